@@ -1,0 +1,14 @@
+"""Every kind of diagnostic, by code: HV1xx syntax, HV2xx names and values, HV3xx resolutions, HV4xx weight sharing,
+HV5xx advice on the model. Wording lives here; the checks that find something live elsewhere.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from hvaedsl.catalog import advice, names, resolutions, sharing, syntax
+from hvaedsl.diagnostic import Diagnostic
+
+KINDS: MappingProxyType[str, type[Diagnostic]] = MappingProxyType(
+    {kind.code: kind for module in (syntax, names, resolutions, sharing, advice) for kind in module.KINDS}
+)

@@ -1,0 +1,74 @@
+"""HV5xx: advice on the model. It compiles and is probably not what was meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hvaedsl.catalog.snippet import spec
+from hvaedsl.diagnostic import Diagnostic, Severity, listing
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoGradient(Diagnostic):
+    """HV501."""
+
+    code = "HV501"
+    severity = Severity.ADVICE
+    title = "{what} can get no gradient"
+    label = "{reason}"
+    help = "{hint}"
+    why = (
+        "Parameters that no loss reaches are counted, saved and never trained: an encoder level that no decoder block "
+        "reads, or a decoder state that is never handed on. Training freezes them, so that several processes agree."
+    )
+    bad = spec(decoder="8x2")
+    good = spec(decoder="4x1, 8m4, 8x2")
+
+    what: str
+    reason: str
+    hint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnusedWidth(Diagnostic):
+    """HV502."""
+
+    code = "HV502"
+    severity = Severity.ADVICE
+    title = "`widths` has a value for {resolutions}, where the model has no block"
+    label = "not in use"
+    help = "take it out"
+    why = "A width of a resolution that the model never visits changes nothing; perhaps another resolution was meant."
+    bad = spec(model="width = 16  latent = 4  widths = {2: 32}")
+    good = spec(model="width = 16  latent = 4  widths = {4: 32}")
+
+    unused: tuple[int, ...]
+
+    @property
+    def resolutions(self) -> str:
+        """The resolutions that are not in use."""
+        return listing(map(str, self.unused), "and")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoMixIn(Diagnostic):
+    """HV503."""
+
+    code = "HV503"
+    severity = Severity.ADVICE
+    title = "the decoder goes on at {resolution} without the state of {before}"
+    label = "the state is {begins} here"
+    help = "begin the resolution with `{resolution}m{before}`"
+    why = (
+        "Without a mix-in the state of a resolution begins as its learned bias, or as zeros above `bias_up_to`: what was "
+        "drawn below reaches the image through nothing."
+    )
+    bad = spec(decoder="4x1, 8x2")
+    good = spec(decoder="4x1, 8m4, 8x2")
+
+    resolution: int
+    before: int
+    begins: str
+
+
+KINDS: tuple[type[Diagnostic], ...] = (NoGradient, UnusedWidth, NoMixIn)

@@ -1,0 +1,26 @@
+"""The small specs that the catalogue shows as bad and good examples; they are compiled by the tests."""
+
+from __future__ import annotations
+
+
+def spec(
+    *,
+    top: str = "hvae 1",
+    data: str = "dataset = digits",
+    model: str = "width = 16  latent = 4",
+    encoder: str = "8x2, 8d2, 4x1",
+    decoder: str = "4x1, 8m4, 8x2",
+    rest: str = "",
+) -> str:
+    """A whole spec of an 8x8 model with the given parts in place of sound ones."""
+    lines = [
+        top,
+        f"data {{ {data} }}",
+        "model {",
+        f"  {model}",
+        f"  encoder = {encoder}",
+        f"  decoder = {decoder}",
+        "}",
+        rest,
+    ]
+    return "\n".join(line for line in lines if line.strip()) + "\n"

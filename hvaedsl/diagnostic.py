@@ -1,0 +1,111 @@
+"""What a diagnostic is: a frozen record of one finding, whose wording stands in templates, apart from the checks.
+
+Each kind is a subclass in `hvaedsl.catalog`. A kind carries its code, severity and templates as class attributes,
+the data of one finding as fields, and what `hvaedsl explain` prints: why it is wrong, and a bad and a good snippet.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from hvaedsl.span import Span
+
+
+class Severity(StrEnum):
+    """An error stops compilation; advice does not."""
+
+    ERROR = "error"
+    ADVICE = "advice"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A second place that explains a finding."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace what stands at `span` by `replacement`."""
+
+    span: Span
+    replacement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Edits that mend a finding; a safe fix never changes what the spec means."""
+
+    title: str
+    edits: tuple[Edit, ...]
+    safe: bool = False
+
+
+class _Fields(Mapping[str, Any]):
+    """The attributes of a diagnostic, properties included, as its templates name them."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self._diagnostic = diagnostic
+
+    def __getitem__(self, key: str) -> Any:
+        return getattr(self._diagnostic, key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnostic:
+    """One finding. Subclasses are kinds; see the module's docstring."""
+
+    code: ClassVar[str]
+    severity: ClassVar[Severity] = Severity.ERROR
+    title: ClassVar[str]
+    label: ClassVar[str] = ""
+    help: ClassVar[str] = ""
+    why: ClassVar[str]
+    bad: ClassVar[str]
+    good: ClassVar[str]
+
+    span: Span
+    secondary: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
+    fix: Fix | None = None
+
+    @property
+    def message(self) -> str:
+        """The title with this finding's data."""
+        return self.title.format_map(_Fields(self))
+
+    @property
+    def label_text(self) -> str:
+        """What stands beside the underlined source; may be empty."""
+        return self.label.format_map(_Fields(self))
+
+    @property
+    def help_text(self) -> str:
+        """The way out; may be empty."""
+        return self.help.format_map(_Fields(self))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`did you mean NAME?` for the nearest known word, or an empty string where none is near."""
+    close = difflib.get_close_matches(word[:80], list(known), n=1, cutoff=0.6)
+    return f"did you mean `{close[0]}`?" if close else ""
+
+
+def listing(words: Iterable[str], conjunction: str = "or") -> str:
+    """`a, b or c`, as a sentence wants it."""
+    items = list(words)
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {conjunction} {items[-1]}"

@@ -1,0 +1,1 @@
+"""AST to resolved spec to bridge: inheritance, constants, defaults, overrides."""

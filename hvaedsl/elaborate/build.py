@@ -1,0 +1,125 @@
+"""From the resolved spec to the bridge: blocks expanded in order, weight groups named, latents numbered.
+
+The builder is permissive: it writes down what the spec says, resolution mistakes included, so that the rules can look
+at the whole walk and report each mistake once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from hvaedsl.ir.blocks import Entry
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, MixIn, Operation, Pool, State, Stem, TopDownBlock
+from hvaedsl.ir.spec import Spec
+
+
+def build_bridge(spec: Spec) -> Bridge:
+    """The bridge of a spec; which activation each top-down block reads is connected by a pass."""
+    return Bridge(
+        image_resolution=spec.data.resolution,
+        image_channels=spec.data.channels,
+        operations=(*_encoder(spec), *_decoder(spec)),
+    )
+
+
+def kernel_at(resolution: int) -> int:
+    """3x3 above resolution 2, else 1x1 (openai/vdvae, vae.py: use_3x3 = res > 2)."""
+    return 3 if resolution > 2 else 1
+
+
+class _Groups:
+    """Names of weight groups in one stack, and how often each has been applied.
+
+    A group is called `r16_0`, `r16_1`, ... by its resolution and its order there; a labelled one `@name`.
+    """
+
+    def __init__(self) -> None:
+        self.applied: Counter[str] = Counter()
+        self.written: Counter[int] = Counter()
+
+    def applications(self, entry: Entry) -> Iterator[tuple[str, int]]:
+        """The group and the application index of each block that an entry stands for."""
+        blocks = entry.argument if entry.operator == "x" else 1
+        times = entry.argument if entry.operator == "r" else 1
+        for _ in range(blocks):
+            group = self._name(entry)
+            for _ in range(times):
+                yield group, self.applied[group]
+                self.applied[group] += 1
+
+    def _name(self, entry: Entry) -> str:
+        if entry.label is not None:
+            return f"@{entry.label}"
+        index = self.written[entry.resolution]
+        self.written[entry.resolution] += 1
+        return f"r{entry.resolution}_{index}"
+
+
+def _encoder(spec: Spec) -> Iterator[Operation]:
+    model, image = spec.model, spec.data.resolution
+    yield Stem(resolution=image, in_channels=spec.data.channels, channels=model.width_at(image))
+    groups = _Groups()
+    for entry in model.encoder.expanded():
+        resolution = entry.resolution
+        channels, mid, kernel = model.width_at(resolution), model.mid_at(resolution), kernel_at(resolution)
+        for group, application in groups.applications(entry):
+            yield EncoderBlock(
+                resolution=resolution,
+                channels=channels,
+                mid=mid,
+                kernel=kernel,
+                group=group,
+                application=application,
+                span=entry.span,
+            )
+        if entry.operator == "d":
+            to = max(1, resolution // max(1, entry.argument))
+            yield Pool(
+                resolution=resolution,
+                factor=entry.argument,
+                to=to,
+                in_channels=channels,
+                channels=model.width_at(to),
+                span=entry.argument_span,
+            )
+
+
+def _decoder(spec: Spec) -> Iterator[Operation]:
+    model, image = spec.model, spec.data.resolution
+    resolutions = sorted({entry.resolution for entry in model.decoder.expanded()})
+    for resolution in resolutions:
+        learned = resolution <= model.bias_up_to
+        yield State(resolution=resolution, channels=model.width_at(resolution), learned=learned)
+    groups, layer = _Groups(), 0
+    for entry in model.decoder.expanded():
+        resolution = entry.resolution
+        channels, mid, kernel = model.width_at(resolution), model.mid_at(resolution), kernel_at(resolution)
+        if entry.operator == "m":
+            yield MixIn(
+                resolution=resolution,
+                source=entry.argument,
+                channels=channels,
+                source_channels=model.width_at(entry.argument),
+                span=entry.argument_span,
+            )
+        for group, application in groups.applications(entry):
+            yield TopDownBlock(
+                resolution=resolution,
+                channels=channels,
+                mid=mid,
+                kernel=kernel,
+                latent=model.latent,
+                group=group,
+                application=application,
+                layer=layer,
+                span=entry.span,
+            )
+            layer += 1
+    outputs = model.likelihood.outputs(spec.data.channels)
+    yield Head(
+        resolution=image,
+        channels=model.width_at(image),
+        outputs=outputs,
+        likelihood=str(model.likelihood).replace(" ", ""),
+    )

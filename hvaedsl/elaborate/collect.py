@@ -1,0 +1,192 @@
+"""What the documents of a chain assign, by dotted key; the nearest document wins. Keys are held against the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from hvaedsl.catalog.names import (
+    ConstantNotWhole,
+    DuplicateKey,
+    UnknownKey,
+    UnknownOption,
+    UnknownOverride,
+    UnknownSection,
+)
+from hvaedsl.catalog.syntax import MisplacedStatement, MissingVersion, UnsupportedVersion
+from hvaedsl.diagnostic import Diagnostic, Label, did_you_mean, listing
+from hvaedsl.elaborate.words import describe
+from hvaedsl.ir.spec import SECTIONS, keys
+from hvaedsl.span import Source, Span
+from hvaedsl.syntax import ast
+from hvaedsl.syntax.parser import parse_value
+
+SCHEMA = {name: keys(section) for name, section in SECTIONS.items()}
+NOT_INHERITED = "paper"
+
+
+@dataclass
+class Collected:
+    """The assignments of a chain."""
+
+    values: dict[str, ast.Value] = field(default_factory=dict)
+    lets: dict[str, int] = field(default_factory=dict)
+    sections: dict[str, Span] = field(default_factory=dict)  # where each section was last written
+    broken: set[str] = field(default_factory=set)  # keys that a mistake explains: never called missing
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+
+def collect(documents: tuple[ast.Document, ...], sets: Mapping[str, Source], lets: Mapping[str, Source]) -> Collected:
+    """Merge documents, base first, then `--set` and `--let`."""
+    collected = Collected()
+    for index, document in enumerate(documents):
+        _Reader(collected, own=index == len(documents) - 1).document(document)
+    for name, source in lets.items():
+        _override_let(collected, name, source)
+    for key, source in sets.items():
+        _override_key(collected, key, source)
+    return collected
+
+
+@dataclass
+class _Reader:
+    """Reads one document into what has been collected."""
+
+    into: Collected
+    own: bool  # the spec itself, not one of its bases
+    seen: dict[str, Span] = field(default_factory=dict)
+
+    def document(self, document: ast.Document) -> None:
+        self.into.broken |= document.broken
+        self._version(document)
+        for position, statement in enumerate(document.statements):
+            match statement:
+                case ast.Version() if position:
+                    self._misplaced(statement, "hvae", "it is not the first statement", "one `hvae 1` begins the file")
+                case ast.Extends():
+                    if self._once("extends", "statement", statement.span) and position > 1:
+                        hint = "put it right behind `hvae 1`"
+                        self._misplaced(statement, "extends", "other statements come before it", hint)
+                case ast.Let():
+                    if self._once(f"let {statement.name.text}", "constant", statement.name.span):
+                        _let(self.into, statement.name.text, statement.value)
+                case ast.Assignment():
+                    self._stray_key(statement)
+                case ast.Section():
+                    self._section(statement)
+
+    def _version(self, document: ast.Document) -> None:
+        first = document.statements[0] if document.statements else None
+        if isinstance(first, ast.Version):
+            if first.number.value != 1:
+                self._say(UnsupportedVersion(span=first.number.span, number=first.number.value))
+        elif "" not in document.broken:
+            start = first.span.start if first else 0
+            line = document.source.span(start, start)
+            self._say(MissingVersion(span=first.span if isinstance(first, ast.Extends | ast.Let) else line))
+
+    def _section(self, section: ast.Section) -> None:
+        name = section.name.text
+        if name not in SCHEMA:
+            near = did_you_mean(name, SCHEMA)
+            hint = near or f"the sections are {listing(SCHEMA, 'and')}"
+            self._say(
+                UnknownSection(span=section.name.span, name=name, what="section", reason="no such section", hint=hint)
+            )
+            self.into.broken |= {f"{known}.*" for known in SCHEMA if not near or f"`{known}`" in near}
+            return
+        if not self._once(name, "section", section.name.span):
+            pass  # its keys still count, so that nothing is called missing
+        self.into.sections[name] = section.name.span
+        for statement in section.statements:
+            self._in_section(name, statement)
+
+    def _in_section(self, section: str, statement: ast.Statement) -> None:
+        match statement:
+            case ast.Assignment():
+                key = f"{section}.{statement.key.text}"
+                if statement.key.text not in SCHEMA[section]:
+                    known = tuple(SCHEMA[section])
+                    kind = UnknownKey(span=statement.key.span, key=statement.key.text, section=section, known=known)
+                    self._say(kind)
+                    near = did_you_mean(statement.key.text, known)
+                    self.into.broken |= {f"{section}.{name}" for name in known if f"`{name}`" in near}
+                elif self._once(key, "key", statement.key.span) and (self.own or section != NOT_INHERITED):
+                    self.into.values[key] = statement.value
+            case ast.Section():
+                name = statement.name.text
+                reason = "a section of its own" if name in SCHEMA else "no such section here"
+                hint = f"`{section}` is not closed before it: put a `}}` there" if name in SCHEMA else "take it out"
+                self._say(
+                    UnknownSection(
+                        span=statement.name.span, name=name, what=f"section in `{section}`", reason=reason, hint=hint
+                    )
+                )
+                self.into.broken.add(f"{name}.*")
+            case _:
+                word = {ast.Version: "hvae", ast.Extends: "extends", ast.Let: "let"}[type(statement)]
+                self._misplaced(statement, word, f"inside `{section}`", "move it out of the section")
+                if isinstance(statement, ast.Let):
+                    _let(self.into, statement.name.text, statement.value)
+
+    def _stray_key(self, statement: ast.Assignment) -> None:
+        key = statement.key.text
+        homes = [section for section, known in SCHEMA.items() if key in known]
+        hint = f"it belongs into `{homes[0]} {{ ... }}`" if homes else did_you_mean(key, SCHEMA)
+        reason = "outside of every section"
+        self._say(UnknownSection(span=statement.key.span, name=key, what="top-level key", reason=reason, hint=hint))
+        self.into.broken |= {f"{home}.{key}" for home in homes}
+
+    def _once(self, name: str, what: str, span: Span) -> bool:
+        first = self.seen.setdefault(name, span)
+        if first is span:
+            return True
+        label = Label(first, "first written here")
+        self._say(DuplicateKey(span=span, name=name.split(".")[-1], what=what, secondary=(label,)))
+        return False
+
+    def _misplaced(self, statement: ast.Statement, word: str, reason: str, hint: str) -> None:
+        self._say(MisplacedStatement(span=statement.span, statement=word, reason=reason, hint=hint))
+
+    def _say(self, diagnostic: Diagnostic) -> None:
+        self.into.diagnostics.append(diagnostic)
+
+
+def _let(into: Collected, name: str, value: ast.Value) -> None:
+    if isinstance(value, ast.Integer):
+        into.lets[name] = value.value
+        return
+    into.lets.setdefault(name, 1)  # so that its uses are not called undefined
+    if not isinstance(value, ast.Invalid):
+        into.diagnostics.append(ConstantNotWhole(span=value.span, name=name, found=describe(value)))
+
+
+def _override_let(into: Collected, name: str, source: Source) -> None:
+    if name not in into.lets:
+        span = source.span(0, len(source.text))
+        into.diagnostics.append(UnknownOverride(span=span, name=name, known=tuple(into.lets)))
+        return
+    value, found = parse_value(source)
+    into.diagnostics.extend(found)
+    if value is not None:
+        _let(into, name, value)
+
+
+def _override_key(into: Collected, key: str, source: Source) -> None:
+    known = tuple(dotted_keys())
+    if key not in known:
+        into.diagnostics.append(UnknownOption(span=source.span(0, len(source.text)), key=key, known=known))
+        return
+    value, found = parse_value(source)
+    into.diagnostics.extend(found)
+    into.broken.discard(key)
+    if value is None:
+        into.broken.add(key)
+        into.values.pop(key, None)
+    else:
+        into.values[key] = value
+
+
+def dotted_keys() -> Iterator[str]:
+    """Every key of the schema with its section."""
+    return (f"{section}.{name}" for section, known in SCHEMA.items() for name in known)

@@ -1,0 +1,200 @@
+"""From written values to typed ones: one reader for each kind of `hvaedsl.ir.kinds`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import singledispatchmethod
+from typing import NoReturn
+
+from hvaedsl.catalog.names import DuplicateEntry, OutOfRange, UnknownConstant, UnknownSymbol, WrongArguments, WrongType
+from hvaedsl.diagnostic import Diagnostic, Label
+from hvaedsl.elaborate.block_reader import BlockReader
+from hvaedsl.elaborate.words import describe
+from hvaedsl.errors import SpecError
+from hvaedsl.ir.blocks import BlockList
+from hvaedsl.ir.kinds import (
+    BlockStack,
+    ByResolution,
+    Choice,
+    Either,
+    Kind,
+    LikelihoodCall,
+    Number,
+    Optional,
+    Pair,
+    Text,
+    Whole,
+)
+from hvaedsl.ir.spec import Likelihood
+from hvaedsl.span import Span
+from hvaedsl.syntax import ast
+
+
+@dataclass
+class Reader:
+    """Reads the value of one key. Every method raises `SpecError` where the value does not fit."""
+
+    key: str
+    lets: Mapping[str, int]
+    diagnostics: list[Diagnostic]  # of values that could still be read
+    entry_spans: dict[int, Span]  # of the entries of a map, by resolution
+
+    @singledispatchmethod
+    def read(self, kind: Kind, value: ast.Value) -> object:
+        """The typed value."""
+        raise AssertionError(kind)
+
+    @read.register
+    def _(self, kind: Whole, value: ast.Value) -> int:
+        number = self._number(kind, value)
+        if not isinstance(number, int):
+            self._wrong(kind, value)
+        if number < kind.minimum or (kind.maximum is not None and number > kind.maximum):
+            self._out_of_range(kind, value, str(number))
+        return number
+
+    @read.register
+    def _(self, kind: Number, value: ast.Value) -> float:
+        number = float(self._number(kind, value))
+        fits = (
+            math.isfinite(number)
+            and (kind.minimum is None or number >= kind.minimum)
+            and (kind.above is None or number > kind.above)
+            and (kind.maximum is None or number <= kind.maximum)
+            and (kind.below is None or number < kind.below)
+        )
+        if not fits:
+            self._out_of_range(kind, value, f"{number:g}")
+        return number
+
+    @read.register
+    def _(self, kind: Text, value: ast.Value) -> str:
+        if not isinstance(value, ast.String):
+            self._wrong(kind, value)
+        return value.value
+
+    @read.register
+    def _(self, kind: Choice, value: ast.Value) -> str:
+        if not isinstance(value, ast.Symbol):
+            self._wrong(kind, value)
+        if value.name not in kind.symbols:
+            self._fail(UnknownSymbol(span=value.span, key=self.key, symbol=value.name, known=kind.symbols))
+        return value.name
+
+    @read.register
+    def _(self, kind: Optional, value: ast.Value) -> object:
+        if isinstance(value, ast.Symbol) and value.name == "none":
+            return None
+        return self.read(kind.of, value)
+
+    @read.register
+    def _(self, kind: Pair, value: ast.Value) -> tuple[float, float]:
+        if not isinstance(value, ast.List) or len(value.items) != 2:
+            self._wrong(kind, value)
+        first, second = (self.read(kind.of, item) for item in value.items)
+        assert isinstance(first, float)
+        assert isinstance(second, float)
+        return first, second
+
+    @read.register
+    def _(self, kind: ByResolution, value: ast.Value) -> dict[int, object]:
+        if not isinstance(value, ast.Map):
+            self._wrong(kind, value)
+        found: dict[int, object] = {}
+        for entry in value.entries:
+            if not isinstance(entry.key, ast.Integer):
+                span = entry.key.span
+                wanted, what = "a map from resolutions, which are whole numbers", f"the word `{entry.key.text}`"
+                self._fail(WrongType(span=span, key=self.key, wanted=wanted, found=what))
+            resolution = entry.key.value
+            if resolution in found:
+                first = Label(self.entry_spans[resolution], "first written here")
+                self._fail(DuplicateEntry(span=entry.key.span, key=str(resolution), secondary=(first,)))
+            self.entry_spans[resolution] = entry.span
+            found[resolution] = self.read(kind.of, entry.value)
+        return found
+
+    @read.register
+    def _(self, kind: Either, value: ast.Value) -> object:
+        return self.read(kind.by_resolution if isinstance(value, ast.Map) else kind.plain, value)
+
+    @read.register
+    def _(self, kind: BlockStack, value: ast.Value) -> BlockList:
+        reader = BlockReader(self.key, kind, self.lets)
+        blocks = reader.read(value)
+        self.diagnostics.extend(reader.diagnostics)
+        if blocks is None:
+            raise SpecError([])
+        return blocks
+
+    @read.register
+    def _(self, kind: LikelihoodCall, value: ast.Value) -> Likelihood:
+        if isinstance(value, ast.Symbol) and value.name == "bernoulli":
+            return Likelihood(name="bernoulli")
+        names = ("bernoulli", "mixture_of_logistics")
+        if isinstance(value, ast.Symbol) and value.name != "mixture_of_logistics":
+            self._fail(UnknownSymbol(span=value.span, key=self.key, symbol=value.name, known=names))
+        if isinstance(value, ast.Symbol):
+            self._arguments(value.span, value.name, "takes the number of its components", "no argument")
+        if not isinstance(value, ast.Call):
+            self._wrong(kind, value)
+        if value.function.text not in names:
+            self._fail(UnknownSymbol(span=value.function.span, key=self.key, symbol=value.function.text, known=names))
+        return self._mixture(value)
+
+    def _mixture(self, call: ast.Call) -> Likelihood:
+        name = call.function.text
+        if name == "bernoulli":
+            self._arguments(call.span, name, "takes no arguments", "take them out")
+        plain = [item for item in call.arguments if not isinstance(item, ast.NamedArgument)]
+        named = [item for item in call.arguments if isinstance(item, ast.NamedArgument)]
+        if len(plain) != 1:
+            self._arguments(call.span, name, "takes the number of its components", f"{len(plain)} numbers")
+        mixtures = self.read(Whole(1, 1000), plain[0])
+        assert isinstance(mixtures, int)
+        bits: int | None = None
+        for argument in named:
+            if argument.name.text != "bits" or bits is not None:
+                self._arguments(argument.name.span, name, "takes `bits` once and no other name", "not known here")
+            bits = self._bits(name, argument.value)
+        return Likelihood(name="mixture_of_logistics", mixtures=mixtures, bits=bits)
+
+    def _bits(self, name: str, value: ast.Value) -> int:
+        bits = self._number(Whole(1), value)
+        if bits != 5:
+            self._arguments(value.span, name, "takes `bits = 5` alone", "the published form has 5 bits")
+        return 5
+
+    def _number(self, kind: Kind, value: ast.Value) -> int | float:
+        match value:
+            case ast.Integer() | ast.Float():
+                return value.value
+            case ast.Negative(value=ast.Integer() | ast.Float() as inner):
+                return -inner.value
+            case ast.Reference():
+                if value.name not in self.lets:
+                    self._fail(UnknownConstant(span=value.span, name=value.name, known=tuple(self.lets)))
+                return self.lets[value.name]
+            case _:
+                self._wrong(kind, value)
+
+    def _wrong(self, kind: Kind, value: ast.Value) -> NoReturn:
+        if isinstance(value, ast.Invalid):
+            raise SpecError([])  # said already
+        hint = ""
+        if isinstance(value, ast.String) and not isinstance(kind, Text | Optional):
+            hint = f"without quotes: {value.value}" if value.value and len(value.value) < 60 else "without quotes"
+        elif isinstance(value, ast.Symbol) and isinstance(kind, Text):
+            hint = f'with quotes: "{value.name}"'
+        self._fail(WrongType(span=value.span, key=self.key, wanted=str(kind), found=describe(value), hint=hint))
+
+    def _out_of_range(self, kind: Kind, value: ast.Value, shown: str) -> NoReturn:
+        self._fail(OutOfRange(span=value.span, key=self.key, wanted=str(kind), value=shown))
+
+    def _arguments(self, span: Span, function: str, problem: str, reason: str) -> NoReturn:
+        self._fail(WrongArguments(span=span, function=function, problem=problem, reason=reason))
+
+    def _fail(self, diagnostic: Diagnostic) -> NoReturn:
+        raise SpecError([diagnostic])

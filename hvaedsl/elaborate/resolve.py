@@ -1,0 +1,197 @@
+"""From collected assignments to the resolved spec: typed values, defaults, and the checks between keys of one section.
+
+A value that cannot be read is reported, stands in as a placeholder and makes its key *poisoned*: rules that depend on
+it are not asked, so that no error is caused by another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hvaedsl.catalog.names import DataShape, LikelihoodMismatch, MissingKey
+from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.elaborate.collect import SCHEMA, Collected
+from hvaedsl.elaborate.readers import Reader
+from hvaedsl.errors import SpecError
+from hvaedsl.ir.blocks import BlockList
+from hvaedsl.ir.datasets import DATASETS, OWN
+from hvaedsl.ir.kinds import BlockStack, Choice, Key, LikelihoodCall
+from hvaedsl.ir.spec import SECTIONS, Likelihood, Spec
+from hvaedsl.span import Source, Span
+
+_EXAMPLES = {
+    "data.dataset": "cifar10",
+    "model.width": "384",
+    "model.latent": "16",
+    "model.encoder": "32x11, 32d2, 16x6",
+    "model.decoder": "16x6, 32m16, 32x11",
+    "train.steps": "100k",
+    "train.batch_size": "16",
+    "train.learning_rate": "2e-4",
+}
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A spec with where its values come from."""
+
+    spec: Spec
+    origins: Mapping[str, Span]  # of every value that was written, by dotted key; of map entries by `key.resolution`
+    poisoned: frozenset[str]  # keys whose value is a placeholder
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def resolve(name: str, source: Source, collected: Collected, *, complete: bool) -> Resolved:
+    """Read every value, fill in the defaults, and check what keys say of each other."""
+    resolver = _Resolver(source, collected, complete)
+    values = {section: resolver.values(section) for section in SECTIONS}
+    resolver.data_defaults(values["data"], values["model"])
+    sections: dict[str, Any] = {
+        section: SECTIONS[section].model_construct(**{**_defaults(section), **values[section]}) for section in SECTIONS
+    }
+    spec = Spec(name=name, **sections)
+    resolver.likelihood(spec)
+    found = tuple(resolver.diagnostics)
+    return Resolved(spec, resolver.origins, frozenset(resolver.poisoned), found)
+
+
+def missing_to_train(spec: Spec, source: Source, collected_sections: Mapping[str, Span]) -> list[Diagnostic]:
+    """What a training run needs and the spec does not say."""
+    return [
+        _missing(source, collected_sections, "train", name, key)
+        for name, key in SCHEMA["train"].items()
+        if key.required == "to train" and getattr(spec.train, name) is None
+    ]
+
+
+@dataclass
+class _Resolver:
+    source: Source
+    collected: Collected
+    complete: bool
+    origins: dict[str, Span] = field(default_factory=dict)
+    poisoned: set[str] = field(default_factory=set)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    def values(self, section: str) -> dict[str, Any]:
+        """The written values of a section, typed; placeholders where they cannot be read."""
+        values: dict[str, Any] = {}
+        for name, key in SCHEMA[section].items():
+            self._read(section, name, key, values)
+        return values
+
+    def _read(self, section: str, name: str, key: Key, values: dict[str, Any]) -> None:
+        dotted = f"{section}.{name}"
+        written = self.collected.values.get(dotted)
+        if written is None:
+            explained = {dotted, f"{section}.*"} & self.collected.broken or "" in self.collected.broken
+            if key.required == "always":
+                values[name] = _placeholder(key)
+                self.poisoned.add(dotted)
+                if self.complete and not explained:
+                    self.diagnostics.append(_missing(self.source, self.collected.sections, section, name, key))
+            elif explained:
+                self.poisoned.add(dotted)
+            return
+        self.origins[dotted] = written.span
+        entries: dict[int, Span] = {}
+        before = len(self.diagnostics)
+        try:
+            values[name] = Reader(dotted, self.collected.lets, self.diagnostics, entries).read(key.kind, written)
+        except SpecError as error:
+            self.diagnostics.extend(error.diagnostics)
+            self.poisoned.add(dotted)
+            if key.required == "always":
+                values[name] = _placeholder(key)
+        if len(self.diagnostics) > before and dotted not in self.poisoned:
+            self.origins[dotted] = written.span
+        self.origins.update({f"{dotted}.{resolution}": span for resolution, span in entries.items()})
+
+    def data_defaults(self, values: dict[str, Any], model: Mapping[str, Any]) -> None:
+        """Fill in what the data set knows, hold against it what is written, and binarise where the likelihood asks."""
+        bernoulli = isinstance(model.get("likelihood"), Likelihood) and model["likelihood"].name == "bernoulli"
+        values.setdefault("binarize", "dynamic" if bernoulli else "none")
+        name = values.get("dataset")
+        dataset = DATASETS.get(str(name))
+        known = {"channels": 1, "resolution": 1, "levels": 256, "validation": 0}
+        if "data.dataset" in self.poisoned:
+            self.poisoned.update(f"data.{key}" for key in known if key not in values)
+        elif dataset is not None:
+            known = {key: getattr(dataset, key) for key in known}
+            for key in ("channels", "resolution", "levels"):
+                if values.get(key, known[key]) != known[key]:
+                    self._shape(key, f"`{name}` has {key} {known[key]}", "not what the data set has", "take it out")
+                    values[key] = known[key]
+        elif name in OWN:
+            for key in ("channels", "resolution"):
+                if key not in values and f"data.{key}" not in self.poisoned | self.collected.broken:
+                    self.poisoned.add(f"data.{key}")
+                    problem = f"`{name}` needs `data.{key}`"
+                    hint = f"write for example `{key} = {3 if key == 'channels' else 32}`"
+                    self._shape("dataset", problem, "compiling opens no file, so the spec says it", hint)
+        for key, default in known.items():
+            values.setdefault(key, default)
+        if values["channels"] == 2:
+            self._shape("channels", "images have 1 channel or 3", "2 channels", "grey images have 1, colour images 3")
+            self.poisoned.add("data.channels")
+
+    def _shape(self, key: str, problem: str, reason: str, hint: str) -> None:
+        span = self.origins[f"data.{key}"]
+        self.diagnostics.append(DataShape(span=span, problem=problem, reason=reason, hint=hint))
+
+    def likelihood(self, spec: Spec) -> None:
+        """What the likelihood asks of the images."""
+        span = self.origins.get("model.likelihood") or self.origins.get("data.binarize")
+        if span is None or {"model.likelihood", "data.channels", "data.levels"} & self.poisoned:
+            return
+        likelihood, data = spec.model.likelihood, spec.data
+        if likelihood.name == "bernoulli" and data.channels != 1:
+            problem = f"a Bernoulli likelihood has one channel, the images have {data.channels}"
+            self._mismatch(span, problem, "one channel", "use mixture_of_logistics(10)")
+        if likelihood.name == "bernoulli" and data.binarize == "none":
+            at = self.origins["data.binarize"]
+            self._mismatch(at, "a Bernoulli likelihood needs binarised images", "not binarised", "take the key out")
+        if likelihood.name != "bernoulli" and data.binarize != "none":
+            at = self.origins["data.binarize"]
+            problem = "a mixture of logistics reads levels, not binarised images"
+            self._mismatch(at, problem, "binarised", "use `likelihood = bernoulli`, or take the key out")
+        if likelihood.bits is not None and data.levels != 256:
+            problem = f"targets of {likelihood.bits} bits are made from 256 levels, the images have {data.levels}"
+            self._mismatch(span, problem, f"{data.levels} levels", "take `bits` out")
+
+    def _mismatch(self, span: Span, problem: str, reason: str, hint: str) -> None:
+        self.diagnostics.append(LikelihoodMismatch(span=span, problem=problem, reason=reason, hint=hint))
+
+
+def _missing(source: Source, sections: Mapping[str, Span], section: str, name: str, key: Key) -> Diagnostic:
+    end = len(source.text.rstrip())
+    written = sections.get(section)
+    span = written if written is not None else source.span(end, end)
+    dotted = f"{section}.{name}"
+    where = f"not in this section: it is needed {'to train' if key.required == 'to train' else 'to compile'}"
+    if written is None:
+        where = f"the spec has no `{section}` section"
+    return MissingKey(span=span, key=dotted, where=where, example=_EXAMPLES[dotted], meaning=key.meaning)
+
+
+def _placeholder(key: Key) -> object:
+    match key.kind:
+        case BlockStack():
+            return BlockList(())
+        case Choice():
+            return key.kind.symbols[0]
+        case LikelihoodCall():
+            return Likelihood(name="bernoulli")
+        case _:
+            return 1
+
+
+def _defaults(section: str) -> dict[str, object]:
+    fields = SECTIONS[section].model_fields
+    return {
+        name: found.get_default(call_default_factory=True)  # type: ignore[call-arg]  # pydantic's overloads
+        for name, found in fields.items()
+        if not found.is_required()
+    }

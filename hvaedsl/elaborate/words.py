@@ -1,0 +1,38 @@
+"""How diagnostics call a written value."""
+
+from __future__ import annotations
+
+from hvaedsl.syntax import ast
+
+
+def describe(value: ast.Value) -> str:
+    """A value in words, for `this is ...`."""
+    match value:
+        case ast.Integer():
+            return f"the whole number {value.value:,}"
+        case ast.Float():
+            return f"the number {value.value:g}"
+        case ast.String():
+            return "a string"
+        case ast.Symbol():
+            return f"the word `{value.name}`"
+        case ast.Reference():
+            return f"the constant `${value.name}`"
+        case ast.Block():
+            return "a block entry"
+        case ast.Repeated():
+            return "a repetition"
+        case ast.Labelled():
+            return "a labelled entry"
+        case ast.Group():
+            return "a group in parentheses"
+        case ast.Negative():
+            return "a negative number" if isinstance(value.value, ast.Integer | ast.Float) else "a minus sign"
+        case ast.Call():
+            return f"a call of `{value.function.text}`"
+        case ast.List():
+            return "a list"
+        case ast.Map():
+            return "a map"
+        case ast.Invalid():
+            return "no value"

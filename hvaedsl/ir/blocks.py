@@ -1,0 +1,87 @@
+"""Block lists, typed: the entries of one stack, repetitions kept as written until something asks for the expansion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import field
+from typing import Literal
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from hvaedsl.span import Span
+
+Operator = Literal["x", "r", "d", "m"]
+_CONFIG = ConfigDict(arbitrary_types_allowed=True)
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Entry:
+    """One entry: `RxN`, `RrN`, `RdK`, `RmS`; a bare `R` is `Rx1`."""
+
+    resolution: int
+    operator: Operator
+    argument: int
+    label: str | None = None
+    span: Span | None = field(default=None, compare=False, repr=False)
+    argument_span: Span | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def applications(self) -> int:
+        """How many blocks are applied when this entry is: N of `x` and `r`, one of `d` and `m`."""
+        return self.argument if self.operator in "xr" else 1
+
+    def __str__(self) -> str:
+        """The entry as it is written."""
+        return f"{self.resolution}{self.operator}{self.argument}{f'@{self.label}' if self.label else ''}"
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Repeat:
+    """`count` copies of some entries, each copy with its own weights (labels aside)."""
+
+    count: int
+    body: tuple[Entry | Repeat, ...]
+
+    @property
+    def applications(self) -> int:
+        """How many blocks are applied."""
+        return self.count * sum(item.applications for item in self.body)
+
+    def __str__(self) -> str:
+        """The repetition as it is written."""
+        inner = ", ".join(map(str, self.body))
+        return (
+            f"{self.count}*{inner}"
+            if len(self.body) == 1 and isinstance(self.body[0], Entry)
+            else f"{self.count}*({inner})"
+        )
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class BlockList:
+    """The block list of an encoder or a decoder."""
+
+    items: tuple[Entry | Repeat, ...]
+
+    @property
+    def applications(self) -> int:
+        """How many blocks are applied; counted without expanding anything."""
+        return sum(item.applications for item in self.items)
+
+    def expanded(self) -> Iterator[Entry]:
+        """The entries in order, those of a repetition as often as it says."""
+        return _expand(self.items)
+
+    def __str__(self) -> str:
+        """The list as it is written."""
+        return ", ".join(map(str, self.items))
+
+
+def _expand(items: tuple[Entry | Repeat, ...]) -> Iterator[Entry]:
+    for item in items:
+        if isinstance(item, Entry):
+            yield item
+        else:
+            for _ in range(item.count):
+                yield from _expand(item.body)

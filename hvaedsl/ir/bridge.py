@@ -1,0 +1,158 @@
+"""The bridge: the ordered operations of both passes over the hierarchy of resolutions.
+
+An encoder of residual blocks and poolings walks down from the image resolution; a decoder of top-down blocks and
+mix-ins walks up. Each operation says where it stands (resolution, channels), whose weights it applies (group,
+application), and a top-down block also which encoder activation it reads and which stochastic layer it is.
+Falck, Williams et al. 2022, section 3, reads the walk as a discretised diffusion over a multi-resolution bridge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import ClassVar, Literal
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from hvaedsl.span import Span
+
+_CONFIG = ConfigDict(arbitrary_types_allowed=True)
+Stack = Literal["encoder", "decoder"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Stem:
+    """The convolution from the image to the first encoder state."""
+
+    kind: ClassVar[str] = "stem"
+    resolution: int
+    in_channels: int
+    channels: int
+    kernel: int = 3
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class EncoderBlock:
+    """One application of a residual block in the encoder."""
+
+    kind: ClassVar[str] = "encoder_block"
+    resolution: int
+    channels: int
+    mid: int
+    kernel: int
+    group: str
+    application: int
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Pool:
+    """Average pooling from `resolution` to `to`; channels are zero-padded from `in_channels` to `channels`."""
+
+    kind: ClassVar[str] = "pool"
+    resolution: int
+    factor: int
+    to: int
+    in_channels: int
+    channels: int
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class State:
+    """How the top-down state of a resolution begins: as a learned bias, or as zeros."""
+
+    kind: ClassVar[str] = "state"
+    resolution: int
+    channels: int
+    learned: bool
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class MixIn:
+    """The state of `source` is upsampled, cut to `channels`, and added to the state of `resolution`."""
+
+    kind: ClassVar[str] = "mix_in"
+    resolution: int
+    source: int
+    channels: int
+    source_channels: int
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class TopDownBlock:
+    """One application of a top-down block: posterior, prior, latent and residual step. It draws one latent."""
+
+    kind: ClassVar[str] = "top_down_block"
+    resolution: int
+    channels: int
+    mid: int
+    kernel: int
+    latent: int
+    group: str
+    application: int
+    layer: int
+    reads: int | None = None  # the index of the encoder operation whose activation it reads
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Head:
+    """Gain and bias on the final state, and the convolution to the likelihood's parameters."""
+
+    kind: ClassVar[str] = "head"
+    resolution: int
+    channels: int
+    outputs: int
+    likelihood: str
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+Operation = Stem | EncoderBlock | Pool | State | MixIn | TopDownBlock | Head
+Block = EncoderBlock | TopDownBlock
+OPERATIONS: dict[str, type[Operation]] = {
+    kind.kind: kind for kind in (Stem, EncoderBlock, Pool, State, MixIn, TopDownBlock, Head)
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bridge:
+    """The operations of a model, encoder first. Equality leaves out where they were written."""
+
+    image_resolution: int
+    image_channels: int
+    operations: tuple[Operation, ...]
+
+    @property
+    def encoder(self) -> tuple[tuple[int, Stem | EncoderBlock | Pool], ...]:
+        """The operations of the encoder with their indices."""
+        return tuple((i, op) for i, op in enumerate(self.operations) if isinstance(op, Stem | EncoderBlock | Pool))
+
+    @property
+    def decoder(self) -> tuple[tuple[int, State | MixIn | TopDownBlock], ...]:
+        """The operations of the decoder with their indices."""
+        return tuple((i, op) for i, op in enumerate(self.operations) if isinstance(op, State | MixIn | TopDownBlock))
+
+    @property
+    def head(self) -> Head:
+        """The last operation."""
+        last = self.operations[-1]
+        assert isinstance(last, Head)
+        return last
+
+    def resolutions(self) -> tuple[int, ...]:
+        """Every resolution of the hierarchy, the finest first."""
+        return tuple(sorted({op.resolution for op in self.operations}, reverse=True))
+
+
+def output_resolution(op: Stem | EncoderBlock | Pool) -> int:
+    """The resolution of an encoder operation's activation."""
+    return op.to if isinstance(op, Pool) else op.resolution
+
+
+def stack_of(op: Operation) -> Stack:
+    """Which pass an operation belongs to."""
+    return "encoder" if isinstance(op, Stem | EncoderBlock | Pool) else "decoder"

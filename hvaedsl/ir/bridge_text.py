@@ -1,0 +1,87 @@
+"""The bridge as text, one operation a line, and back; and as JSON.
+
+    bridge image_resolution=8 image_channels=1
+    0 stem resolution=8 in_channels=1 channels=16 kernel=3
+    1 encoder_block resolution=8 channels=16 mid=4 kernel=3 group=r8_0 application=0
+
+Fields stand in the order of their class; `none` is no value. Where an operation was written is not printed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from hvaedsl.ir.bridge import OPERATIONS, Bridge, Operation
+
+
+def bridge_text(bridge: Bridge) -> str:
+    """One operation a line."""
+    head = f"bridge image_resolution={bridge.image_resolution} image_channels={bridge.image_channels}"
+    lines = [f"{index} {op.kind} {_fields_text(op)}" for index, op in enumerate(bridge.operations)]
+    return "\n".join([head, *lines]) + "\n"
+
+
+def parse_bridge(text: str) -> Bridge:
+    """The bridge of a printed one. Raises ValueError with the line where it is none."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines or lines[0].split()[0] != "bridge":
+        raise ValueError("line 1: a printed bridge begins with `bridge`")
+    operations = []
+    for index, line in enumerate(lines[1:]):
+        try:
+            number, kind, *fields = line.split()
+            if int(number) != index:
+                raise ValueError(f"operation {number} stands where {index} belongs")
+            operations.append(_operation(kind, _pairs(fields)))
+        except (KeyError, ValueError, ValidationError) as error:
+            raise ValueError(f"line {index + 2}: {error}") from None
+    head = {name: int(value) for name, value in _pairs(lines[0].split()[1:]).items()}
+    return Bridge(**head, operations=tuple(operations))
+
+
+def bridge_json(bridge: Bridge) -> dict[str, Any]:
+    """The bridge as plain data."""
+    return {
+        "image_resolution": bridge.image_resolution,
+        "image_channels": bridge.image_channels,
+        "operations": [{"kind": op.kind, **_fields(op)} for op in bridge.operations],
+    }
+
+
+def _fields(op: Operation) -> dict[str, Any]:
+    return {field.name: getattr(op, field.name) for field in dataclasses.fields(op) if field.name != "span"}
+
+
+def _fields_text(op: Operation) -> str:
+    return " ".join(f"{name}={_value_text(value)}" for name, value in _fields(op).items())
+
+
+def _value_text(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def _pairs(fields: list[str]) -> dict[str, str]:
+    found = {}
+    for item in fields:
+        name, separator, value = item.partition("=")
+        if not separator:
+            raise ValueError(f"`{item}` is not name=value")
+        found[name] = value
+    return found
+
+
+def _operation(kind: str, fields: dict[str, str]) -> Operation:
+    if kind not in OPERATIONS:
+        raise ValueError(f"unknown operation `{kind}`")
+    cls = OPERATIONS[kind]
+    known = {field.name for field in dataclasses.fields(cls)} - {"span"}
+    if unknown := sorted(set(fields) - known):
+        raise ValueError(f"{kind} has no field {unknown[0]}")
+    values = {name: None if value == "none" else value for name, value in fields.items()}
+    made: Operation = TypeAdapter(cls).validate_python(values)
+    return made

@@ -1,0 +1,46 @@
+"""The data sets by name: what a compiler needs to know of them, and the published constants of their inputs.
+
+Sources: openai/vdvae (data.py) for the input shifts and scales; Falck, Williams et al. 2022, Appendix D, for the
+splits. Nothing here opens a file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A data set: square images of `resolution` pixels, `channels` channels and `levels` grey or colour levels.
+
+    `shift` and `scale` normalise the encoder's input, (pixel + shift) * scale on levels 0 to 255, where published;
+    otherwise the statistics of the training set are taken. `validation` is the number of training images held out.
+    """
+
+    name: str
+    resolution: int
+    channels: int
+    validation: int
+    levels: int = 256
+    shift: float | None = None
+    scale: float | None = None
+
+
+# Of one's own images: shape and levels stand in the spec.
+OWN = ("npy", "folder")
+
+_TABLE = (
+    Dataset("digits", 8, 1, validation=180, levels=17),
+    Dataset("mnist", 32, 1, validation=5_000),
+    Dataset("fashion_mnist", 32, 1, validation=5_000),
+    Dataset("cifar10", 32, 3, validation=5_000, shift=-120.63838, scale=1 / 64.16736),
+    Dataset("imagenet32", 32, 3, validation=5_000, shift=-116.2373, scale=1 / 69.37404),
+    Dataset("imagenet64", 64, 3, validation=5_000, shift=-115.92961967, scale=1 / 69.37404),
+    Dataset("celeba", 64, 3, validation=19_867),
+    Dataset("ffhq256", 256, 3, validation=7_000, shift=-112.8666757481, scale=1 / 69.84780273),
+    # Published on pixels / 255: shift -0.4387, scale 1 / 0.2743.
+    Dataset("ffhq1024", 1024, 3, validation=7_000, shift=-0.4387 * 255, scale=1 / (0.2743 * 255)),
+)
+DATASETS = MappingProxyType({dataset.name: dataset for dataset in _TABLE})
+NAMES = (*DATASETS, *OWN)

@@ -1,0 +1,144 @@
+"""What a key of the schema takes: small descriptions that the readers check a written value against.
+
+They stand in the annotations of `hvaedsl.ir.spec`; `hvaedsl.elaborate.readers` has one reader for each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number of at least `minimum`."""
+
+    minimum: int = 0
+    maximum: int | None = None
+
+    def __str__(self) -> str:
+        """The type in words."""
+        top = f" to {self.maximum:,}" if self.maximum is not None else ""
+        return f"a whole number{' from' if top else ', at least'} {self.minimum:,}{top}"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number between two bounds; `above` excludes the lower one, `below` the upper one."""
+
+    minimum: float | None = None
+    above: float | None = None
+    maximum: float | None = None
+    below: float | None = None
+
+    def __str__(self) -> str:
+        """The type in words."""
+        bounds = [
+            f"{word} {value:g}"
+            for word, value in (
+                ("at least", self.minimum),
+                ("above", self.above),
+                ("at most", self.maximum),
+                ("below", self.below),
+            )
+            if value is not None
+        ]
+        return ", ".join(["a number", *bounds])
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string in quotes."""
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return "a string in quotes"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of some symbols."""
+
+    symbols: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return f"one of {', '.join(self.symbols)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Optional:
+    """A value, or `none`."""
+
+    of: Kind
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return f"{self.of}, or none"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A list of two numbers."""
+
+    of: Number
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return f"two values, each {self.of}"
+
+
+@dataclass(frozen=True, slots=True)
+class ByResolution:
+    """A map from resolutions to values."""
+
+    of: Kind
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return f"a map from resolutions to values, each {self.of}"
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """A plain value, or a map by resolution."""
+
+    plain: Number
+    by_resolution: ByResolution
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return f"{self.plain}, or a map from resolutions to such numbers"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockStack:
+    """A block list."""
+
+    stack: Literal["encoder", "decoder"]
+
+    def __str__(self) -> str:
+        """The type in words."""
+        example = "32x11, 32d2, 16x6" if self.stack == "encoder" else "16x6, 32m16, 32x11"
+        return f"a block list such as {example}"
+
+
+@dataclass(frozen=True, slots=True)
+class LikelihoodCall:
+    """`bernoulli`, `mixture_of_logistics(k)` or `mixture_of_logistics(k, bits = 5)`."""
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return "bernoulli, mixture_of_logistics(k) or mixture_of_logistics(k, bits = 5)"
+
+
+Kind = Whole | Number | Text | Choice | Optional | Pair | ByResolution | Either | BlockStack | LikelihoodCall
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of the schema: what it takes, and whether it must be written."""
+
+    kind: Kind
+    meaning: str
+    required: Literal["always", "to train", "no"] = field(default="no")

@@ -1,0 +1,81 @@
+"""The one torch-free table of each layer's shapes, from which parameters and FLOPs are counted.
+
+Names are those of the modules in `hvaedsl.nn`; a test holds table and modules against each other.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from hvaedsl.ir.bridge import EncoderBlock, Head, MixIn, Operation, Pool, State, Stem, TopDownBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Convolution:
+    """A convolution with bias, stride 1 and same padding."""
+
+    name: str
+    in_channels: int
+    out_channels: int
+    kernel: int
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return self.out_channels * (self.in_channels * self.kernel**2 + 1)
+
+    def flops(self, resolution: int) -> int:
+        """Multiplications and additions of the weights for one image; the bias is not counted."""
+        return 2 * self.in_channels * self.out_channels * self.kernel**2 * resolution**2
+
+
+def bottleneck(name: str, in_channels: int, mid: int, out_channels: int, kernel: int) -> tuple[Convolution, ...]:
+    """The four convolutions of a bottleneck block (openai/vdvae, Block)."""
+    return (
+        Convolution(f"{name}c1", in_channels, mid, 1),
+        Convolution(f"{name}c2", mid, mid, kernel),
+        Convolution(f"{name}c3", mid, mid, kernel),
+        Convolution(f"{name}c4", mid, out_channels, 1),
+    )
+
+
+def convolutions(op: Operation) -> tuple[Convolution, ...]:
+    """The convolutions of one operation."""
+    match op:
+        case Stem():
+            return (Convolution("", op.in_channels, op.channels, op.kernel),)
+        case EncoderBlock():
+            return bottleneck("", op.channels, op.mid, op.channels, op.kernel)
+        case TopDownBlock():
+            return (
+                *bottleneck("posterior.", 2 * op.channels, op.mid, 2 * op.latent, op.kernel),
+                *bottleneck("prior.", op.channels, op.mid, 2 * op.latent + op.channels, op.kernel),
+                Convolution("z_proj", op.latent, op.channels, 1),
+                *bottleneck("resnet.", op.channels, op.mid, op.channels, op.kernel),
+            )
+        case Head():
+            return (Convolution("out_conv", op.channels, op.outputs, 1),)
+        case Pool() | State() | MixIn():
+            return ()
+
+
+def arrays(op: Operation) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The parameters of one operation that are no convolution's: learned states, the head's gain and bias."""
+    match op:
+        case State(learned=True):
+            return (("bias", (1, op.channels, op.resolution, op.resolution)),)
+        case Head():
+            return (("gain", (1, op.channels, 1, 1)), ("bias", (1, op.channels, 1, 1)))
+        case _:
+            return ()
+
+
+def parameters(op: Operation) -> int:
+    """How many parameters the weights of one operation have."""
+    return sum(conv.parameters for conv in convolutions(op)) + sum(math.prod(shape) for _, shape in arrays(op))
+
+
+def flops(op: Operation) -> int:
+    """FLOPs of one application for one image, of the convolutions alone."""
+    return sum(conv.flops(op.resolution) for conv in convolutions(op))

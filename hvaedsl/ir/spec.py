@@ -1,0 +1,182 @@
+"""The resolved spec: every key typed, every default filled in. The one table of the language's keys.
+
+Each field carries a `Key` (what it takes, what it means, whether it must be written). A key is in this table only if
+something reads it; `tests/test_schema.py` holds that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hvaedsl.ir.blocks import BlockList
+from hvaedsl.ir.datasets import NAMES
+from hvaedsl.ir.kinds import (
+    BlockStack,
+    ByResolution,
+    Choice,
+    Either,
+    Key,
+    LikelihoodCall,
+    Number,
+    Optional,
+    Pair,
+    Text,
+    Whole,
+)
+
+Binarize = Literal["none", "threshold", "dynamic"]
+Precision = Literal["float32", "tf32", "bfloat16"]
+
+
+class Likelihood(BaseModel):
+    """The likelihood of a pixel: `bernoulli`, or a discretised mixture of `mixtures` logistics."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["bernoulli", "mixture_of_logistics"]
+    mixtures: int = 0
+    bits: int | None = None
+
+    def outputs(self, channels: int) -> int:
+        """Channels of the last convolution: 1, 3k for grey and 10k for colour images."""
+        if self.name == "bernoulli":
+            return 1
+        return self.mixtures * (10 if channels == 3 else 3)
+
+    def __str__(self) -> str:
+        """The likelihood as it is written."""
+        if self.name == "bernoulli":
+            return self.name
+        return f"{self.name}({self.mixtures}{f', bits = {self.bits}' if self.bits else ''})"
+
+
+class Section(BaseModel):
+    """The base of the sections."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class DataSpec(Section):
+    """`data { }`: the images."""
+
+    dataset: Annotated[str, Key(Choice(NAMES), "the data set", required="always")]
+    path: Annotated[
+        str | None, Key(Optional(Text()), "where the files are; else HVAEDSL_DATA, else a cache folder")
+    ] = None
+    channels: Annotated[int, Key(Whole(1, 3), "channels of an image, 1 or 3; to be written for npy and folder")]
+    resolution: Annotated[int, Key(Whole(1), "height and width of an image; to be written for npy and folder")]
+    levels: Annotated[int, Key(Whole(2, 256), "values that a pixel can have; from the data set, else 256")]
+    validation: Annotated[int, Key(Whole(0), "images held out of the training set; a default for each data set")]
+    split_seed: Annotated[int, Key(Whole(0), "seed of the split")] = 0
+    binarize: Annotated[
+        Binarize,
+        Key(Choice(("none", "threshold", "dynamic")), "grey values to {0, 1}; dynamic under bernoulli, else none"),
+    ]
+
+
+class ModelSpec(Section):
+    """`model { }`: the architecture."""
+
+    width: Annotated[int, Key(Whole(1), "channels of the residual state", required="always")]
+    latent: Annotated[int, Key(Whole(1), "channels of each z", required="always")]
+    encoder: Annotated[BlockList, Key(BlockStack("encoder"), "the blocks of the encoder", required="always")]
+    decoder: Annotated[BlockList, Key(BlockStack("decoder"), "the blocks of the decoder", required="always")]
+    widths: Annotated[Mapping[int, int], Key(ByResolution(Whole(1)), "channels where they differ from width")] = Field(
+        default_factory=dict
+    )
+    bottleneck: Annotated[
+        float, Key(Number(above=0, maximum=1), "channels inside a block over channels of the state")
+    ] = 0.25
+    bias_up_to: Annotated[
+        int, Key(Whole(0), "the state begins as a learned bias up to this resolution, as zeros above")
+    ] = 64
+    likelihood: Annotated[Likelihood, Key(LikelihoodCall(), "the likelihood of a pixel")] = Likelihood(
+        name="mixture_of_logistics", mixtures=10
+    )
+
+    def width_at(self, resolution: int) -> int:
+        """Channels of the residual state at a resolution."""
+        return self.widths.get(resolution, self.width)
+
+    def mid_at(self, resolution: int) -> int:
+        """Channels inside a block at a resolution, at least 1 (openai/vdvae: int(width * bottleneck))."""
+        return max(1, int(self.width_at(resolution) * self.bottleneck))
+
+
+class TrainSpec(Section):
+    """`train { }`: the training run."""
+
+    steps: Annotated[int | None, Key(Whole(1), "optimisation steps", required="to train")] = None
+    batch_size: Annotated[int | None, Key(Whole(1), "images per process and step", required="to train")] = None
+    learning_rate: Annotated[float | None, Key(Number(above=0), "AdamW's learning rate", required="to train")] = None
+    lr_warmup_steps: Annotated[int, Key(Whole(0), "steps of linear warm-up")] = 100
+    weight_decay: Annotated[float, Key(Number(minimum=0), "AdamW's weight decay, on all parameters")] = 0.01
+    betas: Annotated[tuple[float, float], Key(Pair(Number(minimum=0, below=1)), "AdamW's betas")] = (0.9, 0.9)
+    clip_norm: Annotated[float | None, Key(Optional(Number(above=0)), "the gradient norm is clipped to this")] = 200.0
+    skip_above: Annotated[
+        float | None, Key(Optional(Number(above=0)), "no update where the gradient norm reaches this")
+    ] = None
+    ema_decay: Annotated[float, Key(Number(minimum=0, below=1), "decay of the averaged weights")] = 0.999
+    precision: Annotated[Precision, Key(Choice(("float32", "tf32", "bfloat16")), "arithmetic of the forward pass")] = (
+        "float32"
+    )
+    seed: Annotated[int, Key(Whole(0), "seed of weights, order, noise and binarisation")] = 0
+    eval_every: Annotated[int, Key(Whole(1), "steps between two evaluations")] = 1000
+    save_every: Annotated[int, Key(Whole(1), "steps between two checkpoints")] = 1000
+
+
+class TrainingSpec(TrainSpec):
+    """A `train { }` that is complete: what `Program.training()` gives."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+
+
+class SampleSpec(Section):
+    """`sample { }`: pictures drawn from the prior."""
+
+    temperature: Annotated[
+        float | Mapping[int, float],
+        Key(Either(Number(above=0), ByResolution(Number(above=0))), "factor on the prior's standard deviation"),
+    ] = 1.0
+    count: Annotated[int, Key(Whole(1), "how many samples a picture shows")] = 64
+
+
+class PaperSpec(Section):
+    """`paper { }`: what was published of this model; never inherited."""
+
+    table: Annotated[str | None, Key(Optional(Text()), "where the figures stand")] = None
+    parameters: Annotated[float | None, Key(Optional(Number(above=0)), "published parameter count")] = None
+    depth: Annotated[int | None, Key(Optional(Whole(1)), "published stochastic depth")] = None
+    nll: Annotated[float | None, Key(Optional(Number()), "published likelihood, in the data set's unit")] = None
+
+
+class Spec(BaseModel):
+    """A whole spec, resolved."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    data: DataSpec
+    model: ModelSpec
+    train: TrainSpec
+    sample: SampleSpec
+    paper: PaperSpec
+
+
+SECTIONS: Mapping[str, type[Section]] = {
+    "data": DataSpec,
+    "model": ModelSpec,
+    "train": TrainSpec,
+    "sample": SampleSpec,
+    "paper": PaperSpec,
+}
+
+
+def keys(section: type[Section]) -> dict[str, Key]:
+    """The keys of a section by name, in the order of the table."""
+    return {name: key for name, field in section.model_fields.items() for key in field.metadata if isinstance(key, Key)}

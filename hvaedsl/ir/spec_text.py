@@ -1,0 +1,86 @@
+"""The resolved spec as a text of the language: every key, defaults filled in; and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hvaedsl.ir.blocks import BlockList
+from hvaedsl.ir.datasets import DATASETS
+from hvaedsl.ir.kinds import Optional, Text
+from hvaedsl.ir.spec import SECTIONS, Likelihood, Spec, keys
+
+
+def spec_text(spec: Spec) -> str:
+    """A `.hvae` text that compiles alone to the same spec. Keys that only a run needs are left out while unset."""
+    return "\n".join(["hvae 1", *(line for section in SECTIONS for line in _section(spec, section))]) + "\n"
+
+
+def spec_json(spec: Spec) -> dict[str, Any]:
+    """The spec as plain data, block lists and the likelihood as they are written."""
+    return {"name": spec.name} | {
+        section: {name: _plain(value) for name, value in _values(spec, section)} for section in SECTIONS
+    }
+
+
+def _section(spec: Spec, section: str) -> Iterator[str]:
+    shown = [(name, value) for name, value in _values(spec, section) if not _implied(spec, section, name, value)]
+    if not shown:
+        return
+    column = max(len(name) for name, _ in shown)
+    yield ""
+    yield f"{section} {{"
+    for name, value in shown:
+        kind = keys(SECTIONS[section])[name].kind
+        text = isinstance(kind, Text) or (isinstance(kind, Optional) and isinstance(kind.of, Text))
+        written = string_text(str(value)) if text and value is not None else value_text(value)
+        yield f"  {name:<{column}} = {written}"
+    yield "}"
+
+
+def _values(spec: Spec, section: str) -> Iterator[tuple[str, object]]:
+    for name in keys(SECTIONS[section]):
+        yield name, getattr(getattr(spec, section), name)
+
+
+def _implied(spec: Spec, section: str, name: str, value: object) -> bool:
+    """What cannot or need not be written: unset keys without a `none`, and what the data set says itself."""
+    if section == "paper" or (section == "train" and name in ("steps", "batch_size", "learning_rate")):
+        return value is None
+    return section == "data" and name in ("channels", "resolution", "levels") and spec.data.dataset in DATASETS
+
+
+def value_text(value: object) -> str:
+    """A typed value as the language writes it."""
+    match value:
+        case None | bool():
+            return {None: "none", True: "true", False: "false"}[value]
+        case BlockList() | Likelihood() | int():
+            return str(value)
+        case float():
+            return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        case tuple() | list():
+            return ", ".join(map(value_text, value))
+        case Mapping():
+            return f"{{{', '.join(f'{key}: {value_text(item)}' for key, item in value.items())}}}"
+        case str():
+            return value
+    raise TypeError(f"no value of the language: {value!r}")
+
+
+def string_text(text: str) -> str:
+    """A string in quotes, as the language writes it."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _plain(value: object) -> object:
+    match value:
+        case BlockList() | Likelihood():
+            return str(value)
+        case Mapping():
+            return {str(key): item for key, item in value.items()}
+        case tuple():
+            return list(value)
+        case _:
+            return value

@@ -1,0 +1,1 @@
+"""Bridge to plan to module. Everything but `module.py` runs without torch."""

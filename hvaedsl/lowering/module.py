@@ -1,0 +1,264 @@
+"""The plan as a torch module that computes what the published code computes (openai/vdvae, vae.py).
+
+Shape legend: B batch, H, W image height and width, C image channels, R a resolution of the hierarchy.
+Images are [B, H, W, C] outside and [B, channels, R, R] inside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from hvaedsl.lowering.plan import Apply, BlockModule, Plan, TopDown
+from hvaedsl.nn.blocks import Bottleneck, conv
+from hvaedsl.nn.cells import VDVAECell
+from hvaedsl.nn.likelihoods import Bernoulli, Likelihood, MixtureOfLogistics
+from hvaedsl.nn.resolution import average_pool, mix_in, pad_channels
+
+Noise = Callable[[int, tuple[int, ...]], Tensor]
+Temperature = float | Mapping[int, float]
+
+
+class Output(NamedTuple):
+    """What a forward pass gives; nats everywhere."""
+
+    loss_nats_per_dim: Tensor  # scalar: the batch mean of distortion + rate, the negative ELBO per dimension
+    distortion_nats_per_dim: Tensor  # [B]
+    rate_nats_per_dim: Tensor  # [B]
+    kl_nats: Tensor  # [depth, B]: KL(q || p) of each stochastic layer, summed over space and channels
+
+
+class Encoder(nn.Module):
+    """The bottom-up pass: the stem, then blocks and poolings down to the bottleneck."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.plan = plan
+        self.stem = conv(plan.image_channels, plan.width, 3)
+        self.blocks = nn.ModuleDict({block.name: _residual_block(block, plan) for block in plan.encoder_blocks})
+
+    def forward(self, x: Tensor) -> dict[int, Tensor]:
+        """[B, H, W, C] -> the activations that the decoder reads, each [B, channels, R, R], by slot."""
+        x = self.stem(x.permute(0, 3, 1, 2).contiguous())
+        kept: dict[int, Tensor] = {}
+        if self.plan.stem_slot is not None:
+            kept[self.plan.stem_slot] = x
+        for step in self.plan.encoder_steps:
+            if isinstance(step, Apply):
+                x = self.blocks[step.block](x)
+            else:
+                x = pad_channels(average_pool(x, step.factor), step.channels)
+            if step.slot is not None:
+                kept[step.slot] = x
+        return kept
+
+
+class Decoder(nn.Module):
+    """The top-down pass: latents drawn one after another, from the bottleneck up to the image."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.plan = plan
+        self.states = nn.ParameterDict(
+            {
+                state.name: nn.Parameter(torch.zeros(1, state.channels, state.resolution, state.resolution))
+                for state in plan.states
+                if state.name is not None
+            }
+        )
+        self.blocks = nn.ModuleDict({block.name: _top_down_block(block, plan) for block in plan.decoder_blocks})
+        self.gain = nn.Parameter(torch.ones(1, plan.width, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(1, plan.width, 1, 1))
+
+    def block(self, step: TopDown) -> VDVAECell:
+        """The block of a step."""
+        return cast(VDVAECell, self.blocks[step.block])
+
+    def begin(self, batch: int) -> dict[int, Tensor]:
+        """The state of every resolution before the first block, each [batch, channels, R, R]."""
+        states: dict[int, Tensor] = {}
+        for state in self.plan.states:
+            shape = (batch, state.channels, state.resolution, state.resolution)
+            if state.name is not None:
+                states[state.resolution] = self.states[state.name].expand(shape)
+            else:
+                states[state.resolution] = self.gain.new_zeros(shape)
+        return states
+
+    def enter(self, step: TopDown, states: Mapping[int, Tensor]) -> Tensor:
+        """The state that a block reads, [B, channels, R, R]: that of its resolution, with the mix-in where it has one."""
+        state = states[step.resolution]
+        if step.source is None:
+            return state
+        return mix_in(state, states[step.source], step.resolution // step.source)
+
+    def infer(self, kept: Mapping[int, Tensor], noise: Noise) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """With z from the posterior: the final state [B, width, H, W], every z, and every KL in nats, [B]."""
+        states = self.begin(next(iter(kept.values())).shape[0])
+        zs, kls_nats = [], []
+        for step in self.plan.decoder_steps:
+            state = self.enter(step, states)
+            eps = noise(step.layer, (state.shape[0], step.latent, step.resolution, step.resolution))
+            states[step.resolution], z, kl_nats = self.block(step)(state, kept[step.slot], eps)
+            zs.append(z)
+            kls_nats.append(kl_nats)
+        return self.finish(states), zs, kls_nats
+
+    def generate(self, batch: int, latents: Sequence[Tensor], temperature: Temperature, noise: Noise) -> Tensor:
+        """With the given z as far as they go and the prior's from there: the final state [batch, width, H, W]."""
+        states = self.begin(batch)
+        for step in self.plan.decoder_steps:
+            state, block = self.enter(step, states), self.block(step)
+            if step.layer < len(latents):
+                states[step.resolution] = block.generate_from(state, latents[step.layer])
+            else:
+                eps = noise(step.layer, (batch, step.latent, step.resolution, step.resolution))
+                states[step.resolution], _ = block.generate(state, eps, _at(temperature, step.resolution))
+        return self.finish(states)
+
+    def finish(self, states: Mapping[int, Tensor]) -> Tensor:
+        """The state that the likelihood reads, [B, width, H, W]."""
+        return states[self.plan.image_resolution] * self.gain + self.bias
+
+
+class HierarchicalVAE(nn.Module):
+    """A compiled model. It preprocesses nothing: x is shifted and scaled, targets are in [-1, 1] or {0, 1} already."""
+
+    def __init__(self, plan: Plan, published_names: Mapping[str, tuple[str, ...]]) -> None:
+        super().__init__()
+        self.plan = plan
+        self.encoder = Encoder(plan)
+        self.decoder = Decoder(plan)
+        self.likelihood = _likelihood(plan)
+        self._published_names = published_names
+
+    @property
+    def stochastic_depth(self) -> int:
+        """How many latents are drawn one after another."""
+        return len(self.plan.decoder_steps)
+
+    def forward(self, x: Tensor, target: Tensor, noise: Noise | None = None) -> Output:
+        """The loss of images x [B, H, W, C] with targets [B, H, W, C].
+
+        `noise(layer, shape)` gives the standard normals of a stochastic layer; torch's generator where it is None.
+        """
+        state, _, kls_nats = self.decoder.infer(self._kept(x), noise or self._noise)
+        distortion = self.likelihood.nll_nats_per_dim(state, target)
+        kl_nats = torch.stack(kls_nats)
+        rate = kl_nats.sum(dim=0) / math.prod(target.shape[1:])
+        return Output((distortion + rate).mean(), distortion, rate, kl_nats)
+
+    def encode(self, x: Tensor) -> dict[int, Tensor]:
+        """{R: the activation at R that the decoder reads, [B, channels, R, R]} of images x [B, H, W, C]."""
+        kept = self._kept(x)
+        return {resolution: kept[slot] for slot, resolution in self.plan.slots.items()}
+
+    def latents(self, x: Tensor, noise: Noise | None = None) -> list[Tensor]:
+        """Every z of images x [B, H, W, C], drawn from the posterior; each [B, latent, R, R], in the decoder's order."""
+        return self.decoder.infer(self._kept(x), noise or self._noise)[1]
+
+    def decode(
+        self, latents: Sequence[Tensor], *, temperature: Temperature = 1.0, noise: Noise | None = None
+    ) -> Tensor:
+        """The state that the likelihood reads, [B, width, H, W], of the first layers' z; the rest is drawn from the prior.
+
+        Raises ValueError where there is no z at all (the batch is then unknown: use `decode_prior`), or too many.
+        """
+        if not 0 < len(latents) <= self.stochastic_depth:
+            raise ValueError(f"decode takes 1 to {self.stochastic_depth} latents, not {len(latents)}")
+        return self.decoder.generate(latents[0].shape[0], latents, temperature, noise or self._noise)
+
+    def decode_prior(self, count: int, *, temperature: Temperature = 1.0, noise: Noise | None = None) -> Tensor:
+        """The state that the likelihood reads, [count, width, H, W], with every z from the prior.
+
+        `temperature` multiplies the prior's standard deviations: a number, or one for some resolutions (others 1).
+        """
+        return self.decoder.generate(count, (), temperature, noise or self._noise)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        count: int,
+        *,
+        temperature: Temperature = 1.0,
+        noise: Noise | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Images from the prior, uint8 [count, H, W, C]; `generator` draws from the likelihood."""
+        return self.likelihood.sample(self.decode_prior(count, temperature=temperature, noise=noise), generator)
+
+    def vdvae_state_dict(self) -> dict[str, Tensor]:
+        """The parameters under the published code's names, a shared block's under those of its first application."""
+        return {self._published_names[name][0]: tensor.detach() for name, tensor in self.named_parameters()}
+
+    @torch.no_grad()
+    def load_vdvae_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
+        """Take over the parameters of the published code.
+
+        Of a shared block the first application's suffice; those of the others must agree where they are given. Raises
+        ValueError where a key is missing or unknown, a shape differs, or applications of one block disagree; the model
+        is then unchanged.
+        """
+        rest = dict(state_dict)
+        values = {
+            name: _take(rest, self._published_names[name], parameter) for name, parameter in self.named_parameters()
+        }
+        if rest:
+            raise ValueError(f"not a parameter of this model: {', '.join(sorted(rest)[:5])} ({len(rest)} such keys)")
+        for name, parameter in self.named_parameters():
+            parameter.copy_(values[name])
+
+    def _kept(self, x: Tensor) -> dict[int, Tensor]:
+        size, channels = self.plan.image_resolution, self.plan.image_channels
+        if x.ndim != 4 or tuple(x.shape[1:]) != (size, size, channels):
+            raise ValueError(f"images are [B, {size}, {size}, {channels}], not {list(x.shape)}")
+        return cast(dict[int, Tensor], self.encoder(x))
+
+    def _noise(self, _: int, shape: tuple[int, ...]) -> Tensor:
+        return torch.randn(shape, dtype=self.decoder.gain.dtype, device=self.decoder.gain.device)
+
+
+def _take(rest: dict[str, Tensor], names: tuple[str, ...], parameter: Tensor) -> Tensor:
+    given = {name: rest.pop(name) for name in names if name in rest}
+    if names[0] not in given:
+        raise ValueError(f"missing key {names[0]}")
+    value = given[names[0]]
+    for name, other in given.items():
+        if other.shape != parameter.shape:
+            raise ValueError(f"{name} has shape {list(other.shape)}, the model has {list(parameter.shape)}")
+        if not torch.equal(other, value):
+            raise ValueError(f"{name} and {names[0]} belong to one shared block and disagree")
+    return value
+
+
+def _at(temperature: Temperature, resolution: int) -> float:
+    return temperature.get(resolution, 1.0) if isinstance(temperature, Mapping) else temperature
+
+
+def _residual_block(block: BlockModule, plan: Plan) -> Bottleneck:
+    made = Bottleneck(block.channels, block.mid, block.channels, block.kernel, residual=True)
+    made.scale_last_(math.sqrt(1 / plan.encoder_applications))
+    return made
+
+
+def _top_down_block(block: BlockModule, plan: Plan) -> VDVAECell:
+    assert block.latent is not None
+    made = VDVAECell(block.channels, block.mid, block.latent, block.kernel)
+    made.scale_for_depth_(len(plan.decoder_steps))
+    return made
+
+
+def _likelihood(plan: Plan) -> Likelihood:
+    if plan.likelihood.name == "bernoulli":
+        return Bernoulli(plan.width)
+    return MixtureOfLogistics(
+        plan.width,
+        channels=plan.image_channels,
+        mixtures=plan.likelihood.mixtures,
+        levels=plan.levels,
+        bits=plan.likelihood.bits,
+    )

@@ -1,0 +1,108 @@
+"""What the modules and parameters of a lowered model are called, in our module tree and in the published code's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, Operation, State, Stem, TopDownBlock
+from hvaedsl.ir.shapes import Convolution, arrays, convolutions
+from hvaedsl.passes.gradient import OUTGOING, Unreached
+
+
+def attribute(group: str) -> str:
+    """The attribute of a weight group: `r16_0`, and `shared_top` for the label `@top`."""
+    return f"shared_{group[1:]}" if group.startswith("@") else group
+
+
+def state_attribute(resolution: int) -> str:
+    """The attribute of the learned state of a resolution."""
+    return f"r{resolution}"
+
+
+def parameter_shapes(bridge: Bridge) -> dict[str, tuple[int, ...]]:
+    """Every parameter of the lowered module by name, `model.named_parameters()` without torch."""
+    found: dict[str, tuple[int, ...]] = {}
+    for op in bridge.operations:
+        for conv in convolutions(op):
+            name = _join(_path(op), conv.name)
+            found[f"{name}.weight"] = _weight_shape(conv)
+            found[f"{name}.bias"] = (conv.out_channels,)
+        for array, shape in arrays(op):
+            found[
+                f"decoder.states.{state_attribute(op.resolution)}" if isinstance(op, State) else f"decoder.{array}"
+            ] = shape
+    return found
+
+
+def without_gradient(bridge: Bridge, found: Unreached) -> tuple[str, ...]:
+    """The names of the parameters that no loss reaches."""
+    prefixes = ["encoder.stem."] if found.stem else []
+    prefixes += [f"encoder.blocks.{attribute(group)}." for group in found.encoder_groups]
+    prefixes += [f"decoder.blocks.{attribute(group)}.{part}." for group in found.decoder_groups for part in OUTGOING]
+    return tuple(name for name in parameter_shapes(bridge) if name.startswith(tuple(prefixes))) if prefixes else ()
+
+
+def published_prefixes(bridge: Bridge) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Our prefix of each parameter or module, and the published code's (openai/vdvae), one for each application.
+
+    A block's index there is the position of its application in the expanded stack.
+    """
+    yield "encoder.stem", ("encoder.in_conv",)
+    positions: dict[str, list[int]] = {}
+    counts = {"encoder": 0, "decoder": 0}
+    for op in bridge.operations:
+        if isinstance(op, EncoderBlock | TopDownBlock):
+            stack = "encoder" if isinstance(op, EncoderBlock) else "decoder"
+            positions.setdefault(f"{stack}.blocks.{attribute(op.group)}", []).append(counts[stack])
+            counts[stack] += 1
+    for path, indices in positions.items():
+        if path.startswith("encoder"):
+            yield path, tuple(f"encoder.enc_blocks.{index}" for index in indices)
+        else:
+            for ours, published in (
+                ("posterior", "enc"),
+                ("prior", "prior"),
+                ("z_proj", "z_proj"),
+                ("resnet", "resnet"),
+            ):
+                yield f"{path}.{ours}", tuple(f"decoder.dec_blocks.{index}.{published}" for index in indices)
+    learned = sorted(op.resolution for op in bridge.operations if isinstance(op, State) and op.learned)
+    for index, resolution in enumerate(learned):
+        yield f"decoder.states.{state_attribute(resolution)}", (f"decoder.bias_xs.{index}",)
+    yield "decoder.gain", ("decoder.gain",)
+    yield "decoder.bias", ("decoder.bias",)
+    yield "likelihood.out_conv", ("decoder.out_net.out_conv",)
+
+
+def published_names(bridge: Bridge) -> dict[str, tuple[str, ...]]:
+    """Each parameter's names in the published code, that of the first application first."""
+    prefixes = dict(published_prefixes(bridge))
+    found: dict[str, tuple[str, ...]] = {}
+    for name in parameter_shapes(bridge):
+        prefix = name
+        while prefix not in prefixes:
+            prefix = prefix.rpartition(".")[0]
+        found[name] = tuple(published + name[len(prefix) :] for published in prefixes[prefix])
+    return found
+
+
+def _path(op: Operation) -> str:
+    match op:
+        case Stem():
+            return "encoder.stem"
+        case EncoderBlock():
+            return f"encoder.blocks.{attribute(op.group)}"
+        case TopDownBlock():
+            return f"decoder.blocks.{attribute(op.group)}"
+        case Head():
+            return "likelihood"
+        case _:
+            return ""
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if name else path
+
+
+def _weight_shape(conv: Convolution) -> tuple[int, ...]:
+    return (conv.out_channels, conv.in_channels, conv.kernel, conv.kernel)

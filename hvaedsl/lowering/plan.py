@@ -1,0 +1,135 @@
+"""The plan of a module graph: which modules there are, and in which order they read and write what. Torch-free.
+
+Activations are kept in slots, numbered by the bridge's operations; only those that some block reads are kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Operation, Pool, State, TopDownBlock
+from hvaedsl.ir.spec import Likelihood
+from hvaedsl.lowering.names import attribute, state_attribute
+
+
+@dataclass(frozen=True, slots=True)
+class BlockModule:
+    """One set of weights: a residual block of the encoder, or (with `latent`) a top-down block."""
+
+    name: str
+    channels: int
+    mid: int
+    kernel: int
+    latent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Encoder: apply a block; keep its output in `slot` where something reads it."""
+
+    block: str
+    slot: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Downsample:
+    """Encoder: pool by `factor` and pad to `channels`; keep the output in `slot` where something reads it."""
+
+    factor: int
+    channels: int
+    slot: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class InitialState:
+    """Decoder: how the state of a resolution begins; `name` is the parameter of a learned one."""
+
+    resolution: int
+    channels: int
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TopDown:
+    """Decoder: mix the state of `source` in (where there is one), apply a block that reads `slot`, draw `layer`."""
+
+    block: str
+    resolution: int
+    source: int | None
+    slot: int
+    layer: int
+    latent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that lowering to torch needs."""
+
+    image_resolution: int
+    image_channels: int
+    levels: int
+    width: int
+    likelihood: Likelihood
+    stem_slot: int | None
+    slots: dict[int, int]  # slot: resolution of the activation that it keeps
+    encoder_blocks: tuple[BlockModule, ...]
+    encoder_steps: tuple[Apply | Downsample, ...]
+    encoder_applications: int
+    states: tuple[InitialState, ...]
+    decoder_blocks: tuple[BlockModule, ...]
+    decoder_steps: tuple[TopDown, ...]
+
+
+def make_plan(bridge: Bridge, likelihood: Likelihood, levels: int) -> Plan:
+    """The plan of a verified and connected bridge."""
+    ops = bridge.operations
+    read = {op.reads for op in ops if isinstance(op, TopDownBlock)}
+    encoder_steps: list[Apply | Downsample] = []
+    for index, op in bridge.encoder:
+        slot = index if index in read else None
+        if isinstance(op, EncoderBlock):
+            encoder_steps.append(Apply(attribute(op.group), slot))
+        elif isinstance(op, Pool):
+            encoder_steps.append(Downsample(op.factor, op.channels, slot))
+    blocks = [op for op in ops if isinstance(op, TopDownBlock)]
+    return Plan(
+        image_resolution=bridge.image_resolution,
+        image_channels=bridge.image_channels,
+        levels=levels,
+        width=bridge.head.channels,
+        likelihood=likelihood,
+        stem_slot=0 if 0 in read else None,
+        slots={op.reads: op.resolution for op in blocks if op.reads is not None},
+        encoder_blocks=_modules(ops, EncoderBlock),
+        encoder_steps=tuple(encoder_steps),
+        encoder_applications=sum(isinstance(op, EncoderBlock) for op in ops),
+        states=tuple(
+            InitialState(op.resolution, op.channels, state_attribute(op.resolution) if op.learned else None)
+            for op in ops
+            if isinstance(op, State)
+        ),
+        decoder_blocks=_modules(ops, TopDownBlock),
+        decoder_steps=tuple(_decoder_steps(bridge)),
+    )
+
+
+def _modules(ops: tuple[Operation, ...], kind: type[EncoderBlock | TopDownBlock]) -> tuple[BlockModule, ...]:
+    found: dict[str, BlockModule] = {}
+    for op in ops:
+        if isinstance(op, kind) and op.application == 0:
+            latent = op.latent if isinstance(op, TopDownBlock) else None
+            found[op.group] = BlockModule(attribute(op.group), op.channels, op.mid, op.kernel, latent)
+    return tuple(found.values())
+
+
+def _decoder_steps(bridge: Bridge) -> list[TopDown]:
+    steps: list[TopDown] = []
+    source: int | None = None
+    for _, op in bridge.decoder:
+        if isinstance(op, MixIn):
+            source = op.source
+        elif isinstance(op, TopDownBlock):
+            assert op.reads is not None
+            steps.append(TopDown(attribute(op.group), op.resolution, source, op.reads, op.layer, op.latent))
+            source = None
+    return steps

@@ -1,0 +1,66 @@
+"""The contract of the passes.
+
+- A transform takes a valid bridge and leaves a valid one; its options are its fields.
+- An analysis computes a value from a bridge and changes nothing.
+- A rule looks at a compilation unit and yields diagnostics. `needs` names the spec keys that it depends on: it is not
+  asked where one of them could not be read.
+
+The pipeline (`hvaedsl.passes.pipeline`) hands results from one to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.ir.bridge import Bridge
+from hvaedsl.ir.spec import Spec
+from hvaedsl.span import Span
+from hvaedsl.syntax import ast
+
+T = TypeVar("T", covariant=True)
+V = TypeVar("V")
+
+
+class Transform(Protocol):
+    """Bridge to bridge."""
+
+    def run(self, bridge: Bridge) -> Bridge:
+        """The rewritten bridge."""
+
+
+class Analysis(Protocol[T]):
+    """Bridge to value."""
+
+    def __call__(self, bridge: Bridge) -> T:
+        """The value."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a rule may look at."""
+
+    documents: tuple[ast.Document, ...]
+    spec: Spec
+    origins: Mapping[str, Span]
+    bridge: Bridge
+    analyses: Mapping[Callable[..., object], object] = field(default_factory=dict)
+
+    def analysis(self, kind: Callable[[Bridge], V]) -> V:
+        """The result of an analysis that the pipeline has run."""
+        return self.analyses[kind]  # type: ignore[return-value]  # keyed by the function that computed it
+
+    def origin(self, key: str) -> Span:
+        """Where a key's value was written; the start of the spec where it is a default."""
+        found = self.origins.get(key)
+        return found if found is not None else self.documents[-1].source.span(0, 0)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A check, and the spec keys that it depends on."""
+
+    check: Callable[[Unit], Iterable[Diagnostic]]
+    needs: tuple[str, ...]

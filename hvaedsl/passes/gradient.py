@@ -1,0 +1,52 @@
+"""Which weights can get no gradient, by walking the bridge backwards from what the loss reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Stem, TopDownBlock
+
+# The parts of a top-down block that only its outgoing state trains; posterior and prior get a gradient from the rate.
+OUTGOING = ("z_proj", "resnet")
+
+
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """Weights that no loss reaches."""
+
+    stem: bool
+    encoder_groups: tuple[str, ...]  # whole residual blocks
+    decoder_groups: tuple[str, ...]  # the z projection and the residual step of top-down blocks
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return self.stem or bool(self.encoder_groups) or bool(self.decoder_groups)
+
+
+def unreached(bridge: Bridge) -> Unreached:
+    """The weights that can get no gradient: all applications of their group are out of every loss term's reach."""
+    live_states = {bridge.image_resolution}  # whose current state something later reads
+    read: set[int | None] = set()
+    reached: set[tuple[str, str]] = set()
+    for _, op in reversed(bridge.decoder):
+        if isinstance(op, TopDownBlock):
+            if op.resolution in live_states:
+                reached.add(("decoder", op.group))
+            live_states.add(op.resolution)  # its posterior and prior read the incoming state
+            read.add(op.reads)
+        elif isinstance(op, MixIn):
+            live_states.add(op.source)
+    live = False
+    for index, encoder_op in reversed(bridge.encoder):
+        live = live or index in read
+        if live and isinstance(encoder_op, EncoderBlock):
+            reached.add(("encoder", encoder_op.group))
+        if isinstance(encoder_op, Stem):
+            return Unreached(not live, _rest(bridge, EncoderBlock, reached), _rest(bridge, TopDownBlock, reached))
+    raise AssertionError("a bridge begins with its stem")
+
+
+def _rest(bridge: Bridge, kind: type[EncoderBlock | TopDownBlock], reached: set[tuple[str, str]]) -> tuple[str, ...]:
+    stack = "encoder" if kind is EncoderBlock else "decoder"
+    groups = dict.fromkeys(op.group for op in bridge.operations if isinstance(op, kind))
+    return tuple(group for group in groups if (stack, group) not in reached)

@@ -1,0 +1,62 @@
+"""The decoder reads activations that exist, mixes in states that exist, and ends at the image (HV305-HV309)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hvaedsl.catalog.resolutions import (
+    DecoderEnd,
+    MixInDoesNotDivide,
+    MixInNotLower,
+    MixInTooEarly,
+    NoEncoderActivation,
+)
+from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.ir.bridge import MixIn, TopDownBlock, output_resolution
+from hvaedsl.passes.base import Rule, Unit
+
+
+def check_activations(unit: Unit) -> Iterator[Diagnostic]:
+    """Every decoder resolution has an encoder activation; each one that lacks it is reported once."""
+    resolutions = tuple(sorted({output_resolution(op) for _, op in unit.bridge.encoder}, reverse=True))
+    missing: set[int] = set()
+    for _, op in unit.bridge.decoder:
+        if isinstance(op, TopDownBlock) and op.reads is None and op.resolution not in missing:
+            missing.add(op.resolution)
+            assert op.span is not None
+            yield NoEncoderActivation(span=op.span, resolution=op.resolution, resolutions=resolutions)
+
+
+def check_mix_ins(unit: Unit) -> Iterator[Diagnostic]:
+    """A mix-in comes from a lower resolution that divides and at which a block has been applied."""
+    applied: dict[int, None] = {}
+    for _, op in unit.bridge.decoder:
+        if isinstance(op, MixIn):
+            assert op.span is not None
+            if op.source >= op.resolution:
+                lower = [r for r in applied if r < op.resolution]
+                example = lower[-1] if lower else max(1, op.resolution // 2)
+                yield MixInNotLower(span=op.span, source=op.source, resolution=op.resolution, example=example)
+            elif op.resolution % op.source:
+                yield MixInDoesNotDivide(span=op.span, source=op.source, resolution=op.resolution)
+            elif op.source not in applied:
+                yield MixInTooEarly(
+                    span=op.span, source=op.source, resolution=op.resolution, applied=tuple(sorted(applied))
+                )
+        elif isinstance(op, TopDownBlock):
+            applied[op.resolution] = None
+
+
+def check_end(unit: Unit) -> Iterator[Diagnostic]:
+    """The last block stands at the image resolution."""
+    image = unit.bridge.image_resolution
+    last = next((op for _, op in reversed(unit.bridge.decoder) if isinstance(op, TopDownBlock)), None)
+    if last is not None and last.span is not None and last.resolution != image:
+        yield DecoderEnd(span=last.span, resolution=last.resolution, image=image)
+
+
+RULES = (
+    Rule(check_activations, ("data.dataset", "data.resolution", "model.encoder", "model.decoder")),
+    Rule(check_mix_ins, ("model.decoder",)),
+    Rule(check_end, ("data.dataset", "data.resolution", "model.decoder")),
+)

@@ -1,0 +1,38 @@
+"""Blocks that share weights have the same shapes (HV403)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hvaedsl.catalog.sharing import LabelShapes
+from hvaedsl.diagnostic import Diagnostic, Label
+from hvaedsl.ir.bridge import Block, EncoderBlock, TopDownBlock
+from hvaedsl.passes.base import Rule, Unit
+from hvaedsl.passes.sharing import weight_groups
+
+
+def check(unit: Unit) -> Iterator[Diagnostic]:
+    """Width and kernel agree across a label; each block that differs from the first is reported."""
+    for group in unit.analysis(weight_groups):
+        first = _block(unit, group.applications[0])
+        for index in group.applications[1:]:
+            other = _block(unit, index)
+            if (other.channels, other.kernel) != (first.channels, first.kernel):
+                assert first.span is not None
+                assert other.span is not None
+                label = Label(first.span, _shape(first))
+                name = group.name.removeprefix("@")
+                yield LabelShapes(span=other.span, name=name, here=_shape(other), secondary=(label,))
+
+
+def _block(unit: Unit, index: int) -> Block:
+    op = unit.bridge.operations[index]
+    assert isinstance(op, EncoderBlock | TopDownBlock)
+    return op
+
+
+def _shape(op: Block) -> str:
+    return f"{op.channels} channels, {op.kernel}x{op.kernel} kernels at {op.resolution}"
+
+
+RULES = (Rule(check, ("model.width", "model.widths", "model.encoder", "model.decoder")),)

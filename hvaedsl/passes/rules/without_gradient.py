@@ -1,0 +1,43 @@
+"""Weights that no loss reaches (HV501)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hvaedsl.catalog.advice import NoGradient
+from hvaedsl.diagnostic import Diagnostic, listing
+from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock
+from hvaedsl.passes.base import Rule, Unit
+from hvaedsl.passes.gradient import unreached
+
+
+def check(unit: Unit) -> Iterator[Diagnostic]:
+    """One finding for the encoder, one for each decoder resolution."""
+    found = unit.analysis(unreached)
+    dead = [op for _, op in unit.bridge.encoder if isinstance(op, EncoderBlock) and op.group in found.encoder_groups]
+    if dead:
+        levels = listing(map(str, dict.fromkeys(op.resolution for op in dead)), "and")
+        hint = f"let a decoder block read the encoder below, such as `{dead[-1].resolution}x1`, or take the blocks out"
+        yield _finding(
+            f"{_blocks(len(set(found.encoder_groups)))} of the encoder at {levels}", dead, "nothing reads them", hint
+        )
+    by_resolution: dict[int, list[TopDownBlock]] = {}
+    for _, op in unit.bridge.decoder:
+        if isinstance(op, TopDownBlock) and op.group in found.decoder_groups:
+            by_resolution.setdefault(op.resolution, []).append(op)
+    for resolution, ops in by_resolution.items():
+        hint = f"mix the state of {resolution} into a higher resolution"
+        yield _finding(f"the residual step of the last block at {resolution}", ops, "its state goes nowhere", hint)
+
+
+def _finding(what: str, ops: Sequence[EncoderBlock | TopDownBlock], reason: str, hint: str) -> Diagnostic:
+    span = ops[0].span
+    assert span is not None
+    return NoGradient(span=span, what=what, reason=reason, hint=hint)
+
+
+def _blocks(count: int) -> str:
+    return "1 block" if count == 1 else f"{count} blocks"
+
+
+RULES = (Rule(check, ("data.dataset", "data.resolution", "model.encoder", "model.decoder")),)

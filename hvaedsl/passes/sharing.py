@@ -1,0 +1,30 @@
+"""Weight groups: which blocks are applied more than once, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hvaedsl.ir.bridge import Block, Bridge, EncoderBlock, Stack, TopDownBlock
+
+
+@dataclass(frozen=True, slots=True)
+class WeightGroup:
+    """One set of weights and the indices of the operations that apply it."""
+
+    stack: Stack
+    name: str
+    applications: tuple[int, ...]
+
+
+def weight_groups(bridge: Bridge) -> tuple[WeightGroup, ...]:
+    """Every weight group, in the order of its first application."""
+    found: dict[tuple[Stack, str], list[int]] = {}
+    for index, op in enumerate(bridge.operations):
+        if isinstance(op, EncoderBlock | TopDownBlock):
+            found.setdefault((stack_of_block(op), op.group), []).append(index)
+    return tuple(WeightGroup(stack, name, tuple(indices)) for (stack, name), indices in found.items())
+
+
+def stack_of_block(op: Block) -> Stack:
+    """The stack of a block."""
+    return "encoder" if isinstance(op, EncoderBlock) else "decoder"

@@ -1,0 +1,185 @@
+"""What `hvaedsl.load` gives: a compiled program with its spec, bridge and cost, and the module when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hvaedsl.diagnostic import Diagnostic, Severity
+from hvaedsl.elaborate.build import build_bridge
+from hvaedsl.elaborate.collect import collect
+from hvaedsl.elaborate.inheritance import load_chain, override_sources
+from hvaedsl.elaborate.resolve import Resolved, missing_to_train, resolve
+from hvaedsl.errors import SpecError, UsageError
+from hvaedsl.ir.bridge import Bridge
+from hvaedsl.ir.spec import Spec, TrainingSpec
+from hvaedsl.ir.spec_text import spec_text, value_text
+from hvaedsl.lowering.names import published_names, without_gradient
+from hvaedsl.lowering.plan import make_plan
+from hvaedsl.passes.base import Unit
+from hvaedsl.passes.cost import Cost, cost
+from hvaedsl.passes.gradient import unreached
+from hvaedsl.passes.pipeline import analyse, check, transform, verified
+from hvaedsl.passes.sharing import WeightGroup, weight_groups
+from hvaedsl.render.dot import dot_source
+from hvaedsl.render.output import render
+from hvaedsl.shipped import shipped
+from hvaedsl.span import Source, Span
+from hvaedsl.syntax import ast
+from hvaedsl.syntax.text import read_source
+
+if TYPE_CHECKING:
+    from hvaedsl.lowering.module import HierarchicalVAE
+
+Overrides = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled spec. Everything but `module()` works without torch."""
+
+    name: str
+    document: ast.Document
+    spec: Spec
+    origins: Mapping[str, Span]  # where each written value stands, by dotted key
+    bridge: Bridge
+    cost: Cost
+    weight_groups: tuple[WeightGroup, ...]
+    without_gradient: tuple[str, ...]  # parameters of `module()` that no loss reaches
+    advice: tuple[Diagnostic, ...]
+
+    def training(self) -> TrainingSpec:
+        """The `train` section, complete. Raises `SpecError` where steps, batch size or learning rate are missing."""
+        missing = missing_to_train(self.spec, self.document.source, _sections(self.document))
+        if missing:
+            raise SpecError(missing)
+        return TrainingSpec(**self.spec.train.model_dump())
+
+    def module(self) -> HierarchicalVAE:
+        """The model as a torch module, in float32 and freshly initialised from torch's generator.
+
+        Raises `UsageError` where torch is not installed.
+        """
+        try:
+            from hvaedsl.lowering.module import HierarchicalVAE
+        except ModuleNotFoundError as error:
+            raise UsageError(f"a module needs {error.name}: pip install 'hvaedsl[train]'") from None
+        plan = make_plan(self.bridge, self.spec.model.likelihood, self.spec.data.levels)
+        return HierarchicalVAE(plan, published_names(self.bridge))
+
+    def resolved_text(self) -> str:
+        """The resolved spec, as a text that compiles alone to the same program."""
+        return spec_text(self.spec)
+
+    def dot(self) -> str:
+        """The picture of the bridge, as DOT source."""
+        depth = self.cost.stochastic_depth
+        return dot_source(
+            self.bridge, name=self.name, caption=f"{self.cost.parameters:,} parameters, stochastic depth {depth:,}"
+        )
+
+    def _repr_svg_(self) -> str:
+        """The picture, where a notebook shows the program."""
+        return render(self.dot(), "svg").decode()
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """All that compiling a text found, a program or not."""
+
+    program: Program | None
+    document: ast.Document
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def load(path: str | Path, *, lets: Overrides | None = None, sets: Overrides | None = None) -> Program:
+    """Compile a spec file, or a shipped spec by its name.
+
+    `lets` and `sets` are overrides as `--let` and `--set` give them; string values of `sets` are value text. Raises
+    `SpecError` with every diagnostic, or `UsageError` where there is no such file.
+    """
+    return _program(compile_source(source_of(path), lets=lets, sets=sets))
+
+
+def loads(
+    text: str, *, path: str | Path | None = None, lets: Overrides | None = None, sets: Overrides | None = None
+) -> Program:
+    """Compile a text. `path` says where it stands: `extends` is relative to it, and its stem is the model's name."""
+    source = Source(str(path) if path is not None else "<text>", text, Path(path) if path is not None else None)
+    return _program(compile_source(source, lets=lets, sets=sets))
+
+
+def source_of(path: str | Path) -> Source:
+    """The text of a spec file; a name without such a file is looked for among the shipped specs."""
+    found = Path(path)
+    if not found.exists() and not found.is_absolute():
+        in_shipped = shipped("specs") / (found.name if found.parent.name in ("", "specs") else found)
+        if in_shipped.is_file():
+            return read_source(in_shipped, str(path))
+    return read_source(found, str(path))
+
+
+def compile_source(source: Source, *, lets: Overrides | None = None, sets: Overrides | None = None) -> Compilation:
+    """Compile a source and keep everything that was found; raises nothing for what the source holds."""
+    chain = load_chain(source)
+    collected = collect(
+        chain.documents,
+        override_sources(_texts(sets), "--set"),
+        override_sources(_texts(lets), "--let"),
+    )
+    found = [*chain.diagnostics, *collected.diagnostics]
+    document = chain.documents[-1]
+    if not chain.complete:
+        return Compilation(None, document, _sorted(found, source))
+    resolved = resolve(_stem(source), source, collected, complete=chain.complete)
+    found += resolved.diagnostics
+    bridge = transform(build_bridge(resolved.spec))
+    unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, analyse(bridge))
+    found += check(unit, resolved.poisoned)
+    if any(item.severity is Severity.ERROR for item in found):
+        errors = [item for item in found if item.severity is Severity.ERROR]
+        return Compilation(None, document, _sorted(errors, source))
+    program = _make(document, resolved, tuple(found))
+    return Compilation(program, document, _sorted(found, source))
+
+
+def _make(document: ast.Document, resolved: Resolved, advice: tuple[Diagnostic, ...]) -> Program:
+    bridge = verified(build_bridge(resolved.spec))
+    return Program(
+        name=resolved.spec.name,
+        document=document,
+        spec=resolved.spec,
+        origins=resolved.origins,
+        bridge=bridge,
+        cost=cost(bridge),
+        weight_groups=weight_groups(bridge),
+        without_gradient=without_gradient(bridge, unreached(bridge)),
+        advice=advice,
+    )
+
+
+def _program(compilation: Compilation) -> Program:
+    if compilation.program is None:
+        raise SpecError(compilation.diagnostics)
+    return compilation.program
+
+
+def _texts(overrides: Overrides | None) -> dict[str, str]:
+    return {key: value if isinstance(value, str) else value_text(value) for key, value in (overrides or {}).items()}
+
+
+def _stem(source: Source) -> str:
+    return source.path.stem if source.path is not None else "model"
+
+
+def _sections(document: ast.Document) -> dict[str, Span]:
+    return {item.name.text: item.name.span for item in document.statements if isinstance(item, ast.Section)}
+
+
+def _sorted(found: list[Diagnostic], source: Source) -> tuple[Diagnostic, ...]:
+    """In the order of a reader: the spec's own first, then its bases', then the command line's."""
+    return tuple(
+        sorted(found, key=lambda item: (item.span.source is not source, item.span.source.name, item.span.start))
+    )

@@ -1,0 +1,17 @@
+"""The grammars and the published specs, wherever the package is installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from hvaedsl.errors import CompilerBug
+
+
+def shipped(kind: Literal["grammars", "specs"]) -> Path:
+    """The folder of that name: inside an installed package, or at the top of a checkout (editable installs)."""
+    package = Path(__file__).resolve().parent
+    for folder in (package / kind, package.parent / kind):
+        if folder.is_dir():
+            return folder
+    raise CompilerBug(f"this installation has no {kind} folder")

@@ -1,0 +1,216 @@
+"""From Lark's tree to the AST. Tokens that are no value become `Invalid` and a diagnostic."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from lark import Token, Tree
+
+from hvaedsl.catalog.syntax import MalformedNumber, NumberTooLarge, UnclosedString, UnexpectedCharacter
+from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.span import Source, Span
+from hvaedsl.syntax import ast
+
+MAX_DIGITS = 15
+_SUFFIXES = {"k": 1_000, "M": 1_000_000}
+_BLOCK = re.compile(r"([0-9]+)([a-z]+)(.*)")
+_ESCAPES = {"n": "\n", "t": "\t"}
+
+
+def token_span(source: Source, token: Token) -> Span:
+    """Where a token stands."""
+    assert token.start_pos is not None
+    assert token.end_pos is not None
+    return Span(
+        source,
+        token.start_pos,
+        token.end_pos,
+        token.line or 1,
+        token.column or 1,
+        token.end_line or 1,
+        token.end_column or 1,
+    )
+
+
+class Builder:
+    """Builds the AST of one source and collects the diagnostics of its tokens."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.diagnostics: list[Diagnostic] = []
+
+    # --- statements
+
+    def statements(self, tree: Tree[Token]) -> tuple[ast.Statement, ...]:
+        """The statements of a left-recursive `statements` tree, unrolled without recursion."""
+        found: list[Tree[Token]] = []
+        while tree.children:
+            rest, last = tree.children
+            assert isinstance(rest, Tree)
+            assert isinstance(last, Tree)
+            found.append(last)
+            tree = rest
+        return tuple(self.statement(node) for node in reversed(found))
+
+    def statement(self, tree: Tree[Token]) -> ast.Statement:
+        """One statement."""
+        span = self._span(tree)
+        match tree.data, tree.children:
+            case "version", [Token() as number]:
+                return ast.Version(self._integer(number), span)
+            case "extends", [Token() as target]:
+                return ast.Extends(self._string(target), span)
+            case "let", [Token() as name, Tree() as value]:
+                return ast.Let(self._name(name), self.block_list(value), span)
+            case "assignment", [Token() as name, Tree() as value]:
+                return ast.Assignment(self._name(name), self.block_list(value), span)
+            case "section", [Token() as name, Tree() as body]:
+                return ast.Section(self._name(name), self.statements(body), span)
+        raise AssertionError(tree.data)
+
+    # --- values
+
+    def block_list(self, tree: Tree[Token]) -> ast.Value:
+        """A value: one expression as itself, several as a list."""
+        items = tuple(self.value(node) for node in tree.children)
+        return items[0] if len(items) == 1 else ast.List(items, items[0].span.to(items[-1].span))
+
+    def value(self, node: Tree[Token] | Token) -> ast.Value:
+        """One expression."""
+        assert isinstance(node, Tree)
+        build: Callable[..., ast.Value] = getattr(self, f"value_{node.data.removeprefix('blocks__')}")
+        return build(self._span(node), *node.children)
+
+    def value_integer(self, _: Span, token: Token) -> ast.Value:
+        return self._integer(token)
+
+    def value_suffixed(self, span: Span, token: Token) -> ast.Value:
+        return ast.Integer(self._whole(token, token[:-1]) * _SUFFIXES[token[-1]], True, span)
+
+    def value_float(self, span: Span, token: Token) -> ast.Value:
+        return ast.Float(float(token.replace("_", "")), span)
+
+    def value_symbol(self, span: Span, token: Token) -> ast.Value:
+        return ast.Symbol(str(token), span)
+
+    def value_reference(self, span: Span, token: Token) -> ast.Reference:
+        return ast.Reference(token[1:], span)
+
+    def value_string(self, _: Span, token: Token) -> ast.Value:
+        return self._string(token)
+
+    def value_block(self, span: Span, token: Token) -> ast.Value:
+        found = _BLOCK.fullmatch(token)
+        assert found is not None
+        resolution, operator, rest = found.groups()
+        split, end = span.start + found.end(1), span.start + found.end(2)
+        argument: ast.Integer | ast.Reference | None = None
+        if rest.startswith("$"):
+            argument = ast.Reference(rest[1:], self.source.span(end, span.end))
+        elif rest:
+            argument = ast.Integer(self._whole(token, rest), False, self._within(span, end, span.end))
+        return ast.Block(
+            self._whole(token, resolution),
+            operator,
+            argument,
+            self._within(span, span.start, split),
+            self._within(span, split, end),
+            span,
+        )
+
+    def value_repeated(self, span: Span, count: Token, body: Tree[Token]) -> ast.Value:
+        number = (
+            ast.Reference(count[1:], token_span(self.source, count))
+            if count.type == "REFERENCE"
+            else self._integer(count)
+        )
+        return ast.Repeated(number, self.value(body), span)
+
+    def value_label(self, span: Span, entry: Tree[Token], label: Token) -> ast.Value:
+        return ast.Labelled(self.value(entry), self._name(label), span)
+
+    def value_group(self, span: Span, *items: Tree[Token]) -> ast.Value:
+        return ast.Group(tuple(self.value(item) for item in items), span)
+
+    def value_negative(self, span: Span, value: Tree[Token]) -> ast.Value:
+        return ast.Negative(self.value(value), span)
+
+    def value_list(self, span: Span, *items: Tree[Token]) -> ast.Value:
+        return ast.List(tuple(self.value(item) for item in items), span)
+
+    def value_call(self, span: Span, function: Token, *arguments: Tree[Token]) -> ast.Value:
+        return ast.Call(self._name(function), tuple(self._argument(node) for node in arguments), span)
+
+    def _argument(self, node: Tree[Token]) -> ast.Value | ast.NamedArgument:
+        if node.data != "named_argument":
+            return self.value(node)
+        name, value = node.children
+        assert isinstance(name, Token)
+        return ast.NamedArgument(self._name(name), self.value(value), self._span(node))
+
+    def value_map(self, span: Span, *entries: Tree[Token]) -> ast.Value:
+        return ast.Map(tuple(self._entries(entries)), span)
+
+    def _entries(self, entries: tuple[Tree[Token], ...]) -> Iterator[ast.Entry]:
+        for node in entries:
+            key, value = node.children
+            assert isinstance(key, Token)
+            made = self._integer(key) if key.type == "INTEGER" else self._name(key)
+            yield ast.Entry(made, self.value(value), self._span(node))
+
+    def value_junk(self, span: Span, token: Token) -> ast.Value:
+        self.diagnostics.append(junk(self.source, token))
+        return ast.Invalid(span)
+
+    # --- tokens
+
+    def _integer(self, token: Token) -> ast.Integer:
+        return ast.Integer(self._whole(token, str(token)), False, token_span(self.source, token))
+
+    def _string(self, token: Token) -> ast.String:
+        text = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), token[1:-1])
+        return ast.String(text, token_span(self.source, token))
+
+    def _name(self, token: Token) -> ast.Name:
+        return ast.Name(str(token), token_span(self.source, token))
+
+    def _whole(self, token: Token, digits: str) -> int:
+        plain = digits.replace("_", "")
+        if len(plain) > MAX_DIGITS:
+            span = token_span(self.source, token)
+            self.diagnostics.append(NumberTooLarge(span=span, digits=len(plain), limit=MAX_DIGITS))
+            return 1
+        return int(plain)
+
+    def _span(self, tree: Tree[Any]) -> Span:
+        meta = tree.meta
+        if meta.empty:  # an empty section body: nothing points at it
+            return self.source.span(0, 0)
+        return Span(self.source, meta.start_pos, meta.end_pos, meta.line, meta.column, meta.end_line, meta.end_column)
+
+    def _within(self, span: Span, start: int, end: int) -> Span:
+        """A part of a token, which never holds a line break."""
+        first = span.column + start - span.start
+        return Span(self.source, start, end, span.line, first, span.line, first + end - start)
+
+
+def junk(source: Source, token: Token) -> Diagnostic:
+    """What to say of a token that is none."""
+    span = token_span(source, token)
+    if token.startswith('"'):
+        return UnclosedString(span=span)
+    strange = next((at for at, letter in enumerate(token) if not letter.isascii() or not letter.isprintable()), None)
+    if strange is not None:
+        at = source.span(span.start + strange, span.start + strange + 1)
+        return UnexpectedCharacter(span=at, found=token[strange])
+    if token[0].isdigit():
+        lowered = re.fullmatch(r"[0-9]+[A-Za-z][0-9]*", token) and token.lower()
+        return MalformedNumber(
+            span=span,
+            text=str(token)[:40],
+            reason="operators are lower-case letters" if lowered else "digits and letters in no known order",
+            hint=f"write `{lowered}`" if lowered else "",
+        )
+    return UnexpectedCharacter(span=source.span(span.start, span.start + 1), found=token[0])

@@ -1,0 +1,60 @@
+"""The LALR parser of the shipped grammars, its table cached where only this user can write."""
+
+from __future__ import annotations
+
+import os
+import stat
+from functools import cache
+from pathlib import Path
+
+from lark import Lark
+from platformdirs import user_cache_path
+
+from hvaedsl.shipped import shipped
+
+
+@cache
+def hvae_parser() -> Lark:
+    """The parser of whole files (start `start`) and of one value alone (start `value`)."""
+    return _load("hvae.lark", ("start", "value"))
+
+
+def _load(name: str, starts: tuple[str, ...]) -> Lark:
+    folder = private_cache()
+    return Lark.open(
+        str(shipped("grammars") / name),
+        parser="lalr",
+        lexer="basic",
+        start=list(starts),
+        propagate_positions=True,
+        cache=str(folder / f"{name}.table") if folder else False,
+    )
+
+
+def private_cache() -> Path | None:
+    """The user's cache folder where it is safe to unpickle from, else None (the table is then built in memory).
+
+    Lark's cache is a pickle, so whoever can write it can run code as this user. Safe is a folder that belongs to this
+    user, as does everything in it, that nobody else can write to, and that nobody else can rename away.
+    """
+    folder = user_cache_path("hvaedsl")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        safe = all(map(_is_private, (folder, *folder.glob("*.table")))) and all(map(_is_guarded, folder.parents))
+    except OSError:
+        return None
+    return folder if safe and os.access(folder, os.W_OK) else None
+
+
+def _is_private(path: Path) -> bool:
+    found = path.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        return False
+    if os.name != "posix":  # ownership and mode bits say nothing there; the profile's folder is private by default
+        return True
+    return found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _is_guarded(parent: Path) -> bool:
+    mode = parent.stat().st_mode
+    return os.name != "posix" or bool(mode & stat.S_ISVTX) or not mode & (stat.S_IWGRP | stat.S_IWOTH)

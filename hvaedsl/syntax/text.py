@@ -1,0 +1,47 @@
+"""From a path to a `Source`: size by stat, UTF-8 with or without a byte order mark, and no device or pipe is opened."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from hvaedsl.catalog.syntax import FileTooLarge, NotText
+from hvaedsl.errors import SpecError, UsageError
+from hvaedsl.span import Source
+
+MAX_FILE_BYTES = 1 << 20
+
+
+def read_source(path: Path, name: str | None = None) -> Source:
+    """The text of a spec file.
+
+    Raises `UsageError` where there is no such file or it cannot be read, `SpecError` (HV107, HV108) where it is too
+    large or not UTF-8 text.
+    """
+    shown = name or str(path)
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise UsageError(f"{shown}: not a file")
+        if found.st_size > MAX_FILE_BYTES:
+            span = Source(shown, "", path).span(0, 0)
+            raise SpecError([FileTooLarge(span=span, size=found.st_size, limit=MAX_FILE_BYTES)])
+        return decode(path.read_bytes(), shown, path)
+    except OSError as error:
+        raise UsageError(f"{shown}: {(error.strerror or str(error)).lower()}") from None
+    except ValueError as error:  # a NUL in the path itself
+        raise UsageError(f"{shown!r}: {error}") from None
+
+
+def decode(data: bytes, name: str, path: Path | None = None) -> Source:
+    """A source of UTF-8 bytes; a byte order mark is taken off. Raises `SpecError` (HV107)."""
+    try:
+        return Source(name, data.decode("utf-8-sig"), path)
+    except UnicodeDecodeError as error:
+        before = Source(name, data[: error.start].decode("utf-8-sig", "replace"), path)
+        utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+        reason = (
+            "it begins with the byte order mark of UTF-16" if utf16 else f"byte 0x{data[error.start]:02X} is no UTF-8"
+        )
+        end = len(before.text)
+        raise SpecError([NotText(span=before.span(end, end), reason=reason)]) from None
