@@ -1,0 +1,1 @@
+"""The runtime: data, training, checkpoints, evaluation and sampling of compiled models."""

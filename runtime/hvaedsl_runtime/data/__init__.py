@@ -1,0 +1,18 @@
+"""Images: opening and splitting data sets, preparing batches for a model, and what is drawn from seeds."""
+
+from hvaedsl_runtime.data.baseline import histogram_baseline_bits_per_dim
+from hvaedsl_runtime.data.images import ImageSet, Split
+from hvaedsl_runtime.data.opening import open_split
+from hvaedsl_runtime.data.preparation import Preparation, preparation
+from hvaedsl_runtime.data.seeded import fixed_uniform, index_stream
+
+__all__ = [
+    "ImageSet",
+    "Preparation",
+    "Split",
+    "fixed_uniform",
+    "histogram_baseline_bits_per_dim",
+    "index_stream",
+    "open_split",
+    "preparation",
+]

@@ -1,0 +1,137 @@
+"""What a reader gives: images that are fetched by index, and the part of them that makes up one split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from hvaedsl.errors import RunError
+from hvaedsl.ir.spec import DataSpec
+
+Split = Literal["train", "validation", "test"]
+Pixels = npt.NDArray[np.uint8]
+Indices = npt.NDArray[np.int64]
+
+# Values that one pass over a data set holds at a time; counting them needs eight bytes each.
+VALUES_PER_CHUNK = 2**22
+
+
+class Images(Protocol):
+    """Images in a fixed order."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def read(self, indices: Indices) -> Pixels:
+        """The images at these indices, uint8 [B, H, W, C], in the order of the indices."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayImages:
+    """Images in one array, uint8 [N, H, W, C], in memory or mapped from a file."""
+
+    pixels: Pixels
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def read(self, indices: Indices) -> Pixels:
+        """The images at these indices, uint8 [B, H, W, C]; fetched in ascending order, as a mapped file likes it."""
+        order = np.argsort(indices, kind="stable")
+        batch = np.empty((len(indices), *self.pixels.shape[1:]), dtype=np.uint8)
+        batch[order] = self.pixels[indices[order]]
+        return batch
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSet:
+    """One split of a data set: `members` are the indices of its images in `images`.
+
+    `shape` is (H, W, C); every value lies below `levels`.
+    """
+
+    name: str
+    split: Split
+    levels: int
+    shape: tuple[int, int, int]
+    images: Images
+    members: Indices
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def batch(self, indices: Sequence[int] | npt.NDArray[np.integer]) -> Pixels:
+        """The images at these indices of the split, uint8 [B, H, W, C].
+
+        Raises IndexError for an index outside the split, RunError for a file that cannot be read.
+        """
+        return self.images.read(self.members[np.asarray(indices, dtype=np.int64)])
+
+    def chunks(self) -> Iterator[Pixels]:
+        """All images once and in order, in arrays [n, H, W, C] of bounded size."""
+        step = max(1, VALUES_PER_CHUNK // prod(self.shape))
+        for start in range(0, len(self), step):
+            yield self.batch(np.arange(start, min(start + step, len(self))))
+
+
+def image_set(spec: DataSpec, split: Split, images: Images, members: Indices) -> ImageSet:
+    """The split of `images` that `members` names. Raises RunError (4) where it is empty."""
+    if not len(members):
+        raise RunError(
+            f"{spec.dataset} has no {split} images (data.validation = {spec.validation})",
+            help="set data.validation to the number of training images to hold out" if split == "validation" else "",
+            exit_code=4,
+        )
+    shape = (spec.resolution, spec.resolution, spec.channels)
+    return ImageSet(spec.dataset, split, spec.levels, shape, images, members)
+
+
+def checked(pixels: npt.NDArray[np.generic], spec: DataSpec, place: str) -> ArrayImages:
+    """An array that comes from `place`, held against the spec.
+
+    Raises RunError (4) unless it is uint8 [N, resolution, resolution, channels] with values below `levels`, N > 0.
+    """
+    wanted = f"uint8 [N, {spec.resolution}, {spec.resolution}, {spec.channels}]"
+    if pixels.dtype != np.uint8:
+        raise RunError(
+            f"{place}: found values of type {pixels.dtype}, wanted {wanted}",
+            help=f"save the images as uint8, with levels from 0 to {spec.levels - 1}",
+            exit_code=4,
+        )
+    if pixels.ndim != 4 or pixels.shape[1:] != (spec.resolution, spec.resolution, spec.channels):
+        raise RunError(
+            f"{place}: found an array of shape {list(pixels.shape)}, wanted {wanted}",
+            help="the channels come last, grey images too have that axis; or correct data.resolution and data.channels",
+            exit_code=4,
+        )
+    if not len(pixels):
+        raise RunError(f"{place}: found no image, wanted {wanted} with N > 0", exit_code=4)
+    images = ArrayImages(pixels.view(np.uint8))
+    check_levels(images, spec, place)
+    return images
+
+
+def check_levels(images: ArrayImages, spec: DataSpec, place: str) -> None:
+    """Raise RunError (4) where a value is not below `levels`; 256 levels need no look at the values."""
+    if spec.levels == 256:
+        return
+    every = ImageSet(spec.dataset, "train", spec.levels, images.pixels.shape[1:], images, np.arange(len(images)))
+    highest = max(int(chunk.max()) for chunk in every.chunks())
+    if highest >= spec.levels:
+        raise too_many_levels(place, highest, spec.levels)
+
+
+def too_many_levels(place: str, highest: int, levels: int) -> RunError:
+    """The error for a value that is not below `levels`."""
+    return RunError(
+        f"{place}: found the value {highest}, wanted values from 0 to {levels - 1} (data.levels = {levels})",
+        help="correct data.levels, or store the levels themselves, not their shades of grey",
+        exit_code=4,
+    )

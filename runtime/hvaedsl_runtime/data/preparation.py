@@ -1,0 +1,127 @@
+"""From uint8 images to what a model takes: the normalised input and the likelihood's target."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from hvaedsl.ir.datasets import DATASETS
+from hvaedsl.ir.spec import Binarize, DataSpec, Likelihood
+from hvaedsl_runtime.data.images import ImageSet
+
+MAXIMUM_LEVELS = 256
+
+
+class Preparation(BaseModel):
+    """How images become x and target; a checkpoint keeps it, so that evaluation needs no training set.
+
+    x = (pixel + shift) * scale, on levels 0 to levels - 1; where images are binarised, on values 0 and 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shift: float
+    scale: float
+    levels: int
+    binarize: Binarize
+    bits: int | None
+
+    @property
+    def needs_uniform(self) -> bool:
+        """Whether each call takes uniform draws."""
+        return self.binarize == "dynamic"
+
+    def __call__(
+        self, images: Tensor, *, uniform: Tensor | None = None, dtype: torch.dtype = torch.float32
+    ) -> tuple[Tensor, Tensor]:
+        """Images uint8 [B, H, W, C] -> (x, target), both [B, H, W, C] of `dtype`, on the images' device.
+
+        The target is 2k / (levels - 1) - 1 for level k, or the binarised image, in {0, 1}: threshold takes grey values
+        above one half for 1; dynamic draws a 1 with the grey value's probability, from `uniform` in [0, 1), of the
+        images' shape. With bits = 5, the target is that of 8 * floor(pixel / 8), while x keeps every bit
+        (openai/vdvae, FFHQ-256). Computed in float32 or wider.
+        Raises ValueError where dynamic binarisation gets no uniform draws, or some of another shape.
+        """
+        work = torch.promote_types(dtype, torch.float32)
+        if self.binarize != "none":
+            binary = self._binarised(images, uniform).to(work)
+            return ((binary + self.shift) * self.scale).to(dtype), binary.to(dtype)
+        x = (images.to(work) + self.shift) * self.scale
+        quantised = images if self.bits is None else images.bitwise_right_shift(8 - self.bits) * 2 ** (8 - self.bits)
+        half = (self.levels - 1) / 2
+        target = _exact_quotient(quantised.to(work) - half, half)
+        return x.to(dtype), target.to(dtype)
+
+    def _binarised(self, images: Tensor, uniform: Tensor | None) -> Tensor:
+        """Bool [B, H, W, C]."""
+        if self.binarize == "threshold":
+            return images.to(torch.int32) * 2 > self.levels - 1
+        if uniform is None:
+            raise ValueError("dynamic binarisation needs uniform draws, of the images' shape")
+        if uniform.shape != images.shape:
+            raise ValueError(f"uniform draws have shape {list(uniform.shape)}, the images {list(images.shape)}")
+        probability = _exact_quotient(images.to(torch.promote_types(uniform.dtype, torch.float32)), self.levels - 1)
+        return uniform < probability
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON holds them."""
+        return self.model_dump()
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        """What `to_dict` gave. Raises ValueError (pydantic's) for missing, unknown or ill-typed fields."""
+        return cls.model_validate(dict(fields))
+
+
+def preparation(data: DataSpec, likelihood: Likelihood, train: ImageSet) -> Preparation:
+    """The preparation of a data set: its published shift and scale, else those of the training images.
+
+    The latter are one mean and one standard deviation over all training images, pixels and channels; of binarised
+    images where they are binarised (dynamic: mean E[p], variance E[p] (1 - E[p])). Reads every training image then.
+    Raises ValueError for images that are not for training, and for a likelihood that does not fit the binarisation.
+    """
+    if train.split != "train":
+        raise ValueError(f"the statistics are those of the train split, not of {train.split}")
+    if (likelihood.name == "bernoulli") != (data.binarize != "none"):
+        raise ValueError(f"the likelihood {likelihood} does not go with data.binarize = {data.binarize}")
+    if likelihood.bits is not None and data.levels != MAXIMUM_LEVELS:
+        raise ValueError(f"bits = {likelihood.bits} quantises images of {MAXIMUM_LEVELS} levels, not {data.levels}")
+    published = DATASETS.get(data.dataset)
+    if (
+        data.binarize == "none"
+        and published is not None
+        and published.shift is not None
+        and published.scale is not None
+    ):
+        shift, scale = published.shift, published.scale
+    else:
+        mean, std = _mean_and_std(train, data.binarize)
+        shift, scale = -mean, 1 / std if std > 0 else 1.0
+    return Preparation(shift=shift, scale=scale, levels=data.levels, binarize=data.binarize, bits=likelihood.bits)
+
+
+def _mean_and_std(train: ImageSet, binarize: Binarize) -> tuple[float, float]:
+    """Over all values of a set, from how often each level occurs: exact, whatever the order of the images."""
+    counts = sum(
+        (np.bincount(chunk.ravel(), minlength=train.levels) for chunk in train.chunks()),
+        start=np.zeros(train.levels, dtype=np.int64),
+    )
+    frequencies = counts / counts.sum()
+    levels = np.arange(train.levels)
+    if binarize == "none":
+        mean = float(frequencies @ levels)
+        return mean, math.sqrt(float(frequencies @ (levels - mean) ** 2))
+    ones = levels / (train.levels - 1) if binarize == "dynamic" else 2 * levels > train.levels - 1
+    mean = float(frequencies @ ones)
+    return mean, math.sqrt(mean * (1 - mean))
+
+
+def _exact_quotient(values: Tensor, divisor: float) -> Tensor:
+    """The correctly rounded quotient on every device; by a Python number, a GPU multiplies with the reciprocal."""
+    return values / torch.full((), divisor, dtype=values.dtype, device=values.device)

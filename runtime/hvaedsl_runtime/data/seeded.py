@@ -1,0 +1,61 @@
+"""What is drawn from seeds alone: the order of the training images, and the draws that binarise the test set.
+
+Both are functions of their arguments, without a state to save: numpy's PCG64, the same on every platform.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hvaedsl_runtime.data.images import Indices
+
+# Equal seeds for different purposes must not give the same numbers.
+ORDER, BINARISATION = 1, 2
+
+
+def index_stream(length: int, seed: int, start: int, count: int) -> Indices:
+    """`count` elements from `start` on of an infinite stream of indices below `length`, int64 [count].
+
+    The stream joins permutations: epoch e, elements e * length to (e + 1) * length, is shuffled by (seed, e). The
+    batch of any step is therefore a function of seed and step, also after a run was resumed.
+    Raises ValueError for a length below 1, or a negative seed, start or count.
+    """
+    if length < 1 or min(seed, start, count) < 0:
+        raise ValueError(f"no stream of {length} indices with seed {seed}, from {start}, {count} elements")
+    stop = start + count
+    pieces = [
+        _permutation(length, seed, epoch)[max(start - epoch * length, 0) : stop - epoch * length]
+        for epoch in range(start // length, -(-stop // length))
+    ]
+    return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int64)
+
+
+def fixed_uniform(
+    seed: int, indices: Sequence[int] | npt.NDArray[np.integer], shape: tuple[int, int, int]
+) -> torch.Tensor:
+    """Uniform draws in [0, 1) for the images at `indices`, float32 [B, H, W, C]; `shape` is (H, W, C).
+
+    An image's draws are a function of seed and index alone, not of the batch that it is in: a test set is binarised
+    once and for all. Raises ValueError for a negative seed or index.
+    """
+    draws = np.empty((len(indices), *shape), dtype=np.float32)
+    for image, index in zip(draws, indices, strict=True):
+        _generator(seed, int(index), BINARISATION).random(dtype=np.float32, out=image)
+    return torch.from_numpy(draws)
+
+
+# Two, because a batch may reach from one epoch into the next.
+@lru_cache(maxsize=2)
+def _permutation(length: int, seed: int, epoch: int) -> Indices:
+    permutation = _generator(seed, epoch, ORDER).permutation(length).astype(np.int64)
+    permutation.flags.writeable = False  # it is handed out in slices, and kept
+    return permutation
+
+
+def _generator(seed: int, number: int, purpose: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, number), spawn_key=(purpose,))))

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hvaedsl_runtime.data.places import not_found, places
+
+
+def test_a_written_path_is_the_only_place(make_spec: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HVAEDSL_DATA", "elsewhere")
+    assert list(places(make_spec("mnist", path="here"))) == [Path("here")]
+
+
+def test_the_environment_variable_comes_before_the_cache(
+    make_spec: Any, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert list(places(make_spec("mnist"))) == [cache_folder]
+    monkeypatch.setenv("HVAEDSL_DATA", "elsewhere")
+    assert list(places(make_spec("mnist"))) == [Path("elsewhere"), cache_folder]
+
+
+def test_a_tilde_is_the_home_folder(make_spec: Any) -> None:
+    assert list(places(make_spec("mnist", path="~/images"))) == [Path.home() / "images"]
+
+
+def test_the_error_lists_every_place(make_spec: Any, cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HVAEDSL_DATA", "elsewhere")
+    error = not_found(make_spec("mnist"), "some files", "fetch them")
+    assert error.exit_code == 4
+    assert str(error).splitlines() == [
+        "the images of mnist were not found; wanted some files; looked in",
+        "  elsewhere (HVAEDSL_DATA)",
+        f"  {cache_folder} (the cache folder)",
+    ]
+    assert error.help.startswith("fetch them; ")
