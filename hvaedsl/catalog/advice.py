@@ -60,8 +60,8 @@ class NoMixIn(Diagnostic):
     label = "the state is {begins} here"
     help = "begin the resolution with `{resolution}m{before}`"
     why = (
-        "Without a mix-in the state of a resolution begins as its learned bias, or as zeros above `bias_up_to`: what was "
-        "drawn below reaches the image through nothing."
+        "Without a mix-in the state of a resolution begins as its learned bias, or as zeros above `bias_up_to`: what "
+        "was drawn below reaches the image through nothing."
     )
     bad = spec(decoder="4x1, 8x2")
     good = spec(decoder="4x1, 8m4, 8x2")

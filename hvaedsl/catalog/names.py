@@ -182,7 +182,7 @@ class UnknownOverride(Diagnostic):
     title = "no spec defines `let {name}`"
     label = "given on the command line"
     help = "{hint}"
-    why = "A constant given with `--let` must be one that the spec, or one that it extends, defines; a typo would change nothing."
+    why = "A constant given with `--let` must be one that the spec or its base defines; a typo would change nothing."
     bad = ""  # lives on the command line; the test gives it there
     good = spec(top="hvae 1\nlet n = 3")
 

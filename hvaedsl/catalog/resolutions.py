@@ -156,7 +156,7 @@ class MixInTooEarly(Diagnostic):
     title = "nothing has been applied at {source} yet"
     label = "its state is still where it began"
     help = "{hint}"
-    why = "A mix-in hands on what the blocks at the lower resolution have drawn; without a block there is nothing to hand on."
+    why = "A mix-in hands on what the blocks at the lower resolution have drawn; without a block there is nothing."
     bad = spec(decoder="8m4, 8x2, 4x1, 8x1")
     good = spec(decoder="4x1, 8m4, 8x2")
 

@@ -103,7 +103,7 @@ class MissingVersion(Diagnostic):
     title = "the first statement is not `hvae 1`"
     label = "before this"
     help = "begin the file with `hvae 1`"
-    why = "The first statement names the version of the language, so that a later version can read today's files as they were meant."
+    why = "The first statement names the version of the language, so that later versions read today's files as meant."
     bad = spec(top="")
     good = spec()
 
@@ -254,7 +254,7 @@ class MissingCount(Diagnostic):
     title = "`{text}` lacks {missing}"
     label = "a number belongs here"
     help = "for example `{example}`"
-    why = "Every operator takes a number: how many blocks, how many applications, the factor of pooling, or the source of a mix-in."
+    why = "Every operator takes a number: blocks, applications, the factor of a pooling, or the source of a mix-in."
     bad = spec(encoder="8x, 8d2, 4x1")
     good = spec()
 

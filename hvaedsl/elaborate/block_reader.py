@@ -1,4 +1,4 @@
-"""From a written block list to a typed one. A wrong entry is reported and read as one block, so that reading goes on."""
+"""From a written block list to a typed one. A wrong entry is reported and read as one block; reading goes on."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Reader:
     @singledispatchmethod
     def read(self, kind: Kind, value: ast.Value) -> object:
         """The typed value."""
-        raise AssertionError(kind)
+        raise AssertionError(f"no reader of {kind} for {value}")
 
     @read.register
     def _(self, kind: Whole, value: ast.Value) -> int:
@@ -177,15 +177,15 @@ class Reader:
                 if value.name not in self.lets:
                     self._fail(UnknownConstant(span=value.span, name=value.name, known=tuple(self.lets)))
                 return self.lets[value.name]
-            case _:
-                self._wrong(kind, value)
+        self._wrong(kind, value)
 
     def _wrong(self, kind: Kind, value: ast.Value) -> NoReturn:
         if isinstance(value, ast.Invalid):
             raise SpecError([])  # said already
         hint = ""
-        if isinstance(value, ast.String) and not isinstance(kind, Text | Optional):
-            hint = f"without quotes: {value.value}" if value.value and len(value.value) < 60 else "without quotes"
+        numeric = isinstance(kind, Whole | Number) and isinstance(value, ast.String)
+        if isinstance(value, ast.String) and (not numeric or value.value.strip().isdigit()):
+            hint = f"without quotes: {value.value}" if 0 < len(value.value) < 60 else ""
         elif isinstance(value, ast.Symbol) and isinstance(kind, Text):
             hint = f'with quotes: "{value.name}"'
         self._fail(WrongType(span=value.span, key=self.key, wanted=str(kind), found=describe(value), hint=hint))

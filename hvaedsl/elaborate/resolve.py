@@ -191,7 +191,5 @@ def _placeholder(key: Key) -> object:
 def _defaults(section: str) -> dict[str, object]:
     fields = SECTIONS[section].model_fields
     return {
-        name: found.get_default(call_default_factory=True)  # type: ignore[call-arg]  # pydantic's overloads
-        for name, found in fields.items()
-        if not found.is_required()
+        name: found.get_default(call_default_factory=True) for name, found in fields.items() if not found.is_required()
     }

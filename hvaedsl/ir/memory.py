@@ -1,7 +1,56 @@
-"""placeholder"""
+"""Activation memory: what autograd keeps of each operation for the backward pass, in eager mode.
 
-from hvaedsl.ir.bridge import Operation
+Counted from the tensors that the layers of `hvaedsl.nn` save: a GELU its input, a convolution its input, and so on; a
+test holds the count against what torch saves. Weights are not counted.
+"""
+
+from __future__ import annotations
+
+from hvaedsl.ir.bridge import EncoderBlock, Head, Operation, Pool, Stem, TopDownBlock
+
+# Tensors of the shape of z that the rate and the draw keep: the difference of the means, 1 / sigma_p, the standardised
+# difference, the ratio of the variances; sigma_q and the noise. Always in float32.
+_GAUSSIAN_TENSORS = 6
+# Tensors between the four convolutions of a bottleneck: before and after each of three GELUs.
+_INNER_TENSORS = 6
 
 
-def saved_bytes_per_image(op: Operation, state_bytes: int, conv_bytes: int) -> int:
-    return 0
+def saved_bytes_per_image(op: Operation, precision_bytes: int, *, reads_parameter: bool = False) -> int:
+    """Bytes kept of one application for one image; `precision_bytes` is 4 for float32, 2 for bfloat16 autocast.
+
+    Under autocast the encoder's state is bfloat16, and the decoder's is float32: it starts as a float32 parameter. The
+    copies of the weights in bfloat16 do not grow with the batch and are not counted. `reads_parameter`: a top-down
+    block whose incoming state is still the learned bias keeps a view of the parameter, no tensor of its own.
+    """
+    low, high = precision_bytes, 4
+    match op:
+        case Stem():
+            per_pixel: float = low * op.in_channels
+        case EncoderBlock():
+            per_pixel = low * (2 * op.channels + _INNER_TENSORS * op.mid)
+        case Pool():
+            per_pixel = low * op.in_channels
+        case TopDownBlock():
+            per_pixel = (
+                (high + low) * 4 * op.channels  # [x, a], x and x + h + W z, each before and after its GELU
+                - high * op.channels * reads_parameter
+                + low * 3 * _INNER_TENSORS * op.mid
+                + high * _GAUSSIAN_TENSORS * op.latent
+                + low * op.latent  # z before its projection
+            )
+        case Head():
+            per_pixel = (high + low) * op.channels + high * _likelihood_numbers(op)
+        case _:
+            per_pixel = 0
+    return round(per_pixel * op.resolution**2)
+
+
+def _likelihood_numbers(op: Head) -> float:
+    """Numbers of four bytes that the density of a pixel keeps; a mask of truth values is a quarter of one.
+
+    Measured with torch 2.15 for 1, 7 and 10 components: linear in their number.
+    """
+    if op.likelihood == "bernoulli":
+        return 0  # the logit is a view of the convolution's output and saved in its stead
+    colour = op.outputs % 10 == 0 and f"({op.outputs // 10}" in op.likelihood
+    return 48.75 * (op.outputs // 10) + 2.5 if colour else 16.25 * (op.outputs // 3) + 0.5

@@ -90,7 +90,7 @@ class Decoder(nn.Module):
         return states
 
     def enter(self, step: TopDown, states: Mapping[int, Tensor]) -> Tensor:
-        """The state that a block reads, [B, channels, R, R]: that of its resolution, with the mix-in where it has one."""
+        """The state that a block reads, [B, channels, R, R]: that of its resolution, a mix-in added where it has one."""
         state = states[step.resolution]
         if step.source is None:
             return state
@@ -158,13 +158,13 @@ class HierarchicalVAE(nn.Module):
         return {resolution: kept[slot] for slot, resolution in self.plan.slots.items()}
 
     def latents(self, x: Tensor, noise: Noise | None = None) -> list[Tensor]:
-        """Every z of images x [B, H, W, C], drawn from the posterior; each [B, latent, R, R], in the decoder's order."""
+        """Every z of images x [B, H, W, C] from the posterior; each [B, latent, R, R], in the decoder's order."""
         return self.decoder.infer(self._kept(x), noise or self._noise)[1]
 
     def decode(
         self, latents: Sequence[Tensor], *, temperature: Temperature = 1.0, noise: Noise | None = None
     ) -> Tensor:
-        """The state that the likelihood reads, [B, width, H, W], of the first layers' z; the rest is drawn from the prior.
+        """The state that the likelihood reads, [B, width, H, W], of the first layers' z; the prior draws the rest.
 
         Raises ValueError where there is no z at all (the batch is then unknown: use `decode_prior`), or too many.
         """

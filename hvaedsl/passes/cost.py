@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from hvaedsl.ir.bridge import Bridge, EncoderBlock, Operation, Stack, TopDownBlock, stack_of
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Operation, Stack, State, TopDownBlock, stack_of
 from hvaedsl.ir.memory import saved_bytes_per_image
 from hvaedsl.ir.shapes import flops, parameters
 
@@ -91,9 +91,21 @@ def _row(stack: Stack, resolution: int, ops: list[Operation], counted: set[tuple
         parameters=sum(map(parameters, owners)),
         latents=sum(op.latent * resolution**2 for op in blocks if isinstance(op, TopDownBlock)),
         flops_per_image=sum(map(flops, ops)),
-        float32_bytes_per_image=sum(saved_bytes_per_image(op, 4, 4) for op in ops),
-        bfloat16_bytes_per_image=sum(saved_bytes_per_image(op, 4, 2) for op in ops),
+        float32_bytes_per_image=_saved_bytes(ops, 4),
+        bfloat16_bytes_per_image=_saved_bytes(ops, 2),
     )
+
+
+def _saved_bytes(ops: list[Operation], precision_bytes: int) -> int:
+    """What autograd keeps of the operations of one resolution in one stack, for one image."""
+    total, parameter = 0, False
+    for op in ops:
+        if isinstance(op, State):
+            parameter = op.learned
+        total += saved_bytes_per_image(op, precision_bytes, reads_parameter=parameter)
+        if isinstance(op, MixIn | TopDownBlock):
+            parameter = False
+    return total
 
 
 def _owners(stack: Stack, ops: list[Operation], counted: set[tuple[Stack, str]]) -> Iterator[Operation]:

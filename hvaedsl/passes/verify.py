@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hvaedsl.errors import CompilerBug
-from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, Stem, TopDownBlock, output_resolution, stack_of
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, Pool, Stem, TopDownBlock, output_resolution, stack_of
 
 
 def verify(bridge: Bridge, *, after: str) -> None:
@@ -24,14 +24,10 @@ def verify(bridge: Bridge, *, after: str) -> None:
         if isinstance(op, TopDownBlock) and op.reads is not None:
             _hold(0 <= op.reads < index, after, f"operation {index} reads what comes later")
             read = ops[op.reads]
-            sound = not isinstance(read, TopDownBlock | Head) and stack_of(read) == "encoder"
-            _hold(sound, after, f"operation {index} reads no encoder activation")
-            assert not isinstance(read, TopDownBlock | Head)
-            _hold(
-                output_resolution(read) == op.resolution and read.channels == op.channels,  # type: ignore[arg-type]
-                after,
-                f"operation {index} reads an activation of another shape",
-            )
+            if not isinstance(read, Stem | EncoderBlock | Pool):
+                raise CompilerBug(f"the bridge is not valid after {after}: operation {index} reads no activation")
+            same = output_resolution(read) == op.resolution and read.channels == op.channels
+            _hold(same, after, f"operation {index} reads an activation of another shape")
 
 
 def _hold(condition: bool, after: str, what: str) -> None:

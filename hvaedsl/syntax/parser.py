@@ -62,7 +62,7 @@ def parse_value(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...
         return None, (_say(source, interactive, end, last),)
     builder = Builder(source)
     assert isinstance(tree, Tree)
-    value = builder.block_list(tree.children[0])  # type: ignore[arg-type]  # `value` has the list as its only child
+    value = builder.block_list(tree.children[0])
     return value, tuple(builder.diagnostics)
 
 

@@ -1,0 +1,82 @@
+"""`hvaedsl compile`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from hvaedsl.cli.options import Lets, Sets, SpecPath, pairs
+from hvaedsl.errors import UsageError
+
+if TYPE_CHECKING:
+    from hvaedsl.program import Program
+
+Stage = Literal["ast", "spec", "bridge", "dot"]
+
+
+def compile_spec(
+    spec: SpecPath,
+    emit: Annotated[Stage | None, typer.Option(help="Print one stage of the compiler instead of the cost.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    render: Annotated[bool, typer.Option("--render", help="Draw the bridge; writes STEM.svg.")] = False,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to draw to: .svg, .png or .pdf. Implies --render.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Batch of the activation memory; else the spec's.")] = None,
+    sets: Sets = None,
+    lets: Lets = None,
+) -> None:
+    """Check a spec, and print what it costs, resolution by resolution.
+
+    Example: [bold]hvaedsl compile specs/cifar_ws.hvae --render[/]
+    """
+    from rich.console import Console
+
+    from hvaedsl.program import load
+    from hvaedsl.report.cost_table import cost_json, cost_table, headline
+    from hvaedsl.report.full import print_full
+
+    program = load(spec, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"))
+    batch = batch or program.spec.train.batch_size or 1
+    console = Console(soft_wrap=False)
+    if emit is not None:
+        typer.echo(_stage(program, emit, as_json=as_json), nl=False)
+    elif as_json:
+        typer.echo(json.dumps({"name": program.name, **cost_json(program.cost, batch)}, indent=2))
+    else:
+        console.print(cost_table(program.spec, program.cost, batch))
+        console.print(headline(program.spec, program.cost), highlight=False)
+        if program.advice:
+            console.print()
+            print_full(program.advice, console)
+    if render or output is not None:
+        from hvaedsl.render.output import write
+
+        path = output or Path(f"{program.name}.svg")
+        write(program.dot(), path)
+        Console(stderr=True).print(f"drawn: {path}", highlight=False, soft_wrap=True)
+
+
+def _stage(program: Program, emit: Stage, *, as_json: bool) -> str:
+    from hvaedsl.ir.bridge_text import bridge_json, bridge_text
+    from hvaedsl.ir.spec_text import spec_json
+    from hvaedsl.syntax.dump import ast_json, ast_text
+
+    match emit:
+        case "ast":
+            return _json(ast_json(program.document)) if as_json else ast_text(program.document)
+        case "spec":
+            return _json(spec_json(program.spec)) if as_json else program.resolved_text()
+        case "bridge":
+            return _json(bridge_json(program.bridge)) if as_json else bridge_text(program.bridge)
+        case "dot" if as_json:
+            raise UsageError("--emit dot is DOT source; there is no JSON of it")
+        case "dot":
+            return program.dot()
+
+
+def _json(data: object) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"

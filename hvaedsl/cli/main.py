@@ -1,0 +1,91 @@
+"""`hvaedsl`: the commands, and the one place where exceptions become messages and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from hvaedsl.cli.compile import compile_spec
+from hvaedsl.cli.eval import evaluate
+from hvaedsl.cli.explain import explain
+from hvaedsl.cli.lint import lint
+from hvaedsl.cli.sample import sample
+from hvaedsl.cli.show import show
+from hvaedsl.cli.train import train
+from hvaedsl.errors import CompilerBug, RunError, SpecError, UsageError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("compile")(compile_spec)
+app.command()(show)
+app.command()(lint)
+app.command()(explain)
+app.command()(train)
+app.command("eval")(evaluate)
+app.command()(sample)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from hvaedsl import __version__
+
+        typer.echo(f"hvaedsl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def hvaedsl(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Declarative architectures for hierarchical VAEs: compile, check, draw, train."""
+
+
+def run() -> None:
+    """Run the command line; the exit code says what happened (see docs/language.md)."""
+    try:
+        app()
+    except SpecError as error:
+        from rich.console import Console
+
+        from hvaedsl.report.full import print_full
+
+        print_full(error.diagnostics, Console(stderr=True))
+        sys.exit(1)
+    except UsageError as error:
+        _fail(str(error), 2)
+    except RunError as error:
+        _fail(f"{error}\n  help: {error.help}" if error.help else str(error), error.exit_code)
+    except CompilerBug as error:
+        _fail(f"a bug in hvaedsl, not in your spec: {error}", 3)
+    except Exception as error:  # the last resort: nobody gets a bare traceback
+        _fail(_bug_report(error), 3)
+
+
+def _bug_report(error: Exception) -> str:
+    import traceback
+
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    if os.environ.get("HVAEDSL_TRACEBACK"):
+        return "".join(traceback.format_exception(error))
+    return (
+        f"a bug in hvaedsl, not in your spec: {type(error).__name__}: {error} ({last.name}, line {last.lineno})\n"
+        "  help: please report it, with the output of the same command under HVAEDSL_TRACEBACK=1"
+    )
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    from rich.console import Console
+    from rich.markup import escape
+
+    Console(stderr=True).print(f"[bold red]error[/]: {escape(message)}", highlight=False, soft_wrap=True)
+    sys.exit(code)

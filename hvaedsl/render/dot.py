@@ -1,0 +1,165 @@
+"""DOT text with every position given: `dot -Tsvg` draws it as it stands, and so does `neato -n2`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from math import hypot
+
+from hvaedsl.ir.bridge import Bridge
+from hvaedsl.render.edges import EDGE_PT
+from hvaedsl.render.geometry import Box, Edge, Lane, Point
+from hvaedsl.render.labels import lane_text
+from hvaedsl.render.layout import LANE_LABEL_LEFT, LANE_PT, lay_out
+from hvaedsl.render.legend import LEGEND_PT, SWATCH_GAP, SWATCH_WIDTH, Entry, legend, legend_height
+from hvaedsl.render.stacks import LINE_PT, TITLE_PT
+from hvaedsl.render.style import FAINT_TEXT, FONT, LANE, STROKES, TEXT, Paint, paint_of
+from hvaedsl.render.text import text_width
+
+_NAME_PT = 16.0
+_CAPTION_PT = 10.0
+_POINTS_PER_INCH = 72
+_ARROW_SIZE = 0.6
+_ARROW_LENGTH = 10 * _ARROW_SIZE  # Graphviz draws a normal arrowhead ten points long
+_CORNER = 5.0
+_LEGEND_GAP = 12.0
+
+
+def dot_source(bridge: Bridge, *, name: str, caption: str = "") -> str:
+    """The picture of a bridge as DOT text, titled `name`, with `caption` under the title.
+
+    All lengths are in points. The same text gives the same picture with Graphviz's programs and with its libraries.
+    """
+    layout = lay_out(bridge)
+    entries = legend(layout)
+    header = _NAME_PT * 2 + (_CAPTION_PT * 1.8 if caption else 0.0)
+    sheet = _Sheet(layout.height + _LEGEND_GAP + legend_height(entries))
+    lines = [
+        f"digraph {_quote(name)} {{",
+        f'  graph [layout=nop2, outputorder=nodesfirst, pad=0.15, bgcolor=white, fontname="{FONT}"];',
+        f'  node [shape=box, fixedsize=true, margin=0, fontname="{FONT}", fontcolor="{TEXT}", label=""];',
+        f'  edge [arrowsize={_ARROW_SIZE}, fontname="{FONT}", fontsize={EDGE_PT:g}, fontcolor="{FAINT_TEXT}"];',
+        *_header(sheet, name, caption, header),
+        *(line for lane in layout.lanes for line in _lane(sheet, lane, layout.width)),
+        *(_box(sheet, box, layout.recurring) for box in layout.boxes),
+        *(_edge(sheet, edge) for edge in layout.edges),
+        *(line for i, entry in enumerate(entries) for line in _entry(sheet, i, entry, layout.height + _LEGEND_GAP)),
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+class _Sheet:
+    """Turns the layout's y, which grows downwards, into Graphviz's, which grows upwards."""
+
+    def __init__(self, height: float) -> None:
+        self.height = height
+
+    def point(self, point: Point) -> str:
+        return f"{_number(point[0])},{_number(self.height - point[1])}"
+
+    def node(self, key: str, centre: Point, size: Point, attributes: str) -> str:
+        width, height = (_number(length / _POINTS_PER_INCH) for length in size)
+        return f'  {key} [pos="{self.point(centre)}!", width={width}, height={height}, {attributes}];'
+
+    def text(self, key: str, left: Point, label: str, size: float, *, bold: bool = False, colour: str = TEXT) -> str:
+        """A line of text that begins at `left`, its middle at that height."""
+        width = text_width(label, size, bold=bold)
+        markup = _table([_line(label, bold=bold)], width=int(width))
+        attributes = f'shape=plaintext, fontsize={size:g}, fontcolor="{colour}", label=<{markup}>'
+        return self.node(key, (left[0] + width / 2, left[1]), (width + 6, size * 1.7), attributes)
+
+
+def _header(sheet: _Sheet, name: str, caption: str, height: float) -> Iterator[str]:
+    top = -height
+    yield sheet.text("title", (0.0, top + _NAME_PT * 0.7), name, _NAME_PT, bold=True)
+    if caption:
+        yield sheet.text("caption", (0.0, -_CAPTION_PT * 1.8), caption, _CAPTION_PT, colour=FAINT_TEXT)
+
+
+def _lane(sheet: _Sheet, lane: Lane, width: float) -> Iterator[str]:
+    middle, height = (lane.top + lane.bottom) / 2, lane.bottom - lane.top
+    paint = f'style="filled,rounded", fillcolor="{LANE}", color="{LANE}"'
+    yield sheet.node(f"lane{lane.resolution}", (width / 2, middle), (width, height), paint)
+    size, channels = lane_text(lane.resolution, lane.channels)
+    r, left = lane.resolution, LANE_LABEL_LEFT
+    yield sheet.text(f"resolution{r}", (left, middle - 8), size, LANE_PT, bold=True)
+    yield sheet.text(f"channels{r}", (left, middle + 9), channels, LINE_PT, colour=FAINT_TEXT)
+
+
+def _box(sheet: _Sheet, box: Box, recurring: tuple[str, ...]) -> str:
+    paint = paint_of(box, recurring)
+    title = f'<font point-size="{TITLE_PT:g}">{_line(box.title, bold=True)}</font>' if box.title else ""
+    label = _table([_line(line) for line in box.lines], title=title)
+    attributes = f"{_fill(paint)}, fontsize={LINE_PT:g}, label=<{label}>"
+    return sheet.node(box.key, (box.x, box.y), (box.width, box.height), attributes)
+
+
+def _fill(paint: Paint) -> str:
+    return f'style="filled,rounded", fillcolor="{paint.fill}", color="{paint.border}"'
+
+
+def _edge(sheet: _Sheet, edge: Edge) -> str:
+    stroke = STROKES[edge.kind]
+    attributes = f'pos="{_spline(sheet, edge.points)}", color="{stroke.colour}", penwidth={stroke.width:g}'
+    if stroke.dashed:
+        attributes += ", style=dashed"
+    if edge.label_at is not None:
+        attributes += f', label=<{_line(edge.label)}>, lp="{sheet.point(edge.label_at)}"'
+    return f"  {edge.source} -> {edge.target} [{attributes}];"
+
+
+def _entry(sheet: _Sheet, index: int, entry: Entry, top: float) -> Iterator[str]:
+    middle = (entry.x + SWATCH_WIDTH / 2, top + entry.y)
+    if isinstance(entry.sign, Paint):
+        yield sheet.node(f"sign{index}", middle, (SWATCH_WIDTH, 9.0), _fill(entry.sign))
+    else:
+        stroke = f'style=filled, penwidth=0, fillcolor="{entry.sign.colour}"'
+        yield sheet.node(f"sign{index}", middle, (SWATCH_WIDTH, 1.5), stroke)
+    left = (entry.x + SWATCH_WIDTH + SWATCH_GAP, middle[1])
+    yield sheet.text(f"meaning{index}", left, entry.meaning, LEGEND_PT, colour=FAINT_TEXT)
+
+
+def _spline(sheet: _Sheet, points: tuple[Point, ...]) -> str:
+    """A polyline with rounded corners as Graphviz's cubic spline: tip, start, then three points a piece."""
+    tip = points[-1]
+    path = (*points[:-1], _towards(tip, points[-2], _ARROW_LENGTH))
+    pieces = [path[0]]
+    for before, corner, after in zip(path, path[1:], path[2:], strict=False):
+        radius = min(_CORNER, _length(before, corner) / 2, _length(corner, after) / 2)
+        entry, leave = _towards(corner, before, radius), _towards(corner, after, radius)
+        pieces += [pieces[-1], entry, entry, corner, corner, leave]
+    pieces += [pieces[-1], path[-1], path[-1]]
+    return f"e,{sheet.point(tip)} " + " ".join(map(sheet.point, pieces))
+
+
+def _length(start: Point, end: Point) -> float:
+    return hypot(end[0] - start[0], end[1] - start[1])
+
+
+def _towards(start: Point, end: Point, distance: float) -> Point:
+    share = distance / _length(start, end)
+    return (start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1]))
+
+
+def _line(text: str, *, bold: bool = False) -> str:
+    """One line of text as Graphviz's markup; characters that XML forbids become the replacement character."""
+    shown = escape("".join(letter if letter.isprintable() else "\ufffd" for letter in text))
+    return f"<b>{shown}</b>" if bold else shown
+
+
+def _table(rows: Sequence[str], *, title: str = "", width: int = 0) -> str:
+    """Marked-up lines under one another: centred, or from the left of a table of the given least width."""
+    wide, align = (f' width="{width}"', "left") if width else ("", "center")
+    head = f'<tr><td cellpadding="2">{title}</td></tr>' if title else ""
+    cells = "".join(f'<tr><td align="{align}">{row}</td></tr>' for row in rows)
+    return f'<table border="0" cellborder="0" cellspacing="0" cellpadding="1"{wide}>{head}{cells}</table>'
+
+
+def _quote(text: str) -> str:
+    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+    return '"' + shown.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".")

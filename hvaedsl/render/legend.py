@@ -1,0 +1,59 @@
+"""The legend: what the colours and the arrows of this picture mean, broken into lines of the picture's width."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hvaedsl.render.geometry import Layout
+from hvaedsl.render.style import OWN, SHARED, STROKES, Paint, Stroke, paint_of, recurring_paint
+from hvaedsl.render.text import text_width
+
+LEGEND_PT = 8.5
+LEGEND_LINE = 15.0
+SWATCH_WIDTH = 18.0
+SWATCH_GAP = 5.0
+_BETWEEN = 16.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One sign with its meaning; `x` is its left border, `y` its middle, both relative to the legend."""
+
+    sign: Paint | Stroke
+    meaning: str
+    x: float
+    y: float
+
+
+def legend(layout: Layout) -> tuple[Entry, ...]:
+    """The entries for what the picture contains, from left to right and line by line."""
+    entries: list[Entry] = []
+    x, y = 0.0, LEGEND_LINE / 2
+    for sign, meaning in _signs(layout):
+        width = SWATCH_WIDTH + SWATCH_GAP + text_width(meaning, LEGEND_PT)
+        if x and x + width > layout.width:
+            x, y = 0.0, y + LEGEND_LINE
+        entries.append(Entry(sign=sign, meaning=meaning, x=x, y=y))
+        x += width + _BETWEEN
+    return tuple(entries)
+
+
+def legend_height(entries: Sequence[Entry]) -> float:
+    """The height of all lines."""
+    return max((entry.y for entry in entries), default=0.0) + LEGEND_LINE / 2
+
+
+def _signs(layout: Layout) -> list[tuple[Paint | Stroke, str]]:
+    blocks = [box for box in layout.boxes if box.groups]
+    paints = {paint_of(box, layout.recurring) for box in blocks}
+    signs: list[tuple[Paint | Stroke, str]] = []
+    if OWN in paints:
+        signs.append((OWN, "own weights"))
+    if SHARED in paints:
+        signs.append((SHARED, "shared weights: each block applied ×n"))
+    for i, group in enumerate(layout.recurring):
+        signs.append((recurring_paint(i), f"one set of weights: {group}"))
+    kinds = {edge.kind for edge in layout.edges}
+    signs += [(stroke, stroke.meaning) for kind, stroke in STROKES.items() if stroke.meaning and kind in kinds]
+    return signs

@@ -1,0 +1,88 @@
+"""DOT text to a picture file, with Graphviz's program where it is installed, else with the libraries in pygraphviz."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Literal, get_args
+
+from hvaedsl.errors import UsageError
+
+_DOTS_PER_INCH = 192
+Format = Literal["svg", "png", "pdf"]
+
+
+def render(dot: str, format: Format) -> bytes:  # noqa: A002 - Graphviz's word
+    """The picture as bytes: drawn by `dot` on the search path, or where that is missing or fails, by pygraphviz.
+
+    Raises:
+        UsageError: neither could draw it.
+    """
+    if format == "png":
+        dot = _with_resolution(dot)
+    failures: list[str] = []
+    if shutil.which("dot"):
+        try:
+            return _with_program(dot, format)
+        except UsageError as error:
+            failures.append(str(error))
+    try:
+        return _with_libraries(dot, format)
+    except UsageError as error:
+        failures.append(str(error))
+    raise UsageError(f"no picture: {'; '.join(failures)}")
+
+
+def write(dot: str, path: Path) -> None:
+    """Draw into a file; its suffix names the format.
+
+    Raises:
+        UsageError: another suffix, a file that cannot be written, or no Graphviz.
+    """
+    picture = render(dot, _format_of(path))
+    try:
+        path.write_bytes(picture)
+    except OSError as error:
+        raise UsageError(f"{path}: the picture cannot be written: {error.strerror}") from error
+
+
+def _format_of(path: Path) -> Format:
+    suffix = path.suffix.removeprefix(".").lower()
+    formats: tuple[Format, ...] = get_args(Format)
+    for known in formats:
+        if suffix == known:
+            return known
+    raise UsageError(f"{path}: a picture's file name ends in one of {', '.join(f'.{known}' for known in formats)}")
+
+
+def _with_resolution(dot: str) -> str:
+    """Pixels fine enough for print; the other formats have none."""
+    body, brace, rest = dot.rpartition("}")
+    return f"{body}  graph [dpi={_DOTS_PER_INCH}];\n{brace}{rest}"
+
+
+def _with_program(dot: str, format: Format) -> bytes:  # noqa: A002
+    import graphviz
+
+    try:
+        picture = graphviz.Source(dot, engine="neato").pipe(format=format, neato_no_op=2, quiet=True)
+    except graphviz.CalledProcessError as error:
+        said = (error.stderr or b"").decode(errors="replace").strip()
+        raise UsageError(f"Graphviz's program could not draw {format}: {said or error}") from error
+    except (OSError, graphviz.ExecutableNotFound) as error:
+        raise UsageError(f"Graphviz's program could not be run: {error}") from error
+    assert isinstance(picture, bytes)
+    return picture
+
+
+def _with_libraries(dot: str, format: Format) -> bytes:  # noqa: A002
+    try:
+        import pygraphviz
+    except ImportError as error:
+        raise UsageError("pygraphviz is missing: install it from version 2.0, or Graphviz's programs") from error
+    try:
+        picture = pygraphviz.AGraph(string=dot).draw(format=format, prog="nop2")  # what `neato -n2` does
+    except (ValueError, OSError) as error:
+        raise UsageError(f"pygraphviz could not draw {format}: {error}") from error
+    assert isinstance(picture, bytes)
+    return picture

@@ -1,0 +1,70 @@
+"""Colours and sizes of the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hvaedsl.render.geometry import Box, BoxRole, EdgeKind
+
+FONT = "Helvetica,Arial,sans-serif"
+TEXT = "#1f2933"
+FAINT_TEXT = "#52606d"
+LANE = "#eef2f5"
+
+
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """Fill and border of a box."""
+
+    fill: str
+    border: str
+
+
+OWN = Paint("#ffffff", "#7b8794")
+SHARED = Paint("#fde3bf", "#c56a00")
+_MODEST = Paint("#f7f9fa", "#9aa5b1")
+# One for each group that several boxes apply; beyond eight they begin again, and the label in the box tells them apart.
+_RECURRING = (
+    Paint("#cfe5f7", "#1f6fb2"),
+    Paint("#d3efd2", "#2f7d32"),
+    Paint("#f6d5e8", "#a8327a"),
+    Paint("#fbf0a8", "#8a7400"),
+    Paint("#e0d8f5", "#5f3dc4"),
+    Paint("#c9efec", "#0b7a75"),
+    Paint("#f9d3cc", "#b93a26"),
+    Paint("#dfe3c0", "#66701c"),
+)
+_MODEST_ROLES: frozenset[BoxRole] = frozenset({"image", "stem", "pooled", "state", "head", "likelihood"})
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """How an arrow is drawn; `meaning` is its line in the legend."""
+
+    colour: str
+    width: float
+    dashed: bool
+    meaning: str
+
+
+STROKES: dict[EdgeKind, Stroke] = {
+    "flow": Stroke("#3e4c59", 1.1, False, ""),
+    "pool": Stroke("#3e4c59", 1.1, False, "average pooling"),
+    "mix_in": Stroke("#0b7a75", 1.3, False, "mix-in: upsampled state, added"),
+    "skip": Stroke("#2f6fde", 1.0, False, "encoder activation, read by the posterior"),
+    "start": Stroke("#9aa5b1", 0.9, True, "how a decoder state begins"),
+}
+
+
+def paint_of(box: Box, recurring: tuple[str, ...]) -> Paint:
+    """Neutral for own weights; a colour for shared ones, the same wherever a group returns."""
+    if box.role in _MODEST_ROLES:
+        return _MODEST
+    if box.groups[0] in recurring:
+        return recurring_paint(recurring.index(box.groups[0]))
+    return SHARED if box.shared else OWN
+
+
+def recurring_paint(index: int) -> Paint:
+    """The colour of a group that several boxes apply."""
+    return _RECURRING[index % len(_RECURRING)]

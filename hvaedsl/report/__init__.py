@@ -1,0 +1,1 @@
+"""Diagnostics and costs as a person or a program reads them."""

@@ -1,0 +1,108 @@
+"""The cost of a program, resolution by resolution, as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from hvaedsl.ir.spec import Spec
+from hvaedsl.passes.cost import Cost, Row
+
+
+def cost_table(spec: Spec, cost: Cost, batch: int) -> Table:
+    """Blocks, weight groups, parameters, latents, FLOPs and activation memory; the latter for a batch."""
+    table = Table(
+        title=f"{spec.name}: {spec.data.dataset}, {spec.data.resolution}x{spec.data.resolution}x{spec.data.channels}",
+        title_justify="left",
+        title_style="bold",
+        caption=f"FLOPs of one forward pass and image; activations kept for the backward pass, batch {batch}",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+    )
+    table.add_column("stack", no_wrap=True)
+    for heading in ("R", "blocks", "weight\ngroups", "parameters", "latents", "FLOPs", "float32", "bfloat16"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    stack = cost.rows[0].stack
+    for row in cost.rows:
+        if row.stack != stack:
+            table.add_section()
+            stack = row.stack
+        table.add_row(row.stack, str(row.resolution), *_cells(row, batch))
+    table.add_section()
+    table.add_row("total", "", *_total(cost, batch), style="bold")
+    return table
+
+
+def headline(spec: Spec, cost: Cost) -> str:
+    """Parameters and depth, beside the published figures where the spec has them."""
+    parts = [f"{cost.parameters:,} parameters", f"stochastic depth {cost.stochastic_depth:,}"]
+    parts += [f"{cost.latents:,} latents"]
+    line = ", ".join(parts)
+    paper = spec.paper
+    published = [
+        f"{short_count(paper.parameters)} parameters" if paper.parameters is not None else "",
+        f"depth {paper.depth}" if paper.depth is not None else "",
+        f"likelihood {paper.nll:g}" if paper.nll is not None else "",
+    ]
+    said = ", ".join(part for part in published if part)
+    where = f" ({paper.table})" if paper.table else ""
+    return f"{line}\npublished{where}: {said}" if said or where else line
+
+
+def cost_json(cost: Cost, batch: int) -> dict[str, Any]:
+    """The cost as plain data."""
+    return {
+        "parameters": cost.parameters,
+        "stochastic_depth": cost.stochastic_depth,
+        "latents": cost.latents,
+        "flops_per_image": cost.flops_per_image,
+        "batch": batch,
+        "activation_bytes_float32": cost.activation_bytes(batch),
+        "activation_bytes_bfloat16": cost.activation_bytes(batch, "bfloat16"),
+        "rows": [{name: getattr(row, name) for name in Row.__dataclass_fields__} for row in cost.rows],
+    }
+
+
+def _cells(row: Row, batch: int) -> list[str]:
+    return [
+        f"{row.blocks:,}",
+        f"{row.weight_groups:,}",
+        f"{row.parameters:,}",
+        f"{row.latents:,}" if row.latents else "",
+        short_count(row.flops_per_image),
+        size(batch * row.float32_bytes_per_image),
+        size(batch * row.bfloat16_bytes_per_image),
+    ]
+
+
+def _total(cost: Cost, batch: int) -> list[str]:
+    return [
+        f"{sum(row.blocks for row in cost.rows):,}",
+        f"{sum(row.weight_groups for row in cost.rows):,}",
+        f"{cost.parameters:,}",
+        f"{cost.latents:,}",
+        short_count(cost.flops_per_image),
+        size(cost.activation_bytes(batch)),
+        size(cost.activation_bytes(batch, "bfloat16")),
+    ]
+
+
+def short_count(number: float) -> str:
+    """A count with a decimal suffix: 233k, 39.1M, 12.3G."""
+    for limit, suffix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= limit:
+            return f"{number / limit:.3g}{suffix}"
+    return f"{number:g}"
+
+
+def size(count: float) -> str:
+    """A size in bytes with a binary suffix."""
+    for limit, suffix in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if count >= limit:
+            return f"{count / limit:.{3 if count < 1000 * limit else 4}g} {suffix}"
+    return f"{count} B"

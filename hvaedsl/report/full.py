@@ -1,0 +1,115 @@
+"""Diagnostics as rustc prints them: code, title, the source line, labels under it, and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from hvaedsl.diagnostic import Diagnostic, Severity
+from hvaedsl.span import Source, Span
+
+_WINDOW = 100  # code points of a source line that are shown at the most
+
+
+@dataclass(frozen=True)
+class _Mark:
+    span: Span
+    text: str
+    primary: bool
+
+
+def print_full(diagnostics: Sequence[Diagnostic], console: Console) -> None:
+    """Print every diagnostic, a blank line between them, and a closing line that counts them."""
+    for diagnostic in diagnostics:
+        for line in _lines(diagnostic):
+            console.print(line, soft_wrap=True, highlight=False)
+        console.print()
+    if diagnostics:
+        console.print(Text(summary(diagnostics), "bold"), soft_wrap=True, highlight=False)
+
+
+def summary(diagnostics: Sequence[Diagnostic]) -> str:
+    """`2 errors, 1 piece of advice`."""
+    errors = sum(item.severity is Severity.ERROR for item in diagnostics)
+    advice = len(diagnostics) - errors
+    parts = [f"{errors} error{'s' * (errors != 1)}"] if errors else []
+    parts += [f"{advice} piece{'s' * (advice != 1)} of advice"] if advice else []
+    return ", ".join(parts)
+
+
+def _lines(diagnostic: Diagnostic) -> Iterator[Text]:
+    colour = "red" if diagnostic.severity is Severity.ERROR else "yellow"
+    title = Text()
+    title.append(f"{diagnostic.severity.value}[{diagnostic.code}]", f"bold {colour}")
+    title.append(f": {_printable(diagnostic.message)}", "bold")
+    yield title
+    marks = [_Mark(diagnostic.span, diagnostic.label_text, True)]
+    marks += [_Mark(label.span, label.text, False) for label in diagnostic.secondary]
+    gutter = max(len(str(mark.span.line)) for mark in marks)
+    yield from _places(marks, gutter, colour)
+    for note in diagnostic.notes:
+        yield _trailer(gutter, "note", note)
+    if diagnostic.help_text:
+        yield _trailer(gutter, "help", diagnostic.help_text)
+    if diagnostic.fix is not None and diagnostic.fix.title not in diagnostic.help_text:
+        yield _trailer(gutter, "fix", diagnostic.fix.title)
+
+
+def _places(marks: list[_Mark], gutter: int, colour: str) -> Iterator[Text]:
+    """The marked lines, those of the primary source first."""
+    primary = marks[0].span.source
+    ordered = sorted(marks, key=lambda mark: (mark.span.source is not primary, mark.span.line, mark.span.column))
+    for source, group in groupby(ordered, key=lambda mark: mark.span.source):
+        found = list(group)
+        shown = next((mark for mark in found if mark.primary), found[0])
+        arrow = "-->" if source is primary else ":::"
+        yield Text.assemble((f"{' ' * gutter}{arrow} ", "bold blue"), _printable(str(shown.span)))
+        if source.text:
+            yield from _excerpt(source, found, gutter, colour)
+
+
+def _excerpt(source: Source, marks: Iterable[_Mark], gutter: int, colour: str) -> Iterator[Text]:
+    bar = Text(f"{' ' * gutter} |", "bold blue")
+    yield bar
+    last: int | None = None
+    for number, group in groupby(marks, key=lambda mark: mark.span.line):
+        if last is not None and number > last + 1:
+            yield Text("...", "bold blue")
+        last = number
+        found = list(group)
+        line = source.line(number)
+        start = max(0, found[0].span.column - 1 - _WINDOW // 2) if len(line) > _WINDOW else 0
+        cut = line[start : start + _WINDOW]
+        shown = ("…" if start else "") + _printable(cut) + ("…" if start + _WINDOW < len(line) else "")
+        yield Text.assemble((f"{number:>{gutter}} | ", "bold blue"), shown)
+        for mark in found:
+            yield _underline(mark, line, start, gutter, colour)
+    yield bar
+
+
+def _underline(mark: _Mark, line: str, start: int, gutter: int, colour: str) -> Text:
+    first = mark.span.column - 1
+    end = mark.span.end_column - 1 if mark.span.end_line == mark.span.line else len(line)
+    end = max(first, min(end, start + _WINDOW))
+    before = cell_len(_printable(line[start:first])) + (1 if start else 0)
+    width = max(1, cell_len(_printable(line[first:end])))
+    style = f"bold {colour}" if mark.primary else "bold blue"
+    text = Text.assemble((f"{' ' * gutter} | ", "bold blue"), " " * before)
+    text.append(("^" if mark.primary else "-") * width, style)
+    if mark.text:
+        text.append(f" {_printable(mark.text)}", style)
+    return text
+
+
+def _trailer(gutter: int, word: str, text: str) -> Text:
+    return Text.assemble((f"{' ' * gutter} = ", "bold blue"), (f"{word}: ", "bold"), _printable(text))
+
+
+def _printable(text: str) -> str:
+    """The text with what a terminal would act on, or not show, replaced one for one."""
+    return "".join(c if c.isprintable() else " " if c in "\t\r\n" else "�" for c in text)

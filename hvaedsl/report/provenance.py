@@ -1,0 +1,44 @@
+"""Where each value of a resolved spec comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hvaedsl.ir.datasets import DATASETS
+from hvaedsl.ir.spec import SECTIONS, Spec, keys
+from hvaedsl.span import Span
+
+
+def provenance_text(spec: Spec, text: str, origins: Mapping[str, Span]) -> str:
+    """The resolved text with `# from PLACE` behind each value."""
+    lines = text.splitlines()
+    width = min(60, max((len(line) for line in lines if " = " in line), default=0))
+    section, out = "", []
+    for line in lines:
+        if line.endswith("{"):
+            section = line.split()[0]
+        name = line.split("=")[0].strip()
+        if " = " in line:
+            line = f"{line:<{width}}  # {_origin(spec, origins, f'{section}.{name}')}"
+        out.append(line)
+    return "\n".join(out) + "\n"
+
+
+def provenance_json(spec: Spec, origins: Mapping[str, Span]) -> dict[str, str]:
+    """For each dotted key, where its value was written."""
+    return {
+        f"{section}.{name}": _origin(spec, origins, f"{section}.{name}")
+        for section, fields in SECTIONS.items()
+        for name in keys(fields)
+    }
+
+
+def _origin(spec: Spec, origins: Mapping[str, Span], key: str) -> str:
+    span = origins.get(key)
+    if span is not None:
+        return span.source.name if span.source.path is None else str(span)
+    if key == "data.binarize":
+        return "default for this likelihood"
+    if key.startswith("data.") and key not in ("data.path", "data.split_seed") and spec.data.dataset in DATASETS:
+        return "the data set"
+    return "default"

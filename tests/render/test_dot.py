@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pygraphviz
+import pytest
+
+import hvaedsl
+from hvaedsl.ir.bridge import Bridge
+from hvaedsl.render.dot import dot_source
+from hvaedsl.render.layout import lay_out
+from hvaedsl.render.output import render
+
+Compile = Callable[[str], Bridge]
+GOLDENS = Path(__file__).parent / "goldens"
+
+
+@pytest.mark.parametrize("name", ["tiny", "labelled"])
+def test_golden(name: str) -> None:
+    expected = (GOLDENS / f"{name}.dot").read_text(encoding="utf-8")
+    hint = f"where the change is meant: hvaedsl compile tests/render/goldens/{name}.hvae --emit dot"
+    assert hvaedsl.load(GOLDENS / f"{name}.hvae").dot() == expected, hint
+
+
+def test_the_text_is_dot_with_every_box_and_edge(bridge: Bridge) -> None:
+    layout = lay_out(bridge)
+    graph = pygraphviz.AGraph(string=dot_source(bridge, name="model"))
+    assert {box.key for box in layout.boxes} <= set(graph.nodes())
+    assert sorted(graph.edges()) == sorted((edge.source, edge.target) for edge in layout.edges)
+    assert all("," in graph.get_node(node).attr["pos"] for node in graph.nodes())
+
+
+def test_boxes_and_edges_stand_where_the_layout_puts_them(compile_bridge: Compile) -> None:
+    bridge = compile_bridge("digits")
+    layout = lay_out(bridge)
+    graph = pygraphviz.AGraph(string=dot_source(bridge, name="model"))
+    first, second = layout.boxes[1], layout.boxes[2]
+    x, y = (float(part) for part in graph.get_node(first.key).attr["pos"].rstrip("!").split(","))
+    below_x, below_y = (float(part) for part in graph.get_node(second.key).attr["pos"].rstrip("!").split(","))
+    assert (below_x - x, y - below_y) == pytest.approx((second.x - first.x, second.y - first.y), abs=1e-2)
+    numbers = re.findall(r"-?[\d.]+,-?[\d.]+", graph.get_edge(first.key, second.key).attr["pos"])
+    assert (len(numbers) - 1) % 3 == 1  # the arrow's tip, then 3n + 1 control points
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\", "<b>&amp;</b>", "line\nbreak", "\x00\x1b", "ünï 日本語", "}{", ""])
+def test_any_name_and_caption_are_shown_as_they_are(compile_bridge: Compile, name: str) -> None:
+    dot = dot_source(compile_bridge("digits"), name=name, caption=f"of {name}")
+    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
+    svg = ElementTree.fromstring(render(dot, "svg"))
+    texts = [
+        "".join(element.itertext()).replace("\xa0", " ") for element in svg.iter("{http://www.w3.org/2000/svg}text")
+    ]
+    assert f"of {shown}".rstrip() in [text.rstrip() for text in texts]
+
+
+def test_a_caption_and_the_legend_are_drawn_only_where_there_is_something_to_say(compile_bridge: Compile) -> None:
+    plain = dot_source(compile_bridge("single_resolution"), name="model")
+    assert "caption" not in plain
+    assert "shared weights" not in plain
+    assert "pooling" not in plain
+    shared = dot_source(compile_bridge("cifar10_ws"), name="model", caption="39,145,700 parameters")
+    assert "39,145,700 parameters" in shared
+    assert "shared weights" in shared
+
+
+def test_every_label_fits_its_box(bridge: Bridge, capfd: pytest.CaptureFixture[str]) -> None:
+    render(dot_source(bridge, name="model", caption="1,000 parameters"), "svg")
+    assert "too small" not in capfd.readouterr().err
