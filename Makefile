@@ -1,0 +1,43 @@
+# `make demo` and `make test` are all that a fresh machine with Python 3.11+ and make needs.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+DEMO := runs/digits-$(shell date +%Y%m%d-%H%M%S)
+
+# The kernels are small and the machines that run tests have few cores: threads only get in each other's way.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: install demo test test-quick check clean
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "hvaedsl needs Python 3.11 or newer; say which one with make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@command -v uv >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@echo "installing into .venv (torch and torchvision are about 5 GB) ..."
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev --editable '.[train]'
+	@touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/hvaedsl compile specs/cifar_ws.hvae --render
+	$(BIN)/hvaedsl train specs/digits.hvae --out $(DEMO)
+	@echo
+	@echo "the bridge of cifar_ws:      cifar_ws.svg"
+	@echo "samples, reconstructions:    $(DEMO)/"
+	@echo "numbers:                     $(DEMO)/summary.json"
+
+test: $(INSTALLED) check
+	$(BIN)/python -m pytest -q -n 2
+
+test-quick: $(INSTALLED)
+	$(BIN)/python -m pytest -q -n 2 -m "not long"
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
