@@ -90,7 +90,7 @@ class Decoder(nn.Module):
         return states
 
     def enter(self, step: TopDown, states: Mapping[int, Tensor]) -> Tensor:
-        """The state that a block reads, [B, channels, R, R]: that of its resolution, a mix-in added where it has one."""
+        """The state that a block reads, [B, channels, R, R]: that of its resolution, plus a mix-in."""
         state = states[step.resolution]
         if step.source is None:
             return state
