@@ -90,7 +90,7 @@ class Compilation:
     """All that compiling a text found, a program or not."""
 
     program: Program | None
-    document: ast.Document
+    documents: tuple[ast.Document, ...]  # the root base first, the spec itself last
     diagnostics: tuple[Diagnostic, ...]
 
 
@@ -132,7 +132,7 @@ def compile_source(source: Source, *, lets: Overrides | None = None, sets: Overr
     found = [*chain.diagnostics, *collected.diagnostics]
     document = chain.documents[-1]
     if not chain.complete:
-        return Compilation(None, document, _sorted(found, source))
+        return Compilation(None, chain.documents, _sorted(found, source))
     resolved = resolve(_stem(source), source, collected, complete=chain.complete)
     found += resolved.diagnostics
     bridge = transform(build_bridge(resolved.spec))
@@ -140,9 +140,9 @@ def compile_source(source: Source, *, lets: Overrides | None = None, sets: Overr
     found += check(unit, resolved.poisoned)
     if any(item.severity is Severity.ERROR for item in found):
         errors = [item for item in found if item.severity is Severity.ERROR]
-        return Compilation(None, document, _sorted(errors, source))
+        return Compilation(None, chain.documents, _sorted(errors, source))
     program = _make(document, resolved, tuple(found))
-    return Compilation(program, document, _sorted(found, source))
+    return Compilation(program, chain.documents, _sorted(found, source))
 
 
 def _make(document: ast.Document, resolved: Resolved, advice: tuple[Diagnostic, ...]) -> Program:

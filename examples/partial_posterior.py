@@ -1,0 +1,36 @@
+"""Encode real digits, keep the first latents of the posterior, and let the prior draw the rest.
+
+What the first layers hold of an image shows in how much of it survives (Child 2021, Figure 4). The model is untrained
+unless a run folder is given: python examples/partial_posterior.py [RUN]
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from hvaedsl_runtime.data import open_split, preparation
+
+import hvaedsl
+
+
+def main(run: Path | None = None) -> None:
+    """Print, for each number of kept latents, the mean distance between images and what is drawn."""
+    program = hvaedsl.load(run / "spec.hvae" if run else "digits.hvae")
+    torch.manual_seed(0)
+    model = program.module()
+    if run is not None:
+        model.load_state_dict(torch.load(run / "checkpoints" / "last.pt", weights_only=True)["ema"])
+    train = open_split(program.spec.data, "train")
+    prepare = preparation(program.spec.data, program.spec.model.likelihood, train)
+    images = torch.from_numpy(open_split(program.spec.data, "test").batch(range(8)))
+    x, target = prepare(images)
+    with torch.no_grad():
+        latents = model.latents(x)
+        for kept in range(1, len(latents) + 1):
+            drawn = model.likelihood.mean(model.decode(latents[:kept], temperature=0.1))
+            distance = (drawn - target).abs().mean().item()
+            print(f"{kept:>2} of {len(latents)} latents from the posterior: mean distance {distance:.3f} on [-1, 1]")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)

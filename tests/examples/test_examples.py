@@ -1,0 +1,27 @@
+"""Every example runs as its docstring says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hvaedsl
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_script(path: Path, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, path], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) >= 5
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.hvae")), ids=lambda path: path.stem)
+def test_spec(path: Path) -> None:
+    program = hvaedsl.load(path)
+    assert program.advice == ()
+    program.training()
