@@ -1,0 +1,18 @@
+"""The optional dependencies of commands."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from hvaedsl.errors import UsageError
+
+TRAIN_PACKAGES = ("torch", "torchvision", "numpy", "PIL", "sklearn")
+
+
+def require_train(command: str) -> None:
+    """Raise `UsageError` unless the packages of the extra `train` are there; none is imported."""
+    missing = [package for package in TRAIN_PACKAGES if find_spec(package) is None]
+    if missing:
+        raise UsageError(
+            f"hvaedsl {command} needs the extra `train` ({', '.join(missing)} missing): pip install 'hvaedsl[train]'"
+        )

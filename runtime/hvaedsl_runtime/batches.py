@@ -1,0 +1,67 @@
+"""The training batches: which images a step sees, fetched one step ahead."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import torch
+from torch import Tensor
+
+from hvaedsl_runtime.data import ImageSet, Preparation, index_stream
+from hvaedsl_runtime.distributed import Processes
+from hvaedsl_runtime.noise import StepNoise
+
+
+class TrainingBatches:
+    """The batches of a process. The images of a step are a function of (seed, step) alone.
+
+    The global batch of world_size * batch_size images is split in rank order. The next step's images are read in a
+    thread while the present step computes.
+    """
+
+    def __init__(
+        self,
+        images: ImageSet,
+        preparation: Preparation,
+        *,
+        seed: int,
+        batch_size: int,
+        processes: Processes,
+        dtype: torch.dtype,
+    ) -> None:
+        self.images = images
+        self.preparation = preparation
+        self.seed = seed
+        self.batch_size = batch_size
+        self.processes = processes
+        self.dtype = dtype
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="images")
+        self._ahead: tuple[int, Future[Tensor]] | None = None
+
+    @property
+    def global_batch_size(self) -> int:
+        """Images that all processes see in one step."""
+        return self.batch_size * self.processes.world_size
+
+    def __call__(self, step: int) -> tuple[Tensor, Tensor, StepNoise]:
+        """Of this process in a step: x and target, both [B, H, W, C], and the step's noise.
+
+        Raises RunError for an image file that cannot be read.
+        """
+        read_ahead = self._ahead[1] if self._ahead is not None and self._ahead[0] == step else None
+        pixels = self._read(step) if read_ahead is None else read_ahead.result()
+        self._ahead = (step + 1, self._reader.submit(self._read, step + 1))
+        device = self.processes.device
+        noise = StepNoise(self.seed, step, self.processes.rank, self.processes.world_size, device, self.dtype)
+        uniform = noise.uniform(pixels.shape) if self.preparation.needs_uniform else None
+        x, target = self.preparation(pixels.to(device, non_blocking=True), uniform=uniform, dtype=self.dtype)
+        return x, target, noise
+
+    def close(self) -> None:
+        """End the reading thread."""
+        self._reader.shutdown(wait=True, cancel_futures=True)
+
+    def _read(self, step: int) -> Tensor:
+        start = step * self.global_batch_size + self.processes.rank * self.batch_size
+        pixels = torch.from_numpy(self.images.batch(index_stream(len(self.images), self.seed, start, self.batch_size)))
+        return pixels.pin_memory() if self.processes.device.type == "cuda" else pixels

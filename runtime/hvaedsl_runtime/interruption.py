@@ -1,0 +1,57 @@
+"""Ctrl-C and SIGTERM: a run ends between two steps, with a checkpoint."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Self
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class InterruptionError(Exception):
+    """The run is to end here and now."""
+
+
+class Interruption:
+    """While entered, SIGINT and SIGTERM are noted in `received` instead of ending the process.
+
+    The training loop looks at it between two steps. A second signal, or one at a point where nothing would be lost,
+    raises InterruptionError. Handlers can be set in the main thread alone; in another, signals keep their meaning.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._may_leave = False
+        self._previous: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal gave
+
+    @contextmanager
+    def nothing_to_lose(self) -> Iterator[None]:
+        """Inside, the first signal already raises InterruptionError: the state was saved just before."""
+        if self.received is not None:
+            raise InterruptionError
+        self._may_leave = True
+        try:
+            yield
+        finally:
+            self._may_leave = False
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        again = self.received is not None
+        self.received = signal.Signals(number)
+        if again or self._may_leave:
+            raise InterruptionError

@@ -1,0 +1,108 @@
+"""Starting a run: in this process, or in several through torch's own launcher."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch.distributed.elastic.multiprocessing import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from hvaedsl.errors import CompilerBug, RunError, UsageError
+from hvaedsl.program import Program
+from hvaedsl_runtime.distributed import choose_device, started_by_launcher
+from hvaedsl_runtime.loop import train
+from hvaedsl_runtime.run_folder import RunFolder
+from hvaedsl_runtime.settings import RunSettings
+from hvaedsl_runtime.worker import WorkerTask
+
+
+def launch(program: Program, settings: RunSettings, processes: int) -> None:
+    """Train in `processes` processes, one for each GPU (or so many on the CPU, where `device` is cpu).
+
+    A process that torchrun started joins its run, whatever `processes` says.
+    Raises what `hvaedsl_runtime.loop.train` raises: of several processes' errors, the one that came first.
+    """
+    program.training()
+    if processes == 1 or started_by_launcher():
+        train(program, settings)
+        return
+    if choose_device(settings.device).type == "cuda":
+        choose_device("cuda", processes - 1)
+    elif settings.device is None:
+        raise RunError(
+            f"{processes} GPUs asked for, none found",
+            help="--device cpu runs so many processes on the CPU",
+            exit_code=6,
+        )
+    start_workers(WorkerTask(name=program.name, spec=program.resolved_text(), settings=settings), processes)
+
+
+def start_workers(task: WorkerTask, processes: int) -> None:
+    """Run a task in so many processes on this machine, and wait for them. Raises as `launch` does."""
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        run_id=str(uuid.uuid4()),
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        local_addr="localhost",
+        max_restarts=0,
+    )
+    with tempfile.TemporaryDirectory() as folder, launcher_silent():
+        path = Path(folder) / "task.json"
+        path.write_text(task.model_dump_json(), encoding="utf-8")
+        try:
+            elastic_launch(config, sys.executable)("-m", "hvaedsl_runtime.worker", str(path))
+        except ChildFailedError as error:
+            raise first_error(error.failures) from None
+        except SignalException as error:
+            saved = RunFolder(task.settings.out).checkpoint.exists()
+            raise RunError(
+                f"stopped by {error.sigval.name}",
+                help=f"go on with: {task.settings.resume_command(processes)}" if saved else "",
+                exit_code=128 + error.sigval,
+            ) from None
+
+
+def first_error(failures: dict[int, ProcessFailure]) -> Exception:
+    """The cause among the failures of several processes, by rank.
+
+    When one process fails, the others fail for want of it: an error that was raised for the user goes before others,
+    then the earlier before the later.
+    """
+    told: list[dict[str, Any]] = [
+        failure.error_file_data for failure in failures.values() if "raised_at" in failure.error_file_data
+    ]
+    if not told:
+        rank, failure = min(failures.items(), key=lambda item: item[1].timestamp)
+        return RunError(
+            f"training process {rank} ended with exit code {failure.exitcode}: {failure.message}",
+            help="it was killed from outside, or ran out of main memory; --resume goes on from the last checkpoint",
+            exit_code=failure.exitcode if failure.exitcode > 0 else 128 - failure.exitcode,
+        )
+    cause = min(told, key=lambda data: (data["exit_code"] is None, data["raised_at"]))
+    if cause["exit_code"] is None:
+        return CompilerBug(f"a training process failed\n{cause['message']}")
+    if cause["exit_code"] == 2:
+        return UsageError(cause["message"])
+    return RunError(cause["message"], help=cause["help"], exit_code=cause["exit_code"])
+
+
+@contextmanager
+def launcher_silent() -> Iterator[None]:
+    """Keep the launcher's log from the terminal: what went wrong is told once, by the error that is raised."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,120 @@
+"""The folder of a run: what lies where, and when it may be written into."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hvaedsl.errors import RunError
+from hvaedsl.ir.spec import SECTIONS, Spec, keys
+
+RUNS = Path("runs")
+
+# What may change between the parts of a run: nothing here touches the weights that a step leads to.
+CHANGEABLE = frozenset(
+    ("data.path", "train.steps", "train.eval_every", "train.save_every", "sample.temperature", "sample.count")
+) | {f"paper.{name}" for name in keys(SECTIONS["paper"])}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run folder and the files in it."""
+
+    path: Path
+
+    @property
+    def spec(self) -> Path:
+        """The resolved spec, a text that compiles alone."""
+        return self.path / "spec.hvae"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a line."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The last checkpoint."""
+        return self.path / "checkpoints" / "last.pt"
+
+    @property
+    def summary(self) -> Path:
+        """What came out in the end."""
+        return self.path / "summary.json"
+
+    def picture(self, kind: str, name: str) -> Path:
+        """A picture: `samples` or `reconstructions`."""
+        return self.path / kind / f"{name}.png"
+
+    def check_free(self, resume: bool) -> None:
+        """Raise RunError (5) where the folder has content and this is no resumption of the run in it."""
+        if not self.path.exists():
+            return
+        if not self.path.is_dir():
+            raise RunError(f"{self.path} is not a folder", help="name another with --out", exit_code=5)
+        if not any(self.path.iterdir()):
+            return
+        if not resume:
+            raise RunError(
+                f"{self.path} is not empty",
+                help="--resume goes on with the run in it; --out names another folder",
+                exit_code=5,
+            )
+        if not self.spec.exists():
+            raise RunError(
+                f"{self.path} holds files, and no run to resume: {self.spec.name} is missing",
+                help="name the folder of the run, or an empty one, with --out",
+                exit_code=5,
+            )
+
+    def begin(self, spec_text: str) -> None:
+        """Create the folder, or take over the one there is, and write the spec."""
+        for folder in (self.path, self.checkpoint.parent, self.path / "samples", self.path / "reconstructions"):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_whole(self.spec, spec_text)
+
+    def write_json(self, path: Path, content: Mapping[str, Any]) -> None:
+        """Write a JSON file, whole or not at all."""
+        write_whole(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file such that it is never seen half written."""
+    temporary = path.with_name(path.name + ".partial")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def check_same_run(folder: RunFolder, before: Spec, now: Spec) -> None:
+    """Raise RunError (5), naming the keys, where a run would be resumed under another spec.
+
+    Keys in CHANGEABLE may differ; so may the name.
+    """
+    differences = [
+        f"{name}.{key}: {_written(old)} in the run, {_written(new)} now"
+        for name, section in SECTIONS.items()
+        for key in keys(section)
+        if (old := getattr(getattr(before, name), key)) != (new := getattr(getattr(now, name), key))
+        and f"{name}.{key}" not in CHANGEABLE
+    ]
+    if differences:
+        raise RunError(
+            f"{folder.path} belongs to another spec; " + "; ".join(differences),
+            help=f"resume it with {folder.spec}, or train this spec into another folder with --out",
+            exit_code=5,
+        )
+
+
+def _written(value: object) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return f"[{', '.join(map(str, value))}]"
+        case _:
+            return str(value)

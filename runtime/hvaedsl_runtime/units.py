@@ -1,0 +1,40 @@
+"""The unit in which a likelihood is reported."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from hvaedsl.ir.spec import Spec
+
+NATS_PER_BIT = math.log(2)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Bits per dimension, or nats per image where images are binary; `per_nat_per_dim` converts into it."""
+
+    key: Literal["bits_per_dim", "nats_per_image"]
+    per_nat_per_dim: float
+
+    @property
+    def label(self) -> str:
+        """The unit as it is printed."""
+        return "bits/dim" if self.key == "bits_per_dim" else "nats/image"
+
+    def of(self, nats_per_dim: float) -> float:
+        """A likelihood in nats per dimension, converted."""
+        return nats_per_dim * self.per_nat_per_dim
+
+
+def dimensions(spec: Spec) -> int:
+    """H * W * C of an image."""
+    return spec.data.resolution**2 * spec.data.channels
+
+
+def reporting_unit(spec: Spec) -> Unit:
+    """Nats per image under a Bernoulli likelihood, as is usual for binarised MNIST; else bits per dimension."""
+    if spec.model.likelihood.name == "bernoulli":
+        return Unit("nats_per_image", float(dimensions(spec)))
+    return Unit("bits_per_dim", 1 / NATS_PER_BIT)

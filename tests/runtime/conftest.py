@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import hvaedsl
+from hvaedsl import Program
+from hvaedsl_runtime.distributed import Processes
+
+GREY = """hvae 1
+data {{ dataset = npy path = "{path}" channels = 1 resolution = 8 levels = 17 validation = 10 }}
+model {{ width = 8 latent = 2 encoder = 8x1, 8d2, 4x1 decoder = 4r2, 8m4, 8x1 }}
+train {{ steps = 12 batch_size = 4 learning_rate = 1e-3 lr_warmup_steps = 3 eval_every = 6 save_every = 4 seed = 3 }}
+sample {{ count = 5 }}
+"""
+# What stands at 4x4 in the encoder is read by no block of the decoder: its parameters get no gradient.
+BINARY = {
+    "model.likelihood": "bernoulli",
+    "data.binarize": "dynamic",
+    "model.encoder": "8x1, 8d2, 4x1",
+    "model.decoder": "8x2",
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """30 training, 10 validation and 11 test images of 8x8 pixels in 17 levels; 11 so that a batch comes out short."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 30), ("validation", 10), ("test", 11)):
+        np.save(folder / f"{split}.npy", rng.integers(0, 17, (count, 8, 8, 1), dtype=np.uint8))
+    return folder
+
+
+@pytest.fixture
+def spec_path(tmp_path: Path, images: Path) -> Path:
+    path = tmp_path / "small.hvae"
+    path.write_text(GREY.format(path=images), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def compiled(spec_path: Path) -> Callable[..., Program]:
+    def compile_with(sets: dict[str, object] | None = None) -> Program:
+        return hvaedsl.load(spec_path, sets=sets)
+
+    return compile_with
+
+
+@pytest.fixture
+def binary() -> dict[str, object]:
+    return dict(BINARY)
+
+
+@pytest.fixture
+def alone() -> Processes:
+    return Processes(0, 1, torch.device("cpu"))
+
+
+@pytest.fixture
+def curve() -> Callable[[Path], list[dict[str, Any]]]:
+    """The metrics of a run without the times."""
+
+    def read(folder: Path) -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        return [{key: value for key, value in line.items() if key != "wall_seconds"} for line in lines]
+
+    return read

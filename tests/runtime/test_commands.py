@@ -1,0 +1,167 @@
+"""The commands: what is printed, exit codes, and what a killed one leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import hvaedsl
+from hvaedsl.cli.main import run
+from hvaedsl_runtime.loop import train
+from hvaedsl_runtime.settings import RunSettings
+
+LIMIT_SECONDS = 120
+Command = Callable[..., tuple[object, str, str]]
+Curve = Callable[[Path], list[dict[str, Any]]]
+
+
+def start(*arguments: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", "from hvaedsl.cli.main import run; run()", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """A command in this process: its exit code, and what it printed on stdout and stderr."""
+
+    def call(*arguments: str | Path) -> tuple[object, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hvaedsl", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            run()
+        return ended.value.code, *capsys.readouterr()
+
+    return call
+
+
+def wait_for_lines(path: Path, count: int, process: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + LIMIT_SECONDS
+    while not path.exists() or len(path.read_text().splitlines()) < count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def finished(tmp_path: Path, spec_path: Path) -> Path:
+    train(hvaedsl.load(spec_path), RunSettings(out=tmp_path / "run", device="cpu", threads=1))
+    return tmp_path / "run"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_stopped_or_killed_goes_on_to_the_same_curve(
+    tmp_path: Path, spec_path: Path, curve: Curve, number: signal.Signals
+) -> None:
+    sets = {"train.steps": "400", "train.save_every": "20", "train.eval_every": "150"}
+    options = [word for key, value in sets.items() for word in ("--set", f"{key}={value}")]
+    process = start("train", spec_path, "--out", tmp_path / "parts", "--device", "cpu", "--threads", "1", *options)
+    wait_for_lines(tmp_path / "parts" / "metrics.jsonl", 45, process)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=LIMIT_SECONDS)
+    if number is signal.SIGINT:
+        assert process.returncode == 130
+        assert f"hvaedsl train {tmp_path}/parts/spec.hvae --out {tmp_path}/parts --resume --device cpu" in err
+        assert "Traceback" not in err
+    whole = RunSettings(out=tmp_path / "whole", device="cpu", threads=1)
+    train(hvaedsl.load(spec_path, sets=sets), whole)
+    resumed = whole.model_copy(update={"out": tmp_path / "parts", "resume": True})
+    train(hvaedsl.load(tmp_path / "parts" / "spec.hvae"), resumed)
+    assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
+
+
+@pytest.mark.long
+def test_a_run_of_two_processes_is_stopped_and_resumed(
+    tmp_path: Path, spec_path: Path, curve: Curve, command: Command
+) -> None:
+    options = ("--out", tmp_path / "run", "--device", "cpu", "--gpus", "2", "--set")
+    process = start("train", spec_path, *options, "train.steps=3000")
+    wait_for_lines(tmp_path / "run" / "metrics.jsonl", 10, process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=LIMIT_SECONDS)
+    assert process.returncode == 130
+    assert "--resume --gpus 2" in err
+    assert "Traceback" not in err
+    steps = torch.load(tmp_path / "run" / "checkpoints" / "last.pt", weights_only=True)["step"]
+    assert steps == max(line["step"] for line in curve(tmp_path / "run"))
+    process = start("train", spec_path, *options, f"train.steps={steps + 10}", "--resume")
+    _, err = process.communicate(timeout=LIMIT_SECONDS)
+    assert process.returncode == 0, err
+    trained = [line["step"] for line in curve(tmp_path / "run") if line["split"] == "train"]
+    assert trained == list(range(1, steps + 11))
+    code, _, err = command("train", tmp_path / "run" / "spec.hvae", "--out", tmp_path / "run", "--resume")
+    assert code == 5
+    assert "--gpus 2" in err
+
+
+def test_eval_repeats_what_training_reported(finished: Path, command: Command) -> None:
+    code, out, err = command("eval", finished, "--device", "cpu", "--batch-size", "3")
+    assert code == 0, err
+    reported = json.loads((finished / "summary.json").read_text())["test"]
+    written = json.loads((finished / "eval_test.json").read_text())
+    for weights in ("raw", "ema"):
+        assert written[weights] == pytest.approx(reported[weights], rel=1e-5)
+        assert f"{written[weights]['bits_per_dim']:.4f}" in out
+    assert written["step"] == 12
+
+
+def test_sample_draws_the_same_picture_twice(finished: Path, tmp_path: Path, command: Command) -> None:
+    pictures = [tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c.png"]
+    for picture, seed in zip(pictures, ("1", "1", "2"), strict=True):
+        code, out, err = command(
+            "sample", finished, "--count", "4", "--temperature", "0.5", "--seed", seed, "--output", picture
+        )
+        assert code == 0, err
+        assert str(picture) in out
+    a, b, c = (picture.read_bytes() for picture in pictures)
+    assert a == b
+    assert a != c
+
+
+def test_mistakes_are_one_readable_error(finished: Path, tmp_path: Path, spec_path: Path, command: Command) -> None:
+    cases: list[tuple[int, str, tuple[str | Path, ...]]] = [
+        (5, "--resume", ("train", spec_path, "--out", finished)),
+        (5, "no such folder", ("eval", tmp_path / "nothing")),
+        (5, "no checkpoint", ("sample", tmp_path)),
+        (2, "--temperature", ("sample", finished, "--temperature", "0")),
+        (2, ".png", ("sample", finished, "--output", tmp_path / "x.jpg")),
+    ]
+    for expected, words, arguments in cases:
+        code, _, err = command(*arguments)
+        assert code == expected, arguments
+        assert words in err
+        assert "Traceback" not in err
+
+
+def test_a_missing_extra_is_told(spec_path: Path) -> None:
+    without = "import sys; sys.modules['torch'] = None; from hvaedsl.cli.main import run; run()"
+    done = subprocess.run(
+        [sys.executable, "-c", without, "train", str(spec_path)],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "hvaedsl[train]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_command_modules_import_no_torch() -> None:
+    check = "import sys, hvaedsl.cli.train, hvaedsl.cli.eval, hvaedsl.cli.sample; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], timeout=LIMIT_SECONDS, check=False).returncode == 0
