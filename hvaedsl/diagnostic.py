@@ -14,6 +14,8 @@ from typing import Any, ClassVar
 
 from hvaedsl.span import Span
 
+_LONGEST = 400  # code points of one field in a sentence: names and paths can be of any length
+
 
 class Severity(StrEnum):
     """An error stops compilation; advice does not."""
@@ -54,7 +56,8 @@ class _Fields(Mapping[str, Any]):
         self._diagnostic = diagnostic
 
     def __getitem__(self, key: str) -> Any:
-        return getattr(self._diagnostic, key)
+        value = getattr(self._diagnostic, key)
+        return f"{value[: _LONGEST - 1]}…" if isinstance(value, str) and len(value) > _LONGEST else value
 
     def __iter__(self) -> Iterator[str]:
         return iter(())

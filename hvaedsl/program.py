@@ -114,11 +114,12 @@ def loads(
 def source_of(path: str | Path) -> Source:
     """The text of a spec file; a name without such a file is looked for among the shipped specs."""
     found = Path(path)
-    if not found.exists() and not found.is_absolute():
-        in_shipped = shipped("specs") / (found.name if found.parent.name in ("", "specs") else found)
-        if in_shipped.is_file():
-            return read_source(in_shipped, str(path))
-    return read_source(found, str(path))
+    in_shipped = shipped("specs") / (found.name if found.parent.name in ("", "specs") else found)
+    try:
+        use_shipped = not found.exists() and not found.is_absolute() and in_shipped.is_file()
+    except (OSError, ValueError):  # no name of a file; reading it says so
+        use_shipped = False
+    return read_source(in_shipped if use_shipped else found, str(path))
 
 
 def compile_source(source: Source, *, lets: Overrides | None = None, sets: Overrides | None = None) -> Compilation:
@@ -128,6 +129,7 @@ def compile_source(source: Source, *, lets: Overrides | None = None, sets: Overr
         chain.documents,
         override_sources(_texts(sets), "--set"),
         override_sources(_texts(lets), "--let"),
+        complete=chain.complete,
     )
     found = [*chain.diagnostics, *collected.diagnostics]
     document = chain.documents[-1]

@@ -15,7 +15,7 @@ class Source:
 
     name: str  # how diagnostics call it: a path as the user gave it, or an option such as "--set model.width"
     text: str = field(repr=False)
-    path: Path | None = None  # None where the text is not a file
+    path: Path | None = field(default=None, compare=False)  # None where the text is not a file; relative or resolved
 
     def line(self, number: int) -> str:
         """The text of one line, counted from 1, without its line break; empty past the end."""

@@ -61,7 +61,7 @@ class NoMixIn(Diagnostic):
     help = "begin the resolution with `{resolution}m{before}`"
     why = (
         "Without a mix-in the state of a resolution begins as its learned bias, or as zeros above `bias_up_to`: what "
-        "was drawn below reaches the image through nothing."
+        "was drawn below reaches the image through nothing, and the last residual step below gets no gradient."
     )
     bad = spec(decoder="4x1, 8x2")
     good = spec(decoder="4x1, 8m4, 8x2")

@@ -238,36 +238,10 @@ class WidthFalls(Diagnostic):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MixInTooNarrow(Diagnostic):
+class TooManyApplications(Diagnostic):
     """HV313."""
 
     code = "HV313"
-    title = "the state of {source} has {source_channels} channels, too few to mix into {channels} at {resolution}"
-    label = "{source_channels} channels"
-    help = "give {source} a width of at least {channels}"
-    why = "A mix-in cuts the lower state to the channels of the higher one; it cannot add channels."
-    bad = spec(
-        model="width = 16  latent = 4  widths = {4: 32, 2: 8}",
-        encoder="8x1, 8d2, 4x1, 4d2, 2x1",
-        decoder="2x1, 4m2, 4x1, 8m4, 8x1",
-    )
-    good = spec(
-        model="width = 16  latent = 4  widths = {4: 32, 2: 32}",
-        encoder="8x1, 8d2, 4x1, 4d2, 2x1",
-        decoder="2x1, 4m2, 4x1, 8m4, 8x1",
-    )
-
-    source: int
-    source_channels: int
-    channels: int
-    resolution: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class TooManyApplications(Diagnostic):
-    """HV314."""
-
-    code = "HV314"
     title = "the {stack} applies {applications:,} blocks; at most {limit:,} are compiled"
     label = "counted without expanding it"
     help = "is a count mistyped?"
@@ -282,9 +256,9 @@ class TooManyApplications(Diagnostic):
 
 @dataclass(frozen=True, kw_only=True)
 class TooManyParameters(Diagnostic):
-    """HV315."""
+    """HV314."""
 
-    code = "HV315"
+    code = "HV314"
     title = "the model would have {parameters:,} parameters; at most {limit:,} are compiled"
     label = "with this width"
     help = "is a number mistyped?"
@@ -309,7 +283,6 @@ KINDS: tuple[type[Diagnostic], ...] = (
     ZeroCount,
     WidthAtImage,
     WidthFalls,
-    MixInTooNarrow,
     TooManyApplications,
     TooManyParameters,
 )

@@ -128,8 +128,7 @@ class NotText(Diagnostic):
     """HV107."""
 
     code = "HV107"
-    title = "this file is not UTF-8 text"
-    label = "{reason}"
+    title = "this file is not UTF-8 text: {reason}"
     help = "save it as UTF-8"
     why = "A spec is UTF-8 text, with or without a byte order mark. UTF-16 and binary files are not read."
     bad = ""  # cannot be shown as text; the test writes UTF-16
@@ -238,12 +237,13 @@ class UnknownOperator(Diagnostic):
 
     @property
     def hint(self) -> str:
-        """The nearest operator, where one comes to mind."""
-        return (
-            "`m` mixes a state in and belongs to a decoder"
-            if self.operator == "m"
-            else ("`d` pools and belongs to an encoder" if self.operator == "d" else "")
-        )
+        """The other stack, where the operator is its own; else what there is."""
+        if self.operator == "m":
+            return "`m` mixes a state in and belongs to a decoder"
+        if self.operator == "d":
+            return "`d` pools and belongs to an encoder"
+        last = "`RdK` a block and pooling by K" if self.stack == "encoder" else "`RmS` a block that mixes S in"
+        return f"`RxN` is N blocks at R, `RrN` one block applied N times, {last}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,10 +301,45 @@ class TooManyErrors(Diagnostic):
     label = "reading stopped here"
     help = "is this a spec?"
     why = "A file that is no spec at all would otherwise drown the first, telling error."
-    bad = "hvae 1\n" + "? " * 101 + "\n"
+    bad = "hvae 1\n" + ("width = = " * 10 + "\n") * 11
     good = spec()
 
     limit: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TooManyTokens(Diagnostic):
+    """HV117."""
+
+    code = "HV117"
+    title = "this file has more than {limit:,} words, numbers and signs"
+    label = "the first one beyond the limit; the file was not read"
+    help = "repeat with `k*A`, `RxN` and `RrN` in place of writing entries out"
+    why = (
+        "The longest published spec has about a hundred words, numbers and signs. They are counted before anything is "
+        "parsed, so that no file can keep the compiler busy."
+    )
+    bad = ""  # the test writes a long file
+    good = spec(encoder="1_000*8x1, 8d2, 4x1")
+
+    limit: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnknownEscape(Diagnostic):
+    """HV118."""
+
+    code = "HV118"
+    title = "`{escape}` means nothing in a string"
+    label = 'a backslash stands before `"`, `\\`, n or t'
+    help = "write `\\\\` for a backslash; paths may have `/` on every system"
+    why = (
+        'In a string `\\"` is a quote, `\\\\` a backslash, `\\n` a line break and `\\t` a tab; nothing else is escaped.'
+    )
+    bad = spec(data='dataset = digits  path = "D:\\faces"')
+    good = spec(data='dataset = digits  path = "D:\\\\faces"')
+
+    escape: str
 
 
 KINDS: tuple[type[Diagnostic], ...] = (
@@ -324,4 +359,6 @@ KINDS: tuple[type[Diagnostic], ...] = (
     UnclosedString,
     NumberTooLarge,
     TooManyErrors,
+    TooManyTokens,
+    UnknownEscape,
 )

@@ -1,4 +1,8 @@
-"""From a written block list to a typed one. A wrong entry is reported and read as one block; reading goes on."""
+"""From a written block list to a typed one.
+
+A wrong entry is reported and read as one block; reading goes on. Where the entry might have changed the resolution, or
+its resolution is not known, the walk is in doubt, and no rule follows it.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +43,7 @@ class BlockReader:
     kind: BlockStack
     lets: Mapping[str, int]
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    walk_known: bool = True
 
     def read(self, value: ast.Value) -> BlockList | None:
         """The typed list; None where it is none at all or applies too many blocks."""
@@ -47,6 +52,8 @@ class BlockReader:
                 self._wrong(value)
             return None
         items = BlockList(tuple(self._items(value)))
+        if not items.items and self.walk_known:
+            self._wrong(value, "a stack has one block at least")
         if items.applications > MAX_APPLICATIONS:
             self.diagnostics.append(
                 TooManyApplications(
@@ -84,41 +91,53 @@ class BlockReader:
             case ast.Block():
                 yield self._block(value, label)
             case ast.Invalid():
-                pass
+                self.walk_known = False
             case _:
+                self.walk_known = False
                 self._wrong(value)
 
     def _bare(self, value: ast.Integer | ast.Reference, label: ast.Name | None) -> Entry:
         if isinstance(value, ast.Integer) and value.suffixed:
+            self.walk_known = False
             self._wrong(value, "write the number out: a block list takes no suffixes")
-        resolution = self._count(value)
+        resolution = self._count(value, walk=True)
         return Entry(resolution, "x", 1, label.text if label else None, value.span, value.span)
 
     def _block(self, block: ast.Block, label: ast.Name | None) -> Entry:
         name = label.text if label else None
-        if block.resolution < 1:
-            self._say(ZeroCount(span=block.resolution_span, text="0"))
         resolution = max(1, block.resolution)
+        one = Entry(resolution, "x", 1, name, block.span, block.span)
+        if block.resolution < 1:
+            self.walk_known = False
+            self._say(ZeroCount(span=block.resolution_span, text=block.span.text))
+            return one
         operators = _OPERATORS[self.kind.stack]
         if block.operator not in operators:
+            self.walk_known = False
             self._say(UnknownOperator(span=block.operator_span, operator=block.operator, stack=self.kind.stack))
-            return Entry(resolution, "x", 1, name, block.span, block.span)
+            return one
         operator, meaning = operators[block.operator]
+        moves = operator in "dm"
         if block.argument is None:
-            text = block.span.text
-            example = f"{text}{2 if operator in 'xrd' else max(1, resolution // 2)}"
-            end = block.span
-            at = Span(end.source, end.end, end.end, end.end_line, end.end_column, end.end_line, end.end_column)
-            self._say(MissingCount(span=at, text=text, missing=meaning, example=example))
-            return Entry(resolution, "x", 1, name, block.span, block.span)
-        argument = self._number(block.argument)
+            self.walk_known = self.walk_known and not moves
+            self._missing_count(block, meaning, 2 if operator != "m" else max(1, resolution // 2))
+            return one
+        argument = self._number(block.argument, walk=moves)
+        if argument is None:
+            return one
         if operator != "d" and argument < 1:  # of a pooling the walk judges the factor
+            self.walk_known = self.walk_known and not moves
             self._say(ZeroCount(span=block.argument.span, text=block.span.text))
-            argument = 1
+            return one
         if operator == "x" and argument > 1 and label is not None:
             self._copies(block, label, argument)
             operator = "r"
         return Entry(resolution, operator, argument, name, block.span, block.argument.span)
+
+    def _missing_count(self, block: ast.Block, missing: str, example: int) -> None:
+        end, text = block.span, block.span.text
+        at = Span(end.source, end.end, end.end, end.end_line, end.end_column, end.end_line, end.end_column)
+        self._say(MissingCount(span=at, text=text, missing=missing, example=f"{text}{example}"))
 
     def _copies(self, block: ast.Block, label: ast.Name, count: int) -> None:
         entry = f"{block.span.text}@{label.text}"
@@ -126,18 +145,21 @@ class BlockReader:
         fix = Fix(f"write `{mended}`", (Edit(block.operator_span, "r"),))
         self._say(LabelOnCopies(span=block.operator_span, entry=entry, count=count, mended=mended, fix=fix))
 
-    def _count(self, value: ast.Integer | ast.Reference) -> int:
-        number = self._number(value)
-        if number < 1:
+    def _count(self, value: ast.Integer | ast.Reference, *, walk: bool = False) -> int:
+        """A count of at least 1; 1 where it is none. `walk`: the resolutions depend on it."""
+        number = self._number(value, walk=walk)
+        if number is not None and number < 1:
+            self.walk_known = self.walk_known and not walk
             self._say(ZeroCount(span=value.span, text=value.span.text))
-        return max(1, number)
+        return max(1, number or 1)
 
-    def _number(self, value: ast.Integer | ast.Reference) -> int:
+    def _number(self, value: ast.Integer | ast.Reference, *, walk: bool) -> int | None:
         if isinstance(value, ast.Integer):
             return value.value
         if value.name not in self.lets:
+            self.walk_known = self.walk_known and not walk
             self._say(UnknownConstant(span=value.span, name=value.name, known=tuple(self.lets)))
-        return self.lets.get(value.name, 1)
+        return self.lets.get(value.name)
 
     def _wrong(self, value: ast.Value, hint: str = "") -> None:
         if isinstance(value, ast.Negative):

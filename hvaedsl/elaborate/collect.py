@@ -36,13 +36,19 @@ class Collected:
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
 
-def collect(documents: tuple[ast.Document, ...], sets: Mapping[str, Source], lets: Mapping[str, Source]) -> Collected:
-    """Merge documents, base first, then `--set` and `--let`."""
+def collect(
+    documents: tuple[ast.Document, ...], sets: Mapping[str, Source], lets: Mapping[str, Source], *, complete: bool
+) -> Collected:
+    """Merge documents, base first, then `--set` and `--let`.
+
+    Where the documents are not complete, a constant that none of them defines may stand in what could not be read.
+    """
     collected = Collected()
     for index, document in enumerate(documents):
         _Reader(collected, own=index == len(documents) - 1).document(document)
     for name, source in lets.items():
-        _override_let(collected, name, source)
+        if complete or name in collected.lets:
+            _override_let(collected, name, source)
     for key, source in sets.items():
         _override_key(collected, key, source)
     return collected
@@ -55,13 +61,17 @@ class _Reader:
     into: Collected
     own: bool  # the spec itself, not one of its bases
     seen: dict[str, Span] = field(default_factory=dict)
+    astray: bool = False  # the statement before was a key outside of every section
+    late_version: bool = False  # `hvae` is not the first statement, which has been said
 
     def document(self, document: ast.Document) -> None:
-        self.into.broken |= document.broken
+        self.into.broken |= document.broken | {f"{key}.*" for key in document.broken if key in SCHEMA}
         self._version(document)
         for position, statement in enumerate(document.statements):
+            if not isinstance(statement, ast.Assignment):
+                self.astray = False
             match statement:
-                case ast.Version() if position:
+                case ast.Version() if position and not self.late_version:
                     self._misplaced(statement, "hvae", "it is not the first statement", "one `hvae 1` begins the file")
                 case ast.Extends():
                     if self._once("extends", "statement", statement.span) and position > 1:
@@ -82,8 +92,10 @@ class _Reader:
                 self._say(UnsupportedVersion(span=first.number.span, number=first.number.value))
         elif "" not in document.broken:
             start = first.span.start if first else 0
-            line = document.source.span(start, start)
-            self._say(MissingVersion(span=first.span if isinstance(first, ast.Extends | ast.Let) else line))
+            span = first.span if isinstance(first, ast.Extends | ast.Let) else document.source.span(start, start)
+            late = next((item for item in document.statements if isinstance(item, ast.Version)), None)
+            self.late_version = late is not None
+            self._say(MissingVersion(span=span, secondary=(Label(late.span, "comes too late"),) if late else ()))
 
     def _section(self, section: ast.Section) -> None:
         name = section.name.text
@@ -113,6 +125,8 @@ class _Reader:
                     self.into.broken |= {f"{section}.{name}" for name in known if f"`{name}`" in near}
                 elif self._once(key, "key", statement.key.span) and (self.own or section != NOT_INHERITED):
                     self.into.values[key] = statement.value
+            case ast.Section() if {f"{section}.*", f"{section}.{statement.name.text}"} & self.into.broken:
+                pass  # the section is not closed, or this is none: said already
             case ast.Section():
                 name = statement.name.text
                 reason = "a section of its own" if name in SCHEMA else "no such section here"
@@ -130,12 +144,18 @@ class _Reader:
                     _let(self.into, statement.name.text, statement.value)
 
     def _stray_key(self, statement: ast.Assignment) -> None:
+        """Of several in a row the first is reported: one brace too many puts them all outside."""
         key = statement.key.text
         homes = [section for section, known in SCHEMA.items() if key in known]
+        self.into.broken |= {f"{home}.{key}" for home in homes} | ({f"{key}.*"} if key in SCHEMA else set())
+        if self.astray:
+            return
+        self.astray = True
         hint = f"it belongs into `{homes[0]} {{ ... }}`" if homes else did_you_mean(key, SCHEMA)
+        if key in SCHEMA:
+            hint = f"a section has no `=`: write `{key} {{ ... }}`"
         reason = "outside of every section"
         self._say(UnknownSection(span=statement.key.span, name=key, what="top-level key", reason=reason, hint=hint))
-        self.into.broken |= {f"{home}.{key}" for home in homes}
 
     def _once(self, name: str, what: str, span: Span) -> bool:
         first = self.seen.setdefault(name, span)

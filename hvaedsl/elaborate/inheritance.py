@@ -55,7 +55,12 @@ def _base(extends: ast.Extends, seen: list[Path | None]) -> Source:
     here = span.source.path
     try:
         path = _find(target, here, extends)
-    except (OSError, ValueError) as error:  # too long a name, a NUL in it, a loop of links
+    except OSError as error:  # too long a name, a loop of links
+        reason = (error.strerror or "cannot be read").lower()
+        raise SpecError([BaseNotFound(span=span, target=target, reason=reason)]) from None
+    except RuntimeError:  # a loop of links, up to Python 3.12
+        raise SpecError([BaseNotFound(span=span, target=target, reason="a loop of symbolic links")]) from None
+    except ValueError as error:  # a NUL in it
         raise SpecError([BaseNotFound(span=span, target=target, reason=str(error))]) from None
     if path in seen:
         names = [p.name if p else "this spec" for p in seen[seen.index(path) :]]

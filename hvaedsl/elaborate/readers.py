@@ -40,6 +40,7 @@ class Reader:
     lets: Mapping[str, int]
     diagnostics: list[Diagnostic]  # of values that could still be read
     entry_spans: dict[int, Span]  # of the entries of a map, by resolution
+    poisoned: set[str]  # gets `KEY.walk` where the resolutions of a block list are in doubt
 
     @singledispatchmethod
     def read(self, kind: Kind, value: ast.Value) -> object:
@@ -127,6 +128,8 @@ class Reader:
         self.diagnostics.extend(reader.diagnostics)
         if blocks is None:
             raise SpecError([])
+        if not reader.walk_known:
+            self.poisoned.add(f"{self.key}.walk")
         return blocks
 
     @read.register
@@ -177,7 +180,8 @@ class Reader:
                 if value.name not in self.lets:
                     self._fail(UnknownConstant(span=value.span, name=value.name, known=tuple(self.lets)))
                 return self.lets[value.name]
-        self._wrong(kind, value)
+            case _:
+                return self._wrong(kind, value)
 
     def _wrong(self, kind: Kind, value: ast.Value) -> NoReturn:
         if isinstance(value, ast.Invalid):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hvaedsl.catalog.names import DataShape, LikelihoodMismatch, MissingKey
-from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.diagnostic import Diagnostic, listing
 from hvaedsl.elaborate.collect import SCHEMA, Collected
 from hvaedsl.elaborate.readers import Reader
 from hvaedsl.errors import SpecError
@@ -86,7 +86,7 @@ class _Resolver:
         dotted = f"{section}.{name}"
         written = self.collected.values.get(dotted)
         if written is None:
-            explained = {dotted, f"{section}.*"} & self.collected.broken or "" in self.collected.broken
+            explained = self._explained(section, name)
             if key.required == "always":
                 values[name] = _placeholder(key)
                 self.poisoned.add(dotted)
@@ -97,16 +97,14 @@ class _Resolver:
             return
         self.origins[dotted] = written.span
         entries: dict[int, Span] = {}
-        before = len(self.diagnostics)
+        reader = Reader(dotted, self.collected.lets, self.diagnostics, entries, self.poisoned)
         try:
-            values[name] = Reader(dotted, self.collected.lets, self.diagnostics, entries).read(key.kind, written)
+            values[name] = reader.read(key.kind, written)
         except SpecError as error:
             self.diagnostics.extend(error.diagnostics)
             self.poisoned.add(dotted)
             if key.required == "always":
                 values[name] = _placeholder(key)
-        if len(self.diagnostics) > before and dotted not in self.poisoned:
-            self.origins[dotted] = written.span
         self.origins.update({f"{dotted}.{resolution}": span for resolution, span in entries.items()})
 
     def data_defaults(self, values: dict[str, Any], model: Mapping[str, Any]) -> None:
@@ -125,17 +123,26 @@ class _Resolver:
                     self._shape(key, f"`{name}` has {key} {known[key]}", "not what the data set has", "take it out")
                     values[key] = known[key]
         elif name in OWN:
-            for key in ("channels", "resolution"):
-                if key not in values and f"data.{key}" not in self.poisoned | self.collected.broken:
-                    self.poisoned.add(f"data.{key}")
-                    problem = f"`{name}` needs `data.{key}`"
-                    hint = f"write for example `{key} = {3 if key == 'channels' else 32}`"
-                    self._shape("dataset", problem, "compiling opens no file, so the spec says it", hint)
+            self._own_shape(str(name), [key for key in ("channels", "resolution") if key not in values])
         for key, default in known.items():
             values.setdefault(key, default)
         if values["channels"] == 2:
             self._shape("channels", "images have 1 channel or 3", "2 channels", "grey images have 1, colour images 3")
             self.poisoned.add("data.channels")
+
+    def _own_shape(self, dataset: str, missing: list[str]) -> None:
+        """Say what the spec must say of one's own images and does not."""
+        unexplained = [key for key in missing if not self._explained("data", key)]
+        if unexplained and self.complete:
+            problem = f"`{dataset}` needs {listing((f'`data.{key}`' for key in unexplained), 'and')}"
+            example = "  ".join(f"{key} = {3 if key == 'channels' else 32}" for key in unexplained)
+            reason = "compiling opens no file, so the spec says it"
+            self._shape("dataset", problem, reason, f"write for example `{example}`")
+        self.poisoned.update(f"data.{key}" for key in missing)
+
+    def _explained(self, section: str, name: str) -> bool:
+        """Whether a mistake that has been reported explains that a key is missing."""
+        return not self.collected.broken.isdisjoint(("", f"{section}.*", f"{section}.{name}"))
 
     def _shape(self, key: str, problem: str, reason: str, hint: str) -> None:
         span = self.origins[f"data.{key}"]

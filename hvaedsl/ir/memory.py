@@ -15,12 +15,13 @@ _GAUSSIAN_TENSORS = 6
 _INNER_TENSORS = 6
 
 
-def saved_bytes_per_image(op: Operation, precision_bytes: int, *, reads_parameter: bool = False) -> int:
+def saved_bytes_per_image(op: Operation, precision_bytes: int, *, reads_initial_state: bool = False) -> int:
     """Bytes kept of one application for one image; `precision_bytes` is 4 for float32, 2 for bfloat16 autocast.
 
     Under autocast the encoder's state is bfloat16, and the decoder's is float32: it starts as a float32 parameter. The
-    copies of the weights in bfloat16 do not grow with the batch and are not counted. `reads_parameter`: a top-down
-    block whose incoming state is still the learned bias keeps a view of the parameter, no tensor of its own.
+    copies of the weights in bfloat16 do not grow with the batch and are not counted. `reads_initial_state`: a
+    top-down block whose incoming state is as it began keeps no tensor of its own for it: a learned bias is a view of
+    the parameter, and zeros need no gradient.
     """
     low, high = precision_bytes, 4
     match op:
@@ -33,7 +34,7 @@ def saved_bytes_per_image(op: Operation, precision_bytes: int, *, reads_paramete
         case TopDownBlock():
             per_pixel = (
                 (high + low) * 4 * op.channels  # [x, a], x and x + h + W z, each before and after its GELU
-                - high * op.channels * reads_parameter
+                - high * op.channels * reads_initial_state
                 + low * 3 * _INNER_TENSORS * op.mid
                 + high * _GAUSSIAN_TENSORS * op.latent
                 + low * op.latent  # z before its projection

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -71,7 +70,8 @@ def value_text(value: object) -> str:
 
 def string_text(text: str) -> str:
     """A string in quotes, as the language writes it."""
-    return json.dumps(text, ensure_ascii=False)
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
 
 
 def _plain(value: object) -> object:

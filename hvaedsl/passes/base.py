@@ -3,7 +3,8 @@
 - A transform takes a valid bridge and leaves a valid one; its options are its fields.
 - An analysis computes a value from a bridge and changes nothing.
 - A rule looks at a compilation unit and yields diagnostics. `needs` names the spec keys that it depends on: it is not
-  asked where one of them could not be read.
+  asked where one of them could not be read. `model.encoder.walk` and `model.decoder.walk` stand for the resolutions of
+  a block list: a list can be read and still hold an entry whose resolution, or what follows it, is in doubt.
 
 The pipeline (`hvaedsl.passes.pipeline`) hands results from one to the next.
 """

@@ -98,13 +98,13 @@ def _row(stack: Stack, resolution: int, ops: list[Operation], counted: set[tuple
 
 def _saved_bytes(ops: list[Operation], precision_bytes: int) -> int:
     """What autograd keeps of the operations of one resolution in one stack, for one image."""
-    total, parameter = 0, False
+    total, untouched = 0, False
     for op in ops:
         if isinstance(op, State):
-            parameter = op.learned
-        total += saved_bytes_per_image(op, precision_bytes, reads_parameter=parameter)
+            untouched = True
+        total += saved_bytes_per_image(op, precision_bytes, reads_initial_state=untouched)
         if isinstance(op, MixIn | TopDownBlock):
-            parameter = False
+            untouched = False
     return total
 
 

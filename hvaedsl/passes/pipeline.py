@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.ir.bridge import Bridge
@@ -11,6 +10,7 @@ from hvaedsl.passes.base import Rule, Transform, Unit
 from hvaedsl.passes.connection import Connect
 from hvaedsl.passes.cost import cost
 from hvaedsl.passes.gradient import unreached
+from hvaedsl.passes.mixing import abandoned_states
 from hvaedsl.passes.rules import (
     decoder_walk,
     encoder_walk,
@@ -25,7 +25,7 @@ from hvaedsl.passes.sharing import weight_groups
 from hvaedsl.passes.verify import verify
 
 TRANSFORMS: tuple[Transform, ...] = (Connect(),)
-ANALYSES: tuple[Callable[[Bridge], object], ...] = (cost, weight_groups, unreached)
+ANALYSES: tuple[Callable[[Bridge], object], ...] = (cost, weight_groups, unreached, abandoned_states)
 ERROR_RULES: tuple[Rule, ...] = (
     *encoder_walk.RULES,
     *decoder_walk.RULES,
@@ -34,15 +34,6 @@ ERROR_RULES: tuple[Rule, ...] = (
     *size.RULES,
 )
 ADVICE_RULES: tuple[Rule, ...] = (*without_gradient.RULES, *unused_widths.RULES, *missing_mix_in.RULES)
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What the passes made of a bridge."""
-
-    bridge: Bridge
-    analyses: Mapping[Callable[..., object], object]
-    diagnostics: tuple[Diagnostic, ...]
 
 
 def transform(bridge: Bridge) -> Bridge:

@@ -9,6 +9,7 @@ from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, Pool, Stem, TopDownBlo
 def verify(bridge: Bridge, *, after: str) -> None:
     """Raise `CompilerBug` unless the operations are ordered, latents and applications numbered, and reads sound."""
     ops = bridge.operations
+    _hold(len(ops) >= 2, after, "it has no stem or no head")
     order = [stack_of(op) for op in ops]
     _hold(order == sorted(order, reverse=True), after, "an encoder operation stands behind a decoder operation")
     _hold(isinstance(ops[0], Stem) and isinstance(ops[-1], Head), after, "stem or head is not at its end")
@@ -22,7 +23,7 @@ def verify(bridge: Bridge, *, after: str) -> None:
             _hold(op.application == applied.get(key, 0), after, f"operation {index}: application out of order")
             applied[key] = op.application + 1
         if isinstance(op, TopDownBlock) and op.reads is not None:
-            _hold(0 <= op.reads < index, after, f"operation {index} reads what comes later")
+            _hold(0 <= op.reads < index, after, f"operation {index} reads what is not before it")
             read = ops[op.reads]
             if not isinstance(read, Stem | EncoderBlock | Pool):
                 raise CompilerBug(f"the bridge is not valid after {after}: operation {index} reads no activation")

@@ -11,7 +11,7 @@ from hvaedsl.diagnostic import Diagnostic, Fix
 
 def to_json(diagnostics: Sequence[Diagnostic]) -> str:
     """The list as text; `[]` where there is nothing."""
-    return json.dumps([_record(item) for item in diagnostics], indent=2, ensure_ascii=False)
+    return json.dumps([_record(item) for item in diagnostics], indent=2)
 
 
 def _record(item: Diagnostic) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from rich.text import Text
 from hvaedsl.diagnostic import Diagnostic, Severity
 from hvaedsl.span import Source, Span
 
+MAX_SHOWN = 200
 _WINDOW = 100  # code points of a source line that are shown at the most
 
 
@@ -24,11 +25,13 @@ class _Mark:
 
 
 def print_full(diagnostics: Sequence[Diagnostic], console: Console) -> None:
-    """Print every diagnostic, a blank line between them, and a closing line that counts them."""
-    for diagnostic in diagnostics:
+    """Print diagnostics, a blank line between them, and a closing line that counts them all."""
+    for diagnostic in diagnostics[:MAX_SHOWN]:
         for line in _lines(diagnostic):
             console.print(line, soft_wrap=True, highlight=False)
         console.print()
+    if len(diagnostics) > MAX_SHOWN:
+        console.print(f"... and {len(diagnostics) - MAX_SHOWN:,} more\n", highlight=False)
     if diagnostics:
         console.print(Text(summary(diagnostics), "bold"), soft_wrap=True, highlight=False)
 
@@ -77,19 +80,35 @@ def _excerpt(source: Source, marks: Iterable[_Mark], gutter: int, colour: str) -
     bar = Text(f"{' ' * gutter} |", "bold blue")
     yield bar
     last: int | None = None
-    for number, group in groupby(marks, key=lambda mark: mark.span.line):
+    for number, found in _rows(marks):
         if last is not None and number > last + 1:
             yield Text("...", "bold blue")
         last = number
-        found = list(group)
         line = source.line(number)
-        start = max(0, found[0].span.column - 1 - _WINDOW // 2) if len(line) > _WINDOW else 0
+        start = _window_start(found[0], line)
         cut = line[start : start + _WINDOW]
         shown = ("…" if start else "") + _printable(cut) + ("…" if start + _WINDOW < len(line) else "")
         yield Text.assemble((f"{number:>{gutter}} | ", "bold blue"), shown)
         for mark in found:
             yield _underline(mark, line, start, gutter, colour)
     yield bar
+
+
+def _rows(marks: Iterable[_Mark]) -> Iterator[tuple[int, list[_Mark]]]:
+    """The marks that share an excerpt: those of one line, as far as its window reaches."""
+    rows: list[tuple[int, list[_Mark]]] = []
+    for mark in marks:
+        number, column = mark.span.line, mark.span.column
+        if rows and rows[-1][0] == number and column - rows[-1][1][0].span.column < _WINDOW // 2:
+            rows[-1][1].append(mark)
+        else:
+            rows.append((number, [mark]))
+    return iter(rows)
+
+
+def _window_start(mark: _Mark, line: str) -> int:
+    """The first code point that is shown of a line: 0 where all of it fits."""
+    return max(0, mark.span.column - 1 - _WINDOW // 2) if len(line) > _WINDOW else 0
 
 
 def _underline(mark: _Mark, line: str, start: int, gutter: int, colour: str) -> Text:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from lark import Token, Tree
 
-from hvaedsl.catalog.syntax import MalformedNumber, NumberTooLarge, UnclosedString, UnexpectedCharacter
+from hvaedsl.catalog.syntax import MalformedNumber, NumberTooLarge, UnclosedString, UnexpectedCharacter, UnknownEscape
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
@@ -16,7 +16,8 @@ from hvaedsl.syntax import ast
 MAX_DIGITS = 15
 _SUFFIXES = {"k": 1_000, "M": 1_000_000}
 _BLOCK = re.compile(r"([0-9]+)([a-z]+)(.*)")
-_ESCAPES = {"n": "\n", "t": "\t"}
+_ESCAPE = re.compile(r"\\(.)")
+_ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 
 
 def token_span(source: Source, token: Token) -> Span:
@@ -59,7 +60,8 @@ class Builder:
         span = self._span(tree)
         match tree.data, tree.children:
             case "version", [Token() as number]:
-                return ast.Version(self._integer(number), span)
+                read = self._integer(number)
+                return ast.Version(read or ast.Integer(1, False, token_span(self.source, number)), span)
             case "extends", [Token() as target]:
                 return ast.Extends(self._string(target), span)
             case "let", [Token() as name, Tree() as value]:
@@ -83,11 +85,12 @@ class Builder:
         build: Callable[..., ast.Value] = getattr(self, f"value_{node.data.removeprefix('blocks__')}")
         return build(self._span(node), *node.children)
 
-    def value_integer(self, _: Span, token: Token) -> ast.Value:
-        return self._integer(token)
+    def value_integer(self, span: Span, token: Token) -> ast.Value:
+        return self._integer(token) or ast.Invalid(span)
 
     def value_suffixed(self, span: Span, token: Token) -> ast.Value:
-        return ast.Integer(self._whole(token, token[:-1]) * _SUFFIXES[token[-1]], True, span)
+        number = self._whole(token, token[:-1])
+        return ast.Invalid(span) if number is None else ast.Integer(number * _SUFFIXES[token[-1]], True, span)
 
     def value_float(self, span: Span, token: Token) -> ast.Value:
         return ast.Float(float(token.replace("_", "")), span)
@@ -106,19 +109,15 @@ class Builder:
         assert found is not None
         resolution, operator, rest = found.groups()
         split, end = span.start + found.end(1), span.start + found.end(2)
+        at = _within(span, end, span.end)
         argument: ast.Integer | ast.Reference | None = None
-        if rest.startswith("$"):
-            argument = ast.Reference(rest[1:], self.source.span(end, span.end))
-        elif rest:
-            argument = ast.Integer(self._whole(token, rest), False, self._within(span, end, span.end))
-        return ast.Block(
-            self._whole(token, resolution),
-            operator,
-            argument,
-            self._within(span, span.start, split),
-            self._within(span, split, end),
-            span,
-        )
+        numbers = [self._whole(token, digits) for digits in (resolution, rest) if digits and digits[0] != "$"]
+        if None in numbers:
+            return ast.Invalid(span)
+        if rest:
+            argument = ast.Reference(rest[1:], at) if rest[0] == "$" else ast.Integer(numbers[-1] or 0, False, at)
+        places = _within(span, span.start, split), _within(span, split, end)
+        return ast.Block(numbers[0] or 0, operator, argument, *places, span)
 
     def value_repeated(self, span: Span, count: Token, body: Tree[Token]) -> ast.Value:
         number = (
@@ -126,7 +125,8 @@ class Builder:
             if count.type == "REFERENCE"
             else self._integer(count)
         )
-        return ast.Repeated(number, self.value(body), span)
+        value = self.value(body)
+        return ast.Invalid(span) if number is None else ast.Repeated(number, value, span)
 
     def value_label(self, span: Span, entry: Tree[Token], label: Token) -> ast.Value:
         return ast.Labelled(self.value(entry), self._name(label), span)
@@ -151,14 +151,16 @@ class Builder:
         return ast.NamedArgument(self._name(name), self.value(value), self._span(node))
 
     def value_map(self, span: Span, *entries: Tree[Token]) -> ast.Value:
-        return ast.Map(tuple(self._entries(entries)), span)
+        made = [self._entry(node) for node in entries]
+        found = tuple(entry for entry in made if entry is not None)
+        return ast.Map(found, span) if len(found) == len(made) else ast.Invalid(span)
 
-    def _entries(self, entries: tuple[Tree[Token], ...]) -> Iterator[ast.Entry]:
-        for node in entries:
-            key, value = node.children
-            assert isinstance(key, Token)
-            made = self._integer(key) if key.type == "INTEGER" else self._name(key)
-            yield ast.Entry(made, self.value(value), self._span(node))
+    def _entry(self, node: Tree[Token]) -> ast.Entry | None:
+        key, value = node.children
+        assert isinstance(key, Token)
+        made = self._integer(key) if key.type == "INTEGER" else self._name(key)
+        item = self.value(value)
+        return None if made is None else ast.Entry(made, item, self._span(node))
 
     def value_junk(self, span: Span, token: Token) -> ast.Value:
         self.diagnostics.append(junk(self.source, token))
@@ -166,22 +168,27 @@ class Builder:
 
     # --- tokens
 
-    def _integer(self, token: Token) -> ast.Integer:
-        return ast.Integer(self._whole(token, str(token)), False, token_span(self.source, token))
+    def _integer(self, token: Token) -> ast.Integer | None:
+        number = self._whole(token, str(token))
+        return None if number is None else ast.Integer(number, False, token_span(self.source, token))
 
     def _string(self, token: Token) -> ast.String:
-        text = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), token[1:-1])
-        return ast.String(text, token_span(self.source, token))
+        span = token_span(self.source, token)
+        for found in _ESCAPE.finditer(token):
+            if found[1] not in _ESCAPES:
+                at = _within(span, span.start + found.start(), span.start + found.end())
+                self.diagnostics.append(UnknownEscape(span=at, escape=found[0]))
+        return ast.String(_ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[0]), token[1:-1]), span)
 
     def _name(self, token: Token) -> ast.Name:
         return ast.Name(str(token), token_span(self.source, token))
 
-    def _whole(self, token: Token, digits: str) -> int:
+    def _whole(self, token: Token, digits: str) -> int | None:
         plain = digits.replace("_", "")
         if len(plain) > MAX_DIGITS:
             span = token_span(self.source, token)
             self.diagnostics.append(NumberTooLarge(span=span, digits=len(plain), limit=MAX_DIGITS))
-            return 1
+            return None
         return int(plain)
 
     def _span(self, tree: Tree[Any]) -> Span:
@@ -190,10 +197,11 @@ class Builder:
             return self.source.span(0, 0)
         return Span(self.source, meta.start_pos, meta.end_pos, meta.line, meta.column, meta.end_line, meta.end_column)
 
-    def _within(self, span: Span, start: int, end: int) -> Span:
-        """A part of a token, which never holds a line break."""
-        first = span.column + start - span.start
-        return Span(self.source, start, end, span.line, first, span.line, first + end - start)
+
+def _within(span: Span, start: int, end: int) -> Span:
+    """A part of a token, which never holds a line break."""
+    first = span.column + start - span.start
+    return Span(span.source, start, end, span.line, first, span.line, first + end - start)
 
 
 def junk(source: Source, token: Token) -> Diagnostic:
@@ -203,7 +211,7 @@ def junk(source: Source, token: Token) -> Diagnostic:
         return UnclosedString(span=span)
     strange = next((at for at, letter in enumerate(token) if not letter.isascii() or not letter.isprintable()), None)
     if strange is not None:
-        at = source.span(span.start + strange, span.start + strange + 1)
+        at = _within(span, span.start + strange, span.start + strange + 1)
         return UnexpectedCharacter(span=at, found=token[strange])
     if token[0].isdigit():
         lowered = re.fullmatch(r"[0-9]+[A-Za-z][0-9]*", token) and token.lower()
@@ -213,4 +221,4 @@ def junk(source: Source, token: Token) -> Diagnostic:
             reason="operators are lower-case letters" if lowered else "digits and letters in no known order",
             hint=f"write `{lowered}`" if lowered else "",
         )
-    return UnexpectedCharacter(span=source.span(span.start, span.start + 1), found=token[0])
+    return UnexpectedCharacter(span=_within(span, span.start, span.start + 1), found=token[0])

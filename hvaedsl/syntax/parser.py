@@ -13,7 +13,7 @@ from lark import Token, Tree
 from lark.exceptions import UnexpectedToken as LarkUnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
-from hvaedsl.catalog.syntax import NestingTooDeep, TooManyErrors, UnclosedBrace, UnmatchedBrace
+from hvaedsl.catalog.syntax import NestingTooDeep, TooManyErrors, TooManyTokens, UnclosedBrace, UnmatchedBrace
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.span import Source
 from hvaedsl.syntax import ast
@@ -22,8 +22,10 @@ from hvaedsl.syntax.grammar import hvae_parser
 from hvaedsl.syntax.unexpected import unexpected
 
 MAX_NESTING = 64
+MAX_TOKENS = 20_000
 MAX_SYNTAX_ERRORS = 100
-_OPEN, _CLOSE = frozenset(("LPAR", "LSQB", "LBRACE")), frozenset(("RPAR", "RSQB", "RBRACE"))
+_PAIRS = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
+_OPEN, _CLOSE = frozenset(_PAIRS), frozenset(_PAIRS.values())
 _STARTS = frozenset(("KEY", "HVAE", "LET", "EXTENDS"))
 
 
@@ -67,9 +69,12 @@ def parse_value(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...
 
 
 def _tokens(source: Source, diagnostics: list[Diagnostic]) -> Iterator[Token]:
-    """The tokens, until brackets nest too deep."""
+    """The tokens, until there are too many of them or brackets nest too deep."""
     depth = 0
-    for token in hvae_parser().lex(source.text):
+    for count, token in enumerate(hvae_parser().lex(source.text)):
+        if count == MAX_TOKENS:
+            diagnostics.append(TooManyTokens(span=token_span(source, token), limit=MAX_TOKENS))
+            return
         depth += (token.type in _OPEN) - (token.type in _CLOSE)
         if depth > MAX_NESTING:
             diagnostics.append(NestingTooDeep(span=token_span(source, token), limit=MAX_NESTING))
@@ -84,11 +89,16 @@ def _end_token(source: Source) -> Token:
 
 
 def _say(
-    source: Source, parser: InteractiveParser, token: Token, last: Token | None, brackets: Sequence[Token] = ()
+    source: Source,
+    parser: InteractiveParser,
+    token: Token,
+    last: Token | None,
+    brackets: Sequence[Token] = (),
+    sections: Sequence[Token] = (),
 ) -> Diagnostic:
     if token.type == "JUNK":
         return junk(source, token)
-    return unexpected(source, parser.accepts(), token, last, brackets)
+    return unexpected(source, parser.accepts(), token, last, brackets, sections)
 
 
 @dataclass
@@ -98,10 +108,13 @@ class _Parser:
     broken: set[str] = field(default_factory=set)
     sections: list[Token] = field(default_factory=list)  # the keys of the open sections, outermost first
     braces: list[Token] = field(default_factory=list)  # their opening braces
+    any_read: bool = False
 
     def run(self) -> Parsed:
         self.tokens = list(_tokens(self.source, self.diagnostics))
         stopped = bool(self.diagnostics)
+        if len(self.tokens) == MAX_TOKENS and stopped:
+            return Parsed(ast.Document(self.source, (), frozenset(("",))), tuple(self.diagnostics), False)
         self.parser = hvae_parser().parse_interactive(start="start")
         self._mark(None)
         at = 0
@@ -116,11 +129,14 @@ class _Parser:
         builder = Builder(self.source)
         statements = builder.statements(tree)
         found = sorted([*self.diagnostics, *builder.diagnostics], key=lambda item: item.span.start)
+        if len(found) > MAX_SYNTAX_ERRORS + 1:  # the tokens that the builder refuses
+            found[MAX_SYNTAX_ERRORS:] = [TooManyErrors(span=found[MAX_SYNTAX_ERRORS].span, limit=MAX_SYNTAX_ERRORS)]
+            stopped = True
         document = ast.Document(self.source, statements, frozenset(self.broken))
         return Parsed(document, tuple(found), closed and not stopped)
 
-    def _mark(self, statement: Token | None) -> None:
-        """Remember the parser's state before the statement that begins with this token."""
+    def _mark(self, statement: int | None) -> None:
+        """Remember the parser's state before the statement that begins with the token of this index."""
         self.checkpoint = self.parser.copy(deepcopy_values=False)
         self.statement = statement
         self.brackets: list[Token] = []  # of values; those of sections are in `braces`
@@ -132,12 +148,13 @@ class _Parser:
             if token.type == "RBRACE" and not self.braces:
                 self.diagnostics.append(UnmatchedBrace(span=token_span(self.source, token)))
                 return at + 1
-            if "KEY" in self.parser.choices():  # between statements
-                self._mark(token)
+            if "LET" in self.parser.choices():  # between statements
+                self._mark(at)
         try:
             self.parser.feed_token(token)
         except LarkUnexpectedToken:
             return self._recover(at)
+        self.any_read = True
         self._track(at)
         return at + 1
 
@@ -159,38 +176,101 @@ class _Parser:
                 self._mark(None)
 
     def _recover(self, at: int) -> int:
-        """Say what is wrong, drop the statement where it cannot be kept, and find where to go on."""
+        """Say what is wrong, drop the statement that it belongs to, and find where to go on."""
         last = self.tokens[at - 1] if at else None
-        self.diagnostics.append(_say(self.source, self.parser, self.tokens[at], last, self.brackets))
-        open_braces = sum(bracket.type == "LBRACE" for bracket in self.brackets)
-        if "KEY" not in self.parser.accepts():
+        token = self.tokens[at]
+        self.diagnostics.append(_say(self.source, self.parser, token, last, self.brackets, self.sections))
+        between = self._between_statements()
+        if not self.any_read:
+            self.broken.add("")
+        elif token.type == "NAME" and between:  # a key or a section without `=` or `{`
+            self.broken |= {self._path(token), f"{self._path(token)}.*"}
+            end = None if self.sections else self._closing(at, ("LBRACE",))
+            at = at if end is None else end + 1
+        elif self.sections and last is self.braces[-1]:  # no section at all, but a value without its `=`
+            self.broken.add(self._path())
+        opened = [bracket.type for bracket in self.brackets]
+        begin = self.statement
+        if self.statement is not None or not between:
             self._break()
         self.parser = self.parser.copy(deepcopy_values=False)
         self._mark(None)
+        at = self._resume(at, opened)
+        if begin is not None:  # keys that stood inside an open bracket
+            self.broken |= {self._path(token) for token in self.tokens[begin:at] if token.type == "KEY"}
+        return at
+
+    def _between_statements(self) -> bool:
+        """Whether a statement can begin here; it can also where the value before it can go on."""
+        return "LET" in self.parser.accepts()
+
+    def _path(self, *last: Token) -> str:
+        """The dotted key of the open sections and what follows them."""
+        return ".".join(map(str, (*self.sections, *last)))
+
+    def _begins(self, at: int) -> bool:
+        """Whether a statement can begin at this token: a key, or a keyword that is no part of a longer word."""
+        token = self.tokens[at]
+        before = self.source.text[max(0, (token.start_pos or 0) - 1) : token.start_pos]
+        return token.type == "KEY" or (token.type in _STARTS and (not before or before.isspace()))
+
+    def _resume(self, at: int, opened: list[str]) -> int:
+        """The next token from `at` that begins a statement or closes a section; `opened` are brackets of a value."""
         while at < len(self.tokens):
             kind = self.tokens[at].type
-            if kind in _STARTS or (kind == "RBRACE" and not open_braces):
+            if self._begins(at):
+                end = self._closing(at, opened)
+                if end is None:
+                    break
+                at = end
+                opened.pop()
+            elif kind in _OPEN:
+                opened.append(kind)
+            elif kind == "RBRACE" and "LBRACE" not in opened:
                 break
-            open_braces += (kind == "LBRACE") - (kind == "RBRACE")
+            elif kind in _CLOSE:
+                while opened and _PAIRS[opened.pop()] != kind:
+                    pass
             at += 1
         return at
+
+    def _closing(self, at: int, opened: Sequence[str]) -> int | None:
+        """Where the innermost open bracket of a value is closed, if the key at this token stands inside it.
+
+        A `)` that nothing behind the key opened says so. A `}` may be the section's: it is the map's where the rest of
+        the file closes every brace that is open.
+        """
+        if not opened:
+            return None
+        kinds = [token.type for token in self.tokens[at:]]
+        if opened[-1] == "LBRACE":
+            still_open = len(self.braces) + opened.count("LBRACE")
+            if kinds.count("RBRACE") - kinds.count("LBRACE") < still_open:
+                return None
+        depth = 0
+        for index, kind in enumerate(kinds, at):
+            depth += (kind in _OPEN) - (kind in _CLOSE)
+            if depth < 0:
+                return index if kind == _PAIRS[opened[-1]] else None
+        return None
 
     def _break(self) -> None:
         """Forget the statement that is being read, but remember its key."""
         self.parser = self.checkpoint
-        key = self.statement if self.statement is not None and self.statement.type == "KEY" else None
-        self.broken.add(".".join([*map(str, self.sections), str(key)]) if key is not None else "")
+        first = self.tokens[self.statement] if self.statement is not None else None
+        self.broken.add(self._path(first) if first is not None and first.type == "KEY" else "")
 
     def _finish(self, stopped: bool) -> tuple[Tree[Token], bool]:
         """The tree, with the sections closed that the text leaves open."""
         end = _end_token(self.source)
-        if "KEY" not in self.parser.accepts():
+        if not self._between_statements():
             if not stopped:
                 last = self.tokens[-1] if self.tokens else None
                 self.diagnostics.append(_say(self.source, self.parser, end, last, self.brackets))
             self._break()
         closed = not self.braces
-        for brace in self.braces:
+        for depth, brace in enumerate(self.braces, 1):
+            self.broken.add(".".join([*map(str, self.sections[:depth]), "*"]))
             if not stopped:
                 self.diagnostics.append(UnclosedBrace(span=token_span(self.source, brace)))
             self.parser.feed_token(Token("RBRACE", "}"))

@@ -35,6 +35,8 @@ def read_source(path: Path, name: str | None = None) -> Source:
 
 def decode(data: bytes, name: str, path: Path | None = None) -> Source:
     """A source of UTF-8 bytes; a byte order mark is taken off. Raises `SpecError` (HV107)."""
+    if data[:2] != b"\0\0" and b"\0" in data[:2]:
+        raise SpecError([NotText(span=Source(name, "", path).span(0, 0), reason="it looks like UTF-16")])
     try:
         return Source(name, data.decode("utf-8-sig"), path)
     except UnicodeDecodeError as error:

@@ -38,9 +38,17 @@ _PLAIN = {
 
 
 def unexpected(
-    source: Source, accepted: AbstractSet[str], token: Token, last: Token | None, brackets: Sequence[Token]
+    source: Source,
+    accepted: AbstractSet[str],
+    token: Token,
+    last: Token | None,
+    brackets: Sequence[Token],
+    sections: Sequence[Token],
 ) -> UnexpectedToken:
-    """The diagnostic of a token that the parser does not accept after `last`; `brackets` are the open ones."""
+    """The diagnostic of a token that the parser does not accept after `last`.
+
+    `brackets` are the open ones of a value, `sections` the keys of the open sections.
+    """
     span = token_span(source, token)
     found = "the end of the file" if token.type == "$END" else f"`{_shorten(token)}`"
     wants_value = {"BLOCK", "STRING", "FLOAT"} <= accepted or {"BLOCK", "JUNK"} <= accepted
@@ -57,20 +65,31 @@ def unexpected(
         )
     if wants_value:
         return UnexpectedToken(span=span, found=found, expected="a value")
-    if wants_statement and token.type in _VALUES | {"LPAR"} and last is not None and "COMMA" in accepted:
-        if token.type == "NAME":
-            hint = f"a key is followed by `=`, a section by `{{`: is it `{token} = ...`?"
-        else:
-            hint = "the values of a list have commas between them"
-        return UnexpectedToken(
-            span=span, found=found, expected="`,`, another key, or the end of the section", hint=hint
-        )
+    if wants_statement and last is not None and "COMMA" in accepted:
+        end = "the end of the section" if sections else "the end of the file"
+        return UnexpectedToken(span=span, found=found, expected=f"`,`, another key, or {end}", hint=_after_value(token))
     if wants_statement:
         hint = f"write `{_shorten(token)} = ...` or `{_shorten(token)} {{ ... }}`" if token.type == "NAME" else ""
+        if len(sections) > 1 and not hint and last is not None and last.type == "LBRACE":
+            hint = f"a value, such as a map, stands behind `=`: `{_shorten(sections[-1])} = {{ ... }}`"
         return UnexpectedToken(span=span, found=found, expected="`key = value` or `section { ... }`", hint=hint)
     words = [word for name, word in _PLAIN.items() if name in accepted]
     opened = (Label(token_span(source, brackets[-1]), "opened here"),) if brackets else ()
     return UnexpectedToken(span=span, found=found, expected=listing(words), secondary=opened)
+
+
+def _after_value(token: Token) -> str:
+    """What a token behind a complete value was probably meant for."""
+    if token.type == "NAME":
+        return f"a key is followed by `=`, a section by `{{`: is it `{_shorten(token)} = ...`?"
+    hints = {
+        "STAR": "a repetition of a repetition has parentheses: `2*(3*A)`",
+        "AT": "a label belongs to one entry, and an entry has one label",
+        "RPAR": "no parenthesis is open here",
+        "RSQB": "no bracket is open here",
+        "EQUAL": "one `=` belongs to one key",
+    }
+    return hints.get(token.type, "the values of a list have commas between them")
 
 
 def _shorten(token: Token) -> str:

@@ -12,12 +12,17 @@ from hvaedsl.catalog.resolutions import (
     NoEncoderActivation,
 )
 from hvaedsl.diagnostic import Diagnostic
-from hvaedsl.ir.bridge import MixIn, TopDownBlock, output_resolution
+from hvaedsl.ir.bridge import MixIn, Pool, TopDownBlock, output_resolution
 from hvaedsl.passes.base import Rule, Unit
 
 
 def check_activations(unit: Unit) -> Iterator[Diagnostic]:
-    """Every decoder resolution has an encoder activation; each one that lacks it is reported once."""
+    """Every decoder resolution has an encoder activation; each one that lacks it is reported once.
+
+    A pooling by a wrong factor, which is reported itself, leaves open what the encoder has.
+    """
+    if any(isinstance(op, Pool) and (op.factor < 2 or op.resolution % op.factor) for _, op in unit.bridge.encoder):
+        return
     resolutions = tuple(sorted({output_resolution(op) for _, op in unit.bridge.encoder}, reverse=True))
     missing: set[int] = set()
     for _, op in unit.bridge.decoder:
@@ -28,7 +33,7 @@ def check_activations(unit: Unit) -> Iterator[Diagnostic]:
 
 
 def check_mix_ins(unit: Unit) -> Iterator[Diagnostic]:
-    """A mix-in comes from a lower resolution that divides and at which a block has been applied."""
+    """A mix-in comes from a lower resolution that divides."""
     applied: dict[int, None] = {}
     for _, op in unit.bridge.decoder:
         if isinstance(op, MixIn):
@@ -39,7 +44,18 @@ def check_mix_ins(unit: Unit) -> Iterator[Diagnostic]:
                 yield MixInNotLower(span=op.span, source=op.source, resolution=op.resolution, example=example)
             elif op.resolution % op.source:
                 yield MixInDoesNotDivide(span=op.span, source=op.source, resolution=op.resolution)
-            elif op.source not in applied:
+        elif isinstance(op, TopDownBlock):
+            applied[op.resolution] = None
+
+
+def check_order(unit: Unit) -> Iterator[Diagnostic]:
+    """A block has been applied at the source of a mix-in before it."""
+    applied: dict[int, None] = {}
+    for _, op in unit.bridge.decoder:
+        if isinstance(op, MixIn):
+            sound = op.source < op.resolution and op.resolution % op.source == 0
+            if sound and op.source not in applied:
+                assert op.span is not None
                 yield MixInTooEarly(
                     span=op.span, source=op.source, resolution=op.resolution, applied=tuple(sorted(applied))
                 )
@@ -55,8 +71,10 @@ def check_end(unit: Unit) -> Iterator[Diagnostic]:
         yield DecoderEnd(span=last.span, resolution=last.resolution, image=image)
 
 
+_IMAGE = ("data.dataset", "data.resolution")
 RULES = (
-    Rule(check_activations, ("data.dataset", "data.resolution", "model.encoder", "model.decoder")),
+    Rule(check_activations, (*_IMAGE, "model.encoder", "model.encoder.walk", "model.decoder", "model.decoder.walk")),
     Rule(check_mix_ins, ("model.decoder",)),
-    Rule(check_end, ("data.dataset", "data.resolution", "model.decoder")),
+    Rule(check_order, ("model.decoder", "model.decoder.walk")),
+    Rule(check_end, (*_IMAGE, "model.decoder", "model.decoder.walk")),
 )

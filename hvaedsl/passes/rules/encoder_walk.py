@@ -19,8 +19,8 @@ def check_start(unit: Unit) -> Iterator[Diagnostic]:
 
 
 def check_walk(unit: Unit) -> Iterator[Diagnostic]:
-    """Each block stands where the one before left off, and poolings divide."""
-    state: int | None = None  # unknown at first (check_start judges it) and after a pooling that does not divide
+    """Each block stands where the one before left off."""
+    state: int | None = None  # unknown at first (check_start judges it) and after a pooling that check_poolings reports
     for _, op in unit.bridge.encoder:
         if isinstance(op, EncoderBlock):
             if state not in (None, op.resolution):
@@ -29,17 +29,24 @@ def check_walk(unit: Unit) -> Iterator[Diagnostic]:
                 yield EncoderJump(span=op.span, state=state, resolution=op.resolution)
             state = op.resolution
         elif isinstance(op, Pool):
-            assert op.span is not None
             state = op.to
+            if op.factor < 2 or op.resolution % op.factor:
+                state = None
+
+
+def check_poolings(unit: Unit) -> Iterator[Diagnostic]:
+    """Poolings lower the resolution, by a factor that divides it."""
+    for _, op in unit.bridge.encoder:
+        if isinstance(op, Pool):
+            assert op.span is not None
             if op.factor < 2:
                 yield PoolingTooSmall(span=op.span, resolution=op.resolution, factor=op.factor)
-                state = None
             elif op.resolution % op.factor:
                 yield PoolingDoesNotDivide(span=op.span, resolution=op.resolution, factor=op.factor)
-                state = None
 
 
 RULES = (
-    Rule(check_start, ("data.dataset", "data.resolution", "model.encoder")),
-    Rule(check_walk, ("model.encoder",)),
+    Rule(check_start, ("data.dataset", "data.resolution", "model.encoder", "model.encoder.walk")),
+    Rule(check_walk, ("model.encoder", "model.encoder.walk")),
+    Rule(check_poolings, ("model.encoder",)),
 )

@@ -35,4 +35,5 @@ def _shape(op: Block) -> str:
     return f"{op.channels} channels, {op.kernel}x{op.kernel} kernels at {op.resolution}"
 
 
-RULES = (Rule(check, ("model.width", "model.widths", "model.encoder", "model.decoder")),)
+_LISTS = ("model.encoder", "model.encoder.walk", "model.decoder", "model.decoder.walk")
+RULES = (Rule(check, ("model.width", "model.widths", *_LISTS)),)

@@ -1,4 +1,4 @@
-"""A model that no machine holds is a slip of the hand (HV315)."""
+"""A model that no machine holds is a slip of the hand (HV314)."""
 
 from __future__ import annotations
 

@@ -1,12 +1,15 @@
-"""Channels along the walk: `width` at the image, never fewer below, and enough to mix in (HV311-HV313)."""
+"""Channels along the walk: `width` at the image, and never fewer below (HV311, HV312).
+
+A mix-in then always has channels enough: its source is an encoder resolution below its target.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvaedsl.catalog.resolutions import MixInTooNarrow, WidthAtImage, WidthFalls
+from hvaedsl.catalog.resolutions import WidthAtImage, WidthFalls
 from hvaedsl.diagnostic import Diagnostic
-from hvaedsl.ir.bridge import MixIn, Pool
+from hvaedsl.ir.bridge import Pool
 from hvaedsl.passes.base import Rule, Unit
 
 
@@ -19,25 +22,16 @@ def check_image(unit: Unit) -> Iterator[Diagnostic]:
 
 
 def check_padding(unit: Unit) -> Iterator[Diagnostic]:
-    """Channels are padded where the encoder pools, never cut; and a mix-in has channels enough."""
-    falls: set[int] = set()
-    for op in unit.bridge.operations:
-        if isinstance(op, Pool) and op.channels < op.in_channels:
-            falls.add(op.to)
+    """Channels are padded where the encoder pools, never cut."""
+    model, image = unit.spec.model, unit.spec.data.resolution
+    wrong = {image} if model.width_at(image) != model.width else set()  # check_image has reported it
+    for _, op in unit.bridge.encoder:
+        if isinstance(op, Pool) and op.channels < op.in_channels and op.resolution not in wrong:
             span = unit.origins.get(f"model.widths.{op.to}") or unit.origin(f"model.widths.{op.resolution}")
             yield WidthFalls(span=span, before=op.in_channels, after=op.channels, resolution=op.resolution, to=op.to)
-        elif isinstance(op, MixIn) and op.source_channels < op.channels and op.source not in falls:
-            assert op.span is not None
-            yield MixInTooNarrow(
-                span=op.span,
-                source=op.source,
-                source_channels=op.source_channels,
-                channels=op.channels,
-                resolution=op.resolution,
-            )
 
 
 RULES = (
     Rule(check_image, ("data.dataset", "data.resolution", "model.width", "model.widths")),
-    Rule(check_padding, ("model.width", "model.widths", "model.encoder", "model.decoder")),
+    Rule(check_padding, ("data.dataset", "data.resolution", "model.width", "model.widths", "model.encoder")),
 )

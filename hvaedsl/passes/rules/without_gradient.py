@@ -9,10 +9,11 @@ from hvaedsl.diagnostic import Diagnostic, listing
 from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock
 from hvaedsl.passes.base import Rule, Unit
 from hvaedsl.passes.gradient import unreached
+from hvaedsl.passes.mixing import abandoned_states
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """One finding for the encoder, one for each decoder resolution."""
+    """One finding for the encoder, one for each decoder resolution that HV503 does not explain."""
     found = unit.analysis(unreached)
     dead = [op for _, op in unit.bridge.encoder if isinstance(op, EncoderBlock) and op.group in found.encoder_groups]
     if dead:
@@ -21,9 +22,10 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         yield _finding(
             f"{_blocks(len(set(found.encoder_groups)))} of the encoder at {levels}", dead, "nothing reads them", hint
         )
+    explained = {item.before for item in unit.analysis(abandoned_states)}
     by_resolution: dict[int, list[TopDownBlock]] = {}
     for _, op in unit.bridge.decoder:
-        if isinstance(op, TopDownBlock) and op.group in found.decoder_groups:
+        if isinstance(op, TopDownBlock) and op.group in found.decoder_groups and op.resolution not in explained:
             by_resolution.setdefault(op.resolution, []).append(op)
     for resolution, ops in by_resolution.items():
         hint = f"mix the state of {resolution} into a higher resolution"

@@ -1,0 +1,159 @@
+"""Each key takes its type and nothing else; what keys say of each other; defaults."""
+
+from __future__ import annotations
+
+import pytest
+
+import hvaedsl
+from hvaedsl.ir.spec import SECTIONS, keys
+
+SPEC = """hvae 1
+data { dataset = digits }
+model { width = 16  latent = 4  encoder = 8x2, 8d2, 4x1  decoder = 4x1, 8m4, 8x2 }
+"""
+OWN = SPEC.replace("digits", "npy  channels = 1  resolution = 8")
+
+
+def codes(sets: dict[str, object], text: str = SPEC) -> list[str]:
+    try:
+        hvaedsl.loads(text, sets=sets)
+    except hvaedsl.SpecError as error:
+        return [item.code for item in error.diagnostics]
+    return []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "code"),
+    [
+        ("data.dataset", '"digits"', "HV204"),
+        ("data.dataset", "digitz", "HV206"),
+        ("data.path", "faces", "HV204"),
+        ("data.validation", "-1", "HV205"),
+        ("data.validation", "1.0", "HV204"),
+        ("data.binarize", "true", "HV206"),
+        ("model.width", "0", "HV205"),
+        ("model.width", "16.0", "HV204"),
+        ("model.width", "16, 16", "HV204"),
+        ("model.width", "[16]", "HV204"),
+        ("model.width", "none", "HV204"),
+        ("model.width", "8x2", "HV204"),
+        ("model.widths", "4", "HV204"),
+        ("model.widths", "{a: 3}", "HV204"),
+        ("model.widths", "{4: 0}", "HV205"),
+        ("model.widths", "{4: 3.5}", "HV204"),
+        ("model.widths", "{4: 32, 4: 32}", "HV216"),
+        ("model.bottleneck", "0", "HV205"),
+        ("model.bottleneck", "1.01", "HV205"),
+        ("model.bottleneck", "1e999", "HV205"),
+        ("model.bias_up_to", "-1", "HV205"),
+        ("model.encoder", "none", "HV204"),
+        ("model.encoder", "{8: 1}", "HV204"),
+        ("model.encoder", "8.0", "HV204"),
+        ("model.encoder", "[]", "HV204"),
+        ("model.decoder", "[[], []]", "HV204"),
+        ("model.likelihood", "mixture_of_logistics", "HV215"),
+        ("model.likelihood", "mixture_of_logistics()", "HV215"),
+        ("model.likelihood", "mixture_of_logistics(1, 2)", "HV215"),
+        ("model.likelihood", "mixture_of_logistics(10, bits = 4)", "HV215"),
+        ("model.likelihood", "mixture_of_logistics(10, k = 4)", "HV215"),
+        ("model.likelihood", "mixture_of_logistics(0)", "HV205"),
+        ("model.likelihood", "bernoulli(1)", "HV215"),
+        ("model.likelihood", "gaussian", "HV206"),
+        ("model.likelihood", "10", "HV204"),
+        ("train.steps", "none", "HV204"),
+        ("train.steps", "0", "HV205"),
+        ("train.learning_rate", "0", "HV205"),
+        ("train.learning_rate", "-1e-4", "HV205"),
+        ("train.weight_decay", "-0.1", "HV205"),
+        ("train.betas", "0.9", "HV204"),
+        ("train.betas", "0.9, 1", "HV205"),
+        ("train.betas", "0.9, 0.9, 0.9", "HV204"),
+        ("train.clip_norm", "0", "HV205"),
+        ("train.ema_decay", "1", "HV205"),
+        ("train.precision", "float16", "HV206"),
+        ("sample.temperature", "0", "HV205"),
+        ("sample.temperature", "{8: 0}", "HV205"),
+        ("sample.temperature", "true", "HV204"),
+        ("paper.depth", "1.5", "HV204"),
+    ],
+)
+def test_a_value_that_does_not_fit(key: str, value: str, code: str) -> None:
+    assert codes({key: value}) == [code]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("train.steps", "1M", 1_000_000),
+        ("train.learning_rate", "1", 1.0),
+        ("train.clip_norm", "none", None),
+        ("train.skip_above", "2500", 2500.0),
+        ("train.betas", "[0.5, 0]", (0.5, 0.0)),
+        ("model.widths", "{}", {}),
+        ("model.bottleneck", "1", 1.0),
+        ("sample.temperature", "{8: 0.5}", {8: 0.5}),
+        ("sample.temperature", "2", 2.0),
+        ("data.path", "none", None),
+        ("data.path", '"none"', "none"),
+        ("paper.parameters", "39M", 39e6),
+        ("paper.nll", "-1.5", -1.5),
+    ],
+)
+def test_a_value_that_fits(key: str, value: str, expected: object) -> None:
+    section, name = key.split(".")
+    assert getattr(getattr(hvaedsl.loads(SPEC, sets={key: value}).spec, section), name) == expected
+
+
+def test_defaults_are_those_of_the_schema() -> None:
+    spec = hvaedsl.loads(SPEC).spec
+    for section, fields in SECTIONS.items():
+        for name, key in keys(fields).items():
+            field = fields.model_fields[name]
+            if key.required != "always" and not field.is_required():
+                assert getattr(getattr(spec, section), name) == field.get_default(call_default_factory=True)
+
+
+def test_data_sets_know_their_shape() -> None:
+    data = hvaedsl.loads(SPEC).spec.data
+    assert (data.resolution, data.channels, data.levels, data.validation, data.binarize) == (8, 1, 17, 180, "none")
+    own = hvaedsl.loads(OWN).spec.data
+    assert (own.levels, own.validation) == (256, 0)
+
+
+@pytest.mark.parametrize(
+    ("sets", "expected"),
+    [
+        ({"data.resolution": 8}, []),
+        ({"data.resolution": 16}, ["HV214"]),
+        ({"data.levels": 256}, ["HV214"]),
+        ({"data.channels": 3}, ["HV214"]),
+        ({"data.channels": 2}, ["HV214"]),
+        ({"data.channels": 4}, ["HV205"]),
+        ({"model.likelihood": "bernoulli"}, []),
+        ({"model.likelihood": "bernoulli", "data.binarize": "threshold"}, []),
+        ({"model.likelihood": "bernoulli", "data.binarize": "none"}, ["HV217"]),
+        ({"data.binarize": "dynamic"}, ["HV217"]),
+        ({"model.likelihood": "mixture_of_logistics(10, bits = 5)"}, ["HV217"]),
+    ],
+)
+def test_what_keys_say_of_each_other(sets: dict[str, object], expected: list[str]) -> None:
+    assert codes(sets) == expected
+
+
+def test_bernoulli_binarises_and_has_one_channel() -> None:
+    assert hvaedsl.loads(SPEC, sets={"model.likelihood": "bernoulli"}).spec.data.binarize == "dynamic"
+    sets: dict[str, object] = {"model.likelihood": "bernoulli", "data.channels": 3}
+    assert codes(sets, OWN) == ["HV217"]
+    assert codes({"data.channels": 2}, OWN) == ["HV214"]
+
+
+def test_a_training_run_needs_three_keys_more() -> None:
+    program = hvaedsl.loads(SPEC, sets={"train.steps": 10})
+    with pytest.raises(hvaedsl.SpecError) as caught:
+        program.training()
+    assert [item.message for item in caught.value.diagnostics] == [
+        "`train.batch_size` is missing",
+        "`train.learning_rate` is missing",
+    ]
+    complete = hvaedsl.loads(SPEC, sets={"train.steps": 10, "train.batch_size": 2, "train.learning_rate": 1e-3})
+    assert complete.training().batch_size == 2

@@ -1,0 +1,72 @@
+"""Small models that differ in what is counted: image, likelihood, widths, sharing, jumps, the state's beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+import hvaedsl
+
+
+def text(
+    *,
+    channels: int = 3,
+    resolution: int = 8,
+    likelihood: str = "mixture_of_logistics(4)",
+    encoder: str = "8x2, 8d2, 4x1",
+    decoder: str = "4x1, 8m4, 8x2",
+    more: str = "",
+) -> str:
+    return f"""hvae 1
+data {{ dataset = npy  channels = {channels}  resolution = {resolution} }}
+model {{
+  width = 12  latent = 3  likelihood = {likelihood} {more}
+  encoder = {encoder}
+  decoder = {decoder}
+}}
+"""
+
+
+MODELS = {
+    "colour": text(),
+    "one_component": text(likelihood="mixture_of_logistics(1)"),
+    "five_bits": text(likelihood="mixture_of_logistics(10, bits = 5)"),
+    "grey": text(channels=1),
+    "bernoulli": text(channels=1, likelihood="bernoulli"),
+    "single_resolution": text(encoder="8x3", decoder="8x3"),
+    "padded_widths": text(more="widths = {4: 16, 2: 24}", encoder="8x1,8d2,4x1,4d2,2x2", decoder="2x1,4m2,4x1,8m4,8x1"),
+    "narrow": text(more="bottleneck = 0.01"),
+    "down_to_1": text(encoder="8x1, 8d2, 4d2, 2d2, 1x2", decoder="1x2, 2m1, 4m2, 8m4"),
+    "no_power_of_two": text(resolution=12, encoder="12x1, 12d3, 4x1", decoder="4x2, 12m4, 12x1"),
+    "skipping": text(resolution=16, encoder="16x1, 16d4, 4x1, 4d4, 1x1", decoder="1x1, 4m1, 16m1, 16m4"),
+    "above_the_bottleneck": text(encoder="8x1, 8d2, 4x1, 4d2, 2x1", decoder="4x1, 8m4"),
+    "without_mix_in": text(decoder="4x2, 8x2"),
+    "zeros_above_4": text(more="bias_up_to = 4", decoder="4x1, 8x1, 8m4, 8x1"),
+    "zeros_everywhere": text(more="bias_up_to = 0"),
+    "revisited": text(decoder="4x1, 8m4, 4x1, 8x1"),
+    "repeated": text(encoder="8r3, 8d2, 4r2", decoder="4r2, 8m4, 2*8r2"),
+    "labelled": text(
+        more="bias_up_to = 4", encoder="3*8r1@g, 8x1, 8d2@g, 4x1@g", decoder="4x1@g, 8m4@g, 8x1, 8r2@h, 8x1@h"
+    ),
+}
+
+
+@pytest.fixture(params=MODELS)
+def program(request: pytest.FixtureRequest) -> hvaedsl.Program:
+    return hvaedsl.loads(MODELS[request.param])
+
+
+@pytest.fixture
+def model_texts() -> Mapping[str, str]:
+    return MODELS
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(threads)

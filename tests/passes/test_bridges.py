@@ -1,0 +1,155 @@
+"""Connection, sharing, missing gradients, the verifier, and the rules' advice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import hvaedsl
+from hvaedsl.errors import CompilerBug
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, Operation, TopDownBlock
+from hvaedsl.passes.verify import verify
+
+
+def compiled(encoder: str, decoder: str, more: str = "") -> hvaedsl.Program:
+    return hvaedsl.loads(
+        f"""hvae 1 data {{ dataset = npy channels = 1 resolution = 8 }}
+        model {{ width = 8 latent = 2 encoder = {encoder} decoder = {decoder} {more} }}"""
+    )
+
+
+def reads(program: hvaedsl.Program) -> list[tuple[int, int | None]]:
+    return [(op.resolution, op.reads) for op in program.bridge.operations if isinstance(op, TopDownBlock)]
+
+
+def test_a_block_reads_what_entered_the_pooling_block() -> None:
+    # 0 stem, 1-2 blocks at 8, 3 the block of 8d2, 4 its pooling, 5 the block at 4
+    assert reads(compiled("8x2, 8d2, 4x1", "4x1, 8m4, 8x1")) == [(4, 5), (8, 2), (8, 2)]
+
+
+def test_the_stem_is_read_where_nothing_precedes_the_pooling() -> None:
+    assert reads(compiled("8d2, 4d2, 2d2", "1x1, 2m1, 4m2, 8m4")) == [(1, 6), (2, 4), (4, 2), (8, 0)]
+
+
+def test_repeats_are_weight_groups() -> None:
+    groups = compiled("8r3, 8d2, 4x2", "4r2, 8m4, 8x1").weight_groups
+    assert [(group.stack, group.name, len(group.applications)) for group in groups] == [
+        ("encoder", "r8_0", 3),
+        ("encoder", "r8_1", 1),
+        ("encoder", "r4_0", 1),
+        ("encoder", "r4_1", 1),
+        ("decoder", "r4_0", 2),
+        ("decoder", "r8_0", 1),
+        ("decoder", "r8_1", 1),
+    ]
+
+
+def test_nothing_reaches_an_encoder_level_that_no_block_reads() -> None:
+    program = compiled("8x1, 8d2, 4x1, 4d2, 2x1", "4x1, 8m4")
+    assert {name.rsplit(".", 2)[0] for name in program.without_gradient} == {
+        "encoder.blocks.r4_1",
+        "encoder.blocks.r2_0",
+    }
+    assert [item.code for item in program.advice] == ["HV501"]
+
+
+def test_a_state_that_goes_nowhere_trains_only_the_rate() -> None:
+    program = compiled("8x1, 8d2, 4x1", "4x1, 8m4, 4x1, 8x1")
+    assert {name.removeprefix("decoder.blocks.r4_1.").split(".")[0] for name in program.without_gradient} == {
+        "z_proj",
+        "resnet",
+    }
+    assert [item.message for item in program.advice] == ["the residual step of the last block at 4 can get no gradient"]
+
+
+def test_a_shared_block_is_reached_through_any_application() -> None:
+    assert compiled("8x1@g, 8d2, 4x1@g", "8x1").without_gradient == tuple(
+        f"encoder.blocks.r{group}.c{index}.{kind}"
+        for group in ("8_0",)
+        for index in (1, 2, 3, 4)
+        for kind in ("weight", "bias")
+    )
+
+
+@pytest.mark.parametrize(
+    ("decoder", "more", "begins"),
+    [("4x1, 8x1", "", "its learned bias"), ("4x1, 8x1", "bias_up_to = 4", "zeros")],
+)
+def test_a_missing_mix_in_is_advice(decoder: str, more: str, begins: str) -> None:
+    (advice,) = compiled("8x1, 8d2, 4x1", decoder, more).advice
+    assert (advice.code, advice.label_text) == ("HV503", f"the state is {begins} here")
+
+
+def test_advice_is_not_given_on_a_wrong_spec() -> None:
+    with pytest.raises(hvaedsl.SpecError) as caught:
+        compiled("8x1, 8d2, 4x1", "4x1, 8x1", "bottleneck = 2")
+    assert [item.code for item in caught.value.diagnostics] == ["HV205"]
+
+
+@pytest.mark.parametrize(
+    ("encoder", "decoder", "expected"),
+    [
+        ("4x1", "4x1, 8m4", ["HV301"]),
+        ("8x1, 4x1", "4x1, 8m4", ["HV302"]),
+        ("8x1, 8d2, 8x1", "8x1", ["HV302"]),
+        ("8x1, 8d3, 2x1", "2x1, 8m2", ["HV303"]),
+        ("8x1, 8d1", "8x1", ["HV304"]),
+        ("8x1, 8d16", "8x1", ["HV303"]),
+        ("8x1", "4x1, 8m4", ["HV305"]),
+        ("8x1", "4x3, 4x1, 2x1, 8m4", ["HV305", "HV305"]),
+        ("8x1, 8d2, 4x1", "4x1, 8m8", ["HV306"]),
+        ("8x1, 8d2, 4x1", "4m8, 8m4", ["HV306"]),
+        ("8x1, 8d2, 4x1", "4x1, 8m3", ["HV307"]),
+        ("8x1, 8d2, 4x1", "8m4", ["HV308"]),
+        ("8x1, 8d2, 4x1", "8x1, 4x1", ["HV309"]),
+        ("8x1, 8d2, 4x1, 4d3, 1x1, 8x1", "1x1, 8m1", ["HV303", "HV302"]),
+    ],
+)
+def test_the_walk(encoder: str, decoder: str, expected: list[str]) -> None:
+    with pytest.raises(hvaedsl.SpecError) as caught:
+        compiled(encoder, decoder)
+    assert [item.code for item in caught.value.diagnostics] == expected
+
+
+# --- the verifier
+
+SOUND = compiled("8x1, 8r2, 8d2, 4x1", "4x1, 8m4, 8r2").bridge
+
+
+def changed(index: int, **fields: object) -> Bridge:
+    operations = list(SOUND.operations)
+    operations[index] = replace(operations[index], **fields)  # type: ignore[arg-type]
+    return replace(SOUND, operations=tuple(operations))
+
+
+def index_of(kind: type[Operation], which: int = 0) -> int:
+    return [i for i, op in enumerate(SOUND.operations) if isinstance(op, kind)][which]
+
+
+CORRUPTED = {
+    "empty": replace(SOUND, operations=()),
+    "no stem": replace(SOUND, operations=SOUND.operations[1:]),
+    "no head": replace(SOUND, operations=SOUND.operations[:-1]),
+    "two heads": replace(SOUND, operations=(*SOUND.operations, SOUND.head)),
+    "decoder first": replace(
+        SOUND, operations=(SOUND.operations[0], *SOUND.operations[-3:-1], *SOUND.operations[1:-3], SOUND.head)
+    ),
+    "layers": changed(index_of(TopDownBlock, 1), layer=0),
+    "applications": changed(index_of(EncoderBlock, 2), application=5),
+    "reads later": changed(index_of(TopDownBlock), reads=10_000),
+    "reads before the first": changed(index_of(TopDownBlock), reads=-1),
+    "reads another resolution": changed(index_of(TopDownBlock), reads=0),
+    "reads other channels": changed(index_of(TopDownBlock), channels=9),
+    "reads no activation": changed(index_of(TopDownBlock, 1), reads=index_of(TopDownBlock)),
+}
+
+
+def test_a_sound_bridge_is_verified() -> None:
+    verify(SOUND, after="building")
+
+
+@pytest.mark.parametrize("name", CORRUPTED)
+def test_a_corrupted_bridge_is_our_bug(name: str) -> None:
+    with pytest.raises(CompilerBug, match="not valid after a test"):
+        verify(CORRUPTED[name], after="a test")

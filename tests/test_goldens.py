@@ -1,0 +1,122 @@
+"""Every diagnostic as a user sees it: the catalogue's bad snippet in HVnnn.hvae, its rendering beside it in HVnnn.err.
+
+`pytest tests/test_goldens.py --update-goldens` rewrites both; read the difference before you keep it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from hvaedsl.catalog import KINDS
+from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.errors import SpecError
+from hvaedsl.program import compile_source
+from hvaedsl.report.explain import explanation
+from hvaedsl.report.full import print_full
+from hvaedsl.span import Source
+from hvaedsl.syntax.text import MAX_FILE_BYTES, read_source
+
+GOLDENS = Path(__file__).parent / "goldens"
+EXPLAINED = ("HV112", "HV303", "HV501")
+ACCOMPANIED = {"HV116": {"HV101", "HV116"}}  # the end of too many errors comes behind those errors
+
+
+def rendered(diagnostics: tuple[Diagnostic, ...]) -> str:
+    file = io.StringIO()
+    print_full(diagnostics, Console(file=file, width=100, color_system=None))
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+
+
+def compiled(source: Source, **options: dict[str, str]) -> tuple[Diagnostic, ...]:
+    return compile_source(source, **options).diagnostics
+
+
+def snippet(folder: Path, code: str, text: str) -> Source:
+    """The snippet as a file of a project of its own, so that no path of this machine is printed."""
+    project = folder / "project"
+    project.mkdir()
+    (project / "pyproject.toml").touch()
+    path = project / f"{code}.hvae"
+    path.write_text(text, encoding="utf-8")
+    return Source(path.name, text, path)
+
+
+def not_utf8(folder: Path) -> tuple[Diagnostic, ...]:
+    path = folder / "HV107.hvae"
+    path.write_bytes("hvae 1\n".encode("utf-16"))
+    with pytest.raises(SpecError) as caught:
+        read_source(path, path.name)
+    return caught.value.diagnostics
+
+
+def too_large(folder: Path) -> tuple[Diagnostic, ...]:
+    path = folder / "HV108.hvae"
+    path.write_bytes(b"#" * (MAX_FILE_BYTES + 1))
+    with pytest.raises(SpecError) as caught:
+        read_source(path, path.name)
+    return caught.value.diagnostics
+
+
+def too_many_tokens(_: Path) -> tuple[Diagnostic, ...]:
+    return compiled(Source("HV117.hvae", "hvae 1\n" + "x = 1\n" * 7_000))
+
+
+def unknown_constant_override(_: Path) -> tuple[Diagnostic, ...]:
+    return compiled(Source("HV209.hvae", KINDS["HV209"].good), lets={"m": "3"})
+
+
+def unknown_key_override(_: Path) -> tuple[Diagnostic, ...]:
+    return compiled(Source("HV218.hvae", KINDS["HV218"].good), sets={"model.widht": "3"})
+
+
+MADE: dict[str, Callable[[Path], tuple[Diagnostic, ...]]] = {
+    "HV107": not_utf8,
+    "HV108": too_large,
+    "HV117": too_many_tokens,
+    "HV209": unknown_constant_override,
+    "HV218": unknown_key_override,
+}
+
+
+def compare(path: Path, text: str, update: bool) -> None:
+    if update:
+        path.write_text(text, encoding="utf-8")
+    assert path.exists(), f"{path.name} is missing: run with --update-goldens"
+    assert text == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("code", KINDS)
+def test_bad(code: str, tmp_path: Path, update_goldens: bool) -> None:
+    bad = KINDS[code].bad
+    assert bool(bad) != (code in MADE), "a kind has a bad snippet, or the test makes what is bad"
+    if bad:
+        compare(GOLDENS / f"{code}.hvae", bad, update_goldens)
+    found = compiled(snippet(tmp_path, code, bad)) if bad else MADE[code](tmp_path)
+    assert {item.code for item in found} == ACCOMPANIED.get(code, {code})
+    assert len(found) == 1 or code in ACCOMPANIED
+    compare(GOLDENS / f"{code}.err", rendered(found), update_goldens)
+
+
+@pytest.mark.parametrize("code", KINDS)
+def test_good(code: str, tmp_path: Path) -> None:
+    assert compiled(snippet(tmp_path, code, KINDS[code].good)) == ()
+
+
+@pytest.mark.parametrize("code", KINDS)
+def test_every_code_is_explained(code: str, update_goldens: bool) -> None:
+    page = explanation(KINDS[code])
+    assert page.startswith(f"# {code}: ")
+    assert KINDS[code].good in page
+    assert "{" not in page.split("\n", 1)[0]
+    if code in EXPLAINED:
+        compare(GOLDENS / f"{code}.explained", page, update_goldens)
+
+
+def test_nothing_else_lies_among_the_goldens() -> None:
+    expected = {f"{code}.err" for code in KINDS} | {f"{code}.hvae" for code in KINDS if code not in MADE}
+    assert {path.name for path in GOLDENS.iterdir()} == expected | {f"{code}.explained" for code in EXPLAINED}

@@ -1,0 +1,192 @@
+"""Who may import whom, read from the source: one table for the whole repository."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hvaedsl.passes.pipeline import ANALYSES
+
+ROOT = Path(__file__).parents[1]
+BOTTOM = {"span", "diagnostic", "errors"}
+
+# The rows are the files and folders of hvaedsl; `hvaedsl` is its __init__.py. What stands behind each is all that it
+# may import of the project, itself aside. A new folder gets a row here.
+ALLOWED: dict[str, set[str]] = {
+    "span": set(),
+    "diagnostic": {"span"},
+    "errors": {"diagnostic"},
+    "shipped": {"errors"},
+    "catalog": {"diagnostic"},
+    "ir": BOTTOM,
+    "nn": set(),
+    "syntax": BOTTOM | {"catalog", "shipped"},
+    "elaborate": BOTTOM | {"catalog", "shipped", "syntax", "ir"},
+    "passes": BOTTOM | {"catalog", "syntax", "ir"},
+    "lowering": BOTTOM | {"ir", "passes", "nn"},
+    "render": BOTTOM | {"ir"},
+    "report": BOTTOM | {"catalog", "ir", "passes"},
+    "program": BOTTOM | {"shipped", "syntax", "ir", "elaborate", "passes", "lowering", "render"},
+    "linting": BOTTOM | {"catalog", "program"},
+    "hvaedsl": BOTTOM | {"program"},
+    "cli": BOTTOM | {"hvaedsl", "catalog", "syntax", "ir", "report", "render", "program", "linting", "hvaedsl_runtime"},
+    "hvaedsl_runtime": BOTTOM | {"hvaedsl", "ir", "program", "lowering"},
+}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import statement: in which file, of which module, which names, and whether a function runs it."""
+
+    path: Path
+    line: int
+    module: str
+    names: tuple[str, ...]
+    inside_function: bool
+    for_types_only: bool
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(ROOT)}:{self.line}: {self.module}"
+
+    @property
+    def layer(self) -> str:
+        """The layer of the importing file."""
+        parts = self.path.relative_to(ROOT).with_suffix("").parts
+        if parts[0] == "runtime":
+            return "hvaedsl_runtime"
+        return "hvaedsl" if parts[1] == "__init__" else parts[1]
+
+    @property
+    def imported_layer(self) -> str | None:
+        """The layer of the imported module; None where it is not the project's."""
+        package, *rest = self.module.split(".")
+        if package == "hvaedsl":
+            return rest[0] if rest else "hvaedsl"
+        return package if package == "hvaedsl_runtime" else None
+
+
+def _imports(path: Path) -> Iterator[Import]:
+    def walk(node: ast.AST, inside: bool, types: bool) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            function = inside or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+            only_types = types or (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING")
+            if isinstance(child, ast.Import):
+                for alias in child.names:
+                    yield Import(path, child.lineno, alias.name, (), inside, types)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, f"{path}:{child.lineno}: imports are absolute"
+                names = tuple(alias.name for alias in child.names)
+                yield Import(path, child.lineno, child.module or "", names, inside, types)
+            yield from walk(child, function, only_types)
+
+    return walk(ast.parse(path.read_text(encoding="utf-8")), False, False)
+
+
+FILES = sorted([*(ROOT / "hvaedsl").rglob("*.py"), *(ROOT / "runtime" / "hvaedsl_runtime").rglob("*.py")])
+IMPORTS = [item for path in FILES for item in _imports(path)]
+
+
+def test_every_edge_is_allowed() -> None:
+    unknown = {item.layer for item in IMPORTS} - set(ALLOWED)
+    assert not unknown, f"no row for {unknown} in the table of {Path(__file__).name}"
+    wrong = [
+        str(item)
+        for item in IMPORTS
+        if item.imported_layer not in (None, item.layer, *ALLOWED[item.layer]) and item.imported_layer is not None
+    ]
+    assert wrong == []
+
+
+def test_the_table_has_no_rows_and_no_circles_of_its_own() -> None:
+    layers = {
+        path.stem for path in (ROOT / "hvaedsl").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert set(ALLOWED) == layers - {"__init__"} | {"hvaedsl", "hvaedsl_runtime"}
+    order: list[str] = []
+    while len(order) < len(ALLOWED):
+        ready = [layer for layer, below in ALLOWED.items() if layer not in order and below <= set(order)]
+        assert ready, f"a circle among {set(ALLOWED) - set(order)}"
+        order += ready
+
+
+def test_only_commands_import_the_runtime_and_inside_functions() -> None:
+    into = [item for item in IMPORTS if item.imported_layer == "hvaedsl_runtime" and item.layer != "hvaedsl_runtime"]
+    assert into, "no command imports the runtime"
+    assert [str(item) for item in into if item.layer != "cli" or not item.inside_function] == []
+
+
+def test_torch_is_imported_in_nn_and_the_lowered_module_alone() -> None:
+    heavy = ("torch", "torchvision", "numpy", "PIL", "sklearn", "wandb")
+    found = [item for item in IMPORTS if item.module.split(".")[0] in heavy and item.layer != "hvaedsl_runtime"]
+    module = ROOT / "hvaedsl" / "lowering" / "module.py"
+    assert {item.module.split(".")[0] for item in found} == {"torch"}
+    assert [str(item) for item in found if item.layer != "nn" and item.path != module] == []
+
+
+def test_the_lowered_module_is_imported_when_it_is_asked_for() -> None:
+    into = [item for item in IMPORTS if item.module == "hvaedsl.lowering.module" and item.layer != "hvaedsl_runtime"]
+    assert [str(item) for item in into if not (item.inside_function or item.for_types_only)] == []
+
+
+def test_a_pass_imports_no_pass() -> None:
+    """Rules may name the analyses that the pipeline has run for them: the functions are the keys to their results."""
+    analyses = {(function.__module__, function.__name__) for function in ANALYSES}
+    folder = ROOT / "hvaedsl" / "passes"
+    for item in IMPORTS:
+        if item.layer != "passes" or item.imported_layer != "passes" or item.path.name == "pipeline.py":
+            continue
+        if item.module == "hvaedsl.passes.base":
+            continue
+        assert item.path.parent == folder / "rules", f"{item}: a pass imports a pass"
+        assert {(item.module, name) for name in item.names} <= analyses, f"{item}: no analysis of the pipeline"
+
+
+def test_rules_do_not_call_analyses() -> None:
+    names = {function.__name__ for function in ANALYSES}
+    for path in (ROOT / "hvaedsl" / "passes" / "rules").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+            assert called not in names, f"{path.name}: ask the unit for {called}"
+
+
+def test_files_are_named_after_what_they_hold() -> None:
+    nothing = {"utils", "util", "helpers", "helper", "misc", "common"}
+    everything = [path for folder in ("hvaedsl", "runtime", "tests", "examples") for path in (ROOT / folder).rglob("*")]
+    assert [str(path) for path in everything if path.stem in nothing] == []
+
+
+def test_files_are_short() -> None:
+    assert [str(path) for path in FILES if len(path.read_text(encoding="utf-8").splitlines()) >= 400] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "compile specs/digits.hvae",
+        "compile specs/cifar_ws.hvae --emit bridge --json",
+        "compile specs/digits.hvae --emit dot",
+        "show specs/cifar_ws.hvae --provenance",
+        "lint specs/digits.hvae specs/mnist.hvae",
+        "explain HV303",
+        "train --help",
+        "--version",
+    ],
+)
+def test_commands_of_the_compiler_import_no_torch(arguments: str) -> None:
+    code = (
+        "import sys, hvaedsl\n"
+        "from hvaedsl.cli.main import run\n"
+        f"sys.argv = ['hvaedsl', *{arguments.split()!r}]\n"
+        "try:\n    run()\n"
+        "except SystemExit as stop:\n    assert not stop.code, stop.code\n"
+        "heavy = {'torch', 'numpy', 'torchvision', 'PIL', 'hvaedsl_runtime'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,133 @@
+"""The schema holds only keys that something reads, and docs/language.md tells the same keys, types and defaults."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import hvaedsl
+from hvaedsl.ir.kinds import Choice, Optional
+from hvaedsl.ir.spec import SECTIONS, keys
+from hvaedsl.ir.spec_text import value_text
+
+ROOT = Path(__file__).parents[1]
+SCHEMA_FILE = ROOT / "hvaedsl" / "ir" / "spec.py"
+KEYS = {f"{section}.{name}": key for section, fields in SECTIONS.items() for name, key in keys(fields).items()}
+
+# What a section is called where its keys are read: `spec.data.path`, `training.betas`, a parameter `spec: DataSpec`.
+HOLDERS = {
+    "data": ("data", "spec"),
+    "model": ("model",),
+    "train": ("train", "training", "training()"),
+    "sample": ("sample",),
+    "paper": ("paper",),
+}
+
+
+def attributes_read(path: Path) -> set[tuple[str, str]]:
+    """Every `holder.name` that a file reads, the holder by its last word."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)]
+    return {(ast.unparse(node.value).rsplit(".", 1)[-1], node.attr) for node in nodes}
+
+
+FILES = [path for folder in ("hvaedsl", "runtime") for path in (ROOT / folder).rglob("*.py") if path != SCHEMA_FILE]
+READ = {found for path in FILES for found in attributes_read(path)}
+READ_BY_THE_MODEL = {("model", name) for holder, name in attributes_read(SCHEMA_FILE) if holder == "self"}
+
+
+@pytest.mark.parametrize("dotted", KEYS)
+def test_a_key_is_read_by_something(dotted: str) -> None:
+    section, name = dotted.split(".")
+    where = READ | READ_BY_THE_MODEL if section == "model" else READ
+    assert any((holder, name) in where for holder in HOLDERS[section]), f"nothing reads {dotted}"
+
+
+def test_the_methods_through_which_the_model_reads_its_keys_are_called() -> None:
+    assert {("model", "width_at"), ("model", "mid_at")} <= READ
+
+
+SPEC = """hvae 1
+data { dataset = npy  channels = 1  resolution = 8  binarize = none }
+model { width = 16  latent = 4  encoder = 8x2, 8d2, 4x1  decoder = 4x1, 8m4, 8x2 }
+"""
+CHANGES = {
+    "data.channels": "3",
+    "data.resolution": "16",
+    "model.width": "8",
+    "model.latent": "2",
+    "model.encoder": "8x1, 8d2, 4x1",
+    "model.decoder": "4x2, 8m4, 8x2",
+    "model.widths": "{4: 32}",
+    "model.bottleneck": "0.5",
+    "model.bias_up_to": "4",
+    "model.likelihood": "mixture_of_logistics(3)",
+}
+
+
+@pytest.mark.parametrize("dotted", CHANGES)
+def test_a_key_of_the_model_changes_the_bridge(dotted: str) -> None:
+    sets = {dotted: CHANGES[dotted]}
+    if dotted == "data.resolution":
+        sets |= {"model.encoder": "16x2, 16d2, 8x1", "model.decoder": "8x1, 16m8, 16x2"}
+    assert hvaedsl.loads(SPEC, sets=sets).bridge != hvaedsl.loads(SPEC).bridge
+
+
+def test_every_key_of_the_model_is_changed_above() -> None:
+    assert {key for key in KEYS if key.startswith("model.")} <= set(CHANGES)
+
+
+class Row(NamedTuple):
+    """A row of the table of keys."""
+
+    key: str
+    type: str
+    default: str
+    meaning: str
+
+
+def documented() -> dict[str, Row]:
+    text = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
+    rows = [
+        Row(*found) for found in re.findall(r"^\| `(\w+\.\w+)` \| (.*?) *\| (.*?) *\| (.*) \|$", text, re.MULTILINE)
+    ]
+    assert len({row.key for row in rows}) == len(rows), "a key has two rows"
+    return {row.key: row for row in rows}
+
+
+ROWS = documented()
+
+
+def test_the_table_has_the_keys_of_the_schema_in_their_order() -> None:
+    assert list(ROWS) == list(KEYS)
+
+
+@pytest.mark.parametrize("dotted", KEYS)
+def test_a_row_says_what_the_schema_says(dotted: str) -> None:
+    section, name = dotted.split(".")
+    key, row, field = KEYS[dotted], ROWS[dotted], SECTIONS[section].model_fields[name]
+    plain = row.default.replace("`", "")
+    if key.required != "no":
+        assert plain == "", "a required key has no default"
+    elif field.is_required():
+        assert plain, "the default depends on other keys: the table says how"
+    else:
+        assert plain == value_text(field.get_default(call_default_factory=True))
+    assert row.meaning
+    assert ("none" in row.type) == (
+        isinstance(key.kind, Optional) or (isinstance(key.kind, Choice) and "none" in key.kind.symbols)
+    )
+    if isinstance(key.kind, Choice):
+        assert all(symbol in row.type + row.meaning for symbol in key.kind.symbols)
+
+
+def test_the_required_keys_are_listed() -> None:
+    text = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
+    found = re.search(r"^Required to compile: (.*?)\. To train also\s(.*?)\. ", text, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    for listed, required in zip(found.groups(), ("always", "to train"), strict=True):
+        assert re.findall(r"`(\S+)`", listed) == [name for name, key in KEYS.items() if key.required == required]
