@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import torch
-from hvaedsl_runtime.data import open_split, preparation
 
 import hvaedsl
+from hvaedsl_runtime.data import open_split, preparation
 
 
 def main(run: Path | None = None) -> None:

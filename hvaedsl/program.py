@@ -11,7 +11,7 @@ from hvaedsl.diagnostic import Diagnostic, Severity
 from hvaedsl.elaborate.build import build_bridge
 from hvaedsl.elaborate.collect import collect
 from hvaedsl.elaborate.inheritance import load_chain, override_sources
-from hvaedsl.elaborate.resolve import Resolved, missing_to_train, resolve
+from hvaedsl.elaborate.resolve import missing_to_train, resolve
 from hvaedsl.errors import SpecError, UsageError
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.ir.spec import Spec, TrainingSpec
@@ -21,7 +21,7 @@ from hvaedsl.lowering.plan import make_plan
 from hvaedsl.passes.base import Unit
 from hvaedsl.passes.cost import Cost, cost
 from hvaedsl.passes.gradient import unreached
-from hvaedsl.passes.pipeline import analyse, check, transform, verified
+from hvaedsl.passes.pipeline import analyse, check, transform, verify_stages
 from hvaedsl.passes.sharing import WeightGroup, weight_groups
 from hvaedsl.render.dot import dot_source
 from hvaedsl.render.output import render
@@ -132,32 +132,31 @@ def compile_source(source: Source, *, lets: Overrides | None = None, sets: Overr
         complete=chain.complete,
     )
     found = [*chain.diagnostics, *collected.diagnostics]
-    document = chain.documents[-1]
     if not chain.complete:
         return Compilation(None, chain.documents, _sorted(found, source))
     resolved = resolve(_stem(source), source, collected, complete=chain.complete)
     found += resolved.diagnostics
-    bridge = transform(build_bridge(resolved.spec))
+    stages = transform(build_bridge(resolved.spec))
+    bridge = stages[-1].bridge
     unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, analyse(bridge))
     found += check(unit, resolved.poisoned)
     if any(item.severity is Severity.ERROR for item in found):
         errors = [item for item in found if item.severity is Severity.ERROR]
         return Compilation(None, chain.documents, _sorted(errors, source))
-    program = _make(document, resolved, tuple(found))
-    return Compilation(program, chain.documents, _sorted(found, source))
+    verify_stages(stages)
+    return Compilation(_make(unit, tuple(found)), chain.documents, _sorted(found, source))
 
 
-def _make(document: ast.Document, resolved: Resolved, advice: tuple[Diagnostic, ...]) -> Program:
-    bridge = verified(build_bridge(resolved.spec))
+def _make(unit: Unit, advice: tuple[Diagnostic, ...]) -> Program:
     return Program(
-        name=resolved.spec.name,
-        document=document,
-        spec=resolved.spec,
-        origins=resolved.origins,
-        bridge=bridge,
-        cost=cost(bridge),
-        weight_groups=weight_groups(bridge),
-        without_gradient=without_gradient(bridge, unreached(bridge)),
+        name=unit.spec.name,
+        document=unit.documents[-1],
+        spec=unit.spec,
+        origins=unit.origins,
+        bridge=unit.bridge,
+        cost=unit.analysis(cost),
+        weight_groups=unit.analysis(weight_groups),
+        without_gradient=without_gradient(unit.bridge, unit.analysis(unreached)),
         advice=advice,
     )
 

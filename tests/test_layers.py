@@ -33,9 +33,10 @@ ALLOWED: dict[str, set[str]] = {
     "render": BOTTOM | {"ir"},
     "report": BOTTOM | {"catalog", "ir", "passes"},
     "program": BOTTOM | {"shipped", "syntax", "ir", "elaborate", "passes", "lowering", "render"},
-    "linting": BOTTOM | {"catalog", "program"},
+    "spec_files": BOTTOM | {"catalog", "program"},
     "hvaedsl": BOTTOM | {"program"},
-    "cli": BOTTOM | {"hvaedsl", "catalog", "syntax", "ir", "report", "render", "program", "linting", "hvaedsl_runtime"},
+    "cli": BOTTOM
+    | {"hvaedsl", "catalog", "syntax", "ir", "report", "render", "program", "spec_files", "hvaedsl_runtime"},
     "hvaedsl_runtime": BOTTOM | {"hvaedsl", "ir", "program", "lowering"},
 }
 

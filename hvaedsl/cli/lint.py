@@ -25,9 +25,9 @@ def lint(
     """
     from rich.console import Console
 
-    from hvaedsl.linting import lint_files, spec_files
     from hvaedsl.report.as_json import to_json
     from hvaedsl.report.full import print_full
+    from hvaedsl.spec_files import lint_files, spec_files
 
     files = [file for path in paths for file in spec_files(path)]
     found = lint_files(files, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"))

@@ -14,6 +14,7 @@ from hvaedsl.cli.explain import explain
 from hvaedsl.cli.lint import lint
 from hvaedsl.cli.sample import sample
 from hvaedsl.cli.show import show
+from hvaedsl.cli.table import table
 from hvaedsl.cli.train import train
 from hvaedsl.errors import CompilerBug, RunError, SpecError, UsageError
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command("compile")(compile_spec)
 app.command()(show)
 app.command()(lint)
+app.command()(table)
 app.command()(explain)
 app.command()(train)
 app.command("eval")(evaluate)

@@ -28,6 +28,7 @@ from hvaedsl.ir.kinds import (
 )
 
 Binarize = Literal["none", "threshold", "dynamic"]
+NllStatus = Literal["confirmed", "probable", "unverified"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 
 
@@ -153,6 +154,9 @@ class PaperSpec(Section):
     parameters: Annotated[float | None, Key(Optional(Number(above=0)), "published parameter count")] = None
     depth: Annotated[int | None, Key(Optional(Whole(1)), "published stochastic depth")] = None
     nll: Annotated[float | None, Key(Optional(Number()), "published likelihood, in the data set's unit")] = None
+    nll_status: Annotated[
+        NllStatus, Key(Choice(("confirmed", "probable", "unverified")), "how sure the published likelihood is")
+    ] = "unverified"
 
 
 class Spec(BaseModel):

@@ -45,7 +45,9 @@ def _values(spec: Spec, section: str) -> Iterator[tuple[str, object]]:
 
 def _implied(spec: Spec, section: str, name: str, value: object) -> bool:
     """What cannot or need not be written: unset keys without a `none`, and what the data set says itself."""
-    if section == "paper" or (section == "train" and name in ("steps", "batch_size", "learning_rate")):
+    if section == "paper":
+        return value is None or (name == "nll_status" and spec.paper.nll is None)
+    if section == "train" and name in ("steps", "batch_size", "learning_rate"):
         return value is None
     return section == "data" and name in ("channels", "resolution", "levels") and spec.data.dataset in DATASETS
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.ir.bridge import Bridge
@@ -36,11 +37,29 @@ ERROR_RULES: tuple[Rule, ...] = (
 ADVICE_RULES: tuple[Rule, ...] = (*without_gradient.RULES, *unused_widths.RULES, *missing_mix_in.RULES)
 
 
-def transform(bridge: Bridge) -> Bridge:
-    """Run the transforms, without the verifier: the bridge of a wrong spec is not valid, and its rules say why."""
+@dataclass(frozen=True)
+class Stage:
+    """A bridge, and the pass that left it."""
+
+    name: str
+    bridge: Bridge
+
+
+def transform(bridge: Bridge) -> tuple[Stage, ...]:
+    """The bridge as it was built, and as each transform left it.
+
+    Nothing is verified yet: the bridge of a wrong spec is not valid, and its rules say why.
+    """
+    stages = [Stage("building", bridge)]
     for step in TRANSFORMS:
-        bridge = step.run(bridge)
-    return bridge
+        stages.append(Stage(type(step).__name__, step.run(stages[-1].bridge)))
+    return tuple(stages)
+
+
+def verify_stages(stages: tuple[Stage, ...]) -> None:
+    """Verify every stage of a spec without errors. Raises `CompilerBug` for a pass that left an invalid bridge."""
+    for stage in stages:
+        verify(stage.bridge, after=stage.name)
 
 
 def check(unit: Unit, poisoned: frozenset[str]) -> tuple[Diagnostic, ...]:
@@ -52,15 +71,6 @@ def check(unit: Unit, poisoned: frozenset[str]) -> tuple[Diagnostic, ...]:
 def analyse(bridge: Bridge) -> Mapping[Callable[..., object], object]:
     """The result of every analysis, by its function."""
     return {analysis: analysis(bridge) for analysis in ANALYSES}
-
-
-def verified(bridge: Bridge) -> Bridge:
-    """The same bridge, verified after each transform; for specs without errors."""
-    verify(bridge, after="building")
-    for step in TRANSFORMS:
-        bridge = step.run(bridge)
-        verify(bridge, after=type(step).__name__)
-    return bridge
 
 
 def _run(rules: tuple[Rule, ...], unit: Unit, poisoned: frozenset[str]) -> tuple[Diagnostic, ...]:

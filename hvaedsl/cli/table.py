@@ -1,0 +1,36 @@
+"""`hvaedsl table`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hvaedsl.cli.options import Lets, Sets, pairs
+
+
+def table(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Spec files, or folders of them.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    sets: Sets = None,
+    lets: Lets = None,
+) -> None:
+    """Print models side by side: parameters, depth, latents, FLOPs and memory, beside the published figures.
+
+    A base that lacks what a model needs has no row. The exit code is 0 whether or not a figure deviates.
+
+    Example: [bold]hvaedsl table specs/[/]
+    """
+    from rich.console import Console
+
+    from hvaedsl.report.model_table import model_table, model_table_json
+    from hvaedsl.spec_files import load_models, spec_files
+
+    files = [file for path in paths for file in spec_files(path)]
+    programs = load_models(files, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"))
+    models = [(program.spec, program.cost) for program in programs]
+    if as_json:
+        typer.echo(model_table_json(models))
+        return
+    console = Console()
+    Console(width=max(console.width, 130) if not console.is_terminal else None).print(model_table(models))

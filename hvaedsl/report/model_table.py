@@ -1,0 +1,84 @@
+"""Several models side by side, beside what was published of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from hvaedsl.ir.spec import Spec
+from hvaedsl.passes.cost import Cost
+from hvaedsl.report.cost_table import short_count, size
+
+Model = tuple[Spec, Cost]
+
+
+def model_table(models: Sequence[Model]) -> Table:
+    """One row a model: counted figures, and the published ones behind them where the spec cites any."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+        caption="* deviates from the published figure   ? published, but not confirmed   memory: float32, batch 1",
+        caption_justify="left",
+    )
+    table.add_column("model", no_wrap=True)
+    for heading in ("parameters", "published", "depth", "published", "latents", "FLOPs", "memory", "likelihood"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("source")
+    for spec, cost in models:
+        table.add_row(*_row(spec, cost))
+    return table
+
+
+def model_table_json(models: Sequence[Model]) -> str:
+    """The same as JSON: a list of objects."""
+    return json.dumps([_record(spec, cost) for spec, cost in models], indent=2)
+
+
+def parameters_deviate(counted: int, published: float) -> bool:
+    """Whether a count is further from a printed figure than its last digit allows; at most one per cent is allowed."""
+    unit = 1
+    while published >= 10 * unit and published % (10 * unit) == 0:
+        unit *= 10
+    return abs(counted - published) > min(unit, 0.01 * published)
+
+
+def _row(spec: Spec, cost: Cost) -> list[str]:
+    paper = spec.paper
+    parameters = "" if paper.parameters is None else short_count(paper.parameters)
+    if paper.parameters is not None and parameters_deviate(cost.parameters, paper.parameters):
+        parameters += "*"
+    depth = "" if paper.depth is None else f"{paper.depth}{'*' if paper.depth != cost.stochastic_depth else ''}"
+    nll = "" if paper.nll is None else f"{paper.nll:g}{'' if paper.nll_status == 'confirmed' else '?'}"
+    return [
+        spec.name,
+        f"{cost.parameters:,}",
+        parameters,
+        f"{cost.stochastic_depth:,}",
+        depth,
+        f"{cost.latents:,}",
+        short_count(cost.flops_per_image),
+        size(cost.activation_bytes(1)),
+        nll,
+        paper.table or "",
+    ]
+
+
+def _record(spec: Spec, cost: Cost) -> dict[str, Any]:
+    paper = spec.paper
+    return {
+        "name": spec.name,
+        "parameters": cost.parameters,
+        "stochastic_depth": cost.stochastic_depth,
+        "latents": cost.latents,
+        "flops_per_image": cost.flops_per_image,
+        "activation_bytes_float32": cost.activation_bytes(1),
+        "published": paper.model_dump(),
+        "parameters_deviate": paper.parameters is not None and parameters_deviate(cost.parameters, paper.parameters),
+        "depth_deviates": paper.depth is not None and paper.depth != cost.stochastic_depth,
+    }
