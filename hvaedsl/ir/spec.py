@@ -28,6 +28,7 @@ from hvaedsl.ir.kinds import (
 )
 
 Binarize = Literal["none", "threshold", "dynamic"]
+LearningRateSchedule = Literal["constant", "cosine", "step"]
 NllStatus = Literal["confirmed", "probable", "unverified"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 
@@ -107,6 +108,18 @@ class ModelSpec(Section):
         return max(1, int(self.width_at(resolution) * self.bottleneck))
 
 
+class KLSpec(Section):
+    """`train { kl { } }`: how the rate enters the training objective. Evaluation always takes the whole bound."""
+
+    warmup_steps: Annotated[int, Key(Whole(0), "steps over which the weight of the rate rises from 0 to 1")] = 0
+    free_nats: Annotated[
+        float, Key(Number(minimum=0), "a layer's KL below this, per image, costs this and is not pressed down")
+    ] = 0.0
+    sampled_layers: Annotated[
+        int | None, Key(Optional(Whole(1)), "layers whose KL a step adds up, scaled to all; none takes every layer")
+    ] = None
+
+
 class TrainSpec(Section):
     """`train { }`: the training run."""
 
@@ -114,6 +127,9 @@ class TrainSpec(Section):
     batch_size: Annotated[int | None, Key(Whole(1), "images per process and step", required="to train")] = None
     learning_rate: Annotated[float | None, Key(Number(above=0), "AdamW's learning rate", required="to train")] = None
     lr_warmup_steps: Annotated[int, Key(Whole(0), "steps of linear warm-up")] = 100
+    lr_schedule: Annotated[
+        LearningRateSchedule, Key(Choice(("constant", "cosine", "step")), "the learning rate after the warm-up")
+    ] = "constant"
     weight_decay: Annotated[float, Key(Number(minimum=0), "AdamW's weight decay, on all parameters")] = 0.01
     betas: Annotated[tuple[float, float], Key(Pair(Number(minimum=0, below=1)), "AdamW's betas")] = (0.9, 0.9)
     clip_norm: Annotated[float | None, Key(Optional(Number(above=0)), "the gradient norm is clipped to this")] = 200.0
@@ -124,9 +140,13 @@ class TrainSpec(Section):
     precision: Annotated[Precision, Key(Choice(("float32", "tf32", "bfloat16")), "arithmetic of the forward pass")] = (
         "float32"
     )
+    recompute_every: Annotated[
+        int | None, Key(Optional(Whole(1)), "activations are kept every so many blocks, and recomputed in between")
+    ] = None
     seed: Annotated[int, Key(Whole(0), "seed of weights, order, noise and binarisation")] = 0
     eval_every: Annotated[int, Key(Whole(1), "steps between two evaluations")] = 1000
     save_every: Annotated[int, Key(Whole(1), "steps between two checkpoints")] = 1000
+    kl: KLSpec = KLSpec()
 
 
 class TrainingSpec(TrainSpec):
@@ -172,13 +192,24 @@ class Spec(BaseModel):
     paper: PaperSpec
 
 
+# By dotted path; a section inside another stands behind it.
 SECTIONS: Mapping[str, type[Section]] = {
     "data": DataSpec,
     "model": ModelSpec,
     "train": TrainSpec,
+    "train.kl": KLSpec,
     "sample": SampleSpec,
     "paper": PaperSpec,
 }
+
+
+def section_of(spec: Spec, path: str) -> Section:
+    """The section at a dotted path, such as `train.kl`."""
+    found: BaseModel = spec
+    for name in path.split("."):
+        found = getattr(found, name)
+    assert isinstance(found, Section)
+    return found
 
 
 def keys(section: type[Section]) -> dict[str, Key]:

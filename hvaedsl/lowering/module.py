@@ -7,17 +7,22 @@ Images are [B, H, W, C] outside and [B, channels, R, R] inside.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar, TypeVarTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from hvaedsl.lowering.plan import Apply, BlockModule, Plan, TopDown
+from hvaedsl.lowering.plan import Apply, BlockModule, Downsample, Plan, TopDown
 from hvaedsl.nn.blocks import Bottleneck, conv
 from hvaedsl.nn.cells import VDVAECell
 from hvaedsl.nn.likelihoods import Bernoulli, Likelihood, MixtureOfLogistics
 from hvaedsl.nn.resolution import average_pool, mix_in, pad_channels
+
+A = TypeVarTuple("A")
+S = TypeVar("S")
+T = TypeVar("T")
 
 Noise = Callable[[int, tuple[int, ...]], Tensor]
 Temperature = float | Mapping[int, float]
@@ -41,20 +46,28 @@ class Encoder(nn.Module):
         self.stem = conv(plan.image_channels, plan.width, 3)
         self.blocks = nn.ModuleDict({block.name: _residual_block(block, plan) for block in plan.encoder_blocks})
 
-    def forward(self, x: Tensor) -> dict[int, Tensor]:
+    def forward(self, x: Tensor, recompute_every: int | None = None) -> dict[int, Tensor]:
         """[B, H, W, C] -> the activations that the decoder reads, each [B, channels, R, R], by slot."""
         x = self.stem(x.permute(0, 3, 1, 2).contiguous())
         kept: dict[int, Tensor] = {}
         if self.plan.stem_slot is not None:
             kept[self.plan.stem_slot] = x
-        for step in self.plan.encoder_steps:
+        for steps in segments(self.plan.encoder_steps, recompute_every):
+            x, more = computed_again(recompute_every is not None, self.walk, x, steps)
+            kept |= more
+        return kept
+
+    def walk(self, x: Tensor, steps: Sequence[Apply | Downsample]) -> tuple[Tensor, dict[int, Tensor]]:
+        """Some steps from a state [B, channels, R, R]: the state behind them, and the activations to keep, by slot."""
+        kept: dict[int, Tensor] = {}
+        for step in steps:
             if isinstance(step, Apply):
                 x = self.blocks[step.block](x)
             else:
                 x = pad_channels(average_pool(x, step.factor), step.channels)
             if step.slot is not None:
                 kept[step.slot] = x
-        return kept
+        return x, kept
 
 
 class Decoder(nn.Module):
@@ -96,17 +109,33 @@ class Decoder(nn.Module):
             return state
         return mix_in(state, states[step.source], step.resolution // step.source)
 
-    def infer(self, kept: Mapping[int, Tensor], noise: Noise) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    def infer(
+        self, kept: Mapping[int, Tensor], noise: Noise, recompute_every: int | None = None
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         """With z from the posterior: the final state [B, width, H, W], every z, and every KL in nats, [B]."""
         states = self.begin(next(iter(kept.values())).shape[0])
-        zs, kls_nats = [], []
-        for step in self.plan.decoder_steps:
-            state = self.enter(step, states)
+        zs: list[Tensor] = []
+        kls_nats: list[Tensor] = []
+        for steps in segments(self.plan.decoder_steps, recompute_every):
+            states, more_zs, more_kls = computed_again(
+                recompute_every is not None, self.descend, states, kept, noise, steps
+            )
+            zs += more_zs
+            kls_nats += more_kls
+        return self.finish(states), zs, kls_nats
+
+    def descend(
+        self, states: Mapping[int, Tensor], kept: Mapping[int, Tensor], noise: Noise, steps: Sequence[TopDown]
+    ) -> tuple[dict[int, Tensor], list[Tensor], list[Tensor]]:
+        """Some steps with z from the posterior: the states behind them, their z, and their KL in nats, [B]."""
+        after, zs, kls_nats = dict(states), [], []
+        for step in steps:
+            state = self.enter(step, after)
             eps = noise(step.layer, (state.shape[0], step.latent, step.resolution, step.resolution))
-            states[step.resolution], z, kl_nats = self.block(step)(state, kept[step.slot], eps)
+            after[step.resolution], z, kl_nats = self.block(step)(state, kept[step.slot], eps)
             zs.append(z)
             kls_nats.append(kl_nats)
-        return self.finish(states), zs, kls_nats
+        return after, zs, kls_nats
 
     def generate(self, batch: int, latents: Sequence[Tensor], temperature: Temperature, noise: Noise) -> Tensor:
         """With the given z as far as they go and the prior's from there: the final state [batch, width, H, W]."""
@@ -134,6 +163,8 @@ class HierarchicalVAE(nn.Module):
         self.encoder = Encoder(plan)
         self.decoder = Decoder(plan)
         self.likelihood = _likelihood(plan)
+        # Activation checkpointing: keep the state every so many blocks, compute the rest again when it is needed.
+        self.recompute_every: int | None = None
         self._published_names = published_names
 
     @property
@@ -146,7 +177,7 @@ class HierarchicalVAE(nn.Module):
 
         `noise(layer, shape)` gives the standard normals of a stochastic layer; torch's generator where it is None.
         """
-        state, _, kls_nats = self.decoder.infer(self._kept(x), noise or self._noise)
+        state, _, kls_nats = self.decoder.infer(self._kept(x), noise or self._noise, self.recompute_every)
         distortion = self.likelihood.nll_nats_per_dim(state, target)
         kl_nats = torch.stack(kls_nats)
         rate = kl_nats.sum(dim=0) / math.prod(target.shape[1:])
@@ -216,10 +247,23 @@ class HierarchicalVAE(nn.Module):
         size, channels = self.plan.image_resolution, self.plan.image_channels
         if x.ndim != 4 or tuple(x.shape[1:]) != (size, size, channels):
             raise ValueError(f"images are [B, {size}, {size}, {channels}], not {list(x.shape)}")
-        return cast(dict[int, Tensor], self.encoder(x))
+        return cast(dict[int, Tensor], self.encoder(x, self.recompute_every))
 
     def _noise(self, _: int, shape: tuple[int, ...]) -> Tensor:
         return torch.randn(shape, dtype=self.decoder.gain.dtype, device=self.decoder.gain.device)
+
+
+def segments(steps: Sequence[S], every: int | None) -> Iterator[Sequence[S]]:
+    """The steps in runs of `every`; all in one where it is None."""
+    length = every or max(1, len(steps))
+    return (steps[start : start + length] for start in range(0, len(steps), length))
+
+
+def computed_again(checkpointed: bool, function: Callable[[*A], T], *args: *A) -> T:
+    """The function's value; where `checkpointed`, what it saves for the backward pass is computed again there."""
+    if not checkpointed or not torch.is_grad_enabled():
+        return function(*args)
+    return checkpoint(function, *args, use_reentrant=False)
 
 
 def _take(rest: dict[str, Tensor], names: tuple[str, ...], parameter: Tensor) -> Tensor:

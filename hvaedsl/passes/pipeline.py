@@ -16,6 +16,7 @@ from hvaedsl.passes.rules import (
     decoder_walk,
     encoder_walk,
     missing_mix_in,
+    sampled_layers,
     shared_shapes,
     size,
     unused_widths,
@@ -33,6 +34,7 @@ ERROR_RULES: tuple[Rule, ...] = (
     *widths.RULES,
     *shared_shapes.RULES,
     *size.RULES,
+    *sampled_layers.RULES,
 )
 ADVICE_RULES: tuple[Rule, ...] = (*without_gradient.RULES, *unused_widths.RULES, *missing_mix_in.RULES)
 

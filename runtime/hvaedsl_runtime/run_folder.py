@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hvaedsl.errors import RunError
-from hvaedsl.ir.spec import SECTIONS, Spec, keys
+from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
 
 RUNS = Path("runs")
 
@@ -91,14 +91,15 @@ def write_whole(path: Path, text: str) -> None:
 def check_same_run(folder: RunFolder, before: Spec, now: Spec) -> None:
     """Raise RunError (5), naming the keys, where a run would be resumed under another spec.
 
-    Keys in CHANGEABLE may differ; so may the name.
+    Keys in CHANGEABLE may differ; so may the name. A learning rate that falls towards the last step fixes the steps.
     """
+    changeable = CHANGEABLE if now.train.lr_schedule == "constant" else CHANGEABLE - {"train.steps"}
     differences = [
         f"{name}.{key}: {_written(old)} in the run, {_written(new)} now"
         for name, section in SECTIONS.items()
         for key in keys(section)
-        if (old := getattr(getattr(before, name), key)) != (new := getattr(getattr(now, name), key))
-        and f"{name}.{key}" not in CHANGEABLE
+        if (old := getattr(section_of(before, name), key)) != (new := getattr(section_of(now, name), key))
+        and f"{name}.{key}" not in changeable
     ]
     if differences:
         raise RunError(

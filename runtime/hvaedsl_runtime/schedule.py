@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import math
 
-def warmed_up_learning_rate(learning_rate: float, step: int, warmup_steps: int) -> float:
-    """Linear warm-up, then constant: the rate of step 0 is 0, that of step `warmup_steps` is `learning_rate`.
+from hvaedsl.ir.spec import TrainingSpec
 
-    Steps count from 0, skipped updates included (openai/vdvae; Falck, Williams et al. 2022, Table G.2: 100 steps).
+# The schedule `step`: a late drop, as Falck, Williams et al. 2022, Appendix F, suggest; when and by how much is ours.
+LATE_PART = 0.2
+LATE_FACTOR = 0.1
+
+
+def learning_rate_at(step: int, training: TrainingSpec) -> float:
+    """Linear warm-up, then the schedule: the rate of step 0 is 0, that of step `lr_warmup_steps` the full one.
+
+    Steps count from 0, skipped updates included (openai/vdvae; Falck, Williams et al. 2022, Table G.2: 100 steps of
+    warm-up, then constant).
     """
-    if step >= warmup_steps:
-        return learning_rate
-    return learning_rate * step / warmup_steps
+    warmup = training.lr_warmup_steps
+    if step < warmup:
+        return training.learning_rate * step / warmup
+    return training.learning_rate * _factor(step, training)
+
+
+def _factor(step: int, training: TrainingSpec) -> float:
+    match training.lr_schedule:
+        case "constant":
+            return 1.0
+        case "cosine":
+            progress = (step - training.lr_warmup_steps) / max(1, training.steps - training.lr_warmup_steps)
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        case "step":
+            return LATE_FACTOR if step >= (1 - LATE_PART) * training.steps else 1.0

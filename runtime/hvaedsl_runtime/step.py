@@ -17,14 +17,16 @@ from hvaedsl.ir.spec import Precision, TrainingSpec
 from hvaedsl.lowering.module import HierarchicalVAE, Noise, Output
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.ema import ExponentialMovingAverage
-from hvaedsl_runtime.schedule import warmed_up_learning_rate
+from hvaedsl_runtime.objective import Objective, dimensions_of
+from hvaedsl_runtime.schedule import learning_rate_at
 
 ADAMW_EPS = 1e-8
 
 
 class LossTerms(NamedTuple):
-    """Means over a batch in nats per dimension; scalars. loss = distortion + rate."""
+    """Means over a batch in nats per dimension; scalars. loss = distortion + rate; `objective` is what is trained."""
 
+    objective: Tensor
     loss: Tensor
     distortion: Tensor
     rate: Tensor
@@ -33,14 +35,20 @@ class LossTerms(NamedTuple):
 class LossModule(nn.Module):
     """What DistributedDataParallel wraps: a model whose output is its loss terms alone."""
 
-    def __init__(self, model: HierarchicalVAE) -> None:
+    def __init__(self, model: HierarchicalVAE, objective: Objective) -> None:
         super().__init__()
         self.model = model
+        self.objective = objective
 
-    def forward(self, x: Tensor, target: Tensor, noise: Noise) -> LossTerms:
-        """The loss terms of one batch, x and target [B, H, W, C]."""
+    def forward(self, x: Tensor, target: Tensor, noise: Noise, step: int) -> LossTerms:
+        """The loss terms of one batch, x and target [B, H, W, C], at a step counted from 0."""
         out: Output = self.model(x, target, noise)
-        return LossTerms(out.loss_nats_per_dim, out.distortion_nats_per_dim.mean(), out.rate_nats_per_dim.mean())
+        return LossTerms(
+            self.objective(out, step, dimensions_of(target)),
+            out.loss_nats_per_dim,
+            out.distortion_nats_per_dim.mean(),
+            out.rate_nats_per_dim.mean(),
+        )
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,8 @@ class TrainingStep:
             eps=ADAMW_EPS,
             weight_decay=training.weight_decay,
         )
-        self._loss: nn.Module = LossModule(model)
+        model.recompute_every = training.recompute_every
+        self._loss: nn.Module = LossModule(model, Objective(training.kl, training.seed))
         if processes.world_size > 1:
             # A convolution of one input channel has two valid layouts, and the warning fires where they differ.
             warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
@@ -96,14 +105,14 @@ class TrainingStep:
         """Train on this process's part of the batch of step `step` (from 0), x and target [B, H, W, C]."""
         self.optimizer.zero_grad(set_to_none=True)
         with autocast(self.training.precision, self.processes.device):
-            terms: LossTerms = self._loss(x, target, noise)
-        terms.loss.backward()  # type: ignore[no-untyped-call]  # torch's
+            terms: LossTerms = self._loss(x, target, noise, step)
+        terms.objective.backward()  # type: ignore[no-untyped-call]  # torch's
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         norm = get_total_norm(gradients)
-        means = self.processes.mean(torch.stack(terms).detach())
+        means = self.processes.mean(torch.stack(terms[1:]).detach())
         # The step's one wait for the device.
         loss, distortion, rate, gradient_norm = torch.cat((means.double(), norm.double().reshape(1))).tolist()
-        learning_rate = warmed_up_learning_rate(self.training.learning_rate, step, self.training.lr_warmup_steps)
+        learning_rate = learning_rate_at(step, self.training)
         applied = is_applied(gradient_norm, self.training.skip_above)
         if applied:
             self._update(norm, learning_rate)
