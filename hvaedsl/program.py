@@ -136,7 +136,7 @@ def compile_source(source: Source, *, lets: Overrides | None = None, sets: Overr
         return Compilation(None, chain.documents, _sorted(found, source))
     resolved = resolve(_stem(source), source, collected, complete=chain.complete)
     found += resolved.diagnostics
-    stages = transform(build_bridge(resolved.spec))
+    stages = transform(build_bridge(resolved.spec), resolved.spec)
     bridge = stages[-1].bridge
     unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, analyse(bridge))
     found += check(unit, resolved.poisoned)

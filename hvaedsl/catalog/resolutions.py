@@ -270,6 +270,26 @@ class TooManyParameters(Diagnostic):
     limit: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class UnequalCounts(Diagnostic):
+    """HV315."""
+
+    code = "HV315"
+    title = "at {resolution} the encoder applies {encoder} and the decoder {decoder}; synchronous processing pairs them"
+    label = "{decoder} applications at {resolution} in the decoder"
+    help = "make the counts equal (the block of `{resolution}dK` counts here), or leave the processing asynchronous"
+    why = (
+        "With `processing = synchronous` the k-th application of the decoder at R reads the k-th from the last block "
+        "of the encoder at R: without a partner there is nothing to read, and an unread block learns nothing."
+    )
+    bad = spec(model="width = 16  latent = 4  processing = synchronous", decoder="4x1, 8m4, 8x3")
+    good = spec(model="width = 16  latent = 4  processing = synchronous", decoder="4x1, 8m4, 8x2")
+
+    resolution: int
+    encoder: int
+    decoder: int
+
+
 KINDS: tuple[type[Diagnostic], ...] = (
     EncoderStart,
     EncoderJump,
@@ -285,4 +305,5 @@ KINDS: tuple[type[Diagnostic], ...] = (
     WidthFalls,
     TooManyApplications,
     TooManyParameters,
+    UnequalCounts,
 )

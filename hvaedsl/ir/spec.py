@@ -30,6 +30,7 @@ from hvaedsl.ir.kinds import (
 Binarize = Literal["none", "threshold", "dynamic"]
 LearningRateSchedule = Literal["constant", "cosine", "step"]
 NllStatus = Literal["confirmed", "probable", "unverified"]
+Processing = Literal["asynchronous", "synchronous"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 
 
@@ -98,6 +99,10 @@ class ModelSpec(Section):
     likelihood: Annotated[Likelihood, Key(LikelihoodCall(), "the likelihood of a pixel")] = Likelihood(
         name="mixture_of_logistics", mixtures=10
     )
+
+    processing: Annotated[
+        Processing, Key(Choice(("asynchronous", "synchronous")), "which encoder activation a decoder block reads")
+    ] = "asynchronous"
 
     def width_at(self, resolution: int) -> int:
         """Channels of the residual state at a resolution."""

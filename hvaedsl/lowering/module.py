@@ -184,7 +184,10 @@ class HierarchicalVAE(nn.Module):
         return Output((distortion + rate).mean(), distortion, rate, kl_nats)
 
     def encode(self, x: Tensor) -> dict[int, Tensor]:
-        """{R: the activation at R that the decoder reads, [B, channels, R, R]} of images x [B, H, W, C]."""
+        """{R: the activation at R that the decoder reads, [B, channels, R, R]} of images x [B, H, W, C].
+
+        Under synchronous processing every block reads one of its own; this is the one that is read last.
+        """
         kept = self._kept(x)
         return {resolution: kept[slot] for slot, resolution in self.plan.slots.items()}
 

@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from hvaedsl.ir.bridge import Bridge, Pool, TopDownBlock, output_resolution
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, Operation, Pool, TopDownBlock, output_resolution
+from hvaedsl.ir.spec import Processing
 
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """Asynchronous processing: every block at R reads the encoder's last activation at R.
+    """Fill in `reads` (Falck, Williams et al. 2022, G.4.5). A block without an activation to read stays unconnected.
 
-    The block of a `d` entry and its pooling are one step of the published code, whose output belongs to the lower
-    resolution: at R the decoder reads what entered it (openai/vdvae, Encoder.forward; called asynchronous in Falck,
-    Williams et al. 2022, G.4.5). A block at a resolution without activation stays unconnected.
+    Asynchronous: every block at R reads the encoder's last activation at R. The block of a `d` entry and its pooling
+    are one step of the published code, whose output belongs to the lower resolution: at R the decoder reads what
+    entered it (openai/vdvae, Encoder.forward).
+
+    Synchronous: the k-th application at R reads the output of the k-th from the last encoder block at R, before
+    pooling; the block of a `d` entry counts at R.
     """
+
+    processing: Processing = "asynchronous"
 
     def run(self, bridge: Bridge) -> Bridge:
         """The bridge with `reads` filled in."""
-        pooled = {index - 1 for index, op in bridge.encoder if isinstance(op, Pool)}
-        last = {output_resolution(op): index for index, op in bridge.encoder if index not in pooled}
-        return replace(
-            bridge,
-            operations=tuple(
-                replace(op, reads=last.get(op.resolution)) if isinstance(op, TopDownBlock) else op
-                for op in bridge.operations
-            ),
-        )
+        connect = _synchronous if self.processing == "synchronous" else _asynchronous
+        return replace(bridge, operations=tuple(connect(bridge)))
+
+
+def _asynchronous(bridge: Bridge) -> Iterator[Operation]:
+    pooled = {index - 1 for index, op in bridge.encoder if isinstance(op, Pool)}
+    last = {output_resolution(op): index for index, op in bridge.encoder if index not in pooled}
+    for op in bridge.operations:
+        yield replace(op, reads=last.get(op.resolution)) if isinstance(op, TopDownBlock) else op
+
+
+def _synchronous(bridge: Bridge) -> Iterator[Operation]:
+    waiting: dict[int, list[int]] = {}
+    for index, encoder_op in bridge.encoder:
+        if isinstance(encoder_op, EncoderBlock):
+            waiting.setdefault(encoder_op.resolution, []).append(index)
+    for op in bridge.operations:
+        if isinstance(op, TopDownBlock):
+            stack = waiting.get(op.resolution)
+            yield replace(op, reads=stack.pop() if stack else None)
+        else:
+            yield op

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.ir.bridge import Bridge
+from hvaedsl.ir.spec import Spec
 from hvaedsl.passes.base import Rule, Transform, Unit
 from hvaedsl.passes.connection import Connect
 from hvaedsl.passes.cost import cost
@@ -19,6 +20,7 @@ from hvaedsl.passes.rules import (
     sampled_layers,
     shared_shapes,
     size,
+    synchronous_counts,
     unused_widths,
     widths,
     without_gradient,
@@ -26,7 +28,6 @@ from hvaedsl.passes.rules import (
 from hvaedsl.passes.sharing import weight_groups
 from hvaedsl.passes.verify import verify
 
-TRANSFORMS: tuple[Transform, ...] = (Connect(),)
 ANALYSES: tuple[Callable[[Bridge], object], ...] = (cost, weight_groups, unreached, abandoned_states)
 ERROR_RULES: tuple[Rule, ...] = (
     *encoder_walk.RULES,
@@ -34,6 +35,7 @@ ERROR_RULES: tuple[Rule, ...] = (
     *widths.RULES,
     *shared_shapes.RULES,
     *size.RULES,
+    *synchronous_counts.RULES,
     *sampled_layers.RULES,
 )
 ADVICE_RULES: tuple[Rule, ...] = (*without_gradient.RULES, *unused_widths.RULES, *missing_mix_in.RULES)
@@ -47,13 +49,18 @@ class Stage:
     bridge: Bridge
 
 
-def transform(bridge: Bridge) -> tuple[Stage, ...]:
+def transforms(spec: Spec) -> tuple[Transform, ...]:
+    """The transforms of a spec, with its options, in their order."""
+    return (Connect(spec.model.processing),)
+
+
+def transform(bridge: Bridge, spec: Spec) -> tuple[Stage, ...]:
     """The bridge as it was built, and as each transform left it.
 
     Nothing is verified yet: the bridge of a wrong spec is not valid, and its rules say why.
     """
     stages = [Stage("building", bridge)]
-    for step in TRANSFORMS:
+    for step in transforms(spec):
         stages.append(Stage(type(step).__name__, step.run(stages[-1].bridge)))
     return tuple(stages)
 

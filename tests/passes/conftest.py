@@ -36,6 +36,7 @@ MODELS = {
     "bernoulli": text(channels=1, likelihood="bernoulli"),
     "single_resolution": text(encoder="8x3", decoder="8x3"),
     "padded_widths": text(more="widths = {4: 16, 2: 24}", encoder="8x1,8d2,4x1,4d2,2x2", decoder="2x1,4m2,4x1,8m4,8x1"),
+    "synchronous": text(more="processing = synchronous", encoder="8x1, 8d2, 4r2", decoder="4x2, 8m4, 8x1"),
     "narrow": text(more="bottleneck = 0.01"),
     "down_to_1": text(encoder="8x1, 8d2, 4d2, 2d2, 1x2", decoder="1x2, 2m1, 4m2, 8m4"),
     "no_power_of_two": text(resolution=12, encoder="12x1, 12d3, 4x1", decoder="4x2, 12m4, 12x1"),

@@ -26,7 +26,7 @@ def check_activations(unit: Unit) -> Iterator[Diagnostic]:
     resolutions = tuple(sorted({output_resolution(op) for _, op in unit.bridge.encoder}, reverse=True))
     missing: set[int] = set()
     for _, op in unit.bridge.decoder:
-        if isinstance(op, TopDownBlock) and op.reads is None and op.resolution not in missing:
+        if isinstance(op, TopDownBlock) and op.resolution not in {*resolutions, *missing}:
             missing.add(op.resolution)
             assert op.span is not None
             yield NoEncoderActivation(span=op.span, resolution=op.resolution, resolutions=resolutions)

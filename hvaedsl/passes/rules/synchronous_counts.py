@@ -1,0 +1,33 @@
+"""Synchronous processing pairs encoder and decoder blocks, so there are as many of both (HV315)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from hvaedsl.catalog.resolutions import UnequalCounts
+from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock
+from hvaedsl.passes.base import Rule, Unit
+
+
+def check(unit: Unit) -> Iterator[Diagnostic]:
+    """Applications are equal at every resolution of the decoder; each one where they are not is reported once."""
+    if unit.spec.model.processing != "synchronous":
+        return
+    encoder = Counter(op.resolution for _, op in unit.bridge.encoder if isinstance(op, EncoderBlock))
+    blocks = [op for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)]
+    decoder = Counter(op.resolution for op in blocks)
+    for op in blocks:
+        resolution = op.resolution
+        if encoder[resolution] and decoder[resolution] != encoder[resolution]:
+            assert op.span is not None
+            yield UnequalCounts(
+                span=op.span, resolution=resolution, encoder=encoder[resolution], decoder=decoder.pop(resolution)
+            )
+            encoder[resolution] = 0
+
+
+RULES = (
+    Rule(check, ("model.processing", "model.encoder", "model.encoder.walk", "model.decoder", "model.decoder.walk")),
+)
