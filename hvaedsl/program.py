@@ -28,6 +28,7 @@ from hvaedsl.render.output import render
 from hvaedsl.shipped import shipped
 from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.suppression import silenced
 from hvaedsl.syntax.text import read_source
 
 if TYPE_CHECKING:
@@ -112,9 +113,10 @@ def loads(
 
 
 def source_of(path: str | Path) -> Source:
-    """The text of a spec file; a name without such a file is looked for among the shipped specs."""
+    """The text of a spec file; `NAME` or `specs/NAME` without such a file is looked for among the shipped specs."""
     found = Path(path)
-    in_shipped = shipped("specs") / (found.name if found.parent.name in ("", "specs") else found)
+    below = found.relative_to("specs") if found.is_relative_to("specs") else found
+    in_shipped = shipped("specs") / below
     try:
         use_shipped = not found.exists() and not found.is_absolute() and in_shipped.is_file()
     except (OSError, ValueError):  # no name of a file; reading it says so
@@ -143,6 +145,7 @@ def compile_source(source: Source, *, lets: Overrides | None = None, sets: Overr
     if any(item.severity is Severity.ERROR for item in found):
         errors = [item for item in found if item.severity is Severity.ERROR]
         return Compilation(None, chain.documents, _sorted(errors, source))
+    found = [item for item in found if not silenced(item)]
     verify_stages(stages)
     return Compilation(_make(unit, tuple(found)), chain.documents, _sorted(found, source))
 

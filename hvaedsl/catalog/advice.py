@@ -30,18 +30,19 @@ class NoGradient(Diagnostic):
 
 
 @dataclass(frozen=True, kw_only=True)
-class UnusedWidth(Diagnostic):
+class UnusedResolution(Diagnostic):
     """HV502."""
 
     code = "HV502"
     severity = Severity.ADVICE
-    title = "`widths` has a value for {resolutions}, where the model has no block"
+    title = "`{key}` has a value for {resolutions}, where the model has no block"
     label = "not in use"
     help = "take it out"
-    why = "A width of a resolution that the model never visits changes nothing; perhaps another resolution was meant."
+    why = "A value for a resolution that the model never visits changes nothing; perhaps another one was meant."
     bad = spec(model="width = 16  latent = 4  widths = {2: 32}")
     good = spec(model="width = 16  latent = 4  widths = {4: 32}")
 
+    key: str
     unused: tuple[int, ...]
 
     @property
@@ -71,4 +72,4 @@ class NoMixIn(Diagnostic):
     begins: str
 
 
-KINDS: tuple[type[Diagnostic], ...] = (NoGradient, UnusedWidth, NoMixIn)
+KINDS: tuple[type[Diagnostic], ...] = (NoGradient, UnusedResolution, NoMixIn)

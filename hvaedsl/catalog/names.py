@@ -40,8 +40,8 @@ class UnknownSection(Diagnostic):
     label = "{reason}"
     help = "{hint}"
     why = "A spec has the sections data, model, train, sample and paper; every key stands in one of them."
-    bad = spec(rest="training { steps = 100 }")
-    good = spec(rest="train { steps = 100 }")
+    bad = spec(rest="training { steps = 100k }")
+    good = spec(rest="train { steps = 100k }")
 
     name: str
     what: str

@@ -58,6 +58,11 @@ class Pool:
     channels: int
     span: Span | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether the factor lowers the resolution and divides it."""
+        return self.factor >= 2 and self.resolution % self.factor == 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class State:
@@ -80,6 +85,11 @@ class MixIn:
     channels: int
     source_channels: int
     span: Span | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the source is lower and divides the resolution."""
+        return self.source < self.resolution and self.resolution % self.source == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)

@@ -20,8 +20,9 @@ from hvaedsl.passes.rules import (
     sampled_layers,
     shared_shapes,
     size,
+    slow_average,
     synchronous_counts,
-    unused_widths,
+    unused_resolutions,
     widths,
     without_gradient,
 )
@@ -38,7 +39,12 @@ ERROR_RULES: tuple[Rule, ...] = (
     *synchronous_counts.RULES,
     *sampled_layers.RULES,
 )
-ADVICE_RULES: tuple[Rule, ...] = (*without_gradient.RULES, *unused_widths.RULES, *missing_mix_in.RULES)
+ADVICE_RULES: tuple[Rule, ...] = (
+    *without_gradient.RULES,
+    *unused_resolutions.RULES,
+    *missing_mix_in.RULES,
+    *slow_average.RULES,
+)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hvaedsl.ir.bridge import Block, Bridge, EncoderBlock, Stack, TopDownBlock
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, Stack, TopDownBlock, stack_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,5 @@ def weight_groups(bridge: Bridge) -> tuple[WeightGroup, ...]:
     found: dict[tuple[Stack, str], list[int]] = {}
     for index, op in enumerate(bridge.operations):
         if isinstance(op, EncoderBlock | TopDownBlock):
-            found.setdefault((stack_of_block(op), op.group), []).append(index)
+            found.setdefault((stack_of(op), op.group), []).append(index)
     return tuple(WeightGroup(stack, name, tuple(indices)) for (stack, name), indices in found.items())
-
-
-def stack_of_block(op: Block) -> Stack:
-    """The stack of a block."""
-    return "encoder" if isinstance(op, EncoderBlock) else "decoder"

@@ -93,16 +93,22 @@ def _total(cost: Cost, batch: int) -> list[str]:
 
 
 def short_count(number: float) -> str:
-    """A count with a decimal suffix: 233k, 39.1M, 12.3G."""
-    for limit, suffix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= limit:
-            return f"{number / limit:.3g}{suffix}"
-    return f"{number:g}"
+    """A count with a decimal suffix, three digits: 233k, 39.1M, 12.3G."""
+    return _three_digits(number, 1000, ("", "k", "M", "G", "T", "P"), "")
 
 
 def size(count: float) -> str:
-    """A size in bytes with a binary suffix."""
-    for limit, suffix in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
-        if count >= limit:
-            return f"{count / limit:.{3 if count < 1000 * limit else 4}g} {suffix}"
-    return f"{count} B"
+    """A size in bytes with a binary suffix, three digits."""
+    return _three_digits(count, 1024, ("B", "KiB", "MiB", "GiB", "TiB", "PiB"), " ")
+
+
+def _three_digits(number: float, base: int, suffixes: tuple[str, ...], space: str) -> str:
+    """With the first suffix under which the number, rounded, stays below `base`."""
+    index = 0
+    while float(_rounded(number)) >= base and index < len(suffixes) - 1:
+        number, index = number / base, index + 1
+    return f"{_rounded(number)}{space}{suffixes[index]}".rstrip()
+
+
+def _rounded(number: float) -> str:
+    return f"{number:.3g}" if number < 999.5 else f"{number:.0f}"

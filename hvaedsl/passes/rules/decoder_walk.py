@@ -21,7 +21,7 @@ def check_activations(unit: Unit) -> Iterator[Diagnostic]:
 
     A pooling by a wrong factor, which is reported itself, leaves open what the encoder has.
     """
-    if any(isinstance(op, Pool) and (op.factor < 2 or op.resolution % op.factor) for _, op in unit.bridge.encoder):
+    if any(isinstance(op, Pool) and not op.is_sound for _, op in unit.bridge.encoder):
         return
     resolutions = tuple(sorted({output_resolution(op) for _, op in unit.bridge.encoder}, reverse=True))
     missing: set[int] = set()
@@ -42,7 +42,7 @@ def check_mix_ins(unit: Unit) -> Iterator[Diagnostic]:
                 lower = [r for r in applied if r < op.resolution]
                 example = lower[-1] if lower else max(1, op.resolution // 2)
                 yield MixInNotLower(span=op.span, source=op.source, resolution=op.resolution, example=example)
-            elif op.resolution % op.source:
+            elif not op.is_sound:
                 yield MixInDoesNotDivide(span=op.span, source=op.source, resolution=op.resolution)
         elif isinstance(op, TopDownBlock):
             applied[op.resolution] = None
@@ -53,8 +53,7 @@ def check_order(unit: Unit) -> Iterator[Diagnostic]:
     applied: dict[int, None] = {}
     for _, op in unit.bridge.decoder:
         if isinstance(op, MixIn):
-            sound = op.source < op.resolution and op.resolution % op.source == 0
-            if sound and op.source not in applied:
+            if op.is_sound and op.source not in applied:
                 assert op.span is not None
                 yield MixInTooEarly(
                     span=op.span, source=op.source, resolution=op.resolution, applied=tuple(sorted(applied))

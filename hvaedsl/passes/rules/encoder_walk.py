@@ -29,9 +29,7 @@ def check_walk(unit: Unit) -> Iterator[Diagnostic]:
                 yield EncoderJump(span=op.span, state=state, resolution=op.resolution)
             state = op.resolution
         elif isinstance(op, Pool):
-            state = op.to
-            if op.factor < 2 or op.resolution % op.factor:
-                state = None
+            state = op.to if op.is_sound else None
 
 
 def check_poolings(unit: Unit) -> Iterator[Diagnostic]:
@@ -41,7 +39,7 @@ def check_poolings(unit: Unit) -> Iterator[Diagnostic]:
             assert op.span is not None
             if op.factor < 2:
                 yield PoolingTooSmall(span=op.span, resolution=op.resolution, factor=op.factor)
-            elif op.resolution % op.factor:
+            elif not op.is_sound:
                 yield PoolingDoesNotDivide(span=op.span, resolution=op.resolution, factor=op.factor)
 
 

@@ -1,0 +1,48 @@
+"""HV6xx: advice on the training. It runs, and its figures will probably not say what they seem to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hvaedsl.catalog.snippet import spec
+from hvaedsl.diagnostic import Diagnostic, Severity
+
+_RUN = "batch_size = 16  learning_rate = 1e-3"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlowAverage(Diagnostic):
+    """HV601."""
+
+    code = "HV601"
+    severity = Severity.ADVICE
+    title = "after {steps:,} steps the averaged weights are still {share:.0%} the initial ones"
+    label = "{decay:g} averages over about {horizon:,} steps"
+    help = "for so short a run take at most {fitting:g}, or read the raw weights' figures"
+    why = (
+        "The averaged weights start at the initial ones and are not corrected (openai/vdvae): at a decay of 0.9999 and "
+        "2,000 steps they are 82 % initial weights. Evaluations report raw and averaged weights both."
+    )
+    bad = spec(rest=f"train {{ steps = 2000  ema_decay = 0.9999  {_RUN} }}")
+    good = spec(rest=f"train {{ steps = 2000  ema_decay = 0.995  {_RUN} }}")
+
+    steps: int
+    decay: float
+
+    @property
+    def share(self) -> float:
+        """How much of the average the initial weights are at the end."""
+        return float(self.decay**self.steps)
+
+    @property
+    def horizon(self) -> int:
+        """Steps over which the average reaches back."""
+        return round(1 / (1 - self.decay))
+
+    @property
+    def fitting(self) -> float:
+        """A decay whose horizon is a tenth of the run."""
+        return max(0.0, 1 - 10 / self.steps)
+
+
+KINDS: tuple[type[Diagnostic], ...] = (SlowAverage,)

@@ -1,0 +1,22 @@
+"""An average of the weights that has not left its start when the run ends (HV601)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hvaedsl.catalog.training_advice import SlowAverage
+from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.passes.base import Rule, Unit
+
+# Below one per cent, the initial weights are no longer seen in a likelihood.
+WORTH_SAYING = 0.01
+
+
+def check(unit: Unit) -> Iterator[Diagnostic]:
+    """The share of the initial weights in the average at the last step."""
+    train = unit.spec.train
+    if train.steps is not None and train.ema_decay**train.steps > WORTH_SAYING:
+        yield SlowAverage(span=unit.origin("train.ema_decay"), steps=train.steps, decay=train.ema_decay)
+
+
+RULES = (Rule(check, ("train.steps", "train.ema_decay")),)
