@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Overrides = Mapping[str, object]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Program:
     """A compiled spec. Everything but `module()` works without torch."""
 
@@ -50,6 +50,10 @@ class Program:
     weight_groups: tuple[WeightGroup, ...]
     without_gradient: tuple[str, ...]  # parameters of `module()` that no loss reaches
     advice: tuple[Diagnostic, ...]
+
+    def __repr__(self) -> str:
+        """One line: name, size, depth."""
+        return f"<hvaedsl.Program {self.name}: {self.cost.parameters:,} parameters, depth {self.cost.stochastic_depth}>"
 
     def training(self) -> TrainingSpec:
         """The `train` section, complete. Raises `SpecError` where steps, batch size or learning rate are missing."""
@@ -113,10 +117,10 @@ def loads(
 
 
 def source_of(path: str | Path) -> Source:
-    """The text of a spec file; `NAME` or `specs/NAME` without such a file is looked for among the shipped specs."""
+    """The text of a spec file; `NAME`, with `.hvae` or without, is looked for among the shipped specs."""
     found = Path(path)
     below = found.relative_to("specs") if found.is_relative_to("specs") else found
-    in_shipped = shipped("specs") / below
+    in_shipped = (shipped("specs") / below).with_suffix(".hvae") if below.name else shipped("specs")
     try:
         use_shipped = not found.exists() and not found.is_absolute() and in_shipped.is_file()
     except (OSError, ValueError):  # no name of a file; reading it says so

@@ -42,18 +42,19 @@ def lint_files(
     return [item for item in dict.fromkeys(found) if not _left_to_children(item, bases)]
 
 
-def load_models(files: Iterable[str], *, sets: Overrides | None = None, lets: Overrides | None = None) -> list[Program]:
-    """The programs of the files, in order; a base that lacks what a model needs is left out.
+def load_models(
+    files: Iterable[str], *, sets: Overrides | None = None, lets: Overrides | None = None
+) -> tuple[list[Program], list[Diagnostic]]:
+    """The programs of the files, in order, and what is wrong with the others.
 
-    Raises `SpecError` with everything else that is wrong, `UsageError` for a file that is not there.
+    A base beside a file that extends it may lack what a model needs: it is left out. Raises `UsageError` for a file
+    that is not there.
     """
     compilations = [compile_source(source_of(file), sets=sets, lets=lets) for file in files]
     bases = _bases(compilations)
     failed = [item for item in compilations if item.program is None]
     errors = [error for item in failed for error in item.diagnostics if not _left_to_children(error, bases)]
-    if errors:
-        raise SpecError(errors)
-    return [item.program for item in compilations if item.program is not None]
+    return [item.program for item in compilations if item.program is not None], errors
 
 
 def _bases(compilations: Sequence[Compilation]) -> set[Path]:

@@ -41,7 +41,8 @@ def compile_spec(
 
     program = load(spec, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"))
     batch = batch or program.spec.train.batch_size or 1
-    console = Console(soft_wrap=False)
+    console = Console()
+    console.width = max(console.width, 80)  # a narrower terminal wraps lines, and no figure is cut
     if emit is not None:
         typer.echo(_stage(program, emit, as_json=as_json), nl=False)
     elif as_json:

@@ -17,20 +17,25 @@ def table(
 ) -> None:
     """Print models side by side: parameters, depth, latents, FLOPs and memory, beside the published figures.
 
-    A base that lacks what a model needs has no row. The exit code is 0 whether or not a figure deviates.
+    A base beside a file that extends it has no row. The exit code is 0 whether or not a figure deviates, 1 where a spec
+    has errors; the others are printed all the same.
 
     Example: [bold]hvaedsl table specs/[/]
     """
     from rich.console import Console
 
+    from hvaedsl.report.full import print_full
     from hvaedsl.report.model_table import model_table, model_table_json
     from hvaedsl.spec_files import load_models, spec_files
 
     files = [file for path in paths for file in spec_files(path)]
-    programs = load_models(files, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"))
+    programs, errors = load_models(files, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"))
     models = [(program.spec, program.cost) for program in programs]
     if as_json:
         typer.echo(model_table_json(models))
-        return
-    console = Console()
-    Console(width=max(console.width, 130) if not console.is_terminal else None).print(model_table(models))
+    elif models:
+        console = Console()
+        Console(width=max(console.width, 130) if not console.is_terminal else None).print(model_table(models))
+    if errors:
+        print_full(errors, Console(stderr=True))
+        raise typer.Exit(1)

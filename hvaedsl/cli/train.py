@@ -21,7 +21,7 @@ def train(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run folder; else runs/NAME.")] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in the folder, from its last checkpoint.")
+        bool, typer.Option("--resume", help="Go on with the run in the folder, from its last checkpoint, or begin it.")
     ] = False,
     download: Annotated[bool, typer.Option("--download", help="Download the images where they are missing.")] = False,
     wandb: Annotated[

@@ -16,6 +16,7 @@ from hvaedsl.catalog.names import (
 from hvaedsl.catalog.syntax import MisplacedStatement, MissingVersion, UnsupportedVersion
 from hvaedsl.diagnostic import Diagnostic, Label, did_you_mean, listing
 from hvaedsl.elaborate.words import describe
+from hvaedsl.ir.kinds import Optional, Text
 from hvaedsl.ir.spec import SECTIONS, keys
 from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
@@ -203,7 +204,7 @@ def _override_key(into: Collected, key: str, source: Source) -> None:
     if key not in known:
         into.diagnostics.append(UnknownOption(span=source.span(0, len(source.text)), key=key, known=known))
         return
-    value, found = parse_value(source)
+    value, found = _override_value(key, source)
     into.diagnostics.extend(found)
     into.broken.discard(key)
     if value is None:
@@ -211,6 +212,16 @@ def _override_key(into: Collected, key: str, source: Source) -> None:
         into.values.pop(key, None)
     else:
         into.values[key] = value
+
+
+def _override_value(key: str, source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...]]:
+    """The value of an override. Of a key that takes a string the quotes may be left out: a shell takes them off."""
+    section, _, name = key.rpartition(".")
+    kind = SCHEMA[section][name].kind
+    text = source.text.strip()
+    if isinstance(kind, Optional) and isinstance(kind.of, Text) and not text.startswith('"') and text != "none":
+        return ast.String(text, source.span(0, len(source.text))), ()
+    return parse_value(source)
 
 
 def dotted_keys() -> Iterator[str]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hvaedsl.ir.blocks import BlockList
-from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.kinds import Optional, Text
 from hvaedsl.ir.spec import SECTIONS, Likelihood, Spec, keys, section_of
 
@@ -56,12 +55,10 @@ def _values(spec: Spec, section: str) -> Iterator[tuple[str, object]]:
 
 
 def _implied(spec: Spec, section: str, name: str, value: object) -> bool:
-    """What cannot or need not be written: unset keys without a `none`, and what the data set says itself."""
+    """What cannot be written: unset keys that have no `none`, and the status of a figure that is not there."""
     if section == "paper":
         return value is None or (name == "nll_status" and spec.paper.nll is None)
-    if section == "train" and name in ("steps", "batch_size", "learning_rate"):
-        return value is None
-    return section == "data" and name in ("channels", "resolution", "levels") and spec.data.dataset in DATASETS
+    return section == "train" and name in ("steps", "batch_size", "learning_rate") and value is None
 
 
 def value_text(value: object) -> str:

@@ -222,7 +222,12 @@ class HierarchicalVAE(nn.Module):
         noise: Noise | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Images from the prior, uint8 [count, H, W, C]; `generator` draws from the likelihood."""
+        """Images from the prior, uint8 [count, H, W, C]: levels from 0, or 0 and 255 for binary images.
+
+        `generator` draws from the likelihood. Raises ValueError for a count below 1.
+        """
+        if count < 1:
+            raise ValueError(f"sample takes a count of at least 1, not {count}")
         return self.likelihood.sample(self.decode_prior(count, temperature=temperature, noise=noise), generator)
 
     def vdvae_state_dict(self) -> dict[str, Tensor]:

@@ -47,7 +47,7 @@ def headline(spec: Spec, cost: Cost) -> str:
     published = [
         f"{short_count(paper.parameters)} parameters" if paper.parameters is not None else "",
         f"depth {paper.depth}" if paper.depth is not None else "",
-        f"likelihood {paper.nll:g}" if paper.nll is not None else "",
+        f"likelihood {paper.nll:g} ({paper.nll_status})" if paper.nll is not None else "",
     ]
     said = ", ".join(part for part in published if part)
     where = f" ({paper.table})" if paper.table else ""

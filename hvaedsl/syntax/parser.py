@@ -128,7 +128,7 @@ class _Parser:
         tree, closed = self._finish(stopped)
         builder = Builder(self.source)
         statements = builder.statements(tree)
-        found = sorted([*self.diagnostics, *builder.diagnostics], key=lambda item: item.span.start)
+        found = sorted(dict.fromkeys([*self.diagnostics, *builder.diagnostics]), key=lambda item: item.span.start)
         if len(found) > MAX_SYNTAX_ERRORS + 1:  # the tokens that the builder refuses
             found[MAX_SYNTAX_ERRORS:] = [TooManyErrors(span=found[MAX_SYNTAX_ERRORS].span, limit=MAX_SYNTAX_ERRORS)]
             stopped = True
@@ -179,7 +179,12 @@ class _Parser:
         """Say what is wrong, drop the statement that it belongs to, and find where to go on."""
         last = self.tokens[at - 1] if at else None
         token = self.tokens[at]
-        self.diagnostics.append(_say(self.source, self.parser, token, last, self.brackets, self.sections))
+        strange = self._strange_neighbour(at)
+        if strange is None:
+            self.diagnostics.append(_say(self.source, self.parser, token, last, self.brackets, self.sections))
+        else:  # a character that is no part of the language explains what does not fit beside it
+            self.diagnostics.append(junk(self.source, strange))
+            self.broken.add(self._path() + ".*" if self.sections else "")
         between = self._between_statements()
         if not self.any_read:
             self.broken.add("")
@@ -200,6 +205,15 @@ class _Parser:
             self.broken |= {self._path(token) for token in self.tokens[begin:at] if token.type == "KEY"}
         return at
 
+    def _strange_neighbour(self, at: int) -> Token | None:
+        """A token of no kind that touches the one at this index."""
+        token = self.tokens[at]
+        for other in self.tokens[max(0, at - 1) : at] + self.tokens[at + 1 : at + 2]:
+            touches = other.end_pos == token.start_pos or other.start_pos == token.end_pos
+            if other.type == "JUNK" and touches and token.type != "JUNK":
+                return other
+        return None
+
     def _between_statements(self) -> bool:
         """Whether a statement can begin here; it can also where the value before it can go on."""
         return "LET" in self.parser.accepts()
@@ -212,7 +226,8 @@ class _Parser:
         """Whether a statement can begin at this token: a key, or a keyword that is no part of a longer word."""
         token = self.tokens[at]
         before = self.source.text[max(0, (token.start_pos or 0) - 1) : token.start_pos]
-        return token.type == "KEY" or (token.type in _STARTS and (not before or before.isspace()))
+        glued = at > 0 and self.tokens[at - 1].type == "JUNK" and self.tokens[at - 1].end_pos == token.start_pos
+        return not glued and (token.type == "KEY" or (token.type in _STARTS and (not before or before.isspace())))
 
     def _resume(self, at: int, opened: list[str]) -> int:
         """The next token from `at` that begins a statement or closes a section; `opened` are brackets of a value."""

@@ -50,6 +50,12 @@ class Processes:
             return flag
         return self.sum(torch.tensor(float(flag), device=self.device)).item() > 0
 
+    def from_first(self, value: int) -> int:
+        """The first process's value, in every process."""
+        if self.world_size == 1:
+            return value
+        return int(self.sum(torch.tensor(value if self.is_first else 0, device=self.device)).item())
+
     def barrier(self) -> None:
         """Wait for all processes."""
         self.any(False)

@@ -55,8 +55,8 @@ class Evaluator:
     """Evaluates models on the images of one split.
 
     Every image counts once, those of a short last batch too, and a likelihood that is not finite is averaged as it
-    is. `noise_seed` and an image's index in the split fix its noise; `split_seed` and the index fix how it is
-    binarised, for every run on the data set alike. So the result depends on neither the batch size nor the number of
+    is. `noise_seed` and an image's index in the split fix its noise; `split_seed`, the split and the index fix how it
+    is binarised, for every run on the data set alike. So the result depends on neither the batch size nor the number of
     processes, up to the rounding of the model's own arithmetic. The model runs in the precision of its weights, never
     under autocast, whatever the precision of training.
     """
@@ -75,7 +75,7 @@ class Evaluator:
         pixels = torch.from_numpy(self.images.batch(indices)).to(device)
         uniform = None
         if self.preparation.needs_uniform:
-            uniform = fixed_uniform(self.split_seed, indices, self.images.shape).to(device)
+            uniform = fixed_uniform(self.split_seed, self.images.split, indices, self.images.shape).to(device)
         return self.preparation(pixels, uniform=uniform, dtype=self.dtype)
 
     def noise(self, indices: list[int]) -> ImageNoise:

@@ -65,10 +65,12 @@ def start_workers(task: WorkerTask, processes: int) -> None:
         except ChildFailedError as error:
             raise first_error(error.failures) from None
         except SignalException as error:
-            saved = RunFolder(task.settings.out).checkpoint.exists()
+            run_folder = RunFolder(task.settings.out)
+            saved = run_folder.checkpoint.exists()
+            way_out = f"{'go on' if saved else 'begin anew'} with: {task.settings.resume_command(processes)}"
             raise RunError(
-                f"stopped by {error.sigval.name}",
-                help=f"go on with: {task.settings.resume_command(processes)}" if saved else "",
+                f"stopped by {error.sigval.name}" + ("" if saved else "; there is no checkpoint yet"),
+                help=way_out if run_folder.spec.exists() else "",
                 exit_code=128 + error.sigval,
             ) from None
 

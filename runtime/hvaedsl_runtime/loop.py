@@ -48,13 +48,13 @@ def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
     while True:
         step = run.state.step
         evaluation_due = is_due(step, training.eval_every) and step > run.evaluated_step
-        if evaluation_due or is_due(step, training.save_every) or step == training.steps:
+        if evaluation_due or is_due(step, training.save_every) or step >= training.steps:
             # Before the evaluation: one that is killed is then made up for on resumption.
             run.save()
         if evaluation_due:
             with interruption.nothing_to_lose():
                 run.validate()
-        if step == training.steps:
+        if step >= training.steps:
             break
         if run.processes.any(interruption.received is not None):
             run.save()
@@ -97,10 +97,13 @@ def no_update(run: TrainingRun, when: str, result: StepResult) -> RunError:
 def stopped(run: TrainingRun, interruption: Interruption) -> RunError:
     """The error for a run that a signal ended, in this process or in another."""
     received = interruption.received or signal.SIGTERM
+    if run.saved_step is None:
+        saved, way_out = "there is no checkpoint yet", "begin anew with"
+    else:
+        saved, way_out = f"the checkpoint is of step {run.saved_step}", "go on with"
     return RunError(
-        f"stopped by {received.name} after step {run.state.step} of {run.training.steps}; "
-        f"the checkpoint is of step {run.saved_step}",
-        help=f"go on with: {run.settings.resume_command(run.processes.world_size)}",
+        f"stopped by {received.name} after step {run.state.step} of {run.training.steps}; {saved}",
+        help=f"{way_out}: {run.settings.resume_command(run.processes.world_size)}",
         exit_code=128 + received,
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal, TextIO
 
 from hvaedsl.errors import RunError, UsageError
 from hvaedsl_runtime.run_folder import write_whole
+from hvaedsl_runtime.strict_json import json_text
 
 WandbMode = Literal["off", "online", "offline"]
 Metrics = Mapping[str, int | float | bool | str]
@@ -87,5 +87,4 @@ def start_wandb(mode: WandbMode, folder: Path, name: str, config: Mapping[str, A
 
 
 def _json_line(metrics: Metrics) -> str:
-    finite = {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in metrics.items()}
-    return json.dumps(finite, allow_nan=False) + "\n"
+    return json_text(metrics) + "\n"

@@ -50,7 +50,7 @@ class RunOutputs:
     metrics: MetricsLog | None
 
     def record_step(self, state: RunState, result: StepResult) -> None:
-        """Show a step, and log it: every step of a run of up to 20,000, of a longer one some 10,000 steps."""
+        """Show a step, and log it: every step of a run of fewer than 20,000, of a longer one 10,000 or more."""
         self.display.step_done(state.step, result)
         every = max(1, self.training.steps // TRAIN_LINES_PER_RUN)
         if self.metrics is None or (state.step % every and state.step != self.training.steps):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +15,7 @@ from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl.program import Program
 from hvaedsl_runtime.batches import TrainingBatches
 from hvaedsl_runtime.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from hvaedsl_runtime.data import ImageSet, Preparation, Split, open_split, preparation
+from hvaedsl_runtime.data import ImageSet, Preparation, Split, has_validation, located, open_split, preparation
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.metrics import MetricsLog, start_wandb
 from hvaedsl_runtime.noise import mixed_seed
@@ -29,12 +30,12 @@ from hvaedsl_runtime.units import reporting_unit
 class TrainingRun:
     """A program in training, in one process. Use it as a context: it shows progress and closes its files.
 
+    A resumed run keeps its model's name, whatever the spec file is called: a run folder's own is called spec.hvae.
     Nothing is written before the images are found and the model is built.
     Raises RunError on creation: 4 images not found; 5 the run folder is in the way or belongs to another spec.
     """
 
     def __init__(self, program: Program, settings: RunSettings, processes: Processes) -> None:
-        self.program = program
         self.settings = settings
         self.processes = processes
         self.training = program.training()
@@ -42,6 +43,8 @@ class TrainingRun:
         if processes.is_first:
             self.folder.check_free(settings.resume)
         processes.barrier()
+        name = self.folder.model_name() if settings.resume else None
+        self.program = program = identified(program, name or program.name)
         checkpoint = self._checkpoint_to_resume()
         images = open_splits(program.spec.data, processes, download=settings.download)
         if checkpoint is None:
@@ -60,9 +63,13 @@ class TrainingRun:
         self.state = RunState()
         if checkpoint is not None:
             self._restore(checkpoint)
-        self.saved_step = self.state.step
+        self.saved_step: int | None = None if checkpoint is None else checkpoint.step
         self.outputs = self._begin_outputs(images, prepare)
-        self.evaluated_step = self.outputs.metrics.evaluated_step if self.outputs.metrics is not None else 0
+        metrics = self.outputs.metrics
+        # The file is the first process's; all must agree on which evaluations are due.
+        self.evaluated_step = processes.from_first(metrics.evaluated_step if metrics is not None else 0)
+        if settings.resume and checkpoint is None:
+            self.outputs.display.say(f"nothing to resume in {self.folder.path}, starting anew")
 
     def __enter__(self) -> Self:
         self.outputs.display.__enter__()
@@ -102,27 +109,28 @@ class TrainingRun:
         """Write the checkpoint of the present step, unless it is there already."""
         if self.saved_step == self.state.step:
             return
+        if self.outputs.metrics is not None:
+            self.outputs.metrics.sync()
+            save_checkpoint(self.folder.checkpoint, self._checkpoint())
+        # No process says that a step is saved before it is.
+        self.processes.barrier()
         self.saved_step = self.state.step
-        if self.outputs.metrics is None:
-            return
-        self.outputs.metrics.sync()
-        save_checkpoint(
-            self.folder.checkpoint,
-            Checkpoint(
-                version=hvaedsl.__version__,
-                spec=self.program.resolved_text(),
-                step=self.state.step,
-                seed=self.training.seed,
-                world_size=self.processes.world_size,
-                dtype=self.settings.dtype,
-                preparation=self.batches.preparation.to_dict(),
-                skipped_updates=self.state.skipped_updates,
-                skipped_in_a_row=self.state.skipped_in_a_row,
-                wall_seconds=self.state.wall_seconds,
-                model=self.step.model.state_dict(),
-                ema=self.step.ema.model.state_dict(),
-                optimizer=self.step.optimizer.state_dict(),
-            ),
+
+    def _checkpoint(self) -> Checkpoint:
+        return Checkpoint(
+            version=hvaedsl.__version__,
+            spec=self.program.resolved_text(),
+            step=self.state.step,
+            seed=self.training.seed,
+            world_size=self.processes.world_size,
+            dtype=self.settings.dtype,
+            preparation=self.batches.preparation.to_dict(),
+            skipped_updates=self.state.skipped_updates,
+            skipped_in_a_row=self.state.skipped_in_a_row,
+            wall_seconds=self.state.wall_seconds,
+            model=self.step.model.state_dict(),
+            ema=self.step.ema.model.state_dict(),
+            optimizer=self.step.optimizer.state_dict(),
         )
 
     def _initial_model(self) -> HierarchicalVAE:
@@ -145,6 +153,12 @@ class TrainingRun:
                 help=f"the global batch would change: resume with --gpus {then[0]}, or train anew with --out",
                 exit_code=5,
             )
+        if checkpoint.step > self.training.steps:
+            raise RunError(
+                f"{self.folder.path} has taken {checkpoint.step} steps, and train.steps is {self.training.steps}",
+                help=f"set train.steps to {checkpoint.step} or more, or train anew with --out",
+                exit_code=5,
+            )
         return checkpoint
 
     def _restore(self, checkpoint: Checkpoint) -> None:
@@ -161,7 +175,7 @@ class TrainingRun:
             # Before anything is written: it may fail for want of a login.
             config = self.program.spec.model_dump(mode="json")
             run = start_wandb(self.settings.wandb, self.folder.path, self.program.name, config)
-            self.folder.begin(self.program.resolved_text())
+            self.folder.begin(self.program.name, self.program.resolved_text())
             metrics = MetricsLog(self.folder.metrics, self.state.step, run)
         display = TrainingDisplay(
             steps=self.training.steps,
@@ -183,9 +197,15 @@ class TrainingRun:
         )
 
 
+def identified(program: Program, name: str) -> Program:
+    """The program under a run's name; its images are found from every working directory."""
+    spec = program.spec.model_copy(update={"name": name, "data": located(program.spec.data)})
+    return replace(program, name=name, spec=spec)
+
+
 def open_splits(data: DataSpec, processes: Processes, *, download: bool) -> dict[Split, ImageSet]:
-    """The splits that a run uses, without validation where no image is held out; only one process downloads."""
-    splits: tuple[Split, ...] = ("train", "validation", "test") if data.validation else ("train", "test")
+    """The splits that a run uses, without validation where there is none; only one process downloads."""
+    splits: tuple[Split, ...] = ("train", "validation", "test") if has_validation(data) else ("train", "test")
     images: dict[Split, ImageSet] = {}
     if processes.is_first:
         images = {split: open_split(data, split, download=download) for split in splits}

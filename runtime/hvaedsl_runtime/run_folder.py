@@ -10,6 +10,7 @@ from typing import Any
 
 from hvaedsl.errors import RunError
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
+from hvaedsl_runtime.strict_json import json_text
 
 RUNS = Path("runs")
 
@@ -29,6 +30,11 @@ class RunFolder:
     def spec(self) -> Path:
         """The resolved spec, a text that compiles alone."""
         return self.path / "spec.hvae"
+
+    @property
+    def identity(self) -> Path:
+        """What the resolved spec does not say: the model's name, which is that of the file it was compiled from."""
+        return self.path / "run.json"
 
     @property
     def metrics(self) -> Path:
@@ -70,15 +76,29 @@ class RunFolder:
                 exit_code=5,
             )
 
-    def begin(self, spec_text: str) -> None:
-        """Create the folder, or take over the one there is, and write the spec."""
+    def model_name(self) -> str | None:
+        """The name of the model trained here; None where no run has begun. Raises RunError (5) for a spoilt file."""
+        if not self.identity.exists():
+            return None
+        try:
+            return str(json.loads(self.identity.read_text(encoding="utf-8"))["name"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                f"{self.identity}: found no name of a model",
+                help='write {"name": "NAME"} into it, or remove it: the name is then that of the spec file',
+                exit_code=5,
+            ) from error
+
+    def begin(self, name: str, spec_text: str) -> None:
+        """Create the folder, or take over the one there is, and write the model's name and the spec."""
         for folder in (self.path, self.checkpoint.parent, self.path / "samples", self.path / "reconstructions"):
             folder.mkdir(parents=True, exist_ok=True)
+        self.write_json(self.identity, {"name": name})
         write_whole(self.spec, spec_text)
 
     def write_json(self, path: Path, content: Mapping[str, Any]) -> None:
-        """Write a JSON file, whole or not at all."""
-        write_whole(path, json.dumps(content, indent=2) + "\n")
+        """Write a JSON file, whole or not at all; numbers that are not finite become null."""
+        write_whole(path, json_text(content, indent=2) + "\n")
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -43,4 +43,8 @@ class RunSettings(BaseModel):
             words += ["--gpus", str(processes)]
         if self.device is not None:
             words += ["--device", self.device]
+        if self.threads is not None:
+            words += ["--threads", str(self.threads)]
+        if self.wandb != "off":
+            words += ["--wandb", self.wandb]
         return shlex.join(words)

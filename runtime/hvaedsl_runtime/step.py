@@ -110,7 +110,7 @@ class TrainingStep:
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         norm = get_total_norm(gradients)
         means = self.processes.mean(torch.stack(terms[1:]).detach())
-        # The step's one wait for the device.
+        # The step waits for the device here alone; between steps, several processes also wait to agree on signals.
         loss, distortion, rate, gradient_norm = torch.cat((means.double(), norm.double().reshape(1))).tolist()
         learning_rate = learning_rate_at(step, self.training)
         applied = is_applied(gradient_norm, self.training.skip_above)

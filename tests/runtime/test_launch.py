@@ -54,6 +54,19 @@ def test_so_they_do_with_dynamic_binarisation_and_parameters_without_gradient(
 
 
 @pytest.mark.long
+def test_two_processes_resume_where_an_evaluation_was_done(tmp_path: Path, compiled: Compiled, curve: Curve) -> None:
+    run, resumed = settings(tmp_path / "run"), settings(tmp_path / "run").model_copy(update={"resume": True})
+    sets = {"train.batch_size": 2}
+    launch(compiled(sets), run, 2)
+    before = curve(run.out), (run.out / "summary.json").read_text()
+    launch(compiled(sets), resumed, 2)
+    assert (curve(run.out), (run.out / "summary.json").read_text()) == before
+    launch(compiled({**sets, "train.steps": 14}), resumed, 2)
+    launch(compiled({"train.batch_size": 4, "train.steps": 14}), settings(tmp_path / "one"), 1)
+    assert_close(curve(tmp_path / "one"), curve(run.out))
+
+
+@pytest.mark.long
 def test_an_error_of_the_workers_is_one_error(
     tmp_path: Path, compiled: Compiled, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -52,7 +52,7 @@ def test_a_run_leaves_everything_in_its_folder(tmp_path: Path, compiled: Compile
     pictures = {
         f"{k}/{n}.png" for k in ("samples", "reconstructions") for n in ("step-00000006", "step-00000012", "final")
     }
-    assert written == {"spec.hvae", "metrics.jsonl", "summary.json", "checkpoints/last.pt"} | pictures
+    assert written == {"spec.hvae", "run.json", "metrics.jsonl", "summary.json", "checkpoints/last.pt"} | pictures
     lines = curve(tmp_path / "run")
     assert [line["step"] for line in lines if line["split"] == "train"] == list(range(1, 13))
     evaluations = [(line["step"], line["split"], line["weights"]) for line in lines if "weights" in line]

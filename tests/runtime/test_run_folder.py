@@ -25,13 +25,24 @@ def test_a_new_or_empty_folder_is_free(folder: RunFolder) -> None:
 
 
 def test_a_run_is_not_overwritten(folder: RunFolder) -> None:
-    folder.begin("hvae 1\n")
+    folder.begin("small", "hvae 1\n")
     with pytest.raises(RunError, match="is not empty") as caught:
         folder.check_free(resume=False)
     assert "--resume" in caught.value.help
     assert "--out" in caught.value.help
     assert caught.value.exit_code == 5
     folder.check_free(resume=True)
+
+
+def test_the_models_name_is_kept(folder: RunFolder) -> None:
+    assert folder.model_name() is None
+    folder.begin("small", "hvae 1\n")
+    assert folder.model_name() == "small"
+    for spoilt in ("", "[]", "{}"):
+        folder.identity.write_text(spoilt)
+        with pytest.raises(RunError, match=r"run\.json: found no name") as caught:
+            folder.model_name()
+        assert caught.value.exit_code == 5
 
 
 def test_a_folder_of_something_else_is_not_resumed(folder: RunFolder) -> None:

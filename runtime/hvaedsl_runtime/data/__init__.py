@@ -2,7 +2,8 @@
 
 from hvaedsl_runtime.data.baseline import histogram_baseline_bits_per_dim
 from hvaedsl_runtime.data.images import ImageSet, Split
-from hvaedsl_runtime.data.opening import open_split
+from hvaedsl_runtime.data.opening import has_validation, open_split
+from hvaedsl_runtime.data.places import located
 from hvaedsl_runtime.data.preparation import Preparation, preparation
 from hvaedsl_runtime.data.seeded import fixed_uniform, index_stream
 
@@ -11,8 +12,10 @@ __all__ = [
     "Preparation",
     "Split",
     "fixed_uniform",
+    "has_validation",
     "histogram_baseline_bits_per_dim",
     "index_stream",
+    "located",
     "open_split",
     "preparation",
 ]

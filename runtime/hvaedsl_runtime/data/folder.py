@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from hvaedsl_runtime.data.splits import partition, partition_in_three
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 DECODING_THREADS = 8
+# What Pillow raises for files that are cut short or altered; struct.error and TypeError come from its EXIF reader.
+UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, struct.error, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class FileImages:
                     )
                 upright = ImageOps.exif_transpose(image).convert("RGB" if self.channels == 3 else "L")
                 fitted = _fitted(upright, self.resolution)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except UNREADABLE as error:
             raise RunError(
                 f"{file}: the image cannot be read: {error}", help="mend or remove the file", exit_code=4
             ) from error
@@ -87,6 +90,16 @@ def folder(spec: DataSpec, split: Split) -> ImageSet:
             return image_set(spec, split, _images(files, spec), members)
     kinds = ", ".join(suffix.removeprefix(".") for suffix in SUFFIXES)
     raise not_found(spec, f"folders train and test, or one folder of image files ({kinds})", "put the files there")
+
+
+def has_validation_folder(spec: DataSpec) -> bool:
+    """Whether validation images lie in a folder of their own."""
+    for place in places(spec):
+        if (place / "train").is_dir():
+            return (place / "validation").is_dir()
+        if place.is_dir() and _image_files(place, place.iterdir()):
+            return False
+    return False
 
 
 def _from_folders(root: Path, spec: DataSpec, split: Split) -> ImageSet:

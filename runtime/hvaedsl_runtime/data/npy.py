@@ -30,6 +30,16 @@ def npy(spec: DataSpec, split: Split) -> ImageSet:
     raise not_found(spec, "train.npy and test.npy, or one .npy file", f"save uint8 arrays of shape {shape} there")
 
 
+def has_validation_file(spec: DataSpec) -> bool:
+    """Whether validation images lie in a file of their own."""
+    for place in places(spec):
+        if place.is_file():
+            return False
+        if (place / "train.npy").is_file():
+            return (place / "validation.npy").is_file()
+    return False
+
+
 def _from_folder(folder: Path, spec: DataSpec, split: Split) -> ImageSet:
     if not (folder / "test.npy").is_file():
         raise RunError(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from hvaedsl.errors import RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.digits import digits
-from hvaedsl_runtime.data.folder import folder
+from hvaedsl_runtime.data.folder import folder, has_validation_folder
 from hvaedsl_runtime.data.images import ImageSet, Split
-from hvaedsl_runtime.data.npy import npy
+from hvaedsl_runtime.data.npy import has_validation_file, npy
 from hvaedsl_runtime.data.torchvision_sets import torchvision_set
 
 
@@ -18,8 +21,30 @@ def open_split(spec: DataSpec, split: Split, *, download: bool = False) -> Image
     machine, one of them should open a split with `download` before the others do.
     Raises RunError (4): images not found, not as the spec says, or of a data set that has no reader.
     """
-    try:
+    with _refusals_explained(spec):
         return _open(spec, split, download=download)
+
+
+def has_validation(spec: DataSpec) -> bool:
+    """Whether there are validation images: held out of the training images, or in a file or folder of their own.
+
+    Raises RunError (4) where the system refuses to look.
+    """
+    with _refusals_explained(spec):
+        match spec.dataset:
+            case "npy":
+                return spec.validation > 0 or has_validation_file(spec)
+            case "folder":
+                return spec.validation > 0 or has_validation_folder(spec)
+            case _:
+                return spec.validation > 0
+
+
+@contextmanager
+def _refusals_explained(spec: DataSpec) -> Iterator[None]:
+    """Turn what the system says about files into RunError (4)."""
+    try:
+        yield
     except OSError as error:
         raise RunError(
             f"the images of {spec.dataset} cannot be opened: {error}",

@@ -20,7 +20,7 @@ def places(spec: DataSpec) -> dict[Path, str]:
     names, where it is set, then `data` in the user's cache folder.
     """
     if spec.path is not None:
-        return {Path(spec.path).expanduser(): "data.path"}
+        return {_expanded(spec.path): "data.path"}
     found: dict[Path, str] = {}
     if variable := os.environ.get(ENVIRONMENT_VARIABLE):
         found[Path(variable).expanduser()] = ENVIRONMENT_VARIABLE
@@ -28,11 +28,35 @@ def places(spec: DataSpec) -> dict[Path, str]:
     return found
 
 
+def located(spec: DataSpec) -> DataSpec:
+    """The same data, with a `data.path` that means the same from every working directory; `~` stays as it is."""
+    if spec.path is None or _expanded(spec.path).is_absolute():
+        return spec
+    return spec.model_copy(update={"path": str(Path(spec.path).absolute())})
+
+
+def _expanded(written: str) -> Path:
+    try:
+        return Path(written).expanduser()
+    except RuntimeError as error:
+        raise RunError(
+            f"data.path = {written}: there is no such user's home folder",
+            help="write the whole path, or ./ before a name that begins with ~",
+            exit_code=4,
+        ) from error
+
+
 def not_found(spec: DataSpec, wanted: str, way_out: str) -> RunError:
     """The error that lists every place looked at; `wanted` says what should lie there."""
+    if spec.path is None:
+        elsewhere = f"other places can be named by data.path or the environment variable {ENVIRONMENT_VARIABLE}"
+    else:
+        elsewhere = "or correct data.path"
+        if not _expanded(spec.path).is_absolute():
+            elsewhere += f", which is relative to the working directory, {Path.cwd()}"
     looked_at = "\n".join(f"  {place} ({source})" for place, source in places(spec).items())
     return RunError(
         f"the images of {spec.dataset} were not found; wanted {wanted}; looked in\n{looked_at}",
-        help=f"{way_out}; other places can be named by data.path or the environment variable {ENVIRONMENT_VARIABLE}",
+        help=f"{way_out}; {elsewhere}",
         exit_code=4,
     )

@@ -1,21 +1,22 @@
-"""What is drawn from seeds alone: the order of the training images, and the draws that binarise the test set.
+"""What is drawn from seeds alone: the order of the training images, and the draws that binarise in evaluation.
 
 Both are functions of their arguments, without a state to save: numpy's PCG64, the same on every platform.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from hvaedsl_runtime.data.images import Indices
+from hvaedsl_runtime.data.images import Indices, Split
 
 # Equal seeds for different purposes must not give the same numbers.
-ORDER, BINARISATION = 1, 2
+ORDER = 1
+BINARISATION: Mapping[Split, int] = {"test": 2, "validation": 3, "train": 4}
 
 
 def index_stream(length: int, seed: int, start: int, count: int) -> Indices:
@@ -36,16 +37,16 @@ def index_stream(length: int, seed: int, start: int, count: int) -> Indices:
 
 
 def fixed_uniform(
-    seed: int, indices: Sequence[int] | npt.NDArray[np.integer], shape: tuple[int, int, int]
+    seed: int, split: Split, indices: Sequence[int] | npt.NDArray[np.integer], shape: tuple[int, int, int]
 ) -> torch.Tensor:
-    """Uniform draws in [0, 1) for the images at `indices`, float32 [B, H, W, C]; `shape` is (H, W, C).
+    """Uniform draws in [0, 1) for the images at `indices` of a split, float32 [B, H, W, C]; `shape` is (H, W, C).
 
-    An image's draws are a function of seed and index alone, not of the batch that it is in: a test set is binarised
-    once and for all. Raises ValueError for a negative seed or index.
+    An image's draws are a function of seed, split and index alone, not of the batch that it is in: a test set is
+    binarised once and for all. Raises ValueError for a negative seed or index.
     """
     draws = np.empty((len(indices), *shape), dtype=np.float32)
     for image, index in zip(draws, indices, strict=True):
-        _generator(seed, int(index), BINARISATION).random(dtype=np.float32, out=image)
+        _generator(seed, int(index), BINARISATION[split]).random(dtype=np.float32, out=image)
     return torch.from_numpy(draws)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from hvaedsl.errors import RunError
-from hvaedsl_runtime.data import open_split
+from hvaedsl_runtime.data import has_validation, open_split
 
 
 def test_digits_are_scikit_learns_images_divided_in_three(make_spec: Any) -> None:
@@ -34,3 +35,24 @@ def test_a_path_that_the_system_refuses_is_no_traceback(make_spec: Any, dataset:
     with pytest.raises(RunError) as caught:
         open_split(make_spec(dataset, path="x" * 5000), "train")
     assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("dataset", ["npy", "folder"])
+def test_validation_images_are_held_out_or_lie_by_themselves(make_spec: Any, tmp_path: Path, dataset: str) -> None:
+    own = tmp_path / ("validation.npy" if dataset == "npy" else "validation")
+    train = tmp_path / ("train.npy" if dataset == "npy" else "train")
+    for path in (train, own):
+        path.touch() if dataset == "npy" else path.mkdir()
+    assert has_validation(make_spec(dataset, path=str(tmp_path), validation=0))
+    own.unlink() if dataset == "npy" else own.rmdir()
+    assert not has_validation(make_spec(dataset, path=str(tmp_path), validation=0))
+    assert has_validation(make_spec(dataset, path=str(tmp_path), validation=1))
+
+
+def test_without_an_own_place_only_held_out_images_validate(make_spec: Any, tmp_path: Path) -> None:
+    (tmp_path / "one.npy").touch()
+    (tmp_path / "one.png").touch()
+    for path, dataset in ((tmp_path / "one.npy", "npy"), (tmp_path, "folder"), (tmp_path / "none", "folder")):
+        assert not has_validation(make_spec(dataset, path=str(path), validation=0))
+    assert not has_validation(make_spec(validation=0))
+    assert has_validation(make_spec())

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from hvaedsl_runtime.data.places import not_found, places
+from hvaedsl.errors import RunError
+from hvaedsl_runtime.data.places import located, not_found, places
 
 
 def test_a_written_path_is_the_only_place(make_spec: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,6 +24,29 @@ def test_the_environment_variable_comes_before_the_cache(
 
 def test_a_tilde_is_the_home_folder(make_spec: Any) -> None:
     assert list(places(make_spec("mnist", path="~/images"))) == [Path.home() / "images"]
+
+
+def test_the_home_folder_of_nobody_is_told(make_spec: Any) -> None:
+    with pytest.raises(RunError, match=r"data\.path = ~no-such-user/images") as caught:
+        places(make_spec("mnist", path="~no-such-user/images"))
+    assert caught.value.exit_code == 4
+
+
+def test_a_path_is_made_independent_of_the_working_directory(
+    make_spec: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert located(make_spec("mnist", path="here")).path == str(tmp_path / "here")
+    for path in (None, "~/images", str(tmp_path)):
+        assert located(make_spec("mnist", path=path)).path == path
+
+
+def test_the_way_out_of_a_written_path_is_that_path(make_spec: Any, tmp_path: Path) -> None:
+    relative = not_found(make_spec("mnist", path="here"), "some files", "fetch them").help
+    assert relative == f"fetch them; or correct data.path, which is relative to the working directory, {Path.cwd()}"
+    assert not_found(make_spec("mnist", path=str(tmp_path)), "", "fetch them").help == (
+        "fetch them; or correct data.path"
+    )
 
 
 def test_the_error_lists_every_place(make_spec: Any, cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

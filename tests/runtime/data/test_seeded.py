@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hvaedsl_runtime.data import fixed_uniform, index_stream
+from hvaedsl_runtime.data import Split, fixed_uniform, index_stream
 
 
 def test_every_epoch_is_a_permutation_of_its_own() -> None:
@@ -39,16 +39,24 @@ def test_impossible_streams_are_refused() -> None:
 
 
 def test_an_images_draws_do_not_depend_on_its_batch() -> None:
-    together = fixed_uniform(1, [4, 9, 2], (8, 8, 1))
+    together = fixed_uniform(1, "test", [4, 9, 2], (8, 8, 1))
     assert together.shape == (3, 8, 8, 1)
     assert together.dtype == torch.float32
-    assert torch.equal(fixed_uniform(1, np.array([9]), (8, 8, 1))[0], together[1])
+    assert torch.equal(fixed_uniform(1, "test", np.array([9]), (8, 8, 1))[0], together[1])
+
+
+def test_splits_have_draws_of_their_own_and_those_of_the_test_split_are_fixed() -> None:
+    splits: tuple[Split, ...] = ("train", "validation", "test")
+    assert len({fixed_uniform(0, split, [7], (8, 8, 1)).numpy().tobytes() for split in splits}) == 3
+    assert fixed_uniform(3, "test", [5], (1, 1, 3)).ravel().tolist() == pytest.approx(
+        [0.296993017, 0.845871568, 0.415182054], abs=1e-7
+    )
 
 
 def test_draws_differ_by_image_and_seed_and_are_uniform() -> None:
-    draws = fixed_uniform(0, range(400), (8, 8, 1))
+    draws = fixed_uniform(0, "test", range(400), (8, 8, 1))
     assert len({image.numpy().tobytes() for image in draws}) == 400
-    assert not torch.equal(fixed_uniform(1, [0], (8, 8, 1))[0], draws[0])
+    assert not torch.equal(fixed_uniform(1, "test", [0], (8, 8, 1))[0], draws[0])
     assert 0 <= float(draws.min()) < 0.001
     assert 0.999 < float(draws.max()) < 1
     histogram = torch.histc(draws, bins=16, min=0, max=1)
