@@ -23,6 +23,7 @@ HOLDERS = {
     "data": ("data", "spec"),
     "model": ("model",),
     "train": ("train", "training", "training()"),
+    "train.kl": ("kl",),
     "sample": ("sample",),
     "paper": ("paper",),
 }
@@ -42,7 +43,7 @@ READ_BY_THE_MODEL = {("model", name) for holder, name in attributes_read(SCHEMA_
 
 @pytest.mark.parametrize("dotted", KEYS)
 def test_a_key_is_read_by_something(dotted: str) -> None:
-    section, name = dotted.split(".")
+    section, _, name = dotted.rpartition(".")
     where = READ | READ_BY_THE_MODEL if section == "model" else READ
     assert any((holder, name) in where for holder in HOLDERS[section]), f"nothing reads {dotted}"
 
@@ -108,7 +109,7 @@ def test_the_table_has_the_keys_of_the_schema_in_their_order() -> None:
 
 @pytest.mark.parametrize("dotted", KEYS)
 def test_a_row_says_what_the_schema_says(dotted: str) -> None:
-    section, name = dotted.split(".")
+    section, _, name = dotted.rpartition(".")
     key, row, field = KEYS[dotted], ROWS[dotted], SECTIONS[section].model_fields[name]
     plain = row.default.replace("`", "")
     if key.required != "no":

@@ -22,6 +22,7 @@ from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_value
 
 SCHEMA = {name: keys(section) for name, section in SECTIONS.items()}
+TOP_LEVEL = tuple(name for name in SCHEMA if "." not in name)
 NOT_INHERITED = "paper"
 
 
@@ -99,19 +100,22 @@ class _Reader:
 
     def _section(self, section: ast.Section) -> None:
         name = section.name.text
-        if name not in SCHEMA:
-            near = did_you_mean(name, SCHEMA)
-            hint = near or f"the sections are {listing(SCHEMA, 'and')}"
+        if name not in TOP_LEVEL:
+            near = did_you_mean(name, TOP_LEVEL)
+            hint = near or f"the sections are {listing(TOP_LEVEL, 'and')}"
             self._say(
                 UnknownSection(span=section.name.span, name=name, what="section", reason="no such section", hint=hint)
             )
-            self.into.broken |= {f"{known}.*" for known in SCHEMA if not near or f"`{known}`" in near}
+            self.into.broken |= {f"{known}.*" for known in TOP_LEVEL if not near or f"`{known}`" in near}
             return
-        if not self._once(name, "section", section.name.span):
-            pass  # its keys still count, so that nothing is called missing
-        self.into.sections[name] = section.name.span
+        self._body(name, section)
+
+    def _body(self, path: str, section: ast.Section) -> None:
+        """Read what stands in a section; of a repeated one too, so that nothing is called missing."""
+        self._once(path, "section", section.name.span)
+        self.into.sections[path] = section.name.span
         for statement in section.statements:
-            self._in_section(name, statement)
+            self._in_section(path, statement)
 
     def _in_section(self, section: str, statement: ast.Statement) -> None:
         match statement:
@@ -125,12 +129,14 @@ class _Reader:
                     self.into.broken |= {f"{section}.{name}" for name in known if f"`{name}`" in near}
                 elif self._once(key, "key", statement.key.span) and (self.own or section != NOT_INHERITED):
                     self.into.values[key] = statement.value
+            case ast.Section() if f"{section}.{statement.name.text}" in SCHEMA:
+                self._body(f"{section}.{statement.name.text}", statement)
             case ast.Section() if {f"{section}.*", f"{section}.{statement.name.text}"} & self.into.broken:
                 pass  # the section is not closed, or this is none: said already
             case ast.Section():
                 name = statement.name.text
-                reason = "a section of its own" if name in SCHEMA else "no such section here"
-                hint = f"`{section}` is not closed before it: put a `}}` there" if name in SCHEMA else "take it out"
+                reason = "a section of its own" if name in TOP_LEVEL else "no such section here"
+                hint = f"`{section}` is not closed before it: put a `}}` there" if name in TOP_LEVEL else "take it out"
                 self._say(
                     UnknownSection(
                         span=statement.name.span, name=name, what=f"section in `{section}`", reason=reason, hint=hint
@@ -147,12 +153,12 @@ class _Reader:
         """Of several in a row the first is reported: one brace too many puts them all outside."""
         key = statement.key.text
         homes = [section for section, known in SCHEMA.items() if key in known]
-        self.into.broken |= {f"{home}.{key}" for home in homes} | ({f"{key}.*"} if key in SCHEMA else set())
+        self.into.broken |= {f"{home}.{key}" for home in homes} | ({f"{key}.*"} if key in TOP_LEVEL else set())
         if self.astray:
             return
         self.astray = True
-        hint = f"it belongs into `{homes[0]} {{ ... }}`" if homes else did_you_mean(key, SCHEMA)
-        if key in SCHEMA:
+        hint = f"it belongs into `{homes[0]} {{ ... }}`" if homes else did_you_mean(key, TOP_LEVEL)
+        if key in TOP_LEVEL:
             hint = f"a section has no `=`: write `{key} {{ ... }}`"
         reason = "outside of every section"
         self._say(UnknownSection(span=statement.key.span, name=key, what="top-level key", reason=reason, hint=hint))

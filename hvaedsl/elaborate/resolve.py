@@ -48,10 +48,7 @@ def resolve(name: str, source: Source, collected: Collected, *, complete: bool) 
     resolver = _Resolver(source, collected, complete)
     values = {section: resolver.values(section) for section in SECTIONS}
     resolver.data_defaults(values["data"], values["model"])
-    sections: dict[str, Any] = {
-        section: SECTIONS[section].model_construct(**{**_defaults(section), **values[section]}) for section in SECTIONS
-    }
-    spec = Spec(name=name, **sections)
+    spec = Spec(name=name, **_construct(values))
     resolver.likelihood(spec)
     found = tuple(resolver.diagnostics)
     return Resolved(spec, resolver.origins, frozenset(resolver.poisoned), found)
@@ -193,6 +190,16 @@ def _placeholder(key: Key) -> object:
             return Likelihood(name="bernoulli")
         case _:
             return 1
+
+
+def _construct(values: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """The top-level sections; those inside another are built first, and then are values of it."""
+    top: dict[str, Any] = {}
+    for path in reversed(list(SECTIONS)):
+        built = SECTIONS[path].model_construct(**{**_defaults(path), **values[path]})
+        parent, _, name = path.rpartition(".")
+        (values[parent] if parent else top)[name] = built
+    return top
 
 
 def _defaults(section: str) -> dict[str, object]:

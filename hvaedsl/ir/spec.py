@@ -107,6 +107,18 @@ class ModelSpec(Section):
         return max(1, int(self.width_at(resolution) * self.bottleneck))
 
 
+class KLSpec(Section):
+    """`train { kl { } }`: how the rate enters the training objective. Evaluation always takes the whole bound."""
+
+    warmup_steps: Annotated[int, Key(Whole(0), "steps over which the weight of the rate rises from 0 to 1")] = 0
+    free_nats: Annotated[
+        float, Key(Number(minimum=0), "a layer's KL below this, per image, costs this and is not pressed down")
+    ] = 0.0
+    sampled_layers: Annotated[
+        int | None, Key(Optional(Whole(1)), "layers whose KL a step adds up, scaled to all; none takes every layer")
+    ] = None
+
+
 class TrainSpec(Section):
     """`train { }`: the training run."""
 
@@ -127,6 +139,7 @@ class TrainSpec(Section):
     seed: Annotated[int, Key(Whole(0), "seed of weights, order, noise and binarisation")] = 0
     eval_every: Annotated[int, Key(Whole(1), "steps between two evaluations")] = 1000
     save_every: Annotated[int, Key(Whole(1), "steps between two checkpoints")] = 1000
+    kl: KLSpec = KLSpec()
 
 
 class TrainingSpec(TrainSpec):
@@ -172,13 +185,24 @@ class Spec(BaseModel):
     paper: PaperSpec
 
 
+# By dotted path; a section inside another stands behind it.
 SECTIONS: Mapping[str, type[Section]] = {
     "data": DataSpec,
     "model": ModelSpec,
     "train": TrainSpec,
+    "train.kl": KLSpec,
     "sample": SampleSpec,
     "paper": PaperSpec,
 }
+
+
+def section_of(spec: Spec, path: str) -> Section:
+    """The section at a dotted path, such as `train.kl`."""
+    found: BaseModel = spec
+    for name in path.split("."):
+        found = getattr(found, name)
+    assert isinstance(found, Section)
+    return found
 
 
 def keys(section: type[Section]) -> dict[str, Key]:

@@ -8,39 +8,51 @@ from typing import Any
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.kinds import Optional, Text
-from hvaedsl.ir.spec import SECTIONS, Likelihood, Spec, keys
+from hvaedsl.ir.spec import SECTIONS, Likelihood, Spec, keys, section_of
 
 
 def spec_text(spec: Spec) -> str:
     """A `.hvae` text that compiles alone to the same spec. Keys that only a run needs are left out while unset."""
-    return "\n".join(["hvae 1", *(line for section in SECTIONS for line in _section(spec, section))]) + "\n"
+    top = (section for section in SECTIONS if "." not in section)
+    bodies = ((section, list(_body(spec, section, "  "))) for section in top)
+    return (
+        "\n".join(["hvae 1", *(line for name, body in bodies if body for line in ("", f"{name} {{", *body, "}"))])
+        + "\n"
+    )
 
 
 def spec_json(spec: Spec) -> dict[str, Any]:
     """The spec as plain data, block lists and the likelihood as they are written."""
-    return {"name": spec.name} | {
-        section: {name: _plain(value) for name, value in _values(spec, section)} for section in SECTIONS
-    }
+    found: dict[str, Any] = {"name": spec.name}
+    for path in SECTIONS:
+        holder = found
+        *parents, name = path.split(".")
+        for parent in parents:
+            holder = holder[parent]
+        holder[name] = {key: _plain(value) for key, value in _values(spec, path)}
+    return found
 
 
-def _section(spec: Spec, section: str) -> Iterator[str]:
+def _body(spec: Spec, section: str, indent: str) -> Iterator[str]:
+    """The keys of a section, then the sections inside it."""
     shown = [(name, value) for name, value in _values(spec, section) if not _implied(spec, section, name, value)]
-    if not shown:
-        return
-    column = max(len(name) for name, _ in shown)
-    yield ""
-    yield f"{section} {{"
+    column = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
         kind = keys(SECTIONS[section])[name].kind
         text = isinstance(kind, Text) or (isinstance(kind, Optional) and isinstance(kind.of, Text))
         written = string_text(str(value)) if text and value is not None else value_text(value)
-        yield f"  {name:<{column}} = {written}"
-    yield "}"
+        yield f"{indent}{name:<{column}} = {written}"
+    for inner in SECTIONS:
+        parent, _, name = inner.rpartition(".")
+        if parent == section:
+            yield f"{indent}{name} {{"
+            yield from _body(spec, inner, indent + "  ")
+            yield f"{indent}}}"
 
 
 def _values(spec: Spec, section: str) -> Iterator[tuple[str, object]]:
     for name in keys(SECTIONS[section]):
-        yield name, getattr(getattr(spec, section), name)
+        yield name, getattr(section_of(spec, section), name)
 
 
 def _implied(spec: Spec, section: str, name: str, value: object) -> bool:

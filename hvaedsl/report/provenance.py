@@ -13,13 +13,16 @@ def provenance_text(spec: Spec, text: str, origins: Mapping[str, Span]) -> str:
     """The resolved text with `# from PLACE` behind each value."""
     lines = text.splitlines()
     width = min(60, max((len(line) for line in lines if " = " in line), default=0))
-    section, out = "", []
+    sections: list[str] = []
+    out = []
     for line in lines:
         if line.endswith("{"):
-            section = line.split()[0]
+            sections.append(line.split()[0])
+        elif line.strip() == "}":
+            sections.pop()
         name = line.split("=")[0].strip()
         if " = " in line:
-            line = f"{line:<{width}}  # {_origin(spec, origins, f'{section}.{name}')}"
+            line = f"{line:<{width}}  # {_origin(spec, origins, '.'.join((*sections, name)))}"
         out.append(line)
     return "\n".join(out) + "\n"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hvaedsl.errors import RunError
-from hvaedsl.ir.spec import SECTIONS, Spec, keys
+from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
 
 RUNS = Path("runs")
 
@@ -97,7 +97,7 @@ def check_same_run(folder: RunFolder, before: Spec, now: Spec) -> None:
         f"{name}.{key}: {_written(old)} in the run, {_written(new)} now"
         for name, section in SECTIONS.items()
         for key in keys(section)
-        if (old := getattr(getattr(before, name), key)) != (new := getattr(getattr(now, name), key))
+        if (old := getattr(section_of(before, name), key)) != (new := getattr(section_of(now, name), key))
         and f"{name}.{key}" not in CHANGEABLE
     ]
     if differences:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import hvaedsl
-from hvaedsl.ir.spec import SECTIONS, keys
+from hvaedsl.ir.spec import SECTIONS, keys, section_of
 
 SPEC = """hvae 1
 data { dataset = digits }
@@ -110,7 +110,7 @@ def test_defaults_are_those_of_the_schema() -> None:
         for name, key in keys(fields).items():
             field = fields.model_fields[name]
             if key.required != "always" and not field.is_required():
-                assert getattr(getattr(spec, section), name) == field.get_default(call_default_factory=True)
+                assert getattr(section_of(spec, section), name) == field.get_default(call_default_factory=True)
 
 
 def test_data_sets_know_their_shape() -> None:
