@@ -67,6 +67,7 @@ CHANGES = {
     "model.bottleneck": "0.5",
     "model.bias_up_to": "4",
     "model.likelihood": "mixture_of_logistics(3)",
+    "model.cell": "nvae",
 }
 
 

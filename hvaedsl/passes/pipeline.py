@@ -15,6 +15,7 @@ from hvaedsl.passes.mixing import abandoned_states
 from hvaedsl.passes.rules import (
     decoder_walk,
     encoder_walk,
+    latent_is_state,
     missing_mix_in,
     shared_shapes,
     size,
@@ -33,6 +34,7 @@ ERROR_RULES: tuple[Rule, ...] = (
     *widths.RULES,
     *shared_shapes.RULES,
     *size.RULES,
+    *latent_is_state.RULES,
 )
 ADVICE_RULES: tuple[Rule, ...] = (*without_gradient.RULES, *unused_widths.RULES, *missing_mix_in.RULES)
 
