@@ -19,8 +19,8 @@ _INNER_TENSORS = 6
 def saved_bytes_per_image(op: Operation, precision_bytes: int, *, reads_initial_state: bool = False) -> int:
     """Bytes kept of one application for one image; `precision_bytes` is 4 for float32, 2 for bfloat16 autocast.
 
-    Under autocast the encoder's state is bfloat16, and the decoder's is float32: it starts as a float32 parameter. The
-    copies of the weights in bfloat16 do not grow with the batch and are not counted. `reads_initial_state`: a
+    Under autocast the encoder's state is bfloat16, and the decoder's is float32: it starts as a float32 parameter and
+    every cell keeps it so. The copies of the weights in bfloat16 do not grow with the batch and are not counted. `reads_initial_state`: a
     top-down block whose incoming state is as it began keeps no tensor of its own for it: a learned bias is a view of
     the parameter, and zeros need no gradient.
     """
