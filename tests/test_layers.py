@@ -175,6 +175,7 @@ def test_files_are_short() -> None:
         "show specs/cifar_ws.hvae --provenance",
         "lint specs/digits.hvae specs/mnist.hvae",
         "explain HV303",
+        "explain cell nvae",
         "train --help",
         "--version",
     ],

@@ -68,6 +68,7 @@ CHANGES = {
     "model.bias_up_to": "4",
     "model.likelihood": "mixture_of_logistics(3)",
     "model.processing": "synchronous",
+    "model.cell": "nvae",
 }
 
 

@@ -9,18 +9,26 @@ import typer
 
 def explain(
     code: Annotated[
-        str | None, typer.Argument(metavar="[CODE]", help="A code such as HV303; none lists them all.")
+        str | None, typer.Argument(metavar="[CODE|cell]", help="A code such as HV303; none lists them all.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="After `cell`: which one; none lists them.")
     ] = None,
 ) -> None:
-    """Say what a diagnostic means, why it is one, and show a wrong and a right example.
+    """Say what a diagnostic means, why it is one, and show a wrong and a right example; or what a cell computes.
 
-    Example: [bold]hvaedsl explain HV303[/]
+    Example: [bold]hvaedsl explain HV303[/], [bold]hvaedsl explain cell nvae[/]
     """
     from hvaedsl.catalog import KINDS
     from hvaedsl.diagnostic import did_you_mean
     from hvaedsl.errors import UsageError
     from hvaedsl.report.explain import explanation, template_title
 
+    if code == "cell":
+        _explain_cell(name)
+        return
+    if name is not None:
+        raise UsageError(f"a code stands alone: `hvaedsl explain {code}`")
     if code is None:
         for kind in KINDS.values():
             typer.echo(f"{kind.code}  {template_title(kind)}")
@@ -29,3 +37,19 @@ def explain(
     if found is None:
         raise UsageError(f"no code {code}: {did_you_mean(code.upper(), KINDS) or '`hvaedsl explain` lists them'}")
     typer.echo(explanation(found), nl=False)
+
+
+def _explain_cell(name: str | None) -> None:
+    from hvaedsl.catalog.cells import CELL_TEXTS
+    from hvaedsl.diagnostic import did_you_mean
+    from hvaedsl.errors import UsageError
+    from hvaedsl.report.explain import cell_explanation
+
+    if name is None:
+        for text in CELL_TEXTS.values():
+            typer.echo(f"{text.name:<16}{text.title}")
+        return
+    found = CELL_TEXTS.get(name)
+    if found is None:
+        raise UsageError(f"no cell {name}: {did_you_mean(name, CELL_TEXTS) or '`hvaedsl explain cell` lists them'}")
+    typer.echo(cell_explanation(found), nl=False)

@@ -113,6 +113,7 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
                 group=group,
                 application=application,
                 layer=layer,
+                cell=model.cell,
                 span=entry.span,
             )
             layer += 1

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from hvaedsl.ir.cells import CellName
 from hvaedsl.span import Span
 
 _CONFIG = ConfigDict(arbitrary_types_allowed=True)
@@ -94,7 +95,7 @@ class MixIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class TopDownBlock:
-    """One application of a top-down block: posterior, prior, latent and residual step. It draws one latent."""
+    """One application of a top-down block: posterior, prior, latent and step of the state. It draws one latent."""
 
     kind: ClassVar[str] = "top_down_block"
     resolution: int
@@ -106,6 +107,7 @@ class TopDownBlock:
     application: int
     layer: int
     reads: int | None = None  # the index of the encoder operation whose activation it reads
+    cell: CellName = "vdvae"
     span: Span | None = field(default=None, compare=False, repr=False)
 
 

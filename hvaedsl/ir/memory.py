@@ -7,6 +7,7 @@ test holds the count against what torch saves. Weights are not counted.
 from __future__ import annotations
 
 from hvaedsl.ir.bridge import EncoderBlock, Head, Operation, Pool, Stem, TopDownBlock
+from hvaedsl.ir.cells import CELLS
 
 # Tensors of the shape of z that the rate and the draw keep: the difference of the means, 1 / sigma_p, the standardised
 # difference, the ratio of the variances; sigma_q and the noise. Always in float32.
@@ -18,10 +19,10 @@ _INNER_TENSORS = 6
 def saved_bytes_per_image(op: Operation, precision_bytes: int, *, reads_initial_state: bool = False) -> int:
     """Bytes kept of one application for one image; `precision_bytes` is 4 for float32, 2 for bfloat16 autocast.
 
-    Under autocast the encoder's state is bfloat16, and the decoder's is float32: it starts as a float32 parameter. The
-    copies of the weights in bfloat16 do not grow with the batch and are not counted. `reads_initial_state`: a
-    top-down block whose incoming state is as it began keeps no tensor of its own for it: a learned bias is a view of
-    the parameter, and zeros need no gradient.
+    Under autocast the encoder's state is bfloat16, and the decoder's is float32: it starts as a float32 parameter and
+    every cell keeps it so. The copies of the weights in bfloat16 do not grow with the batch and are not counted.
+    `reads_initial_state`: a top-down block whose incoming state is as it began keeps no tensor of its own for it: a
+    learned bias is a view of the parameter, and zeros need no gradient.
     """
     low, high = precision_bytes, 4
     match op:
@@ -32,12 +33,15 @@ def saved_bytes_per_image(op: Operation, precision_bytes: int, *, reads_initial_
         case Pool():
             per_pixel = low * op.in_channels
         case TopDownBlock():
+            parts = CELLS[op.cell]
+            entry = {None: 0, "z_proj": op.latent, "combiner": op.channels + op.latent}[parts.entry]
             per_pixel = (
-                (high + low) * 4 * op.channels  # [x, a], x and x + h + W z, each before and after its GELU
+                # [x, a], x and the residual step's input, each before and after its GELU
+                (high + low) * (3 + parts.resnet) * op.channels
                 - high * op.channels * reads_initial_state
-                + low * 3 * _INNER_TENSORS * op.mid
+                + low * (2 + parts.resnet) * _INNER_TENSORS * op.mid
                 + high * _GAUSSIAN_TENSORS * op.latent
-                + low * op.latent  # z before its projection
+                + low * entry  # z, or [x, z], before its convolution
             )
         case Head():
             per_pixel = (high + low) * op.channels + high * _likelihood_numbers(op)

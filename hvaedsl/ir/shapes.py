@@ -6,9 +6,11 @@ Names are those of the modules in `hvaedsl.nn`; a test holds table and modules a
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hvaedsl.ir.bridge import EncoderBlock, Head, MixIn, Operation, Pool, State, Stem, TopDownBlock
+from hvaedsl.ir.cells import CELLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +50,22 @@ def convolutions(op: Operation) -> tuple[Convolution, ...]:
         case EncoderBlock():
             return bottleneck("", op.channels, op.mid, op.channels, op.kernel)
         case TopDownBlock():
-            return (
-                *bottleneck("posterior.", 2 * op.channels, op.mid, 2 * op.latent, op.kernel),
-                *bottleneck("prior.", op.channels, op.mid, 2 * op.latent + op.channels, op.kernel),
-                Convolution("z_proj", op.latent, op.channels, 1),
-                *bottleneck("resnet.", op.channels, op.mid, op.channels, op.kernel),
-            )
+            return tuple(_cell(op))
         case Head():
             return (Convolution("out_conv", op.channels, op.outputs, 1),)
         case Pool() | State() | MixIn():
             return ()
+
+
+def _cell(op: TopDownBlock) -> Iterator[Convolution]:
+    parts = CELLS[op.cell]
+    yield from bottleneck("posterior.", 2 * op.channels, op.mid, 2 * op.latent, op.kernel)
+    yield from bottleneck("prior.", op.channels, op.mid, 2 * op.latent + op.channels * parts.increment, op.kernel)
+    if parts.entry is not None:
+        read = op.latent + op.channels * (parts.entry == "combiner")
+        yield Convolution(parts.entry, read, op.channels, 1)
+    if parts.resnet:
+        yield from bottleneck("resnet.", op.channels, op.mid, op.channels, op.kernel)
 
 
 def arrays(op: Operation) -> tuple[tuple[str, tuple[int, ...]], ...]:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from hvaedsl.ir.blocks import BlockList
+from hvaedsl.ir.cells import CELL_NAMES, CellName
 from hvaedsl.ir.datasets import NAMES
 from hvaedsl.ir.kinds import (
     BlockStack,
@@ -99,6 +100,7 @@ class ModelSpec(Section):
     likelihood: Annotated[Likelihood, Key(LikelihoodCall(), "the likelihood of a pixel")] = Likelihood(
         name="mixture_of_logistics", mixtures=10
     )
+    cell: Annotated[CellName, Key(Choice(CELL_NAMES), "what a top-down block computes")] = "vdvae"
 
     processing: Annotated[
         Processing, Key(Choice(("asynchronous", "synchronous")), "which encoder activation a decoder block reads")

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from hvaedsl.ir.cells import CellName
 from hvaedsl.lowering.plan import Apply, BlockModule, Downsample, Plan, TopDown
 from hvaedsl.nn.blocks import Bottleneck, conv
-from hvaedsl.nn.cells import VDVAECell
+from hvaedsl.nn.cells import Cell, EulerMaruyamaCell, NonResidualCell, NVAECell, VDVAECell
 from hvaedsl.nn.likelihoods import Bernoulli, Likelihood, MixtureOfLogistics
 from hvaedsl.nn.resolution import average_pool, mix_in, pad_channels
 
@@ -26,6 +27,13 @@ T = TypeVar("T")
 
 Noise = Callable[[int, tuple[int, ...]], Tensor]
 Temperature = float | Mapping[int, float]
+
+CELLS: Mapping[CellName, type[Cell]] = {
+    "vdvae": VDVAECell,
+    "non_residual": NonResidualCell,
+    "euler_maruyama": EulerMaruyamaCell,
+    "nvae": NVAECell,
+}
 
 
 class Output(NamedTuple):
@@ -87,9 +95,9 @@ class Decoder(nn.Module):
         self.gain = nn.Parameter(torch.ones(1, plan.width, 1, 1))
         self.bias = nn.Parameter(torch.zeros(1, plan.width, 1, 1))
 
-    def block(self, step: TopDown) -> VDVAECell:
+    def block(self, step: TopDown) -> Cell:
         """The block of a step."""
-        return cast(VDVAECell, self.blocks[step.block])
+        return cast(Cell, self.blocks[step.block])
 
     def begin(self, batch: int) -> dict[int, Tensor]:
         """The state of every resolution before the first block, each [batch, channels, R, R]."""
@@ -231,25 +239,33 @@ class HierarchicalVAE(nn.Module):
         return self.likelihood.sample(self.decode_prior(count, temperature=temperature, noise=noise), generator)
 
     def vdvae_state_dict(self) -> dict[str, Tensor]:
-        """The parameters under the published code's names, a shared block's under those of its first application."""
-        return {self._published_names[name][0]: tensor.detach() for name, tensor in self.named_parameters()}
+        """The parameters under the published code's names, a shared block's under those of its first application.
+
+        Raises ValueError where the published code has no such cell.
+        """
+        published = self._published()
+        return {published[name][0]: tensor.detach() for name, tensor in self.named_parameters()}
 
     @torch.no_grad()
     def load_vdvae_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
         """Take over the parameters of the published code.
 
         Of a shared block the first application's suffice; those of the others must agree where they are given. Raises
-        ValueError where a key is missing or unknown, a shape differs, or applications of one block disagree; the model
-        is then unchanged.
+        ValueError where a key is missing or unknown, a shape differs, applications of one block disagree, or the
+        published code has no such cell; the model is then unchanged.
         """
-        rest = dict(state_dict)
-        values = {
-            name: _take(rest, self._published_names[name], parameter) for name, parameter in self.named_parameters()
-        }
+        published, rest = self._published(), dict(state_dict)
+        values = {name: _take(rest, published[name], parameter) for name, parameter in self.named_parameters()}
         if rest:
             raise ValueError(f"not a parameter of this model: {', '.join(sorted(rest)[:5])} ({len(rest)} such keys)")
         for name, parameter in self.named_parameters():
             parameter.copy_(values[name])
+
+    def _published(self) -> Mapping[str, tuple[str, ...]]:
+        if not self._published_names:
+            cells = ", ".join(dict.fromkeys(str(block.cell) for block in self.plan.decoder_blocks))
+            raise ValueError(f"the published code has names for the cells vdvae and non_residual, not for {cells}")
+        return self._published_names
 
     def _kept(self, x: Tensor) -> dict[int, Tensor]:
         size, channels = self.plan.image_resolution, self.plan.image_channels
@@ -297,9 +313,10 @@ def _residual_block(block: BlockModule, plan: Plan) -> Bottleneck:
     return made
 
 
-def _top_down_block(block: BlockModule, plan: Plan) -> VDVAECell:
+def _top_down_block(block: BlockModule, plan: Plan) -> Cell:
     assert block.latent is not None
-    made = VDVAECell(block.channels, block.mid, block.latent, block.kernel)
+    assert block.cell is not None
+    made = CELLS[block.cell](block.channels, block.mid, block.latent, block.kernel)
     made.scale_for_depth_(len(plan.decoder_steps))
     return made
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, Operation, State, Stem, TopDownBlock
+from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.shapes import Convolution, arrays, convolutions
-from hvaedsl.passes.gradient import OUTGOING, Unreached
+from hvaedsl.passes.gradient import Unreached
 
 
 def attribute(group: str) -> str:
@@ -38,7 +39,9 @@ def without_gradient(bridge: Bridge, found: Unreached) -> tuple[str, ...]:
     """The names of the parameters that no loss reaches."""
     prefixes = ["encoder.stem."] if found.stem else []
     prefixes += [f"encoder.blocks.{attribute(group)}." for group in found.encoder_groups]
-    prefixes += [f"decoder.blocks.{attribute(group)}.{part}." for group in found.decoder_groups for part in OUTGOING]
+    cells = {op.group: op.cell for op in bridge.operations if isinstance(op, TopDownBlock)}
+    for group in found.decoder_groups:
+        prefixes += [f"decoder.blocks.{attribute(group)}.{part}." for part in CELLS[cells[group]].outgoing]
     return tuple(name for name in parameter_shapes(bridge) if name.startswith(tuple(prefixes))) if prefixes else ()
 
 
@@ -75,7 +78,12 @@ def published_prefixes(bridge: Bridge) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def published_names(bridge: Bridge) -> dict[str, tuple[str, ...]]:
-    """Each parameter's names in the published code, that of the first application first."""
+    """Each parameter's names in the published code, that of the first application first.
+
+    Empty where a block's cell is not in the published code.
+    """
+    if not all(CELLS[op.cell].published for op in bridge.operations if isinstance(op, TopDownBlock)):
+        return {}
     prefixes = dict(published_prefixes(bridge))
     found: dict[str, tuple[str, ...]] = {}
     for name in parameter_shapes(bridge):

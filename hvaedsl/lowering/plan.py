@@ -8,19 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Operation, Pool, State, TopDownBlock
+from hvaedsl.ir.cells import CellName
 from hvaedsl.ir.spec import Likelihood
 from hvaedsl.lowering.names import attribute, state_attribute
 
 
 @dataclass(frozen=True, slots=True)
 class BlockModule:
-    """One set of weights: a residual block of the encoder, or (with `latent`) a top-down block."""
+    """One set of weights: a residual block of the encoder, or (with `latent` and `cell`) a top-down block."""
 
     name: str
     channels: int
     mid: int
     kernel: int
     latent: int | None = None
+    cell: CellName | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +119,10 @@ def _modules(ops: tuple[Operation, ...], kind: type[EncoderBlock | TopDownBlock]
     found: dict[str, BlockModule] = {}
     for op in ops:
         if isinstance(op, kind) and op.application == 0:
-            latent = op.latent if isinstance(op, TopDownBlock) else None
-            found[op.group] = BlockModule(attribute(op.group), op.channels, op.mid, op.kernel, latent)
+            shape = (attribute(op.group), op.channels, op.mid, op.kernel)
+            found[op.group] = (
+                BlockModule(*shape, op.latent, op.cell) if isinstance(op, TopDownBlock) else BlockModule(*shape)
+            )
     return tuple(found.values())
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Stem, TopDownBlock
-
-# The parts of a top-down block that only its outgoing state trains; posterior and prior get a gradient from the rate.
-OUTGOING = ("z_proj", "resnet")
+from hvaedsl.ir.cells import CELLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +14,7 @@ class Unreached:
 
     stem: bool
     encoder_groups: tuple[str, ...]  # whole residual blocks
-    decoder_groups: tuple[str, ...]  # the z projection and the residual step of top-down blocks
+    decoder_groups: tuple[str, ...]  # of top-down blocks, what only the outgoing state trains (`CellParts.outgoing`)
 
     def __bool__(self) -> bool:
         """Whether there are any."""
@@ -30,7 +28,7 @@ def unreached(bridge: Bridge) -> Unreached:
     reached: set[tuple[str, str]] = set()
     for _, op in reversed(bridge.decoder):
         if isinstance(op, TopDownBlock):
-            if op.resolution in live_states:
+            if op.resolution in live_states or not CELLS[op.cell].outgoing:
                 reached.add(("decoder", op.group))
             live_states.add(op.resolution)  # its posterior and prior read the incoming state
             read.add(op.reads)

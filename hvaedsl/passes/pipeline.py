@@ -16,6 +16,7 @@ from hvaedsl.passes.mixing import abandoned_states
 from hvaedsl.passes.rules import (
     decoder_walk,
     encoder_walk,
+    latent_is_state,
     missing_mix_in,
     sampled_layers,
     shared_shapes,
@@ -38,6 +39,7 @@ ERROR_RULES: tuple[Rule, ...] = (
     *size.RULES,
     *synchronous_counts.RULES,
     *sampled_layers.RULES,
+    *latent_is_state.RULES,
 )
 ADVICE_RULES: tuple[Rule, ...] = (
     *without_gradient.RULES,

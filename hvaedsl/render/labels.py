@@ -1,4 +1,7 @@
-"""What stands in a box: the notation, how many blocks, how wide, and of a top-down block the latent's shape."""
+"""What stands in a box: the notation, how many blocks, how wide, and of a top-down block the latent's shape.
+
+A cell other than vdvae stands before the latent.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ def box_text(run: Run, bridge: Bridge) -> tuple[str, tuple[str, ...]]:
             return "", (f"pooled · {op.channels} ch",)
         case TopDownBlock():
             each = " each" if len(run.groups) * run.applications > 1 else ""
-            latent = f"z {op.latent}×{op.resolution}×{op.resolution}{each}"
+            cell = f"{op.cell} · " if op.cell != "vdvae" else ""
+            latent = f"{cell}z {op.latent}×{op.resolution}×{op.resolution}{each}"
             return run.notation, (f"{_count(run)} · {op.channels} ch", latent)
         case EncoderBlock() | Pool():
             block = bridge.operations[run.operations[0]]

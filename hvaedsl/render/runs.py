@@ -154,9 +154,9 @@ def _alike(left: Sequence[tuple[int, Block]], right: Sequence[tuple[int, Block]]
     return len(left) == len(right) and _shape(left[0][1]) == _shape(right[0][1])
 
 
-def _shape(block: Block) -> tuple[int, ...]:
-    latent = block.latent if isinstance(block, TopDownBlock) else 0
-    return (block.resolution, block.channels, block.mid, block.kernel, latent)
+def _shape(block: Block) -> tuple[int | str, ...]:
+    latent, cell = (block.latent, block.cell) if isinstance(block, TopDownBlock) else (0, "")
+    return (block.resolution, block.channels, block.mid, block.kernel, latent, cell)
 
 
 def _spread_groups(bridge: Bridge) -> frozenset[str]:

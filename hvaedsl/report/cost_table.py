@@ -51,7 +51,7 @@ def headline(spec: Spec, cost: Cost) -> str:
     ]
     said = ", ".join(part for part in published if part)
     where = f" ({paper.table})" if paper.table else ""
-    return f"{line}\npublished{where}: {said}" if said or where else line
+    return f"{line}\npublished{where}{': ' * bool(said)}{said}" if said or where else line
 
 
 def cost_json(cost: Cost, batch: int) -> dict[str, Any]:

@@ -206,11 +206,12 @@ class _Parser:
         return at
 
     def _strange_neighbour(self, at: int) -> Token | None:
-        """A token of no kind that touches the one at this index."""
+        """A token of no kind that touches the one at this index; where a value or a string belongs, that says more."""
         token = self.tokens[at]
         for other in self.tokens[max(0, at - 1) : at] + self.tokens[at + 1 : at + 2]:
             touches = other.end_pos == token.start_pos or other.start_pos == token.end_pos
-            if other.type == "JUNK" and touches and token.type != "JUNK":
+            plain = other.isascii() and not self._between_statements()
+            if other.type == "JUNK" and touches and token.type != "JUNK" and not plain:
                 return other
         return None
 

@@ -11,8 +11,10 @@ import pytest
 
 import hvaedsl
 from hvaedsl.catalog import KINDS
+from hvaedsl.catalog.cells import CELL_TEXTS
 from hvaedsl.cli.main import run
 from hvaedsl.ir.bridge_text import parse_bridge
+from hvaedsl.ir.cells import CELL_NAMES
 
 GOOD = """hvae 1
 let n = 2
@@ -91,6 +93,10 @@ class Command:
         ("explain", 0),
         ("explain hv303", 0),
         ("explain HV999", 2),
+        ("explain HV303 nvae", 2),
+        ("explain cell", 0),
+        ("explain cell nvae", 0),
+        ("explain cell nvea", 2),
         ("nonsense", 2),
         ("--version", 0),
     ],
@@ -191,3 +197,12 @@ def test_help_shows_an_example(hvae: Command, command: str) -> None:
 def test_version_and_list_of_codes(hvae: Command) -> None:
     assert hvae("--version").out == f"hvaedsl {hvaedsl.__version__}\n"
     assert [line.split()[0] for line in hvae("explain").out.splitlines()] == list(KINDS)
+
+
+def test_cells_are_explained(hvae: Command) -> None:
+    assert [line.split()[0] for line in hvae("explain", "cell").out.splitlines()] == list(CELL_NAMES)
+    for name in CELL_NAMES:
+        page = hvae("explain", "cell", name).out
+        assert page.startswith(f"# {name}: ")
+        assert all(equation in page.splitlines() for equation in CELL_TEXTS[name].equations)
+    assert "did you mean `nvae`?" in hvae("explain", "cell", "nvea").err

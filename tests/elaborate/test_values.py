@@ -27,7 +27,6 @@ def codes(sets: dict[str, object], text: str = SPEC) -> list[str]:
     [
         ("data.dataset", '"digits"', "HV204"),
         ("data.dataset", "digitz", "HV206"),
-        ("data.path", "faces", "HV204"),
         ("data.validation", "-1", "HV205"),
         ("data.validation", "1.0", "HV204"),
         ("data.binarize", "true", "HV206"),
@@ -94,6 +93,7 @@ def test_a_value_that_does_not_fit(key: str, value: str, code: str) -> None:
         ("sample.temperature", "{8: 0.5}", {8: 0.5}),
         ("sample.temperature", "2", 2.0),
         ("data.path", "none", None),
+        ("data.path", "/images of faces", "/images of faces"),
         ("data.path", '"none"', "none"),
         ("paper.parameters", "39M", 39e6),
         ("paper.nll", "-1.5", -1.5),

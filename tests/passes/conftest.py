@@ -17,11 +17,12 @@ def text(
     encoder: str = "8x2, 8d2, 4x1",
     decoder: str = "4x1, 8m4, 8x2",
     more: str = "",
+    latent: int = 3,
 ) -> str:
     return f"""hvae 1
 data {{ dataset = npy  channels = {channels}  resolution = {resolution} }}
 model {{
-  width = 12  latent = 3  likelihood = {likelihood} {more}
+  width = 12  latent = {latent}  likelihood = {likelihood} {more}
   encoder = {encoder}
   decoder = {decoder}
 }}
@@ -49,6 +50,17 @@ MODELS = {
     "repeated": text(encoder="8r3, 8d2, 4r2", decoder="4r2, 8m4, 2*8r2"),
     "labelled": text(
         more="bias_up_to = 4", encoder="3*8r1@g, 8x1, 8d2@g, 4x1@g", decoder="4x1@g, 8m4@g, 8x1, 8r2@h, 8x1@h"
+    ),
+    "non_residual": text(more="cell = non_residual"),
+    "non_residual_revisited": text(more="cell = non_residual  bias_up_to = 4", decoder="4r2, 8x1, 8m4, 4x1, 8r2"),
+    "nvae": text(more="cell = nvae"),
+    "nvae_revisited": text(more="cell = nvae  bias_up_to = 4", decoder="4r2, 8x1, 8m4, 4x1, 8r2"),
+    "nvae_padded_widths": text(
+        more="cell = nvae  widths = {4: 16, 2: 24}", encoder="8x1,8d2,4x1,4d2,2x2", decoder="2x1,4m2,4x1,8m4,8x1"
+    ),
+    "euler_maruyama": text(more="cell = euler_maruyama", latent=12),
+    "euler_maruyama_revisited": text(
+        more="cell = euler_maruyama  bias_up_to = 4", latent=12, decoder="4r2, 8x1, 8m4, 4x1, 8r2"
     ),
 }
 

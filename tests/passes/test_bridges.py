@@ -63,6 +63,54 @@ def test_a_state_that_goes_nowhere_trains_only_the_rate() -> None:
     assert [item.message for item in program.advice] == ["the residual step of the last block at 4 can get no gradient"]
 
 
+@pytest.mark.parametrize(
+    ("cell", "parts"),
+    [
+        ("vdvae", {"z_proj", "resnet"}),
+        ("non_residual", {"z_proj", "resnet"}),
+        ("nvae", {"combiner", "resnet"}),
+        ("euler_maruyama", set()),
+    ],
+)
+def test_what_only_the_outgoing_state_trains_depends_on_the_cell(cell: str, parts: set[str]) -> None:
+    more = f"cell = {cell} widths = {{8: 2, 4: 2}} width = 2"
+    program = hvaedsl.loads(
+        f"""hvae 1 data {{ dataset = npy channels = 1 resolution = 8 }}
+        model {{ {more} latent = 2 encoder = 8x1, 8d2, 4x1 decoder = 4x1, 8m4, 4x1, 8x1 }}"""
+    )
+    assert {name.removeprefix("decoder.blocks.r4_1.").split(".")[0] for name in program.without_gradient} == parts
+    assert [item.code for item in program.advice] == ["HV501"] * bool(parts)
+
+
+@pytest.mark.parametrize(
+    ("model", "title", "help_text"),
+    [
+        ("width = 8", "`latent` is 4 and the width 8 at 4 and 8", "write `latent = 8`"),
+        ("width = 4 widths = {4: 8, 2: 16}", "`latent` is 4 and the width 16 at 2, 8 at 4", "the same width"),
+    ],
+)
+def test_a_latent_that_is_the_state_has_its_channels(model: str, title: str, help_text: str) -> None:
+    deep = "2: 16" in model
+    encoder, decoder = ("8d2, 4d2, 2x1", "2x1, 4m2, 8m4") if deep else ("8x1, 8d2, 4x1", "4x1, 8m4, 8x1")
+    with pytest.raises(hvaedsl.SpecError) as caught:
+        hvaedsl.loads(
+            f"""hvae 1 data {{ dataset = npy channels = 1 resolution = 8 }}
+            model {{ cell = euler_maruyama {model} latent = 4 encoder = {encoder} decoder = {decoder} }}"""
+        )
+    (found,) = caught.value.diagnostics
+    assert found.code == "HV316"
+    assert title in found.message
+    assert help_text in found.help_text
+
+
+def test_a_width_where_no_latent_is_drawn_may_differ() -> None:
+    hvaedsl.loads(
+        """hvae 1 data { dataset = npy channels = 1 resolution = 8 }
+        model { cell = euler_maruyama width = 4 widths = {2: 16} latent = 4
+        encoder = 8x1, 8d2, 4d2, 2x1 decoder = 4x1, 8m4 }"""
+    )
+
+
 def test_a_shared_block_is_reached_through_any_application() -> None:
     assert compiled("8x1@g, 8d2, 4x1@g", "8x1").without_gradient == tuple(
         f"encoder.blocks.r{group}.c{index}.{kind}"

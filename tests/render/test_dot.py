@@ -66,6 +66,16 @@ def test_a_caption_and_the_legend_are_drawn_only_where_there_is_something_to_say
     assert "shared weights" in shared
 
 
+def test_a_box_names_its_cell_where_it_is_not_that_of_vdvae(capfd: pytest.CaptureFixture[str]) -> None:
+    text = """hvae 1 data { dataset = digits }
+    model { width = 16 latent = 16 cell = %s encoder = 8x2, 8d2, 4x1 decoder = 4x1, 8m4, 8x2 }"""
+    for cell in ("vdvae", "non_residual", "euler_maruyama", "nvae"):
+        dot = hvaedsl.loads(text % cell).dot()
+        assert dot.count(f"{cell} · z 16×8×8") == (0 if cell == "vdvae" else 2)
+        render(dot, "svg")
+        assert "too small" not in capfd.readouterr().err
+
+
 def test_every_label_fits_its_box(bridge: Bridge, capfd: pytest.CaptureFixture[str]) -> None:
     render(dot_source(bridge, name="model", caption="1,000 parameters"), "svg")
     assert "too small" not in capfd.readouterr().err

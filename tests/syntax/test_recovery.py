@@ -140,3 +140,23 @@ def test_sections_may_share_a_line_and_names_may_be_keywords() -> None:
     assert hvaedsl.loads(" ".join(SPEC.split())).bridge == hvaedsl.loads(SPEC).bridge
     (only,) = found(SPEC.replace("width = 16", "width = 16 let = 3"))
     assert only.code == "HV201"
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "place"),
+    [
+        ("width = ", "width\u00a0=\u00a0", 6),
+        ("width", "wi\u200bdth", 3),
+        ("dataset = digits", "dataset = \u201cdigits\u201d", 11),
+    ],
+)
+def test_a_strange_character_is_named_and_explains_its_neighbours(good: str, bad: str, place: int) -> None:
+    assert good in SPEC
+    text = SPEC.replace(good, bad, 1)
+    line = next(index for index, row in enumerate(text.splitlines(), 1) if bad in row)
+    column = text.splitlines()[line - 1].index(bad) + place
+    assert places(text) == [("HV102", line, column)]
+
+
+def test_a_dotted_key_is_one_mistake() -> None:
+    assert [code for code, _, _ in places(SPEC + "model.width = 3\n")] == ["HV102"]

@@ -1,61 +1,71 @@
-"""The cell of the top-down pass: posterior, prior, and the step of the residual state."""
+"""What all cells have in common: a posterior, a prior, a latent drawn from one of them, and a step of the state.
+
+Shape legend: x the state and a the encoder activation, [B, channels, H, W]; z the latent, [B, latent, H, W].
+"""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from hvaedsl.nn.blocks import Bottleneck, conv
+from hvaedsl.nn.blocks import Bottleneck
 from hvaedsl.nn.gaussian import Gaussian, kl_divergence_nats, sample, split_gaussian
 
 
-class VDVAECell(nn.Module):
-    """The top-down block of VDVAE (openai/vdvae; Falck, Williams et al. 2022, Appendix G).
+class Cell(nn.Module, ABC):
+    """A top-down block. Its subclasses say how x and z make the next state.
 
-    With state x and encoder activation a, both [B, channels, H, W], and latent z, [B, latent, H, W]::
-
-        q(z | x, a) = posterior([x, a]);   p(z | x), h = prior(x);   x' = resnet(x + h + z_proj(z))
-
-    The last convolution of the prior starts at zero: p(z | x) starts as N(0, 1) and h as 0.
+    The last convolution of the prior starts at zero: p(z | x) starts with mean 0 and sigma 1, and h as 0.
     """
+
+    gives_h: ClassVar[bool] = False  # whether the prior gives an increment h beside p(z | x)
 
     def __init__(self, channels: int, mid_channels: int, latent: int, kernel: int) -> None:
         super().__init__()
         self.channels = channels
         self.latent = latent
+        self.h_channels = channels if self.gives_h else 0
         self.posterior = Bottleneck(2 * channels, mid_channels, 2 * latent, kernel, residual=False)
-        self.prior = Bottleneck(channels, mid_channels, 2 * latent + channels, kernel, residual=False)
+        self.prior = Bottleneck(channels, mid_channels, 2 * latent + self.h_channels, kernel, residual=False)
         self.prior.zero_last_()
-        self.z_proj = conv(latent, channels, 1)
-        self.resnet = Bottleneck(channels, mid_channels, channels, kernel, residual=True)
 
-    @torch.no_grad()
+    @abstractmethod
+    def step(self, state: Tensor, h: Tensor, z: Tensor) -> Tensor:
+        """The next state, [B, channels, H, W], from the state, the prior's increment, and z."""
+
     def scale_for_depth_(self, applications: int) -> None:
-        """Scale the z projection and the resnet's last convolution by sqrt(1 / applications in the decoder).
+        """Scale what z and the residual step add to the state by sqrt(1 / applications in the decoder).
 
         Once per set of weights. Raises ValueError for less than one application.
         """
         if applications < 1:
             raise ValueError(f"applications must be at least 1, not {applications}")
-        factor = math.sqrt(1 / applications)
-        self.z_proj.weight.mul_(factor)
-        self.resnet.scale_last_(factor)
+        with torch.no_grad():
+            self._scale_(math.sqrt(1 / applications))
+
+    @abstractmethod
+    def _scale_(self, factor: float) -> None:
+        """Multiply the weights whose outputs add up along the decoder."""
 
     def posterior_parameters(self, state: Tensor, activation: Tensor) -> Gaussian:
         """q(z | x, a) from the state and the encoder activation, both [B, channels, H, W]."""
         return split_gaussian(self.posterior(torch.cat((state, activation), dim=1)))
 
     def prior_parameters(self, state: Tensor) -> tuple[Gaussian, Tensor]:
-        """p(z | x) and the increment h, [B, channels, H, W], from the state, [B, channels, H, W]."""
-        gaussian, h = self.prior(state).split((2 * self.latent, self.channels), dim=1)
+        """p(z | x) and the increment h from the state, [B, channels, H, W].
+
+        h is [B, channels, H, W], or [B, 0, H, W] of a cell whose prior gives none.
+        """
+        gaussian, h = self.prior(state).split((2 * self.latent, self.h_channels), dim=1)
         return split_gaussian(gaussian), h
 
-    def step(self, state: Tensor, h: Tensor, z: Tensor) -> Tensor:
-        """The next state, resnet((x + h) + z_proj(z)), in this order of additions."""
-        following: Tensor = self.resnet(state + h + self.z_proj(z))
-        return following
+    def draw(self, state: Tensor, gaussian: Gaussian, noise: Tensor) -> Tensor:  # noqa: ARG002 - for cells whose z holds the state
+        """A latent of a posterior or a prior; `noise` is standard normal, [B, latent, H, W]."""
+        return sample(*gaussian, noise)
 
     def forward(self, state: Tensor, activation: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """One application with z from the posterior: the next state, z, and KL(q || p) in nats per image, [B].
@@ -64,7 +74,7 @@ class VDVAECell(nn.Module):
         """
         q = self.posterior_parameters(state, activation)
         p, h = self.prior_parameters(state)
-        z = sample(*q, noise)
+        z = self.draw(state, q, noise)
         kl_nats = kl_divergence_nats(*q, *p).sum(dim=(1, 2, 3))
         return self.step(state, h, z), z, kl_nats
 
@@ -77,7 +87,7 @@ class VDVAECell(nn.Module):
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0, not {temperature}")
         p, h = self.prior_parameters(state)
-        z = sample(p.mean, p.log_sigma + math.log(temperature), noise)
+        z = self.draw(state, Gaussian(p.mean, p.log_sigma + math.log(temperature)), noise)
         return self.step(state, h, z), z
 
     def generate_from(self, state: Tensor, z: Tensor) -> Tensor:

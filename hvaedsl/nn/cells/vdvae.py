@@ -1,0 +1,33 @@
+"""The cell of VDVAE."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from hvaedsl.nn.blocks import Bottleneck, conv
+from hvaedsl.nn.cells.base import Cell
+
+
+class VDVAECell(Cell):
+    """The top-down block of VDVAE (openai/vdvae; Falck, Williams et al. 2022, Appendix G).
+
+    With state x and encoder activation a, both [B, channels, H, W], and latent z, [B, latent, H, W]::
+
+        q(z | x, a) = posterior([x, a]);   p(z | x), h = prior(x);   x' = resnet(x + h + z_proj(z))
+    """
+
+    gives_h = True
+
+    def __init__(self, channels: int, mid_channels: int, latent: int, kernel: int) -> None:
+        super().__init__(channels, mid_channels, latent, kernel)
+        self.z_proj = conv(latent, channels, 1)
+        self.resnet = Bottleneck(channels, mid_channels, channels, kernel, residual=True)
+
+    def _scale_(self, factor: float) -> None:
+        self.z_proj.weight.mul_(factor)
+        self.resnet.scale_last_(factor)
+
+    def step(self, state: Tensor, h: Tensor, z: Tensor) -> Tensor:
+        """The next state, resnet((x + h) + z_proj(z)), in this order of additions."""
+        following: Tensor = self.resnet(state + h + self.z_proj(z))
+        return following

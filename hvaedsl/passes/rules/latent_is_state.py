@@ -1,0 +1,33 @@
+"""With the cell `euler_maruyama` the latent is the state, so both have the same channels (HV316)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hvaedsl.catalog.resolutions import LatentIsState
+from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.ir.bridge import TopDownBlock
+from hvaedsl.ir.cells import CELLS
+from hvaedsl.passes.base import Rule, Unit
+
+
+def check(unit: Unit) -> Iterator[Diagnostic]:
+    """`latent` is the width at every resolution of the decoder; one finding, with all the widths that differ."""
+    model = unit.spec.model
+    if not CELLS[model.cell].state_is_latent:
+        return
+    blocks = [op for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)]
+    widths = {op.resolution: op.channels for op in blocks}
+    wrong = {resolution: width for resolution, width in widths.items() if width != model.latent}
+    if wrong:
+        yield LatentIsState(
+            span=unit.origin("model.latent"), cell=model.cell, latent=model.latent, widths=widths, wrong=wrong
+        )
+
+
+RULES = (
+    Rule(
+        check,
+        ("model.cell", "model.latent", "model.width", "model.widths", "model.decoder", "model.decoder.walk"),
+    ),
+)
