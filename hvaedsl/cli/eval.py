@@ -33,4 +33,6 @@ def evaluate(
     finished = FinishedRun.open(run, device)
     bounds = finished.evaluate(split, batch_size)
     title = f"{run}: {split} images after {finished.checkpoint.step} steps"
-    Console(highlight=False).print(results_table(finished.program.spec, title, bounds))
+    console = Console(highlight=False)
+    console.width = max(console.width, 80)  # a narrower terminal wraps lines, and no figure is cut
+    console.print(results_table(finished.program.spec, title, bounds))

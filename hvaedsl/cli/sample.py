@@ -38,7 +38,7 @@ def sample(
 
     if temperature is not None and not temperature > 0:
         raise UsageError(f"--temperature is above 0, not {temperature:g}")
-    if output is not None and (output.suffix.lower() != ".png" or not output.parent.is_dir()):
+    if output is not None and (output.suffix.lower() != ".png" or not output.parent.is_dir() or output.is_dir()):
         raise UsageError(f"--output names a .png file in a folder that exists, not {output}")
     finished = FinishedRun.open(run, device)
     spec = finished.program.spec

@@ -63,9 +63,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
             warnings.simplefilter("ignore")  # about files that torch did not write: the error says more
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # on a damaged file the reader runs into nearly any
-        reason = str(error).partition("\n")[0]
+        # Not its text: of a file that is none, torch advises to load it in a way that runs code.
         raise RunError(
-            f"{path}: the checkpoint cannot be read: {reason}",
+            f"{path}: the checkpoint cannot be read ({type(error).__name__})",
             help="the file is damaged; take it from a backup, or train anew into another folder with --out",
             exit_code=5,
         ) from error

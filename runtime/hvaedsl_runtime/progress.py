@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,11 +60,20 @@ def evaluation_bar(description: str, images: int) -> Iterator[Callable[[int], No
         yield advance
 
 
+class LastingConsole(Console):
+    """A console whose reader may go away, as that of `train ... | head`: the run goes on without it."""
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing more; rich would end the process here."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class TrainingDisplay:
     """Shows the steps of a run, and the evaluations between them; `silent` in every process but the first."""
 
     def __init__(self, *, steps: int, start: int, images_per_step: int, unit: Unit, silent: bool) -> None:
-        self.console = Console(quiet=silent, highlight=False, soft_wrap=True)
+        self.console = LastingConsole(quiet=silent, highlight=False, soft_wrap=True)
         self.steps = steps
         self.images_per_step = images_per_step
         self.unit = unit

@@ -92,7 +92,12 @@ class RunFolder:
     def begin(self, name: str, spec_text: str) -> None:
         """Create the folder, or take over the one there is, and write the model's name and the spec."""
         for folder in (self.path, self.checkpoint.parent, self.path / "samples", self.path / "reconstructions"):
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise RunError(
+                    f"cannot create the folder {folder}: {error.strerror}", help="name another with --out", exit_code=5
+                ) from None
         self.write_json(self.identity, {"name": name})
         write_whole(self.spec, spec_text)
 

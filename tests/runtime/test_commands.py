@@ -165,3 +165,13 @@ def test_a_missing_extra_is_told(spec_path: Path) -> None:
 def test_the_command_modules_import_no_torch() -> None:
     check = "import sys, hvaedsl.cli.train, hvaedsl.cli.eval, hvaedsl.cli.sample; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], timeout=LIMIT_SECONDS, check=False).returncode == 0
+
+
+def test_a_run_goes_on_when_its_reader_goes_away(tmp_path: Path, spec_path: Path) -> None:
+    training = start("train", spec_path, "--out", tmp_path / "run", "--device", "cpu", "--threads", "1")
+    assert training.stdout is not None
+    training.stdout.readline()
+    training.stdout.close()
+    _, said = training.communicate(timeout=120)
+    assert training.returncode == 0, said
+    assert (tmp_path / "run" / "summary.json").exists()

@@ -73,3 +73,10 @@ def test_another_spec_is_refused_by_its_keys(folder: RunFolder, compiled: Compil
 def test_what_does_not_touch_the_weights_may_change(folder: RunFolder, compiled: Compiled) -> None:
     other = {"train.steps": 50, "train.save_every": 7, "train.eval_every": 9, "sample.count": 2}
     check_same_run(folder, compiled().spec, compiled(other).spec)
+
+
+def test_a_folder_that_cannot_be_created_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot create the folder") as caught:
+        RunFolder(tmp_path / "file" / "run").begin("digits", "hvae 1\n")
+    assert caught.value.exit_code == 5
