@@ -122,5 +122,6 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
         resolution=image,
         channels=model.width_at(image),
         outputs=outputs,
+        image_channels=spec.data.channels,
         likelihood=str(model.likelihood).replace(" ", ""),
     )

@@ -119,6 +119,7 @@ class Head:
     resolution: int
     channels: int
     outputs: int
+    image_channels: int
     likelihood: str
     span: Span | None = field(default=None, compare=False, repr=False)
 

@@ -57,5 +57,6 @@ def _likelihood_numbers(op: Head) -> float:
     """
     if op.likelihood == "bernoulli":
         return 0  # the logit is a view of the convolution's output and saved in its stead
-    colour = op.outputs % 10 == 0 and f"({op.outputs // 10}" in op.likelihood
-    return 48.75 * (op.outputs // 10) + 2.5 if colour else 16.25 * (op.outputs // 3) + 0.5
+    if op.image_channels == 3:
+        return 48.75 * (op.outputs // 10) + 2.5
+    return 16.25 * (op.outputs // 3) + 0.5

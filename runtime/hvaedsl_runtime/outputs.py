@@ -108,7 +108,8 @@ class RunOutputs:
         title = f"{self.spec.name}: {self.spec.data.dataset} test images after {state.step} steps, seed {seed}"
         self.display.console.print(results_table(self.spec, title, bounds, baseline))
         sizes = ", ".join(f"{len(images)} {split}" for split, images in self.images.items())
-        self.display.say(f"images: {sizes}; updates skipped: {state.skipped_updates} of {state.step}")
+        split = f"split seed {self.spec.data.split_seed}"
+        self.display.say(f"images: {sizes} ({split}); updates skipped: {state.skipped_updates} of {state.step}")
         self.display.say(f"written to {self.folder.path}")
 
     def summary(

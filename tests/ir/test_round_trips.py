@@ -139,7 +139,7 @@ def test_what_is_no_printed_bridge(text: str, line: int) -> None:
 
 def test_equality_leaves_places_out() -> None:
     stem = Stem(resolution=8, in_channels=1, channels=16)
-    head = Head(resolution=8, channels=16, outputs=1, likelihood="bernoulli")
+    head = Head(resolution=8, channels=16, outputs=1, image_channels=1, likelihood="bernoulli")
     first = Bridge(image_resolution=8, image_channels=1, operations=(stem, head))
     placed = Stem(resolution=8, in_channels=1, channels=16, span=Source("x", "8").span(0, 1))
     assert Bridge(image_resolution=8, image_channels=1, operations=(placed, head)) == first
