@@ -23,8 +23,6 @@ from hvaedsl.passes.cost import Cost, cost
 from hvaedsl.passes.gradient import unreached
 from hvaedsl.passes.pipeline import analyse, check, transform, verify_stages
 from hvaedsl.passes.sharing import WeightGroup, weight_groups
-from hvaedsl.render.dot import dot_source
-from hvaedsl.render.output import render
 from hvaedsl.shipped import shipped
 from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
@@ -80,6 +78,8 @@ class Program:
 
     def dot(self) -> str:
         """The picture of the bridge, as DOT source."""
+        from hvaedsl.render.dot import dot_source  # drawing is not loaded by commands that do not draw
+
         depth = self.cost.stochastic_depth
         return dot_source(
             self.bridge, name=self.name, caption=f"{self.cost.parameters:,} parameters, stochastic depth {depth:,}"
@@ -87,6 +87,8 @@ class Program:
 
     def _repr_svg_(self) -> str:
         """The picture, where a notebook shows the program."""
+        from hvaedsl.render.output import render
+
         return render(self.dot(), "svg").decode()
 
 

@@ -1,7 +1,7 @@
 """The contract of the passes.
 
 - A transform takes a valid bridge and leaves a valid one; its options are its fields.
-- An analysis computes a value from a bridge and changes nothing.
+- An analysis is a function of a bridge; it computes a value and changes nothing.
 - A rule looks at a compilation unit and yields diagnostics. `needs` names the spec keys that it depends on: it is not
   asked where one of them could not be read. `model.encoder.walk` and `model.decoder.walk` stand for the resolutions of
   a block list: a list can be read and still hold an entry whose resolution, or what follows it, is in doubt.
@@ -21,7 +21,6 @@ from hvaedsl.ir.spec import Spec
 from hvaedsl.span import Span
 from hvaedsl.syntax import ast
 
-T = TypeVar("T", covariant=True)
 V = TypeVar("V")
 
 
@@ -30,13 +29,6 @@ class Transform(Protocol):
 
     def run(self, bridge: Bridge) -> Bridge:
         """The rewritten bridge."""
-
-
-class Analysis(Protocol[T]):
-    """Bridge to value."""
-
-    def __call__(self, bridge: Bridge) -> T:
-        """The value."""
 
 
 @dataclass(frozen=True)

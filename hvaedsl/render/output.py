@@ -61,7 +61,7 @@ def _with_resolution(dot: str) -> str:
     return f"{body}  graph [dpi={_DOTS_PER_INCH}];\n{brace}{rest}"
 
 
-def _with_program(dot: str, format: Format) -> bytes:  # noqa: A002
+def _with_program(dot: str, format: Format) -> bytes:  # noqa: A002 - Graphviz's word
     import graphviz
 
     try:
@@ -75,7 +75,7 @@ def _with_program(dot: str, format: Format) -> bytes:  # noqa: A002
     return picture
 
 
-def _with_libraries(dot: str, format: Format) -> bytes:  # noqa: A002
+def _with_libraries(dot: str, format: Format) -> bytes:  # noqa: A002 - Graphviz's word
     try:
         import pygraphviz
     except ImportError as error:

@@ -44,8 +44,8 @@ def _is_node(value: object) -> bool:
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if not dataclasses.is_dataclass(value):
+    if not _is_node(value):
         return value
-    span = getattr(value, "span")  # noqa: B009 - every node has one
+    span: Span = value.span
     place = {"line": span.line, "column": span.column, "end_line": span.end_line, "end_column": span.end_column}
     return {"kind": type(value).__name__, **{name: _plain(item) for name, item in _fields(value)}, "span": place}
