@@ -7,7 +7,7 @@ import io
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from math import prod
 from pathlib import Path
 
@@ -92,9 +92,7 @@ def _write_array(path: Path, name: PartName, part: Part, spec: DataSpec, bar: Ba
     shape = (spec.resolution, spec.resolution, spec.channels)
     digest, counts, done = hashlib.sha256(), np.zeros(spec.levels, dtype=np.int64), 0
     with bar(f"{spec.dataset}: {name}", part.count) as advance:
-        with _refusals_explained(path):
-            file = path.open("xb")
-        with file:
+        with _created(path) as file:
             _append(file, _header((part.count, *shape)), digest, path)
             for batch in part.batches():
                 if batch.shape[1:] != shape or batch.dtype != np.uint8:
@@ -113,6 +111,20 @@ def _write_array(path: Path, name: PartName, part: Part, spec: DataSpec, bar: Ba
     return ArrayRecord(
         count=done, bytes=size, sha256=digest.hexdigest(), mean=mean, std=std, level_counts=tuple(counts.tolist())
     )
+
+
+@contextmanager
+def _created(path: Path) -> Iterator[io.BufferedWriter]:
+    with _refusals_explained(path):
+        file = path.open("xb")
+    try:
+        yield file
+    except BaseException:
+        with suppress(OSError):  # what is still in the buffer finds no room either
+            file.close()
+        raise
+    with _refusals_explained(path):
+        file.close()
 
 
 def _append(file: io.BufferedWriter, content: bytes | memoryview, digest: hashlib._Hash, path: Path) -> None:

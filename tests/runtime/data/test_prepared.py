@@ -164,6 +164,7 @@ except MemoryError:
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of private memory is Linux's")
 def test_a_run_loads_no_array(tmp_path: Path) -> None:
     """The arrays have 523 MB, on a disk that keeps no zeros, and the process may take 128 MiB more than it has."""

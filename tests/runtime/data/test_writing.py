@@ -124,6 +124,7 @@ def test_what_a_killed_process_left_is_replaced(photos: Path, tmp_path: Path) ->
     assert (target / "all.npy").exists()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_preparation_is_no_set(tmp_path: Path, make_spec: Any, number: signal.Signals) -> None:
