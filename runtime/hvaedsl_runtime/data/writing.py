@@ -91,20 +91,19 @@ def _write_array(path: Path, name: PartName, part: Part, spec: DataSpec, bar: Ba
     """Write one .npy file from its beginning to its end; a mapped one would end the process on a full disk."""
     shape = (spec.resolution, spec.resolution, spec.channels)
     digest, counts, done = hashlib.sha256(), np.zeros(spec.levels, dtype=np.int64), 0
-    with bar(f"{spec.dataset}: {name}", part.count) as advance:
-        with _created(path) as file:
-            _append(file, _header((part.count, *shape)), digest, path)
-            for batch in part.batches():
-                if batch.shape[1:] != shape or batch.dtype != np.uint8:
-                    raise ValueError(f"a reader gave {batch.dtype} {batch.shape}, not uint8 {shape}")
-                counts += np.bincount(batch.ravel(), minlength=spec.levels)
-                _append(file, np.ascontiguousarray(batch).data, digest, path)
-                done += len(batch)
-                advance(len(batch))
-            with _refusals_explained(path):
-                file.flush()
-                os.fsync(file.fileno())
-                size = os.fstat(file.fileno()).st_size
+    with bar(f"{spec.dataset}: {name}", part.count) as advance, _created(path) as file:
+        _append(file, _header((part.count, *shape)), digest, path)
+        for batch in part.batches():
+            if batch.shape[1:] != shape or batch.dtype != np.uint8:
+                raise ValueError(f"a reader gave {batch.dtype} {batch.shape}, not uint8 {shape}")
+            counts += np.bincount(batch.ravel(), minlength=spec.levels)
+            _append(file, np.ascontiguousarray(batch).data, digest, path)
+            done += len(batch)
+            advance(len(batch))
+        with _refusals_explained(path):
+            file.flush()
+            os.fsync(file.fileno())
+            size = os.fstat(file.fileno()).st_size
     if done != part.count:
         raise ValueError(f"a reader announced {part.count} images and gave {done}")
     mean, std = mean_and_std(counts)
