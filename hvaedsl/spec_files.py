@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from hvaedsl.catalog.names import MissingKey
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.errors import SpecError, UsageError
-from hvaedsl.program import Compilation, Overrides, Program, compile_source, source_of
+from hvaedsl.program import Compilation, Overrides, Plugins, Program, compile_source, source_of
+
+# Whether one's own parts may be imported for a file.
+Leave = Callable[[str], Plugins | None]
+
+
+def no_plugins(_: str) -> None:
+    """Nothing is imported."""
 
 
 def spec_files(path: str) -> list[str]:
@@ -23,7 +30,11 @@ def spec_files(path: str) -> list[str]:
 
 
 def lint_files(
-    files: Iterable[str], *, sets: Overrides | None = None, lets: Overrides | None = None
+    files: Iterable[str],
+    *,
+    sets: Overrides | None = None,
+    lets: Overrides | None = None,
+    plugins: Leave = no_plugins,
 ) -> list[Diagnostic]:
     """Everything that is found in the files. Raises `UsageError` for a file that is not there.
 
@@ -34,7 +45,7 @@ def lint_files(
     compilations: list[Compilation] = []
     for file in files:
         try:
-            compilations.append(compile_source(source_of(file), sets=sets, lets=lets))
+            compilations.append(compile_source(source_of(file), sets=sets, lets=lets, plugins=plugins(file)))
             found.extend(compilations[-1].diagnostics)
         except SpecError as error:
             found.extend(error.diagnostics)
@@ -43,14 +54,18 @@ def lint_files(
 
 
 def load_models(
-    files: Iterable[str], *, sets: Overrides | None = None, lets: Overrides | None = None
+    files: Iterable[str],
+    *,
+    sets: Overrides | None = None,
+    lets: Overrides | None = None,
+    plugins: Leave = no_plugins,
 ) -> tuple[list[Program], list[Diagnostic]]:
     """The programs of the files, in order, and what is wrong with the others.
 
     A base beside a file that extends it may lack what a model needs: it is left out. Raises `UsageError` for a file
     that is not there.
     """
-    compilations = [compile_source(source_of(file), sets=sets, lets=lets) for file in files]
+    compilations = [compile_source(source_of(file), sets=sets, lets=lets, plugins=plugins(file)) for file in files]
     bases = _bases(compilations)
     failed = [item for item in compilations if item.program is None]
     errors = [error for item in failed for error in item.diagnostics if not _left_to_children(error, bases)]
