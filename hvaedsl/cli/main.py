@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hvaedsl.cli.compile import compile_spec
+from hvaedsl.cli.convert import convert
 from hvaedsl.cli.eval import evaluate
 from hvaedsl.cli.explain import explain
 from hvaedsl.cli.lint import lint
@@ -33,6 +34,7 @@ app.command()(explain)
 app.command()(train)
 app.command("eval")(evaluate)
 app.command()(sample)
+app.command()(convert)
 
 
 def _version(wanted: bool) -> None:
