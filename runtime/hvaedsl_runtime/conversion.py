@@ -237,10 +237,18 @@ def _optimizer_notes(state: OptimizerState, path: Path | None) -> list[str]:
 
 def _check_free(out: Path) -> None:
     """Raise RunError (5) unless the folder can be made: a run is never replaced."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(
-            f"{out} is {'not empty' if out.is_dir() else 'not a folder'}", help="name another with --out", exit_code=5
-        )
+    problem = ""
+    try:
+        if out.exists() and not out.is_dir():
+            problem = f"{out} is not a folder"
+        elif out.exists() and any(out.iterdir()):
+            problem = f"{out} is not empty"
+        elif out.parent.exists() and not out.parent.is_dir():
+            problem = f"{out.parent} is not a folder"
+    except OSError as error:
+        problem = f"{out} cannot be opened: {error.strerror}"
+    if problem:
+        raise RunError(problem, help="name another with --out", exit_code=5)
 
 
 def _write_folder(
@@ -249,6 +257,7 @@ def _write_folder(
     """Fill a folder beside `out`, and give it that name when it is whole."""
     temporary = RunFolder(out.absolute().with_name(f".{out.name}.{os.getpid()}.partial"))
     try:
+        out.absolute().parent.mkdir(parents=True, exist_ok=True)
         temporary.begin(program.name, checkpoint.spec)
         save_checkpoint(temporary.checkpoint, checkpoint)
         origin = {name: {"file": path.name, "sha256": _sha256(path)} for name, path in read.items()}
@@ -260,7 +269,7 @@ def _write_folder(
         temporary.path.rename(out)
     # Torch tells of a full disk by RuntimeError; a RunError has its words already.
     except (OSError, RuntimeError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
+        reason = (error.strerror if isinstance(error, OSError) else None) or f"{error}".partition("\n")[0]
         raise RunError(
             f"cannot write the folder {out}: {reason}", help="name another with --out; nothing was left", exit_code=5
         ) from None

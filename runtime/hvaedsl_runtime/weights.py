@@ -166,7 +166,7 @@ def _write_whole(path: Path, write: Callable[[Path], None]) -> None:
             temporary.unlink(missing_ok=True)
     # Torch tells of a full disk and of a folder that is not there by RuntimeError.
     except (OSError, RuntimeError, safetensors.SafetensorError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
+        reason = (error.strerror if isinstance(error, OSError) else None) or f"{error}".partition("\n")[0]
         raise RunError(
             f"{path}: cannot be written: {reason}", help="name another file; nothing was changed", exit_code=5
         ) from None
