@@ -188,8 +188,9 @@ def _step(sources: Sources, files: Iterable[WeightFile]) -> int | None:
 def _preparation(program: Program, sources: Sources, files: Iterable[WeightFile]) -> tuple[Preparation, str]:
     """How images become inputs, and where that is known from."""
     data, likelihood = program.spec.data, program.spec.model.likelihood
+    features = program.spec.model.fourier.exponents_at("image")
     if sources.trained_on is not None:
-        chosen = published_preparation(data, likelihood, sources.trained_on)
+        chosen = published_preparation(data, likelihood, sources.trained_on, image_features=features)
         if chosen is None:
             known = ", ".join(name for name, dataset in DATASETS.items() if dataset.shift is not None)
             raise UsageError(
@@ -200,11 +201,12 @@ def _preparation(program: Program, sources: Sources, files: Iterable[WeightFile]
     for file in files:
         if "preparation" in file.metadata:
             return _described_preparation(file), f"as {file.path.name} says"
-    constants = published_preparation(data, likelihood, data.dataset)
+    constants = published_preparation(data, likelihood, data.dataset, image_features=features)
     if constants is not None:
         return constants, f"the published constants of {data.dataset}"
     try:
-        return preparation(data, likelihood, open_split(data, "train")), f"the statistics of {data.dataset}'s images"
+        statistics = preparation(data, likelihood, open_split(data, "train"), image_features=features)
+        return statistics, f"the statistics of {data.dataset}'s images"
     except RunError as error:
         raise RunError(
             f"the input's shift and scale are unknown: {data.dataset} has no published ones, and {error}",
