@@ -10,6 +10,7 @@ import typer
 
 from hvaedsl.cli.compile import compile_spec
 from hvaedsl.cli.convert import convert
+from hvaedsl.cli.data import data
 from hvaedsl.cli.eval import evaluate
 from hvaedsl.cli.explain import explain
 from hvaedsl.cli.lint import lint
@@ -35,6 +36,7 @@ app.command()(train)
 app.command("eval")(evaluate)
 app.command()(sample)
 app.command()(convert)
+app.add_typer(data, name="data")
 
 
 def _version(wanted: bool) -> None:
