@@ -15,4 +15,5 @@ def low_digits(split: str, path: str | None) -> npt.NDArray[np.uint8]:  # noqa: 
     digits = load_digits()
     images: npt.NDArray[np.uint8] = digits.images[digits.target < 5].astype(np.uint8)[..., None]
     in_test = np.arange(len(images)) % 5 == 0
-    return images[in_test if split == "test" else ~in_test]
+    chosen: npt.NDArray[np.uint8] = images[in_test if split == "test" else ~in_test]
+    return chosen
