@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from hvaedsl.cli.check_theory import check_theory
 from hvaedsl.cli.compile import compile_spec
 from hvaedsl.cli.eval import evaluate
 from hvaedsl.cli.explain import explain
@@ -33,6 +34,7 @@ app.command()(explain)
 app.command()(train)
 app.command("eval")(evaluate)
 app.command()(sample)
+app.command()(check_theory)
 
 
 def _version(wanted: bool) -> None:
