@@ -106,10 +106,10 @@ class RunFolder:
         write_whole(path, json_text(content, indent=2) + "\n")
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file such that it is never seen half written."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file, a text in UTF-8, such that it is never seen half written."""
     temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(text, encoding="utf-8")
+    temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     temporary.replace(path)
 
 

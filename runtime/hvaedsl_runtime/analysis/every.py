@@ -1,0 +1,7 @@
+"""All analyses, in the order of a report."""
+
+from __future__ import annotations
+
+from hvaedsl_runtime.analysis.base import Analysis
+
+ANALYSES: tuple[Analysis, ...] = ()
