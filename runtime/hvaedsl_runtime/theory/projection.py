@@ -72,9 +72,9 @@ def reconstruction_errors(x: Tensor, levels: int, project: Projection = average_
 
 
 def energy_errors(x: Tensor, levels: int, project: Projection = average_projection) -> Tensor:
-    """| ||x||^2 - ||P x||^2 - sum ||details||^2 |."""
+    """| ||x|| - sqrt(||P x||^2 + sum ||details||^2) |: of the roots, since a tolerance in ||x|| is no unit of squares."""
     details = wavelet_analysis(x, levels, "haar")[1]
-    return (norms(x) ** 2 - norms(project(x, 2**levels)) ** 2 - details).abs()
+    return (norms(x) - (norms(project(x, 2**levels)) ** 2 + details).sqrt()).abs()
 
 
 def idempotence_errors(x: Tensor, factor: int, project: Projection = average_projection) -> Tensor:

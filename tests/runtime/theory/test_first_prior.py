@@ -40,7 +40,7 @@ def test_a_state_that_begins_with_the_image_is_found(digits: Material) -> None:
 
     model.decoder.begin = begin_elsewhere  # type: ignore[method-assign]
     first, _ = first_prior_checks(replace(digits, models={"broken": model}))
-    assert 1e-12 < first.error
+    assert first.error > 1e-12
     assert not first.holds
 
 
