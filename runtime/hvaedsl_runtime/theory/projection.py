@@ -72,7 +72,7 @@ def reconstruction_errors(x: Tensor, levels: int, project: Projection = average_
 
 
 def energy_errors(x: Tensor, levels: int, project: Projection = average_projection) -> Tensor:
-    """| ||x|| - sqrt(||P x||^2 + sum ||details||^2) |: of the roots, since a tolerance in ||x|| is no unit of squares."""
+    """| ||x|| - sqrt(||P x||^2 + sum ||details||^2) |: of the roots, since the tolerance is in units of ||x||."""
     details = wavelet_analysis(x, levels, "haar")[1]
     return (norms(x) - (norms(project(x, 2**levels)) ** 2 + details).sqrt()).abs()
 
