@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from hvaedsl_runtime.analysis import kl, partial_posteriors, reconstructions, state_norms, temperatures
 from hvaedsl_runtime.analysis.base import Analysis
 
-ANALYSES: tuple[Analysis, ...] = ()
+ANALYSES: tuple[Analysis, ...] = (
+    state_norms.ANALYSIS,
+    kl.ANALYSIS,
+    temperatures.ANALYSIS,
+    partial_posteriors.ANALYSIS,
+    reconstructions.ANALYSIS,
+)
