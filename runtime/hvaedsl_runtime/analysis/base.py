@@ -74,9 +74,9 @@ class Subject:
                 yield batch
                 advance(len(batch))
 
-    def prior_noise(self, count: int) -> ImageNoise:
-        """Noise of `count` draws from the prior: a function of the seed, the draw's number and the layer alone."""
-        return ImageNoise(self.seed, "sample", range(count), self.run.device, self.run.dtype)
+    def prior_noise(self, draws: range) -> ImageNoise:
+        """Noise of draws from the prior: a function of the seed, the draw's number and the layer alone."""
+        return ImageNoise(self.seed, "sample", draws, self.run.device, self.run.dtype)
 
     def described(self) -> dict[str, str | int | None]:
         """What was looked at, for a result's data."""

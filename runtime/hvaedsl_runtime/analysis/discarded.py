@@ -21,15 +21,16 @@ SQUARES_OF_ZERO = 1e-30
 
 TEXT = """\
 r_R = E[||(I - P) a||^2 / ||a||^2], the mean over {images} {split} images of the share of an activation a that a \
-pooling drops: a is what enters the pooling at resolution R of the encoder, over all channels, and P a its average over \
-every patch that is pooled, repeated over the patch. White noise would lose 1 - 1/k^2 when pooled by k, a constant nothing.
+pooling drops: a is what enters the pooling at resolution R of the encoder, over all channels, and P a its \
+average over every patch that is pooled, repeated over the patch. White noise would lose 1 - 1/k^2 when pooled \
+by k, a constant nothing.
 
 The control is the same model with the weights that its training began with: part of what is seen comes with the \
 images and the architecture, not with training.
 
-This is no verification of Theorem 3 (Falck, Williams et al. 2022): the blocks are neither known to be invertible nor \
-have known Lipschitz constants, and the decoder reads what is dropped through its skip connections. `hvaedsl \
-check-theory` checks the theorem where it can be checked."""
+This is no verification of Theorem 3 (Falck, Williams et al. 2022): the blocks are neither known to be \
+invertible nor have known Lipschitz constants, and the decoder reads what is dropped through its skip \
+connections. `hvaedsl check-theory` checks the theorem where it can be checked."""
 
 WITHOUT = """\
 The encoder of this model pools nowhere, so that nothing is dropped between resolutions."""

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from hvaedsl_runtime.analysis import discarded, projections
+from hvaedsl_runtime.analysis import (
+    discarded,
+    kl,
+    partial_posteriors,
+    projections,
+    reconstructions,
+    state_norms,
+    temperatures,
+)
 from hvaedsl_runtime.analysis.base import Analysis
 
 ANALYSES: tuple[Analysis, ...] = (
+    state_norms.ANALYSIS,
+    kl.ANALYSIS,
+    temperatures.ANALYSIS,
+    partial_posteriors.ANALYSIS,
+    reconstructions.ANALYSIS,
     projections.ANALYSIS,
     discarded.ANALYSIS,
 )

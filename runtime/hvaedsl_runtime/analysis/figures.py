@@ -12,6 +12,7 @@ import torch
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -71,21 +72,32 @@ def panels(rows: int = 1, columns: int = 1, *, height_inches: float = 2.6) -> tu
 
 
 def mark_jumps(axes: Axes, jumps: Sequence[tuple[float, str]]) -> None:
-    """Vertical lines at changes of resolution, each with its label (such as `8 to 16`) at the top of the panel."""
+    """Vertical lines at changes of resolution, each with its label (such as `8 to 16`) above the panel.
+
+    Call it after the panel's title is set: the title makes room.
+    """
     for position, label in jumps:
         axes.axvline(position, color=GREY, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0.5)
         axes.annotate(
             label,
             (position, 1),
             xycoords=("data", "axes fraction"),
-            xytext=(2, -2),
+            xytext=(-2, 2),
             textcoords="offset points",
-            rotation=90,
+            rotation=40,
+            rotation_mode="anchor",
             ha="left",
-            va="top",
+            va="bottom",
             fontsize=7,
             color=GREY,
         )
+    if jumps and axes.get_title(loc="left"):
+        axes.set_title(axes.get_title(loc="left"), pad=30)
+
+
+def whole_steps(axes: Axes) -> None:
+    """Ticks of the horizontal axis at whole numbers alone: it counts blocks, layers or steps."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def image_grid(images: Tensor, *, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> Figure:

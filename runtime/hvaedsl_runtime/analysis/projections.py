@@ -19,14 +19,14 @@ SHOWN = 3
 SQUARES_OF_ZERO = 1e-30
 
 TEXT = """\
-P_R x, the projection of an image x onto resolution R: every patch that becomes one value at R is replaced by its \
-mean. Below it what is dropped, the details (I - P_R) x, grey where they are zero; at R = {finest} nothing is. By \
-Theorem 2 (Falck, Williams et al. 2022), where {finest} / R is a power of two, P_R x is the inverse Haar transform of the \
-image with all finer details set to zero. The hierarchy of this model: {resolutions}.
+P_R x, the projection of an image x onto resolution R: every patch that becomes one value at R is replaced by \
+its mean. Below it what is dropped, the details (I - P_R) x, grey where they are zero; at R = {finest} nothing \
+is. By Theorem 2 (Falck, Williams et al. 2022), where {finest} / R is a power of two, P_R x is the inverse Haar \
+transform of the image with all finer details set to zero. The hierarchy of this model: {resolutions}.
 
-The share ||P_R x||^2 / ||x||^2 is of the image as the model reads it, shifted and scaled, mean and standard deviation \
-over {images} {split} images spread evenly over the split. What is missing to 1 is the energy of the details. \
-It is a property of the images and the hierarchy, whatever the weights.
+The share ||P_R x||^2 / ||x||^2 is of the image as the model reads it, shifted and scaled, mean and standard \
+deviation over {images} {split} images spread evenly over the split. What is missing to 1 is the energy of the \
+details. It is a property of the images and the hierarchy, whatever the weights.
 
 The data hold the checks of Theorem 2 on these images, in float64: {holding} of {checks} are as they must be."""
 
