@@ -67,7 +67,7 @@ def examine(subject: Subject) -> Result:
     energy = _energy_figure((finest, *coarser), means, stds)
     drawings = (
         Drawing("projections", grid, "P_R x by resolution, and the details below.", images=True),
-        Drawing("projections_energy", energy, "The share of an image's energy at each resolution, mean and std."),
+        Drawing("projections-energy", energy, "The share of an image's energy at each resolution, mean and std."),
     )
     return Result("projections", "Projections onto the resolutions", text, data, drawings)
 

@@ -175,7 +175,7 @@ def first_prior_checks(material: Material) -> Iterator[Check]:
             },
         )
         if len(spreads) > 1:
-            later = f"p(z_l | z_<l), l > 1, is the same for every image, {weights} weights"
+            later = f"p(z_l | z_<l), l > 1, same for every image, {weights} weights"
             yield Check(name, later, max(spreads[1:]), LATER_PRIORS_DIFFER_BY, control=True)
 
 

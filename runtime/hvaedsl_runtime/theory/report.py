@@ -56,7 +56,7 @@ def checks_json(source: str, checks: Sequence[Check]) -> str:
 
 def _figures(check: Check) -> str:
     return ", ".join(
-        f"{what} {value:,}" if isinstance(value, int) else f"{what} {value:.4g}"
+        f"{what} = {value:,}" if isinstance(value, int) else f"{what} = {value:.4g}"
         for what, value in check.figures.items()
     )
 

@@ -57,7 +57,7 @@ def test_theorem_2_is_checked_on_them(result: Result) -> None:
 
 def test_the_drawings_can_be_written(result: Result) -> None:
     grid, energy = result.drawings
-    assert [grid.stem, energy.stem] == ["projections", "projections_energy"]
+    assert [grid.stem, energy.stem] == ["projections", "projections-energy"]
     assert grid.images
     assert png(grid.figure).startswith(b"\x89PNG")
     assert svg(energy.figure).startswith(b"<?xml")
