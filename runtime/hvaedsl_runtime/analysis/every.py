@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hvaedsl_runtime.analysis import kl, partial_posteriors, reconstructions, state_norms, temperatures
+from hvaedsl_runtime.analysis import curves, kl, partial_posteriors, reconstructions, state_norms, temperatures
 from hvaedsl_runtime.analysis.base import Analysis
 
 ANALYSES: tuple[Analysis, ...] = (
@@ -11,4 +11,10 @@ ANALYSES: tuple[Analysis, ...] = (
     temperatures.ANALYSIS,
     partial_posteriors.ANALYSIS,
     reconstructions.ANALYSIS,
+    curves.ANALYSIS,
 )
+
+
+def by_name(name: str) -> Analysis:
+    """The analysis of this name. Raises KeyError where there is none."""
+    return {analysis.name: analysis for analysis in ANALYSES}[name]
