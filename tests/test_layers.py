@@ -37,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "hvaedsl": BOTTOM | {"program"},
     "cli": BOTTOM
     | {"hvaedsl", "catalog", "syntax", "ir", "report", "render", "program", "spec_files", "hvaedsl_runtime"},
-    "hvaedsl_runtime": BOTTOM | {"shipped", "hvaedsl", "ir", "program", "lowering", "nn"},
+    "hvaedsl_runtime": BOTTOM | {"shipped", "hvaedsl", "ir", "nn", "program", "lowering", "render"},
 }
 
 

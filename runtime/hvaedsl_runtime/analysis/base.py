@@ -27,6 +27,7 @@ class Subject:
 
     `images` is how many images; None leaves it to the analysis. `seed` fixes what is drawn from the prior. What is
     drawn from the posterior is what evaluation draws for the same image, so that the figures agree with its own.
+    `batch_size` is how many images go through the model at a time; None takes the spec's.
 
     The weights are by default those of the last step: the average starts at the initial weights, uncorrected, so that
     in a short run it is mostly those. Model and images are opened when they are first asked for.
@@ -37,6 +38,7 @@ class Subject:
     split: Split = "test"
     images: int | None = None
     seed: int = 0
+    batch_size: int | None = None
 
     @property
     def spec(self) -> Spec:
@@ -51,7 +53,7 @@ class Subject:
     @cached_property
     def evaluator(self) -> Evaluator:
         """Gives input, target and posterior noise of images by index. Raises RunError (4): images not found."""
-        return self.run.evaluator(self.split)
+        return self.run.evaluator(self.split, self.batch_size)
 
     def indices(self, default: int) -> list[int]:
         """The images to look at, `default` of them unless a number was asked for; fewer where the split has fewer.
@@ -63,7 +65,7 @@ class Subject:
         return [position * available // count for position in range(count)]
 
     def batches(self, indices: list[int]) -> Iterator[list[int]]:
-        """The indices, so many at a time as a training step takes."""
+        """The indices, a batch at a time."""
         size = self.evaluator.batch_size
         return (indices[start : start + size] for start in range(0, len(indices), size))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hvaedsl_runtime.analysis import (
+    curves,
     discarded,
     kl,
     partial_posteriors,
@@ -21,4 +22,10 @@ ANALYSES: tuple[Analysis, ...] = (
     reconstructions.ANALYSIS,
     projections.ANALYSIS,
     discarded.ANALYSIS,
+    curves.ANALYSIS,
 )
+
+
+def by_name(name: str) -> Analysis:
+    """The analysis of this name. Raises KeyError where there is none."""
+    return {analysis.name: analysis for analysis in ANALYSES}[name]

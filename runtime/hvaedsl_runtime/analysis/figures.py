@@ -11,6 +11,7 @@ import matplotlib.style
 import torch
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
@@ -92,12 +93,12 @@ def mark_jumps(axes: Axes, jumps: Sequence[tuple[float, str]]) -> None:
             color=GREY,
         )
     if jumps and axes.get_title(loc="left"):
-        axes.set_title(axes.get_title(loc="left"), pad=30)
+        axes.set_title(axes.get_title(loc="left"), pad=26)
 
 
-def whole_steps(axes: Axes) -> None:
-    """Ticks of the horizontal axis at whole numbers alone: it counts blocks, layers or steps."""
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+def whole_numbers(axis: Axis) -> None:
+    """Ticks at whole numbers alone, for an axis that counts blocks, layers or steps."""
+    axis.set_major_locator(MaxNLocator(integer=True))
 
 
 def image_grid(images: Tensor, *, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> Figure:
@@ -113,7 +114,7 @@ def image_grid(images: Tensor, *, rows: Sequence[str] = (), columns: Sequence[st
         for column, tile in enumerate(line):
             canvas[row * (side + gap) :, column * (side + gap) :][:side, :side] = tile
     height, width = canvas.shape[:2]
-    left = 12 + (max((len(label) for label in rows), default=0) * 13)
+    left = 12 + (max((len(label) for label in rows), default=0) * 11)
     top, margin = (34 if columns else 12), 12
     whole = (left + width + margin, top + height + margin)
     figure = Figure(figsize=(whole[0] / DOTS_PER_INCH, whole[1] / DOTS_PER_INCH))

@@ -14,7 +14,7 @@ from torch import Tensor
 from hvaedsl.lowering.plan import TopDown
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.collapse import ACTIVE_VARIANCE, COLLAPSED_KL_NATS, is_collapsed
-from hvaedsl_runtime.analysis.figures import COLOURS, GREY, mark_jumps, panels, whole_steps
+from hvaedsl_runtime.analysis.figures import COLOURS, GREY, mark_jumps, panels, whole_numbers
 from hvaedsl_runtime.analysis.observation import DecoderVisit, observed
 
 IMAGES = 256
@@ -165,7 +165,7 @@ def draw_layers(layers: Sequence[Layer]) -> Figure:
     for axes in (rates, logarithms, activity):
         axes.grid(axis="x", visible=False)
         axes.set_xlim(-0.6, len(layers) - 0.4)
-        whole_steps(axes)
+        whole_numbers(axes.xaxis)
         mark_jumps(axes, jumps if axes is rates else [(position, "") for position, _ in jumps])
     return figure
 

@@ -22,10 +22,10 @@ MOST_ROWS = 8  # of a picture; the data have every mask of the family, up to MOS
 MOST_MASKS = 48
 
 TEXT = """\
-Every latent of an image is drawn from the posterior once. Then some of them are kept, and the prior draws the others at \
-temperature {temperature:g}, given whatever state the kept ones lead to, from the same noise in every row. What still \
-looks like the image is what the kept latents hold of it. With all of them kept it is the reconstruction, with none a \
-sample from the prior.
+Every latent of an image is drawn from the posterior once. Then some of them are kept, and the prior draws the others \
+at temperature {temperature:g}, given whatever state the kept ones lead to, from the same noise in every row. What \
+still looks like the image is what the kept latents hold of it. With all of them kept it is the reconstruction, with \
+none a sample from the prior.
 
 Three ways of keeping: the first k latents of every resolution (Falck, Williams et al. 2022, Figure G.13); all latents \
 of the resolutions up to R; the first k blocks (Child 2021, Figure 4). The pictures show the central image of the \

@@ -10,11 +10,12 @@ from hvaedsl_runtime.pictures import targets_for_display
 from hvaedsl_runtime.units import dimensions, reporting_unit
 
 IMAGES = 8
+MOST_COLUMNS = 16
 
 TEXT = """\
-{split} images; below them their reconstructions, the central image of the likelihood given one draw of all latents from \
-the posterior; and the absolute difference of the two, white where it is as large as can be. The images are spread evenly \
-over the split.
+{split} images; below them their reconstructions, the central image of the likelihood given one draw of all latents \
+from the posterior; and the absolute difference of the two, white where it is as large as can be. The images are \
+spread evenly over the split.
 
 The data hold the bound of each image, distortion plus rate, in {unit}, under the same noise as in evaluation."""
 
@@ -42,7 +43,7 @@ def examine(subject: Subject) -> Result:
             for index, distortion, rate in nats
         ]
     original, mean = torch.cat(originals), torch.cat(means)
-    grid = torch.stack((original, mean, (original - mean).abs()))
+    grid = torch.stack((original, mean, (original - mean).abs()))[:, :MOST_COLUMNS]
     data = {
         **subject.described(),
         "unit": unit.key,

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
-from hvaedsl_runtime.analysis.figures import BLACK, COLOURS, GREY, mark_jumps, panels, whole_steps
+from hvaedsl_runtime.analysis.figures import BLACK, COLOURS, GREY, mark_jumps, panels, whole_numbers
 from hvaedsl_runtime.analysis.observation import DecoderVisit, EncoderVisit, observed
 
 IMAGES = 160
@@ -124,7 +124,7 @@ def draw(trained: tuple[Pass, Pass], initial: tuple[Pass, Pass]) -> Figure:
         for panel in (states, increments):
             mark_jumps(panel, jumps if panel is states else [(position, "") for position, _ in jumps])
             panel.set_xlim(0, max(1, len(now)))
-            whole_steps(panel)
+            whole_numbers(panel.xaxis)
         increments.set_xlabel("block")
     axes[0].set_ylabel("norm of the state")
     axes[2].set_ylabel("norm of what is added")

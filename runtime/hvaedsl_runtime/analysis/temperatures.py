@@ -13,14 +13,15 @@ from hvaedsl_runtime.pictures import samples_for_display, targets_for_display
 
 TEMPERATURES = (0.1, 0.4, 0.7, 0.85, 1.0)
 SAMPLES = 8
+MOST_COLUMNS = 16
 
 TEXT = """\
 Images from the prior alone. The temperature multiplies the standard deviation of every layer's prior (Child 2021): \
-towards 0 each latent is its prior's mean, at 1 it is drawn from the model as it was trained. A column has the same noise \
-throughout, so only the temperature changes down it.
+towards 0 each latent is its prior's mean, at 1 it is drawn from the model as it was trained. A column has the same \
+noise throughout, so only the temperature changes down it.
 
-The first picture shows images drawn from the likelihood, as hvaedsl sample draws them; the second the central image of \
-the same likelihoods, without the noise of the pixels."""
+The first picture shows images drawn from the likelihood, as hvaedsl sample draws them; the second the central image \
+of the same likelihoods, without the noise of the pixels."""
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ import pywt
 import torch
 from torch import Tensor
 
-from hvaedsl.nn.resolution import average_pool, upsample_nearest
+from hvaedsl.nn.resolution import average_pool, strided_pool, upsample_nearest
 
 Pooling = Callable[[Tensor, int], Tensor]
 Projection = Callable[[Tensor, int], Tensor]
@@ -31,7 +31,7 @@ def average_projection(x: Tensor, factor: int) -> Tensor:
 
 def strided_projection(x: Tensor, factor: int) -> Tensor:
     """[N, C, H, W]: every patch becomes its first value. Idempotent, but not self-adjoint: a negative control."""
-    return upsample_nearest(x[:, :, ::factor, ::factor], factor)
+    return upsample_nearest(strided_pool(x, factor), factor)
 
 
 def wavelet_projection(x: Tensor, levels: int, wavelet: str) -> Tensor:
