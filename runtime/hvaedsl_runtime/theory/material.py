@@ -19,7 +19,7 @@ from hvaedsl_runtime.evaluation import Evaluator
 from hvaedsl_runtime.finished_run import FinishedRun
 from hvaedsl_runtime.initial_model import initial_model
 from hvaedsl_runtime.noise import ImageNoise
-from hvaedsl_runtime.progress import evaluation_bar
+from hvaedsl_runtime.progress import image_bar
 
 IMAGES = 128
 VALUES = 2**22  # fewer images where they are large: fields in float64 and their transforms are held at once
@@ -53,7 +53,7 @@ class Material:
     def batches(self, description: str) -> Iterator[tuple[Tensor, Tensor, ImageNoise]]:
         """The images as models take them: (x, target, noise), both [B, H, W, C]; with a bar on a terminal."""
         indices, size = self.indices, self.evaluator.batch_size
-        with evaluation_bar(description, len(indices)) as advance:
+        with image_bar(description, len(indices)) as advance:
             for start in range(0, len(indices), size):
                 batch = indices[start : start + size]
                 yield (*self.evaluator.prepared(batch), self.evaluator.noise(batch))
