@@ -41,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli": BOTTOM
     | {"configuration", "hvaedsl", "catalog", "syntax", "ir", "report", "render", "program", "spec_files"}
     | {"hvaedsl_runtime"},
-    "hvaedsl_runtime": BOTTOM | {"own_parts", "hvaedsl", "shipped", "ir", "program", "lowering", "nn"},
+    "hvaedsl_runtime": BOTTOM | {"own_parts", "hvaedsl", "shipped", "ir", "program", "lowering", "nn", "render"},
 }
 
 

@@ -117,10 +117,21 @@ class RunFolder:
         write_whole(path, json_text(content, indent=2) + "\n")
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file such that it is never seen half written."""
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object that was written into a run folder. Raises RunError (5) where the file holds none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read as JSON", help="remove the file", exit_code=5) from error
+    if not isinstance(content, dict):
+        raise RunError(f"{path}: holds no JSON object", help="remove the file", exit_code=5)
+    return content
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file, a text in UTF-8, such that it is never seen half written."""
     temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(text, encoding="utf-8")
+    temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     temporary.replace(path)
 
 
