@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "ir": BOTTOM,
     "nn": set(),
     "syntax": BOTTOM | {"catalog", "shipped"},
+    "fmt": BOTTOM | {"syntax"},
     "elaborate": BOTTOM | {"catalog", "shipped", "syntax", "ir"},
     "passes": BOTTOM | {"catalog", "syntax", "ir"},
     "lowering": BOTTOM | {"ir", "passes", "nn"},
@@ -36,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "spec_files": BOTTOM | {"catalog", "program"},
     "hvaedsl": BOTTOM | {"program"},
     "cli": BOTTOM
-    | {"hvaedsl", "catalog", "syntax", "ir", "report", "render", "program", "spec_files", "hvaedsl_runtime"},
+    | {"hvaedsl", "catalog", "syntax", "ir", "report", "render", "program", "spec_files", "fmt", "hvaedsl_runtime"},
     "hvaedsl_runtime": BOTTOM | {"hvaedsl", "ir", "program", "lowering"},
 }
 
@@ -174,6 +175,7 @@ def test_files_are_short() -> None:
         "compile specs/digits.hvae --emit dot",
         "show specs/cifar_ws.hvae --provenance",
         "lint specs/digits.hvae specs/mnist.hvae",
+        "fmt --diff specs/digits.hvae specs/mnist.hvae",
         "explain HV303",
         "explain cell nvae",
         "train --help",

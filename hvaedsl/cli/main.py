@@ -11,6 +11,7 @@ import typer
 from hvaedsl.cli.compile import compile_spec
 from hvaedsl.cli.eval import evaluate
 from hvaedsl.cli.explain import explain
+from hvaedsl.cli.fmt import fmt
 from hvaedsl.cli.lint import lint
 from hvaedsl.cli.sample import sample
 from hvaedsl.cli.show import show
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command("compile")(compile_spec)
 app.command()(show)
 app.command()(lint)
+app.command()(fmt)
 app.command()(table)
 app.command()(explain)
 app.command()(train)
