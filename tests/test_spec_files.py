@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -125,6 +127,20 @@ def test_a_rule_file_that_cannot_be_read_says_nothing(tree: Path) -> None:
     assert set(found()) == visible()
     Path("models/.gitignore").write_bytes(b"\xff\xfe\n/one.hvae\n")
     assert "models/one.hvae" not in found()
+
+
+def test_a_folder_that_cannot_be_read_is_told(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def guarded(path: Path) -> Iterator[os.DirEntry[str]]:
+        if path.name == "old":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    with pytest.raises(UsageError, match="^models/old: permission denied$"):
+        found("models")
+    assert found("other")
 
 
 def test_links_to_folders_are_not_followed(tree: Path) -> None:

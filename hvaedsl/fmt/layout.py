@@ -17,7 +17,7 @@ _LONGEST_HEAD = 40  # a longer key does not push the `=` of its neighbours
 
 @dataclass(eq=False)
 class _Group:
-    """Neighbouring statements, whose `=` and comments stand in columns."""
+    """Neighbouring statements, whose `=` stand in one column."""
 
     head: int = 0  # columns of the longest key
 
@@ -26,8 +26,14 @@ def text_of(units: Sequence[Unit]) -> str:
     """The formatted text; empty for a text without a token or a comment."""
     lines: list[Line] = []
     before: Unit | None = None
-    for unit, group in zip(units, _groups(units), strict=True):
-        made = _lines(unit, group)
+    groups = _groups(units)
+    column = object()
+    for at, (unit, group) in enumerate(zip(units, groups, strict=True)):
+        if at and group is not groups[at - 1]:
+            column = object()
+        made = _lines(unit, group, column)
+        if made and made[-1].aligned_with is not column:  # a block list, or several lines: the column ends here
+            column = object()
         empty = before is not None and _is_empty_section(before, unit)
         if unit.joined or empty:
             first, *made = made
@@ -77,14 +83,14 @@ def _is_empty_section(opening: Unit, closing: Unit) -> bool:
     return closing.joined or not (opening.verbatim or closing.verbatim)
 
 
-def _lines(unit: Unit, group: _Group) -> list[Line]:
-    """The comments above a unit and the unit itself."""
+def _lines(unit: Unit, group: _Group, column: object) -> list[Line]:
+    """The comments above a unit and the unit itself; `column` marks where its neighbours' comments stand."""
     indent = _INDENT * unit.depth
     body, moved_up = _body(unit, group, indent)
     if body:
         body[-1].comment = unit.behind
         block_list = any(item.kind == "BLOCK" for item in unit.lexemes)
-        mark = object() if len(body) > 1 else None if block_list else group
+        mark = object() if len(body) > 1 else None if block_list else column
         for line in body:
             line.aligned_with = mark
     lines: list[Line] = []
