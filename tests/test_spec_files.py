@@ -138,7 +138,7 @@ def test_a_folder_that_cannot_be_read_is_told(tree: Path, monkeypatch: pytest.Mo
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", guarded)
-    with pytest.raises(UsageError, match="^models/old: permission denied$"):
+    with pytest.raises(UsageError, match=r"^models/old: permission denied$"):
         found("models")
     assert found("other")
 
