@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "ir": BOTTOM,
     "nn": set(),
     "syntax": BOTTOM | {"catalog", "shipped"},
+    "fmt": BOTTOM | {"syntax"},
     "elaborate": BOTTOM | {"catalog", "shipped", "syntax", "ir"},
     "passes": BOTTOM | {"catalog", "syntax", "ir"},
     "lowering": BOTTOM | {"own_parts", "ir", "passes", "nn"},
@@ -39,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "spec_files": BOTTOM | {"catalog", "program"},
     "hvaedsl": BOTTOM | {"program"},
     "cli": BOTTOM
-    | {"configuration", "hvaedsl", "catalog", "syntax", "ir", "report", "render", "program", "spec_files"}
+    | {"configuration", "hvaedsl", "catalog", "syntax", "fmt", "ir", "report", "render", "program", "spec_files"}
     | {"hvaedsl_runtime"},
     "hvaedsl_runtime": BOTTOM | {"own_parts", "hvaedsl", "shipped", "ir", "program", "lowering", "nn", "render"},
 }
@@ -179,6 +180,7 @@ def test_files_are_short() -> None:
         "compile specs/digits.hvae --emit dot",
         "show specs/cifar_ws.hvae --provenance",
         "lint specs/digits.hvae specs/mnist.hvae",
+        "fmt --diff specs/digits.hvae specs/mnist.hvae",
         "explain HV303",
         "explain cell nvae",
         "train --help",

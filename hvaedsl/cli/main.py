@@ -16,6 +16,7 @@ from hvaedsl.cli.convert import convert
 from hvaedsl.cli.data import data
 from hvaedsl.cli.eval import evaluate
 from hvaedsl.cli.explain import explain
+from hvaedsl.cli.fmt import fmt
 from hvaedsl.cli.lint import lint
 from hvaedsl.cli.report import report
 from hvaedsl.cli.sample import sample
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.command("compile")(compile_spec)
 app.command()(show)
 app.command()(lint)
+app.command()(fmt)
 app.command()(table)
 app.command()(explain)
 app.command()(train)
