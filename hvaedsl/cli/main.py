@@ -18,6 +18,7 @@ from hvaedsl.cli.eval import evaluate
 from hvaedsl.cli.explain import explain
 from hvaedsl.cli.fmt import fmt
 from hvaedsl.cli.lint import lint
+from hvaedsl.cli.lsp import lsp
 from hvaedsl.cli.report import report
 from hvaedsl.cli.sample import sample
 from hvaedsl.cli.show import show
@@ -47,6 +48,7 @@ app.add_typer(analyze, name="analyze")
 app.command()(report)
 app.command()(compare)
 app.add_typer(data, name="data")
+app.command()(lsp)
 
 
 def _version(wanted: bool) -> None:
