@@ -17,8 +17,8 @@ _MOST = 200  # files of a folder that are looked at
 
 def bases_for(source: Source) -> Iterator[tuple[str, str]]:
     """The names that `extends` takes in this file, and what each is: files beside it, then shipped specs."""
-    beside = {path.name for path in _beside(source.path)}
-    yield from ((name, "beside this file") for name in sorted(beside))
+    beside = {path.name: path for path in _beside(source.path)}
+    yield from ((name, _title(path)) for name, path in beside.items())
     yield from (
         (path.name, _title(path))
         for path in sorted(shipped("specs").glob("*.hvae"))
@@ -54,6 +54,9 @@ def _beside(path: Path | None) -> list[Path]:
 
 
 def _title(path: Path) -> str:
-    """The comment that a shipped spec begins with."""
-    first = path.read_text(encoding="utf-8").split("\n", 1)[0]
-    return first.lstrip("# ").rstrip() if first.startswith("#") else "shipped"
+    """The comment that a spec begins with; empty where it has none, or cannot be read."""
+    try:
+        first = read_source(path).text.split("\n", 1)[0]
+    except (SpecError, UsageError):
+        return ""
+    return first.lstrip("# ").rstrip() if first.startswith("#") else ""

@@ -10,6 +10,7 @@ from lsprotocol.types import CompletionItem, CompletionItemKind, InsertTextForma
 from hvaedsl.catalog import KINDS
 from hvaedsl.diagnostic import Severity
 from hvaedsl.elaborate.collect import SCHEMA, TOP_LEVEL
+from hvaedsl.ir.kinds import Key
 from hvaedsl.ir.spec import SECTIONS
 from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.lsp.bases import bases_for
@@ -83,15 +84,9 @@ def _statements(analysed: Analysed, cursor: Cursor) -> Iterator[Offer]:
     path = cursor.section
     names = [name for name in SCHEMA.get(path, {}) if f"{path}.{name}" not in written]
     for name in sorted(names, key=lambda name: SCHEMA[path][name].required == "no"):
-        key, default = SCHEMA[path][name], default_text(f"{path}.{name}")
-        detail = "required" if key.required == "always" else f"default {default}" if default else key.required
-        yield Offer(
-            name,
-            detail.replace("no", "", 1) if detail == "no" else detail,
-            CompletionItemKind.Property,
-            f"{key.meaning} ({key.kind})",
-            plain=f"{name} = ",
-        )
+        key = SCHEMA[path][name]
+        about = f"{key.meaning} ({key.kind})"
+        yield Offer(name, _needed(path, name, key), CompletionItemKind.Property, about, plain=f"{name} = ")
     inner = TOP_LEVEL if not path else tuple(item for item in SECTIONS if item.rpartition(".")[0] == path)
     for dotted in inner:
         if dotted not in written:
@@ -105,6 +100,13 @@ def _statements(analysed: Analysed, cursor: Cursor) -> Iterator[Offer]:
                 plain = {"hvae": "hvae 1", "extends": 'extends "', "let": "let "}[word]
                 snippet = {"hvae": "hvae 1", "extends": 'extends "$1"', "let": "let ${1:n} = ${2:1}"}[word]
                 yield Offer(word, about, CompletionItemKind.Keyword, plain=plain, snippet=snippet)
+
+
+def _needed(path: str, name: str, key: Key) -> str:
+    """Whether a key must be written, else its default."""
+    needed = {"always": "needed to compile", "to train": "needed to train"}
+    default = default_text(f"{path}.{name}")
+    return needed.get(key.required) or (f"default {default}" if default else "default of the data set")
 
 
 def _constants(analysed: Analysed) -> Iterator[Offer]:

@@ -22,7 +22,7 @@ def entry_text(entry: Written, stack: str, written: str, found: Compiled | None)
     lines.append(f"- {_channels(blocks[0])}")
     lines.append(f"- {_weights(found, blocks)}")
     if isinstance(blocks[0], TopDownBlock):
-        lines.append(f"- {_latents(blocks)}")
+        lines.append(f"- {_latents(blocks, found.cost.stochastic_depth)}")
     spent = sum(map(flops, operations))
     lines.append(f"- {amount(spent)}FLOPs for one image ({share(spent, found.cost.flops_per_image)} of the model)")
     return "\n".join([lines[0], "", *lines[1:]])
@@ -52,7 +52,7 @@ def _applied(blocks: Sequence[EncoderBlock | TopDownBlock]) -> str:
         return f"one {what} applied {len(blocks):,} times at {at}"
     if groups == len(blocks):
         return f"{groups:,} {what}s at {at}, each with its own weights"
-    return f"{groups:,} {what}s at {at}, {len(blocks):,} applications"
+    return f"{groups:,} {what}s at {at}, each applied {len(blocks) // groups:,} times"
 
 
 def _moves(operations: Sequence[Operation]) -> Iterator[str]:
@@ -94,14 +94,14 @@ def _applied_elsewhere(found: Compiled, blocks: Sequence[Operation], groups: set
     return everywhere - len(blocks)
 
 
-def _latents(blocks: Sequence[Operation]) -> str:
+def _latents(blocks: Sequence[Operation], depth: int) -> str:
     layers = [op for op in blocks if isinstance(op, TopDownBlock)]
     first = layers[0]
     shape = f"{first.latent:,}x{first.resolution}x{first.resolution}"
     if len(layers) == 1:
-        return f"one latent of {shape}, layer {first.layer + 1:,}"
+        return f"one latent of {shape}, number {first.layer + 1:,} of {depth:,}"
     consecutive = layers[-1].layer - first.layer + 1 == len(layers)
-    place = f", layers {first.layer + 1:,} to {layers[-1].layer + 1:,}" if consecutive else ""
+    place = f", numbers {first.layer + 1:,} to {layers[-1].layer + 1:,} of {depth:,}" if consecutive else ""
     return f"{len(layers):,} latents of {shape}{place}"
 
 

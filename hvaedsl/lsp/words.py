@@ -99,7 +99,8 @@ def cursor_at(text: str, offset: int) -> Cursor:
     read = list(walk.all(tokens[:-1] if unfinished else tokens))
     awaits = walk.awaits
     start = offset if unfinished is None or unfinished.start_pos is None else unfinished.start_pos
-    if awaits == "more" and (not tokens or unfinished or text[offset - 1 : offset].isspace()) and not walk.brackets:
+    glued = unfinished is not None and len(tokens) > 1 and tokens[-2].end_pos == start  # as the `$` of `32r$` is
+    if awaits == "more" and not walk.brackets and not glued and (unfinished or text[offset - 1 : offset].isspace()):
         awaits = "statement"  # a value is complete, and a new word begins
     key = walk.key if awaits in ("value", "more", "label") else ""
     section = ".".join(walk.sections)
