@@ -42,7 +42,7 @@ def block_entries(analysed: Analysed, cursor: Cursor) -> Iterator[Offer]:
     if cursor.key == "model.encoder":
         yield from _encoder(spec, walk)
     else:
-        yield from _decoder(spec, walk)
+        yield from _decoder(spec, walk, _activations(spec, _encoder_list(analysed, spec)))
     for name, (_, value) in analysed.lets().items():
         yield Offer(f"${name}*", f"{value} copies of what follows", CompletionItemKind.Constant, snippet=f"\\${name}*")
 
@@ -95,13 +95,32 @@ def _walk_before(analysed: Analysed, cursor: Cursor) -> Walk | None:
     complete = _closed(complete.rstrip(), cursor.brackets)
     if not complete:
         return Walk(None, (), 0)
-    value, wrong = parse_value(Source("<before the cursor>", complete))
+    read = _read(analysed, cursor.key, complete)
+    return None if read is None else _walk(read)
+
+
+def _read(analysed: Analysed, key: str, text: str) -> BlockList | None:
+    """A block list alone, with the constants of the chain; None where its resolutions are in doubt."""
+    value, wrong = parse_value(Source("<block list>", text))
     if value is None or wrong:
         return None
     values = {name: number for name, (_, number) in analysed.lets().items() if number is not None}
-    reader = BlockReader(cursor.key, BlockStack("encoder" if cursor.key == "model.encoder" else "decoder"), values)
+    reader = BlockReader(key, BlockStack("encoder" if key == "model.encoder" else "decoder"), values)
     read = reader.read(value)
-    return None if read is None or not reader.walk_known else _walk(read)
+    return read if reader.walk_known else None
+
+
+def _encoder_list(analysed: Analysed, spec: Spec) -> BlockList:
+    """The encoder as far as it is written; a comma too many at its end does not hide it."""
+    if analysed.knows("model.encoder", "model.encoder.walk"):
+        return spec.model.encoder
+    words = [word for word in analysed.words if word.dotted == "model.encoder" and word.key]
+    if words:
+        text = analysed.text[words[0].start : words[-1].end].removeprefix("=").rstrip().removesuffix(",")
+        read = _read(analysed, "model.encoder", text)
+        if read is not None:
+            return read
+    return analysed.last_good.spec.model.encoder if analysed.last_good is not None else spec.model.encoder
 
 
 def _closed(text: str, brackets: Sequence[str]) -> str:
@@ -136,9 +155,8 @@ def _encoder(spec: Spec, walk: Walk) -> Iterator[Offer]:
         yield Offer(f"{here}d{factor}", f"a block at {here}x{here}, then pooling to {to}x{to}", _ENTRY)
 
 
-def _decoder(spec: Spec, walk: Walk) -> Iterator[Offer]:
+def _decoder(spec: Spec, walk: Walk, known: Sequence[int]) -> Iterator[Offer]:
     """At every resolution that has an encoder activation: blocks where the decoder is, mix-ins where it may go."""
-    known = _activations(spec)
     here = walk.resolution
     if here is None:
         for resolution in known:
@@ -170,10 +188,10 @@ def _fits_wavelet(factor: int, spec: Spec) -> bool:
     return wavelet_of(spec.model.pooling) is None or factor & (factor - 1) == 0
 
 
-def _activations(spec: Spec) -> tuple[int, ...]:
+def _activations(spec: Spec, encoder: BlockList) -> tuple[int, ...]:
     """The resolutions of the encoder's activations, lowest first; the image's where the encoder is not known."""
     found = {spec.data.resolution}
-    for entry in spec.model.encoder.expanded():
+    for entry in encoder.expanded():
         found.add(entry.resolution)
         if entry.operator == "d" and entry.argument > 1 and entry.resolution % entry.argument == 0:
             found.add(entry.resolution // entry.argument)

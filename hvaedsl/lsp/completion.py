@@ -76,6 +76,16 @@ def _offers(analysed: Analysed, cursor: Cursor) -> Iterator[Offer]:
                 yield from block_entries(analysed, cursor)
             elif key is not None:
                 yield from values(analysed, cursor, key.kind)
+            if _begins_line_behind_comma(analysed, cursor):
+                yield from _statements(analysed, cursor)
+
+
+def _begins_line_behind_comma(analysed: Analysed, cursor: Cursor) -> bool:
+    """Whether a new line may have been meant for the next key: the comma before it is then one too many."""
+    last = cursor.before[-1] if cursor.before else None
+    if last is None or last.text != "," or cursor.brackets:
+        return False
+    return "\n" in analysed.text[last.end : cursor.start]
 
 
 def _statements(analysed: Analysed, cursor: Cursor) -> Iterator[Offer]:
@@ -87,19 +97,26 @@ def _statements(analysed: Analysed, cursor: Cursor) -> Iterator[Offer]:
         key = SCHEMA[path][name]
         about = f"{key.meaning} ({key.kind})"
         yield Offer(name, _needed(path, name, key), CompletionItemKind.Property, about, plain=f"{name} = ")
+    keywords = list(_keywords(analysed)) if not path else []
+    yield from (offer for offer in keywords if offer.label == "hvae")  # it is the first statement
     inner = TOP_LEVEL if not path else tuple(item for item in SECTIONS if item.rpartition(".")[0] == path)
     for dotted in inner:
         if dotted not in written:
             name = dotted.rpartition(".")[2]
-            about = (SECTIONS[dotted].__doc__ or "").partition(": ")[2]
+            about = (SECTIONS[dotted].__doc__ or "").partition(": ")[2].removesuffix(".")
             yield Offer(name, about, CompletionItemKind.Module, plain=f"{name} {{", snippet=f"{name} {{\n  $0\n}}")
-    if not path:
-        present = {word.text for word in analysed.words if word.role == "keyword"}
-        for word, about in (("hvae", "the version: `hvae 1`"), ("extends", "a base"), ("let", "a constant")):
-            if word == "let" or word not in present:
-                plain = {"hvae": "hvae 1", "extends": 'extends "', "let": "let "}[word]
-                snippet = {"hvae": "hvae 1", "extends": 'extends "$1"', "let": "let ${1:n} = ${2:1}"}[word]
-                yield Offer(word, about, CompletionItemKind.Keyword, plain=plain, snippet=snippet)
+    yield from (offer for offer in keywords if offer.label != "hvae")
+
+
+def _keywords(analysed: Analysed) -> Iterator[Offer]:
+    """The keywords that the text may still have."""
+    present = {word.text for word in analysed.words if word.role == "keyword"}
+    keyword = CompletionItemKind.Keyword
+    if "hvae" not in present:
+        yield Offer("hvae", "the version: `hvae 1`", keyword, plain="hvae 1")
+    if "extends" not in present:
+        yield Offer("extends", "a base", keyword, plain='extends "', snippet='extends "$1"')
+    yield Offer("let", "a constant", keyword, plain="let ", snippet="let ${1:n} = ${2:1}")
 
 
 def _needed(path: str, name: str, key: Key) -> str:

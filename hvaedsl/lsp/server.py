@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from typing import Protocol
 
@@ -105,6 +106,7 @@ def serve(version: str) -> None:
 
     Whatever else is printed, by a library too, goes to standard error.
     """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a thread waits for input, which Ctrl-C would not end
     protocol = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     make_server(version).start_io(sys.stdin.buffer, protocol)

@@ -35,7 +35,7 @@ def taken(text: str, label: str) -> str:
 
 
 def test_an_empty_text_begins_with_sections_and_keywords() -> None:
-    assert offered("|") == ["data", "model", "train", "sample", "paper", "hvae", "extends", "let"]
+    assert offered("|") == ["hvae", "data", "model", "train", "sample", "paper", "extends", "let"]
 
 
 def test_keys_are_those_of_the_section_that_are_not_written_yet() -> None:
