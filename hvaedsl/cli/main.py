@@ -14,6 +14,7 @@ from hvaedsl.cli.explain import explain
 from hvaedsl.cli.lint import lint
 from hvaedsl.cli.sample import sample
 from hvaedsl.cli.show import show
+from hvaedsl.cli.sweep import sweep
 from hvaedsl.cli.table import table
 from hvaedsl.cli.train import train
 from hvaedsl.errors import CompilerBug, RunError, SpecError, UsageError
@@ -31,6 +32,7 @@ app.command()(lint)
 app.command()(table)
 app.command()(explain)
 app.command()(train)
+app.command()(sweep)
 app.command("eval")(evaluate)
 app.command()(sample)
 
