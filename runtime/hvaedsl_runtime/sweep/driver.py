@@ -119,7 +119,7 @@ class Sweep:
             received = signal.Signals(code - 128)
         if received is not None:
             raise RunError(
-                f"the sweep was stopped by {received.name}",
+                f"the sweep was stopped by {received.name} at {point.name}, seed {seed}",
                 help=f"go on with: {self.settings.resume_command}",
                 exit_code=128 + received,
             )

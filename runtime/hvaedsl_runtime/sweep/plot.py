@@ -23,6 +23,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 MARKERS = "osD^vP*X"
 LOG_FROM = 8.0  # a numeric axis that spans so large a factor is logarithmic
 LONGEST_LABEL = 22
+SHIFT = 0.12
 DOTS_PER_INCH = 150
 
 
@@ -34,6 +35,7 @@ class Line:
     points: tuple[PointResult, ...]
     colour: str
     marker: str
+    shift: float  # beside the other lines' points, where these stand side by side and not at numbers
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,11 @@ class Positions:
         value = result.point.values.get(self.name, self.values[0])
         return float(value) if self.numeric else float(self.values.index(value))
 
-    def set_up(self, axes: Axes, label: str) -> None:
-        """Ticks at the values, and the label."""
+    def set_up(self, axes: Axes, label: str, shift: float) -> None:
+        """Ticks at the values, and the label; `shift` is the last line's."""
         places = [float(value) for value in self.values] if self.numeric else list(range(len(self.values)))
+        if not self.numeric:
+            places = [place + shift / 2 for place in places]
         if self.numeric and min(places) > 0 and max(places) / min(places) >= LOG_FROM:
             axes.set_xscale("log")
             axes.minorticks_off()
@@ -64,7 +68,7 @@ class Positions:
         labels = [_shortened(value) for value in self.values]
         axes.set_xticks(places, labels, rotation=20 if long else 0, ha="right" if long else "center")
         if not self.numeric:
-            axes.set_xlim(-0.5, len(places) - 0.5)
+            axes.set_xlim(-0.5, len(places) - 0.5 + shift)
         axes.set_xlabel(label)
 
 
@@ -95,14 +99,14 @@ def figure_of(results: SweepResults) -> Figure:
     _against_axis(panel, lines, positions, test, lambda point: point.test(weights))
     panel.set_title(f"Likelihood, {WEIGHTS[weights]}", loc="left")
     panel.set_ylabel(likelihood)
-    _likelihood_against_time(panels[0, 1], lines, results)
+    _likelihood_against_time(panels[0, 1], lines, positions, results)
     panels[0, 1].set_title("Likelihood against training time", loc="left")
     panels[0, 1].set_xlabel("seconds of training")
     panels[0, 1].set_ylabel(likelihood)
     for line in lines:
         heights = [float(point.point.parameters) for point in line.points]
         panels[1, 0].plot(
-            [positions.of(point) for point in line.points],
+            [positions.of(point) + line.shift for point in line.points],
             heights,
             label=line.label,
             color=line.colour,
@@ -116,9 +120,10 @@ def figure_of(results: SweepResults) -> Figure:
     _against_axis(panel, lines, positions, lambda run: run.seconds_per_step, lambda point: point.seconds_per_step)
     panel.set_title("Time", loc="left")
     panel.set_ylabel("seconds a step (median)")
-    panel.set_ylim(bottom=0)
+    seconds = [run.seconds_per_step for point in results.points for run in point.runs]
+    panel.set_ylim(0, 1.15 * max(seconds))
     for panel in (panels[0, 0], panels[1, 0], panels[1, 1]):
-        positions.set_up(panel, label)
+        positions.set_up(panel, label, lines[-1].shift)
     if len(lines) > 1:
         other = ", ".join(names[axis.name] for axis in results.plan.axes[1:])
         figure.legend(*panels[1, 0].get_legend_handles_labels(), title=other, loc="outside right upper", frameon=False)
@@ -135,14 +140,19 @@ def _against_axis(
 ) -> None:
     """Every run as a dot, and through the means a line with bars of one standard deviation."""
     for line in lines:
-        _dots(axes, line, lambda point, _: positions.of(point), value)
-        known = [(positions.of(point), found) for point in line.points if (found := spread(point)) is not None]
+        _dots(
+            axes, line, [(positions.of(point) + line.shift, value(run)) for point in line.points for run in point.runs]
+        )
+        known = [
+            (positions.of(point) + line.shift, found) for point in line.points if (found := spread(point)) is not None
+        ]
         if known:
             axes.errorbar(
                 [at for at, _ in known],
                 [found.mean for _, found in known],
                 yerr=[found.deviation or 0.0 for _, found in known],
-                capsize=4,
+                capsize=3,
+                elinewidth=1,
                 markerfacecolor="white",
                 color=line.colour,
                 marker=line.marker,
@@ -150,10 +160,13 @@ def _against_axis(
             )
 
 
-def _likelihood_against_time(axes: Axes, lines: Sequence[Line], results: SweepResults) -> None:
-    """Every run as a dot at its own time, the means named by their point."""
+def _likelihood_against_time(axes: Axes, lines: Sequence[Line], positions: Positions, results: SweepResults) -> None:
+    """Every run as a dot at its own time, the means named by their value of the first axis."""
+    times = [run.wall_seconds for point in results.points for run in point.runs]
+    middle = (min(times) + max(times)) / 2
     for line in lines:
-        _dots(axes, line, lambda _, run: run.wall_seconds, lambda run: run.test[results.weights])
+        runs = [run for point in line.points for run in point.runs]
+        _dots(axes, line, [(run.wall_seconds, run.test[results.weights]) for run in runs])
         for point in line.points:
             time, test = point.wall_seconds, point.test(results.weights)
             if time is None or test is None:
@@ -163,34 +176,31 @@ def _likelihood_against_time(axes: Axes, lines: Sequence[Line], results: SweepRe
                 [test.mean],
                 xerr=[time.deviation or 0.0],
                 yerr=[test.deviation or 0.0],
-                capsize=4,
+                capsize=3,
+                elinewidth=1,
                 markerfacecolor="white",
                 color=line.colour,
                 marker=line.marker,
                 linestyle="none",
             )
-            name = next(iter(point.point.values.values()), "")
+            on_the_left = time.mean < middle
             axes.annotate(
-                _shortened(name), (time.mean, test.mean), xytext=(6, 6), textcoords="offset points", fontsize=8
+                _shortened(point.point.values.get(positions.name, "")),
+                (time.mean, test.mean),
+                xytext=(6 if on_the_left else -6, 6),
+                textcoords="offset points",
+                ha="left" if on_the_left else "right",
+                fontsize=8,
             )
     axes.margins(0.15)
 
 
-def _dots(
-    axes: Axes,
-    line: Line,
-    across: Callable[[PointResult, RunResult], float],
-    value: Callable[[RunResult], float | None],
-) -> None:
-    places = [
-        (across(point, run), height)
-        for point in line.points
-        for run in point.runs
-        if (height := value(run)) is not None
-    ]
+def _dots(axes: Axes, line: Line, places: Sequence[tuple[float, float | None]]) -> None:
+    """A dot for each run, but for those whose likelihood is not finite."""
+    finite = [(at, height) for at, height in places if height is not None]
     axes.scatter(
-        [at for at, _ in places],
-        [height for _, height in places],
+        [at for at, _ in finite],
+        [height for _, height in finite],
         s=14,
         color=line.colour,
         alpha=0.6,
@@ -215,6 +225,7 @@ def _lines(results: SweepResults) -> list[Line]:
             tuple(sorted(points, key=positions.of)),
             COLOURS[index % len(COLOURS)],
             MARKERS[index % len(MARKERS)],
+            0.0 if positions.numeric else SHIFT * index,
         )
         for index, (values, points) in enumerate(groupby(ordered, key=rest))
     ]

@@ -17,6 +17,7 @@ from hvaedsl_runtime.sweep.results import BOTH, SEEDS_TO_TELL, PointResult, Spre
 
 UNITS = {"bits_per_dim": "bits/dim", "nats_per_image": "nats/image"}
 WIDTH = 110
+NONE_LOWEST = "no point is the lowest by more than the spreads"
 
 
 def plan_text(plan: SweepPlan) -> str:
@@ -77,8 +78,9 @@ def notes(results: SweepResults) -> list[str]:
     lines[0] += "; a point's seconds a step are the median over its steps"
     if results.indicative:
         lines.append(f"indicative: fewer than {SEEDS_TO_TELL} seeds")
-    if len(results.points) > 1 and several:
-        lines.append("* lowest, and by more than the spreads of both")
+    if len(results.points) > 1 and several and results.finished == len(results.plan.runs()):
+        best = [results.best(weights) for weights in BOTH]
+        lines.append("* lowest, and by more than both spreads" if any(best) else NONE_LOWEST)
     if results.plan.average_is_slow:
         lines.append("the averaged weights are still near the initial ones (HV601): read the raw weights' figures")
     devices = sorted({run.device for result in results.points for run in result.runs})
