@@ -28,7 +28,7 @@ from hvaedsl_runtime.sweep.driver import Sweep, SweepSettings
 from hvaedsl_runtime.sweep.folder import SweepFolder
 from hvaedsl_runtime.sweep.plan import SweepPlan, SweepRequest, make_plan
 
-LIMIT_SECONDS = 240
+LIMIT_SECONDS = 900  # a minute where nothing else runs
 SPEC = """hvae 1
 let n = 1
 data {{ dataset = npy path = "{path}" channels = 1 resolution = 8 levels = 17 validation = 10 }}
