@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from hvaedsl.cli.extras import require_train
-from hvaedsl.cli.options import Sets, SpecPath, pairs
+from hvaedsl.cli.options import PluginsFlag, Sets, SpecPath, allowed_plugins, pairs
 from hvaedsl.errors import UsageError
 
 
@@ -39,6 +39,7 @@ def sweep(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Compile and show every point, and stop.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try runs again that failed before.")] = False,
+    plugins: PluginsFlag = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
     gpus: Annotated[int, typer.Option(min=1, metavar="N", help="Processes of each run, as for train.")] = 1,
     device: Annotated[
@@ -53,6 +54,7 @@ def sweep(
 
     Example: [bold]hvaedsl sweep specs/mnist_r.hvae --let n=1,2,3,5,10,20 --seeds 3 --steps 400[/]
     """
+    from hvaedsl.program import Plugins
     from hvaedsl_runtime.sweep.axes import let_axes, seeds_of, set_axes
     from hvaedsl_runtime.sweep.plan import SweepRequest, make_plan, parameters_of
 
@@ -70,6 +72,7 @@ def sweep(
         sets=overrides,
         match=match,
         target=None if target is None else parameters_of(target),
+        plugins=allowed_plugins(plugins, spec) if dry_run else Plugins(),  # training imports them in any case
     )
     plan = make_plan(request)
     if dry_run:

@@ -35,7 +35,10 @@ def launch(program: Program, settings: RunSettings, processes: int) -> None:
         train(program, settings)
         return
     check_devices(settings.device, processes)
-    start_workers(WorkerTask(name=program.name, spec=program.resolved_text(), settings=settings), processes)
+    task = WorkerTask(
+        name=program.name, spec=program.resolved_text(), settings=settings, folders=(*program.folders, Path.cwd())
+    )
+    start_workers(task, processes)
 
 
 def check_devices(device: DeviceName | None, processes: int) -> None:

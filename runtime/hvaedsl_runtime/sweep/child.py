@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 import hvaedsl
 from hvaedsl.errors import RunError, SpecError, UsageError
+from hvaedsl.program import Plugins
 from hvaedsl_runtime.launch import launch
 from hvaedsl_runtime.run_folder import write_whole
 from hvaedsl_runtime.settings import RunSettings
@@ -34,6 +35,7 @@ class RunTask(BaseModel):
     spec: str
     settings: RunSettings
     processes: int
+    part_folders: tuple[Path, ...] = ()
     failure: Path
 
 
@@ -42,7 +44,8 @@ def main() -> int:
     task = RunTask.model_validate_json(read_line(STDIN))
     threading.Thread(target=stop_without_parent, daemon=True).start()
     try:
-        launch(hvaedsl.loads(task.spec, path=f"{task.name}.hvae"), task.settings, task.processes)
+        program = hvaedsl.loads(task.spec, path=f"{task.name}.hvae", plugins=Plugins(task.part_folders))
+        launch(program, task.settings, task.processes)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except RunError as error:

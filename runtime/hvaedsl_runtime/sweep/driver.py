@@ -93,7 +93,7 @@ class Sweep:
 
     def program(self, point: Point, seed: int) -> Program:
         """The program of a run."""
-        return point.program(self.plan.model, seed)
+        return point.program(self.plan.model, seed, self.plan.part_folders)
 
     def train(self, point: Point, seed: int, relay: Relay, lock: int | None) -> None:
         """Carry out one run, from its last checkpoint where there is one. Raises RunError as the call does."""
@@ -111,6 +111,7 @@ class Sweep:
                 threads=self.settings.threads,
             ),
             processes=self.settings.processes,
+            part_folders=self.plan.part_folders,
             failure=self.folder.failure_path(point, seed),
         )
         code = run_child(task, relay, lock, stdout=None if self.out is sys.stdout else STDERR)

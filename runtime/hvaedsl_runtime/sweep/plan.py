@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -15,7 +16,7 @@ from hvaedsl.errors import SpecError, UsageError
 from hvaedsl.ir.spec import TrainSpec
 from hvaedsl.ir.spec_text import spec_text
 from hvaedsl.matching import match_parameters
-from hvaedsl.program import Program
+from hvaedsl.program import Plugins, Program
 from hvaedsl_runtime.sweep.axes import Axis, Coordinates, grid
 from hvaedsl_runtime.units import reporting_unit
 
@@ -48,9 +49,10 @@ class Point(BaseModel):
     matched: Matched | None = None
     spec: str
 
-    def program(self, model_name: str, seed: int) -> Program:
-        """The point compiled, with this seed."""
-        return hvaedsl.loads(self.spec, path=f"{model_name}.hvae", sets={"train.seed": seed})
+    def program(self, model_name: str, seed: int, part_folders: tuple[Path, ...] = ()) -> Program:
+        """The point compiled, with this seed; modules of one's own parts are looked for in `part_folders`."""
+        path, sets = f"{model_name}.hvae", {"train.seed": seed}
+        return hvaedsl.loads(self.spec, path=path, sets=sets, plugins=Plugins(part_folders))
 
 
 class SweepPlan(BaseModel):
@@ -64,6 +66,7 @@ class SweepPlan(BaseModel):
     dataset: str
     axes: tuple[Axis, ...]
     seeds: tuple[int, ...]
+    part_folders: tuple[Path, ...] = ()  # where modules of one's own parts are looked for
     average_is_slow: bool  # the averaged weights of some point are still its initial ones at the end (HV601)
     points: tuple[Point, ...]
 
@@ -83,10 +86,12 @@ class SweepRequest:
     sets: Mapping[str, str]
     match: bool = False
     target: int | None = None
+    plugins: Plugins | None = None  # leave to import one's own parts
 
     def compile(self, here: Mapping[str, str], lets: Mapping[str, str]) -> Program:
         """The spec with what is fixed, and these overrides."""
-        return hvaedsl.load(self.spec, sets={**self.sets, **here}, lets={**self.lets, **lets})
+        sets = {**self.sets, **here}
+        return hvaedsl.load(self.spec, sets=sets, lets={**self.lets, **lets}, plugins=self.plugins)
 
 
 def make_plan(request: SweepRequest) -> SweepPlan:
@@ -121,6 +126,7 @@ def make_plan(request: SweepRequest) -> SweepPlan:
         dataset=first.spec.data.dataset,
         axes=tuple(request.axes),
         seeds=request.seeds,
+        part_folders=first.folders,
         average_is_slow=any(item.code == SLOW_AVERAGE for program in programs for item in program.advice),
         points=tuple(points),
     )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def print_plan(plan: SweepPlan, as_json: bool) -> None:
     """Show what would be trained."""
     if as_json:
-        sys.stdout.write(json_text(plan.model_dump(), indent=2) + "\n")
+        sys.stdout.write(json_text(plan.model_dump(mode="json"), indent=2) + "\n")
     else:
         sys.stdout.write(plan_text(plan))
 
