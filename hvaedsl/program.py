@@ -28,6 +28,7 @@ from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.suppression import silenced
 from hvaedsl.syntax.text import read_source
+from hvaedsl.version import __version__
 
 if TYPE_CHECKING:
     from hvaedsl.lowering.module import HierarchicalVAE
@@ -71,6 +72,19 @@ class Program:
             raise UsageError(f"a module needs {error.name}: pip install 'hvaedsl[train]'") from None
         plan = make_plan(self.bridge, self.spec.model.likelihood, self.spec.data.levels)
         return HierarchicalVAE(plan, published_names(self.bridge))
+
+    def python_source(self) -> str:
+        """The model as one Python file that needs torch alone; the class in it computes what `module()` does."""
+        from hvaedsl.lowering.python.source import python_source  # read by what writes Python alone
+
+        plan = make_plan(self.bridge, self.spec.model.likelihood, self.spec.data.levels)
+        return python_source(
+            plan,
+            name=self.name,
+            spec_text=self.resolved_text(),
+            version=__version__,
+            parameters=self.cost.parameters,
+        )
 
     def resolved_text(self) -> str:
         """The resolved spec, as a text that compiles alone to the same program."""
