@@ -11,6 +11,7 @@ import typer
 from hvaedsl.cli.compile import compile_spec
 from hvaedsl.cli.eval import evaluate
 from hvaedsl.cli.explain import explain
+from hvaedsl.cli.export import export
 from hvaedsl.cli.lint import lint
 from hvaedsl.cli.sample import sample
 from hvaedsl.cli.show import show
@@ -33,6 +34,7 @@ app.command()(explain)
 app.command()(train)
 app.command("eval")(evaluate)
 app.command()(sample)
+app.command()(export)
 
 
 def _version(wanted: bool) -> None:
