@@ -24,9 +24,12 @@ from hvaedsl.ir.kinds import (
     Number,
     Optional,
     Pair,
+    PoolingCall,
+    Several,
     Text,
     Whole,
 )
+from hvaedsl.ir.pooling import POOLINGS
 from hvaedsl.ir.spec import Likelihood
 from hvaedsl.span import Span
 from hvaedsl.syntax import ast
@@ -83,6 +86,38 @@ class Reader:
         if value.name not in kind.symbols:
             self._fail(UnknownSymbol(span=value.span, key=self.key, symbol=value.name, known=kind.symbols))
         return value.name
+
+    @read.register
+    def _(self, kind: Several, value: ast.Value) -> tuple[object, ...]:
+        found: dict[object, Span] = {}
+        for item in value.items if isinstance(value, ast.List) else (value,):
+            read = self.read(kind.of, item)
+            if read in found:
+                first = Label(found[read], "first written here")
+                self._fail(DuplicateEntry(span=item.span, key=str(read), secondary=(first,)))
+            found[read] = item.span
+        if not found:
+            self._wrong(kind, value)
+        return tuple(found)
+
+    @read.register
+    def _(self, kind: PoolingCall, value: ast.Value) -> str:
+        written = value.name if isinstance(value, ast.Symbol) else ""
+        if isinstance(value, ast.Call):
+            name = value.function
+            if name.text != "wavelet":
+                self._fail(UnknownSymbol(span=name.span, key=self.key, symbol=name.text, known=POOLINGS))
+            if len(value.arguments) == 1 and isinstance(wavelet := value.arguments[0], ast.Symbol):
+                written = f"wavelet({wavelet.name})"
+            if written not in POOLINGS:
+                self._arguments(value.span, "wavelet", "takes `haar` or `db2`", "not known here")
+        elif not written:
+            self._wrong(kind, value)
+        elif written == "wavelet":
+            self._arguments(value.span, "wavelet", "takes the name of a wavelet", "no argument")
+        elif written not in POOLINGS:
+            self._fail(UnknownSymbol(span=value.span, key=self.key, symbol=written, known=POOLINGS))
+        return written
 
     @read.register
     def _(self, kind: Optional, value: ast.Value) -> object:

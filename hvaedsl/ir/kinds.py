@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hvaedsl.diagnostic import listing
+from hvaedsl.ir.pooling import POOLINGS
+
 
 @dataclass(frozen=True, slots=True)
 class Whole:
@@ -64,6 +67,19 @@ class Choice:
     def __str__(self) -> str:
         """The type in words."""
         return f"one of {', '.join(self.symbols)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """One value or a list of them, none twice."""
+
+    of: Whole | Choice
+
+    def __str__(self) -> str:
+        """The type in words."""
+        if isinstance(self.of, Choice):
+            return f"one or several of {', '.join(self.of.symbols)}"
+        return f"one or several values, each {self.of}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +148,29 @@ class LikelihoodCall:
         return "bernoulli, mixture_of_logistics(k) or mixture_of_logistics(k, bits = 5)"
 
 
-Kind = Whole | Number | Text | Choice | Optional | Pair | ByResolution | Either | BlockStack | LikelihoodCall
+@dataclass(frozen=True, slots=True)
+class PoolingCall:
+    """`average`, `strided`, `wavelet(haar)` or `wavelet(db2)`."""
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return listing(POOLINGS)
+
+
+Kind = (
+    Whole
+    | Number
+    | Text
+    | Choice
+    | Several
+    | Optional
+    | Pair
+    | ByResolution
+    | Either
+    | BlockStack
+    | LikelihoodCall
+    | PoolingCall
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from hvaedsl.ir.blocks import BlockList
+from hvaedsl.ir.bridge import Normalization
 from hvaedsl.ir.cells import CELL_NAMES, CellName
 from hvaedsl.ir.datasets import NAMES
+from hvaedsl.ir.fourier import FOURIER_PLACES, FourierPlace
 from hvaedsl.ir.kinds import (
     BlockStack,
     ByResolution,
@@ -24,15 +26,29 @@ from hvaedsl.ir.kinds import (
     Number,
     Optional,
     Pair,
+    PoolingCall,
+    Several,
     Text,
     Whole,
 )
+from hvaedsl.ir.pooling import Pooling
 
 Binarize = Literal["none", "threshold", "dynamic"]
 LearningRateSchedule = Literal["constant", "cosine", "step"]
 NllStatus = Literal["confirmed", "probable", "unverified"]
+Norm = Literal["l2", "rms"]
+NormalizeOver = Literal["sample", "batch"]
 Processing = Literal["asynchronous", "synchronous"]
+Skips = Literal["all", "none"]
 Precision = Literal["float32", "tf32", "bfloat16"]
+
+
+_NORMALIZATIONS: Mapping[tuple[NormalizeOver, Norm], Normalization] = {
+    ("sample", "l2"): "sample_l2",
+    ("sample", "rms"): "sample_rms",
+    ("batch", "l2"): "batch_l2",
+    ("batch", "rms"): "batch_rms",
+}
 
 
 class Likelihood(BaseModel):
@@ -81,6 +97,40 @@ class DataSpec(Section):
     ]
 
 
+class FourierSpec(Section):
+    """`model { fourier { } }`: sin(2^n pi x) and cos(2^n pi x) beside x (the paper, Tables G.8 to G.10)."""
+
+    at: Annotated[
+        tuple[FourierPlace, ...] | None,
+        Key(Optional(Several(Choice(FOURIER_PLACES))), "where Fourier features are added"),
+    ] = None
+    exponents: Annotated[tuple[int, ...], Key(Several(Whole(-16, 16)), "the n of sin(2^n pi x) and cos(2^n pi x)")] = (
+        7,
+        8,
+    )
+
+    def exponents_at(self, place: FourierPlace) -> tuple[int, ...]:
+        """The exponents of the features at a place; none where there are no features."""
+        return self.exponents if place in (self.at or ()) else ()
+
+
+class NormalizeSpec(Section):
+    """`model { normalize_state { } }`: the state divided by its norm (the ablation of the paper, Table 2)."""
+
+    over: Annotated[
+        NormalizeOver, Key(Choice(("sample", "batch")), "one norm for each image, or one for the batch")
+    ] = "sample"
+    norm: Annotated[
+        Norm | None,
+        Key(Optional(Choice(("l2", "rms"))), "the norm that the state is divided by; none leaves it as it is"),
+    ] = None
+
+    @property
+    def normalization(self) -> Normalization | None:
+        """Both keys in one word, as the bridge has it."""
+        return None if self.norm is None else _NORMALIZATIONS[self.over, self.norm]
+
+
 class ModelSpec(Section):
     """`model { }`: the architecture."""
 
@@ -105,6 +155,13 @@ class ModelSpec(Section):
     processing: Annotated[
         Processing, Key(Choice(("asynchronous", "synchronous")), "which encoder activation a decoder block reads")
     ] = "asynchronous"
+
+    skips: Annotated[
+        Skips, Key(Choice(("all", "none")), "whether decoder blocks above the bottleneck read the encoder")
+    ] = "all"
+    pooling: Annotated[Pooling, Key(PoolingCall(), "how the encoder lowers the resolution")] = "average"
+    fourier: FourierSpec = FourierSpec()
+    normalize_state: NormalizeSpec = NormalizeSpec()
 
     def width_at(self, resolution: int) -> int:
         """Channels of the residual state at a resolution."""
@@ -203,6 +260,8 @@ class Spec(BaseModel):
 SECTIONS: Mapping[str, type[Section]] = {
     "data": DataSpec,
     "model": ModelSpec,
+    "model.fourier": FourierSpec,
+    "model.normalize_state": NormalizeSpec,
     "train": TrainSpec,
     "train.kl": KLSpec,
     "sample": SampleSpec,

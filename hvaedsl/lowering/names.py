@@ -20,6 +20,11 @@ def state_attribute(resolution: int) -> str:
     return f"r{resolution}"
 
 
+def resampling_attribute(start: int, end: int) -> str:
+    """The attribute of the pooling, or the embedding, from one resolution to another."""
+    return f"r{start}_to_r{end}"
+
+
 def parameter_shapes(bridge: Bridge) -> dict[str, tuple[int, ...]]:
     """Every parameter of the lowered module by name, `model.named_parameters()` without torch."""
     found: dict[str, tuple[int, ...]] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Operation, Stack, State, TopDownBlock, stack_of
-from hvaedsl.ir.memory import saved_bytes_per_image
+from hvaedsl.ir.memory import InitialState, saved_bytes_per_image
 from hvaedsl.ir.shapes import flops, parameters
 
 Precision = Literal["float32", "bfloat16"]
@@ -32,8 +32,8 @@ class Row:
 class Cost:
     """The cost of a model.
 
-    `flops_per_image`: multiplications and additions of all convolutions in one forward pass of training (encoder,
-    posterior and prior), for one image. A backward pass takes about twice as many.
+    `flops_per_image`: multiplications and additions of all convolutions and wavelet transforms in one forward pass of
+    training (encoder, posterior and prior), for one image. A backward pass takes about twice as many.
     """
 
     rows: tuple[Row, ...]
@@ -98,13 +98,14 @@ def _row(stack: Stack, resolution: int, ops: list[Operation], counted: set[tuple
 
 def _saved_bytes(ops: list[Operation], precision_bytes: int) -> int:
     """What autograd keeps of the operations of one resolution in one stack, for one image."""
-    total, untouched = 0, False
+    total = 0
+    initial: InitialState | None = None
     for op in ops:
         if isinstance(op, State):
-            untouched = True
-        total += saved_bytes_per_image(op, precision_bytes, reads_initial_state=untouched)
+            initial = "learned" if op.learned else "zeros"
+        total += saved_bytes_per_image(op, precision_bytes, initial=initial)
         if isinstance(op, MixIn | TopDownBlock):
-            untouched = False
+            initial = None
     return total
 
 

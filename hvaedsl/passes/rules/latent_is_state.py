@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvaedsl.catalog.resolutions import LatentIsState
+from hvaedsl.catalog.switches import LatentIsState
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.ir.bridge import TopDownBlock
 from hvaedsl.ir.cells import CELLS

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.spec import Binarize, DataSpec, Likelihood
+from hvaedsl.nn.fourier import fourier_features
 from hvaedsl_runtime.data.images import ImageSet
 
 MAXIMUM_LEVELS = 256
@@ -21,7 +22,8 @@ MAXIMUM_LEVELS = 256
 class Preparation(BaseModel):
     """How images become x and target; a checkpoint keeps it, so that evaluation needs no training set.
 
-    x = (pixel + shift) * scale, on levels 0 to levels - 1; where images are binarised, on values 0 and 1.
+    x = (pixel + shift) * scale, on levels 0 to levels - 1; where images are binarised, on values 0 and 1. Behind its
+    channels stand sin(2^n pi u) and cos(2^n pi u) for each n of `image_features`, with u the image from -1 to 1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +33,7 @@ class Preparation(BaseModel):
     levels: int
     binarize: Binarize
     bits: int | None
+    image_features: tuple[int, ...] = ()
 
     @property
     def needs_uniform(self) -> bool:
@@ -42,6 +45,8 @@ class Preparation(BaseModel):
     ) -> tuple[Tensor, Tensor]:
         """Images uint8 [B, H, W, C] -> (x, target), both [B, H, W, C] of `dtype`, on the images' device.
 
+        With Fourier features of the image x is [B, H, W, C * (1 + 2 * len(image_features))].
+
         The target is 2k / (levels - 1) - 1 for level k, or the binarised image, in {0, 1}: threshold takes grey values
         above one half for 1; dynamic draws a 1 with the grey value's probability, from `uniform` in [0, 1), of the
         images' shape. With bits = 5, the target is that of 8 * floor(pixel / 8), while x keeps every bit
@@ -51,12 +56,21 @@ class Preparation(BaseModel):
         work = torch.promote_types(dtype, torch.float32)
         if self.binarize != "none":
             binary = self._binarised(images, uniform).to(work)
-            return ((binary + self.shift) * self.scale).to(dtype), binary.to(dtype)
-        x = (images.to(work) + self.shift) * self.scale
+            x = (binary + self.shift) * self.scale
+            return self._with_features(x, 2 * binary - 1).to(dtype), binary.to(dtype)
+        pixels = images.to(work)
         quantised = images if self.bits is None else images.bitwise_right_shift(8 - self.bits) * 2 ** (8 - self.bits)
         half = (self.levels - 1) / 2
         target = _exact_quotient(quantised.to(work) - half, half)
+        x = self._with_features((pixels + self.shift) * self.scale, _exact_quotient(pixels - half, half))
         return x.to(dtype), target.to(dtype)
+
+    def _with_features(self, x: Tensor, image: Tensor) -> Tensor:
+        """X [B, H, W, C] and the features of the image, which has the same shape and runs from -1 to 1."""
+        if not self.image_features:
+            return x
+        features = fourier_features(image.permute(0, 3, 1, 2), self.image_features)[:, image.shape[-1] :]
+        return torch.cat((x, features.permute(0, 2, 3, 1)), dim=-1)
 
     def _binarised(self, images: Tensor, uniform: Tensor | None) -> Tensor:
         """Bool [B, H, W, C]."""
@@ -79,7 +93,9 @@ class Preparation(BaseModel):
         return cls.model_validate(dict(fields))
 
 
-def preparation(data: DataSpec, likelihood: Likelihood, train: ImageSet) -> Preparation:
+def preparation(
+    data: DataSpec, likelihood: Likelihood, train: ImageSet, *, image_features: tuple[int, ...] = ()
+) -> Preparation:
     """The preparation of a data set: its published shift and scale, else those of the training images.
 
     The latter are one mean and one standard deviation over all training images, pixels and channels; of binarised
@@ -103,7 +119,14 @@ def preparation(data: DataSpec, likelihood: Likelihood, train: ImageSet) -> Prep
     else:
         mean, std = _mean_and_std(train, data.binarize)
         shift, scale = -mean, 1 / std if std > 0 else 1.0
-    return Preparation(shift=shift, scale=scale, levels=data.levels, binarize=data.binarize, bits=likelihood.bits)
+    return Preparation(
+        shift=shift,
+        scale=scale,
+        levels=data.levels,
+        binarize=data.binarize,
+        bits=likelihood.bits,
+        image_features=image_features,
+    )
 
 
 def _mean_and_std(train: ImageSet, binarize: Binarize) -> tuple[float, float]:
