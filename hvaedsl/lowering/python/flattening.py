@@ -12,19 +12,10 @@ from dataclasses import dataclass
 
 from hvaedsl.errors import CompilerBug
 from hvaedsl.lowering.python.docstrings import docstring, docstring_node, without_refusals, written
-from hvaedsl.lowering.python.library import Definition, Library, Module
+from hvaedsl.lowering.python.library import Definition, Edit, Library, Module, edited
 
 INDENT = "    "
 FOREIGN_BASES = ("nn.Module", "ABC")
-
-
-@dataclass(frozen=True)
-class Edit:
-    """A replacement of text[start:end]."""
-
-    start: int
-    end: int
-    text: str
 
 
 def definition_text(library: Library, found: Definition) -> tuple[str, tuple[Module, ...]]:
@@ -37,17 +28,6 @@ def definition_text(library: Library, found: Definition) -> tuple[str, tuple[Mod
     start, end = module.whole_lines(node)
     edits = list(_without_refusals(module, node)) if isinstance(node, ast.FunctionDef) else []
     return edited(module, start, end, edits).rstrip("\n"), (module,)
-
-
-def edited(module: Module, start: int, end: int, edits: list[Edit]) -> str:
-    """The text between two offsets after edits; one that lies inside another's text goes with it."""
-    parts, at = [], start
-    for edit in sorted(edits, key=lambda edit: (edit.start, -edit.end)):
-        if edit.start < at:
-            continue
-        parts += [module.text[at : edit.start], edit.text]
-        at = edit.end
-    return "".join([*parts, module.text[at:end]])
 
 
 @dataclass(frozen=True)
@@ -99,12 +79,20 @@ def _flat_class(chain: tuple[_Class, ...]) -> str:
     attributes = {name: item for item in reversed(chain) for name in item.attributes}
     used = "\n\n".join(texts)
     plain = [
-        f"{INDENT}{name} = {owner.module.segment(value)}\n"
+        _attribute(owner.module, name, owner.attributes[name])
         for name, owner in attributes.items()
-        if f"self.{name}" in used and (value := owner.attributes[name].value) is not None
+        if f"self.{name}" in used
     ]
     head = f"class {chain[0].node.name}(nn.Module):\n{INDENT}{written(_documentation(chain), INDENT)}\n\n"
     return head + ("".join(plain) + "\n" if plain else "") + used
+
+
+def _attribute(module: Module, name: str, node: ast.Assign | ast.AnnAssign) -> str:
+    """An attribute of a class; one that only has a type as it is written, with its comment."""
+    if node.value is not None:
+        return f"{INDENT}{name} = {module.segment(node.value)}\n"
+    start, end = module.whole_lines(node)
+    return module.text[start:end]
 
 
 def _documentation(chain: tuple[_Class, ...]) -> str:
@@ -200,6 +188,8 @@ def _without_refusals(module: Module, node: ast.FunctionDef) -> Iterator[Edit]:
 
 
 def _is_refusal(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        return ast.unparse(statement.value.func).startswith("_check")
     return isinstance(statement, ast.If) and not statement.orelse and isinstance(statement.body[0], ast.Raise)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -62,7 +62,7 @@ class Module:
 
     def span(self, node: ast.AST) -> tuple[int, int]:
         """Where a node stands, as offsets into the text."""
-        assert isinstance(node, ast.expr | ast.stmt)
+        assert isinstance(node, ast.expr | ast.stmt | ast.arg | ast.keyword)
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
         return self.offset(node.lineno, node.col_offset), self.offset(node.end_lineno, node.end_col_offset)
@@ -100,10 +100,31 @@ class Definition:
     node: ast.stmt
 
 
-class Library:
-    """The modules of the project, each read once."""
+@dataclass(frozen=True)
+class Edit:
+    """A replacement of text[start:end]."""
 
-    def __init__(self) -> None:
+    start: int
+    end: int
+    text: str
+
+
+def edited(module: Module, start: int, end: int, edits: list[Edit]) -> str:
+    """The text between two offsets after edits; one that lies inside another's text goes with it."""
+    parts, at = [], start
+    for edit in sorted(edits, key=lambda edit: (edit.start, -edit.end)):
+        if edit.start < at:
+            continue
+        parts += [module.text[at : edit.start], edit.text]
+        at = edit.end
+    return "".join([*parts, module.text[at:end]])
+
+
+class Library:
+    """The modules of the project, each read once; `rewrite(name, text)` says what a model needs of one."""
+
+    def __init__(self, rewrite: Callable[[str, str], str]) -> None:
+        self._rewrite = rewrite
         self._modules: dict[str, Module] = {}
 
     def module(self, name: str) -> Module:
@@ -112,7 +133,9 @@ class Library:
             *folders, last = name.split(".")[1:]
             folder = files(PACKAGE).joinpath(*folders)
             path = folder / last / "__init__.py" if (folder / last).is_dir() else folder / f"{last}.py"
-            self._modules[name] = Module(name, SILENCED.sub(_reason, path.read_text(encoding="utf-8")))
+            self._modules[name] = Module(
+                name, self._rewrite(name, SILENCED.sub(_reason, path.read_text(encoding="utf-8")))
+            )
         return self._modules[name]
 
     def find(self, module: Module, name: str) -> Definition | Import | None:

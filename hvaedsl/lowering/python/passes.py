@@ -6,8 +6,11 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from hvaedsl.errors import CompilerBug
+from hvaedsl.ir.bridge import Normalization
 from hvaedsl.ir.cells import CellName
-from hvaedsl.lowering.plan import Apply, BlockModule, Plan, TopDown
+from hvaedsl.ir.fourier import Exponents, with_features
+from hvaedsl.ir.pooling import wavelet_of
+from hvaedsl.lowering.plan import Apply, BlockModule, Plan, Resampling, TopDown
 from hvaedsl.lowering.python.walks import Application, Line, Section, Step, counting, numbered_names, statements
 
 # A test holds this against the classes that a module is made of.
@@ -22,7 +25,7 @@ METHOD = " " * 8
 ENCODER = '''
 def encoder_block(channels: int, mid_channels: int, kernel: int) -> Bottleneck:
     """A residual block, one of {applications:,} applied in the encoder: its output starts scaled for so many."""
-    block = Bottleneck(channels, mid_channels, channels, kernel, residual=True)
+    block = Bottleneck(channels, mid_channels, channels, kernel, residual=True{features})
     block.scale_last_(math.sqrt(1 / {applications}))
     return block
 
@@ -33,7 +36,7 @@ class Encoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = conv({image_channels}, {width}, 3)
-        self.blocks = nn.ModuleDict()
+{pools}        self.blocks = nn.ModuleDict()
 {construction}
 
     def forward(self, x: Tensor) -> dict[int, {kept}]:
@@ -48,7 +51,7 @@ class Encoder(nn.Module):
 DECODER = '''
 def decoder_block(channels: int, mid_channels: int, latent: int, kernel: int) -> {cell}:
     """A top-down block, one of {depth:,} applied in the decoder: what it adds starts scaled for so many."""
-    block = {cell}(channels, mid_channels, latent, kernel)
+{features}
     block.scale_for_depth_({depth})
     return block
 
@@ -59,7 +62,7 @@ class Decoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.states = nn.ParameterDict({states})
-        self.blocks = nn.ModuleDict()
+{embeddings}        self.blocks = nn.ModuleDict()
 {construction}
         self.gain = nn.Parameter(torch.ones(1, {width}, 1, 1))
         self.bias = nn.Parameter(torch.zeros(1, {width}, 1, 1))
@@ -85,7 +88,7 @@ class Decoder(nn.Module):
         def layer(name: str, state: Tensor) -> Tensor:
             block, (batch, _, resolution, _) = self.block(name), state.shape
             eps = noise(len(zs), (batch, block.latent, resolution, resolution))
-            state, z, kl_nats = block(state, {activation}, eps)
+{activation}            state, z, kl_nats = block(state, activation, eps)
             zs.append(z)
             kls_nats.append(kl_nats)
             return state
@@ -112,16 +115,17 @@ class Decoder(nn.Module):
 def encoder_text(plan: Plan) -> str:
     """The encoder: its blocks, and a walk that keeps what the decoder reads."""
     several = keeps_several(plan)
+    features = _same({block.block_features for block in plan.encoder_blocks})
+    blocks = [
+        (block.name, f"encoder_block({block.channels}, {block.mid}, {block.kernel})") for block in plan.encoder_blocks
+    ]
     return ENCODER.strip().format(
         applications=plan.encoder_applications,
-        image_channels=plan.image_channels,
+        image_channels=with_features(plan.image_channels, plan.image_features),
         width=plan.width,
-        construction=_construction(
-            [
-                (block.name, f"encoder_block({block.channels}, {block.mid}, {block.kernel})")
-                for block in plan.encoder_blocks
-            ]
-        ),
+        features=", features=EXPONENTS" if features else "",
+        pools=_resamplings("pools", "WaveletPool", plan.pools),
+        construction=_construction(blocks),
         kept="list[Tensor]" if several else "Tensor",
         what="the activations at R in the order of the blocks"
         if several
@@ -142,7 +146,9 @@ def decoder_text(plan: Plan) -> str:
         depth=len(plan.decoder_steps),
         width=plan.width,
         size=plan.image_resolution,
+        features=_made_block(plan, next(iter(cells))),
         states=_states(plan),
+        embeddings=_resamplings("embeddings", "WaveletEmbedding", plan.embeddings),
         construction=_construction([(block.name, _decoder_block(block)) for block in plan.decoder_blocks]),
         walk=_indented(statements(list(_decoder_steps(plan)))),
         kept="Sequence[Tensor]" if several else "Tensor",
@@ -150,48 +156,131 @@ def decoder_text(plan: Plan) -> str:
         unread=f"{METHOD}unread = {{resolution: list(activations) for resolution, activations in kept.items()}}\n"
         if several
         else "",
-        activation="unread[resolution].pop()" if several else "kept[resolution]",
+        activation=_activation(plan, several=several),
     )
+
+
+def exponents(plan: Plan) -> Exponents:
+    """Those of all Fourier features inside the model; none where it has none."""
+    blocks = (*plan.encoder_blocks, *plan.decoder_blocks)
+    found = {item for block in blocks for item in (block.block_features, block.branch_features, block.z_features)}
+    return _same(found - {()})
+
+
+def wavelets(plan: Plan) -> tuple[str, ...]:
+    """The wavelets between resolutions."""
+    found = (wavelet_of(resampling.method) for resampling in (*plan.pools, *plan.embeddings))
+    return tuple(dict.fromkeys(name for name in found if name is not None))
 
 
 def keeps_several(plan: Plan) -> bool:
     """Whether the decoder reads several activations of one resolution, the last first (synchronous processing)."""
-    reads: dict[int, list[int]] = {}
+    several = False
+    for slots in _slots(plan).values():
+        if len(set(slots)) > 1:
+            several = True
+            if slots != sorted(set(slots), reverse=True):
+                raise CompilerBug("the decoder reads activations in an order that emitted source cannot write")
+    return several
+
+
+def _slots(plan: Plan) -> dict[int, list[int]]:
+    """The slots that the decoder reads, by resolution and in order; none of one at which it reads zeros."""
+    reads: dict[int, list[int | None]] = {}
     for step in plan.decoder_steps:
         reads.setdefault(step.resolution, []).append(step.slot)
-    if all(len(set(slots)) == 1 for slots in reads.values()):
-        return False
-    if any(slots != sorted(set(slots), reverse=True) for slots in reads.values()):
-        raise CompilerBug("the decoder reads activations in an order that emitted source cannot write")
-    return True
+    found: dict[int, list[int]] = {}
+    for resolution, slots in reads.items():
+        given = [slot for slot in slots if slot is not None]
+        if given and len(given) < len(slots):
+            raise CompilerBug(f"some blocks at {resolution} read the encoder and some do not")
+        if given:
+            found[resolution] = given
+    return found
+
+
+def _activation(plan: Plan, *, several: bool) -> str:
+    """The statement that finds what a posterior reads beside the state."""
+    read = "unread[resolution].pop()" if several else "kept[resolution]"
+    if any(step.slot is None for step in plan.decoder_steps):
+        read = f"{read} if resolution in kept else torch.zeros_like(state)"
+    return f"{METHOD}    activation = {read}\n"
+
+
+def _same(found: set[Exponents]) -> Exponents:
+    if len(found) > 1:
+        raise CompilerBug(f"an emitted model has one list of exponents, not {found}")
+    return next(iter(found), ())
+
+
+def _made_block(plan: Plan, cell: str) -> str:
+    """The statements that make a cell; one that reads Fourier features is told the places at which it does."""
+    places = {
+        "branches": _same({block.branch_features for block in plan.decoder_blocks}),
+        "sample": _same({block.z_features for block in plan.decoder_blocks}),
+        "block": _same({block.block_features for block in plan.decoder_blocks}),
+    }
+    given = ", ".join(f"{place}=EXPONENTS" for place, found in places.items() if found)
+    if not given:
+        return f"    block = {cell}(channels, mid_channels, latent, kernel)"
+    return f"    features = CellFeatures({given})\n    block = {cell}(channels, mid_channels, latent, kernel, features)"
+
+
+def _resamplings(attribute: str, made: str, found: Sequence[Resampling]) -> str:
+    """The modules of wavelets; other changes of resolution are functions."""
+    lines = [
+        f'{METHOD}self.{attribute}["{item.name}"] = {made}("{wavelet}", {item.fine}, {item.fine // item.coarse})\n'
+        for item in found
+        if (wavelet := wavelet_of(item.method)) is not None
+    ]
+    return "".join([f"{METHOD}self.{attribute} = nn.ModuleDict()\n", *lines]) if lines else ""
 
 
 def _encoder_steps(plan: Plan, *, several: bool) -> Iterator[Step]:
     resolution = plan.image_resolution
     keep = "kept.setdefault({0}, []).append(x)" if several else "kept[{0}] = x"
     channels = plan.width
+    pools = {pool.name: pool for pool in plan.pools}
     yield Section(f"{resolution} x {resolution}")
     if plan.stem_slot is not None:
         yield Line(keep.format(resolution))
     for step in plan.encoder_steps:
         if isinstance(step, Apply):
             kept = keep.format(resolution) if step.slot is not None else ""
-            yield Application(step.block, "x = self.blocks[{}](x)", kept if several else "")
+            applied = _normalized("self.blocks[{}](x)", step.normalize)
+            yield Application(step.block, f"x = {applied}", kept if several else "")
             if kept and not several:
                 yield Line(kept)
             continue
         resolution //= step.factor
         yield Section(f"{resolution} x {resolution}")
-        pooled = f"average_pool(x, {step.factor})"
-        yield Line(f"x = pad_channels({pooled}, {step.channels})" if step.channels != channels else f"x = {pooled}")
+        pooled = _pooled(pools[step.pool], step.factor)
+        # Of strided values it makes a copy of its own, on which the order of sums in the backward pass depends.
+        if step.channels != channels or pools[step.pool].method == "strided":
+            pooled = f"pad_channels({pooled}, {step.channels})"
+        yield Line(f"x = {_normalized(pooled, step.normalize)}")
         channels = step.channels
         if step.slot is not None:
             yield Line(keep.format(resolution))
 
 
+def _pooled(pool: Resampling, factor: int) -> str:
+    if wavelet_of(pool.method) is not None:
+        return f'self.pools["{pool.name}"](x)'
+    return f"{'average_pool' if pool.method == 'average' else 'strided_pool'}(x, {factor})"
+
+
+def _normalized(state: str, normalization: Normalization | None) -> str:
+    if normalization is None:
+        return state
+    over, _, norm = normalization.partition("_")
+    return f'normalize_state({state}, "{over}", "{norm}")'
+
+
 def _decoder_steps(plan: Plan) -> Iterator[Step]:
     begun: dict[int, int] = {}
     states = {state.resolution: state for state in plan.states}
+    embeddings = {embedding.name: embedding for embedding in plan.embeddings}
     at = 0
     for layer, step in enumerate(plan.decoder_steps):
         assert step.layer == layer
@@ -207,16 +296,19 @@ def _decoder_steps(plan: Plan) -> Iterator[Step]:
                 if state.name is not None
                 else f"x_{resolution} = self.gain.new_zeros(batch, {state.channels}, {resolution}, {resolution})"
             )
-        if step.source is not None:
-            yield Line(_mix_in(step, begun))
-        yield Application(step.block, f"x_{resolution} = layer({{}}, x_{resolution})")
+        if step.embedding is not None:
+            yield Line(_mix_in(step, embeddings[step.embedding], begun))
+        state_text = _normalized(f"x_{resolution}", step.normalize)
+        yield Application(step.block, f"x_{resolution} = layer({{}}, {state_text})")
 
 
-def _mix_in(step: TopDown, channels: dict[int, int]) -> str:
+def _mix_in(step: TopDown, embedding: Resampling, channels: dict[int, int]) -> str:
     assert step.source is not None
     source, state = f"x_{step.source}", f"x_{step.resolution}"
     if channels[step.source] > channels[step.resolution]:
         source += f"[:, :{channels[step.resolution]}]"
+    if wavelet_of(embedding.method) is not None:
+        return f'{state} = {state} + self.embeddings["{embedding.name}"]({source})'
     return f"{state} = {state} + upsample_nearest({source}, {step.resolution // step.source})"
 
 

@@ -11,19 +11,24 @@ import keyword
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from hvaedsl.errors import CompilerBug
+from hvaedsl.ir.fourier import with_features
 from hvaedsl.lowering.plan import Plan
 from hvaedsl.lowering.python.flattening import definition_text
 from hvaedsl.lowering.python.library import Definition, Import, Library, Module, defined_and_read, imports, names_in
-from hvaedsl.lowering.python.passes import decoder_text, encoder_text, keeps_several
+from hvaedsl.lowering.python.passes import decoder_text, encoder_text, exponents, keeps_several, wavelets
+from hvaedsl.lowering.python.specialisation import without_features
+from hvaedsl.lowering.python.wavelets import with_own_wavelets
 
 WIDTH = 120
 LONGEST_NAME = 48
 MODULE = "hvaedsl.lowering.module"  # what stands around the layers: Output, the types of noise and temperature
-NN = ("blocks", "resolution", "cells", "likelihoods")
+NN = ("blocks", "fourier", "normalization", "resolution", "cells", "likelihoods")
 WHERE = (MODULE, *(f"hvaedsl.nn.{name}" for name in NN))
+RESOLUTION = "hvaedsl.nn.resolution"
+DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
 # Of torch and the standard library; only what is used is written.
 OWN_IMPORTS = """
 import math
@@ -37,10 +42,10 @@ MODEL = '''
 class {name}(nn.Module):
     """{summary}
 
-    It preprocesses nothing: images x are shifted and scaled, targets are in {targets} already; both are
-    [B, {size}, {size}, {channels}]. `noise(layer, shape)` gives the standard normals of a stochastic layer,
-    torch's generator where it is None. `temperature` multiplies the prior's standard deviations: a number, or one for
-    some resolutions (others 1).
+    It preprocesses nothing: images x are shifted and scaled, [B, {size}, {size}, {read}], targets are in {targets}
+    already, [B, {size}, {size}, {channels}].{features} `noise(layer, shape)` gives the standard normals of a
+    stochastic layer, torch's generator where it is None. `temperature` multiplies the prior's standard deviations: a
+    number, or one for some resolutions (others 1).
     """
 
     stochastic_depth = {depth}
@@ -94,8 +99,8 @@ class {name}(nn.Module):
         return self.likelihood.sample(self.decode_prior(count, temperature=temperature, noise=noise), generator)
 
     def _kept(self, x: Tensor) -> dict[int, {kept}]:
-        if tuple(x.shape[1:]) != ({size}, {size}, {channels}):
-            raise ValueError(f"images are [B, {size}, {size}, {channels}], not {{list(x.shape)}}")
+        if tuple(x.shape[1:]) != ({size}, {size}, {read}):
+            raise ValueError(f"images are [B, {size}, {size}, {read}], not {{list(x.shape)}}")
         return cast(dict[int, {kept}], self.encoder(x))
 
     def _noise(self, _: int, shape: tuple[int, ...]) -> Tensor:
@@ -126,7 +131,12 @@ def python_source(plan: Plan, *, name: str, spec_text: str, version: str, parame
     """
     summary = f"{_printable(name)}: {parameters:,} parameters, stochastic depth {len(plan.decoder_steps):,}."
     passes = [encoder_text(plan), decoder_text(plan)]
-    taken_over, imported = _library_text("\n\n\n".join([*passes, _model_text(plan, "_", summary)]))
+    if exponents(plan):
+        passes.insert(
+            0, _constant("EXPONENTS", "Of the Fourier features sin(2^n pi x) and cos(2^n pi x).", exponents(plan))
+        )
+    library = Library(_rewriting(plan))
+    taken_over, imported = _taken_over(library, "\n\n\n".join([*passes, _model_text(plan, "_", summary)]))
     taken = {word for text in (*passes, *(text for _, text in taken_over)) for word in defined_and_read(text)}
     model = class_name(name, taken | {item.bound for item in imported})
     body = [*passes, _model_text(plan, model, summary)]
@@ -149,11 +159,14 @@ def class_name(name: str, taken: set[str]) -> str:
 
 def _model_text(plan: Plan, name: str, summary: str) -> str:
     several = keeps_several(plan)
+    listed = ", ".join(map(str, plan.image_features))
     return MODEL.strip().format(
         name=name,
         summary=summary,
         size=plan.image_resolution,
         channels=plan.image_channels,
+        read=with_features(plan.image_channels, plan.image_features),
+        features=f"\n    Behind its channels x has their Fourier features, n = {listed}." if listed else "",
         width=plan.width,
         depth=len(plan.decoder_steps),
         targets="{0, 1}" if plan.likelihood.name == "bernoulli" else "[-1, 1]",
@@ -174,12 +187,27 @@ def _likelihood(plan: Plan) -> str:
     return f"MixtureOfLogistics({plan.width}, channels={channels}, mixtures={mixtures}, levels={plan.levels}{bits})"
 
 
-def _library_text(text: str) -> tuple[list[tuple[Definition, str]], list[Import]]:
+def _rewriting(plan: Plan) -> Callable[[str, str], str]:
+    """What a model leaves out of the layers' source, or has in a form that needs torch alone."""
+
+    def rewrite(name: str, text: str) -> str:
+        if name == RESOLUTION:
+            text = with_own_wavelets(text, wavelets(plan))
+        return text if exponents(plan) else without_features(text)
+
+    return rewrite
+
+
+def _constant(name: str, comment: str, values: Sequence[int]) -> str:
+    written = f"{name}: tuple[int, ...] = ({', '.join(map(str, values))}{',' if len(values) == 1 else ''})"
+    return f"# {comment}\n{written}"
+
+
+def _taken_over(library: Library, text: str) -> tuple[list[tuple[Definition, str]], list[Import]]:
     """What a text takes over from the library, in an order in which it can be read, and what is imported for it."""
-    library = Library()
     namespaces = [library.module(where) for where in WHERE]
     own = {found.bound: found for found in imports(ast.parse(OWN_IMPORTS).body)}
-    defined = {node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    defined = {"EXPONENTS"} | {node.name for node in ast.parse(text).body if isinstance(node, DEFINITIONS)}
     taken: dict[str, tuple[Definition, str]] = {}
     imported: dict[str, Import] = {}
     waiting: list[tuple[str, Sequence[Module]]] = [(name, ()) for name in names_in(text) if name not in defined]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import hvaedsl
+from hvaedsl.ir.fourier import with_features
 from hvaedsl.lowering.module import HierarchicalVAE, Noise
 
 
@@ -79,7 +80,8 @@ class Pair:
         target = torch.randint(levels, shape, generator=generator).to(self.dtype)
         if model.likelihood.name != "bernoulli":
             target = 2 * target / (levels - 1) - 1
-        return torch.randn(shape, generator=generator, dtype=self.dtype), target
+        read = (*shape[:3], with_features(data.channels, model.fourier.exponents_at("image")))
+        return torch.randn(read, generator=generator, dtype=self.dtype), target
 
     def same_bound_and_gradients(self, batch: int = 2) -> None:
         x, target = self.images(batch)

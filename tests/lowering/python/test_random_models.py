@@ -43,12 +43,18 @@ def random_text(seed: int) -> str:
     likelihoods = ["mixture_of_logistics(2)", "mixture_of_logistics(1, bits = 5)"]
     likelihood = random.choice([*likelihoods, "bernoulli"] if channels == 1 else likelihoods)
     same_width = cell == "euler_maruyama" or random.random() < 0.5
+    fourier = random.choice(("", f"fourier {{ at = {random.choice(('block', 'branches', 'image'))}  exponents = 0 }}"))
+    if cell == "euler_maruyama":
+        fourier = fourier.replace("block", "branches")
+    normalization = random.choice(("", "normalize_state { norm = rms }", "normalize_state { norm = l2  over = batch }"))
     widths = {} if same_width else {at: width + 2 * index for index, at in enumerate(resolutions) if index}
     return f"""hvae 1
 data {{ dataset = npy  channels = {channels}  resolution = {size} }}
 model {{
   width = {width}  latent = {width if cell == "euler_maruyama" else random.randint(1, 3)}  cell = {cell}
   likelihood = {likelihood}  bias_up_to = {random.choice((0, 4, 64))}  bottleneck = {random.choice((0.25, 0.5, 1))}
+  pooling = {random.choice(("average", "strided"))}  skips = {random.choice(("all", "none"))}
+  {fourier} {normalization}
   widths = {{{", ".join(f"{at}: {channels}" for at, channels in widths.items())}}}
   encoder = {", ".join(encoder)}
   decoder = {", ".join(decoder)}

@@ -7,13 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import pywt
 import torch
 from torch import Tensor
 
 import hvaedsl
 from hvaedsl.ir.cells import CELL_NAMES
-from hvaedsl.lowering.module import CELLS
+from hvaedsl.lowering.construction import CELLS
 from hvaedsl.lowering.python.passes import CELL_CLASSES
+from hvaedsl.lowering.python.wavelets import TAPS
+from hvaedsl.nn.resolution import wavelet_analysis
 
 from .conftest import Pair, model_class, run_source
 
@@ -23,7 +26,7 @@ MODELS = [name for name in SHIPPED if name != "vdvae.hvae"]
 SPEC = """hvae 1
 data {{ dataset = npy  channels = {channels}  resolution = {resolution} {data} }}
 model {{
-  width = 6  latent = 2  {model}
+  width = 6  latent = {latent}  {model}
   encoder = {encoder}
   decoder = {decoder}
 }}
@@ -38,10 +41,17 @@ def program_of(
     resolution: int = 8,
     model: str = "likelihood = mixture_of_logistics(2)",
     data: str = "",
+    latent: int = 2,
     name: str = "small",
 ) -> hvaedsl.Program:
     text = SPEC.format(
-        channels=channels, resolution=resolution, model=model, data=data, encoder=encoder, decoder=decoder
+        channels=channels,
+        resolution=resolution,
+        latent=latent,
+        model=model,
+        data=data,
+        encoder=encoder,
+        decoder=decoder,
     )
     return hvaedsl.loads(text, path=f"{name}.hvae")
 
@@ -63,12 +73,8 @@ def test_the_table_of_cells_is_that_of_the_module() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("cell", CELL_NAMES)
 def test_every_cell(cell: str, dtype: torch.dtype) -> None:
-    latent = "latent = 6" if cell == "euler_maruyama" else ""
     model = f"likelihood = mixture_of_logistics(2)  cell = {cell}"
-    text = SPEC.format(
-        channels=3, resolution=8, data="", model=model, encoder="8x1, 8d2, 4r2", decoder="4x1, 4r2, 8m4, 8x1"
-    )
-    Pair(hvaedsl.loads(text.replace("latent = 2", latent or "latent = 2")), dtype).same()
+    Pair(program_of(channels=3, model=model, latent=6 if cell == "euler_maruyama" else 2), dtype).same()
 
 
 @pytest.mark.parametrize(
@@ -111,6 +117,48 @@ def test_every_wiring(encoder: str, decoder: str, more: str) -> None:
 )
 def test_odd_resolutions(encoder: str, decoder: str) -> None:
     Pair(program_of(encoder, decoder, resolution=28, model="likelihood = bernoulli")).same()
+
+
+SWITCHES = [
+    "pooling = strided",
+    "pooling = wavelet(haar)",
+    "pooling = wavelet(db2)",
+    "skips = none",
+    "skips = none  processing = synchronous",
+    *(f"normalize_state {{ over = {over}  norm = {norm} }}" for over in ("sample", "batch") for norm in ("l2", "rms")),
+    *(f"fourier {{ at = {place} }}" for place in ("block", "sample", "branches", "image")),
+    "fourier { at = block, sample, branches, image  exponents = -1, 0, 2 }  widths = {4: 8, 1: 10}",
+    "fourier { at = branches  exponents = 3 }  pooling = wavelet(db2)  normalize_state { norm = rms }  skips = none",
+]
+
+
+def switched(switch: str) -> hvaedsl.Program:
+    decoder = "1x2, 4m1, 4r2, 4x1, 8m4, 8r3"
+    model = f"likelihood = mixture_of_logistics(2)  {switch}"
+    return program_of("8x2, 8d2, 4x3, 4d4, 1x2", decoder, channels=3, model=model)
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_every_switch(switch: str) -> None:
+    program = switched(switch)
+    Pair(program, torch.float32).same()
+    Pair(program, torch.float64).same()
+
+
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_every_cell_with_features(cell: str) -> None:
+    places = "branches" if cell == "euler_maruyama" else "block, sample, branches"
+    model = f"likelihood = bernoulli  cell = {cell}  fourier {{ at = {places}  exponents = 0, 1 }}"
+    Pair(program_of(model=model, latent=6)).same()
+
+
+@pytest.mark.parametrize("name", sorted(TAPS))
+def test_the_taps_and_matrices_are_those_of_pywavelets(name: str) -> None:
+    assert tuple(pywt.Wavelet(name).dec_lo) == TAPS[name]
+    emitted = run_source(program_of(model=f"likelihood = bernoulli  pooling = wavelet({name})").python_source())
+    for resolution, factor in ((2, 2), (4, 4), (6, 2), (12, 4), (16, 8), (32, 2), (32, 32)):
+        ours = wavelet_analysis(name, resolution, factor)
+        assert torch.equal(emitted.wavelet_analysis(name, resolution, factor), ours)
 
 
 @pytest.mark.parametrize("name", ["digits.hvae", "mnist_ws.hvae", "cifar_ws.hvae", "ablations/synchronous.hvae"])
@@ -199,11 +247,7 @@ def test_a_deep_model_is_short() -> None:
 def test_every_emitted_file_is_formatted_and_linted(tmp_path: Path) -> None:
     programs = [hvaedsl.load(name) for name in MODELS]
     programs += [
-        program_of(
-            model="likelihood = mixture_of_logistics(2)  processing = synchronous",
-            decoder="4x2, 8x2",
-            encoder="8x1,8d2,4x2",
-        ),
+        *map(switched, SWITCHES),
         program_of("28d2, 14d2, 7", "7, 28m7", resolution=28, model="likelihood = bernoulli  bias_up_to = 0"),
         *(program_of(name=name) for name in ("3-model", "Décodeur", 'a"""\\', "x" * 90)),
     ]
