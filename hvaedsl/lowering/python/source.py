@@ -42,10 +42,10 @@ MODEL = '''
 class {name}(nn.Module):
     """{summary}
 
-    It preprocesses nothing: images x are shifted and scaled, [B, {size}, {size}, {read}], targets are in {targets}
-    already, [B, {size}, {size}, {channels}].{features} `noise(layer, shape)` gives the standard normals of a
-    stochastic layer, torch's generator where it is None. `temperature` multiplies the prior's standard deviations: a
-    number, or one for some resolutions (others 1).
+    {about}
+
+    `noise(layer, shape)` gives the standard normals of a stochastic layer, torch's generator where it is None.
+    `temperature` multiplies the prior's standard deviations: a number, or one for some resolutions (others 1).
     """
 
     stochastic_depth = {depth}
@@ -159,17 +159,15 @@ def class_name(name: str, taken: set[str]) -> str:
 
 def _model_text(plan: Plan, name: str, summary: str) -> str:
     several = keeps_several(plan)
-    listed = ", ".join(map(str, plan.image_features))
     return MODEL.strip().format(
         name=name,
         summary=summary,
         size=plan.image_resolution,
         channels=plan.image_channels,
         read=with_features(plan.image_channels, plan.image_features),
-        features=f"\n    Behind its channels x has their Fourier features, n = {listed}." if listed else "",
+        about=_about(plan),
         width=plan.width,
         depth=len(plan.decoder_steps),
-        targets="{0, 1}" if plan.likelihood.name == "bernoulli" else "[-1, 1]",
         likelihood=_likelihood(plan),
         kept="list[Tensor]" if several else "Tensor",
         last=" last" if several else "",
@@ -177,6 +175,20 @@ def _model_text(plan: Plan, name: str, summary: str) -> str:
         if several
         else "self._kept(x)",
     )
+
+
+def _about(plan: Plan) -> str:
+    """What the model takes, as lines of a docstring."""
+    size, channels = plan.image_resolution, plan.image_channels
+    read = with_features(channels, plan.image_features)
+    targets = "{0, 1}" if plan.likelihood.name == "bernoulli" else "[-1, 1]"
+    text = (
+        f"It preprocesses nothing: images x are shifted and scaled, [B, {size}, {size}, {read}], targets are in "
+        f"{targets} already, [B, {size}, {size}, {channels}]."
+    )
+    if plan.image_features:
+        text += f" Behind its channels x has their Fourier features, n = {', '.join(map(str, plan.image_features))}."
+    return "\n    ".join(textwrap.wrap(text, WIDTH - 4))
 
 
 def _likelihood(plan: Plan) -> str:

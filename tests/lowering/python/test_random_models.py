@@ -53,7 +53,7 @@ data {{ dataset = npy  channels = {channels}  resolution = {size} }}
 model {{
   width = {width}  latent = {width if cell == "euler_maruyama" else random.randint(1, 3)}  cell = {cell}
   likelihood = {likelihood}  bias_up_to = {random.choice((0, 4, 64))}  bottleneck = {random.choice((0.25, 0.5, 1))}
-  pooling = {random.choice(("average", "strided"))}  skips = {random.choice(("all", "none"))}
+  pooling = {random.choice(("average", "strided"))}  skips = {random.choice(("all", "none")) if visited[0] == resolutions[-1] else "all"}
   {fourier} {normalization}
   widths = {{{", ".join(f"{at}: {channels}" for at, channels in widths.items())}}}
   encoder = {", ".join(encoder)}
