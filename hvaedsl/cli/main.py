@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hvaedsl.cli.compile import compile_spec
+from hvaedsl.cli.data import data
 from hvaedsl.cli.eval import evaluate
 from hvaedsl.cli.explain import explain
 from hvaedsl.cli.export import export
@@ -35,6 +36,7 @@ app.command()(train)
 app.command("eval")(evaluate)
 app.command()(sample)
 app.command()(export)
+app.add_typer(data, name="data")
 
 
 def _version(wanted: bool) -> None:

@@ -9,6 +9,7 @@ from functools import singledispatchmethod
 from typing import NoReturn
 
 from hvaedsl.catalog.names import DuplicateEntry, OutOfRange, UnknownConstant, UnknownSymbol, WrongArguments, WrongType
+from hvaedsl.catalog.own_parts import NotAReference
 from hvaedsl.diagnostic import Diagnostic, Label
 from hvaedsl.elaborate.block_reader import BlockReader
 from hvaedsl.elaborate.words import describe
@@ -18,6 +19,7 @@ from hvaedsl.ir.kinds import (
     BlockStack,
     ByResolution,
     Choice,
+    ChoiceOrOwn,
     Either,
     Kind,
     LikelihoodCall,
@@ -29,6 +31,7 @@ from hvaedsl.ir.kinds import (
     Text,
     Whole,
 )
+from hvaedsl.ir.own_parts import is_own
 from hvaedsl.ir.pooling import POOLINGS
 from hvaedsl.ir.spec import Likelihood
 from hvaedsl.span import Span
@@ -86,6 +89,14 @@ class Reader:
         if value.name not in kind.symbols:
             self._fail(UnknownSymbol(span=value.span, key=self.key, symbol=value.name, known=kind.symbols))
         return value.name
+
+    @read.register
+    def _(self, kind: ChoiceOrOwn, value: ast.Value) -> str:
+        if isinstance(value, ast.String):
+            return self._own(kind, value, kind.symbols)
+        if not isinstance(value, ast.Symbol):
+            self._wrong(kind, value)
+        return self.read(Choice(kind.symbols), value)  # type: ignore[return-value]  # a choice gives a symbol
 
     @read.register
     def _(self, kind: Several, value: ast.Value) -> tuple[object, ...]:
@@ -171,6 +182,9 @@ class Reader:
     def _(self, kind: LikelihoodCall, value: ast.Value) -> Likelihood:
         if isinstance(value, ast.Symbol) and value.name == "bernoulli":
             return Likelihood(name="bernoulli")
+        if isinstance(value, ast.String):
+            reference = self._own(kind, value, ("bernoulli", "mixture_of_logistics"))
+            return Likelihood(name="own", reference=reference)
         names = ("bernoulli", "mixture_of_logistics")
         if isinstance(value, ast.Symbol) and value.name != "mixture_of_logistics":
             self._fail(UnknownSymbol(span=value.span, key=self.key, symbol=value.name, known=names))
@@ -181,6 +195,13 @@ class Reader:
         if value.function.text not in names:
             self._fail(UnknownSymbol(span=value.function.span, key=self.key, symbol=value.function.text, known=names))
         return self._mixture(value)
+
+    def _own(self, kind: Kind, value: ast.String, symbols: tuple[str, ...]) -> str:
+        if value.value in symbols:
+            self._wrong(kind, value)
+        if not is_own(value.value):
+            self._fail(NotAReference(span=value.span, key=self.key, written=value.value))
+        return value.value
 
     def _mixture(self, call: ast.Call) -> Likelihood:
         name = call.function.text

@@ -14,8 +14,8 @@ from typing import ClassVar, Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from hvaedsl.ir.cells import CellName
 from hvaedsl.ir.fourier import Exponents
+from hvaedsl.ir.own_parts import Measured
 from hvaedsl.ir.pooling import Embedding, Pooling
 from hvaedsl.span import Span
 
@@ -117,11 +117,12 @@ class TopDownBlock:
     application: int
     layer: int
     reads: int | None = None  # the index of the encoder operation whose activation it reads
-    cell: CellName = "vdvae"
+    cell: str = "vdvae"  # or one's own, `package.module:Name`
     normalize: Normalization | None = None  # of the state that comes in, behind a mix-in
     branch_features: Exponents = ()  # of what posterior and prior read
     z_features: Exponents = ()
     resnet_features: Exponents = ()
+    measured: Measured | None = field(default=None, compare=False, repr=False)  # of one's own cell
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
@@ -135,6 +136,7 @@ class Head:
     outputs: int
     image_channels: int
     likelihood: str
+    measured: Measured | None = field(default=None, compare=False, repr=False)  # of one's own likelihood
     span: Span | None = field(default=None, compare=False, repr=False)
 
 

@@ -57,7 +57,7 @@ def bridge_json(bridge: Bridge) -> dict[str, Any]:
 
 
 def _fields(op: Operation) -> dict[str, Any]:
-    return {field.name: getattr(op, field.name) for field in dataclasses.fields(op) if field.name != "span"}
+    return {field.name: getattr(op, field.name) for field in dataclasses.fields(op) if field.compare}
 
 
 def _fields_text(op: Operation) -> str:
@@ -86,7 +86,7 @@ def _operation(kind: str, fields: dict[str, str]) -> Operation:
     if kind not in OPERATIONS:
         raise ValueError(f"unknown operation `{kind}`")
     cls = OPERATIONS[kind]
-    known = {field.name for field in dataclasses.fields(cls)} - {"span"}
+    known = {field.name for field in dataclasses.fields(cls) if field.compare}
     if unknown := sorted(set(fields) - known):
         raise ValueError(f"{kind} has no field {unknown[0]}")
     values = {name: None if value == "none" else value for name, value in fields.items()}

@@ -70,6 +70,17 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class ChoiceOrOwn:
+    """One of some symbols, or the name of one's own part, `"package.module:Name"`."""
+
+    symbols: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return f'one of {", ".join(self.symbols)}, or "package.module:Name" of one\'s own'
+
+
+@dataclass(frozen=True, slots=True)
 class Several:
     """One value or a list of them, none twice."""
 
@@ -141,11 +152,12 @@ class BlockStack:
 
 @dataclass(frozen=True, slots=True)
 class LikelihoodCall:
-    """`bernoulli`, `mixture_of_logistics(k)` or `mixture_of_logistics(k, bits = 5)`."""
+    """`bernoulli`, `mixture_of_logistics(k)`, `mixture_of_logistics(k, bits = 5)`, or one's own."""
 
     def __str__(self) -> str:
         """The type in words."""
-        return "bernoulli, mixture_of_logistics(k) or mixture_of_logistics(k, bits = 5)"
+        known = "bernoulli, mixture_of_logistics(k), mixture_of_logistics(k, bits = 5)"
+        return f'{known}, or "package.module:Name" of one\'s own'
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +174,7 @@ Kind = (
     | Number
     | Text
     | Choice
+    | ChoiceOrOwn
     | Several
     | Optional
     | Pair

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from hvaedsl.ir.bridge import EncoderBlock, Head, Normalization, Operation, Pool, Stem, TopDownBlock
-from hvaedsl.ir.cells import CELLS
+from hvaedsl.ir.cells import parts_of
 from hvaedsl.ir.fourier import Exponents, with_features
 
 # Tensors of the shape of z that the rate and the draw keep: the difference of the means, 1 / sigma_p, the standardised
@@ -43,7 +43,9 @@ def saved_bytes_per_image(op: Operation, precision_bytes: int, *, initial: Initi
             per_pixel = low * op.in_channels * (op.method == "average")
             normalized = _normalized(op.normalize, op.channels, op.to)
         case TopDownBlock():
-            parts = CELLS[op.cell]
+            parts = parts_of(op.cell)
+            if parts is None:
+                return op.measured.saved_bytes if op.measured else 0
             z_channels = with_features(op.latent, op.z_features)
             entry = {None: 0, "z_proj": z_channels, "combiner": op.channels + z_channels}[parts.entry]
             without_gradient = op.channels if initial == "zeros" else 0
@@ -61,6 +63,8 @@ def saved_bytes_per_image(op: Operation, precision_bytes: int, *, initial: Initi
             )
             if initial != "zeros":
                 normalized = _normalized(op.normalize, op.channels * (initial is None), op.resolution)
+        case Head(measured=measured) if measured is not None:
+            return measured.saved_bytes
         case Head():
             per_pixel = (high + low) * op.channels + high * _likelihood_numbers(op)
         case _:
@@ -90,7 +94,7 @@ def _likelihood_numbers(op: Head) -> float:
 
     Measured with torch 2.15 for 1, 7 and 10 components: linear in their number.
     """
-    if op.likelihood == "bernoulli":
+    if op.likelihood == "bernoulli" or not op.outputs:
         return 0  # the logit is a view of the convolution's output and saved in its stead
     if op.image_channels == 3:
         return 48.75 * (op.outputs // 10) + 2.5

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hvaedsl.ir.bridge import EncoderBlock, Head, MixIn, Operation, Pool, State, Stem, TopDownBlock
-from hvaedsl.ir.cells import CELLS
+from hvaedsl.ir.cells import parts_of
 from hvaedsl.ir.fourier import Exponents, with_features
+from hvaedsl.ir.own_parts import Measured
 from hvaedsl.ir.pooling import wavelet_of
 
 
@@ -56,13 +57,15 @@ def convolutions(op: Operation) -> tuple[Convolution, ...]:
         case TopDownBlock():
             return tuple(_cell(op))
         case Head():
-            return (Convolution("out_conv", op.channels, op.outputs, 1),)
+            return (Convolution("out_conv", op.channels, op.outputs, 1),) if op.outputs else ()
         case Pool() | State() | MixIn():
             return ()
 
 
 def _cell(op: TopDownBlock) -> Iterator[Convolution]:
-    parts = CELLS[op.cell]
+    parts = parts_of(op.cell)
+    if parts is None:
+        return
     prior_outputs = 2 * op.latent + op.channels * parts.increment
     yield from bottleneck("posterior.", 2 * op.channels, op.mid, 2 * op.latent, op.kernel, op.branch_features)
     yield from bottleneck("prior.", op.channels, op.mid, prior_outputs, op.kernel, op.branch_features)
@@ -74,7 +77,10 @@ def _cell(op: TopDownBlock) -> Iterator[Convolution]:
 
 
 def arrays(op: Operation) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """The parameters of one operation that are no convolution's: learned states, the head's gain and bias."""
+    """The parameters of one operation that are no convolution's: learned states, the head's gain and bias.
+
+    What a part of one's own holds is counted by `parameters`.
+    """
     match op:
         case State(learned=True):
             return (("bias", (1, op.channels, op.resolution, op.resolution)),)
@@ -86,7 +92,9 @@ def arrays(op: Operation) -> tuple[tuple[str, tuple[int, ...]], ...]:
 
 def parameters(op: Operation) -> int:
     """How many parameters the weights of one operation have."""
-    return sum(conv.parameters for conv in convolutions(op)) + sum(math.prod(shape) for _, shape in arrays(op))
+    own = op.measured.parameter_count if isinstance(op, TopDownBlock | Head) and op.measured else 0
+    of_arrays = sum(math.prod(shape) for _, shape in arrays(op))
+    return sum(conv.parameters for conv in convolutions(op)) + of_arrays + own
 
 
 def flops(op: Operation) -> int:
@@ -96,6 +104,8 @@ def flops(op: Operation) -> int:
             return _transform_flops(op.in_channels, op.resolution, op.to)
         case MixIn() if wavelet_of(op.embedding):
             return _transform_flops(op.channels, op.source, op.resolution)
+        case TopDownBlock(measured=Measured(flops=measured)) | Head(measured=Measured(flops=measured)):
+            return measured
         case _:
             return sum(conv.flops(op.resolution) for conv in convolutions(op))
 

@@ -13,13 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.bridge import Normalization
-from hvaedsl.ir.cells import CELL_NAMES, CellName
+from hvaedsl.ir.cells import CELL_NAMES
 from hvaedsl.ir.datasets import NAMES
 from hvaedsl.ir.fourier import FOURIER_PLACES, FourierPlace
 from hvaedsl.ir.kinds import (
     BlockStack,
     ByResolution,
     Choice,
+    ChoiceOrOwn,
     Either,
     Key,
     LikelihoodCall,
@@ -31,6 +32,7 @@ from hvaedsl.ir.kinds import (
     Text,
     Whole,
 )
+from hvaedsl.ir.own_parts import is_own
 from hvaedsl.ir.pooling import Pooling
 
 Binarize = Literal["none", "threshold", "dynamic"]
@@ -52,22 +54,27 @@ _NORMALIZATIONS: Mapping[tuple[NormalizeOver, Norm], Normalization] = {
 
 
 class Likelihood(BaseModel):
-    """The likelihood of a pixel: `bernoulli`, or a discretised mixture of `mixtures` logistics."""
+    """The likelihood of a pixel: `bernoulli`, a discretised mixture of `mixtures` logistics, or one's own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Literal["bernoulli", "mixture_of_logistics"]
+    name: Literal["bernoulli", "mixture_of_logistics", "own"]
     mixtures: int = 0
     bits: int | None = None
+    reference: str | None = None  # of one's own: package.module:Name
 
     def outputs(self, channels: int) -> int:
-        """Channels of the last convolution: 1, 3k for grey and 10k for colour images."""
+        """Channels of the last convolution: 1, 3k for grey and 10k for colour images; 0 of one's own, which knows."""
+        if self.name == "own":
+            return 0
         if self.name == "bernoulli":
             return 1
         return self.mixtures * (10 if channels == 3 else 3)
 
     def __str__(self) -> str:
         """The likelihood as it is written."""
+        if self.reference is not None:
+            return f'"{self.reference}"'
         if self.name == "bernoulli":
             return self.name
         return f"{self.name}({self.mixtures}{f', bits = {self.bits}' if self.bits else ''})"
@@ -82,7 +89,7 @@ class Section(BaseModel):
 class DataSpec(Section):
     """`data { }`: the images."""
 
-    dataset: Annotated[str, Key(Choice(NAMES), "the data set", required="always")]
+    dataset: Annotated[str, Key(ChoiceOrOwn(NAMES), "the data set", required="always")]
     path: Annotated[
         str | None, Key(Optional(Text()), "where the files are; else HVAEDSL_DATA, else a cache folder")
     ] = None
@@ -150,7 +157,7 @@ class ModelSpec(Section):
     likelihood: Annotated[Likelihood, Key(LikelihoodCall(), "the likelihood of a pixel")] = Likelihood(
         name="mixture_of_logistics", mixtures=10
     )
-    cell: Annotated[CellName, Key(Choice(CELL_NAMES), "what a top-down block computes")] = "vdvae"
+    cell: Annotated[str, Key(ChoiceOrOwn(CELL_NAMES), "what a top-down block computes")] = "vdvae"
 
     processing: Annotated[
         Processing, Key(Choice(("asynchronous", "synchronous")), "which encoder activation a decoder block reads")
@@ -254,6 +261,16 @@ class Spec(BaseModel):
     train: TrainSpec
     sample: SampleSpec
     paper: PaperSpec
+
+
+def own_parts(spec: Spec) -> dict[str, str]:
+    """The parts of one's own that a spec names: the reference by the key that holds it."""
+    named = {
+        "data.dataset": spec.data.dataset,
+        "model.cell": spec.model.cell,
+        "model.likelihood": spec.model.likelihood.reference or "",
+    }
+    return {key: reference for key, reference in named.items() if is_own(reference)}
 
 
 # By dotted path; a section inside another stands behind it.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar, TypeVarTuple, cast
 
 import torch
@@ -17,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from hvaedsl.ir.bridge import Normalization
 from hvaedsl.ir.fourier import with_features
 from hvaedsl.lowering.construction import (
+    OwnClasses,
     embedding_module,
     likelihood_module,
     pool_module,
@@ -26,6 +28,7 @@ from hvaedsl.lowering.construction import (
 from hvaedsl.lowering.plan import Apply, Downsample, Plan, TopDown
 from hvaedsl.nn.blocks import conv
 from hvaedsl.nn.cells import Cell
+from hvaedsl.nn.likelihoods import Likelihood
 from hvaedsl.nn.normalization import Norm, Over, normalize_state
 from hvaedsl.nn.resolution import mix_in, pad_channels
 
@@ -87,7 +90,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """The top-down pass: latents drawn one after another, from the bottleneck up to the image."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, own: OwnClasses) -> None:
         super().__init__()
         self.plan = plan
         self.states = nn.ParameterDict(
@@ -98,7 +101,7 @@ class Decoder(nn.Module):
             }
         )
         self.embeddings = nn.ModuleDict({embedding.name: embedding_module(embedding) for embedding in plan.embeddings})
-        self.blocks = nn.ModuleDict({block.name: top_down_block(block, plan) for block in plan.decoder_blocks})
+        self.blocks = nn.ModuleDict({block.name: top_down_block(block, plan, own) for block in plan.decoder_blocks})
         self.gain = nn.Parameter(torch.ones(1, plan.width, 1, 1))
         self.bias = nn.Parameter(torch.zeros(1, plan.width, 1, 1))
 
@@ -173,12 +176,15 @@ class Decoder(nn.Module):
 class HierarchicalVAE(nn.Module):
     """A compiled model. It preprocesses nothing: x is shifted and scaled, targets are in [-1, 1] or {0, 1} already."""
 
-    def __init__(self, plan: Plan, published_names: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(
+        self, plan: Plan, published_names: Mapping[str, tuple[str, ...]], own: OwnClasses = MappingProxyType({})
+    ) -> None:
         super().__init__()
         self.plan = plan
         self.encoder = Encoder(plan)
-        self.decoder = Decoder(plan)
-        self.likelihood = likelihood_module(plan)
+        self.decoder = Decoder(plan, own)
+        # One's own offers what the base class does, and need not be one.
+        self.likelihood = cast(Likelihood, likelihood_module(plan, own))
         # Activation checkpointing: keep the state every so many blocks, compute the rest again when it is needed.
         self.recompute_every: int | None = None
         self._published_names = published_names
@@ -272,7 +278,10 @@ class HierarchicalVAE(nn.Module):
     def _published(self) -> Mapping[str, tuple[str, ...]]:
         if not self._published_names:
             cells = ", ".join(dict.fromkeys(str(block.cell) for block in self.plan.decoder_blocks))
-            raise ValueError(f"the published code has names for the cells vdvae and non_residual, not for {cells}")
+            raise ValueError(
+                "the published code has names for the cells vdvae and non_residual under its own likelihoods, not for "
+                f"{cells} under {self.plan.likelihood}"
+            )
         return self._published_names
 
     def _kept(self, x: Tensor) -> dict[int, Tensor]:

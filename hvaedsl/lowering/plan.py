@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Normalization, Operation, Pool, State, TopDownBlock
-from hvaedsl.ir.cells import CellName
 from hvaedsl.ir.fourier import Exponents
 from hvaedsl.ir.pooling import Embedding, Pooling
 from hvaedsl.ir.spec import Likelihood
@@ -28,7 +27,7 @@ class BlockModule:
     kernel: int
     block_features: Exponents = ()
     latent: int | None = None
-    cell: CellName | None = None
+    cell: str | None = None
     branch_features: Exponents = ()
     z_features: Exponents = ()
 

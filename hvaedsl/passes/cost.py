@@ -8,6 +8,7 @@ from typing import Literal
 
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Operation, Stack, State, TopDownBlock, stack_of
 from hvaedsl.ir.memory import InitialState, saved_bytes_per_image
+from hvaedsl.ir.own_parts import is_own
 from hvaedsl.ir.shapes import flops, parameters
 
 Precision = Literal["float32", "bfloat16"]
@@ -37,6 +38,7 @@ class Cost:
     """
 
     rows: tuple[Row, ...]
+    uncounted: tuple[str, ...] = ()  # one's own parts, which count nothing until they are imported and measured
 
     @property
     def parameters(self) -> int:
@@ -77,7 +79,16 @@ def cost(bridge: Bridge) -> Cost:
         rows.setdefault((stack_of(op), op.resolution), []).append(op)
     counted: set[tuple[Stack, str]] = set()
     order = sorted(rows, key=lambda row: (row[0] != "encoder", -row[1] if row[0] == "encoder" else row[1]))
-    return Cost(tuple(_row(stack, resolution, rows[stack, resolution], counted) for stack, resolution in order))
+    found = tuple(_row(stack, resolution, rows[stack, resolution], counted) for stack, resolution in order)
+    return Cost(found, tuple(dict.fromkeys(_uncounted(bridge))))
+
+
+def _uncounted(bridge: Bridge) -> Iterator[str]:
+    for op in bridge.operations:
+        if isinstance(op, TopDownBlock) and is_own(op.cell) and op.measured is None:
+            yield op.cell
+    if not bridge.head.outputs and bridge.head.measured is None:
+        yield bridge.head.likelihood.strip('"')
 
 
 def _row(stack: Stack, resolution: int, ops: list[Operation], counted: set[tuple[Stack, str]]) -> Row:

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 
 from hvaedsl.errors import CompilerBug
 from hvaedsl.ir.bridge import Normalization
-from hvaedsl.ir.cells import CellName
 from hvaedsl.ir.fourier import Exponents, with_features
 from hvaedsl.ir.pooling import wavelet_of
 from hvaedsl.lowering.plan import Apply, BlockModule, Plan, Resampling, TopDown
 from hvaedsl.lowering.python.walks import Application, Line, Section, Step, counting, numbered_names, statements
 
 # A test holds this against the classes that a module is made of.
-CELL_CLASSES: dict[CellName, str] = {
+CELL_CLASSES: dict[str, str] = {
     "vdvae": "VDVAECell",
     "non_residual": "NonResidualCell",
     "euler_maruyama": "EulerMaruyamaCell",

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from hvaedsl.catalog.advice import ConstantFeatures
 from hvaedsl.catalog.switches import NoPlaceForFeatures
 from hvaedsl.diagnostic import Diagnostic
-from hvaedsl.ir.cells import CELLS
+from hvaedsl.ir.cells import parts_of
 from hvaedsl.passes.base import Rule, Unit
 
 
 def check_projection(unit: Unit) -> Iterator[Diagnostic]:
     """A cell without a projection of z takes no features of it."""
     model = unit.spec.model
-    if model.fourier.exponents_at("sample") and CELLS[model.cell].entry is None:
+    parts = parts_of(model.cell)
+    if model.fourier.exponents_at("sample") and parts is not None and parts.entry is None:
         yield NoPlaceForFeatures(span=unit.origin("model.fourier.at"), cell=model.cell)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
@@ -99,7 +100,8 @@ def preparation(
     """The preparation of a data set: its published shift and scale, else those of the training images.
 
     The latter are one mean and one standard deviation over all training images, pixels and channels; of binarised
-    images where they are binarised (dynamic: mean E[p], variance E[p] (1 - E[p])). Reads every training image then.
+    images where they are binarised (dynamic: mean E[p], variance E[p] (1 - E[p])). Reads every training image then,
+    or, of a prepared set, those that are held out: its manifest has the counts of all.
     Raises ValueError for images that are not for training, and for a likelihood that does not fit the binarisation.
     """
     if train.split != "train":
@@ -117,7 +119,7 @@ def preparation(
     ):
         shift, scale = published.shift, published.scale
     else:
-        mean, std = _mean_and_std(train, data.binarize)
+        mean, std = mean_and_std(train.counted_levels(), data.binarize)
         shift, scale = -mean, 1 / std if std > 0 else 1.0
     return Preparation(
         shift=shift,
@@ -129,18 +131,14 @@ def preparation(
     )
 
 
-def _mean_and_std(train: ImageSet, binarize: Binarize) -> tuple[float, float]:
+def mean_and_std(counts: npt.NDArray[np.int64], binarize: Binarize = "none") -> tuple[float, float]:
     """Over all values of a set, from how often each level occurs: exact, whatever the order of the images."""
-    counts = sum(
-        (np.bincount(chunk.ravel(), minlength=train.levels) for chunk in train.chunks()),
-        start=np.zeros(train.levels, dtype=np.int64),
-    )
     frequencies = counts / counts.sum()
-    levels = np.arange(train.levels)
+    levels = np.arange(len(counts))
     if binarize == "none":
         mean = float(frequencies @ levels)
         return mean, math.sqrt(float(frequencies @ (levels - mean) ** 2))
-    ones = levels / (train.levels - 1) if binarize == "dynamic" else 2 * levels > train.levels - 1
+    ones = levels / (len(counts) - 1) if binarize == "dynamic" else 2 * levels > len(counts) - 1
     mean = float(frequencies @ ones)
     return mean, math.sqrt(mean * (1 - mean))
 

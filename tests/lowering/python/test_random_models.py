@@ -47,13 +47,15 @@ def random_text(seed: int) -> str:
     if cell == "euler_maruyama":
         fourier = fourier.replace("block", "branches")
     normalization = random.choice(("", "normalize_state { norm = rms }", "normalize_state { norm = l2  over = batch }"))
+    pooling = random.choice(("average", "strided"))
+    skips = random.choice(("all", "none")) if visited[0] == resolutions[-1] else "all"
     widths = {} if same_width else {at: width + 2 * index for index, at in enumerate(resolutions) if index}
     return f"""hvae 1
 data {{ dataset = npy  channels = {channels}  resolution = {size} }}
 model {{
   width = {width}  latent = {width if cell == "euler_maruyama" else random.randint(1, 3)}  cell = {cell}
   likelihood = {likelihood}  bias_up_to = {random.choice((0, 4, 64))}  bottleneck = {random.choice((0.25, 0.5, 1))}
-  pooling = {random.choice(("average", "strided"))}  skips = {random.choice(("all", "none")) if visited[0] == resolutions[-1] else "all"}
+  pooling = {pooling}  skips = {skips}
   {fourier} {normalization}
   widths = {{{", ".join(f"{at}: {channels}" for at, channels in widths.items())}}}
   encoder = {", ".join(encoder)}
