@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hvaedsl.cli.compile import compile_spec
+from hvaedsl.cli.convert import convert
 from hvaedsl.cli.data import data
 from hvaedsl.cli.eval import evaluate
 from hvaedsl.cli.explain import explain
@@ -36,6 +37,7 @@ app.command()(train)
 app.command("eval")(evaluate)
 app.command()(sample)
 app.command()(export)
+app.command()(convert)
 app.add_typer(data, name="data")
 
 
