@@ -69,5 +69,8 @@ def given(noise: Sequence[Tensor]) -> Noise:
 
 
 def described(model: HierarchicalVAE, state: Tensor) -> dict[str, Tensor]:
-    """What the likelihood makes of the final state [B, width, H, W]."""
-    return {"mean": model.likelihood.mean(state), "outputs": model.likelihood.outputs(state)}
+    """What the likelihood makes of the final state [B, width, H, W]; one's own may know no `outputs`."""
+    found = {"mean": model.likelihood.mean(state)}
+    if hasattr(model.likelihood, "outputs"):
+        found["outputs"] = model.likelihood.outputs(state)
+    return found

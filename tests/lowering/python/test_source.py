@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 import hvaedsl
+from hvaedsl.errors import UsageError
 from hvaedsl.ir.cells import CELL_NAMES
 from hvaedsl.lowering.construction import CELLS
 from hvaedsl.lowering.python.passes import CELL_CLASSES
@@ -152,6 +153,14 @@ def test_every_cell_with_features(cell: str) -> None:
     Pair(program_of(model=model, latent=6)).same()
 
 
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_under_autocast(cell: str) -> None:
+    pair = Pair(program_of(model=f"likelihood = bernoulli  cell = {cell}", latent=6), torch.float32)
+    pair.shuffle_weights()
+    with torch.autocast("cpu", torch.bfloat16):
+        pair.same_bound_and_gradients()
+
+
 @pytest.mark.parametrize("name", sorted(TAPS))
 def test_the_taps_and_matrices_are_those_of_pywavelets(name: str) -> None:
     assert tuple(pywt.Wavelet(name).dec_lo) == TAPS[name]
@@ -263,6 +272,19 @@ def test_every_emitted_file_is_formatted_and_linted(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.long
+def test_emitted_files_are_typed(tmp_path: Path) -> None:
+    programs = [hvaedsl.load(name) for name in ("digits.hvae", "mnist_ws.hvae", "ablations/synchronous.hvae")]
+    programs += [switched(SWITCHES[-1]), switched(SWITCHES[-2])]
+    programs += [program_of(model=f"likelihood = bernoulli  cell = {cell}", latent=6) for cell in CELL_NAMES]
+    for number, program in enumerate(programs):
+        (tmp_path / f"emitted_{number}.py").write_text(program.python_source(), encoding="utf-8")
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file", "", "--cache-dir", str(tmp_path / "cache")]
+    files = map(str, tmp_path.glob("*.py"))
+    done = subprocess.run([*mypy, *files], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_fresh_interpreter_without_hvaedsl_runs_it(tmp_path: Path) -> None:
     program = program_of(channels=3)
     (tmp_path / "emitted.py").write_text(program.python_source(), encoding="utf-8")
@@ -289,6 +311,18 @@ print(float(out.loss_nats_per_dim) > 0)
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "True\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "model"),
+    [
+        ("model.cell", 'likelihood = bernoulli  cell = "mine.cells:Gated"'),
+        ("model.likelihood", 'likelihood = "mine.heads:Poisson"'),
+    ],
+)
+def test_parts_of_ones_own_are_refused_plainly(key: str, model: str) -> None:
+    with pytest.raises(UsageError, match=f"{key} is mine"):
+        program_of(model=model).python_source()
 
 
 def test_the_emitted_model_refuses_what_does_not_fit() -> None:
