@@ -6,12 +6,14 @@ from importlib.util import find_spec
 
 from hvaedsl.errors import UsageError
 
-TRAIN_PACKAGES = ("torch", "torchvision", "numpy", "PIL", "sklearn")
+TRAIN_PACKAGES = ("torch", "torchvision", "numpy", "PIL", "sklearn", "scipy", "pywt")
+
+DRAWING_PACKAGES = ("matplotlib", "jinja2")
 
 
-def require_train(command: str) -> None:
-    """Raise `UsageError` unless the packages of the extra `train` are there; none is imported."""
-    missing = [package for package in TRAIN_PACKAGES if find_spec(package) is None]
+def require_train(command: str, *more: str) -> None:
+    """Raise `UsageError` unless the packages of the extra `train` are there, and `more` of them; none is imported."""
+    missing = [package for package in (*TRAIN_PACKAGES, *more) if find_spec(package) is None]
     if missing:
         raise UsageError(
             f"hvaedsl {command} needs the extra `train` ({', '.join(missing)} missing): pip install 'hvaedsl[train]'"

@@ -8,13 +8,18 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from hvaedsl.cli.analyze import app as analyze
+from hvaedsl.cli.check_theory import check_theory
+from hvaedsl.cli.compare import compare
 from hvaedsl.cli.compile import compile_spec
 from hvaedsl.cli.convert import convert
 from hvaedsl.cli.data import data
 from hvaedsl.cli.eval import evaluate
 from hvaedsl.cli.explain import explain
 from hvaedsl.cli.export import export
+from hvaedsl.cli.fmt import fmt
 from hvaedsl.cli.lint import lint
+from hvaedsl.cli.report import report
 from hvaedsl.cli.sample import sample
 from hvaedsl.cli.show import show
 from hvaedsl.cli.table import table
@@ -31,6 +36,7 @@ app = typer.Typer(
 app.command("compile")(compile_spec)
 app.command()(show)
 app.command()(lint)
+app.command()(fmt)
 app.command()(table)
 app.command()(explain)
 app.command()(train)
@@ -38,6 +44,10 @@ app.command("eval")(evaluate)
 app.command()(sample)
 app.command()(export)
 app.command()(convert)
+app.command()(check_theory)
+app.add_typer(analyze, name="analyze")
+app.command()(report)
+app.command()(compare)
 app.add_typer(data, name="data")
 
 

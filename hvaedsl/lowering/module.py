@@ -156,13 +156,14 @@ class Decoder(nn.Module):
             kls_nats.append(kl_nats)
         return after, zs, kls_nats
 
-    def generate(self, batch: int, latents: Sequence[Tensor], temperature: Temperature, noise: Noise) -> Tensor:
-        """With the given z as far as they go and the prior's from there: the final state [batch, width, H, W]."""
+    def generate(self, batch: int, latents: Sequence[Tensor | None], temperature: Temperature, noise: Noise) -> Tensor:
+        """With the given z, and the prior's where there is none: the final state [batch, width, H, W]."""
         states = self.begin(batch)
         for step in self.plan.decoder_steps:
             state, block = self.enter(step, states), self.block(step)
-            if step.layer < len(latents):
-                states[step.resolution] = block.generate_from(state, latents[step.layer])
+            z = latents[step.layer] if step.layer < len(latents) else None
+            if z is not None:
+                states[step.resolution] = block.generate_from(state, z)
             else:
                 eps = noise(step.layer, (batch, step.latent, step.resolution, step.resolution))
                 states[step.resolution], _ = block.generate(state, eps, _at(temperature, step.resolution))
@@ -218,15 +219,17 @@ class HierarchicalVAE(nn.Module):
         return self.decoder.infer(self._kept(x), noise or self._noise)[1]
 
     def decode(
-        self, latents: Sequence[Tensor], *, temperature: Temperature = 1.0, noise: Noise | None = None
+        self, latents: Sequence[Tensor | None], *, temperature: Temperature = 1.0, noise: Noise | None = None
     ) -> Tensor:
         """The state that the likelihood reads, [B, width, H, W], of the first layers' z; the prior draws the rest.
 
-        Raises ValueError where there is no z at all (the batch is then unknown: use `decode_prior`), or too many.
+        It also draws the z of a layer that is given as None. Raises ValueError where there is no z at all (the batch
+        is then unknown: use `decode_prior`), or too many.
         """
-        if not 0 < len(latents) <= self.stochastic_depth:
-            raise ValueError(f"decode takes 1 to {self.stochastic_depth} latents, not {len(latents)}")
-        return self.decoder.generate(latents[0].shape[0], latents, temperature, noise or self._noise)
+        given = [z for z in latents if z is not None]
+        if not given or len(latents) > self.stochastic_depth:
+            raise ValueError(f"decode takes 1 to {self.stochastic_depth} latents, not {len(given)} in {len(latents)}")
+        return self.decoder.generate(given[0].shape[0], latents, temperature, noise or self._noise)
 
     def decode_prior(self, count: int, *, temperature: Temperature = 1.0, noise: Noise | None = None) -> Tensor:
         """The state that the likelihood reads, [count, width, H, W], with every z from the prior.

@@ -12,11 +12,12 @@ from torch import Tensor
 import hvaedsl
 from hvaedsl.errors import RunError
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
-from hvaedsl.program import Program
+from hvaedsl.program import Plugins, Program
 from hvaedsl_runtime.checkpoint import Checkpoint, load_checkpoint
 from hvaedsl_runtime.data import Preparation, Split, open_split
 from hvaedsl_runtime.distributed import DeviceName, Processes, choose_device
 from hvaedsl_runtime.evaluation import Evaluator, LikelihoodBound
+from hvaedsl_runtime.initial_model import initial_model
 from hvaedsl_runtime.pictures import draw_samples
 from hvaedsl_runtime.progress import image_bar
 from hvaedsl_runtime.results import WEIGHTS
@@ -43,7 +44,7 @@ class FinishedRun:
         if not path.is_dir():
             raise RunError(f"{path}: no such folder", help="name a folder that hvaedsl train wrote", exit_code=5)
         checkpoint = load_checkpoint(folder.checkpoint)
-        program = hvaedsl.loads(checkpoint.spec, path=folder.spec)
+        program = hvaedsl.loads(checkpoint.spec, path=folder.spec, plugins=Plugins(folder.part_folders()))
         set_matrix_precision(program.spec.train.precision)
         return cls(folder, program, checkpoint, choose_device(device))
 
@@ -58,14 +59,18 @@ class FinishedRun:
         model.load_state_dict(self.checkpoint.model if weights == "raw" else self.checkpoint.ema)
         return model.eval()
 
-    def evaluate(self, split: Split, batch_size: int | None = None) -> dict[str, LikelihoodBound]:
-        """The bound on a whole split for raw and averaged weights, written to eval_SPLIT.json too.
+    def initial_model(self) -> HierarchicalVAE:
+        """The model as this run began with it: the same weights, on a machine that draws the same numbers."""
+        with torch.random.fork_rng(devices=[]):
+            return initial_model(self.program, self.checkpoint.seed, self.device, self.dtype).eval()
 
-        It is what training reports at this step: noise and binarisation are fixed by seeds and the image's index.
+    def evaluator(self, split: Split, batch_size: int | None = None) -> Evaluator:
+        """What training evaluates with: noise and binarisation are fixed by seeds and the image's index.
+
         Raises RunError (4) where the images are not found.
         """
         training = self.program.training()
-        evaluator = Evaluator(
+        return Evaluator(
             images=open_split(self.program.spec.data, split),
             preparation=Preparation.from_dict(self.checkpoint.preparation),
             noise_seed=training.seed,
@@ -74,6 +79,13 @@ class FinishedRun:
             processes=Processes(0, 1, self.device),
             dtype=self.dtype,
         )
+
+    def evaluate(self, split: Split, batch_size: int | None = None) -> dict[str, LikelihoodBound]:
+        """The bound on a whole split for raw and averaged weights, written to eval_SPLIT.json too.
+
+        It is what training reports at this step. Raises RunError (4) where the images are not found.
+        """
+        evaluator = self.evaluator(split, batch_size)
         bounds: dict[str, LikelihoodBound] = {}
         both: tuple[Weights, ...] = ("raw", "ema")
         for weights in both:

@@ -13,7 +13,7 @@ from hvaedsl_runtime.run_folder import write_whole
 from hvaedsl_runtime.strict_json import json_text
 
 WandbMode = Literal["off", "online", "offline"]
-Metrics = Mapping[str, int | float | bool | str]
+Metrics = Mapping[str, int | float | bool | str | list[float]]
 
 
 class MetricsLog:

@@ -73,13 +73,12 @@ def published_state(program: Program, path: Path, dtype: torch.dtype) -> Optimiz
 
 
 def _optimizer(program: Program) -> tuple[list[str], torch.optim.AdamW]:
-    """The optimiser of a training step, on parameters that take no memory, and their names."""
-    with torch.device("meta"):
-        parameters = {
-            name: parameter
-            for name, parameter in program.module().named_parameters()
-            if name not in program.without_gradient
-        }
+    """The optimiser of a training step before its first update, and the names of its parameters."""
+    parameters = {
+        name: parameter
+        for name, parameter in program.module().named_parameters()
+        if name not in program.without_gradient
+    }
     return list(parameters), make_optimizer(list(parameters.values()), program.training())
 
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import torch
-
 import hvaedsl
 from hvaedsl.errors import RunError
-from hvaedsl.ir.spec import DataSpec
+from hvaedsl.ir.spec import DataSpec, own_parts
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl.program import Program
 from hvaedsl_runtime.batches import TrainingBatches
 from hvaedsl_runtime.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from hvaedsl_runtime.data import ImageSet, Preparation, Split, has_validation, located, open_split, preparation
 from hvaedsl_runtime.distributed import Processes
+from hvaedsl_runtime.initial_model import initial_model
 from hvaedsl_runtime.metrics import MetricsLog, start_wandb
-from hvaedsl_runtime.noise import mixed_seed
 from hvaedsl_runtime.outputs import RunOutputs, RunState
 from hvaedsl_runtime.progress import TrainingDisplay
 from hvaedsl_runtime.run_folder import RunFolder, check_same_run
@@ -140,8 +139,7 @@ class TrainingRun:
         )
 
     def _initial_model(self) -> HierarchicalVAE:
-        torch.manual_seed(mixed_seed(self.training.seed, "weights"))
-        return self.program.module().to(device=self.processes.device, dtype=self.settings.torch_dtype)
+        return initial_model(self.program, self.training.seed, self.processes.device, self.settings.torch_dtype)
 
     def _checkpoint_to_resume(self) -> Checkpoint | None:
         """None at the beginning of a run, or where it was killed before its first checkpoint."""
@@ -181,7 +179,8 @@ class TrainingRun:
             # Before anything is written: it may fail for want of a login.
             config = self.program.spec.model_dump(mode="json")
             run = start_wandb(self.settings.wandb, self.folder.path, self.program.name, config)
-            self.folder.begin(self.program.name, self.program.resolved_text())
+            folders = (*self.program.folders, Path.cwd()) if own_parts(self.program.spec) else ()
+            self.folder.begin(self.program.name, self.program.resolved_text(), folders)
             metrics = MetricsLog(self.folder.metrics, self.state.step, run)
         display = TrainingDisplay(
             steps=self.training.steps,

@@ -43,15 +43,17 @@ class Layout:
 
 
 def layout_of(program: Program, names: Names) -> Layout:
-    """The layout of a program's state dict. Raises RunError (5) where its cell has no published names."""
+    """The layout of a program's state dict. Raises RunError (5) where it has no published names."""
     shapes = parameter_shapes(program.bridge)
     if names == "ours":
         return Layout(names, {name: name for name in shapes}, shapes)
     parameter = published_parameters(program.bridge)
     if not parameter:
-        known = " and ".join(name for name, parts in CELLS.items() if parts.published)
+        known = [name for name, parts in CELLS.items() if parts.published]
+        model = program.spec.model
+        lacking = f"the likelihood {model.likelihood}" if model.cell in known else model.cell
         raise RunError(
-            f"the published code has names for the cells {known}, not for {program.spec.model.cell}",
+            f"the published code has names for the cells {' and '.join(known)}, not for {lacking}",
             help="--names ours writes hvaedsl's own names, and files with those are read as well",
             exit_code=5,
         )

@@ -20,6 +20,8 @@ Compiled = Callable[..., Program]
 class MeanPixel(nn.Module):
     """Distortion: the mean of the target. Rate: the mean of the noise."""
 
+    stochastic_depth = 1
+
     def forward(self, x: Tensor, target: Tensor, noise: Callable[[int, tuple[int, ...]], Tensor]) -> Output:
         distortion = target.mean(dim=(1, 2, 3))
         rate = noise(0, (len(x), 1, 4, 4)).mean(dim=(1, 2, 3))
@@ -53,6 +55,9 @@ def test_the_model_itself_agrees_over_batch_sizes(compiled: Compiled, alone: Pro
             parameter.add_(0.05 * torch.randn_like(parameter))
     one, eleven = (evaluator(compiled(), alone, size)(model) for size in (1, 11))
     assert one.rate_nats_per_dim > 1e-3
+    assert one.kl_nats == pytest.approx(eleven.kl_nats, rel=1e-9)
+    assert len(one.kl_nats) == model.stochastic_depth
+    assert sum(one.kl_nats) == pytest.approx(one.rate_nats_per_dim * one.dimensions, rel=1e-12)
     assert one.rate_nats_per_dim == pytest.approx(eleven.rate_nats_per_dim, rel=1e-12)
     assert one.distortion_nats_per_dim == pytest.approx(eleven.distortion_nats_per_dim, rel=1e-12)
 
@@ -69,7 +74,23 @@ def test_processes_cover_all_images_and_none_twice(compiled: Compiled, monkeypat
     for rank in range(3):
         evaluator(compiled(), Processes(rank, 3, torch.device("cpu")))(MeanPixel())
     assert torch.equal((torch.stack(shares)[:, 0] != 0).sum(dim=0), torch.ones(11, dtype=torch.int64))
-    assert sum(shares).mean(dim=1).tolist() == [whole.distortion_nats_per_dim, whole.rate_nats_per_dim]  # type: ignore[union-attr]
+    means = [whole.distortion_nats_per_dim, whole.rate_nats_per_dim, *whole.kl_nats]
+    assert sum(shares).mean(dim=1).tolist() == means  # type: ignore[union-attr]
+
+
+def test_a_process_without_images_of_its_own_adds_to_the_same_table(
+    compiled: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes: list[tuple[int, ...]] = []
+
+    def keep(_: Processes, values: Tensor) -> Tensor:
+        shapes.append(tuple(values.shape))
+        return values
+
+    monkeypatch.setattr(Processes, "sum", keep)
+    for rank in (0, 11):
+        evaluator(compiled(), Processes(rank, 12, torch.device("cpu")))(compiled().module().double())
+    assert shapes[0] == shapes[1]
 
 
 def test_values_that_are_not_finite_are_not_left_out(compiled: Compiled, alone: Processes) -> None:
@@ -102,7 +123,9 @@ def test_the_model_is_left_as_it_was(compiled: Compiled, alone: Processes) -> No
 
 
 def test_units() -> None:
-    bound = LikelihoodBound(images=2, dimensions=64, distortion_nats_per_dim=math.log(2), rate_nats_per_dim=math.log(2))
+    bound = LikelihoodBound(
+        images=2, dimensions=64, distortion_nats_per_dim=math.log(2), rate_nats_per_dim=math.log(2), kl_nats=(64.0,)
+    )
     assert bound.bits_per_dim == pytest.approx(2)
     assert bound.nats_per_image == pytest.approx(128 * math.log(2))
     assert bound.to_dict()["loss_nats_per_dim"] == pytest.approx(2 * math.log(2))

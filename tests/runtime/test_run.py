@@ -97,7 +97,7 @@ def test_figures_that_are_not_finite_leave_valid_json(
     tmp_path: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def not_finite(evaluator: Evaluator, *_: Any) -> LikelihoodBound:
-        return LikelihoodBound(len(evaluator.images), 64, math.nan, math.inf)
+        return LikelihoodBound(len(evaluator.images), 64, math.nan, math.inf, (math.inf, math.nan))
 
     monkeypatch.setattr(Evaluator, "__call__", not_finite)
     train(compiled(), settings(tmp_path / "run"))

@@ -1,0 +1,41 @@
+"""`hvaedsl report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hvaedsl.cli.analyze import BatchSize, Device, Images, Run, Seed, SplitName, Weights
+from hvaedsl.cli.extras import DRAWING_PACKAGES, require_train
+
+
+def report(
+    run: Run,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.html", help="Where to; else RUN/report.html.")
+    ] = None,
+    weights: Weights = "raw",
+    split: SplitName = "test",
+    images: Images = None,
+    seed: Seed = 0,
+    device: Device = None,
+    batch_size: BatchSize = None,
+) -> None:
+    """Write all analyses of a run as one HTML page, which holds its figures and data and loads nothing.
+
+    Example: [bold]hvaedsl report runs/digits --out digits.html[/]
+    """
+    require_train("report", *DRAWING_PACKAGES)
+    from hvaedsl.errors import UsageError
+    from hvaedsl_runtime.analysis.base import Subject
+    from hvaedsl_runtime.analysis.report import write_report
+    from hvaedsl_runtime.finished_run import FinishedRun
+
+    if out is not None and (out.suffix.lower() != ".html" or not out.parent.is_dir() or out.is_dir()):
+        raise UsageError(f"--out names an .html file in a folder that exists, not {out}")
+    subject = Subject(FinishedRun.open(run, device), weights, split, images, seed, batch_size)
+    path = out or run / "report.html"
+    write_report(subject, path, typer.echo)
+    typer.echo(f"written: {path}")

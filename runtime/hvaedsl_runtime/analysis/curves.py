@@ -1,0 +1,200 @@
+"""What a run's log says: likelihood and collapsed layers over steps and time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
+from hvaedsl_runtime.analysis.collapse import COLLAPSED_KL_NATS, collapsed_layers
+from hvaedsl_runtime.analysis.figures import BLUE, GREY, VERMILION, panels, whole_numbers
+from hvaedsl_runtime.analysis.history import Curve, History, curve, read_history
+from hvaedsl_runtime.units import Unit, reporting_unit
+
+TEXT = """\
+The bound on -log p in {unit}, over steps: of the training batches, faint as it was logged and dark as the mean over \
+the latest fiftieth of the log; of the {split} images, for the weights of the step (raw) and their moving average \
+(EMA). Below, the norm of the gradient before clipping{skipped}.
+
+{collapse}"""
+
+COLLAPSE = """\
+Collapsed layers at each evaluation: those whose KL, the mean over the {split} images, is below {threshold:g} nats an \
+image (compare Falck, Williams et al. 2022, Figures G.7, G.14, G.15)."""
+
+NO_KL = """\
+The number of collapsed layers over steps is not drawn: this run's log has no KL per layer. Runs log it at every \
+evaluation since evaluations measure it; train anew to have it."""
+
+NO_EVALUATION = "There is no evaluation in the log yet, so neither its likelihood nor its collapsed layers are drawn."
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What a curve runs over: steps, or the time spent in them."""
+
+    label: str
+    per_second: float | None = None
+
+    def of(self, curve: Curve) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """The positions of a curve's values."""
+        return curve.steps if self.per_second is None else curve.wall_seconds * self.per_second
+
+
+STEPS = Axis("step")
+
+
+def time_axis(longest_seconds: float) -> Axis:
+    """Time in seconds, minutes or hours, whichever keeps the numbers small."""
+    if longest_seconds < 600:
+        return Axis("seconds in training steps", 1.0)
+    if longest_seconds < 2 * 3600:
+        return Axis("minutes in training steps", 1 / 60)
+    return Axis("hours in training steps", 1 / 3600)
+
+
+def evaluated_split(history: History) -> str | None:
+    """The split whose evaluations are drawn: validation where there are any, else test, with which a run ends."""
+    splits = {split for split, _ in history.evaluations}
+    return next((split for split in ("validation", "test") if split in splits), None)
+
+
+def collapsed_over_steps(history: History, split: str, weights: str) -> Curve:
+    """The number of collapsed layers at every evaluation whose KL was logged."""
+    rows = [row for row in history.evaluations.get((split, weights), ()) if row.kl_nats is not None]
+    return curve(rows, [len(collapsed_layers(row.kl_nats or ())) for row in rows])
+
+
+def examine(subject: Subject) -> Result:
+    """The analysis `curves`; it reads the log alone."""
+    history = read_history(subject.run.folder.metrics)
+    unit = reporting_unit(subject.spec)
+    split = evaluated_split(history)
+    collapsed = {w: collapsed_over_steps(history, split, w) for w in ("raw", "ema")} if split is not None else {}
+    has_kl = any(len(found.steps) for found in collapsed.values())
+    if split is None:
+        collapse = NO_EVALUATION
+    else:
+        collapse = COLLAPSE.format(split=split, threshold=COLLAPSED_KL_NATS) if has_kl else NO_KL
+    text = TEXT.format(
+        unit=unit.label,
+        split=split or "evaluated",
+        collapse=collapse,
+        skipped="; crosses are updates that were skipped" if history.skipped_steps else "",
+    )
+    data = {
+        "run": subject.run.folder.path.resolve().name,
+        "unit": unit.key,
+        "steps": history.last_step,
+        "wall_seconds": history.wall_seconds,
+        "skipped_steps": list(history.skipped_steps),
+        "collapsed_below_kl_nats": COLLAPSED_KL_NATS,
+        "train_smoothed": _listed(history.loss_nats_per_dim.smoothed(), unit, most=1000),
+        "evaluations": {
+            f"{split}/{weights}": _listed(history.bounds(split, weights), unit)
+            for split, weights in history.evaluations
+        },
+        "collapsed_layers": {
+            weights: {"steps": found.steps.tolist(), "layers": [int(count) for count in found.values]}
+            for weights, found in collapsed.items()
+        },
+    }
+    drawing = Drawing("curves", draw(history, unit, split, collapsed if has_kl else {}), "The run over its steps.")
+    return Result("curves", "Curves", text, data, (drawing,))
+
+
+def draw(history: History, unit: Unit, split: str | None, collapsed: dict[str, Curve]) -> Figure:
+    """Likelihood, collapsed layers where they are known, gradient norm."""
+    figure, axes = panels(3 if collapsed else 2, height_inches=2.2)
+    likelihood, gradient = axes[0], axes[-1]
+    raw = history.loss_nats_per_dim
+    likelihood.plot(raw.steps, raw.values * unit.per_nat_per_dim, color=GREY, alpha=0.3, linewidth=0.6)
+    draw_bound(likelihood, STEPS, raw.smoothed(), unit, GREY, "training batches", "-")
+    if split is not None:
+        draw_bound(likelihood, STEPS, history.bounds(split, "raw"), unit, BLUE, f"{split}, raw", "-", marker="o")
+        draw_bound(likelihood, STEPS, history.bounds(split, "ema"), unit, VERMILION, f"{split}, EMA", "--", marker="s")
+    limit_to_later(likelihood, drawn_bounds(history), unit)
+    likelihood.set_ylabel(unit.label)
+    likelihood.legend()
+    styles = {"raw": (BLUE, "-", "o"), "ema": (VERMILION, "--", "s")}
+    for weights, found in collapsed.items():
+        colour, line, marker = styles[weights]
+        label = "EMA" if weights == "ema" else weights
+        axes[1].plot(
+            found.steps, found.values, color=colour, linestyle=line, marker=marker, markersize=3.5, label=label
+        )
+    if collapsed:
+        axes[1].set_ylabel("collapsed layers")
+        axes[1].set_ylim(bottom=0, top=1.1 * max(1.0, *(found.values.max(initial=0) for found in collapsed.values())))
+        whole_numbers(axes[1].yaxis)
+        axes[1].legend()
+    _draw_gradient(gradient, history)
+    for panel in axes:
+        whole_numbers(panel.xaxis)
+        panel.set_xlim(0, max(1, history.last_step))
+    gradient.set_xlabel("step")
+    return figure
+
+
+def draw_bound(
+    axes: Axes, axis: Axis, values: Curve, unit: Unit, colour: str, label: str, line: str, marker: str = ""
+) -> None:
+    """One curve of a bound, in the unit."""
+    axes.plot(
+        axis.of(values),
+        values.values * unit.per_nat_per_dim,
+        color=colour,
+        linestyle=line,
+        marker=marker,
+        markersize=3.5,
+        label=label,
+    )
+
+
+def drawn_bounds(history: History) -> list[Curve]:
+    """The curves that say which values matter: not the averaged weights' before the last, which begin far off."""
+    last = [history.bounds(*key).last() for key in history.evaluations if key[1] == "ema"]
+    return [
+        history.loss_nats_per_dim.smoothed(),
+        *(history.bounds(*key) for key in history.evaluations if key[1] != "ema"),
+        *last,
+    ]
+
+
+def limit_to_later(axes: Axes, curves: Sequence[Curve], unit: Unit) -> None:
+    """Show what comes after the first fifth of the steps: the first fall would press all the rest together."""
+    last = max((found.steps[-1] for found in curves if len(found.steps)), default=0)
+    later = [found.values[found.steps > last / 5] * unit.per_nat_per_dim for found in curves]
+    values = np.concatenate([part[np.isfinite(part)] for part in later]) if later else np.empty(0)
+    if len(values) and values.max() > values.min():
+        margin = 0.06 * (values.max() - values.min())
+        axes.set_ylim(values.min() - margin, values.max() + margin)
+
+
+def _draw_gradient(axes: Axes, history: History) -> None:
+    norms = history.gradient_norm
+    positive = np.where(norms.values > 0, norms.values, np.nan)
+    axes.plot(norms.steps, positive, color=GREY, linewidth=0.8)
+    skipped = np.isin(norms.steps, history.skipped_steps)
+    axes.plot(norms.steps[skipped], positive[skipped], "x", color=VERMILION, markersize=4)
+    if np.isfinite(positive).any():
+        axes.set_yscale("log")
+    axes.set_ylabel("gradient norm")
+
+
+def _listed(values: Curve, unit: Unit, most: int | None = None) -> dict[str, list[float]]:
+    """A curve as lists; of a long one, so many values as are asked for, the last among them."""
+    count = len(values.steps)
+    chosen = np.arange(count) if most is None or count <= most else np.linspace(0, count - 1, most).round().astype(int)
+    return {
+        "steps": values.steps[chosen].tolist(),
+        "wall_seconds": values.wall_seconds[chosen].tolist(),
+        unit.key: (values.values[chosen] * unit.per_nat_per_dim).tolist(),
+    }
+
+
+ANALYSIS = Analysis("curves", "Likelihood and collapsed layers over the steps of a run", examine)

@@ -1,0 +1,156 @@
+"""How every figure looks: one style, colours that the colour-blind tell apart, marked jumps, grids of images."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import matplotlib.style
+import torch
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+from torch.nn import functional as F
+
+# Okabe and Ito's palette, without its yellow, which is too light for lines on white.
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#000000",
+)
+COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
+GREY = "#707070"
+
+WIDTH_INCHES = 7.4
+DOTS_PER_INCH = 150
+CELL_PIXELS = 96  # about the side of an image in a grid
+LARGEST_CELL_PIXELS = 192  # larger images are averaged down to less than this
+
+_STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.prop_cycle": cycler(color=COLOURS),
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.4,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.hashsalt": "hvaedsl",  # the same figure is the same file
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the common style; nothing of matplotlib's own settings is changed for good."""
+    with matplotlib.style.context(_STYLE):
+        yield
+
+
+def panels(rows: int = 1, columns: int = 1, *, height_inches: float = 2.6) -> tuple[Figure, list[Axes]]:
+    """A figure as wide as a page, `height_inches` a row of panels, and its panels row by row."""
+    figure = Figure(figsize=(WIDTH_INCHES, height_inches * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    return figure, [axes for row in grid for axes in row]
+
+
+def mark_jumps(axes: Axes, jumps: Sequence[tuple[float, str]]) -> None:
+    """Vertical lines at changes of resolution, each with its label (such as `8 to 16`) above the panel.
+
+    Call it after the panel's title is set: the title makes room.
+    """
+    for position, label in jumps:
+        axes.axvline(position, color=GREY, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0.5)
+        axes.annotate(
+            label,
+            (position, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(-2, 2),
+            textcoords="offset points",
+            rotation=40,
+            rotation_mode="anchor",
+            ha="left",
+            va="bottom",
+            fontsize=7,
+            color=GREY,
+        )
+    if jumps and axes.get_title(loc="left"):
+        axes.set_title(axes.get_title(loc="left"), pad=26)
+
+
+def whole_numbers(axis: Axis) -> None:
+    """Ticks at whole numbers alone, for an axis that counts blocks, layers or steps."""
+    axis.set_major_locator(MaxNLocator(integer=True))
+
+
+def image_grid(images: Tensor, *, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> Figure:
+    """A figure of images, float [rows, columns, H, W, C] in [0, 1], with labels at the rows and above the columns.
+
+    A pixel of an image becomes a square of whole pixels; images too large for that are averaged down.
+    """
+    tiles = _tiles(images)
+    across, side = tiles.shape[1], tiles.shape[2]
+    gap = 4
+    canvas = torch.ones(tiles.shape[0] * (side + gap) - gap, across * (side + gap) - gap, 3)
+    for row, line in enumerate(tiles):
+        for column, tile in enumerate(line):
+            canvas[row * (side + gap) :, column * (side + gap) :][:side, :side] = tile
+    height, width = canvas.shape[:2]
+    left = 12 + (max((len(label) for label in rows), default=0) * 11)
+    top, margin = (34 if columns else 12), 12
+    whole = (left + width + margin, top + height + margin)
+    figure = Figure(figsize=(whole[0] / DOTS_PER_INCH, whole[1] / DOTS_PER_INCH))
+    figure.figimage(canvas.numpy(), xo=left, yo=margin, origin="upper")
+    for row, label in enumerate(rows):
+        centre = top + row * (side + gap) + side / 2
+        figure.text((left - 8) / whole[0], 1 - centre / whole[1], label, ha="right", va="center", fontsize=8)
+    for column, label in enumerate(columns):
+        centre = left + column * (side + gap) + side / 2
+        figure.text(centre / whole[0], 1 - (top - 8) / whole[1], label, ha="center", va="bottom", fontsize=8)
+    return figure
+
+
+def svg(figure: Figure) -> bytes:
+    """The figure as SVG; the same figure gives the same bytes."""
+    with style():
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG, at 150 dots per inch."""
+    with style():
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _tiles(images: Tensor) -> Tensor:
+    """[rows, columns, H, W, C] -> [rows, columns, side, side, 3] in [0, 1] on the CPU."""
+    across, size = images.shape[1:3]
+    flat = images.detach().float().cpu().flatten(0, 1).permute(0, 3, 1, 2).clamp(0, 1)
+    if size > LARGEST_CELL_PIXELS:
+        flat = F.avg_pool2d(flat, math.ceil(size / LARGEST_CELL_PIXELS))
+    factor = max(1, round(CELL_PIXELS / flat.shape[2]))
+    flat = flat.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
+    flat = flat.expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
+    return flat.reshape(-1, across, *flat.shape[1:])

@@ -1,0 +1,148 @@
+"""The log of a run, read for curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hvaedsl.errors import RunError
+from hvaedsl_runtime.metrics import read_metrics
+
+Numbers = npt.NDArray[np.float64]
+WINDOWS_PER_RUN = 50
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Values over steps and over the seconds spent in steps; a value that was not finite is NaN."""
+
+    steps: Numbers
+    wall_seconds: Numbers
+    values: Numbers
+
+    def last(self) -> Curve:
+        """The last value alone."""
+        return Curve(self.steps[-1:], self.wall_seconds[-1:], self.values[-1:])
+
+    def smoothed(self) -> Curve:
+        """Every value replaced by the mean of those up to it, a fiftieth of the curve; values not finite left out."""
+        window = max(1, len(self.values) // WINDOWS_PER_RUN)
+        finite = np.isfinite(self.values)
+        sums = _running_sum(np.where(finite, self.values, 0.0), window)
+        counts = _running_sum(finite.astype(np.float64), window)
+        means = np.divide(sums, counts, out=np.full_like(sums, math.nan), where=counts > 0)
+        return Curve(self.steps, self.wall_seconds, means)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One line of the log about a whole split; `kl_nats` of every layer where the log has it."""
+
+    step: int
+    wall_seconds: float
+    loss_nats_per_dim: float
+    kl_nats: tuple[float, ...] | None
+
+
+@dataclass(frozen=True)
+class History:
+    """What a run has logged: its training steps, and its evaluations by (split, weights), each in order of steps."""
+
+    loss_nats_per_dim: Curve
+    gradient_norm: Curve
+    skipped_steps: tuple[int, ...]
+    evaluations: dict[tuple[str, str], tuple[Evaluation, ...]]
+
+    @property
+    def last_step(self) -> int:
+        """How many steps were logged."""
+        return int(self.loss_nats_per_dim.steps[-1]) if len(self.loss_nats_per_dim.steps) else 0
+
+    @property
+    def wall_seconds(self) -> float:
+        """The time spent in the steps that were logged."""
+        return float(self.loss_nats_per_dim.wall_seconds[-1]) if self.last_step else 0.0
+
+    def bounds(self, split: str, weights: str) -> Curve:
+        """The bound on a split over steps, in nats per dimension."""
+        rows = self.evaluations.get((split, weights), ())
+        return curve(rows, [row.loss_nats_per_dim for row in rows])
+
+    def last(self, split: str, weights: str) -> Evaluation | None:
+        """The last evaluation on a split."""
+        rows = self.evaluations.get((split, weights), ())
+        return rows[-1] if rows else None
+
+
+def read_history(path: Path) -> History:
+    """Read a metrics.jsonl. Raises RunError (5) where it is missing, or is no log of a run."""
+    if not path.is_file():
+        raise RunError(f"{path}: no log of a run", help="name a folder that hvaedsl train wrote", exit_code=5)
+    try:
+        return _history(read_metrics(path))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(
+            f"{path}: not the log of a run ({type(error).__name__}: {error})",
+            help="take the file from a backup, or train anew into another folder with --out",
+            exit_code=5,
+        ) from error
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}", exit_code=5) from error
+
+
+def curve(rows: Sequence[Evaluation], values: Sequence[float]) -> Curve:
+    """A value for each of these evaluations."""
+    return Curve(
+        np.array([row.step for row in rows], dtype=np.float64),
+        np.array([row.wall_seconds for row in rows], dtype=np.float64),
+        np.array(values, dtype=np.float64),
+    )
+
+
+def _history(lines: list[dict[str, Any]]) -> History:
+    train = [line for line in lines if line["split"] == "train"]
+    evaluations: dict[tuple[str, str], tuple[Evaluation, ...]] = {}
+    for line in lines:
+        if line["split"] != "train":
+            key = (str(line["split"]), str(line["weights"]))
+            evaluations[key] = (*evaluations.get(key, ()), _evaluation(line))
+    steps = np.array([int(line["step"]) for line in train], dtype=np.float64)
+    seconds = np.array([_number(line["wall_seconds"]) for line in train], dtype=np.float64)
+
+    def of(key: str) -> Curve:
+        return Curve(steps, seconds, np.array([_number(line[key]) for line in train], dtype=np.float64))
+
+    return History(
+        of("loss_nats_per_dim"),
+        of("gradient_norm"),
+        tuple(int(line["step"]) for line in train if not line["applied"]),
+        evaluations,
+    )
+
+
+def _evaluation(line: dict[str, Any]) -> Evaluation:
+    kl_nats = line.get("kl_nats")
+    return Evaluation(
+        int(line["step"]),
+        _number(line["wall_seconds"]),
+        _number(line["loss_nats_per_dim"]),
+        None if kl_nats is None else tuple(_number(value) for value in kl_nats),
+    )
+
+
+def _number(value: float | None) -> float:
+    """A number of the log, where null stands for one that was not finite."""
+    return math.nan if value is None else float(value)
+
+
+def _running_sum(values: Numbers, window: int) -> Numbers:
+    total = np.concatenate(([0.0], np.cumsum(values)))
+    positions = np.arange(1, len(values) + 1)
+    sums: Numbers = total[positions] - total[np.maximum(positions - window, 0)]
+    return sums

@@ -1,0 +1,60 @@
+"""Images beside what the model makes of their latents."""
+
+from __future__ import annotations
+
+import torch
+
+from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
+from hvaedsl_runtime.analysis.figures import image_grid
+from hvaedsl_runtime.pictures import targets_for_display
+from hvaedsl_runtime.units import dimensions, reporting_unit
+
+IMAGES = 8
+MOST_COLUMNS = 16
+
+TEXT = """\
+{split} images; below them their reconstructions, the central image of the likelihood given one draw of all latents \
+from the posterior; and the absolute difference of the two, white where it is as large as can be. The images are \
+spread evenly over the split.
+
+The data hold the bound of each image, distortion plus rate, in {unit}, under the same noise as in evaluation."""
+
+
+@torch.no_grad()
+def examine(subject: Subject) -> Result:
+    """The analysis `reconstructions`."""
+    model, spec, unit = subject.model, subject.spec, reporting_unit(subject.spec)
+    indices = subject.indices(IMAGES)
+    originals, means, rows = [], [], []
+    for batch in subject.watched(indices, "reconstructions"):
+        x, target = subject.evaluator.prepared(batch)
+        latents = model.latents(x, noise=subject.evaluator.noise(batch))
+        out = model(x, target, subject.evaluator.noise(batch))
+        originals.append(targets_for_display(target, spec))
+        means.append(targets_for_display(model.likelihood.mean(model.decode(latents)), spec))
+        nats = zip(batch, out.distortion_nats_per_dim.tolist(), out.rate_nats_per_dim.tolist(), strict=True)
+        rows += [
+            {
+                "index": index,
+                "distortion_nats_per_dim": distortion,
+                "rate_nats_per_dim": rate,
+                unit.key: unit.of(distortion + rate),
+            }
+            for index, distortion, rate in nats
+        ]
+    original, mean = torch.cat(originals), torch.cat(means)
+    grid = torch.stack((original, mean, (original - mean).abs()))[:, :MOST_COLUMNS]
+    data = {
+        **subject.described(),
+        "unit": unit.key,
+        "dimensions": dimensions(spec),
+        "mean_absolute_difference": (original - mean).abs().mean().item(),
+        "images": rows,
+    }
+    figure = image_grid(grid, rows=("image", "reconstruction", "difference"))
+    text = TEXT.format(split=subject.split.capitalize(), unit=unit.label)
+    drawing = Drawing("reconstructions", figure, "Images, reconstructions, differences.", images=True)
+    return Result("reconstructions", "Reconstructions", text, data, (drawing,))
+
+
+ANALYSIS = Analysis("reconstructions", "Images beside what the model makes of their latents", examine)

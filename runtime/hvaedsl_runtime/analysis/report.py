@@ -1,0 +1,165 @@
+"""All analyses of a run as one HTML page that holds everything it shows."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+import hvaedsl
+from hvaedsl.errors import UsageError
+from hvaedsl.program import Program
+from hvaedsl.render.output import render
+from hvaedsl_runtime.analysis.base import Result, Subject
+from hvaedsl_runtime.analysis.every import ANALYSES
+from hvaedsl_runtime.analysis.figures import png, svg
+from hvaedsl_runtime.analysis.written import write_files
+from hvaedsl_runtime.finished_run import FinishedRun
+from hvaedsl_runtime.results import WEIGHTS
+from hvaedsl_runtime.run_folder import read_json
+from hvaedsl_runtime.strict_json import json_text
+from hvaedsl_runtime.units import Unit, reporting_unit
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A drawing as a page holds it: a data URI, the file name it is saved under, and its caption."""
+
+    uri: str
+    file: str
+    caption: str
+
+
+def write_report(subject: Subject, path: Path, say: Callable[[str], None]) -> None:
+    """Run every analysis and write the page; `say` is told a line after each.
+
+    Raises RunError: 4 images not found, 5 the page cannot be written, or a file of the run is damaged.
+    """
+    results = []
+    for analysis in ANALYSES:
+        started = time.monotonic()
+        results.append(analysis.run(subject))
+        say(f"{analysis.name}: {time.monotonic() - started:.1f} s")
+    write_files(path.parent, [(path.name, report_html(subject, results))])
+
+
+def report_html(subject: Subject, results: list[Result]) -> str:
+    """The page, with these results in this order."""
+    run = subject.run
+    program = named(run)
+    unit = reporting_unit(program.spec)
+    results_text, rows = known_results(run, unit)
+    bridge, no_bridge = _bridge(program)
+    loader = PackageLoader("hvaedsl_runtime.analysis", ".")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=False)
+    return environment.get_template("report.html.jinja").render(
+        title=f"{program.name}: {run.folder.path.resolve().name}",
+        subtitle=_subtitle(subject),
+        run=run.folder.path.resolve().name,
+        results_text=results_text,
+        unit=unit.label,
+        rows=rows,
+        facts=_facts(run, program),
+        spec=program.resolved_text(),
+        bridge=bridge,
+        no_bridge=no_bridge,
+        sections=[_section(result) for result in results],
+        version=hvaedsl.__version__,
+    )
+
+
+def named(run: FinishedRun) -> Program:
+    """The run's program under the name of its model: the spec in the folder is called spec.hvae."""
+    name = run.folder.model_name() or run.folder.path.resolve().name
+    return replace(run.program, name=name, spec=run.program.spec.model_copy(update={"name": name}))
+
+
+def known_results(run: FinishedRun, unit: Unit) -> tuple[str, list[dict[str, str]]]:
+    """What is known of the likelihood at the checkpoint's step, without evaluating anew: a sentence and a table."""
+    step, path = run.checkpoint.step, run.folder.path
+    summary = read_json(run.folder.summary) if run.folder.summary.exists() else {}
+    if summary.get("steps") == step and isinstance(summary.get("test"), Mapping):
+        return f"The bound on -log p of the test images after {step} steps; lower is better.", _rows(
+            summary["test"], unit
+        )
+    for split in ("test", "validation"):
+        evaluated = path / f"eval_{split}.json"
+        found = read_json(evaluated) if evaluated.exists() else {}
+        if found.get("step") == step and set(WEIGHTS) <= set(found):
+            return f"The bound on -log p of the {split} images after {step} steps; lower is better.", _rows(found, unit)
+    return f"There is no evaluation of step {step} yet: hvaedsl eval {path} makes one.", []
+
+
+def _rows(bounds: Mapping[str, Any], unit: Unit) -> list[dict[str, str]]:
+    def shown(bound: Mapping[str, Any], key: str) -> str:
+        value = bound.get(f"{key}_nats_per_dim")
+        return "not finite" if value is None else f"{unit.of(float(value)):.4f}"
+
+    return [
+        {
+            "name": name,
+            "loss": shown(bounds[weights], "loss"),
+            "distortion": shown(bounds[weights], "distortion"),
+            "rate": shown(bounds[weights], "rate"),
+            "images": f"{bounds[weights].get('images', 0):,}",
+        }
+        for weights, name in WEIGHTS.items()
+        if isinstance(bounds.get(weights), Mapping)
+    ]
+
+
+def _facts(run: FinishedRun, program: Program) -> list[tuple[str, str]]:
+    checkpoint, training = run.checkpoint, program.training()
+    minutes, seconds = divmod(round(checkpoint.wall_seconds), 60)
+    return [
+        ("data set", f"{program.spec.data.dataset}, {program.spec.data.resolution}x{program.spec.data.resolution}"),
+        ("parameters", f"{program.cost.parameters:,}"),
+        ("stochastic depth", str(program.cost.stochastic_depth)),
+        ("steps", f"{checkpoint.step:,} of {training.steps:,}"),
+        ("updates skipped", f"{checkpoint.skipped_updates:,}"),
+        ("time in training steps", f"{minutes} min {seconds} s"),
+        ("images a step", f"{training.batch_size} on each of {checkpoint.world_size} process(es)"),
+        ("seed", str(checkpoint.seed)),
+        ("EMA decay", f"{training.ema_decay:g}"),
+    ]
+
+
+def _subtitle(subject: Subject) -> str:
+    weights, step = WEIGHTS[subject.weights], subject.run.checkpoint.step
+    return (
+        f"After {step:,} steps. The analyses look at the {weights} and at {subject.split} images; seed {subject.seed}."
+    )
+
+
+def _bridge(program: Program) -> tuple[str | None, str]:
+    try:
+        return _uri("image/svg+xml", render(program.dot(), "svg")), ""
+    except UsageError as error:
+        return None, f"The bridge is not drawn: {error}."
+
+
+def _section(result: Result) -> dict[str, object]:
+    json = json_text(dict(result.data), indent=1)
+    figures = [
+        Embedded(_uri("image/png", png(drawing.figure)), f"{drawing.stem}.png", drawing.caption)
+        if drawing.images
+        else Embedded(_uri("image/svg+xml", svg(drawing.figure)), f"{drawing.stem}.svg", drawing.caption)
+        for drawing in result.drawings
+    ]
+    return {
+        "name": result.name,
+        "title": result.title,
+        "paragraphs": result.text.split("\n\n"),
+        "figures": figures,
+        "json": json,
+        "json_uri": _uri("application/json", json.encode()),
+    }
+
+
+def _uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

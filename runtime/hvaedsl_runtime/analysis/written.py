@@ -1,0 +1,58 @@
+"""Results as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from hvaedsl.errors import RunError
+from hvaedsl_runtime.analysis.base import Drawing, Result
+from hvaedsl_runtime.analysis.figures import png, svg
+from hvaedsl_runtime.run_folder import write_whole
+from hvaedsl_runtime.strict_json import json_text
+
+
+def writable_folder(folder: Path) -> Path:
+    """The folder, made where it is missing. Raises RunError (5) where it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"cannot create the folder {folder}: {error.strerror}", help="name another with --out", exit_code=5
+        ) from None
+    return folder
+
+
+def write_result(result: Result, folder: Path) -> list[Path]:
+    """NAME.json with text and data, and every drawing as PNG, plots as SVG too; the files, in that order.
+
+    Raises RunError (5) where one cannot be written.
+    """
+    document = {"title": result.title, "text": result.text, **result.data}
+    files: list[tuple[str, str | bytes]] = [(f"{result.name}.json", json_text(document, indent=2) + "\n")]
+    return write_files(folder, [*files, *drawn(result.drawings)])
+
+
+def drawn(drawings: Iterable[Drawing]) -> list[tuple[str, bytes]]:
+    """File names and contents of drawings."""
+    files: list[tuple[str, bytes]] = []
+    for drawing in drawings:
+        if not drawing.images:
+            files.append((f"{drawing.stem}.svg", svg(drawing.figure)))
+        files.append((f"{drawing.stem}.png", png(drawing.figure)))
+    return files
+
+
+def write_files(folder: Path, files: Iterable[tuple[str, str | bytes]]) -> list[Path]:
+    """Write files into a folder, each whole or not at all. Raises RunError (5) where one cannot be written."""
+    paths = []
+    for name, content in files:
+        path = folder / name
+        try:
+            write_whole(path, content)
+        except OSError as error:
+            raise RunError(
+                f"{path}: cannot be written: {error.strerror}", help="name another place with --out", exit_code=5
+            ) from error
+        paths.append(path)
+    return paths
