@@ -291,7 +291,7 @@ def _decoder_steps(plan: Plan) -> Iterator[Step]:
             state = states[resolution]
             begun[resolution] = state.channels
             yield Line(
-                f'x_{resolution} = self.states["{state.name}"].expand(batch, -1, -1, -1)'
+                f'x_{resolution}: Tensor = self.states["{state.name}"].expand(batch, -1, -1, -1)'
                 if state.name is not None
                 else f"x_{resolution} = self.gain.new_zeros(batch, {state.channels}, {resolution}, {resolution})"
             )

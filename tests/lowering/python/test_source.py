@@ -62,6 +62,8 @@ def narrowed(name: str) -> hvaedsl.Program:
     program = hvaedsl.load(name)
     latent = 8 if program.spec.model.cell == "euler_maruyama" else 2
     sets: dict[str, object] = {"model.width": 8, "model.latent": latent}
+    if program.spec.model.fourier.at:
+        sets["model.fourier.exponents"] = "-1, 0"  # whose gradients stay finite in a deep model of random weights
     if program.spec.model.widths:
         sets["model.widths"] = dict.fromkeys(program.spec.model.widths, 8)
     return hvaedsl.load(name, sets=sets)

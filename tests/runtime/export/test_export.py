@@ -168,6 +168,7 @@ def test_a_model_that_cannot_be_traced_is_said_plainly(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_the_commands(folder: Path, tmp_path: Path, command: Command) -> None:
     code, out, err = command("export", folder, "--to", "pt2", "--what", "loss")
     assert code == 0, err
