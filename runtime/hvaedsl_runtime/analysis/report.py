@@ -41,6 +41,7 @@ def write_report(subject: Subject, path: Path, say: Callable[[str], None]) -> No
 
     Raises RunError: 4 images not found, 5 the page cannot be written, or a file of the run is damaged.
     """
+    known_results(subject.run, reporting_unit(subject.spec))  # a damaged file is told before the work, not after
     results = []
     for analysis in ANALYSES:
         started = time.monotonic()

@@ -11,7 +11,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from hvaedsl_runtime.analysis.base import Subject
 from hvaedsl_runtime.analysis.every import ANALYSES
+from hvaedsl_runtime.analysis.report import report_html, write_report
+from hvaedsl_runtime.finished_run import FinishedRun
 
 Trained = Callable[..., Path]
 Command = Callable[..., tuple[object, str, str]]
@@ -56,19 +59,26 @@ def run_copy(trained: Trained, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def test_the_page_holds_every_figure_and_loads_nothing(run_copy: Path, command: Command) -> None:
-    code, out, err = command("report", run_copy, "--images", "6", "--device", "cpu")
-    assert code == 0, err
-    text = (run_copy / "report.html").read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def report(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, list[str]]:
+    """A run whose model has a hostile name, its page, and the lines that were said meanwhile."""
+    run, said = tmp_path_factory.mktemp("report") / "run", list[str]()
+    shutil.copytree(trained(), run)
+    (run / "run.json").write_text(json.dumps({"name": '<script>alert("1")</script>'}), encoding="utf-8")
+    write_report(Subject(FinishedRun.open(run, "cpu"), images=6), run / "report.html", said.append)
+    return run, (run / "report.html").read_text(encoding="utf-8"), said
+
+
+def test_the_page_holds_every_figure_and_loads_nothing(report: tuple[Path, str, list[str]]) -> None:
+    _, text, said = report
     page = Page(text)
     assert page.open == []
     assert all(reference.startswith(("data:", "#")) for _, reference in page.references)
-    assert not {"script", "link", "iframe", "object", "embed"} & set(page.tags)
     assert "@import" not in text
     assert "url(" not in text
     anchors = {reference[1:] for _, reference in page.references if reference.startswith("#")}
     assert anchors == set(page.ids) == {"results", "architecture", *(analysis.name for analysis in ANALYSES)}
-    assert all(f"{analysis.name}: " in out for analysis in ANALYSES)
+    assert [line.partition(":")[0] for line in said] == [analysis.name for analysis in ANALYSES]
     kinds = {"image/svg+xml": 0, "image/png": 0}
     for picture in page.pictures:
         head, _, body = picture.partition(";base64,")
@@ -82,10 +92,15 @@ def test_the_page_holds_every_figure_and_loads_nothing(run_copy: Path, command: 
     assert kinds["image/png"] >= 6  # temperatures twice, three masks, reconstructions
 
 
-def test_the_page_holds_the_results_the_spec_and_the_data(run_copy: Path, command: Command) -> None:
-    summary = json.loads((run_copy / "summary.json").read_text())
-    command("report", run_copy, "--images", "4")
-    text = (run_copy / "report.html").read_text(encoding="utf-8")
+def test_names_cannot_break_the_page(report: tuple[Path, str, list[str]]) -> None:
+    page = Page(report[1])
+    assert not {"script", "link", "iframe", "object", "embed"} & set(page.tags)
+    assert "alert(&#34;1&#34;)" in report[1]
+
+
+def test_the_page_holds_the_results_the_spec_and_the_data(report: tuple[Path, str, list[str]]) -> None:
+    run, text, _ = report
+    summary = json.loads((run / "summary.json").read_text())
     for weights in ("raw", "ema"):
         assert f"{summary['test'][weights]['bits_per_dim']:.4f}" in text
     assert "encoder    = 8x1, 8d2, 4x2, 4d4, 1x1" in text
@@ -95,22 +110,28 @@ def test_the_page_holds_the_results_the_spec_and_the_data(run_copy: Path, comman
         json.loads(base64.b64decode(uri.partition(",")[2]), parse_constant=refuse)
 
 
-def test_names_cannot_break_the_page(run_copy: Path, command: Command) -> None:
-    (run_copy / "run.json").write_text(json.dumps({"name": '<script>alert("1")</script>'}), encoding="utf-8")
-    code, _, err = command("report", run_copy, "--images", "2")
+def test_the_command_writes_the_page(run_copy: Path, tmp_path: Path, command: Command) -> None:
+    page = tmp_path / "page.html"
+    code, out, err = command("report", run_copy, "--images", "2", "--device", "cpu", "--out", page)
     assert code == 0, err
-    page = Page((run_copy / "report.html").read_text(encoding="utf-8"))
-    assert "script" not in page.tags
+    assert f"written: {page}" in out
+    assert "averaged weights" in page.read_text(encoding="utf-8")
+    assert not (run_copy / "report.html").exists()
 
 
-def test_a_run_that_was_killed_before_its_end_is_reported_too(run_copy: Path, command: Command) -> None:
+def test_a_run_without_its_last_evaluation_says_how_to_get_one(run_copy: Path, command: Command) -> None:
+    def page() -> str:
+        return report_html(Subject(FinishedRun.open(run_copy, "cpu")), [])
+
     (run_copy / "summary.json").unlink()
-    code, _, err = command("report", run_copy, "--images", "2")
-    assert code == 0, err
-    assert "There is no evaluation of step 8 yet" in (run_copy / "report.html").read_text(encoding="utf-8")
+    assert "There is no evaluation of step 8 yet" in page()
     assert command("eval", run_copy)[0] == 0
-    assert command("report", run_copy, "--images", "2")[0] == 0
-    assert "of the test images after 8 steps" in (run_copy / "report.html").read_text(encoding="utf-8")
+    assert "of the test images after 8 steps" in page()
+    evaluated = json.loads((run_copy / "eval_test.json").read_text())
+    assert f"{evaluated['raw']['bits_per_dim']:.4f}" in page()
+    # An evaluation of another step is not taken for this one's.
+    (run_copy / "eval_test.json").write_text(json.dumps({**evaluated, "step": 4}), encoding="utf-8")
+    assert "There is no evaluation of step 8 yet" in page()
 
 
 def test_mistakes_are_one_readable_error(run_copy: Path, tmp_path: Path, command: Command) -> None:
@@ -126,7 +147,7 @@ def test_mistakes_are_one_readable_error(run_copy: Path, tmp_path: Path, command
         assert words in err
         assert "Traceback" not in err
     (run_copy / "summary.json").write_text("{", encoding="utf-8")
-    code, _, err = command("report", run_copy, "--images", "2")
+    code, _, err = command("report", run_copy, "--images", "1")
     assert code == 5
     assert "summary.json: cannot be read as JSON" in err
     assert not (run_copy / "report.html").exists()
