@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hvaedsl.catalog.own_parts import OwnPartFails
 from hvaedsl.diagnostic import Diagnostic, Severity
 from hvaedsl.elaborate.build import build_bridge
 from hvaedsl.elaborate.collect import collect
@@ -14,10 +15,11 @@ from hvaedsl.elaborate.inheritance import load_chain, override_sources
 from hvaedsl.elaborate.resolve import missing_to_train, resolve
 from hvaedsl.errors import SpecError, UsageError
 from hvaedsl.ir.bridge import Bridge
-from hvaedsl.ir.spec import Spec, TrainingSpec
+from hvaedsl.ir.spec import Spec, TrainingSpec, own_parts
 from hvaedsl.ir.spec_text import spec_text, value_text
 from hvaedsl.lowering.names import published_names, without_gradient
 from hvaedsl.lowering.plan import make_plan
+from hvaedsl.own_parts import PartError, import_part
 from hvaedsl.passes.base import Unit
 from hvaedsl.passes.cost import Cost, cost
 from hvaedsl.passes.gradient import unreached
@@ -30,9 +32,22 @@ from hvaedsl.syntax.suppression import silenced
 from hvaedsl.syntax.text import read_source
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from hvaedsl.lowering.module import HierarchicalVAE
 
 Overrides = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """Leave to import and try what a spec names of one's own: cells, likelihoods, data sets.
+
+    Modules are looked for beside the spec and its bases, in `folders`, in the working directory, and where Python
+    looks.
+    """
+
+    folders: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,6 +63,7 @@ class Program:
     weight_groups: tuple[WeightGroup, ...]
     without_gradient: tuple[str, ...]  # parameters of `module()` that no loss reaches
     advice: tuple[Diagnostic, ...]
+    folders: tuple[Path, ...] = ()  # where modules of one's own parts are looked for first
 
     def __repr__(self) -> str:
         """One line: name, size, depth."""
@@ -63,14 +79,27 @@ class Program:
     def module(self) -> HierarchicalVAE:
         """The model as a torch module, in float32 and freshly initialised from torch's generator.
 
-        Raises `UsageError` where torch is not installed.
+        One's own cells and likelihoods are imported here. Raises `UsageError` where torch is not installed, `SpecError`
+        where a part cannot be used.
         """
         try:
             from hvaedsl.lowering.module import HierarchicalVAE
         except ModuleNotFoundError as error:
             raise UsageError(f"a module needs {error.name}: pip install 'hvaedsl[train]'") from None
         plan = make_plan(self.bridge, self.spec.model.likelihood, self.spec.data.levels)
-        return HierarchicalVAE(plan, published_names(self.bridge))
+        own = {}
+        for key, reference in own_parts(self.spec).items():
+            if key != "data.dataset":
+                own[reference] = self._own_class(key, reference)
+        return HierarchicalVAE(plan, published_names(self.bridge), own)
+
+    def _own_class(self, key: str, reference: str) -> type[Module]:
+        from hvaedsl.lowering.own_parts import check_kind
+
+        try:
+            return check_kind(import_part(reference, self.folders), key.rpartition(".")[2])
+        except PartError as error:
+            raise SpecError([_part_fails(self.origins[key], reference, error)]) from error
 
     def resolved_text(self) -> str:
         """The resolved spec, as a text that compiles alone to the same program."""
@@ -101,21 +130,33 @@ class Compilation:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def load(path: str | Path, *, lets: Overrides | None = None, sets: Overrides | None = None) -> Program:
+def load(
+    path: str | Path,
+    *,
+    lets: Overrides | None = None,
+    sets: Overrides | None = None,
+    plugins: Plugins | None = None,
+) -> Program:
     """Compile a spec file, or a shipped spec by its name.
 
-    `lets` and `sets` are overrides as `--let` and `--set` give them; string values of `sets` are value text. Raises
-    `SpecError` with every diagnostic, or `UsageError` where there is no such file.
+    `lets` and `sets` are overrides as `--let` and `--set` give them; string values of `sets` are value text. Only with
+    `plugins` are one's own parts imported and counted. Raises `SpecError` with every diagnostic, or `UsageError` where
+    there is no such file.
     """
-    return _program(compile_source(source_of(path), lets=lets, sets=sets))
+    return _program(compile_source(source_of(path), lets=lets, sets=sets, plugins=plugins))
 
 
 def loads(
-    text: str, *, path: str | Path | None = None, lets: Overrides | None = None, sets: Overrides | None = None
+    text: str,
+    *,
+    path: str | Path | None = None,
+    lets: Overrides | None = None,
+    sets: Overrides | None = None,
+    plugins: Plugins | None = None,
 ) -> Program:
     """Compile a text. `path` says where it stands: `extends` is relative to it, and its stem is the model's name."""
     source = Source(str(path) if path is not None else "<text>", text, Path(path) if path is not None else None)
-    return _program(compile_source(source, lets=lets, sets=sets))
+    return _program(compile_source(source, lets=lets, sets=sets, plugins=plugins))
 
 
 def source_of(path: str | Path) -> Source:
@@ -130,7 +171,13 @@ def source_of(path: str | Path) -> Source:
     return read_source(in_shipped if use_shipped else found, str(path))
 
 
-def compile_source(source: Source, *, lets: Overrides | None = None, sets: Overrides | None = None) -> Compilation:
+def compile_source(
+    source: Source,
+    *,
+    lets: Overrides | None = None,
+    sets: Overrides | None = None,
+    plugins: Plugins | None = None,
+) -> Compilation:
     """Compile a source and keep everything that was found; raises nothing for what the source holds."""
     chain = load_chain(source)
     collected = collect(
@@ -148,15 +195,58 @@ def compile_source(source: Source, *, lets: Overrides | None = None, sets: Overr
     bridge = stages[-1].bridge
     unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, analyse(bridge))
     found += check(unit, resolved.poisoned)
+    folders = (*_folders(chain.documents), *(plugins.folders if plugins is not None else ()))
+    if plugins is not None and not any(item.severity is Severity.ERROR for item in found):
+        try:
+            unit = _measured(unit, folders)
+        except SpecError as error:
+            found += error.diagnostics
     if any(item.severity is Severity.ERROR for item in found):
         errors = [item for item in found if item.severity is Severity.ERROR]
         return Compilation(None, chain.documents, _sorted(errors, source))
     found = [item for item in found if not silenced(item)]
     verify_stages(stages)
-    return Compilation(_make(unit, tuple(found)), chain.documents, _sorted(found, source))
+    return Compilation(_make(unit, tuple(found), folders), chain.documents, _sorted(found, source))
 
 
-def _make(unit: Unit, advice: tuple[Diagnostic, ...]) -> Program:
+def _measured(unit: Unit, folders: tuple[Path, ...]) -> Unit:
+    """The unit with what one's own parts cost; every one of them is imported. Raises `SpecError`."""
+    references = own_parts(unit.spec)
+    if not references:
+        return unit
+    found: dict[str, object] = {}
+    for key, reference in references.items():
+        try:
+            found[key] = import_part(reference, folders)
+        except PartError as error:
+            raise SpecError([_part_fails(unit.origin(key), reference, error)]) from error
+    try:
+        from hvaedsl.lowering.own_parts import measure
+    except ModuleNotFoundError as error:
+        raise UsageError(f"measuring one's own parts needs {error.name}: pip install 'hvaedsl[train]'") from None
+    for key in ("model.cell", "model.likelihood"):
+        if key not in found:
+            continue
+        try:
+            attach = measure(unit.bridge, unit.spec.data.levels, **{key.rpartition(".")[2]: found[key]})
+        except PartError as error:
+            raise SpecError([_part_fails(unit.origin(key), references[key], error)]) from error
+        bridge = attach.run(unit.bridge)
+        unit = replace(unit, bridge=bridge, analyses=analyse(bridge))
+    return unit
+
+
+def _part_fails(span: Span, reference: str, error: PartError) -> Diagnostic:
+    return OwnPartFails(span=span, reference=reference, problem=error.problem, reason=error.reason, hint=error.hint)
+
+
+def _folders(documents: Iterable[ast.Document]) -> tuple[Path, ...]:
+    """The folders of a spec and its bases, the spec's own first."""
+    paths = [document.source.path for document in documents if document.source.path is not None]
+    return tuple(dict.fromkeys(path.absolute().parent for path in reversed(paths)))
+
+
+def _make(unit: Unit, advice: tuple[Diagnostic, ...], folders: tuple[Path, ...]) -> Program:
     return Program(
         name=unit.spec.name,
         document=unit.documents[-1],
@@ -167,6 +257,7 @@ def _make(unit: Unit, advice: tuple[Diagnostic, ...]) -> Program:
         weight_groups=unit.analysis(weight_groups),
         without_gradient=without_gradient(unit.bridge, unit.analysis(unreached)),
         advice=advice,
+        folders=folders,
     )
 
 

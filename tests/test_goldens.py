@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -32,7 +33,7 @@ def rendered(diagnostics: tuple[Diagnostic, ...]) -> str:
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
-def compiled(source: Source, **options: dict[str, str]) -> tuple[Diagnostic, ...]:
+def compiled(source: Source, **options: Any) -> tuple[Diagnostic, ...]:
     return compile_source(source, **options).diagnostics
 
 

@@ -72,4 +72,35 @@ class NoMixIn(Diagnostic):
     begins: str
 
 
-KINDS: tuple[type[Diagnostic], ...] = (NoGradient, UnusedResolution, NoMixIn)
+@dataclass(frozen=True, kw_only=True)
+class NormalizedState(Diagnostic):
+    """HV504."""
+
+    code = "HV504"
+    severity = Severity.ADVICE
+    title = "the state is divided by its norm: such a model barely learns"
+    label = "an ablation"
+    help = "take it out, unless the ablation is what you want"
+    why = (
+        "In Falck, Williams et al. 2022 (Table 2) models whose state is normalised do not reach a useful likelihood: "
+        "the norm of the state, which grows from block to block, carries what the discretised diffusion has to tell."
+    )
+    bad = spec(model="width = 16  latent = 4  normalize_state { norm = l2 }")
+    good = spec()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConstantFeatures(Diagnostic):
+    """HV505."""
+
+    code = "HV505"
+    severity = Severity.ADVICE
+    title = "the Fourier features of a binary image are constant"
+    label = "sin is 0 and cos is 1 or -1 at every pixel"
+    help = "take `image` out, or take an exponent below 0"
+    why = "A binary pixel is -1 or 1, where sin(2^n pi x) and cos(2^n pi x) take one value each for every n from 0."
+    bad = spec(model="width = 16  latent = 4  likelihood = bernoulli  fourier { at = image }")
+    good = spec(model="width = 16  latent = 4  likelihood = bernoulli  fourier { at = sample }")
+
+
+KINDS: tuple[type[Diagnostic], ...] = (NoGradient, UnusedResolution, NoMixIn, NormalizedState, ConstantFeatures)

@@ -306,7 +306,7 @@ class DuplicateEntry(Diagnostic):
     """HV216."""
 
     code = "HV216"
-    title = "the map has two values for {key}"
+    title = "{key} is written twice in one value"
     label = "written again here"
     help = "keep one of the two"
     why = "Of two values one would win in silence."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hvaedsl.catalog.snippet import spec
@@ -271,63 +270,6 @@ class TooManyParameters(Diagnostic):
     limit: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnequalCounts(Diagnostic):
-    """HV315."""
-
-    code = "HV315"
-    title = "at {resolution} the encoder applies {encoder} and the decoder {decoder}; synchronous processing pairs them"
-    label = "{decoder} applications at {resolution} in the decoder"
-    help = "make the counts equal (the block of `{resolution}dK` counts here), or leave the processing asynchronous"
-    why = (
-        "With `processing = synchronous` the k-th application of the decoder at R reads the k-th from the last block "
-        "of the encoder at R: without a partner there is nothing to read, and an unread block learns nothing."
-    )
-    bad = spec(model="width = 16  latent = 4  processing = synchronous", decoder="4x1, 8m4, 8x3")
-    good = spec(model="width = 16  latent = 4  processing = synchronous", decoder="4x1, 8m4, 8x2")
-
-    resolution: int
-    encoder: int
-    decoder: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class LatentIsState(Diagnostic):
-    """HV316."""
-
-    code = "HV316"
-    title = "with `cell = {cell}` z is the state, but `latent` is {latent} and the width {where}"
-    label = "z has {latent} channels"
-    help = "{hint}"
-    why = (
-        "The cell `euler_maruyama` has no projection between z and the state: the next state is z itself, so that both "
-        "have the same channels wherever the decoder has a block."
-    )
-    bad = spec(model="width = 16  latent = 4  cell = euler_maruyama")
-    good = spec(model="width = 16  latent = 16  cell = euler_maruyama")
-
-    cell: str
-    latent: int
-    widths: Mapping[int, int]
-    wrong: Mapping[int, int]
-
-    @property
-    def where(self) -> str:
-        """The widths that are not the latent's."""
-        at: dict[int, list[str]] = {}
-        for resolution, width in self.wrong.items():
-            at.setdefault(width, []).append(str(resolution))
-        return ", ".join(f"{width} at {listing(resolutions, 'and')}" for width, resolutions in at.items())
-
-    @property
-    def hint(self) -> str:
-        """The latent that fits, where one does."""
-        widths = set(self.widths.values())
-        if len(widths) == 1:
-            return f"write `latent = {widths.pop()}`, or take another cell"
-        return "give every resolution of the decoder the same width, and `latent` that width, or take another cell"
-
-
 KINDS: tuple[type[Diagnostic], ...] = (
     EncoderStart,
     EncoderJump,
@@ -343,6 +285,4 @@ KINDS: tuple[type[Diagnostic], ...] = (
     WidthFalls,
     TooManyApplications,
     TooManyParameters,
-    UnequalCounts,
-    LatentIsState,
 )

@@ -11,6 +11,7 @@ import typer
 from hvaedsl.cli.analyze import app as analyze
 from hvaedsl.cli.compare import compare
 from hvaedsl.cli.compile import compile_spec
+from hvaedsl.cli.data import data
 from hvaedsl.cli.eval import evaluate
 from hvaedsl.cli.explain import explain
 from hvaedsl.cli.lint import lint
@@ -39,6 +40,7 @@ app.command()(sample)
 app.add_typer(analyze, name="analyze")
 app.command()(report)
 app.command()(compare)
+app.add_typer(data, name="data")
 
 
 def _version(wanted: bool) -> None:

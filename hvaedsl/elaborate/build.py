@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 from hvaedsl.ir.blocks import Entry
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, MixIn, Operation, Pool, State, Stem, TopDownBlock
+from hvaedsl.ir.fourier import with_features
+from hvaedsl.ir.pooling import embedding_of
 from hvaedsl.ir.spec import Spec
 
 
@@ -58,7 +60,14 @@ class _Groups:
 
 def _encoder(spec: Spec) -> Iterator[Operation]:
     model, image = spec.model, spec.data.resolution
-    yield Stem(resolution=image, in_channels=spec.data.channels, channels=model.width_at(image))
+    fourier, normalization = model.fourier, model.normalize_state.normalization
+    features = fourier.exponents_at("image")
+    yield Stem(
+        resolution=image,
+        in_channels=with_features(spec.data.channels, features),
+        channels=model.width_at(image),
+        features=features,
+    )
     groups = _Groups()
     for entry in model.encoder.expanded():
         resolution = entry.resolution
@@ -71,6 +80,10 @@ def _encoder(spec: Spec) -> Iterator[Operation]:
                 kernel=kernel,
                 group=group,
                 application=application,
+                features=fourier.exponents_at("block"),
+                # The output of a `d` entry is what is pooled, and normalised there; synchronous processing reads what
+                # goes into the pooling too.
+                normalize=normalization if entry.operator != "d" or model.processing == "synchronous" else None,
                 span=entry.span,
             )
         if entry.operator == "d":
@@ -81,6 +94,8 @@ def _encoder(spec: Spec) -> Iterator[Operation]:
                 to=to,
                 in_channels=channels,
                 channels=model.width_at(to),
+                method=model.pooling,
+                normalize=normalization,
                 span=entry.argument_span,
             )
 
@@ -101,6 +116,7 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
                 source=entry.argument,
                 channels=channels,
                 source_channels=model.width_at(entry.argument),
+                embedding=embedding_of(model.pooling),
                 span=entry.argument_span,
             )
         for group, application in groups.applications(entry):
@@ -114,6 +130,10 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
                 application=application,
                 layer=layer,
                 cell=model.cell,
+                normalize=model.normalize_state.normalization,
+                branch_features=model.fourier.exponents_at("branches"),
+                z_features=model.fourier.exponents_at("sample"),
+                resnet_features=model.fourier.exponents_at("block"),
                 span=entry.span,
             )
             layer += 1

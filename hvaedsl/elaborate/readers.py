@@ -9,6 +9,7 @@ from functools import singledispatchmethod
 from typing import NoReturn
 
 from hvaedsl.catalog.names import DuplicateEntry, OutOfRange, UnknownConstant, UnknownSymbol, WrongArguments, WrongType
+from hvaedsl.catalog.own_parts import NotAReference
 from hvaedsl.diagnostic import Diagnostic, Label
 from hvaedsl.elaborate.block_reader import BlockReader
 from hvaedsl.elaborate.words import describe
@@ -18,15 +19,20 @@ from hvaedsl.ir.kinds import (
     BlockStack,
     ByResolution,
     Choice,
+    ChoiceOrOwn,
     Either,
     Kind,
     LikelihoodCall,
     Number,
     Optional,
     Pair,
+    PoolingCall,
+    Several,
     Text,
     Whole,
 )
+from hvaedsl.ir.own_parts import is_own
+from hvaedsl.ir.pooling import POOLINGS
 from hvaedsl.ir.spec import Likelihood
 from hvaedsl.span import Span
 from hvaedsl.syntax import ast
@@ -85,6 +91,46 @@ class Reader:
         return value.name
 
     @read.register
+    def _(self, kind: ChoiceOrOwn, value: ast.Value) -> str:
+        if isinstance(value, ast.String):
+            return self._own(kind, value, kind.symbols)
+        if not isinstance(value, ast.Symbol):
+            self._wrong(kind, value)
+        return self.read(Choice(kind.symbols), value)  # type: ignore[return-value]  # a choice gives a symbol
+
+    @read.register
+    def _(self, kind: Several, value: ast.Value) -> tuple[object, ...]:
+        found: dict[object, Span] = {}
+        for item in value.items if isinstance(value, ast.List) else (value,):
+            read = self.read(kind.of, item)
+            if read in found:
+                first = Label(found[read], "first written here")
+                self._fail(DuplicateEntry(span=item.span, key=str(read), secondary=(first,)))
+            found[read] = item.span
+        if not found:
+            self._wrong(kind, value)
+        return tuple(found)
+
+    @read.register
+    def _(self, kind: PoolingCall, value: ast.Value) -> str:
+        written = value.name if isinstance(value, ast.Symbol) else ""
+        if isinstance(value, ast.Call):
+            name = value.function
+            if name.text != "wavelet":
+                self._fail(UnknownSymbol(span=name.span, key=self.key, symbol=name.text, known=POOLINGS))
+            if len(value.arguments) == 1 and isinstance(wavelet := value.arguments[0], ast.Symbol):
+                written = f"wavelet({wavelet.name})"
+            if written not in POOLINGS:
+                self._arguments(value.span, "wavelet", "takes `haar` or `db2`", "not known here")
+        elif not written:
+            self._wrong(kind, value)
+        elif written == "wavelet":
+            self._arguments(value.span, "wavelet", "takes the name of a wavelet", "no argument")
+        elif written not in POOLINGS:
+            self._fail(UnknownSymbol(span=value.span, key=self.key, symbol=written, known=POOLINGS))
+        return written
+
+    @read.register
     def _(self, kind: Optional, value: ast.Value) -> object:
         if isinstance(value, ast.Symbol) and value.name == "none":
             return None
@@ -136,6 +182,9 @@ class Reader:
     def _(self, kind: LikelihoodCall, value: ast.Value) -> Likelihood:
         if isinstance(value, ast.Symbol) and value.name == "bernoulli":
             return Likelihood(name="bernoulli")
+        if isinstance(value, ast.String):
+            reference = self._own(kind, value, ("bernoulli", "mixture_of_logistics"))
+            return Likelihood(name="own", reference=reference)
         names = ("bernoulli", "mixture_of_logistics")
         if isinstance(value, ast.Symbol) and value.name != "mixture_of_logistics":
             self._fail(UnknownSymbol(span=value.span, key=self.key, symbol=value.name, known=names))
@@ -146,6 +195,13 @@ class Reader:
         if value.function.text not in names:
             self._fail(UnknownSymbol(span=value.function.span, key=self.key, symbol=value.function.text, known=names))
         return self._mixture(value)
+
+    def _own(self, kind: Kind, value: ast.String, symbols: tuple[str, ...]) -> str:
+        if value.value in symbols:
+            self._wrong(kind, value)
+        if not is_own(value.value):
+            self._fail(NotAReference(span=value.span, key=self.key, written=value.value))
+        return value.value
 
     def _mixture(self, call: ast.Call) -> Likelihood:
         name = call.function.text

@@ -17,7 +17,8 @@ from hvaedsl.elaborate.readers import Reader
 from hvaedsl.errors import SpecError
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.datasets import DATASETS, OWN
-from hvaedsl.ir.kinds import BlockStack, Choice, Key, LikelihoodCall
+from hvaedsl.ir.kinds import BlockStack, Choice, ChoiceOrOwn, Key, LikelihoodCall
+from hvaedsl.ir.own_parts import is_own
 from hvaedsl.ir.spec import SECTIONS, Likelihood, Spec
 from hvaedsl.span import Source, Span
 
@@ -119,7 +120,7 @@ class _Resolver:
                 if values.get(key, known[key]) != known[key]:
                     self._shape(key, f"`{name}` has {key} {known[key]}", "not what the data set has", "take it out")
                     values[key] = known[key]
-        elif name in OWN:
+        elif name in OWN or is_own(str(name)):
             self._own_shape(str(name), [key for key in ("channels", "resolution") if key not in values])
         for key, default in known.items():
             values.setdefault(key, default)
@@ -157,7 +158,7 @@ class _Resolver:
         if likelihood.name == "bernoulli" and data.binarize == "none":
             at = self.origins["data.binarize"]
             self._mismatch(at, "a Bernoulli likelihood needs binarised images", "not binarised", "take the key out")
-        if likelihood.name != "bernoulli" and data.binarize != "none":
+        if likelihood.name == "mixture_of_logistics" and data.binarize != "none":
             at = self.origins["data.binarize"]
             problem = "a mixture of logistics reads levels, not binarised images"
             self._mismatch(at, problem, "binarised", "use `likelihood = bernoulli`, or take the key out")
@@ -184,7 +185,7 @@ def _placeholder(key: Key) -> object:
     match key.kind:
         case BlockStack():
             return BlockList(())
-        case Choice():
+        case Choice() | ChoiceOrOwn():
             return key.kind.symbols[0]
         case LikelihoodCall():
             return Likelihood(name="bernoulli")

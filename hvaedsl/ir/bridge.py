@@ -14,28 +14,33 @@ from typing import ClassVar, Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from hvaedsl.ir.cells import CellName
+from hvaedsl.ir.fourier import Exponents
+from hvaedsl.ir.own_parts import Measured
+from hvaedsl.ir.pooling import Embedding, Pooling
 from hvaedsl.span import Span
 
 _CONFIG = ConfigDict(arbitrary_types_allowed=True)
 Stack = Literal["encoder", "decoder"]
+# Which norm a state is divided by: over each image or over the batch; the l2 norm or the root of the mean square.
+Normalization = Literal["sample_l2", "sample_rms", "batch_l2", "batch_rms"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class Stem:
-    """The convolution from the image to the first encoder state."""
+    """The convolution from the image, and its Fourier features where it has some, to the first encoder state."""
 
     kind: ClassVar[str] = "stem"
     resolution: int
     in_channels: int
     channels: int
     kernel: int = 3
+    features: Exponents = ()
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class EncoderBlock:
-    """One application of a residual block in the encoder."""
+    """One application of a residual block in the encoder; `features` are those of its first convolution's input."""
 
     kind: ClassVar[str] = "encoder_block"
     resolution: int
@@ -44,12 +49,14 @@ class EncoderBlock:
     kernel: int
     group: str
     application: int
+    features: Exponents = ()
+    normalize: Normalization | None = None  # of its output
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class Pool:
-    """Average pooling from `resolution` to `to`; channels are zero-padded from `in_channels` to `channels`."""
+    """Pooling from `resolution` to `to`; channels are zero-padded from `in_channels` to `channels`."""
 
     kind: ClassVar[str] = "pool"
     resolution: int
@@ -57,6 +64,8 @@ class Pool:
     to: int
     in_channels: int
     channels: int
+    method: Pooling = "average"
+    normalize: Normalization | None = None  # of its output
     span: Span | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -85,6 +94,7 @@ class MixIn:
     source: int
     channels: int
     source_channels: int
+    embedding: Embedding = "nearest"
     span: Span | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -107,7 +117,12 @@ class TopDownBlock:
     application: int
     layer: int
     reads: int | None = None  # the index of the encoder operation whose activation it reads
-    cell: CellName = "vdvae"
+    cell: str = "vdvae"  # or one's own, `package.module:Name`
+    normalize: Normalization | None = None  # of the state that comes in, behind a mix-in
+    branch_features: Exponents = ()  # of what posterior and prior read
+    z_features: Exponents = ()
+    resnet_features: Exponents = ()
+    measured: Measured | None = field(default=None, compare=False, repr=False)  # of one's own cell
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
@@ -121,6 +136,7 @@ class Head:
     outputs: int
     image_channels: int
     likelihood: str
+    measured: Measured | None = field(default=None, compare=False, repr=False)  # of one's own likelihood
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
@@ -150,6 +166,13 @@ class Bridge:
         return tuple((i, op) for i, op in enumerate(self.operations) if isinstance(op, State | MixIn | TopDownBlock))
 
     @property
+    def stem(self) -> Stem:
+        """The first operation."""
+        first = self.operations[0]
+        assert isinstance(first, Stem)
+        return first
+
+    @property
     def head(self) -> Head:
         """The last operation."""
         last = self.operations[-1]
@@ -164,6 +187,12 @@ class Bridge:
 def output_resolution(op: Stem | EncoderBlock | Pool) -> int:
     """The resolution of an encoder operation's activation."""
     return op.to if isinstance(op, Pool) else op.resolution
+
+
+def bottleneck_resolution(bridge: Bridge) -> int:
+    """The resolution of the encoder's last activation."""
+    _, last = bridge.encoder[-1]
+    return output_resolution(last)
 
 
 def stack_of(op: Operation) -> Stack:

@@ -4,7 +4,8 @@
     0 stem resolution=8 in_channels=1 channels=16 kernel=3
     1 encoder_block resolution=8 channels=16 mid=4 kernel=3 group=r8_0 application=0
 
-Fields stand in the order of their class; `none` is no value. Where an operation was written is not printed.
+Fields stand in the order of their class; `none` is no value, and a field of a switch that is off is left out. Where an
+operation was written is not printed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from hvaedsl.ir.bridge import OPERATIONS, Bridge, Operation
+
+SWITCHES = frozenset(
+    ("features", "normalize", "method", "embedding", "branch_features", "z_features", "resnet_features")
+)
 
 
 def bridge_text(bridge: Bridge) -> str:
@@ -52,17 +57,19 @@ def bridge_json(bridge: Bridge) -> dict[str, Any]:
 
 
 def _fields(op: Operation) -> dict[str, Any]:
-    return {field.name: getattr(op, field.name) for field in dataclasses.fields(op) if field.name != "span"}
+    return {field.name: getattr(op, field.name) for field in dataclasses.fields(op) if field.compare}
 
 
 def _fields_text(op: Operation) -> str:
-    return " ".join(f"{name}={_value_text(value)}" for name, value in _fields(op).items())
+    off = {field.name: field.default for field in dataclasses.fields(op) if field.name in SWITCHES}
+    shown = {name: value for name, value in _fields(op).items() if name not in off or value != off[name]}
+    return " ".join(f"{name}={_value_text(value)}" for name, value in shown.items())
 
 
 def _value_text(value: object) -> str:
     if value is None or isinstance(value, bool):
         return str(value).lower()
-    return str(value)
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _pairs(fields: list[str]) -> dict[str, str]:
@@ -79,7 +86,7 @@ def _operation(kind: str, fields: dict[str, str]) -> Operation:
     if kind not in OPERATIONS:
         raise ValueError(f"unknown operation `{kind}`")
     cls = OPERATIONS[kind]
-    known = {field.name for field in dataclasses.fields(cls)} - {"span"}
+    known = {field.name for field in dataclasses.fields(cls) if field.compare}
     if unknown := sorted(set(fields) - known):
         raise ValueError(f"{kind} has no field {unknown[0]}")
     values = {name: None if value == "none" else value for name, value in fields.items()}

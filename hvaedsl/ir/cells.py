@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
+
+from hvaedsl.ir.own_parts import is_own
 
 CellName = Literal["vdvae", "non_residual", "euler_maruyama", "nvae"]
 CELL_NAMES: tuple[CellName, ...] = get_args(CellName)
@@ -32,6 +34,11 @@ class CellParts:
         """The parts that only the outgoing state trains; posterior and prior get a gradient from the rate."""
         entry = (self.entry,) if self.entry is not None else ()
         return (*entry, "resnet") if self.resnet else entry
+
+
+def parts_of(cell: str) -> CellParts | None:
+    """The parts of a cell by its name; None of one's own, whose parts are known once it is imported."""
+    return None if is_own(cell) else CELLS[cast(CellName, cell)]
 
 
 _VDVAE = CellParts(increment=True, entry="z_proj", resnet=True, state_is_latent=False, published=True)

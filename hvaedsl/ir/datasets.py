@@ -44,7 +44,7 @@ _TABLE = (
     Dataset("celeba", 64, 3, validation=19_867),
     Dataset("ffhq256", 256, 3, validation=7_000, shift=-112.8666757481, scale=1 / 69.84780273),
     # Published on pixels / 255: shift -0.4387, scale 1 / 0.2743.
-    Dataset("ffhq1024", 1024, 3, validation=7_000, shift=-0.4387 * 255, scale=1 / (0.2743 * 255)),
+    Dataset("ffhq1024", 1024, 3, validation=5_000, shift=-0.4387 * 255, scale=1 / (0.2743 * 255)),
 )
 DATASETS = MappingProxyType({dataset.name: dataset for dataset in _TABLE})
 NAMES = (*DATASETS, *OWN)

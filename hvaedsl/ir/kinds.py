@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hvaedsl.diagnostic import listing
+from hvaedsl.ir.pooling import POOLINGS
+
 
 @dataclass(frozen=True, slots=True)
 class Whole:
@@ -64,6 +67,30 @@ class Choice:
     def __str__(self) -> str:
         """The type in words."""
         return f"one of {', '.join(self.symbols)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceOrOwn:
+    """One of some symbols, or the name of one's own part, `"package.module:Name"`."""
+
+    symbols: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return f'one of {", ".join(self.symbols)}, or "package.module:Name" of one\'s own'
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """One value or a list of them, none twice."""
+
+    of: Whole | Choice
+
+    def __str__(self) -> str:
+        """The type in words."""
+        if isinstance(self.of, Choice):
+            return f"one or several of {', '.join(self.of.symbols)}"
+        return f"one or several values, each {self.of}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +152,38 @@ class BlockStack:
 
 @dataclass(frozen=True, slots=True)
 class LikelihoodCall:
-    """`bernoulli`, `mixture_of_logistics(k)` or `mixture_of_logistics(k, bits = 5)`."""
+    """`bernoulli`, `mixture_of_logistics(k)`, `mixture_of_logistics(k, bits = 5)`, or one's own."""
 
     def __str__(self) -> str:
         """The type in words."""
-        return "bernoulli, mixture_of_logistics(k) or mixture_of_logistics(k, bits = 5)"
+        known = "bernoulli, mixture_of_logistics(k), mixture_of_logistics(k, bits = 5)"
+        return f'{known}, or "package.module:Name" of one\'s own'
 
 
-Kind = Whole | Number | Text | Choice | Optional | Pair | ByResolution | Either | BlockStack | LikelihoodCall
+@dataclass(frozen=True, slots=True)
+class PoolingCall:
+    """`average`, `strided`, `wavelet(haar)` or `wavelet(db2)`."""
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return listing(POOLINGS)
+
+
+Kind = (
+    Whole
+    | Number
+    | Text
+    | Choice
+    | ChoiceOrOwn
+    | Several
+    | Optional
+    | Pair
+    | ByResolution
+    | Either
+    | BlockStack
+    | LikelihoodCall
+    | PoolingCall
+)
 
 
 @dataclass(frozen=True, slots=True)

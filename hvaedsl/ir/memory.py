@@ -6,48 +6,87 @@ test holds the count against what torch saves. Weights are not counted.
 
 from __future__ import annotations
 
-from hvaedsl.ir.bridge import EncoderBlock, Head, Operation, Pool, Stem, TopDownBlock
-from hvaedsl.ir.cells import CELLS
+from typing import Literal
+
+from hvaedsl.ir.bridge import EncoderBlock, Head, Normalization, Operation, Pool, Stem, TopDownBlock
+from hvaedsl.ir.cells import parts_of
+from hvaedsl.ir.fourier import Exponents, with_features
 
 # Tensors of the shape of z that the rate and the draw keep: the difference of the means, 1 / sigma_p, the standardised
 # difference, the ratio of the variances; sigma_q and the noise. Always in float32.
 _GAUSSIAN_TENSORS = 6
 # Tensors between the four convolutions of a bottleneck: before and after each of three GELUs.
 _INNER_TENSORS = 6
+# The divisor of an image's state, and whether its norm is too small to divide by.
+_DIVISOR_BYTES = 5
 
 
-def saved_bytes_per_image(op: Operation, precision_bytes: int, *, reads_initial_state: bool = False) -> int:
+InitialState = Literal["learned", "zeros"]
+
+
+def saved_bytes_per_image(op: Operation, precision_bytes: int, *, initial: InitialState | None = None) -> int:
     """Bytes kept of one application for one image; `precision_bytes` is 4 for float32, 2 for bfloat16 autocast.
 
     Under autocast the encoder's state is bfloat16, and the decoder's is float32: it starts as a float32 parameter and
     every cell keeps it so. The copies of the weights in bfloat16 do not grow with the batch and are not counted.
-    `reads_initial_state`: a top-down block whose incoming state is as it began keeps no tensor of its own for it: a
-    learned bias is a view of the parameter, and zeros need no gradient.
+    `initial`: the incoming state of a top-down block is as it began. A learned bias is a view of the parameter, and
+    zeros need no gradient, nor what is computed from them alone.
     """
-    low, high = precision_bytes, 4
+    low, high, normalized = precision_bytes, 4, 0
     match op:
         case Stem():
             per_pixel: float = low * op.in_channels
         case EncoderBlock():
-            per_pixel = low * (2 * op.channels + _INNER_TENSORS * op.mid)
+            per_pixel = _block_input(op.channels, op.features, low, low) + low * _INNER_TENSORS * op.mid
+            normalized = _normalized(op.normalize, op.channels, op.resolution)
         case Pool():
-            per_pixel = low * op.in_channels
+            per_pixel = low * op.in_channels * (op.method == "average")
+            normalized = _normalized(op.normalize, op.channels, op.to)
         case TopDownBlock():
-            parts = CELLS[op.cell]
-            entry = {None: 0, "z_proj": op.latent, "combiner": op.channels + op.latent}[parts.entry]
+            parts = parts_of(op.cell)
+            if parts is None:
+                return op.measured.saved_bytes if op.measured else 0
+            z_channels = with_features(op.latent, op.z_features)
+            entry = {None: 0, "z_proj": z_channels, "combiner": op.channels + z_channels}[parts.entry]
+            without_gradient = op.channels if initial == "zeros" else 0
+            # What the prior's GELU keeps is the learned bias, where nothing was computed from it before.
+            kept_by_others = initial == "learned" and not op.branch_features and op.normalize is None
             per_pixel = (
-                # [x, a], x and the residual step's input, each before and after its GELU
-                (high + low) * (3 + parts.resnet) * op.channels
-                - high * op.channels * reads_initial_state
+                _block_input(3 * op.channels, op.branch_features, high, low)  # [x, a] and x
+                + _block_input(op.channels * parts.resnet, op.resnet_features, high, low)
+                - _block_input(without_gradient, op.branch_features, high, 0)
+                - high * op.channels * kept_by_others
                 + low * (2 + parts.resnet) * _INNER_TENSORS * op.mid
                 + high * _GAUSSIAN_TENSORS * op.latent
                 + low * entry  # z, or [x, z], before its convolution
+                + high * op.latent * len(op.z_features) * (parts.entry is not None)
             )
+            if initial != "zeros":
+                normalized = _normalized(op.normalize, op.channels * (initial is None), op.resolution)
+        case Head(measured=measured) if measured is not None:
+            return measured.saved_bytes
         case Head():
             per_pixel = (high + low) * op.channels + high * _likelihood_numbers(op)
         case _:
             per_pixel = 0
-    return round(per_pixel * op.resolution**2)
+    return round(per_pixel * op.resolution**2) + normalized
+
+
+def _block_input(channels: int, features: Exponents, bytes_before: int, low: int) -> int:
+    """Bytes per pixel of what a bottleneck reads, before and after its first GELU, and of its features' angles.
+
+    Features are computed in float32, and so is the GELU of what holds them.
+    """
+    if not features:
+        return (bytes_before + low) * channels
+    return (4 + low) * with_features(channels, features) + 4 * len(features) * channels
+
+
+def _normalized(normalize: Normalization | None, channels: int, resolution: int) -> int:
+    """Bytes of a state before it is divided by its norm, in float32, and of the divisor; one of a batch is left out."""
+    if normalize is None:
+        return 0
+    return 4 * channels * resolution**2 + _DIVISOR_BYTES * normalize.startswith("sample")
 
 
 def _likelihood_numbers(op: Head) -> float:
@@ -55,7 +94,7 @@ def _likelihood_numbers(op: Head) -> float:
 
     Measured with torch 2.15 for 1, 7 and 10 components: linear in their number.
     """
-    if op.likelihood == "bernoulli":
+    if op.likelihood == "bernoulli" or not op.outputs:
         return 0  # the logit is a view of the convolution's output and saved in its stead
     if op.image_channels == 3:
         return 48.75 * (op.outputs // 10) + 2.5

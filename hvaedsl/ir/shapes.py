@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hvaedsl.ir.bridge import EncoderBlock, Head, MixIn, Operation, Pool, State, Stem, TopDownBlock
-from hvaedsl.ir.cells import CELLS
+from hvaedsl.ir.cells import parts_of
+from hvaedsl.ir.fourier import Exponents, with_features
+from hvaedsl.ir.own_parts import Measured
+from hvaedsl.ir.pooling import wavelet_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,12 @@ class Convolution:
         return 2 * self.in_channels * self.out_channels * self.kernel**2 * resolution**2
 
 
-def bottleneck(name: str, in_channels: int, mid: int, out_channels: int, kernel: int) -> tuple[Convolution, ...]:
-    """The four convolutions of a bottleneck block (openai/vdvae, Block)."""
+def bottleneck(
+    name: str, in_channels: int, mid: int, out_channels: int, kernel: int, features: Exponents
+) -> tuple[Convolution, ...]:
+    """The four convolutions of a bottleneck block (openai/vdvae, Block), the first with its Fourier features."""
     return (
-        Convolution(f"{name}c1", in_channels, mid, 1),
+        Convolution(f"{name}c1", with_features(in_channels, features), mid, 1),
         Convolution(f"{name}c2", mid, mid, kernel),
         Convolution(f"{name}c3", mid, mid, kernel),
         Convolution(f"{name}c4", mid, out_channels, 1),
@@ -48,28 +53,34 @@ def convolutions(op: Operation) -> tuple[Convolution, ...]:
         case Stem():
             return (Convolution("", op.in_channels, op.channels, op.kernel),)
         case EncoderBlock():
-            return bottleneck("", op.channels, op.mid, op.channels, op.kernel)
+            return bottleneck("", op.channels, op.mid, op.channels, op.kernel, op.features)
         case TopDownBlock():
             return tuple(_cell(op))
         case Head():
-            return (Convolution("out_conv", op.channels, op.outputs, 1),)
+            return (Convolution("out_conv", op.channels, op.outputs, 1),) if op.outputs else ()
         case Pool() | State() | MixIn():
             return ()
 
 
 def _cell(op: TopDownBlock) -> Iterator[Convolution]:
-    parts = CELLS[op.cell]
-    yield from bottleneck("posterior.", 2 * op.channels, op.mid, 2 * op.latent, op.kernel)
-    yield from bottleneck("prior.", op.channels, op.mid, 2 * op.latent + op.channels * parts.increment, op.kernel)
+    parts = parts_of(op.cell)
+    if parts is None:
+        return
+    prior_outputs = 2 * op.latent + op.channels * parts.increment
+    yield from bottleneck("posterior.", 2 * op.channels, op.mid, 2 * op.latent, op.kernel, op.branch_features)
+    yield from bottleneck("prior.", op.channels, op.mid, prior_outputs, op.kernel, op.branch_features)
     if parts.entry is not None:
-        read = op.latent + op.channels * (parts.entry == "combiner")
+        read = with_features(op.latent, op.z_features) + op.channels * (parts.entry == "combiner")
         yield Convolution(parts.entry, read, op.channels, 1)
     if parts.resnet:
-        yield from bottleneck("resnet.", op.channels, op.mid, op.channels, op.kernel)
+        yield from bottleneck("resnet.", op.channels, op.mid, op.channels, op.kernel, op.resnet_features)
 
 
 def arrays(op: Operation) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """The parameters of one operation that are no convolution's: learned states, the head's gain and bias."""
+    """The parameters of one operation that are no convolution's: learned states, the head's gain and bias.
+
+    What a part of one's own holds is counted by `parameters`.
+    """
     match op:
         case State(learned=True):
             return (("bias", (1, op.channels, op.resolution, op.resolution)),)
@@ -81,9 +92,24 @@ def arrays(op: Operation) -> tuple[tuple[str, tuple[int, ...]], ...]:
 
 def parameters(op: Operation) -> int:
     """How many parameters the weights of one operation have."""
-    return sum(conv.parameters for conv in convolutions(op)) + sum(math.prod(shape) for _, shape in arrays(op))
+    own = op.measured.parameter_count if isinstance(op, TopDownBlock | Head) and op.measured else 0
+    of_arrays = sum(math.prod(shape) for _, shape in arrays(op))
+    return sum(conv.parameters for conv in convolutions(op)) + of_arrays + own
 
 
 def flops(op: Operation) -> int:
-    """FLOPs of one application for one image, of the convolutions alone."""
-    return sum(conv.flops(op.resolution) for conv in convolutions(op))
+    """FLOPs of one application for one image, of convolutions and wavelet transforms alone."""
+    match op:
+        case Pool() if wavelet_of(op.method):
+            return _transform_flops(op.in_channels, op.resolution, op.to)
+        case MixIn() if wavelet_of(op.embedding):
+            return _transform_flops(op.channels, op.source, op.resolution)
+        case TopDownBlock(measured=Measured(flops=measured)) | Head(measured=Measured(flops=measured)):
+            return measured
+        case _:
+            return sum(conv.flops(op.resolution) for conv in convolutions(op))
+
+
+def _transform_flops(channels: int, before: int, after: int) -> int:
+    """Of a matrix [after, before] applied to the rows and then to the columns of every channel."""
+    return 2 * channels * before * after * (before + after)

@@ -12,46 +12,69 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from hvaedsl.ir.blocks import BlockList
-from hvaedsl.ir.cells import CELL_NAMES, CellName
+from hvaedsl.ir.bridge import Normalization
+from hvaedsl.ir.cells import CELL_NAMES
 from hvaedsl.ir.datasets import NAMES
+from hvaedsl.ir.fourier import FOURIER_PLACES, FourierPlace
 from hvaedsl.ir.kinds import (
     BlockStack,
     ByResolution,
     Choice,
+    ChoiceOrOwn,
     Either,
     Key,
     LikelihoodCall,
     Number,
     Optional,
     Pair,
+    PoolingCall,
+    Several,
     Text,
     Whole,
 )
+from hvaedsl.ir.own_parts import is_own
+from hvaedsl.ir.pooling import Pooling
 
 Binarize = Literal["none", "threshold", "dynamic"]
 LearningRateSchedule = Literal["constant", "cosine", "step"]
 NllStatus = Literal["confirmed", "probable", "unverified"]
+Norm = Literal["l2", "rms"]
+NormalizeOver = Literal["sample", "batch"]
 Processing = Literal["asynchronous", "synchronous"]
+Skips = Literal["all", "none"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 
 
+_NORMALIZATIONS: Mapping[tuple[NormalizeOver, Norm], Normalization] = {
+    ("sample", "l2"): "sample_l2",
+    ("sample", "rms"): "sample_rms",
+    ("batch", "l2"): "batch_l2",
+    ("batch", "rms"): "batch_rms",
+}
+
+
 class Likelihood(BaseModel):
-    """The likelihood of a pixel: `bernoulli`, or a discretised mixture of `mixtures` logistics."""
+    """The likelihood of a pixel: `bernoulli`, a discretised mixture of `mixtures` logistics, or one's own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Literal["bernoulli", "mixture_of_logistics"]
+    name: Literal["bernoulli", "mixture_of_logistics", "own"]
     mixtures: int = 0
     bits: int | None = None
+    reference: str | None = None  # of one's own: package.module:Name
 
     def outputs(self, channels: int) -> int:
-        """Channels of the last convolution: 1, 3k for grey and 10k for colour images."""
+        """Channels of the last convolution: 1, 3k for grey and 10k for colour images; 0 of one's own, which knows."""
+        if self.name == "own":
+            return 0
         if self.name == "bernoulli":
             return 1
         return self.mixtures * (10 if channels == 3 else 3)
 
     def __str__(self) -> str:
         """The likelihood as it is written."""
+        if self.reference is not None:
+            return f'"{self.reference}"'
         if self.name == "bernoulli":
             return self.name
         return f"{self.name}({self.mixtures}{f', bits = {self.bits}' if self.bits else ''})"
@@ -66,7 +89,7 @@ class Section(BaseModel):
 class DataSpec(Section):
     """`data { }`: the images."""
 
-    dataset: Annotated[str, Key(Choice(NAMES), "the data set", required="always")]
+    dataset: Annotated[str, Key(ChoiceOrOwn(NAMES), "the data set", required="always")]
     path: Annotated[
         str | None, Key(Optional(Text()), "where the files are; else HVAEDSL_DATA, else a cache folder")
     ] = None
@@ -79,6 +102,40 @@ class DataSpec(Section):
         Binarize,
         Key(Choice(("none", "threshold", "dynamic")), "grey values to {0, 1}; dynamic under bernoulli, else none"),
     ]
+
+
+class FourierSpec(Section):
+    """`model { fourier { } }`: sin(2^n pi x) and cos(2^n pi x) beside x (the paper, Tables G.8 to G.10)."""
+
+    at: Annotated[
+        tuple[FourierPlace, ...] | None,
+        Key(Optional(Several(Choice(FOURIER_PLACES))), "where Fourier features are added"),
+    ] = None
+    exponents: Annotated[tuple[int, ...], Key(Several(Whole(-16, 16)), "the n of sin(2^n pi x) and cos(2^n pi x)")] = (
+        7,
+        8,
+    )
+
+    def exponents_at(self, place: FourierPlace) -> tuple[int, ...]:
+        """The exponents of the features at a place; none where there are no features."""
+        return self.exponents if place in (self.at or ()) else ()
+
+
+class NormalizeSpec(Section):
+    """`model { normalize_state { } }`: the state divided by its norm (the ablation of the paper, Table 2)."""
+
+    over: Annotated[
+        NormalizeOver, Key(Choice(("sample", "batch")), "one norm for each image, or one for the batch")
+    ] = "sample"
+    norm: Annotated[
+        Norm | None,
+        Key(Optional(Choice(("l2", "rms"))), "the norm that the state is divided by; none leaves it as it is"),
+    ] = None
+
+    @property
+    def normalization(self) -> Normalization | None:
+        """Both keys in one word, as the bridge has it."""
+        return None if self.norm is None else _NORMALIZATIONS[self.over, self.norm]
 
 
 class ModelSpec(Section):
@@ -100,11 +157,18 @@ class ModelSpec(Section):
     likelihood: Annotated[Likelihood, Key(LikelihoodCall(), "the likelihood of a pixel")] = Likelihood(
         name="mixture_of_logistics", mixtures=10
     )
-    cell: Annotated[CellName, Key(Choice(CELL_NAMES), "what a top-down block computes")] = "vdvae"
+    cell: Annotated[str, Key(ChoiceOrOwn(CELL_NAMES), "what a top-down block computes")] = "vdvae"
 
     processing: Annotated[
         Processing, Key(Choice(("asynchronous", "synchronous")), "which encoder activation a decoder block reads")
     ] = "asynchronous"
+
+    skips: Annotated[
+        Skips, Key(Choice(("all", "none")), "whether decoder blocks above the bottleneck read the encoder")
+    ] = "all"
+    pooling: Annotated[Pooling, Key(PoolingCall(), "how the encoder lowers the resolution")] = "average"
+    fourier: FourierSpec = FourierSpec()
+    normalize_state: NormalizeSpec = NormalizeSpec()
 
     def width_at(self, resolution: int) -> int:
         """Channels of the residual state at a resolution."""
@@ -199,10 +263,22 @@ class Spec(BaseModel):
     paper: PaperSpec
 
 
+def own_parts(spec: Spec) -> dict[str, str]:
+    """The parts of one's own that a spec names: the reference by the key that holds it."""
+    named = {
+        "data.dataset": spec.data.dataset,
+        "model.cell": spec.model.cell,
+        "model.likelihood": spec.model.likelihood.reference or "",
+    }
+    return {key: reference for key, reference in named.items() if is_own(reference)}
+
+
 # By dotted path; a section inside another stands behind it.
 SECTIONS: Mapping[str, type[Section]] = {
     "data": DataSpec,
     "model": ModelSpec,
+    "model.fourier": FourierSpec,
+    "model.normalize_state": NormalizeSpec,
     "train": TrainSpec,
     "train.kl": KLSpec,
     "sample": SampleSpec,

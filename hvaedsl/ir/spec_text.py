@@ -7,6 +7,7 @@ from typing import Any
 
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.kinds import Optional, Text
+from hvaedsl.ir.own_parts import is_own
 from hvaedsl.ir.spec import SECTIONS, Likelihood, Spec, keys, section_of
 
 
@@ -75,7 +76,7 @@ def value_text(value: object) -> str:
         case Mapping():
             return f"{{{', '.join(f'{key}: {value_text(item)}' for key, item in value.items())}}}"
         case str():
-            return value
+            return string_text(value) if is_own(value) else value
     raise TypeError(f"no value of the language: {value!r}")
 
 

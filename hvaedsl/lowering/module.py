@@ -8,18 +8,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar, TypeVarTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from hvaedsl.ir.cells import CellName
-from hvaedsl.lowering.plan import Apply, BlockModule, Downsample, Plan, TopDown
-from hvaedsl.nn.blocks import Bottleneck, conv
-from hvaedsl.nn.cells import Cell, EulerMaruyamaCell, NonResidualCell, NVAECell, VDVAECell
-from hvaedsl.nn.likelihoods import Bernoulli, Likelihood, MixtureOfLogistics
-from hvaedsl.nn.resolution import average_pool, mix_in, pad_channels
+from hvaedsl.ir.bridge import Normalization
+from hvaedsl.ir.fourier import with_features
+from hvaedsl.lowering.construction import (
+    OwnClasses,
+    embedding_module,
+    likelihood_module,
+    pool_module,
+    residual_block,
+    top_down_block,
+)
+from hvaedsl.lowering.plan import Apply, Downsample, Plan, TopDown
+from hvaedsl.nn.blocks import conv
+from hvaedsl.nn.cells import Cell
+from hvaedsl.nn.likelihoods import Likelihood
+from hvaedsl.nn.normalization import Norm, Over, normalize_state
+from hvaedsl.nn.resolution import mix_in, pad_channels
 
 A = TypeVarTuple("A")
 S = TypeVar("S")
@@ -27,13 +38,6 @@ T = TypeVar("T")
 
 Noise = Callable[[int, tuple[int, ...]], Tensor]
 Temperature = float | Mapping[int, float]
-
-CELLS: Mapping[CellName, type[Cell]] = {
-    "vdvae": VDVAECell,
-    "non_residual": NonResidualCell,
-    "euler_maruyama": EulerMaruyamaCell,
-    "nvae": NVAECell,
-}
 
 
 class Output(NamedTuple):
@@ -51,11 +55,15 @@ class Encoder(nn.Module):
     def __init__(self, plan: Plan) -> None:
         super().__init__()
         self.plan = plan
-        self.stem = conv(plan.image_channels, plan.width, 3)
-        self.blocks = nn.ModuleDict({block.name: _residual_block(block, plan) for block in plan.encoder_blocks})
+        self.stem = conv(with_features(plan.image_channels, plan.image_features), plan.width, 3)
+        self.pools = nn.ModuleDict({pool.name: pool_module(pool) for pool in plan.pools})
+        self.blocks = nn.ModuleDict({block.name: residual_block(block, plan) for block in plan.encoder_blocks})
 
     def forward(self, x: Tensor, recompute_every: int | None = None) -> dict[int, Tensor]:
-        """[B, H, W, C] -> the activations that the decoder reads, each [B, channels, R, R], by slot."""
+        """[B, H, W, C] -> the activations that the decoder reads, each [B, channels, R, R], by slot.
+
+        C counts the Fourier features of the image, where the model reads some.
+        """
         x = self.stem(x.permute(0, 3, 1, 2).contiguous())
         kept: dict[int, Tensor] = {}
         if self.plan.stem_slot is not None:
@@ -72,7 +80,8 @@ class Encoder(nn.Module):
             if isinstance(step, Apply):
                 x = self.blocks[step.block](x)
             else:
-                x = pad_channels(average_pool(x, step.factor), step.channels)
+                x = pad_channels(self.pools[step.pool](x), step.channels)
+            x = normalized(x, step.normalize)
             if step.slot is not None:
                 kept[step.slot] = x
         return x, kept
@@ -81,7 +90,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """The top-down pass: latents drawn one after another, from the bottleneck up to the image."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, own: OwnClasses) -> None:
         super().__init__()
         self.plan = plan
         self.states = nn.ParameterDict(
@@ -91,7 +100,8 @@ class Decoder(nn.Module):
                 if state.name is not None
             }
         )
-        self.blocks = nn.ModuleDict({block.name: _top_down_block(block, plan) for block in plan.decoder_blocks})
+        self.embeddings = nn.ModuleDict({embedding.name: embedding_module(embedding) for embedding in plan.embeddings})
+        self.blocks = nn.ModuleDict({block.name: top_down_block(block, plan, own) for block in plan.decoder_blocks})
         self.gain = nn.Parameter(torch.ones(1, plan.width, 1, 1))
         self.bias = nn.Parameter(torch.zeros(1, plan.width, 1, 1))
 
@@ -111,11 +121,11 @@ class Decoder(nn.Module):
         return states
 
     def enter(self, step: TopDown, states: Mapping[int, Tensor]) -> Tensor:
-        """The state that a block reads, [B, channels, R, R]: that of its resolution, plus a mix-in."""
+        """The state that a block reads, [B, channels, R, R]: that of its resolution, plus a mix-in, normalised."""
         state = states[step.resolution]
-        if step.source is None:
-            return state
-        return mix_in(state, states[step.source], step.resolution // step.source)
+        if step.source is not None and step.embedding is not None:
+            state = mix_in(state, states[step.source], self.embeddings[step.embedding])
+        return normalized(state, step.normalize)
 
     def infer(
         self, kept: Mapping[int, Tensor], noise: Noise, recompute_every: int | None = None
@@ -140,7 +150,8 @@ class Decoder(nn.Module):
         for step in steps:
             state = self.enter(step, after)
             eps = noise(step.layer, (state.shape[0], step.latent, step.resolution, step.resolution))
-            after[step.resolution], z, kl_nats = self.block(step)(state, kept[step.slot], eps)
+            activation = torch.zeros_like(state) if step.slot is None else kept[step.slot]
+            after[step.resolution], z, kl_nats = self.block(step)(state, activation, eps)
             zs.append(z)
             kls_nats.append(kl_nats)
         return after, zs, kls_nats
@@ -166,12 +177,15 @@ class Decoder(nn.Module):
 class HierarchicalVAE(nn.Module):
     """A compiled model. It preprocesses nothing: x is shifted and scaled, targets are in [-1, 1] or {0, 1} already."""
 
-    def __init__(self, plan: Plan, published_names: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(
+        self, plan: Plan, published_names: Mapping[str, tuple[str, ...]], own: OwnClasses = MappingProxyType({})
+    ) -> None:
         super().__init__()
         self.plan = plan
         self.encoder = Encoder(plan)
-        self.decoder = Decoder(plan)
-        self.likelihood = _likelihood(plan)
+        self.decoder = Decoder(plan, own)
+        # One's own offers what the base class does, and need not be one.
+        self.likelihood = cast(Likelihood, likelihood_module(plan, own))
         # Activation checkpointing: keep the state every so many blocks, compute the rest again when it is needed.
         self.recompute_every: int | None = None
         self._published_names = published_names
@@ -267,17 +281,30 @@ class HierarchicalVAE(nn.Module):
     def _published(self) -> Mapping[str, tuple[str, ...]]:
         if not self._published_names:
             cells = ", ".join(dict.fromkeys(str(block.cell) for block in self.plan.decoder_blocks))
-            raise ValueError(f"the published code has names for the cells vdvae and non_residual, not for {cells}")
+            raise ValueError(
+                "the published code has names for the cells vdvae and non_residual under its own likelihoods, not for "
+                f"{cells} under {self.plan.likelihood}"
+            )
         return self._published_names
 
     def _kept(self, x: Tensor) -> dict[int, Tensor]:
-        size, channels = self.plan.image_resolution, self.plan.image_channels
+        size, features = self.plan.image_resolution, self.plan.image_features
+        channels = with_features(self.plan.image_channels, features)
         if x.ndim != 4 or tuple(x.shape[1:]) != (size, size, channels):
-            raise ValueError(f"images are [B, {size}, {size}, {channels}], not {list(x.shape)}")
+            held = f" (the image and its Fourier features, n = {features})" if features else ""
+            raise ValueError(f"images are [B, {size}, {size}, {channels}]{held}, not {list(x.shape)}")
         return cast(dict[int, Tensor], self.encoder(x, self.recompute_every))
 
     def _noise(self, _: int, shape: tuple[int, ...]) -> Tensor:
         return torch.randn(shape, dtype=self.decoder.gain.dtype, device=self.decoder.gain.device)
+
+
+def normalized(state: Tensor, normalization: Normalization | None) -> Tensor:
+    """A state [B, C, H, W] divided by its norm, where the model does that."""
+    if normalization is None:
+        return state
+    over, _, norm = normalization.partition("_")
+    return normalize_state(state, cast(Over, over), cast(Norm, norm))
 
 
 def segments(steps: Sequence[S], every: int | None) -> Iterator[Sequence[S]]:
@@ -308,29 +335,3 @@ def _take(rest: dict[str, Tensor], names: tuple[str, ...], parameter: Tensor) ->
 
 def _at(temperature: Temperature, resolution: int) -> float:
     return temperature.get(resolution, 1.0) if isinstance(temperature, Mapping) else temperature
-
-
-def _residual_block(block: BlockModule, plan: Plan) -> Bottleneck:
-    made = Bottleneck(block.channels, block.mid, block.channels, block.kernel, residual=True)
-    made.scale_last_(math.sqrt(1 / plan.encoder_applications))
-    return made
-
-
-def _top_down_block(block: BlockModule, plan: Plan) -> Cell:
-    assert block.latent is not None
-    assert block.cell is not None
-    made = CELLS[block.cell](block.channels, block.mid, block.latent, block.kernel)
-    made.scale_for_depth_(len(plan.decoder_steps))
-    return made
-
-
-def _likelihood(plan: Plan) -> Likelihood:
-    if plan.likelihood.name == "bernoulli":
-        return Bernoulli(plan.width)
-    return MixtureOfLogistics(
-        plan.width,
-        channels=plan.image_channels,
-        mixtures=plan.likelihood.mixtures,
-        levels=plan.levels,
-        bits=plan.likelihood.bits,
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, Operation, State, Stem, TopDownBlock
-from hvaedsl.ir.cells import CELLS
+from hvaedsl.ir.cells import parts_of
 from hvaedsl.ir.shapes import Convolution, arrays, convolutions
 from hvaedsl.passes.gradient import Unreached
 
@@ -20,8 +20,16 @@ def state_attribute(resolution: int) -> str:
     return f"r{resolution}"
 
 
+def resampling_attribute(start: int, end: int) -> str:
+    """The attribute of the pooling, or the embedding, from one resolution to another."""
+    return f"r{start}_to_r{end}"
+
+
 def parameter_shapes(bridge: Bridge) -> dict[str, tuple[int, ...]]:
-    """Every parameter of the lowered module by name, `model.named_parameters()` without torch."""
+    """Every parameter of the lowered module by name, `model.named_parameters()` without torch.
+
+    Of one's own parts those that have been measured.
+    """
     found: dict[str, tuple[int, ...]] = {}
     for op in bridge.operations:
         for conv in convolutions(op):
@@ -32,6 +40,8 @@ def parameter_shapes(bridge: Bridge) -> dict[str, tuple[int, ...]]:
             found[
                 f"decoder.states.{state_attribute(op.resolution)}" if isinstance(op, State) else f"decoder.{array}"
             ] = shape
+        if isinstance(op, TopDownBlock | Head) and op.measured is not None:
+            found |= {_join(_path(op), name): shape for name, shape in op.measured.parameters}
     return found
 
 
@@ -39,10 +49,18 @@ def without_gradient(bridge: Bridge, found: Unreached) -> tuple[str, ...]:
     """The names of the parameters that no loss reaches."""
     prefixes = ["encoder.stem."] if found.stem else []
     prefixes += [f"encoder.blocks.{attribute(group)}." for group in found.encoder_groups]
-    cells = {op.group: op.cell for op in bridge.operations if isinstance(op, TopDownBlock)}
+    blocks = {op.group: op for op in bridge.operations if isinstance(op, TopDownBlock)}
     for group in found.decoder_groups:
-        prefixes += [f"decoder.blocks.{attribute(group)}.{part}." for part in CELLS[cells[group]].outgoing]
+        prefixes += [f"decoder.blocks.{attribute(group)}.{part}" for part in _outgoing(blocks[group])]
     return tuple(name for name in parameter_shapes(bridge) if name.startswith(tuple(prefixes))) if prefixes else ()
+
+
+def _outgoing(block: TopDownBlock) -> tuple[str, ...]:
+    """What only the outgoing state trains: prefixes of parameter names within a cell."""
+    parts = parts_of(block.cell)
+    if parts is None:
+        return block.measured.outgoing if block.measured is not None else ()
+    return tuple(f"{part}." for part in parts.outgoing)
 
 
 def published_prefixes(bridge: Bridge) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -80,9 +98,10 @@ def published_prefixes(bridge: Bridge) -> Iterator[tuple[str, tuple[str, ...]]]:
 def published_names(bridge: Bridge) -> dict[str, tuple[str, ...]]:
     """Each parameter's names in the published code, that of the first application first.
 
-    Empty where a block's cell is not in the published code.
+    Empty where a block's cell, or the likelihood, is not in the published code.
     """
-    if not all(CELLS[op.cell].published for op in bridge.operations if isinstance(op, TopDownBlock)):
+    cells = [parts_of(op.cell) for op in bridge.operations if isinstance(op, TopDownBlock)]
+    if not all(parts is not None and parts.published for parts in cells) or not bridge.head.outputs:
         return {}
     prefixes = dict(published_prefixes(bridge))
     found: dict[str, tuple[str, ...]] = {}

@@ -7,22 +7,39 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Operation, Pool, State, TopDownBlock
-from hvaedsl.ir.cells import CellName
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Normalization, Operation, Pool, State, TopDownBlock
+from hvaedsl.ir.fourier import Exponents
+from hvaedsl.ir.pooling import Embedding, Pooling
 from hvaedsl.ir.spec import Likelihood
-from hvaedsl.lowering.names import attribute, state_attribute
+from hvaedsl.lowering.names import attribute, resampling_attribute, state_attribute
 
 
 @dataclass(frozen=True, slots=True)
 class BlockModule:
-    """One set of weights: a residual block of the encoder, or (with `latent` and `cell`) a top-down block."""
+    """One set of weights: a residual block of the encoder, or (with `latent` and `cell`) a top-down block.
+
+    The exponents are those of Fourier features: of a residual block's input, and inside a top-down block.
+    """
 
     name: str
     channels: int
     mid: int
     kernel: int
+    block_features: Exponents = ()
     latent: int | None = None
-    cell: CellName | None = None
+    cell: str | None = None
+    branch_features: Exponents = ()
+    z_features: Exponents = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """A pooling, or the embedding of a coarser state: a module without parameters."""
+
+    name: str
+    method: Pooling | Embedding
+    fine: int
+    coarse: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +47,7 @@ class Apply:
     """Encoder: apply a block; keep its output in `slot` where something reads it."""
 
     block: str
+    normalize: Normalization | None
     slot: int | None
 
 
@@ -37,8 +55,10 @@ class Apply:
 class Downsample:
     """Encoder: pool by `factor` and pad to `channels`; keep the output in `slot` where something reads it."""
 
+    pool: str
     factor: int
     channels: int
+    normalize: Normalization | None
     slot: int | None
 
 
@@ -53,12 +73,17 @@ class InitialState:
 
 @dataclass(frozen=True, slots=True)
 class TopDown:
-    """Decoder: mix the state of `source` in (where there is one), apply a block that reads `slot`, draw `layer`."""
+    """Decoder: mix the state of `source` in (where there is one), apply a block that reads `slot`, draw `layer`.
+
+    Without a slot, which is so above the bottleneck of a model without skip connections, the posterior reads zeros.
+    """
 
     block: str
     resolution: int
     source: int | None
-    slot: int
+    embedding: str | None  # of the source
+    normalize: Normalization | None
+    slot: int | None
     layer: int
     latent: int
 
@@ -70,10 +95,13 @@ class Plan:
     image_resolution: int
     image_channels: int
     levels: int
+    image_features: Exponents  # of what the stem reads
     width: int
     likelihood: Likelihood
     stem_slot: int | None
     slots: dict[int, int]  # slot: resolution of the activation that it keeps
+    pools: tuple[Resampling, ...]
+    embeddings: tuple[Resampling, ...]
     encoder_blocks: tuple[BlockModule, ...]
     encoder_steps: tuple[Apply | Downsample, ...]
     encoder_applications: int
@@ -90,18 +118,22 @@ def make_plan(bridge: Bridge, likelihood: Likelihood, levels: int) -> Plan:
     for index, op in bridge.encoder:
         slot = index if index in read else None
         if isinstance(op, EncoderBlock):
-            encoder_steps.append(Apply(attribute(op.group), slot))
+            encoder_steps.append(Apply(attribute(op.group), op.normalize, slot))
         elif isinstance(op, Pool):
-            encoder_steps.append(Downsample(op.factor, op.channels, slot))
+            name = resampling_attribute(op.resolution, op.to)
+            encoder_steps.append(Downsample(name, op.factor, op.channels, op.normalize, slot))
     blocks = [op for op in ops if isinstance(op, TopDownBlock)]
     return Plan(
         image_resolution=bridge.image_resolution,
         image_channels=bridge.image_channels,
         levels=levels,
+        image_features=bridge.stem.features,
         width=bridge.head.channels,
         likelihood=likelihood,
         stem_slot=0 if 0 in read else None,
         slots={op.reads: op.resolution for op in blocks if op.reads is not None},
+        pools=_resamplings(ops, Pool),
+        embeddings=_resamplings(ops, MixIn),
         encoder_blocks=_modules(ops, EncoderBlock),
         encoder_steps=tuple(encoder_steps),
         encoder_applications=sum(isinstance(op, EncoderBlock) for op in ops),
@@ -120,9 +152,26 @@ def _modules(ops: tuple[Operation, ...], kind: type[EncoderBlock | TopDownBlock]
     for op in ops:
         if isinstance(op, kind) and op.application == 0:
             shape = (attribute(op.group), op.channels, op.mid, op.kernel)
-            found[op.group] = (
-                BlockModule(*shape, op.latent, op.cell) if isinstance(op, TopDownBlock) else BlockModule(*shape)
-            )
+            if isinstance(op, TopDownBlock):
+                made = BlockModule(*shape, op.resnet_features, op.latent, op.cell, op.branch_features, op.z_features)
+            else:
+                made = BlockModule(*shape, op.features)
+            found[op.group] = made
+    return tuple(found.values())
+
+
+def _resamplings(ops: tuple[Operation, ...], kind: type[Pool | MixIn]) -> tuple[Resampling, ...]:
+    found: dict[str, Resampling] = {}
+    for op in ops:
+        if not isinstance(op, kind):
+            continue
+        method: Pooling | Embedding
+        if isinstance(op, Pool):
+            start, end, method = op.resolution, op.to, op.method
+        else:
+            start, end, method = op.source, op.resolution, op.embedding
+        name = resampling_attribute(start, end)
+        found[name] = Resampling(name, method, fine=max(start, end), coarse=min(start, end))
     return tuple(found.values())
 
 
@@ -133,7 +182,17 @@ def _decoder_steps(bridge: Bridge) -> list[TopDown]:
         if isinstance(op, MixIn):
             source = op.source
         elif isinstance(op, TopDownBlock):
-            assert op.reads is not None
-            steps.append(TopDown(attribute(op.group), op.resolution, source, op.reads, op.layer, op.latent))
+            steps.append(
+                TopDown(
+                    block=attribute(op.group),
+                    resolution=op.resolution,
+                    source=source,
+                    embedding=None if source is None else resampling_attribute(source, op.resolution),
+                    normalize=op.normalize,
+                    slot=op.reads,
+                    layer=op.layer,
+                    latent=op.latent,
+                )
+            )
             source = None
     return steps

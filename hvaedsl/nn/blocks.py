@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hvaedsl.nn.fourier import Exponents, features_channels, fourier_features
+
 KERNELS = (1, 3)
 
 
@@ -26,23 +28,34 @@ def conv(in_channels: int, out_channels: int, kernel: int) -> nn.Conv2d:
 class Bottleneck(nn.Module):
     """The block of VDVAE: convolutions 1x1 in -> mid, two kernel x kernel mid -> mid, 1x1 mid -> out, GELU before each.
 
-    The GELU is the exact one. Source: openai/vdvae; Falck, Williams et al. 2022, Appendix G. Raises ValueError where a
-    residual block changes the number of channels.
+    The GELU is the exact one. Source: openai/vdvae; Falck, Williams et al. 2022, Appendix G. With `features` the
+    convolutions read the input with its Fourier features, and a residual block adds the raw input. Raises ValueError
+    where a residual block changes the number of channels.
     """
 
-    def __init__(self, in_channels: int, mid_channels: int, out_channels: int, kernel: int, *, residual: bool) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        mid_channels: int,
+        out_channels: int,
+        kernel: int,
+        *,
+        residual: bool,
+        features: Exponents = (),
+    ) -> None:
         super().__init__()
         if residual and in_channels != out_channels:
             raise ValueError(f"a residual block keeps its channels, but has {in_channels} in and {out_channels} out")
         self.residual = residual
-        self.c1 = conv(in_channels, mid_channels, 1)
+        self.features = features
+        self.c1 = conv(features_channels(in_channels, features), mid_channels, 1)
         self.c2 = conv(mid_channels, mid_channels, kernel)
         self.c3 = conv(mid_channels, mid_channels, kernel)
         self.c4 = conv(mid_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, in, H, W] -> [B, out, H, W]."""
-        hidden: Tensor = x
+        hidden = fourier_features(x, self.features)
         for layer in (self.c1, self.c2, self.c3, self.c4):
             hidden = layer(F.gelu(hidden))
         return x + hidden if self.residual else hidden

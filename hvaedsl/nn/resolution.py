@@ -1,8 +1,11 @@
-"""Changes of resolution and of width: pooling, upsampling, channel padding, the mix-in of a coarser state."""
+"""Changes of resolution and of width: pooling, its embedding, channel padding, the mix-in of a coarser state."""
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import cast
+
+import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 
@@ -11,15 +14,109 @@ def average_pool(x: Tensor, factor: int) -> Tensor:
 
     Raises ValueError where `factor` does not divide H and W.
     """
-    height, width = x.shape[2:]
-    if height % factor or width % factor:
-        raise ValueError(f"cannot pool {height}x{width} by {factor}: it does not divide the resolution")
+    _check_divides(x, factor)
     return F.avg_pool2d(x, factor)
+
+
+def strided_pool(x: Tensor, factor: int) -> Tensor:
+    """[B, C, H, W] -> [B, C, H / factor, W / factor]: the first value of every factor x factor patch.
+
+    Raises ValueError where `factor` does not divide H and W.
+    """
+    _check_divides(x, factor)
+    return x[:, :, ::factor, ::factor]
 
 
 def upsample_nearest(x: Tensor, factor: int) -> Tensor:
     """[B, C, H, W] -> [B, C, H * factor, W * factor]: every value repeated over a factor x factor patch."""
     return F.interpolate(x, scale_factor=factor, mode="nearest")
+
+
+class AveragePool(nn.Module):
+    """`average_pool` by a fixed factor."""
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C, H / factor, W / factor]."""
+        return average_pool(x, self.factor)
+
+
+class StridedPool(nn.Module):
+    """`strided_pool` by a fixed factor."""
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C, H / factor, W / factor]."""
+        return strided_pool(x, self.factor)
+
+
+class NearestEmbedding(nn.Module):
+    """`upsample_nearest` by a fixed factor."""
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C, H * factor, W * factor]."""
+        return upsample_nearest(x, self.factor)
+
+
+class WaveletPool(nn.Module):
+    """The approximation coefficients of an orthonormal wavelet, along both axes and with periodic ends.
+
+    `factor` is 2^J for J levels. Haar's are factor times the mean of every patch (Falck, Williams et al. 2022,
+    Theorem 2). The matrix of the transform is no parameter and in no state dict. Raises ValueError for another factor,
+    or one that does not divide the resolution.
+    """
+
+    analysis: Tensor  # [resolution / factor, resolution], orthonormal rows
+
+    def __init__(self, wavelet: str, resolution: int, factor: int) -> None:
+        super().__init__()
+        self.register_buffer("analysis", wavelet_analysis(wavelet, resolution, factor), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C, H / factor, W / factor]."""
+        return _on_both_axes(x, self.analysis)
+
+
+class WaveletEmbedding(nn.Module):
+    """The adjoint of `WaveletPool`: the inverse transform with all details zero. `resolution` is that of its result."""
+
+    synthesis: Tensor  # [resolution, resolution / factor]
+
+    def __init__(self, wavelet: str, resolution: int, factor: int) -> None:
+        super().__init__()
+        matrix = wavelet_analysis(wavelet, resolution, factor).mT.contiguous()
+        self.register_buffer("synthesis", matrix, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C, H * factor, W * factor]."""
+        return _on_both_axes(x, self.synthesis)
+
+
+def wavelet_analysis(wavelet: str, resolution: int, factor: int) -> Tensor:
+    """The matrix of the approximation coefficients, float64 [resolution / factor, resolution], with orthonormal rows.
+
+    PyWavelets' filters under its mode `periodization`. Raises ValueError for a factor that is no power of 2 from 2, or
+    does not divide the resolution.
+    """
+    import pywt
+
+    if factor < 2 or factor & (factor - 1) or resolution % factor:
+        raise ValueError(f"a wavelet goes from {resolution} by powers of 2 that divide it, not by {factor}")
+    matrix = torch.eye(resolution, dtype=torch.float64).numpy()
+    while factor > 1:
+        matrix, _ = pywt.dwt(matrix, wavelet, mode="periodization", axis=0)
+        factor //= 2
+    return torch.tensor(matrix)
 
 
 def pad_channels(x: Tensor, channels: int) -> Tensor:
@@ -33,12 +130,24 @@ def pad_channels(x: Tensor, channels: int) -> Tensor:
     return F.pad(x, (0, 0, 0, 0, 0, missing))
 
 
-def mix_in(state: Tensor, source: Tensor, factor: int) -> Tensor:
-    """The state [B, C, H, W] plus the upsampled source [B, C', H / factor, W / factor], cut to the first C channels.
+def mix_in(state: Tensor, source: Tensor, embedding: nn.Module) -> Tensor:
+    """The state [B, C, H, W] plus the source [B, C', H', W'], cut to the first C channels and embedded at H x W.
 
     The `m` of a block string (Falck, Williams et al. 2022, Table G.6). Raises ValueError where C' < C.
     """
     channels = state.shape[1]
     if source.shape[1] < channels:
         raise ValueError(f"cannot mix {source.shape[1]} channels into a state of {channels}: the source is narrower")
-    return state + upsample_nearest(source[:, :channels], factor)
+    return state + cast(Tensor, embedding(source[:, :channels]))
+
+
+def _on_both_axes(x: Tensor, matrix: Tensor) -> Tensor:
+    """[B, C, H, W] -> [B, C, M, M]: a matrix [M, H] applied to columns and rows; H = W."""
+    matrix = matrix.to(x.dtype)
+    return F.linear(F.linear(x, matrix).mT, matrix).mT
+
+
+def _check_divides(x: Tensor, factor: int) -> None:
+    height, width = x.shape[2:]
+    if height % factor or width % factor:
+        raise ValueError(f"cannot pool {height}x{width} by {factor}: it does not divide the resolution")

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from hvaedsl.ir.bridge import Bridge, EncoderBlock, Operation, Pool, TopDownBlock, output_resolution
-from hvaedsl.ir.spec import Processing
+from hvaedsl.ir.bridge import (
+    Bridge,
+    EncoderBlock,
+    Operation,
+    Pool,
+    TopDownBlock,
+    bottleneck_resolution,
+    output_resolution,
+)
+from hvaedsl.ir.spec import Processing, Skips
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +27,24 @@ class Connect:
 
     Synchronous: the k-th application at R reads the output of the k-th from the last encoder block at R, before
     pooling; the block of a `d` entry counts at R.
+
+    Without skip connections only the blocks at the encoder's last resolution read an activation.
     """
 
     processing: Processing = "asynchronous"
+    skips: Skips = "all"
 
     def run(self, bridge: Bridge) -> Bridge:
         """The bridge with `reads` filled in."""
         connect = _synchronous if self.processing == "synchronous" else _asynchronous
-        return replace(bridge, operations=tuple(connect(bridge)))
+        operations = tuple(connect(bridge))
+        if self.skips == "none":
+            bottleneck = bottleneck_resolution(bridge)
+            operations = tuple(
+                replace(op, reads=None) if isinstance(op, TopDownBlock) and op.resolution != bottleneck else op
+                for op in operations
+            )
+        return replace(bridge, operations=operations)
 
 
 def _asynchronous(bridge: Bridge) -> Iterator[Operation]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Operation, Stack, State, TopDownBlock, stack_of
-from hvaedsl.ir.memory import saved_bytes_per_image
+from hvaedsl.ir.memory import InitialState, saved_bytes_per_image
+from hvaedsl.ir.own_parts import is_own
 from hvaedsl.ir.shapes import flops, parameters
 
 Precision = Literal["float32", "bfloat16"]
@@ -32,11 +33,12 @@ class Row:
 class Cost:
     """The cost of a model.
 
-    `flops_per_image`: multiplications and additions of all convolutions in one forward pass of training (encoder,
-    posterior and prior), for one image. A backward pass takes about twice as many.
+    `flops_per_image`: multiplications and additions of all convolutions and wavelet transforms in one forward pass of
+    training (encoder, posterior and prior), for one image. A backward pass takes about twice as many.
     """
 
     rows: tuple[Row, ...]
+    uncounted: tuple[str, ...] = ()  # one's own parts, which count nothing until they are imported and measured
 
     @property
     def parameters(self) -> int:
@@ -77,7 +79,16 @@ def cost(bridge: Bridge) -> Cost:
         rows.setdefault((stack_of(op), op.resolution), []).append(op)
     counted: set[tuple[Stack, str]] = set()
     order = sorted(rows, key=lambda row: (row[0] != "encoder", -row[1] if row[0] == "encoder" else row[1]))
-    return Cost(tuple(_row(stack, resolution, rows[stack, resolution], counted) for stack, resolution in order))
+    found = tuple(_row(stack, resolution, rows[stack, resolution], counted) for stack, resolution in order)
+    return Cost(found, tuple(dict.fromkeys(_uncounted(bridge))))
+
+
+def _uncounted(bridge: Bridge) -> Iterator[str]:
+    for op in bridge.operations:
+        if isinstance(op, TopDownBlock) and is_own(op.cell) and op.measured is None:
+            yield op.cell
+    if not bridge.head.outputs and bridge.head.measured is None:
+        yield bridge.head.likelihood.strip('"')
 
 
 def _row(stack: Stack, resolution: int, ops: list[Operation], counted: set[tuple[Stack, str]]) -> Row:
@@ -98,13 +109,14 @@ def _row(stack: Stack, resolution: int, ops: list[Operation], counted: set[tuple
 
 def _saved_bytes(ops: list[Operation], precision_bytes: int) -> int:
     """What autograd keeps of the operations of one resolution in one stack, for one image."""
-    total, untouched = 0, False
+    total = 0
+    initial: InitialState | None = None
     for op in ops:
         if isinstance(op, State):
-            untouched = True
-        total += saved_bytes_per_image(op, precision_bytes, reads_initial_state=untouched)
+            initial = "learned" if op.learned else "zeros"
+        total += saved_bytes_per_image(op, precision_bytes, initial=initial)
         if isinstance(op, MixIn | TopDownBlock):
-            untouched = False
+            initial = None
     return total
 
 

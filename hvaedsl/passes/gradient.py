@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Stem, TopDownBlock
-from hvaedsl.ir.cells import CELLS
+from hvaedsl.ir.cells import parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ def unreached(bridge: Bridge) -> Unreached:
     reached: set[tuple[str, str]] = set()
     for _, op in reversed(bridge.decoder):
         if isinstance(op, TopDownBlock):
-            if op.resolution in live_states or not CELLS[op.cell].outgoing:
+            if op.resolution in live_states or not _outgoing(op):
                 reached.add(("decoder", op.group))
             live_states.add(op.resolution)  # its posterior and prior read the incoming state
             read.add(op.reads)
@@ -42,6 +42,14 @@ def unreached(bridge: Bridge) -> Unreached:
         if isinstance(encoder_op, Stem):
             return Unreached(not live, _rest(bridge, EncoderBlock, reached), _rest(bridge, TopDownBlock, reached))
     raise AssertionError("a bridge begins with its stem")
+
+
+def _outgoing(op: TopDownBlock) -> bool:
+    """Whether a cell has weights that only its outgoing state trains; one's own may, until it has been measured."""
+    parts = parts_of(op.cell)
+    if parts is None:
+        return op.measured is None or bool(op.measured.outgoing)
+    return bool(parts.outgoing)
 
 
 def _rest(bridge: Bridge, kind: type[EncoderBlock | TopDownBlock], reached: set[tuple[str, str]]) -> tuple[str, ...]:

@@ -16,14 +16,18 @@ from hvaedsl.passes.mixing import abandoned_states
 from hvaedsl.passes.rules import (
     decoder_walk,
     encoder_walk,
+    fourier_places,
     latent_is_state,
     missing_mix_in,
+    normalized_state,
     sampled_layers,
     shared_shapes,
     size,
+    skipless_reads,
     slow_average,
     synchronous_counts,
     unused_resolutions,
+    wavelet_factors,
     widths,
     without_gradient,
 )
@@ -40,11 +44,16 @@ ERROR_RULES: tuple[Rule, ...] = (
     *synchronous_counts.RULES,
     *sampled_layers.RULES,
     *latent_is_state.RULES,
+    *wavelet_factors.RULES,
+    *fourier_places.RULES,
+    *skipless_reads.RULES,
 )
 ADVICE_RULES: tuple[Rule, ...] = (
     *without_gradient.RULES,
     *unused_resolutions.RULES,
     *missing_mix_in.RULES,
+    *normalized_state.RULES,
+    *fourier_places.ADVICE,
     *slow_average.RULES,
 )
 
@@ -59,7 +68,7 @@ class Stage:
 
 def transforms(spec: Spec) -> tuple[Transform, ...]:
     """The transforms of a spec, with its options, in their order."""
-    return (Connect(spec.model.processing),)
+    return (Connect(spec.model.processing, spec.model.skips),)
 
 
 def transform(bridge: Bridge, spec: Spec) -> tuple[Stage, ...]:

@@ -14,6 +14,7 @@ from hvaedsl.render.layout import LANE_LABEL_LEFT, LANE_PT, lay_out
 from hvaedsl.render.legend import LEGEND_PT, SWATCH_GAP, SWATCH_WIDTH, Entry, legend, legend_height
 from hvaedsl.render.stacks import LINE_PT, TITLE_PT
 from hvaedsl.render.style import FAINT_TEXT, FONT, LANE, STROKES, TEXT, Paint, paint_of
+from hvaedsl.render.switches import switch_words
 from hvaedsl.render.text import text_width
 
 _NAME_PT = 16.0
@@ -26,20 +27,21 @@ _LEGEND_GAP = 12.0
 
 
 def dot_source(bridge: Bridge, *, name: str, caption: str = "") -> str:
-    """The picture of a bridge as DOT text, titled `name`, with `caption` under the title.
+    """The picture of a bridge as DOT text, titled `name`, with `caption` and the switches that are on under the title.
 
     All lengths are in points. The same text gives the same picture with Graphviz's programs and with its libraries.
     """
     layout = lay_out(bridge)
     entries = legend(layout)
-    header = _NAME_PT * 2 + (_CAPTION_PT * 1.8 if caption else 0.0)
+    captions = [*([caption] if caption else []), *switch_words(bridge)]
+    header = _NAME_PT * 2 + _CAPTION_PT * 1.8 * len(captions)
     sheet = _Sheet(layout.height + _LEGEND_GAP + legend_height(entries))
     lines = [
         f"digraph {_quote(name)} {{",
         f'  graph [layout=nop2, outputorder=nodesfirst, pad=0.15, bgcolor=white, fontname="{FONT}"];',
         f'  node [shape=box, fixedsize=true, margin=0, fontname="{FONT}", fontcolor="{TEXT}", label=""];',
         f'  edge [arrowsize={_ARROW_SIZE}, fontname="{FONT}", fontsize={EDGE_PT:g}, fontcolor="{FAINT_TEXT}"];',
-        *_header(sheet, name, caption, header),
+        *_header(sheet, name, captions, header),
         *(line for lane in layout.lanes for line in _lane(sheet, lane, layout.width)),
         *(_box(sheet, box, layout.recurring) for box in layout.boxes),
         *(_edge(sheet, edge) for edge in layout.edges),
@@ -70,11 +72,12 @@ class _Sheet:
         return self.node(key, (left[0] + width / 2, left[1]), (width + 6, size * 1.7), attributes)
 
 
-def _header(sheet: _Sheet, name: str, caption: str, height: float) -> Iterator[str]:
+def _header(sheet: _Sheet, name: str, captions: Sequence[str], height: float) -> Iterator[str]:
     top = -height
     yield sheet.text("title", (0.0, top + _NAME_PT * 0.7), name, _NAME_PT, bold=True)
-    if caption:
-        yield sheet.text("caption", (0.0, -_CAPTION_PT * 1.8), caption, _CAPTION_PT, colour=FAINT_TEXT)
+    for i, caption in enumerate(captions):
+        key, below = f"caption{i or ''}", len(captions) - i
+        yield sheet.text(key, (0.0, -_CAPTION_PT * 1.8 * below), caption, _CAPTION_PT, colour=FAINT_TEXT)
 
 
 def _lane(sheet: _Sheet, lane: Lane, width: float) -> Iterator[str]:

@@ -6,6 +6,7 @@ A cell other than vdvae stands before the latent.
 from __future__ import annotations
 
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, MixIn, Pool, State, Stem, TopDownBlock
+from hvaedsl.ir.pooling import wavelet_of
 from hvaedsl.render.runs import Run
 
 
@@ -43,13 +44,15 @@ def _count(run: Run) -> str:
 def pool_label(pool: Pool) -> str:
     """The label of an arrow downwards: the factor, and the zero-padded channels where the width changes."""
     padded = f", {pool.in_channels} → {pool.channels} ch" if pool.in_channels != pool.channels else ""
-    return f"pool /{pool.factor}{padded}"
+    method = {"average": "pool", "strided": "strided"}.get(pool.method) or wavelet_of(pool.method)
+    return f"{method} /{pool.factor}{padded}"
 
 
 def mix_in_label(mix_in: MixIn) -> str:
     """The label of an arrow upwards: the factor, and the channels that are kept where the width changes."""
     cut = f", {mix_in.source_channels} → {mix_in.channels} ch" if mix_in.source_channels != mix_in.channels else ""
-    return f"×{mix_in.resolution // mix_in.source} up{cut}"
+    embedding = f" {wavelet}" if (wavelet := wavelet_of(mix_in.embedding)) else ""
+    return f"×{mix_in.resolution // mix_in.source} up{embedding}{cut}"
 
 
 def image_text(bridge: Bridge) -> str:

@@ -55,5 +55,9 @@ def _signs(layout: Layout) -> list[tuple[Paint | Stroke, str]]:
     for i, group in enumerate(layout.recurring):
         signs.append((recurring_paint(i), f"one set of weights: {group}"))
     kinds = {edge.kind for edge in layout.edges}
-    signs += [(stroke, stroke.meaning) for kind, stroke in STROKES.items() if stroke.meaning and kind in kinds]
+    # Another pooling than the average is named at its arrows.
+    averaged = all(edge.label.startswith("pool") for edge in layout.edges if edge.kind == "pool")
+    for kind, stroke in STROKES.items():
+        if stroke.meaning and kind in kinds:
+            signs.append((stroke, stroke.meaning if kind != "pool" or averaged else "pooling"))
     return signs

@@ -43,6 +43,8 @@ def headline(spec: Spec, cost: Cost) -> str:
     parts = [f"{cost.parameters:,} parameters", f"stochastic depth {cost.stochastic_depth:,}"]
     parts += [f"{cost.latents:,} latents"]
     line = ", ".join(parts)
+    if cost.uncounted:
+        line += f"\nnot counted: {', '.join(cost.uncounted)}; --plugins imports what is your own, and counts it"
     paper = spec.paper
     published = [
         f"{short_count(paper.parameters)} parameters" if paper.parameters is not None else "",
@@ -64,6 +66,7 @@ def cost_json(cost: Cost, batch: int) -> dict[str, Any]:
         "batch": batch,
         "activation_bytes_float32": cost.activation_bytes(batch),
         "activation_bytes_bfloat16": cost.activation_bytes(batch, "bfloat16"),
+        "uncounted": list(cost.uncounted),
         "rows": [{name: getattr(row, name) for name in Row.__dataclass_fields__} for row in cost.rows],
     }
 

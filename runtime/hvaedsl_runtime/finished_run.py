@@ -19,7 +19,7 @@ from hvaedsl_runtime.distributed import DeviceName, Processes, choose_device
 from hvaedsl_runtime.evaluation import Evaluator, LikelihoodBound
 from hvaedsl_runtime.initial_model import initial_model
 from hvaedsl_runtime.pictures import draw_samples
-from hvaedsl_runtime.progress import evaluation_bar
+from hvaedsl_runtime.progress import image_bar
 from hvaedsl_runtime.results import WEIGHTS
 from hvaedsl_runtime.run_folder import RunFolder
 from hvaedsl_runtime.step import set_matrix_precision
@@ -89,7 +89,7 @@ class FinishedRun:
         bounds: dict[str, LikelihoodBound] = {}
         both: tuple[Weights, ...] = ("raw", "ema")
         for weights in both:
-            with evaluation_bar(f"{split}, {WEIGHTS[weights]}", len(evaluator.images)) as advance:
+            with image_bar(f"{split}, {WEIGHTS[weights]}", len(evaluator.images)) as advance:
                 bounds[weights] = evaluator(self.model(weights), advance)
         self.folder.write_json(
             self.folder.path / f"eval_{split}.json",

@@ -47,8 +47,8 @@ class SpeedColumn(ProgressColumn):
 
 
 @contextmanager
-def evaluation_bar(description: str, images: int) -> Iterator[Callable[[int], None]]:
-    """Show an evaluation on a terminal; what it yields is told how many images were done since the last call."""
+def image_bar(description: str, images: int) -> Iterator[Callable[[int], None]]:
+    """Show work on images on a terminal; what it yields is told how many were done since the last call."""
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -46,7 +46,13 @@ class TrainingRun:
         checkpoint = self._checkpoint_to_resume()
         images = open_splits(program.spec.data, processes, download=settings.download)
         if checkpoint is None:
-            prepare = preparation(program.spec.data, program.spec.model.likelihood, images["train"])
+            model = program.spec.model
+            prepare = preparation(
+                program.spec.data,
+                model.likelihood,
+                images["train"],
+                image_features=model.fourier.exponents_at("image"),
+            )
         else:
             prepare = Preparation.from_dict(checkpoint.preparation)
         self.step = TrainingStep(self._initial_model(), program.without_gradient, self.training, processes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def base(tmp_path: Path) -> Path:
     return path
 
 
-def child(base: Path, text: str, **options: dict[str, object]) -> hvaedsl.Program:
+def child(base: Path, text: str, **options: Any) -> hvaedsl.Program:
     path = base.with_name("child.hvae")
     path.write_text(f'hvae 1\nextends "base.hvae"\n{text}\n')
     return hvaedsl.load(path, **options)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hvaedsl.nn.resolution import average_pool, mix_in, pad_channels, upsample_nearest
+from hvaedsl.nn.resolution import NearestEmbedding, average_pool, mix_in, pad_channels, upsample_nearest
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3, 4, 6, 12])
@@ -41,7 +41,7 @@ def test_padding_appends_zero_channels() -> None:
 
 def test_mix_in_cuts_the_source_to_the_states_channels() -> None:
     state, source = torch.randn(2, 3, 4, 4), torch.randn(2, 5, 2, 2)
-    mixed = mix_in(state, source, 2)
+    mixed = mix_in(state, source, NearestEmbedding(2))
     for row in range(4):
         for column in range(4):
             expected = state[:, :, row, column] + source[:, :3, row // 2, column // 2]
@@ -54,4 +54,4 @@ def test_refuses_what_would_lose_or_broadcast() -> None:
     with pytest.raises(ValueError, match="cannot pad 3 channels to 2"):
         pad_channels(torch.zeros(1, 3, 2, 2), 2)
     with pytest.raises(ValueError, match="cannot mix 1 channels into a state of 3"):
-        mix_in(torch.zeros(1, 3, 2, 2), torch.zeros(1, 1, 1, 1), 2)
+        mix_in(torch.zeros(1, 3, 2, 2), torch.zeros(1, 1, 1, 1), NearestEmbedding(2))

@@ -59,6 +59,25 @@ MODELS = {
         more="cell = nvae  widths = {4: 16, 2: 24}", encoder="8x1,8d2,4x1,4d2,2x2", decoder="2x1,4m2,4x1,8m4,8x1"
     ),
     "euler_maruyama": text(more="cell = euler_maruyama", latent=12),
+    "without_skips": text(more="skips = none"),
+    "without_skips_synchronous": text(more="skips = none  processing = synchronous", decoder="4x1, 8m4, 8x5"),
+    "strided": text(more="pooling = strided  widths = {4: 16}"),
+    "haar": text(more="pooling = wavelet(haar)  widths = {4: 16}"),
+    "db2": text(resolution=12, more="pooling = wavelet(db2)", encoder="12x1, 12d4, 3x1", decoder="3x1, 12m3, 12x2"),
+    "normalized": text(more="normalize_state { norm = l2 }  widths = {4: 16}"),
+    "normalized_zeros": text(more="bias_up_to = 0  normalize_state { norm = rms }", decoder="4x2, 8x1"),
+    "normalized_synchronous": text(
+        more="processing = synchronous  normalize_state { norm = rms }",
+        encoder="8x1, 8d2, 4r2",
+        decoder="4x2, 8m4, 8x1",
+    ),
+    "features_everywhere": text(more="fourier { at = block, sample, branches, image  exponents = -1, 2 }"),
+    "features_in_blocks": text(more="fourier { at = block }"),
+    "features_of_z": text(more="fourier { at = sample  exponents = 1 }  cell = nvae"),
+    "features_in_branches": text(more="fourier { at = branches }  bias_up_to = 4", decoder="4x1, 8x1, 8m4, 8x1"),
+    "features_of_the_image": text(more="fourier { at = image }"),
+    "features_of_increments": text(more="fourier { at = branches, block }  cell = euler_maruyama", latent=12),
+    "features_of_normalized": text(more="fourier { at = branches }  normalize_state { norm = l2 }"),
     "euler_maruyama_revisited": text(
         more="cell = euler_maruyama  bias_up_to = 4", latent=12, decoder="4r2, 8x1, 8m4, 4x1, 8r2"
     ),

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hvaedsl.nn.blocks import Bottleneck
+from hvaedsl.nn.fourier import NO_FEATURES, CellFeatures
 from hvaedsl.nn.gaussian import Gaussian, kl_divergence_nats, sample, split_gaussian
 
 
@@ -24,13 +25,19 @@ class Cell(nn.Module, ABC):
 
     gives_h: ClassVar[bool] = False  # whether the prior gives an increment h beside p(z | x)
 
-    def __init__(self, channels: int, mid_channels: int, latent: int, kernel: int) -> None:
+    def __init__(
+        self, channels: int, mid_channels: int, latent: int, kernel: int, features: CellFeatures = NO_FEATURES
+    ) -> None:
         super().__init__()
         self.channels = channels
         self.latent = latent
+        self.features = features
         self.h_channels = channels if self.gives_h else 0
-        self.posterior = Bottleneck(2 * channels, mid_channels, 2 * latent, kernel, residual=False)
-        self.prior = Bottleneck(channels, mid_channels, 2 * latent + self.h_channels, kernel, residual=False)
+        outputs, of_branches = 2 * latent + self.h_channels, features.branches
+        self.posterior = Bottleneck(
+            2 * channels, mid_channels, 2 * latent, kernel, residual=False, features=of_branches
+        )
+        self.prior = Bottleneck(channels, mid_channels, outputs, kernel, residual=False, features=of_branches)
         self.prior.zero_last_()
 
     @abstractmethod

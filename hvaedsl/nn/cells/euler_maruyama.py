@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from hvaedsl.nn.cells.base import Cell
+from hvaedsl.nn.fourier import NO_FEATURES, CellFeatures
 from hvaedsl.nn.gaussian import Gaussian, sample
 
 
@@ -15,13 +16,18 @@ class EulerMaruyamaCell(Cell):
 
     `posterior_parameters` and `prior_parameters` give the increment z - x: mu and log sigma. Both means hold the same
     x, so KL(q || p) is that of the increments and x does not enter it. Nothing is scaled with depth: no convolution
-    stands between z and the state. Raises ValueError where z has not the channels of the state.
+    stands between z and the state, and there is no residual step. Raises ValueError where z has not the channels of the
+    state, and for Fourier features of z.
     """
 
-    def __init__(self, channels: int, mid_channels: int, latent: int, kernel: int) -> None:
+    def __init__(
+        self, channels: int, mid_channels: int, latent: int, kernel: int, features: CellFeatures = NO_FEATURES
+    ) -> None:
+        if features.sample:
+            raise ValueError("there is no projection of z that could read its Fourier features")
         if latent != channels:
             raise ValueError(f"z is the state: both have the same channels, not {latent} and {channels}")
-        super().__init__(channels, mid_channels, latent, kernel)
+        super().__init__(channels, mid_channels, latent, kernel, features)
 
     def _scale_(self, factor: float) -> None:
         """Nothing."""

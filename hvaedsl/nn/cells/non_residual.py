@@ -19,5 +19,5 @@ class NonResidualCell(VDVAECell):
 
     def step(self, state: Tensor, h: Tensor, z: Tensor) -> Tensor:  # noqa: ARG002 - that is the cell
         """The next state, resnet(z_proj(z)), in float32 or wider as every decoder state."""
-        following: Tensor = self.resnet(at_least_float32(self.z_proj(z)))
+        following: Tensor = self.resnet(at_least_float32(self.projected(z)))
         return following

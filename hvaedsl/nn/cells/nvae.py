@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hvaedsl.nn.blocks import Bottleneck, conv
 from hvaedsl.nn.cells.base import Cell
+from hvaedsl.nn.fourier import NO_FEATURES, CellFeatures, features_channels, fourier_features
 from hvaedsl.nn.precision import at_least_float32
 
 
@@ -24,14 +25,16 @@ class NVAECell(Cell):
     Under autocast the convolution rounds A x to 16 bits in every block; the sum of VDVAE's cell keeps x in float32.
     """
 
-    def __init__(self, channels: int, mid_channels: int, latent: int, kernel: int) -> None:
-        super().__init__(channels, mid_channels, latent, kernel)
-        self.combiner = conv(channels + latent, channels, 1)
+    def __init__(
+        self, channels: int, mid_channels: int, latent: int, kernel: int, features: CellFeatures = NO_FEATURES
+    ) -> None:
+        super().__init__(channels, mid_channels, latent, kernel, features)
+        self.combiner = conv(channels + features_channels(latent, features.sample), channels, 1)
         with torch.no_grad():
             of_state, of_z = self._split_combiner()
             of_state.copy_(torch.eye(channels)[:, :, None, None])
             nn.init.kaiming_uniform_(of_z, a=math.sqrt(5))  # as torch draws a convolution that reads z alone
-        self.resnet = Bottleneck(channels, mid_channels, channels, kernel, residual=True)
+        self.resnet = Bottleneck(channels, mid_channels, channels, kernel, residual=True, features=features.block)
 
     def _split_combiner(self) -> tuple[Tensor, Tensor]:
         """A, [channels, channels, 1, 1], and B, [channels, latent, 1, 1]: views of the combiner's weights."""
@@ -44,5 +47,7 @@ class NVAECell(Cell):
 
     def step(self, state: Tensor, h: Tensor, z: Tensor) -> Tensor:  # noqa: ARG002 - its prior gives no h
         """The next state, resnet(A x + B z + b), in float32 or wider as every decoder state."""
-        following: Tensor = self.resnet(at_least_float32(self.combiner(torch.cat((state, z), dim=1))))
+        following: Tensor = self.resnet(
+            at_least_float32(self.combiner(torch.cat((state, fourier_features(z, self.features.sample)), dim=1)))
+        )
         return following

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from hvaedsl.nn.blocks import Bottleneck, conv
 from hvaedsl.nn.cells.base import Cell
+from hvaedsl.nn.fourier import NO_FEATURES, CellFeatures, features_channels, fourier_features
 
 
 class VDVAECell(Cell):
@@ -18,10 +19,12 @@ class VDVAECell(Cell):
 
     gives_h = True
 
-    def __init__(self, channels: int, mid_channels: int, latent: int, kernel: int) -> None:
-        super().__init__(channels, mid_channels, latent, kernel)
-        self.z_proj = conv(latent, channels, 1)
-        self.resnet = Bottleneck(channels, mid_channels, channels, kernel, residual=True)
+    def __init__(
+        self, channels: int, mid_channels: int, latent: int, kernel: int, features: CellFeatures = NO_FEATURES
+    ) -> None:
+        super().__init__(channels, mid_channels, latent, kernel, features)
+        self.z_proj = conv(features_channels(latent, features.sample), channels, 1)
+        self.resnet = Bottleneck(channels, mid_channels, channels, kernel, residual=True, features=features.block)
 
     def _scale_(self, factor: float) -> None:
         self.z_proj.weight.mul_(factor)
@@ -29,5 +32,10 @@ class VDVAECell(Cell):
 
     def step(self, state: Tensor, h: Tensor, z: Tensor) -> Tensor:
         """The next state, resnet((x + h) + z_proj(z)), in this order of additions."""
-        following: Tensor = self.resnet(state + h + self.z_proj(z))
+        following: Tensor = self.resnet(state + h + self.projected(z))
         return following
+
+    def projected(self, z: Tensor) -> Tensor:
+        """What z adds to the state, [B, latent, H, W] -> [B, channels, H, W]."""
+        added: Tensor = self.z_proj(fourier_features(z, self.features.sample))
+        return added

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvaedsl.catalog.resolutions import LatentIsState
+from hvaedsl.catalog.switches import LatentIsState
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.ir.bridge import TopDownBlock
-from hvaedsl.ir.cells import CELLS
+from hvaedsl.ir.cells import parts_of
 from hvaedsl.passes.base import Rule, Unit
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
     """`latent` is the width at every resolution of the decoder; one finding, with all the widths that differ."""
     model = unit.spec.model
-    if not CELLS[model.cell].state_is_latent:
+    parts = parts_of(model.cell)
+    if parts is None or not parts.state_is_latent:
         return
     blocks = [op for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)]
     widths = {op.resolution: op.channels for op in blocks}

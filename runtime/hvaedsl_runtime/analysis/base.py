@@ -18,7 +18,7 @@ from hvaedsl_runtime.data import Split
 from hvaedsl_runtime.evaluation import Evaluator
 from hvaedsl_runtime.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.noise import ImageNoise
-from hvaedsl_runtime.progress import evaluation_bar
+from hvaedsl_runtime.progress import image_bar
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Subject:
 
     def watched(self, indices: list[int], description: str) -> Iterator[list[int]]:
         """The same batches, with a progress bar on a terminal."""
-        with evaluation_bar(description, len(indices)) as advance:
+        with image_bar(description, len(indices)) as advance:
             for batch in self.batches(indices):
                 yield batch
                 advance(len(batch))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from hvaedsl.errors import RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import ImageSet, Indices, Pixels, Split, image_set, too_many_levels
 from hvaedsl_runtime.data.places import not_found, places
-from hvaedsl_runtime.data.splits import partition, partition_in_three
+from hvaedsl_runtime.data.splits import PartName, members
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 DECODING_THREADS = 8
@@ -82,12 +82,18 @@ def folder(spec: DataSpec, split: Split) -> ImageSet:
     the test set and `data.validation` more are the validation set. Splits are drawn by `split_seed`.
     Raises RunError (4) for missing images.
     """
+    parts = folder_parts(spec)
+    part, indices = members(spec, {name: len(images) for name, images in parts.items()}, split)
+    return image_set(spec, split, parts[part], indices)
+
+
+def folder_parts(spec: DataSpec) -> Mapping[PartName, FileImages]:
+    """The images of each folder, or `all` those of a flat one. Raises RunError (4) for missing images."""
     for place in places(spec):
         if (place / "train").is_dir():
-            return _from_folders(place, spec, split)
+            return _from_folders(place, spec)
         if place.is_dir() and (files := _image_files(place, place.iterdir())):
-            members = partition_in_three(len(files), spec)[split]
-            return image_set(spec, split, _images(files, spec), members)
+            return {"all": _images(files, spec)}
     kinds = ", ".join(suffix.removeprefix(".") for suffix in SUFFIXES)
     raise not_found(spec, f"folders train and test, or one folder of image files ({kinds})", "put the files there")
 
@@ -102,28 +108,22 @@ def has_validation_folder(spec: DataSpec) -> bool:
     return False
 
 
-def _from_folders(root: Path, spec: DataSpec, split: Split) -> ImageSet:
-    own_folder = (root / "validation").is_dir()
-    for part in ("train", "test", *(("validation",) if own_folder else ())):
-        if not _has_images(root / part):
+def _from_folders(root: Path, spec: DataSpec) -> Mapping[PartName, FileImages]:
+    own: tuple[PartName, ...] = ("validation",) if (root / "validation").is_dir() else ()
+    names: tuple[PartName, ...] = ("train", "test", *own)
+    parts = {name: _image_files(root / name, (root / name).rglob("*")) for name in names}
+    for part, files in parts.items():
+        if not files:
             raise RunError(
                 f"{root / part}: found no image file, wanted some in train and in test",
                 help="a single folder of image files, named by data.path, is split for you",
                 exit_code=4,
             )
-    whole = split == "test" or own_folder
-    part_folder = root / (split if whole else "train")
-    files = _image_files(part_folder, part_folder.rglob("*"))
-    members = np.arange(len(files)) if whole else partition(len(files), spec)[split]
-    return image_set(spec, split, _images(files, spec), members)
+    return {part: _images(files, spec) for part, files in parts.items()}
 
 
 def _is_image_file(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and path.is_file()
-
-
-def _has_images(root: Path) -> bool:
-    return any(_is_image_file(path) for path in root.rglob("*"))
 
 
 def _image_files(root: Path, paths: Iterable[Path]) -> tuple[Path, ...]:

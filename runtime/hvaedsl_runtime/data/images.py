@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal, Protocol
 
@@ -54,7 +54,8 @@ class ArrayImages:
 class ImageSet:
     """One split of a data set: `members` are the indices of its images in `images`.
 
-    `shape` is (H, W, C); every value lies below `levels`.
+    `shape` is (H, W, C); every value lies below `levels`. `level_counts` says how often each level occurs in all of
+    `images`, where that is known.
     """
 
     name: str
@@ -63,6 +64,7 @@ class ImageSet:
     shape: tuple[int, int, int]
     images: Images
     members: Indices
+    level_counts: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.members)
@@ -80,8 +82,25 @@ class ImageSet:
         for start in range(0, len(self), step):
             yield self.batch(np.arange(start, min(start + step, len(self))))
 
+    def counted_levels(self) -> npt.NDArray[np.int64]:
+        """How often each level occurs in the split, int64 [levels]; the same numbers whichever way they are found.
 
-def image_set(spec: DataSpec, split: Split, images: Images, members: Indices) -> ImageSet:
+        Reads every image; or, where `level_counts` is there, the images of other splits, if those are fewer.
+        """
+        if self.level_counts is not None:
+            others = np.setdiff1d(np.arange(len(self.images)), self.members)
+            if len(others) < len(self):
+                rest = replace(self, members=others, level_counts=None)
+                return np.array(self.level_counts, dtype=np.int64) - rest.counted_levels()
+        counts = np.zeros(self.levels, dtype=np.int64)
+        for chunk in self.chunks():
+            counts += np.bincount(chunk.ravel(), minlength=self.levels)
+        return counts
+
+
+def image_set(
+    spec: DataSpec, split: Split, images: Images, members: Indices, level_counts: tuple[int, ...] | None = None
+) -> ImageSet:
     """The split of `images` that `members` names. Raises RunError (4) where it is empty."""
     if not len(members):
         raise RunError(
@@ -90,7 +109,7 @@ def image_set(spec: DataSpec, split: Split, images: Images, members: Indices) ->
             exit_code=4,
         )
     shape = (spec.resolution, spec.resolution, spec.channels)
-    return ImageSet(spec.dataset, split, spec.levels, shape, images, members)
+    return ImageSet(spec.dataset, split, spec.levels, shape, images, members, level_counts)
 
 
 def checked(pixels: npt.NDArray[np.generic], spec: DataSpec, place: str) -> ArrayImages:

@@ -11,15 +11,22 @@ from hvaedsl_runtime.data.digits import digits
 from hvaedsl_runtime.data.folder import folder, has_validation_folder
 from hvaedsl_runtime.data.images import ImageSet, Split
 from hvaedsl_runtime.data.npy import has_validation_file, npy
+from hvaedsl_runtime.data.places import not_found
+from hvaedsl_runtime.data.prepared import find_prepared
 from hvaedsl_runtime.data.torchvision_sets import torchvision_set
+
+# What needs no preparation, and has none.
+ALREADY_ARRAYS = ("digits", "npy")
 
 
 def open_split(spec: DataSpec, split: Split, *, download: bool = False) -> ImageSet:
     """The train, validation or test images of `spec.dataset`; nothing is downloaded unless `download` says so.
 
-    No image of one split is in another; which are in which depends on the spec alone. With several processes on one
-    machine, one of them should open a split with `download` before the others do.
-    Raises RunError (4): images not found, not as the spec says, or of a data set that has no reader.
+    Prepared images come first, mapped into memory; then the published files, of data sets small enough for that. No
+    image of one split is in another, but that FFHQ is tested on its validation images; which are in which depends on
+    the spec and on the images alone. With several processes on one machine, one of them should open a split with
+    `download` before the others do.
+    Raises RunError (4): images not found, not as the spec says, or not prepared.
     """
     with _refusals_explained(spec):
         return _open(spec, split, download=download)
@@ -31,6 +38,8 @@ def has_validation(spec: DataSpec) -> bool:
     Raises RunError (4) where the system refuses to look.
     """
     with _refusals_explained(spec):
+        if spec.dataset not in ALREADY_ARRAYS and (prepared := find_prepared(spec)) is not None:
+            return spec.validation > 0 or prepared.has_validation
         match spec.dataset:
             case "npy":
                 return spec.validation > 0 or has_validation_file(spec)
@@ -54,6 +63,8 @@ def _refusals_explained(spec: DataSpec) -> Iterator[None]:
 
 
 def _open(spec: DataSpec, split: Split, *, download: bool) -> ImageSet:
+    if spec.dataset not in ALREADY_ARRAYS and (prepared := find_prepared(spec)) is not None:
+        return prepared.split(spec, split)
     match spec.dataset:
         case "digits":
             return digits(spec, split)
@@ -63,10 +74,8 @@ def _open(spec: DataSpec, split: Split, *, download: bool) -> ImageSet:
             return npy(spec, split)
         case "folder":
             return folder(spec, split)
-    shape = f"[N, {spec.resolution}, {spec.resolution}, {spec.channels}]"
-    raise RunError(
-        f"there is no reader for {spec.dataset}",
-        help=f"lay the images out as train.npy and test.npy, uint8 {shape}, and set data.dataset = npy, "
-        f"data.channels = {spec.channels}, data.resolution = {spec.resolution} and data.path",
-        exit_code=4,
+    raise not_found(
+        spec,
+        f"prepared images: {spec.dataset}/manifest.json, or manifest.json itself",
+        f"hvaedsl data prepare {spec.dataset} --from PATH makes them out of the published files",
     )

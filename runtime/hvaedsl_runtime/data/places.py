@@ -46,6 +46,13 @@ def _expanded(written: str) -> Path:
         ) from error
 
 
+def default_folder(dataset: str) -> Path:
+    """Where prepared images are found without `data.path`: below what HVAEDSL_DATA names, else in the cache folder."""
+    if variable := os.environ.get(ENVIRONMENT_VARIABLE):
+        return Path(variable).expanduser() / dataset
+    return user_cache_path("hvaedsl") / "data" / dataset
+
+
 def not_found(spec: DataSpec, wanted: str, way_out: str) -> RunError:
     """The error that lists every place looked at; `wanted` says what should lie there."""
     if spec.path is None:

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.spec import Binarize, DataSpec, Likelihood
+from hvaedsl.nn.fourier import fourier_features
 from hvaedsl_runtime.data.images import ImageSet
 
 MAXIMUM_LEVELS = 256
@@ -21,7 +23,8 @@ MAXIMUM_LEVELS = 256
 class Preparation(BaseModel):
     """How images become x and target; a checkpoint keeps it, so that evaluation needs no training set.
 
-    x = (pixel + shift) * scale, on levels 0 to levels - 1; where images are binarised, on values 0 and 1.
+    x = (pixel + shift) * scale, on levels 0 to levels - 1; where images are binarised, on values 0 and 1. Behind its
+    channels stand sin(2^n pi u) and cos(2^n pi u) for each n of `image_features`, with u the image from -1 to 1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +34,7 @@ class Preparation(BaseModel):
     levels: int
     binarize: Binarize
     bits: int | None
+    image_features: tuple[int, ...] = ()
 
     @property
     def needs_uniform(self) -> bool:
@@ -42,6 +46,8 @@ class Preparation(BaseModel):
     ) -> tuple[Tensor, Tensor]:
         """Images uint8 [B, H, W, C] -> (x, target), both [B, H, W, C] of `dtype`, on the images' device.
 
+        With Fourier features of the image x is [B, H, W, C * (1 + 2 * len(image_features))].
+
         The target is 2k / (levels - 1) - 1 for level k, or the binarised image, in {0, 1}: threshold takes grey values
         above one half for 1; dynamic draws a 1 with the grey value's probability, from `uniform` in [0, 1), of the
         images' shape. With bits = 5, the target is that of 8 * floor(pixel / 8), while x keeps every bit
@@ -51,12 +57,21 @@ class Preparation(BaseModel):
         work = torch.promote_types(dtype, torch.float32)
         if self.binarize != "none":
             binary = self._binarised(images, uniform).to(work)
-            return ((binary + self.shift) * self.scale).to(dtype), binary.to(dtype)
-        x = (images.to(work) + self.shift) * self.scale
+            x = (binary + self.shift) * self.scale
+            return self._with_features(x, 2 * binary - 1).to(dtype), binary.to(dtype)
+        pixels = images.to(work)
         quantised = images if self.bits is None else images.bitwise_right_shift(8 - self.bits) * 2 ** (8 - self.bits)
         half = (self.levels - 1) / 2
         target = _exact_quotient(quantised.to(work) - half, half)
+        x = self._with_features((pixels + self.shift) * self.scale, _exact_quotient(pixels - half, half))
         return x.to(dtype), target.to(dtype)
+
+    def _with_features(self, x: Tensor, image: Tensor) -> Tensor:
+        """X [B, H, W, C] and the features of the image, which has the same shape and runs from -1 to 1."""
+        if not self.image_features:
+            return x
+        features = fourier_features(image.permute(0, 3, 1, 2), self.image_features)[:, image.shape[-1] :]
+        return torch.cat((x, features.permute(0, 2, 3, 1)), dim=-1)
 
     def _binarised(self, images: Tensor, uniform: Tensor | None) -> Tensor:
         """Bool [B, H, W, C]."""
@@ -79,11 +94,14 @@ class Preparation(BaseModel):
         return cls.model_validate(dict(fields))
 
 
-def preparation(data: DataSpec, likelihood: Likelihood, train: ImageSet) -> Preparation:
+def preparation(
+    data: DataSpec, likelihood: Likelihood, train: ImageSet, *, image_features: tuple[int, ...] = ()
+) -> Preparation:
     """The preparation of a data set: its published shift and scale, else those of the training images.
 
     The latter are one mean and one standard deviation over all training images, pixels and channels; of binarised
-    images where they are binarised (dynamic: mean E[p], variance E[p] (1 - E[p])). Reads every training image then.
+    images where they are binarised (dynamic: mean E[p], variance E[p] (1 - E[p])). Reads every training image then,
+    or, of a prepared set, those that are held out: its manifest has the counts of all.
     Raises ValueError for images that are not for training, and for a likelihood that does not fit the binarisation.
     """
     if train.split != "train":
@@ -101,23 +119,26 @@ def preparation(data: DataSpec, likelihood: Likelihood, train: ImageSet) -> Prep
     ):
         shift, scale = published.shift, published.scale
     else:
-        mean, std = _mean_and_std(train, data.binarize)
+        mean, std = mean_and_std(train.counted_levels(), data.binarize)
         shift, scale = -mean, 1 / std if std > 0 else 1.0
-    return Preparation(shift=shift, scale=scale, levels=data.levels, binarize=data.binarize, bits=likelihood.bits)
-
-
-def _mean_and_std(train: ImageSet, binarize: Binarize) -> tuple[float, float]:
-    """Over all values of a set, from how often each level occurs: exact, whatever the order of the images."""
-    counts = sum(
-        (np.bincount(chunk.ravel(), minlength=train.levels) for chunk in train.chunks()),
-        start=np.zeros(train.levels, dtype=np.int64),
+    return Preparation(
+        shift=shift,
+        scale=scale,
+        levels=data.levels,
+        binarize=data.binarize,
+        bits=likelihood.bits,
+        image_features=image_features,
     )
+
+
+def mean_and_std(counts: npt.NDArray[np.int64], binarize: Binarize = "none") -> tuple[float, float]:
+    """Over all values of a set, from how often each level occurs: exact, whatever the order of the images."""
     frequencies = counts / counts.sum()
-    levels = np.arange(train.levels)
+    levels = np.arange(len(counts))
     if binarize == "none":
         mean = float(frequencies @ levels)
         return mean, math.sqrt(float(frequencies @ (levels - mean) ** 2))
-    ones = levels / (train.levels - 1) if binarize == "dynamic" else 2 * levels > train.levels - 1
+    ones = levels / (len(counts) - 1) if binarize == "dynamic" else 2 * levels > len(counts) - 1
     mean = float(frequencies @ ones)
     return mean, math.sqrt(mean * (1 - mean))
 

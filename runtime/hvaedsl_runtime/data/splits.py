@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 import numpy as np
 
@@ -10,9 +11,19 @@ from hvaedsl.errors import RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import Indices, Split
 
+# The arrays or folders that images may lie in: one for each split, or one for all. Without "validation", the validation
+# images are held out of "train".
+PartName = Literal["all", "train", "validation", "test"]
+
 # openai/vdvae's split of the CIFAR-10 training set.
 CIFAR10_VALIDATION = 5_000
 CIFAR10_RANDOM_STATE = 11172018
+# openai/vdvae's splits of ImageNet's training set and of FFHQ at 256 and 1024 pixels.
+IMAGENET_VALIDATION = 5_000
+IMAGENET_SEED = 42
+FFHQ256_TEST = 7_000
+FFHQ256_SEED = 5
+FFHQ1024_TEST = 5_000
 # Of one's own images without a test set, one in this many (rounded down) is for testing.
 TEST_ONE_IN = 10
 
@@ -55,3 +66,74 @@ def cifar10_partition(length: int, spec: DataSpec) -> Mapping[Split, Indices]:
         np.arange(length, dtype=np.int64), test_size=CIFAR10_VALIDATION, random_state=CIFAR10_RANDOM_STATE
     )
     return {"train": train, "validation": validation}
+
+
+def imagenet_partition(length: int, spec: DataSpec) -> Mapping[Split, Indices]:
+    """The last 5,000 of the published permutation, in its order, at split_seed = 0 (openai/vdvae); else `partition`.
+
+    The published split of images is that of the published order: see docs/data.md.
+    """
+    if not _published(length, spec, IMAGENET_VALIDATION):
+        return partition(length, spec)
+    return _ends_of_permutation(length, IMAGENET_SEED, IMAGENET_VALIDATION)
+
+
+def ffhq256_partition(length: int, spec: DataSpec) -> Mapping[Split, Indices]:
+    """The last 7,000 of the published permutation, at split_seed = 0 (openai/vdvae); else drawn by `split_seed`.
+
+    The validation images are the test images too, as in the published code.
+    """
+    if not _published(length, spec, FFHQ256_TEST):
+        return _tested_on_validation(partition(length, spec))
+    return _tested_on_validation(_ends_of_permutation(length, FFHQ256_SEED, FFHQ256_TEST))
+
+
+def ffhq1024_partition(length: int, spec: DataSpec) -> Mapping[Split, Indices]:
+    """The last 5,000 images, at split_seed = 0 (openai/vdvae); else drawn by `split_seed`. Validation as for 256."""
+    if not _published(length, spec, FFHQ1024_TEST):
+        return _tested_on_validation(partition(length, spec))
+    every = np.arange(length, dtype=np.int64)
+    return _tested_on_validation({"train": every[:-FFHQ1024_TEST], "validation": every[-FFHQ1024_TEST:]})
+
+
+Divide = Callable[[int, DataSpec], Mapping[Split, Indices]]
+
+# How the training images of a data set are divided, and the images of one that comes in one piece.
+HELD_OUT: Mapping[str, Divide] = {
+    "cifar10": cifar10_partition,
+    "imagenet32": imagenet_partition,
+    "imagenet64": imagenet_partition,
+    "imagenet32_oord": imagenet_partition,
+    "imagenet64_oord": imagenet_partition,
+}
+IN_ONE_PIECE: Mapping[str, Divide] = {"ffhq256": ffhq256_partition, "ffhq1024": ffhq1024_partition}
+TESTED_ON_VALIDATION = frozenset(IN_ONE_PIECE)
+
+
+def members(spec: DataSpec, counts: Mapping[PartName, int], split: Split) -> tuple[PartName, Indices]:
+    """The part that a split's images lie in, and which of that part's images they are; `counts` are the parts' sizes.
+
+    Raises RunError (4) where no image is left to train on.
+    """
+    if "all" in counts:
+        return "all", IN_ONE_PIECE.get(spec.dataset, partition_in_three)(counts["all"], spec)[split]
+    if spec.dataset in TESTED_ON_VALIDATION:
+        part: PartName = "train" if split == "train" else "test"
+        return part, np.arange(counts[part])
+    if split == "test" or "validation" in counts:
+        return split, np.arange(counts[split])
+    return "train", HELD_OUT.get(spec.dataset, partition)(counts["train"], spec)[split]
+
+
+def _published(length: int, spec: DataSpec, validation: int) -> bool:
+    return (spec.validation, spec.split_seed) == (validation, 0) and length > validation
+
+
+def _ends_of_permutation(length: int, seed: int, last: int) -> Mapping[Split, Indices]:
+    # The legacy generator: numpy keeps its stream for ever, and the published code seeds it.
+    permutation = np.random.RandomState(seed).permutation(length).astype(np.int64)
+    return {"train": permutation[:-last], "validation": permutation[-last:]}
+
+
+def _tested_on_validation(parts: Mapping[Split, Indices]) -> Mapping[Split, Indices]:
+    return {**parts, "test": parts["validation"]}

@@ -13,9 +13,9 @@ import numpy as np
 
 from hvaedsl.errors import RunError
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data.images import ImageSet, Pixels, Split, checked, image_set
+from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Pixels, Split, checked, image_set
 from hvaedsl_runtime.data.places import not_found, places
-from hvaedsl_runtime.data.splits import cifar10_partition, partition
+from hvaedsl_runtime.data.splits import PartName, members
 
 IDX_FILES = tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
 CIFAR_FILES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta")
@@ -52,22 +52,26 @@ def torchvision_set(spec: DataSpec, split: Split, *, download: bool) -> ImageSet
     Downloads nothing unless `download` says so and no place has the files.
     Raises RunError (4) where files are missing, unreadable, or cannot be downloaded.
     """
+    images = torchvision_images(spec, train=split != "test", download=download)
+    counts: dict[PartName, int] = {"test" if split == "test" else "train": len(images)}
+    _, indices = members(spec, counts, split)
+    return image_set(spec, split, images, indices)
+
+
+def torchvision_images(spec: DataSpec, *, train: bool, download: bool) -> ArrayImages:
+    """All training or all test images, in memory. Raises RunError (4) as `torchvision_set` does."""
     layout = LAYOUTS[spec.dataset]
     root = _root(spec, layout, download=download)
     place = f"{root / layout.folder}"
     try:
-        pixels = _pixels(_reader(layout)(root, train=split != "test"))
+        pixels = _pixels(_reader(layout)(root, train=train))
     except UNREADABLE as error:
         raise RunError(
             f"{place}: the files of {spec.dataset} cannot be read: {error}",
             help="delete that folder and get the files again, with --download for instance",
             exit_code=4,
         ) from error
-    images = checked(pixels, spec, place)
-    if split == "test":
-        return image_set(spec, split, images, np.arange(len(images)))
-    divide = cifar10_partition if spec.dataset == "cifar10" else partition
-    return image_set(spec, split, images, divide(len(images), spec)[split])
+    return checked(pixels, spec, place)
 
 
 def _reader(layout: Layout) -> Callable[..., Any]:

@@ -5,8 +5,9 @@ from typing import Any, cast
 
 import pytest
 import torch
+from torch import Tensor, nn
 
-from hvaedsl_runtime.analysis import kl
+from hvaedsl_runtime.analysis import kl, state_norms
 from hvaedsl_runtime.analysis.base import Subject
 from hvaedsl_runtime.analysis.collapse import ACTIVE_VARIANCE, COLLAPSED_KL_NATS, collapsed_layers
 
@@ -67,6 +68,31 @@ def test_below_the_threshold_no_unit_can_be_active(subject_of: SubjectOf) -> Non
     assert collapsed_layers([kl_nats]) == [0]
     assert values.var(correction=0) < ACTIVE_VARIANCE
     assert collapsed_layers([COLLAPSED_KL_NATS, float("nan")]) == []
+
+
+class Foreign(nn.Module):
+    """One's own cell: it offers what the protocol asks for, and no more."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, state: Tensor, activation: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        following: tuple[Tensor, Tensor, Tensor] = self.inner(state, activation, noise)
+        return following
+
+
+def test_a_cell_that_tells_its_kl_alone_is_measured_as_far_as_that_goes(subject_of: SubjectOf) -> None:
+    plain, subject = found(subject_of(images=11)), subject_of(images=11)
+    step = subject.model.plan.decoder_steps[4]
+    subject.model.decoder.blocks[step.block] = Foreign(subject.model.decoder.blocks[step.block])
+    data = found(subject)
+    assert [layer["kl_nats"] for layer in data["layers"]] == [layer["kl_nats"] for layer in plain["layers"]]
+    assert data["layers"][4]["active_units"] is None
+    assert data["layers"][3]["active_units"] == plain["layers"][3]["active_units"]
+    assert [row["units_not_told"] for row in data["resolutions"]] == [0, 0, 8 * 64]
+    assert 4 not in data["layers_without_active_unit"]
+    state_norms.ANALYSIS.run(subject)
 
 
 def test_one_image_has_no_active_units(subject_of: SubjectOf) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any, cast
 
 import pytest
 import torch
 from torch import Tensor
 
+from hvaedsl_runtime.analysis import kl
 from hvaedsl_runtime.analysis.base import Subject
 from hvaedsl_runtime.analysis.observation import DecoderVisit, EncoderVisit, observed
 
@@ -72,3 +74,25 @@ def test_consecutive_states_at_a_resolution_are_one_state(subject_of: SubjectOf)
     for one, following in pairwise(down):
         if one.step.resolution == following.step.resolution:
             assert torch.equal(one.after, following.before)
+
+
+SWITCHES: list[dict[str, object]] = [
+    {"model__normalize_state__norm": "rms"},
+    {"model__skips": "none"},
+    {"model__pooling": "wavelet(haar)"},
+    {"model__fourier__at": "block, sample, branches", "model__fourier__exponents": "0"},
+    {"model__fourier__at": "image"},
+]
+
+
+@pytest.mark.parametrize("sets", SWITCHES, ids=lambda sets: next(iter(sets)))
+def test_the_switches_of_the_language_change_nothing_in_that(subject_of: SubjectOf, sets: dict[str, object]) -> None:
+    subject = subject_of(**sets)
+    up, down, _ = watch(subject)
+    assert (len(up), len(down)) == (6, 6)
+    for visit in down:
+        rebuilt = visit.before + visit.parts["h"] + visit.parts["Wz"] + visit.parts["resnet"]
+        assert torch.linalg.vector_norm(rebuilt - visit.after) <= 1e-5 * torch.linalg.vector_norm(visit.after)
+    data = cast(dict[str, Any], kl.ANALYSIS.run(subject).data)
+    with torch.no_grad():
+        assert data["rate_nats"] == pytest.approx(sum(subject.evaluator(subject.model).kl_nats), rel=1e-5)

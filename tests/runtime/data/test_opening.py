@@ -22,12 +22,11 @@ def test_digits_are_scikit_learns_images_divided_in_three(make_spec: Any) -> Non
     assert [images.split for images in sets] == ["train", "validation", "test"]
 
 
-def test_a_data_set_without_reader_says_how_to_bring_the_images(make_spec: Any) -> None:
-    with pytest.raises(RunError, match="no reader for imagenet32") as caught:
+def test_a_data_set_that_is_not_prepared_says_how_to_prepare_it(make_spec: Any) -> None:
+    with pytest.raises(RunError, match=r"imagenet32 were not found; wanted prepared images") as e:
         open_split(make_spec("imagenet32", channels=3, resolution=32), "train")
-    assert caught.value.exit_code == 4
-    for hint in ("data.dataset = npy", "data.channels = 3", "data.resolution = 32", "[N, 32, 32, 3]"):
-        assert hint in caught.value.help
+    assert e.value.exit_code == 4
+    assert "hvaedsl data prepare imagenet32 --from PATH" in e.value.help
 
 
 @pytest.mark.parametrize("dataset", ["mnist", "npy", "folder"])

@@ -7,7 +7,15 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from hvaedsl.errors import RunError
-from hvaedsl_runtime.data.splits import cifar10_partition, partition
+from hvaedsl.ir.datasets import DATASETS
+from hvaedsl_runtime.data.splits import (
+    cifar10_partition,
+    ffhq256_partition,
+    ffhq1024_partition,
+    imagenet_partition,
+    members,
+    partition,
+)
 
 
 def test_the_parts_are_disjoint_and_leave_nothing_out(make_spec: Any) -> None:
@@ -51,3 +59,39 @@ def test_cifar10_can_be_split_otherwise(make_spec: Any, fields: Any) -> None:
     parts = cifar10_partition(50_000, spec)
     np.testing.assert_array_equal(parts["validation"], partition(50_000, spec)["validation"])
     assert len(parts["validation"]) == spec.validation
+
+
+def test_imagenet_has_the_published_split(make_spec: Any) -> None:
+    np.random.seed(42)
+    permutation = np.random.permutation(6_000)
+    parts = imagenet_partition(6_000, make_spec("imagenet32", validation=5_000))
+    np.testing.assert_array_equal(parts["train"], permutation[:-5_000])
+    np.testing.assert_array_equal(parts["validation"], permutation[-5_000:])
+    other = make_spec("imagenet32", validation=5_000, split_seed=1)
+    np.testing.assert_array_equal(imagenet_partition(6_000, other)["validation"], partition(6_000, other)["validation"])
+
+
+def test_ffhq_has_the_published_splits(make_spec: Any) -> None:
+    np.random.seed(5)
+    permutation = np.random.permutation(8_000)
+    parts = ffhq256_partition(8_000, make_spec("ffhq256", validation=7_000))
+    np.testing.assert_array_equal(parts["train"], permutation[:-7_000])
+    np.testing.assert_array_equal(parts["validation"], permutation[-7_000:])
+    np.testing.assert_array_equal(parts["test"], permutation[-7_000:])
+    large = ffhq1024_partition(70_000, make_spec("ffhq1024", validation=DATASETS["ffhq1024"].validation))
+    np.testing.assert_array_equal(large["train"], np.arange(65_000))
+    for split in ("validation", "test"):
+        np.testing.assert_array_equal(large[split], np.arange(65_000, 70_000))
+
+
+@pytest.mark.parametrize("dataset", ["ffhq256", "ffhq1024"])
+def test_ffhq_can_be_split_otherwise(make_spec: Any, dataset: str) -> None:
+    spec = make_spec(dataset, validation=4)
+    parts = {split: members(spec, {"all": 20}, split) for split in ("train", "validation", "test")}
+    assert {name for name, _ in parts.values()} == {"all"}
+    np.testing.assert_array_equal(parts["validation"][1], partition(20, spec)["validation"])
+    np.testing.assert_array_equal(parts["test"][1], parts["validation"][1])
+    assert not set(parts["train"][1]) & set(parts["test"][1])
+    folders = {"train": 6, "test": 3}
+    assert members(spec, folders, "validation")[0] == "test"  # type: ignore[arg-type]
+    assert members(spec, folders, "train")[1].tolist() == list(range(6))  # type: ignore[arg-type]

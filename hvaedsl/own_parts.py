@@ -1,0 +1,71 @@
+"""Importing one's own cells, likelihoods and data sets. Nothing here is run unless the caller allows it."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class PartError(Exception):
+    """A part that cannot be imported or used: `problem`, what stands beside the reference, and the way out."""
+
+    def __init__(self, problem: str, reason: str, hint: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.reason = reason
+        self.hint = hint
+
+
+def import_part(reference: str, folders: Sequence[Path] = ()) -> object:
+    """The object `Name` of `package.module`. Raises `PartError` where there is none, or where importing it fails.
+
+    The module is looked for in `folders`, in the working directory, and where Python looks.
+    """
+    module_name, _, name = reference.partition(":")
+    places = [str(folder.resolve()) for folder in folders]
+    with _also_in([*places, str(Path.cwd())]):
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            if error.name is not None and (module_name == error.name or module_name.startswith(f"{error.name}.")):
+                looked = ", ".join(dict.fromkeys([*places, str(Path.cwd())]))
+                raise PartError(
+                    f"there is no module {error.name}",
+                    "not found",
+                    f"looked in {looked}, and where Python looks; set PYTHONPATH to its folder",
+                ) from error
+            raise PartError(f"it needs {error.name}, which is not installed", "not importable", "install it") from error
+        except Exception as error:
+            raise PartError(f"importing it fails: {told(error)}", "not importable", "mend the module") from error
+    try:
+        found: object = getattr(module, name)
+    except AttributeError:
+        hint = f"the module is {getattr(module, '__file__', module_name)}"
+        raise PartError(f"{module_name} has no {name}", "not found", hint) from None
+    return found
+
+
+def told(error: BaseException) -> str:
+    """An exception in one line: its kind, its message, and where in the part it was raised."""
+    where = ""
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        where = f" ({Path(code.co_filename).name}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}{where}" if message else f"{type(error).__name__}{where}"
+
+
+@contextmanager
+def _also_in(folders: Sequence[str]) -> Iterator[None]:
+    before = list(sys.path)
+    sys.path[:0] = folders
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path[:] = before

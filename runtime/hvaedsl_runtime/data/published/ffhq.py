@@ -1,0 +1,91 @@
+"""FFHQ (Karras et al. 2019): the array that openai/vdvae publishes at 256 pixels, or the release's PNG files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from PIL import Image
+
+from hvaedsl.errors import RunError
+from hvaedsl.ir.spec import DataSpec
+from hvaedsl_runtime.data.npy import open_npy
+from hvaedsl_runtime.data.published.image_files import Fit, image_names, part_of_files
+from hvaedsl_runtime.data.published.source import Source, found, not_there, origins_of_files, part_of_images
+
+RELEASE = "images1024x1024"
+ARRAY = "ffhq-256.npy"
+
+
+def ffhq(spec: DataSpec, root: Path) -> Source:
+    """ffhq-256.npy for 256 pixels; PNG files by number (00000.png, in one folder or in many) for 256 and 1024; or the
+    folders train/ and valid/ that openai/vdvae makes of the latter for 1024.
+
+    Images of 1024 pixels become 256 by an antialiasing bilinear filter, which openai/vdvae names as that of its array;
+    that they come out equal is not known. Raises RunError (4) for missing, damaged and wrong files.
+    """
+    if spec.resolution == 256 and (arrays := found(root, ARRAY)):
+        images = open_npy(arrays[0], spec)
+        return Source(
+            layout="ffhq-256.npy of openai/vdvae",
+            origins=origins_of_files(arrays[:1]),
+            parts={"all": part_of_images(images, spec)},
+        )
+    folder = _folder(root)
+    if spec.resolution == 1024 and (folder / "train").is_dir() and (folder / "valid").is_dir():
+        train, test = _files(folder / "train", spec), _files(folder / "valid", spec)
+        return Source(
+            layout="PNG files in the folders train and valid of openai/vdvae",
+            origins=(*train.origins, *test.origins),
+            parts={"train": train.parts["all"], "test": test.parts["all"]},
+        )
+    return _files(folder, spec)
+
+
+def fitted(resolution: int) -> Fit:
+    """A square image, resized where it is larger. Raises ValueError for one that is smaller or no square."""
+
+    def fit(image: Image.Image) -> Image.Image:
+        if image.width != image.height or image.width < resolution:
+            raise ValueError(f"found {image.width}x{image.height} pixels, wanted a square of {resolution} or more")
+        if image.width == resolution:
+            return image
+        return image.resize((resolution, resolution), Image.Resampling.BILINEAR)
+
+    return fit
+
+
+def _folder(root: Path) -> Path:
+    """The folder of images: the release's own name for it, where it is there (it has thumbnails beside it)."""
+    named = (path for path in found(root, RELEASE, "ffhq1024") if path.is_dir())
+    return next(named, root)
+
+
+def _files(folder: Path, spec: DataSpec) -> Source:
+    names, origin = image_names(folder, (".png",))
+    if not names:
+        files = f"{ARRAY}, or PNG files" if spec.resolution == 256 else "PNG files"
+        way_out = f"name the folder that holds {files} such as {RELEASE}/00000/00000.png"
+        raise not_there(spec, folder, "PNG file" if spec.resolution > 256 else f"{ARRAY} and no PNG file", way_out)
+    numbered: dict[int, str] = {}
+    for name in names:
+        number = re.search(r"(\d+)\.png$", name, re.IGNORECASE)
+        if number is None:
+            raise RunError(
+                f"{folder / name}: the name has no number, and the order of the images is that of their numbers",
+                help="name a folder with nothing in it but the images, 00000.png to 69999.png",
+                exit_code=4,
+            )
+        if (index := int(number[1])) in numbered:
+            raise RunError(
+                f"{folder / numbered[index]} and {folder / name} have the same number",
+                help=f"name the folder of one set of images, such as {RELEASE}",
+                exit_code=4,
+            )
+        numbered[index] = name
+    ordered = [numbered[index] for index in sorted(numbered)]
+    return Source(
+        layout=f"PNG files by number, {spec.resolution} pixels or resized to that bilinearly",
+        origins=(origin,),
+        parts={"all": part_of_files(folder, ordered, fitted(spec.resolution), spec)},
+    )

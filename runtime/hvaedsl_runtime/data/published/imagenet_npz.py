@@ -1,0 +1,153 @@
+"""Downsampled ImageNet as Chrabaszcz et al. (2017) publish it: npz batches with the planes of each image in one row."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from hvaedsl.errors import RunError
+from hvaedsl.ir.spec import DataSpec
+from hvaedsl_runtime.data.images import Pixels
+from hvaedsl_runtime.data.published.source import (
+    Part,
+    Source,
+    found,
+    images_at_a_time,
+    not_there,
+    origins_of_files,
+)
+
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+MEMBER = "data.npy"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One npz file; its array `data` is uint8 [count, 3 * resolution * resolution], red, green and blue plane."""
+
+    path: Path
+    count: int
+
+    def images(self, spec: DataSpec) -> Iterator[Pixels]:
+        """The images in order, uint8 [n, H, W, 3]; the array is never in memory as a whole."""
+        row = spec.channels * spec.resolution**2
+        step = images_at_a_time(spec)
+        with _damage_told(self.path), zipfile.ZipFile(self.path) as archive, archive.open(MEMBER) as member:
+            _header(member)
+            for start in range(0, self.count, step):
+                wanted = min(step, self.count - start)
+                content = member.read(wanted * row)
+                if len(content) != wanted * row:
+                    raise EOFError("the array is cut short")
+                planes = np.frombuffer(content, dtype=np.uint8)
+                yield planes.reshape(wanted, spec.channels, spec.resolution, spec.resolution).transpose(0, 2, 3, 1)
+
+
+def imagenet_npz(spec: DataSpec, root: Path) -> Source:
+    """train_data_batch_1.npz to _10.npz, in the order of their numbers, and val_data.npz, which is the test set.
+
+    Labels and mean images are left alone. Pickled batches (the same names without .npz) are refused: reading a pickle
+    can run any code. Raises RunError (4) for missing, damaged and wrong files.
+    """
+    paths = _numbered(found(root, "train_data_batch_*.npz"))
+    test = found(root, "val_data.npz")
+    if not paths or not test:
+        raise _missing(spec, root, "val_data.npz" if paths else "train_data_batch_1.npz")
+    if len(test) > 1:
+        raise _twice(test[0], test[1])
+    return Source(
+        layout="npz batches of Chrabaszcz et al. (2017)",
+        origins=origins_of_files([*paths, *test]),
+        parts={"train": _part(paths, spec), "test": _part(test, spec)},
+    )
+
+
+def _part(paths: Sequence[Path], spec: DataSpec) -> Part:
+    batches = [_batch(path, spec) for path in paths]
+
+    def images() -> Iterator[Pixels]:
+        for batch in batches:
+            yield from batch.images(spec)
+
+    return Part(sum(batch.count for batch in batches), images)
+
+
+def _batch(path: Path, spec: DataSpec) -> Batch:
+    row = spec.channels * spec.resolution**2
+    with _damage_told(path), zipfile.ZipFile(path) as archive, archive.open(MEMBER) as member:
+        shape, by_columns, dtype = _header(member)
+    if dtype != np.uint8 or by_columns or len(shape) != 2 or shape[1] != row:
+        raise RunError(
+            f"{path}: found `data` as {dtype} {list(shape)}, wanted uint8 [N, {row}]",
+            help=f"{spec.dataset} has {spec.resolution}x{spec.resolution} pixels; name the folder of its own files",
+            exit_code=4,
+        )
+    return Batch(path, shape[0])
+
+
+def _header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    """Shape, whether columns come first, and type: what stands before the values of a .npy file."""
+    match np.lib.format.read_magic(member):
+        case (1, 0):
+            return np.lib.format.read_array_header_1_0(member)
+        case (2, 0):
+            return np.lib.format.read_array_header_2_0(member)
+        case version:
+            raise ValueError(f"the array has the unknown format version {version}")
+
+
+def _numbered(paths: Sequence[Path]) -> list[Path]:
+    """By number: 10 comes behind 9."""
+    by_number: dict[int, Path] = {}
+    for path in paths:
+        if (match := re.fullmatch(r"train_data_batch_(\d+)\.npz", path.name)) is None:
+            continue
+        if (number := int(match[1])) in by_number:
+            raise _twice(by_number[number], path)
+        by_number[number] = path
+    return [by_number[number] for number in sorted(by_number)]
+
+
+def _twice(first: Path, second: Path) -> RunError:
+    return RunError(
+        f"{first} and {second} are both there",
+        help="name the folder of one data set, with each batch in it once",
+        exit_code=4,
+    )
+
+
+def _missing(spec: DataSpec, root: Path, wanted: str) -> RunError:
+    archives = found(root, f"Imagenet{spec.resolution}_*.zip")
+    pickles = [path for path in found(root, "train_data_batch_*", "val_data") if not path.suffix]
+    way_out = f"name the folder that holds train_data_batch_1.npz to _10.npz and val_data.npz: {_archives(spec)}"
+    if archives:
+        way_out = f"unpack {', '.join(path.name for path in archives)} first"
+    elif pickles:
+        way_out = f"{pickles[0]} is a Python pickle, which can run any code when it is read: get {_archives(spec)}"
+    return not_there(spec, root, wanted, way_out)
+
+
+def _archives(spec: DataSpec) -> str:
+    size = spec.resolution
+    parts = ("train",) if size < 64 else ("train_part1", "train_part2")
+    return ", ".join(f"Imagenet{size}_{part}_npz.zip" for part in (*parts, "val")) + ", unpacked"
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except UNREADABLE as error:
+        raise RunError(
+            f"{path}: found no readable npz batch with an array `data`: {error}",
+            help="get the file again",
+            exit_code=4,
+        ) from error

@@ -1,0 +1,183 @@
+"""From published files to a trained model, through the command line."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from hvaedsl.ir.spec import Likelihood
+from hvaedsl_runtime.data import open_split, preparation
+from hvaedsl_runtime.data.images import Pixels
+from hvaedsl_runtime.data.wanted import wanted_data
+
+SPEC = """hvae 1
+data {{ dataset = {dataset} {data} }}
+model {{
+  width = 4 latent = 2 encoder = {size}d{factor}, 4x1 decoder = 4x1, {size}m4 likelihood = {likelihood}
+}}
+train {{ steps = 2 batch_size = 1 learning_rate = 1e-3 eval_every = 2 seed = 3 }}
+sample {{ count = 1 }}
+"""
+
+
+@pytest.fixture
+def genuine(
+    rgb: Any, write_npz: Any, write_tar: Any, write_celeba: Any, write_pngs: Any
+) -> Callable[[str, Path], None]:
+    """Writes the published files of a data set."""
+
+    def write(dataset: str, root: Path) -> None:
+        size = int("".join(filter(str.isdigit, dataset)) or 64)
+        match dataset:
+            case "imagenet32" | "imagenet64":
+                write_npz(root / "train_data_batch_1.npz", rgb(6, size))
+                write_npz(root / "val_data.npz", rgb(2, size))
+            case "imagenet32_oord" | "imagenet64_oord":
+                write_tar(root / f"train_{size}x{size}.tar", rgb(6, size))
+                write_tar(root / f"valid_{size}x{size}.tar", rgb(2, size))
+            case "celeba":
+                write_celeba(root, "00001122")
+            case "ffhq256":
+                root.mkdir()
+                np.save(root / "ffhq-256.npy", rgb(6, 256))
+            case "ffhq1024":
+                write_pngs(root / "images1024x1024", rgb(4, 1024), "{1:05}/{0:05}.png")
+            case "folder":
+                write_pngs(root, rgb(20, 40), "{:05}.png")
+            case "mnist" | "fashion_mnist":
+                write_mnist(root / ("MNIST" if dataset == "mnist" else "FashionMNIST") / "raw", rgb)
+
+    return write
+
+
+def write_mnist(folder: Path, rgb: Any) -> None:
+    folder.mkdir(parents=True)
+    for part, count in (("train", 12), ("t10k", 5)):
+        images: Pixels = rgb(count, 28, seed=count)[..., 0]
+        header = struct.pack(">HBB3I", 0, 8, 3, *images.shape)
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(header + images.tobytes())
+        labels = struct.pack(">HBB1I", 0, 8, 1, count) + bytes(count)
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(labels)
+
+
+def write_spec(path: Path, dataset: str, data: str, size: int) -> Path:
+    likelihood = "bernoulli" if "mnist" in dataset else "mixture_of_logistics(1)"
+    path.write_text(SPEC.format(dataset=dataset, data=data, size=size, factor=size // 4, likelihood=likelihood))
+    return path
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("dataset", "size"),
+    [
+        ("imagenet32", 32),
+        ("imagenet64", 64),
+        ("imagenet32_oord", 32),
+        ("imagenet64_oord", 64),
+        ("celeba", 64),
+        ("ffhq256", 256),
+        ("folder", 16),
+        ("mnist", 32),
+    ],
+)
+def test_published_files_are_prepared_and_trained_on(
+    tmp_path: Path, command: Any, genuine: Any, monkeypatch: pytest.MonkeyPatch, dataset: str, size: int
+) -> None:
+    monkeypatch.setenv("HVAEDSL_DATA", str(tmp_path / "prepared"))
+    genuine(dataset, tmp_path / "published")
+    own = dataset == "folder"
+    options = ["--resolution", "16", "--channels", "3", "--out", tmp_path / "prepared" / "folder"] if own else []
+    code, out, err = command("data", "prepare", dataset, "--from", tmp_path / "published", *options)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{tmp_path}/prepared/{dataset}: {dataset}, {size}x{size}x")
+    assert ("warning: found" in out) is not own
+    assert command("data", "verify", tmp_path / "prepared" / dataset)[0] == 0
+    data = "validation = 2" + ("  channels = 3  resolution = 16" if own else "")
+    spec = write_spec(tmp_path / "small.hvae", dataset, data, size)
+    code, out, err = command("train", spec, "--out", tmp_path / "run", "--device", "cpu", "--threads", "1")
+    assert code == 0, err
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["test"]["raw"]["images"] > 0
+    assert command("eval", tmp_path / "run", "--device", "cpu", "--split", "validation")[0] == 0
+
+
+def test_ffhq1024_is_prepared_and_opened(
+    tmp_path: Path, command: Any, genuine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step at 1024 pixels takes more memory than a test may; the images are opened as training opens them."""
+    monkeypatch.setenv("HVAEDSL_DATA", str(tmp_path / "prepared"))
+    genuine("ffhq1024", tmp_path / "published")
+    code, out, err = command("data", "prepare", "ffhq1024", "--from", tmp_path / "published")
+    assert (code, err) == (0, "")
+    assert "warning: found 4 of 70,000 images (all)" in out
+    spec = wanted_data("ffhq1024", None, None).model_copy(update={"validation": 1})
+    sets = {split: open_split(spec, split) for split in ("train", "validation", "test")}
+    assert [len(images) for images in sets.values()] == [3, 1, 1]
+    np.testing.assert_array_equal(sets["validation"].batch([0]), sets["test"].batch([0]))
+    likelihood = Likelihood(name="mixture_of_logistics", mixtures=2)
+    x, target = preparation(spec, likelihood, sets["train"])(torch.from_numpy(sets["train"].batch([0, 2])))
+    assert x.shape == target.shape == (2, 1024, 1024, 3)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist"])
+def test_a_run_on_prepared_images_is_the_run_on_the_raw_ones(
+    tmp_path: Path, command: Any, genuine: Any, dataset: str, curve: Any
+) -> None:
+    genuine(dataset, tmp_path / "raw")
+    code, _, err = command("data", "prepare", dataset, "--from", tmp_path / "raw", "--out", tmp_path / "prepared")
+    assert code == 0, err
+    curves = []
+    for place in ("raw", "prepared"):
+        spec = write_spec(tmp_path / "small.hvae", dataset, f'path = "{tmp_path / place}"  validation = 3', 32)
+        run = tmp_path / f"run_{place}"
+        code, _, err = command("train", spec, "--out", run, "--device", "cpu", "--threads", "1")
+        assert code == 0, err
+        curves.append(curve(run))
+    assert curves[0] == curves[1]
+    assert curves[0]
+
+
+def test_mistakes_are_one_message(tmp_path: Path, command: Any) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    (folder / "file").touch()
+    for arguments, exit_code, message in (
+        (("faces", "--from", folder), 2, "no data set is called faces; to prepare are mnist"),
+        (("npy", "--from", folder), 2, "npy is arrays already"),
+        (("digits", "--from", folder), 2, "digits comes with scikit-learn"),
+        (("celeba", "--from", tmp_path / "none"), 2, "does not exist"),
+        (("celeba", "--from", folder / "file"), 2, "is a file; name the folder"),
+        (("celeba", "--from", folder, "--resolution", "32"), 2, "celeba has a shape"),
+        (("folder", "--from", folder, "--out", tmp_path / "out"), 2, "--resolution and --channels"),
+        (("folder", "--from", folder, "--resolution", "8", "--channels", "2", "--out", "o"), 2, "(1 or 3)"),
+        (("folder", "--from", folder, "--resolution", "8", "--channels", "1"), 2, "--out says where to"),
+        (("celeba", "--from", folder), 4, "found no list_eval_partition.txt"),
+    ):
+        code, _, err = command("data", "prepare", *arguments)
+        assert (code, message in " ".join(err.split())) == (exit_code, True), err
+    for name in ("show", "verify"):
+        code, _, err = command("data", name, folder)
+        assert (code, "found no prepared images" in err) == (4, True)
+
+
+def test_a_changed_byte_is_found(tmp_path: Path, command: Any, genuine: Any) -> None:
+    genuine("celeba", tmp_path / "published")
+    command("data", "prepare", "celeba", "--from", tmp_path / "published", "--out", tmp_path / "set")
+    code, out, _ = command("data", "show", tmp_path / "set")
+    assert code == 0
+    assert "train.npy: 4 images" in out
+    assert "x 15 to 163, y 40 to 188" in out
+    path = tmp_path / "set" / "test.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    code, _, err = command("data", "verify", tmp_path / "set")
+    assert code == 4
+    assert "test.npy: its checksum is" in err
