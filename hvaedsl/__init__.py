@@ -2,7 +2,7 @@
 
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.errors import SpecError
-from hvaedsl.program import Program, load, loads
+from hvaedsl.program import Plugins, Program, load, loads
 
 __version__ = "0.1.0"
-__all__ = ["Diagnostic", "Program", "SpecError", "__version__", "load", "loads"]
+__all__ = ["Diagnostic", "Plugins", "Program", "SpecError", "__version__", "load", "loads"]

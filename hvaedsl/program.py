@@ -32,8 +32,6 @@ from hvaedsl.syntax.suppression import silenced
 from hvaedsl.syntax.text import read_source
 
 if TYPE_CHECKING:
-    from torch.nn import Module
-
     from hvaedsl.lowering.module import HierarchicalVAE
 
 Overrides = Mapping[str, object]
@@ -84,22 +82,19 @@ class Program:
         """
         try:
             from hvaedsl.lowering.module import HierarchicalVAE
+            from hvaedsl.lowering.own_parts import own_class
         except ModuleNotFoundError as error:
             raise UsageError(f"a module needs {error.name}: pip install 'hvaedsl[train]'") from None
         plan = make_plan(self.bridge, self.spec.model.likelihood, self.spec.data.levels)
         own = {}
         for key, reference in own_parts(self.spec).items():
-            if key != "data.dataset":
-                own[reference] = self._own_class(key, reference)
+            if key == "data.dataset":
+                continue
+            try:
+                own[reference] = own_class(reference, self.folders)
+            except PartError as error:
+                raise SpecError([_part_fails(self.origins[key], reference, error)]) from error
         return HierarchicalVAE(plan, published_names(self.bridge), own)
-
-    def _own_class(self, key: str, reference: str) -> type[Module]:
-        from hvaedsl.lowering.own_parts import check_kind
-
-        try:
-            return check_kind(import_part(reference, self.folders), key.rpartition(".")[2])
-        except PartError as error:
-            raise SpecError([_part_fails(self.origins[key], reference, error)]) from error
 
     def resolved_text(self) -> str:
         """The resolved spec, as a text that compiles alone to the same program."""
@@ -214,26 +209,29 @@ def _measured(unit: Unit, folders: tuple[Path, ...]) -> Unit:
     references = own_parts(unit.spec)
     if not references:
         return unit
-    found: dict[str, object] = {}
     for key, reference in references.items():
         try:
-            found[key] = import_part(reference, folders)
+            import_part(reference, folders)  # the data set too, which is found by its name from now on
+            if key != "data.dataset":
+                unit = _with_cost(unit, key, reference)
         except PartError as error:
             raise SpecError([_part_fails(unit.origin(key), reference, error)]) from error
+    return unit
+
+
+def _with_cost(unit: Unit, key: str, reference: str) -> Unit:
     try:
-        from hvaedsl.lowering.own_parts import measure
+        from hvaedsl.lowering.own_parts import measure, own_class
     except ModuleNotFoundError as error:
         raise UsageError(f"measuring one's own parts needs {error.name}: pip install 'hvaedsl[train]'") from None
-    for key in ("model.cell", "model.likelihood"):
-        if key not in found:
-            continue
-        try:
-            attach = measure(unit.bridge, unit.spec.data.levels, **{key.rpartition(".")[2]: found[key]})
-        except PartError as error:
-            raise SpecError([_part_fails(unit.origin(key), references[key], error)]) from error
-        bridge = attach.run(unit.bridge)
-        unit = replace(unit, bridge=bridge, analyses=analyse(bridge))
-    return unit
+    part = own_class(reference)
+    levels = unit.spec.data.levels
+    if key == "model.cell":
+        attach = measure(unit.bridge, levels, cell=part)
+    else:
+        attach = measure(unit.bridge, levels, likelihood=part)
+    bridge = attach.run(unit.bridge)
+    return replace(unit, bridge=bridge, analyses=analyse(bridge))
 
 
 def _part_fails(span: Span, reference: str, error: PartError) -> Diagnostic:

@@ -16,7 +16,7 @@ from rich.console import Console
 from hvaedsl.catalog import KINDS
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.errors import SpecError
-from hvaedsl.program import compile_source
+from hvaedsl.program import Plugins, compile_source
 from hvaedsl.report.explain import explanation
 from hvaedsl.report.full import print_full
 from hvaedsl.span import Source
@@ -75,12 +75,24 @@ def unknown_key_override(_: Path) -> tuple[Diagnostic, ...]:
     return compiled(Source("HV218.hvae", KINDS["HV218"].good), sets={"model.widht": "3"})
 
 
+def part_that_fails(folder: Path) -> tuple[Diagnostic, ...]:
+    text = KINDS["HV220"].good.replace("my_parts:MyCell", "part_without_generate:MyCell")
+    source = snippet(folder, "HV220", text)
+    (folder / "project" / "part_without_generate.py").write_text(
+        "from torch import nn\n\n\nclass MyCell(nn.Module):\n"
+        "    def __init__(self, channels, mid_channels, latent, kernel):\n        super().__init__()\n\n"
+        "    def forward(self, state, activation, noise):\n        return state, noise\n"
+    )
+    return compiled(source, plugins=Plugins())
+
+
 MADE: dict[str, Callable[[Path], tuple[Diagnostic, ...]]] = {
     "HV107": not_utf8,
     "HV108": too_large,
     "HV117": too_many_tokens,
     "HV209": unknown_constant_override,
     "HV218": unknown_key_override,
+    "HV220": part_that_fails,
 }
 
 

@@ -17,6 +17,8 @@ ANALYSES: Mapping[str, str] = {
     "temperatures": "Images from the prior at several temperatures, from the same noise.",
     "partial-posteriors": "Some latents from the posterior, the others from the prior, by three masks.",
     "reconstructions": "Images beside what the model makes of their latents.",
+    "projections": "Images projected onto the resolutions, the energy that each keeps, and Theorem 2 on them.",
+    "discarded": "The share of the encoder's activations that each pooling drops, trained and initial.",
     "curves": "Likelihood and collapsed layers over the steps of a run.",
 }
 

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from hvaedsl.errors import UsageError
 
-TRAIN_PACKAGES = ("torch", "torchvision", "numpy", "PIL", "sklearn")
+TRAIN_PACKAGES = ("torch", "torchvision", "numpy", "PIL", "sklearn", "scipy", "pywt")
 
 DRAWING_PACKAGES = ("matplotlib", "jinja2")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from hvaedsl.cli.options import Lets, Sets, pairs
+from hvaedsl.cli.options import Lets, PluginsFlag, Sets, allowed_plugins, pairs
 
 
 def lint(
@@ -14,6 +14,7 @@ def lint(
     output_format: Annotated[
         Literal["full", "json"], typer.Option("--output-format", help="How findings are printed.")
     ] = "full",
+    plugins: PluginsFlag = False,
     sets: Sets = None,
     lets: Lets = None,
 ) -> None:
@@ -30,7 +31,12 @@ def lint(
     from hvaedsl.spec_files import lint_files, spec_files
 
     files = [file for path in paths for file in spec_files(path)]
-    found = lint_files(files, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"))
+    found = lint_files(
+        files,
+        sets=pairs(sets, "--set"),
+        lets=pairs(lets, "--let"),
+        plugins=lambda file: allowed_plugins(plugins, file),
+    )
     if output_format == "json":
         typer.echo(to_json(found))
     elif found:

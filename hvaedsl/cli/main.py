@@ -9,11 +9,14 @@ from typing import Annotated, NoReturn
 import typer
 
 from hvaedsl.cli.analyze import app as analyze
+from hvaedsl.cli.check_theory import check_theory
 from hvaedsl.cli.compare import compare
 from hvaedsl.cli.compile import compile_spec
+from hvaedsl.cli.convert import convert
 from hvaedsl.cli.data import data
 from hvaedsl.cli.eval import evaluate
 from hvaedsl.cli.explain import explain
+from hvaedsl.cli.fmt import fmt
 from hvaedsl.cli.lint import lint
 from hvaedsl.cli.report import report
 from hvaedsl.cli.sample import sample
@@ -32,11 +35,14 @@ app = typer.Typer(
 app.command("compile")(compile_spec)
 app.command()(show)
 app.command()(lint)
+app.command()(fmt)
 app.command()(table)
 app.command()(explain)
 app.command()(train)
 app.command("eval")(evaluate)
 app.command()(sample)
+app.command()(convert)
+app.command()(check_theory)
 app.add_typer(analyze, name="analyze")
 app.command()(report)
 app.command()(compare)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hvaedsl.errors import UsageError
+
+if TYPE_CHECKING:
+    from hvaedsl.program import Plugins
 
 SpecPath = Annotated[str, typer.Argument(metavar="SPEC", help="A .hvae file, or the name of a shipped spec.")]
 Sets = Annotated[
@@ -17,6 +21,23 @@ Sets = Annotated[
 Lets = Annotated[
     list[str] | None, typer.Option("--let", metavar="NAME=N", help="Override a constant, e.g. --let n=20. Repeatable.")
 ]
+
+PluginsFlag = Annotated[
+    bool,
+    typer.Option(
+        "--plugins",
+        help="Import cells, likelihoods and data sets of one's own, to check and count them; or plugins = true in the "
+        "project's [tool.hvaedsl].",
+    ),
+]
+
+
+def allowed_plugins(flag: bool, path: str) -> Plugins | None:
+    """Leave to import one's own parts, by the flag or by the configuration of the project that a spec belongs to."""
+    from hvaedsl.configuration import configuration_of
+    from hvaedsl.program import Plugins
+
+    return Plugins() if flag or configuration_of(Path(path).parent).plugins else None
 
 
 def pairs(given: Sequence[str] | None, flag: str) -> dict[str, str]:

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from hvaedsl.cli.options import Lets, Sets, pairs
+from hvaedsl.cli.options import Lets, PluginsFlag, Sets, allowed_plugins, pairs
 
 
 def table(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Spec files, or folders of them.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    plugins: PluginsFlag = False,
     sets: Sets = None,
     lets: Lets = None,
 ) -> None:
@@ -29,7 +30,12 @@ def table(
     from hvaedsl.spec_files import load_models, spec_files
 
     files = [file for path in paths for file in spec_files(path)]
-    programs, errors = load_models(files, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"))
+    programs, errors = load_models(
+        files,
+        sets=pairs(sets, "--set"),
+        lets=pairs(lets, "--let"),
+        plugins=lambda file: allowed_plugins(plugins, file),
+    )
     models = [(program.spec, program.cost) for program in programs]
     if as_json:
         typer.echo(model_table_json(models))

@@ -328,7 +328,7 @@ def _take(rest: dict[str, Tensor], names: tuple[str, ...], parameter: Tensor) ->
     for name, other in given.items():
         if other.shape != parameter.shape:
             raise ValueError(f"{name} has shape {list(other.shape)}, the model has {list(parameter.shape)}")
-        if not torch.equal(other, value):
+        if other is not value and not torch.equal(other, value):
             raise ValueError(f"{name} and {names[0]} belong to one shared block and disagree")
     return value
 

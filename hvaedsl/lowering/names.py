@@ -113,6 +113,34 @@ def published_names(bridge: Bridge) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def published_parameters(bridge: Bridge) -> dict[str, str]:
+    """Every parameter of the published code's model, in its order, and which of ours it is; that of a shared block
+    once for each application.
+
+    The order is that of the code's `parameters()`: its optimiser numbers its state so. Empty where a block's cell is
+    not in the published code.
+    """
+    found = [(name, ours) for ours, names in published_names(bridge).items() for name in names]
+    return dict(sorted(found, key=lambda pair: _published_place(pair[0])))  # stable: inside a block our order is theirs
+
+
+# As torch walks the published modules: a module's own parameters stand before those of the modules inside it.
+_PUBLISHED_ORDER = (
+    "encoder.in_conv",
+    "encoder.enc_blocks",
+    "decoder.gain",
+    "decoder.bias",
+    "decoder.dec_blocks",
+    "decoder.bias_xs",
+    "decoder.out_net",
+)
+
+
+def _published_place(name: str) -> tuple[int, int]:
+    stack, part, *rest = name.split(".")
+    return _PUBLISHED_ORDER.index(f"{stack}.{part}"), int(rest[0]) if rest and rest[0].isdigit() else 0
+
+
 def _path(op: Operation) -> str:
     match op:
         case Stem():

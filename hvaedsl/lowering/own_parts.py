@@ -6,7 +6,8 @@ What is found goes into the cost; what is wrong is said before a model is built.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -18,31 +19,32 @@ from hvaedsl.ir.own_parts import Measured, is_own
 from hvaedsl.lowering.construction import own_cell, own_likelihood
 from hvaedsl.nn.fourier import CellFeatures
 from hvaedsl.nn.protocols import PixelLikelihood, TopDownCell
-from hvaedsl.own_parts import PartError, told
+from hvaedsl.own_parts import PartError, import_part, told
 from hvaedsl.passes.measuring import Attach, cell_shape
 
 _META = torch.device("meta")
 
 
-def check_kind(part: object, what: str) -> type[nn.Module]:
-    """The part as a module class. Raises `PartError` for anything else."""
+def own_class(reference: str, folders: Sequence[Path] = ()) -> type[nn.Module]:
+    """The class of one's own cell or likelihood. Raises `PartError` where there is none."""
+    part = import_part(reference, folders)
     if not (inspect.isclass(part) and issubclass(part, nn.Module)):
-        raise PartError(f"{what} is a class of torch modules, and this is none", "not a module class", "see the docs")
+        raise PartError("it is no class of torch modules", f"a {type(part).__name__}", "derive it from torch.nn.Module")
     return part
 
 
-def measure(bridge: Bridge, levels: int, *, cell: object | None = None, likelihood: object | None = None) -> Attach:
+def measure(
+    bridge: Bridge, levels: int, *, cell: type[nn.Module] | None = None, likelihood: type[nn.Module] | None = None
+) -> Attach:
     """Measure one's own cell and likelihood, where there are some. Raises `PartError` for what cannot be used."""
     cells = {}
     if cell is not None:
-        kind = check_kind(cell, "a cell")
         for op in bridge.operations:
             if isinstance(op, TopDownBlock) and is_own(op.cell) and cell_shape(op) not in cells:
-                cells[cell_shape(op)] = _measure_cell(kind, op)
+                cells[cell_shape(op)] = _measure_cell(cell, op)
     measured = None
     if likelihood is not None:
-        kind = check_kind(likelihood, "a likelihood")
-        measured = _measure_likelihood(kind, bridge.head, levels)
+        measured = _measure_likelihood(likelihood, bridge.head, levels)
     return Attach(cells, measured)
 
 

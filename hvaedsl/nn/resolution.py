@@ -112,11 +112,11 @@ def wavelet_analysis(wavelet: str, resolution: int, factor: int) -> Tensor:
 
     if factor < 2 or factor & (factor - 1) or resolution % factor:
         raise ValueError(f"a wavelet goes from {resolution} by powers of 2 that divide it, not by {factor}")
-    matrix = torch.eye(resolution, dtype=torch.float64).numpy()
+    matrix = torch.eye(resolution, dtype=torch.float64, device="cpu").numpy()
     while factor > 1:
         matrix, _ = pywt.dwt(matrix, wavelet, mode="periodization", axis=0)
         factor //= 2
-    return torch.tensor(matrix)
+    return torch.tensor(matrix, device="cpu")
 
 
 def pad_channels(x: Tensor, channels: int) -> Tensor:

@@ -17,5 +17,10 @@ def silenced(item: Diagnostic) -> bool:
 
 def ignored_codes(source: Source, line: int) -> frozenset[str]:
     """The codes that a line silences, counted from 1."""
-    found = _IGNORE.search(source.line(line))
+    return codes_in(source.line(line))
+
+
+def codes_in(text: str) -> frozenset[str]:
+    """The codes that one line of text silences."""
+    found = _IGNORE.search(text)
     return frozenset(re.split(r"\s*,\s*", found[1])) if found else frozenset()

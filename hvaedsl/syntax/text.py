@@ -19,18 +19,28 @@ def read_source(path: Path, name: str | None = None) -> Source:
     large or not UTF-8 text.
     """
     shown = name or str(path)
+    return decode(read_bytes(path, shown), shown, path)
+
+
+def read_bytes(path: Path, shown: str) -> bytes:
+    """What a spec file holds. Raises `UsageError` as `read_source` does, `SpecError` (HV108) where it is too large."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             raise UsageError(f"{shown}: not a file")
-        if found.st_size > MAX_FILE_BYTES:
-            span = Source(shown, "", path).span(0, 0)
-            raise SpecError([FileTooLarge(span=span, size=found.st_size, limit=MAX_FILE_BYTES)])
-        return decode(path.read_bytes(), shown, path)
+        refuse_large(found.st_size, shown, path)
+        return path.read_bytes()
     except OSError as error:
         raise UsageError(f"{shown}: {(error.strerror or str(error)).lower()}") from None
     except ValueError as error:  # a NUL in the path itself
         raise UsageError(f"{shown!r}: {error}") from None
+
+
+def refuse_large(size: int, name: str, path: Path | None = None) -> None:
+    """Raise `SpecError` (HV108) where a text of this many bytes is larger than a spec may be."""
+    if size > MAX_FILE_BYTES:
+        span = Source(name, "", path).span(0, 0)
+        raise SpecError([FileTooLarge(span=span, size=size, limit=MAX_FILE_BYTES)])
 
 
 def decode(data: bytes, name: str, path: Path | None = None) -> Source:

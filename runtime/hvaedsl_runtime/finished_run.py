@@ -12,7 +12,7 @@ from torch import Tensor
 import hvaedsl
 from hvaedsl.errors import RunError
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
-from hvaedsl.program import Program
+from hvaedsl.program import Plugins, Program
 from hvaedsl_runtime.checkpoint import Checkpoint, load_checkpoint
 from hvaedsl_runtime.data import Preparation, Split, open_split
 from hvaedsl_runtime.distributed import DeviceName, Processes, choose_device
@@ -44,7 +44,7 @@ class FinishedRun:
         if not path.is_dir():
             raise RunError(f"{path}: no such folder", help="name a folder that hvaedsl train wrote", exit_code=5)
         checkpoint = load_checkpoint(folder.checkpoint)
-        program = hvaedsl.loads(checkpoint.spec, path=folder.spec)
+        program = hvaedsl.loads(checkpoint.spec, path=folder.spec, plugins=Plugins(folder.part_folders()))
         set_matrix_precision(program.spec.train.precision)
         return cls(folder, program, checkpoint, choose_device(device))
 

@@ -42,7 +42,10 @@ def launch(program: Program, settings: RunSettings, processes: int) -> None:
             help="--device cpu runs so many processes on the CPU",
             exit_code=6,
         )
-    start_workers(WorkerTask(name=program.name, spec=program.resolved_text(), settings=settings), processes)
+    task = WorkerTask(
+        name=program.name, spec=program.resolved_text(), settings=settings, folders=(*program.folders, Path.cwd())
+    )
+    start_workers(task, processes)
 
 
 def start_workers(task: WorkerTask, processes: int) -> None:

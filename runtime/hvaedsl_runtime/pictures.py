@@ -52,14 +52,14 @@ def reconstruct(model: HierarchicalVAE, evaluator: Evaluator, indices: list[int]
 
 def samples_for_display(samples: Tensor, spec: Spec) -> Tensor:
     """Samples, uint8 [N, H, W, C], as float in [0, 1]: binary images hold 0 and 255, the others levels from 0."""
-    brightest = 255 if spec.model.likelihood.name == "bernoulli" else spec.data.levels - 1
+    brightest = 255 if spec.data.binarize != "none" else spec.data.levels - 1
     return samples.float() / brightest
 
 
 def targets_for_display(targets: Tensor, spec: Spec) -> Tensor:
     """Images on the scale of the targets, [N, H, W, C] in [-1, 1] or {0, 1}, as float in [0, 1]."""
     targets = targets.float().cpu()
-    return targets if spec.model.likelihood.name == "bernoulli" else (targets + 1) / 2
+    return targets if spec.data.binarize != "none" else (targets + 1) / 2
 
 
 def save_samples(path: Path, samples: Tensor, spec: Spec) -> None:

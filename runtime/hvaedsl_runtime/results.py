@@ -23,7 +23,7 @@ def histogram_baseline(spec: Spec, train: ImageSet, test: ImageSet) -> float | N
 
     None where it would say nothing (binary or 5-bit images) or take long (many images, or images in single files).
     """
-    comparable = spec.model.likelihood.name != "bernoulli" and spec.model.likelihood.bits is None
+    comparable = spec.data.binarize == "none" and spec.model.likelihood.bits is None
     cheap = spec.data.dataset != "folder" and (len(train) + len(test)) * prod(train.shape) <= CHEAP_TO_COUNT
     return histogram_baseline_bits_per_dim(train, test) if comparable and cheap else None
 

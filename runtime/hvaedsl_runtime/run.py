@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import hvaedsl
 from hvaedsl.errors import RunError
-from hvaedsl.ir.spec import DataSpec
+from hvaedsl.ir.spec import DataSpec, own_parts
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl.program import Program
 from hvaedsl_runtime.batches import TrainingBatches
@@ -178,7 +179,8 @@ class TrainingRun:
             # Before anything is written: it may fail for want of a login.
             config = self.program.spec.model_dump(mode="json")
             run = start_wandb(self.settings.wandb, self.folder.path, self.program.name, config)
-            self.folder.begin(self.program.name, self.program.resolved_text())
+            folders = (*self.program.folders, Path.cwd()) if own_parts(self.program.spec) else ()
+            self.folder.begin(self.program.name, self.program.resolved_text(), folders)
             metrics = MetricsLog(self.folder.metrics, self.state.step, run)
         display = TrainingDisplay(
             steps=self.training.steps,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,8 +89,18 @@ class RunFolder:
                 exit_code=5,
             ) from error
 
-    def begin(self, name: str, spec_text: str) -> None:
-        """Create the folder, or take over the one there is, and write the model's name and the spec."""
+    def part_folders(self) -> tuple[Path, ...]:
+        """Where modules of one's own parts were looked for when the run began; empty where there are none."""
+        try:
+            return tuple(map(Path, json.loads(self.identity.read_text(encoding="utf-8"))["part_folders"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return ()
+
+    def begin(self, name: str, spec_text: str, part_folders: Sequence[Path] = ()) -> None:
+        """Create the folder, or take over the one there is, and write the model's name and the spec.
+
+        `part_folders`, of a spec with parts of one's own, are written down: the run folder does not hold their modules.
+        """
         for folder in (self.path, self.checkpoint.parent, self.path / "samples", self.path / "reconstructions"):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +108,8 @@ class RunFolder:
                 raise RunError(
                     f"cannot create the folder {folder}: {error.strerror}", help="name another with --out", exit_code=5
                 ) from None
-        self.write_json(self.identity, {"name": name})
+        folders = {"part_folders": list(map(str, part_folders))} if part_folders else {}
+        self.write_json(self.identity, {"name": name, **folders})
         write_whole(self.spec, spec_text)
 
     def write_json(self, path: Path, content: Mapping[str, Any]) -> None:

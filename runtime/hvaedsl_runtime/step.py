@@ -86,13 +86,7 @@ class TrainingStep:
         for name in without_gradient:
             model.get_parameter(name).requires_grad_(False)
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.optimizer = torch.optim.AdamW(
-            self._parameters,
-            lr=training.learning_rate,
-            betas=training.betas,
-            eps=ADAMW_EPS,
-            weight_decay=training.weight_decay,
-        )
+        self.optimizer = make_optimizer(self._parameters, training)
         model.recompute_every = training.recompute_every
         self._loss: nn.Module = LossModule(model, Objective(training.kl, training.seed))
         if processes.world_size > 1:
@@ -125,6 +119,17 @@ class TrainingStep:
             group["lr"] = learning_rate
         self.optimizer.step()
         self.ema.update(self.model)
+
+
+def make_optimizer(parameters: Sequence[nn.Parameter], training: TrainingSpec) -> torch.optim.AdamW:
+    """AdamW with weight decay on every parameter, as the spec sets it."""
+    return torch.optim.AdamW(
+        parameters,
+        lr=training.learning_rate,
+        betas=training.betas,
+        eps=ADAMW_EPS,
+        weight_decay=training.weight_decay,
+    )
 
 
 def is_applied(gradient_norm: float, skip_above: float | None) -> bool:

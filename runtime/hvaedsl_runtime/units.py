@@ -34,7 +34,7 @@ def dimensions(spec: Spec) -> int:
 
 
 def reporting_unit(spec: Spec) -> Unit:
-    """Nats per image under a Bernoulli likelihood, as is usual for binarised MNIST; else bits per dimension."""
-    if spec.model.likelihood.name == "bernoulli":
+    """Nats per image of binary images, as is usual for binarised MNIST; else bits per dimension."""
+    if spec.data.binarize != "none":
         return Unit("nats_per_image", float(dimensions(spec)))
     return Unit("bits_per_dim", 1 / NATS_PER_BIT)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 import hvaedsl
 from hvaedsl.errors import RunError, UsageError
+from hvaedsl.program import Plugins
 from hvaedsl_runtime.loop import train
 from hvaedsl_runtime.settings import RunSettings
 
@@ -28,6 +29,7 @@ class WorkerTask(BaseModel):
     name: str
     spec: str
     settings: RunSettings
+    folders: tuple[Path, ...] = ()  # of the modules of one's own parts
 
 
 def main(path: Path) -> int:
@@ -36,7 +38,7 @@ def main(path: Path) -> int:
     if task.settings.threads is None:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ["LOCAL_WORLD_SIZE"])))
     try:
-        train(hvaedsl.loads(task.spec, path=f"{task.name}.hvae"), task.settings)
+        train(hvaedsl.loads(task.spec, path=f"{task.name}.hvae", plugins=Plugins(task.folders)), task.settings)
     except RunError as error:
         report(str(error), error.help, error.exit_code)
         return error.exit_code

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from hvaedsl_runtime.analysis import curves, kl, partial_posteriors, reconstructions, state_norms, temperatures
+from hvaedsl_runtime.analysis import (
+    curves,
+    discarded,
+    kl,
+    partial_posteriors,
+    projections,
+    reconstructions,
+    state_norms,
+    temperatures,
+)
 from hvaedsl_runtime.analysis.base import Analysis
 
 ANALYSES: tuple[Analysis, ...] = (
@@ -11,6 +20,8 @@ ANALYSES: tuple[Analysis, ...] = (
     temperatures.ANALYSIS,
     partial_posteriors.ANALYSIS,
     reconstructions.ANALYSIS,
+    projections.ANALYSIS,
+    discarded.ANALYSIS,
     curves.ANALYSIS,
 )
 

@@ -4,7 +4,7 @@ from hvaedsl_runtime.data.baseline import histogram_baseline_bits_per_dim
 from hvaedsl_runtime.data.images import ImageSet, Split
 from hvaedsl_runtime.data.opening import has_validation, open_split
 from hvaedsl_runtime.data.places import located
-from hvaedsl_runtime.data.preparation import Preparation, preparation
+from hvaedsl_runtime.data.preparation import Preparation, preparation, published_preparation
 from hvaedsl_runtime.data.seeded import fixed_uniform, index_stream
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "located",
     "open_split",
     "preparation",
+    "published_preparation",
 ]

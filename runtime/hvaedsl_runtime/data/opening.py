@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hvaedsl.errors import RunError
+from hvaedsl.ir.own_parts import is_own
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.digits import digits
 from hvaedsl_runtime.data.folder import folder, has_validation_folder
 from hvaedsl_runtime.data.images import ImageSet, Split
 from hvaedsl_runtime.data.npy import has_validation_file, npy
+from hvaedsl_runtime.data.own import own_images
 from hvaedsl_runtime.data.places import not_found
 from hvaedsl_runtime.data.prepared import find_prepared
 from hvaedsl_runtime.data.torchvision_sets import torchvision_set
@@ -38,6 +40,8 @@ def has_validation(spec: DataSpec) -> bool:
     Raises RunError (4) where the system refuses to look.
     """
     with _refusals_explained(spec):
+        if is_own(spec.dataset):
+            return spec.validation > 0
         if spec.dataset not in ALREADY_ARRAYS and (prepared := find_prepared(spec)) is not None:
             return spec.validation > 0 or prepared.has_validation
         match spec.dataset:
@@ -63,6 +67,8 @@ def _refusals_explained(spec: DataSpec) -> Iterator[None]:
 
 
 def _open(spec: DataSpec, split: Split, *, download: bool) -> ImageSet:
+    if is_own(spec.dataset):
+        return own_images(spec, split)
     if spec.dataset not in ALREADY_ARRAYS and (prepared := find_prepared(spec)) is not None:
         return prepared.split(spec, split)
     match spec.dataset:

@@ -106,21 +106,12 @@ def preparation(
     """
     if train.split != "train":
         raise ValueError(f"the statistics are those of the train split, not of {train.split}")
-    if (likelihood.name == "bernoulli") != (data.binarize != "none"):
-        raise ValueError(f"the likelihood {likelihood} does not go with data.binarize = {data.binarize}")
-    if likelihood.bits is not None and data.levels != MAXIMUM_LEVELS:
-        raise ValueError(f"bits = {likelihood.bits} quantises images of {MAXIMUM_LEVELS} levels, not {data.levels}")
-    published = DATASETS.get(data.dataset)
-    if (
-        data.binarize == "none"
-        and published is not None
-        and published.shift is not None
-        and published.scale is not None
-    ):
-        shift, scale = published.shift, published.scale
-    else:
-        mean, std = mean_and_std(train.counted_levels(), data.binarize)
-        shift, scale = -mean, 1 / std if std > 0 else 1.0
+    _check_target(data, likelihood)
+    published = published_preparation(data, likelihood, data.dataset, image_features=image_features)
+    if published is not None:
+        return published
+    mean, std = mean_and_std(train.counted_levels(), data.binarize)
+    shift, scale = -mean, 1 / std if std > 0 else 1.0
     return Preparation(
         shift=shift,
         scale=scale,
@@ -129,6 +120,38 @@ def preparation(
         bits=likelihood.bits,
         image_features=image_features,
     )
+
+
+def published_preparation(
+    data: DataSpec, likelihood: Likelihood, dataset: str, *, image_features: tuple[int, ...] = ()
+) -> Preparation | None:
+    """With the published shift and scale of a data set, by its name; reads no image.
+
+    The images themselves may lie elsewhere, as `npy`. None where the set has no such constants, or where they say
+    nothing of the images: binarised ones, or of other than 256 levels. Raises ValueError for a likelihood that does not
+    fit the binarisation.
+    """
+    _check_target(data, likelihood)
+    constants = DATASETS.get(dataset)
+    if data.binarize != "none" or constants is None or constants.shift is None or constants.scale is None:
+        return None
+    if data.levels != constants.levels:
+        return None
+    return Preparation(
+        shift=constants.shift,
+        scale=constants.scale,
+        levels=data.levels,
+        binarize=data.binarize,
+        bits=likelihood.bits,
+        image_features=image_features,
+    )
+
+
+def _check_target(data: DataSpec, likelihood: Likelihood) -> None:
+    if likelihood.name != "own" and (likelihood.name == "bernoulli") != (data.binarize != "none"):
+        raise ValueError(f"the likelihood {likelihood} does not go with data.binarize = {data.binarize}")
+    if likelihood.bits is not None and data.levels != MAXIMUM_LEVELS:
+        raise ValueError(f"bits = {likelihood.bits} quantises images of {MAXIMUM_LEVELS} levels, not {data.levels}")
 
 
 def mean_and_std(counts: npt.NDArray[np.int64], binarize: Binarize = "none") -> tuple[float, float]:

@@ -1,0 +1,48 @@
+"""`hvaedsl check-theory`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from hvaedsl.cli.extras import require_train
+
+
+def check_theory(
+    run: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Check on the images and the model of a run folder; else on digits."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="S", help="Of everything that is drawn.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    device: Annotated[
+        Literal["cpu", "cuda"] | None,
+        typer.Option(help="Where a run's model computes; else a GPU where there is one."),
+    ] = None,
+) -> None:
+    """Check the paper's Theorems 2, 3, 5 and B.4 in numbers, beside controls that must fail.
+
+    Exit code 0 where all hold, 1 where one does not. What is checked, and what is not: docs/theory.md.
+
+    Example: [bold]hvaedsl check-theory --run runs/digits[/]
+    """
+    require_train("check-theory")
+    from rich.console import Console
+
+    from hvaedsl_runtime.finished_run import FinishedRun
+    from hvaedsl_runtime.theory.checks import all_checks
+    from hvaedsl_runtime.theory.material import digits_material, run_material
+    from hvaedsl_runtime.theory.report import WIDTH, checks_json, checks_report
+
+    material = digits_material(seed) if run is None else run_material(FinishedRun.open(run, device), seed)
+    checks = list(all_checks(material, seed))
+    if as_json:
+        typer.echo(checks_json(material.source, checks))
+    else:
+        console = Console(highlight=False)
+        console.width = max(console.width, WIDTH)
+        console.print(checks_report(material.source, checks))
+    if not all(check.holds for check in checks):
+        raise typer.Exit(1)

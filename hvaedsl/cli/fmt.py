@@ -1,0 +1,57 @@
+"""`hvaedsl fmt`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from hvaedsl.errors import CompilerBug, UsageError
+
+
+def fmt(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Spec files, folders of them, or - for standard input.")
+    ],
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 if a file would change.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Like --check, and print what would change.")] = False,
+) -> None:
+    """Format specs in place: one style, comments kept, the model unchanged.
+
+    A file that does not parse is left as it is, and its mistakes are shown (exit code 1). Of a folder every .hvae file
+    is taken that .gitignore does not leave out. Standard input is written to standard output.
+
+    Example: [bold]hvaedsl fmt --check specs/[/]
+    """
+    from rich.console import Console
+
+    from hvaedsl.fmt.files import format_bytes, format_files, rewrite, summary, unified_diff
+    from hvaedsl.report.full import print_full
+    from hvaedsl.spec_files import spec_files
+    from hvaedsl.syntax.text import MAX_FILE_BYTES
+
+    stdin, write = "-" in paths, not (check or diff)
+    if stdin and len(paths) > 1:
+        raise UsageError("standard input (-) is formatted alone")
+    if stdin:
+        found = [format_bytes(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), "<stdin>")]
+    else:
+        found = format_files(file for path in paths for file in spec_files(path))
+    for item in found:
+        if item.diagnostics:
+            print_full(item.diagnostics, Console(stderr=True))
+        elif diff:
+            typer.echo(unified_diff(item), nl=False)
+        elif stdin and write and not item.bug:
+            typer.echo(item.after, nl=False)
+        elif item.changed and not stdin:
+            if write:
+                rewrite(item)
+            typer.echo(f"{'reformatted' if write else 'would reformat'} {item.name}")
+    if not stdin:
+        typer.echo(summary(found, "reformatted" if write else "would be reformatted"), err=diff)
+    if bugs := [item.bug for item in found if item.bug]:
+        raise CompilerBug("; ".join(bugs))
+    mistakes = any(item.diagnostics for item in found)
+    raise typer.Exit(1 if mistakes or (not write and any(item.changed for item in found)) else 0)

@@ -1,0 +1,87 @@
+"""The tokens of a text with what the parser leaves out: comments, blank lines, and what a line's comment silences."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from hvaedsl.span import Source
+from hvaedsl.syntax.grammar import hvae_parser
+from hvaedsl.syntax.suppression import codes_in
+
+_LINE_BREAK = re.compile(r"\r\n?|\n")
+_TRIVIA = re.compile(r"#[^\r\n]*|\r\n?|\n")
+END = "$END"
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """One comment, from its `#`, without white space at its end."""
+
+    text: str
+    own_line: bool  # nothing stands before it on its line
+    blank_before: bool  # the line above it is empty
+
+
+@dataclass(frozen=True, slots=True)
+class Lexeme:
+    """One token and what stands between it and the token before; the last one, `END`, is empty."""
+
+    kind: str
+    text: str
+    start: int  # code points from the beginning of the source
+    line: int  # counted from 1; a lone carriage return ends a line too
+    comments: tuple[Comment, ...]
+    blank_before: bool  # the line above it, or above its last comment's line, is empty
+    silenced: frozenset[str] = frozenset()  # the codes that a comment on its line silences
+
+
+def lexemes(source: Source) -> list[Lexeme]:
+    """All tokens of a source that has been parsed without a mistake."""
+    read = list(_read(source))
+    return [
+        Lexeme(item.kind, item.text, item.start, item.line, item.comments, item.blank_before, codes)
+        for item, codes in zip(read, _silenced(read), strict=True)
+    ]
+
+
+def _read(source: Source) -> Iterator[Lexeme]:
+    end, line = 0, 1
+    for token in hvae_parser().lex(source.text):
+        assert token.start_pos is not None
+        assert token.end_pos is not None
+        between = source.text[end : token.start_pos]
+        line += len(_LINE_BREAK.findall(between))
+        yield Lexeme(token.type, str(token), token.start_pos, line, *_trivia(between, first=end == 0))
+        end = token.end_pos
+    between = source.text[end:]
+    line += len(_LINE_BREAK.findall(between))
+    yield Lexeme(END, "", len(source.text), line, *_trivia(between, first=end == 0))
+
+
+def _trivia(between: str, *, first: bool) -> tuple[tuple[Comment, ...], bool]:
+    """The comments between two tokens, and whether the line above the second token is empty."""
+    comments: list[Comment] = []
+    breaks = 1 if first else 0
+    for found in _TRIVIA.finditer(between):
+        if found[0].startswith("#"):
+            comments.append(Comment(found[0].rstrip(), own_line=breaks > 0, blank_before=breaks > 1))
+            breaks = 0
+        else:
+            breaks += 1
+    return tuple(comments), breaks > 1
+
+
+def _silenced(read: list[Lexeme]) -> Iterator[frozenset[str]]:
+    """For each token what its line silences. A string may hold what looks like such a comment, and then it is one."""
+    lines: defaultdict[int, set[str]] = defaultdict(set)
+    for item, after in pairwise(read):
+        if item.kind == "STRING":
+            lines[item.line] |= codes_in(item.text)
+        if after.comments and not after.comments[0].own_line:
+            lines[item.line] |= codes_in(after.comments[0].text)
+    for item in read:
+        yield frozenset(lines[item.line]) if item.line in lines else frozenset()

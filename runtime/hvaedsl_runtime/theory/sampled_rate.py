@@ -1,0 +1,89 @@
+"""B.4: the rate estimated from M of L layers, S = (L / M) * the sum of their KL; at fixed noise only the choice varies.
+
+Falck, Williams et al. 2022, Appendix B.4. Its mean is the full rate and its gradient's mean the full gradient, with
+and without replacement. Its variance is (L^2 / M) Var_l(KL_l) with replacement, and that times (L - M) / (L - 1)
+without [derived here]; training draws without (`train.kl.sampled_layers`). Var_l divides by L.
+
+It saves little time: the state needs every layer's posterior, prior and z, and only the sum is shorter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from hvaedsl.ir.spec import KLSpec
+from hvaedsl_runtime.objective import Objective, sampled_rate
+
+Estimate = Callable[[Tensor, Tensor], Tensor]  # kl_nats [L, B] and layers [M] -> [B]
+
+
+def choices(depth: int, count: int) -> list[Tensor]:
+    """Every choice of `count` of `depth` layers without replacement, each [count]."""
+    return [torch.tensor(layers) for layers in combinations(range(depth), count)]
+
+
+def mean_errors(
+    kl_nats: Tensor, parameters: Sequence[Tensor], count: int, estimate: Estimate = sampled_rate
+) -> tuple[float, float]:
+    """How far the mean over all choices is from the full rate, and its gradient from the full gradient.
+
+    kl_nats is [L, B], with a graph to the parameters; in units of max(1, norm of the full one).
+    """
+    of_layers = choices(len(kl_nats), count)
+    full = kl_nats.sum(dim=0)
+    full_gradient = _gradient(full.sum(), parameters)
+    mean, gradient = torch.zeros_like(full), torch.zeros_like(full_gradient)
+    for layers in of_layers:
+        value = estimate(kl_nats, layers)
+        mean = mean + value.detach() / len(of_layers)
+        gradient += _gradient(value.sum(), parameters) / len(of_layers)
+    return _distance(mean, full.detach()), _distance(gradient, full_gradient)
+
+
+def variance_with_replacement(kl_nats: Tensor, count: int) -> float:
+    """(L^2 / M) Var_l(KL_l) of kl_nats [L]."""
+    return len(kl_nats) ** 2 / count * float(kl_nats.var(unbiased=False))
+
+
+def variance_without_replacement(kl_nats: Tensor, count: int) -> float:
+    """(L^2 / M) (L - M) / (L - 1) Var_l(KL_l) of kl_nats [L] [derived here]; 0 for L = 1."""
+    depth = len(kl_nats)
+    return variance_with_replacement(kl_nats, count) * (depth - count) / max(1, depth - 1)
+
+
+def drawn_with_replacement(kl_nats: Tensor, count: int, draws: int, seed: int) -> Tensor:
+    """So many estimates of the rate, [draws], from kl_nats [L], the layers drawn independently."""
+    generator = torch.Generator().manual_seed(seed)
+    layers = torch.randint(len(kl_nats), (count, draws), generator=generator)
+    return sampled_rate(kl_nats, layers)
+
+
+def drawn_in_training(kl_nats: Tensor, count: int, steps: int, seed: int) -> Tensor:
+    """The estimates of so many training steps, [steps], from kl_nats [L]: the layers are those that training draws."""
+    objective = Objective(KLSpec(sampled_layers=count), seed)
+    layers = torch.stack([objective.layers(step, len(kl_nats)) for step in range(steps)], dim=1)
+    return sampled_rate(kl_nats, layers)
+
+
+def over_all_choices(kl_nats: Tensor, count: int) -> Tensor:
+    """The estimates of all choices without replacement, [choices], from kl_nats [L]."""
+    return sampled_rate(kl_nats, torch.stack(choices(len(kl_nats), count), dim=1))
+
+
+def relative_deviation(value: float, expected: float) -> float:
+    """|value / expected - 1|."""
+    return abs(value / expected - 1)
+
+
+def _gradient(value: Tensor, parameters: Sequence[Tensor]) -> Tensor:
+    """The gradient as one vector; 0 where the value does not depend on a parameter."""
+    gradients = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True, materialize_grads=True)
+    return torch.cat([gradient.flatten() for gradient in gradients])
+
+
+def _distance(a: Tensor, b: Tensor) -> float:
+    return float((a - b).norm() / b.norm().clamp(min=1))

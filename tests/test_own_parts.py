@@ -1,0 +1,185 @@
+"""Cells, likelihoods and data sets of one's own: imported on leave alone, counted exactly, trained, told when wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import hvaedsl
+from hvaedsl.cli.main import app
+from hvaedsl.errors import RunError
+from hvaedsl.own_parts import PartError, import_part
+from hvaedsl.program import Plugins
+from hvaedsl_runtime.data import open_split
+from hvaedsl_runtime.finished_run import FinishedRun
+from hvaedsl_runtime.loop import train
+from hvaedsl_runtime.settings import RunSettings
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+SPEC = EXAMPLES / "own_parts.hvae"
+SMALL = {"model.width": 8, "train.steps": 4, "train.batch_size": 8, "train.eval_every": 4, "sample.count": 4}
+
+PARTS = """
+from hvaedsl.nn.cells import VDVAECell, EulerMaruyamaCell
+
+class Same(VDVAECell):
+    pass
+
+class Wide(VDVAECell):
+    def step(self, state, h, z):
+        return super().step(state, h, z)[:, :-1]
+
+class NoArguments(VDVAECell):
+    def __init__(self):
+        super().__init__(4, 2, 1, 3)
+
+class Raises(VDVAECell):
+    def step(self, state, h, z):
+        raise KeyError("nothing here")
+
+not_a_class = 3
+
+def float_images(split, path):
+    import numpy as np
+    return np.zeros((20, 8, 8, 1))
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a module of parts; what is imported from it is forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "parts_of_a_test.py").write_text(PARTS)
+    (tmp_path / "pyproject.toml").touch()
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if name.startswith(("parts_of_a_test", "own_")):
+            del sys.modules[name]
+
+
+def digits(cell: str, **sets: object) -> hvaedsl.Program:
+    return hvaedsl.load("digits.hvae", sets={"model.cell": f'"{cell}"', **sets}, plugins=Plugins())
+
+
+@pytest.mark.parametrize("features", ["none", "block, sample, branches"])
+def test_a_copy_of_a_cell_costs_what_the_cell_costs_and_computes_the_same(project: Path, features: str) -> None:
+    sets = {"model.fourier.at": features, "model.decoder": "1x1, 4x1, 8m4, 8x1"}
+    own, known = digits("parts_of_a_test:Same", **sets), hvaedsl.load("digits.hvae", sets=sets)
+    assert own.cost.parameters == known.cost.parameters
+    assert own.cost.flops_per_image == known.cost.flops_per_image
+    assert own.without_gradient == known.without_gradient != ()
+    assert own.cost.uncounted == ()
+    # The first state is a view of the learned bias, which a block alone cannot know.
+    assert 1 <= own.cost.activation_bytes(1) / known.cost.activation_bytes(1) < 1.02
+    models = []
+    for program in (own, known):
+        torch.manual_seed(0)
+        models.append(program.module())
+    assert [*models[0].state_dict()] == [*models[1].state_dict()]
+    assert all(torch.equal(a, b) for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True))
+
+
+def test_nothing_is_imported_without_leave(project: Path) -> None:
+    (project / "parts_of_a_test_that_tell.py").write_text("raise SystemExit('imported')")
+    spec = project / "told.hvae"
+    spec.write_text('hvae 1\nextends "digits.hvae"\nmodel { cell = "parts_of_a_test_that_tell:Any" }\n')
+    program = hvaedsl.load(spec)
+    assert program.cost.uncounted == ("parts_of_a_test_that_tell:Any",)
+    for command in (["compile"], ["lint"], ["show"], ["table"], ["compile", "--emit", "bridge"]):
+        result = CliRunner().invoke(app, [*command, str(spec)])
+        assert result.exit_code == 0, result.output
+    assert "not counted: parts_of_a_test_that_tell:Any" in CliRunner().invoke(app, ["compile", str(spec)]).output
+    with pytest.raises(SystemExit, match="imported"):
+        hvaedsl.load(spec, plugins=Plugins())
+
+
+def test_a_project_may_give_leave(project: Path) -> None:
+    spec = project / "own.hvae"
+    spec.write_text('hvae 1\nextends "digits.hvae"\nmodel { cell = "parts_of_a_test:Same" }\n')
+    assert "not counted" in CliRunner().invoke(app, ["compile", str(spec)]).output
+    assert "not counted" not in CliRunner().invoke(app, ["compile", "--plugins", str(spec)]).output
+    (project / "pyproject.toml").write_text("[tool.hvaedsl]\nplugins = true\n")
+    assert "not counted" not in CliRunner().invoke(app, ["compile", str(spec)]).output
+    (project / "pyproject.toml").write_text("[tool.hvaedsl]\nplugin = true\n")
+    result = CliRunner().invoke(app, ["compile", str(spec)])
+    assert "plugin" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("parts_of_a_test:Missing", "parts_of_a_test has no Missing"),
+        ("parts_of_nothing:Cell", "there is no module parts_of_nothing"),
+        ("parts_of_a_test:not_a_class", "it is no class of torch modules"),
+        ("parts_of_a_test:NoArguments", "it cannot be built with (channels, mid_channels, latent, kernel): TypeError"),
+        ("parts_of_a_test:Wide", "the next state that forward gives is [B, 47, 1, 1], and has to be [B, 48, 1, 1]"),
+        ("parts_of_a_test:Raises", "KeyError: 'nothing here' (parts_of_a_test.py, line "),
+    ],
+)
+def test_a_part_that_cannot_be_used_is_one_diagnostic(project: Path, cell: str, message: str) -> None:
+    with pytest.raises(hvaedsl.SpecError) as caught:
+        digits(cell)
+    (found,) = caught.value.diagnostics
+    assert found.code == "HV220"
+    assert message in found.message
+
+
+def test_an_import_that_fails_says_where(project: Path) -> None:
+    (project / "parts_of_a_test_broken.py").write_text("import json\nx = 1 / 0\n")
+    with pytest.raises(PartError, match=r"ZeroDivisionError: division by zero .parts_of_a_test_broken.py, line 2"):
+        import_part("parts_of_a_test_broken:Any")
+    (project / "parts_of_a_test_lacking.py").write_text("import no_such_package_at_all\n")
+    with pytest.raises(PartError, match="it needs no_such_package_at_all, which is not installed"):
+        import_part("parts_of_a_test_lacking:Any")
+
+
+def test_the_search_path_is_as_before(project: Path) -> None:
+    before = list(sys.path)
+    import_part("parts_of_a_test:Same")
+    assert sys.path == before
+
+
+def test_images_of_another_type_are_told(project: Path) -> None:
+    sets = {"data.dataset": '"parts_of_a_test:float_images"', "data.validation": 0}
+    data = hvaedsl.load(SPEC, sets=sets).spec.data
+    with pytest.raises(RunError, match="found values of type float64"):
+        open_split(data, "train")
+
+
+def test_splits_of_ones_own_images(project: Path) -> None:
+    data = hvaedsl.load(SPEC, plugins=Plugins()).spec.data
+    sets = {split: open_split(data, split) for split in ("train", "validation", "test")}
+    assert {split: len(images) for split, images in sets.items()} == {"train": 630, "validation": 90, "test": 181}
+    assert not set(sets["train"].members) & set(sets["validation"].members)
+
+
+def test_a_run_from_elsewhere_is_evaluated_sampled_and_resumed(project: Path) -> None:
+    program = hvaedsl.load(SPEC, sets=SMALL, plugins=Plugins())
+    train(program, RunSettings(out=project / "run", device="cpu", threads=1))
+    identity = json.loads((project / "run" / "run.json").read_text())
+    assert str(EXAMPLES) in identity["part_folders"]
+    for name in ("own_cell", "own_likelihood", "own_dataset"):
+        del sys.modules[name]
+    finished = FinishedRun.open(project / "run", "cpu")
+    assert finished.evaluate("test")["raw"].images == 181
+    assert finished.sample("raw", 4, 1.0, 0).shape == (4, 8, 8, 1)
+    command = ["train", str(project / "run" / "spec.hvae"), "--resume", "--out", str(project / "run")]
+    result = CliRunner().invoke(app, [*command, "--set", "train.steps=6", "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    assert json.loads((project / "run" / "summary.json").read_text())["steps"] == 6
+
+
+@pytest.mark.long
+def test_two_processes_find_the_parts(project: Path) -> None:
+    out = project / "two"
+    sets = [f"--set={key}={value}" for key, value in SMALL.items()]
+    result = CliRunner().invoke(app, ["train", str(SPEC), "--gpus", "2", "--device", "cpu", "--out", str(out), *sets])
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert json.loads((out / "summary.json").read_text())["processes"] == 2
