@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lsprotocol.types import DocumentSymbol
 
 from hvaedsl.lsp.actions import code_actions
 from hvaedsl.lsp.analysed import Analysed, analyse
@@ -37,12 +39,19 @@ def ask_everything(found: Analysed, offset: int) -> None:
     if occurrence_at(found.words, offset) is not None:
         rename(found, offset, "a_name_that_is_not_there")
     inlay_hints(found, 0, len(found.text))
-    document_symbols(found)
+    _check_nested(document_symbols(found))
     folding_ranges(found)
     assert len(semantic_tokens(found).data) % 5 == 0
     code_actions(found, 0, len(found.text), "u", lambda item: shown(found, item, uri))
     for finding in published(found, uri):
         assert finding.message
+
+
+def _check_nested(symbols: Sequence[DocumentSymbol]) -> None:
+    """A name stands inside what it names, as editors insist."""
+    for item in symbols:
+        assert item.range.start <= item.selection_range.start <= item.selection_range.end <= item.range.end
+        _check_nested(item.children or ())
 
 
 def of(text: str) -> Analysed:

@@ -94,7 +94,6 @@ def test_a_code_in_a_comment_says_its_title() -> None:
 
 def test_figures_outlive_a_half_written_line_elsewhere() -> None:
     text = GOOD.replace("latent  = 4\n", "latent = \n").replace("32d2", "32d|2")
-    assert "240" not in GOOD
     assert "parameters" in told(text)
 
 
