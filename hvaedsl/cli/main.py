@@ -14,6 +14,7 @@ from hvaedsl.cli.compare import compare
 from hvaedsl.cli.compile import compile_spec
 from hvaedsl.cli.convert import convert
 from hvaedsl.cli.data import data
+from hvaedsl.cli.diff import diff
 from hvaedsl.cli.eval import evaluate
 from hvaedsl.cli.explain import explain
 from hvaedsl.cli.fmt import fmt
@@ -37,6 +38,7 @@ app.command()(show)
 app.command()(lint)
 app.command()(fmt)
 app.command()(table)
+app.command()(diff)
 app.command()(explain)
 app.command()(train)
 app.command("eval")(evaluate)
