@@ -39,10 +39,11 @@ ALLOWED: dict[str, set[str]] = {
     | {"catalog", "own_parts", "shipped", "syntax", "ir", "elaborate", "passes", "lowering", "render"},
     "spec_files": BOTTOM | {"catalog", "program"},
     "diff": BOTTOM | {"syntax", "ir", "passes", "lowering", "render", "report", "program"},
+    "draft": BOTTOM | {"catalog", "shipped", "syntax", "ir", "fmt", "program"},
     "hvaedsl": BOTTOM | {"program"},
     "cli": BOTTOM
     | {"configuration", "hvaedsl", "catalog", "syntax", "fmt", "ir", "report", "render", "program", "spec_files"}
-    | {"diff", "shipped"}
+    | {"diff", "draft", "shipped"}
     | {"hvaedsl_runtime"},
     "hvaedsl_runtime": BOTTOM | {"own_parts", "hvaedsl", "shipped", "ir", "program", "lowering", "nn", "render"},
 }

@@ -26,8 +26,10 @@ def complete_explained(incomplete: str) -> list[tuple[str, str]]:
     from hvaedsl.report.explain import template_title
 
     found = [(kind.code, template_title(kind)) for kind in KINDS.values()]
+    if incomplete.startswith("h"):  # a shell takes only what begins as it is written
+        found = [(code.lower(), said) for code, said in found]
     found.append(("cell", "what a cell computes"))
-    return [(word, said) for word, said in found if word.lower().startswith(incomplete.lower())]
+    return [(word, said) for word, said in found if word.startswith(incomplete)]
 
 
 def complete_explained_name(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:

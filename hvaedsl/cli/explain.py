@@ -6,13 +6,25 @@ from typing import Annotated
 
 import typer
 
+from hvaedsl.cli.completion import complete_explained, complete_explained_name
+
 
 def explain(
     code: Annotated[
-        str | None, typer.Argument(metavar="[CODE|cell]", help="A code such as HV303; none lists them all.")
+        str | None,
+        typer.Argument(
+            metavar="[CODE|cell]",
+            help="A code such as HV303; none lists them all.",
+            autocompletion=complete_explained,
+        ),
     ] = None,
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="After `cell`: which one; none lists them.")
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="After `cell`: which one; none lists them.",
+            autocompletion=complete_explained_name,
+        ),
     ] = None,
 ) -> None:
     """Say what a diagnostic means, why it is one, and show a wrong and a right example; or what a cell computes.

@@ -19,6 +19,7 @@ from hvaedsl.cli.eval import evaluate
 from hvaedsl.cli.explain import explain
 from hvaedsl.cli.fmt import fmt
 from hvaedsl.cli.lint import lint
+from hvaedsl.cli.new import new
 from hvaedsl.cli.report import report
 from hvaedsl.cli.sample import sample
 from hvaedsl.cli.show import show
@@ -28,11 +29,11 @@ from hvaedsl.errors import CompilerBug, RunError, SpecError, UsageError
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(new)
 app.command("compile")(compile_spec)
 app.command()(show)
 app.command()(lint)

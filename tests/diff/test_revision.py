@@ -92,7 +92,7 @@ def test_a_base_outside_of_the_repository_is_refused(git: Git, tmp_path: Path) -
     git("commit", "--quiet", "-am", "outside")
     side = load_side("git:HEAD:specs/child.hvae")
     assert [item.code for item in side.diagnostics] == ["HV212"]
-    assert "my models" in side.diagnostics[0].message + side.diagnostics[0].help_text
+    assert side.diagnostics[0].label_text == "not inside my models"
 
 
 def test_a_file_too_large_for_a_spec(git: Git) -> None:
