@@ -48,7 +48,7 @@ def new(
 
     target = _target(name)
     if base is not None:
-        if not (dataset is resolution is channels is path is None):
+        if any(given is not None for given in (dataset, resolution, channels, path)):
             raise UsageError("--from brings the data set of its spec: change it in the new file")
         text = extending(target, base)
     else:
