@@ -40,10 +40,27 @@ def totals(difference: Difference) -> tuple[Figure, ...]:
 
 
 def level_figures(change: LevelChange) -> tuple[Figure, ...]:
-    """What has changed at one resolution besides the notation of its blocks."""
+    """What has changed at one resolution besides the notation of its blocks; a level that is not there counts 0."""
     old, new = change.before, change.after
+    counted = (
+        ("blocks", "blocks", _grouped),
+        ("weight groups", "weight_groups", _grouped),
+        ("parameters", "parameters", _grouped),
+        ("latents", "latents", _grouped),
+        ("FLOPs per image", "flops_per_image", short_count),
+        ("activations per image", "float32_bytes_per_image", size),
+    )
+    figures = (
+        _figure(what, getattr(old, name) if old else 0, getattr(new, name) if new else 0, word)
+        for what, name, word in counted
+    )
+    return (*_told(old, new), *(figure for figure in figures if figure.change != "="))
+
+
+def _told(old: Level | None, new: Level | None) -> Iterator[Figure]:
+    """What cannot be subtracted."""
     if old is None or new is None:
-        return ()
+        return
     words: tuple[tuple[str, Callable[[Level], str]], ...] = (
         ("channels", lambda level: _numbers(level.channels)),
         ("channels inside a block", lambda level: _numbers(level.inner_channels)),
@@ -52,16 +69,9 @@ def level_figures(change: LevelChange) -> tuple[Figure, ...]:
         ("state begins", lambda level: level.begins),
         ("posteriors read", lambda level: level.reads),
     )
-    told = [Figure(what, word(old), word(new)) for what, word in words if word(old) != word(new)]
-    counted = (
-        _figure("blocks", old.blocks, new.blocks, _grouped),
-        _figure("weight groups", old.weight_groups, new.weight_groups, _grouped),
-        _figure("parameters", old.parameters, new.parameters, _grouped),
-        _figure("latents", old.latents, new.latents, _grouped),
-        _figure("FLOPs per image", old.flops_per_image, new.flops_per_image, short_count),
-        _figure("activations per image", old.float32_bytes_per_image, new.float32_bytes_per_image, size),
-    )
-    return (*told, *(figure for figure in counted if figure.change != "="))
+    for what, word in words:
+        if word(old) != word(new):
+            yield Figure(what, word(old), word(new))
 
 
 def notation(level: Level | None) -> str:
