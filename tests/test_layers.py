@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "diagnostic": {"span"},
     "errors": {"diagnostic"},
     "shipped": {"errors"},
+    "version": set(),
     "catalog": {"diagnostic"},
     "ir": BOTTOM,
     "nn": set(),
@@ -36,16 +37,19 @@ ALLOWED: dict[str, set[str]] = {
     "own_parts": set(),
     "configuration": BOTTOM,
     "program": BOTTOM
-    | {"catalog", "own_parts", "shipped", "syntax", "ir", "elaborate", "passes", "lowering", "render"},
+    | {"catalog", "own_parts", "shipped", "version", "syntax", "ir", "elaborate", "passes", "lowering", "render"},
+    "matching": BOTTOM | {"ir", "program"},
     "spec_files": BOTTOM | {"catalog", "program"},
     "diff": BOTTOM | {"syntax", "ir", "passes", "lowering", "render", "report", "program"},
     "draft": BOTTOM | {"catalog", "shipped", "syntax", "ir", "fmt", "program"},
-    "hvaedsl": BOTTOM | {"program"},
+    "hvaedsl": BOTTOM | {"program", "version"},
     "cli": BOTTOM
     | {"configuration", "hvaedsl", "catalog", "syntax", "fmt", "ir", "report", "render", "program", "spec_files"}
     | {"diff", "draft", "shipped"}
     | {"hvaedsl_runtime"},
-    "hvaedsl_runtime": BOTTOM | {"own_parts", "hvaedsl", "shipped", "ir", "program", "lowering", "nn", "render"},
+    "hvaedsl_runtime": BOTTOM
+    | {"own_parts", "hvaedsl", "shipped", "ir", "program", "lowering", "nn", "render"}
+    | {"matching", "report"},
 }
 
 
@@ -181,6 +185,7 @@ def test_files_are_short() -> None:
         "compile specs/digits.hvae",
         "compile specs/cifar_ws.hvae --emit bridge --json",
         "compile specs/digits.hvae --emit dot",
+        "compile specs/cifar_ws.hvae --emit python",
         "show specs/cifar_ws.hvae --provenance",
         "lint specs/digits.hvae specs/mnist.hvae",
         "fmt --diff specs/digits.hvae specs/mnist.hvae",
@@ -188,6 +193,7 @@ def test_files_are_short() -> None:
         "explain HV303",
         "explain cell nvae",
         "train --help",
+        "sweep --help",
         "convert --help",
         "--version",
     ],
