@@ -32,6 +32,7 @@ class Revision:
     revision: str
     folder: Path  # stands for the top of the repository
     path: Path  # the spec that was asked for, inside of it
+    beside: Path  # the folder of the working tree that stands for the spec's own: modules are imported from there
 
     def named(self, diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
         """The diagnostics with their places called `git:REV:PATH`, PATH from the top of the repository."""
@@ -70,7 +71,7 @@ def checked_out(place: str) -> Iterator[Revision]:
         folder = Path(temporary).resolve() / (top.name or "repository")
         (folder / ".git").mkdir(parents=True)
         _write(folder, files, top)
-        yield Revision(revision, folder, folder / wanted)
+        yield Revision(revision, folder, folder / wanted, top / wanted.parent)
 
 
 def _parts(place: str) -> tuple[str, str]:

@@ -27,13 +27,15 @@ def load_side(
 ) -> Loaded:
     """Compile a spec file, a shipped spec, or a spec of a revision. Raises `UsageError` where there is none."""
 
-    def compiled(source: Source) -> Compilation:
+    def compiled(source: Source, plugins: Plugins | None = plugins) -> Compilation:
         return compile_source(source, sets=sets, lets=lets, plugins=plugins)
 
     if not place.startswith(PREFIX):
         return _loaded(place, lambda: compiled(source_of(place)))
     with checked_out(place) as revision:
-        side = _loaded(place, lambda: compiled(read_source(revision.path)))
+        if plugins is not None:
+            plugins = Plugins((revision.beside, *plugins.folders))
+        side = _loaded(place, lambda: compiled(read_source(revision.path), plugins))
         return Loaded(place, side.program, revision.named(side.diagnostics))
 
 

@@ -47,6 +47,13 @@ def test_no_value_brings_markup_of_its_own(value: str) -> None:
     assert "\x1b" not in printed
 
 
+def test_a_terminal_is_told_nothing_by_a_value() -> None:
+    second = hvaedsl.loads(BEFORE.document.source.text.replace("cifar10", 'cifar10 path = "\x1b[2Jx"'))
+    printed = difference_text(compare(BEFORE, second))
+    assert "\x1b" not in printed
+    assert 'path  none -> "\ufffd[2Jx"' in printed
+
+
 def test_equal_models_say_so() -> None:
     same = compare(BEFORE, BEFORE, ("a.hvae", "b.hvae"))
     assert difference_text(same) == "a.hvae and b.hvae are the same model\n"

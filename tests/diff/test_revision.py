@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +13,17 @@ import pytest
 from hvaedsl.diff.compare import compare
 from hvaedsl.diff.sides import Loaded, load_side
 from hvaedsl.errors import UsageError
+from hvaedsl.program import Plugins
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 BASE = """hvae 1
 data { dataset = digits }
 model { width = 16  latent = 4  encoder = 8x2, 8d2, 4x1  decoder = 4x1, 8m4, 8x2 }
 """
 CHILD = 'hvae 1\nextends "../base.hvae"\nmodel { latent = 8 }\n'
 Git = Callable[..., str]
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
 
 @pytest.fixture
@@ -76,6 +82,20 @@ def test_a_file_against_its_past(git: Git) -> None:
         ("width", "16", "24"),
         ("latent", "8", "6"),
     ]
+
+
+def test_parts_of_ones_own_are_imported_from_the_working_tree(git: Git) -> None:
+    pytest.importorskip("torch")
+    cell = (EXAMPLES / "own_cell.py").read_text(encoding="utf-8")
+    Path("specs/cell_of_a_revision.py").write_text(cell)
+    (name,) = re.findall(r"^class (\w+)", cell, re.MULTILINE)[-1:]
+    Path("specs/child.hvae").write_text(CHILD.replace("latent", f'cell = "cell_of_a_revision:{name}" latent'))
+    git("add", ".")
+    git("commit", "--quiet", "-am", "a cell")
+    side = load_side("git:HEAD:specs/child.hvae", plugins=Plugins())
+    assert side.program is not None, side.diagnostics
+    assert side.program.cost.uncounted == ()
+    assert load_side("git:HEAD:specs/child.hvae").program.cost.uncounted  # type: ignore[union-attr]
 
 
 def test_a_mistake_tells_its_revision_and_file(git: Git) -> None:

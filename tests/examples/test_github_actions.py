@@ -21,7 +21,9 @@ model { encoder = 8x1, 8d2, 4x1  decoder = 4x1, 8m4, 8x1 }
 ALONE = CHILD.replace('extends "base.hvae"\n', "").replace("model {", "model { width = 8  latent = 4 ")
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="the workflow is written for bash")
+@pytest.mark.skipif(
+    not (shutil.which("bash") and shutil.which("git")), reason="the workflow is written for bash and git"
+)
 def test_a_changed_base_is_told_for_what_extends_it(tmp_path: Path) -> None:
     def git(*arguments: str) -> None:
         identity = ("-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
