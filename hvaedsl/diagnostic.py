@@ -40,9 +40,26 @@ class Edit:
     replacement: str
 
 
+def taking_out(span: Span) -> Edit:
+    """Take out what stands at `span`, with the white space before it; with its lines where nothing else is on them."""
+    text = span.source.text
+    start, end = span.start, span.end
+    while start and text[start - 1] in " \t":
+        start -= 1
+    after = end
+    while after < len(text) and text[after] in " \t\r":
+        after += 1
+    begins_line = start == 0 or text[start - 1] == "\n"
+    if begins_line and text[after : after + 1] in ("\n", ""):
+        end = after + len(text[after : after + 1])
+    elif begins_line:
+        start, end = span.start, after  # what follows moves up to where this stood
+    return Edit(span.source.span(start, end), "")
+
+
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """Edits that mend a finding; a safe fix never changes what the spec means."""
+    """Edits of the file that a finding is in, which mend it; a safe fix never changes what the spec means."""
 
     title: str
     edits: tuple[Edit, ...]
@@ -100,10 +117,16 @@ class Diagnostic:
         return self.help.format_map(_Fields(self))
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is nearest, or None where none is near."""
+    close = difflib.get_close_matches(word[:80], list(known), n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean NAME?` for the nearest known word, or an empty string where none is near."""
-    close = difflib.get_close_matches(word[:80], list(known), n=1, cutoff=0.6)
-    return f"did you mean `{close[0]}`?" if close else ""
+    near = nearest(word, known)
+    return f"did you mean `{near}`?" if near is not None else ""
 
 
 def listing(words: Iterable[str], conjunction: str = "or") -> str:
