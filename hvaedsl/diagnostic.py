@@ -7,12 +7,12 @@ the data of one finding as fields, and what `hvaedsl explain` prints: why it is 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from hvaedsl.span import Span
+from hvaedsl.span import Source, Span
 
 _LONGEST = 400  # code points of one field in a sentence: names and paths can be of any length
 
@@ -55,6 +55,28 @@ def taking_out(span: Span) -> Edit:
     elif begins_line:
         start, end = span.start, after  # what follows moves up to where this stood
     return Edit(span.source.span(start, end), "")
+
+
+def inserting(source: Source, at: int, text: str) -> Edit:
+    """Write a text before the code point `at`."""
+    return Edit(source.span(at, at), text)
+
+
+def taking_items_out(items: Sequence[Span], gone: Collection[int]) -> tuple[Edit, ...]:
+    """Take items out of a list, each with one comma; none where all are to go, or a comment stands between them."""
+    kept = [at for at in range(len(items)) if at not in gone]
+    if not kept:
+        return ()
+    edits = []
+    for at in gone:
+        source = items[at].source
+        behind_kept = kept[0] < at
+        start, end = (items[at - 1].end, items[at].end) if behind_kept else (items[at].start, items[at + 1].start)
+        between = source.text[start : items[at].start] if behind_kept else source.text[items[at].end : end]
+        if "#" in between:
+            return ()
+        edits.append(Edit(source.span(start, end), ""))
+    return tuple(edits)
 
 
 @dataclass(frozen=True, slots=True)

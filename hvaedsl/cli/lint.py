@@ -79,7 +79,7 @@ def lint(
         mended.texts.write()
         typer.echo(f"{counted} applied", err=True)
     else:
-        typer.echo(mended.texts.text(), nl=False)
+        _pass_on(mended.texts.output())
     _show(mended.linted, output_format, mended.texts, err=texts.given is not None)
 
 
@@ -95,6 +95,13 @@ def _texts(paths: list[str], stdin_filename: str | None) -> Texts:
     if len(paths) > 1:
         raise UsageError("standard input (-) is linted alone")
     return text_of_stdin(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), stdin_filename)
+
+
+def _pass_on(first: bytes) -> None:
+    """Write bytes, and what is left of standard input where it was too long to be read: nothing of it is lost."""
+    typer.echo(first, nl=False)
+    for chunk in iter(lambda: sys.stdin.buffer.read(1 << 16), b""):
+        typer.echo(chunk, nl=False)
 
 
 def _show(linted: Linted, output_format: Format, texts: Texts, *, err: bool = False) -> None:

@@ -77,9 +77,10 @@ class Texts:
         """What `write` would change."""
         return "".join(diff_of(name, before, after, "mended") for name, before, after in self.changed())
 
-    def text(self) -> str:
-        """Standard input as fixes leave it; empty where it could not be read."""
-        return "".join(source.text for source in self.sources.values())
+    def output(self) -> bytes:
+        """Standard input as fixes leave it; as it was given where it could not be read."""
+        assert self.given is not None
+        return next((after for _, _, after in self.changed()), self.given)
 
     def write(self) -> None:
         """Write every changed file whole. Raises `UsageError` for one that cannot be written."""

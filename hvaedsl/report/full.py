@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -59,8 +60,14 @@ def _lines(diagnostic: Diagnostic) -> Iterator[Text]:
         yield _trailer(gutter, "note", note)
     if diagnostic.help_text:
         yield _trailer(gutter, "help", diagnostic.help_text)
-    if diagnostic.fix is not None and diagnostic.fix.title not in diagnostic.help_text:
+    if diagnostic.fix is not None and not _is_said(diagnostic.fix.title, diagnostic.help_text):
         yield _trailer(gutter, "fix", diagnostic.fix.title)
+
+
+def _is_said(title: str, help_text: str) -> bool:
+    """Whether the help says already what a fix writes."""
+    written = re.findall("`[^`]+`", title)
+    return title in help_text or (bool(written) and all(word in help_text for word in written))
 
 
 def _places(marks: list[_Mark], gutter: int, colour: str) -> Iterator[Text]:
