@@ -202,7 +202,9 @@ class _Reader:
         if first is span:
             return True
         label = Label(first, "first written here")
-        fix = Fix("keep the first", (taking_out(whole),)) if whole is not None else None
+        fix = None
+        if whole is not None and "#" not in whole.text:  # a comment inside is not to be lost
+            fix = Fix("keep the first", (taking_out(whole),))
         self._say(DuplicateKey(span=span, name=name.split(".")[-1], what=what, secondary=(label,), fix=fix))
         return False
 

@@ -148,9 +148,11 @@ class _Resolver:
         self.diagnostics.append(DataShape(span=span, problem=problem, reason=reason, hint=hint, fix=fix))
 
     def _without(self, key: str) -> Fix | None:
-        """Take a key out; None where it stands on the command line."""
+        """Take a key out; None where it stands on the command line, or has a comment inside."""
         statement = self.collected.statements.get(key)
-        return Fix("take the key out", (taking_out(statement),)) if statement is not None else None
+        if statement is None or "#" in statement.text:
+            return None
+        return Fix("take the key out", (taking_out(statement),))
 
     def likelihood(self, spec: Spec) -> None:
         """What the likelihood asks of the images."""
