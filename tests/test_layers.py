@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "diagnostic": {"span"},
     "errors": {"diagnostic"},
     "shipped": {"errors"},
+    "version": set(),
     "catalog": {"diagnostic"},
     "ir": BOTTOM,
     "nn": set(),
@@ -37,14 +38,17 @@ ALLOWED: dict[str, set[str]] = {
     "own_parts": set(),
     "configuration": BOTTOM | {"catalog"},
     "program": BOTTOM
-    | {"catalog", "own_parts", "shipped", "syntax", "ir", "elaborate", "passes", "lowering", "render"},
+    | {"catalog", "own_parts", "shipped", "version", "syntax", "ir", "elaborate", "passes", "lowering", "render"},
+    "matching": BOTTOM | {"ir", "program"},
     "spec_files": BOTTOM | {"catalog", "syntax", "elaborate", "program"},
     "lint": BOTTOM | {"catalog", "configuration", "rewriting", "shipped", "syntax", "program", "spec_files"},
-    "hvaedsl": BOTTOM | {"program"},
+    "hvaedsl": BOTTOM | {"program", "version"},
     "cli": BOTTOM
     | {"configuration", "hvaedsl", "catalog", "syntax", "fmt", "ir", "report", "render", "program", "spec_files"}
     | {"lint", "hvaedsl_runtime"},
-    "hvaedsl_runtime": BOTTOM | {"own_parts", "hvaedsl", "shipped", "ir", "program", "lowering", "nn", "render"},
+    "hvaedsl_runtime": BOTTOM
+    | {"own_parts", "hvaedsl", "shipped", "ir", "program", "lowering", "nn", "render"}
+    | {"matching", "report"},
 }
 
 
@@ -180,6 +184,7 @@ def test_files_are_short() -> None:
         "compile specs/digits.hvae",
         "compile specs/cifar_ws.hvae --emit bridge --json",
         "compile specs/digits.hvae --emit dot",
+        "compile specs/cifar_ws.hvae --emit python",
         "show specs/cifar_ws.hvae --provenance",
         "lint specs/digits.hvae specs/mnist.hvae",
         "lint --diff --unsafe-fixes --output-format sarif specs/digits.hvae specs/mnist.hvae",
@@ -187,6 +192,7 @@ def test_files_are_short() -> None:
         "explain HV303",
         "explain cell nvae",
         "train --help",
+        "sweep --help",
         "convert --help",
         "--version",
     ],

@@ -16,11 +16,13 @@ from hvaedsl.cli.convert import convert
 from hvaedsl.cli.data import data
 from hvaedsl.cli.eval import evaluate
 from hvaedsl.cli.explain import explain
+from hvaedsl.cli.export import export
 from hvaedsl.cli.fmt import fmt
 from hvaedsl.cli.lint import lint
 from hvaedsl.cli.report import report
 from hvaedsl.cli.sample import sample
 from hvaedsl.cli.show import show
+from hvaedsl.cli.sweep import sweep
 from hvaedsl.cli.table import table
 from hvaedsl.cli.train import train
 from hvaedsl.errors import CompilerBug, RunError, SpecError, UsageError
@@ -39,8 +41,10 @@ app.command()(fmt)
 app.command()(table)
 app.command()(explain)
 app.command()(train)
+app.command()(sweep)
 app.command("eval")(evaluate)
 app.command()(sample)
+app.command()(export)
 app.command()(convert)
 app.command()(check_theory)
 app.add_typer(analyze, name="analyze")
