@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from pathspec import GitIgnoreSpec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from hvaedsl.catalog.selectors import refusal
@@ -23,7 +24,19 @@ def refuse_unknown(selectors: Iterable[str]) -> tuple[str, ...]:
     return found
 
 
+def refuse_no_pattern(glob: str) -> str:
+    """The pattern, if it means files. Raises `ValueError`."""
+    try:
+        made = list(GitIgnoreSpec.from_lines([glob]).patterns)
+    except ValueError:
+        made = []
+    if not any(pattern.include for pattern in made):
+        raise ValueError("no pattern that means files, as a line of a .gitignore has it")
+    return glob
+
+
 Selectors = Annotated[tuple[str, ...], AfterValidator(refuse_unknown)]
+Glob = Annotated[str, AfterValidator(refuse_no_pattern)]
 
 
 class Configuration(BaseModel):
@@ -34,7 +47,7 @@ class Configuration(BaseModel):
     plugins: bool = False  # one's own parts may be imported by commands that only compile
     select: Selectors = ("HV",)  # the advice that `lint` gives, by code or prefix
     ignore: Selectors = ()  # the advice that it does not give
-    per_file_ignores: Mapping[str, Selectors] = Field({}, alias="per-file-ignores")  # by .gitignore pattern
+    per_file_ignores: Mapping[Glob, Selectors] = Field({}, alias="per-file-ignores")  # by .gitignore pattern
 
 
 @dataclass(frozen=True)
@@ -55,7 +68,7 @@ def configuration_of(path: Path) -> Configuration:
 
 def project_of(path: Path) -> Project:
     """The project that a file or folder belongs to. Raises `UsageError` as `configuration_of` does."""
-    start = path.absolute()
+    start = path.resolve()  # without `..`, whose folder may have another project
     for folder in (start, *start.parents):
         file = folder / "pyproject.toml"
         if file.is_file():

@@ -28,7 +28,7 @@ class Selection:
 
     def _takes(self, code: str, path: Path | None) -> bool:
         """Of a prefix and a longer one the longer counts; of equal ones the one that ignores."""
-        project = self._project(Path() if path is None else path.absolute().parent)
+        project = self._project((Path() if path is None else path.parent).resolve())
         configured = project.configuration
         selected = chooses(configured.select if self.select is None else self.select, code)
         if selected <= chooses(configured.ignore if self.ignore is None else self.ignore, code):
@@ -44,9 +44,12 @@ class Selection:
 
 def _matches(glob: str, path: Path | None, folder: Path) -> bool:
     """Whether a pattern of `per-file-ignores`, read as a line of a .gitignore in `folder`, means a file."""
-    if path is None or not path.absolute().is_relative_to(folder):
+    if path is None:
         return False
-    return GitIgnoreSpec.from_lines([glob]).match_file(path.absolute().relative_to(folder).as_posix())
+    place = path.parent.resolve() / path.name
+    if not place.is_relative_to(folder):
+        return False
+    return GitIgnoreSpec.from_lines([glob]).match_file(place.relative_to(folder).as_posix())
 
 
 def selectors(given: Sequence[str] | None, flag: str) -> tuple[str, ...] | None:

@@ -90,15 +90,18 @@ class Texts:
 
 def texts_of(names: Iterable[str]) -> Texts:
     """The texts of files, each once, under whatever names it is given. Raises `UsageError` for one that is missing."""
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(os.path.realpath(name), name)
     sources: dict[Path, Source] = {}
     unreadable: list[Diagnostic] = []
-    for name in {os.path.realpath(name): name for name in reversed(list(names))}.values():
+    for name in first.values():
         try:
             source = source_of(name)
             sources[place_of(source)] = source
         except SpecError as error:
             unreadable.extend(error.diagnostics)
-    return Texts(dict(reversed(sources.items())), tuple(unreadable))
+    return Texts(sources, tuple(unreadable))
 
 
 def text_of_stdin(data: bytes, filename: str | None) -> Texts:

@@ -84,6 +84,18 @@ def test_the_nearest_project_counts_for_each_file(lint: Callable[..., list[str]]
     assert lint('select = ["HV601"]', ".") == ["HV503", "HV601"]
 
 
+def test_the_working_directory_is_not_the_files_project(
+    lint: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = Path("here").absolute(), Path("there").absolute()
+    for folder in (here, there):
+        folder.mkdir()
+    (there / "spec.hvae").write_text(SPEC)
+    Path("spec.hvae").unlink()
+    monkeypatch.chdir(here)  # whose pyproject.toml is written there, below
+    assert lint("select = []", "../there/spec.hvae") == ["HV502", "HV503", "HV601"]
+
+
 def test_errors_are_always_given(lint: Callable[..., list[str]]) -> None:
     Path("spec.hvae").write_text(SPEC.replace("8d2", "8d3"))
     assert lint('select = []\nper-file-ignores = { "*" = ["HV"] }') == ["HV303"]
@@ -101,6 +113,9 @@ def test_errors_are_always_given(lint: Callable[..., list[str]]) -> None:
         ('ignore = "HV502"', "ignore: "),
         ('per-file-ignores = { "a.hvae" = ["HV999"] }', "per-file-ignores.a.hvae: no advice has the code `HV999`"),
         ('ignored = ["HV502"]', "has no key `ignored`: did you mean `ignore`?"),
+        ('per-file-ignores = { "!" = ["HV502"] }', "no pattern that means files"),
+        ('per-file-ignores = { "# a" = ["HV502"] }', "no pattern that means files"),
+        ('per-file-ignores = { "!a.hvae" = ["HV502"] }', "no pattern that means files"),
         ("colour = 1", "has no key `colour`: its keys are plugins, select, ignore and per-file-ignores"),
     ],
 )
