@@ -173,7 +173,7 @@ class BlockReader:
                 key=self.key,
                 wanted=str(self.kind),
                 found=describe(value),
-                hint="without quotes" if fix is not None else hint,
+                hint="without quotes" if isinstance(value, ast.String) else hint,
                 fix=fix,
             )
         )
