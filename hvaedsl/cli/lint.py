@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from hvaedsl.cli.completion import complete_spec
 from hvaedsl.cli.options import Lets, PluginsFlag, Sets, allowed_plugins, pairs
 from hvaedsl.errors import UsageError
 
@@ -20,7 +21,12 @@ Codes = list[str] | None
 
 def lint(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Spec files, folders of them, or - for standard input.")
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="Spec files, folders of them, or - for standard input.",
+            autocompletion=complete_spec,
+        ),
     ],
     output_format: Annotated[Format, typer.Option("--output-format", help="How findings are printed.")] = "full",
     fix: Annotated[bool, typer.Option("--fix", help="Mend what has a safe fix, in place.")] = False,
