@@ -146,6 +146,7 @@ class Compilation:
     program: Program | None
     documents: tuple[ast.Document, ...]  # the root base first, the spec itself last
     diagnostics: tuple[Diagnostic, ...]
+    silenced: tuple[Diagnostic, ...] = ()  # advice that a comment on its line silences
     unit: Unit | None = None  # what the rules looked at; None where a document could not be read to its end
     poisoned: frozenset[str] = frozenset()  # keys whose value in `unit` is a placeholder
 
@@ -201,7 +202,7 @@ def compile_source(
 ) -> Compilation:
     """Compile a source and keep everything that was found; raises nothing for what the source holds.
 
-    `read` reads the bases; it raises as `read_source` does.
+    `read` gives the text of a base, for callers that hold newer texts than the disk.
     """
     chain = load_chain(source, read)
     collected = collect(
@@ -227,10 +228,12 @@ def compile_source(
             found += error.diagnostics
     if any(item.severity is Severity.ERROR for item in found):
         errors = [item for item in found if item.severity is Severity.ERROR]
-        return Compilation(None, chain.documents, _sorted(errors, source), unit, resolved.poisoned)
+        return Compilation(None, chain.documents, _sorted(errors, source), unit=unit, poisoned=resolved.poisoned)
+    hidden = tuple(item for item in found if silenced(item))
     found = [item for item in found if not silenced(item)]
     verify_stages(stages)
-    return Compilation(_make(unit, tuple(found), folders), chain.documents, _sorted(found, source), unit)
+    program = _make(unit, tuple(found), folders)
+    return Compilation(program, chain.documents, _sorted(found, source), hidden, unit)
 
 
 def _measured(unit: Unit, folders: tuple[Path, ...]) -> Unit:

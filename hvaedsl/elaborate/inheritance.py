@@ -15,7 +15,7 @@ from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_document
 from hvaedsl.syntax.text import read_source
 
-# From the path of a base and what diagnostics call it to its text; an editor gives the text of its buffer.
+# The text of a base, by its path and the name that diagnostics call it by.
 Read = Callable[[Path, str], Source]
 
 
@@ -29,7 +29,7 @@ class Chain:
 
 
 def load_chain(source: Source, read: Read = read_source) -> Chain:
-    """Parse a spec and what it extends, base first. `read` reads the bases and raises as `read_source` does."""
+    """Parse a spec and what it extends, base first."""
     documents: list[ast.Document] = []
     diagnostics: list[Diagnostic] = []
     complete = True
