@@ -16,10 +16,14 @@ from hvaedsl.cli.main import app
 from hvaedsl.errors import RunError
 from hvaedsl.own_parts import PartError, import_part
 from hvaedsl.program import Plugins
+from hvaedsl_runtime.analysis import kl
+from hvaedsl_runtime.analysis.base import Subject
+from hvaedsl_runtime.analysis.report import write_report
 from hvaedsl_runtime.data import open_split
 from hvaedsl_runtime.finished_run import FinishedRun
 from hvaedsl_runtime.loop import train
 from hvaedsl_runtime.settings import RunSettings
+from hvaedsl_runtime.theory.material import run_material
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SPEC = EXAMPLES / "own_parts.hvae"
@@ -269,6 +273,24 @@ def test_weights_of_ones_own_parts_are_written_and_read(project: Path) -> None:
     before, after = (FinishedRun.open(project / name, "cpu") for name in ("run", "again"))
     assert all(torch.equal(value, after.checkpoint.model[name]) for name, value in before.checkpoint.model.items())
     assert str(project) in json.loads((project / "again" / "run.json").read_text())["part_folders"]
+
+
+def test_what_needs_more_than_the_protocol_says_so(project: Path) -> None:
+    sets = {"model.width": 8, "model.encoder": "8x1", "model.decoder": "8x2", "train.steps": 1}
+    train(
+        digits("parts_of_a_test:WithoutParameters", **sets),
+        RunSettings(out=project / "run", device="cpu", threads=1),
+    )
+    finished = FinishedRun.open(project / "run", "cpu")
+    with pytest.raises(RunError, match=r"needs q.z . x, a. and p.z . x., which parts_of_a_test:WithoutParameters"):
+        kl.ANALYSIS.run(Subject(finished, images=4))
+    said: list[str] = []
+    write_report(Subject(finished, images=4), project / "report.html", said.append)
+    assert any(line.startswith("kl: left out") for line in said)
+    assert "Left out: the analysis kl needs" in (project / "report.html").read_text()
+    material = run_material(finished, 0)
+    assert material.models == {}
+    assert "Theorem 5 is left out" in material.source
 
 
 @pytest.mark.long

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from hvaedsl.lowering.plan import TopDown
-from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
+from hvaedsl_runtime.analysis.base import Analysis, Drawing, NotForThisModel, Result, Subject
 from hvaedsl_runtime.analysis.collapse import ACTIVE_VARIANCE, COLLAPSED_KL_NATS, is_collapsed
 from hvaedsl_runtime.analysis.figures import COLOURS, GREY, mark_jumps, panels, whole_numbers
 from hvaedsl_runtime.analysis.observation import DecoderVisit, observed
@@ -74,7 +74,16 @@ class Layer:
 
 
 def measure(subject: Subject, indices: list[int]) -> list[Layer]:
-    """The layers of the chosen weights over these images of the split."""
+    """The layers of the chosen weights over these images of the split.
+
+    Raises `NotForThisModel` for a cell of one's own that does not give the distributions of z.
+    """
+    for block in subject.model.decoder.blocks.values():
+        if not (hasattr(block, "posterior_parameters") and hasattr(block, "prior_parameters")):
+            raise NotForThisModel(
+                f"the analysis kl needs q(z | x, a) and p(z | x), which {subject.spec.model.cell} does not give",
+                help="give it posterior_parameters and prior_parameters, or derive it from hvaedsl.nn.cells.Cell",
+            )
     layers: dict[int, Layer] = {}
 
     def see(visit: DecoderVisit) -> None:

@@ -88,9 +88,10 @@ def _watch_decoder(model: HierarchicalVAE, tell: Callable[[DecoderVisit], None],
         tell(DecoderVisit(next(steps), cast(Cell, cell), state, activation, following, kl_nats, found))
 
     for block in model.decoder.blocks.values():
-        for name, part in block.named_children():
-            if name in _PARTS:
-                _keep(stack, part.register_forward_hook(_part_hook(cast(Cell, block), name, parts)))
+        if isinstance(block, Cell):  # one of one's own that is none may mean something else by the names
+            for name, part in block.named_children():
+                if name in _PARTS:
+                    _keep(stack, part.register_forward_hook(_part_hook(block, name, parts)))
         _keep(stack, block.register_forward_hook(after_cell))
 
 

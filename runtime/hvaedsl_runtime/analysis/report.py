@@ -15,7 +15,7 @@ import hvaedsl
 from hvaedsl.errors import UsageError
 from hvaedsl.program import Program
 from hvaedsl.render.output import render
-from hvaedsl_runtime.analysis.base import Result, Subject
+from hvaedsl_runtime.analysis.base import NotForThisModel, Result, Subject
 from hvaedsl_runtime.analysis.every import ANALYSES
 from hvaedsl_runtime.analysis.figures import png, svg
 from hvaedsl_runtime.analysis.written import write_files
@@ -36,15 +36,20 @@ class Embedded:
 
 
 def write_report(subject: Subject, path: Path, say: Callable[[str], None]) -> None:
-    """Run every analysis and write the page; `say` is told a line after each.
+    """Run every analysis and write the page; `say` is told a line after each. What a model does not allow is left out.
 
     Raises RunError: 4 images not found, 5 the page cannot be written, or a file of the run is damaged.
     """
     results = []
     for analysis in ANALYSES:
         started = time.monotonic()
-        results.append(analysis.run(subject))
-        say(f"{analysis.name}: {time.monotonic() - started:.1f} s")
+        try:
+            results.append(analysis.run(subject))
+        except NotForThisModel as error:
+            say(f"{analysis.name}: left out: {error}")
+            results.append(Result(analysis.name, analysis.name, f"Left out: {error}.", {}))
+        else:
+            say(f"{analysis.name}: {time.monotonic() - started:.1f} s")
     write_files(path.parent, [(path.name, report_html(subject, results))])
 
 
