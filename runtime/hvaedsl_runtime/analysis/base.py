@@ -11,7 +11,6 @@ from functools import cached_property
 
 from matplotlib.figure import Figure
 
-from hvaedsl.errors import RunError
 from hvaedsl.ir.spec import Spec
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl_runtime.analysis.figures import style
@@ -20,13 +19,6 @@ from hvaedsl_runtime.evaluation import Evaluator
 from hvaedsl_runtime.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.noise import ImageNoise
 from hvaedsl_runtime.progress import image_bar
-
-
-class NotForThisModel(RunError):
-    """An analysis that a model does not allow (5)."""
-
-    def __init__(self, message: str, *, help: str) -> None:  # noqa: A002 - as in `RunError`
-        super().__init__(message, help=help, exit_code=5)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import hvaedsl
 from hvaedsl.errors import UsageError
 from hvaedsl.program import Program
 from hvaedsl.render.output import render
-from hvaedsl_runtime.analysis.base import NotForThisModel, Result, Subject
+from hvaedsl_runtime.analysis.base import Drawing, Result, Subject
 from hvaedsl_runtime.analysis.every import ANALYSES
 from hvaedsl_runtime.analysis.figures import png, svg
 from hvaedsl_runtime.analysis.written import write_files
@@ -33,23 +33,20 @@ class Embedded:
     uri: str
     file: str
     caption: str
+    plot: bool
 
 
 def write_report(subject: Subject, path: Path, say: Callable[[str], None]) -> None:
-    """Run every analysis and write the page; `say` is told a line after each. What a model does not allow is left out.
+    """Run every analysis and write the page; `say` is told a line after each.
 
     Raises RunError: 4 images not found, 5 the page cannot be written, or a file of the run is damaged.
     """
+    known_results(subject.run, reporting_unit(subject.spec))  # a damaged file is told before the work, not after
     results = []
     for analysis in ANALYSES:
         started = time.monotonic()
-        try:
-            results.append(analysis.run(subject))
-        except NotForThisModel as error:
-            say(f"{analysis.name}: left out: {error}")
-            results.append(Result(analysis.name, analysis.name, f"Left out: {error}.", {}))
-        else:
-            say(f"{analysis.name}: {time.monotonic() - started:.1f} s")
+        results.append(analysis.run(subject))
+        say(f"{analysis.name}: {time.monotonic() - started:.1f} s")
     write_files(path.parent, [(path.name, report_html(subject, results))])
 
 
@@ -128,7 +125,7 @@ def _facts(run: FinishedRun, program: Program) -> list[tuple[str, str]]:
         ("steps", f"{checkpoint.step:,} of {training.steps:,}"),
         ("updates skipped", f"{checkpoint.skipped_updates:,}"),
         ("time in training steps", f"{minutes} min {seconds} s"),
-        ("images a step", f"{training.batch_size} on each of {checkpoint.world_size} process(es)"),
+        ("images a step", f"{training.batch_size * checkpoint.world_size:,}"),
         ("seed", str(checkpoint.seed)),
         ("EMA decay", f"{training.ema_decay:g}"),
     ]
@@ -150,12 +147,7 @@ def _bridge(program: Program) -> tuple[str | None, str]:
 
 def _section(result: Result) -> dict[str, object]:
     json = json_text(dict(result.data), indent=1)
-    figures = [
-        Embedded(_uri("image/png", png(drawing.figure)), f"{drawing.stem}.png", drawing.caption)
-        if drawing.images
-        else Embedded(_uri("image/svg+xml", svg(drawing.figure)), f"{drawing.stem}.svg", drawing.caption)
-        for drawing in result.drawings
-    ]
+    figures = [_embedded(drawing) for drawing in result.drawings]
     return {
         "name": result.name,
         "title": result.title,
@@ -164,6 +156,13 @@ def _section(result: Result) -> dict[str, object]:
         "json": json,
         "json_uri": _uri("application/json", json.encode()),
     }
+
+
+def _embedded(drawing: Drawing) -> Embedded:
+    """Image grids as PNG, plots as SVG, which the page may enlarge."""
+    if drawing.images:
+        return Embedded(_uri("image/png", png(drawing.figure)), f"{drawing.stem}.png", drawing.caption, plot=False)
+    return Embedded(_uri("image/svg+xml", svg(drawing.figure)), f"{drawing.stem}.svg", drawing.caption, plot=True)
 
 
 def _uri(kind: str, content: bytes) -> str:
