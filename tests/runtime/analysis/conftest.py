@@ -69,6 +69,3 @@ def subject_of(trained: Trained) -> Callable[..., Subject]:
         return subject
 
     return opened
-
-
-Command = Callable[..., tuple[object, str, str]]
