@@ -26,7 +26,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         )
 
 
-RULES = (
+ERRORS = (
     Rule(
         check,
         ("model.cell", "model.latent", "model.width", "model.widths", "model.decoder", "model.decoder.walk"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvaedsl.catalog.advice import NoMixIn
+from hvaedsl.catalog.advice.missing_mix_in import NoMixIn
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.passes.base import Rule, Unit
 from hvaedsl.passes.mixing import abandoned_states
@@ -19,4 +19,4 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         yield NoMixIn(span=op.span, resolution=op.resolution, before=found.before, begins=begins)
 
 
-RULES = (Rule(check, ("model.decoder",)),)
+ADVICE = (Rule(check, ("model.decoder",)),)

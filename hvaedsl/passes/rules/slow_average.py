@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvaedsl.catalog.training_advice import SlowAverage
+from hvaedsl.catalog.advice.slow_average import SlowAverage
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.passes.base import Rule, Unit
 
@@ -19,4 +19,4 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         yield SlowAverage(span=unit.origin("train.ema_decay"), steps=train.steps, decay=train.ema_decay)
 
 
-RULES = (Rule(check, ("train.steps", "train.ema_decay")),)
+ADVICE = (Rule(check, ("train.steps", "train.ema_decay")),)

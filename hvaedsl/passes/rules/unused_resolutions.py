@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from hvaedsl.catalog.advice import UnusedResolution
+from hvaedsl.catalog.advice.unused_resolutions import UnusedResolution
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.ir.bridge import output_resolution
 from hvaedsl.passes.base import Rule, Unit
@@ -31,7 +31,7 @@ def _unused(unit: Unit, key: str, values: Mapping[int, object], used: set[int]) 
 
 
 _WALKS = ("data.dataset", "data.resolution", "model.encoder", "model.decoder")
-RULES = (
+ADVICE = (
     Rule(check_widths, (*_WALKS, "model.widths")),
     Rule(check_temperatures, (*_WALKS, "sample.temperature")),
 )
