@@ -77,7 +77,7 @@ class Diagnostic:
     label: ClassVar[str] = ""
     help: ClassVar[str] = ""
     why: ClassVar[str]
-    source: ClassVar[str] = ""
+    rests_on: ClassVar[str] = ""
     bad: ClassVar[str]
     good: ClassVar[str]
 

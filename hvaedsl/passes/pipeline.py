@@ -9,6 +9,7 @@ from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.ir.spec import Spec
 from hvaedsl.passes.base import Rule, Transform, Unit
+from hvaedsl.passes.checkpointing import checkpointing
 from hvaedsl.passes.connection import Connect
 from hvaedsl.passes.cost import cost
 from hvaedsl.passes.gradient import unreached
@@ -17,7 +18,13 @@ from hvaedsl.passes.rules import rules
 from hvaedsl.passes.sharing import weight_groups
 from hvaedsl.passes.verify import verify
 
-ANALYSES: tuple[Callable[[Bridge], object], ...] = (cost, weight_groups, unreached, abandoned_states)
+ANALYSES: tuple[Callable[[Bridge], object], ...] = (
+    cost,
+    checkpointing,
+    weight_groups,
+    unreached,
+    abandoned_states,
+)
 ERROR_RULES: tuple[Rule, ...] = rules("ERRORS")
 ADVICE_RULES: tuple[Rule, ...] = rules("ADVICE")
 

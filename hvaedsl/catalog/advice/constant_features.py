@@ -18,7 +18,7 @@ class ConstantFeatures(Diagnostic):
     label = "sin is 0 and cos is 1 or -1 at every pixel"
     help = "take `image` out, or take an exponent below 0"
     why = "A binary pixel is -1 or 1, where sin(2^n pi x) and cos(2^n pi x) take one value each for every n from 0."
-    source = "Computed here: sin(n pi) is 0, and cos(n pi) is 1 or -1."
+    rests_on = "Computed here: sin(n pi) is 0, and cos(n pi) is 1 or -1."
     bad = spec(model="width = 16  latent = 4  likelihood = bernoulli  fourier { at = image }")
     good = spec(model="width = 16  latent = 4  likelihood = bernoulli  fourier { at = sample }")
 

@@ -21,7 +21,7 @@ class NoMixIn(Diagnostic):
         "Without a mix-in the state of a resolution begins as its learned bias, or as zeros above `bias_up_to`: what "
         "was drawn below reaches the image through nothing, and the last residual step below gets no gradient."
     )
-    source = "Child 2021 and openai/vdvae (vae.py): every published decoder begins a resolution with a mix-in."
+    rests_on = "Child 2021 and openai/vdvae (vae.py): every published decoder begins a resolution with a mix-in."
     bad = spec(decoder="4x1, 8x2")
     good = spec(decoder="4x1, 8m4, 8x2")
 

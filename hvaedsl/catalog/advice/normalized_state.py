@@ -21,7 +21,7 @@ class NormalizedState(Diagnostic):
         "In Falck, Williams et al. 2022 (Table 2) models whose state is normalised do not reach a useful likelihood: "
         "the norm of the state, which grows from block to block, carries what the discretised diffusion has to tell."
     )
-    source = "Falck, Williams et al. 2022, Table 2."
+    rests_on = "Falck, Williams et al. 2022, Table 2."
     bad = spec(model="width = 16  latent = 4  normalize_state { norm = l2 }")
     good = spec()
 

@@ -20,10 +20,12 @@ class SlowAverage(Diagnostic):
     label = "{decay:g} averages over about {horizon:,} steps"
     help = "for so short a run take at most {fitting:g}, or read the raw weights' figures"
     why = (
-        "The averaged weights start at the initial ones and are not corrected (openai/vdvae): at a decay of 0.9999 and "
-        "2,000 steps they are 82 % initial weights. Evaluations report raw and averaged weights both."
+        "The averaged weights start at the initial ones and are not corrected (openai/vdvae): at a decay of 0.9999 "
+        "and 2,000 steps they are 82 % initial weights. Evaluations report raw and averaged weights both."
     )
-    source = "openai/vdvae (train.py: a linear average, uncorrected); the share is the decay to the power of the steps."
+    rests_on = (
+        "openai/vdvae (train.py: a linear average, uncorrected); the share is the decay to the power of the steps."
+    )
     bad = spec(rest=f"train {{ steps = 2000  ema_decay = 0.9999  {_RUN} }}")
     good = spec(rest=f"train {{ steps = 2000  ema_decay = 0.995  {_RUN} }}")
 

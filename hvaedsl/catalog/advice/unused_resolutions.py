@@ -18,7 +18,7 @@ class UnusedResolution(Diagnostic):
     label = "not in use"
     help = "take it out"
     why = "A value for a resolution that the model never visits changes nothing; perhaps another one was meant."
-    source = "Computed here, from the resolutions of the bridge."
+    rests_on = "Computed here, from the resolutions of the bridge."
     bad = spec(model="width = 16  latent = 4  widths = {2: 32}")
     good = spec(model="width = 16  latent = 4  widths = {4: 32}")
 

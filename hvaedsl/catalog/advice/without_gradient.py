@@ -21,7 +21,7 @@ class NoGradient(Diagnostic):
         "Parameters that no loss reaches are counted, saved and never trained: an encoder level that no decoder block "
         "reads, or a decoder state that is never handed on. Training freezes them, so that several processes agree."
     )
-    source = "Computed here: the bridge is walked backwards from the loss; a test holds the result against autograd."
+    rests_on = "Computed here: the bridge is walked backwards from the loss; a test holds the result against autograd."
     bad = spec(decoder="8x2")
     good = spec(decoder="4x1, 8m4, 8x2")
 
