@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from hvaedsl.catalog.advice.unused_resolutions import UnusedResolution
-from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.diagnostic import Diagnostic, Edit, Fix
 from hvaedsl.ir.bridge import output_resolution
 from hvaedsl.passes.base import Rule, Unit
+from hvaedsl.span import Span
+from hvaedsl.syntax import ast
 
 
 def check_widths(unit: Unit) -> Iterator[Diagnostic]:
@@ -27,7 +29,27 @@ def check_temperatures(unit: Unit) -> Iterator[Diagnostic]:
 def _unused(unit: Unit, key: str, values: Mapping[int, object], used: set[int]) -> Iterator[Diagnostic]:
     unused = tuple(resolution for resolution in values if resolution not in used)
     if unused:
-        yield UnusedResolution(span=unit.origin(f"{key}.{unused[0]}"), key=key, unused=unused)
+        spans = [unit.origin(f"{key}.{resolution}") for resolution in unused]
+        yield UnusedResolution(span=spans[0], key=key, unused=unused, fix=_fix(unit, spans))
+
+
+def _fix(unit: Unit, spans: list[Span]) -> Fix | None:
+    """Take these entries out; none where the map spans lines or is not in a file."""
+    for document in unit.documents:
+        for found in _maps(document.statements):
+            if spans[0] not in [entry.span for entry in found.entries] or "\n" in found.span.text:
+                continue
+            kept = ", ".join(entry.span.text for entry in found.entries if entry.span not in spans)
+            return Fix("take it out", (Edit(found.span, f"{{{kept}}}"),), safe=True)
+    return None
+
+
+def _maps(statements: Iterable[ast.Statement]) -> Iterator[ast.Map]:
+    for statement in statements:
+        if isinstance(statement, ast.Section):
+            yield from _maps(statement.statements)
+        elif isinstance(statement, ast.Assignment) and isinstance(statement.value, ast.Map):
+            yield statement.value
 
 
 _WALKS = ("data.dataset", "data.resolution", "model.encoder", "model.decoder")
