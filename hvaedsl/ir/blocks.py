@@ -78,8 +78,8 @@ class BlockList:
         return _sequences(self.items)
 
     def written(self) -> Iterator[Entry]:
-        """The entries, each as often as it is written; those inside repetitions come last."""
-        return (item for sequence in self.sequences() for item in sequence if isinstance(item, Entry))
+        """The entries in order, each as often as it is written."""
+        return _written(self.items)
 
     def __str__(self) -> str:
         """The list as it is written."""
@@ -100,3 +100,11 @@ def _sequences(items: tuple[Entry | Repeat, ...]) -> Iterator[tuple[Entry | Repe
     for item in items:
         if isinstance(item, Repeat):
             yield from _sequences(item.body)
+
+
+def _written(items: tuple[Entry | Repeat, ...]) -> Iterator[Entry]:
+    for item in items:
+        if isinstance(item, Entry):
+            yield item
+        else:
+            yield from _written(item.body)
