@@ -3,6 +3,6 @@
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.errors import SpecError
 from hvaedsl.program import Plugins, Program, load, loads
+from hvaedsl.version import __version__
 
-__version__ = "0.1.0"
 __all__ = ["Diagnostic", "Plugins", "Program", "SpecError", "__version__", "load", "loads"]

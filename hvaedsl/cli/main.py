@@ -16,6 +16,7 @@ from hvaedsl.cli.convert import convert
 from hvaedsl.cli.data import data
 from hvaedsl.cli.eval import evaluate
 from hvaedsl.cli.explain import explain
+from hvaedsl.cli.export import export
 from hvaedsl.cli.fmt import fmt
 from hvaedsl.cli.lint import lint
 from hvaedsl.cli.report import report
@@ -41,6 +42,7 @@ app.command()(explain)
 app.command()(train)
 app.command("eval")(evaluate)
 app.command()(sample)
+app.command()(export)
 app.command()(convert)
 app.command()(check_theory)
 app.add_typer(analyze, name="analyze")

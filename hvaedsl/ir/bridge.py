@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from hvaedsl.ir.cells import CellReference
 from hvaedsl.ir.fourier import Exponents
 from hvaedsl.ir.own_parts import Measured
 from hvaedsl.ir.pooling import Embedding, Pooling
@@ -117,7 +118,7 @@ class TopDownBlock:
     application: int
     layer: int
     reads: int | None = None  # the index of the encoder operation whose activation it reads
-    cell: str = "vdvae"  # or one's own, `package.module:Name`
+    cell: CellReference = "vdvae"
     normalize: Normalization | None = None  # of the state that comes in, behind a mix-in
     branch_features: Exponents = ()  # of what posterior and prior read
     z_features: Exponents = ()

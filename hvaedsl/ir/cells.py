@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, cast, get_args
+from typing import Annotated, Literal, cast, get_args
+
+from pydantic import AfterValidator
 
 from hvaedsl.ir.own_parts import is_own
 
@@ -41,6 +43,14 @@ def parts_of(cell: str) -> CellParts | None:
     return None if is_own(cell) else CELLS[cast(CellName, cell)]
 
 
+def _known(cell: str) -> str:
+    if cell not in CELL_NAMES and not is_own(cell):
+        raise ValueError(f"unknown cell `{cell}`")
+    return cell
+
+
+# One of the cells here, or one's own, `package.module:Name`.
+CellReference = Annotated[str, AfterValidator(_known)]
 _VDVAE = CellParts(increment=True, entry="z_proj", resnet=True, state_is_latent=False, published=True)
 
 CELLS: Mapping[CellName, CellParts] = MappingProxyType(

@@ -10,10 +10,13 @@ from hvaedsl.errors import UsageError
 
 _DOTS_PER_INCH = 192
 Format = Literal["svg", "png", "pdf"]
+Engine = Literal["nop2", "dot"]
 
 
-def render(dot: str, format: Format) -> bytes:  # noqa: A002 - Graphviz's word
-    """The picture as bytes: drawn by `dot` on the search path, or where that is missing or fails, by pygraphviz.
+def render(dot: str, format: Format, engine: Engine = "nop2") -> bytes:  # noqa: A002 - Graphviz's word
+    """The picture as bytes, with positions as they are given (nop2), or laid out by Graphviz (dot).
+
+    Drawn by `dot` on the search path, or where that is missing or fails, by pygraphviz.
 
     Raises:
         UsageError: neither could draw it.
@@ -23,23 +26,23 @@ def render(dot: str, format: Format) -> bytes:  # noqa: A002 - Graphviz's word
     failures: list[str] = []
     if shutil.which("dot"):
         try:
-            return _with_program(dot, format)
+            return _with_program(dot, format, engine)
         except UsageError as error:
             failures.append(str(error))
     try:
-        return _with_libraries(dot, format)
+        return _with_libraries(dot, format, engine)
     except UsageError as error:
         failures.append(str(error))
     raise UsageError(f"no picture: {'; '.join(failures)}")
 
 
-def write(dot: str, path: Path) -> None:
+def write(dot: str, path: Path, engine: Engine = "nop2") -> None:
     """Draw into a file; its suffix names the format.
 
     Raises:
         UsageError: another suffix, a file that cannot be written, or no Graphviz.
     """
-    picture = render(dot, _format_of(path))
+    picture = render(dot, _format_of(path), engine)
     try:
         path.write_bytes(picture)
     except OSError as error:
@@ -61,11 +64,14 @@ def _with_resolution(dot: str) -> str:
     return f"{body}  graph [dpi={_DOTS_PER_INCH}];\n{brace}{rest}"
 
 
-def _with_program(dot: str, format: Format) -> bytes:  # noqa: A002 - Graphviz's word
+def _with_program(dot: str, format: Format, engine: Engine) -> bytes:  # noqa: A002 - Graphviz's word
     import graphviz
 
     try:
-        picture = graphviz.Source(dot, engine="neato").pipe(format=format, neato_no_op=2, quiet=True)
+        if engine == "nop2":
+            picture = graphviz.Source(dot, engine="neato").pipe(format=format, neato_no_op=2, quiet=True)
+        else:
+            picture = graphviz.Source(dot, engine=engine).pipe(format=format, quiet=True)
     except graphviz.CalledProcessError as error:
         said = (error.stderr or b"").decode(errors="replace").strip()
         raise UsageError(f"Graphviz's program could not draw {format}: {said or error}") from error
@@ -75,13 +81,13 @@ def _with_program(dot: str, format: Format) -> bytes:  # noqa: A002 - Graphviz's
     return picture
 
 
-def _with_libraries(dot: str, format: Format) -> bytes:  # noqa: A002 - Graphviz's word
+def _with_libraries(dot: str, format: Format, engine: Engine) -> bytes:  # noqa: A002 - Graphviz's word
     try:
         import pygraphviz
     except ImportError as error:
         raise UsageError("pygraphviz is missing: install it from version 2.0, or Graphviz's programs") from error
     try:
-        picture = pygraphviz.AGraph(string=dot).draw(format=format, prog="nop2")  # what `neato -n2` does
+        picture = pygraphviz.AGraph(string=dot).draw(format=format, prog=engine)  # nop2 is what `neato -n2` does
     except (ValueError, OSError) as error:
         raise UsageError(f"pygraphviz could not draw {format}: {error}") from error
     assert isinstance(picture, bytes)
