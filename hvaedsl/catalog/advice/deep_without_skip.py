@@ -27,6 +27,7 @@ class DeepWithoutSkip(Diagnostic):
         "Child 2021 and openai/vdvae, train.py, on skipped updates; thresholds of Falck, Williams et al. 2022, Table "
         "G.6. Every published model deeper than 100 has one."
     )
+    configuration = "asked where `train.steps` is written"
     bad = spec(decoder="4x1, 8m4, 6*8r20", rest=f"train {{ {_RUN} }}")
     good = spec(decoder="4x1, 8m4, 6*8r20", rest=f"train {{ skip_above = 2500  {_RUN} }}")
 

@@ -30,6 +30,9 @@ class FarFromPublished(Diagnostic):
         "Falck, Williams et al. 2022, Tables G.2, G.3 and G.6; openai/vdvae, hps.py, for ImageNet and FFHQ. The "
         "factor of ten is chosen here."
     )
+    configuration = (
+        "asked of the data sets of the paper and of openai/vdvae; of `ema_decay` where `train.steps` is written"
+    )
     bad = spec(data="dataset = mnist", **_MODEL, rest=f"train {{ {_RUN}  learning_rate = 1e-2 }}")
     good = spec(data="dataset = mnist", **_MODEL, rest=f"train {{ {_RUN}  learning_rate = 1e-4 }}")
 

@@ -14,8 +14,8 @@ class ManyApplications(Diagnostic):
 
     code = "HV508"
     severity = Severity.ADVICE
-    title = "one set of weights is applied {count} times{places}"
-    label = "{count} applications"
+    title = "one set of weights is applied {count} times"
+    label = "{place}"
     help = "{hint}"
     why = (
         "The time of a step and its activation memory grow with every application, the parameters do not. The paper "
@@ -26,16 +26,15 @@ class ManyApplications(Diagnostic):
     bad = spec(decoder="4r32, 8m4, 8x2")
     good = spec(decoder="2*4r16, 8m4, 8x2")
 
-    entry: str
     resolution: int
     count: int
     constant: str = ""
     entries: int = 1  # that take their count from the constant
 
     @property
-    def places(self) -> str:
-        """In how many entries, where one constant says so for several."""
-        return f", in {self.entries} entries" if self.entries > 1 else ""
+    def place(self) -> str:
+        """The entry, or how many of them one constant stands in."""
+        return f"and in {self.entries - 1} more with `{self.constant}`" if self.entries > 1 else "in this entry"
 
     @property
     def hint(self) -> str:

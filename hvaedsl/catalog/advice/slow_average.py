@@ -26,6 +26,7 @@ class SlowAverage(Diagnostic):
     rests_on = (
         "openai/vdvae (train.py: a linear average, uncorrected); the share is the decay to the power of the steps."
     )
+    configuration = "asked where `train.steps` is written"
     bad = spec(rest=f"train {{ steps = 2000  ema_decay = 0.9999  {_RUN} }}")
     good = spec(rest=f"train {{ steps = 2000  ema_decay = 0.995  {_RUN} }}")
 

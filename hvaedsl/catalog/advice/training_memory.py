@@ -30,6 +30,7 @@ class TrainingMemory(Diagnostic):
         "Computed here; tests hold the count against what torch saves. Activation checkpointing: Falck, Williams et "
         "al. 2022, Appendix F."
     )
+    configuration = "asked where `train.gpu_memory` and `train.batch_size` are written"
     bad = spec(decoder="4x1, 8m4, 8x40", rest=f"train {{ batch_size = 2000  gpu_memory = 4  {_RUN} }}")
     good = spec(
         decoder="4x1, 8m4, 8x40", rest=f"train {{ batch_size = 2000  gpu_memory = 4  recompute_every = 6  {_RUN} }}"

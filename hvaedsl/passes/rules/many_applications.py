@@ -34,7 +34,6 @@ def _finding(entries: list[Entry], constant: str = "") -> Diagnostic:
     assert first.span is not None
     return ManyApplications(
         span=first.span,
-        entry=str(first),
         resolution=first.resolution,
         count=first.argument,
         constant=constant,

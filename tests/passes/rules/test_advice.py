@@ -111,7 +111,8 @@ def test_a_constant_is_one_cause() -> None:
     program = compiled("8r$n, 8d2, 4r$n", "4r$n, 8m4, 8r$n", more="let n = 30")
     (advice,) = program.advice
     assert (advice.code, advice.span.text) == ("HV508", "8r$n")
-    assert advice.message == "one set of weights is applied 30 times, in 4 entries"
+    assert advice.message == "one set of weights is applied 30 times"
+    assert advice.label_text == "and in 3 more with `$n`"
     assert advice.help_text == "let `$n` be at most 20"
 
 
@@ -271,9 +272,9 @@ def test_a_batch_and_checkpoints_together() -> None:
     sets = {"train.gpu_memory": 1.5, "train.batch_size": 64}
     (advice,) = hvaedsl.load("cifar_ws.hvae", sets=sets).advice
     _, batch, _, every, _ = advice.help_text.split("`")
-    settings = dict(f"train.{way}".split(" = ") for way in (batch, every))
-    assert set(settings) == {"train.batch_size", "train.recompute_every"}
-    assert hvaedsl.load("cifar_ws.hvae", sets=sets | settings).advice == ()
+    proposed = dict(f"train.{way}".split(" = ") for way in (batch, every))
+    assert set(proposed) == {"train.batch_size", "train.recompute_every"}
+    assert hvaedsl.load("cifar_ws.hvae", sets={**sets, **proposed}).advice == ()
 
 
 def test_weights_alone_can_be_too_much() -> None:
