@@ -75,3 +75,10 @@ def test_a_deep_model_needs_far_less() -> None:
     assert program.checkpointing.peak_bytes(8, 16) < everything / 5
     assert program.checkpointing.peak_bytes(8, 16, "bfloat16") < program.checkpointing.peak_bytes(8, 16)
     assert program.checkpointing.kept_bytes(8, 16) < program.checkpointing.kept_bytes(1, 16)
+
+
+def test_kept_bytes_bfloat16(program: hvaedsl.Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copies of the weights do not grow with the batch; what does is counted within 2 %."""
+    with torch.autocast("cpu", torch.bfloat16):
+        grown = kept_bytes(program, 2, 5, monkeypatch) - kept_bytes(program, 2, 2, monkeypatch)
+    assert program.checkpointing.kept_bytes(2, 3, "bfloat16") == pytest.approx(grown, rel=0.02)

@@ -16,8 +16,8 @@ class TrainingMemory(Diagnostic):
 
     code = "HV605"
     severity = Severity.ADVICE
-    title = "training takes about {needed:.3g} GiB, and `gpu_memory` is {available:g} GiB"
-    label = "a batch of {batch:,} keeps {activations:.3g} GiB of activations"
+    title = "training takes about {needed}, and `gpu_memory` is {available:g} GiB"
+    label = "a batch of {batch:,} keeps {kept} of activations"
     help = "{hint}"
     why = (
         "A training step holds the weights, their gradients, AdamW's two moments and the averaged weights, all in "
@@ -36,15 +36,25 @@ class TrainingMemory(Diagnostic):
         decoder="4x1, 8m4, 8x40", rest=f"train {{ batch_size = 2000  gpu_memory = 4  recompute_every = 6  {_RUN} }}"
     )
 
-    needed: float  # GiB
     available: float  # GiB
     activations: float  # GiB
+    one_image: float  # GiB of its activations, with the best checkpoints
     batch: int
     weights: float  # GiB: all that does not grow with the batch
     fitting_batch: int  # the largest that fits as it is; 0 where none does
     fitting_every: int | None  # checkpoints with which this batch fits
     fitting_batch_recomputed: int  # the largest that fits with the best checkpoints
     best_every: int
+
+    @property
+    def needed(self) -> str:
+        """All of it."""
+        return _gib(self.weights + self.activations)
+
+    @property
+    def kept(self) -> str:
+        """What grows with the batch."""
+        return _gib(self.activations)
 
     @property
     def hint(self) -> str:
@@ -58,7 +68,12 @@ class TrainingMemory(Diagnostic):
             ways.append(f"`batch_size = {self.fitting_batch_recomputed}` and `recompute_every = {self.best_every}`")
         if ways:
             return f"what fits is {', or '.join(ways)}"
-        return f"nothing fits: the weights and what the optimiser keeps of them take {self.weights:.3g} GiB alone"
+        image = f" and one image {_gib(self.one_image)}" if self.weights < self.available else ""
+        return f"nothing fits: the weights and what the optimiser keeps of them take {_gib(self.weights)}{image}"
+
+
+def _gib(number: float) -> str:
+    return f"{number:,.0f} GiB" if number >= 100 else f"{number:.3g} GiB"
 
 
 KINDS = (TrainingMemory,)

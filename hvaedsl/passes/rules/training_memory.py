@@ -46,9 +46,9 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     available = unit.origins.get("train.gpu_memory")
     yield TrainingMemory(
         span=unit.origin("train.batch_size"),
-        needed=(weights + activations) / GIB,
         available=train.gpu_memory,
         activations=activations / GIB,
+        one_image=per_image(best) / GIB,
         batch=batch,
         weights=weights / GIB,
         fitting_batch=max(0, int(room // per_image(every))),

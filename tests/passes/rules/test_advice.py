@@ -279,7 +279,7 @@ def test_a_batch_and_checkpoints_together() -> None:
 
 def test_weights_alone_can_be_too_much() -> None:
     (advice,) = hvaedsl.load("cifar_ws.hvae", sets={"train.gpu_memory": 0.5}).advice
-    assert advice.help_text.startswith("nothing fits: ")
+    assert advice.help_text.startswith("nothing fits: the weights and what the optimiser keeps of them take 0.729 GiB")
 
 
 def test_the_weights_are_twenty_bytes_a_parameter() -> None:
