@@ -37,7 +37,7 @@ def test_json_counts_the_checkpoints() -> None:
     assert (plain["recompute_every"], less["recompute_every"]) == (None, EVERY)
     for precision in ("float32", "bfloat16"):
         key = f"activation_bytes_{precision}"
-        assert plain[key] == program.cost.activation_bytes(3, precision)  # type: ignore[arg-type]
-        assert less[key] == program.checkpointing.peak_bytes(EVERY, 3, precision)  # type: ignore[arg-type]
+        assert plain[key] == program.cost.activation_bytes(3, precision)
+        assert less[key] == program.checkpointing.peak_bytes(EVERY, 3, precision)
         assert less[key] < plain[key]
     assert plain["rows"] == less["rows"]
