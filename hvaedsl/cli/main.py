@@ -22,6 +22,7 @@ from hvaedsl.cli.lint import lint
 from hvaedsl.cli.report import report
 from hvaedsl.cli.sample import sample
 from hvaedsl.cli.show import show
+from hvaedsl.cli.sweep import sweep
 from hvaedsl.cli.table import table
 from hvaedsl.cli.train import train
 from hvaedsl.errors import CompilerBug, RunError, SpecError, UsageError
@@ -40,6 +41,7 @@ app.command()(fmt)
 app.command()(table)
 app.command()(explain)
 app.command()(train)
+app.command()(sweep)
 app.command("eval")(evaluate)
 app.command()(sample)
 app.command()(export)
