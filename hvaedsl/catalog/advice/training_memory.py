@@ -23,8 +23,8 @@ class TrainingMemory(Diagnostic):
         "A training step holds the weights, their gradients, AdamW's two moments and the averaged weights, all in "
         "float32: 20 bytes a parameter, and 2 more for the copy that bfloat16 computes with. To these come the "
         "activations that wait for the backward pass, which grow with the batch; with `recompute_every`, those of the "
-        "checkpoints and of one segment. The convolutions' workspace and the allocator's gaps are not counted: what "
-        "is proposed leaves a tenth of the activations' room for them."
+        "checkpoints and of one segment. The convolutions' workspace, the allocator's gaps and, of several processes, "
+        "the gradients' buckets are not counted: what is proposed leaves a tenth of the activations' room for them."
     )
     rests_on = (
         "Computed here; tests hold the count against what torch saves. Activation checkpointing: Falck, Williams et "
