@@ -12,8 +12,11 @@ from pathspec import GitIgnoreSpec, RegexPattern
 
 from hvaedsl.catalog.names import MissingKey
 from hvaedsl.diagnostic import Diagnostic
-from hvaedsl.errors import SpecError, UsageError
+from hvaedsl.elaborate.inheritance import Read
+from hvaedsl.errors import UsageError
 from hvaedsl.program import Compilation, Overrides, Plugins, Program, compile_source, source_of
+from hvaedsl.span import Source
+from hvaedsl.syntax.text import read_source
 
 # Whether one's own parts may be imported for a file.
 Leave = Callable[[str], Plugins | None]
@@ -122,28 +125,37 @@ def _patterns(line: str) -> Iterator[tuple[re.Pattern[str], bool]]:
             yield pattern.regex, pattern.include
 
 
-def lint_files(
-    files: Iterable[str],
+@dataclass(frozen=True)
+class Linted:
+    """What was found in several specs, and how each of them compiled."""
+
+    found: tuple[Diagnostic, ...]
+    compilations: tuple[Compilation, ...]
+
+
+def lint_sources(
+    sources: Iterable[Source],
     *,
     sets: Overrides | None = None,
     lets: Overrides | None = None,
     plugins: Leave = no_plugins,
-) -> list[Diagnostic]:
-    """Everything that is found in the files. Raises `UsageError` for a file that is not there.
+    read: Read = read_source,
+) -> Linted:
+    """Everything that is found in specs; `read` gives the texts of their bases.
 
-    A file that another one of them extends is a base: what it leaves out is not missing. A base's own mistakes are
+    A spec that another one of them extends is a base: what it leaves out is not missing. A base's own mistakes are
     found through each of its children, and given once.
     """
-    found: list[Diagnostic] = []
-    compilations: list[Compilation] = []
-    for file in files:
-        try:
-            compilations.append(compile_source(source_of(file), sets=sets, lets=lets, plugins=plugins(file)))
-            found.extend(compilations[-1].diagnostics)
-        except SpecError as error:
-            found.extend(error.diagnostics)
+    compilations = tuple(
+        compile_source(source, sets=sets, lets=lets, plugins=plugins(source.name), read=read) for source in sources
+    )
     bases = _bases(compilations)
-    return [item for item in dict.fromkeys(found) if not _left_to_children(item, bases)]
+    found = {
+        (diagnostic.code, diagnostic.span, diagnostic.message): diagnostic
+        for item in compilations
+        for diagnostic in item.diagnostics
+    }
+    return Linted(tuple(item for item in found.values() if not _left_to_children(item, bases)), compilations)
 
 
 def load_models(

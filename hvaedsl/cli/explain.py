@@ -9,16 +9,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hvaedsl.cli.completion import complete_explained, complete_explained_name
+
 if TYPE_CHECKING:
     from hvaedsl.diagnostic import Diagnostic
 
 
 def explain(
     code: Annotated[
-        str | None, typer.Argument(metavar="[CODE|cell]", help="A code such as HV303; none lists them all.")
+        str | None,
+        typer.Argument(
+            metavar="[CODE|cell]",
+            help="A code such as HV303; none lists them all.",
+            autocompletion=complete_explained,
+        ),
     ] = None,
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="After `cell`: which one; none lists them.")
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="After `cell`: which one; none lists them.",
+            autocompletion=complete_explained_name,
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="After `cell NAME`: draw it, to .svg, .png or .pdf.")
@@ -78,7 +90,9 @@ def _printed(kind: type[Diagnostic]) -> str:
     """What the tool says of the wrong example, compiled as a file of a project of its own; empty where it has none."""
     from rich.console import Console
 
-    from hvaedsl.program import compile_source
+    from hvaedsl.lint.check import Check
+    from hvaedsl.lint.selection import Selection
+    from hvaedsl.lint.texts import Texts, place_of
     from hvaedsl.report.full import print_full
     from hvaedsl.span import Source
 
@@ -90,7 +104,8 @@ def _printed(kind: type[Diagnostic]) -> str:
         (project / "pyproject.toml").touch()
         path = project / f"{kind.code}.hvae"
         path.write_text(kind.bad, encoding="utf-8")
-        found = compile_source(Source(path.name, kind.bad, path)).diagnostics
+        source = Source(path.name, kind.bad, path)
+        found = Check(Selection())(Texts({place_of(source): source})).found
     out = io.StringIO()
     print_full(found, Console(file=out, width=100, color_system=None))
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())

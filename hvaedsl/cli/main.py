@@ -14,11 +14,13 @@ from hvaedsl.cli.compare import compare
 from hvaedsl.cli.compile import compile_spec
 from hvaedsl.cli.convert import convert
 from hvaedsl.cli.data import data
+from hvaedsl.cli.diff import diff
 from hvaedsl.cli.eval import evaluate
 from hvaedsl.cli.explain import explain
 from hvaedsl.cli.export import export
 from hvaedsl.cli.fmt import fmt
 from hvaedsl.cli.lint import lint
+from hvaedsl.cli.new import new
 from hvaedsl.cli.report import report
 from hvaedsl.cli.sample import sample
 from hvaedsl.cli.show import show
@@ -29,16 +31,17 @@ from hvaedsl.errors import CompilerBug, RunError, SpecError, UsageError
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(new)
 app.command("compile")(compile_spec)
 app.command()(show)
 app.command()(lint)
 app.command()(fmt)
 app.command()(table)
+app.command()(diff)
 app.command()(explain)
 app.command()(train)
 app.command()(sweep)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from hvaedsl.cli.completion import complete_key
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import PluginsFlag, Sets, SpecPath, allowed_plugins, pairs
 from hvaedsl.errors import UsageError
@@ -22,7 +23,11 @@ def sweep(
     ] = None,
     vary: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Vary a key, e.g. --vary model.latent=8,16. Repeatable: more values."),
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Vary a key, e.g. --vary model.latent=8,16. Repeatable: more values.",
+            autocompletion=complete_key,
+        ),
     ] = None,
     sets: Sets = None,
     seeds: Annotated[str, typer.Option(metavar="N", help="Seeds 0 to N-1, or a list such as 0,3,7.")] = "1",

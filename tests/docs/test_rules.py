@@ -9,8 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from hvaedsl.catalog import KINDS
+from hvaedsl.catalog.advice import kinds
 from hvaedsl.cli.main import app
-from hvaedsl.diagnostic import Diagnostic, Severity
+from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.program import compile_source
 from hvaedsl.report.explain import explanation
 from hvaedsl.span import Source
@@ -18,7 +19,7 @@ from hvaedsl.span import Source
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "docs" / "rules"
 GOLDENS = ROOT / "tests" / "goldens"
-ADVICE = [kind for kind in KINDS.values() if kind.severity is Severity.ADVICE]
+ADVICE = list(kinds())
 
 
 def pages(folder: Path) -> dict[str, str]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from hvaedsl.catalog.advice.unused_resolutions import UnusedResolution
-from hvaedsl.diagnostic import Diagnostic, Edit, Fix
+from hvaedsl.diagnostic import Diagnostic, Edit, Fix, taking_items_out
 from hvaedsl.ir.bridge import output_resolution
 from hvaedsl.passes.base import Rule, Unit
-from hvaedsl.span import Span
-from hvaedsl.syntax import ast
 
 
 def check_widths(unit: Unit) -> Iterator[Diagnostic]:
@@ -29,27 +27,19 @@ def check_temperatures(unit: Unit) -> Iterator[Diagnostic]:
 def _unused(unit: Unit, key: str, values: Mapping[int, object], used: set[int]) -> Iterator[Diagnostic]:
     unused = tuple(resolution for resolution in values if resolution not in used)
     if unused:
-        spans = [unit.origin(f"{key}.{resolution}") for resolution in unused]
-        yield UnusedResolution(span=spans[0], key=key, unused=unused, fix=_fix(unit, spans))
+        fix = _without(unit, key, values, unused)
+        yield UnusedResolution(span=unit.origin(f"{key}.{unused[0]}"), key=key, unused=unused, fix=fix)
 
 
-def _fix(unit: Unit, spans: list[Span]) -> Fix | None:
-    """Take these entries out; none where the map spans lines or is not in a file."""
-    for document in unit.documents:
-        for found in _maps(document.statements):
-            if spans[0] not in [entry.span for entry in found.entries] or "\n" in found.span.text:
-                continue
-            kept = ", ".join(entry.span.text for entry in found.entries if entry.span not in spans)
-            return Fix("take it out", (Edit(found.span, f"{{{kept}}}"),), safe=True)
-    return None
-
-
-def _maps(statements: Iterable[ast.Statement]) -> Iterator[ast.Map]:
-    for statement in statements:
-        if isinstance(statement, ast.Section):
-            yield from _maps(statement.statements)
-        elif isinstance(statement, ast.Assignment) and isinstance(statement.value, ast.Map):
-            yield statement.value
+def _without(unit: Unit, key: str, values: Mapping[int, object], unused: Sequence[int]) -> Fix | None:
+    """Take the entries out of the map; an empty one stays, since without it a base's map would count."""
+    entries = sorted((unit.origin(f"{key}.{resolution}").start, resolution) for resolution in values)
+    spans = [unit.origin(f"{key}.{resolution}") for _, resolution in entries]
+    edits = taking_items_out(spans, [at for at, (_, resolution) in enumerate(entries) if resolution in unused])
+    whole = unit.origin(key)
+    if len(unused) == len(values) and "#" not in whole.text:
+        edits = (Edit(whole, "{}"),)
+    return Fix("take it out", edits, safe=True) if edits else None
 
 
 _WALKS = ("data.dataset", "data.resolution", "model.encoder", "model.decoder")
