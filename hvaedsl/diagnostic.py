@@ -1,7 +1,8 @@
 """What a diagnostic is: a frozen record of one finding, whose wording stands in templates, apart from the checks.
 
 Each kind is a subclass in `hvaedsl.catalog`. A kind carries its code, severity and templates as class attributes,
-the data of one finding as fields, and what `hvaedsl explain` prints: why it is wrong, and a bad and a good snippet.
+the data of one finding as fields, and what `hvaedsl explain` prints: why it is wrong, what that rests on and when it
+is asked (of advice), and a bad and a good snippet.
 """
 
 from __future__ import annotations
@@ -115,6 +116,8 @@ class Diagnostic:
     label: ClassVar[str] = ""
     help: ClassVar[str] = ""
     why: ClassVar[str]
+    rests_on: ClassVar[str] = ""
+    configuration: ClassVar[str] = ""
     bad: ClassVar[str]
     good: ClassVar[str]
 

@@ -21,6 +21,7 @@ from hvaedsl.lowering.names import published_names, without_gradient
 from hvaedsl.lowering.plan import make_plan
 from hvaedsl.own_parts import PartError, import_part
 from hvaedsl.passes.base import Unit
+from hvaedsl.passes.checkpointing import Checkpointing, checkpointing
 from hvaedsl.passes.cost import Cost, cost
 from hvaedsl.passes.gradient import unreached
 from hvaedsl.passes.pipeline import analyse, check, transform, verify_stages
@@ -59,6 +60,7 @@ class Program:
     origins: Mapping[str, Span]  # where each written value stands, by dotted key
     bridge: Bridge
     cost: Cost
+    checkpointing: Checkpointing  # the activation memory with `recompute_every`
     weight_groups: tuple[WeightGroup, ...]
     without_gradient: tuple[str, ...]  # parameters of `module()` that no loss reaches
     advice: tuple[Diagnostic, ...]
@@ -284,6 +286,7 @@ def _make(unit: Unit, advice: tuple[Diagnostic, ...], folders: tuple[Path, ...])
         origins=unit.origins,
         bridge=unit.bridge,
         cost=unit.analysis(cost),
+        checkpointing=unit.analysis(checkpointing),
         weight_groups=unit.analysis(weight_groups),
         without_gradient=without_gradient(unit.bridge, unit.analysis(unreached)),
         advice=advice,

@@ -247,7 +247,7 @@ class TooManyApplications(Diagnostic):
     help = "is a count mistyped?"
     why = "The deepest published model applies 268 blocks. The limit keeps a slip of the hand from filling the memory."
     bad = spec(encoder="8r999999999, 8d2, 4x1")
-    good = spec(encoder="8r9, 8d2, 4x1")
+    good = spec(encoder="8r7, 8d2, 4x1")
 
     stack: str
     applications: int

@@ -21,6 +21,8 @@ class UnusedSuppression(Diagnostic):
         "A comment that silences nothing would hide a finding of that code that a later change brings to its line. It "
         "works on its own line alone, and on advice alone. `lint` looks for such comments in specs without errors."
     )
+    rests_on = "Computed here: the same line is looked at with the comment and without."
+    configuration = "asked by `hvaedsl lint` alone"
     bad = spec(model="width = 16  latent = 4  # hvae: ignore[HV502] for the sweep")
     good = spec(model="width = 16  latent = 4\n  widths = {2: 32}  # hvae: ignore[HV502] for the sweep")
 

@@ -320,7 +320,7 @@ class TooManyTokens(Diagnostic):
         "parsed, so that no file can keep the compiler busy."
     )
     bad = ""  # the test writes a long file
-    good = spec(encoder="1_000*8x1, 8d2, 4x1")
+    good = spec(encoder="1_000*8x1, 8d2, 4x1", decoder="4x1, 8m4, 8x1000")
 
     limit: int
 

@@ -73,6 +73,14 @@ class BlockList:
         """The entries in order, those of a repetition as often as it says."""
         return _expand(self.items)
 
+    def sequences(self) -> Iterator[tuple[Entry | Repeat, ...]]:
+        """What stands side by side: the list itself, and what each repetition repeats."""
+        return _sequences(self.items)
+
+    def written(self) -> Iterator[Entry]:
+        """The entries in order, each as often as it is written."""
+        return _written(self.items)
+
     def __str__(self) -> str:
         """The list as it is written."""
         return ", ".join(map(str, self.items))
@@ -85,3 +93,18 @@ def _expand(items: tuple[Entry | Repeat, ...]) -> Iterator[Entry]:
         else:
             for _ in range(item.count):
                 yield from _expand(item.body)
+
+
+def _sequences(items: tuple[Entry | Repeat, ...]) -> Iterator[tuple[Entry | Repeat, ...]]:
+    yield items
+    for item in items:
+        if isinstance(item, Repeat):
+            yield from _sequences(item.body)
+
+
+def _written(items: tuple[Entry | Repeat, ...]) -> Iterator[Entry]:
+    for item in items:
+        if isinstance(item, Entry):
+            yield item
+        else:
+            yield from _written(item.body)

@@ -214,6 +214,9 @@ class TrainSpec(Section):
     recompute_every: Annotated[
         int | None, Key(Optional(Whole(1)), "activations are kept every so many blocks, and recomputed in between")
     ] = None
+    gpu_memory: Annotated[
+        float | None, Key(Optional(Number(above=0)), "GiB of the GPU that is trained on; lint says what does not fit")
+    ] = None
     seed: Annotated[int, Key(Whole(0), "seed of weights, order, noise and binarisation")] = 0
     eval_every: Annotated[int, Key(Whole(1), "steps between two evaluations")] = 1000
     save_every: Annotated[int, Key(Whole(1), "steps between two checkpoints")] = 1000

@@ -82,7 +82,7 @@ def check_end(unit: Unit) -> Iterator[Diagnostic]:
 
 _IMAGE = ("data.dataset", "data.resolution")
 _WALKS = ("model.encoder", "model.encoder.walk", "model.decoder", "model.decoder.walk")
-RULES = (
+ERRORS = (
     Rule(
         check_activations,
         (*_IMAGE, "model.skips", *_WALKS),

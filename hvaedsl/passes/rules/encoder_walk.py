@@ -60,7 +60,7 @@ def check_poolings(unit: Unit) -> Iterator[Diagnostic]:
                 yield PoolingDoesNotDivide(span=op.span, resolution=op.resolution, factor=op.factor)
 
 
-RULES = (
+ERRORS = (
     Rule(check_start, ("data.dataset", "data.resolution", "model.encoder", "model.encoder.walk")),
     Rule(check_walk, ("model.encoder", "model.encoder.walk")),
     Rule(check_poolings, ("model.encoder",)),

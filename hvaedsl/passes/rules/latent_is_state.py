@@ -26,7 +26,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         yield LatentIsState(span=span, cell=model.cell, latent=model.latent, widths=widths, wrong=wrong, fix=fix)
 
 
-RULES = (
+ERRORS = (
     Rule(
         check,
         ("model.cell", "model.latent", "model.width", "model.widths", "model.decoder", "model.decoder.walk"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from hvaedsl.catalog.advice import NoMixIn
+from hvaedsl.catalog.advice.missing_mix_in import NoMixIn
 from hvaedsl.diagnostic import Diagnostic, Edit, Fix
 from hvaedsl.passes.base import Rule, Unit
 from hvaedsl.passes.mixing import abandoned_states
@@ -34,4 +34,4 @@ def _beginning(span: Span, mix_in: str) -> Fix | None:
     return Fix(f"write `{written}`", (Edit(span, written),))
 
 
-RULES = (Rule(check, ("model.decoder",)),)
+ADVICE = (Rule(check, ("model.decoder",)),)

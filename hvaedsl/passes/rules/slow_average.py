@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hvaedsl.catalog.training_advice import SlowAverage
+from hvaedsl.catalog.advice.slow_average import SlowAverage
 from hvaedsl.diagnostic import Diagnostic, Edit, Fix
 from hvaedsl.passes.base import Rule, Unit
 
@@ -24,4 +24,4 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         yield found
 
 
-RULES = (Rule(check, ("train.steps", "train.ema_decay")),)
+ADVICE = (Rule(check, ("train.steps", "train.ema_decay")),)

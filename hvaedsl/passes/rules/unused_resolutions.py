@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from hvaedsl.catalog.advice import UnusedResolution
+from hvaedsl.catalog.advice.unused_resolutions import UnusedResolution
 from hvaedsl.diagnostic import Diagnostic, Edit, Fix, taking_items_out
 from hvaedsl.ir.bridge import output_resolution
 from hvaedsl.passes.base import Rule, Unit
@@ -43,7 +43,7 @@ def _without(unit: Unit, key: str, values: Mapping[int, object], unused: Sequenc
 
 
 _WALKS = ("data.dataset", "data.resolution", "model.encoder", "model.decoder")
-RULES = (
+ADVICE = (
     Rule(check_widths, (*_WALKS, "model.widths")),
     Rule(check_temperatures, (*_WALKS, "sample.temperature")),
 )

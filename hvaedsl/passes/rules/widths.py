@@ -31,7 +31,7 @@ def check_padding(unit: Unit) -> Iterator[Diagnostic]:
             yield WidthFalls(span=span, before=op.in_channels, after=op.channels, resolution=op.resolution, to=op.to)
 
 
-RULES = (
+ERRORS = (
     Rule(check_image, ("data.dataset", "data.resolution", "model.width", "model.widths")),
     Rule(check_padding, ("data.dataset", "data.resolution", "model.width", "model.widths", "model.encoder")),
 )
