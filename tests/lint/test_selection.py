@@ -104,7 +104,7 @@ def test_errors_are_always_given(lint: Callable[..., list[str]]) -> None:
 @pytest.mark.parametrize(
     ("configuration", "says"),
     [
-        ('select = ["HV59"]\nignore = ["HV509"]', "ignore: no advice has the code `HV509`; did you mean `HV5"),
+        ('select = ["HV59"]\nignore = ["HV589"]', "ignore: no advice has the code `HV589`; did you mean `HV5"),
         ('ignore = ["hv502"]', "no advice has the code `hv502`; did you mean `HV502`?"),
         ('ignore = ["HV303"]', "`HV303` is about errors: they are always given; only advice (HV5xx and HV6xx)"),
         ('ignore = ["HV3"]', "`HV3` is about errors"),
