@@ -2,16 +2,17 @@
 
 Each kind is a subclass in `hvaedsl.catalog`. A kind carries its code, severity and templates as class attributes,
 the data of one finding as fields, and what `hvaedsl explain` prints: why it is wrong, and a bad and a good snippet.
+A kind is a frozen dataclass without saying so, and becomes one when the first finding of it is made.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, dataclass_transform
 
+from hvaedsl.record import complete
 from hvaedsl.span import Span
 
 _LONGEST = 400  # code points of one field in a sentence: names and paths can be of any length
@@ -66,9 +67,15 @@ class _Fields(Mapping[str, Any]):
         return 0
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 @dataclass(frozen=True, kw_only=True)
 class Diagnostic:
     """One finding. Subclasses are kinds; see the module's docstring."""
+
+    def __new__(cls, **_: object) -> Self:
+        """A finding whose fields are still to be set."""
+        complete(cls, kw_only=True)
+        return super().__new__(cls)
 
     code: ClassVar[str]
     severity: ClassVar[Severity] = Severity.ERROR
@@ -102,6 +109,8 @@ class Diagnostic:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean NAME?` for the nearest known word, or an empty string where none is near."""
+    import difflib  # slow to import, and most runs suggest nothing
+
     close = difflib.get_close_matches(word[:80], list(known), n=1, cutoff=0.6)
     return f"did you mean `{close[0]}`?" if close else ""
 

@@ -18,7 +18,6 @@ from hvaedsl.ir.bridge import Bridge
 from hvaedsl.ir.spec import Spec, TrainingSpec, own_parts
 from hvaedsl.ir.spec_text import spec_text, value_text
 from hvaedsl.lowering.names import published_names, without_gradient
-from hvaedsl.lowering.plan import make_plan
 from hvaedsl.own_parts import PartError, import_part
 from hvaedsl.passes.base import Unit
 from hvaedsl.passes.cost import Cost, cost
@@ -80,6 +79,8 @@ class Program:
         One's own cells and likelihoods are imported here. Raises `UsageError` where torch is not installed, `SpecError`
         where a part cannot be used.
         """
+        from hvaedsl.lowering.plan import make_plan
+
         try:
             from hvaedsl.lowering.module import HierarchicalVAE
             from hvaedsl.lowering.own_parts import own_class

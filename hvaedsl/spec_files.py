@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec, RegexPattern
-
 from hvaedsl.catalog.names import MissingKey
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.errors import SpecError, UsageError
@@ -113,6 +111,8 @@ def _rules_in(folder: Path) -> list[_Rules]:
 
 def _patterns(line: str) -> Iterator[tuple[re.Pattern[str], bool]]:
     """The pattern of a line; none for a comment, and none for what is no pattern, as git passes over it too."""
+    from pathspec import GitIgnoreSpec, RegexPattern  # only where there is a .gitignore
+
     try:
         made = GitIgnoreSpec.from_lines([line]).patterns
     except ValueError:

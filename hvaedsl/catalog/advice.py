@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hvaedsl.catalog.snippet import spec
 from hvaedsl.diagnostic import Diagnostic, Severity, listing
 
 
-@dataclass(frozen=True, kw_only=True)
 class NoGradient(Diagnostic):
     """HV501."""
 
@@ -29,7 +26,6 @@ class NoGradient(Diagnostic):
     hint: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnusedResolution(Diagnostic):
     """HV502."""
 
@@ -51,7 +47,6 @@ class UnusedResolution(Diagnostic):
         return listing(map(str, self.unused), "and")
 
 
-@dataclass(frozen=True, kw_only=True)
 class NoMixIn(Diagnostic):
     """HV503."""
 
@@ -72,7 +67,6 @@ class NoMixIn(Diagnostic):
     begins: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class NormalizedState(Diagnostic):
     """HV504."""
 
@@ -89,7 +83,6 @@ class NormalizedState(Diagnostic):
     good = spec()
 
 
-@dataclass(frozen=True, kw_only=True)
 class ConstantFeatures(Diagnostic):
     """HV505."""
 

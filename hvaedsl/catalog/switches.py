@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from hvaedsl.catalog.snippet import spec
 from hvaedsl.diagnostic import Diagnostic, listing
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnequalCounts(Diagnostic):
     """HV315."""
 
@@ -29,7 +27,6 @@ class UnequalCounts(Diagnostic):
     decoder: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class LatentIsState(Diagnostic):
     """HV316."""
 
@@ -66,7 +63,6 @@ class LatentIsState(Diagnostic):
         return "give every resolution of the decoder the same width, and `latent` that width, or take another cell"
 
 
-@dataclass(frozen=True, kw_only=True)
 class WaveletFactor(Diagnostic):
     """HV317."""
 
@@ -108,7 +104,6 @@ class WaveletFactor(Diagnostic):
         return f"{self.fine} can be divided by {listing(fits)}; {other}" if fits else f"{self.fine} is odd; {other}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class NoPlaceForFeatures(Diagnostic):
     """HV318."""
 
@@ -126,7 +121,6 @@ class NoPlaceForFeatures(Diagnostic):
     cell: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class NothingRead(Diagnostic):
     """HV319."""
 

@@ -24,10 +24,6 @@ def lint(
 
     Example: [bold]hvaedsl lint specs/ --output-format json[/]
     """
-    from rich.console import Console
-
-    from hvaedsl.report.as_json import to_json
-    from hvaedsl.report.full import print_full
     from hvaedsl.spec_files import lint_files, spec_files
 
     files = [file for path in paths for file in spec_files(path)]
@@ -38,8 +34,14 @@ def lint(
         plugins=lambda file: allowed_plugins(plugins, file),
     )
     if output_format == "json":
+        from hvaedsl.report.as_json import to_json
+
         typer.echo(to_json(found))
     elif found:
+        from rich.console import Console
+
+        from hvaedsl.report.full import print_full
+
         print_full(found, Console())
     else:
         typer.echo(f"nothing found in {len(files)} spec{'s' * (len(files) != 1)}")

@@ -27,7 +27,7 @@ PluginsFlag = Annotated[
     typer.Option(
         "--plugins",
         help="Import cells, likelihoods and data sets of one's own, to check and count them; or plugins = true in the "
-        "project's [tool.hvaedsl].",
+        "project's \\[tool.hvaedsl].",
     ),
 ]
 
