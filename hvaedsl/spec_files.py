@@ -11,6 +11,7 @@ from pathlib import Path
 from hvaedsl.catalog.names import MissingKey
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.errors import SpecError, UsageError
+from hvaedsl.lint_cache import LintCache, Question, judged
 from hvaedsl.program import Compilation, Overrides, Plugins, Program, compile_source, source_of
 
 # Whether one's own parts may be imported for a file.
@@ -128,21 +129,32 @@ def lint_files(
     sets: Overrides | None = None,
     lets: Overrides | None = None,
     plugins: Leave = no_plugins,
+    cache: LintCache | None = None,
 ) -> list[Diagnostic]:
-    """Everything that is found in the files. Raises `UsageError` for a file that is not there.
+    """Everything that is found in the files, from the cache where it is known. Raises `UsageError` for a missing file.
 
     A file that another one of them extends is a base: what it leaves out is not missing. A base's own mistakes are
     found through each of its children, and given once.
     """
+    cache = cache or LintCache(None)
     found: list[Diagnostic] = []
-    compilations: list[Compilation] = []
+    bases: set[Path] = set()
     for file in files:
         try:
-            compilations.append(compile_source(source_of(file), sets=sets, lets=lets, plugins=plugins(file)))
-            found.extend(compilations[-1].diagnostics)
+            source = source_of(file)
         except SpecError as error:
             found.extend(error.diagnostics)
-    bases = _bases(compilations)
+            continue
+        allowed = plugins(file)
+        question = Question(source, sets or {}, lets or {}, allowed is not None)
+        known = cache.recall(question)
+        if known is None:
+            compilation = compile_source(source, sets=sets, lets=lets, plugins=allowed)
+            cache.remember(question, compilation)
+            known = judged(compilation)
+        found.extend(known.found)
+        bases.update(path.resolve() for path in known.bases)
+    cache.prune()
     return [item for item in dict.fromkeys(found) if not _left_to_children(item, bases)]
 
 

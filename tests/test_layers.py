@@ -38,11 +38,24 @@ ALLOWED: dict[str, set[str]] = {
     "configuration": BOTTOM,
     "program": BOTTOM
     | {"catalog", "own_parts", "shipped", "syntax", "ir", "elaborate", "passes", "lowering", "render"},
-    "spec_files": BOTTOM | {"catalog", "program"},
+    "lint_cache": BOTTOM | {"elaborate", "hvaedsl", "ir", "program", "report", "shipped", "syntax"},
+    "spec_files": BOTTOM | {"catalog", "lint_cache", "program"},
     "hvaedsl": BOTTOM | {"program"},
     "cli": BOTTOM
-    | {"configuration", "hvaedsl", "catalog", "syntax", "fmt", "ir", "report", "render", "program", "spec_files"}
-    | {"hvaedsl_runtime"},
+    | {
+        "configuration",
+        "hvaedsl",
+        "catalog",
+        "syntax",
+        "fmt",
+        "ir",
+        "report",
+        "render",
+        "program",
+        "lint_cache",
+        "spec_files",
+    }
+    | {"lint_cache", "hvaedsl_runtime"},
     "hvaedsl_runtime": BOTTOM | {"own_parts", "hvaedsl", "shipped", "ir", "program", "lowering", "nn", "render"},
 }
 

@@ -14,6 +14,9 @@ def lint(
     output_format: Annotated[
         Literal["full", "json"], typer.Option("--output-format", help="How findings are printed.")
     ] = "full",
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Compile every spec, also those that have not changed.")
+    ] = False,
     plugins: PluginsFlag = False,
     sets: Sets = None,
     lets: Lets = None,
@@ -24,6 +27,7 @@ def lint(
 
     Example: [bold]hvaedsl lint specs/ --output-format json[/]
     """
+    from hvaedsl.lint_cache import lint_cache
     from hvaedsl.spec_files import lint_files, spec_files
 
     files = [file for path in paths for file in spec_files(path)]
@@ -32,6 +36,7 @@ def lint(
         sets=pairs(sets, "--set"),
         lets=pairs(lets, "--let"),
         plugins=lambda file: allowed_plugins(plugins, file),
+        cache=None if no_cache else lint_cache(),
     )
     if output_format == "json":
         from hvaedsl.report.as_json import to_json

@@ -10,7 +10,7 @@ from hvaedsl.catalog.names import BaseNotFound, BaseOutside, InheritanceCycle
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.errors import SpecError, UsageError
 from hvaedsl.shipped import shipped
-from hvaedsl.span import Source
+from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_document
 from hvaedsl.syntax.text import read_source
@@ -49,12 +49,22 @@ def load_chain(source: Source) -> Chain:
     return Chain(tuple(documents), tuple(diagnostics), complete)
 
 
+def base_of(target: str, child: Source) -> Source | None:
+    """The source that a file names as its base, read anew; None where there is none, or it cannot be had."""
+    nowhere = Source(child.name, "", child.path).span(0, 0)
+    try:
+        path = _find(target, child.path, nowhere)
+        return read_source(path, _shown(path, child))
+    except (SpecError, UsageError, OSError, RuntimeError, ValueError):  # as in `_base`, which says what is wrong
+        return None
+
+
 def _base(extends: ast.Extends, seen: list[Path | None]) -> Source:
     """The source that an `extends` names. Raises `SpecError`."""
     target, span = extends.target.value, extends.target.span
     here = span.source.path
     try:
-        path = _find(target, here, extends)
+        path = _find(target, here, span)
     except OSError as error:  # too long a name, a loop of links
         reason = (error.strerror or "cannot be read").lower()
         raise SpecError([BaseNotFound(span=span, target=target, reason=reason)]) from None
@@ -71,8 +81,7 @@ def _base(extends: ast.Extends, seen: list[Path | None]) -> Source:
         raise SpecError([BaseNotFound(span=span, target=target, reason=str(error))]) from None
 
 
-def _find(target: str, here: Path | None, extends: ast.Extends) -> Path:
-    span = extends.target.span
+def _find(target: str, here: Path | None, span: Span) -> Path:
     tried = []
     if here is not None:
         folder = here.resolve().parent
