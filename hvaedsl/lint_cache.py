@@ -18,18 +18,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
 from hvaedsl import __version__
 from hvaedsl.diagnostic import Diagnostic
-from hvaedsl.elaborate.inheritance import base_of
-from hvaedsl.ir.spec import own_parts
-from hvaedsl.program import Compilation, Overrides
+from hvaedsl.elaborate.bases import base_of
 from hvaedsl.report.as_data import NotData, findings_data, findings_of
 from hvaedsl.shipped import shipped
 from hvaedsl.span import Source
-from hvaedsl.syntax import ast
+
+if TYPE_CHECKING:
+    from hvaedsl.program import Compilation, Overrides
+    from hvaedsl.syntax import ast
 
 VARIABLE = "HVAEDSL_CACHE"  # another folder than the user's cache; "off" for none
 MAX_ENTRIES = 10_000
@@ -142,6 +144,8 @@ def lint_cache() -> LintCache:
 
 def _asks_parts(question: Question, compilation: Compilation) -> bool:
     """Whether modules of one's own may have had a say: those of a spec with errors are not known."""
+    from hvaedsl.ir.spec import own_parts
+
     return question.plugins and (compilation.program is None or bool(own_parts(compilation.program.spec)))
 
 
@@ -167,6 +171,8 @@ def _chain_then(compilation: Compilation) -> list[tuple[str, Source]] | None:
 
 
 def _target(document: ast.Document) -> str | None:
+    from hvaedsl.syntax import ast
+
     return next((item.target.value for item in document.statements if isinstance(item, ast.Extends)), None)
 
 

@@ -7,12 +7,17 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hvaedsl.catalog.names import MissingKey
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.errors import SpecError, UsageError
 from hvaedsl.lint_cache import LintCache, Question, judged
-from hvaedsl.program import Compilation, Overrides, Plugins, Program, compile_source, source_of
+from hvaedsl.own_parts import Plugins
+from hvaedsl.syntax.text import source_of
+
+if TYPE_CHECKING:
+    from hvaedsl.program import Compilation, Overrides, Program
 
 # Whether one's own parts may be imported for a file.
 Leave = Callable[[str], Plugins | None]
@@ -149,6 +154,8 @@ def lint_files(
         question = Question(source, sets or {}, lets or {}, allowed is not None)
         known = cache.recall(question)
         if known is None:
+            from hvaedsl.program import compile_source  # the compiler is not loaded for what is known
+
             compilation = compile_source(source, sets=sets, lets=lets, plugins=allowed)
             cache.remember(question, compilation)
             known = judged(compilation)
@@ -170,6 +177,8 @@ def load_models(
     A base beside a file that extends it may lack what a model needs: it is left out. Raises `UsageError` for a file
     that is not there.
     """
+    from hvaedsl.program import compile_source
+
     compilations = [compile_source(source_of(file), sets=sets, lets=lets, plugins=plugins(file)) for file in files]
     bases = _bases(compilations)
     failed = [item for item in compilations if item.program is None]

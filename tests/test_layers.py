@@ -39,7 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "program": BOTTOM
     | {"catalog", "own_parts", "shipped", "syntax", "ir", "elaborate", "passes", "lowering", "render"},
     "lint_cache": BOTTOM | {"elaborate", "hvaedsl", "ir", "program", "report", "shipped", "syntax"},
-    "spec_files": BOTTOM | {"catalog", "lint_cache", "program"},
+    "spec_files": BOTTOM | {"catalog", "lint_cache", "own_parts", "program", "syntax"},
     "hvaedsl": BOTTOM | {"program"},
     "cli": BOTTOM
     | {
@@ -55,7 +55,7 @@ ALLOWED: dict[str, set[str]] = {
         "lint_cache",
         "spec_files",
     }
-    | {"lint_cache", "hvaedsl_runtime"},
+    | {"lint_cache", "own_parts", "hvaedsl_runtime"},
     "hvaedsl_runtime": BOTTOM | {"own_parts", "hvaedsl", "shipped", "ir", "program", "lowering", "nn", "render"},
 }
 

@@ -11,7 +11,7 @@ import typer
 from hvaedsl.errors import UsageError
 
 if TYPE_CHECKING:
-    from hvaedsl.program import Plugins
+    from hvaedsl.own_parts import Plugins
 
 SpecPath = Annotated[str, typer.Argument(metavar="SPEC", help="A .hvae file, or the name of a shipped spec.")]
 Sets = Annotated[
@@ -35,7 +35,7 @@ PluginsFlag = Annotated[
 def allowed_plugins(flag: bool, path: str) -> Plugins | None:
     """Leave to import one's own parts, by the flag or by the configuration of the project that a spec belongs to."""
     from hvaedsl.configuration import configuration_of
-    from hvaedsl.program import Plugins
+    from hvaedsl.own_parts import Plugins
 
     return Plugins() if flag or configuration_of(Path(path).parent).plugins else None
 
