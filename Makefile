@@ -8,7 +8,7 @@ DEMO := runs/digits-$(shell date +%Y%m%d-%H%M%S)
 # The kernels are small and the machines that run tests have few cores: threads only get in each other's way.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install demo test test-quick check clean
+.PHONY: install demo test test-quick check bench-lint clean
 
 install: $(INSTALLED)
 
@@ -38,6 +38,9 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench-lint: $(INSTALLED)
+	$(BIN)/python benchmarks/lint.py
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

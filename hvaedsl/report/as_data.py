@@ -69,26 +69,18 @@ def _fix(data: Sequence[Any] | None, places: _Places) -> Fix | None:
 
 
 def _data(value: object) -> object:
-    """A field's value for JSON, which has no tuples and no keys that are numbers."""
+    """A field's value for JSON, which has no tuples."""
     match value:
         case None | bool() | int() | float() | str():
             return value
-        case list() | tuple():
-            return {"items": [_data(item) for item in value]}
-        case Mapping():
-            return {"entries": [[_data(key), _data(item)] for key, item in value.items()]}
+        case tuple():
+            return [_data(item) for item in value]
         case _:
             raise NotData(repr(value))
 
 
 def _value(data: object) -> Any:
-    match data:
-        case {"items": list(items)}:
-            return tuple(map(_value, items))
-        case {"entries": list(entries)}:
-            return {_value(key): _value(item) for key, item in entries}
-        case _:
-            return data
+    return tuple(map(_value, data)) if isinstance(data, list) else data
 
 
 def _place(span: Span, sources: Sequence[Source]) -> list[Any]:

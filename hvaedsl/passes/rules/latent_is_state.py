@@ -22,7 +22,11 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     wrong = {resolution: width for resolution, width in widths.items() if width != model.latent}
     if wrong:
         yield LatentIsState(
-            span=unit.origin("model.latent"), cell=model.cell, latent=model.latent, widths=widths, wrong=wrong
+            span=unit.origin("model.latent"),
+            cell=model.cell,
+            latent=model.latent,
+            widths=tuple(widths.items()),
+            wrong=tuple(wrong.items()),
         )
 
 
