@@ -85,4 +85,4 @@ def test_the_public_names_are_there() -> None:
 
     assert {name: getattr(hvaedsl, name) for name in hvaedsl.__all__}.keys() <= set(dir(hvaedsl))
     with pytest.raises(AttributeError, match="no attribute 'lods'"):
-        _ = hvaedsl.lods  # type: ignore[attr-defined]
+        _ = hvaedsl.lods
