@@ -5,12 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from hvaedsl.version import __version__
+
 if TYPE_CHECKING:
     from hvaedsl.diagnostic import Diagnostic
     from hvaedsl.errors import SpecError
     from hvaedsl.program import Plugins, Program, load, loads
 
-__version__ = "0.1.0"
 __all__ = ["Diagnostic", "Plugins", "Program", "SpecError", "__version__", "load", "loads"]
 
 # Each public name is imported when it is first asked for: a command does not pay for what it does not use.

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
-from hvaedsl import __version__
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.elaborate.bases import base_of
 from hvaedsl.report.as_data import NotData, findings_data, findings_of
 from hvaedsl.shipped import shipped
 from hvaedsl.span import Source
+from hvaedsl.version import __version__
 
 if TYPE_CHECKING:
     from hvaedsl.program import Compilation, Overrides

@@ -29,6 +29,7 @@ from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.suppression import silenced
 from hvaedsl.syntax.text import source_of as source_of
+from hvaedsl.version import __version__
 
 if TYPE_CHECKING:
     from hvaedsl.lowering.module import HierarchicalVAE
@@ -85,6 +86,29 @@ class Program:
             except PartError as error:
                 raise SpecError([_part_fails(self.origins[key], reference, error)]) from error
         return HierarchicalVAE(plan, published_names(self.bridge), own)
+
+    def python_source(self) -> str:
+        """The model as one Python file that needs torch alone; the class in it computes what `module()` does.
+
+        Raises `UsageError` for a cell or a likelihood of one's own, whose source may need anything.
+        """
+        from hvaedsl.lowering.plan import make_plan
+        from hvaedsl.lowering.python.source import python_source  # read by what writes Python alone
+
+        own = {key: reference for key, reference in own_parts(self.spec).items() if key != "data.dataset"}
+        for key, reference in own.items():
+            raise UsageError(
+                f"{key} is {reference}, whose source may need more than torch: no file that needs torch alone can be "
+                "written of this model"
+            )
+        plan = make_plan(self.bridge, self.spec.model.likelihood, self.spec.data.levels)
+        return python_source(
+            plan,
+            name=self.name,
+            spec_text=self.resolved_text(),
+            version=__version__,
+            parameters=self.cost.parameters,
+        )
 
     def resolved_text(self) -> str:
         """The resolved spec, as a text that compiles alone to the same program."""

@@ -72,7 +72,7 @@ class NormalizedState(Diagnostic):
 
     code = "HV504"
     severity = Severity.ADVICE
-    title = "the state is divided by its norm: such a model barely learns"
+    title = "the state is divided by its norm: the paper reports that such models do not learn"
     label = "an ablation"
     help = "take it out, unless the ablation is what you want"
     why = (

@@ -14,15 +14,19 @@ from typer.main import get_command
 # In the order of the help. Behind each name its module in hvaedsl.cli, and the function or group of commands there.
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
+        "new": ("new", "new"),
         "compile": ("compile", "compile_spec"),
         "show": ("show", "show"),
         "lint": ("lint", "lint"),
         "fmt": ("fmt", "fmt"),
         "table": ("table", "table"),
+        "diff": ("diff", "diff"),
         "explain": ("explain", "explain"),
         "train": ("train", "train"),
+        "sweep": ("sweep", "sweep"),
         "eval": ("eval", "evaluate"),
         "sample": ("sample", "sample"),
+        "export": ("export", "export"),
         "convert": ("convert", "convert"),
         "check-theory": ("check_theory", "check_theory"),
         "analyze": ("analyze", "app"),

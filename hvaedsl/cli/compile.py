@@ -14,7 +14,7 @@ from hvaedsl.errors import UsageError
 if TYPE_CHECKING:
     from hvaedsl.program import Program
 
-Stage = Literal["ast", "spec", "bridge", "dot"]
+Stage = Literal["ast", "spec", "bridge", "dot", "python"]
 
 
 def compile_spec(
@@ -78,6 +78,10 @@ def _stage(program: Program, emit: Stage, *, as_json: bool) -> str:
             raise UsageError("--emit dot is DOT source; there is no JSON of it")
         case "dot":
             return program.dot()
+        case "python" if as_json:
+            raise UsageError("--emit python is Python source; there is no JSON of it")
+        case "python":
+            return program.python_source()
 
 
 def _json(data: object) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hvaedsl.cli.completion import complete_dataset
 from hvaedsl.cli.extras import require_train
 from hvaedsl.errors import RunError, UsageError
 
@@ -17,7 +18,10 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that hvaed
 
 @data.command()
 def prepare(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A data set, as data.dataset names it.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="A data set, as data.dataset names it.", autocompletion=complete_dataset),
+    ],
     source: Annotated[Path, typer.Option("--from", metavar="PATH", help="The folder of the published files.")],
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where to; else where training looks for NAME by itself.")

@@ -7,13 +7,25 @@ from typing import Annotated
 
 import typer
 
+from hvaedsl.cli.completion import complete_explained, complete_explained_name
+
 
 def explain(
     code: Annotated[
-        str | None, typer.Argument(metavar="[CODE|cell]", help="A code such as HV303; none lists them all.")
+        str | None,
+        typer.Argument(
+            metavar="[CODE|cell]",
+            help="A code such as HV303; none lists them all.",
+            autocompletion=complete_explained,
+        ),
     ] = None,
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="After `cell`: which one; none lists them.")
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="After `cell`: which one; none lists them.",
+            autocompletion=complete_explained_name,
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="After `cell NAME`: draw it, to .svg, .png or .pdf.")

@@ -6,11 +6,15 @@ from typing import Annotated, Literal
 
 import typer
 
+from hvaedsl.cli.completion import complete_spec
 from hvaedsl.cli.options import Lets, PluginsFlag, Sets, allowed_plugins, pairs
 
 
 def lint(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Spec files, or folders of them.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="Spec files, or folders of them.", autocompletion=complete_spec),
+    ],
     output_format: Annotated[
         Literal["full", "json"], typer.Option("--output-format", help="How findings are printed.")
     ] = "full",

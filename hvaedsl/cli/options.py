@@ -8,15 +8,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hvaedsl.cli.completion import complete_key, complete_spec
 from hvaedsl.errors import UsageError
 
 if TYPE_CHECKING:
     from hvaedsl.own_parts import Plugins
 
-SpecPath = Annotated[str, typer.Argument(metavar="SPEC", help="A .hvae file, or the name of a shipped spec.")]
+SpecPath = Annotated[
+    str,
+    typer.Argument(metavar="SPEC", help="A .hvae file, or the name of a shipped spec.", autocompletion=complete_spec),
+]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. --set train.learning_rate=1e-4. Repeatable."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a key, e.g. --set train.learning_rate=1e-4. Repeatable.",
+        autocompletion=complete_key,
+    ),
 ]
 Lets = Annotated[
     list[str] | None, typer.Option("--let", metavar="NAME=N", help="Override a constant, e.g. --let n=20. Repeatable.")

@@ -6,11 +6,15 @@ from typing import Annotated
 
 import typer
 
+from hvaedsl.cli.completion import complete_spec
 from hvaedsl.cli.options import Lets, PluginsFlag, Sets, allowed_plugins, pairs
 
 
 def table(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Spec files, or folders of them.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="Spec files, or folders of them.", autocompletion=complete_spec),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     plugins: PluginsFlag = False,
     sets: Sets = None,

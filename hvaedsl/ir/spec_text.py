@@ -38,10 +38,7 @@ def _body(spec: Spec, section: str, indent: str) -> Iterator[str]:
     shown = [(name, value) for name, value in _values(spec, section) if not _implied(spec, section, name, value)]
     column = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
-        kind = keys(SECTIONS[section])[name].kind
-        text = isinstance(kind, Text) or (isinstance(kind, Optional) and isinstance(kind.of, Text))
-        written = string_text(str(value)) if text and value is not None else value_text(value)
-        yield f"{indent}{name:<{column}} = {written}"
+        yield f"{indent}{name:<{column}} = {key_text(section, name, value)}"
     for inner in SECTIONS:
         parent, _, name = inner.rpartition(".")
         if parent == section:
@@ -60,6 +57,13 @@ def _implied(spec: Spec, section: str, name: str, value: object) -> bool:
     if section == "paper":
         return value is None or (name == "nll_status" and spec.paper.nll is None)
     return section == "train" and name in ("steps", "batch_size", "learning_rate") and value is None
+
+
+def key_text(section: str, name: str, value: object) -> str:
+    """The value of a key as the language writes it: of a text key in quotes."""
+    kind = keys(SECTIONS[section])[name].kind
+    text = isinstance(kind, Text) or (isinstance(kind, Optional) and isinstance(kind.of, Text))
+    return string_text(str(value)) if text and value is not None else value_text(value)
 
 
 def value_text(value: object) -> str:

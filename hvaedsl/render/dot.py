@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
 from math import hypot
 
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.render.edges import EDGE_PT
-from hvaedsl.render.geometry import Box, Edge, Lane, Point
+from hvaedsl.render.geometry import Box, Edge, Lane, Layout, Point
 from hvaedsl.render.labels import lane_text
 from hvaedsl.render.layout import LANE_LABEL_LEFT, LANE_PT, lay_out
 from hvaedsl.render.legend import LEGEND_PT, SWATCH_GAP, SWATCH_WIDTH, Entry, legend, legend_height
 from hvaedsl.render.stacks import LINE_PT, TITLE_PT
-from hvaedsl.render.style import FAINT_TEXT, FONT, LANE, STROKES, TEXT, Paint, paint_of
+from hvaedsl.render.style import FAINT_TEXT, FONT, LANE, STROKES, TEXT, Mark, Paint, marked, paint_of
 from hvaedsl.render.switches import switch_words
 from hvaedsl.render.text import text_width
 
@@ -24,6 +25,17 @@ _ARROW_SIZE = 0.6
 _ARROW_LENGTH = 10 * _ARROW_SIZE  # Graphviz draws a normal arrowhead ten points long
 _CORNER = 5.0
 _LEGEND_GAP = 12.0
+_BETWEEN = 48.0  # two pictures
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """What is drawn of one bridge; `marks` says, by operation, what differs from another one."""
+
+    bridge: Bridge
+    name: str
+    caption: str = ""
+    marks: Mapping[int, Mark] = field(default_factory=dict)
 
 
 def dot_source(bridge: Bridge, *, name: str, caption: str = "") -> str:
@@ -31,38 +43,60 @@ def dot_source(bridge: Bridge, *, name: str, caption: str = "") -> str:
 
     All lengths are in points. The same text gives the same picture with Graphviz's programs and with its libraries.
     """
-    layout = lay_out(bridge)
-    entries = legend(layout)
-    captions = [*([caption] if caption else []), *switch_words(bridge)]
-    header = _NAME_PT * 2 + _CAPTION_PT * 1.8 * len(captions)
-    sheet = _Sheet(layout.height + _LEGEND_GAP + legend_height(entries))
-    lines = [
+    return _document(name, _drawn(Picture(bridge=bridge, name=name, caption=caption))[0])
+
+
+def dot_side_by_side(left: Picture, right: Picture) -> str:
+    """Two pictures beside each other as DOT text, their titles on one line."""
+    first, width = _drawn(left, key="left_")
+    second, _ = _drawn(right, key="right_", shift=width + _BETWEEN)
+    return _document(f"{left.name} and {right.name}", [*first, *second])
+
+
+def _document(name: str, lines: Sequence[str]) -> str:
+    head = [
         f"digraph {_quote(name)} {{",
         f'  graph [layout=nop2, outputorder=nodesfirst, pad=0.15, bgcolor=white, fontname="{FONT}"];',
         f'  node [shape=box, fixedsize=true, margin=0, fontname="{FONT}", fontcolor="{TEXT}", label=""];',
         f'  edge [arrowsize={_ARROW_SIZE}, fontname="{FONT}", fontsize={EDGE_PT:g}, fontcolor="{FAINT_TEXT}"];',
-        *_header(sheet, name, captions, header),
+    ]
+    return "\n".join([*head, *lines, "}"]) + "\n"
+
+
+def _drawn(picture: Picture, *, key: str = "", shift: float = 0.0) -> tuple[list[str], float]:
+    """The statements of a picture and its width; `key` stands before its nodes' names, `shift` moves it to the right.
+
+    With a key the height of 0 is that of the title, which pictures beside each other share; else that of the legend.
+    """
+    bridge, marks = picture.bridge, picture.marks
+    layout = lay_out(bridge)
+    entries = legend(layout, set(marks.values()))
+    captions = [*([picture.caption] if picture.caption else []), *switch_words(bridge)]
+    header = _NAME_PT * 2 + _CAPTION_PT * 1.8 * len(captions)
+    bottom = layout.height + _LEGEND_GAP + legend_height(entries)
+    sheet = _Sheet(-header if key else bottom, left=shift, key=key)
+    lines = [
+        *_header(sheet, picture.name, captions, header),
         *(line for lane in layout.lanes for line in _lane(sheet, lane, layout.width)),
-        *(_box(sheet, box, layout.recurring) for box in layout.boxes),
+        *(_box(sheet, box, layout, marks) for box in layout.boxes),
         *(_edge(sheet, edge) for edge in layout.edges),
         *(line for i, entry in enumerate(entries) for line in _entry(sheet, i, entry, layout.height + _LEGEND_GAP)),
-        "}",
     ]
-    return "\n".join(lines) + "\n"
+    return lines, layout.width
 
 
 class _Sheet:
     """Turns the layout's y, which grows downwards, into Graphviz's, which grows upwards."""
 
-    def __init__(self, height: float) -> None:
-        self.height = height
+    def __init__(self, height: float, *, left: float, key: str) -> None:
+        self.height, self.left, self.key = height, left, key
 
     def point(self, point: Point) -> str:
-        return f"{_number(point[0])},{_number(self.height - point[1])}"
+        return f"{_number(self.left + point[0])},{_number(self.height - point[1])}"
 
     def node(self, key: str, centre: Point, size: Point, attributes: str) -> str:
         width, height = (_number(length / _POINTS_PER_INCH) for length in size)
-        return f'  {key} [pos="{self.point(centre)}!", width={width}, height={height}, {attributes}];'
+        return f'  {self.key}{key} [pos="{self.point(centre)}!", width={width}, height={height}, {attributes}];'
 
     def text(self, key: str, left: Point, label: str, size: float, *, bold: bool = False, colour: str = TEXT) -> str:
         """A line of text that begins at `left`, its middle at that height."""
@@ -90,8 +124,11 @@ def _lane(sheet: _Sheet, lane: Lane, width: float) -> Iterator[str]:
     yield sheet.text(f"channels{r}", (left, middle + 9), channels, LINE_PT, colour=FAINT_TEXT)
 
 
-def _box(sheet: _Sheet, box: Box, recurring: tuple[str, ...]) -> str:
-    paint = paint_of(box, recurring)
+def _box(sheet: _Sheet, box: Box, layout: Layout, marks: Mapping[int, Mark]) -> str:
+    paint = paint_of(box, layout.recurring)
+    mark = next((marks[i] for i in box.operations if i in marks), None)
+    if mark is not None:
+        paint = marked(paint, mark)
     title = f'<font point-size="{TITLE_PT:g}">{_line(box.title, bold=True)}</font>' if box.title else ""
     label = _table([_line(line) for line in box.lines], title=title)
     attributes = f"{_fill(paint)}, fontsize={LINE_PT:g}, label=<{label}>"
@@ -99,7 +136,8 @@ def _box(sheet: _Sheet, box: Box, recurring: tuple[str, ...]) -> str:
 
 
 def _fill(paint: Paint) -> str:
-    return f'style="filled,rounded", fillcolor="{paint.fill}", color="{paint.border}"'
+    width = f", penwidth={paint.border_width:g}" if paint.border_width != 1 else ""
+    return f'style="filled,rounded", fillcolor="{paint.fill}", color="{paint.border}"{width}'
 
 
 def _edge(sheet: _Sheet, edge: Edge) -> str:
@@ -109,7 +147,7 @@ def _edge(sheet: _Sheet, edge: Edge) -> str:
         attributes += ", style=dashed"
     if edge.label_at is not None:
         attributes += f', label=<{_line(edge.label)}>, lp="{sheet.point(edge.label_at)}"'
-    return f"  {edge.source} -> {edge.target} [{attributes}];"
+    return f"  {sheet.key}{edge.source} -> {sheet.key}{edge.target} [{attributes}];"
 
 
 def _entry(sheet: _Sheet, index: int, entry: Entry, top: float) -> Iterator[str]:

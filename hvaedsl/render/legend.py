@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from hvaedsl.render.geometry import Layout
-from hvaedsl.render.style import OWN, SHARED, STROKES, Paint, Stroke, paint_of, recurring_paint
+from hvaedsl.render.style import OWN, SHARED, STROKES, Mark, Paint, Stroke, mark_paint, paint_of, recurring_paint
 from hvaedsl.render.text import text_width
 
 LEGEND_PT = 8.5
@@ -26,11 +27,11 @@ class Entry:
     y: float
 
 
-def legend(layout: Layout) -> tuple[Entry, ...]:
+def legend(layout: Layout, marks: Collection[Mark] = ()) -> tuple[Entry, ...]:
     """The entries for what the picture contains, from left to right and line by line."""
     entries: list[Entry] = []
     x, y = 0.0, LEGEND_LINE / 2
-    for sign, meaning in _signs(layout):
+    for sign, meaning in (*_marked(marks), *_signs(layout)):
         width = SWATCH_WIDTH + SWATCH_GAP + text_width(meaning, LEGEND_PT)
         if x and x + width > layout.width:
             x, y = 0.0, y + LEGEND_LINE
@@ -42,6 +43,10 @@ def legend(layout: Layout) -> tuple[Entry, ...]:
 def legend_height(entries: Sequence[Entry]) -> float:
     """The height of all lines."""
     return max((entry.y for entry in entries), default=0.0) + LEGEND_LINE / 2
+
+
+def _marked(marks: Collection[Mark]) -> list[tuple[Paint | Stroke, str]]:
+    return [(mark_paint(mark), mark) for mark in get_args(Mark) if mark in marks]
 
 
 def _signs(layout: Layout) -> list[tuple[Paint | Stroke, str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from hvaedsl.render.geometry import Box, BoxRole, EdgeKind
 
@@ -18,6 +19,7 @@ class Paint:
 
     fill: str
     border: str
+    border_width: float = 1.0
 
 
 OWN = Paint("#ffffff", "#7b8794")
@@ -54,6 +56,20 @@ STROKES: dict[EdgeKind, Stroke] = {
     "skip": Stroke("#2f6fde", 1.0, False, "encoder activation, read by the posterior"),
     "start": Stroke("#9aa5b1", 0.9, True, "how a decoder state begins"),
 }
+
+Mark = Literal["added", "removed", "changed"]
+_MARKS: dict[Mark, str] = {"added": "#1a7f37", "removed": "#cf222e", "changed": "#6639ba"}
+_MARKED_WIDTH = 3.0
+
+
+def marked(paint: Paint, mark: Mark) -> Paint:
+    """A box that differs from another bridge's: a thick coloured border; the fill still tells whose weights."""
+    return replace(paint, border=_MARKS[mark], border_width=_MARKED_WIDTH)
+
+
+def mark_paint(mark: Mark) -> Paint:
+    """The sign of a mark in the legend."""
+    return marked(OWN, mark)
 
 
 def paint_of(box: Box, recurring: tuple[str, ...]) -> Paint:

@@ -17,7 +17,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from hvaedsl.errors import CompilerBug, RunError, UsageError
 from hvaedsl.program import Program
-from hvaedsl_runtime.distributed import choose_device, started_by_launcher
+from hvaedsl_runtime.distributed import DeviceName, choose_device, started_by_launcher
 from hvaedsl_runtime.loop import train
 from hvaedsl_runtime.run_folder import RunFolder
 from hvaedsl_runtime.settings import RunSettings
@@ -34,18 +34,23 @@ def launch(program: Program, settings: RunSettings, processes: int) -> None:
     if processes == 1 or started_by_launcher():
         train(program, settings)
         return
-    if choose_device(settings.device).type == "cuda":
+    check_devices(settings.device, processes)
+    task = WorkerTask(
+        name=program.name, spec=program.resolved_text(), settings=settings, folders=(*program.folders, Path.cwd())
+    )
+    start_workers(task, processes)
+
+
+def check_devices(device: DeviceName | None, processes: int) -> None:
+    """Raise RunError (6) unless there is a GPU for each process, or processes on the CPU are asked for."""
+    if choose_device(device).type == "cuda":
         choose_device("cuda", processes - 1)
-    elif settings.device is None:
+    elif device is None and processes > 1:
         raise RunError(
             f"{processes} GPUs asked for, none found",
             help="--device cpu runs so many processes on the CPU",
             exit_code=6,
         )
-    task = WorkerTask(
-        name=program.name, spec=program.resolved_text(), settings=settings, folders=(*program.folders, Path.cwd())
-    )
-    start_workers(task, processes)
 
 
 def start_workers(task: WorkerTask, processes: int) -> None:

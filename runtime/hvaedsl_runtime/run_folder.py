@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,20 @@ class RunFolder:
                 exit_code=5,
             ) from error
 
+    def read_summary(self) -> dict[str, Any]:
+        """What came out. Raises RunError (5) where the file cannot be read."""
+        try:
+            content = json.loads(self.summary.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            content = None
+        if not isinstance(content, dict):
+            raise RunError(
+                f"{self.summary}: not the summary of a run",
+                help="remove it: resuming the run writes it anew",
+                exit_code=5,
+            )
+        return content
+
     def part_folders(self) -> tuple[Path, ...]:
         """Where modules of one's own parts were looked for when the run began; empty where there are none."""
         try:
@@ -141,19 +155,24 @@ def check_same_run(folder: RunFolder, before: Spec, now: Spec) -> None:
     Keys in CHANGEABLE may differ; so may the name. A learning rate that falls towards the last step fixes the steps.
     """
     changeable = CHANGEABLE if now.train.lr_schedule == "constant" else CHANGEABLE - {"train.steps"}
-    differences = [
-        f"{name}.{key}: {_written(old)} in the run, {_written(new)} now"
-        for name, section in SECTIONS.items()
-        for key in keys(section)
-        if (old := getattr(section_of(before, name), key)) != (new := getattr(section_of(now, name), key))
-        and f"{name}.{key}" not in changeable
-    ]
+    differences = spec_differences(before, now, changeable)
     if differences:
         raise RunError(
             f"{folder.path} belongs to another spec; " + "; ".join(differences),
             help=f"resume it with {folder.spec}, or train this spec into another folder with --out",
             exit_code=5,
         )
+
+
+def spec_differences(before: Spec, now: Spec, changeable: Set[str], where: str = "in the run") -> list[str]:
+    """The keys whose values differ, each with both values; `where` says where the one before stands."""
+    return [
+        f"{name}.{key}: {_written(old)} {where}, {_written(new)} now"
+        for name, section in SECTIONS.items()
+        for key in keys(section)
+        if (old := getattr(section_of(before, name), key)) != (new := getattr(section_of(now, name), key))
+        and f"{name}.{key}" not in changeable
+    ]
 
 
 def _written(value: object) -> str:

@@ -75,6 +75,8 @@ class Command:
         ("compile", 2),
         ("compile good.hvae --emit foo", 2),
         ("compile good.hvae --emit dot --json", 2),
+        ("compile good.hvae --emit python", 0),
+        ("compile good.hvae --emit python --json", 2),
         ("compile good.hvae --batch 0", 2),
         ("compile good.hvae --set model.width", 2),
         ("compile good.hvae --set =3", 2),

@@ -78,7 +78,7 @@ def test_it_draws_images(cell: CellName) -> None:
 def test_published_names_exist_where_the_published_code_has_the_parameters(cell: CellName) -> None:
     model = program_of(cell).module()
     if not CELLS[cell].published:
-        wanted = f"names for the cells vdvae and non_residual, not for {cell}"
+        wanted = f"names for the cells vdvae and non_residual under its own likelihoods, not for {cell} under"
         with pytest.raises(ValueError, match=wanted):
             model.vdvae_state_dict()
         with pytest.raises(ValueError, match=wanted):

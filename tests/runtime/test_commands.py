@@ -115,6 +115,7 @@ def test_eval_repeats_what_training_reported(finished: Path, command: Command) -
     reported = json.loads((finished / "summary.json").read_text())["test"]
     written = json.loads((finished / "eval_test.json").read_text())
     for weights in ("raw", "ema"):
+        assert written[weights].pop("kl_nats") == pytest.approx(reported[weights].pop("kl_nats"), rel=1e-5)
         assert written[weights] == pytest.approx(reported[weights], rel=1e-5)
         assert f"{written[weights]['bits_per_dim']:.4f}" in out
     assert written["step"] == 12

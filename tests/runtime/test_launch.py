@@ -25,7 +25,7 @@ def assert_close(one: list[dict[str, Any]], two: list[dict[str, Any]]) -> None:
     for a, b in zip(one, two, strict=True):
         assert a.keys() == b.keys()
         for key, value in a.items():
-            assert b[key] == (pytest.approx(value, rel=1e-9) if isinstance(value, float) else value), key
+            assert b[key] == (pytest.approx(value, rel=1e-9) if isinstance(value, float | list) else value), key
 
 
 @pytest.mark.long

@@ -33,11 +33,11 @@ class Cell(nn.Module, ABC):
         self.latent = latent
         self.features = features
         self.h_channels = channels if self.gives_h else 0
-        outputs, of_branches = 2 * latent + self.h_channels, features.branches
         self.posterior = Bottleneck(
-            2 * channels, mid_channels, 2 * latent, kernel, residual=False, features=of_branches
+            2 * channels, mid_channels, 2 * latent, kernel, residual=False, features=features.branches
         )
-        self.prior = Bottleneck(channels, mid_channels, outputs, kernel, residual=False, features=of_branches)
+        outputs = 2 * latent + self.h_channels
+        self.prior = Bottleneck(channels, mid_channels, outputs, kernel, residual=False, features=features.branches)
         self.prior.zero_last_()
 
     @abstractmethod

@@ -258,7 +258,7 @@ def _images(spec: Spec) -> dict[str, object]:
         "data.levels": data.levels,
         "data.binarize": data.binarize,
         "the bits of model.likelihood": spec.model.likelihood.bits or "all",
-        "the unit of model.likelihood": reporting_unit(spec).label,
+        "the unit": reporting_unit(spec).label,
     }
     if data.dataset in OWN:
         keys["data.path"] = data.path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from hvaedsl.lowering.plan import TopDown
+from hvaedsl.nn.cells import Cell
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.collapse import ACTIVE_VARIANCE, COLLAPSED_KL_NATS, is_collapsed
 from hvaedsl_runtime.analysis.figures import COLOURS, GREY, mark_jumps, panels, whole_numbers
@@ -26,7 +27,8 @@ for every image; its KL is {first:.4g} nats.
 
 A unit is one channel of z at one place. It is active where the variance over these images of (mu_q - mu_p) / sigma_p \
 exceeds {variance:g}: the criterion of Burda et al. (2016), with what the prior says already taken away, since here it \
-depends on the latents above. One draw of those stands for their mean, which on average adds to the variance. A layer \
+depends on the latents above. One draw of those stands for their mean, which on average adds to the variance. (One's \
+own cell that has not the methods of Cell tells its KL alone.) A layer \
 is collapsed where its KL is below {threshold:g} nats: a unit's KL is at least half that variance, so none of its \
 units is active.
 
@@ -35,13 +37,27 @@ units is active.
 
 @dataclass
 class Layer:
-    """What is added up over batches for a layer: KL [B] of every batch, sums over images for every unit."""
+    """What is added up over batches for a layer: KL [B] of every batch, sums over images for every unit.
+
+    The sums, [latent, R, R], are of (mu_q - mu_p) / sigma_p and of its square; without them for one's own cell that
+    does not tell its Gaussians.
+    """
 
     step: TopDown
-    kl_nats: list[Tensor]
-    total: Tensor  # [latent, R, R], of (mu_q - mu_p) / sigma_p
-    total_of_squares: Tensor
+    kl_nats: list[Tensor] = field(default_factory=list)
+    sums: tuple[Tensor, Tensor] | None = None
     images: int = 0
+
+    def add(self, standardised: Tensor) -> None:
+        """Add the images of a batch: (mu_q - mu_p) / sigma_p, float64 [B, latent, R, R]."""
+        total, of_squares = standardised.sum(dim=0), (standardised**2).sum(dim=0)
+        self.sums = (total, of_squares) if self.sums is None else (self.sums[0] + total, self.sums[1] + of_squares)
+        self.images += len(standardised)
+
+    @property
+    def units(self) -> int:
+        """Channels times places."""
+        return self.step.latent * self.step.resolution**2
 
     @property
     def mean_kl_nats(self) -> float:
@@ -49,25 +65,28 @@ class Layer:
         return torch.cat(self.kl_nats).mean().item()
 
     @property
-    def active_units(self) -> int:
-        """How many units have a variance over images above the threshold.
+    def active_units(self) -> int | None:
+        """How many units have a variance over images above the threshold; None where the cell does not tell.
 
         The variance of these very images, without Bessel's correction: it is then bounded by their KL.
         """
-        variance = (self.total_of_squares - self.total**2 / self.images) / self.images
+        if self.sums is None:
+            return None
+        total, of_squares = self.sums
+        variance = (of_squares - total**2 / self.images) / self.images
         return int((variance > ACTIVE_VARIANCE).sum())
 
     def to_dict(self) -> dict[str, object]:
         """Every figure by name."""
-        kl_nats, units = self.mean_kl_nats, self.total.numel()
+        kl_nats = self.mean_kl_nats
         return {
             "layer": self.step.layer,
             "block": self.step.block,
             "resolution": self.step.resolution,
             "kl_nats": kl_nats,
             "kl_nats_std": torch.cat(self.kl_nats).std(correction=0).item(),
-            "units": units,
-            "kl_nats_per_unit": kl_nats / units,
+            "units": self.units,
+            "kl_nats_per_unit": kl_nats / self.units,
             "active_units": self.active_units,
             "collapsed": is_collapsed(kl_nats),
         }
@@ -78,15 +97,12 @@ def measure(subject: Subject, indices: list[int]) -> list[Layer]:
     layers: dict[int, Layer] = {}
 
     def see(visit: DecoderVisit) -> None:
-        q = visit.cell.posterior_parameters(visit.before, visit.activation)
-        p, _ = visit.cell.prior_parameters(visit.before)
-        difference = (q.mean.double() - p.mean.double()) * torch.exp(-p.log_sigma.double())
-        zeros = torch.zeros_like(difference[0])
-        layer = layers.setdefault(visit.step.layer, Layer(visit.step, [], zeros, zeros))
+        layer = layers.setdefault(visit.step.layer, Layer(visit.step))
         layer.kl_nats.append(visit.kl_nats.double().cpu())
-        layer.total = layer.total + difference.sum(dim=0)
-        layer.total_of_squares = layer.total_of_squares + (difference**2).sum(dim=0)
-        layer.images += len(difference)
+        if isinstance(visit.cell, Cell):
+            q = visit.cell.posterior_parameters(visit.before, visit.activation)
+            p, _ = visit.cell.prior_parameters(visit.before)
+            layer.add((q.mean.double() - p.mean.double()) * torch.exp(-p.log_sigma.double()))
 
     for batch in subject.watched(indices, "KL"):
         with observed(subject.model, decoder=see), torch.no_grad():
@@ -109,7 +125,7 @@ def examine(subject: Subject) -> Result:
         "active_variance": ACTIVE_VARIANCE,
         "collapsed_below_kl_nats": COLLAPSED_KL_NATS,
         "collapsed_layers": [step.layer for step in collapsed],
-        "layers_without_active_unit": [layer.step.layer for layer in layers if not layer.active_units],
+        "layers_without_active_unit": [layer.step.layer for layer in layers if layer.active_units == 0],
         "layers": [layer.to_dict() for layer in layers],
         "resolutions": by_resolution,
     }
@@ -153,7 +169,7 @@ def draw_layers(layers: Sequence[Layer]) -> Figure:
         color=GREY,
     )
     logarithms.set_ylabel("the same, log scale")
-    activity.bar(positions, [layer.active_units / layer.total.numel() for layer in layers], width=0.8, color=colours)
+    activity.bar(positions, [(layer.active_units or 0) / layer.units for layer in layers], width=0.8, color=colours)
     activity.set_ylabel("active units, share")
     activity.set_ylim(0, 1)
     activity.set_xlabel("layer, from the top of the hierarchy")
@@ -179,7 +195,7 @@ def draw_resolutions(rows: Sequence[dict[str, int | float]]) -> Figure:
     bars = axes.barh(names, kl_nats, color=[colours[int(row["resolution"])] for row in rows])
     axes.bar_label(
         bars,
-        [f"{row['share_of_rate']:.1%}, {row['active_units']:,} of {row['units']:,} units active" for row in rows],
+        [f"{row['share_of_rate']:.1%}, {_activity(row)}" for row in rows],
         padding=4,
         fontsize=8,
     )
@@ -203,11 +219,19 @@ def _by_resolution(layers: Sequence[Layer]) -> list[dict[str, int | float]]:
                 "collapsed_layers": sum(is_collapsed(layer.mean_kl_nats) for layer in of_it),
                 "kl_nats": kl_nats,
                 "share_of_rate": kl_nats / rate_nats if rate_nats else 0.0,
-                "units": sum(layer.total.numel() for layer in of_it),
-                "active_units": sum(layer.active_units for layer in of_it),
+                "units": sum(layer.units for layer in of_it),
+                "active_units": sum(layer.active_units or 0 for layer in of_it),
+                "units_not_told": sum(layer.units for layer in of_it if layer.active_units is None),
             }
         )
     return rows
+
+
+def _activity(row: dict[str, int | float]) -> str:
+    """The active units of a resolution; not told of one's own cell that keeps its Gaussians to itself."""
+    if row["units_not_told"]:
+        return f"{row['units']:,} units, not told which are active"
+    return f"{row['active_units']:,} of {row['units']:,} units active"
 
 
 def _named(collapsed: Sequence[TopDown], depth: int) -> str:

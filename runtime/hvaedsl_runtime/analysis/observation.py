@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import cast
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
@@ -33,11 +32,11 @@ class DecoderVisit:
 
     `parts` is what the cell's named parts give, of those that it has: `h` the increment beside the prior, `Wz` the
     projected latent, `combiner` what combining state and latent adds to the state, `resnet` what the residual step
-    adds. Any cell has `before` and `after`.
+    adds. Any cell, one's own too, has `before` and `after`.
     """
 
     step: TopDown
-    cell: Cell
+    cell: nn.Module  # a Cell, unless it is one's own that is none
     before: Tensor
     activation: Tensor
     after: Tensor
@@ -85,12 +84,12 @@ def _watch_decoder(model: HierarchicalVAE, tell: Callable[[DecoderVisit], None],
         following, _, kl_nats = gives
         found = dict(parts)
         parts.clear()
-        tell(DecoderVisit(next(steps), cast(Cell, cell), state, activation, following, kl_nats, found))
+        tell(DecoderVisit(next(steps), cell, state, activation, following, kl_nats, found))
 
     for block in model.decoder.blocks.values():
         for name, part in block.named_children():
-            if name in _PARTS:
-                _keep(stack, part.register_forward_hook(_part_hook(cast(Cell, block), name, parts)))
+            if name in _PARTS and isinstance(block, Cell):
+                _keep(stack, part.register_forward_hook(_part_hook(block, name, parts)))
         _keep(stack, block.register_forward_hook(after_cell))
 
 

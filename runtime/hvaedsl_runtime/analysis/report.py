@@ -15,7 +15,7 @@ import hvaedsl
 from hvaedsl.errors import UsageError
 from hvaedsl.program import Program
 from hvaedsl.render.output import render
-from hvaedsl_runtime.analysis.base import Result, Subject
+from hvaedsl_runtime.analysis.base import Drawing, Result, Subject
 from hvaedsl_runtime.analysis.every import ANALYSES
 from hvaedsl_runtime.analysis.figures import png, svg
 from hvaedsl_runtime.analysis.written import write_files
@@ -33,6 +33,7 @@ class Embedded:
     uri: str
     file: str
     caption: str
+    plot: bool
 
 
 def write_report(subject: Subject, path: Path, say: Callable[[str], None]) -> None:
@@ -40,6 +41,7 @@ def write_report(subject: Subject, path: Path, say: Callable[[str], None]) -> No
 
     Raises RunError: 4 images not found, 5 the page cannot be written, or a file of the run is damaged.
     """
+    known_results(subject.run, reporting_unit(subject.spec))  # a damaged file is told before the work, not after
     results = []
     for analysis in ANALYSES:
         started = time.monotonic()
@@ -123,7 +125,7 @@ def _facts(run: FinishedRun, program: Program) -> list[tuple[str, str]]:
         ("steps", f"{checkpoint.step:,} of {training.steps:,}"),
         ("updates skipped", f"{checkpoint.skipped_updates:,}"),
         ("time in training steps", f"{minutes} min {seconds} s"),
-        ("images a step", f"{training.batch_size} on each of {checkpoint.world_size} process(es)"),
+        ("images a step", f"{training.batch_size * checkpoint.world_size:,}"),
         ("seed", str(checkpoint.seed)),
         ("EMA decay", f"{training.ema_decay:g}"),
     ]
@@ -145,12 +147,7 @@ def _bridge(program: Program) -> tuple[str | None, str]:
 
 def _section(result: Result) -> dict[str, object]:
     json = json_text(dict(result.data), indent=1)
-    figures = [
-        Embedded(_uri("image/png", png(drawing.figure)), f"{drawing.stem}.png", drawing.caption)
-        if drawing.images
-        else Embedded(_uri("image/svg+xml", svg(drawing.figure)), f"{drawing.stem}.svg", drawing.caption)
-        for drawing in result.drawings
-    ]
+    figures = [_embedded(drawing) for drawing in result.drawings]
     return {
         "name": result.name,
         "title": result.title,
@@ -159,6 +156,13 @@ def _section(result: Result) -> dict[str, object]:
         "json": json,
         "json_uri": _uri("application/json", json.encode()),
     }
+
+
+def _embedded(drawing: Drawing) -> Embedded:
+    """Image grids as PNG, plots as SVG, which the page may enlarge."""
+    if drawing.images:
+        return Embedded(_uri("image/png", png(drawing.figure)), f"{drawing.stem}.png", drawing.caption, plot=False)
+    return Embedded(_uri("image/svg+xml", svg(drawing.figure)), f"{drawing.stem}.svg", drawing.caption, plot=True)
 
 
 def _uri(kind: str, content: bytes) -> str:

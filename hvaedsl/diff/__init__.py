@@ -1,0 +1,1 @@
+"""The semantic diff: two programs -> a typed difference -> text, markdown, JSON, a picture. See docs/diff.md."""

@@ -1,0 +1,36 @@
+"""A difference as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from hvaedsl.diff.compare import Difference, Side
+
+
+def difference_json(difference: Difference) -> str:
+    """The difference as text of one JSON object; the fields are those of `hvaedsl.diff.compare.Difference`."""
+    weights = difference.weights
+    found: dict[str, Any] = {
+        "same": difference.is_empty,
+        "before": _side(difference.before),
+        "after": _side(difference.after),
+        "keys": [
+            {"key": f"{change.section}.{change.name}", "before": change.before, "after": change.after}
+            for change in difference.keys
+        ],
+        "levels": [asdict(change) for change in difference.levels],
+        "order": [asdict(change) for change in difference.walks],
+        "weights": {
+            "load": weights.load if weights.known else None,
+            "tensors": weights.tensors,
+            "alike": weights.alike,
+            "changes": [asdict(change) for change in weights.changes] if weights.known else None,
+        },
+    }
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def _side(side: Side) -> dict[str, Any]:
+    return {"label": side.label, "name": side.name, **asdict(side.totals), "uncounted": list(side.uncounted)}

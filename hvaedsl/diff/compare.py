@@ -1,0 +1,164 @@
+"""Two programs -> what has changed between them: keys, levels, order, cost, and whether the weights still load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+from hvaedsl.diff.levels import Level, levels_of, walk_of
+from hvaedsl.diff.weights import WeightsMatch, match_weights
+from hvaedsl.ir.bridge import Bridge, Stack
+from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
+from hvaedsl.ir.spec_text import key_text
+from hvaedsl.lowering.names import parameter_shapes
+from hvaedsl.program import Program
+
+_BLOCKS = ("encoder", "decoder")  # keys that are compared by what they make: `32x2` is `32, 32`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What a whole model costs. Memory: float32 activations of a training step on `batch` images."""
+
+    parameters: int
+    weight_groups: int
+    shared_groups: int  # applied more than once
+    blocks: int  # applications, in both passes
+    stochastic_depth: int
+    latents: int
+    flops_per_image: int
+    batch: int
+    activation_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One of the two models."""
+
+    label: str  # as it was asked for: a path, or git:REV:PATH
+    name: str
+    totals: Totals
+    uncounted: tuple[str, ...]  # one's own parts that have not been imported
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """A key of the resolved spec whose value differs; values as the language writes them."""
+
+    section: str
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class LevelChange:
+    """A resolution of one pass that differs, or that only one of the models has."""
+
+    stack: Stack
+    resolution: int
+    before: Level | None
+    after: Level | None
+
+
+@dataclass(frozen=True, slots=True)
+class WalkChange:
+    """A pass that applies the same blocks at each resolution, in another order."""
+
+    stack: Stack
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """All that differs between two programs, apart from their names, comments, layout, and how values are written."""
+
+    before: Side
+    after: Side
+    keys: tuple[KeyChange, ...]
+    levels: tuple[LevelChange, ...]
+    walks: tuple[WalkChange, ...]
+    weights: WeightsMatch
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether both are the same model, trained and sampled in the same way."""
+        return not (self.keys or self.levels or self.walks)
+
+    @property
+    def changes_the_model(self) -> bool:
+        """Whether the same weights would compute something else, apart from what only training reads."""
+        return bool(self.levels or self.walks or any(change.section.startswith("model") for change in self.keys))
+
+
+def compare(before: Program, after: Program, labels: tuple[str, str] | None = None) -> Difference:
+    """What has changed from one program to another; `labels` are what the two are called, else their names."""
+    first, second = labels or (before.name, after.name)
+    levels = tuple(_level_changes(before, after))
+    moved = {change.stack for change in levels if _blocks(change.before) != _blocks(change.after)}
+    return Difference(
+        before=_side(before, first),
+        after=_side(after, second),
+        keys=tuple(_key_changes(before.spec, after.spec)),
+        levels=levels,
+        walks=tuple(change for change in _walk_changes(before.bridge, after.bridge) if change.stack not in moved),
+        weights=match_weights(
+            parameter_shapes(before.bridge),
+            parameter_shapes(after.bridge),
+            known=not (before.cost.uncounted or after.cost.uncounted),
+        ),
+    )
+
+
+def _side(program: Program, label: str) -> Side:
+    cost, batch = program.cost, program.spec.train.batch_size or 1
+    totals = Totals(
+        parameters=cost.parameters,
+        weight_groups=len(program.weight_groups),
+        shared_groups=sum(len(group.applications) > 1 for group in program.weight_groups),
+        blocks=sum(row.blocks for row in cost.rows),
+        stochastic_depth=cost.stochastic_depth,
+        latents=cost.latents,
+        flops_per_image=cost.flops_per_image,
+        batch=batch,
+        activation_bytes=cost.activation_bytes(batch),
+    )
+    return Side(label=label, name=program.name, totals=totals, uncounted=cost.uncounted)
+
+
+def _key_changes(before: Spec, after: Spec) -> Iterator[KeyChange]:
+    for section, kind in SECTIONS.items():
+        for name in keys(kind):
+            if section == "model" and name in _BLOCKS:
+                continue
+            first, second = (getattr(section_of(spec, section), name) for spec in (before, after))
+            if first != second and not (name == "widths" and _widths(before) == _widths(after)):
+                yield KeyChange(section, name, key_text(section, name, first), key_text(section, name, second))
+
+
+def _widths(spec: Spec) -> Mapping[int, int]:
+    """The widths that differ from `width`, and which that is."""
+    return {0: spec.model.width} | {r: width for r, width in spec.model.widths.items() if width != spec.model.width}
+
+
+def _level_changes(before: Program, after: Program) -> Iterator[LevelChange]:
+    first, second = levels_of(before.bridge, before.cost), levels_of(after.bridge, after.cost)
+    for stack in get_args(Stack):
+        found = {resolution for place, resolution in (*first, *second) if place == stack}
+        for resolution in sorted(found, reverse=stack == "encoder"):
+            old, new = first.get((stack, resolution)), second.get((stack, resolution))
+            if old != new:
+                yield LevelChange(stack, resolution, old, new)
+
+
+def _walk_changes(before: Bridge, after: Bridge) -> Iterator[WalkChange]:
+    for stack in get_args(Stack):
+        old, new = walk_of(before, stack), walk_of(after, stack)
+        if old != new:
+            yield WalkChange(stack, old, new)
+
+
+def _blocks(level: Level | None) -> str | None:
+    return None if level is None else level.notation

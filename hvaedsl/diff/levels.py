@@ -1,0 +1,93 @@
+"""What one pass does at one resolution, in terms that two programs can be compared by."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, Pool, Stack, State, TopDownBlock, stack_of
+from hvaedsl.passes.cost import Cost, Row
+from hvaedsl.render.runs import Run, find_runs
+
+Place = tuple[Stack, int]  # the pass and the resolution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """One resolution of one pass. Two levels are equal where nothing about them has changed."""
+
+    notation: str  # its blocks in the order of computation, as the language writes them
+    blocks: int  # applications
+    weight_groups: int  # that are first applied here
+    sharing: tuple[tuple[int, int], ...]  # how often a set of weights is applied here: (times, sets)
+    channels: tuple[int, ...]
+    inner_channels: tuple[int, ...]
+    latent_channels: int | None  # of each z; None in the encoder
+    begins: str  # of a decoder: how its state begins
+    reads: str  # of a decoder: what its posteriors read
+    parameters: int
+    latents: int
+    flops_per_image: int
+    float32_bytes_per_image: int
+
+
+def levels_of(bridge: Bridge, cost: Cost) -> dict[Place, Level]:
+    """The levels of a bridge: the encoder downwards, then the decoder upwards."""
+    notations: dict[Place, list[str]] = {}
+    for run in find_runs(bridge):
+        if run.notation:
+            notations.setdefault(place_of(run, bridge), []).append(run.notation)
+    rows = {(row.stack, row.resolution): row for row in cost.rows}
+    return {place: _level(bridge, place, row, ", ".join(notations.get(place, []))) for place, row in rows.items()}
+
+
+def walk_of(bridge: Bridge, stack: Stack) -> str:
+    """The blocks of a pass in the order of computation, through all resolutions."""
+    runs = (run for run in find_runs(bridge) if run.notation)
+    return ", ".join(run.notation for run in runs if place_of(run, bridge)[0] == stack)
+
+
+def place_of(run: Run, bridge: Bridge) -> Place:
+    """The pass and the resolution of a run."""
+    return stack_of(bridge.operations[run.operations[0]]), run.resolution
+
+
+def _level(bridge: Bridge, place: Place, row: Row, notation: str) -> Level:
+    stack, resolution = place
+    ops = [op for op in bridge.operations if stack_of(op) == stack and op.resolution == resolution]
+    blocks = [op for op in ops if isinstance(op, EncoderBlock | TopDownBlock)]
+    climbing = [op for op in blocks if isinstance(op, TopDownBlock)]
+    start = next((op for op in ops if isinstance(op, State)), None)
+    applied = Counter(op.group for op in blocks)
+    return Level(
+        notation=notation,
+        blocks=row.blocks,
+        weight_groups=row.weight_groups,
+        sharing=tuple(sorted(Counter(applied.values()).items(), reverse=True)),
+        channels=tuple(sorted({op.channels for op in ops if not isinstance(op, Pool)})),
+        inner_channels=tuple(sorted({op.mid for op in blocks})),
+        latent_channels=climbing[0].latent if climbing else None,
+        begins="" if start is None else "as a learned bias" if start.learned else "as zeros",
+        reads=_reads(bridge, resolution, climbing) if climbing else "",
+        parameters=row.parameters,
+        latents=row.latents,
+        flops_per_image=row.flops_per_image,
+        float32_bytes_per_image=row.float32_bytes_per_image,
+    )
+
+
+def _reads(bridge: Bridge, resolution: int, blocks: Sequence[TopDownBlock]) -> str:
+    """Which activations of the encoder the posteriors read, counted from the encoder's last block at a resolution."""
+    order = [i for i, op in bridge.encoder if isinstance(op, EncoderBlock) and op.resolution == resolution]
+    from_last = {index: position for position, index in enumerate(reversed(order))}
+    found = list(dict.fromkeys(_activation(bridge, block.reads, from_last) for block in blocks))
+    return found[0] if len(found) == 1 else f"{len(found)} activations, each block its own"
+
+
+def _activation(bridge: Bridge, index: int | None, from_last: Mapping[int, int]) -> str:
+    if index is None:
+        return "no activation"
+    if index in from_last:
+        return "the last block" if not from_last[index] else f"the last block but {from_last[index]}"
+    return "the pooled activation" if isinstance(bridge.operations[index], Pool) else "the stem"

@@ -1,0 +1,89 @@
+"""A difference as markdown, for the comment on a pull request. Everything of the spec stands in code spans.
+
+So an `@g` mentions nobody, a `*` is no emphasis, and no value can bring markup of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from hvaedsl.diff.compare import Difference, LevelChange
+from hvaedsl.diff.wording import (
+    Figure,
+    level_figures,
+    notation,
+    tensor_changes,
+    totals,
+    uncounted,
+    weights_sentence,
+)
+
+
+def difference_markdown(difference: Difference) -> str:
+    """A heading, a table of what it costs, and what has changed."""
+    return "\n".join(_lines(difference)) + "\n"
+
+
+def _lines(difference: Difference) -> Iterator[str]:
+    before, after = difference.before, difference.after
+    yield f"### {_code(before.label)} → {_code(after.label)}"
+    yield ""
+    if difference.is_empty:
+        yield "No difference: the same model, trained in the same way."
+        return
+    yield from _table(("", "before", "after", "change"), [_row(figure) for figure in totals(difference)])
+    for side in (before, after):
+        if line := uncounted(side):
+            yield from ("", _plain(line))
+    for section, changes in groupby(difference.keys, key=lambda change: change.section):
+        yield ""
+        rows = [(_code(change.name), _code(change.before), _code(change.after)) for change in changes]
+        yield from _table((_code(section), "before", "after"), rows)
+    for stack, levels in groupby(difference.levels, key=lambda change: change.stack):
+        yield ""
+        yield from _table((stack, "before", "after", "besides"), [_level(change) for change in levels])
+    for walk in difference.walks:
+        yield from ("", f"The {walk.stack} applies the same blocks in another order:", "")
+        yield from (f"- before {_code(walk.before)}", f"- after {_code(walk.after)}")
+    weights = difference.weights
+    sign = "❔" if not weights.known else "✅" if weights.load else "❌"
+    yield from ("", f"{sign} {_plain(weights_sentence(difference))}")
+    if found := list(tensor_changes(difference)):
+        yield ""
+        yield from (f"- {_code(name) if name != '...' else '…'} {shapes}" for name, shapes in found)
+
+
+def _row(figure: Figure) -> tuple[str, ...]:
+    same = figure.change == "="
+    return (_plain(figure.what), figure.before, figure.after, "" if same else figure.change)
+
+
+def _level(change: LevelChange) -> tuple[str, ...]:
+    sides = ((notation(level), level) for level in (change.before, change.after))
+    besides = (
+        f"{figure.what} {figure.before} → {figure.after}" + (f", {figure.change}" if "(" in figure.change else "")
+        for figure in level_figures(change)
+    )
+    return (str(change.resolution), *(_code(text) if level else text for text, level in sides), "<br>".join(besides))
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+
+
+def _code(text: str) -> str:
+    """A code span that holds the text as it is, in a table too: the fence is longer than any run of backticks."""
+    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in text).replace("|", "\\|")
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence, space = "`" * (longest + 1), " " if longest else ""
+    return f"{fence}{space}{shown}{space}{fence}"
+
+
+def _plain(text: str) -> str:
+    """A sentence without markup of its own."""
+    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+    return re.sub(r"([\\`*_{}\[\]<#|@~])", r"\\\1", shown)

@@ -1,0 +1,58 @@
+"""Where an exported file goes: nothing is replaced unasked, and nothing is seen half written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hvaedsl.errors import RunError, UsageError
+from hvaedsl_runtime.checkpoint import sync_folder
+from hvaedsl_runtime.finished_run import FinishedRun
+
+
+def check_place(path: Path, suffix: str, *, replace: bool) -> None:
+    """Raise UsageError for a name or a folder that does not serve, RunError (5) for a file that is there already."""
+    if path.suffix.lower() != suffix:
+        raise UsageError(f"--out names a file that ends in {suffix}, not {path}")
+    if not path.parent.is_dir() or path.is_dir():
+        raise UsageError(f"--out names a file in a folder that exists, not {path}")
+    if path.exists() and not replace:
+        raise RunError(f"{path} is there already", help="--force replaces it; or name another with --out", exit_code=5)
+
+
+def export_folder(finished: FinishedRun) -> Path:
+    """The folder `exports` of a run, made where it is not there. Raises RunError (5) where it cannot be."""
+    folder = finished.folder.path / "exports"
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"cannot create the folder {folder}: {error.strerror}", help="name a file with --out", exit_code=5
+        ) from None
+    return folder
+
+
+@contextmanager
+def put_in_place(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write under; the file gets its own name when the block ends well, else it is gone.
+
+    Raises RunError (5) where the system refuses.
+    """
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        try:
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"{path}: cannot be written: {error.strerror or error}",
+            help="name another with --out; nothing was left",
+            exit_code=5,
+        ) from None

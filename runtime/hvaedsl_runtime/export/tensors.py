@@ -1,0 +1,29 @@
+"""The weights of a run as safetensors, under the names of the module, and of the emitted Python file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from hvaedsl.errors import RunError
+from hvaedsl_runtime.conversion import describe
+from hvaedsl_runtime.export.places import check_place, put_in_place
+from hvaedsl_runtime.finished_run import FinishedRun, Weights
+from hvaedsl_runtime.weights import SAFETENSORS, read_weights, write_safetensors
+
+
+def export_tensors(finished: FinishedRun, path: Path, weights: Weights, *, replace: bool = False) -> int:
+    """Write the weights, with spec, step and preparation as metadata; read back and compared before the name is given.
+
+    Gives the number of tensors. Raises UsageError for a name that does not serve, RunError (5) for a file that is there
+    already or cannot be written.
+    """
+    check_place(path, SAFETENSORS, replace=replace)
+    state = finished.model(weights).state_dict()
+    with put_in_place(path) as temporary:
+        write_safetensors(temporary, state, describe(finished.checkpoint, weights, "ours"))
+        again, _ = read_weights(temporary)
+        if set(again) != set(state) or not all(torch.equal(again[name], state[name].cpu()) for name in state):
+            raise RunError(f"{path}: not written: what was read back differs", help="try again", exit_code=5)
+    return len(state)

@@ -1,0 +1,265 @@
+"""A sweep as a picture: likelihood, parameters and time against what is varied, every seed a dot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Literal
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hvaedsl_runtime.results import WEIGHTS
+from hvaedsl_runtime.sweep.axes import short_names
+from hvaedsl_runtime.sweep.results import PointResult, RunResult, Spread, SweepResults
+from hvaedsl_runtime.sweep.tables import UNITS
+
+# Okabe and Ito's colours, which the colour-blind tell apart.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+MARKERS = "osD^vP*X"
+LOG_FROM = 8.0  # a numeric axis that spans so large a factor is logarithmic
+LONGEST_LABEL = 22
+SHIFT = 0.12
+DOTS_PER_INCH = 150
+
+
+@dataclass(frozen=True)
+class Line:
+    """The points that share all values but that of the first axis, in its order."""
+
+    label: str
+    points: tuple[PointResult, ...]
+    colour: str
+    marker: str
+    shift: float  # beside the other lines' points, where these stand side by side and not at numbers
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Where the first axis's values stand: as numbers, or side by side."""
+
+    name: str
+    values: tuple[str, ...]
+    numeric: bool
+
+    @property
+    def dash(self) -> Literal["-", ":"]:
+        """A line between numbers is read as a curve; between words it only leads the eye."""
+        return "-" if self.numeric else ":"
+
+    def of(self, result: PointResult) -> float:
+        """The abscissa of a point."""
+        value = result.point.values.get(self.name, self.values[0])
+        return float(value) if self.numeric else float(self.values.index(value))
+
+    def set_up(self, axes: Axes, label: str, shift: float) -> None:
+        """Ticks at the values, and the label; `shift` is the last line's."""
+        places = [float(value) for value in self.values] if self.numeric else list(range(len(self.values)))
+        if not self.numeric:
+            places = [place + shift / 2 for place in places]
+        if self.numeric and min(places) > 0 and max(places) / min(places) >= LOG_FROM:
+            axes.set_xscale("log")
+            axes.minorticks_off()
+        long = max(map(len, self.values)) > 8
+        labels = [_shortened(value) for value in self.values]
+        axes.set_xticks(places, labels, rotation=20 if long else 0, ha="right" if long else "center")
+        if not self.numeric:
+            axes.set_xlim(-0.5, len(places) - 0.5 + shift)
+        axes.set_xlabel(label)
+
+
+def draw(results: SweepResults, png: Path, svg: Path) -> None:
+    """Write the plot of a sweep with one finished run or more."""
+    with mpl.rc_context({"svg.hashsalt": "hvaedsl", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
+        figure = figure_of(results)
+        for path in (png, svg):
+            temporary = path.with_name(path.name + ".partial")
+            figure.savefig(temporary, format=path.suffix[1:], dpi=DOTS_PER_INCH, metadata=_no_date(path))
+            temporary.replace(path)
+
+
+def figure_of(results: SweepResults) -> Figure:
+    """Four panels: likelihood and parameters against the first axis, likelihood against time, time against the axis."""
+    figure = Figure(figsize=(9, 6.6), layout="constrained")
+    panels = figure.subplots(2, 2)
+    lines, positions = _lines(results), _positions(results)
+    unit, weights = UNITS[results.plan.unit], results.weights
+    names = short_names(results.plan.axes)
+    label = names.get(positions.name, "")
+    likelihood = f"test, {unit} (lower is better)"
+
+    def test(run: RunResult) -> float | None:
+        return run.test[weights]
+
+    panel = panels[0, 0]
+    _against_axis(panel, lines, positions, test, lambda point: point.test(weights))
+    panel.set_title(f"Likelihood, {WEIGHTS[weights]}", loc="left")
+    panel.set_ylabel(likelihood)
+    _likelihood_against_time(panels[0, 1], lines, positions, results)
+    panels[0, 1].set_title("Likelihood against training time", loc="left")
+    panels[0, 1].set_xlabel("seconds of training")
+    panels[0, 1].set_ylabel(likelihood)
+    for line in lines:
+        heights = [float(point.point.parameters) for point in line.points]
+        panels[1, 0].plot(
+            [positions.of(point) + line.shift for point in line.points],
+            heights,
+            label=line.label,
+            color=line.colour,
+            marker=line.marker,
+            linestyle=positions.dash,
+        )
+    panels[1, 0].set_title("Parameters", loc="left")
+    panels[1, 0].set_ylim(0, 1.15 * max(point.point.parameters for point in results.points))
+    panels[1, 0].yaxis.set_major_formatter(mpl.ticker.EngFormatter(sep=""))
+    panel = panels[1, 1]
+    _against_axis(panel, lines, positions, lambda run: run.seconds_per_step, lambda point: point.seconds_per_step)
+    panel.set_title("Time", loc="left")
+    panel.set_ylabel("seconds a step (median)")
+    seconds = [run.seconds_per_step for point in results.points for run in point.runs]
+    panel.set_ylim(0, 1.15 * max(seconds))
+    for panel in (panels[0, 0], panels[1, 0], panels[1, 1]):
+        positions.set_up(panel, label, lines[-1].shift)
+    if len(lines) > 1:
+        other = ", ".join(names[axis.name] for axis in results.plan.axes[1:])
+        figure.legend(*panels[1, 0].get_legend_handles_labels(), title=other, loc="outside right upper", frameon=False)
+    figure.suptitle(_title(results), x=0.01, ha="left", fontsize=10)
+    return figure
+
+
+def _against_axis(
+    axes: Axes,
+    lines: Sequence[Line],
+    positions: Positions,
+    value: Callable[[RunResult], float | None],
+    spread: Callable[[PointResult], Spread | None],
+) -> None:
+    """Every run as a dot, and through the means a line with bars of one standard deviation."""
+    for line in lines:
+        _dots(
+            axes, line, [(positions.of(point) + line.shift, value(run)) for point in line.points for run in point.runs]
+        )
+        known = [
+            (positions.of(point) + line.shift, found) for point in line.points if (found := spread(point)) is not None
+        ]
+        if known:
+            axes.errorbar(
+                [at for at, _ in known],
+                [found.mean for _, found in known],
+                yerr=[found.deviation or 0.0 for _, found in known],
+                capsize=3,
+                elinewidth=1,
+                markerfacecolor="white",
+                color=line.colour,
+                marker=line.marker,
+                linestyle=positions.dash,
+            )
+
+
+def _likelihood_against_time(axes: Axes, lines: Sequence[Line], positions: Positions, results: SweepResults) -> None:
+    """Every run as a dot at its own time, the means named by their value of the first axis."""
+    times = [run.wall_seconds for point in results.points for run in point.runs]
+    middle = (min(times) + max(times)) / 2
+    for line in lines:
+        runs = [run for point in line.points for run in point.runs]
+        _dots(axes, line, [(run.wall_seconds, run.test[results.weights]) for run in runs])
+        for point in line.points:
+            time, test = point.wall_seconds, point.test(results.weights)
+            if time is None or test is None:
+                continue
+            axes.errorbar(
+                [time.mean],
+                [test.mean],
+                xerr=[time.deviation or 0.0],
+                yerr=[test.deviation or 0.0],
+                capsize=3,
+                elinewidth=1,
+                markerfacecolor="white",
+                color=line.colour,
+                marker=line.marker,
+                linestyle="none",
+            )
+            on_the_left = time.mean < middle
+            axes.annotate(
+                _shortened(point.point.values.get(positions.name, "")),
+                (time.mean, test.mean),
+                xytext=(6 if on_the_left else -6, 6),
+                textcoords="offset points",
+                ha="left" if on_the_left else "right",
+                fontsize=8,
+            )
+    axes.margins(0.15)
+
+
+def _dots(axes: Axes, line: Line, places: Sequence[tuple[float, float | None]]) -> None:
+    """A dot for each run, but for those whose likelihood is not finite."""
+    finite = [(at, height) for at, height in places if height is not None]
+    axes.scatter(
+        [at for at, _ in finite],
+        [height for _, height in finite],
+        s=14,
+        color=line.colour,
+        alpha=0.6,
+        linewidths=0,
+        zorder=3,
+    )
+
+
+def _lines(results: SweepResults) -> list[Line]:
+    """A line for each combination of the axes behind the first."""
+    others = [axis.name for axis in results.plan.axes[1:]]
+
+    def rest(result: PointResult) -> tuple[str, ...]:
+        return tuple(result.point.values[name] for name in others)
+
+    order = {axis.name: axis.values.index for axis in results.plan.axes[1:]}
+    ordered = sorted(results.points, key=lambda item: [order[n](v) for n, v in zip(others, rest(item), strict=True)])
+    positions = _positions(results)
+    return [
+        Line(
+            ", ".join(map(_shortened, values)),
+            tuple(sorted(points, key=positions.of)),
+            COLOURS[index % len(COLOURS)],
+            MARKERS[index % len(MARKERS)],
+            0.0 if positions.numeric else SHIFT * index,
+        )
+        for index, (values, points) in enumerate(groupby(ordered, key=rest))
+    ]
+
+
+def _positions(results: SweepResults) -> Positions:
+    if not results.plan.axes:
+        return Positions("", (results.points[0].point.name,), numeric=False)
+    axis = results.plan.axes[0]
+    return Positions(axis.name, axis.values, numeric=all(map(_is_number, axis.values)))
+
+
+def _is_number(value: str) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except ValueError:
+        return False
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= LONGEST_LABEL else value[: LONGEST_LABEL - 1] + "…"
+
+
+def _title(results: SweepResults) -> str:
+    plan = results.plan
+    seeds = f"{len(plan.seeds)} seed{'s' * (len(plan.seeds) > 1)}"
+    parts = [f"{plan.model}, {plan.dataset}: {results.finished} of {len(plan.runs())} runs, {seeds}"]
+    if len(plan.seeds) > 1:
+        parts.append("dots: seeds; bars: mean ± standard deviation")
+    if results.indicative:
+        parts.append("indicative")
+    return "; ".join(parts)
+
+
+def _no_date(path: Path) -> dict[str, str | None]:
+    """The same results give the same file."""
+    return {"Date": None} if path.suffix == ".svg" else {"Software": None}

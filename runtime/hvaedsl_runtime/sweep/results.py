@@ -1,0 +1,237 @@
+"""What came out of a sweep, point by point over the seeds. No torch here."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import mean, median, stdev
+from typing import Any, Literal
+
+from hvaedsl.errors import RunError
+from hvaedsl_runtime.metrics import read_metrics
+from hvaedsl_runtime.run_folder import RunFolder, write_whole
+from hvaedsl_runtime.strict_json import json_text
+from hvaedsl_runtime.sweep.folder import SweepFolder
+from hvaedsl_runtime.sweep.plan import Point, SweepPlan
+
+Weights = Literal["raw", "ema"]
+BOTH: tuple[Weights, Weights] = ("raw", "ema")
+# With fewer seeds a spread says little.
+SEEDS_TO_TELL = 3
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run. `test` is the bound in the sweep's unit, by weights; None where it is not finite."""
+
+    seed: int
+    parameters: int
+    wall_seconds: float
+    seconds_per_step: float
+    skipped_updates: int
+    device: str
+    test: Mapping[Weights, float | None]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A mean over seeds, and the sample standard deviation (n - 1), None for one seed."""
+
+    mean: float
+    deviation: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float | None]) -> Spread | None:
+        """The spread of some values; None where there is none, or one that is not finite."""
+        finite = [value for value in values if value is not None]
+        if not finite or len(finite) < len(values):
+            return None
+        return cls(mean(finite), stdev(finite) if len(finite) > 1 else None)
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Both figures by name."""
+        return {"mean": self.mean, "standard_deviation": self.deviation}
+
+
+@dataclass(frozen=True)
+class PointResult:
+    """A point with its finished runs, and the messages of those that failed, by seed."""
+
+    point: Point
+    runs: tuple[RunResult, ...]
+    failures: Mapping[int, str]
+
+    def test(self, weights: Weights) -> Spread | None:
+        """The test likelihood over seeds."""
+        return Spread.of([run.test[weights] for run in self.runs])
+
+    @property
+    def wall_seconds(self) -> Spread | None:
+        """The seconds in training steps over seeds."""
+        return Spread.of([run.wall_seconds for run in self.runs])
+
+    @property
+    def seconds_per_step(self) -> Spread | None:
+        """The median seconds of a step over seeds."""
+        return Spread.of([run.seconds_per_step for run in self.runs])
+
+
+@dataclass(frozen=True)
+class SweepResults:
+    """A sweep's results, finished or not."""
+
+    plan: SweepPlan
+    points: tuple[PointResult, ...]
+
+    @property
+    def finished(self) -> int:
+        """How many runs are finished."""
+        return sum(len(point.runs) for point in self.points)
+
+    @property
+    def weights(self) -> Weights:
+        """Which weights a plot shows: the averaged ones, unless they are still near the initial ones (HV601)."""
+        return "raw" if self.plan.average_is_slow else "ema"
+
+    @property
+    def indicative(self) -> bool:
+        """Whether some point has too few seeds for its spread to say much."""
+        return any(len(point.runs) < SEEDS_TO_TELL for point in self.points)
+
+    def best(self, weights: Weights) -> Point | None:
+        """The point with the lowest likelihood, where the difference is beyond the spread.
+
+        That is: its mean plus its deviation lies below every other point's mean minus that point's deviation. None
+        where it does not, where a point is not finished, and where there is one point, or one seed.
+        """
+        spreads = [(result.point, result.test(weights)) for result in self.points]
+        known = [(point, spread) for point, spread in spreads if spread is not None and spread.deviation is not None]
+        if len(known) < len(spreads) or len(known) < 2 or any(len(p.runs) < len(self.plan.seeds) for p in self.points):
+            return None
+        known.sort(key=lambda item: item[1].mean)
+        (first, lowest), *others = known
+        reach = lowest.mean + (lowest.deviation or 0.0)
+        return first if all(reach < spread.mean - (spread.deviation or 0.0) for _, spread in others) else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain data, for results.json."""
+        best = {weights: self.best(weights) for weights in BOTH}
+        return {
+            "model": self.plan.model,
+            "dataset": self.plan.dataset,
+            "unit": self.plan.unit,
+            "varied": [axis.name for axis in self.plan.axes],
+            "seeds": list(self.plan.seeds),
+            "runs_finished": self.finished,
+            "runs_planned": len(self.plan.runs()),
+            "indicative": self.indicative,
+            "best_beyond_spread": {weights: point.name if point else None for weights, point in best.items()},
+            "points": [_point_dict(point) for point in self.points],
+        }
+
+
+def collect(plan: SweepPlan, folder: SweepFolder) -> SweepResults:
+    """Read what the runs of a sweep left. Raises RunError (5) for files that cannot be read."""
+    return SweepResults(plan, tuple(_collect_point(plan, folder, point) for point in plan.points))
+
+
+def write_results(results: SweepResults, folder: SweepFolder) -> None:
+    """Write results.json, and results.csv with a line a run."""
+    write_whole(folder.result("json"), json_text(results.to_dict(), indent=2) + "\n")
+    text = io.StringIO()
+    names = [axis.name for axis in results.plan.axes]
+    test = [f"test_{weights}_{results.plan.unit}" for weights in BOTH]
+    figures = ["parameters", "stochastic_depth", "wall_seconds", "seconds_per_step", "skipped_updates", "device"]
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["point", *names, "seed", *figures, *test])
+    for result in results.points:
+        for run in result.runs:
+            writer.writerow(
+                [
+                    result.point.name,
+                    *(result.point.values[name] for name in names),
+                    run.seed,
+                    run.parameters,
+                    result.point.stochastic_depth,
+                    run.wall_seconds,
+                    run.seconds_per_step,
+                    run.skipped_updates,
+                    run.device,
+                    *(run.test[weights] for weights in BOTH),
+                ]
+            )
+    write_whole(folder.result("csv"), text.getvalue())
+
+
+def _collect_point(plan: SweepPlan, folder: SweepFolder, point: Point) -> PointResult:
+    runs, failures = [], {}
+    for seed in plan.seeds:
+        failure = folder.failure(point, seed)
+        run = folder.run(point, seed)
+        if failure is not None:
+            failures[seed] = failure.message
+        elif run.summary.exists():
+            runs.append(_run_result(plan, run, seed))
+    return PointResult(point, tuple(runs), failures)
+
+
+def _run_result(plan: SweepPlan, run: RunFolder, seed: int) -> RunResult:
+    summary = run.read_summary()
+    try:
+        return RunResult(
+            seed=seed,
+            parameters=int(summary["parameters"]),
+            wall_seconds=float(summary["wall_seconds"]),
+            seconds_per_step=_seconds_per_step(run, summary),
+            skipped_updates=int(summary["skipped_updates"]),
+            device=str(summary["device"]),
+            test={weights: summary["test"][weights][plan.unit] for weights in BOTH},
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{run.summary}: not the summary of a run of this version ({error})",
+            help="remove it: the run is then evaluated again",
+            exit_code=5,
+        ) from None
+
+
+def _seconds_per_step(run: RunFolder, summary: Mapping[str, Any]) -> float:
+    """The median over steps: what a busy machine or a first step takes longer is left out."""
+    lines = [line for line in read_metrics(run.metrics) if line["split"] == "train"] if run.metrics.exists() else []
+    taken = [
+        (after["wall_seconds"] - before["wall_seconds"]) / (after["step"] - before["step"])
+        for before, after in pairwise(lines)
+    ]
+    return median(taken) if taken else float(summary["wall_seconds"]) / max(1, int(summary["steps"]))
+
+
+def _point_dict(result: PointResult) -> dict[str, Any]:
+    spreads = {
+        "wall_seconds": result.wall_seconds,
+        "seconds_per_step": result.seconds_per_step,
+        **{f"test_{weights}": result.test(weights) for weights in BOTH},
+    }
+    return {
+        "name": result.point.name,
+        "values": dict(result.point.values),
+        "parameters": result.point.parameters,
+        "stochastic_depth": result.point.stochastic_depth,
+        "activation_bytes": result.point.activation_bytes,
+        "matched": result.point.matched.model_dump() if result.point.matched else None,
+        **{name: spread.to_dict() if spread else None for name, spread in spreads.items()},
+        "runs": [
+            {
+                "seed": run.seed,
+                "wall_seconds": run.wall_seconds,
+                "seconds_per_step": run.seconds_per_step,
+                "skipped_updates": run.skipped_updates,
+                "device": run.device,
+                **{f"test_{weights}": run.test[weights] for weights in BOTH},
+            }
+            for run in result.runs
+        ],
+        "failed": [{"seed": seed, "message": message} for seed, message in result.failures.items()],
+    }

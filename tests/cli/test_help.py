@@ -1,0 +1,49 @@
+"""The help of every command has an example, and every example names a command that is there."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import typer.main
+from typer.core import TyperCommand, TyperGroup
+from typer.testing import CliRunner
+
+from hvaedsl.cli.main import app
+
+
+def commands(group: TyperGroup, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], TyperCommand]:
+    found: dict[tuple[str, ...], TyperCommand] = {}
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            found |= commands(command, (*path, name))
+        else:
+            assert isinstance(command, TyperCommand)
+            found[(*path, name)] = command
+    return found
+
+
+ROOT = typer.main.get_command(app)
+assert isinstance(ROOT, TyperGroup)
+COMMANDS = commands(ROOT)
+
+
+def test_the_commands_of_the_groups_are_among_them() -> None:
+    assert {("new",), ("diff",), ("compile",), ("data", "prepare"), ("analyze", "kl")} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_a_command_shows_an_example(path: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "300", "TERM": "dumb"})
+    assert result.exit_code == 0
+    example = re.search(r"Example: (.*)", result.output)
+    assert example is not None
+    assert f"hvaedsl {' '.join(path)} " in f"{example[1]} "
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_the_options_of_an_example_are_those_of_its_command(path: tuple[str, ...]) -> None:
+    text = COMMANDS[path].help or ""
+    known = {option for parameter in COMMANDS[path].params for option in (*parameter.opts, *parameter.secondary_opts)}
+    _, _, example = text.partition("Example:")
+    assert set(re.findall(r"--[\w-]+", example)) <= known

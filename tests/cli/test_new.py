@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import hvaedsl
+from hvaedsl.cli.main import app
+from hvaedsl.errors import UsageError
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def new(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["new", *arguments])
+
+
+@pytest.mark.parametrize("name", ["mine", "mine.hvae", "./mine"])
+def test_it_is_written_and_compiles(name: str) -> None:
+    result = new(name, "--from", "cifar_ws")
+    assert (result.exit_code, result.stdout) == (0, "written: mine.hvae\n")
+    assert "hvaedsl compile mine.hvae" in result.stderr
+    assert hvaedsl.load("mine.hvae").cost == hvaedsl.load("cifar_ws").cost
+    assert [path.name for path in Path().iterdir()] == ["mine.hvae"]
+
+
+def test_one_of_its_own() -> None:
+    Path("specs").mkdir()
+    assert new("specs/faces", "--dataset", "folder", "--resolution", "16", "--path", "photos").exit_code == 0
+    program = hvaedsl.load("specs/faces.hvae")
+    assert (program.spec.data.resolution, program.spec.data.path) == (16, "photos")
+    assert new("tiny").exit_code == 0
+    assert hvaedsl.load("tiny.hvae").spec.data.dataset == "digits"
+
+
+def test_nothing_is_overwritten() -> None:
+    Path("mine.hvae").write_text("precious")
+    Path("link.hvae").symlink_to("nowhere")
+    for name in ("mine", "mine.hvae", "link"):
+        result = new(name)
+        assert isinstance(result.exception, UsageError)
+        assert "exists already" in str(result.exception)
+    assert Path("mine.hvae").read_text() == "precious"
+    assert not Path("nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["missing/mine"], "there is no folder missing"),
+        (["a\nb"], "is no name of a spec"),
+        ([""], "is no name of a spec"),
+        ([".."], "is no name of a spec"),
+        (["specs/"], "is no name of a spec"),
+        ([".hvae"], "is no name of a spec"),
+        (["mine", "--from", "cifar", "--dataset", "mnist"], "brings the data set"),
+        (["mine", "--dataset", "mnsit"], "no data set mnsit"),
+        (["x" * 300], "too long"),
+    ],
+)
+def test_what_cannot_be_written(arguments: list[str], reason: str) -> None:
+    result = new(*arguments)
+    assert isinstance(result.exception, UsageError)
+    assert reason in str(result.exception)
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_leave_to_write() -> None:
+    Path("closed").mkdir(mode=0o500)
+    result = new("closed/mine")
+    assert isinstance(result.exception, UsageError)
+    assert "cannot be written: permission denied" in str(result.exception)

@@ -1,0 +1,163 @@
+"""`git:REV:PATH`, in repositories made for the tests."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hvaedsl.diff.compare import compare
+from hvaedsl.diff.sides import Loaded, load_side
+from hvaedsl.errors import UsageError
+from hvaedsl.program import Plugins
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+BASE = """hvae 1
+data { dataset = digits }
+model { width = 16  latent = 4  encoder = 8x2, 8d2, 4x1  decoder = 4x1, 8m4, 8x2 }
+"""
+CHILD = 'hvae 1\nextends "../base.hvae"\nmodel { latent = 8 }\n'
+Git = Callable[..., str]
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+
+
+@pytest.fixture
+def git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
+    """A repository with two commits, the tag `first` at the older one; the working directory is its top."""
+    top = tmp_path / "my models"
+    (top / "specs").mkdir(parents=True)
+    monkeypatch.chdir(top)
+    for variable in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def run(*arguments: str) -> str:
+        identity = ("-c", "user.name=Tester", "-c", "user.email=tester@example.org", "-c", "commit.gpgsign=false")
+        return subprocess.run(
+            ["git", *identity, *arguments], capture_output=True, text=True, check=True, cwd=top
+        ).stdout.strip()
+
+    run("init", "--quiet", "--initial-branch=main")
+    Path("base.hvae").write_text(BASE)
+    Path("specs/child.hvae").write_text(CHILD)
+    run("add", ".")
+    run("commit", "--quiet", "-m", "first")
+    run("tag", "first")
+    Path("base.hvae").write_text(BASE.replace("width = 16", "width = 24"))
+    Path("specs/child.hvae").write_text(CHILD.replace("8", "6", 1))
+    run("commit", "--quiet", "-am", "second")
+    return run
+
+
+def widths(side: Loaded) -> tuple[int, int]:
+    assert side.program is not None, side.diagnostics
+    return side.program.spec.model.width, side.program.spec.model.latent
+
+
+def test_a_base_is_taken_from_the_same_revision(git: Git) -> None:
+    assert widths(load_side("git:first:specs/child.hvae")) == (16, 8)
+    assert widths(load_side("git:HEAD:specs/child.hvae")) == (24, 6)
+    assert widths(load_side(f"git:{git('rev-parse', 'first')[:8]}:./specs/../specs/child.hvae")) == (16, 8)
+    assert widths(load_side("git:main@{0}:specs/child.hvae")) == (24, 6)
+    Path("base.hvae").unlink()
+    assert widths(load_side("git:main~1:specs/child.hvae")) == (16, 8)
+
+
+def test_a_path_is_from_the_working_directory(git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("specs")
+    assert widths(load_side("git:first:child.hvae")) == (16, 8)
+    assert widths(load_side("git:first:../base.hvae")) == (16, 4)
+
+
+def test_a_file_against_its_past(git: Git) -> None:
+    old, new = load_side("git:first:specs/child.hvae").program, load_side("specs/child.hvae").program
+    assert old is not None
+    assert new is not None
+    found = compare(old, new)
+    assert [(change.name, change.before, change.after) for change in found.keys] == [
+        ("width", "16", "24"),
+        ("latent", "8", "6"),
+    ]
+
+
+def test_parts_of_ones_own_are_imported_from_the_working_tree(git: Git) -> None:
+    pytest.importorskip("torch")
+    cell = (EXAMPLES / "own_cell.py").read_text(encoding="utf-8")
+    Path("specs/cell_of_a_revision.py").write_text(cell)
+    (name,) = re.findall(r"^class (\w+)", cell, re.MULTILINE)[-1:]
+    Path("specs/child.hvae").write_text(CHILD.replace("latent", f'cell = "cell_of_a_revision:{name}" latent'))
+    git("add", ".")
+    git("commit", "--quiet", "-am", "a cell")
+    side = load_side("git:HEAD:specs/child.hvae", plugins=Plugins())
+    assert side.program is not None, side.diagnostics
+    assert side.program.cost.uncounted == ()
+    assert load_side("git:HEAD:specs/child.hvae").program.cost.uncounted  # type: ignore[union-attr]
+
+
+def test_a_mistake_tells_its_revision_and_file(git: Git) -> None:
+    Path("base.hvae").write_text(BASE.replace("8d2", "8q2"))
+    git("commit", "--quiet", "-am", "broken")
+    side = load_side("git:HEAD:specs/child.hvae")
+    assert side.program is None
+    assert [str(item.span) for item in side.diagnostics] == ["git:HEAD:base.hvae:3:49"]
+
+
+def test_a_base_outside_of_the_repository_is_refused(git: Git, tmp_path: Path) -> None:
+    (tmp_path / "outside.hvae").write_text(BASE)
+    Path("specs/child.hvae").write_text('hvae 1\nextends "../../outside.hvae"\n')
+    git("commit", "--quiet", "-am", "outside")
+    side = load_side("git:HEAD:specs/child.hvae")
+    assert [item.code for item in side.diagnostics] == ["HV212"]
+    assert side.diagnostics[0].label_text == "not inside my models"
+
+
+def test_a_file_too_large_for_a_spec(git: Git) -> None:
+    Path("huge.hvae").write_text("#" * (1 << 21))
+    git("add", ".")
+    git("commit", "--quiet", "-m", "huge")
+    assert [item.code for item in load_side("git:HEAD:huge.hvae").diagnostics] == ["HV108"]
+
+
+def test_links_and_submodules_are_no_files(git: Git) -> None:
+    Path("link.hvae").symlink_to("/etc/passwd")
+    git("add", ".")
+    git("update-index", "--add", "--cacheinfo", f"160000,{git('rev-parse', 'HEAD')},sub.hvae")
+    git("commit", "--quiet", "-m", "links")
+    for name in ("link.hvae", "sub.hvae"):
+        with pytest.raises(UsageError, match="is not a file of HEAD"):
+            load_side(f"git:HEAD:{name}")
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("git:first", "names no revision and file"),
+        ("git::base.hvae", "names no revision and file"),
+        ("git:first:", "names no revision and file"),
+        ("git:nowhere:base.hvae", "no revision `nowhere`"),
+        ("git:--help:base.hvae", "no revision `--help`"),
+        ("git:first:missing.hvae", "missing.hvae is not a file of first"),
+        ("git:first:specs", "specs is not a file of first"),
+        ("git:first:../base.hvae", "outside of the repository"),
+    ],
+)
+def test_what_is_not_there(git: Git, place: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        load_side(place)
+
+
+def test_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(UsageError, match="not a git repository"):
+        load_side("git:HEAD:base.hvae")
+
+
+def test_no_git(git: Git, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError, match="needs git, which is not on the search path"):
+        load_side("git:HEAD:base.hvae")

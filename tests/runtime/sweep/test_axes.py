@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+
+from hvaedsl.errors import UsageError
+from hvaedsl_runtime.sweep.axes import Axis, file_word, grid, let_axes, seeds_of, set_axes
+
+
+def test_constants_of_several_values_are_axes_and_of_one_are_fixed() -> None:
+    axes, fixed = let_axes({"n": "1, 2,3", "m": "4"})
+    assert [(axis.kind, axis.name, axis.values) for axis in axes] == [("let", "n", ("1", "2", "3"))]
+    assert fixed == {"m": "4"}
+
+
+def test_commas_separate_values_of_numbers_and_words_alone() -> None:
+    axes = set_axes(
+        [
+            "model.cell = vdvae,nvae",
+            "train.skip_above=none,400",
+            "model.decoder=4x1, 8m4, 8x1",
+            "train.betas=0.9, 0.9",
+            "model.decoder=8x2",
+            "model.likelihood=mixture_of_logistics(10, bits = 5)",
+            "sample.temperature={8: 0.5, 4: 1}",
+            "model.cell=non_residual",
+        ]
+    )
+    assert {axis.name: axis.values for axis in axes} == {
+        "model.cell": ("vdvae", "nvae", "non_residual"),
+        "train.skip_above": ("none", "400"),
+        "model.decoder": ("4x1, 8m4, 8x1", "8x2"),
+        "train.betas": ("0.9, 0.9",),
+        "model.likelihood": ("mixture_of_logistics(10, bits = 5)",),
+        "sample.temperature": ("{8: 0.5, 4: 1}",),
+    }
+
+
+@pytest.mark.parametrize("given", ["model.cell", "=3", "model.cell=", "model.width=3,,4", "model.width=3,3"])
+def test_mistakes_in_what_is_varied(given: str) -> None:
+    with pytest.raises(UsageError):
+        set_axes([given])
+
+
+def test_seeds_are_a_number_or_a_list() -> None:
+    assert seeds_of("3") == (0, 1, 2)
+    assert seeds_of("0, 3,7") == (0, 3, 7)
+    assert seeds_of("7,") == (7,)
+    for wrong in ("0", "-1", "x", "", ",", "1,1", "1.5", "2000", "9" * 20):
+        with pytest.raises(UsageError):
+            seeds_of(wrong)
+
+
+def test_the_grid_is_the_product_and_its_names_can_be_read() -> None:
+    axes = [
+        Axis(kind="let", name="n", values=("1", "2")),
+        Axis(kind="set", name="model.cell", values=("vdvae", "non_residual")),
+    ]
+    points = grid(axes, alone="small")
+    assert [point.name for point in points] == [
+        "n=1,cell=vdvae",
+        "n=1,cell=non_residual",
+        "n=2,cell=vdvae",
+        "n=2,cell=non_residual",
+    ]
+    assert (points[3].lets, points[3].sets) == ({"n": "2"}, {"model.cell": "non_residual"})
+    assert [point.name for point in grid([], alone="small")] == ["small"]
+
+
+def test_keys_that_end_alike_keep_their_sections() -> None:
+    axes = [Axis(kind="set", name=name, values=("1", "2")) for name in ("a.steps", "b.steps")]
+    assert grid(axes, alone="")[0].name == "a.steps=1,b.steps=1"
+
+
+def test_too_many_points_and_an_axis_twice() -> None:
+    many = [Axis(kind="let", name=name, values=tuple(map(str, range(40)))) for name in "ab"]
+    with pytest.raises(UsageError, match="1,600 points"):
+        grid(many, alone="")
+    with pytest.raises(UsageError, match="varied twice"):
+        grid([many[0], many[0]], alone="")
+
+
+def test_values_become_words_that_every_system_takes_and_stay_apart() -> None:
+    assert file_word("1e-4") == "1e-4"
+    odd = ["4x1, 8m4, 8x1", "4x1 8m4 8x1", '"../../x"', "a/b", "..", "*", "x" * 300]
+    words = [file_word(value) for value in odd]
+    assert len(set(words)) == len(odd)
+    for word in words:
+        assert len(word) <= 32
+        assert not set(word) & set('/\\ :*?"<>|')
+        assert word.strip(".")
