@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -37,25 +37,51 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 
 
-class CommandGroup(TyperGroup):
-    """A group whose commands typer makes when they are asked for; the table says which there are."""
+Command = TyperCommand | TyperGroup
 
-    # The context is click's, which typer has inside it since 0.20 and beside it before: neither name is typer's own.
+
+class Commands(MutableMapping[str, Command]):
+    """The commands of the table, each made when it is first asked for; their names are known without."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Command] = {}
+
+    def __getitem__(self, name: str) -> Command:
+        """The command of a name."""
+        if name not in self._made and name in COMMANDS:
+            self._made[name] = _made(name)
+        return self._made[name]
+
+    def __setitem__(self, name: str, command: Command) -> None:
+        """Add a command that is not in the table."""
+        self._made[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        """Take out a command that was added."""
+        del self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, those of the table in its order."""
+        return iter(dict.fromkeys((*COMMANDS, *self._made)))
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return sum(1 for _ in self)
+
+
+class CommandGroup(TyperGroup):
+    """A group with the commands of the table."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands: MutableMapping[str, Any] = Commands()
+
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as click calls it
         """The names, in the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | TyperGroup | None:  # noqa: ARG002
-        """The command of a name, or None. All are made for a name that is not known: the nearest is suggested then."""
-        for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
-            if name not in self.commands:
-                self.add_command(_made(name), name)
-        found = self.commands.get(cmd_name)
-        assert found is None or isinstance(found, TyperCommand | TyperGroup)
-        return found
+        return list(self.commands)
 
 
-def _made(name: str) -> TyperCommand | TyperGroup:
+def _made(name: str) -> Command:
     """The command, as typer makes it of its function or group."""
     module, attribute = COMMANDS[name]
     found = getattr(import_module(f"hvaedsl.cli.{module}"), attribute)
