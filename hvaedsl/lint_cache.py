@@ -42,16 +42,18 @@ _JUDGES = ("catalog", "elaborate", "ir", "passes", "syntax")
 
 @dataclass(frozen=True)
 class Judged:
-    """What is known of a file once it has been linted: what was found in its chain, and where its bases are."""
+    """What is known of a spec once it has been linted."""
 
-    found: tuple[Diagnostic, ...]
-    bases: tuple[Path, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    silenced: tuple[Diagnostic, ...]  # advice that a comment on its line silences
+    sources: tuple[Source, ...]  # the root base first, the spec itself last
+    sound: bool  # without errors
 
 
 def judged(compilation: Compilation) -> Judged:
     """What linting wants to know of a compilation."""
-    paths = [document.source.path for document in compilation.documents[:-1]]
-    return Judged(compilation.diagnostics, tuple(path for path in paths if path is not None))
+    sources = tuple(document.source for document in compilation.documents)
+    return Judged(compilation.diagnostics, compilation.silenced, sources, compilation.program is not None)
 
 
 @dataclass(frozen=True)
@@ -87,23 +89,31 @@ class LintCache:
                 return None  # damaged
             entry = json.loads(text)
             chain = tuple(_chain_now(question.source, entry["chain"]))
-            found = tuple(findings_of(entry["found"], (question.source, *chain)))
+            places = (question.source, *chain)
+            found, silenced = (tuple(findings_of(entry[part], places)) for part in ("found", "silenced"))
+            sound = bool(entry["sound"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
             return None  # not there, another's, or of bases that have changed
         with contextlib.suppress(OSError):
             os.utime(path)  # what is asked for is kept longest
-        return Judged(found, tuple(base.path for base in chain if base.path is not None))
+        return Judged(found, silenced, places[::-1], sound)
 
     def remember(self, question: Question, compilation: Compilation) -> None:
         """Keep what was found, where it depends on nothing but the question and the chain of texts."""
         chain = _chain_then(compilation)
         if self._folder is None or chain is None or _asks_parts(question, compilation):
             return
+        places = (question.source, *(base for _, base in chain))
         try:
-            found = findings_data(compilation.diagnostics, (question.source, *(base for _, base in chain)))
+            found, silenced = (findings_data(part, places) for part in (compilation.diagnostics, compilation.silenced))
         except NotData:
             return
-        entry = {"chain": [[target, _digest(base.text)] for target, base in chain], "found": found}
+        entry = {
+            "chain": [[target, _digest(base.text)] for target, base in chain],
+            "sound": compilation.program is not None,
+            "found": found,
+            "silenced": silenced,
+        }
         text = json.dumps(entry, separators=(",", ":"))
         if len(text) <= MAX_ENTRY_BYTES:
             self._write(self._folder / question.name(), f"{_digest(text)}\n{text}")

@@ -11,7 +11,7 @@ from hvaedsl.catalog.own_parts import OwnPartFails
 from hvaedsl.diagnostic import Diagnostic, Severity
 from hvaedsl.elaborate.build import build_bridge
 from hvaedsl.elaborate.collect import collect
-from hvaedsl.elaborate.inheritance import load_chain, override_sources
+from hvaedsl.elaborate.inheritance import Read, load_chain, override_sources
 from hvaedsl.elaborate.resolve import missing_to_train, resolve
 from hvaedsl.errors import SpecError, UsageError
 from hvaedsl.ir.bridge import Bridge
@@ -28,6 +28,7 @@ from hvaedsl.passes.sharing import WeightGroup, weight_groups
 from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.suppression import silenced
+from hvaedsl.syntax.text import read_source
 from hvaedsl.syntax.text import source_of as source_of
 from hvaedsl.version import __version__
 
@@ -137,6 +138,7 @@ class Compilation:
     program: Program | None
     documents: tuple[ast.Document, ...]  # the root base first, the spec itself last
     diagnostics: tuple[Diagnostic, ...]
+    silenced: tuple[Diagnostic, ...] = ()  # advice that a comment on its line silences
 
 
 def load(
@@ -174,9 +176,13 @@ def compile_source(
     lets: Overrides | None = None,
     sets: Overrides | None = None,
     plugins: Plugins | None = None,
+    read: Read = read_source,
 ) -> Compilation:
-    """Compile a source and keep everything that was found; raises nothing for what the source holds."""
-    chain = load_chain(source)
+    """Compile a source and keep everything that was found; raises nothing for what the source holds.
+
+    `read` gives the text of a base, for callers that hold newer texts than the disk.
+    """
+    chain = load_chain(source, read)
     collected = collect(
         chain.documents,
         override_sources(_texts(sets), "--set"),
@@ -201,9 +207,10 @@ def compile_source(
     if any(item.severity is Severity.ERROR for item in found):
         errors = [item for item in found if item.severity is Severity.ERROR]
         return Compilation(None, chain.documents, _sorted(errors, source))
+    hidden = tuple(item for item in found if silenced(item))
     found = [item for item in found if not silenced(item)]
     verify_stages(stages)
-    return Compilation(_make(unit, tuple(found), folders), chain.documents, _sorted(found, source))
+    return Compilation(_make(unit, tuple(found), folders), chain.documents, _sorted(found, source), hidden)
 
 
 def _measured(unit: Unit, folders: tuple[Path, ...]) -> Unit:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from hvaedsl.catalog.names import MissingKey
 from hvaedsl.diagnostic import Diagnostic
-from hvaedsl.errors import SpecError, UsageError
-from hvaedsl.lint_cache import LintCache, Question, judged
+from hvaedsl.errors import UsageError
+from hvaedsl.lint_cache import Judged, LintCache, Question, judged
 from hvaedsl.own_parts import Plugins
-from hvaedsl.syntax.text import source_of
+from hvaedsl.span import Source
+from hvaedsl.syntax.text import read_source, source_of
 
 if TYPE_CHECKING:
+    from hvaedsl.elaborate.inheritance import Read
     from hvaedsl.program import Compilation, Overrides, Program
 
 # Whether one's own parts may be imported for a file.
@@ -128,41 +130,53 @@ def _patterns(line: str) -> Iterator[tuple[re.Pattern[str], bool]]:
             yield pattern.regex, pattern.include
 
 
-def lint_files(
-    files: Iterable[str],
+@dataclass(frozen=True)
+class Linted:
+    """What was found in several specs, and how each of them compiled."""
+
+    found: tuple[Diagnostic, ...]
+    judged: tuple[Judged, ...]
+    compilations: tuple[Compilation, ...]  # of those that the cache did not know
+
+
+def lint_sources(
+    sources: Iterable[Source],
     *,
     sets: Overrides | None = None,
     lets: Overrides | None = None,
     plugins: Leave = no_plugins,
+    read: Read = read_source,
     cache: LintCache | None = None,
-) -> list[Diagnostic]:
-    """Everything that is found in the files, from the cache where it is known. Raises `UsageError` for a missing file.
+) -> Linted:
+    """Everything that is found in specs; `read` gives the texts of their bases. The cache is asked first.
 
-    A file that another one of them extends is a base: what it leaves out is not missing. A base's own mistakes are
+    A spec that another one of them extends is a base: what it leaves out is not missing. A base's own mistakes are
     found through each of its children, and given once.
     """
     cache = cache or LintCache(None)
-    found: list[Diagnostic] = []
-    bases: set[Path] = set()
-    for file in files:
-        try:
-            source = source_of(file)
-        except SpecError as error:
-            found.extend(error.diagnostics)
-            continue
-        allowed = plugins(file)
+    known: list[Judged] = []
+    compilations: list[Compilation] = []
+    for source in sources:
+        allowed = plugins(source.name)
         question = Question(source, sets or {}, lets or {}, allowed is not None)
-        known = cache.recall(question)
-        if known is None:
+        answer = cache.recall(question)
+        if answer is None:
             from hvaedsl.program import compile_source  # the compiler is not loaded for what is known
 
-            compilation = compile_source(source, sets=sets, lets=lets, plugins=allowed)
+            compilation = compile_source(source, sets=sets, lets=lets, plugins=allowed, read=read)
+            compilations.append(compilation)
             cache.remember(question, compilation)
-            known = judged(compilation)
-        found.extend(known.found)
-        bases.update(path.resolve() for path in known.bases)
+            answer = judged(compilation)
+        known.append(answer)
     cache.prune()
-    return [item for item in dict.fromkeys(found) if not _left_to_children(item, bases)]
+    bases = {base.path.resolve() for item in known for base in item.sources[:-1] if base.path is not None}
+    found = {
+        (diagnostic.code, diagnostic.span, diagnostic.message): diagnostic
+        for item in known
+        for diagnostic in item.diagnostics
+    }
+    given = tuple(item for item in found.values() if not _left_to_children(item, bases))
+    return Linted(given, tuple(known), tuple(compilations))
 
 
 def load_models(

@@ -20,7 +20,8 @@ from hvaedsl.program import compile_source
 from hvaedsl.report.as_data import findings_data, findings_of
 from hvaedsl.report.as_json import to_json
 from hvaedsl.span import Source
-from hvaedsl.spec_files import lint_files
+from hvaedsl.spec_files import lint_sources
+from hvaedsl.syntax.text import source_of
 
 GOOD = """hvae 1
 data { dataset = digits }
@@ -81,7 +82,7 @@ def test_every_kind_comes_back_as_it_was(code: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("output_format", ["full", "json"])
+@pytest.mark.parametrize("output_format", ["full", "concise", "json", "github", "sarif"])
 def test_every_format_prints_the_same_from_the_cache(
     cache: Path, compiled: Compiled, capfd: pytest.CaptureFixture[str], output_format: str
 ) -> None:
@@ -233,11 +234,11 @@ def test_the_longest_unasked_are_taken_out(cache: Path, monkeypatch: pytest.Monk
     names = [f"{index}.hvae" for index in range(12)]
     for index, name in enumerate(names):
         Path(name).write_text(f"{GOOD}# {index}\n")
-    lint_files(names[:10], cache=LintCache(cache))
+    lint_sources(map(source_of, names[:10]), cache=LintCache(cache))
     for age, entry in enumerate(cache.iterdir()):
         os.utime(entry, (age, age))
-    lint_files(names[:1], cache=LintCache(cache))  # asked for again
-    lint_files(names[10:], cache=LintCache(cache))
+    lint_sources(map(source_of, names[:1]), cache=LintCache(cache))  # asked for again
+    lint_sources(map(source_of, names[10:]), cache=LintCache(cache))
     assert len(list(cache.iterdir())) == 9
     assert LintCache(cache).recall(question(f"{GOOD}# 0\n", "0.hvae")) is not None
     assert LintCache(cache).recall(question(f"{GOOD}# 11\n", "11.hvae")) is not None

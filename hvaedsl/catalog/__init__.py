@@ -6,10 +6,20 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from hvaedsl.catalog import advice, names, own_parts, resolutions, sharing, switches, syntax, training_advice
+from hvaedsl.catalog import (
+    advice,
+    names,
+    own_parts,
+    resolutions,
+    sharing,
+    suppressions,
+    switches,
+    syntax,
+    training_advice,
+)
 from hvaedsl.diagnostic import Diagnostic
 
-_MODULES = (syntax, names, own_parts, resolutions, switches, sharing, advice, training_advice)
+_MODULES = (syntax, names, own_parts, resolutions, switches, sharing, advice, suppressions, training_advice)
 KINDS: MappingProxyType[str, type[Diagnostic]] = MappingProxyType(
     {kind.code: kind for module in _MODULES for kind in module.KINDS}
 )

@@ -16,7 +16,7 @@ class UnknownKey(Diagnostic):
     label = "not a key of `{section}`"
     help = "{hint}"
     why = "A typo in a key would otherwise leave a default in force without a word."
-    bad = spec(model="widht = 16  width = 16  latent = 4")
+    bad = spec(model="widht = 16  latent = 4")
     good = spec()
 
     key: str

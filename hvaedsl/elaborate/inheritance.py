@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,9 @@ from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_document
 from hvaedsl.syntax.text import read_source
 
+# The text of a base, by its path and the name that diagnostics call it by.
+Read = Callable[[Path, str], Source]
+
 
 @dataclass(frozen=True)
 class Chain:
@@ -25,7 +28,7 @@ class Chain:
     complete: bool  # every document could be read to its end
 
 
-def load_chain(source: Source) -> Chain:
+def load_chain(source: Source, read: Read = read_source) -> Chain:
     """Parse a spec and what it extends, base first."""
     documents: list[ast.Document] = []
     diagnostics: list[Diagnostic] = []
@@ -42,14 +45,14 @@ def load_chain(source: Source) -> Chain:
         current = None
         if extends is not None:
             try:
-                current = _base(extends, seen)
+                current = _base(extends, seen, read)
             except SpecError as error:
                 diagnostics.extend(error.diagnostics)
                 complete = False
     return Chain(tuple(documents), tuple(diagnostics), complete)
 
 
-def _base(extends: ast.Extends, seen: list[Path | None]) -> Source:
+def _base(extends: ast.Extends, seen: list[Path | None], read: Read) -> Source:
     """The source that an `extends` names. Raises `SpecError`."""
     target, span = extends.target.value, extends.target.span
     here = span.source.path
@@ -66,7 +69,7 @@ def _base(extends: ast.Extends, seen: list[Path | None]) -> Source:
         names = [p.name if p else "this spec" for p in seen[seen.index(path) :]]
         raise SpecError([InheritanceCycle(span=span, cycle=" -> ".join([*names, path.name]))])
     try:
-        return read_source(path, shown(path, span.source))
+        return read(path, shown(path, span.source))
     except UsageError as error:
         raise SpecError([BaseNotFound(span=span, target=target, reason=str(error))]) from None
 
