@@ -34,7 +34,8 @@ class Texts:
 
     def position(self, source: Source) -> int:
         """The place of a file among the linted ones; behind all of them for others."""
-        return next((at for at, place in enumerate(self.sources) if place == place_of(source)), len(self.sources))
+        wanted = place_of(source)
+        return next((at for at, place in enumerate(self.sources) if place == wanted), len(self.sources))
 
     def may_change(self, source: Source) -> bool:
         """Whether a text is that of a linted file, and not one that was found by the name of a shipped spec."""
