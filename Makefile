@@ -8,7 +8,7 @@ DEMO := runs/digits-$(shell date +%Y%m%d-%H%M%S)
 # The kernels are small and the machines that run tests have few cores: threads only get in each other's way.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install demo test test-quick check docs-rules vsix clean
+.PHONY: install demo test test-quick check bench-lint docs-rules vsix clean
 
 install: $(INSTALLED)
 
@@ -47,6 +47,9 @@ vsix:
 
 docs-rules: $(INSTALLED)
 	$(BIN)/hvaedsl explain --markdown docs/rules
+
+bench-lint: $(INSTALLED)
+	$(BIN)/python benchmarks/lint.py
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,10 +5,10 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from pathspec import GitIgnoreSpec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from hvaedsl.catalog.selectors import refusal
@@ -26,6 +26,8 @@ def refuse_unknown(selectors: Iterable[str]) -> tuple[str, ...]:
 
 def refuse_no_pattern(glob: str) -> str:
     """The pattern, if it means files. Raises `ValueError`."""
+    from pathspec import GitIgnoreSpec
+
     try:
         made = list(GitIgnoreSpec.from_lines([glob]).patterns)
     except ValueError:
@@ -42,7 +44,7 @@ Glob = Annotated[str, AfterValidator(refuse_no_pattern)]
 class Configuration(BaseModel):
     """The keys of `[tool.hvaedsl]`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     plugins: bool = False  # one's own parts may be imported by commands that only compile
     select: Selectors = ("HV",)  # the advice that `lint` gives, by code or prefix
@@ -73,13 +75,12 @@ def project_of(path: Path) -> Project:
         file = folder / "pyproject.toml"
         if file.is_file():
             return Project(folder, _read(file))
-    return Project(start, Configuration())
+    return Project(start, Configuration.model_construct())
 
 
 def _read(file: Path) -> Configuration:
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("hvaedsl", {})
-        return Configuration.model_validate(table)
+        return _parsed(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}") from None
     except ValidationError as error:
@@ -94,3 +95,9 @@ def _first(error: ValidationError) -> str:
         hint = did_you_mean(key, known) or f"its keys are {listing(known, 'and')}"
         return f"has no key `{key}`: {hint}"
     return f"{key}: {first['msg'].removeprefix('Value error, ')}"
+
+
+@lru_cache(maxsize=16)  # a project of a thousand specs asks a thousand times
+def _parsed(text: str) -> Configuration:
+    table = tomllib.loads(text).get("tool", {}).get("hvaedsl", {})
+    return Configuration.model_validate(table) if table else Configuration.model_construct()

@@ -2,17 +2,18 @@
 
 Each kind is a subclass in `hvaedsl.catalog`. A kind carries its code, severity and templates as class attributes,
 the data of one finding as fields, and what `hvaedsl explain` prints: why it is wrong, what that rests on and when it
-is asked (of advice), and a bad and a good snippet.
+is asked (of advice), and a bad and a good snippet. A kind is a frozen dataclass without saying so, and becomes one when
+the first finding of it is made.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, dataclass_transform
 
+from hvaedsl.record import complete
 from hvaedsl.span import Source, Span
 
 _LONGEST = 400  # code points of one field in a sentence: names and paths can be of any length
@@ -106,9 +107,15 @@ class _Fields(Mapping[str, Any]):
         return 0
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 @dataclass(frozen=True, kw_only=True)
 class Diagnostic:
     """One finding. Subclasses are kinds; see the module's docstring."""
+
+    def __new__(cls, **_: object) -> Self:
+        """A finding whose fields are still to be set."""
+        complete(cls, kw_only=True)
+        return super().__new__(cls)
 
     code: ClassVar[str]
     severity: ClassVar[Severity] = Severity.ERROR
@@ -144,6 +151,8 @@ class Diagnostic:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that is nearest, or None where none is near."""
+    import difflib  # slow to import, and most runs suggest nothing
+
     close = difflib.get_close_matches(word[:80], list(known), n=1, cutoff=0.6)
     return close[0] if close else None
 

@@ -18,36 +18,25 @@ from hvaedsl.ir.bridge import Bridge
 from hvaedsl.ir.spec import Spec, TrainingSpec, own_parts
 from hvaedsl.ir.spec_text import spec_text, value_text
 from hvaedsl.lowering.names import published_names, without_gradient
-from hvaedsl.lowering.plan import make_plan
 from hvaedsl.own_parts import PartError, import_part
+from hvaedsl.own_parts import Plugins as Plugins  # part of this module's face
 from hvaedsl.passes.base import Unit
 from hvaedsl.passes.checkpointing import Checkpointing, checkpointing
 from hvaedsl.passes.cost import Cost, cost
 from hvaedsl.passes.gradient import unreached
 from hvaedsl.passes.pipeline import analyse, check, transform, verify_stages
 from hvaedsl.passes.sharing import WeightGroup, weight_groups
-from hvaedsl.shipped import shipped
 from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.suppression import silenced
 from hvaedsl.syntax.text import read_source
+from hvaedsl.syntax.text import source_of as source_of
 from hvaedsl.version import __version__
 
 if TYPE_CHECKING:
     from hvaedsl.lowering.module import HierarchicalVAE
 
 Overrides = Mapping[str, object]
-
-
-@dataclass(frozen=True)
-class Plugins:
-    """Leave to import and try what a spec names of one's own: cells, likelihoods, data sets.
-
-    Modules are looked for beside the spec and its bases, in `folders`, in the working directory, and where Python
-    looks.
-    """
-
-    folders: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -83,6 +72,8 @@ class Program:
         One's own cells and likelihoods are imported here. Raises `UsageError` where torch is not installed, `SpecError`
         where a part cannot be used.
         """
+        from hvaedsl.lowering.plan import make_plan
+
         try:
             from hvaedsl.lowering.module import HierarchicalVAE
             from hvaedsl.lowering.own_parts import own_class
@@ -104,6 +95,7 @@ class Program:
 
         Raises `UsageError` for a cell or a likelihood of one's own, whose source may need anything.
         """
+        from hvaedsl.lowering.plan import make_plan
         from hvaedsl.lowering.python.source import python_source  # read by what writes Python alone
 
         own = {key: reference for key, reference in own_parts(self.spec).items() if key != "data.dataset"}
@@ -180,18 +172,6 @@ def loads(
     """Compile a text. `path` says where it stands: `extends` is relative to it, and its stem is the model's name."""
     source = Source(str(path) if path is not None else "<text>", text, Path(path) if path is not None else None)
     return _program(compile_source(source, lets=lets, sets=sets, plugins=plugins))
-
-
-def source_of(path: str | Path) -> Source:
-    """The text of a spec file; `NAME`, with `.hvae` or without, is looked for among the shipped specs."""
-    found = Path(path)
-    below = found.relative_to("specs") if found.is_relative_to("specs") else found
-    in_shipped = (shipped("specs") / below).with_suffix(".hvae") if below.name else shipped("specs")
-    try:
-        use_shipped = not found.exists() and not found.is_absolute() and in_shipped.is_file()
-    except (OSError, ValueError):  # no name of a file; reading it says so
-        use_shipped = False
-    return read_source(in_shipped if use_shipped else found, str(path))
 
 
 def compile_source(

@@ -46,6 +46,9 @@ def lint(
         str | None,
         typer.Option(metavar="NAME", help="What standard input is called; its base lies beside it."),
     ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Compile every spec, also those that have not changed.")
+    ] = False,
     plugins: PluginsFlag = False,
     sets: Sets = None,
     lets: Lets = None,
@@ -57,8 +60,8 @@ def lint(
     Example: [bold]hvaedsl lint specs/ --fix[/]
     """
     from hvaedsl.lint.check import Check
-    from hvaedsl.lint.fixes import mend
     from hvaedsl.lint.selection import Selection, selectors
+    from hvaedsl.lint_cache import lint_cache
 
     changes = fix or diff
     if unsafe_fixes and not changes:
@@ -71,10 +74,13 @@ def lint(
         pairs(sets, "--set"),
         pairs(lets, "--let"),
         lambda file: allowed_plugins(plugins, file),
+        None if no_cache or changes else lint_cache(),
     )
     if not changes:
         _show(check(texts), output_format, texts)
         return
+    from hvaedsl.lint.fixes import mend
+
     mended = mend(texts, check, unsafe=unsafe_fixes)
     counted = f"{mended.count} fix{'es' * (mended.count != 1)}"
     if diff:
@@ -112,27 +118,38 @@ def _pass_on(first: bytes) -> None:
 
 def _show(linted: Linted, output_format: Format, texts: Texts, *, err: bool = False) -> None:
     """Print what was found, and end with the exit code that says whether anything was."""
-    from rich.console import Console
-
-    from hvaedsl import __version__
-    from hvaedsl.lint.fixes import offer
-    from hvaedsl.report.as_json import to_json
-    from hvaedsl.report.concise import to_concise
-    from hvaedsl.report.full import print_full
-    from hvaedsl.report.github import to_github
-    from hvaedsl.report.sarif import to_sarif
-
     found = linted.found
-    if output_format == "full" and found:
-        print_full(found, Console(stderr=err))
-    elif output_format == "full":
-        typer.echo(f"nothing found in {len(texts.sources)} spec{'s' * (len(texts.sources) != 1)}", err=err)
-    elif output_format == "json":
-        typer.echo(to_json(found), err=err)
-    elif output_format == "sarif":
-        typer.echo(to_sarif(found, __version__), err=err)
-    elif found:
-        typer.echo((to_concise if output_format == "concise" else to_github)(found), err=err)
-    if output_format == "full" and (hint := offer(texts, linted)):
-        typer.echo(hint, err=err)
+    match output_format:
+        case "full" if found:
+            from rich.console import Console
+
+            from hvaedsl.report.full import print_full
+
+            print_full(found, Console(stderr=err))
+        case "full":
+            typer.echo(f"nothing found in {len(texts.sources)} spec{'s' * (len(texts.sources) != 1)}", err=err)
+        case "json":
+            from hvaedsl.report.as_json import to_json
+
+            typer.echo(to_json(found), err=err)
+        case "sarif":
+            from hvaedsl import __version__
+            from hvaedsl.report.sarif import to_sarif
+
+            typer.echo(to_sarif(found, __version__), err=err)
+        case "concise" if found:
+            from hvaedsl.report.concise import to_concise
+
+            typer.echo(to_concise(found), err=err)
+        case "github" if found:
+            from hvaedsl.report.github import to_github
+
+            typer.echo(to_github(found), err=err)
+        case _:
+            pass
+    if output_format == "full" and any(item.fix is not None for item in found):
+        from hvaedsl.lint.fixes import offer
+
+        if hint := offer(texts, linted):
+            typer.echo(hint, err=err)
     raise typer.Exit(1 if found else 0)

@@ -49,7 +49,7 @@ def resolve(name: str, source: Source, collected: Collected, *, complete: bool) 
     resolver = _Resolver(source, collected, complete)
     values = {section: resolver.values(section) for section in SECTIONS}
     resolver.data_defaults(values["data"], values["model"])
-    spec = Spec(name=name, **_construct(values))
+    spec = Spec.model_construct(name=name, **_construct(values))
     resolver.likelihood(spec)
     found = tuple(resolver.diagnostics)
     return Resolved(spec, resolver.origins, frozenset(resolver.poisoned), found)

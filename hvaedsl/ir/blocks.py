@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Literal
-
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 
 from hvaedsl.span import Span
 
 Operator = Literal["x", "r", "d", "m"]
-_CONFIG = ConfigDict(arbitrary_types_allowed=True)
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One entry: `RxN`, `RrN`, `RdK`, `RmS`; a bare `R` is `Rx1`."""
 
@@ -36,7 +32,7 @@ class Entry:
         return f"{self.resolution}{self.operator}{self.argument}{f'@{self.label}' if self.label else ''}"
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True)
 class Repeat:
     """`count` copies of some entries, each copy with its own weights (labels aside)."""
 
@@ -58,7 +54,7 @@ class Repeat:
         )
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True)
 class BlockList:
     """The block list of an encoder or a decoder."""
 

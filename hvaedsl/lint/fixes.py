@@ -9,7 +9,7 @@ from hvaedsl.catalog.suppressions import UnusedSuppression
 from hvaedsl.diagnostic import Diagnostic, Fix, Severity
 from hvaedsl.errors import CompilerBug
 from hvaedsl.lint.texts import Texts, place_of
-from hvaedsl.program import Compilation
+from hvaedsl.lint_cache import Judged
 from hvaedsl.spec_files import Linted
 
 MAX_ROUNDS = 100
@@ -59,13 +59,13 @@ def _all_agree(item: Diagnostic, linted: Linted) -> bool:
     if item.severity is Severity.ERROR or isinstance(item, UnusedSuppression):
         return True
     return all(
-        any(_same(item, found) for found in model.diagnostics) for model in linted.compilations if _part_of(item, model)
+        any(_same(item, found) for found in model.diagnostics) for model in linted.judged if _part_of(item, model)
     )
 
 
-def _part_of(item: Diagnostic, model: Compilation) -> bool:
+def _part_of(item: Diagnostic, model: Judged) -> bool:
     place = place_of(item.span.source)
-    return any(place_of(document.source) == place for document in model.documents)
+    return any(place_of(source) == place for source in model.sources)
 
 
 def _same(one: Diagnostic, other: Diagnostic) -> bool:

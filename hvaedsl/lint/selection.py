@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
-
 from hvaedsl.catalog.selectors import chooses
 from hvaedsl.configuration import Project, project_of, refuse_unknown
 from hvaedsl.diagnostic import Diagnostic, Severity
@@ -49,6 +47,8 @@ def _matches(glob: str, path: Path | None, folder: Path) -> bool:
     place = path.parent.resolve() / path.name
     if not place.is_relative_to(folder):
         return False
+    from pathspec import GitIgnoreSpec
+
     return GitIgnoreSpec.from_lines([glob]).match_file(place.relative_to(folder).as_posix())
 
 

@@ -4,39 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hvaedsl.catalog.selectors import ADVICE
 from hvaedsl.catalog.suppressions import UnusedSuppression
 from hvaedsl.diagnostic import Diagnostic, Edit, Fix, taking_out
 from hvaedsl.lint.texts import place_of
-from hvaedsl.program import Compilation
+from hvaedsl.lint_cache import Judged
 from hvaedsl.span import Source
-from hvaedsl.syntax.suppression import Suppression, suppressions
+
+if TYPE_CHECKING:
+    from hvaedsl.syntax.suppression import Suppression
 
 _OWN = UnusedSuppression.code
 
 
-def unused_suppressions(compilations: Sequence[Compilation], linted: Iterable[Path]) -> Iterator[Diagnostic]:
+def unused_suppressions(judged: Sequence[Judged], linted: Iterable[Path]) -> Iterator[Diagnostic]:
     """Those in the linted files, which are given by where they lie.
 
     A file that others extend is judged by all of them. One that is part of no spec without errors is not judged, since
     its advice is not known.
     """
     wanted = set(linted)
-    sound = [item for item in compilations if item.program is not None]
+    sound = [item for item in judged if item.sound]
     used = {(place_of(found.span.source), found.span.line, found.code) for item in sound for found in item.silenced}
     sources: dict[Path, Source] = {}
     for item in sound:
-        for document in item.documents:
-            if place_of(document.source) in wanted:
-                sources.setdefault(place_of(document.source), document.source)
+        for source in item.sources:
+            if place_of(source) in wanted:
+                sources.setdefault(place_of(source), source)
     for place, source in sources.items():
-        for comment in suppressions(source):
+        for comment in _suppressions(source):
             line = comment.span.line
             codes = [code for code, _ in comment.codes]
             unused = [at for at, code in enumerate(codes) if (place, line, code) not in used or code in codes[:at]]
             if unused and _OWN not in codes:
                 yield _finding(source, comment, unused)
+
+
+def _suppressions(source: Source) -> Iterator[Suppression]:
+    """Those of a text; the lexer is loaded for one that can have some."""
+    if "ignore" in source.text:
+        from hvaedsl.syntax.suppression import suppressions
+
+        yield from suppressions(source)
 
 
 def _finding(source: Source, comment: Suppression, unused: Sequence[int]) -> Diagnostic:

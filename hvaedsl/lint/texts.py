@@ -9,11 +9,10 @@ from pathlib import Path
 
 from hvaedsl.diagnostic import Diagnostic, Edit, Fix
 from hvaedsl.errors import SpecError, UsageError
-from hvaedsl.program import source_of
 from hvaedsl.rewriting import diff_of, write_over
 from hvaedsl.shipped import shipped
 from hvaedsl.span import Source
-from hvaedsl.syntax.text import MAX_FILE_BYTES, decode, read_bytes, read_source, refuse_large
+from hvaedsl.syntax.text import MAX_FILE_BYTES, decode, read_bytes, read_source, refuse_large, source_of
 
 STDIN = "<stdin>"
 _BOM = b"\xef\xbb\xbf"
@@ -35,7 +34,8 @@ class Texts:
 
     def position(self, source: Source) -> int:
         """The place of a file among the linted ones; behind all of them for others."""
-        return next((at for at, place in enumerate(self.sources) if place == place_of(source)), len(self.sources))
+        wanted = place_of(source)
+        return next((at for at, place in enumerate(self.sources) if place == wanted), len(self.sources))
 
     def may_change(self, source: Source) -> bool:
         """Whether a text is that of a linted file, and not one that was found by the name of a shipped spec."""

@@ -124,7 +124,7 @@ def test_shipped_specs_are_never_mended(hvae: Command, monkeypatch: pytest.Monke
     copies = tmp_path / "package" / "specs"
     copies.mkdir(parents=True)
     (copies / "mine.hvae").write_text(WIDE)
-    monkeypatch.setattr("hvaedsl.program.shipped", lambda _: copies)
+    monkeypatch.setattr("hvaedsl.syntax.text.shipped", lambda _: copies)
     monkeypatch.setattr("hvaedsl.lint.texts.shipped", lambda _: copies)
     assert hvae("lint", "mine", "--diff").err == "0 fixes would be applied\n", "found by its name"
     assert hvae("lint", str(copies / "mine.hvae"), "--diff").err == "2 fixes would be applied\n", "a checkout's"

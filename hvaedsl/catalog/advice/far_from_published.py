@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hvaedsl.catalog.snippet import spec
 from hvaedsl.diagnostic import Diagnostic, Severity
 
@@ -11,7 +9,6 @@ _MODEL = {"encoder": "32x1, 32d4, 8x1", "decoder": "8x1, 32m8, 32x2"}
 _RUN = "steps = 100k  batch_size = 70  ema_decay = 0.9999"
 
 
-@dataclass(frozen=True, kw_only=True)
 class FarFromPublished(Diagnostic):
     """HV604."""
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hvaedsl.catalog.snippet import spec
 from hvaedsl.diagnostic import Diagnostic, Severity
 
 
-@dataclass(frozen=True, kw_only=True)
 class NoMixIn(Diagnostic):
     """HV503."""
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from hvaedsl.catalog.snippet import spec
 from hvaedsl.diagnostic import Diagnostic, Severity, listing
 
 
-@dataclass(frozen=True, kw_only=True)
 class NarrowBottleneck(Diagnostic):
     """HV511."""
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hvaedsl.catalog.snippet import spec
 from hvaedsl.diagnostic import Diagnostic, Severity
 
 _RUN = "steps = 3000  batch_size = 16  learning_rate = 1e-3  ema_decay = 0.995"
 
 
-@dataclass(frozen=True, kw_only=True)
 class SkipBelowClip(Diagnostic):
     """HV602."""
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hvaedsl.catalog.snippet import spec
 from hvaedsl.diagnostic import Diagnostic, Severity
 
 _RUN = "batch_size = 16  learning_rate = 1e-3"
 
 
-@dataclass(frozen=True, kw_only=True)
 class SlowAverage(Diagnostic):
     """HV601."""
 

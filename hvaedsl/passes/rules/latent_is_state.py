@@ -23,7 +23,14 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     if wrong:
         span, fitting = unit.origin("model.latent"), sorted({*widths.values()})
         fix = Fix(f"write `latent = {fitting[0]}`", (Edit(span, str(fitting[0])),)) if len(fitting) == 1 else None
-        yield LatentIsState(span=span, cell=model.cell, latent=model.latent, widths=widths, wrong=wrong, fix=fix)
+        yield LatentIsState(
+            span=span,
+            cell=model.cell,
+            latent=model.latent,
+            widths=tuple(widths.items()),
+            wrong=tuple(wrong.items()),
+            fix=fix,
+        )
 
 
 ERRORS = (
