@@ -87,7 +87,7 @@ class PoolingTooSmall(Diagnostic):
     label = "at least 2"
     help = "for one more block at this resolution write `{resolution}x1`"
     why = "The K of `RdK` is the factor between two resolutions of the hierarchy."
-    bad = spec(encoder="8x2, 8d1, 8d2, 4x1")
+    bad = spec(encoder="8r2, 8d1, 8d2, 4x1")
     good = spec()
 
     resolution: int

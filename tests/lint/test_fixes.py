@@ -18,7 +18,7 @@ from hvaedsl.span import Source
 from hvaedsl.spec_files import Linted
 from hvaedsl.syntax.grammar import hvae_parser
 
-SAFE = {"HV105", "HV502", "HV590"}
+SAFE = {"HV105", "HV502", "HV509", "HV510", "HV590"}
 UNSAFE = {
     *("HV101", "HV102", "HV104", "HV110", "HV118"),
     *("HV201", "HV202", "HV203", "HV204", "HV206", "HV216", "HV217"),
@@ -42,8 +42,8 @@ CASES = {
     ),
     "a constant as a value": (
         "HV208",
-        spec(top="hvae 1\nlet count = 3", model="width = $cuont  latent = 4"),
-        spec(top="hvae 1\nlet count = 3", model="width = $count  latent = 4"),
+        spec(top="hvae 1\nlet count = 16", model="width = $cuont  latent = 4"),
+        spec(top="hvae 1\nlet count = 16", model="width = $count  latent = 4"),
         False,
     ),
     "a shape that the data set has": (
