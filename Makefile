@@ -8,7 +8,7 @@ DEMO := runs/digits-$(shell date +%Y%m%d-%H%M%S)
 # The kernels are small and the machines that run tests have few cores: threads only get in each other's way.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install demo test test-quick check docs-rules clean
+.PHONY: install demo test test-quick check docs-rules vsix clean
 
 install: $(INSTALLED)
 
@@ -38,6 +38,12 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The extension for VS Code; it needs node and npm, and nothing of the rest does.
+vsix:
+	@command -v npm >/dev/null || { echo "the extension is built with node and npm, which are not there"; exit 1; }
+	@rm -rf build/vscode && mkdir -p build dist && cp -r editors/vscode build/vscode && cp LICENSE build/vscode/LICENSE.txt
+	cd build/vscode && npm install --no-audit --no-fund && npm run package -- --out "$(CURDIR)/dist/hvaedsl.vsix"
 
 docs-rules: $(INSTALLED)
 	$(BIN)/hvaedsl explain --markdown docs/rules

@@ -149,6 +149,8 @@ class Compilation:
     documents: tuple[ast.Document, ...]  # the root base first, the spec itself last
     diagnostics: tuple[Diagnostic, ...]
     silenced: tuple[Diagnostic, ...] = ()  # advice that a comment on its line silences
+    unit: Unit | None = None  # what the rules looked at; None where a document could not be read to its end
+    poisoned: frozenset[str] = frozenset()  # keys whose value in `unit` is a placeholder
 
 
 def load(
@@ -228,11 +230,12 @@ def compile_source(
             found += error.diagnostics
     if any(item.severity is Severity.ERROR for item in found):
         errors = [item for item in found if item.severity is Severity.ERROR]
-        return Compilation(None, chain.documents, _sorted(errors, source))
+        return Compilation(None, chain.documents, _sorted(errors, source), unit=unit, poisoned=resolved.poisoned)
     hidden = tuple(item for item in found if silenced(item))
     found = [item for item in found if not silenced(item)]
     verify_stages(stages)
-    return Compilation(_make(unit, tuple(found), folders), chain.documents, _sorted(found, source), hidden)
+    program = _make(unit, tuple(found), folders)
+    return Compilation(program, chain.documents, _sorted(found, source), hidden, unit)
 
 
 def _measured(unit: Unit, folders: tuple[Path, ...]) -> Unit:

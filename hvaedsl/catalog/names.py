@@ -291,14 +291,18 @@ class WrongArguments(Diagnostic):
     code = "HV215"
     title = "`{function}` {problem}"
     label = "{reason}"
-    help = "write mixture_of_logistics(10), mixture_of_logistics(10, bits = 5) or bernoulli"
-    why = "A likelihood takes the number of its mixture components, and `bits = 5` for targets of five bits."
+    help = "write {written}"
+    why = (
+        "A likelihood takes the number of its mixture components, and `bits = 5` for targets of five bits; pooling by "
+        "a wavelet takes the wavelet's name, haar or db2."
+    )
     bad = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10, bits = 3)")
     good = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10)")
 
     function: str
     problem: str
     reason: str
+    written: str = "mixture_of_logistics(10), mixture_of_logistics(10, bits = 5) or bernoulli"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from hvaedsl.cli.explain import explain
 from hvaedsl.cli.export import export
 from hvaedsl.cli.fmt import fmt
 from hvaedsl.cli.lint import lint
+from hvaedsl.cli.lsp import lsp
 from hvaedsl.cli.new import new
 from hvaedsl.cli.report import report
 from hvaedsl.cli.sample import sample
@@ -54,6 +55,7 @@ app.add_typer(analyze, name="analyze")
 app.command()(report)
 app.command()(compare)
 app.add_typer(data, name="data")
+app.command()(lsp)
 
 
 def _version(wanted: bool) -> None:

@@ -124,11 +124,11 @@ class Reader:
             if len(value.arguments) == 1 and isinstance(wavelet := value.arguments[0], ast.Symbol):
                 written = f"wavelet({wavelet.name})"
             if written not in POOLINGS:
-                self._arguments(value.span, "wavelet", "takes `haar` or `db2`", "not known here")
+                self._wavelet(value.span, "takes `haar` or `db2`", "not known here")
         elif not written:
             self._wrong(kind, value)
         elif written == "wavelet":
-            self._arguments(value.span, "wavelet", "takes the name of a wavelet", "no argument")
+            self._wavelet(value.span, "takes the name of a wavelet", "no argument")
         elif written not in POOLINGS:
             self._unknown(value.span, written, POOLINGS)
         return written
@@ -281,6 +281,10 @@ class Reader:
 
     def _arguments(self, span: Span, function: str, problem: str, reason: str) -> NoReturn:
         self._fail(WrongArguments(span=span, function=function, problem=problem, reason=reason))
+
+    def _wavelet(self, span: Span, problem: str, reason: str) -> NoReturn:
+        written = "wavelet(haar) or wavelet(db2)"
+        self._fail(WrongArguments(span=span, function="wavelet", problem=problem, reason=reason, written=written))
 
     def _fail(self, diagnostic: Diagnostic) -> NoReturn:
         raise SpecError([diagnostic])

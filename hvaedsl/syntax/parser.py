@@ -290,7 +290,7 @@ class _Parser:
             self.broken.add(".".join([*map(str, self.sections[:depth]), "*"]))
             if not stopped:
                 self.diagnostics.append(UnclosedBrace(span=token_span(self.source, brace)))
-            self.parser.feed_token(Token("RBRACE", "}"))
+            self.parser.feed_token(Token.new_borrow_pos("RBRACE", "}", end))  # the section ends where the text does
         tree = self.parser.feed_token(end)
         assert isinstance(tree, Tree)
         statements = tree.children[0]
