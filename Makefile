@@ -8,7 +8,7 @@ DEMO := runs/digits-$(shell date +%Y%m%d-%H%M%S)
 # The kernels are small and the machines that run tests have few cores: threads only get in each other's way.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install demo test test-quick fuzz check clean
+.PHONY: install demo test test-quick fuzz check bench-lint docs-rules vsix clean
 
 install: $(INSTALLED)
 
@@ -42,6 +42,18 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The extension for VS Code; it needs node and npm, and nothing of the rest does.
+vsix:
+	@command -v npm >/dev/null || { echo "the extension is built with node and npm, which are not there"; exit 1; }
+	@rm -rf build/vscode && mkdir -p build dist && cp -r editors/vscode build/vscode && cp LICENSE build/vscode/LICENSE.txt
+	cd build/vscode && npm install --no-audit --no-fund && npm run package -- --out "$(CURDIR)/dist/hvaedsl.vsix"
+
+docs-rules: $(INSTALLED)
+	$(BIN)/hvaedsl explain --markdown docs/rules
+
+bench-lint: $(INSTALLED)
+	$(BIN)/python benchmarks/lint.py
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

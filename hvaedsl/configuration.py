@@ -3,19 +3,61 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from hvaedsl.catalog.selectors import refusal
+from hvaedsl.diagnostic import did_you_mean, listing
 from hvaedsl.errors import UsageError
+
+
+def refuse_unknown(selectors: Iterable[str]) -> tuple[str, ...]:
+    """The selectors, if all of them can choose advice. Raises `ValueError` with why the first cannot."""
+    found = tuple(item.strip() for item in selectors)
+    if problem := next(filter(None, map(refusal, found)), ""):
+        raise ValueError(problem)
+    return found
+
+
+def refuse_no_pattern(glob: str) -> str:
+    """The pattern, if it means files. Raises `ValueError`."""
+    from pathspec import GitIgnoreSpec
+
+    try:
+        made = list(GitIgnoreSpec.from_lines([glob]).patterns)
+    except ValueError:
+        made = []
+    if not any(pattern.include for pattern in made):
+        raise ValueError("no pattern that means files, as a line of a .gitignore has it")
+    return glob
+
+
+Selectors = Annotated[tuple[str, ...], AfterValidator(refuse_unknown)]
+Glob = Annotated[str, AfterValidator(refuse_no_pattern)]
 
 
 class Configuration(BaseModel):
     """The keys of `[tool.hvaedsl]`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     plugins: bool = False  # one's own parts may be imported by commands that only compile
+    select: Selectors = ("HV",)  # the advice that `lint` gives, by code or prefix
+    ignore: Selectors = ()  # the advice that it does not give
+    per_file_ignores: Mapping[Glob, Selectors] = Field({}, alias="per-file-ignores")  # by .gitignore pattern
+
+
+@dataclass(frozen=True)
+class Project:
+    """A configuration and the folder whose pyproject.toml holds it; the folder asked for where none does."""
+
+    folder: Path
+    configuration: Configuration
 
 
 def configuration_of(path: Path) -> Configuration:
@@ -23,21 +65,39 @@ def configuration_of(path: Path) -> Configuration:
 
     Raises `UsageError` for a table that cannot be read, or holds what nothing knows.
     """
-    start = path.absolute()
+    return project_of(path).configuration
+
+
+def project_of(path: Path) -> Project:
+    """The project that a file or folder belongs to. Raises `UsageError` as `configuration_of` does."""
+    start = path.resolve()  # without `..`, whose folder may have another project
     for folder in (start, *start.parents):
         file = folder / "pyproject.toml"
         if file.is_file():
-            return _read(file)
-    return Configuration()
+            return Project(folder, _read(file))
+    return Project(start, Configuration.model_construct())
 
 
 def _read(file: Path) -> Configuration:
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("hvaedsl", {})
-        return Configuration.model_validate(table)
+        return _parsed(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{file}: [tool.hvaedsl] {key}: {first['msg']}") from None
+        raise UsageError(f"{file}: [tool.hvaedsl] {_first(error)}") from None
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        known = [field.alias or name for name, field in Configuration.model_fields.items()]
+        hint = did_you_mean(key, known) or f"its keys are {listing(known, 'and')}"
+        return f"has no key `{key}`: {hint}"
+    return f"{key}: {first['msg'].removeprefix('Value error, ')}"
+
+
+@lru_cache(maxsize=16)  # a project of a thousand specs asks a thousand times
+def _parsed(text: str) -> Configuration:
+    table = tomllib.loads(text).get("tool", {}).get("hvaedsl", {})
+    return Configuration.model_validate(table) if table else Configuration.model_construct()

@@ -1,18 +1,20 @@
 """What a diagnostic is: a frozen record of one finding, whose wording stands in templates, apart from the checks.
 
 Each kind is a subclass in `hvaedsl.catalog`. A kind carries its code, severity and templates as class attributes,
-the data of one finding as fields, and what `hvaedsl explain` prints: why it is wrong, and a bad and a good snippet.
+the data of one finding as fields, and what `hvaedsl explain` prints: why it is wrong, what that rests on and when it
+is asked (of advice), and a bad and a good snippet. A kind is a frozen dataclass without saying so, and becomes one when
+the first finding of it is made.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, dataclass_transform
 
-from hvaedsl.span import Span
+from hvaedsl.record import complete
+from hvaedsl.span import Source, Span
 
 _LONGEST = 400  # code points of one field in a sentence: names and paths can be of any length
 
@@ -40,9 +42,48 @@ class Edit:
     replacement: str
 
 
+def taking_out(span: Span) -> Edit:
+    """Take out what stands at `span`, with the white space before it; with its lines where nothing else is on them."""
+    text = span.source.text
+    start, end = span.start, span.end
+    while start and text[start - 1] in " \t":
+        start -= 1
+    after = end
+    while after < len(text) and text[after] in " \t\r":
+        after += 1
+    begins_line = start == 0 or text[start - 1] == "\n"
+    if begins_line and text[after : after + 1] in ("\n", ""):
+        end = after + len(text[after : after + 1])
+    elif begins_line:
+        start, end = span.start, after  # what follows moves up to where this stood
+    return Edit(span.source.span(start, end), "")
+
+
+def inserting(source: Source, at: int, text: str) -> Edit:
+    """Write a text before the code point `at`."""
+    return Edit(source.span(at, at), text)
+
+
+def taking_items_out(items: Sequence[Span], gone: Collection[int]) -> tuple[Edit, ...]:
+    """Take items out of a list, each with one comma; none where all are to go, or a comment stands between them."""
+    kept = [at for at in range(len(items)) if at not in gone]
+    if not kept:
+        return ()
+    edits = []
+    for at in gone:
+        source = items[at].source
+        behind_kept = kept[0] < at
+        start, end = (items[at - 1].end, items[at].end) if behind_kept else (items[at].start, items[at + 1].start)
+        between = source.text[start : items[at].start] if behind_kept else source.text[items[at].end : end]
+        if "#" in between:
+            return ()
+        edits.append(Edit(source.span(start, end), ""))
+    return tuple(edits)
+
+
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """Edits that mend a finding; a safe fix never changes what the spec means."""
+    """Edits of the file that a finding is in, which mend it; a safe fix never changes what the spec means."""
 
     title: str
     edits: tuple[Edit, ...]
@@ -66,9 +107,15 @@ class _Fields(Mapping[str, Any]):
         return 0
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 @dataclass(frozen=True, kw_only=True)
 class Diagnostic:
     """One finding. Subclasses are kinds; see the module's docstring."""
+
+    def __new__(cls, **_: object) -> Self:
+        """A finding whose fields are still to be set."""
+        complete(cls, kw_only=True)
+        return super().__new__(cls)
 
     code: ClassVar[str]
     severity: ClassVar[Severity] = Severity.ERROR
@@ -76,6 +123,8 @@ class Diagnostic:
     label: ClassVar[str] = ""
     help: ClassVar[str] = ""
     why: ClassVar[str]
+    rests_on: ClassVar[str] = ""
+    configuration: ClassVar[str] = ""
     bad: ClassVar[str]
     good: ClassVar[str]
 
@@ -100,10 +149,18 @@ class Diagnostic:
         return self.help.format_map(_Fields(self))
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is nearest, or None where none is near."""
+    import difflib  # slow to import, and most runs suggest nothing
+
+    close = difflib.get_close_matches(word[:80], list(known), n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean NAME?` for the nearest known word, or an empty string where none is near."""
-    close = difflib.get_close_matches(word[:80], list(known), n=1, cutoff=0.6)
-    return f"did you mean `{close[0]}`?" if close else ""
+    near = nearest(word, known)
+    return f"did you mean `{near}`?" if near is not None else ""
 
 
 def listing(words: Iterable[str], conjunction: str = "or") -> str:

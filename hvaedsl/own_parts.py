@@ -5,8 +5,21 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """Leave to import and try what a spec names of one's own: cells, likelihoods, data sets.
+
+    Modules are looked for beside the spec and its bases, in `folders`, in the working directory, and where Python
+    looks.
+    """
+
+    folders: tuple[Path, ...] = ()
 
 
 class PartError(Exception):
@@ -22,11 +35,13 @@ class PartError(Exception):
 def import_part(reference: str, folders: Sequence[Path] = ()) -> object:
     """The object `Name` of `package.module`. Raises `PartError` where there is none, or where importing it fails.
 
-    The module is looked for in `folders`, in the working directory, and where Python looks.
+    The module is looked for in `folders`, in the working directory, and where Python looks. What it prints goes to
+    standard error, so that a command's own output stays what it is.
     """
     module_name, _, name = reference.partition(":")
     places = [str(folder.resolve()) for folder in folders]
-    with _also_in([*places, str(Path.cwd())]):
+    with _also_in([*places, str(Path.cwd())]), redirect_stdout(sys.stderr):
+        _check_not_another(module_name.partition(".")[0])
         try:
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
@@ -38,7 +53,7 @@ def import_part(reference: str, folders: Sequence[Path] = ()) -> object:
                     f"looked in {looked}, and where Python looks; set PYTHONPATH to its folder",
                 ) from error
             raise PartError(f"it needs {error.name}, which is not installed", "not importable", "install it") from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PartError(f"importing it fails: {told(error)}", "not importable", "mend the module") from error
     try:
         found: object = getattr(module, name)
@@ -58,6 +73,24 @@ def told(error: BaseException) -> str:
         trace = trace.tb_next
     message = " ".join(str(error).split())
     return f"{type(error).__name__}: {message}{where}" if message else f"{type(error).__name__}{where}"
+
+
+def _check_not_another(package: str) -> None:
+    """Python keeps one module of a name: another, imported before, would be taken in silence. Raises `PartError`."""
+    imported = getattr(sys.modules.get(package), "__spec__", None)
+    here = PathFinder.find_spec(package)
+    if imported is not None and here is not None and _places(imported) != _places(here):
+        raise PartError(
+            f"a module {package} has been imported from {', '.join(_places(imported))} before, and this one is "
+            f"{', '.join(_places(here))}",
+            "another module of this name",
+            "give them different names, or use them in commands of their own",
+        )
+
+
+def _places(found: ModuleSpec) -> list[str]:
+    """The file of a module; the folders of a package without one."""
+    return [found.origin] if found.origin is not None else list(found.submodule_search_locations or ())
 
 
 @contextmanager

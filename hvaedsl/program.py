@@ -11,42 +11,32 @@ from hvaedsl.catalog.own_parts import OwnPartFails
 from hvaedsl.diagnostic import Diagnostic, Severity
 from hvaedsl.elaborate.build import build_bridge
 from hvaedsl.elaborate.collect import collect
-from hvaedsl.elaborate.inheritance import load_chain, override_sources
+from hvaedsl.elaborate.inheritance import Read, load_chain, override_sources
 from hvaedsl.elaborate.resolve import missing_to_train, resolve
 from hvaedsl.errors import SpecError, UsageError
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.ir.spec import Spec, TrainingSpec, own_parts
 from hvaedsl.ir.spec_text import spec_text, value_text
 from hvaedsl.lowering.names import published_names, without_gradient
-from hvaedsl.lowering.plan import make_plan
 from hvaedsl.own_parts import PartError, import_part
+from hvaedsl.own_parts import Plugins as Plugins  # part of this module's face
 from hvaedsl.passes.base import Unit
+from hvaedsl.passes.checkpointing import Checkpointing, checkpointing
 from hvaedsl.passes.cost import Cost, cost
 from hvaedsl.passes.gradient import unreached
 from hvaedsl.passes.pipeline import analyse, check, transform, verify_stages
 from hvaedsl.passes.sharing import WeightGroup, weight_groups
-from hvaedsl.shipped import shipped
 from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.suppression import silenced
 from hvaedsl.syntax.text import read_source
+from hvaedsl.syntax.text import source_of as source_of
 from hvaedsl.version import __version__
 
 if TYPE_CHECKING:
     from hvaedsl.lowering.module import HierarchicalVAE
 
 Overrides = Mapping[str, object]
-
-
-@dataclass(frozen=True)
-class Plugins:
-    """Leave to import and try what a spec names of one's own: cells, likelihoods, data sets.
-
-    Modules are looked for beside the spec and its bases, in `folders`, in the working directory, and where Python
-    looks.
-    """
-
-    folders: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,6 +49,7 @@ class Program:
     origins: Mapping[str, Span]  # where each written value stands, by dotted key
     bridge: Bridge
     cost: Cost
+    checkpointing: Checkpointing  # the activation memory with `recompute_every`
     weight_groups: tuple[WeightGroup, ...]
     without_gradient: tuple[str, ...]  # parameters of `module()` that no loss reaches
     advice: tuple[Diagnostic, ...]
@@ -81,6 +72,8 @@ class Program:
         One's own cells and likelihoods are imported here. Raises `UsageError` where torch is not installed, `SpecError`
         where a part cannot be used.
         """
+        from hvaedsl.lowering.plan import make_plan
+
         try:
             from hvaedsl.lowering.module import HierarchicalVAE
             from hvaedsl.lowering.own_parts import own_class
@@ -102,6 +95,7 @@ class Program:
 
         Raises `UsageError` for a cell or a likelihood of one's own, whose source may need anything.
         """
+        from hvaedsl.lowering.plan import make_plan
         from hvaedsl.lowering.python.source import python_source  # read by what writes Python alone
 
         own = {key: reference for key, reference in own_parts(self.spec).items() if key != "data.dataset"}
@@ -146,6 +140,9 @@ class Compilation:
     program: Program | None
     documents: tuple[ast.Document, ...]  # the root base first, the spec itself last
     diagnostics: tuple[Diagnostic, ...]
+    silenced: tuple[Diagnostic, ...] = ()  # advice that a comment on its line silences
+    unit: Unit | None = None  # what the rules looked at; None where a document could not be read to its end
+    poisoned: frozenset[str] = frozenset()  # keys whose value in `unit` is a placeholder
 
 
 def load(
@@ -177,27 +174,19 @@ def loads(
     return _program(compile_source(source, lets=lets, sets=sets, plugins=plugins))
 
 
-def source_of(path: str | Path) -> Source:
-    """The text of a spec file; `NAME`, with `.hvae` or without, is looked for among the shipped specs."""
-    found = Path(path)
-    below = found.relative_to("specs") if found.is_relative_to("specs") else found
-    in_shipped = (shipped("specs") / below).with_suffix(".hvae") if below.name else shipped("specs")
-    try:
-        use_shipped = not found.exists() and not found.is_absolute() and in_shipped.is_file()
-    except (OSError, ValueError):  # no name of a file; reading it says so
-        use_shipped = False
-    return read_source(in_shipped if use_shipped else found, str(path))
-
-
 def compile_source(
     source: Source,
     *,
     lets: Overrides | None = None,
     sets: Overrides | None = None,
     plugins: Plugins | None = None,
+    read: Read = read_source,
 ) -> Compilation:
-    """Compile a source and keep everything that was found; raises nothing for what the source holds."""
-    chain = load_chain(source)
+    """Compile a source and keep everything that was found; raises nothing for what the source holds.
+
+    `read` gives the text of a base, for callers that hold newer texts than the disk.
+    """
+    chain = load_chain(source, read)
     collected = collect(
         chain.documents,
         override_sources(_texts(sets), "--set"),
@@ -221,10 +210,12 @@ def compile_source(
             found += error.diagnostics
     if any(item.severity is Severity.ERROR for item in found):
         errors = [item for item in found if item.severity is Severity.ERROR]
-        return Compilation(None, chain.documents, _sorted(errors, source))
+        return Compilation(None, chain.documents, _sorted(errors, source), unit=unit, poisoned=resolved.poisoned)
+    hidden = tuple(item for item in found if silenced(item))
     found = [item for item in found if not silenced(item)]
     verify_stages(stages)
-    return Compilation(_make(unit, tuple(found), folders), chain.documents, _sorted(found, source))
+    program = _make(unit, tuple(found), folders)
+    return Compilation(program, chain.documents, _sorted(found, source), hidden, unit)
 
 
 def _measured(unit: Unit, folders: tuple[Path, ...]) -> Unit:
@@ -275,6 +266,7 @@ def _make(unit: Unit, advice: tuple[Diagnostic, ...], folders: tuple[Path, ...])
         origins=unit.origins,
         bridge=unit.bridge,
         cost=unit.analysis(cost),
+        checkpointing=unit.analysis(checkpointing),
         weight_groups=unit.analysis(weight_groups),
         without_gradient=without_gradient(unit.bridge, unit.analysis(unreached)),
         advice=advice,

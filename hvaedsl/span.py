@@ -54,6 +54,16 @@ class Span:
         """What stands there."""
         return self.source.text[self.start : self.end]
 
+    @property
+    def before(self) -> str:
+        """The last character before it that is no white space; empty at the beginning of the text."""
+        return self.source.text[: self.start].rstrip()[-1:]
+
+    @property
+    def after(self) -> str:
+        """The first character behind it; empty at the end of the text."""
+        return self.source.text[self.end : self.end + 1]
+
     def __str__(self) -> str:
         """`path:line:column`, as editors and terminals turn into links."""
         return f"{self.source.name}:{self.line}:{self.column}"

@@ -7,13 +7,19 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from pathspec import GitIgnoreSpec, RegexPattern
+from typing import TYPE_CHECKING
 
 from hvaedsl.catalog.names import MissingKey
 from hvaedsl.diagnostic import Diagnostic
-from hvaedsl.errors import SpecError, UsageError
-from hvaedsl.program import Compilation, Overrides, Plugins, Program, compile_source, source_of
+from hvaedsl.errors import UsageError
+from hvaedsl.lint_cache import Judged, LintCache, Question, judged
+from hvaedsl.own_parts import Plugins
+from hvaedsl.span import Source
+from hvaedsl.syntax.text import read_source, source_of
+
+if TYPE_CHECKING:
+    from hvaedsl.elaborate.inheritance import Read
+    from hvaedsl.program import Compilation, Overrides, Program
 
 # Whether one's own parts may be imported for a file.
 Leave = Callable[[str], Plugins | None]
@@ -113,6 +119,8 @@ def _rules_in(folder: Path) -> list[_Rules]:
 
 def _patterns(line: str) -> Iterator[tuple[re.Pattern[str], bool]]:
     """The pattern of a line; none for a comment, and none for what is no pattern, as git passes over it too."""
+    from pathspec import GitIgnoreSpec, RegexPattern  # only where there is a .gitignore
+
     try:
         made = GitIgnoreSpec.from_lines([line]).patterns
     except ValueError:
@@ -122,28 +130,53 @@ def _patterns(line: str) -> Iterator[tuple[re.Pattern[str], bool]]:
             yield pattern.regex, pattern.include
 
 
-def lint_files(
-    files: Iterable[str],
+@dataclass(frozen=True)
+class Linted:
+    """What was found in several specs, and how each of them compiled."""
+
+    found: tuple[Diagnostic, ...]
+    judged: tuple[Judged, ...]
+    compilations: tuple[Compilation, ...]  # of those that the cache did not know
+
+
+def lint_sources(
+    sources: Iterable[Source],
     *,
     sets: Overrides | None = None,
     lets: Overrides | None = None,
     plugins: Leave = no_plugins,
-) -> list[Diagnostic]:
-    """Everything that is found in the files. Raises `UsageError` for a file that is not there.
+    read: Read = read_source,
+    cache: LintCache | None = None,
+) -> Linted:
+    """Everything that is found in specs; `read` gives the texts of their bases. The cache is asked first.
 
-    A file that another one of them extends is a base: what it leaves out is not missing. A base's own mistakes are
+    A spec that another one of them extends is a base: what it leaves out is not missing. A base's own mistakes are
     found through each of its children, and given once.
     """
-    found: list[Diagnostic] = []
+    cache = cache or LintCache(None)
+    known: list[Judged] = []
     compilations: list[Compilation] = []
-    for file in files:
-        try:
-            compilations.append(compile_source(source_of(file), sets=sets, lets=lets, plugins=plugins(file)))
-            found.extend(compilations[-1].diagnostics)
-        except SpecError as error:
-            found.extend(error.diagnostics)
-    bases = _bases(compilations)
-    return [item for item in dict.fromkeys(found) if not _left_to_children(item, bases)]
+    for source in sources:
+        allowed = plugins(source.name)
+        question = Question(source, sets or {}, lets or {}, allowed is not None)
+        answer = cache.recall(question)
+        if answer is None:
+            from hvaedsl.program import compile_source  # the compiler is not loaded for what is known
+
+            compilation = compile_source(source, sets=sets, lets=lets, plugins=allowed, read=read)
+            compilations.append(compilation)
+            cache.remember(question, compilation)
+            answer = judged(compilation)
+        known.append(answer)
+    cache.prune()
+    bases = {base.path.resolve() for item in known for base in item.sources[:-1] if base.path is not None}
+    found = {
+        (diagnostic.code, diagnostic.span, diagnostic.message): diagnostic
+        for item in known
+        for diagnostic in item.diagnostics
+    }
+    given = tuple(item for item in found.values() if not _left_to_children(item, bases))
+    return Linted(given, tuple(known), tuple(compilations))
 
 
 def load_models(
@@ -158,6 +191,8 @@ def load_models(
     A base beside a file that extends it may lack what a model needs: it is left out. Raises `UsageError` for a file
     that is not there.
     """
+    from hvaedsl.program import compile_source
+
     compilations = [compile_source(source_of(file), sets=sets, lets=lets, plugins=plugins(file)) for file in files]
     bases = _bases(compilations)
     failed = [item for item in compilations if item.program is None]

@@ -7,6 +7,7 @@ import os
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["HVAEDSL_CACHE"] = "off"  # tests neither read nor write what the user's lint has found
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -16,6 +16,9 @@ from rich.console import Console
 from hvaedsl.catalog import KINDS
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.errors import SpecError
+from hvaedsl.lint.check import Check
+from hvaedsl.lint.selection import Selection
+from hvaedsl.lint.texts import Texts, place_of
 from hvaedsl.program import Plugins, compile_source
 from hvaedsl.report.explain import explanation
 from hvaedsl.report.full import print_full
@@ -35,6 +38,11 @@ def rendered(diagnostics: tuple[Diagnostic, ...]) -> str:
 
 def compiled(source: Source, **options: Any) -> tuple[Diagnostic, ...]:
     return compile_source(source, **options).diagnostics
+
+
+def linted(source: Source) -> tuple[Diagnostic, ...]:
+    """What `lint` alone finds is found too."""
+    return Check(Selection())(Texts({place_of(source): source})).found
 
 
 def snippet(folder: Path, code: str, text: str) -> Source:
@@ -109,7 +117,7 @@ def test_bad(code: str, tmp_path: Path, update_goldens: bool) -> None:
     assert bool(bad) != (code in MADE), "a kind has a bad snippet, or the test makes what is bad"
     if bad:
         compare(GOLDENS / f"{code}.hvae", bad, update_goldens)
-    found = compiled(snippet(tmp_path, code, bad)) if bad else MADE[code](tmp_path)
+    found = linted(snippet(tmp_path, code, bad)) if bad else MADE[code](tmp_path)
     assert {item.code for item in found} == ACCOMPANIED.get(code, {code})
     assert len(found) == 1 or code in ACCOMPANIED
     compare(GOLDENS / f"{code}.err", rendered(found), update_goldens)
@@ -117,7 +125,7 @@ def test_bad(code: str, tmp_path: Path, update_goldens: bool) -> None:
 
 @pytest.mark.parametrize("code", KINDS)
 def test_good(code: str, tmp_path: Path) -> None:
-    assert compiled(snippet(tmp_path, code, KINDS[code].good)) == ()
+    assert linted(snippet(tmp_path, code, KINDS[code].good)) == ()
 
 
 @pytest.mark.parametrize("code", KINDS)

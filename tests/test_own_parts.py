@@ -16,16 +16,20 @@ from hvaedsl.cli.main import app
 from hvaedsl.errors import RunError
 from hvaedsl.own_parts import PartError, import_part
 from hvaedsl.program import Plugins
+from hvaedsl_runtime.analysis import kl
+from hvaedsl_runtime.analysis.base import Subject
 from hvaedsl_runtime.data import open_split
 from hvaedsl_runtime.finished_run import FinishedRun
 from hvaedsl_runtime.loop import train
 from hvaedsl_runtime.settings import RunSettings
+from hvaedsl_runtime.theory.material import run_material
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SPEC = EXAMPLES / "own_parts.hvae"
 SMALL = {"model.width": 8, "train.steps": 4, "train.batch_size": 8, "train.eval_every": 4, "sample.count": 4}
 
 PARTS = """
+import torch
 from hvaedsl.nn.cells import VDVAECell, EulerMaruyamaCell
 
 class Same(VDVAECell):
@@ -42,6 +46,38 @@ class NoArguments(VDVAECell):
 class Raises(VDVAECell):
     def step(self, state, h, z):
         raise KeyError("nothing here")
+
+class Frozen(VDVAECell):
+    def __init__(self, *shape):
+        super().__init__(*shape)
+        self.prior.c2.requires_grad_(False)
+
+class Named(VDVAECell):
+    def __init__(self, *shape):
+        super().__init__(*shape)
+        self.g = torch.nn.Parameter(torch.zeros(()))
+        self.gain = torch.nn.Parameter(torch.ones(()))
+
+    def prior_parameters(self, state):
+        return super().prior_parameters(state * self.gain)
+
+    def step(self, state, h, z):
+        return super().step(state, h, z) + self.g
+
+class WithoutParameters(torch.nn.Module):
+    def __init__(self, channels, mid_channels, latent, kernel):
+        super().__init__()
+        self.latent = latent
+
+    def forward(self, state, activation, noise):
+        mean = activation[:, : self.latent]
+        return self.generate_from(state, mean + noise), mean + noise, mean.square().sum((1, 2, 3)) / 2
+
+    def generate(self, state, noise, temperature=1.0):
+        return self.generate_from(state, noise * temperature), noise * temperature
+
+    def generate_from(self, state, z):
+        return state + z.sum(1, keepdim=True)
 
 not_a_class = 3
 
@@ -96,8 +132,50 @@ def test_nothing_is_imported_without_leave(project: Path) -> None:
         result = CliRunner().invoke(app, [*command, str(spec)])
         assert result.exit_code == 0, result.output
     assert "not counted: parts_of_a_test_that_tell:Any" in CliRunner().invoke(app, ["compile", str(spec)]).output
-    with pytest.raises(SystemExit, match="imported"):
+    with pytest.raises(hvaedsl.SpecError, match="importing it fails: SystemExit: imported"):
         hvaedsl.load(spec, plugins=Plugins())
+
+
+def test_frozen_parameters_are_neither_counted_nor_trained(project: Path) -> None:
+    own, known = digits("parts_of_a_test:Frozen"), hvaedsl.load("digits.hvae")
+    model = own.module()
+    assert own.cost.parameters == sum(value.numel() for value in model.parameters() if value.requires_grad)
+    assert own.cost.parameters < known.cost.parameters
+    assert own.without_gradient == known.without_gradient
+
+
+def test_a_cell_without_parameters_is_measured(project: Path) -> None:
+    program = digits("parts_of_a_test:WithoutParameters")
+    assert program.cost.parameters == sum(value.numel() for value in program.module().parameters())
+
+
+def test_a_parameter_whose_name_begins_like_an_unreached_one_is_trained(project: Path) -> None:
+    program = digits("parts_of_a_test:Named", **{"model.decoder": "1x1, 4x1, 8m4, 8x1"})
+    left = [name.removeprefix("decoder.blocks.r1_0.") for name in program.without_gradient if ".r1_0." in name]
+    assert "g" in left
+    assert "gain" not in left
+
+
+def test_what_a_module_prints_is_not_in_the_output(project: Path) -> None:
+    (project / "parts_of_a_test_that_print.py").write_text(f"print('printed'){PARTS}")
+    spec = project / "own.hvae"
+    spec.write_text('hvae 1\nextends "digits.hvae"\nmodel { cell = "parts_of_a_test_that_print:Same" }\n')
+    result = CliRunner().invoke(app, ["compile", "--plugins", "--json", str(spec)])
+    assert json.loads(result.stdout)["name"] == "own"
+    assert "printed" in result.stderr
+
+
+def test_a_module_of_a_name_that_is_taken_is_not_mistaken_for_the_other(project: Path) -> None:
+    for name in ("first", "second"):
+        (project / name).mkdir()
+        (project / name / "parts_of_a_test_twice.py").write_text(PARTS)
+        spec = project / name / "own.hvae"
+        spec.write_text('hvae 1\nextends "digits.hvae"\nmodel { cell = "parts_of_a_test_twice:Same" }\n')
+    hvaedsl.load(project / "first" / "own.hvae", plugins=Plugins())
+    hvaedsl.load(project / "first" / "own.hvae", plugins=Plugins())
+    with pytest.raises(hvaedsl.SpecError, match="HV220") as caught:
+        hvaedsl.load(project / "second" / "own.hvae", plugins=Plugins())
+    assert "has been imported from" in caught.value.diagnostics[0].message
 
 
 def test_a_project_may_give_leave(project: Path) -> None:
@@ -174,6 +252,39 @@ def test_a_run_from_elsewhere_is_evaluated_sampled_and_resumed(project: Path) ->
     result = CliRunner().invoke(app, [*command, "--set", "train.steps=6", "--device", "cpu"])
     assert result.exit_code == 0, result.output
     assert json.loads((project / "run" / "summary.json").read_text())["steps"] == 6
+
+
+def test_weights_of_ones_own_parts_are_written_and_read(project: Path) -> None:
+    spec = project / "own.hvae"
+    spec.write_text(
+        'hvae 1\nextends "digits.hvae"\n'
+        'model { width = 8  cell = "parts_of_a_test:Same"  encoder = 8x1  decoder = 8x1 }\n'
+        "train { steps = 1  batch_size = 4 }\n"
+    )
+    train(hvaedsl.load(spec, plugins=Plugins()), RunSettings(out=project / "run", device="cpu", threads=1))
+    file = project / "weights.safetensors"
+    for command in (
+        ["convert", str(project / "run"), "--to", str(file), "--names", "ours", "--weights", "raw"],
+        ["convert", str(spec), "--from", str(file), "--out", str(project / "again")],
+    ):
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 0, (result.output, result.exception)
+    before, after = (FinishedRun.open(project / name, "cpu") for name in ("run", "again"))
+    assert all(torch.equal(value, after.checkpoint.model[name]) for name, value in before.checkpoint.model.items())
+    assert str(project) in json.loads((project / "again" / "run.json").read_text())["part_folders"]
+
+
+def test_what_needs_more_than_the_protocol_says_so(project: Path) -> None:
+    sets = {"model.width": 8, "model.encoder": "8x1", "model.decoder": "8x2", "train.steps": 1}
+    train(
+        digits("parts_of_a_test:WithoutParameters", **sets),
+        RunSettings(out=project / "run", device="cpu", threads=1),
+    )
+    finished = FinishedRun.open(project / "run", "cpu")
+    assert all(layer.active_units is None for layer in kl.measure(Subject(finished), [0, 1]))
+    material = run_material(finished, 0)
+    assert material.models == {}
+    assert "Theorem 5 is left out" in material.source
 
 
 @pytest.mark.long

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from hvaedsl.catalog import advice, names, own_parts, resolutions, sharing, switches, syntax, training_advice
+from hvaedsl.catalog import advice, names, own_parts, resolutions, sharing, suppressions, switches, syntax
 from hvaedsl.diagnostic import Diagnostic
 
-_MODULES = (syntax, names, own_parts, resolutions, switches, sharing, advice, training_advice)
+_MODULES = (syntax, names, own_parts, resolutions, switches, sharing, suppressions)
 KINDS: MappingProxyType[str, type[Diagnostic]] = MappingProxyType(
-    {kind.code: kind for module in _MODULES for kind in module.KINDS}
+    {kind.code: kind for module in _MODULES for kind in module.KINDS} | {kind.code: kind for kind in advice.kinds()}
 )

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from hvaedsl.catalog.snippet import spec
 from hvaedsl.diagnostic import Diagnostic, did_you_mean, listing
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnknownKey(Diagnostic):
     """HV201."""
 
@@ -18,7 +16,7 @@ class UnknownKey(Diagnostic):
     label = "not a key of `{section}`"
     help = "{hint}"
     why = "A typo in a key would otherwise leave a default in force without a word."
-    bad = spec(model="widht = 16  width = 16  latent = 4")
+    bad = spec(model="widht = 16  latent = 4")
     good = spec()
 
     key: str
@@ -31,7 +29,6 @@ class UnknownKey(Diagnostic):
         return did_you_mean(self.key, self.known) or f"its keys are {listing(self.known, 'and')}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnknownSection(Diagnostic):
     """HV202."""
 
@@ -49,7 +46,6 @@ class UnknownSection(Diagnostic):
     hint: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class DuplicateKey(Diagnostic):
     """HV203."""
 
@@ -65,7 +61,6 @@ class DuplicateKey(Diagnostic):
     what: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class WrongType(Diagnostic):
     """HV204."""
 
@@ -83,7 +78,6 @@ class WrongType(Diagnostic):
     hint: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class OutOfRange(Diagnostic):
     """HV205."""
 
@@ -99,7 +93,6 @@ class OutOfRange(Diagnostic):
     value: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnknownSymbol(Diagnostic):
     """HV206."""
 
@@ -122,7 +115,6 @@ class UnknownSymbol(Diagnostic):
         return f"{near + ' ' if near else ''}it takes {listing(self.known)}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class MissingKey(Diagnostic):
     """HV207."""
 
@@ -153,7 +145,6 @@ class MissingKey(Diagnostic):
         return self.key.split(".", 1)[-1]
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnknownConstant(Diagnostic):
     """HV208."""
 
@@ -174,7 +165,6 @@ class UnknownConstant(Diagnostic):
         return did_you_mean(self.name, self.known) or f"define it at the top level: `let {self.name} = 3`"
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnknownOverride(Diagnostic):
     """HV209."""
 
@@ -197,7 +187,6 @@ class UnknownOverride(Diagnostic):
         return did_you_mean(self.name, self.known) or f"it defines {listing(self.known, 'and')}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class BaseNotFound(Diagnostic):
     """HV210."""
 
@@ -214,7 +203,6 @@ class BaseNotFound(Diagnostic):
     hint: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class InheritanceCycle(Diagnostic):
     """HV211."""
 
@@ -229,7 +217,6 @@ class InheritanceCycle(Diagnostic):
     cycle: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class BaseOutside(Diagnostic):
     """HV212."""
 
@@ -248,7 +235,6 @@ class BaseOutside(Diagnostic):
     root: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class ConstantNotWhole(Diagnostic):
     """HV213."""
 
@@ -264,7 +250,6 @@ class ConstantNotWhole(Diagnostic):
     found: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class DataShape(Diagnostic):
     """HV214."""
 
@@ -284,24 +269,26 @@ class DataShape(Diagnostic):
     hint: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class WrongArguments(Diagnostic):
     """HV215."""
 
     code = "HV215"
     title = "`{function}` {problem}"
     label = "{reason}"
-    help = "write mixture_of_logistics(10), mixture_of_logistics(10, bits = 5) or bernoulli"
-    why = "A likelihood takes the number of its mixture components, and `bits = 5` for targets of five bits."
+    help = "write {written}"
+    why = (
+        "A likelihood takes the number of its mixture components, and `bits = 5` for targets of five bits; pooling by "
+        "a wavelet takes the wavelet's name, haar or db2."
+    )
     bad = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10, bits = 3)")
     good = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10)")
 
     function: str
     problem: str
     reason: str
+    written: str = "mixture_of_logistics(10), mixture_of_logistics(10, bits = 5) or bernoulli"
 
 
-@dataclass(frozen=True, kw_only=True)
 class DuplicateEntry(Diagnostic):
     """HV216."""
 
@@ -316,7 +303,6 @@ class DuplicateEntry(Diagnostic):
     key: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class LikelihoodMismatch(Diagnostic):
     """HV217."""
 
@@ -336,7 +322,6 @@ class LikelihoodMismatch(Diagnostic):
     hint: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnknownOption(Diagnostic):
     """HV218."""
 

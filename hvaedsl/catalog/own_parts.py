@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hvaedsl.catalog.snippet import spec
 from hvaedsl.diagnostic import Diagnostic
 
@@ -13,7 +11,6 @@ _WHY = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class NotAReference(Diagnostic):
     """HV219."""
 
@@ -29,7 +26,6 @@ class NotAReference(Diagnostic):
     written: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class OwnPartFails(Diagnostic):
     """HV220."""
 

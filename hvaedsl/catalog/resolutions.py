@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hvaedsl.catalog.snippet import spec
 from hvaedsl.diagnostic import Diagnostic, listing
 
@@ -13,7 +11,6 @@ _WALK = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class EncoderStart(Diagnostic):
     """HV301."""
 
@@ -29,7 +26,6 @@ class EncoderStart(Diagnostic):
     image: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class EncoderJump(Diagnostic):
     """HV302."""
 
@@ -56,7 +52,6 @@ class EncoderJump(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
 class PoolingDoesNotDivide(Diagnostic):
     """HV303."""
 
@@ -78,7 +73,6 @@ class PoolingDoesNotDivide(Diagnostic):
         return f"{self.resolution} is divided by {listing(fits)}" if fits else f"{self.resolution} cannot be pooled"
 
 
-@dataclass(frozen=True, kw_only=True)
 class PoolingTooSmall(Diagnostic):
     """HV304."""
 
@@ -87,14 +81,13 @@ class PoolingTooSmall(Diagnostic):
     label = "at least 2"
     help = "for one more block at this resolution write `{resolution}x1`"
     why = "The K of `RdK` is the factor between two resolutions of the hierarchy."
-    bad = spec(encoder="8x2, 8d1, 8d2, 4x1")
+    bad = spec(encoder="8r2, 8d1, 8d2, 4x1")
     good = spec()
 
     resolution: int
     factor: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class NoEncoderActivation(Diagnostic):
     """HV305."""
 
@@ -115,7 +108,6 @@ class NoEncoderActivation(Diagnostic):
         return listing(map(str, self.resolutions), "and")
 
 
-@dataclass(frozen=True, kw_only=True)
 class MixInNotLower(Diagnostic):
     """HV306."""
 
@@ -132,7 +124,6 @@ class MixInNotLower(Diagnostic):
     example: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class MixInDoesNotDivide(Diagnostic):
     """HV307."""
 
@@ -148,7 +139,6 @@ class MixInDoesNotDivide(Diagnostic):
     resolution: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class MixInTooEarly(Diagnostic):
     """HV308."""
 
@@ -171,7 +161,6 @@ class MixInTooEarly(Diagnostic):
         return f"{before}put a block at {self.source} before it, such as `{self.source}x1`"
 
 
-@dataclass(frozen=True, kw_only=True)
 class DecoderEnd(Diagnostic):
     """HV309."""
 
@@ -187,7 +176,6 @@ class DecoderEnd(Diagnostic):
     image: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class ZeroCount(Diagnostic):
     """HV310."""
 
@@ -202,7 +190,6 @@ class ZeroCount(Diagnostic):
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class WidthAtImage(Diagnostic):
     """HV311."""
 
@@ -219,7 +206,6 @@ class WidthAtImage(Diagnostic):
     image: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class WidthFalls(Diagnostic):
     """HV312."""
 
@@ -240,7 +226,6 @@ class WidthFalls(Diagnostic):
     to: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class TooManyApplications(Diagnostic):
     """HV313."""
 
@@ -250,14 +235,13 @@ class TooManyApplications(Diagnostic):
     help = "is a count mistyped?"
     why = "The deepest published model applies 268 blocks. The limit keeps a slip of the hand from filling the memory."
     bad = spec(encoder="8r999999999, 8d2, 4x1")
-    good = spec(encoder="8r9, 8d2, 4x1")
+    good = spec(encoder="8r7, 8d2, 4x1")
 
     stack: str
     applications: int
     limit: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class TooManyParameters(Diagnostic):
     """HV314."""
 

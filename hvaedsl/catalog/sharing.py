@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hvaedsl.catalog.snippet import spec
 from hvaedsl.diagnostic import Diagnostic
 
@@ -13,7 +11,6 @@ _LABELS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class LabelOnGroup(Diagnostic):
     """HV401."""
 
@@ -29,7 +26,6 @@ class LabelOnGroup(Diagnostic):
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class LabelOnCopies(Diagnostic):
     """HV402."""
 
@@ -46,7 +42,6 @@ class LabelOnCopies(Diagnostic):
     mended: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class LabelShapes(Diagnostic):
     """HV403."""
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from hvaedsl.catalog.snippet import spec
 from hvaedsl.diagnostic import Diagnostic, listing
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnequalCounts(Diagnostic):
     """HV315."""
 
@@ -29,7 +25,6 @@ class UnequalCounts(Diagnostic):
     decoder: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class LatentIsState(Diagnostic):
     """HV316."""
 
@@ -46,27 +41,26 @@ class LatentIsState(Diagnostic):
 
     cell: str
     latent: int
-    widths: Mapping[int, int]
-    wrong: Mapping[int, int]
+    widths: tuple[tuple[int, int], ...]  # each a resolution and its width
+    wrong: tuple[tuple[int, int], ...]  # those whose width is not the latent's
 
     @property
     def where(self) -> str:
         """The widths that are not the latent's."""
         at: dict[int, list[str]] = {}
-        for resolution, width in self.wrong.items():
+        for resolution, width in self.wrong:
             at.setdefault(width, []).append(str(resolution))
         return ", ".join(f"{width} at {listing(resolutions, 'and')}" for width, resolutions in at.items())
 
     @property
     def hint(self) -> str:
         """The latent that fits, where one does."""
-        widths = set(self.widths.values())
+        widths = {width for _, width in self.widths}
         if len(widths) == 1:
             return f"write `latent = {widths.pop()}`, or take another cell"
         return "give every resolution of the decoder the same width, and `latent` that width, or take another cell"
 
 
-@dataclass(frozen=True, kw_only=True)
 class WaveletFactor(Diagnostic):
     """HV317."""
 
@@ -108,7 +102,6 @@ class WaveletFactor(Diagnostic):
         return f"{self.fine} can be divided by {listing(fits)}; {other}" if fits else f"{self.fine} is odd; {other}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class NoPlaceForFeatures(Diagnostic):
     """HV318."""
 
@@ -126,7 +119,6 @@ class NoPlaceForFeatures(Diagnostic):
     cell: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class NothingRead(Diagnostic):
     """HV319."""
 

@@ -47,9 +47,10 @@ def compile_spec(
     if emit is not None:
         typer.echo(_stage(program, emit, as_json=as_json), nl=False)
     elif as_json:
-        typer.echo(json.dumps({"name": program.name, **cost_json(program.cost, batch)}, indent=2))
+        cost = cost_json(program.spec, program.cost, program.checkpointing, batch)
+        typer.echo(json.dumps({"name": program.name, **cost}, indent=2))
     else:
-        console.print(cost_table(program.spec, program.cost, batch))
+        console.print(cost_table(program.spec, program.cost, program.checkpointing, batch))
         console.print(headline(program.spec, program.cost), highlight=False)
         if program.advice:
             console.print()

@@ -92,11 +92,11 @@ def convert(
             f"{source} is a folder: --to FILE writes its weights" if Path(source).is_dir()
             else "name the weights with --from, --ema or both; --to FILE writes those of a run folder"
         )  # fmt: skip
-    from hvaedsl.program import load
+    from hvaedsl.program import Plugins, load
     from hvaedsl_runtime.conversion import Sources, import_weights
     from hvaedsl_runtime.run_folder import RUNS
 
-    program = load(source, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"))
+    program = load(source, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), plugins=Plugins())
     sources = Sources(raw, ema, optimizer, step, trained_on, gpus or 1)
     done = import_weights(program, sources, out or RUNS / program.name)
     parameters = f"{program.cost.parameters:,} parameters"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hvaedsl.cli.completion import complete_explained, complete_explained_name
+
+if TYPE_CHECKING:
+    from hvaedsl.diagnostic import Diagnostic
 
 
 def explain(
@@ -30,6 +35,9 @@ def explain(
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="After `cell NAME`: draw it, to .svg, .png or .pdf.")
     ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write a page for every code, and their index, into a folder.")
+    ] = None,
 ) -> None:
     """Say what a diagnostic means, why it is one, and show a wrong and a right example; or what a cell computes.
 
@@ -40,6 +48,11 @@ def explain(
     from hvaedsl.errors import UsageError
     from hvaedsl.report.explain import explanation, template_title
 
+    if markdown is not None:
+        if code is not None or output is not None:
+            raise UsageError("--markdown writes the pages of all codes, and takes nothing beside it")
+        _write_pages(markdown)
+        return
     if code == "cell":
         _explain_cell(name, output)
         return
@@ -55,6 +68,47 @@ def explain(
     if found is None:
         raise UsageError(f"no code {code}: {did_you_mean(code.upper(), KINDS) or '`hvaedsl explain` lists them'}")
     typer.echo(explanation(found), nl=False)
+
+
+def _write_pages(folder: Path) -> None:
+    from hvaedsl.catalog import KINDS
+    from hvaedsl.errors import UsageError
+    from hvaedsl.report.explain import explanation, index
+
+    pages = {f"{kind.code}.md": explanation(kind, _printed(kind)) for kind in KINDS.values()}
+    pages["README.md"] = index(KINDS.values())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in pages.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
+    typer.echo(f"{len(pages)} pages in {folder}")
+
+
+def _printed(kind: type[Diagnostic]) -> str:
+    """What the tool says of the wrong example, compiled as a file of a project of its own; empty where it has none."""
+    from rich.console import Console
+
+    from hvaedsl.lint.check import Check
+    from hvaedsl.lint.selection import Selection
+    from hvaedsl.lint.texts import Texts, place_of
+    from hvaedsl.report.full import print_full
+    from hvaedsl.span import Source
+
+    if not kind.bad:
+        return ""
+    with TemporaryDirectory() as folder:
+        project = Path(folder) / "project"  # its name can stand in what is printed
+        project.mkdir()
+        (project / "pyproject.toml").touch()
+        path = project / f"{kind.code}.hvae"
+        path.write_text(kind.bad, encoding="utf-8")
+        source = Source(path.name, kind.bad, path)
+        found = Check(Selection())(Texts({place_of(source): source})).found
+    out = io.StringIO()
+    print_full(found, Console(file=out, width=100, color_system=None))
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 
 def _explain_cell(name: str | None, output: Path | None) -> None:

@@ -18,3 +18,12 @@ def require_train(command: str, *more: str) -> None:
         raise UsageError(
             f"hvaedsl {command} needs the extra `train` ({', '.join(missing)} missing): pip install 'hvaedsl[train]'"
         )
+
+
+def require_lsp() -> None:
+    """Raise `UsageError` unless the packages of the extra `lsp` are there; none is imported."""
+    missing = [package for package in ("pygls", "lsprotocol") if find_spec(package) is None]
+    if missing:
+        raise UsageError(
+            f"hvaedsl lsp needs the extra `lsp` ({', '.join(missing)} missing): pip install 'hvaedsl[lsp]'"
+        )

@@ -12,7 +12,7 @@ from hvaedsl.cli.completion import complete_key, complete_spec
 from hvaedsl.errors import UsageError
 
 if TYPE_CHECKING:
-    from hvaedsl.program import Plugins
+    from hvaedsl.own_parts import Plugins
 
 SpecPath = Annotated[
     str,
@@ -36,7 +36,7 @@ PluginsFlag = Annotated[
     typer.Option(
         "--plugins",
         help="Import cells, likelihoods and data sets of one's own, to check and count them; or plugins = true in the "
-        "project's [tool.hvaedsl].",
+        "project's \\[tool.hvaedsl].",
     ),
 ]
 
@@ -44,7 +44,7 @@ PluginsFlag = Annotated[
 def allowed_plugins(flag: bool, path: str) -> Plugins | None:
     """Leave to import one's own parts, by the flag or by the configuration of the project that a spec belongs to."""
     from hvaedsl.configuration import configuration_of
-    from hvaedsl.program import Plugins
+    from hvaedsl.own_parts import Plugins
 
     return Plugins() if flag or configuration_of(Path(path).parent).plugins else None
 

@@ -13,12 +13,13 @@ from hvaedsl.catalog.names import UnknownConstant, WrongType
 from hvaedsl.catalog.resolutions import TooManyApplications, ZeroCount
 from hvaedsl.catalog.sharing import LabelOnCopies, LabelOnGroup
 from hvaedsl.catalog.syntax import MissingCount, UnknownOperator
-from hvaedsl.diagnostic import Diagnostic, Edit, Fix
+from hvaedsl.diagnostic import Diagnostic, Edit, Fix, inserting, nearest
 from hvaedsl.elaborate.words import describe
 from hvaedsl.ir.blocks import BlockList, Entry, Operator, Repeat
 from hvaedsl.ir.kinds import BlockStack
-from hvaedsl.span import Span
+from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.parser import parse_value
 
 MAX_APPLICATIONS = 100_000
 _OPERATORS: dict[str, dict[str, tuple[Operator, str]]] = {
@@ -84,7 +85,8 @@ class BlockReader:
                     yield from self._items(value.entry, value.label)
                 else:
                     what = describe(value.entry)
-                    self._say(LabelOnGroup(span=value.span, what=what, name=value.label.text))
+                    fix = _labels_inside(value)
+                    self._say(LabelOnGroup(span=value.span, what=what, name=value.label.text, fix=fix))
                     yield from self._items(value.entry)
             case ast.Integer() | ast.Reference():
                 yield self._bare(value, label)
@@ -158,13 +160,57 @@ class BlockReader:
             return value.value
         if value.name not in self.lets:
             self.walk_known = self.walk_known and not walk
-            self._say(UnknownConstant(span=value.span, name=value.name, known=tuple(self.lets)))
+            self._say(unknown_constant(value, self.lets))
         return self.lets.get(value.name)
 
     def _wrong(self, value: ast.Value, hint: str = "") -> None:
         if isinstance(value, ast.Negative):
             hint = "a block entry takes no sign"
-        self._say(WrongType(span=value.span, key=self.key, wanted=str(self.kind), found=describe(value), hint=hint))
+        fix = self._unquoted(value) if isinstance(value, ast.String) else None
+        self._say(
+            WrongType(
+                span=value.span,
+                key=self.key,
+                wanted=str(self.kind),
+                found=describe(value),
+                hint="without quotes" if isinstance(value, ast.String) else hint,
+                fix=fix,
+            )
+        )
+
+    def _unquoted(self, value: ast.String) -> Fix | None:
+        """A block list in quotes without them, where it is one."""
+        bare, problems = parse_value(Source("", value.value))
+        reader = BlockReader(self.key, self.kind, self.lets)
+        if problems or bare is None or isinstance(bare, ast.String) or reader.read(bare) is None or reader.diagnostics:
+            return None
+        return Fix("take the quotes off", (Edit(value.span, value.value),))
 
     def _say(self, diagnostic: Diagnostic) -> None:
         self.diagnostics.append(diagnostic)
+
+
+def unknown_constant(value: ast.Reference, lets: Mapping[str, int]) -> UnknownConstant:
+    """What to say of a `$name` that no `let` gives."""
+    near = nearest(value.name, lets)
+    fix = Fix(f"write `${near}`", (Edit(value.span, f"${near}"),)) if near is not None else None
+    return UnknownConstant(span=value.span, name=value.name, known=tuple(lets), fix=fix)
+
+
+def _labels_inside(value: ast.Labelled) -> Fix | None:
+    """Label each entry of a group, where each is one block."""
+    group, source = value.entry, value.span.source
+    if not isinstance(group, ast.Group) or not all(map(_is_one_block, group.items)):
+        return None
+    label = f"@{value.label.text}"
+    outside = Edit(source.span(group.span.end, value.span.end), "")
+    return Fix(
+        "label the entries inside", (*(inserting(source, item.span.end, label) for item in group.items), outside)
+    )
+
+
+def _is_one_block(item: ast.Value) -> bool:
+    if not isinstance(item, ast.Block):
+        return isinstance(item, ast.Integer)
+    copies = item.operator == "x" and not (isinstance(item.argument, ast.Integer) and item.argument.value == 1)
+    return item.argument is not None and not copies

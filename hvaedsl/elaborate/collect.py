@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hvaedsl.catalog.names import (
@@ -14,7 +14,17 @@ from hvaedsl.catalog.names import (
     UnknownSection,
 )
 from hvaedsl.catalog.syntax import MisplacedStatement, MissingVersion, UnsupportedVersion
-from hvaedsl.diagnostic import Diagnostic, Label, did_you_mean, listing
+from hvaedsl.diagnostic import (
+    Diagnostic,
+    Edit,
+    Fix,
+    Label,
+    did_you_mean,
+    inserting,
+    listing,
+    nearest,
+    taking_out,
+)
 from hvaedsl.elaborate.words import describe
 from hvaedsl.ir.kinds import Optional, Text
 from hvaedsl.ir.spec import SECTIONS, keys
@@ -33,6 +43,7 @@ class Collected:
 
     values: dict[str, ast.Value] = field(default_factory=dict)
     lets: dict[str, int] = field(default_factory=dict)
+    statements: dict[str, Span] = field(default_factory=dict)  # where each value's whole `key = value` stands
     sections: dict[str, Span] = field(default_factory=dict)  # where each section was last written
     broken: set[str] = field(default_factory=set)  # keys that a mistake explains: never called missing
     diagnostics: list[Diagnostic] = field(default_factory=list)
@@ -76,16 +87,16 @@ class _Reader:
                 case ast.Version() if position and not self.late_version:
                     self._misplaced(statement, "hvae", "it is not the first statement", "one `hvae 1` begins the file")
                 case ast.Extends():
-                    if self._once("extends", "statement", statement.span) and position > 1:
+                    if self._once("extends", "statement", statement.span, statement.span) and position > 1:
                         hint = "put it right behind `hvae 1`"
                         self._misplaced(statement, "extends", "other statements come before it", hint)
                 case ast.Let():
-                    if self._once(f"let {statement.name.text}", "constant", statement.name.span):
+                    if self._once(f"let {statement.name.text}", "constant", statement.name.span, statement.span):
                         _let(self.into, statement.name.text, statement.value)
                 case ast.Assignment():
                     self._stray_key(statement)
                 case ast.Section():
-                    self._section(statement)
+                    self._section(statement, _names(document.statements))
 
     def _version(self, document: ast.Document) -> None:
         first = document.statements[0] if document.statements else None
@@ -97,15 +108,26 @@ class _Reader:
             span = first.span if isinstance(first, ast.Extends | ast.Let) else document.source.span(start, start)
             late = next((item for item in document.statements if isinstance(item, ast.Version)), None)
             self.late_version = late is not None
-            self._say(MissingVersion(span=span, secondary=(Label(late.span, "comes too late"),) if late else ()))
+            if late is not None:
+                self._say(MissingVersion(span=span, secondary=(Label(late.span, "comes too late"),)))
+            else:  # there is one version, so that nothing else can be meant
+                edit = inserting(document.source, start, "hvae 1\n")
+                self._say(MissingVersion(span=span, fix=Fix("begin with `hvae 1`", (edit,), safe=True)))
 
-    def _section(self, section: ast.Section) -> None:
+    def _section(self, section: ast.Section, beside: Sequence[str]) -> None:
         name = section.name.text
         if name not in TOP_LEVEL:
             near = did_you_mean(name, TOP_LEVEL)
             hint = near or f"the sections are {listing(TOP_LEVEL, 'and')}"
             self._say(
-                UnknownSection(span=section.name.span, name=name, what="section", reason="no such section", hint=hint)
+                UnknownSection(
+                    span=section.name.span,
+                    name=name,
+                    what="section",
+                    reason="no such section",
+                    hint=hint,
+                    fix=_renaming(section.name, TOP_LEVEL, beside),
+                )
             )
             self.into.broken |= {f"{known}.*" for known in TOP_LEVEL if not near or f"`{known}`" in near}
             return
@@ -115,21 +137,31 @@ class _Reader:
         """Read what stands in a section; of a repeated one too, so that nothing is called missing."""
         self._once(path, "section", section.name.span)
         self.into.sections[path] = section.name.span
+        beside = _names(section.statements)
         for statement in section.statements:
-            self._in_section(path, statement)
+            self._in_section(path, statement, beside)
 
-    def _in_section(self, section: str, statement: ast.Statement) -> None:
+    def _in_section(self, section: str, statement: ast.Statement, beside: Sequence[str]) -> None:
         match statement:
             case ast.Assignment():
                 key = f"{section}.{statement.key.text}"
                 if statement.key.text not in SCHEMA[section]:
                     known = tuple(SCHEMA[section])
-                    kind = UnknownKey(span=statement.key.span, key=statement.key.text, section=section, known=known)
+                    kind = UnknownKey(
+                        span=statement.key.span,
+                        key=statement.key.text,
+                        section=section,
+                        known=known,
+                        fix=_renaming(statement.key, known, beside),
+                    )
                     self._say(kind)
                     near = did_you_mean(statement.key.text, known)
                     self.into.broken |= {f"{section}.{name}" for name in known if f"`{name}`" in near}
-                elif self._once(key, "key", statement.key.span) and (self.own or section != NOT_INHERITED):
+                elif self._once(key, "key", statement.key.span, statement.span) and (
+                    self.own or section != NOT_INHERITED
+                ):
                     self.into.values[key] = statement.value
+                    self.into.statements[key] = statement.span
             case ast.Section() if f"{section}.{statement.name.text}" in SCHEMA:
                 self._body(f"{section}.{statement.name.text}", statement)
             case ast.Section() if {f"{section}.*", f"{section}.{statement.name.text}"} & self.into.broken:
@@ -164,12 +196,16 @@ class _Reader:
         reason = "outside of every section"
         self._say(UnknownSection(span=statement.key.span, name=key, what="top-level key", reason=reason, hint=hint))
 
-    def _once(self, name: str, what: str, span: Span) -> bool:
+    def _once(self, name: str, what: str, span: Span, whole: Span | None = None) -> bool:
+        """Whether a name is written for the first time; `whole` is what is taken out where it is not."""
         first = self.seen.setdefault(name, span)
         if first is span:
             return True
         label = Label(first, "first written here")
-        self._say(DuplicateKey(span=span, name=name.split(".")[-1], what=what, secondary=(label,)))
+        fix = None
+        if whole is not None and "#" not in whole.text:  # a comment inside is not to be lost
+            fix = Fix("keep the first", (taking_out(whole),))
+        self._say(DuplicateKey(span=span, name=name.split(".")[-1], what=what, secondary=(label,), fix=fix))
         return False
 
     def _misplaced(self, statement: ast.Statement, word: str, reason: str, hint: str) -> None:
@@ -177,6 +213,20 @@ class _Reader:
 
     def _say(self, diagnostic: Diagnostic) -> None:
         self.into.diagnostics.append(diagnostic)
+
+
+def _names(statements: Sequence[ast.Statement]) -> list[str]:
+    """The names of the keys and sections among statements."""
+    keys = [item.key.text for item in statements if isinstance(item, ast.Assignment)]
+    return keys + [item.name.text for item in statements if isinstance(item, ast.Section)]
+
+
+def _renaming(name: ast.Name, known: Collection[str], beside: Sequence[str]) -> Fix | None:
+    """Write the nearest known name, where that stands nowhere beside it and nothing else is as near."""
+    near = nearest(name.text, known)
+    if near is None or sum(nearest(other, known) == near for other in beside) > 1:
+        return None
+    return Fix(f"write `{near}`", (Edit(name.span, near),))
 
 
 def _let(into: Collected, name: str, value: ast.Value) -> None:
@@ -207,6 +257,7 @@ def _override_key(into: Collected, key: str, source: Source) -> None:
     value, found = _override_value(key, source)
     into.diagnostics.extend(found)
     into.broken.discard(key)
+    into.statements.pop(key, None)
     if value is None:
         into.broken.add(key)
         into.values.pop(key, None)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hvaedsl.catalog.names import BaseNotFound, BaseOutside, InheritanceCycle
+from hvaedsl.catalog.names import BaseNotFound, InheritanceCycle
 from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.elaborate.bases import find_base, shown
 from hvaedsl.errors import SpecError, UsageError
-from hvaedsl.shipped import shipped
 from hvaedsl.span import Source
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_document
 from hvaedsl.syntax.text import read_source
+
+# The text of a base, by its path and the name that diagnostics call it by.
+Read = Callable[[Path, str], Source]
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Chain:
     complete: bool  # every document could be read to its end
 
 
-def load_chain(source: Source) -> Chain:
+def load_chain(source: Source, read: Read = read_source) -> Chain:
     """Parse a spec and what it extends, base first."""
     documents: list[ast.Document] = []
     diagnostics: list[Diagnostic] = []
@@ -42,19 +45,19 @@ def load_chain(source: Source) -> Chain:
         current = None
         if extends is not None:
             try:
-                current = _base(extends, seen)
+                current = _base(extends, seen, read)
             except SpecError as error:
                 diagnostics.extend(error.diagnostics)
                 complete = False
     return Chain(tuple(documents), tuple(diagnostics), complete)
 
 
-def _base(extends: ast.Extends, seen: list[Path | None]) -> Source:
+def _base(extends: ast.Extends, seen: list[Path | None], read: Read) -> Source:
     """The source that an `extends` names. Raises `SpecError`."""
     target, span = extends.target.value, extends.target.span
     here = span.source.path
     try:
-        path = _find(target, here, extends)
+        path = find_base(target, here, span)
     except OSError as error:  # too long a name, a loop of links
         reason = (error.strerror or "cannot be read").lower()
         raise SpecError([BaseNotFound(span=span, target=target, reason=reason)]) from None
@@ -66,45 +69,9 @@ def _base(extends: ast.Extends, seen: list[Path | None]) -> Source:
         names = [p.name if p else "this spec" for p in seen[seen.index(path) :]]
         raise SpecError([InheritanceCycle(span=span, cycle=" -> ".join([*names, path.name]))])
     try:
-        return read_source(path, _shown(path, span.source))
+        return read(path, shown(path, span.source))
     except UsageError as error:
         raise SpecError([BaseNotFound(span=span, target=target, reason=str(error))]) from None
-
-
-def _find(target: str, here: Path | None, extends: ast.Extends) -> Path:
-    span = extends.target.span
-    tried = []
-    if here is not None:
-        folder = here.resolve().parent
-        path = (folder / target).resolve()
-        root = project_root(folder)
-        if not any(path.is_relative_to(allowed) for allowed in (root, shipped("specs").resolve())):
-            raise SpecError([BaseOutside(span=span, target=target, root=root.name or str(root))])
-        if path.is_file():
-            return path
-        tried.append("no such file beside this one")
-    path = (shipped("specs") / target).resolve()
-    if path.is_relative_to(shipped("specs").resolve()) and path.is_file():
-        return path
-    tried.append("no shipped spec of that name")
-    known = sorted(p.name for p in shipped("specs").glob("*.hvae"))
-    hint = f"shipped are {', '.join(known)}" if known else ""
-    raise SpecError([BaseNotFound(span=span, target=target, reason=" and ".join(tried), hint=hint)])
-
-
-def project_root(folder: Path) -> Path:
-    """The nearest folder from here up that has `.git` or `pyproject.toml`, else the folder itself."""
-    for candidate in (folder, *folder.parents):
-        if (candidate / ".git").exists() or (candidate / "pyproject.toml").exists():
-            return candidate
-    return folder
-
-
-def _shown(path: Path, child: Source) -> str:
-    """The base's path as a user reads it: beside the child's own where that is relative."""
-    if child.path is None or Path(child.name).is_absolute() or child.path.resolve().parent not in path.parents:
-        return str(path)
-    return str(Path(child.name).parent / path.relative_to(child.path.resolve().parent))
 
 
 def override_sources(options: Mapping[str, str], flag: str) -> dict[str, Source]:

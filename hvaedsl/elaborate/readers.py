@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatchmethod
 from typing import NoReturn
 
-from hvaedsl.catalog.names import DuplicateEntry, OutOfRange, UnknownConstant, UnknownSymbol, WrongArguments, WrongType
+from hvaedsl.catalog.names import DuplicateEntry, OutOfRange, UnknownSymbol, WrongArguments, WrongType
 from hvaedsl.catalog.own_parts import NotAReference
-from hvaedsl.diagnostic import Diagnostic, Label
-from hvaedsl.elaborate.block_reader import BlockReader
+from hvaedsl.diagnostic import Diagnostic, Edit, Fix, Label, nearest, taking_items_out
+from hvaedsl.elaborate.block_reader import BlockReader, unknown_constant
 from hvaedsl.elaborate.words import describe
 from hvaedsl.errors import SpecError
 from hvaedsl.ir.blocks import BlockList
@@ -34,8 +34,9 @@ from hvaedsl.ir.kinds import (
 from hvaedsl.ir.own_parts import is_own
 from hvaedsl.ir.pooling import POOLINGS
 from hvaedsl.ir.spec import Likelihood
-from hvaedsl.span import Span
+from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.parser import parse_value
 
 
 @dataclass
@@ -87,7 +88,7 @@ class Reader:
         if not isinstance(value, ast.Symbol):
             self._wrong(kind, value)
         if value.name not in kind.symbols:
-            self._fail(UnknownSymbol(span=value.span, key=self.key, symbol=value.name, known=kind.symbols))
+            self._unknown(value.span, value.name, kind.symbols)
         return value.name
 
     @read.register
@@ -105,7 +106,9 @@ class Reader:
             read = self.read(kind.of, item)
             if read in found:
                 first = Label(found[read], "first written here")
-                self._fail(DuplicateEntry(span=item.span, key=str(read), secondary=(first,)))
+                assert isinstance(value, ast.List)
+                fix = _taking_out(value.items, item, safe=True)  # as often as it is written, it counts once
+                self._fail(DuplicateEntry(span=item.span, key=str(read), secondary=(first,), fix=fix))
             found[read] = item.span
         if not found:
             self._wrong(kind, value)
@@ -117,17 +120,17 @@ class Reader:
         if isinstance(value, ast.Call):
             name = value.function
             if name.text != "wavelet":
-                self._fail(UnknownSymbol(span=name.span, key=self.key, symbol=name.text, known=POOLINGS))
+                self._unknown(name.span, name.text, POOLINGS)
             if len(value.arguments) == 1 and isinstance(wavelet := value.arguments[0], ast.Symbol):
                 written = f"wavelet({wavelet.name})"
             if written not in POOLINGS:
-                self._arguments(value.span, "wavelet", "takes `haar` or `db2`", "not known here")
+                self._wavelet(value.span, "takes `haar` or `db2`", "not known here")
         elif not written:
             self._wrong(kind, value)
         elif written == "wavelet":
-            self._arguments(value.span, "wavelet", "takes the name of a wavelet", "no argument")
+            self._wavelet(value.span, "takes the name of a wavelet", "no argument")
         elif written not in POOLINGS:
-            self._fail(UnknownSymbol(span=value.span, key=self.key, symbol=written, known=POOLINGS))
+            self._unknown(value.span, written, POOLINGS)
         return written
 
     @read.register
@@ -158,7 +161,8 @@ class Reader:
             resolution = entry.key.value
             if resolution in found:
                 first = Label(self.entry_spans[resolution], "first written here")
-                self._fail(DuplicateEntry(span=entry.key.span, key=str(resolution), secondary=(first,)))
+                fix = _taking_out(value.entries, entry)
+                self._fail(DuplicateEntry(span=entry.key.span, key=str(resolution), secondary=(first,), fix=fix))
             self.entry_spans[resolution] = entry.span
             found[resolution] = self.read(kind.of, entry.value)
         return found
@@ -187,13 +191,13 @@ class Reader:
             return Likelihood(name="own", reference=reference)
         names = ("bernoulli", "mixture_of_logistics")
         if isinstance(value, ast.Symbol) and value.name != "mixture_of_logistics":
-            self._fail(UnknownSymbol(span=value.span, key=self.key, symbol=value.name, known=names))
+            self._unknown(value.span, value.name, names)
         if isinstance(value, ast.Symbol):
             self._arguments(value.span, value.name, "takes the number of its components", "no argument")
         if not isinstance(value, ast.Call):
             self._wrong(kind, value)
         if value.function.text not in names:
-            self._fail(UnknownSymbol(span=value.function.span, key=self.key, symbol=value.function.text, known=names))
+            self._unknown(value.function.span, value.function.text, names)
         return self._mixture(value)
 
     def _own(self, kind: Kind, value: ast.String, symbols: tuple[str, ...]) -> str:
@@ -234,7 +238,7 @@ class Reader:
                 return -inner.value
             case ast.Reference():
                 if value.name not in self.lets:
-                    self._fail(UnknownConstant(span=value.span, name=value.name, known=tuple(self.lets)))
+                    self._fail(unknown_constant(value, self.lets))
                 return self.lets[value.name]
             case _:
                 return self._wrong(kind, value)
@@ -248,7 +252,29 @@ class Reader:
             hint = f"without quotes: {value.value}" if 0 < len(value.value) < 60 else ""
         elif isinstance(value, ast.Symbol) and isinstance(kind, Text):
             hint = f'with quotes: "{value.name}"'
-        self._fail(WrongType(span=value.span, key=self.key, wanted=str(kind), found=describe(value), hint=hint))
+        fix = self._requoted(kind, value) if hint else None
+        self._fail(
+            WrongType(span=value.span, key=self.key, wanted=str(kind), found=describe(value), hint=hint, fix=fix)
+        )
+
+    def _requoted(self, kind: Kind, value: ast.Value) -> Fix | None:
+        """The value with quotes in place of without, or the other way round, where it can be read so."""
+        if isinstance(value, ast.Symbol):
+            return Fix(f'write `"{value.name}"`', (Edit(value.span, f'"{value.name}"'),))
+        assert isinstance(value, ast.String)
+        bare, problems = parse_value(Source("", value.value))
+        found: list[Diagnostic] = []
+        try:
+            Reader(self.key, self.lets, found, {}, set()).read(kind, bare or value)
+        except SpecError:
+            return None
+        return Fix(f"write `{value.value}`", (Edit(value.span, value.value),)) if not (problems or found) else None
+
+    def _unknown(self, span: Span, symbol: str, known: Sequence[str]) -> NoReturn:
+        near = nearest(symbol, known)
+        whole = near is not None and near.isidentifier() and near != "mixture_of_logistics"  # which takes a number
+        fix = Fix(f"write `{near}`", (Edit(span, near),)) if near is not None and whole else None
+        self._fail(UnknownSymbol(span=span, key=self.key, symbol=symbol, known=known, fix=fix))
 
     def _out_of_range(self, kind: Kind, value: ast.Value, shown: str) -> NoReturn:
         self._fail(OutOfRange(span=value.span, key=self.key, wanted=str(kind), value=shown))
@@ -256,5 +282,18 @@ class Reader:
     def _arguments(self, span: Span, function: str, problem: str, reason: str) -> NoReturn:
         self._fail(WrongArguments(span=span, function=function, problem=problem, reason=reason))
 
+    def _wavelet(self, span: Span, problem: str, reason: str) -> NoReturn:
+        written = "wavelet(haar) or wavelet(db2)"
+        self._fail(WrongArguments(span=span, function="wavelet", problem=problem, reason=reason, written=written))
+
     def _fail(self, diagnostic: Diagnostic) -> NoReturn:
         raise SpecError([diagnostic])
+
+
+def _taking_out(
+    items: Sequence[ast.Value | ast.Entry], item: ast.Value | ast.Entry, *, safe: bool = False
+) -> Fix | None:
+    """Keep the first of two items that are the same."""
+    at = next(index for index, other in enumerate(items) if other is item)
+    edits = taking_items_out([other.span for other in items], {at})
+    return Fix("keep the first", edits, safe=safe) if edits else None

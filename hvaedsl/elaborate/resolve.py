@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hvaedsl.catalog.names import DataShape, LikelihoodMismatch, MissingKey
-from hvaedsl.diagnostic import Diagnostic, listing
+from hvaedsl.diagnostic import Diagnostic, Fix, listing, taking_out
 from hvaedsl.elaborate.collect import SCHEMA, Collected
 from hvaedsl.elaborate.readers import Reader
 from hvaedsl.errors import SpecError
@@ -49,7 +49,7 @@ def resolve(name: str, source: Source, collected: Collected, *, complete: bool) 
     resolver = _Resolver(source, collected, complete)
     values = {section: resolver.values(section) for section in SECTIONS}
     resolver.data_defaults(values["data"], values["model"])
-    spec = Spec(name=name, **_construct(values))
+    spec = Spec.model_construct(name=name, **_construct(values))
     resolver.likelihood(spec)
     found = tuple(resolver.diagnostics)
     return Resolved(spec, resolver.origins, frozenset(resolver.poisoned), found)
@@ -118,7 +118,8 @@ class _Resolver:
             known = {key: getattr(dataset, key) for key in known}
             for key in ("channels", "resolution", "levels"):
                 if values.get(key, known[key]) != known[key]:
-                    self._shape(key, f"`{name}` has {key} {known[key]}", "not what the data set has", "take it out")
+                    problem, reason = f"`{name}` has {key} {known[key]}", "not what the data set has"
+                    self._shape(key, problem, reason, "take it out", self._without(f"data.{key}"))
                     values[key] = known[key]
         elif name in OWN or is_own(str(name)):
             self._own_shape(str(name), [key for key in ("channels", "resolution") if key not in values])
@@ -142,9 +143,16 @@ class _Resolver:
         """Whether a mistake that has been reported explains that a key is missing."""
         return not self.collected.broken.isdisjoint(("", f"{section}.*", f"{section}.{name}"))
 
-    def _shape(self, key: str, problem: str, reason: str, hint: str) -> None:
+    def _shape(self, key: str, problem: str, reason: str, hint: str, fix: Fix | None = None) -> None:
         span = self.origins[f"data.{key}"]
-        self.diagnostics.append(DataShape(span=span, problem=problem, reason=reason, hint=hint))
+        self.diagnostics.append(DataShape(span=span, problem=problem, reason=reason, hint=hint, fix=fix))
+
+    def _without(self, key: str) -> Fix | None:
+        """Take a key out; None where it stands on the command line, or has a comment inside."""
+        statement = self.collected.statements.get(key)
+        if statement is None or "#" in statement.text:
+            return None
+        return Fix("take the key out", (taking_out(statement),))
 
     def likelihood(self, spec: Spec) -> None:
         """What the likelihood asks of the images."""
@@ -167,7 +175,8 @@ class _Resolver:
             self._mismatch(span, problem, f"{data.levels} levels", "take `bits` out")
 
     def _mismatch(self, span: Span, problem: str, reason: str, hint: str) -> None:
-        self.diagnostics.append(LikelihoodMismatch(span=span, problem=problem, reason=reason, hint=hint))
+        fix = self._without("data.binarize") if span == self.origins.get("data.binarize") else None
+        self.diagnostics.append(LikelihoodMismatch(span=span, problem=problem, reason=reason, hint=hint, fix=fix))
 
 
 def _missing(source: Source, sections: Mapping[str, Span], section: str, name: str, key: Key) -> Diagnostic:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import difflib
 import os
-import stat
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.errors import CompilerBug, SpecError, UsageError
 from hvaedsl.fmt.formatter import format_source
+from hvaedsl.rewriting import diff_of, write_over
 from hvaedsl.syntax.text import MAX_FILE_BYTES, decode, read_bytes, refuse_large
-
-_NO_NEWLINE = "\\ No newline at end of file\n"
 
 
 @dataclass(frozen=True)
@@ -74,46 +69,9 @@ def summary(found: Sequence[Formatted], changing: str) -> str:
 
 def unified_diff(formatted: Formatted) -> str:
     """What would change; empty where nothing would."""
-    before, after = (_lines(data) for data in (formatted.before, formatted.after))
-    found = difflib.unified_diff(before, after, formatted.name, f"{formatted.name} (formatted)")
-    return "".join(line if line.endswith("\n") else f"{line}\n{_NO_NEWLINE}" for line in found)
-
-
-def _lines(data: bytes) -> list[str]:
-    *lines, last = data.decode().split("\n")
-    return [f"{line}\n" for line in lines] + ([last] if last else [])
+    return diff_of(formatted.name, formatted.before, formatted.after, "formatted")
 
 
 def rewrite(formatted: Formatted) -> None:
-    """Write a file's formatted text in its place: whole or not at all, with its permissions, through symbolic links.
-
-    Raises `UsageError` where it cannot be written, or has been written by somebody else since it was read.
-    """
-    target = Path(os.path.realpath(formatted.name))
-    try:
-        if not os.access(target, os.W_OK):
-            raise UsageError(f"{formatted.name}: it may not be written")
-        with _beside(target) as temporary:
-            temporary.write_bytes(formatted.after)
-            if target.read_bytes() != formatted.before:
-                raise UsageError(f"{formatted.name}: somebody else has written it meanwhile; it is left as it is")
-            temporary.replace(target)
-    except OSError as error:
-        raise UsageError(f"{formatted.name}: it cannot be written: {(error.strerror or str(error)).lower()}") from None
-
-
-@contextlib.contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    """An empty file in the folder of `target`, with its permissions; it is gone afterwards, whatever happens."""
-    found = target.stat()
-    handle, name = tempfile.mkstemp(prefix=".", suffix=".partial", dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        if hasattr(os, "chown"):
-            with contextlib.suppress(PermissionError):  # only root may give a file to its owner
-                os.chown(temporary, found.st_uid, found.st_gid)
-        temporary.chmod(stat.S_IMODE(found.st_mode))
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write a file's formatted text in its place. Raises `UsageError` as `write_over` does."""
+    write_over(formatted.name, formatted.before, formatted.after)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Literal
-
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 
 from hvaedsl.span import Span
 
 Operator = Literal["x", "r", "d", "m"]
-_CONFIG = ConfigDict(arbitrary_types_allowed=True)
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One entry: `RxN`, `RrN`, `RdK`, `RmS`; a bare `R` is `Rx1`."""
 
@@ -36,7 +32,7 @@ class Entry:
         return f"{self.resolution}{self.operator}{self.argument}{f'@{self.label}' if self.label else ''}"
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True)
 class Repeat:
     """`count` copies of some entries, each copy with its own weights (labels aside)."""
 
@@ -58,7 +54,7 @@ class Repeat:
         )
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True)
 class BlockList:
     """The block list of an encoder or a decoder."""
 
@@ -73,6 +69,14 @@ class BlockList:
         """The entries in order, those of a repetition as often as it says."""
         return _expand(self.items)
 
+    def sequences(self) -> Iterator[tuple[Entry | Repeat, ...]]:
+        """What stands side by side: the list itself, and what each repetition repeats."""
+        return _sequences(self.items)
+
+    def written(self) -> Iterator[Entry]:
+        """The entries in order, each as often as it is written."""
+        return _written(self.items)
+
     def __str__(self) -> str:
         """The list as it is written."""
         return ", ".join(map(str, self.items))
@@ -85,3 +89,18 @@ def _expand(items: tuple[Entry | Repeat, ...]) -> Iterator[Entry]:
         else:
             for _ in range(item.count):
                 yield from _expand(item.body)
+
+
+def _sequences(items: tuple[Entry | Repeat, ...]) -> Iterator[tuple[Entry | Repeat, ...]]:
+    yield items
+    for item in items:
+        if isinstance(item, Repeat):
+            yield from _sequences(item.body)
+
+
+def _written(items: tuple[Entry | Repeat, ...]) -> Iterator[Entry]:
+    for item in items:
+        if isinstance(item, Entry):
+            yield item
+        else:
+            yield from _written(item.body)

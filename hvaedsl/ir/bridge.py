@@ -4,15 +4,15 @@ An encoder of residual blocks and poolings walks down from the image resolution;
 mix-ins walks up. Each operation says where it stands (resolution, channels), whose weights it applies (group,
 application), and a top-down block also which encoder activation it reads and which stochastic layer it is.
 Falck, Williams et al. 2022, section 3, reads the walk as a discretised diffusion over a multi-resolution bridge.
+
+The compiler, whose own types are checked, writes these records; pydantic validates them where a text is read
+(`hvaedsl.ir.bridge_text`).
 """
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
-
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 
 from hvaedsl.ir.cells import CellReference
 from hvaedsl.ir.fourier import Exponents
@@ -20,13 +20,12 @@ from hvaedsl.ir.own_parts import Measured
 from hvaedsl.ir.pooling import Embedding, Pooling
 from hvaedsl.span import Span
 
-_CONFIG = ConfigDict(arbitrary_types_allowed=True)
 Stack = Literal["encoder", "decoder"]
 # Which norm a state is divided by: over each image or over the batch; the l2 norm or the root of the mean square.
 Normalization = Literal["sample_l2", "sample_rms", "batch_l2", "batch_rms"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stem:
     """The convolution from the image, and its Fourier features where it has some, to the first encoder state."""
 
@@ -39,7 +38,7 @@ class Stem:
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderBlock:
     """One application of a residual block in the encoder; `features` are those of its first convolution's input."""
 
@@ -55,7 +54,7 @@ class EncoderBlock:
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
     """Pooling from `resolution` to `to`; channels are zero-padded from `in_channels` to `channels`."""
 
@@ -75,7 +74,7 @@ class Pool:
         return self.factor >= 2 and self.resolution % self.factor == 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """How the top-down state of a resolution begins: as a learned bias, or as zeros."""
 
@@ -86,7 +85,7 @@ class State:
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MixIn:
     """The state of `source` is upsampled, cut to `channels`, and added to the state of `resolution`."""
 
@@ -104,7 +103,7 @@ class MixIn:
         return self.source < self.resolution and self.resolution % self.source == 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TopDownBlock:
     """One application of a top-down block: posterior, prior, latent and step of the state. It draws one latent."""
 
@@ -127,7 +126,7 @@ class TopDownBlock:
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """Gain and bias on the final state, and the convolution to the likelihood's parameters."""
 

@@ -22,8 +22,9 @@ class Measured:
     flops: int
     saved_bytes: int  # that autograd keeps in float32
     outgoing: tuple[str, ...] = ()  # a cell's parameters that only the outgoing state trains
+    frozen: tuple[str, ...] = ()  # parameters that the part itself does not train
 
     @property
     def parameter_count(self) -> int:
         """Trainable numbers."""
-        return sum(math.prod(shape) for _, shape in self.parameters)
+        return sum(math.prod(shape) for name, shape in self.parameters if name not in self.frozen)

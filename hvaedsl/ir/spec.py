@@ -2,11 +2,15 @@
 
 Each field carries a `Key` (what it takes, what it means, whether it must be written). A key is in this table only if
 something reads it; `tests/test_schema.py` holds that.
+
+Validators are built when one is first used (`defer_build`): the compiler reads written values itself, one reader for
+each kind of key, and puts the sections together without validating them again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -53,10 +57,9 @@ _NORMALIZATIONS: Mapping[tuple[NormalizeOver, Norm], Normalization] = {
 }
 
 
-class Likelihood(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likelihood:
     """The likelihood of a pixel: `bernoulli`, a discretised mixture of `mixtures` logistics, or one's own."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Literal["bernoulli", "mixture_of_logistics", "own"]
     mixtures: int = 0
@@ -83,7 +86,7 @@ class Likelihood(BaseModel):
 class Section(BaseModel):
     """The base of the sections."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
 
 class DataSpec(Section):
@@ -167,8 +170,8 @@ class ModelSpec(Section):
         Skips, Key(Choice(("all", "none")), "whether decoder blocks above the bottleneck read the encoder")
     ] = "all"
     pooling: Annotated[Pooling, Key(PoolingCall(), "how the encoder lowers the resolution")] = "average"
-    fourier: FourierSpec = FourierSpec()
-    normalize_state: NormalizeSpec = NormalizeSpec()
+    fourier: FourierSpec = FourierSpec.model_construct()
+    normalize_state: NormalizeSpec = NormalizeSpec.model_construct()
 
     def width_at(self, resolution: int) -> int:
         """Channels of the residual state at a resolution."""
@@ -214,10 +217,13 @@ class TrainSpec(Section):
     recompute_every: Annotated[
         int | None, Key(Optional(Whole(1)), "activations are kept every so many blocks, and recomputed in between")
     ] = None
+    gpu_memory: Annotated[
+        float | None, Key(Optional(Number(above=0)), "GiB of the GPU that is trained on; lint says what does not fit")
+    ] = None
     seed: Annotated[int, Key(Whole(0), "seed of weights, order, noise and binarisation")] = 0
     eval_every: Annotated[int, Key(Whole(1), "steps between two evaluations")] = 1000
     save_every: Annotated[int, Key(Whole(1), "steps between two checkpoints")] = 1000
-    kl: KLSpec = KLSpec()
+    kl: KLSpec = KLSpec.model_construct()
 
 
 class TrainingSpec(TrainSpec):
@@ -253,7 +259,7 @@ class PaperSpec(Section):
 class Spec(BaseModel):
     """A whole spec, resolved."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str
     data: DataSpec

@@ -51,16 +51,17 @@ def without_gradient(bridge: Bridge, found: Unreached) -> tuple[str, ...]:
     prefixes += [f"encoder.blocks.{attribute(group)}." for group in found.encoder_groups]
     blocks = {op.group: op for op in bridge.operations if isinstance(op, TopDownBlock)}
     for group in found.decoder_groups:
-        prefixes += [f"decoder.blocks.{attribute(group)}.{part}" for part in _outgoing(blocks[group])]
-    return tuple(name for name in parameter_shapes(bridge) if name.startswith(tuple(prefixes))) if prefixes else ()
+        prefixes += [f"decoder.blocks.{attribute(group)}.{part}." for part in _outgoing(blocks[group])]
+    # With a point behind it, so that `gate` is not taken for the beginning of `gates`.
+    return tuple(name for name in parameter_shapes(bridge) if f"{name}.".startswith(tuple(prefixes)))
 
 
 def _outgoing(block: TopDownBlock) -> tuple[str, ...]:
-    """What only the outgoing state trains: prefixes of parameter names within a cell."""
+    """What only the outgoing state trains: modules within a cell, or the single parameters of one's own."""
     parts = parts_of(block.cell)
     if parts is None:
         return block.measured.outgoing if block.measured is not None else ()
-    return tuple(f"{part}." for part in parts.outgoing)
+    return parts.outgoing
 
 
 def published_prefixes(bridge: Bridge) -> Iterator[tuple[str, tuple[str, ...]]]:

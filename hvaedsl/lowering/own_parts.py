@@ -91,14 +91,20 @@ def _measure_likelihood(kind: type[nn.Module], op: Head, levels: int) -> Measure
 
 
 def _measured(part: nn.Module, counter: FlopCounterMode, saved: _Saved, outgoing: tuple[str, ...]) -> Measured:
-    shapes = tuple((name, tuple(value.shape)) for name, value in part.named_parameters())
-    return Measured(shapes, flops=counter.get_total_flops() // 2, saved_bytes=saved.bytes // 2, outgoing=outgoing)
+    named = dict(part.named_parameters())
+    return Measured(
+        tuple((name, tuple(value.shape)) for name, value in named.items()),
+        flops=counter.get_total_flops() // 2,
+        saved_bytes=saved.bytes // 2,
+        outgoing=outgoing,
+        frozen=tuple(name for name, value in named.items() if not value.requires_grad),
+    )
 
 
 def _without_gradient(cell: nn.Module, kl_nats: Tensor) -> tuple[str, ...]:
     """The parameters that the rate does not train."""
-    named = dict(cell.named_parameters())
-    if not kl_nats.requires_grad:
+    named = {name: value for name, value in cell.named_parameters() if value.requires_grad}
+    if not named or not kl_nats.requires_grad:
         return tuple(named)
     gradients = torch.autograd.grad(kl_nats.sum(), list(named.values()), allow_unused=True)
     return tuple(name for name, gradient in zip(named, gradients, strict=True) if gradient is None)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
-from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Operation, Stack, State, TopDownBlock, stack_of
-from hvaedsl.ir.memory import InitialState, saved_bytes_per_image
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, Operation, Stack, TopDownBlock, stack_of
+from hvaedsl.ir.memory import Precision, saved_bytes_in_order
 from hvaedsl.ir.own_parts import is_own
 from hvaedsl.ir.shapes import flops, parameters
-
-Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,8 @@ class Cost:
         """Bytes that autograd keeps for the backward pass of a training step on `batch` images.
 
         Counted from the tensors that the layers save, in eager mode; `bfloat16` is automatic mixed precision. It holds
-        neither weights, gradients and optimiser state nor the convolutions' workspace.
+        neither weights, gradients and optimiser state nor the convolutions' workspace. With activation checkpointing
+        less is kept: `hvaedsl.passes.checkpointing`.
         """
         per_image = (
             row.float32_bytes_per_image if precision == "float32" else row.bfloat16_bytes_per_image for row in self.rows
@@ -102,22 +100,9 @@ def _row(stack: Stack, resolution: int, ops: list[Operation], counted: set[tuple
         parameters=sum(map(parameters, owners)),
         latents=sum(op.latent * resolution**2 for op in blocks if isinstance(op, TopDownBlock)),
         flops_per_image=sum(map(flops, ops)),
-        float32_bytes_per_image=_saved_bytes(ops, 4),
-        bfloat16_bytes_per_image=_saved_bytes(ops, 2),
+        float32_bytes_per_image=sum(saved_bytes_in_order(ops, 4)),
+        bfloat16_bytes_per_image=sum(saved_bytes_in_order(ops, 2)),
     )
-
-
-def _saved_bytes(ops: list[Operation], precision_bytes: int) -> int:
-    """What autograd keeps of the operations of one resolution in one stack, for one image."""
-    total = 0
-    initial: InitialState | None = None
-    for op in ops:
-        if isinstance(op, State):
-            initial = "learned" if op.learned else "zeros"
-        total += saved_bytes_per_image(op, precision_bytes, initial=initial)
-        if isinstance(op, MixIn | TopDownBlock):
-            initial = None
-    return total
 
 
 def _owners(stack: Stack, ops: list[Operation], counted: set[tuple[Stack, str]]) -> Iterator[Operation]:

@@ -9,53 +9,24 @@ from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.ir.spec import Spec
 from hvaedsl.passes.base import Rule, Transform, Unit
+from hvaedsl.passes.checkpointing import checkpointing
 from hvaedsl.passes.connection import Connect
 from hvaedsl.passes.cost import cost
 from hvaedsl.passes.gradient import unreached
 from hvaedsl.passes.mixing import abandoned_states
-from hvaedsl.passes.rules import (
-    decoder_walk,
-    encoder_walk,
-    fourier_places,
-    latent_is_state,
-    missing_mix_in,
-    normalized_state,
-    sampled_layers,
-    shared_shapes,
-    size,
-    skipless_reads,
-    slow_average,
-    synchronous_counts,
-    unused_resolutions,
-    wavelet_factors,
-    widths,
-    without_gradient,
-)
+from hvaedsl.passes.rules import rules
 from hvaedsl.passes.sharing import weight_groups
 from hvaedsl.passes.verify import verify
 
-ANALYSES: tuple[Callable[[Bridge], object], ...] = (cost, weight_groups, unreached, abandoned_states)
-ERROR_RULES: tuple[Rule, ...] = (
-    *encoder_walk.RULES,
-    *decoder_walk.RULES,
-    *widths.RULES,
-    *shared_shapes.RULES,
-    *size.RULES,
-    *synchronous_counts.RULES,
-    *sampled_layers.RULES,
-    *latent_is_state.RULES,
-    *wavelet_factors.RULES,
-    *fourier_places.RULES,
-    *skipless_reads.RULES,
+ANALYSES: tuple[Callable[[Bridge], object], ...] = (
+    cost,
+    checkpointing,
+    weight_groups,
+    unreached,
+    abandoned_states,
 )
-ADVICE_RULES: tuple[Rule, ...] = (
-    *without_gradient.RULES,
-    *unused_resolutions.RULES,
-    *missing_mix_in.RULES,
-    *normalized_state.RULES,
-    *fourier_places.ADVICE,
-    *slow_average.RULES,
-)
+ERROR_RULES: tuple[Rule, ...] = rules("ERRORS")
+ADVICE_RULES: tuple[Rule, ...] = rules("ADVICE")
 
 
 @dataclass(frozen=True)
@@ -99,9 +70,9 @@ def analyse(bridge: Bridge) -> Mapping[Callable[..., object], object]:
     return {analysis: analysis(bridge) for analysis in ANALYSES}
 
 
-def _run(rules: tuple[Rule, ...], unit: Unit, poisoned: frozenset[str]) -> tuple[Diagnostic, ...]:
+def _run(asked: tuple[Rule, ...], unit: Unit, poisoned: frozenset[str]) -> tuple[Diagnostic, ...]:
     found: dict[tuple[str, object, str], Diagnostic] = {}
-    for rule in rules:
+    for rule in asked:
         if poisoned.isdisjoint(rule.needs):
             for diagnostic in rule.check(unit):
                 found.setdefault((diagnostic.code, diagnostic.span, diagnostic.message), diagnostic)

@@ -8,16 +8,21 @@ from rich import box
 from rich.table import Table
 
 from hvaedsl.ir.spec import Spec
+from hvaedsl.passes.checkpointing import Checkpointing
 from hvaedsl.passes.cost import Cost, Row
 
 
-def cost_table(spec: Spec, cost: Cost, batch: int) -> Table:
-    """Blocks, weight groups, parameters, latents, FLOPs and activation memory; the latter for a batch."""
+def cost_table(spec: Spec, cost: Cost, checkpointing: Checkpointing, batch: int) -> Table:
+    """Blocks, weight groups, parameters, latents, FLOPs and activation memory; the latter for a batch.
+
+    With `train.recompute_every` a last row has the activation memory that is then needed.
+    """
+    every = spec.train.recompute_every
     table = Table(
         title=f"{spec.name}: {spec.data.dataset}, {spec.data.resolution}x{spec.data.resolution}x{spec.data.channels}",
         title_justify="left",
         title_style="bold",
-        caption=f"FLOPs of one forward pass and image; activations kept for the backward pass, batch {batch}",
+        caption=_caption(checkpointing, batch, every),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -35,6 +40,9 @@ def cost_table(spec: Spec, cost: Cost, batch: int) -> Table:
         table.add_row(row.stack, str(row.resolution), *_cells(row, batch))
     table.add_section()
     table.add_row("total", "", *_total(cost, batch), style="bold")
+    if every is not None:
+        needed = (checkpointing.peak_bytes(every, batch), checkpointing.peak_bytes(every, batch, "bfloat16"))
+        table.add_row("recomputed", *[""] * 6, *map(size, needed), style="bold")
     return table
 
 
@@ -56,19 +64,35 @@ def headline(spec: Spec, cost: Cost) -> str:
     return f"{line}\npublished{where}{': ' * bool(said)}{said}" if said or where else line
 
 
-def cost_json(cost: Cost, batch: int) -> dict[str, Any]:
-    """The cost as plain data."""
+def cost_json(spec: Spec, cost: Cost, checkpointing: Checkpointing, batch: int) -> dict[str, Any]:
+    """The cost as plain data. The activations are those of a training step, with `recompute_every` where it is set."""
+    every = spec.train.recompute_every
+    needed: tuple[int, int] = (cost.activation_bytes(batch), cost.activation_bytes(batch, "bfloat16"))
+    if every is not None:
+        needed = (checkpointing.peak_bytes(every, batch), checkpointing.peak_bytes(every, batch, "bfloat16"))
     return {
         "parameters": cost.parameters,
         "stochastic_depth": cost.stochastic_depth,
         "latents": cost.latents,
         "flops_per_image": cost.flops_per_image,
         "batch": batch,
-        "activation_bytes_float32": cost.activation_bytes(batch),
-        "activation_bytes_bfloat16": cost.activation_bytes(batch, "bfloat16"),
+        "recompute_every": every,
+        "activation_bytes_float32": needed[0],
+        "activation_bytes_bfloat16": needed[1],
         "uncounted": list(cost.uncounted),
         "rows": [{name: getattr(row, name) for name in Row.__dataclass_fields__} for row in cost.rows],
     }
+
+
+def _caption(checkpointing: Checkpointing, batch: int, every: int | None) -> str:
+    first = f"FLOPs of one forward pass and image; activations kept for the backward pass, batch {batch}"
+    if every is None:
+        return first
+    kept = size(checkpointing.kept_bytes(every, batch))
+    return (
+        f"{first}\nrecomputed: the state is kept every {every:,} blocks ({kept} in float32), and what lies between is "
+        "computed again"
+    )
 
 
 def _cells(row: Row, batch: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from hvaedsl.diagnostic import Diagnostic, Severity
+from hvaedsl.report.printable import printable
 from hvaedsl.span import Source, Span
 
 MAX_SHOWN = 200
@@ -49,7 +51,7 @@ def _lines(diagnostic: Diagnostic) -> Iterator[Text]:
     colour = "red" if diagnostic.severity is Severity.ERROR else "yellow"
     title = Text()
     title.append(f"{diagnostic.severity.value}[{diagnostic.code}]", f"bold {colour}")
-    title.append(f": {_printable(diagnostic.message)}", "bold")
+    title.append(f": {printable(diagnostic.message)}", "bold")
     yield title
     marks = [_Mark(diagnostic.span, diagnostic.label_text, True)]
     marks += [_Mark(label.span, label.text, False) for label in diagnostic.secondary]
@@ -59,8 +61,14 @@ def _lines(diagnostic: Diagnostic) -> Iterator[Text]:
         yield _trailer(gutter, "note", note)
     if diagnostic.help_text:
         yield _trailer(gutter, "help", diagnostic.help_text)
-    if diagnostic.fix is not None and diagnostic.fix.title not in diagnostic.help_text:
+    if diagnostic.fix is not None and not _is_said(diagnostic.fix.title, diagnostic.help_text):
         yield _trailer(gutter, "fix", diagnostic.fix.title)
+
+
+def _is_said(title: str, help_text: str) -> bool:
+    """Whether the help says already what a fix writes."""
+    written = re.findall("`[^`]+`", title)
+    return title in help_text or (bool(written) and all(word in help_text for word in written))
 
 
 def _places(marks: list[_Mark], gutter: int, colour: str) -> Iterator[Text]:
@@ -71,7 +79,7 @@ def _places(marks: list[_Mark], gutter: int, colour: str) -> Iterator[Text]:
         found = list(group)
         shown = next((mark for mark in found if mark.primary), found[0])
         arrow = "-->" if source is primary else ":::"
-        yield Text.assemble((f"{' ' * gutter}{arrow} ", "bold blue"), _printable(str(shown.span)))
+        yield Text.assemble((f"{' ' * gutter}{arrow} ", "bold blue"), printable(str(shown.span)))
         if source.text:
             yield from _excerpt(source, found, gutter, colour)
 
@@ -87,7 +95,7 @@ def _excerpt(source: Source, marks: Iterable[_Mark], gutter: int, colour: str) -
         line = source.line(number)
         start = _window_start(found[0], line)
         cut = line[start : start + _WINDOW]
-        shown = ("…" if start else "") + _printable(cut) + ("…" if start + _WINDOW < len(line) else "")
+        shown = ("…" if start else "") + printable(cut) + ("…" if start + _WINDOW < len(line) else "")
         yield Text.assemble((f"{number:>{gutter}} | ", "bold blue"), shown)
         for mark in found:
             yield _underline(mark, line, start, gutter, colour)
@@ -115,20 +123,15 @@ def _underline(mark: _Mark, line: str, start: int, gutter: int, colour: str) -> 
     first = mark.span.column - 1
     end = mark.span.end_column - 1 if mark.span.end_line == mark.span.line else len(line)
     end = max(first, min(end, start + _WINDOW))
-    before = cell_len(_printable(line[start:first])) + (1 if start else 0)
-    width = max(1, cell_len(_printable(line[first:end])))
+    before = cell_len(printable(line[start:first])) + (1 if start else 0)
+    width = max(1, cell_len(printable(line[first:end])))
     style = f"bold {colour}" if mark.primary else "bold blue"
     text = Text.assemble((f"{' ' * gutter} | ", "bold blue"), " " * before)
     text.append(("^" if mark.primary else "-") * width, style)
     if mark.text:
-        text.append(f" {_printable(mark.text)}", style)
+        text.append(f" {printable(mark.text)}", style)
     return text
 
 
 def _trailer(gutter: int, word: str, text: str) -> Text:
-    return Text.assemble((f"{' ' * gutter} = ", "bold blue"), (f"{word}: ", "bold"), _printable(text))
-
-
-def _printable(text: str) -> str:
-    """The text with what a terminal would act on, or not show, replaced one for one."""
-    return "".join(c if c.isprintable() else " " if c in "\t\r\n" else "�" for c in text)
+    return Text.assemble((f"{' ' * gutter} = ", "bold blue"), (f"{word}: ", "bold"), printable(text))

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import Self, dataclass_transform
 
+from hvaedsl.record import complete
 from hvaedsl.span import Source, Span
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+class Node:
+    """The base of the nodes: a frozen dataclass, made one with the first node of its kind."""
+
+    def __new__(cls, *_: object, **__: object) -> Self:
+        """A node whose fields are still to be set."""
+        complete(cls)
+        return super().__new__(cls)
+
+
+class Name(Node):
     """A key, a symbol's or a label's name, a function's name."""
 
     text: str
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Integer:
+class Integer(Node):
     """A whole number, suffix applied: `384`, `1_000`, `250k`."""
 
     value: int
@@ -24,40 +34,35 @@ class Integer:
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Float:
+class Float(Node):
     """A number with a point or an exponent."""
 
     value: float
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class String:
+class String(Node):
     """A string, escapes resolved."""
 
     value: str
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(Node):
     """A bare word: `cifar10`, `true`, `none`."""
 
     name: str
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Node):
     """`$name`, a whole number that a `let` gives."""
 
     name: str
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Node):
     """A block token, read loosely: digits, letters, and what follows them (`argument` None where nothing does)."""
 
     resolution: int
@@ -68,8 +73,7 @@ class Block:
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Repeated:
+class Repeated(Node):
     """`k*A` and `k*(A, B)`."""
 
     count: Integer | Reference
@@ -77,8 +81,7 @@ class Repeated:
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Labelled:
+class Labelled(Node):
     """`A@name`."""
 
     entry: Value
@@ -86,24 +89,21 @@ class Labelled:
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Node):
     """`(A, B)`."""
 
     items: tuple[Value, ...]
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Negative:
+class Negative(Node):
     """`-A`."""
 
     value: Value
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class NamedArgument:
+class NamedArgument(Node):
     """`name = A` inside a call."""
 
     name: Name
@@ -111,8 +111,7 @@ class NamedArgument:
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Node):
     """`name(A, name = B)`."""
 
     function: Name
@@ -120,16 +119,14 @@ class Call:
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class List:
+class List(Node):
     """Several values: with commas between them, or in brackets."""
 
     items: tuple[Value, ...]
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Node):
     """`k: v` of a map."""
 
     key: Integer | Name
@@ -137,16 +134,14 @@ class Entry:
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Map:
+class Map(Node):
     """`{ k: v, ... }`."""
 
     entries: tuple[Entry, ...]
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Invalid:
+class Invalid(Node):
     """A token that is no value; its diagnostic has been given already."""
 
     span: Span = field(compare=False)
@@ -170,24 +165,21 @@ Value = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Node):
     """`hvae 1`."""
 
     number: Integer
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Extends:
+class Extends(Node):
     """`extends "FILE"`."""
 
     target: String
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Let:
+class Let(Node):
     """`let name = value`."""
 
     name: Name
@@ -195,8 +187,7 @@ class Let:
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(Node):
     """`key = value`."""
 
     key: Name
@@ -204,8 +195,7 @@ class Assignment:
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Node):
     """`name { ... }`."""
 
     name: Name
@@ -216,8 +206,7 @@ class Section:
 Statement = Version | Extends | Let | Assignment | Section
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Node):
     """One file, or one override of the command line."""
 
     source: Source = field(compare=False)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
 from lark import Token, Tree
 
-from hvaedsl.catalog.syntax import MalformedNumber, NumberTooLarge, UnclosedString, UnexpectedCharacter, UnknownEscape
-from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.catalog.syntax import (
+    LOOK_ALIKES,
+    MalformedNumber,
+    NumberTooLarge,
+    UnclosedString,
+    UnexpectedCharacter,
+    UnknownEscape,
+)
+from hvaedsl.diagnostic import Diagnostic, Edit, Fix, inserting
 from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
 
@@ -177,7 +185,8 @@ class Builder:
         for found in _ESCAPE.finditer(token):
             if found[1] not in _ESCAPES:
                 at = _within(span, span.start + found.start(), span.start + found.end())
-                self.diagnostics.append(UnknownEscape(span=at, escape=found[0]))
+                fix = Fix(f"write `\\{found[0]}`", (inserting(self.source, at.start, "\\"),))
+                self.diagnostics.append(UnknownEscape(span=at, escape=found[0], fix=fix))
         return ast.String(_ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[0]), token[1:-1]), span)
 
     def _name(self, token: Token) -> ast.Name:
@@ -212,7 +221,7 @@ def junk(source: Source, token: Token) -> Diagnostic:
     strange = next((at for at, letter in enumerate(token) if not letter.isascii() or not letter.isprintable()), None)
     if strange is not None:
         at = _within(span, span.start + strange, span.start + strange + 1)
-        return UnexpectedCharacter(span=at, found=token[strange])
+        return UnexpectedCharacter(span=at, found=token[strange], fix=_in_ascii(token[strange], at))
     if token[0].isdigit():
         lowered = re.fullmatch(r"[0-9]+[A-Za-z][0-9]*", token) and token.lower()
         return MalformedNumber(
@@ -220,5 +229,13 @@ def junk(source: Source, token: Token) -> Diagnostic:
             text=str(token)[:40],
             reason="operators are lower-case letters" if lowered else "digits and letters in no known order",
             hint=f"write `{lowered}`" if lowered else "",
+            fix=Fix(f"write `{lowered}`", (Edit(span, lowered),)) if lowered else None,
         )
     return UnexpectedCharacter(span=_within(span, span.start, span.start + 1), found=token[0])
+
+
+def _in_ascii(letter: str, at: Span) -> Fix | None:
+    """The ASCII letter or digit that a character looks like or stands for."""
+    digit = unicodedata.digit(letter, None)
+    twin = LOOK_ALIKES.get(letter) if digit is None else str(digit)
+    return Fix(f"write the ASCII `{twin}`", (Edit(at, twin),)) if twin is not None else None

@@ -14,7 +14,7 @@ from lark.exceptions import UnexpectedToken as LarkUnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from hvaedsl.catalog.syntax import NestingTooDeep, TooManyErrors, TooManyTokens, UnclosedBrace, UnmatchedBrace
-from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.diagnostic import Diagnostic, Fix, taking_out
 from hvaedsl.span import Source
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.builder import Builder, junk, token_span
@@ -146,7 +146,8 @@ class _Parser:
         token = self.tokens[at]
         if not self.brackets and (token.type in _STARTS or token.type == "RBRACE"):
             if token.type == "RBRACE" and not self.braces:
-                self.diagnostics.append(UnmatchedBrace(span=token_span(self.source, token)))
+                span = token_span(self.source, token)
+                self.diagnostics.append(UnmatchedBrace(span=span, fix=Fix("take it out", (taking_out(span),))))
                 return at + 1
             if "LET" in self.parser.choices():  # between statements
                 self._mark(at)
@@ -289,7 +290,7 @@ class _Parser:
             self.broken.add(".".join([*map(str, self.sections[:depth]), "*"]))
             if not stopped:
                 self.diagnostics.append(UnclosedBrace(span=token_span(self.source, brace)))
-            self.parser.feed_token(Token("RBRACE", "}"))
+            self.parser.feed_token(Token.new_borrow_pos("RBRACE", "}", end))  # the section ends where the text does
         tree = self.parser.feed_token(end)
         assert isinstance(tree, Tree)
         statements = tree.children[0]

@@ -3,11 +3,49 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from hvaedsl.diagnostic import Diagnostic, Severity
-from hvaedsl.span import Source
+from hvaedsl.span import Source, Span
+from hvaedsl.syntax.grammar import hvae_parser
 
 _IGNORE = re.compile(r"#\s*hvae:\s*ignore\[\s*(HV\d{3}(?:\s*,\s*HV\d{3})*)\s*\]")
+_COMMENT = re.compile(r"#[^\r\n]*")
+_CODE = re.compile(r"HV\d{3}")
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """One `# hvae: ignore[...]` of a file."""
+
+    span: Span  # from its `#` to its reason's end
+    codes: tuple[tuple[str, Span], ...]  # each code as often as it is written
+
+
+def suppressions(source: Source) -> Iterator[Suppression]:
+    """The comments of a text that silence something; what looks like one inside a string is none of them."""
+    if _IGNORE.search(source.text) is None:
+        return
+    end = 0
+    for token in hvae_parser().lex(source.text):
+        assert token.start_pos is not None
+        assert token.end_pos is not None
+        yield from _between(source, end, token.start_pos)
+        end = token.end_pos
+    yield from _between(source, end, len(source.text))
+
+
+def _between(source: Source, start: int, end: int) -> Iterator[Suppression]:
+    """Those between two tokens."""
+    for comment in _COMMENT.finditer(source.text, start, end):
+        if found := _IGNORE.search(source.text, comment.start(), comment.end()):
+            written = len(source.text[: comment.end()].rstrip())
+            codes = _CODE.finditer(source.text, found.start(1), found.end(1))
+            yield Suppression(
+                source.span(found.start(), written),
+                tuple((code[0], source.span(code.start(), code.end())) for code in codes),
+            )
 
 
 def silenced(item: Diagnostic) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hvaedsl.catalog.syntax import FileTooLarge, NotText
 from hvaedsl.errors import SpecError, UsageError
+from hvaedsl.shipped import shipped
 from hvaedsl.span import Source
 
 MAX_FILE_BYTES = 1 << 20
@@ -20,6 +21,18 @@ def read_source(path: Path, name: str | None = None) -> Source:
     """
     shown = name or str(path)
     return decode(read_bytes(path, shown), shown, path)
+
+
+def source_of(path: str | Path) -> Source:
+    """The text of a spec file; `NAME`, with `.hvae` or without, is looked for among the shipped specs."""
+    found = Path(path)
+    below = found.relative_to("specs") if found.is_relative_to("specs") else found
+    in_shipped = (shipped("specs") / below).with_suffix(".hvae") if below.name else shipped("specs")
+    try:
+        use_shipped = not found.exists() and not found.is_absolute() and in_shipped.is_file()
+    except (OSError, ValueError):  # no name of a file; reading it says so
+        use_shipped = False
+    return read_source(in_shipped if use_shipped else found, str(path))
 
 
 def read_bytes(path: Path, shown: str) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from lark import Token
 
 from hvaedsl.catalog.syntax import UnexpectedToken
-from hvaedsl.diagnostic import Edit, Fix, Label, listing
+from hvaedsl.diagnostic import Edit, Fix, Label, inserting, listing
 from hvaedsl.span import Source
 from hvaedsl.syntax.builder import token_span
 
@@ -67,7 +67,14 @@ def unexpected(
         return UnexpectedToken(span=span, found=found, expected="a value")
     if wants_statement and last is not None and "COMMA" in accepted:
         end = "the end of the section" if sections else "the end of the file"
-        return UnexpectedToken(span=span, found=found, expected=f"`,`, another key, or {end}", hint=_after_value(token))
+        fix = Fix("write a comma before it", (inserting(source, token_span(source, last).end, ","),))
+        return UnexpectedToken(
+            span=span,
+            found=found,
+            expected=f"`,`, another key, or {end}",
+            hint=_after_value(token),
+            fix=fix if token.type in _VALUES - {"NAME", "JUNK", "LSQB", "MINUS"} else None,
+        )
     if wants_statement:
         hint = f"write `{_shorten(token)} = ...` or `{_shorten(token)} {{ ... }}`" if token.type == "NAME" else ""
         if len(sections) > 1 and not hint and last is not None and last.type == "LBRACE":

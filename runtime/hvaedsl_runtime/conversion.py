@@ -22,7 +22,7 @@ from hvaedsl_runtime.checkpoint import Checkpoint, save_checkpoint
 from hvaedsl_runtime.data import Preparation, open_split, preparation, published_preparation
 from hvaedsl_runtime.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.optimizer_state import OptimizerState, fresh_state, published_state
-from hvaedsl_runtime.run import identified
+from hvaedsl_runtime.run import identified, part_folders
 from hvaedsl_runtime.run_folder import RunFolder
 from hvaedsl_runtime.weight_names import Names, as_ours, renamed
 from hvaedsl_runtime.weights import SAFETENSORS, read_weights, write_safetensors, write_torch
@@ -260,7 +260,7 @@ def _write_folder(
     temporary = RunFolder(out.absolute().with_name(f".{out.name}.{os.getpid()}.partial"))
     try:
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
-        temporary.begin(program.name, checkpoint.spec)
+        temporary.begin(program.name, checkpoint.spec, part_folders(program))
         save_checkpoint(temporary.checkpoint, checkpoint)
         origin = {name: {"file": path.name, "sha256": _sha256(path)} for name, path in read.items()}
         temporary.write_json(

@@ -77,7 +77,7 @@ def _optimizer(program: Program) -> tuple[list[str], torch.optim.AdamW]:
     parameters = {
         name: parameter
         for name, parameter in program.module().named_parameters()
-        if name not in program.without_gradient
+        if name not in program.without_gradient and parameter.requires_grad
     }
     return list(parameters), make_optimizer(list(parameters.values()), program.training())
 

@@ -179,8 +179,7 @@ class TrainingRun:
             # Before anything is written: it may fail for want of a login.
             config = self.program.spec.model_dump(mode="json")
             run = start_wandb(self.settings.wandb, self.folder.path, self.program.name, config)
-            folders = (*self.program.folders, Path.cwd()) if own_parts(self.program.spec) else ()
-            self.folder.begin(self.program.name, self.program.resolved_text(), folders)
+            self.folder.begin(self.program.name, self.program.resolved_text(), part_folders(self.program))
             metrics = MetricsLog(self.folder.metrics, self.state.step, run)
         display = TrainingDisplay(
             steps=self.training.steps,
@@ -206,6 +205,11 @@ def identified(program: Program, name: str) -> Program:
     """The program under a run's name; its images are found from every working directory."""
     spec = program.spec.model_copy(update={"name": name, "data": located(program.spec.data)})
     return replace(program, name=name, spec=spec)
+
+
+def part_folders(program: Program) -> tuple[Path, ...]:
+    """Where modules of the program's own parts lie, for its run folder; nothing where it has none."""
+    return (*program.folders, Path.cwd()) if own_parts(program.spec) else ()
 
 
 def open_splits(data: DataSpec, processes: Processes, *, download: bool) -> dict[Split, ImageSet]:

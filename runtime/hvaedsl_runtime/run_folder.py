@@ -17,7 +17,7 @@ RUNS = Path("runs")
 # What may change between the parts of a run: nothing here touches the weights that a step leads to.
 CHANGEABLE = frozenset(
     ("data.path", "train.steps", "train.eval_every", "train.save_every", "sample.temperature", "sample.count")
-) | {f"paper.{name}" for name in keys(SECTIONS["paper"])}
+) | {"train.gpu_memory", *(f"paper.{name}" for name in keys(SECTIONS["paper"]))}
 
 
 @dataclass(frozen=True)

@@ -157,3 +157,12 @@ def test_a_training_run_needs_three_keys_more() -> None:
     ]
     complete = hvaedsl.loads(SPEC, sets={"train.steps": 10, "train.batch_size": 2, "train.learning_rate": 1e-3})
     assert complete.training().batch_size == 2
+
+
+@pytest.mark.parametrize("written", ["wavelet", "wavelet(db3)", "wavelet(haar, db2)"])
+def test_a_wrong_wavelet_is_told_what_a_pooling_takes(written: str) -> None:
+    with pytest.raises(hvaedsl.SpecError) as caught:
+        hvaedsl.load("digits.hvae", sets={"model.pooling": written})
+    (found,) = caught.value.diagnostics
+    assert found.code == "HV215"
+    assert found.help_text == "write wavelet(haar) or wavelet(db2)"

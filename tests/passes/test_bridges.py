@@ -15,7 +15,7 @@ from hvaedsl.passes.verify import verify
 def compiled(encoder: str, decoder: str, more: str = "") -> hvaedsl.Program:
     return hvaedsl.loads(
         f"""hvae 1 data {{ dataset = npy channels = 1 resolution = 8 }}
-        model {{ width = 8 latent = 2 encoder = {encoder} decoder = {decoder} {more} }}"""
+        model {{ width = 16 latent = 2 encoder = {encoder} decoder = {decoder} {more} }}"""
     )
 
 
@@ -73,10 +73,10 @@ def test_a_state_that_goes_nowhere_trains_only_the_rate() -> None:
     ],
 )
 def test_what_only_the_outgoing_state_trains_depends_on_the_cell(cell: str, parts: set[str]) -> None:
-    more = f"cell = {cell} widths = {{8: 2, 4: 2}} width = 2"
+    more = f"cell = {cell} width = 16"
     program = hvaedsl.loads(
         f"""hvae 1 data {{ dataset = npy channels = 1 resolution = 8 }}
-        model {{ {more} latent = 2 encoder = 8x1, 8d2, 4x1 decoder = 4x1, 8m4, 4x1, 8x1 }}"""
+        model {{ {more} latent = 16 encoder = 8x1, 8d2, 4x1 decoder = 4x1, 8m4, 4x1, 8x1 }}"""
     )
     assert {name.removeprefix("decoder.blocks.r4_1.").split(".")[0] for name in program.without_gradient} == parts
     assert [item.code for item in program.advice] == ["HV501"] * bool(parts)

@@ -90,7 +90,7 @@ def test_long_names_are_shortened_in_sentences() -> None:
 def test_summary() -> None:
     error = compile_source(Source("x", "")).diagnostics[:1]
     advice = hvaedsl.loads(
-        "hvae 1 data { dataset = digits } model { width = 8 latent = 2 encoder = 8x1, 8d2, 4x1 decoder = 8x1 }"
+        "hvae 1 data { dataset = digits } model { width = 16 latent = 2 encoder = 8x1, 8d2, 4x1 decoder = 8x1 }"
     ).advice
     assert summary(error) == "1 error"
     assert summary(error * 2 + advice) == "2 errors, 1 piece of advice"

@@ -16,7 +16,6 @@ import pytest
 import torch
 
 import hvaedsl
-from hvaedsl.cli.main import run
 from hvaedsl_runtime.loop import train
 from hvaedsl_runtime.settings import RunSettings
 
@@ -33,20 +32,6 @@ def start(*arguments: str | Path) -> subprocess.Popen[str]:
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """A command in this process: its exit code, and what it printed on stdout and stderr."""
-
-    def call(*arguments: str | Path) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hvaedsl", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            run()
-        return ended.value.code, *capsys.readouterr()
-
-    return call
 
 
 def wait_for_lines(path: Path, count: int, process: subprocess.Popen[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from torch import Tensor
 
 import hvaedsl
 from hvaedsl import Program
-from hvaedsl.cli.main import run
 from hvaedsl.lowering.names import parameter_shapes, published_parameters
 from hvaedsl_runtime import conversion
 from hvaedsl_runtime.checkpoint import load_checkpoint
@@ -52,20 +50,6 @@ model {{ width = 8 latent = 2 encoder = 8x2, 8d2, 4x2 decoder = {decoder} likeli
 train {{ steps = 4 batch_size = 4 learning_rate = 1e-3 lr_warmup_steps = 0 eval_every = 9 save_every = 9 }}
 sample {{ count = 2 }}
 """
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """A command in this process: its exit code, and what it printed on stdout and stderr."""
-
-    def call(*arguments: str | Path) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hvaedsl", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            run()
-        return ended.value.code, *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture
@@ -457,4 +441,4 @@ def test_a_file_is_replaced_only_when_it_is_asked_for(tmp_path: Path, command: C
     assert command("convert", tmp_path / "run", "--to", tmp_path / "e.th")[0] == 5
     assert (tmp_path / "e.th").read_text() == "mine"
     assert command("convert", tmp_path / "run", "--to", tmp_path / "e.th", "--force")[0] == 0
-    assert equal(read_weights(tmp_path / "e.th")[0], read_weights(ema)[0] and published(hvaedsl.load(small), 1))
+    assert equal(read_weights(tmp_path / "e.th")[0], published(hvaedsl.load(small), 1))

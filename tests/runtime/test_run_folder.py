@@ -71,7 +71,7 @@ def test_another_spec_is_refused_by_its_keys(folder: RunFolder, compiled: Compil
 
 
 def test_what_does_not_touch_the_weights_may_change(folder: RunFolder, compiled: Compiled) -> None:
-    other = {"train.steps": 50, "train.save_every": 7, "train.eval_every": 9, "sample.count": 2}
+    other = {"train.steps": 50, "train.save_every": 7, "train.eval_every": 9, "train.gpu_memory": 24, "sample.count": 2}
     check_same_run(folder, compiled().spec, compiled(other).spec)
 
 

@@ -11,7 +11,7 @@ from hvaedsl.catalog.resolutions import (
     MixInTooEarly,
     NoEncoderActivation,
 )
-from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.diagnostic import Diagnostic, Edit, Fix
 from hvaedsl.ir.bridge import MixIn, Pool, TopDownBlock, output_resolution
 from hvaedsl.passes.base import Rule, Unit
 
@@ -44,7 +44,14 @@ def check_mix_ins(unit: Unit) -> Iterator[Diagnostic]:
             if op.source >= op.resolution:
                 lower = [r for r in applied if r < op.resolution]
                 example = lower[-1] if lower else max(1, op.resolution // 2)
-                yield MixInNotLower(span=op.span, source=op.source, resolution=op.resolution, example=example)
+                fix = Fix(f"write `{op.resolution}m{example}`", (Edit(op.span, str(example)),))
+                yield MixInNotLower(
+                    span=op.span,
+                    source=op.source,
+                    resolution=op.resolution,
+                    example=example,
+                    fix=fix if lower and op.resolution % example == 0 else None,
+                )
             elif not op.is_sound:
                 yield MixInDoesNotDivide(span=op.span, source=op.source, resolution=op.resolution)
         elif isinstance(op, TopDownBlock):
@@ -75,7 +82,7 @@ def check_end(unit: Unit) -> Iterator[Diagnostic]:
 
 _IMAGE = ("data.dataset", "data.resolution")
 _WALKS = ("model.encoder", "model.encoder.walk", "model.decoder", "model.decoder.walk")
-RULES = (
+ERRORS = (
     Rule(
         check_activations,
         (*_IMAGE, "model.skips", *_WALKS),

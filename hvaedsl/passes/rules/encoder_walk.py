@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hvaedsl.catalog.resolutions import EncoderJump, EncoderStart, PoolingDoesNotDivide, PoolingTooSmall
-from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.diagnostic import Diagnostic, Edit, Fix, inserting
 from hvaedsl.ir.bridge import EncoderBlock, Pool
 from hvaedsl.passes.base import Rule, Unit
+from hvaedsl.span import Span
 
 
 def check_start(unit: Unit) -> Iterator[Diagnostic]:
@@ -26,24 +27,40 @@ def check_walk(unit: Unit) -> Iterator[Diagnostic]:
             if state not in (None, op.resolution):
                 assert state is not None
                 assert op.span is not None
-                yield EncoderJump(span=op.span, state=state, resolution=op.resolution)
+                yield EncoderJump(
+                    span=op.span, state=state, resolution=op.resolution, fix=_pooling(op.span, state, op.resolution)
+                )
             state = op.resolution
         elif isinstance(op, Pool):
             state = op.to if op.is_sound else None
 
 
+def _pooling(span: Span, state: int, resolution: int) -> Fix | None:
+    """Pool before an entry that stands alone, where a factor leads to it."""
+    if resolution > state or state % resolution or span.before not in ("=", ","):
+        return None
+    entry = f"{state}d{state // resolution}"
+    return Fix(f"write `{entry}` before it", (inserting(span.source, span.start, f"{entry}, "),))
+
+
 def check_poolings(unit: Unit) -> Iterator[Diagnostic]:
     """Poolings lower the resolution, by a factor that divides it."""
+    entry: Span | None = None
     for _, op in unit.bridge.encoder:
-        if isinstance(op, Pool):
+        if isinstance(op, EncoderBlock):
+            entry = op.span
+        elif isinstance(op, Pool):
             assert op.span is not None
+            assert entry is not None
             if op.factor < 2:
-                yield PoolingTooSmall(span=op.span, resolution=op.resolution, factor=op.factor)
+                block = f"{op.resolution}x1"
+                fix = Fix(f"write `{block}`", (Edit(entry, block),))
+                yield PoolingTooSmall(span=op.span, resolution=op.resolution, factor=op.factor, fix=fix)
             elif not op.is_sound:
                 yield PoolingDoesNotDivide(span=op.span, resolution=op.resolution, factor=op.factor)
 
 
-RULES = (
+ERRORS = (
     Rule(check_start, ("data.dataset", "data.resolution", "model.encoder", "model.encoder.walk")),
     Rule(check_walk, ("model.encoder", "model.encoder.walk")),
     Rule(check_poolings, ("model.encoder",)),

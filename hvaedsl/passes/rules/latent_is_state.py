@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hvaedsl.catalog.switches import LatentIsState
-from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.diagnostic import Diagnostic, Edit, Fix
 from hvaedsl.ir.bridge import TopDownBlock
 from hvaedsl.ir.cells import parts_of
 from hvaedsl.passes.base import Rule, Unit
@@ -21,12 +21,19 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     widths = {op.resolution: op.channels for op in blocks}
     wrong = {resolution: width for resolution, width in widths.items() if width != model.latent}
     if wrong:
+        span, fitting = unit.origin("model.latent"), sorted({*widths.values()})
+        fix = Fix(f"write `latent = {fitting[0]}`", (Edit(span, str(fitting[0])),)) if len(fitting) == 1 else None
         yield LatentIsState(
-            span=unit.origin("model.latent"), cell=model.cell, latent=model.latent, widths=widths, wrong=wrong
+            span=span,
+            cell=model.cell,
+            latent=model.latent,
+            widths=tuple(widths.items()),
+            wrong=tuple(wrong.items()),
+            fix=fix,
         )
 
 
-RULES = (
+ERRORS = (
     Rule(
         check,
         ("model.cell", "model.latent", "model.width", "model.widths", "model.decoder", "model.decoder.walk"),

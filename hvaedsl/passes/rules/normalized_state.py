@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvaedsl.catalog.advice import NormalizedState
+from hvaedsl.catalog.advice.normalized_state import NormalizedState
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.passes.base import Rule, Unit
 
@@ -15,4 +15,4 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         yield NormalizedState(span=unit.origin("model.normalize_state.norm"))
 
 
-RULES = (Rule(check, ("model.normalize_state.norm",)),)
+ADVICE = (Rule(check, ("model.normalize_state.norm",)),)

@@ -36,4 +36,4 @@ def _shape(op: Block) -> str:
 
 
 _LISTS = ("model.encoder", "model.encoder.walk", "model.decoder", "model.decoder.walk")
-RULES = (Rule(check, ("model.width", "model.widths", *_LISTS)),)
+ERRORS = (Rule(check, ("model.width", "model.widths", *_LISTS)),)

@@ -19,4 +19,4 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         yield TooManyParameters(span=unit.origin("model.width"), parameters=parameters, limit=MAX_PARAMETERS)
 
 
-RULES = (Rule(check, ("data.dataset", "data.resolution", "model.width", "model.encoder", "model.decoder")),)
+ERRORS = (Rule(check, ("data.dataset", "data.resolution", "model.width", "model.encoder", "model.decoder")),)

@@ -21,7 +21,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         yield NothingRead(span=blocks[0].span, bottleneck=bottleneck)
 
 
-RULES = (
+ERRORS = (
     Rule(
         check,
         (

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from hvaedsl.catalog.training_advice import SlowAverage
-from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.catalog.advice.slow_average import SlowAverage
+from hvaedsl.diagnostic import Diagnostic, Edit, Fix
 from hvaedsl.passes.base import Rule, Unit
 
 # Below one per cent, the initial weights are no longer seen in a likelihood.
@@ -16,7 +17,11 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     """The share of the initial weights in the average at the last step."""
     train = unit.spec.train
     if train.steps is not None and train.ema_decay**train.steps > WORTH_SAYING:
-        yield SlowAverage(span=unit.origin("train.ema_decay"), steps=train.steps, decay=train.ema_decay)
+        found = SlowAverage(span=unit.origin("train.ema_decay"), steps=train.steps, decay=train.ema_decay)
+        fitting = f"{found.fitting:g}"
+        if "train.ema_decay" in unit.origins and 0 < float(fitting) < 1:
+            found = replace(found, fix=Fix(f"write `{fitting}`", (Edit(found.span, fitting),)))
+        yield found
 
 
-RULES = (Rule(check, ("train.steps", "train.ema_decay")),)
+ADVICE = (Rule(check, ("train.steps", "train.ema_decay")),)

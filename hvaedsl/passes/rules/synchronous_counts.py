@@ -32,4 +32,4 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
 
 
 _WALKS = ("model.encoder", "model.encoder.walk", "model.decoder", "model.decoder.walk")
-RULES = (Rule(check, ("model.processing", "model.skips", *_WALKS)),)
+ERRORS = (Rule(check, ("model.processing", "model.skips", *_WALKS)),)

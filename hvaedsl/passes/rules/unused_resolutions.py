@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from hvaedsl.catalog.advice import UnusedResolution
-from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.catalog.advice.unused_resolutions import UnusedResolution
+from hvaedsl.diagnostic import Diagnostic, Edit, Fix, taking_items_out
 from hvaedsl.ir.bridge import output_resolution
 from hvaedsl.passes.base import Rule, Unit
 
@@ -27,11 +27,23 @@ def check_temperatures(unit: Unit) -> Iterator[Diagnostic]:
 def _unused(unit: Unit, key: str, values: Mapping[int, object], used: set[int]) -> Iterator[Diagnostic]:
     unused = tuple(resolution for resolution in values if resolution not in used)
     if unused:
-        yield UnusedResolution(span=unit.origin(f"{key}.{unused[0]}"), key=key, unused=unused)
+        fix = _without(unit, key, values, unused)
+        yield UnusedResolution(span=unit.origin(f"{key}.{unused[0]}"), key=key, unused=unused, fix=fix)
+
+
+def _without(unit: Unit, key: str, values: Mapping[int, object], unused: Sequence[int]) -> Fix | None:
+    """Take the entries out of the map; an empty one stays, since without it a base's map would count."""
+    entries = sorted((unit.origin(f"{key}.{resolution}").start, resolution) for resolution in values)
+    spans = [unit.origin(f"{key}.{resolution}") for _, resolution in entries]
+    edits = taking_items_out(spans, [at for at, (_, resolution) in enumerate(entries) if resolution in unused])
+    whole = unit.origin(key)
+    if len(unused) == len(values) and "#" not in whole.text:
+        edits = (Edit(whole, "{}"),)
+    return Fix("take it out", edits, safe=True) if edits else None
 
 
 _WALKS = ("data.dataset", "data.resolution", "model.encoder", "model.decoder")
-RULES = (
+ADVICE = (
     Rule(check_widths, (*_WALKS, "model.widths")),
     Rule(check_temperatures, (*_WALKS, "sample.temperature")),
 )

@@ -28,7 +28,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
             yield WaveletFactor(span=op.span, pooling=pooling, fine=fine, coarse=coarse)
 
 
-RULES = (
+ERRORS = (
     Rule(
         check,
         (

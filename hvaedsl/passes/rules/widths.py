@@ -54,7 +54,7 @@ def check_mix_ins(unit: Unit) -> Iterator[Diagnostic]:
             )
 
 
-RULES = (
+ERRORS = (
     Rule(check_image, ("data.dataset", "data.resolution", "model.width", "model.widths")),
     Rule(check_padding, ("data.dataset", "data.resolution", "model.width", "model.widths", "model.encoder")),
     Rule(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from hvaedsl.catalog.advice import NoGradient
+from hvaedsl.catalog.advice.without_gradient import NoGradient
 from hvaedsl.diagnostic import Diagnostic, listing
 from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock
 from hvaedsl.passes.base import Rule, Unit
@@ -42,4 +42,4 @@ def _blocks(count: int) -> str:
     return "1 block" if count == 1 else f"{count} blocks"
 
 
-RULES = (Rule(check, ("data.dataset", "data.resolution", "model.encoder", "model.decoder")),)
+ADVICE = (Rule(check, ("data.dataset", "data.resolution", "model.encoder", "model.decoder")),)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 import torch
 
 import hvaedsl
-from hvaedsl.cli.main import run
 from hvaedsl_runtime.analysis.base import Subject
 from hvaedsl_runtime.finished_run import FinishedRun
 from hvaedsl_runtime.loop import train
@@ -71,20 +69,3 @@ def subject_of(trained: Trained) -> Callable[..., Subject]:
         return subject
 
     return opened
-
-
-Command = Callable[..., tuple[object, str, str]]
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """A command in this process: its exit code, and what it printed on stdout and stderr."""
-
-    def call(*arguments: str | Path) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hvaedsl", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            run()
-        return ended.value.code, *capsys.readouterr()
-
-    return call

@@ -15,7 +15,6 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 import hvaedsl
-from hvaedsl.cli.main import run
 from hvaedsl.errors import RunError, UsageError
 from hvaedsl_runtime.data import Preparation
 from hvaedsl_runtime.export import WHAT, ExportOptions, What, export_program, export_tensors
@@ -48,21 +47,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def finished(folder: Path) -> FinishedRun:
     return FinishedRun.open(folder, "cpu")
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    def call(*arguments: str | Path) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hvaedsl", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            run()
-            code: object = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        return code, *capsys.readouterr()
-
-    return call
 
 
 def loaded(path: Path) -> tuple[Any, dict[str, Any], str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,24 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hvaedsl.cli.main import run
 from hvaedsl_runtime.data.images import Pixels
 
 Command = Callable[..., tuple[object, str, str]]
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """A command in this process: its exit code (None for 0), and what it printed on stdout and stderr."""
-
-    def call(*arguments: str | Path) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hvaedsl", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            run()
-        return ended.value.code, *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture

@@ -1,0 +1,57 @@
+"""HV511: a bottleneck that leaves under 4 channels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from hvaedsl.catalog.snippet import spec
+from hvaedsl.diagnostic import Diagnostic, Severity, listing
+
+
+class NarrowBottleneck(Diagnostic):
+    """HV511."""
+
+    code = "HV511"
+    severity = Severity.ADVICE
+    title = "the blocks at {where} have {channels} inside"
+    label = "times a bottleneck of {bottleneck:g}"
+    help = "{hint}"
+    why = (
+        "The convolutions inside a block have int(width * bottleneck) channels, at least 1. Everything that a block "
+        "computes passes through them: with one to three, its posterior and its prior see next to nothing of the "
+        "state."
+    )
+    rests_on = (
+        "openai/vdvae, vae.py. The narrowest published block has 4 channels inside (hps.py, ffhq_1024: width 16 at "
+        "1024, bottleneck 0.25)."
+    )
+    bad = spec(model="width = 8  latent = 4")
+    good = spec(model="width = 16  latent = 4")
+
+    narrow: Mapping[int, int]  # channels inside by resolution
+    bottleneck: float
+    least: int  # that a block should have
+    width: int  # the smallest that is too small
+
+    @property
+    def where(self) -> str:
+        """The resolutions, with the highest first."""
+        return listing(map(str, sorted(self.narrow, reverse=True)), "and")
+
+    @property
+    def channels(self) -> str:
+        """How many channels there are."""
+        counts = sorted(set(self.narrow.values()))
+        return f"{listing(map(str, counts))} channel{'s' * (counts != [1])}"
+
+    @property
+    def hint(self) -> str:
+        """The width or the bottleneck that is enough."""
+        wider = f"take a width of at least {math.ceil(self.least / self.bottleneck)}"
+        if self.width < self.least:
+            return wider
+        return f"{wider}, or `bottleneck = {math.ceil(100 * self.least / self.width) / 100:g}`"
+
+
+KINDS = (NarrowBottleneck,)

@@ -1,0 +1,45 @@
+"""What `hvaedsl lint` finds: every error, the advice that was selected, and comments that silence nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hvaedsl.lint.selection import Selection
+from hvaedsl.lint.suppressions import unused_suppressions
+from hvaedsl.lint.texts import Texts
+from hvaedsl.lint_cache import LintCache
+from hvaedsl.spec_files import Leave, Linted, lint_sources, no_plugins
+
+if TYPE_CHECKING:
+    from hvaedsl.program import Overrides
+
+
+@dataclass(frozen=True)
+class Check:
+    """How to lint: overrides of the command line, leave to import one's own parts, and what advice is given."""
+
+    selection: Selection
+    sets: Overrides | None = None
+    lets: Overrides | None = None
+    plugins: Leave = no_plugins
+    cache: LintCache | None = None
+
+    def __call__(self, texts: Texts) -> Linted:
+        """Lint the texts; what is found comes file by file, in the order of its places.
+
+        Raises `UsageError` where a project's configuration cannot be read.
+        """
+        linted = lint_sources(
+            texts.sources.values(),
+            sets=self.sets,
+            lets=self.lets,
+            plugins=self.plugins,
+            read=texts.read,
+            cache=self.cache,
+        )
+        found = [*texts.unreadable, *linted.found]
+        if not self.sets and not self.lets:  # with other values other lines are silenced
+            found += unused_suppressions(linted.judged, texts.sources)
+        found.sort(key=lambda item: (texts.position(item.span.source), item.span.source.name, item.span.start))
+        return Linted(tuple(filter(self.selection.takes, found)), linted.judged, linted.compilations)

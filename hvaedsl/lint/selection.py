@@ -1,0 +1,62 @@
+"""Which advice is given: the configuration of each file's project, and the command line over it. Errors always are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hvaedsl.catalog.selectors import chooses
+from hvaedsl.configuration import Project, project_of, refuse_unknown
+from hvaedsl.diagnostic import Diagnostic, Severity
+from hvaedsl.errors import UsageError
+
+
+@dataclass
+class Selection:
+    """What `--select` and `--ignore` say (None where they are not given), and the projects read so far."""
+
+    select: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] | None = None
+    _projects: dict[Path, Project] = field(default_factory=dict)
+
+    def takes(self, item: Diagnostic) -> bool:
+        """Whether a finding is given. Raises `UsageError` where its project's configuration cannot be read."""
+        return item.severity is Severity.ERROR or self._takes(item.code, item.span.source.path)
+
+    def _takes(self, code: str, path: Path | None) -> bool:
+        """Of a prefix and a longer one the longer counts; of equal ones the one that ignores."""
+        project = self._project((Path() if path is None else path.parent).resolve())
+        configured = project.configuration
+        selected = chooses(configured.select if self.select is None else self.select, code)
+        if selected <= chooses(configured.ignore if self.ignore is None else self.ignore, code):
+            return False
+        here = [codes for glob, codes in configured.per_file_ignores.items() if _matches(glob, path, project.folder)]
+        return not any(chooses(codes, code) for codes in here)
+
+    def _project(self, folder: Path) -> Project:
+        if folder not in self._projects:
+            self._projects[folder] = project_of(folder)
+        return self._projects[folder]
+
+
+def _matches(glob: str, path: Path | None, folder: Path) -> bool:
+    """Whether a pattern of `per-file-ignores`, read as a line of a .gitignore in `folder`, means a file."""
+    if path is None:
+        return False
+    place = path.parent.resolve() / path.name
+    if not place.is_relative_to(folder):
+        return False
+    from pathspec import GitIgnoreSpec
+
+    return GitIgnoreSpec.from_lines([glob]).match_file(place.relative_to(folder).as_posix())
+
+
+def selectors(given: Sequence[str] | None, flag: str) -> tuple[str, ...] | None:
+    """`--select HV5,HV601` as codes. Raises `UsageError` for one that chooses no advice."""
+    if given is None or not given:
+        return None
+    try:
+        return refuse_unknown(code for item in given for code in item.split(",") if code.strip())
+    except ValueError as error:
+        raise UsageError(f"{flag}: {error}") from None

@@ -1,0 +1,68 @@
+"""Comments `# hvae: ignore[...]` that silence nothing (HV590)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hvaedsl.catalog.selectors import ADVICE
+from hvaedsl.catalog.suppressions import UnusedSuppression
+from hvaedsl.diagnostic import Diagnostic, Edit, Fix, taking_out
+from hvaedsl.lint.texts import place_of
+from hvaedsl.lint_cache import Judged
+from hvaedsl.span import Source
+
+if TYPE_CHECKING:
+    from hvaedsl.syntax.suppression import Suppression
+
+_OWN = UnusedSuppression.code
+
+
+def unused_suppressions(judged: Sequence[Judged], linted: Iterable[Path]) -> Iterator[Diagnostic]:
+    """Those in the linted files, which are given by where they lie.
+
+    A file that others extend is judged by all of them. One that is part of no spec without errors is not judged, since
+    its advice is not known.
+    """
+    wanted = set(linted)
+    sound = [item for item in judged if item.sound]
+    used = {(place_of(found.span.source), found.span.line, found.code) for item in sound for found in item.silenced}
+    sources: dict[Path, Source] = {}
+    for item in sound:
+        for source in item.sources:
+            if place_of(source) in wanted:
+                sources.setdefault(place_of(source), source)
+    for place, source in sources.items():
+        for comment in _suppressions(source):
+            line = comment.span.line
+            codes = [code for code, _ in comment.codes]
+            unused = [at for at, code in enumerate(codes) if (place, line, code) not in used or code in codes[:at]]
+            if unused and _OWN not in codes:
+                yield _finding(source, comment, unused)
+
+
+def _suppressions(source: Source) -> Iterator[Suppression]:
+    """Those of a text; the lexer is loaded for one that can have some."""
+    if "ignore" in source.text:
+        from hvaedsl.syntax.suppression import suppressions
+
+        yield from suppressions(source)
+
+
+def _finding(source: Source, comment: Suppression, unused: Sequence[int]) -> Diagnostic:
+    codes = tuple(comment.codes[at][0] for at in unused)
+    kept = [code for at, (code, _) in enumerate(comment.codes) if at not in unused]
+    if kept:
+        list_span = source.span(comment.codes[0][1].start, comment.codes[-1][1].end)
+        fix = Fix(f"write `ignore[{', '.join(kept)}]`", (Edit(list_span, ", ".join(kept)),), safe=True)
+        span = comment.codes[unused[0]][1]
+    else:
+        fix = Fix("take the comment out", (taking_out(comment.span),), safe=True)
+        span = source.span(comment.span.start, source.text.index("]", comment.codes[-1][1].end) + 1)
+    return UnusedSuppression(span=span, unused=codes, reason=_reason(codes), hint=fix.title, fix=fix)
+
+
+def _reason(codes: tuple[str, ...]) -> str:
+    errors = [code for code in codes if code not in ADVICE]
+    return f"{errors[0]} is no advice: nothing silences it" if errors else "there is no such advice on this line"

@@ -1,0 +1,96 @@
+"""Code actions: the fixes that diagnostics carry, all safe ones at once, and a comment that silences advice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from lsprotocol.types import CodeAction, CodeActionKind, TextEdit, WorkspaceEdit
+from lsprotocol.types import Diagnostic as Shown
+
+from hvaedsl.diagnostic import Diagnostic, Fix, Severity
+from hvaedsl.lsp.analysed import Analysed
+from hvaedsl.lsp.findings import is_own, range_of, worth_showing
+
+FIX_ALL = f"{CodeActionKind.SourceFixAll.value}.hvaedsl"
+KINDS = (CodeActionKind.QuickFix, FIX_ALL)
+_IGNORE = re.compile(r"(#\s*hvae:\s*ignore\[[^\]\r\n]*)\]")
+Show = Callable[[Diagnostic], Shown]
+
+
+def code_actions(
+    analysed: Analysed, start: int, end: int, uri: str, show: Show, only: Iterable[str] | None = None
+) -> list[CodeAction]:
+    """The actions for what is found between two offsets, fixes first; `only` names the kinds that are asked for."""
+    wanted = tuple(only) if only is not None else None
+    found: list[CodeAction] = []
+    if _asked(CodeActionKind.QuickFix.value, wanted):
+        for item in worth_showing(analysed):
+            if _touches(analysed, item, start, end):
+                found += _fixes(analysed, item, uri, show)
+    if _asked(FIX_ALL, wanted):
+        found += _all_safe(analysed, uri)
+    return found
+
+
+def _asked(kind: str, only: tuple[str, ...] | None) -> bool:
+    """Whether a kind, or one above it, is asked for; kinds are a hierarchy with dots."""
+    return only is None or any(not item or kind == item or kind.startswith(f"{item}.") for item in only)
+
+
+def _touches(analysed: Analysed, item: Diagnostic, start: int, end: int) -> bool:
+    where = range_of(analysed, item)
+    return analysed.lines.offset(where.start) <= end and start <= analysed.lines.offset(where.end)
+
+
+def _fixes(analysed: Analysed, item: Diagnostic, uri: str, show: Show) -> Iterator[CodeAction]:
+    if item.fix is not None and _applies(analysed, item.fix):
+        yield CodeAction(
+            item.fix.title,
+            kind=CodeActionKind.QuickFix,
+            diagnostics=[show(item)],
+            is_preferred=item.fix.safe or None,
+            edit=WorkspaceEdit({uri: _edits(analysed, item.fix)}),
+        )
+    if item.severity is Severity.ADVICE and is_own(analysed, item):
+        edit = _silence(analysed, item)
+        yield CodeAction(
+            f"silence {item.code} on this line",
+            kind=CodeActionKind.QuickFix,
+            diagnostics=[show(item)],
+            edit=WorkspaceEdit({uri: [edit]}),
+        )
+
+
+def _applies(analysed: Analysed, fix: Fix) -> bool:
+    """Whether all edits are in this text; those of a base are made where that is open."""
+    return bool(fix.edits) and all(edit.span.source is analysed.source for edit in fix.edits)
+
+
+def _edits(analysed: Analysed, fix: Fix) -> list[TextEdit]:
+    return [TextEdit(analysed.lines.of_span(edit.span), edit.replacement) for edit in fix.edits]
+
+
+def _silence(analysed: Analysed, item: Diagnostic) -> TextEdit:
+    """A comment at the end of the line, or the code added to the one that is there."""
+    end = analysed.lines.line_end(item.span.start)
+    begin = analysed.lines.line_start(item.span.start)
+    found = _IGNORE.search(analysed.text, begin, end)
+    if found is not None:
+        at = found.end(1)
+        return TextEdit(analysed.lines.range(at, at), f", {item.code}")
+    return TextEdit(analysed.lines.range(end, end), f"  # hvae: ignore[{item.code}]")
+
+
+def _all_safe(analysed: Analysed, uri: str) -> Iterator[CodeAction]:
+    """Every safe fix of the text in one action; of two that overlap, the first."""
+    edits: list[TextEdit] = []
+    reached = -1
+    safe = [item.fix for item in worth_showing(analysed) if item.fix is not None and item.fix.safe]
+    for fix in sorted((fix for fix in safe if _applies(analysed, fix)), key=lambda fix: fix.edits[0].span.start):
+        spans = sorted((edit.span.start, edit.span.end) for edit in fix.edits)
+        if spans[0][0] >= reached:
+            edits += _edits(analysed, fix)
+            reached = spans[-1][1]
+    if edits:
+        yield CodeAction("apply all safe fixes", kind=FIX_ALL, edit=WorkspaceEdit({uri: edits}))

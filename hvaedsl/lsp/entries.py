@@ -1,0 +1,80 @@
+"""The entries of a block list in the text, and the operations of the bridge that each of them stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hvaedsl.ir.bridge import Bridge, Operation
+from hvaedsl.ir.spec import Spec
+from hvaedsl.lsp.analysed import Analysed
+from hvaedsl.passes.cost import Cost, cost
+from hvaedsl.span import Source, Span
+from hvaedsl.syntax import ast
+
+STACKS = ("model.encoder", "model.decoder")
+Written = ast.Block | ast.Integer | ast.Reference
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A bridge that holds for a value of the present text; `shift` is how far that has moved since it was compiled."""
+
+    spec: Spec
+    bridge: Bridge
+    cost: Cost
+    source: Source
+    shift: int = 0
+
+    def operations(self, span: Span) -> tuple[Operation, ...]:
+        """The operations that what stands at a span of the present text stands for, in order."""
+        start, end = span.start - self.shift, span.end - self.shift
+        return tuple(
+            op
+            for op in self.bridge.operations
+            if op.span is not None and op.span.source is self.source and start <= op.span.start < end
+        )
+
+
+def compiled(analysed: Analysed, key: str) -> Compiled | None:
+    """The compilation that holds for the block list `key`, as the present text writes it.
+
+    The present one, where all of data and model could be read; else the last good one, if this value was the same.
+    """
+    unit = analysed.unit
+    if unit is not None and not any(name.startswith(("data.", "model.")) for name in analysed.compilation.poisoned):
+        return Compiled(unit.spec, unit.bridge, unit.analysis(cost), analysed.source)
+    value = block_lists(analysed).get(key)
+    good = analysed.last_good
+    origin = good.origins.get(key) if good is not None else None
+    if good is None or value is None or origin is None or origin.source is not good.document.source:
+        return None
+    if origin.text != value.span.text:
+        return None
+    return Compiled(good.spec, good.bridge, good.cost, origin.source, value.span.start - origin.start)
+
+
+def block_lists(analysed: Analysed) -> dict[str, ast.Value]:
+    """The block lists of this text that could be read, by dotted key."""
+    return {key: item.value for key, item in analysed.assignments() if key in STACKS}
+
+
+def items(value: ast.Value) -> tuple[ast.Value, ...]:
+    """What commas part at the top of a block list."""
+    return value.items if isinstance(value, ast.List) else (value,)
+
+
+def entries(value: ast.Value) -> Iterator[tuple[Written, ast.Name | None]]:
+    """Every entry that is written in a block list, once each, with its label."""
+    match value:
+        case ast.List() | ast.Group():
+            for item in value.items:
+                yield from entries(item)
+        case ast.Repeated():
+            yield from entries(value.body)
+        case ast.Labelled(entry=ast.Block() | ast.Integer() | ast.Reference() as entry):
+            yield entry, value.label
+        case ast.Labelled():
+            yield from entries(value.entry)
+        case ast.Block() | ast.Integer() | ast.Reference():
+            yield value, None

@@ -1,0 +1,121 @@
+"""An entry of a block list in words: what is applied, with which weights, and its share of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hvaedsl.ir.bridge import EncoderBlock, MixIn, Operation, Pool, TopDownBlock, stack_of
+from hvaedsl.ir.shapes import flops, parameters
+from hvaedsl.lsp.entries import Compiled, Written
+from hvaedsl.syntax import ast
+
+_PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def entry_text(entry: Written, stack: str, written: str, found: Compiled | None) -> str:
+    """What a hover on an entry says, as Markdown. Figures stand there only where a compilation holds for it."""
+    operations = found.operations(entry.span) if found is not None else ()
+    blocks = [op for op in operations if isinstance(op, EncoderBlock | TopDownBlock)]
+    if found is None or not blocks:
+        return f"`{written}`: {_without_figures(entry, stack)}"
+    lines = [f"`{written}`: {_applied(blocks)}", *_moves(operations)]
+    lines.append(f"- {_channels(blocks[0])}")
+    lines.append(f"- {_weights(found, blocks)}")
+    if isinstance(blocks[0], TopDownBlock):
+        lines.append(f"- {_latents(blocks, found.cost.stochastic_depth)}")
+    spent = sum(map(flops, operations))
+    lines.append(f"- {amount(spent)}FLOPs for one image ({share(spent, found.cost.flops_per_image)} of the model)")
+    return "\n".join([lines[0], "", *lines[1:]])
+
+
+def _without_figures(entry: Written, stack: str) -> str:
+    what = "residual" if stack == "encoder" else "top-down"
+    if not isinstance(entry, ast.Block):
+        return f"one {what} block at this resolution"
+    at = f"{entry.resolution}x{entry.resolution}"
+    meanings = {
+        "x": f"{what} blocks at {at}, each with its own weights",
+        "r": f"one {what} block at {at}, applied several times with the same weights",
+        "d": f"one {what} block at {at}, then pooling",
+        "m": f"one {what} block at {at} that first takes in the state of a lower resolution",
+    }
+    return f"{meanings.get(entry.operator, 'not an entry')} (no figures: the spec does not compile yet)"
+
+
+def _applied(blocks: Sequence[EncoderBlock | TopDownBlock]) -> str:
+    what = "residual block" if isinstance(blocks[0], EncoderBlock) else "top-down block"
+    groups = len({op.group for op in blocks})
+    at = f"{blocks[0].resolution}x{blocks[0].resolution}"
+    if groups == 1 and len(blocks) == 1:
+        return f"one {what} at {at}"
+    if groups == 1:
+        return f"one {what} applied {len(blocks):,} times at {at}"
+    if groups == len(blocks):
+        return f"{groups:,} {what}s at {at}, each with its own weights"
+    return f"{groups:,} {what}s at {at}, each applied {len(blocks) // groups:,} times"
+
+
+def _moves(operations: Sequence[Operation]) -> Iterator[str]:
+    """What leads to another resolution; the same for every copy of the entry."""
+    for op in operations:
+        if isinstance(op, Pool):
+            yield f"- then {op.method} pooling by {op.factor} to {op.to}x{op.to}"
+            return
+        if isinstance(op, MixIn):
+            yield f"- first takes in the state of {op.source}x{op.source}, {op.embedding} upsampling"
+            return
+
+
+def _channels(block: EncoderBlock | TopDownBlock) -> str:
+    size = f"{block.kernel}x{block.kernel}"
+    inside = f"{block.channels:,} channels, {block.mid:,} inside, {size} kernels"
+    return f"{inside}, latent {block.latent:,}, cell {block.cell}" if isinstance(block, TopDownBlock) else inside
+
+
+def _weights(found: Compiled, blocks: Sequence[EncoderBlock | TopDownBlock]) -> str:
+    owners: dict[str, EncoderBlock | TopDownBlock] = {}
+    for op in blocks:
+        owners.setdefault(op.group, op)
+    count = sum(parameters(op) for op in owners.values())
+    names = list(owners)
+    named = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names):,} sets)"
+    part = share(count, found.cost.parameters)
+    others = _applied_elsewhere(found, blocks, set(owners))
+    shared = f", shared with {others:,} application{'s' * (others != 1)} elsewhere" if others else ""
+    return f"weights {named}: {count:,} parameters ({part} of the model){shared}"
+
+
+def _applied_elsewhere(found: Compiled, blocks: Sequence[Operation], groups: set[str]) -> int:
+    stack = stack_of(blocks[0])
+    everywhere = sum(
+        isinstance(op, EncoderBlock | TopDownBlock) and stack_of(op) == stack and op.group in groups
+        for op in found.bridge.operations
+    )
+    return everywhere - len(blocks)
+
+
+def _latents(blocks: Sequence[Operation], depth: int) -> str:
+    layers = [op for op in blocks if isinstance(op, TopDownBlock)]
+    first = layers[0]
+    shape = f"{first.latent:,}x{first.resolution}x{first.resolution}"
+    if len(layers) == 1:
+        return f"one latent of {shape}, number {first.layer + 1:,} of {depth:,}"
+    consecutive = layers[-1].layer - first.layer + 1 == len(layers)
+    place = f", numbers {first.layer + 1:,} to {layers[-1].layer + 1:,} of {depth:,}" if consecutive else ""
+    return f"{len(layers):,} latents of {shape}{place}"
+
+
+def share(part: int, whole: int) -> str:
+    """A part of a whole in per cent."""
+    if not whole:
+        return "0 %"
+    percent = 100 * part / whole
+    return f"{percent:.0f} %" if percent >= 9.95 else f"{percent:.1f} %" if percent >= 0.05 else "below 0.1 %"
+
+
+def amount(count: float) -> str:
+    """A large number with an SI prefix, as it stands before a unit."""
+    for size, prefix in _PREFIXES:
+        if count >= size:
+            return f"{count / size:.3g} {prefix}"
+    return f"{count:.0f} "

@@ -1,0 +1,80 @@
+"""The compiler's diagnostics as the protocol has them."""
+
+from __future__ import annotations
+
+from lsprotocol.types import Diagnostic as Shown
+from lsprotocol.types import DiagnosticRelatedInformation, DiagnosticSeverity, Position, Range
+
+from hvaedsl.catalog.names import MissingKey
+from hvaedsl.diagnostic import Diagnostic, Severity
+from hvaedsl.lsp.analysed import Analysed
+from hvaedsl.lsp.bases import is_base
+from hvaedsl.lsp.navigation import Uri, location
+from hvaedsl.syntax import ast
+
+SOURCE = "hvaedsl"
+_SEVERITIES = {Severity.ERROR: DiagnosticSeverity.Error, Severity.ADVICE: DiagnosticSeverity.Warning}
+
+
+def published(analysed: Analysed, uri: Uri) -> list[Shown]:
+    """What the editor underlines. A base's own mistake is shown at the `extends` that names it, with its place.
+
+    A file that one beside it extends is a base: keys that it leaves out are not missing.
+    """
+    found = [shown(analysed, item, uri) for item in worth_showing(analysed)]
+    if analysed.bug:
+        found.append(Shown(_start(), f"a bug in hvaedsl, not in your spec: {analysed.bug}", source=SOURCE))
+    return found
+
+
+def worth_showing(analysed: Analysed) -> list[Diagnostic]:
+    """The diagnostics without what a base may leave out."""
+    missing = any(isinstance(item, MissingKey) for item in analysed.diagnostics)
+    base = missing and is_base(analysed.source.path)
+    return [item for item in analysed.diagnostics if not (base and isinstance(item, MissingKey))]
+
+
+def is_own(analysed: Analysed, item: Diagnostic) -> bool:
+    """Whether a diagnostic points into this text, and not into a base."""
+    return item.span.source is analysed.source
+
+
+def range_of(analysed: Analysed, item: Diagnostic) -> Range:
+    """Where a diagnostic is shown in this text."""
+    if is_own(analysed, item):
+        return analysed.lines.of_span(item.span)
+    extends = next((found for found in analysed.statements if isinstance(found, ast.Extends)), None)
+    return analysed.lines.of_span(extends.target.span) if extends is not None else _start()
+
+
+def message(item: Diagnostic) -> str:
+    """The title, then the label, the notes and the way out, a line each."""
+    parts = [item.message]
+    if item.label_text and item.label_text not in item.message:
+        parts.append(item.label_text)
+    parts += [f"note: {note}" for note in item.notes]
+    if item.help_text:
+        parts.append(f"help: {item.help_text}")
+    return "\n".join(parts)
+
+
+def shown(analysed: Analysed, item: Diagnostic, uri: Uri) -> Shown:
+    """One diagnostic as the protocol has it."""
+    text = message(item)
+    related = [(label.span, label.text) for label in item.secondary]
+    if not is_own(analysed, item):
+        text = f"in {item.span}: {text}"
+        related.insert(0, (item.span, "in this base"))
+    places = [(location(analysed, span, uri), said) for span, said in related]
+    return Shown(
+        range_of(analysed, item),
+        text,
+        severity=_SEVERITIES[item.severity],
+        code=item.code,
+        source=SOURCE,
+        related_information=[DiagnosticRelatedInformation(place, said) for place, said in places if place] or None,
+    )
+
+
+def _start() -> Range:
+    return Range(Position(0, 0), Position(0, 0))

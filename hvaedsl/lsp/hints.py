@@ -1,0 +1,45 @@
+"""Inlay hints: the resolution behind each pooling, and the stochastic depth that the decoder has reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lsprotocol.types import InlayHint, InlayHintKind
+
+from hvaedsl.ir.bridge import Pool, TopDownBlock
+from hvaedsl.lsp.analysed import Analysed
+from hvaedsl.lsp.entries import Compiled, block_lists, compiled, entries, items
+from hvaedsl.syntax import ast
+
+
+def inlay_hints(analysed: Analysed, start: int, end: int) -> list[InlayHint]:
+    """The hints between two offsets; none for a block list whose resolutions are not known."""
+    hints: list[InlayHint] = []
+    for key, value in block_lists(analysed).items():
+        found = compiled(analysed, key)
+        if found is not None:
+            made = _poolings(value, found) if key == "model.encoder" else _depths(value, found)
+            hints += [_hint(analysed, at, text, tip) for at, text, tip in made if start <= at <= end]
+    return hints
+
+
+def _hint(analysed: Analysed, at: int, text: str, tip: str) -> InlayHint:
+    return InlayHint(analysed.lines.position(at), text, kind=InlayHintKind.Parameter, tooltip=tip, padding_left=True)
+
+
+def _poolings(value: ast.Value, found: Compiled) -> Iterator[tuple[int, str, str]]:
+    for entry, label in entries(value):
+        pool = next((op for op in found.operations(entry.span) if isinstance(op, Pool)), None)
+        if pool is not None and pool.is_sound:
+            end = label.span.end if label is not None else entry.span.end
+            yield end, f"→ {pool.to}x{pool.to}", f"{pool.method} pooling by {pool.factor}"
+
+
+def _depths(value: ast.Value, found: Compiled) -> Iterator[tuple[int, str, str]]:
+    """Behind each part of the decoder's list: how many latents have been drawn."""
+    whole = found.cost.stochastic_depth
+    for item in items(value):
+        layers = [op.layer for op in found.operations(item.span) if isinstance(op, TopDownBlock)]
+        if layers:
+            depth = max(layers) + 1
+            yield item.span.end, f"depth {depth:,}", f"{depth:,} of {whole:,} latents have been drawn"

@@ -1,0 +1,226 @@
+"""The tokens of a text, each with what it is there for and the section and key that it stands in.
+
+The parser drops a statement that it cannot read; here nothing is dropped. A line that is being written is understood as
+far as it goes, so that completion, rename and colours work on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lark import Token
+
+from hvaedsl.elaborate.collect import SCHEMA, TOP_LEVEL
+from hvaedsl.syntax.grammar import hvae_parser
+
+Role = Literal[
+    "keyword",  # hvae, let, extends
+    "section",
+    "key",
+    "let",  # the name that a `let` defines
+    "argument",  # the name of a call's argument
+    "function",
+    "symbol",
+    "label",  # behind @
+    "reference",  # $n
+    "block",
+    "number",
+    "string",
+    "base",  # the string of an `extends`
+    "name",  # a name that stands where a statement begins, and is no key yet
+    "mark",  # punctuation
+    "junk",
+]
+Awaits = Literal["statement", "value", "more", "label", "base", "let", "version"]
+
+_OPEN = {"LPAR": ")", "LSQB": "]", "LBRACE": "}"}
+_CLOSE = {"RPAR", "RSQB", "RBRACE"}
+_CONTINUE = {"EQUAL", "COMMA", "STAR", "COLON", "MINUS"}  # after these a value goes on
+_NUMBERS = {"INTEGER", "FLOAT", "SUFFIXED"}
+_PLAIN: dict[str, Role] = {"REFERENCE": "reference", "BLOCK": "block", "STRING": "string", "JUNK": "junk"}
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One token: its place in code points, and the dotted section and key it stands in (`key` empty outside values)."""
+
+    kind: str  # the grammar's name of the token
+    role: Role
+    text: str
+    start: int
+    end: int
+    section: str
+    key: str = ""
+
+    @property
+    def dotted(self) -> str:
+        """The dotted key whose value it stands in; of a key or section, its own."""
+        own = self.text if self.role in ("key", "section", "name") else self.key
+        return f"{self.section}.{own}" if self.section and own else own
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """What may be written at one place, and what of it stands there already."""
+
+    awaits: Awaits
+    section: str
+    key: str  # dotted; empty outside a value
+    value_start: int  # where the value begins
+    before: tuple[Word, ...]  # the words of the value, the unfinished one left out
+    brackets: tuple[str, ...]  # the open ones of the value, as they are closed, outermost first
+    written: str  # of the unfinished word
+    start: int
+    end: int
+
+
+def words(text: str) -> tuple[Word, ...]:
+    """Every token of a text."""
+    return tuple(_Walk().all(list(hvae_parser().lex(text))))
+
+
+def comment_at(text: str, offset: int) -> str | None:
+    """The comment that holds an offset, from its `#` to the offset; None outside of comments."""
+    end = 0
+    for token in hvae_parser().lex(text[:offset]):
+        end = token.end_pos or 0
+    line = max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1
+    begin = text.find("#", max(end, line), offset)
+    return None if begin < 0 else text[begin:offset]
+
+
+def cursor_at(text: str, offset: int) -> Cursor:
+    """What may be written at an offset, from what stands before it."""
+    tokens = list(hvae_parser().lex(text[:offset]))
+    unfinished = tokens[-1] if tokens and tokens[-1].end_pos == offset and _is_wordlike(tokens[-1]) else None
+    walk = _Walk()
+    read = list(walk.all(tokens[:-1] if unfinished else tokens))
+    awaits = walk.awaits
+    start = offset if unfinished is None or unfinished.start_pos is None else unfinished.start_pos
+    glued = unfinished is not None and len(tokens) > 1 and tokens[-2].end_pos == start  # as the `$` of `32r$` is
+    if awaits == "more" and not walk.brackets and not glued and (unfinished or text[offset - 1 : offset].isspace()):
+        awaits = "statement"  # a value is complete, and a new word begins
+    key = walk.key if awaits in ("value", "more", "label") else ""
+    section = ".".join(walk.sections)
+    return Cursor(
+        awaits=awaits,
+        section=section,
+        key=f"{section}.{key}" if section and key else key,
+        value_start=walk.value_start,
+        before=tuple(word for word in read if key and word.start >= walk.value_start),
+        brackets=tuple(walk.brackets),
+        written="" if unfinished is None else str(unfinished),
+        start=start,
+        end=_word_end(text, offset),
+    )
+
+
+def _is_wordlike(token: Token) -> bool:
+    return token.type not in {*_OPEN, *_CLOSE, *_CONTINUE, "AT"} and token.type != "STRING"
+
+
+def _word_end(text: str, offset: int) -> int:
+    while offset < len(text) and (text[offset].isalnum() or text[offset] == "_"):
+        offset += 1
+    return offset
+
+
+@dataclass
+class _Walk:
+    """Follows the tokens; at each point says what may come next."""
+
+    sections: list[str] = field(default_factory=list)
+    brackets: list[str] = field(default_factory=list)
+    key: str = ""
+    value_start: int = 0
+    awaits: Awaits = "statement"
+
+    def all(self, tokens: list[Token]) -> Iterator[Word]:
+        """The words of some tokens."""
+        for at, token in enumerate(tokens):
+            yield self._word(token, tokens[at + 1].type if at + 1 < len(tokens) else "")
+
+    def _word(self, token: Token, following: str) -> Word:
+        role = self._role(token, following)
+        start, end = token.start_pos or 0, token.end_pos or 0
+        key = "" if role in ("key", "section", "let", "name", "keyword", "base") else self.key
+        return Word(token.type, role, str(token), start, end, ".".join(self.sections[: self._depth(role)]), key)
+
+    def _depth(self, role: Role) -> int:
+        """How many of the open sections hold this word: a section's name stands outside of it."""
+        return len(self.sections) - 1 if role == "section" else len(self.sections)
+
+    def _role(self, token: Token, following: str) -> Role:
+        kind = str(token.type)
+        if kind == "KEY":
+            return self._key(token, following)
+        if kind in ("HVAE", "LET", "EXTENDS") and not self.brackets and self.awaits in ("statement", "more"):
+            keywords: dict[str, Awaits] = {"HVAE": "version", "LET": "let", "EXTENDS": "base"}
+            self._end_value()
+            self.awaits = keywords[kind]
+            return "keyword"
+        if kind in _OPEN or kind in _CLOSE:
+            return self._bracket(kind)
+        if kind in _CONTINUE:
+            if kind == "EQUAL" and self.awaits != "value":
+                self.value_start = token.end_pos or 0
+            self.awaits = "value"
+            return "mark"
+        if kind == "AT":
+            self.awaits = "label"
+            return "mark"
+        return self._operand(kind, following)
+
+    def _key(self, token: Token, following: str) -> Role:
+        if self.awaits == "let":
+            self.key, self.brackets = str(token), []
+            return "let"
+        name, path = str(token), ".".join(self.sections)
+        opens = following == "LBRACE"
+        if ")" in self.brackets and not opens and name not in SCHEMA.get(path, ()):
+            return "argument"
+        self._end_value()
+        if self.sections and name in TOP_LEVEL and f"{path}.{name}" not in SCHEMA:
+            self.sections = []  # the section before it is not closed yet
+        if opens:
+            self.sections.append(name)
+            return "section"
+        self.key = name
+        return "key"
+
+    def _bracket(self, kind: str) -> Role:
+        if kind in _OPEN:
+            if kind == "LBRACE" and not self.key:
+                self.awaits = "statement"
+            else:
+                self.brackets.append(_OPEN[kind])
+                self.awaits = "value"
+        elif self.brackets and (kind != "RBRACE" or "}" in self.brackets):
+            self.brackets.pop()
+            self.awaits = "more"
+        else:
+            self._end_value()
+            if kind == "RBRACE" and self.sections:
+                self.sections.pop()
+        return "mark"
+
+    def _operand(self, kind: str, following: str) -> Role:
+        awaited, self.awaits = self.awaits, "more" if self.key else "statement"
+        if kind == "NAME":
+            if awaited == "label":
+                return "label"
+            if awaited == "let":
+                self.awaits = "let"
+                return "let"
+            if awaited == "value" or (awaited == "more" and self.brackets):
+                return "function" if following == "LPAR" else "symbol"
+            self._end_value()
+            return "name"
+        if awaited == "base" and kind in ("STRING", "JUNK"):
+            return "base"
+        return "number" if kind in _NUMBERS else _PLAIN.get(kind, "junk")
+
+    def _end_value(self) -> None:
+        self.key, self.brackets, self.awaits = "", [], "statement"

@@ -1,0 +1,109 @@
+"""Diagnostics as plain data and back: the code, the fields, and the places in numbered sources."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hvaedsl.diagnostic import Diagnostic, Edit, Fix, Label
+from hvaedsl.span import Source, Span
+
+_COMMON = frozenset(("span", "secondary", "notes", "fix"))
+
+
+class NotData(Exception):
+    """A diagnostic holds what cannot be written down, or would not come back as it was."""
+
+
+def findings_data(found: Sequence[Diagnostic], sources: Sequence[Source]) -> list[dict[str, Any]]:
+    """The diagnostics as data for JSON; their places are in the sources, or in options of the command line.
+
+    Raises `NotData` where one would not come back the same.
+    """
+    data = [_record(item, sources) for item in found]
+    try:
+        same = tuple(findings_of(data, sources)) == tuple(found)
+    except (KeyError, TypeError) as error:
+        raise NotData(str(error)) from None
+    if not same:
+        raise NotData
+    return data
+
+
+def findings_of(data: Sequence[Mapping[str, Any]], sources: Sequence[Source]) -> Iterator[Diagnostic]:
+    """The diagnostics of such data. Raises `KeyError`, `TypeError`, `IndexError` or `ValueError` for any other."""
+    if not data:
+        return
+    from hvaedsl.catalog import KINDS  # most specs have nothing to be said about
+
+    places = _Places(sources)
+    for record in data:
+        yield KINDS[record["code"]](
+            span=places.span(record["span"]),
+            secondary=tuple(Label(places.span(span), text) for span, text in record["secondary"]),
+            notes=tuple(record["notes"]),
+            fix=_fix(record["fix"], places),
+            **{name: _value(value) for name, value in record["fields"].items()},
+        )
+
+
+def _record(item: Diagnostic, sources: Sequence[Source]) -> dict[str, Any]:
+    fields = [field.name for field in dataclasses.fields(item) if field.name not in _COMMON]
+    fix = item.fix
+    return {
+        "code": item.code,
+        "span": _place(item.span, sources),
+        "secondary": [[_place(label.span, sources), label.text] for label in item.secondary],
+        "notes": list(item.notes),
+        "fix": fix and [fix.title, fix.safe, [[_place(edit.span, sources), edit.replacement] for edit in fix.edits]],
+        "fields": {name: _data(getattr(item, name)) for name in fields},
+    }
+
+
+def _fix(data: Sequence[Any] | None, places: _Places) -> Fix | None:
+    if data is None:
+        return None
+    title, safe, edits = data
+    return Fix(title, tuple(Edit(places.span(span), text) for span, text in edits), safe)
+
+
+def _data(value: object) -> object:
+    """A field's value for JSON, which has no tuples."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case tuple():
+            return [_data(item) for item in value]
+        case _:
+            raise NotData(repr(value))
+
+
+def _value(data: object) -> Any:
+    return tuple(map(_value, data)) if isinstance(data, list) else data
+
+
+def _place(span: Span, sources: Sequence[Source]) -> list[Any]:
+    """Where a span is: the number of its source, or name and text of an option of the command line."""
+    number = next((index for index, source in enumerate(sources) if source is span.source), None)
+    if number is None and span.source.path is not None:
+        raise NotData(span.source.name)
+    source = number if number is not None else [span.source.name, span.source.text]
+    return [source, span.start, span.end, span.line, span.column, span.end_line, span.end_column]
+
+
+class _Places:
+    """Spans from data; those in one option share its source, as they did."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = sources
+        self._options: dict[tuple[str, str], Source] = {}
+
+    def span(self, data: Sequence[Any]) -> Span:
+        where, start, end, line, column, end_line, end_column = data
+        if isinstance(where, int):
+            source = self._sources[where]
+        else:
+            name, text = where
+            source = self._options.setdefault((name, text), Source(name, text))
+        return Span(source, start, end, line, column, end_line, end_column)

@@ -1,0 +1,30 @@
+"""Diagnostics as workflow commands of GitHub Actions, which become annotations of a change's lines.
+
+Source: "Workflow commands for GitHub Actions", Setting an error message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hvaedsl.diagnostic import Diagnostic, Severity
+
+_LEVELS = {Severity.ERROR: "error", Severity.ADVICE: "warning"}
+_DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
+
+
+def to_github(diagnostics: Sequence[Diagnostic]) -> str:
+    """A command a line; empty where there is nothing."""
+    return "\n".join(map(_command, diagnostics))
+
+
+def _command(item: Diagnostic) -> str:
+    span = item.span
+    properties = {"file": span.source.name, "line": span.line, "col": span.column, "endLine": span.end_line}
+    if span.line == span.end_line:  # columns of two lines are refused
+        properties["endColumn"] = span.end_column
+    properties["title"] = item.code
+    listed = ",".join(f"{name}={str(value).translate(_PROPERTY)}" for name, value in properties.items())
+    text = f"{item.message}\nhelp: {item.help_text}" if item.help_text else item.message
+    return f"::{_LEVELS[item.severity]} {listed}::{text.translate(_DATA)}"

@@ -1,0 +1,8 @@
+"""Source text and names on a terminal."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would act on, or not show, replaced one for one."""
+    return "".join(c if c.isprintable() else " " if c in "\t\r\n" else "\ufffd" for c in text)

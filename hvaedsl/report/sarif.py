@@ -1,0 +1,95 @@
+"""Diagnostics as SARIF 2.1.0 (OASIS), which code scanning services read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from hvaedsl.catalog import KINDS
+from hvaedsl.diagnostic import Diagnostic, Fix, Label, Severity
+from hvaedsl.report.explain import explanation, template_title
+from hvaedsl.span import Source, Span
+
+_LEVELS = {Severity.ERROR: "error", Severity.ADVICE: "warning"}
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def to_sarif(diagnostics: Sequence[Diagnostic], version: str) -> str:
+    """One run of hvaedsl of that version, with the rules that found something."""
+    codes = sorted({item.code for item in diagnostics})
+    driver = {"name": "hvaedsl", "version": version, "rules": [_rule(KINDS[code]) for code in codes]}
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(item, codes.index(item.code)) for item in diagnostics],
+    }
+    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
+
+
+def _rule(kind: type[Diagnostic]) -> dict[str, Any]:
+    page = explanation(kind)
+    return {
+        "id": kind.code,
+        "name": kind.__name__,
+        "shortDescription": {"text": template_title(kind)},
+        "fullDescription": {"text": kind.why},
+        "help": {"text": page, "markdown": page},
+        "defaultConfiguration": {"level": _LEVELS[kind.severity]},
+    }
+
+
+def _result(item: Diagnostic, index: int) -> dict[str, Any]:
+    text = f"{item.message}\n{item.help_text}" if item.help_text else item.message
+    result: dict[str, Any] = {
+        "ruleId": item.code,
+        "ruleIndex": index,
+        "level": _LEVELS[item.severity],
+        "message": {"text": text},
+    }
+    if item.span.source.path is None:  # of the command line: no file to point into
+        result["locations"] = [{"message": {"text": item.span.source.name}}]
+    else:
+        result["locations"] = [{"physicalLocation": _place(item.span)}]
+    related = [label for label in item.secondary if label.span.source.path is not None]
+    if related:
+        result["relatedLocations"] = [_related(at, label) for at, label in enumerate(related)]
+    if item.fix is not None and item.span.source.path is not None:
+        result["fixes"] = [_fix(item.fix)]
+    return result
+
+
+def _related(at: int, label: Label) -> dict[str, Any]:
+    return {"id": at, "physicalLocation": _place(label.span), "message": {"text": label.text}}
+
+
+def _place(span: Span) -> dict[str, Any]:
+    return {"artifactLocation": {"uri": _uri(span.source)}, "region": _region(span)}
+
+
+def _uri(source: Source) -> str:
+    """A path as the user gave it: a relative one is relative to the working directory, in CI the checkout's root."""
+    path = Path(source.name)
+    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
+
+
+def _region(span: Span) -> dict[str, int]:
+    return {
+        "startLine": span.line,
+        "startColumn": span.column,
+        "endLine": span.end_line,
+        "endColumn": span.end_column,
+    }
+
+
+def _fix(fix: Fix) -> dict[str, Any]:
+    replacements = [
+        {"deletedRegion": _region(edit.span), "insertedContent": {"text": edit.replacement}} for edit in fix.edits
+    ]
+    location = {"uri": _uri(fix.edits[0].span.source)}
+    return {
+        "description": {"text": fix.title},
+        "artifactChanges": [{"artifactLocation": location, "replacements": replacements}],
+    }

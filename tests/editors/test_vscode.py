@@ -1,0 +1,108 @@
+"""The extension for VS Code: its manifest, its grammar held against the server's colours, and the page of a picture."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lsprotocol.types import SemanticTokenTypes
+
+from hvaedsl.elaborate.collect import SCHEMA
+from hvaedsl.lsp.server import BRIDGE
+from hvaedsl.lsp.tokens import coloured
+from hvaedsl.shipped import shipped
+from tests.lsp.texts import GOOD, analysed
+
+FOLDER = Path(__file__).parents[2] / "editors" / "vscode"
+GRAMMAR: dict[str, Any] = json.loads((FOLDER / "syntaxes" / "hvae.tmLanguage.json").read_text(encoding="utf-8"))
+PATTERNS = [(re.compile(pattern["match"]), pattern) for pattern in GRAMMAR["patterns"]]
+KINDS = SemanticTokenTypes
+# The scopes that stand for the kinds of the server. The grammar reads one line and cannot tell a call's argument.
+SCOPES = {
+    KINDS.Keyword: ("keyword.control",),
+    KINDS.Namespace: ("entity.name.section",),
+    KINDS.Property: ("variable.other.property",),
+    KINDS.Variable: ("variable.other.constant",),
+    KINDS.Parameter: ("variable.other.property",),
+    KINDS.Function: ("entity.name.function",),
+    KINDS.EnumMember: ("support.constant",),
+    KINDS.Decorator: ("entity.name.label",),
+    KINDS.Number: ("constant.numeric",),
+    KINDS.String: ("string.quoted",),
+    KINDS.Operator: ("keyword.operator",),
+    KINDS.Comment: ("comment.line",),
+}
+
+
+def scoped(line: str) -> Iterator[tuple[int, int, str]]:
+    """The scopes of one line, as TextMate finds them: the leftmost match, of several the first pattern's."""
+    at = 0
+    while at < len(line):
+        found = [(match, pattern) for regex, pattern in PATTERNS if (match := regex.search(line, at))]
+        if not found:
+            return
+        match, pattern = min(found, key=lambda item: item[0].start())
+        if "name" in pattern:
+            yield match.start(), match.end(), pattern["name"]
+        for group, capture in pattern.get("captures", {}).items():
+            if match[int(group)]:
+                yield *match.span(int(group)), capture["name"]
+        at = max(match.end(), at + 1)
+
+
+def files() -> list[Path]:
+    return sorted(shipped("specs").rglob("*.hvae"))
+
+
+@pytest.mark.parametrize("text", [GOOD, *(path.read_text(encoding="utf-8") for path in files())])
+def test_the_grammar_colours_as_the_server_does(text: str) -> None:
+    found = analysed(text)
+    offset = 0
+    by_grammar: dict[tuple[int, int], str] = {}
+    for line in text.split("\n"):
+        by_grammar |= {(offset + start, offset + end): scope for start, end, scope in scoped(line)}
+        offset += len(line) + 1
+    for item in coloured(found):
+        scope = by_grammar.get((item.start, item.end), "")
+        assert scope.startswith(SCOPES[item.kind]), (text[item.start : item.end], item.kind, scope)
+
+
+def test_no_key_of_the_schema_is_written_into_the_grammar() -> None:
+    words = {word for pattern in GRAMMAR["patterns"] for word in re.findall(r"[a-z_]{3,}", pattern["match"])}
+    assert words == {"hvae", "extends", "let"}
+    assert not words & {name for known in SCHEMA.values() for name in known}
+
+
+def test_the_manifest_fits_its_files() -> None:
+    manifest = json.loads((FOLDER / "package.json").read_text(encoding="utf-8"))
+    contributes = manifest["contributes"]
+    assert (FOLDER / manifest["main"]).is_file()
+    assert (FOLDER / contributes["grammars"][0]["path"]).is_file()
+    assert (FOLDER / contributes["languages"][0]["configuration"]).is_file()
+    assert contributes["grammars"][0]["scopeName"] == GRAMMAR["scopeName"]
+    assert contributes["languages"][0]["extensions"] == [".hvae"]
+    code = (FOLDER / "src" / "extension.js").read_text(encoding="utf-8")
+    assert f'"{BRIDGE}"' in code
+    for command in contributes["commands"]:
+        assert f'registerCommand("{command["command"]}"' in code
+    versions = {**manifest["dependencies"], **manifest["devDependencies"]}
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in versions.values())
+    json.loads((FOLDER / "language-configuration.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no node")
+def test_the_page_shows_the_picture_and_the_message_as_text() -> None:
+    code = (
+        "const { page } = require('./src/page.js');"
+        "process.stdout.write(page({ svg: '<?xml version=\"1.0\"?>\\n<svg>x</svg>', message: 'a <b> & c' }));"
+    )
+    done = subprocess.run(["node", "-e", code], cwd=FOLDER, capture_output=True, text=True, timeout=60, check=True)
+    assert "a &#60;b&#62; &#38; c</p><svg>x</svg></body>" in done.stdout
+    assert "<?xml" not in done.stdout
+    assert "default-src 'none'" in done.stdout

@@ -1,0 +1,134 @@
+"""A client that speaks the protocol with `hvaedsl lsp` over pipes."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+PATIENCE_SECONDS = 60.0
+
+
+class ServerError(Exception):
+    """The server's answer to a request is an error."""
+
+
+class Client:
+    """Starts the server, sends requests and keeps what comes back. Nothing here knows hvaedsl."""
+
+    def __init__(self, root: Path, *, encodings: list[str] | None = None, snippets: bool = False) -> None:
+        code = "from hvaedsl.cli.main import run; run()"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code, "lsp", "--stdio"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONWARNINGS": "error"},
+        )
+        self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._errors: list[bytes] = []
+        self._last = 0
+        self.diagnostics: dict[str, dict[str, Any]] = {}
+        self.texts: dict[str, tuple[int, str]] = {}
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True).start()
+        threading.Thread(target=self._drain, args=(self.process.stderr,), daemon=True).start()
+        general = {"positionEncodings": encodings} if encodings else {}
+        item = {"completionItem": {"snippetSupport": snippets}}
+        capabilities = {"general": general, "textDocument": {"completion": item, "rename": {"prepareSupport": True}}}
+        parameters = {"processId": None, "rootUri": root.as_uri(), "capabilities": capabilities}
+        self.server = self.request("initialize", parameters)
+        self.notify("initialized", {})
+
+    def request(self, method: str, parameters: Mapping[str, Any] | None = None) -> Any:
+        """The result of a request. Raises `ServerError`."""
+        self._last += 1
+        self._send({"id": self._last, "method": method, "params": parameters})
+        while True:
+            message = self._next()
+            if message.get("id") == self._last and "method" not in message:
+                if "error" in message:
+                    raise ServerError(message["error"]["message"])
+                return message["result"]
+
+    def notify(self, method: str, parameters: Mapping[str, Any]) -> None:
+        """Say something that has no answer."""
+        self._send({"method": method, "params": parameters})
+
+    def open(self, uri: str, text: str) -> None:
+        """Open a text."""
+        self.texts[uri] = (1, text)
+        item = {"uri": uri, "languageId": "hvae", "version": 1, "text": text}
+        self.notify("textDocument/didOpen", {"textDocument": item})
+
+    def change(self, uri: str, text: str) -> None:
+        """Replace the whole text."""
+        version = self.texts[uri][0] + 1
+        self.texts[uri] = (version, text)
+        document = {"uri": uri, "version": version}
+        self.notify("textDocument/didChange", {"textDocument": document, "contentChanges": [{"text": text}]})
+
+    def found(self, uri: str, *, again: bool = False) -> list[dict[str, Any]]:
+        """The diagnostics of the present version; waits for them. `again`: for the next ones."""
+        if again:
+            self.diagnostics.pop(uri, None)
+        while self.diagnostics.get(uri, {}).get("version") != self.texts[uri][0]:
+            self._next()
+        found: list[dict[str, Any]] = self.diagnostics[uri]["diagnostics"]
+        return found
+
+    def at(self, method: str, uri: str, line: int, character: int, **more: Any) -> Any:
+        """A request about a place of a text."""
+        place = {"textDocument": {"uri": uri}, "position": {"line": line, "character": character}}
+        return self.request(f"textDocument/{method}", {**place, **more})
+
+    def close(self) -> tuple[int, str]:
+        """End the server as the protocol wants it; its exit code and what stood on its standard error."""
+        self.request("shutdown")
+        self.notify("exit", {})
+        code = self.process.wait(PATIENCE_SECONDS)
+        return code, b"".join(self._errors).decode(errors="replace")
+
+    def kill(self) -> None:
+        """End the server whatever state it is in."""
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        body = json.dumps({"jsonrpc": "2.0", **message}).encode()
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        self.process.stdin.flush()
+
+    def _next(self) -> dict[str, Any]:
+        try:
+            message = self._answers.get(timeout=PATIENCE_SECONDS)
+        except queue.Empty:
+            raise AssertionError(f"no answer; standard error: {b''.join(self._errors).decode()}") from None
+        if message.get("method") == "textDocument/publishDiagnostics":
+            self.diagnostics[message["params"]["uri"]] = message["params"]
+        return message
+
+    def _read(self, pipe: IO[bytes]) -> None:
+        """Every message; a byte outside of one is an error."""
+        while header := pipe.readline():
+            assert header.lower().startswith((b"content-length:", b"content-type:")), header
+            length = 0
+            while header.strip():
+                name, _, value = header.partition(b":")
+                length = int(value) if name.lower() == b"content-length" else length
+                header = pipe.readline()
+            self._answers.put(json.loads(pipe.read(length)))
+
+    def _drain(self, pipe: IO[bytes]) -> None:
+        self._errors.extend(pipe)

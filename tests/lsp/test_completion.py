@@ -1,0 +1,158 @@
+"""What is offered where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hvaedsl.catalog.resolutions import DecoderEnd
+from hvaedsl.ir.datasets import NAMES
+from hvaedsl.lsp.completion import complete
+from hvaedsl.program import compile_source
+from hvaedsl.span import Source
+from tests.lsp.texts import GOOD, analysed, at_cursor
+
+
+def offered(text: str) -> list[str]:
+    found, offset = at_cursor(text, before=analysed(GOOD))
+    return [item.label for item in complete(found, offset)]
+
+
+def replaced(old: str, new: str) -> str:
+    assert old in GOOD
+    return GOOD.replace(old, new)
+
+
+def taken(text: str, label: str) -> str:
+    """The text once a completion has been taken."""
+    found, offset = at_cursor(text, before=analysed(GOOD))
+    item = next(item for item in complete(found, offset) if item.label == label)
+    edit = item.text_edit
+    assert edit is not None
+    assert hasattr(edit, "range")
+    start, end = (found.lines.offset(place) for place in (edit.range.start, edit.range.end))
+    return found.text[:start] + edit.new_text + found.text[end:]
+
+
+def test_an_empty_text_begins_with_sections_and_keywords() -> None:
+    assert offered("|") == ["hvae", "data", "model", "train", "sample", "paper", "extends", "let"]
+
+
+def test_keys_are_those_of_the_section_that_are_not_written_yet() -> None:
+    found = offered(replaced("  latent  = 4\n", "  |\n"))
+    assert found[0] == "latent"  # needed to compile
+    assert {"likelihood", "cell", "fourier"} <= set(found)
+    assert not {"width", "encoder", "dataset", "steps"} & set(found)
+
+
+def test_a_key_may_follow_a_value_on_its_line() -> None:
+    assert "latent" in offered(replaced("  latent  = 4\n", "").replace("width   = 32", "width = 32 la|"))
+
+
+def test_a_nested_section_has_its_own_keys() -> None:
+    assert offered(replaced("free_nats = 0.1", "|")) == ["warmup_steps", "free_nats", "sampled_layers"]
+
+
+def test_the_rest_of_a_word_is_replaced() -> None:
+    assert taken(replaced("  latent  = 4\n", "  la|ten = 4\n"), "latent").count("latent = ") == 1
+
+
+@pytest.mark.parametrize("written", ["dataset = |", "dataset = mni|", "dataset =|"])
+def test_data_sets_have_their_shapes(written: str) -> None:
+    text = replaced("dataset = cifar10", written)
+    assert offered(text) == list(NAMES)
+    found, offset = at_cursor(text)
+    details = {item.label: item.detail for item in complete(found, offset)}
+    assert details["mnist"] == "grey images of 32x32 pixels, 256 levels, 5,000 held out"
+
+
+def test_words_of_the_schema() -> None:
+    with_key = "width = 32 {} ".format
+    assert offered(replaced("width   = 32", with_key("pooling = |")))[:2] == ["average", "strided"]
+    assert offered(replaced("width   = 32", with_key("likelihood = |")))[0] == "bernoulli"
+    assert offered(replaced("width   = 32", with_key("cell = |")))[0] == "vdvae"
+    assert offered(replaced("width   = 32", "width = 32 fourier { at = block, | }")) == ["sample", "branches", "image"]
+    assert offered(replaced("width   = 32", "width = 32 widths = { | }")) == ["32", "16", "4"]
+    assert offered(replaced("width   = 32", "width = 32 widths = {16: 64, | }")) == ["32", "4"]
+
+
+def test_nothing_is_offered_where_a_value_would_be_one_too_many() -> None:
+    assert offered(replaced("dataset = cifar10", "dataset = cifar10, |")) == []
+
+
+def test_the_encoder_goes_on_where_it_is() -> None:
+    at_16 = ["16x", "16r", "16", "16d2", "16d4", "16d8", "16d16", "$n*"]
+    assert offered(replaced("2*16r$n, 16d4, 4x1@low", "|")) == at_16
+    assert offered(replaced("2*16r$n, 16d4, 4x1@low", "16x1, 16|")) == at_16
+    assert offered(replaced("2*16r$n, 16d4, 4x1@low", "2*(16x1, |")) == at_16
+    assert offered(replaced("2*16r$n, 16d4, 4x1@low", "3*|")) == at_16
+    assert offered(replaced("2*16r$n, 16d4, 4x1@low", "2*(|")) == at_16
+    assert offered(replaced("32x2, 32d2, 2*16r$n", "|"))[0] == "32x"
+
+
+def test_wavelets_pool_by_powers_of_two_alone() -> None:
+    text = GOOD.replace("cifar10", "npy resolution = 12 channels = 1").replace(
+        "32x2, 32d2, 2*16r$n, 16d4, 4x1@low", "|"
+    )
+    assert [item for item in offered(text) if "d" in item] == ["12d2", "12d3", "12d4", "12d6", "12d12"]
+    wavelet = text.replace("width   = 32", "width = 32 pooling = wavelet(haar)")
+    assert [item for item in offered(wavelet) if "d" in item] == ["12d2", "12d4"]
+
+
+def test_the_decoder_goes_where_the_encoder_has_been() -> None:
+    assert offered(replaced("4r2@top, 16m4, 2*(16r$n), 32m16, 32x2", "|"))[:3] == ["4x", "4r", "4"]
+    found = offered(replaced("2*(16r$n), 32m16, 32x2", "|"))
+    assert found == ["16x", "16r", "16", "16m4", "32m16", "32m4", "$n*"]
+
+
+@pytest.mark.parametrize(
+    "old", ["2*16r$n, 16d4, 4x1@low", "16d4, 4x1@low", "16m4, 2*(16r$n), 32m16, 32x2", "32m16, 32x2"]
+)
+def test_nothing_that_is_offered_in_a_list_is_wrong_there(old: str) -> None:
+    text = replaced(old, "|")
+    line = text[: text.index("|")].count("\n") + 1
+    labels = [label for label in offered(text) if "$" not in label]
+    assert labels
+    for label in labels:
+        written = label + "2" if label[-1] in "xr" else label
+        found = compile_source(Source("spec", text.replace("|", written))).diagnostics
+        here = [item for item in found if item.span.line == line and not isinstance(item, DecoderEnd)]
+        assert [item.message for item in here] == [], label
+
+
+def test_no_entry_is_offered_where_the_resolution_is_in_doubt() -> None:
+    assert offered(replaced("2*16r$n, 16d4, 4x1@low", "16q1, |")) == []
+
+
+def test_labels_are_those_of_the_stack_with_the_same_shape() -> None:
+    assert offered(replaced("2*(16r$n)", "16r$n@|")) == ["top"]
+    assert offered(replaced("2*16r$n", "16r$n@|")) == ["low"]
+    wide = replaced("width   = 32", "width = 32 widths = {4: 64}")
+    assert offered(wide.replace("2*(16r$n)", "16r$n@|")) == []
+
+
+def test_constants_stand_behind_the_dollar() -> None:
+    assert offered(replaced("2*16r$n", "2*16r$|")) == ["$n"]
+    assert taken(replaced("2*16r$n", "2*16r$|"), "$n") == GOOD
+
+
+def test_bases_are_files_beside_it_and_shipped_specs(tmp_path: Path) -> None:
+    (tmp_path / "mine.hvae").write_text("# My own.\nhvae 1\n")
+    found, offset = at_cursor('hvae 1\nextends "vd|"\n', tmp_path / "child.hvae")
+    offers = {item.label: item.detail for item in complete(found, offset)}
+    assert offers["mine.hvae"] == "My own."
+    assert "vdvae.hvae" in offers
+    assert "child.hvae" not in offers
+
+
+@pytest.mark.parametrize("written", ['"vd|"', '"|"', '"vd|', '"vd|vae.hvae"', "|"])
+def test_a_base_is_written_with_both_quotes(written: str) -> None:
+    assert taken(f"hvae 1\nextends {written}\ndata {{ }}\n", "vdvae.hvae").splitlines()[1] == 'extends "vdvae.hvae"'
+
+
+def test_codes_in_a_comment_that_silences() -> None:
+    advised = replaced("width   = 32", "width = 32 widths = {8: 64} # hvae: ignore[|")
+    assert offered(advised)[0] == "HV502"
+    assert "HV303" not in offered(advised)  # an error cannot be silenced
+    assert offered(replaced("let n = 3", "let n = 3 # da|")) == []

@@ -1,0 +1,289 @@
+"""Definition, rename, hints, symbols, colours, actions and the picture, on texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from lsprotocol.types import InlayHintLabelPart, Range, SemanticTokenTypes, TextEdit
+
+from hvaedsl.diagnostic import Diagnostic, Edit, Fix
+from hvaedsl.lsp.actions import FIX_ALL, code_actions
+from hvaedsl.lsp.analysed import Analysed
+from hvaedsl.lsp.bridge_view import bridge_view
+from hvaedsl.lsp.desk import Desk
+from hvaedsl.lsp.findings import published, shown
+from hvaedsl.lsp.hints import inlay_hints
+from hvaedsl.lsp.navigation import definition
+from hvaedsl.lsp.rename import CannotRenameError, prepare_rename, rename
+from hvaedsl.lsp.symbols import document_symbols, folding_ranges
+from hvaedsl.lsp.tokens import coloured, semantic_tokens
+from hvaedsl.program import loads
+from hvaedsl.span import Source
+from tests.lsp.texts import GOOD, analysed, at_cursor
+
+
+def uri(source: Source) -> str | None:
+    return source.name
+
+
+def text_in(found: Analysed, where: Range) -> str:
+    return found.text[found.lines.offset(where.start) : found.lines.offset(where.end)]
+
+
+def applied(text: str, edits: list[TextEdit], found: Analysed) -> str:
+    for edit in sorted(edits, key=lambda edit: (edit.range.start.line, edit.range.start.character), reverse=True):
+        start, end = found.lines.offset(edit.range.start), found.lines.offset(edit.range.end)
+        text = text[:start] + edit.new_text + text[end:]
+    return text
+
+
+def test_definitions_inside_the_text() -> None:
+    found, offset = at_cursor(GOOD.replace("2*16r$n", "2*16r$|n"))
+    place = definition(found, offset, uri)
+    assert place is not None
+    assert (place.range.start.line, text_in(found, place.range)) == (1, "n")
+    twice = GOOD.replace("2*(16r$n)", "16r$n@to|p")
+    found, offset = at_cursor(twice)
+    place = definition(found, offset, uri)
+    assert place is not None
+    assert found.lines.offset(place.range.start) == found.text.index("top")
+
+
+def test_definitions_in_a_base(tmp_path: Path) -> None:
+    (tmp_path / "base.hvae").write_text(GOOD)
+    child = 'hvae 1\nextends "ba|se.hvae"\nmodel { latent = $n }\n'
+    found, offset = at_cursor(child, tmp_path / "child.hvae")
+    place = definition(found, offset, uri)
+    assert place is not None
+    assert (place.uri, place.range.start.line) == ("base.hvae", 0)
+    for written, line in (("model { lat|ent = $n", 9), ("model { latent = |$n", 1)):
+        text = child.replace("|", "").replace("model { latent = $n", written)
+        found, offset = at_cursor(text, tmp_path / "child.hvae")
+        place = definition(found, offset, uri)
+        assert place is not None
+        assert place.range.start.line == line
+
+
+def renamed(text: str, new: str) -> str:
+    found, offset = at_cursor(text)
+    edits: Mapping[Source, list[TextEdit]] = rename(found, offset, new)
+    return applied(found.text, edits.get(found.source, []), found)
+
+
+@pytest.mark.parametrize("place", ["let |n", "2*16r$|n", "2*(16r|$n)"])
+def test_a_constant_is_renamed_everywhere(place: str) -> None:
+    after = renamed(GOOD.replace(place.replace("|", ""), place, 1), "$repeats")
+    assert after == GOOD.replace("$n", "$repeats").replace("let n", "let repeats")
+    assert loads(after).spec == loads(GOOD).spec
+
+
+def test_a_label_is_renamed_in_its_stack_alone() -> None:
+    text = GOOD.replace("4x1@low", "4x1@top").replace("2*(16r$n)", "16r$n@top")
+    after = renamed(text.replace("4r2@top", "4r2@to|p"), "shared")
+    assert after.count("@shared") == 2
+    assert after.count("@top") == 1
+
+
+def test_a_name_is_renamed_in_a_line_that_is_half_written() -> None:
+    text = GOOD.replace("32m16, 32x2", "32m$n, 32x2, ")
+    assert renamed(text.replace("let n", "let |n"), "k") == text.replace("$n", "$k").replace("let n", "let k")
+
+
+@pytest.mark.parametrize("new", ["", "3n", "a b", "ä", "n-1", "let x"])
+def test_what_is_no_name_is_refused(new: str) -> None:
+    with pytest.raises(CannotRenameError, match="is no name"):
+        renamed(GOOD.replace("let n", "let |n"), new)
+
+
+def test_a_name_that_is_taken_is_refused() -> None:
+    with pytest.raises(CannotRenameError, match="is there already"):
+        renamed(GOOD.replace("let n = 3", "let |n = 3\nlet k = 1"), "k")
+
+
+def test_a_constant_is_renamed_across_files(tmp_path: Path) -> None:
+    (tmp_path / "base.hvae").write_text(GOOD)
+    (tmp_path / "child.hvae").write_text('hvae 1\nextends "base.hvae"\nlet n = 4\n')
+    (tmp_path / "other.hvae").write_text("hvae 1\nlet n = 5\nmodel { latent = $n }\n")
+    desk = Desk()
+    opened = (tmp_path / "base.hvae").as_uri()
+    desk.put(opened, GOOD)
+    found = desk.analysed(opened)
+    assert found is not None
+    at = GOOD.index("let n") + 4
+    edits = rename(found, at, "k", chains=desk.chains(opened), writable=desk.writable)
+    assert sorted(source.name for source in edits) == ["base.hvae", "child.hvae"]
+    with pytest.raises(CannotRenameError, match=r"child\.hvae, which is not yours"):
+        rename(found, at, "k", chains=desk.chains(opened), writable=lambda _: False)
+
+
+def test_only_names_can_be_renamed() -> None:
+    found, offset = at_cursor(GOOD.replace("width  ", "wi|dth  "))
+    assert prepare_rename(found, offset) is None
+    with pytest.raises(CannotRenameError, match="only constants"):
+        rename(found, offset, "x")
+
+
+def hints(text: str) -> list[tuple[str, str]]:
+    """Each hint with the word that it stands behind."""
+    found, _ = at_cursor(text, before=analysed(GOOD))
+    made = inlay_hints(found, 0, len(found.text))
+    labels = [(found.lines.offset(item.position), item.label) for item in made]
+    assert not any(isinstance(label, InlayHintLabelPart) for _, label in labels)
+    return [(found.text[:at].replace(",", " ").split()[-1], str(label)) for at, label in labels]
+
+
+def test_hints_give_resolutions_and_depth() -> None:
+    expected = [
+        ("32d2", "→ 16x16"),
+        ("16d4", "→ 4x4"),
+        ("4r2@top", "depth 2"),
+        ("16m4", "depth 3"),
+        ("2*(16r$n)", "depth 9"),
+        ("32m16", "depth 10"),
+        ("32x2", "depth 12"),
+    ]
+    assert hints(GOOD + "|") == expected
+    assert loads(GOOD).cost.stochastic_depth == 12
+    assert hints(GOOD.replace("latent  = 4", "latent = |")) == expected  # of the last good text
+    assert hints(GOOD.replace("32d2", "32d|")) == expected[2:]  # the encoder is not known, the decoder is as it was
+
+
+def test_symbols_are_the_outline() -> None:
+    top = document_symbols(analysed(GOOD))
+    assert [item.name for item in top] == ["n", "data", "model", "train"]
+    model = top[2]
+    assert [item.name for item in model.children or ()] == ["width", "latent", "encoder", "decoder"]
+    assert (model.children or ())[0].detail == "32"
+    nested = (top[3].children or ())[0]
+    assert [item.name for item in nested.children or ()] == ["free_nats"]
+    assert [(item.start_line, item.end_line) for item in folding_ranges(analysed(GOOD))] == [(3, 5), (7, 12), (14, 16)]
+
+
+def test_an_empty_section_has_a_place() -> None:
+    for item in document_symbols(analysed("hvae 1\nmodel { fourier { } }\ndata { }\n")):
+        assert item.range.start <= item.selection_range.start <= item.selection_range.end <= item.range.end
+
+
+def test_colours_tell_a_block_letter_by_letter() -> None:
+    found = analysed(GOOD.replace("let n = 3", "let n = 3 # 🦆 why"))
+    parts = [(found.text[item.start : item.end], item.kind) for item in coloured(found)]
+    kinds = SemanticTokenTypes
+    at = parts.index(("32", kinds.Number), parts.index(("encoder", kinds.Property)))
+    assert parts[at : at + 3] == [("32", kinds.Number), ("x", kinds.Operator), ("2", kinds.Number)]
+    assert ("$n", kinds.Variable) in parts
+    assert ("top", kinds.Decorator) in parts
+    assert ("# 🦆 why", kinds.Comment) in parts
+    assert ("model", kinds.Namespace) in parts
+    assert ("cifar10", kinds.EnumMember) in parts
+    assert parts[0] == ("hvae", kinds.Keyword)
+
+
+def test_packed_colours_unpack_to_the_same_words() -> None:
+    found = analysed("# 🦆🦆 é\r\n" + GOOD.replace("\n", "\r\n"))
+    data = semantic_tokens(found).data
+    line = column = 0
+    read = []
+    for at in range(0, len(data), 5):
+        down, right, length = data[at : at + 3]
+        line, column = line + down, right if down else column + right
+        units = found.text.split("\r\n")[line].encode("utf-16-le")
+        read.append(units[2 * column : 2 * (column + length)].decode("utf-16-le"))
+    assert read == [found.text[item.start : item.end] for item in coloured(found)]
+
+
+def acted(text: str, title: str, found: Analysed | None = None, only: list[str] | None = None) -> str:
+    found = found or analysed(text)
+    actions = code_actions(found, 0, len(found.text), "file:///spec.hvae", lambda item: shown(found, item, uri), only)
+    action = next(item for item in actions if title in item.title)
+    assert action.edit is not None
+    assert action.edit.changes is not None
+    return applied(found.text, list(action.edit.changes["file:///spec.hvae"]), found)
+
+
+def test_a_fix_is_an_action() -> None:
+    text = GOOD.replace("32x2\n", "32x2,\n")
+    assert acted(text, "take the comma out") == GOOD
+    assert acted(text, "safe fixes", only=[FIX_ALL]) == GOOD
+    assert acted(GOOD.replace("4r2@top", "4x2@top"), "4r2@top") == GOOD
+
+
+def test_advice_is_silenced_on_its_line() -> None:
+    text = GOOD.replace("= 32\n", "= 32 widths = {8: 64}\n")
+    assert [item.code for item in analysed(text).diagnostics] == ["HV502"]
+    quiet = acted(text, "silence HV502")
+    assert quiet == text.replace("{8: 64}", "{8: 64}  # hvae: ignore[HV502]")
+    assert analysed(quiet).diagnostics == ()
+    other = text.replace("{8: 64}", "{8: 64}  # hvae: ignore[HV501] later")
+    assert acted(other, "silence HV502") == other.replace("HV501]", "HV501, HV502]")
+
+
+def test_fixes_that_overlap_are_not_applied_together() -> None:
+    found = analysed("hvae 1\nmodel { width = 3 }\n")
+    span = found.source.span(7, 12)
+
+    def fixed(replacement: str) -> Diagnostic:
+        fix = Fix("write", (Edit(span, replacement),), safe=True)
+        return type(found.diagnostics[0])(**{**vars(found.diagnostics[0]), "fix": fix})
+
+    both = Analysed(
+        found.source,
+        type(found.compilation)(None, found.documents, (fixed("one"), fixed("two"))),
+        None,
+        found.lines,
+    )
+    assert acted("", "safe fixes", found=both) == found.text.replace("model", "one")
+
+
+def test_a_mistake_of_a_base_is_shown_at_extends(tmp_path: Path) -> None:
+    (tmp_path / "base.hvae").write_text(GOOD.replace("16d4", "16d3"))
+    found, _ = at_cursor('hvae 1\nextends "base.hvae"\n|', tmp_path / "child.hvae")
+    item = next(item for item in published(found, uri) if item.code == "HV303")
+    assert text_in(found, item.range) == '"base.hvae"'
+    assert item.message.startswith("in base.hvae:11:")
+    assert item.related_information is not None
+    assert item.related_information[0].location.uri == "base.hvae"
+
+
+def test_what_a_base_leaves_out_is_not_missing(tmp_path: Path) -> None:
+    part = "hvae 1\nmodel { width = 8 }\n|"
+    found, _ = at_cursor(part, tmp_path / "base.hvae")
+    assert {item.code for item in published(found, uri)} == {item.code for item in found.diagnostics}
+    (tmp_path / "child.hvae").write_text('hvae 1\nextends "base.hvae"\n')
+    assert published(found, uri) == []
+
+
+def test_the_picture_is_of_the_last_text_without_errors() -> None:
+    view = bridge_view(analysed(GOOD))
+    assert view["svg"] is not None
+    assert "<svg" in view["svg"]
+    assert (view["current"], view["message"]) == (True, "")
+    broken, _ = at_cursor(GOOD.replace("16d4", "16d|"), before=analysed(GOOD))
+    old = bridge_view(broken)
+    assert (old["svg"], old["current"]) == (view["svg"], False)
+    assert bridge_view(analysed("hvae 1\n"))["svg"] is None
+
+
+def test_texts_without_a_file_and_with_odd_names(tmp_path: Path) -> None:
+    desk = Desk()
+    desk.put("untitled:Untitled-1", GOOD)
+    found = desk.analysed("untitled:Untitled-1")
+    assert found is not None
+    assert found.compilation.program is not None
+    odd = tmp_path / "größe #1 100%.hvae"
+    odd.write_text(GOOD)
+    opened = odd.as_uri()
+    desk.put(opened, GOOD.replace("16d4", "16d3"))
+    found = desk.analysed(opened)
+    assert found is not None
+    assert "HV303" in {item.code for item in found.diagnostics}
+    assert desk.uri_of(found.source) == opened
+    assert unquote(opened).endswith("größe #1 100%.hvae")
+    assert desk.analysed((tmp_path / "missing.hvae").as_uri()) is None
+
+
+def test_a_text_that_is_too_large_is_a_diagnostic() -> None:
+    found = analysed("#" * (1 << 21))
+    assert [item.code for item in published(found, uri)] == ["HV108"]

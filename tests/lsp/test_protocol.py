@@ -1,0 +1,237 @@
+"""The server as an editor has it: a process of its own, spoken to over pipes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hvaedsl.fmt import format_text
+from tests.lsp.client import Client, ServerError
+from tests.lsp.texts import GOOD
+
+WHOLE = {"start": {"line": 0, "character": 0}, "end": {"line": 999, "character": 0}}
+Start = Callable[..., Client]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts servers, and ends those that a test leaves running."""
+    running: list[Client] = []
+
+    def begin(**options: Any) -> Client:
+        running.append(Client(tmp_path, **options))
+        return running[-1]
+
+    yield begin
+    for client in running:
+        client.kill()
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> str:
+    return (tmp_path / "spec.hvae").as_uri()
+
+
+def place(text: str, what: str) -> tuple[int, int]:
+    """Line and UTF-16 column of the first place of some words."""
+    before = text[: text.index(what)]
+    line = before.rsplit("\n", 1)[-1]
+    return before.count("\n"), len(line.encode("utf-16-le")) // 2
+
+
+def codes(found: list[dict[str, Any]]) -> list[str]:
+    return [item["code"] for item in found]
+
+
+def test_a_session_from_opening_to_the_end(start: Start, spec: str) -> None:
+    client = start()
+    capabilities = client.server["capabilities"]
+    assert client.server["serverInfo"]["name"] == "hvaedsl"
+    assert capabilities["executeCommandProvider"]["commands"] == ["hvaedsl.bridge"]
+    client.open(spec, GOOD)
+    assert client.found(spec) == []
+    client.change(spec, GOOD.replace("16d4", "16d3"))
+    (finding,) = [item for item in client.found(spec) if item["code"] == "HV303"]
+    line, column = place(GOOD, "16d4")
+    assert finding["range"]["start"] == {"line": line, "character": column + 3}
+    assert "help: 16 is divided by 2, 4, 8 or 16" in finding["message"]
+    assert (finding["severity"], finding["source"]) == (1, "hvaedsl")
+    client.change(spec, GOOD)
+    assert client.found(spec) == []
+    said = client.at("hover", spec, *place(GOOD, "4r2@top"))["contents"]["value"]
+    assert said.startswith("`4r2@top`: one top-down block applied 2 times at 4x4")
+    code, errors = client.close()
+    assert (code, errors.replace(_fontconfig(errors), "")) == (0, "")
+
+
+def _fontconfig(errors: str) -> str:
+    return "".join(line for line in errors.splitlines(True) if "ontconfig" in line)
+
+
+def test_every_keystroke_of_a_line(start: Start, spec: str) -> None:
+    """Each state is diagnosed; none kills the server, and the last one is sound."""
+    client = start()
+    line = "  encoder = 32x2, 32d2, 2*16r$n, 16d4, 4x1@low\n"
+    client.open(spec, GOOD.replace(line, ""))
+    for end in range(len(line)):
+        client.change(spec, GOOD.replace(line, line[:end]))
+        client.at("completion", spec, 10, end)
+        client.at("hover", spec, 10, end)
+    client.change(spec, GOOD.replace("16d4", "16d"))
+    assert codes(client.found(spec)) == ["HV113"]
+    client.change(spec, GOOD)
+    assert client.found(spec) == []
+
+
+def test_completion_hints_symbols_and_colours(start: Start, spec: str) -> None:
+    client = start(snippets=True)
+    client.open(spec, GOOD)
+    text = GOOD.replace("2*16r$n, 16d4, 4x1@low", "")
+    line, column = place(text, "32d2, ")
+    client.change(spec, text)
+    offered = client.at("completion", spec, line, column + 6)
+    assert [item["label"] for item in offered][:4] == ["16x", "16r", "16", "16d2"]
+    assert [item["sortText"] for item in offered] == sorted(item["sortText"] for item in offered)
+    client.change(spec, GOOD)
+    parameters = {"textDocument": {"uri": spec}}
+    hints = client.request("textDocument/inlayHint", {**parameters, "range": WHOLE})
+    assert [item["label"] for item in hints][:2] == ["→ 16x16", "→ 4x4"]
+    symbols = client.request("textDocument/documentSymbol", parameters)
+    assert [item["name"] for item in symbols] == ["n", "data", "model", "train"]
+    colours = client.request("textDocument/semanticTokens/full", parameters)["data"]
+    legend = client.server["capabilities"]["semanticTokensProvider"]["legend"]["tokenTypes"]
+    assert colours[:5] == [0, 0, 4, legend.index("keyword"), 0]
+    assert client.request("textDocument/foldingRange", parameters)[0]["startLine"] == 3
+
+
+def test_formatting_gives_what_the_command_gives(start: Start, spec: str) -> None:
+    client = start()
+    ugly = "hvae 1\r\ndata{dataset=digits}\r\n"
+    client.open(spec, ugly)
+    parameters = {"textDocument": {"uri": spec}, "options": {"tabSize": 2, "insertSpaces": True}}
+    (edit,) = client.request("textDocument/formatting", parameters)
+    assert edit["newText"] == format_text(ugly)
+    assert edit["range"] == {"start": {"line": 0, "character": 0}, "end": {"line": 2, "character": 0}}
+    client.change(spec, edit["newText"])
+    assert client.request("textDocument/formatting", parameters) == []
+    client.change(spec, "hvae 1\ndata {")
+    assert client.request("textDocument/formatting", parameters) is None
+
+
+def test_a_code_action_mends_the_text(start: Start, spec: str) -> None:
+    client = start()
+    text = GOOD.replace("4r2@top", "4x2@top")
+    client.open(spec, text)
+    (finding,) = client.found(spec)
+    context = {"diagnostics": [finding]}
+    parameters = {"textDocument": {"uri": spec}, "range": finding["range"], "context": context}
+    (action,) = client.request("textDocument/codeAction", parameters)
+    (edit,) = action["edit"]["changes"][spec]
+    assert (action["kind"], edit["newText"], action["diagnostics"][0]["code"]) == ("quickfix", "r", finding["code"])
+    elsewhere = {**parameters, "range": {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}}}
+    assert client.request("textDocument/codeAction", elsewhere) == []
+
+
+def test_rename_and_its_refusals(start: Start, spec: str) -> None:
+    client = start()
+    client.open(spec, GOOD)
+    line, column = place(GOOD, "r$n")
+    assert client.at("prepareRename", spec, line, column + 2)["placeholder"] == "n"
+    assert client.at("prepareRename", spec, 0, 0) is None
+    edits = client.at("rename", spec, line, column + 2, newName="k")["changes"][spec]
+    assert [item["newText"] for item in edits] == ["k"] * 3
+    with pytest.raises(ServerError, match="`3` is no name"):
+        client.at("rename", spec, line, column + 2, newName="3")
+    assert len(client.at("documentHighlight", spec, line, column + 2)) == 3
+
+
+@pytest.mark.parametrize(("encodings", "chosen", "column"), [
+    (None, "utf-16", 17), (["utf-8"], "utf-8", 19), (["utf-32", "utf-16"], "utf-32", 16),
+])  # fmt: skip
+def test_columns_are_in_the_agreed_encoding(
+    start: Start, spec: str, encodings: list[str] | None, chosen: str, column: int
+) -> None:
+    client = start(encodings=encodings)
+    assert client.server["capabilities"]["positionEncoding"] == chosen
+    text = '# a duck\r\nhvae 1\r\npaper{table="🦆" nosuchkey = 1 }\r\n'
+    client.open(spec, text + GOOD.replace("hvae 1\n", "").replace("\n", "\r\n"))
+    (finding,) = [item for item in client.found(spec) if "nosuchkey" in item["message"]]
+    assert finding["range"]["start"] == {"line": 2, "character": column}
+    assert finding["range"]["end"] == {"line": 2, "character": column + 9}
+
+
+def test_an_unsaved_base_counts(start: Start, tmp_path: Path) -> None:
+    base, child = tmp_path / "base.hvae", tmp_path / "child.hvae"
+    base.write_text(GOOD)
+    client = start()
+    text = 'hvae 1\nextends "base.hvae"\n'
+    client.open(child.as_uri(), text)
+    assert client.found(child.as_uri()) == []
+    client.open(base.as_uri(), GOOD)
+    client.found(child.as_uri(), again=True)
+    client.change(base.as_uri(), GOOD.replace("16d4", "16d3"))
+    found = client.found(child.as_uri(), again=True)
+    assert "HV303" in codes(found)
+    assert found[0]["range"]["start"]["line"] == 1  # at `extends`
+    assert found[0]["relatedInformation"][0]["location"]["uri"] == base.as_uri()
+    client.notify("textDocument/didClose", {"textDocument": {"uri": base.as_uri()}})  # the file counts again
+    while client.found(child.as_uri(), again=True):
+        pass
+
+
+def test_a_definition_leads_to_the_shipped_base(start: Start, spec: str) -> None:
+    client = start()
+    client.open(spec, 'hvae 1\nextends "vdvae.hvae"\n')
+    found = client.at("definition", spec, 1, 12)
+    assert re.search(r"/specs/vdvae\.hvae$", found["uri"])
+
+
+def test_the_picture_comes_as_svg(start: Start, spec: str) -> None:
+    client = start()
+    client.open(spec, GOOD)
+    view = client.request("workspace/executeCommand", {"command": "hvaedsl.bridge", "arguments": [spec]})
+    assert "<svg" in view["svg"]
+    assert view["current"] is True
+    missing = client.request("workspace/executeCommand", {"command": "hvaedsl.bridge", "arguments": [spec + "x"]})
+    assert (missing["svg"], missing["message"]) == (None, "there is no such text")
+
+
+def test_nothing_but_the_protocol_stands_on_standard_output(tmp_path: Path) -> None:
+    """A library that prints does not break the stream."""
+    code = (
+        "import os, hvaedsl.lsp.server as server\n"
+        "make = server.make_server\n"
+        "def loud(version):\n    print('printed'); os.write(1, b'written'); return make(version)\n"
+        "server.make_server = loud\n"
+        "server.serve('0')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=b"", capture_output=True, timeout=60, check=False)
+    assert done.stdout == b""
+    assert b"written" in done.stderr
+    assert done.returncode == 0
+
+
+def test_the_server_imports_no_torch(tmp_path: Path) -> None:
+    code = "import sys, hvaedsl.lsp.server; print({'torch', 'numpy', 'hvaedsl_runtime'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_without_the_extra_the_command_says_what_to_install(tmp_path: Path) -> None:
+    code = (
+        "import importlib.util, hvaedsl.cli.extras as extras\n"
+        "found = importlib.util.find_spec\n"
+        "extras.find_spec = lambda name: None if name == 'pygls' else found(name)\n"
+        "import sys; sys.argv = ['hvaedsl', 'lsp']\n"
+        "from hvaedsl.cli.main import run; run()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "pip install 'hvaedsl[lsp]'" in done.stderr
+    assert done.stdout == ""

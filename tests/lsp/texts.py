@@ -1,0 +1,39 @@
+"""Texts of the language server's tests: `|` is where the cursor stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hvaedsl.lsp.analysed import Analysed, analyse
+from hvaedsl.span import Source
+
+GOOD = """\
+hvae 1
+let n = 3
+
+data {
+  dataset = cifar10
+}
+
+model {
+  width   = 32
+  latent  = 4
+  encoder = 32x2, 32d2, 2*16r$n, 16d4, 4x1@low
+  decoder = 4r2@top, 16m4, 2*(16r$n), 32m16, 32x2
+}
+
+train {
+  kl { free_nats = 0.1 }
+}
+"""
+
+
+def at_cursor(text: str, path: Path | None = None, before: Analysed | None = None) -> tuple[Analysed, int]:
+    """The analysis of a text without its `|`, and where that stood."""
+    offset = text.index("|")
+    good = before.last_good if before is not None else None
+    return analyse(Source("spec.hvae", text.replace("|", "", 1), path), before=good), offset
+
+
+def analysed(text: str, path: Path | None = None) -> Analysed:
+    return analyse(Source("spec.hvae", text, path))
