@@ -55,6 +55,7 @@ CHANGES: Mapping[str, str] = {
     "train.ema_decay": "0.5",
     "train.precision": "bfloat16",
     "train.recompute_every": "2",
+    "train.gpu_memory": "24",
     "train.seed": "1",
     "train.eval_every": "5",
     "train.save_every": "5",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hvaedsl.catalog.advice.shallow_decoder import ShallowDecoder
 from hvaedsl.catalog.resolutions import DecoderEnd
 from hvaedsl.ir.datasets import NAMES
 from hvaedsl.lsp.completion import complete
@@ -117,7 +118,9 @@ def test_nothing_that_is_offered_in_a_list_is_wrong_there(old: str) -> None:
     for label in labels:
         written = label + "2" if label[-1] in "xr" else label
         found = compile_source(Source("spec", text.replace("|", written))).diagnostics
-        here = [item for item in found if item.span.line == line and not isinstance(item, DecoderEnd)]
+        # A list that goes no further ends below the image, and may be short: that is no fault of the entry.
+        unfinished = (DecoderEnd, ShallowDecoder)
+        here = [item for item in found if item.span.line == line and not isinstance(item, unfinished)]
         assert [item.message for item in here] == [], label
 
 
