@@ -8,7 +8,7 @@ DEMO := runs/digits-$(shell date +%Y%m%d-%H%M%S)
 # The kernels are small and the machines that run tests have few cores: threads only get in each other's way.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install demo test test-quick check bench-lint docs-rules vsix clean
+.PHONY: install demo test test-quick fuzz check bench-lint docs-rules vsix clean
 
 install: $(INSTALLED)
 
@@ -33,6 +33,10 @@ test: $(INSTALLED) check
 
 test-quick: $(INSTALLED)
 	$(BIN)/python -m pytest -q -n 2 -m "not long"
+
+# Thousands of drawn specs and damaged ones, other ones each time: about five minutes. What fails is printed smaller.
+fuzz: $(INSTALLED)
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -q tests/properties
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -213,7 +213,10 @@ class WidthFalls(Diagnostic):
     title = "the width falls from {before} at {resolution} to {after} at {to}"
     label = "channels would have to be cut here"
     help = "give {to} a width of at least {before}"
-    why = "Where the encoder pools, channels are padded with zeros up to the next width; they are never cut."
+    why = (
+        "Where the encoder pools, channels are padded with zeros up to the next width; they are never cut. A mix-in "
+        "takes the first channels of its source, so the source is at least as wide as the state that it is mixed into."
+    )
     bad = spec(model="width = 16  latent = 4  widths = {4: 8}")
     good = spec(model="width = 16  latent = 4  widths = {4: 32}")
 

@@ -8,7 +8,7 @@ from typing import Any
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.kinds import Optional, Text
 from hvaedsl.ir.own_parts import is_own
-from hvaedsl.ir.spec import SECTIONS, Likelihood, Spec, keys, section_of
+from hvaedsl.ir.spec import SECTIONS, Likelihood, PaperSpec, Spec, keys, section_of
 
 
 def spec_text(spec: Spec) -> str:
@@ -53,9 +53,10 @@ def _values(spec: Spec, section: str) -> Iterator[tuple[str, object]]:
 
 
 def _implied(spec: Spec, section: str, name: str, value: object) -> bool:
-    """What cannot be written: unset keys that have no `none`, and the status of a figure that is not there."""
+    """What cannot be written: unset keys that have no `none`; and the default status of a figure that is not there."""
     if section == "paper":
-        return value is None or (name == "nll_status" and spec.paper.nll is None)
+        default = PaperSpec.model_fields[name].default
+        return value is None or (name == "nll_status" and spec.paper.nll is None and value == default)
     return section == "train" and name in ("steps", "batch_size", "learning_rate") and value is None
 
 

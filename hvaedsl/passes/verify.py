@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hvaedsl.errors import CompilerBug
-from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, Pool, Stem, TopDownBlock, output_resolution, stack_of
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, MixIn, Pool, Stem, TopDownBlock, output_resolution, stack_of
 
 
 def verify(bridge: Bridge, *, after: str) -> None:
@@ -22,6 +22,9 @@ def verify(bridge: Bridge, *, after: str) -> None:
             key = (stack_of(op), op.group)
             _hold(op.application == applied.get(key, 0), after, f"operation {index}: application out of order")
             applied[key] = op.application + 1
+        if isinstance(op, MixIn):
+            wide = op.is_sound and op.source_channels >= op.channels
+            _hold(wide, after, f"operation {index} mixes in a state of another shape")
         if isinstance(op, TopDownBlock) and op.reads is not None:
             _hold(0 <= op.reads < index, after, f"operation {index} reads what is not before it")
             read = ops[op.reads]

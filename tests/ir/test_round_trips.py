@@ -107,6 +107,18 @@ def test_the_resolved_text_compiles_alone_to_the_same_program(
     assert parse_bridge(bridge_text(program.bridge)) == program.bridge
 
 
+def test_the_status_of_a_likelihood_that_is_not_there_is_kept() -> None:
+    text = """hvae 1
+    data { dataset = digits }
+    model { width = 8  latent = 2  encoder = 8x1  decoder = 8x1 }
+    paper { nll_status = confirmed }
+    """
+    program = hvaedsl.loads(text)
+    assert "nll_status = confirmed" in program.resolved_text()
+    same(program, hvaedsl.loads(program.resolved_text()))
+    assert "paper" not in hvaedsl.loads(text.replace("confirmed", "unverified")).resolved_text()
+
+
 @given(st.text(st.characters(codec="utf-8")))
 def test_any_text_can_be_written_as_a_string(text: str) -> None:
     value, diagnostics = parse_value(Source("value", string_text(text)))

@@ -8,7 +8,7 @@ import pytest
 
 import hvaedsl
 from hvaedsl.errors import CompilerBug
-from hvaedsl.ir.bridge import Bridge, EncoderBlock, Operation, TopDownBlock
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Operation, TopDownBlock
 from hvaedsl.passes.verify import verify
 
 
@@ -190,6 +190,7 @@ CORRUPTED = {
     "reads another resolution": changed(index_of(TopDownBlock), reads=0),
     "reads other channels": changed(index_of(TopDownBlock), channels=9),
     "reads no activation": changed(index_of(TopDownBlock, 1), reads=index_of(TopDownBlock)),
+    "a mix-in from a narrower state": changed(index_of(MixIn), source_channels=4),
 }
 
 
@@ -201,3 +202,19 @@ def test_a_sound_bridge_is_verified() -> None:
 def test_a_corrupted_bridge_is_our_bug(name: str) -> None:
     with pytest.raises(CompilerBug, match="not valid after a test"):
         verify(CORRUPTED[name], after="a test")
+
+
+@pytest.mark.parametrize(
+    ("widths", "decoder", "place"),
+    [
+        ("{4: 4}", "2x1, 4m2, 8m4, 8x1", "4: 4"),  # the encoder has no 4
+        ("{4: 4}", "2x1, 4m2, 8m4, 8m4, 4x1, 8m4", "4: 4"),  # told once
+        ("{4: 64}", "2x1, 4m2, 8m4", "4: 64"),
+    ],
+)
+def test_without_skips_a_mix_in_still_has_channels_enough(widths: str, decoder: str, place: str) -> None:
+    with pytest.raises(hvaedsl.SpecError) as caught:
+        compiled("8x1, 8d4, 2x1", decoder, f"skips = none widths = {widths}")
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.span.text) == ("HV312", place)
+    compiled("8x1, 8d4, 2x1", decoder, "skips = none widths = {2: 64, 4: 64}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 from hvaedsl.catalog.advice.training_memory import TrainingMemory
 from hvaedsl.diagnostic import Diagnostic, Label
@@ -33,7 +34,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         train.recompute_every,
     )
     weights = counted.parameters * (BYTES_PER_PARAMETER + BFLOAT16_COPY_BYTES * (precision == "bfloat16"))
-    for_activations = int(train.gpu_memory * GIB) - weights
+    for_activations = int(Fraction(train.gpu_memory) * GIB) - weights  # a float of any size, which cannot overflow
 
     def per_image(every: int | None) -> int:
         return counted.activation_bytes(1, precision) if every is None else kept.peak_bytes(every, 1, precision)

@@ -1,6 +1,7 @@
 """Channels along the walk: `width` at the image, and never fewer below (HV311, HV312).
 
-A mix-in then always has channels enough: its source is an encoder resolution below its target.
+A mix-in then has channels enough wherever its source and its target are resolutions of the encoder. Without skip
+connections they need not be, and are checked by themselves.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 
 from hvaedsl.catalog.resolutions import WidthAtImage, WidthFalls
 from hvaedsl.diagnostic import Diagnostic
-from hvaedsl.ir.bridge import Pool
+from hvaedsl.ir.bridge import MixIn, Pool, output_resolution
 from hvaedsl.passes.base import Rule, Unit
 
 
@@ -31,7 +32,43 @@ def check_padding(unit: Unit) -> Iterator[Diagnostic]:
             yield WidthFalls(span=span, before=op.in_channels, after=op.channels, resolution=op.resolution, to=op.to)
 
 
+def check_mix_ins(unit: Unit) -> Iterator[Diagnostic]:
+    """The source of a mix-in is as wide as its target, where the encoder does not say so already."""
+    model = unit.spec.model
+    if model.skips == "all":
+        return
+    judged = {output_resolution(op) for _, op in unit.bridge.encoder}
+    told: set[tuple[int, int]] = set()
+    for _, op in unit.bridge.decoder:
+        if not isinstance(op, MixIn) or not op.is_sound or {op.source, op.resolution} <= judged:
+            continue
+        if op.source_channels < op.channels and (op.source, op.resolution) not in told:
+            told.add((op.source, op.resolution))
+            span = unit.origins.get(f"model.widths.{op.source}") or unit.origin(f"model.widths.{op.resolution}")
+            yield WidthFalls(
+                span=span,
+                before=op.channels,
+                after=op.source_channels,
+                resolution=op.resolution,
+                to=op.source,
+            )
+
+
 ERRORS = (
     Rule(check_image, ("data.dataset", "data.resolution", "model.width", "model.widths")),
     Rule(check_padding, ("data.dataset", "data.resolution", "model.width", "model.widths", "model.encoder")),
+    Rule(
+        check_mix_ins,
+        (
+            "data.dataset",
+            "data.resolution",
+            "model.width",
+            "model.widths",
+            "model.skips",
+            "model.encoder",
+            "model.encoder.walk",
+            "model.decoder",
+            "model.decoder.walk",
+        ),
+    ),
 )

@@ -282,6 +282,11 @@ def test_weights_alone_can_be_too_much() -> None:
     assert advice.help_text.startswith("nothing fits: the weights and what the optimiser keeps of them take 0.729 GiB")
 
 
+@pytest.mark.parametrize(("gib", "codes"), [("1e308", []), ("1e-320", ["HV605"])])
+def test_any_finite_memory_is_compared(gib: str, codes: list[str]) -> None:
+    assert [item.code for item in hvaedsl.load("digits.hvae", sets={"train.gpu_memory": gib}).advice] == codes
+
+
 def test_the_weights_are_twenty_bytes_a_parameter() -> None:
     program = hvaedsl.load("digits.hvae", sets={"train.batch_size": 1})
     needed = 20 * program.cost.parameters + program.cost.activation_bytes(1)
