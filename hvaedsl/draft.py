@@ -82,6 +82,8 @@ def standing_alone(target: Path, dataset: str, resolution: int | None, channels:
             )
         data += [f"path = {string_text(path)}"] if path is not None else []
     steps, listed = list(_ladder(side)), "\n".join(data)
+    # Large images fill a GPU with few, and the published runs on them take smaller steps.
+    batch_size, learning_rate = (32, "1e-3") if side <= 128 else (8, "5e-4")
     images = dataset if known is not None else "one's own images"
     text = f"""# {_word(target)}: a small model of {images}. The language on one page: docs/language.md
         hvae 1
@@ -98,8 +100,8 @@ def standing_alone(target: Path, dataset: str, resolution: int | None, channels:
         }}
         train {{
         steps = 10k
-        batch_size = 32  # images per process and step
-        learning_rate = 1e-3
+        batch_size = {batch_size}  # images per process and step
+        learning_rate = {learning_rate}
         }}
         """
     text = format_text(text)

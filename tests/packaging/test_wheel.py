@@ -39,8 +39,8 @@ def test_compiles_and_draws_a_shipped_spec(hvaedsl: Path, tmp_path: Path) -> Non
 
 
 def test_a_spec_of_ones_own_extends_a_shipped_one(hvaedsl: Path, tmp_path: Path) -> None:
-    (tmp_path / "mine.hvae").write_text('hvae 1\nextends "digits.hvae"\nmodel { width = 8 }\n')
-    assert "width      = 8" in run(hvaedsl, "show", "mine.hvae", cwd=tmp_path)
+    (tmp_path / "mine.hvae").write_text('hvae 1\nextends "digits.hvae"\nmodel { width = 16 }\n')
+    assert "width      = 16" in run(hvaedsl, "show", "mine.hvae", cwd=tmp_path)
     assert "nothing found" in run(hvaedsl, "lint", "mine.hvae", cwd=tmp_path)
 
 

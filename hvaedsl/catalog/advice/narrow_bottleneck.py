@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from hvaedsl.catalog.snippet import spec
 from hvaedsl.diagnostic import Diagnostic, Severity, listing
@@ -29,7 +28,7 @@ class NarrowBottleneck(Diagnostic):
     bad = spec(model="width = 8  latent = 4")
     good = spec(model="width = 16  latent = 4")
 
-    narrow: Mapping[int, int]  # channels inside by resolution
+    narrow: tuple[tuple[int, int], ...]  # resolution and channels inside
     bottleneck: float
     least: int  # that a block should have
     width: int  # the smallest that is too small
@@ -37,12 +36,12 @@ class NarrowBottleneck(Diagnostic):
     @property
     def where(self) -> str:
         """The resolutions, with the highest first."""
-        return listing(map(str, sorted(self.narrow, reverse=True)), "and")
+        return listing(map(str, sorted(dict(self.narrow), reverse=True)), "and")
 
     @property
     def channels(self) -> str:
         """How many channels there are."""
-        counts = sorted(set(self.narrow.values()))
+        counts = sorted({channels for _, channels in self.narrow})
         return f"{listing(map(str, counts))} channel{'s' * (counts != [1])}"
 
     @property

@@ -24,7 +24,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         changed = model.bottleneck != type(model).model_fields["bottleneck"].default
         yield NarrowBottleneck(
             span=unit.origin(KEY if changed else width_key),
-            narrow=narrow,
+            narrow=tuple(narrow.items()),
             bottleneck=model.bottleneck,
             least=LEAST,
             width=model.width_at(at),
