@@ -35,13 +35,15 @@ class PartError(Exception):
 def import_part(reference: str, folders: Sequence[Path] = ()) -> object:
     """The object `Name` of `package.module`. Raises `PartError` where there is none, or where importing it fails.
 
-    The module is looked for in `folders`, in the working directory, and where Python looks. What it prints goes to
+    The module is looked for in `folders`, in the working directory, and where Python looks; without folders, one that
+    has been imported before is taken. What it prints goes to
     standard error, so that a command's own output stays what it is.
     """
     module_name, _, name = reference.partition(":")
     places = [str(folder.resolve()) for folder in folders]
     with _also_in([*places, str(Path.cwd())]), redirect_stdout(sys.stderr):
-        _check_not_another(module_name.partition(".")[0])
+        if folders:
+            _check_not_another(module_name.partition(".")[0])
         try:
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:

@@ -227,18 +227,18 @@ def _measured(unit: Unit, folders: tuple[Path, ...]) -> Unit:
         try:
             import_part(reference, folders)  # the data set too, which is found by its name from now on
             if key != "data.dataset":
-                unit = _with_cost(unit, key, reference)
+                unit = _with_cost(unit, key, reference, folders)
         except PartError as error:
             raise SpecError([_part_fails(unit.origin(key), reference, error)]) from error
     return unit
 
 
-def _with_cost(unit: Unit, key: str, reference: str) -> Unit:
+def _with_cost(unit: Unit, key: str, reference: str, folders: tuple[Path, ...]) -> Unit:
     try:
         from hvaedsl.lowering.own_parts import measure, own_class
     except ModuleNotFoundError as error:
         raise UsageError(f"measuring one's own parts needs {error.name}: pip install 'hvaedsl[train]'") from None
-    part = own_class(reference)
+    part = own_class(reference, folders)
     levels = unit.spec.data.levels
     if key == "model.cell":
         attach = measure(unit.bridge, levels, cell=part)

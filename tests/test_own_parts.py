@@ -209,6 +209,15 @@ def test_a_part_that_cannot_be_used_is_one_diagnostic(project: Path, cell: str, 
     assert message in found.message
 
 
+def test_a_module_beside_the_spec_goes_before_one_in_the_working_directory(project: Path) -> None:
+    for name in ("own_cell", "own_likelihood", "own_dataset"):
+        (project / f"{name}.py").write_text("raise RuntimeError('the wrong one')")
+    program = hvaedsl.load(SPEC, plugins=Plugins())
+    assert program.cost.uncounted == ()
+    assert sum(parameter.numel() for parameter in program.module().parameters()) == program.cost.parameters
+    assert len(open_split(program.spec.data, "test")) == 181
+
+
 def test_an_import_that_fails_says_where(project: Path) -> None:
     (project / "parts_of_a_test_broken.py").write_text("import json\nx = 1 / 0\n")
     with pytest.raises(PartError, match=r"ZeroDivisionError: division by zero .parts_of_a_test_broken.py, line 2"):
