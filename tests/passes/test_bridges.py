@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 import hvaedsl
+from hvaedsl.catalog.switches import UnequalCounts
 from hvaedsl.errors import CompilerBug
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Operation, TopDownBlock
 from hvaedsl.passes.verify import verify
@@ -109,6 +110,41 @@ def test_a_width_where_no_latent_is_drawn_may_differ() -> None:
         model { cell = euler_maruyama width = 4 widths = {2: 16} latent = 4
         encoder = 8x1, 8d2, 4d2, 2x1 decoder = 4x1, 8m4 }"""
     )
+
+
+@pytest.mark.parametrize("bottleneck", ["1e-320", "1e-5", "1e-3"])
+def test_advice_on_a_bottleneck_of_any_size_is_given(bottleneck: str) -> None:
+    (found,) = hvaedsl.load("digits.hvae", sets={"model.bottleneck": bottleneck}).advice
+    assert found.code == "HV511"
+    assert ("`bottleneck = 0.25`" in found.help_text) == (float(bottleneck) < 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "decoder", "skips", "expected"),
+    [
+        ("8x2, 8d2, 4x1", "4x1, 8m4, 8x2", "all", []),
+        ("8x2, 8d2, 4x1", "4x2, 8m4, 8x1", "all", ["HV315 at 8: 3, 2", "HV315 at 4: 1, 2"]),
+        ("8x2, 8d2, 4x1, 4d2, 2x1", "4x2, 8m4, 8x2", "all", ["HV315 at 2: 1, 0"]),
+        ("8x2, 8d2, 4x1", "4x1, 8m4, 8x5", "none", []),
+        ("8x2, 8d2, 4x1", "4x3, 8m4, 8x5", "none", ["HV315 at 4: 1, 3"]),
+        ("8x2, 8d2, 4x1", "8x3", "none", ["HV319"]),
+        ("8x2, 8d2", "4x1, 8m4, 8x2", "all", ["HV315 at 4: 0, 1"]),
+        ("8x2, 8d2", "4x1, 8m4, 8x2", "none", ["HV315 at 4: 0, 1"]),
+    ],
+)
+def test_synchronous_processing_pairs_every_block(encoder: str, decoder: str, skips: str, expected: list[str]) -> None:
+    sets = {"model.encoder": encoder, "model.decoder": decoder, "model.skips": skips}
+    try:
+        hvaedsl.load("digits.hvae", sets=sets | {"model.processing": "synchronous"})
+        found = []
+    except hvaedsl.SpecError as error:
+        found = [
+            f"{item.code} at {item.resolution}: {item.encoder}, {item.decoder}"
+            if isinstance(item, UnequalCounts)
+            else item.code
+            for item in error.diagnostics
+        ]
+    assert sorted(found) == sorted(expected)
 
 
 def test_a_shared_block_is_reached_through_any_application() -> None:

@@ -198,6 +198,8 @@ class _Drawing:
         self.shapes(written, image, levels)
         written["model.encoder"], counts = self.encoder(levels)
         self.stack: dict[str, int] = {}
+        if not all(counts[level] for level in levels):  # a level that a pooling ends at has no block to pair
+            processing = "asynchronous"
         synchronous = processing == "synchronous"
         written["model.decoder"] = self.decoder(levels, counts) if synchronous else self.free_decoder(levels)
         switches = {"model.pooling": "average", "model.skips": "all", "model.processing": "asynchronous"}
@@ -312,7 +314,7 @@ class _Drawing:
         items: list[str] = []
         below: int | None = None
         for resolution in reversed(levels):
-            wanted = counts[resolution] or self.draw(st.integers(1, 3))
+            wanted = counts[resolution]
             self.depth += wanted
             if below is not None and self.some():
                 items.append(f"{resolution}m{self.argument(below)}{self.label(resolution)}")

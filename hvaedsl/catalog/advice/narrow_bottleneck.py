@@ -47,6 +47,8 @@ class NarrowBottleneck(Diagnostic):
     @property
     def hint(self) -> str:
         """The width or the bottleneck that is enough."""
+        if self.bottleneck < 1e-4:  # no width makes up for it
+            return "write `bottleneck = 0.25`, as the published models have it"
         wider = f"take a width of at least {math.ceil(self.least / self.bottleneck)}"
         if self.width < self.least:
             return wider

@@ -7,28 +7,36 @@ from collections.abc import Iterator
 
 from hvaedsl.catalog.switches import UnequalCounts
 from hvaedsl.diagnostic import Diagnostic
-from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock, bottleneck_resolution
+from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock, bottleneck_resolution, output_resolution
 from hvaedsl.passes.base import Rule, Unit
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """Applications are equal at every resolution of the decoder; each one where they are not is reported once."""
-    if unit.spec.model.processing != "synchronous":
+    """Applications are equal at every resolution that is read; each one where they are not is reported once.
+
+    Where the encoder has no activation at all, another rule says that there is nothing to read.
+    """
+    model = unit.spec.model
+    if model.processing != "synchronous":
         return
+    encoder = [op for _, op in unit.bridge.encoder if isinstance(op, EncoderBlock)]
+    decoder = [op for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)]
+    applied = Counter(op.resolution for op in encoder)
+    drawn = Counter(op.resolution for op in decoder)
     bottleneck = bottleneck_resolution(unit.bridge)
-    encoder = Counter(op.resolution for _, op in unit.bridge.encoder if isinstance(op, EncoderBlock))
-    blocks = [op for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)]
-    decoder = Counter(op.resolution for op in blocks)
-    for op in blocks:
-        resolution = op.resolution
-        if unit.spec.model.skips == "none" and resolution != bottleneck:
-            continue
-        if encoder[resolution] and decoder[resolution] != encoder[resolution]:
-            assert op.span is not None
+    # Without skip connections one resolution is read, and HV319 says where the decoder never goes there.
+    activations = {output_resolution(op) for _, op in unit.bridge.encoder}
+    read = set(applied) | (set(drawn) & activations) if model.skips == "all" else {bottleneck} & set(drawn)
+    # The decoder's first block there, or the encoder's, where the decoder has none.
+    first: dict[int, EncoderBlock | TopDownBlock] = {op.resolution: op for op in reversed(encoder)}
+    first |= {op.resolution: op for op in reversed(decoder)}
+    for resolution in sorted(read, reverse=True):
+        if applied[resolution] != drawn[resolution]:
+            span = first[resolution].span
+            assert span is not None
             yield UnequalCounts(
-                span=op.span, resolution=resolution, encoder=encoder[resolution], decoder=decoder.pop(resolution)
+                span=span, resolution=resolution, encoder=applied[resolution], decoder=drawn[resolution]
             )
-            encoder[resolution] = 0
 
 
 _WALKS = ("model.encoder", "model.encoder.walk", "model.decoder", "model.decoder.walk")
