@@ -63,11 +63,12 @@ def _command(name: str) -> Callable[..., None]:
         require_train(f"analyze {name}", *DRAWING_PACKAGES)
         from hvaedsl_runtime.analysis.base import Subject
         from hvaedsl_runtime.analysis.every import by_name
-        from hvaedsl_runtime.analysis.written import writable_folder, write_result
+        from hvaedsl_runtime.analysis.written import write_result
         from hvaedsl_runtime.finished_run import FinishedRun
+        from hvaedsl_runtime.whole_files import made_folder
 
         subject = Subject(FinishedRun.open(run, device), weights, split, images, seed, batch_size)
-        folder = writable_folder(out or run / "analysis")
+        folder = made_folder(out or run / "analysis")
         result = by_name(name).run(subject)
         for path in write_result(result, folder):
             typer.echo(f"written: {path}")

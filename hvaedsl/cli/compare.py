@@ -27,10 +27,10 @@ def compare(
     from rich.console import Console
 
     from hvaedsl_runtime.analysis.comparison import notes, open_runs, table, write_comparison
-    from hvaedsl_runtime.analysis.written import writable_folder
+    from hvaedsl_runtime.whole_files import made_folder
 
     opened = open_runs(runs)
-    paths = [] if out is None else write_comparison(opened, writable_folder(out))
+    paths = [] if out is None else write_comparison(opened, made_folder(out))
     console = Console(highlight=False)
     console.width = max(console.width, 120)  # a narrower terminal wraps lines, and no figure is cut
     console.print(table(opened))

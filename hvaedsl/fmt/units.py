@@ -37,11 +37,6 @@ class Unit:
         return any(item.silenced for item in self.lexemes)
 
     @property
-    def blank_above(self) -> bool:
-        """Whether an empty line parts it, with the comments above it, from the unit before."""
-        return self.above[0].blank_before if self.above else self.blank_before
-
-    @property
     def blank_within(self) -> bool:
         """Whether there is an empty line between the unit before and this one."""
         return self.blank_before or any(comment.blank_before for comment in self.above)

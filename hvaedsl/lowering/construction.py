@@ -27,7 +27,7 @@ CELLS: Mapping[str, type[Cell]] = {
 
 def pool_module(pool: Resampling) -> nn.Module:
     """A pooling."""
-    factor = pool.fine // pool.coarse
+    factor = pool.factor
     if pool.method == "average":
         return AveragePool(factor)
     wavelet = wavelet_of(pool.method)
@@ -36,7 +36,7 @@ def pool_module(pool: Resampling) -> nn.Module:
 
 def embedding_module(embedding: Resampling) -> nn.Module:
     """What brings a coarser state to a finer resolution in a mix-in."""
-    factor, wavelet = embedding.fine // embedding.coarse, wavelet_of(embedding.method)
+    factor, wavelet = embedding.factor, wavelet_of(embedding.method)
     return NearestEmbedding(factor) if wavelet is None else WaveletEmbedding(wavelet, embedding.fine, factor)
 
 

@@ -41,6 +41,11 @@ class Resampling:
     fine: int
     coarse: int
 
+    @property
+    def factor(self) -> int:
+        """How many times the resolution falls or rises."""
+        return self.fine // self.coarse
+
 
 @dataclass(frozen=True, slots=True)
 class Apply:
@@ -53,10 +58,9 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Downsample:
-    """Encoder: pool by `factor` and pad to `channels`; keep the output in `slot` where something reads it."""
+    """Encoder: pool and pad to `channels`; keep the output in `slot` where something reads it."""
 
     pool: str
-    factor: int
     channels: int
     normalize: Normalization | None
     slot: int | None
@@ -121,7 +125,7 @@ def make_plan(bridge: Bridge, likelihood: Likelihood, levels: int) -> Plan:
             encoder_steps.append(Apply(attribute(op.group), op.normalize, slot))
         elif isinstance(op, Pool):
             name = resampling_attribute(op.resolution, op.to)
-            encoder_steps.append(Downsample(name, op.factor, op.channels, op.normalize, slot))
+            encoder_steps.append(Downsample(name, op.channels, op.normalize, slot))
     blocks = [op for op in ops if isinstance(op, TopDownBlock)]
     return Plan(
         image_resolution=bridge.image_resolution,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hvaedsl.errors import RunError
+from hvaedsl_runtime.whole_files import put_in_place
 
 FORMAT = 1
 
@@ -40,15 +40,10 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write `path` such that a process killed at any moment leaves the old file or the new one, whole."""
-    temporary = path.with_name(path.name + ".partial")
     # Not dataclasses.asdict: it would copy every tensor.
     content = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
-    with temporary.open("wb") as file:
-        torch.save({"format": FORMAT, **content}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_folder(path.parent)
+    with put_in_place(path) as temporary:
+        torch.save({"format": FORMAT, **content}, temporary)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -78,14 +73,3 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     del content["format"]
     return Checkpoint(**content)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut, where the system can do that for folders."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from hvaedsl.errors import RunError, UsageError
-from hvaedsl_runtime.run_folder import write_whole
 from hvaedsl_runtime.strict_json import json_text
+from hvaedsl_runtime.whole_files import write_whole
 
 WandbMode = Literal["off", "online", "offline"]
 Metrics = Mapping[str, int | float | bool | str | list[float]]

@@ -11,6 +11,7 @@ from typing import Any
 from hvaedsl.errors import RunError
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
 from hvaedsl_runtime.strict_json import json_text
+from hvaedsl_runtime.whole_files import made_folder, write_whole
 
 RUNS = Path("runs")
 
@@ -116,12 +117,7 @@ class RunFolder:
         `part_folders`, of a spec with parts of one's own, are written down: the run folder does not hold their modules.
         """
         for folder in (self.path, self.checkpoint.parent, self.path / "samples", self.path / "reconstructions"):
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise RunError(
-                    f"cannot create the folder {folder}: {error.strerror}", help="name another with --out", exit_code=5
-                ) from None
+            made_folder(folder)
         folders = {"part_folders": list(map(str, part_folders))} if part_folders else {}
         self.write_json(self.identity, {"name": name, **folders})
         write_whole(self.spec, spec_text)
@@ -140,13 +136,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise RunError(f"{path}: holds no JSON object", help="remove the file", exit_code=5)
     return content
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file, a text in UTF-8, such that it is never seen half written."""
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-    temporary.replace(path)
 
 
 def check_same_run(folder: RunFolder, before: Spec, now: Spec) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import warnings
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hvaedsl.errors import RunError, UsageError
-from hvaedsl_runtime.checkpoint import sync_folder
+from hvaedsl_runtime.whole_files import put_in_place
 
 SAFETENSORS = ".safetensors"
 FORMAT = "1"
@@ -154,16 +153,9 @@ def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    temporary = path.with_name(path.name + ".partial")
     try:
-        try:
+        with put_in_place(path) as temporary:
             write(temporary)
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            temporary.replace(path)
-            sync_folder(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
     # Torch tells of a full disk and of a folder that is not there by RuntimeError.
     except (OSError, RuntimeError, safetensors.SafetensorError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or f"{error}".partition("\n")[0]

@@ -56,8 +56,8 @@ def test_a_kill_in_the_middle_of_writing_leaves_the_old_file(
     class KilledError(BaseException):
         pass
 
-    def half_written(content: object, file: object) -> None:
-        file.write(b"half")  # type: ignore[attr-defined]
+    def half_written(content: object, file: Path) -> None:
+        file.write_bytes(b"half")
         raise KilledError
 
     monkeypatch.setattr(torch, "save", half_written)

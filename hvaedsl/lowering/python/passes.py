@@ -228,7 +228,7 @@ def _made_block(plan: Plan, cell: str) -> str:
 def _resamplings(attribute: str, made: str, found: Sequence[Resampling]) -> str:
     """The modules of wavelets; other changes of resolution are functions."""
     lines = [
-        f'{METHOD}self.{attribute}["{item.name}"] = {made}("{wavelet}", {item.fine}, {item.fine // item.coarse})\n'
+        f'{METHOD}self.{attribute}["{item.name}"] = {made}("{wavelet}", {item.fine}, {item.factor})\n'
         for item in found
         if (wavelet := wavelet_of(item.method)) is not None
     ]
@@ -251,11 +251,12 @@ def _encoder_steps(plan: Plan, *, several: bool) -> Iterator[Step]:
             if kept and not several:
                 yield Line(kept)
             continue
-        resolution //= step.factor
+        pool = pools[step.pool]
+        resolution = pool.coarse
         yield Section(f"{resolution} x {resolution}")
-        pooled = _pooled(pools[step.pool], step.factor)
+        pooled = _pooled(pool)
         # Of strided values it makes a copy of its own, on which the order of sums in the backward pass depends.
-        if step.channels != channels or pools[step.pool].method == "strided":
+        if step.channels != channels or pool.method == "strided":
             pooled = f"pad_channels({pooled}, {step.channels})"
         yield Line(f"x = {_normalized(pooled, step.normalize)}")
         channels = step.channels
@@ -263,10 +264,10 @@ def _encoder_steps(plan: Plan, *, several: bool) -> Iterator[Step]:
             yield Line(keep.format(resolution))
 
 
-def _pooled(pool: Resampling, factor: int) -> str:
+def _pooled(pool: Resampling) -> str:
     if wavelet_of(pool.method) is not None:
         return f'self.pools["{pool.name}"](x)'
-    return f"{'average_pool' if pool.method == 'average' else 'strided_pool'}(x, {factor})"
+    return f"{'average_pool' if pool.method == 'average' else 'strided_pool'}(x, {pool.factor})"
 
 
 def _normalized(state: str, normalization: Normalization | None) -> str:

@@ -104,7 +104,7 @@ def examine(subject: Subject) -> Result:
     data["poolings"] = [
         {
             "resolution": pooling.fine,
-            "factor": pooling.fine // pooling.coarse,
+            "factor": pooling.factor,
             **{f"{which}_share_mean": share[number].mean().item() for which, share in shares.items()},
             **{f"{which}_share_std": share[number].std(unbiased=False).item() for which, share in shares.items()},
         }

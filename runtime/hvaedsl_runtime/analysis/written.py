@@ -8,19 +8,8 @@ from pathlib import Path
 from hvaedsl.errors import RunError
 from hvaedsl_runtime.analysis.base import Drawing, Result
 from hvaedsl_runtime.analysis.figures import png, svg
-from hvaedsl_runtime.run_folder import write_whole
 from hvaedsl_runtime.strict_json import json_text
-
-
-def writable_folder(folder: Path) -> Path:
-    """The folder, made where it is missing. Raises RunError (5) where it cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(
-            f"cannot create the folder {folder}: {error.strerror}", help="name another with --out", exit_code=5
-        ) from None
-    return folder
+from hvaedsl_runtime.whole_files import write_whole
 
 
 def write_result(result: Result, folder: Path) -> list[Path]:

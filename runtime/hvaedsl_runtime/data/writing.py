@@ -20,9 +20,9 @@ from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, Manifest, OriginRec
 from hvaedsl_runtime.data.preparation import mean_and_std
 from hvaedsl_runtime.data.published import COUNTS, READERS, Part, Source
 from hvaedsl_runtime.data.splits import PartName
-from hvaedsl_runtime.run_folder import write_whole
+from hvaedsl_runtime.whole_files import partial_name, write_whole
 
-FILES = frozenset(("all.npy", "train.npy", "validation.npy", "test.npy", NAME, f"{NAME}.partial"))
+FILES = frozenset(("all.npy", "train.npy", "validation.npy", "test.npy", NAME, partial_name(Path(NAME)).name))
 # Shows a description and how many images there are; what it yields is told of each image that is done.
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from hvaedsl.errors import RunError, UsageError
-from hvaedsl_runtime.checkpoint import sync_folder
 from hvaedsl_runtime.finished_run import FinishedRun
+from hvaedsl_runtime.whole_files import made_folder, put_in_place
 
 
 def check_place(path: Path, suffix: str, *, replace: bool) -> None:
@@ -24,32 +23,18 @@ def check_place(path: Path, suffix: str, *, replace: bool) -> None:
 
 def export_folder(finished: FinishedRun) -> Path:
     """The folder `exports` of a run, made where it is not there. Raises RunError (5) where it cannot be."""
-    folder = finished.folder.path / "exports"
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise RunError(
-            f"cannot create the folder {folder}: {error.strerror}", help="name a file with --out", exit_code=5
-        ) from None
-    return folder
+    return made_folder(finished.folder.path / "exports")
 
 
 @contextmanager
-def put_in_place(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write under; the file gets its own name when the block ends well, else it is gone.
+def exported(path: Path) -> Iterator[Path]:
+    """A name to write under and to check; the file gets its own when the block ends well, else it is gone.
 
     Raises RunError (5) where the system refuses.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
-        try:
+        with put_in_place(path) as temporary:
             yield temporary
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            temporary.replace(path)
-            sync_folder(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise RunError(
             f"{path}: cannot be written: {error.strerror or error}",

@@ -20,7 +20,7 @@ from hvaedsl_runtime.data import Preparation, open_split
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluation import Evaluator
 from hvaedsl_runtime.export.entry_points import What, entry_point
-from hvaedsl_runtime.export.places import check_place, put_in_place
+from hvaedsl_runtime.export.places import check_place, exported
 from hvaedsl_runtime.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.noise import ImageNoise
 
@@ -65,7 +65,7 @@ def export_program(finished: FinishedRun, path: Path, options: ExportOptions) ->
     examples = Examples(finished, model, options.what)
     entry = entry_point(model, options.what, options.temperature)
     program = _traced(entry, examples(TRACED_BATCH))
-    with put_in_place(path) as temporary:
+    with exported(path) as temporary:
         _save(program, temporary, finished, options, examples)
         difference = _checked(temporary, path, entry, examples, finished.dtype)
     return Written(path, difference)

@@ -8,7 +8,7 @@ import torch
 
 from hvaedsl.errors import RunError
 from hvaedsl_runtime.conversion import describe
-from hvaedsl_runtime.export.places import check_place, put_in_place
+from hvaedsl_runtime.export.places import check_place, exported
 from hvaedsl_runtime.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.weights import SAFETENSORS, read_weights, write_safetensors
 
@@ -21,7 +21,7 @@ def export_tensors(finished: FinishedRun, path: Path, weights: Weights, *, repla
     """
     check_place(path, SAFETENSORS, replace=replace)
     state = finished.model(weights).state_dict()
-    with put_in_place(path) as temporary:
+    with exported(path) as temporary:
         write_safetensors(temporary, state, describe(finished.checkpoint, weights, "ours"))
         again, _ = read_weights(temporary)
         if set(again) != set(state) or not all(torch.equal(again[name], state[name].cpu()) for name in state):

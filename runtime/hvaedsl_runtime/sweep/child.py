@@ -18,9 +18,9 @@ import hvaedsl
 from hvaedsl.errors import RunError, SpecError, UsageError
 from hvaedsl.program import Plugins
 from hvaedsl_runtime.launch import launch
-from hvaedsl_runtime.run_folder import write_whole
 from hvaedsl_runtime.settings import RunSettings
 from hvaedsl_runtime.sweep.folder import Failure
+from hvaedsl_runtime.whole_files import write_whole
 
 STDIN = 0
 UNEXPECTED = 3

@@ -17,6 +17,7 @@ from hvaedsl_runtime.results import WEIGHTS
 from hvaedsl_runtime.sweep.axes import short_names
 from hvaedsl_runtime.sweep.results import PointResult, RunResult, Spread, SweepResults
 from hvaedsl_runtime.sweep.tables import UNITS
+from hvaedsl_runtime.whole_files import put_in_place
 
 # Okabe and Ito's colours, which the colour-blind tell apart.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -77,9 +78,8 @@ def draw(results: SweepResults, png: Path, svg: Path) -> None:
     with mpl.rc_context({"svg.hashsalt": "hvaedsl", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
         figure = figure_of(results)
         for path in (png, svg):
-            temporary = path.with_name(path.name + ".partial")
-            figure.savefig(temporary, format=path.suffix[1:], dpi=DOTS_PER_INCH, metadata=_no_date(path))
-            temporary.replace(path)
+            with put_in_place(path) as temporary:
+                figure.savefig(temporary, format=path.suffix[1:], dpi=DOTS_PER_INCH, metadata=_no_date(path))
 
 
 def figure_of(results: SweepResults) -> Figure:
