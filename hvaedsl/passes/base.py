@@ -39,11 +39,11 @@ class Unit:
     spec: Spec
     origins: Mapping[str, Span]
     bridge: Bridge
-    analyses: Mapping[Callable[..., object], object] = field(default_factory=dict)
+    analyses: Mapping[Callable[[Bridge], object], object] = field(compare=False)  # by the function that computes it
 
     def analysis(self, kind: Callable[[Bridge], V]) -> V:
-        """The result of an analysis that the pipeline has run."""
-        return self.analyses[kind]  # type: ignore[return-value]  # keyed by the function that computed it
+        """The result of an analysis of the pipeline."""
+        return self.analyses[kind]  # type: ignore[return-value]
 
     def origin(self, key: str) -> Span:
         """Where a key's value was written; the start of the spec where it is a default."""

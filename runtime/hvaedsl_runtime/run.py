@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -203,8 +202,7 @@ class TrainingRun:
 
 def identified(program: Program, name: str) -> Program:
     """The program under a run's name; its images are found from every working directory."""
-    spec = program.spec.model_copy(update={"name": name, "data": located(program.spec.data)})
-    return replace(program, name=name, spec=spec)
+    return program.named(name, located(program.spec.data))
 
 
 def part_folders(program: Program) -> tuple[Path, ...]:
