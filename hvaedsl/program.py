@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from hvaedsl.passes.cost import Cost, cost
 from hvaedsl.passes.gradient import unreached
 from hvaedsl.passes.pipeline import Analyses, check, transform, verify_stages
 from hvaedsl.passes.sharing import WeightGroup, weight_groups
+from hvaedsl.record import Record
 from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.suppression import silenced
@@ -39,8 +40,7 @@ if TYPE_CHECKING:
 Overrides = Mapping[str, object]
 
 
-@dataclass(frozen=True, repr=False)
-class Program:
+class Program(Record):
     """A compiled spec. Everything but `module()` works without torch."""
 
     unit: Unit  # the spec, its bridge and what is known of it
@@ -175,8 +175,7 @@ class Program:
         return render(self.dot(), "svg").decode()
 
 
-@dataclass(frozen=True)
-class Compilation:
+class Compilation(Record):
     """All that compiling a text found, a program or not."""
 
     program: Program | None

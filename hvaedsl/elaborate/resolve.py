@@ -20,6 +20,7 @@ from hvaedsl.ir.datasets import DATASETS, OWN
 from hvaedsl.ir.kinds import BlockStack, Choice, ChoiceOrOwn, Key, LikelihoodCall
 from hvaedsl.ir.own_parts import is_own
 from hvaedsl.ir.spec import SECTIONS, Likelihood, Spec
+from hvaedsl.record import Record
 from hvaedsl.span import Source, Span
 
 _EXAMPLES = {
@@ -34,8 +35,7 @@ _EXAMPLES = {
 }
 
 
-@dataclass(frozen=True)
-class Resolved:
+class Resolved(Record):
     """A spec with where its values come from."""
 
     spec: Spec

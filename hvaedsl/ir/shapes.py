@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
 
 from hvaedsl.ir.bridge import EncoderBlock, Head, MixIn, Operation, Pool, State, Stem, TopDownBlock, shape_of
 from hvaedsl.ir.cells import parts_of
 from hvaedsl.ir.fourier import Exponents, with_features
 from hvaedsl.ir.own_parts import Measured
 from hvaedsl.ir.pooling import wavelet_of
+from hvaedsl.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Convolution:
+class Convolution(Record):
     """A convolution with bias, stride 1 and same padding."""
 
     name: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.ir.bridge import Bridge
@@ -17,6 +16,7 @@ from hvaedsl.passes.mixing import abandoned_states
 from hvaedsl.passes.rules import rules
 from hvaedsl.passes.sharing import weight_groups
 from hvaedsl.passes.verify import verify
+from hvaedsl.record import Record
 
 Analysis = Callable[[Bridge], object]
 
@@ -31,8 +31,7 @@ ERROR_RULES: tuple[Rule, ...] = rules("ERRORS")
 ADVICE_RULES: tuple[Rule, ...] = rules("ADVICE")
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(Record):
     """A bridge, and the pass that left it."""
 
     name: str
