@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from lsprotocol.types import CompletionItemKind, InsertTextFormat
 
 from hvaedsl.catalog.advice.shallow_decoder import ShallowDecoder
 from hvaedsl.catalog.resolutions import DecoderEnd
 from hvaedsl.ir.datasets import NAMES
 from hvaedsl.lsp.completion import complete
+from hvaedsl.lsp.offer import Offer
 from hvaedsl.program import compile_source
 from hvaedsl.span import Source
 from tests.lsp.texts import GOOD, analysed, at_cursor
@@ -49,6 +51,17 @@ def test_keys_are_those_of_the_section_that_are_not_written_yet() -> None:
 
 def test_a_key_may_follow_a_value_on_its_line() -> None:
     assert "latent" in offered(replaced("  latent  = 4\n", "").replace("width   = 32", "width = 32 la|"))
+
+
+def test_a_text_with_a_space_is_a_snippet_for_who_knows_them() -> None:
+    """Neovim 0.11 cuts every other edit at its first space."""
+    found, offset = at_cursor("hvae 1\nmodel { wid| }")
+    width = next(item for item in complete(found, offset, snippets=True) if item.label == "width")
+    assert width.text_edit is not None
+    assert (width.text_edit.new_text, width.insert_text_format) == ("width = $0", InsertTextFormat.Snippet)
+    assert taken("hvae 1\nmodel { wid| }", "width") == "hvae 1\nmodel { width =  }"
+    assert Offer("", "", CompletionItemKind.Value, plain="a $} \\").snippet == "a \\$\\} \\\\$0"
+    assert Offer("32x", "", CompletionItemKind.Value).snippet == "32x"
 
 
 def test_a_nested_section_has_its_own_keys() -> None:
