@@ -188,8 +188,12 @@ Kind = (
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of the schema: what it takes, and whether it must be written."""
+    """A key of the schema: what it takes, and whether it must be written.
+
+    A key without a default has an example, as it would be written.
+    """
 
     kind: Kind
     meaning: str
     required: Literal["always", "to train", "no"] = field(default="no")
+    example: str = ""

@@ -12,10 +12,11 @@ from hvaedsl.diagnostic import Severity
 from hvaedsl.elaborate.collect import SCHEMA, TOP_LEVEL
 from hvaedsl.ir.kinds import Key
 from hvaedsl.ir.spec import SECTIONS
+from hvaedsl.ir.spec_text import default_text
 from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.lsp.bases import bases_for
 from hvaedsl.lsp.block_completion import block_entries, labels
-from hvaedsl.lsp.key_text import default_text, schema_key
+from hvaedsl.lsp.key_text import schema_key
 from hvaedsl.lsp.offer import Offer
 from hvaedsl.lsp.value_completion import values
 from hvaedsl.lsp.words import Cursor, comment_at, cursor_at
