@@ -164,6 +164,6 @@ def _ignored_codes(analysed: Analysed, comment: str, offset: int) -> list[Comple
     advice = [kind for kind in KINDS.values() if kind.severity is Severity.ADVICE]
     offers = (
         Offer(kind.code, template_title(kind), CompletionItemKind.Value)
-        for kind in sorted(advice, key=lambda kind: kind.code not in here)
+        for kind in sorted(advice, key=lambda kind: (kind.code not in here, kind.code))
     )
     return _items(analysed, offers, offset - len(found[1]), offset, False)

@@ -100,7 +100,8 @@ def _map_keys(analysed: Analysed, cursor: Cursor) -> Iterator[Offer]:
     """The resolutions of the model that the map does not have yet."""
     if cursor.before and cursor.before[-1].text not in ("{", ","):
         return
-    found = compiled(analysed, "model.encoder") or compiled(analysed, "model.decoder")
+    # Where the lists are a base's, or have changed since, the last ones that compiled are a good guess.
+    found = compiled(analysed, "model.encoder") or compiled(analysed, "model.decoder") or analysed.last_good
     key = schema_key(cursor.key)
     if found is None or key is None:
         return

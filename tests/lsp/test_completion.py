@@ -91,6 +91,13 @@ def test_words_of_the_schema() -> None:
     assert offered(replaced("width   = 32", "width = 32 widths = {16: 64, | }")) == ["32", "4"]
 
 
+def test_the_keys_of_a_map_are_known_where_a_base_writes_the_block_lists(tmp_path: Path) -> None:
+    (tmp_path / "base.hvae").write_text(GOOD)
+    before, _ = at_cursor('hvae 1\nextends "base.hvae"\n|', tmp_path / "child.hvae")
+    found, offset = at_cursor('hvae 1\nextends "base.hvae"\nmodel { widths = {|', tmp_path / "child.hvae", before)
+    assert [item.label for item in complete(found, offset)] == ["32", "16", "4"]
+
+
 def test_nothing_is_offered_where_a_value_would_be_one_too_many() -> None:
     assert offered(replaced("dataset = cifar10", "dataset = cifar10, |")) == []
 
@@ -169,6 +176,6 @@ def test_a_base_is_written_with_both_quotes(written: str) -> None:
 
 def test_codes_in_a_comment_that_silences() -> None:
     advised = replaced("width   = 32", "width = 32 widths = {8: 64} # hvae: ignore[|")
-    assert offered(advised)[0] == "HV502"
+    assert offered(advised)[:3] == ["HV502", "HV501", "HV503"]
     assert "HV303" not in offered(advised)  # an error cannot be silenced
     assert offered(replaced("let n = 3", "let n = 3 # da|")) == []
