@@ -49,6 +49,17 @@ def test_keys_are_those_of_the_section_that_are_not_written_yet() -> None:
     assert not {"width", "encoder", "dataset", "steps"} & set(found)
 
 
+def test_what_images_of_ones_own_need_comes_first() -> None:
+    found, offset = at_cursor("hvae 1\ndata {\n  dataset = folder\n  |\n}\n")
+    first = complete(found, offset)[:3]
+    assert [(item.label, item.detail) for item in first] == [
+        ("channels", "needed for folder"),
+        ("resolution", "needed for folder"),
+        ("path", "default none"),
+    ]
+    assert offered(replaced("dataset = cifar10", "dataset = cifar10 |"))[0] == "path"
+
+
 def test_a_key_may_follow_a_value_on_its_line() -> None:
     assert "latent" in offered(replaced("  latent  = 4\n", "").replace("width   = 32", "width = 32 la|"))
 
