@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hvaedsl.cli.command_table import CommandGroup
+from hvaedsl.cli.completion import whole_words_in_bash
 from hvaedsl.errors import CompilerBug, RunError, SpecError, UsageError
 
 # Objects between two collections of garbage, in place of 700: what imports and compiling make stays, and looking
@@ -46,7 +47,8 @@ def run() -> None:
     """Run the command line; the exit code says what happened (see docs/language.md)."""
     gc.set_threshold(COLLECT_AFTER)
     try:
-        app()
+        with whole_words_in_bash():
+            app()
     except SpecError as error:
         from rich.console import Console
 

@@ -175,8 +175,12 @@ Kind = (
 
 
 class Key(Record):
-    """A key of the schema: what it takes, and whether it must be written."""
+    """A key of the schema: what it takes, and whether it must be written.
+
+    A key without a default has an example, as it would be written.
+    """
 
     kind: Kind
     meaning: str
     required: Literal["always", "to train", "no"] = field(default="no")
+    example: str = ""

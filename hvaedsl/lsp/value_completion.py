@@ -21,9 +21,10 @@ from hvaedsl.ir.kinds import (
     Whole,
 )
 from hvaedsl.ir.pooling import POOLINGS
+from hvaedsl.ir.spec_text import default_text
 from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.lsp.entries import compiled
-from hvaedsl.lsp.key_text import dataset_text, default_text, schema_key
+from hvaedsl.lsp.key_text import dataset_text, schema_key
 from hvaedsl.lsp.offer import Offer
 from hvaedsl.lsp.words import Cursor
 
@@ -99,7 +100,8 @@ def _map_keys(analysed: Analysed, cursor: Cursor) -> Iterator[Offer]:
     """The resolutions of the model that the map does not have yet."""
     if cursor.before and cursor.before[-1].text not in ("{", ","):
         return
-    found = compiled(analysed, "model.encoder") or compiled(analysed, "model.decoder")
+    # Where the lists are a base's, or have changed since, the last ones that compiled are a good guess.
+    found = compiled(analysed, "model.encoder") or compiled(analysed, "model.decoder") or analysed.last_good
     key = schema_key(cursor.key)
     if found is None or key is None:
         return

@@ -210,6 +210,21 @@ def test_a_fix_is_an_action() -> None:
     assert acted(GOOD.replace("4r2@top", "4x2@top"), "4r2@top") == GOOD
 
 
+def titles_at(marked: str) -> list[str]:
+    found, offset = at_cursor(marked)
+    actions = code_actions(found, offset, offset, "u", lambda item: shown(found, item, uri), ["quickfix"])
+    return [item.title for item in actions]
+
+
+def test_the_actions_of_a_line_are_offered_all_over_it_the_nearest_first() -> None:
+    """A finding is underlined at one letter, and marked at the line; the cursor need not stand on the letter."""
+    text = GOOD.replace("4x1@low", "4x2@low, 4x3@low")
+    at_the_end = text.replace("4x3@low", "4x3|@low")
+    assert titles_at(text.replace("  encoder", "|  encoder")) == ["write `4r2@low`", "write `4r3@low`"]
+    assert titles_at(at_the_end) == ["write `4r3@low`", "write `4r2@low`"]
+    assert titles_at(text.replace("  decoder", "|  decoder")) == []
+
+
 def test_advice_is_silenced_on_its_line() -> None:
     text = GOOD.replace("= 32\n", "= 32 widths = {8: 64}\n")
     assert [item.code for item in analysed(text).diagnostics] == ["HV502"]
