@@ -22,6 +22,7 @@ class Record:
     _positional: ClassVar[tuple[str, ...]]
     _names: ClassVar[frozenset[str]]
     _compared: ClassVar[tuple[str, ...]]
+    _defaults: ClassVar[dict[str, object]]
 
     def __init_subclass__(cls, *, kw_only: bool | None = None) -> None:
         """Note how objects are made; the fields are read later."""
@@ -34,10 +35,14 @@ class Record:
         cls = type(self)
         if "_names" not in cls.__dict__:
             _complete(cls)
-        given = dict(zip(cls._positional, values, strict=False)) | named
-        if given.keys() != cls._names or len(given) != len(values) + len(named):
-            given = _with_defaults(cls, given, len(values) + len(named))
-        self.__dict__.update(given)
+        if values:
+            positional = dict(zip(cls._positional, values, strict=False))
+            if len(positional) < len(values) or not named.keys().isdisjoint(positional):
+                raise TypeError(f"{cls.__qualname__} takes fewer positional arguments, or got one by its name too")
+            named = positional | named
+        if named.keys() != cls._names:
+            named = _with_defaults(cls, named)
+        self.__dict__.update(named)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         """A record is frozen."""
@@ -72,23 +77,16 @@ def _complete(cls: type[Record]) -> None:
             base._positional = tuple(item.name for item in found if not item.kw_only)
             base._names = frozenset(item.name for item in found)
             base._compared = tuple(item.name for item in found if item.compare)
+            base._defaults = {item.name: item.default for item in found if item.default is not MISSING}
 
 
-def _with_defaults(cls: type[Record], given: dict[str, object], count: int) -> dict[str, object]:
-    """The values of all fields. Raises `TypeError` where one is missing, given twice, or of no field."""
-    if strange := given.keys() - cls._names:
-        raise TypeError(f"{cls.__qualname__} got an unexpected keyword argument {min(strange)!r}")
-    if len(given) != count:
-        raise TypeError(f"{cls.__qualname__} takes other positional arguments, or got one twice")
-    missing = []
-    for item in fields(cls):
-        if item.name not in given:
-            if item.default_factory is not MISSING:
-                given[item.name] = item.default_factory()
-            elif item.default is not MISSING:
-                given[item.name] = item.default
-            else:
-                missing.append(item.name)
-    if missing:
-        raise TypeError(f"{cls.__qualname__} misses {', '.join(missing)}")
-    return given
+def _with_defaults(cls: type[Record], given: dict[str, object]) -> dict[str, object]:
+    """The values of all fields. Raises `TypeError` where one is missing, or of no field."""
+    found = cls._defaults | given
+    if found.keys() != cls._names:
+        for item in fields(cls):
+            if item.name not in found and item.default_factory is not MISSING:
+                found[item.name] = item.default_factory()
+        if wrong := found.keys() ^ cls._names:
+            raise TypeError(f"{cls.__qualname__} misses, or has no field {', '.join(sorted(wrong))}")
+    return found
