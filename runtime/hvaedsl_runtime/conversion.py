@@ -26,6 +26,7 @@ from hvaedsl_runtime.run import identified, part_folders
 from hvaedsl_runtime.run_folder import RunFolder
 from hvaedsl_runtime.weight_names import Names, as_ours, renamed
 from hvaedsl_runtime.weights import SAFETENSORS, read_weights, write_safetensors, write_torch
+from hvaedsl_runtime.whole_files import refusals_explained
 
 # As the published files are called: imagenet32-iter-1700000-model.th.
 STEP_IN_NAME = re.compile(r"iter-(\d+)")
@@ -144,10 +145,11 @@ def export_weights(run: Path, path: Path, weights: Weights, names: Names, *, rep
     finished = FinishedRun.open(run, "cpu")
     checkpoint = finished.checkpoint
     tensors = renamed(finished.program, names, checkpoint.model if weights == "raw" else checkpoint.ema)
-    if path.suffix.lower() == SAFETENSORS:
-        write_safetensors(path, tensors, describe(checkpoint, weights, names))
-    else:
-        write_torch(path, tensors)
+    with refusals_explained(path, "name another with --to"):
+        if path.suffix.lower() == SAFETENSORS:
+            write_safetensors(path, tensors, describe(checkpoint, weights, names))
+        else:
+            write_torch(path, tensors)
     return len(tensors)
 
 
@@ -240,15 +242,13 @@ def _optimizer_notes(state: OptimizerState, path: Path | None) -> list[str]:
 def _check_free(out: Path) -> None:
     """Raise RunError (5) unless the folder can be made: a run is never replaced."""
     problem = ""
-    try:
+    with refusals_explained(out, "name another with --out"):
         if out.exists() and not out.is_dir():
             problem = f"{out} is not a folder"
         elif out.exists() and any(out.iterdir()):
             problem = f"{out} is not empty"
         elif out.parent.exists() and not out.parent.is_dir():
             problem = f"{out.parent} is not a folder"
-    except OSError as error:
-        problem = f"{out} cannot be opened: {error.strerror}"
     if problem:
         raise RunError(problem, help="name another with --out", exit_code=5)
 
@@ -258,23 +258,17 @@ def _write_folder(
 ) -> RunFolder:
     """Fill a folder beside `out`, and give it that name when it is whole."""
     temporary = RunFolder(out.absolute().with_name(f".{out.name}.{os.getpid()}.partial"))
+    origin = {name: {"file": path.name, "sha256": _sha256(path)} for name, path in read.items()}
     try:
-        out.absolute().parent.mkdir(parents=True, exist_ok=True)
-        temporary.begin(program.name, checkpoint.spec, part_folders(program))
-        save_checkpoint(temporary.checkpoint, checkpoint)
-        origin = {name: {"file": path.name, "sha256": _sha256(path)} for name, path in read.items()}
-        temporary.write_json(
-            temporary.path / "conversion.json", {"step": checkpoint.step, "read": origin, "notes": list(notes)}
-        )
-        if out.exists():
-            out.rmdir()  # it is empty
-        temporary.path.rename(out)
-    # Torch tells of a full disk by RuntimeError; a RunError has its words already.
-    except (OSError, RuntimeError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or f"{error}".partition("\n")[0]
-        raise RunError(
-            f"cannot write the folder {out}: {reason}", help="name another with --out; nothing was left", exit_code=5
-        ) from None
+        with refusals_explained(out, "name another with --out"):
+            temporary.begin(program.name, checkpoint.spec, part_folders(program))
+            save_checkpoint(temporary.checkpoint, checkpoint)
+            temporary.write_json(
+                temporary.path / "conversion.json", {"step": checkpoint.step, "read": origin, "notes": list(notes)}
+            )
+            if out.exists():
+                out.rmdir()  # it is empty
+            temporary.path.rename(out)
     finally:
         shutil.rmtree(temporary.path, ignore_errors=True)
     return RunFolder(out)

@@ -31,7 +31,8 @@ class TrainingRun:
 
     A resumed run keeps its model's name, whatever the spec file is called: a run folder's own is called spec.hvae.
     Nothing is written before the images are found and the model is built.
-    Raises RunError on creation: 4 images not found; 5 the run folder is in the way or belongs to another spec.
+    Raises RunError on creation: 4 images not found; 5 the run folder is in the way or belongs to another spec, or
+    nothing can be written into it.
     """
 
     def __init__(self, program: Program, settings: RunSettings, processes: Processes) -> None:

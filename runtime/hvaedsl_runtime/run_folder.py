@@ -11,7 +11,7 @@ from typing import Any
 from hvaedsl.errors import RunError
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
 from hvaedsl_runtime.strict_json import json_text
-from hvaedsl_runtime.whole_files import made_folder, write_whole
+from hvaedsl_runtime.whole_files import partial_name, refusals_explained, write_whole
 
 RUNS = Path("runs")
 
@@ -58,12 +58,13 @@ class RunFolder:
 
     def check_free(self, resume: bool) -> None:
         """Raise RunError (5) where the folder has content and this is no resumption of the run in it."""
-        if not self.path.exists():
-            return
-        if not self.path.is_dir():
-            raise RunError(f"{self.path} is not a folder", help="name another with --out", exit_code=5)
-        if not any(self.path.iterdir()):
-            return
+        with refusals_explained(self.path, "name another with --out"):
+            if not self.path.exists():
+                return
+            if not self.path.is_dir():
+                raise RunError(f"{self.path} is not a folder", help="name another with --out", exit_code=5)
+            if self._holds_nothing():
+                return
         if not resume:
             raise RunError(
                 f"{self.path} is not empty",
@@ -77,9 +78,14 @@ class RunFolder:
                 exit_code=5,
             )
 
+    def _holds_nothing(self) -> bool:
+        """Whether the folder is empty, or all in it is what a run left that came to its end in `begin`."""
+        made = {self.identity, partial_name(self.identity), partial_name(self.spec)}
+        return all(path.is_dir() or path in made for path in self.path.rglob("*"))
+
     def model_name(self) -> str | None:
         """The name of the model trained here; None where no run has begun. Raises RunError (5) for a spoilt file."""
-        if not self.identity.exists():
+        if not self.spec.exists() or not self.identity.exists():
             return None
         try:
             return str(json.loads(self.identity.read_text(encoding="utf-8"))["name"])
@@ -115,15 +121,17 @@ class RunFolder:
         """Create the folder, or take over the one there is, and write the model's name and the spec.
 
         `part_folders`, of a spec with parts of one's own, are written down: the run folder does not hold their modules.
+        Raises WriteError.
         """
-        for folder in (self.path, self.checkpoint.parent, self.path / "samples", self.path / "reconstructions"):
-            made_folder(folder)
         folders = {"part_folders": list(map(str, part_folders))} if part_folders else {}
-        self.write_json(self.identity, {"name": name, **folders})
-        write_whole(self.spec, spec_text)
+        with refusals_explained(self.path, "name another with --out"):
+            for folder in (self.path, self.checkpoint.parent, self.path / "samples", self.path / "reconstructions"):
+                folder.mkdir(parents=True, exist_ok=True)
+            self.write_json(self.identity, {"name": name, **folders})
+            write_whole(self.spec, spec_text)  # last: where it stands, the run has begun
 
     def write_json(self, path: Path, content: Mapping[str, Any]) -> None:
-        """Write a JSON file, whole or not at all; numbers that are not finite become null."""
+        """Write a JSON file, whole or not at all; numbers that are not finite become null. Raises WriteError."""
         write_whole(path, json_text(content, indent=2) + "\n")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from torch import Tensor
 import hvaedsl
 from hvaedsl import Program
 from hvaedsl.lowering.names import parameter_shapes, published_parameters
-from hvaedsl_runtime import conversion
 from hvaedsl_runtime.checkpoint import load_checkpoint
 from hvaedsl_runtime.finished_run import FinishedRun
 from hvaedsl_runtime.run_folder import RunFolder
@@ -404,18 +404,15 @@ def test_unknown_constants_are_told_with_a_way_out(
 
 
 def test_a_conversion_that_fails_while_writing_leaves_nothing(
-    tmp_path: Path, command: Command, small: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, command: Command, small: Path, file_size_limit: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     ema = save(tmp_path / "w.th", published(hvaedsl.load(small), 1))
     before = sorted(tmp_path.iterdir())
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(conversion, "save_checkpoint", full)
-    code, _, err = command("convert", small, "--ema", ema, "--out", tmp_path / "run", "--trained-on", "cifar10")
+    with file_size_limit(20_000):
+        code, _, err = command("convert", small, "--ema", ema, "--out", tmp_path / "run", "--trained-on", "cifar10")
     assert code == 5
-    assert "No space left on device" in err
+    assert f"{tmp_path}/run: cannot be written: File too large" in err
+    assert "or name another with --out" in err
     assert sorted(tmp_path.iterdir()) == before
 
 
