@@ -23,7 +23,7 @@ from hvaedsl_runtime.data import Preparation, open_split, preparation, published
 from hvaedsl_runtime.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.optimizer_state import OptimizerState, fresh_state, published_state
 from hvaedsl_runtime.run import identified, part_folders
-from hvaedsl_runtime.run_folder import RunFolder
+from hvaedsl_runtime.run_folder import RunFolder, as_written
 from hvaedsl_runtime.weight_names import Names, as_ours, renamed
 from hvaedsl_runtime.weights import SAFETENSORS, read_weights, write_safetensors, write_torch
 from hvaedsl_runtime.whole_files import refusals_explained
@@ -202,7 +202,7 @@ def _preparation(program: Program, sources: Sources, files: Iterable[WeightFile]
         return chosen, f"the published constants of {sources.trained_on}"
     for file in files:
         if "preparation" in file.metadata:
-            return _described_preparation(file), f"as {file.path.name} says"
+            return _described_preparation(program, file), f"as {file.path.name} says"
     constants = published_preparation(data, likelihood, data.dataset, image_features=features)
     if constants is not None:
         return constants, f"the published constants of {data.dataset}"
@@ -217,15 +217,35 @@ def _preparation(program: Program, sources: Sources, files: Iterable[WeightFile]
         ) from error
 
 
-def _described_preparation(file: WeightFile) -> Preparation:
+def _described_preparation(program: Program, file: WeightFile) -> Preparation:
+    """What the metadata say. Raises RunError (5) where that cannot be read, or is not what the spec makes of images."""
     try:
-        return Preparation.from_dict(json.loads(file.metadata["preparation"]))
+        found = Preparation.from_dict(json.loads(file.metadata["preparation"]))
     except (ValueError, TypeError) as error:
         raise RunError(
             f"{file.path}: its metadata hold no readable `preparation`",
             help="--trained-on names the data set that the weights belong to",
             exit_code=5,
         ) from error
+    data, model = program.spec.data, program.spec.model
+    both = {
+        "data.levels": (found.levels, data.levels),
+        "data.binarize": (found.binarize, data.binarize),
+        "the bits of model.likelihood": (found.bits, model.likelihood.bits),
+        "model.fourier.exponents, of the image": (found.image_features, model.fourier.exponents_at("image")),
+    }
+    differences = [
+        f"{key}: {as_written(in_file)} in the file, {as_written(in_spec)} in the spec"
+        for key, (in_file, in_spec) in both.items()
+        if in_file != in_spec
+    ]
+    if differences:
+        raise RunError(
+            f"{file.path}: its weights were trained on other inputs than the spec's; {'; '.join(differences)}",
+            help="give the spec that they were trained with; --trained-on takes the spec's word, not the file's",
+            exit_code=5,
+        )
+    return found
 
 
 def _optimizer(program: Program, path: Path | None, dtype: torch.dtype) -> OptimizerState:

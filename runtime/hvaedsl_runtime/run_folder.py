@@ -164,7 +164,7 @@ def check_same_run(folder: RunFolder, before: Spec, now: Spec) -> None:
 def spec_differences(before: Spec, now: Spec, changeable: Set[str], where: str = "in the run") -> list[str]:
     """The keys whose values differ, each with both values; `where` says where the one before stands."""
     return [
-        f"{name}.{key}: {_written(old)} {where}, {_written(new)} now"
+        f"{name}.{key}: {as_written(old)} {where}, {as_written(new)} now"
         for name, section in SECTIONS.items()
         for key in keys(section)
         if (old := getattr(section_of(before, name), key)) != (new := getattr(section_of(now, name), key))
@@ -172,7 +172,8 @@ def spec_differences(before: Spec, now: Spec, changeable: Set[str], where: str =
     ]
 
 
-def _written(value: object) -> str:
+def as_written(value: object) -> str:
+    """A value of a key as a spec says it."""
     match value:
         case None:
             return "none"

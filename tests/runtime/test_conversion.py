@@ -403,6 +403,31 @@ def test_unknown_constants_are_told_with_a_way_out(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("sets", "told"),
+    [
+        ({"model.fourier.exponents": "[1, 2]"}, "exponents, of the image: [7, 8] in the file, [1, 2] in the spec"),
+        ({"model.likelihood": "mixture_of_logistics(2, bits = 5)"}, "model.likelihood: none in the file, 5 in"),
+        ({"data.levels": "17"}, "data.levels: 256 in the file, 17 in the spec"),
+    ],
+)
+def test_weights_that_were_trained_on_other_inputs_are_refused(
+    tmp_path: Path, command: Command, small: Path, sets: dict[str, str], told: str
+) -> None:
+    fourier = {"model.fourier.at": "[image]", "model.fourier.exponents": "[7, 8]"}
+    state_dict = published(hvaedsl.load(small, sets=fourier), 1)
+    ema, file = save(tmp_path / "w.th", state_dict), tmp_path / "w.safetensors"
+    assert command("convert", small, *options(fourier), "--ema", ema, "--out", tmp_path / "run")[0] == 0
+    assert command("convert", tmp_path / "run", "--to", file)[0] == 0
+    code, out, err = command("convert", small, *options(fourier), "--ema", file, "--out", tmp_path / "again")
+    assert code == 0, err
+    assert "as w.safetensors says" in out
+    code, _, err = command("convert", small, *options(fourier | sets), "--ema", file, "--out", tmp_path / "other")
+    assert code == 5
+    assert told in err
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_conversion_that_fails_while_writing_leaves_nothing(
     tmp_path: Path, command: Command, small: Path, file_size_limit: Callable[[int], AbstractContextManager[None]]
 ) -> None:
