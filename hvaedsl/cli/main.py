@@ -17,8 +17,8 @@ from hvaedsl.errors import CompilerBug, RunError, SpecError, UsageError
 # Objects between two collections of garbage, in place of 700: what imports and compiling make stays, and looking
 # through it again and again took a tenth of the time of `hvaedsl lint`.
 COLLECT_AFTER = 50_000
-# What the system says where stdout is a file and its disk is full or broken.
-OUTPUT_REFUSED = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
+# What the system says where stdout is a file and its disk is full.
+OUTPUT_REFUSED = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 app = typer.Typer(
     cls=CommandGroup,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,7 +56,8 @@ class MetricsLog:
 
     def close(self, *, failed: bool) -> None:
         """Close the file, and tell Weights & Biases how the run ended: one that failed is taken up on resumption."""
-        self._file.close()
+        with suppress(OSError):  # what a step or the end has to find on the disk was synchronised
+            self._file.close()
         if self._wandb_run is not None:
             self._wandb_run.finish(exit_code=int(failed))
 

@@ -106,9 +106,10 @@ class RunOutputs:
         """The test likelihood, the last pictures, the summary."""
         bounds = self.evaluate("test", models, state)
         self.draw(models["ema"], "final")
-        if not self.processes.is_first:
+        if self.metrics is None:
             return
         baseline = histogram_baseline(self.spec, self.images["train"], self.images["test"])
+        self.metrics.sync()
         self.folder.write_json(self.folder.summary, self.summary(bounds, baseline, models["raw"], state))
         seed = self.training.seed
         title = f"{self.spec.name}: {self.spec.data.dataset} test images after {state.step} steps, seed {seed}"

@@ -52,6 +52,11 @@ class RunFolder:
         """What came out in the end."""
         return self.path / "summary.json"
 
+    @property
+    def wandb(self) -> Path:
+        """What Weights & Biases keeps, where it is asked for; it is the first to write."""
+        return self.path / "wandb"
+
     def picture(self, kind: str, name: str) -> Path:
         """A picture: `samples` or `reconstructions`."""
         return self.path / kind / f"{name}.png"
@@ -81,7 +86,8 @@ class RunFolder:
     def _holds_nothing(self) -> bool:
         """Whether the folder is empty, or all in it is what a run left that came to its end in `begin`."""
         made = {self.identity, partial_name(self.identity), partial_name(self.spec)}
-        return all(path.is_dir() or path in made for path in self.path.rglob("*"))
+        files = (path for path in self.path.rglob("*") if not path.is_dir())
+        return all(path in made or self.wandb in path.parents for path in files)
 
     def model_name(self) -> str | None:
         """The name of the model trained here; None where no run has begun. Raises RunError (5) for a spoilt file."""
@@ -124,7 +130,7 @@ class RunFolder:
         Raises WriteError.
         """
         folders = {"part_folders": list(map(str, part_folders))} if part_folders else {}
-        with refusals_explained(self.path, "name another with --out"):
+        with refusals_explained(self.path, "" if self.spec.exists() else "name another with --out"):
             for folder in (self.path, self.checkpoint.parent, self.path / "samples", self.path / "reconstructions"):
                 folder.mkdir(parents=True, exist_ok=True)
             self.write_json(self.identity, {"name": name, **folders})

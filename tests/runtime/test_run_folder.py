@@ -55,6 +55,8 @@ def test_a_folder_of_something_else_is_not_resumed(folder: RunFolder) -> None:
 def test_a_folder_in_which_a_run_came_not_to_its_beginning_is_free(folder: RunFolder) -> None:
     folder.begin("small", "hvae 1\n")
     folder.spec.rename(folder.path / ".spec.partial.hvae")  # as a killed process may leave it
+    (folder.wandb / "run-1").mkdir(parents=True)
+    (folder.wandb / "run-1" / "run.wandb").touch()
     for resume in (False, True):
         folder.check_free(resume)
     assert folder.model_name() is None
