@@ -103,7 +103,7 @@ def append_whole(file: FileIO, content: bytes) -> None:
 
 def made_folder(folder: Path) -> Path:
     """The folder, made where it is missing. Raises WriteError, for a command that has --out."""
-    with refusals_explained(folder, "name another with --out"):
+    with refusals_explained(f"the folder {folder}", "name another with --out"):
         folder.mkdir(parents=True, exist_ok=True)
     return folder
 
