@@ -152,7 +152,7 @@ def _encoder(spec: Spec, walk: Walk) -> Iterator[Offer]:
     yield from _blocks(here, "residual")
     for factor in _factors(here, spec):
         to = here // factor
-        yield Offer(f"{here}d{factor}", f"a block at {here}x{here}, then pooling to {to}x{to}", _ENTRY)
+        yield Offer(f"{here}d{factor}", f"a block, then pooling to {to}x{to}", _ENTRY)
 
 
 def _decoder(spec: Spec, walk: Walk, known: Sequence[int]) -> Iterator[Offer]:
@@ -167,15 +167,13 @@ def _decoder(spec: Spec, walk: Walk, known: Sequence[int]) -> Iterator[Offer]:
     for resolution in [item for item in known if item >= here]:
         for source in sources:
             if source < resolution and resolution % source == 0 and _fits_wavelet(resolution // source, spec):
-                detail = f"a block at {resolution}x{resolution} that takes in the state of {source}x{source}"
-                yield Offer(f"{resolution}m{source}", detail, _ENTRY)
+                yield Offer(f"{resolution}m{source}", f"a block that takes in the state of {source}x{source}", _ENTRY)
 
 
 def _blocks(resolution: int, what: str) -> Iterator[Offer]:
-    at = f"{resolution}x{resolution}"
-    yield Offer(f"{resolution}x", f"{what} blocks at {at}, each with its own weights", _ENTRY)
-    yield Offer(f"{resolution}r", f"one {what} block at {at}, applied several times", _ENTRY)
-    yield Offer(str(resolution), f"one {what} block at {at}", _ENTRY)
+    yield Offer(f"{resolution}x", f"{what} blocks, each with its own weights", _ENTRY)
+    yield Offer(f"{resolution}r", f"one {what} block, applied several times", _ENTRY)
+    yield Offer(str(resolution), f"one {what} block", _ENTRY)
 
 
 def _factors(resolution: int, spec: Spec) -> Iterator[int]:

@@ -9,9 +9,10 @@ from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.kinds import Key
 from hvaedsl.ir.spec import SECTIONS, section_of
 from hvaedsl.ir.spec_text import value_text
-from hvaedsl.lsp.analysed import Analysed
+from hvaedsl.lsp.analysed import Analysed, assignments
 
 _LONGEST = 120  # code points of a value that is shown
+_LONGEST_INHERITED = 24  # the same in a list of completions
 
 
 def schema_key(dotted: str) -> Key | None:
@@ -62,6 +63,17 @@ def value_here(analysed: Analysed, dotted: str) -> str:
     if origin.source is analysed.source:
         return f"`{shown}`"
     return f"`{shown}`, from {origin.source.name}, line {origin.line}"
+
+
+def inherited(analysed: Analysed, dotted: str) -> str:
+    """The value that the nearest base writes for a key, and the base's name; empty where none does."""
+    for document in () if dotted.startswith("paper.") else reversed(analysed.documents[:-1]):
+        for key, item in assignments(document.statements):
+            if key == dotted:
+                written = " ".join(item.value.span.text.split())
+                shown = written if len(written) <= _LONGEST_INHERITED else f"{written[: _LONGEST_INHERITED - 1]}…"
+                return f"{shown} in {document.source.name}"
+    return ""
 
 
 def dataset_text(name: str) -> str:
