@@ -149,7 +149,7 @@ def _walk(read: BlockList) -> Walk:
 def _encoder(spec: Spec, walk: Walk) -> Iterator[Offer]:
     """At the resolution reached: blocks, shared blocks, and every pooling that divides it."""
     here = walk.resolution or spec.data.resolution
-    yield from _blocks(here, "residual")
+    yield from _blocks(here)
     for factor in _factors(here, spec):
         to = here // factor
         yield Offer(f"{here}d{factor}", f"a block, then pooling to {to}x{to}", _ENTRY)
@@ -160,20 +160,20 @@ def _decoder(spec: Spec, walk: Walk, known: Sequence[int]) -> Iterator[Offer]:
     here = walk.resolution
     if here is None:
         for resolution in known:
-            yield from _blocks(resolution, "top-down")
+            yield from _blocks(resolution)
         return
-    yield from _blocks(here, "top-down")
+    yield from _blocks(here)
     sources = sorted(walk.applied, key=lambda item: (item != here, -item))
     for resolution in [item for item in known if item >= here]:
         for source in sources:
             if source < resolution and resolution % source == 0 and _fits_wavelet(resolution // source, spec):
-                yield Offer(f"{resolution}m{source}", f"a block that takes in the state of {source}x{source}", _ENTRY)
+                yield Offer(f"{resolution}m{source}", f"a block that mixes {source}x{source} in", _ENTRY)
 
 
-def _blocks(resolution: int, what: str) -> Iterator[Offer]:
-    yield Offer(f"{resolution}x", f"{what} blocks, each with its own weights", _ENTRY)
-    yield Offer(f"{resolution}r", f"one {what} block, applied several times", _ENTRY)
-    yield Offer(str(resolution), f"one {what} block", _ENTRY)
+def _blocks(resolution: int) -> Iterator[Offer]:
+    yield Offer(f"{resolution}x", "blocks with weights of their own", _ENTRY)
+    yield Offer(f"{resolution}r", "one block, applied several times", _ENTRY)
+    yield Offer(str(resolution), "one block", _ENTRY)
 
 
 def _factors(resolution: int, spec: Spec) -> Iterator[int]:

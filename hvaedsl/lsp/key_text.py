@@ -79,6 +79,11 @@ def inherited(analysed: Analysed, dotted: str) -> str:
 def dataset_text(name: str) -> str:
     """A data set and the shape of its images."""
     found = DATASETS[name]
+    return f"`{name}`: {images_text(name)} pixels, {found.levels} levels, {found.validation:,} held out"
+
+
+def images_text(name: str) -> str:
+    """The images of a data set: colour and size."""
+    found = DATASETS[name]
     kind = "colour" if found.channels == 3 else "grey"
-    size = f"{found.resolution}x{found.resolution}"
-    return f"`{name}`: {kind} images of {size} pixels, {found.levels} levels, {found.validation:,} held out"
+    return f"{kind} images of {found.resolution}x{found.resolution}"

@@ -8,7 +8,7 @@ import pytest
 
 from hvaedsl.catalog.advice.shallow_decoder import ShallowDecoder
 from hvaedsl.catalog.resolutions import DecoderEnd
-from hvaedsl.ir.datasets import NAMES
+from hvaedsl.ir.datasets import NAMES, OWN
 from hvaedsl.lsp.completion import CompletionClient, complete
 from hvaedsl.program import compile_source
 from hvaedsl.span import Source
@@ -64,8 +64,10 @@ def test_data_sets_have_their_shapes(written: str) -> None:
     text = replaced("dataset = cifar10", written)
     assert offered(text) == list(NAMES)
     found, offset = at_cursor(text)
-    details = {item.label: item.detail for item in complete(found, offset)}
-    assert details["mnist"] == "grey images of 32x32 pixels, 256 levels, 5,000 held out"
+    offers = {item.label: item for item in complete(found, offset)}
+    assert offers["mnist"].detail == "grey images of 32x32"
+    assert offers["mnist"].documentation == "grey images of 32x32 pixels, 256 levels, 5,000 held out"
+    assert all((offers[name].detail or "").startswith("your own images") for name in OWN)
 
 
 def test_words_of_the_schema() -> None:
@@ -167,7 +169,7 @@ def test_details_stand_on_every_row_where_the_client_shows_them() -> None:
     found, offset = at_cursor(replaced("32d2, 2*16r$n, 16d4, 4x1@low", "32d2, |"))
     (first, *_) = complete(found, offset, CompletionClient(label_details=True))
     assert first.label_details is not None
-    assert (first.label, first.label_details.description) == ("16x", "residual blocks, each with its own weights")
+    assert (first.label, first.label_details.description) == ("16x", "blocks with weights of their own")
     assert complete(found, offset)[0].label_details is None
 
 

@@ -10,7 +10,7 @@ class Explanations {
   constructor(execute) {
     this._execute = execute;
     this.scheme = SCHEME;
-    this.middleware = { handleDiagnostics };
+    this.handleDiagnostics = handleDiagnostics;
   }
 
   async provideTextDocumentContent(uri) {

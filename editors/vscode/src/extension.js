@@ -3,6 +3,7 @@
 
 const vscode = require("vscode");
 const { Bridges } = require("./bridges");
+const { provideCompletionItem } = require("./completion");
 const { Explanations } = require("./explanations");
 const { Servers } = require("./servers");
 const { statusOf } = require("./status");
@@ -21,7 +22,8 @@ function activate(context) {
     Object.assign(status, statusOf(servers, workspace.isTrusted));
     bridges.refresh();
   };
-  servers = new Servers(output, (words) => tell(words, output), changed, explanations.middleware);
+  const middleware = { handleDiagnostics: explanations.handleDiagnostics, provideCompletionItem };
+  servers = new Servers(output, (words) => tell(words, output), changed, middleware);
   const reconcile = () => {
     if (workspace.isTrusted) {
       servers.reconcile();
@@ -82,7 +84,9 @@ async function tell(words, output) {
   const [settings, again, log] = ["Open Settings", "Restart", "Show Output"];
   const chosen = await vscode.window.showErrorMessage(words, settings, again, log);
   if (chosen === settings) {
-    await vscode.commands.executeCommand("workbench.action.openSettings", "hvaedsl.command");
+    // Those of the user would not show it in a remote window, where a program is the remote machine's.
+    const whose = vscode.workspace.workspaceFolders ? "openWorkspaceSettings" : "openSettings";
+    await vscode.commands.executeCommand(`workbench.action.${whose}`, { query: "hvaedsl.command" });
   } else if (chosen === again) {
     await restart();
   } else if (chosen === log) {
