@@ -26,12 +26,12 @@ KINDS = SemanticTokenTypes
 # The scopes that stand for the kinds of the server. The grammar reads one line and cannot tell a call's argument.
 SCOPES = {
     KINDS.Keyword: ("keyword.control",),
-    KINDS.Namespace: ("entity.name.section",),
+    KINDS.Namespace: ("entity.name.namespace",),
     KINDS.Property: ("variable.other.property",),
     KINDS.Variable: ("variable.other.constant",),
     KINDS.Parameter: ("variable.other.property",),
     KINDS.Function: ("entity.name.function",),
-    KINDS.EnumMember: ("support.constant",),
+    KINDS.EnumMember: ("variable.other.enummember",),
     KINDS.Decorator: ("entity.name.type.label",),
     KINDS.Number: ("constant.numeric",),
     KINDS.String: ("string.quoted",),
