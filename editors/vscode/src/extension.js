@@ -60,7 +60,8 @@ async function execute(server, ...asked) {
   if (server?.running) {
     return server.execute(...asked);
   }
-  throw new Error(vscode.workspace.isTrusted ? (server?.failure ?? "hvaedsl: no server is running.") : UNTRUSTED);
+  const reason = server === undefined ? "hvaedsl: no server looks after this." : "hvaedsl: the server is starting.";
+  throw new Error(vscode.workspace.isTrusted ? (servers.failure ?? reason) : UNTRUSTED);
 }
 
 async function restart() {

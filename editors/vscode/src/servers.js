@@ -60,7 +60,7 @@ class Servers {
   }
 
   _after(action) {
-    this._turn = this._turn.then(action);
+    this._turn = this._turn.then(action, action);
     this._servers.filter((server) => !server.running).forEach((server) => server.stop()); // nobody waits for it
     return this._turn;
   }
