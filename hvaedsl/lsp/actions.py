@@ -13,7 +13,7 @@ from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.lsp.findings import is_own, range_of, worth_showing
 
 FIX_ALL = f"{CodeActionKind.SourceFixAll.value}.hvaedsl"
-KINDS = (CodeActionKind.QuickFix, FIX_ALL)
+ACTION_KINDS = (CodeActionKind.QuickFix, FIX_ALL)
 _IGNORE = re.compile(r"(#\s*hvae:\s*ignore\[[^\]\r\n]*)\]")
 Show = Callable[[Diagnostic], Shown]
 

@@ -74,9 +74,10 @@ class Analysed:
         return self.unit is not None and self.compilation.poisoned.isdisjoint(keys)
 
     def word_at(self, offset: int) -> Word | None:
-        """The token that holds or ends at an offset; of two that touch there, the second."""
+        """The token that holds or ends at an offset; of two that touch there the second, unless that is a mark."""
         touching = [word for word in self.words if word.start <= offset <= word.end]
-        return touching[-1] if touching else None
+        named = [word for word in touching if word.role != "mark"]
+        return next(reversed(named or touching), None)
 
     def assignments(self) -> Iterator[tuple[str, ast.Assignment]]:
         """Every assignment of this text that could be read, by dotted key."""

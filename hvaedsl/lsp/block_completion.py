@@ -149,10 +149,10 @@ def _walk(read: BlockList) -> Walk:
 def _encoder(spec: Spec, walk: Walk) -> Iterator[Offer]:
     """At the resolution reached: blocks, shared blocks, and every pooling that divides it."""
     here = walk.resolution or spec.data.resolution
-    yield from _blocks(here, "residual")
+    yield from _blocks(here)
     for factor in _factors(here, spec):
         to = here // factor
-        yield Offer(f"{here}d{factor}", f"a block at {here}x{here}, then pooling to {to}x{to}", _ENTRY)
+        yield Offer(f"{here}d{factor}", f"a block, then pooling to {to}x{to}", _ENTRY)
 
 
 def _decoder(spec: Spec, walk: Walk, known: Sequence[int]) -> Iterator[Offer]:
@@ -160,22 +160,20 @@ def _decoder(spec: Spec, walk: Walk, known: Sequence[int]) -> Iterator[Offer]:
     here = walk.resolution
     if here is None:
         for resolution in known:
-            yield from _blocks(resolution, "top-down")
+            yield from _blocks(resolution)
         return
-    yield from _blocks(here, "top-down")
+    yield from _blocks(here)
     sources = sorted(walk.applied, key=lambda item: (item != here, -item))
     for resolution in [item for item in known if item >= here]:
         for source in sources:
             if source < resolution and resolution % source == 0 and _fits_wavelet(resolution // source, spec):
-                detail = f"a block at {resolution}x{resolution} that takes in the state of {source}x{source}"
-                yield Offer(f"{resolution}m{source}", detail, _ENTRY)
+                yield Offer(f"{resolution}m{source}", f"a block that mixes {source}x{source} in", _ENTRY)
 
 
-def _blocks(resolution: int, what: str) -> Iterator[Offer]:
-    at = f"{resolution}x{resolution}"
-    yield Offer(f"{resolution}x", f"{what} blocks at {at}, each with its own weights", _ENTRY)
-    yield Offer(f"{resolution}r", f"one {what} block at {at}, applied several times", _ENTRY)
-    yield Offer(str(resolution), f"one {what} block at {at}", _ENTRY)
+def _blocks(resolution: int) -> Iterator[Offer]:
+    yield Offer(f"{resolution}x", "blocks with weights of their own", _ENTRY)
+    yield Offer(f"{resolution}r", "one block, applied several times", _ENTRY)
+    yield Offer(str(resolution), "one block", _ENTRY)
 
 
 def _factors(resolution: int, spec: Spec) -> Iterator[int]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TypedDict
 
+from hvaedsl.diagnostic import Severity
 from hvaedsl.errors import UsageError
 from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.render.output import render
@@ -22,12 +24,21 @@ def bridge_view(analysed: Analysed) -> BridgeView:
     """The bridge of a text as SVG; of the last one that compiled where this one does not."""
     program = analysed.last_good
     current = analysed.compilation.program is not None
-    name = program.name if program is not None else analysed.source.name
+    name = program.name if program is not None else PurePath(analysed.source.name).stem
     if program is None:
-        return BridgeView(name=name, svg=None, current=False, message="no picture yet: the spec has errors")
+        return BridgeView(name=name, svg=None, current=False, message=f"no picture yet: {_errors(analysed)}")
     try:
         svg = render(program.dot(), "svg").decode()
     except UsageError as error:
         return BridgeView(name=name, svg=None, current=current, message=str(error))
-    message = "" if current else "the spec has errors: this is the picture of the last text without"
+    message = "" if current else f"the picture of the last text without an error; {_errors(analysed)}"
     return BridgeView(name=name, svg=svg, current=current, message=message)
+
+
+def _errors(analysed: Analysed) -> str:
+    """How many errors there are, and the first of them."""
+    found = [item for item in analysed.diagnostics if item.severity is Severity.ERROR]
+    if not found:
+        return f"a bug in hvaedsl: {analysed.bug}"
+    count = "one error" if len(found) == 1 else f"{len(found):,} errors, the first"
+    return f"{count} in {found[0].span.source.name}, line {found[0].span.line}: {found[0].message}"

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from lsprotocol.types import CompletionItem, CompletionItemKind, InsertTextFormat, TextEdit
+from lsprotocol.types import (
+    CompletionItem,
+    CompletionItemKind,
+    CompletionItemLabelDetails,
+    InsertTextFormat,
+    TextEdit,
+)
 
 from hvaedsl.catalog import KINDS
 from hvaedsl.diagnostic import Severity
 from hvaedsl.elaborate.collect import SCHEMA, TOP_LEVEL
 from hvaedsl.ir.datasets import OWN
-from hvaedsl.ir.kinds import Key
 from hvaedsl.ir.spec import SECTIONS
 from hvaedsl.ir.spec_text import default_text
 from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.lsp.bases import bases_for
 from hvaedsl.lsp.block_completion import block_entries, labels
-from hvaedsl.lsp.key_text import schema_key
+from hvaedsl.lsp.key_text import inherited, schema_key
 from hvaedsl.lsp.offer import Offer
 from hvaedsl.lsp.value_completion import values
 from hvaedsl.lsp.words import Cursor, comment_at, cursor_at
@@ -27,33 +33,48 @@ _REFERENCE_AT_END = re.compile(r"\$\w*\Z")
 _IGNORE_AT_END = re.compile(r"#\s*hvae:\s*ignore\[(?:[^\]]*,)?\s*(\w*)\Z")
 
 
-def complete(analysed: Analysed, offset: int, *, snippets: bool = False) -> list[CompletionItem]:
-    """The completions at an offset, best first. `snippets`: the client understands where the cursor goes."""
+@dataclass(frozen=True)
+class CompletionClient:
+    """What the client can do with a completion."""
+
+    snippets: bool = False  # it understands where the cursor goes
+    label_details: bool = False  # it shows a word on every row, not on the chosen one alone
+
+
+_PLAIN = CompletionClient()
+
+
+def complete(analysed: Analysed, offset: int, client: CompletionClient = _PLAIN) -> list[CompletionItem]:
+    """The completions at an offset, best first."""
     text = analysed.text
     comment = comment_at(text, offset)
     if comment is not None:
-        return _ignored_codes(analysed, comment, offset)
+        return _ignored_codes(analysed, comment, offset, client)
     cursor = cursor_at(text, offset)
     reference = _REFERENCE_AT_END.search(text, 0, offset)
     if reference is not None and cursor.key:
-        return _items(analysed, _constants(analysed), reference.start(), cursor.end, snippets)
+        return _items(analysed, _constants(analysed), reference.start(), cursor.end, client)
     if cursor.awaits == "base":
-        return _bases(analysed, cursor, offset)
-    return _items(analysed, _offers(analysed, cursor), cursor.start, cursor.end, snippets)
+        return _bases(analysed, cursor, offset, client)
+    return _items(analysed, _offers(analysed, cursor), cursor.start, cursor.end, client)
 
 
-def _items(analysed: Analysed, offers: Iterator[Offer], start: int, end: int, snippets: bool) -> list[CompletionItem]:
+def _items(
+    analysed: Analysed, offers: Iterator[Offer], start: int, end: int, client: CompletionClient
+) -> list[CompletionItem]:
     where = analysed.lines.range(start, end)
     return [
-        _item(offer, TextEdit(where, offer.snippet if snippets else offer.plain), at, snippets)
+        _item(offer, TextEdit(where, offer.snippet if client.snippets else offer.plain), at, client)
         for at, offer in enumerate(offers)
     ]
 
 
-def _item(offer: Offer, edit: TextEdit, rank: int, snippets: bool) -> CompletionItem:
-    is_snippet = snippets and offer.snippet != offer.plain
+def _item(offer: Offer, edit: TextEdit, rank: int, client: CompletionClient) -> CompletionItem:
+    is_snippet = client.snippets and offer.snippet != offer.plain
+    on_its_row = client.label_details and offer.detail
     return CompletionItem(
         label=offer.label,
+        label_details=CompletionItemLabelDetails(description=offer.detail) if on_its_row else None,
         kind=offer.kind,
         detail=offer.detail or None,
         documentation=offer.about or None,
@@ -95,12 +116,11 @@ def _statements(analysed: Analysed, cursor: Cursor) -> Iterator[Offer]:
     written = {word.dotted for word in analysed.words if word.role in ("key", "section") and word.start != cursor.start}
     path = cursor.section
     names = [name for name in SCHEMA.get(path, {}) if f"{path}.{name}" not in written]
-    needed = {name: _needed(analysed, f"{path}.{name}", SCHEMA[path][name]) for name in names}
-    for name in sorted(names, key=lambda name: not needed[name]):
+    needed = [name for name in names if _needed(analysed, f"{path}.{name}")]
+    for name in sorted(names, key=lambda name: name not in needed):
         key = SCHEMA[path][name]
         about = f"{key.meaning} ({key.kind})"
-        detail = needed[name] or _default(f"{path}.{name}")
-        yield Offer(name, detail, CompletionItemKind.Property, about, plain=f"{name} = ")
+        yield Offer(name, _detail(analysed, f"{path}.{name}"), CompletionItemKind.Property, about, plain=f"{name} = ")
     keywords = list(_keywords(analysed)) if not path else []
     yield from (offer for offer in keywords if offer.label == "hvae")  # it is the first statement
     inner = TOP_LEVEL if not path else tuple(item for item in SECTIONS if item.rpartition(".")[0] == path)
@@ -123,17 +143,22 @@ def _keywords(analysed: Analysed) -> Iterator[Offer]:
     yield Offer("let", "a constant", keyword, plain="let ", snippet="let ${1:n} = ${2:1}")
 
 
-def _needed(analysed: Analysed, dotted: str, key: Key) -> str:
-    """What a key must be written for; empty of one that may be left out."""
-    dataset = analysed.unit.spec.data.dataset if analysed.unit is not None else ""
-    if dotted in ("data.channels", "data.resolution") and dataset in OWN:
+def _detail(analysed: Analysed, dotted: str) -> str:
+    """What a key that is not written would need to be, or is."""
+    default = default_text(dotted)
+    otherwise = f"default {default}" if default else "default of the data set"
+    return inherited(analysed, dotted) or _needed(analysed, dotted) or otherwise
+
+
+def _needed(analysed: Analysed, dotted: str) -> str:
+    """What a key must be written for; empty where nothing needs it, or a base has it."""
+    key = schema_key(dotted)
+    if key is None or inherited(analysed, dotted):
+        return ""
+    dataset = next((word.text for word in analysed.words if (word.dotted, word.role) == ("data.dataset", "symbol")), "")
+    if dataset in OWN and dotted in ("data.channels", "data.resolution"):
         return f"needed for {dataset}"
     return {"always": "needed to compile", "to train": "needed to train"}.get(key.required, "")
-
-
-def _default(dotted: str) -> str:
-    default = default_text(dotted)
-    return f"default {default}" if default else "default of the data set"
 
 
 def _constants(analysed: Analysed) -> Iterator[Offer]:
@@ -147,7 +172,7 @@ def _constants(analysed: Analysed) -> Iterator[Offer]:
         )
 
 
-def _bases(analysed: Analysed, cursor: Cursor, offset: int) -> list[CompletionItem]:
+def _bases(analysed: Analysed, cursor: Cursor, offset: int, client: CompletionClient) -> list[CompletionItem]:
     """The files that `extends` may name; what stands between the quotes is replaced."""
     text = analysed.text
     quoted = cursor.written.startswith('"')
@@ -160,10 +185,10 @@ def _bases(analysed: Analysed, cursor: Cursor, offset: int) -> list[CompletionIt
         Offer(name, about, CompletionItemKind.File, plain=f"{'' if quoted else chr(34)}{name}{tail}")
         for name, about in bases_for(analysed.source)
     )
-    return _items(analysed, offers, start, stop, False)
+    return _items(analysed, offers, start, stop, client)
 
 
-def _ignored_codes(analysed: Analysed, comment: str, offset: int) -> list[CompletionItem]:
+def _ignored_codes(analysed: Analysed, comment: str, offset: int, client: CompletionClient) -> list[CompletionItem]:
     """The codes that `# hvae: ignore[` may name: those of advice; the ones found on this line first."""
     found = _IGNORE_AT_END.search(comment)
     if found is None:
@@ -175,4 +200,4 @@ def _ignored_codes(analysed: Analysed, comment: str, offset: int) -> list[Comple
         Offer(kind.code, template_title(kind), CompletionItemKind.Value)
         for kind in sorted(advice, key=lambda kind: (kind.code not in here, kind.code))
     )
-    return _items(analysed, offers, offset - len(found[1]), offset, False)
+    return _items(analysed, offers, offset - len(found[1]), offset, client)

@@ -1,4 +1,4 @@
-"""Inlay hints: the resolution behind each pooling, and the stochastic depth that the decoder has reached."""
+"""Inlay hints: the resolution behind each pooling, and the stochastic depth reached at each resolution."""
 
 from __future__ import annotations
 
@@ -36,10 +36,14 @@ def _poolings(value: ast.Value, found: Compiled) -> Iterator[tuple[int, str, str
 
 
 def _depths(value: ast.Value, found: Compiled) -> Iterator[tuple[int, str, str]]:
-    """Behind each part of the decoder's list: how many latents have been drawn."""
+    """Where the decoder leaves a resolution, and at its end: how many latents have been drawn.
+
+    Not behind every part: a list is one long line, and editors cut the hints of a line off.
+    """
     whole = found.cost.stochastic_depth
-    for item in items(value):
-        layers = [op.layer for op in found.operations(item.span) if isinstance(op, TopDownBlock)]
-        if layers:
-            depth = max(layers) + 1
-            yield item.span.end, f"depth {depth:,}", f"{depth:,} of {whole:,} latents have been drawn"
+    layers = [[op for op in found.operations(item.span) if isinstance(op, TopDownBlock)] for item in items(value)]
+    parts = [(item.span.end, drawn) for item, drawn in zip(items(value), layers, strict=True) if drawn]
+    for (end, drawn), following in zip(parts, [*(drawn for _, drawn in parts[1:]), None], strict=True):
+        if following is None or following[0].resolution != drawn[-1].resolution:
+            depth = drawn[-1].layer + 1
+            yield end, f"depth {depth:,}", f"{depth:,} of {whole:,} latents have been drawn"

@@ -7,9 +7,10 @@ from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.kinds import Key
 from hvaedsl.ir.spec import section_of
 from hvaedsl.ir.spec_text import default_text, value_text
-from hvaedsl.lsp.analysed import Analysed
+from hvaedsl.lsp.analysed import Analysed, assignments
 
 _LONGEST = 120  # code points of a value that is shown
+_LONGEST_INHERITED = 24  # the same in a list of completions
 
 
 def schema_key(dotted: str) -> Key | None:
@@ -55,9 +56,25 @@ def value_here(analysed: Analysed, dotted: str) -> str:
     return f"`{shown}`, from {origin.source.name}, line {origin.line}"
 
 
+def inherited(analysed: Analysed, dotted: str) -> str:
+    """The value that the nearest base writes for a key, and the base's name; empty where none does."""
+    for document in () if dotted.startswith("paper.") else reversed(analysed.documents[:-1]):
+        for key, item in assignments(document.statements):
+            if key == dotted:
+                written = " ".join(item.value.span.text.split())
+                shown = written if len(written) <= _LONGEST_INHERITED else f"{written[: _LONGEST_INHERITED - 1]}…"
+                return f"{shown} in {document.source.name}"
+    return ""
+
+
 def dataset_text(name: str) -> str:
     """A data set and the shape of its images."""
     found = DATASETS[name]
+    return f"`{name}`: {images_text(name)} pixels, {found.levels} levels, {found.validation:,} held out"
+
+
+def images_text(name: str) -> str:
+    """The images of a data set: colour and size."""
+    found = DATASETS[name]
     kind = "colour" if found.channels == 3 else "grey"
-    size = f"{found.resolution}x{found.resolution}"
-    return f"`{name}`: {kind} images of {size} pixels, {found.levels} levels, {found.validation:,} held out"
+    return f"{kind} images of {found.resolution}x{found.resolution}"

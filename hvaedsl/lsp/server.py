@@ -12,12 +12,13 @@ from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 
+from hvaedsl.catalog import KINDS
 from hvaedsl.errors import CompilerBug, SpecError
 from hvaedsl.fmt import format_source
-from hvaedsl.lsp.actions import KINDS, code_actions
+from hvaedsl.lsp.actions import ACTION_KINDS, code_actions
 from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.lsp.bridge_view import BridgeView, bridge_view
-from hvaedsl.lsp.completion import complete
+from hvaedsl.lsp.completion import CompletionClient, complete
 from hvaedsl.lsp.desk import Desk
 from hvaedsl.lsp.findings import published, shown
 from hvaedsl.lsp.hints import inlay_hints
@@ -27,8 +28,10 @@ from hvaedsl.lsp.occurrences import occurrence_at, occurrences
 from hvaedsl.lsp.rename import CannotRenameError, prepare_rename, rename
 from hvaedsl.lsp.symbols import document_symbols, folding_ranges
 from hvaedsl.lsp.tokens import LEGEND, semantic_tokens
+from hvaedsl.report.explain import explanation
 
 BRIDGE = "hvaedsl.bridge"
+EXPLAIN = "hvaedsl.explain"
 _PAUSE_SECONDS = 0.05  # without a change, before a text is compiled for its diagnostics
 _TRIGGERS = [" ", ",", "=", "@", "$", '"', "(", "[", "{"]
 
@@ -154,7 +157,7 @@ def _at_a_place(server: Server) -> None:
     @server.feature(lsp.TEXT_DOCUMENT_COMPLETION, lsp.CompletionOptions(trigger_characters=_TRIGGERS))
     def on_completion(params: lsp.CompletionParams) -> list[lsp.CompletionItem]:
         place = server.at(params)
-        return complete(*place, snippets=_knows_snippets(server)) if place is not None else []
+        return complete(*place, _completion_client(server)) if place is not None else []
 
     @server.feature(lsp.TEXT_DOCUMENT_DEFINITION)
     def on_definition(params: lsp.DefinitionParams) -> lsp.Location | None:
@@ -197,7 +200,7 @@ def _of_a_text(server: Server) -> None:
             return []
         return inlay_hints(found, found.lines.offset(params.range.start), found.lines.offset(params.range.end))
 
-    @server.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, lsp.CodeActionOptions(code_action_kinds=list(KINDS)))
+    @server.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, lsp.CodeActionOptions(code_action_kinds=list(ACTION_KINDS)))
     def on_actions(params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
         uri = params.text_document.uri
         found = desk.analysed(uri)
@@ -228,6 +231,13 @@ def _of_a_text(server: Server) -> None:
             return BridgeView(name=uri, svg=None, current=False, message="there is no such text")
         return bridge_view(found)
 
+    @server.command(EXPLAIN)
+    def on_explain(code: str) -> str:
+        kind = KINDS.get(code)
+        if kind is None:
+            raise JsonRpcInvalidParams(f"`{code}` is no code of hvaedsl")
+        return explanation(kind)
+
 
 def _renaming(server: Server) -> None:
     @server.feature(lsp.TEXT_DOCUMENT_PREPARE_RENAME)
@@ -253,8 +263,10 @@ def _renaming(server: Server) -> None:
         return lsp.WorkspaceEdit(changes)
 
 
-def _knows_snippets(server: Server) -> bool:
+def _completion_client(server: Server) -> CompletionClient:
     document = server.client_capabilities.text_document
     completion = document.completion if document is not None else None
     item = completion.completion_item if completion is not None else None
-    return bool(item is not None and item.snippet_support)
+    if item is None:
+        return CompletionClient()
+    return CompletionClient(snippets=bool(item.snippet_support), label_details=bool(item.label_details_support))

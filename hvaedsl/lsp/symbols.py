@@ -10,6 +10,7 @@ from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.span import Span
 from hvaedsl.syntax import ast
 
+_CLOSING = ("}", "]", ")")
 _LONGEST = 60  # code points of a value beside its key
 
 
@@ -54,12 +55,14 @@ def _shortened(text: str) -> str:
 
 
 def folding_ranges(analysed: Analysed) -> list[FoldingRange]:
-    """Every section, and every value, that runs over several lines."""
+    """Every section, and every value, that runs over several lines; a bracket that begins its last line stays."""
     found = []
     for span in _foldable(analysed.statements):
-        where = analysed.lines.of_span(span)
-        if where.end.line > where.start.line:
-            found.append(FoldingRange(where.start.line, where.end.line))
+        start, end = analysed.lines.position(span.start).line, analysed.lines.position(span.end).line
+        last = analysed.text[analysed.lines.line_start(span.end) : span.end].strip()
+        end -= last in _CLOSING
+        if end > start:
+            found.append(FoldingRange(start, end))
     return found
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from lsprotocol.types import CompletionItemKind
 
 from hvaedsl.catalog.cells import CELL_TEXTS
-from hvaedsl.ir.datasets import DATASETS, OWN
 from hvaedsl.ir.kinds import (
     ByResolution,
     Choice,
@@ -24,7 +23,7 @@ from hvaedsl.ir.pooling import POOLINGS
 from hvaedsl.ir.spec_text import default_text
 from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.lsp.entries import compiled
-from hvaedsl.lsp.key_text import dataset_text, schema_key
+from hvaedsl.lsp.key_text import dataset_text, images_text, schema_key
 from hvaedsl.lsp.offer import Offer
 from hvaedsl.lsp.words import Cursor
 
@@ -34,6 +33,7 @@ _LIKELIHOODS = {
     "mixture_of_logistics(10)": "a discretised mixture of 10 logistics",
     "mixture_of_logistics(10, bits = 5)": "the same on 5 bits",
 }
+_OWN_IMAGES = {"npy": "your own images, in .npy files", "folder": "your own images, in a folder"}
 
 
 def values(analysed: Analysed, cursor: Cursor, kind: Kind) -> Iterator[Offer]:
@@ -56,7 +56,7 @@ def _of(analysed: Analysed, cursor: Cursor, kind: Kind) -> Iterator[Offer]:
     match kind:
         case Choice() | ChoiceOrOwn():
             for symbol in kind.symbols:
-                yield Offer(symbol, _about(cursor.key, symbol), _WORD)
+                yield Offer(symbol, _detail(cursor.key, symbol), _WORD, _about(cursor.key, symbol))
         case Several(of=Choice() as choice):
             written = {word.text for word in cursor.before}
             yield from (Offer(symbol, "", _WORD) for symbol in choice.symbols if symbol not in written)
@@ -85,15 +85,21 @@ def _default(dotted: str) -> Iterator[Offer]:
         yield Offer(default, "the default", CompletionItemKind.Value)
 
 
-def _about(dotted: str, symbol: str) -> str:
-    """What is known of a symbol of this key."""
+def _detail(dotted: str, symbol: str) -> str:
+    """What is known of a symbol of this key, short enough for a row of the list."""
     if dotted == "data.dataset":
-        if symbol in OWN:
-            return "your own images; write channels and resolution too"
-        return dataset_text(symbol).partition(": ")[2] if symbol in DATASETS else ""
+        return _OWN_IMAGES.get(symbol) or images_text(symbol)
+    return "the default" if symbol == default_text(dotted) else ""
+
+
+def _about(dotted: str, symbol: str) -> str:
+    """The same at length."""
+    if dotted == "data.dataset":
+        own = _OWN_IMAGES.get(symbol)
+        return f"{own}; write channels and resolution too" if own else dataset_text(symbol).partition(": ")[2]
     if dotted == "model.cell" and symbol in CELL_TEXTS:
         return CELL_TEXTS[symbol].title
-    return "the default" if symbol == default_text(dotted) else ""
+    return ""
 
 
 def _map_keys(analysed: Analysed, cursor: Cursor) -> Iterator[Offer]:

@@ -14,8 +14,8 @@ import pytest
 from lsprotocol.types import SemanticTokenTypes
 
 from hvaedsl.elaborate.collect import SCHEMA
-from hvaedsl.lsp.server import BRIDGE
-from hvaedsl.lsp.tokens import coloured
+from hvaedsl.lsp.server import BRIDGE, EXPLAIN
+from hvaedsl.lsp.tokens import TYPES, coloured
 from hvaedsl.shipped import shipped
 from tests.lsp.texts import GOOD, analysed
 
@@ -26,13 +26,13 @@ KINDS = SemanticTokenTypes
 # The scopes that stand for the kinds of the server. The grammar reads one line and cannot tell a call's argument.
 SCOPES = {
     KINDS.Keyword: ("keyword.control",),
-    KINDS.Namespace: ("entity.name.section",),
+    KINDS.Namespace: ("entity.name.namespace",),
     KINDS.Property: ("variable.other.property",),
     KINDS.Variable: ("variable.other.constant",),
     KINDS.Parameter: ("variable.other.property",),
     KINDS.Function: ("entity.name.function",),
-    KINDS.EnumMember: ("support.constant",),
-    KINDS.Decorator: ("entity.name.label",),
+    KINDS.EnumMember: ("variable.other.enummember",),
+    KINDS.Decorator: ("entity.name.type.label",),
     KINDS.Number: ("constant.numeric",),
     KINDS.String: ("string.quoted",),
     KINDS.Operator: ("keyword.operator",),
@@ -73,6 +73,15 @@ def test_the_grammar_colours_as_the_server_does(text: str) -> None:
         assert scope.startswith(SCOPES[item.kind]), (text[item.start : item.end], item.kind, scope)
 
 
+def test_a_colour_stays_when_the_server_speaks_up() -> None:
+    """The manifest gives the server's kinds the scopes of the grammar."""
+    manifest = json.loads((FOLDER / "package.json").read_text(encoding="utf-8"))
+    (entry,) = manifest["contributes"]["semanticTokenScopes"]
+    assert set(entry["scopes"]) == {kind.value for kind in TYPES}
+    for kind, (scope,) in entry["scopes"].items():
+        assert scope.startswith(SCOPES[KINDS(kind)])
+
+
 def test_no_key_of_the_schema_is_written_into_the_grammar() -> None:
     words = {word for pattern in GRAMMAR["patterns"] for word in re.findall(r"[a-z_]{3,}", pattern["match"])}
     assert words == {"hvae", "extends", "let"}
@@ -87,8 +96,9 @@ def test_the_manifest_fits_its_files() -> None:
     assert (FOLDER / contributes["languages"][0]["configuration"]).is_file()
     assert contributes["grammars"][0]["scopeName"] == GRAMMAR["scopeName"]
     assert contributes["languages"][0]["extensions"] == [".hvae"]
-    code = (FOLDER / "src" / "extension.js").read_text(encoding="utf-8")
+    code = "".join(path.read_text(encoding="utf-8") for path in sorted((FOLDER / "src").glob("*.js")))
     assert f'"{BRIDGE}"' in code
+    assert f'"{EXPLAIN}"' in code
     for command in contributes["commands"]:
         assert f'registerCommand("{command["command"]}"' in code
     versions = {**manifest["dependencies"], **manifest["devDependencies"]}
@@ -106,3 +116,10 @@ def test_the_page_shows_the_picture_and_the_message_as_text() -> None:
     assert "a &#60;b&#62; &#38; c</p><svg>x</svg></body>" in done.stdout
     assert "<?xml" not in done.stdout
     assert "default-src 'none'" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no node")
+def test_servers_start_stop_and_fail_as_the_settings_ask() -> None:
+    tests = Path(__file__).parent / "servers.test.js"
+    done = subprocess.run(["node", "--test", tests], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

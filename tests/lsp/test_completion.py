@@ -9,8 +9,8 @@ from lsprotocol.types import CompletionItemKind, InsertTextFormat
 
 from hvaedsl.catalog.advice.shallow_decoder import ShallowDecoder
 from hvaedsl.catalog.resolutions import DecoderEnd
-from hvaedsl.ir.datasets import NAMES
-from hvaedsl.lsp.completion import complete
+from hvaedsl.ir.datasets import NAMES, OWN
+from hvaedsl.lsp.completion import CompletionClient, complete
 from hvaedsl.lsp.offer import Offer
 from hvaedsl.program import compile_source
 from hvaedsl.span import Source
@@ -67,7 +67,7 @@ def test_a_key_may_follow_a_value_on_its_line() -> None:
 def test_a_text_with_a_space_is_a_snippet_for_who_knows_them() -> None:
     """Neovim 0.11 cuts every other edit at its first space."""
     found, offset = at_cursor("hvae 1\nmodel { wid| }")
-    width = next(item for item in complete(found, offset, snippets=True) if item.label == "width")
+    width = next(item for item in complete(found, offset, CompletionClient(snippets=True)) if item.label == "width")
     assert width.text_edit is not None
     assert (width.text_edit.new_text, width.insert_text_format) == ("width = $0", InsertTextFormat.Snippet)
     assert taken("hvae 1\nmodel { wid| }", "width") == "hvae 1\nmodel { width =  }"
@@ -88,8 +88,10 @@ def test_data_sets_have_their_shapes(written: str) -> None:
     text = replaced("dataset = cifar10", written)
     assert offered(text) == list(NAMES)
     found, offset = at_cursor(text)
-    details = {item.label: item.detail for item in complete(found, offset)}
-    assert details["mnist"] == "grey images of 32x32 pixels, 256 levels, 5,000 held out"
+    offers = {item.label: item for item in complete(found, offset)}
+    assert offers["mnist"].detail == "grey images of 32x32"
+    assert offers["mnist"].documentation == "grey images of 32x32 pixels, 256 levels, 5,000 held out"
+    assert all((offers[name].detail or "").startswith("your own images") for name in OWN)
 
 
 def test_words_of_the_schema() -> None:
@@ -169,6 +171,37 @@ def test_labels_are_those_of_the_stack_with_the_same_shape() -> None:
 def test_constants_stand_behind_the_dollar() -> None:
     assert offered(replaced("2*16r$n", "2*16r$|")) == ["$n"]
     assert taken(replaced("2*16r$n", "2*16r$|"), "$n") == GOOD
+
+
+def test_a_key_says_what_its_base_has(tmp_path: Path) -> None:
+    (tmp_path / "base.hvae").write_text(GOOD)
+    found, offset = at_cursor('hvae 1\nextends "base.hvae"\nmodel {\n  |\n}\n', tmp_path / "child.hvae")
+    offers = [(item.label, item.detail) for item in complete(found, offset)]
+    assert offers[0] == ("width", "32 in base.hvae")
+    assert dict(offers)["encoder"] == "32x2, 32d2, 2*16r$n, 16… in base.hvae"
+    assert dict(offers)["bottleneck"] == "default 0.25"
+    found, offset = at_cursor('hvae 1\nextends "base.hvae"\npaper {\n  |\n}\n', tmp_path / "child.hvae")
+    assert all("base.hvae" not in (item.detail or "") for item in complete(found, offset))
+
+
+def test_images_of_ones_own_need_their_shape() -> None:
+    details = dict.fromkeys(("channels", "resolution", "levels"), "")
+    for dataset, needed in (("folder", "needed for folder"), ("cifar10", "default of the data set")):
+        found, offset = at_cursor(f"hvae 1\ndata {{\n  dataset = {dataset}\n  |\n}}\n")
+        offers = complete(found, offset)
+        details = {item.label: item.detail or "" for item in offers}
+        assert (details["channels"], details["resolution"]) == (needed, needed)
+        assert details["levels"] != needed or dataset == "cifar10"
+        if dataset == "folder":
+            assert {item.label for item in offers[:2]} == {"channels", "resolution"}
+
+
+def test_details_stand_on_every_row_where_the_client_shows_them() -> None:
+    found, offset = at_cursor(replaced("32d2, 2*16r$n, 16d4, 4x1@low", "32d2, |"))
+    (first, *_) = complete(found, offset, CompletionClient(label_details=True))
+    assert first.label_details is not None
+    assert (first.label, first.label_details.description) == ("16x", "blocks with weights of their own")
+    assert complete(found, offset)[0].label_details is None
 
 
 def test_bases_are_files_beside_it_and_shipped_specs(tmp_path: Path) -> None:

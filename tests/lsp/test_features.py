@@ -52,6 +52,14 @@ def test_definitions_inside_the_text() -> None:
     assert found.lines.offset(place.range.start) == found.text.index("top")
 
 
+def test_a_cursor_behind_a_name_is_at_the_name() -> None:
+    for text in (GOOD.replace("2*16r$n,", "2*16r$n|,"), GOOD.replace("2*(16r$n)", "2*(16r$n|)")):
+        found, offset = at_cursor(text)
+        place = definition(found, offset, uri)
+        assert place is not None
+        assert text_in(found, place.range) == "n"
+
+
 def test_definitions_in_a_base(tmp_path: Path) -> None:
     (tmp_path / "base.hvae").write_text(GOOD)
     child = 'hvae 1\nextends "ba|se.hvae"\nmodel { latent = $n }\n'
@@ -140,15 +148,16 @@ def test_hints_give_resolutions_and_depth() -> None:
         ("32d2", "→ 16x16"),
         ("16d4", "→ 4x4"),
         ("4r2@top", "depth 2"),
-        ("16m4", "depth 3"),
         ("2*(16r$n)", "depth 9"),
-        ("32m16", "depth 10"),
         ("32x2", "depth 12"),
     ]
     assert hints(GOOD + "|") == expected
     assert loads(GOOD).cost.stochastic_depth == 12
     assert hints(GOOD.replace("latent  = 4", "latent = |")) == expected  # of the last good text
     assert hints(GOOD.replace("32d2", "32d|")) == expected[2:]  # the encoder is not known, the decoder is as it was
+    there_and_back = GOOD.replace("2*(16r$n), 32m16", "16, 4x1, 2*(4, 16m4), 32m16")
+    depths = ["4r2@top depth 2", "16 depth 4", "16m4) depth 9", "32x2 depth 12"]
+    assert [f"{after} {label}" for after, label in hints(there_and_back + "|") if "depth" in label] == depths
 
 
 def test_symbols_are_the_outline() -> None:
@@ -159,7 +168,13 @@ def test_symbols_are_the_outline() -> None:
     assert (model.children or ())[0].detail == "32"
     nested = (top[3].children or ())[0]
     assert [item.name for item in nested.children or ()] == ["free_nats"]
-    assert [(item.start_line, item.end_line) for item in folding_ranges(analysed(GOOD))] == [(3, 5), (7, 12), (14, 16)]
+    assert [(item.start_line, item.end_line) for item in folding_ranges(analysed(GOOD))] == [(3, 4), (7, 11), (14, 15)]
+
+
+def test_a_bracket_that_closes_stays_in_sight() -> None:
+    text = "model {\n  encoder = 32x2,\n    32d2\n  widths = {\n    16: 8\n  } }\ndata {\n  dataset = cifar10\n}\n"
+    ranges = [(item.start_line, item.end_line) for item in folding_ranges(analysed(text))]
+    assert ranges == [(0, 5), (1, 2), (3, 4), (6, 7)]
 
 
 def test_an_empty_section_has_a_place() -> None:
@@ -278,7 +293,11 @@ def test_the_picture_is_of_the_last_text_without_errors() -> None:
     broken, _ = at_cursor(GOOD.replace("16d4", "16d|"), before=analysed(GOOD))
     old = bridge_view(broken)
     assert (old["svg"], old["current"]) == (view["svg"], False)
-    assert bridge_view(analysed("hvae 1\n"))["svg"] is None
+    assert old["message"].startswith("the picture of the last text without an error; ")
+    none = bridge_view(analysed(GOOD.replace("32x2, 32d2", "32q2, 32d2")))
+    assert (none["name"], none["svg"]) == ("spec", None)
+    said = "one error in spec.hvae, line 11: unknown operator q; an encoder takes x, r, d"
+    assert none["message"] == f"no picture yet: {said}"
 
 
 def test_texts_without_a_file_and_with_odd_names(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from lsprotocol.types import DocumentSymbol
 
 from hvaedsl.lsp.actions import code_actions
 from hvaedsl.lsp.analysed import Analysed, analyse
-from hvaedsl.lsp.completion import complete
+from hvaedsl.lsp.completion import CompletionClient, complete
 from hvaedsl.lsp.findings import published, shown
 from hvaedsl.lsp.hints import inlay_hints
 from hvaedsl.lsp.hover import hover
@@ -32,7 +32,7 @@ def uri(source: Source) -> str | None:
 def ask_everything(found: Analysed, offset: int) -> None:
     """Every request at one place; what comes back points into the text."""
     hover(found, offset)
-    for item in complete(found, offset, snippets=True):
+    for item in complete(found, offset, CompletionClient(snippets=True, label_details=True)):
         assert item.text_edit is not None
     definition(found, offset, uri)
     prepare_rename(found, offset)

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from hvaedsl.catalog import KINDS
 from hvaedsl.fmt import format_text
+from hvaedsl.report.explain import explanation
 from tests.lsp.client import Client, ServerError
 from tests.lsp.texts import GOOD
 
@@ -53,7 +55,7 @@ def test_a_session_from_opening_to_the_end(start: Start, spec: str) -> None:
     client = start()
     capabilities = client.server["capabilities"]
     assert client.server["serverInfo"]["name"] == "hvaedsl"
-    assert capabilities["executeCommandProvider"]["commands"] == ["hvaedsl.bridge"]
+    assert capabilities["executeCommandProvider"]["commands"] == ["hvaedsl.bridge", "hvaedsl.explain"]
     client.open(spec, GOOD)
     assert client.found(spec) == []
     client.change(spec, GOOD.replace("16d4", "16d3"))
@@ -200,6 +202,14 @@ def test_the_picture_comes_as_svg(start: Start, spec: str) -> None:
     assert view["current"] is True
     missing = client.request("workspace/executeCommand", {"command": "hvaedsl.bridge", "arguments": [spec + "x"]})
     assert (missing["svg"], missing["message"]) == (None, "there is no such text")
+
+
+def test_a_code_is_explained(start: Start) -> None:
+    client = start()
+    page = client.request("workspace/executeCommand", {"command": "hvaedsl.explain", "arguments": ["HV303"]})
+    assert page == explanation(KINDS["HV303"])
+    with pytest.raises(ServerError, match="`HV999` is no code of hvaedsl"):
+        client.request("workspace/executeCommand", {"command": "hvaedsl.explain", "arguments": ["HV999"]})
 
 
 def test_nothing_but_the_protocol_stands_on_standard_output(tmp_path: Path) -> None:

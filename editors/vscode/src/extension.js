@@ -2,115 +2,96 @@
 "use strict";
 
 const vscode = require("vscode");
-const { LanguageClient } = require("vscode-languageclient/node");
-const { page } = require("./page");
+const { Bridges } = require("./bridges");
+const { provideCompletionItem } = require("./completion");
+const { Explanations } = require("./explanations");
+const { Servers } = require("./servers");
+const { statusOf } = require("./status");
 
-let client;
-const panels = new Map(); // by the URI of the spec
+const UNTRUSTED = "hvaedsl: this folder is not trusted, so the language server is not started.";
 
-async function activate(context) {
+let servers;
+
+function activate(context) {
+  const { commands, languages, window, workspace } = vscode;
+  const output = window.createOutputChannel("hvaedsl");
+  const status = languages.createLanguageStatusItem("hvaedsl", { language: "hvae" });
+  const bridges = new Bridges((uri, ...asked) => execute(servers.of(vscode.Uri.parse(uri)), ...asked));
+  const explanations = new Explanations((...asked) => execute(servers.any(), ...asked));
+  const changed = () => {
+    Object.assign(status, statusOf(servers, workspace.isTrusted));
+    bridges.refresh();
+  };
+  const middleware = { handleDiagnostics: explanations.handleDiagnostics, provideCompletionItem };
+  servers = new Servers(output, (words) => tell(words, output), changed, middleware);
+  const reconcile = () => {
+    if (workspace.isTrusted) {
+      servers.reconcile();
+    }
+  };
+  const refresh = (document) => {
+    if (document.languageId === "hvae") {
+      bridges.refresh();
+    }
+  };
   context.subscriptions.push(
-    vscode.commands.registerCommand("hvaedsl.showBridge", showBridge),
-    vscode.commands.registerCommand("hvaedsl.restart", restart),
-    vscode.workspace.onDidSaveTextDocument((document) => refresh(document.uri.toString())),
-    vscode.workspace.onDidChangeConfiguration((event) => {
-      if (event.affectsConfiguration("hvaedsl.command")) {
-        restart();
-      }
-    }),
+    output,
+    status,
+    bridges,
+    commands.registerCommand("hvaedsl.showBridge", () => showBridge(bridges)),
+    commands.registerCommand("hvaedsl.showOutput", () => output.show()),
+    commands.registerCommand("hvaedsl.restart", restart),
+    workspace.registerTextDocumentContentProvider(explanations.scheme, explanations),
+    workspace.onDidChangeTextDocument((event) => refresh(event.document)),
+    workspace.onDidSaveTextDocument(refresh),
+    workspace.onDidChangeConfiguration((event) => event.affectsConfiguration("hvaedsl.command") && reconcile()),
+    workspace.onDidChangeWorkspaceFolders(reconcile),
+    workspace.onDidGrantWorkspaceTrust(reconcile),
   );
-  await start();
+  changed();
+  reconcile(); // the window does not wait for it
 }
 
 async function deactivate() {
-  await stop();
+  await servers?.stop();
 }
 
-function command() {
-  const folder = vscode.workspace.workspaceFolders?.[0]?.uri.fsPath ?? "";
-  const written = vscode.workspace.getConfiguration("hvaedsl").get("command");
-  return written.map((part) => part.replaceAll("${workspaceFolder}", folder));
-}
-
-async function start() {
-  const [program, ...args] = command();
-  const made = new LanguageClient(
-    "hvaedsl",
-    "hvaedsl",
-    { command: program, args },
-    {
-      documentSelector: [{ language: "hvae" }],
-      synchronize: { fileEvents: vscode.workspace.createFileSystemWatcher("**/*.hvae") },
-    },
-  );
-  try {
-    await made.start();
-    client = made;
-  } catch (error) {
-    const settings = "Open settings";
-    const chosen = await vscode.window.showErrorMessage(
-      `hvaedsl: \`${[program, ...args].join(" ")}\` could not be started (${error.message ?? error}). ` +
-        "Install it with pip install 'hvaedsl[lsp]', or say in the settings where it is.",
-      settings,
-    );
-    if (chosen === settings) {
-      await vscode.commands.executeCommand("workbench.action.openSettings", "hvaedsl.command");
-    }
+async function execute(server, ...asked) {
+  if (server?.running) {
+    return server.execute(...asked);
   }
-}
-
-async function stop() {
-  const running = client;
-  client = undefined;
-  await running?.stop();
+  const reason = server === undefined ? "hvaedsl: no server looks after this." : "hvaedsl: the server is starting.";
+  throw new Error(vscode.workspace.isTrusted ? (servers.failure ?? reason) : UNTRUSTED);
 }
 
 async function restart() {
-  await stop();
-  await start();
-}
-
-async function showBridge() {
-  const document = vscode.window.activeTextEditor?.document;
-  if (document?.languageId !== "hvae") {
-    vscode.window.showInformationMessage("hvaedsl: open a .hvae file first.");
-    return;
-  }
-  const uri = document.uri.toString();
-  let panel = panels.get(uri);
-  if (panel === undefined) {
-    const beside = { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true };
-    panel = vscode.window.createWebviewPanel("hvaedsl.bridge", "Bridge", beside, { enableScripts: false });
-    panel.onDidDispose(() => panels.delete(uri));
-    panels.set(uri, panel);
+  if (vscode.workspace.isTrusted) {
+    await servers.restart();
   } else {
-    panel.reveal(vscode.ViewColumn.Beside, true);
+    vscode.window.showWarningMessage(UNTRUSTED);
   }
-  await refresh(uri);
 }
 
-// Every open picture when any spec is saved: it may extend the one that was.
-async function refresh(saved) {
-  if (!saved.endsWith(".hvae") && !panels.has(saved)) {
-    return;
+async function showBridge(bridges) {
+  const document = vscode.window.activeTextEditor?.document;
+  if (document?.languageId === "hvae") {
+    await bridges.show(document);
+  } else {
+    vscode.window.showInformationMessage("hvaedsl: open a .hvae file first.");
   }
-  await Promise.all([...panels.keys()].map(draw));
 }
 
-async function draw(uri) {
-  let view;
-  try {
-    if (client === undefined) {
-      throw new Error("the language server is not running");
-    }
-    view = await client.sendRequest("workspace/executeCommand", { command: "hvaedsl.bridge", arguments: [uri] });
-  } catch (error) {
-    view = { name: "Bridge", svg: null, message: String(error.message ?? error) };
-  }
-  const panel = panels.get(uri);
-  if (panel !== undefined) {
-    panel.title = `Bridge: ${view.name}`;
-    panel.webview.html = page(view);
+async function tell(words, output) {
+  const [settings, again, log] = ["Open Settings", "Restart", "Show Output"];
+  const chosen = await vscode.window.showErrorMessage(words, settings, again, log);
+  if (chosen === settings) {
+    // Those of the user would not show it in a remote window, where a program is the remote machine's.
+    const whose = vscode.workspace.workspaceFolders ? "openWorkspaceSettings" : "openSettings";
+    await vscode.commands.executeCommand(`workbench.action.${whose}`, { query: "hvaedsl.command" });
+  } else if (chosen === again) {
+    await restart();
+  } else if (chosen === log) {
+    output.show();
   }
 }
 

@@ -5,6 +5,21 @@ function escaped(text) {
   return text.replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
 }
 
+// The picture is drawn dark on white; on a dark theme its lightness is turned round and its hues stay. The message
+// stays in sight, wherever the page is scrolled to.
+const STYLE = `
+  body { background: var(--vscode-editor-background); color: var(--vscode-editor-foreground); margin: 1em; }
+  p {
+    position: sticky; top: 0; margin: 0 0 1em; padding: 0.5em 1em;
+    background: var(--vscode-inputValidation-warningBackground, var(--vscode-editor-background));
+    border: 1px solid var(--vscode-inputValidation-warningBorder); color: var(--vscode-editor-foreground);
+    font-family: var(--vscode-font-family);
+  }
+  svg { max-width: 100%; height: auto; }
+  .vscode-dark svg, .vscode-high-contrast:not(.vscode-high-contrast-light) svg { filter: invert(1) hue-rotate(180deg); }
+  svg > g > polygon:first-of-type { fill: none; }
+`;
+
 // `view` is what the server's command `hvaedsl.bridge` gives.
 function page(view) {
   const picture = view.svg === null ? "" : view.svg.slice(view.svg.indexOf("<svg"));
@@ -14,11 +29,7 @@ function page(view) {
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline';">
-<style>
-  body { background: white; color: #333; font-family: sans-serif; margin: 1em; }
-  p { background: #fff3cd; padding: 0.5em 1em; }
-  svg { max-width: 100%; height: auto; }
-</style>
+<style>${STYLE}</style>
 </head>
 <body>${message}${picture}</body>
 </html>`;

@@ -52,7 +52,7 @@ class FarFromPublished(Diagnostic):
         far, times = ("further", self.factor) if self.factor > 1 else ("less far", 1 / self.factor)
         if not what:
             far = "larger" if self.factor > 1 else "smaller"
-        return f"{what}{times:,.3g} times {far}"
+        return f"{what}{times:,.0f} times {far}" if times >= 100 else f"{what}{times:.3g} times {far}"
 
 
 KINDS = (FarFromPublished,)

@@ -1,0 +1,117 @@
+// The servers of a window: one for all folders, or one for each command where the folders' settings differ.
+"use strict";
+
+const fs = require("node:fs");
+const os = require("node:os");
+const vscode = require("vscode");
+const { SettingError, expanded, grouped, unset } = require("./command");
+const { Server } = require("./server");
+
+class Servers {
+  // `tell` takes the words of a failure, `changed` is called when a server has started or cannot be had.
+  constructor(output, tell, changed, middleware) {
+    this._output = output;
+    this._tell = tell;
+    this._changed = changed;
+    this._middleware = middleware;
+    this._servers = [];
+    this._turn = Promise.resolve();
+    this._misread = undefined; // what is wrong with the settings
+  }
+
+  // The first failure that is there.
+  get failure() {
+    return this._misread ?? this._servers.find((server) => server.failure)?.failure;
+  }
+
+  get starting() {
+    return this._servers.some((server) => !server.running && !server.failure);
+  }
+
+  get versions() {
+    return this._servers.filter((server) => server.running).map((server) => server.version);
+  }
+
+  // Starts what the settings ask for, and stops what they no longer do. One after the other: settings can change
+  // while a server starts.
+  reconcile() {
+    return this._after(() => this._reconcile());
+  }
+
+  restart() {
+    return this._after(async () => {
+      await this._stop(this._servers);
+      await this._reconcile();
+    });
+  }
+
+  stop() {
+    return this._after(() => this._stop(this._servers));
+  }
+
+  // The server that looks after a text.
+  of(uri) {
+    const folder = vscode.workspace.getWorkspaceFolder(uri);
+    return this._servers.find(({ group }) => group.everything || group.folders.includes(folder));
+  }
+
+  any() {
+    return this._servers.find((server) => server.running);
+  }
+
+  _after(action) {
+    this._turn = this._turn.then(action, action);
+    this._servers.filter((server) => !server.running).forEach((server) => server.stop()); // nobody waits for it
+    return this._turn;
+  }
+
+  async _reconcile() {
+    let groups = [];
+    this._misread = undefined;
+    try {
+      groups = wanted();
+    } catch (error) {
+      if (!(error instanceof SettingError)) {
+        throw error;
+      }
+      this._misread = `hvaedsl: ${error.message}.`;
+      this._tell(this._misread);
+    }
+    const keys = groups.map(keyOf);
+    await this._stop(this._servers.filter((server) => !server.running || !keys.includes(keyOf(server.group))));
+    const known = this._servers.map((server) => keyOf(server.group));
+    const made = groups
+      .filter((group) => !known.includes(keyOf(group)))
+      .map((group) => new Server(group, this._output, this._tell, this._changed, this._middleware));
+    this._servers.push(...made);
+    this._changed();
+    await Promise.all(made.map((server) => server.start()));
+    this._changed();
+  }
+
+  async _stop(servers) {
+    this._servers = this._servers.filter((server) => !servers.includes(server));
+    await Promise.all(servers.map((server) => server.stop()));
+  }
+}
+
+function wanted() {
+  const folders = vscode.workspace.workspaceFolders ?? [undefined];
+  return grouped(folders.map((folder) => ({ folder, command: commandOf(folder) }))).map((group) => ({
+    ...group,
+    folders: group.folders.filter((folder) => folder !== undefined),
+  }));
+}
+
+function commandOf(folder) {
+  const settings = vscode.workspace.getConfiguration("hvaedsl", folder?.uri);
+  const path = folder?.uri.fsPath;
+  const written = settings.get("command");
+  return written === null ? unset(path, fs.existsSync, process.platform) : expanded(written, path, os.homedir());
+}
+
+function keyOf(group) {
+  return JSON.stringify([group.command, group.everything, group.folders.map((folder) => folder.uri.toString())]);
+}
+
+module.exports = { Servers };
