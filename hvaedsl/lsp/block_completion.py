@@ -81,8 +81,9 @@ def _leading(text: str) -> int | None:
 
 def _spec(analysed: Analysed) -> Spec | None:
     """A spec whose image and model are known; the block lists of it may be placeholders."""
-    if analysed.unit is not None and analysed.knows("data.dataset", "data.resolution", "model.pooling", "model.skips"):
-        return analysed.unit.spec
+    known = ("data.dataset", "data.resolution", "model.pooling", "model.skips")
+    if analysed.values is not None and analysed.knows(*known):
+        return analysed.values.spec
     return analysed.last_good.spec if analysed.last_good is not None else None
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from hvaedsl.ir.bridge import Bridge, Operation
 from hvaedsl.ir.spec import Spec
@@ -26,14 +28,22 @@ class Compiled:
     source: Source
     shift: int = 0
 
+    @cached_property
+    def _placed(self) -> list[tuple[int, Operation]]:
+        """The operations that the source writes, by where; those of one place in their order."""
+        written = ((op.span, op) for op in self.bridge.operations)
+        placed = [(span.start, op) for span, op in written if span is not None and span.source is self.source]
+        return sorted(placed, key=_place)
+
     def operations(self, span: Span) -> tuple[Operation, ...]:
-        """The operations that what stands at a span of the present text stands for, in order."""
-        start, end = span.start - self.shift, span.end - self.shift
-        return tuple(
-            op
-            for op in self.bridge.operations
-            if op.span is not None and op.span.source is self.source and start <= op.span.start < end
-        )
+        """The operations that what stands at a span of the present text stands for, entry by entry."""
+        first = bisect_left(self._placed, span.start - self.shift, key=_place)
+        behind = bisect_left(self._placed, span.end - self.shift, key=_place)
+        return tuple(op for _, op in self._placed[first:behind])
+
+
+def _place(item: tuple[int, Operation]) -> int:
+    return item[0]
 
 
 def compiled(analysed: Analysed, key: str) -> Compiled | None:
@@ -41,8 +51,8 @@ def compiled(analysed: Analysed, key: str) -> Compiled | None:
 
     The present one, where all of data and model could be read; else the last good one, if this value was the same.
     """
-    unit = analysed.unit
-    if unit is not None and not any(name.startswith(("data.", "model.")) for name in analysed.compilation.poisoned):
+    unit, values = analysed.unit, analysed.values
+    if unit is not None and values is not None and not any(map(_shapes_the_model, values.poisoned)):
         return Compiled(unit.spec, unit.bridge, unit.analysis(cost), analysed.source)
     value = block_lists(analysed).get(key)
     good = analysed.last_good
@@ -52,6 +62,10 @@ def compiled(analysed: Analysed, key: str) -> Compiled | None:
     if origin.text != value.span.text:
         return None
     return Compiled(good.spec, good.bridge, good.cost, origin.source, value.span.start - origin.start)
+
+
+def _shapes_the_model(key: str) -> bool:
+    return key.startswith(("data.", "model."))
 
 
 def block_lists(analysed: Analysed) -> dict[str, ast.Value]:

@@ -61,7 +61,8 @@ def _entry(analysed: Analysed, offset: int) -> tuple[str, int, int] | None:
             span = entry.span if label is None else entry.span.to(label.span)
             if within(span, offset):
                 found = compiled(analysed, key)
-                text = entry_text(entry, key.removeprefix("model."), span.text, found)
+                is_compiled = analysed.compilation is not None
+                text = entry_text(entry, key.removeprefix("model."), span.text, found, is_compiled=is_compiled)
                 constants = _constants(analysed, span.text)
                 return "\n\n".join([text, *constants]), span.start, span.end
     return None

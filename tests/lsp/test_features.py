@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from lsprotocol.types import InlayHintLabelPart, Range, SemanticTokenTypes, TextEdit
+from lsprotocol.types import InlayHintLabelPart, Range, SemanticTokenTypes, TextEdit, WorkspaceEdit
 
 from hvaedsl.diagnostic import Diagnostic, Edit, Fix
-from hvaedsl.lsp.actions import FIX_ALL, code_actions
-from hvaedsl.lsp.analysed import Analysed
+from hvaedsl.lsp.actions import FIX_ALL, Here, code_actions
+from hvaedsl.lsp.analysed import Analysed, compiled
 from hvaedsl.lsp.bridge_view import bridge_view
 from hvaedsl.lsp.desk import Desk
 from hvaedsl.lsp.findings import published, shown
@@ -20,7 +21,7 @@ from hvaedsl.lsp.navigation import definition
 from hvaedsl.lsp.rename import CannotRenameError, prepare_rename, rename
 from hvaedsl.lsp.symbols import document_symbols, folding_ranges
 from hvaedsl.lsp.tokens import coloured, semantic_tokens
-from hvaedsl.program import loads
+from hvaedsl.program import Compilation, loads
 from hvaedsl.span import Source
 from tests.lsp.texts import GOOD, analysed, at_cursor
 
@@ -110,7 +111,7 @@ def test_a_constant_is_renamed_across_files(tmp_path: Path) -> None:
     desk = Desk()
     opened = (tmp_path / "base.hvae").as_uri()
     desk.put(opened, GOOD)
-    found = desk.analysed(opened)
+    found = desk.known(opened)
     assert found is not None
     at = GOOD.index("let n") + 4
     edits = rename(found, at, "k", chains=desk.chains(opened), writable=desk.writable)
@@ -196,7 +197,8 @@ def test_packed_colours_unpack_to_the_same_words() -> None:
 
 def acted(text: str, title: str, found: Analysed | None = None, only: list[str] | None = None) -> str:
     found = found or analysed(text)
-    actions = code_actions(found, 0, len(found.text), "file:///spec.hvae", lambda item: shown(found, item, uri), only)
+    here = Here(found, lambda item: shown(found, item, uri), lambda edits: WorkspaceEdit({"file:///spec.hvae": edits}))
+    actions = code_actions(here, 0, len(found.text), only)
     action = next(item for item in actions if title in item.title)
     assert action.edit is not None
     assert action.edit.changes is not None
@@ -228,12 +230,7 @@ def test_fixes_that_overlap_are_not_applied_together() -> None:
         fix = Fix("write", (Edit(span, replacement),), safe=True)
         return type(found.diagnostics[0])(**{**vars(found.diagnostics[0]), "fix": fix})
 
-    both = Analysed(
-        found.source,
-        type(found.compilation)(None, found.documents, (fixed("one"), fixed("two"))),
-        None,
-        found.lines,
-    )
+    both = replace(found, compilation=Compilation(None, found.documents, (fixed("one"), fixed("two"))))
     assert acted("", "safe fixes", found=both) == found.text.replace("model", "one")
 
 
@@ -269,19 +266,19 @@ def test_the_picture_is_of_the_last_text_without_errors() -> None:
 def test_texts_without_a_file_and_with_odd_names(tmp_path: Path) -> None:
     desk = Desk()
     desk.put("untitled:Untitled-1", GOOD)
-    found = desk.analysed("untitled:Untitled-1")
+    found = desk.known("untitled:Untitled-1")
     assert found is not None
-    assert found.compilation.program is not None
+    assert compiled(found).program is not None
     odd = tmp_path / "größe #1 100%.hvae"
     odd.write_text(GOOD)
     opened = odd.as_uri()
     desk.put(opened, GOOD.replace("16d4", "16d3"))
-    found = desk.analysed(opened)
+    found = desk.known(opened)
     assert found is not None
-    assert "HV303" in {item.code for item in found.diagnostics}
+    assert "HV303" in {item.code for item in compiled(found).diagnostics}
     assert desk.uri_of(found.source) == opened
     assert unquote(opened).endswith("größe #1 100%.hvae")
-    assert desk.analysed((tmp_path / "missing.hvae").as_uri()) is None
+    assert desk.known((tmp_path / "missing.hvae").as_uri()) is None
 
 
 def test_a_text_that_is_too_large_is_a_diagnostic() -> None:

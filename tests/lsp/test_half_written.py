@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lsprotocol.types import DocumentSymbol
+from lsprotocol.types import DocumentSymbol, WorkspaceEdit
 
-from hvaedsl.lsp.actions import code_actions
+from hvaedsl.lsp.actions import Here, code_actions
 from hvaedsl.lsp.analysed import Analysed, analyse
 from hvaedsl.lsp.completion import complete
 from hvaedsl.lsp.findings import published, shown
@@ -42,7 +42,8 @@ def ask_everything(found: Analysed, offset: int) -> None:
     _check_nested(document_symbols(found))
     folding_ranges(found)
     assert len(semantic_tokens(found).data) % 5 == 0
-    code_actions(found, 0, len(found.text), "u", lambda item: shown(found, item, uri))
+    here = Here(found, lambda item: shown(found, item, uri), lambda edits: WorkspaceEdit({"u": edits}))
+    code_actions(here, 0, len(found.text))
     for finding in published(found, uri):
         assert finding.message
 

@@ -5,37 +5,17 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hvaedsl.fmt import format_text
-from tests.lsp.client import Client, ServerError
+from tests.lsp.client import ServerError
+from tests.lsp.conftest import Start
 from tests.lsp.texts import GOOD
 
 WHOLE = {"start": {"line": 0, "character": 0}, "end": {"line": 999, "character": 0}}
-Start = Callable[..., Client]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts servers, and ends those that a test leaves running."""
-    running: list[Client] = []
-
-    def begin(**options: Any) -> Client:
-        running.append(Client(tmp_path, **options))
-        return running[-1]
-
-    yield begin
-    for client in running:
-        client.kill()
-
-
-@pytest.fixture
-def spec(tmp_path: Path) -> str:
-    return (tmp_path / "spec.hvae").as_uri()
 
 
 def place(text: str, what: str) -> tuple[int, int]:
