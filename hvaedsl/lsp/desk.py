@@ -166,13 +166,16 @@ def _has_its_bases(found: Analysed, read: Read) -> bool:
 
 
 def path_of(uri: str) -> Path | None:
-    """The file of a URI; None of a text that has none yet."""
-    if urlsplit(uri).scheme != "file":
+    """The file of a URI; None of a text that has none yet, and of what is no name of a file."""
+    try:
+        if urlsplit(uri).scheme != "file":
+            return None
+        found = to_fs_path(uri.replace(";", "%3B"))  # it would take a semicolon for the end of the path
+        return Path(found).resolve() if found else None
+    except (OSError, RuntimeError, ValueError):  # a NUL in it, a loop of links, or no URI at all
         return None
-    found = to_fs_path(uri)
-    return Path(found).resolve() if found else None
 
 
 def name_of(uri: str) -> str:
     """What a text without a file is called."""
-    return PurePath(unquote(urlsplit(uri).path)).name or "<untitled>"
+    return PurePath(unquote(uri.partition(":")[2].partition("?")[0])).name or "<untitled>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -61,6 +62,8 @@ class Server(LanguageServer):
         self.background = Background(self.desk)
         self._publishing: dict[str, asyncio.Task[None]] = {}
         self._without_figures: set[str] = set()  # texts of which the client may show what no longer holds
+        self.is_shut_down = False
+        self.exit_code = 0
 
     def can(self, capability: str) -> bool:
         """Whether the client has said that it can do something: a dotted field of its capabilities."""
@@ -141,22 +144,48 @@ def make_server(version: str) -> Server:
     return server
 
 
-def serve(version: str) -> None:
-    """Speak the protocol on standard input and output until the client ends it.
+def serve(version: str) -> int:
+    """Speak the protocol on standard input and output until the client ends it; the exit code.
 
     Whatever else is printed, by a library too, goes to standard error.
     """
+    library = logging.getLogger("pygls")
+    library.setLevel(logging.ERROR)  # it warns of every request that is cancelled too late
+    logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_no_refusal)
     sys.setswitchinterval(0.001)  # a thread that compiles keeps the event loop waiting for so long, and not for 5 ms
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a thread waits for input, which Ctrl-C would not end
     protocol = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    make_server(version).start_io(sys.stdin.buffer, protocol)
+    server = make_server(version)
+    server.start_io(sys.stdin.buffer, protocol)
+    return server.exit_code
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    """A request that is refused has been answered: that is no event of the log, with a traceback."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], JsonRpcInvalidParams)
 
 
 def _follow_texts(server: Server) -> None:
     @server.feature(lsp.INITIALIZE)
     def initialize(_: lsp.InitializeParams) -> None:
         server.desk.encoding = lsp.PositionEncodingKind(server.workspace.position_encoding)
+
+    @server.feature(lsp.INITIALIZED)
+    def initialized(_: lsp.InitializedParams) -> None:
+        """Bases change on disk too: editors that watch files only when they are asked to are asked."""
+        if server.can("workspace.did_change_watched_files.dynamic_registration"):
+            specs = lsp.DidChangeWatchedFilesRegistrationOptions([lsp.FileSystemWatcher("**/*.hvae")])
+            watching = lsp.Registration("specs", lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES, specs)
+            server.client_register_capability(lsp.RegistrationParams([watching]))
+
+    @server.feature(lsp.SHUTDOWN)
+    def shutdown(_: None) -> None:
+        server.is_shut_down = True
+
+    @server.feature(lsp.EXIT)
+    def leave(_: None) -> None:
+        server.exit_code = 0 if server.is_shut_down else 1  # as the protocol has it
 
     @server.feature(lsp.TEXT_DOCUMENT_DID_OPEN)
     def did_open(params: lsp.DidOpenTextDocumentParams) -> None:
@@ -185,7 +214,9 @@ def _at_a_place(server: Server) -> None:
     @server.feature(lsp.TEXT_DOCUMENT_HOVER)
     async def on_hover(params: lsp.HoverParams) -> lsp.Hover | None:
         found = await server.figures(params.text_document.uri)
-        return hover(found, found.lines.offset(params.position)) if found is not None else None
+        formats = get_capability(server.client_capabilities, "text_document.hover.content_format", [])
+        kind = lsp.MarkupKind.Markdown if lsp.MarkupKind.Markdown in formats else lsp.MarkupKind.PlainText
+        return hover(found, found.lines.offset(params.position), kind) if found is not None else None
 
     @server.feature(lsp.TEXT_DOCUMENT_COMPLETION, lsp.CompletionOptions(trigger_characters=_TRIGGERS))
     def on_completion(params: lsp.CompletionParams) -> list[lsp.CompletionItem]:

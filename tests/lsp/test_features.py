@@ -281,6 +281,18 @@ def test_texts_without_a_file_and_with_odd_names(tmp_path: Path) -> None:
     assert desk.known((tmp_path / "missing.hvae").as_uri()) is None
 
 
+@pytest.mark.parametrize(("uri", "name"), [
+    ("file:///specs/small;v2.hvae", "small;v2.hvae"), ("file:///specs/gr%C3%B6%C3%9Fe%20%231.hvae", "größe #1.hvae"),
+    ("untitled:Untitled-1", "Untitled-1"), ("untitled:", "<untitled>"), ("git:/specs/x.hvae?ref=main", "x.hvae"),
+])  # fmt: skip
+def test_a_text_is_called_as_its_uri_says(uri: str, name: str) -> None:
+    desk = Desk()
+    desk.put(uri, GOOD)
+    found = desk.known(uri)
+    assert found is not None
+    assert found.source.name == name
+
+
 def test_a_text_that_is_too_large_is_a_diagnostic() -> None:
     found = analysed("#" * (1 << 21))
     assert [item.code for item in published(found, uri)] == ["HV108"]
