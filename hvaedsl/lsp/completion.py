@@ -32,7 +32,7 @@ def complete(analysed: Analysed, offset: int, *, snippets: bool = False) -> list
     if comment is not None:
         return _ignored_codes(analysed, comment, offset)
     cursor = cursor_at(text, offset)
-    if cursor is None:
+    if cursor is None or (cursor.written.startswith('"') and cursor.awaits != "base"):
         return []
     reference = _REFERENCE_AT_END.search(text, 0, offset)
     if reference is not None and cursor.key:
