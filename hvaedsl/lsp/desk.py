@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import pairwise
@@ -12,13 +13,15 @@ from urllib.parse import unquote, urlsplit
 from lsprotocol.types import PositionEncodingKind
 from pygls.uris import from_fs_path, to_fs_path
 
-from hvaedsl.elaborate.bases import find_base
+from hvaedsl.elaborate.bases import find_base, project_root
 from hvaedsl.elaborate.inheritance import Read, load_chain
 from hvaedsl.errors import SpecError, UsageError
 from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.lsp.position import Lines
+from hvaedsl.lsp.rename import Chains
 from hvaedsl.shipped import shipped
 from hvaedsl.span import Source
+from hvaedsl.spec_files import spec_files
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.text import read_source
 
@@ -89,17 +92,9 @@ class Desk:
         """The version of an open text; None of one that is not."""
         return self._open[uri].version if uri in self._open else None
 
-    def chains(self, uri: str) -> Iterator[tuple[Source, ...]]:
-        """The chains of the other texts: those open, and the specs in the folders of this one and its bases."""
-        found = self.known(uri)
-        folders = {path.parent for path in _paths(found)} if found is not None else set()
-        own = path_of(uri)
-        files = {path for folder in folders for path in folder.glob("*.hvae")} | set(self._buffers)
-        for path in sorted(files - {own} if own is not None else files):
-            try:
-                yield tuple(item.source for item in load_chain(self._read(path, path.name), self._read).documents)
-            except (SpecError, UsageError):
-                continue  # a file that cannot be read holds no name
+    def chains(self, found: Analysed) -> Chains:
+        """Finds the chains of the other texts that write a name: those open, and the specs of the project."""
+        return partial(_chains, found, self._buffers)
 
     def writable(self, source: Source) -> bool:
         """Whether a source is the user's: open, or a file that may be written and was not shipped with hvaedsl."""
@@ -137,6 +132,26 @@ def _read(buffers: Mapping[Path, str], path: Path, name: str) -> Source:
     """The text of a file: its buffer's where it is open. Raises as `read_source` does."""
     text = buffers.get(path.resolve())
     return read_source(path, name) if text is None else Source(name, text, path)
+
+
+def _chains(found: Analysed, buffers: Mapping[Path, str], name: str) -> Iterator[tuple[Source, ...]]:
+    read = partial(_read, buffers)
+    for path in sorted({*_project_specs(found), *buffers} - {found.source.path}):
+        try:
+            source = read(path, path.name)
+            if re.search(rf"\b{name}\b", source.text, re.ASCII):
+                yield tuple(document.source for document in load_chain(source, read).documents)
+        except (SpecError, UsageError):
+            continue  # a file that cannot be read holds no name
+
+
+def _project_specs(found: Analysed) -> Iterator[Path]:
+    """The specs that may extend a text or a base of it: no `extends` leads out of a project."""
+    for folder in {path.parent for path in _paths(found)}:
+        try:
+            yield from (Path(name).resolve() for name in spec_files(str(project_root(folder))))
+        except UsageError:  # none, or .gitignore leaves this folder out
+            yield from folder.glob("*.hvae")
 
 
 def _paths(found: Analysed) -> set[Path]:

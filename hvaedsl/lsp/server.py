@@ -312,13 +312,13 @@ def _renaming(server: Server) -> None:
         return prepare_rename(*place) if place is not None else None
 
     @server.feature(lsp.TEXT_DOCUMENT_RENAME, lsp.RenameOptions(prepare_provider=True))
-    def on_rename(params: lsp.RenameParams) -> lsp.WorkspaceEdit | None:
+    async def on_rename(params: lsp.RenameParams) -> lsp.WorkspaceEdit | None:
         place, desk = server.at(params), server.desk
         if place is None:
             return None
-        chains = desk.chains(params.text_document.uri)
-        try:
-            edits = rename(*place, params.new_name, chains=chains, writable=desk.writable)
+        chains = desk.chains(place[0])
+        try:  # in a thread: the specs of the project are read
+            edits = await in_thread(partial(rename, *place, params.new_name, chains=chains, writable=desk.writable))
         except CannotRenameError as error:
             raise JsonRpcInvalidParams(str(error)) from None
         found = place[0]

@@ -106,7 +106,9 @@ def test_a_name_that_is_taken_is_refused() -> None:
 
 def test_a_constant_is_renamed_across_files(tmp_path: Path) -> None:
     (tmp_path / "base.hvae").write_text(GOOD)
-    (tmp_path / "child.hvae").write_text('hvae 1\nextends "base.hvae"\nlet n = 4\n')
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "deep" / "er" / "child.hvae").write_text('hvae 1\nextends "../../base.hvae"\nlet n = 4\n')
     (tmp_path / "other.hvae").write_text("hvae 1\nlet n = 5\nmodel { latent = $n }\n")
     desk = Desk()
     opened = (tmp_path / "base.hvae").as_uri()
@@ -114,10 +116,10 @@ def test_a_constant_is_renamed_across_files(tmp_path: Path) -> None:
     found = desk.known(opened)
     assert found is not None
     at = GOOD.index("let n") + 4
-    edits = rename(found, at, "k", chains=desk.chains(opened), writable=desk.writable)
+    edits = rename(found, at, "k", chains=desk.chains(found), writable=desk.writable)
     assert sorted(source.name for source in edits) == ["base.hvae", "child.hvae"]
     with pytest.raises(CannotRenameError, match=r"child\.hvae, which is not yours"):
-        rename(found, at, "k", chains=desk.chains(opened), writable=lambda _: False)
+        rename(found, at, "k", chains=desk.chains(found), writable=lambda _: False)
 
 
 def test_only_names_can_be_renamed() -> None:
@@ -248,8 +250,23 @@ def test_what_a_base_leaves_out_is_not_missing(tmp_path: Path) -> None:
     part = "hvae 1\nmodel { width = 8 }\n|"
     found, _ = at_cursor(part, tmp_path / "base.hvae")
     assert {item.code for item in published(found, uri)} == {item.code for item in found.diagnostics}
-    (tmp_path / "child.hvae").write_text('hvae 1\nextends "base.hvae"\n')
+    (tmp_path / "child.hvae").write_text('hvae 1 extends "base.hvae"\n')
     assert published(found, uri) == []
+    (tmp_path / "child.hvae").write_text('hvae 1 # extends "base.hvae"\n')
+    assert published(found, uri) != []
+
+
+def test_a_project_selects_its_advice(tmp_path: Path) -> None:
+    text = GOOD.replace("= 32\n", "= 32 widths = {8: 64}\n") + "|"
+    found, _ = at_cursor(text, tmp_path / "spec.hvae")
+    assert [item.code for item in published(found, uri)] == ["HV502"]
+    (tmp_path / "pyproject.toml").write_text('[tool.hvaedsl]\nignore = ["HV502"]\n')
+    assert published(found, uri) == []
+    (tmp_path / "pyproject.toml").write_text('[tool.hvaedsl]\nignores = ["HV502"]\n')
+    advice, problem = published(found, uri)
+    assert advice.code == "HV502"
+    assert problem.message.startswith("all advice is given: ")
+    assert "has no key `ignores`" in problem.message
 
 
 def test_the_picture_is_of_the_last_text_without_errors() -> None:
