@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -59,9 +60,14 @@ def of(text: str) -> Analysed:
     return analyse(Source("spec.hvae", text), before=analysed(GOOD).last_good)
 
 
+def uncompiled(text: str) -> Analysed:
+    return replace(of(text), compilation=None)
+
+
 def test_every_beginning_of_a_spec() -> None:
     for end in range(len(GOOD) + 1):
         ask_everything(of(GOOD[:end]), end)
+        ask_everything(uncompiled(GOOD[:end]), end)
 
 
 def test_every_place_of_a_spec() -> None:
@@ -86,4 +92,6 @@ def test_a_piece_taken_out(seed: int) -> None:
        st.data())  # fmt: skip
 def test_any_words_in_any_order(parts: list[str], data: st.DataObject) -> None:
     text = " ".join(parts)
-    ask_everything(of(text), data.draw(st.integers(0, len(text))))
+    offset = data.draw(st.integers(0, len(text)))
+    ask_everything(of(text), offset)
+    ask_everything(uncompiled(text), offset)
