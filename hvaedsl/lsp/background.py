@@ -45,6 +45,7 @@ class Background:
             _, pending = await asyncio.wait({work.task}, timeout=None if math.isinf(left) else max(left, 0))
             if pending:
                 return
+            work.task.result()  # what it raised is its waiters' business
 
     def _begin(self, uri: str, found: Analysed) -> _Work:
         work = self._under_way[uri] = _Work(asyncio.create_task(self._compile(found)), monotonic())

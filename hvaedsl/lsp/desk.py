@@ -56,11 +56,16 @@ class Desk:
         return self._renew_around(uri, closed.source.path)
 
     def files_changed(self) -> list[str]:
-        """Something on disk has changed: the open texts, all of which may be judged by what lies beside them."""
+        """Something on disk has changed; the open texts whose bases have."""
         self._files.clear()
-        for uri, found in self._open.items():
-            if not _has_its_bases(found, self._read):
-                self._renew(uri)
+        around = [uri for uri, found in self._open.items() if not _has_its_bases(found, self._read)]
+        for uri in around:
+            self._renew(uri)
+        return around
+
+    @property
+    def uris(self) -> list[str]:
+        """The open texts."""
         return list(self._open)
 
     def known(self, uri: str) -> Analysed | None:

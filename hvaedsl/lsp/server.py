@@ -82,6 +82,11 @@ class Server(LanguageServer):
         self.bases_changed(self.desk.close(uri))
         self.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri, []))
 
+    def files_changed(self) -> None:
+        """Something on disk has changed: texts are judged by what lies beside them, too."""
+        self.bases_changed(self.desk.files_changed())
+        self.later(self.desk.uris)
+
     def bases_changed(self, uris: Iterable[str]) -> None:
         """What texts extend has changed: more than the client knows of may be another now."""
         self._without_figures.update(uris)
@@ -203,11 +208,11 @@ def _follow_texts(server: Server) -> None:
 
     @server.feature(lsp.TEXT_DOCUMENT_DID_SAVE)
     def did_save(_: lsp.DidSaveTextDocumentParams) -> None:
-        server.bases_changed(server.desk.files_changed())
+        server.files_changed()
 
     @server.feature(lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES)
     def did_change_watched_files(_: lsp.DidChangeWatchedFilesParams) -> None:
-        server.bases_changed(server.desk.files_changed())
+        server.files_changed()
 
 
 def _at_a_place(server: Server) -> None:

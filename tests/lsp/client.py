@@ -41,6 +41,7 @@ class Client:
             env={**os.environ, "PYTHONWARNINGS": "error"},
         )
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._kept: dict[int, dict[str, Any]] = {}
         self._errors: list[bytes] = []
         self._last = 0
         self.diagnostics: dict[str, dict[str, Any]] = {}
@@ -72,11 +73,12 @@ class Client:
         return self._last
 
     def answer(self, number: int) -> dict[str, Any]:
-        """The answer to a request; those to others are passed over."""
-        while True:
+        """The answer to a request; those to others are kept."""
+        while number not in self._kept:
             message = self._next()
-            if message.get("id") == number and "method" not in message:
-                return message
+            if "id" in message and "method" not in message:
+                self._kept[message["id"]] = message
+        return self._kept.pop(number)
 
     def notify(self, method: str, parameters: Mapping[str, Any]) -> None:
         """Say something that has no answer."""
