@@ -52,7 +52,8 @@ class Desk:
         closed = self._open.pop(uri, None)
         if closed is None:
             return []
-        self._buffers = {path: text for path, text in self._buffers.items() if path != closed.source.path}
+        places = ((found.source.path, found.text) for found in self._open.values())  # one file may be open twice
+        self._buffers = {path: text for path, text in places if path is not None}
         return self._renew_around(uri, closed.source.path)
 
     def files_changed(self) -> list[str]:

@@ -30,7 +30,7 @@ from hvaedsl.lsp.hover import hover
 from hvaedsl.lsp.navigation import definition
 from hvaedsl.lsp.occurrences import occurrence_at, occurrences
 from hvaedsl.lsp.rename import CannotRenameError, prepare_rename, rename
-from hvaedsl.lsp.symbols import document_symbols, folding_ranges
+from hvaedsl.lsp.symbols import document_symbols, flat_symbols, folding_ranges
 from hvaedsl.lsp.tokens import LEGEND, semantic_tokens
 
 BRIDGE = "hvaedsl.bridge"
@@ -252,9 +252,12 @@ def _of_a_text(server: Server) -> None:
     desk = server.desk
 
     @server.feature(lsp.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
-    def on_symbols(params: lsp.DocumentSymbolParams) -> list[lsp.DocumentSymbol]:
+    def on_symbols(params: lsp.DocumentSymbolParams) -> Sequence[lsp.DocumentSymbol] | Sequence[lsp.SymbolInformation]:
         found = desk.known(params.text_document.uri)
-        return document_symbols(found) if found is not None else []
+        if found is None:
+            return []
+        nested = server.can("text_document.document_symbol.hierarchical_document_symbol_support")
+        return document_symbols(found) if nested else flat_symbols(found)
 
     @server.feature(lsp.TEXT_DOCUMENT_FOLDING_RANGE)
     def on_folding(params: lsp.FoldingRangeParams) -> list[lsp.FoldingRange]:

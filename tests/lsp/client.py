@@ -53,7 +53,11 @@ class Client:
         threading.Thread(target=self._drain, args=(self.process.stderr,), daemon=True).start()
         general = {"positionEncodings": encodings} if encodings else {}
         item = {"completionItem": {"snippetSupport": snippets}}
-        capabilities = {"general": general, "textDocument": {"completion": item, "rename": {"prepareSupport": True}}}
+        capabilities: dict[str, Any] = {
+            "general": general,
+            "textDocument": {"completion": item, "rename": {"prepareSupport": True}},
+        }
+        capabilities["textDocument"]["documentSymbol"] = {"hierarchicalDocumentSymbolSupport": True}
         capabilities |= more or {}
         parameters = {"processId": None, "rootUri": root.as_uri(), "capabilities": capabilities}
         self.server = self.request("initialize", parameters)

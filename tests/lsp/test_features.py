@@ -298,6 +298,21 @@ def test_texts_without_a_file_and_with_odd_names(tmp_path: Path) -> None:
     assert desk.known((tmp_path / "missing.hvae").as_uri()) is None
 
 
+def test_a_file_that_is_open_twice_stays_open_once_it_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "base.hvae").write_text("hvae 1\n")
+    (tmp_path / "link").symlink_to(tmp_path)
+    one, other = (tmp_path / "base.hvae").as_uri(), (tmp_path / "link" / "base.hvae").as_uri()
+    child = (tmp_path / "child.hvae").as_uri()
+    desk = Desk()
+    desk.put(one, GOOD)
+    desk.put(other, GOOD)
+    desk.put(child, 'hvae 1\nextends "base.hvae"\n')
+    assert desk.close(other) == [one, child]
+    found = desk.known(child)
+    assert found is not None
+    assert compiled(found).program is not None
+
+
 @pytest.mark.parametrize(("uri", "name"), [
     ("file:///specs/small;v2.hvae", "small;v2.hvae"), ("file:///specs/gr%C3%B6%C3%9Fe%20%231.hvae", "größe #1.hvae"),
     ("untitled:Untitled-1", "Untitled-1"), ("untitled:", "<untitled>"), ("git:/specs/x.hvae?ref=main", "x.hvae"),

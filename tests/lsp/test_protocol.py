@@ -155,6 +155,16 @@ def test_a_hover_is_in_the_format_that_the_client_knows(start: Start, spec: str)
         assert client.at("hover", spec, *place(GOOD, "32d2"))["contents"]["kind"] == kind
 
 
+def test_an_outline_without_a_hierarchy(start: Start, spec: str) -> None:
+    client = start(more={"textDocument": {}})
+    client.open(spec, GOOD)
+    symbols = client.request("textDocument/documentSymbol", {"textDocument": {"uri": spec}})
+    found = [(item["name"], item.get("containerName")) for item in symbols]
+    assert found[:4] == [("n", None), ("data", None), ("dataset", "data"), ("model", None)]
+    assert ("free_nats", "kl") in found
+    assert symbols[0]["location"]["range"]["start"] == {"line": 1, "character": 0}
+
+
 def test_files_are_watched_where_the_client_can(start: Start, spec: str, tmp_path: Path) -> None:
     """A base that is written by another program."""
     base = tmp_path / "base.hvae"
