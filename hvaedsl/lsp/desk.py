@@ -72,13 +72,14 @@ class Desk:
     def known(self, uri: str) -> Analysed | None:
         """What is known of an open text, or of a file; None where there is neither."""
         found = self._open.get(uri) or self._files.get(uri)
-        path = path_of(uri)
-        if found is None and path is not None:
-            try:
-                found = self._files[uri] = self._new(uri, read_source(path, path.name), None)
-            except (SpecError, UsageError):
-                return None
-        return found
+        path = path_of(uri) if found is None else None
+        if path is None:
+            return found
+        try:
+            self._files[uri] = self._new(uri, read_source(path, path.name), None)
+        except (SpecError, UsageError):
+            return None
+        return self._files[uri]
 
     def take(self, before: Analysed, made: Analysed) -> None:
         """A text has been compiled. That is dropped where the text, or one that it extends, has changed meanwhile."""
