@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,14 @@ def test_words_of_the_schema() -> None:
     assert offered(replaced("width   = 32", "width = 32 fourier { at = block, | }")) == ["sample", "branches", "image"]
     assert offered(replaced("width   = 32", "width = 32 widths = { | }")) == ["32", "16", "4"]
     assert offered(replaced("width   = 32", "width = 32 widths = {16: 64, | }")) == ["32", "4"]
+
+
+def test_resolutions_need_no_compilation(tmp_path: Path) -> None:
+    """They are offered right behind a keystroke, and where a base has the lists."""
+    (tmp_path / "base.hvae").write_text(GOOD)
+    found, offset = at_cursor('hvae 1\nextends "base.hvae"\nmodel { widths = { | } }\n', tmp_path / "child.hvae")
+    for state in (found, dataclasses.replace(found, compilation=None)):
+        assert [item.label for item in complete(state, offset)] == ["32", "16", "4"]
 
 
 def test_nothing_is_offered_where_a_value_would_be_one_too_many() -> None:
