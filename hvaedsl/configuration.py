@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from hvaedsl.catalog.selectors import refusal
 from hvaedsl.diagnostic import did_you_mean, listing
 from hvaedsl.errors import UsageError
+from hvaedsl.record import Record
 
 
 def refuse_unknown(selectors: Iterable[str]) -> tuple[str, ...]:
@@ -52,8 +52,7 @@ class Configuration(BaseModel):
     per_file_ignores: Mapping[Glob, Selectors] = Field({}, alias="per-file-ignores")  # by .gitignore pattern
 
 
-@dataclass(frozen=True)
-class Project:
+class Project(Record):
     """A configuration and the folder whose pyproject.toml holds it; the folder asked for where none does."""
 
     folder: Path

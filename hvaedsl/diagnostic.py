@@ -9,11 +9,10 @@ the first finding of it is made.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Self, dataclass_transform
+from typing import Any, ClassVar, dataclass_transform
 
-from hvaedsl.record import complete
+from hvaedsl.record import Record
 from hvaedsl.span import Source, Span
 
 _LONGEST = 400  # code points of one field in a sentence: names and paths can be of any length
@@ -26,16 +25,14 @@ class Severity(StrEnum):
     ADVICE = "advice"
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Record):
     """A second place that explains a finding."""
 
     span: Span
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Record):
     """Replace what stands at `span` by `replacement`."""
 
     span: Span
@@ -81,8 +78,7 @@ def taking_items_out(items: Sequence[Span], gone: Collection[int]) -> tuple[Edit
     return tuple(edits)
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(Record):
     """Edits of the file that a finding is in, which mend it; a safe fix never changes what the spec means."""
 
     title: str
@@ -108,14 +104,8 @@ class _Fields(Mapping[str, Any]):
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-@dataclass(frozen=True, kw_only=True)
-class Diagnostic:
+class Diagnostic(Record, kw_only=True):
     """One finding. Subclasses are kinds; see the module's docstring."""
-
-    def __new__(cls, **_: object) -> Self:
-        """A finding whose fields are still to be set."""
-        complete(cls, kw_only=True)
-        return super().__new__(cls)
 
     code: ClassVar[str]
     severity: ClassVar[Severity] = Severity.ERROR

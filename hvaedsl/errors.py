@@ -26,7 +26,8 @@ class CompilerBug(Exception):
 class RunError(Exception):
     """A training, evaluation or sampling run cannot go on: what happened, and the way out. Exit codes from 4.
 
-    4: images not found; 5: a run folder that is in the way, lacks what is needed, or belongs to another spec;
+    4: images not found; 5: a run folder that is in the way, lacks what is needed, or belongs to another spec, and all
+    that the system refuses to write (a full disk, one that is read-only or gone);
     6: a device that is not there, or its memory is exhausted; 7: training stopped, because no update was applied.
     """
 

@@ -15,7 +15,6 @@ import os
 import platform
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from platformdirs import user_cache_path
 
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.elaborate.bases import base_of
+from hvaedsl.record import Record
 from hvaedsl.report.as_data import NotData, findings_data, findings_of
 from hvaedsl.shipped import shipped
 from hvaedsl.span import Source
@@ -40,8 +40,7 @@ MAX_ENTRY_BYTES = 1 << 14  # a spec with more to be said about it is compiled ag
 _JUDGES = ("catalog", "elaborate", "ir", "passes", "syntax")
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(Record):
     """What is known of a spec once it has been linted."""
 
     diagnostics: tuple[Diagnostic, ...]
@@ -56,8 +55,7 @@ def judged(compilation: Compilation) -> Judged:
     return Judged(compilation.diagnostics, compilation.silenced, sources, compilation.program is not None)
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(Record):
     """What decides about the findings of a spec, beside the texts of its bases and the code that judges."""
 
     source: Source

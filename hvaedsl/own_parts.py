@@ -6,13 +6,13 @@ import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
+from hvaedsl.record import Record
 
-@dataclass(frozen=True)
-class Plugins:
+
+class Plugins(Record):
     """Leave to import and try what a spec names of one's own: cells, likelihoods, data sets.
 
     Modules are looked for beside the spec and its bases, in `folders`, in the working directory, and where Python

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from hvaedsl.elaborate.inheritance import Read, load_chain, override_sources
 from hvaedsl.elaborate.resolve import missing_to_train, resolve
 from hvaedsl.errors import SpecError, UsageError
 from hvaedsl.ir.bridge import Bridge
-from hvaedsl.ir.spec import Spec, TrainingSpec, own_parts
+from hvaedsl.ir.spec import DataSpec, Spec, TrainingSpec, own_parts
 from hvaedsl.ir.spec_text import spec_text, value_text
 from hvaedsl.lowering.names import published_names, without_gradient
 from hvaedsl.own_parts import PartError, import_part
@@ -24,8 +24,9 @@ from hvaedsl.passes.base import Unit
 from hvaedsl.passes.checkpointing import Checkpointing, checkpointing
 from hvaedsl.passes.cost import Cost, cost
 from hvaedsl.passes.gradient import unreached
-from hvaedsl.passes.pipeline import analyse, check, transform, verify_stages
+from hvaedsl.passes.pipeline import Analyses, check, transform, verify_stages
 from hvaedsl.passes.sharing import WeightGroup, weight_groups
+from hvaedsl.record import Record
 from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.suppression import silenced
@@ -39,25 +40,66 @@ if TYPE_CHECKING:
 Overrides = Mapping[str, object]
 
 
-@dataclass(frozen=True, repr=False)
-class Program:
+class Program(Record):
     """A compiled spec. Everything but `module()` works without torch."""
 
-    name: str
-    document: ast.Document
-    spec: Spec
-    origins: Mapping[str, Span]  # where each written value stands, by dotted key
-    bridge: Bridge
-    cost: Cost
-    checkpointing: Checkpointing  # the activation memory with `recompute_every`
-    weight_groups: tuple[WeightGroup, ...]
-    without_gradient: tuple[str, ...]  # parameters of `module()` that no loss reaches
+    unit: Unit  # the spec, its bridge and what is known of it
     advice: tuple[Diagnostic, ...]
     folders: tuple[Path, ...] = ()  # where modules of one's own parts are looked for first
+
+    @property
+    def name(self) -> str:
+        """The stem of the spec's file."""
+        return self.spec.name
+
+    @property
+    def document(self) -> ast.Document:
+        """The spec as it is written, without its bases."""
+        return self.unit.documents[-1]
+
+    @property
+    def spec(self) -> Spec:
+        """The resolved spec, every default filled in."""
+        return self.unit.spec
+
+    @property
+    def origins(self) -> Mapping[str, Span]:
+        """Where each written value stands, by dotted key."""
+        return self.unit.origins
+
+    @property
+    def bridge(self) -> Bridge:
+        """The operations of both passes in their order."""
+        return self.unit.bridge
+
+    @property
+    def cost(self) -> Cost:
+        """What the model costs."""
+        return self.unit.analysis(cost)
+
+    @property
+    def checkpointing(self) -> Checkpointing:
+        """Its activation memory with `recompute_every`."""
+        return self.unit.analysis(checkpointing)
+
+    @property
+    def weight_groups(self) -> tuple[WeightGroup, ...]:
+        """Its weights, each with the applications that share them."""
+        return self.unit.analysis(weight_groups)
+
+    @property
+    def without_gradient(self) -> tuple[str, ...]:
+        """The parameters of `module()` that no loss reaches."""
+        return without_gradient(self.bridge, self.unit.analysis(unreached))
 
     def __repr__(self) -> str:
         """One line: name, size, depth."""
         return f"<hvaedsl.Program {self.name}: {self.cost.parameters:,} parameters, depth {self.cost.stochastic_depth}>"
+
+    def named(self, name: str, data: DataSpec | None = None) -> Program:
+        """The same program under another name, and with its images elsewhere where `data` says so."""
+        changes: dict[str, object] = {"name": name} if data is None else {"name": name, "data": data}
+        return replace(self, unit=replace(self.unit, spec=self.spec.model_copy(update=changes)))
 
     def training(self) -> TrainingSpec:
         """The `train` section, complete. Raises `SpecError` where steps, batch size or learning rate are missing."""
@@ -133,8 +175,7 @@ class Program:
         return render(self.dot(), "svg").decode()
 
 
-@dataclass(frozen=True)
-class Compilation:
+class Compilation(Record):
     """All that compiling a text found, a program or not."""
 
     program: Program | None
@@ -200,7 +241,7 @@ def compile_source(
     found += resolved.diagnostics
     stages = transform(build_bridge(resolved.spec), resolved.spec)
     bridge = stages[-1].bridge
-    unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, analyse(bridge))
+    unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, Analyses(bridge))
     found += check(unit, resolved.poisoned)
     folders = (*_folders(chain.documents), *(plugins.folders if plugins is not None else ()))
     if plugins is not None and not any(item.severity is Severity.ERROR for item in found):
@@ -214,7 +255,7 @@ def compile_source(
     hidden = tuple(item for item in found if silenced(item))
     found = [item for item in found if not silenced(item)]
     verify_stages(stages)
-    program = _make(unit, tuple(found), folders)
+    program = Program(unit, tuple(found), folders)
     return Compilation(program, chain.documents, _sorted(found, source), hidden, unit)
 
 
@@ -245,7 +286,7 @@ def _with_cost(unit: Unit, key: str, reference: str, folders: tuple[Path, ...]) 
     else:
         attach = measure(unit.bridge, levels, likelihood=part)
     bridge = attach.run(unit.bridge)
-    return replace(unit, bridge=bridge, analyses=analyse(bridge))
+    return replace(unit, bridge=bridge, analyses=Analyses(bridge))
 
 
 def _part_fails(span: Span, reference: str, error: PartError) -> Diagnostic:
@@ -256,22 +297,6 @@ def _folders(documents: Iterable[ast.Document]) -> tuple[Path, ...]:
     """The folders of a spec and its bases, the spec's own first."""
     paths = [document.source.path for document in documents if document.source.path is not None]
     return tuple(dict.fromkeys(path.absolute().parent for path in reversed(paths)))
-
-
-def _make(unit: Unit, advice: tuple[Diagnostic, ...], folders: tuple[Path, ...]) -> Program:
-    return Program(
-        name=unit.spec.name,
-        document=unit.documents[-1],
-        spec=unit.spec,
-        origins=unit.origins,
-        bridge=unit.bridge,
-        cost=unit.analysis(cost),
-        checkpointing=unit.analysis(checkpointing),
-        weight_groups=unit.analysis(weight_groups),
-        without_gradient=without_gradient(unit.bridge, unit.analysis(unreached)),
-        advice=advice,
-        folders=folders,
-    )
 
 
 def _program(compilation: Compilation) -> Program:

@@ -5,12 +5,13 @@ Lines and columns count from 1, columns in code points, and the end is exclusive
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from hvaedsl.record import Record
 
-@dataclass(frozen=True, slots=True)
-class Source:
+
+class Source(Record):
     """A text that spans point into: a file, or what stood on the command line."""
 
     name: str  # how diagnostics call it: a path as the user gave it, or an option such as "--set model.width"
@@ -33,8 +34,7 @@ class Source:
         return before + 1, offset - (self.text.rfind("\n", 0, offset) + 1) + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Record):
     """A range of a source."""
 
     source: Source = field(repr=False)

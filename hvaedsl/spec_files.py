@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.errors import UsageError
 from hvaedsl.lint_cache import Judged, LintCache, Question, judged
 from hvaedsl.own_parts import Plugins
+from hvaedsl.record import Record
 from hvaedsl.span import Source
 from hvaedsl.syntax.text import read_source, source_of
 
@@ -44,8 +44,7 @@ def spec_files(path: str) -> list[str]:
     return files
 
 
-@dataclass(frozen=True)
-class _Rules:
+class _Rules(Record):
     """One `.gitignore`: the folder that it stands in, and its patterns with whether they leave out or take back in."""
 
     folder: Path
@@ -130,8 +129,7 @@ def _patterns(line: str) -> Iterator[tuple[re.Pattern[str], bool]]:
             yield pattern.regex, pattern.include
 
 
-@dataclass(frozen=True)
-class Linted:
+class Linted(Record):
     """What was found in several specs, and how each of them compiled."""
 
     found: tuple[Diagnostic, ...]

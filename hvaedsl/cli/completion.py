@@ -1,16 +1,77 @@
-"""What a shell completes: specs, data sets, keys, codes and cells. Everything is looked up when a shell asks."""
+"""What a shell completes: specs, data sets, keys, codes and cells. Everything is looked up when a shell asks.
+
+A shell that is offered one word alone writes a space behind it. Where the word goes on, it is offered more than one, or
+none: then it completes the names of files itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from hvaedsl.ir.kinds import Key
+
+_ASKED = "_HVAEDSL_COMPLETE"  # set by the scripts that typer installs in a shell
+_BREAKS = "=:"  # of bash's COMP_WORDBREAKS, those that stand in our arguments
+_BASH_WORD = re.compile(r"""(?:[^\s"']|"[^"]*"?|'[^']*'?)+""")
+_PLAIN = re.compile(r"[\w.,+-]+")  # what means itself in every shell
+
+
+@contextmanager
+def whole_words_in_bash() -> Iterator[None]:
+    """Where bash asks, put together what it breaks at `=` and `:`, and answer with what is behind the last break.
+
+    Of `--set model.cell=nvae` bash makes four words; whatever is completed behind them would be one argument too many.
+    """
+    if os.environ.get(_ASKED) != "complete_bash":
+        yield
+        return
+    cursor = int(os.environ.get("COMP_CWORD", "0"))
+    words = _BASH_WORD.findall(os.environ.get("COMP_WORDS", ""))
+    joined = _joined(words[: cursor + 1])
+    written = joined.pop() if cursor < len(words) else ""
+    os.environ["COMP_WORDS"] = " ".join([*joined, written])
+    os.environ["COMP_CWORD"] = str(len(joined))
+    known = re.sub(r"\A--[\w-]+=", "", written)  # what an option is given is completed without the option
+    known = known[: max(known.rfind(mark) for mark in _BREAKS) + 1]
+    answer = io.StringIO()
+    try:
+        with redirect_stdout(answer):
+            yield
+    finally:
+        for line in answer.getvalue().splitlines():
+            print(line.removeprefix(known))
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    joined: list[str] = []
+    sticks = False
+    for word in words:
+        is_break = not word.strip(_BREAKS)
+        if joined and (sticks or is_break):
+            joined[-1] += word
+        else:
+            joined.append(word)
+        sticks = is_break
+    return joined
 
 
 def complete_spec(incomplete: str) -> list[str]:
     """Spec files below the folder that is being written, and shipped specs by name."""
-    return sorted({*_shipped(incomplete), *_files(incomplete)})
+    return _unless_folders_alone({*_shipped(incomplete), *_files(incomplete)})
+
+
+def complete_spec_file(incomplete: str) -> list[str]:
+    """Spec files below the folder that is being written."""
+    return _unless_folders_alone(set(_files(incomplete)))
 
 
 def complete_dataset(incomplete: str) -> list[str]:
@@ -41,12 +102,64 @@ def complete_explained_name(context: typer.Context, incomplete: str) -> list[tup
     return [(text.name, text.title) for text in CELL_TEXTS.values() if text.name.startswith(incomplete)]
 
 
-def complete_key(incomplete: str) -> list[str]:
-    """The keys that `--set` takes, up to the equals sign."""
+def complete_advice(incomplete: str) -> list[tuple[str, str]]:
+    """The codes that `--select` and `--ignore` take, with their titles; behind a comma those not given yet."""
+    from hvaedsl.catalog import KINDS
+    from hvaedsl.diagnostic import Severity
+    from hvaedsl.report.explain import template_title
+
+    given, comma, start = incomplete.rpartition(",")
+    return [
+        (f"{given}{comma}{kind.code}", template_title(kind))
+        for kind in KINDS.values()
+        if kind.severity is Severity.ADVICE and kind.code.startswith(start) and kind.code not in given.split(",")
+    ]
+
+
+def complete_key(incomplete: str) -> list[tuple[str, str]]:
+    """What `--set` takes: keys up to the equals sign, and behind it values that are one word.
+
+    Of the last key that is left the values are offered too, so that no shell takes it for a whole word.
+    """
     from hvaedsl.ir.spec import SECTIONS, keys
 
-    dotted = (f"{section}.{name}=" for section, kind in SECTIONS.items() for name in keys(kind))
-    return [key for key in dotted if key.startswith(incomplete)]
+    dotted = {f"{section}.{name}": key for section, kind in SECTIONS.items() for name, key in keys(kind).items()}
+    if "=" in incomplete:
+        left, found = [incomplete.partition("=")[0]], []
+    else:
+        left = [name for name in dotted if name.startswith(incomplete)]
+        found = [(f"{name}=", dotted[name].meaning) for name in left]
+    if len(left) == 1 and left[0] in dotted:
+        found += _assignments(left[0], dotted[left[0]])
+    return [(offer, said) for offer, said in found if offer.startswith(incomplete)]
+
+
+def _assignments(name: str, key: Key) -> list[tuple[str, str]]:
+    """A key with each value that is one word: an example, those that its kind names, its default."""
+    from hvaedsl.ir.kinds import Choice, ChoiceOrOwn, LikelihoodCall, Optional, PoolingCall, Several
+    from hvaedsl.ir.pooling import POOLINGS
+    from hvaedsl.ir.spec_text import default_text
+
+    kind = key.kind.of if isinstance(key.kind, Optional) else key.kind
+    kind = kind.of if isinstance(kind, Several) else kind
+    values = {key.example: "for example"} if key.example else {}
+    if isinstance(kind, Choice | ChoiceOrOwn):
+        values |= dict.fromkeys(kind.symbols, "")
+    if isinstance(kind, LikelihoodCall):
+        values["bernoulli"] = ""
+    if isinstance(kind, PoolingCall):
+        values |= dict.fromkeys(POOLINGS, "")
+    if isinstance(key.kind, Optional):
+        values["none"] = ""
+    if key.required == "no":
+        values[default_text(name)] = "the default"
+    one_word = {value.replace(", ", ","): said for value, said in values.items()}
+    return [(f"{name}={value}", said) for value, said in one_word.items() if _PLAIN.fullmatch(value)]
+
+
+def _unless_folders_alone(found: set[str]) -> list[str]:
+    """What is offered, sorted; nothing where a shell knows better, because all are folders."""
+    return sorted(found) if any(not name.endswith("/") for name in found) else []
 
 
 def _shipped(incomplete: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from hvaedsl.cli.completion import complete_spec
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Lets, Sets, pairs
 from hvaedsl.errors import UsageError
@@ -18,7 +19,12 @@ OUT_OF = "A run folder into a file: hvaedsl convert RUN --to FILE"
 
 def convert(
     source: Annotated[
-        str, typer.Argument(metavar="SPEC|RUN", help="A .hvae file or the name of a shipped spec; with --to, a run.")
+        str,
+        typer.Argument(
+            metavar="SPEC|RUN",
+            help="A .hvae file or the name of a shipped spec; with --to, a run.",
+            autocompletion=complete_spec,
+        ),
     ],
     raw: Annotated[
         Path | None,

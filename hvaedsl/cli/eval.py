@@ -36,3 +36,4 @@ def evaluate(
     console = Console(highlight=False)
     console.width = max(console.width, 80)  # a narrower terminal wraps lines, and no figure is cut
     console.print(results_table(finished.program.spec, title, bounds))
+    finished.write_evaluation(split, bounds)  # last: where it cannot be written, it was printed

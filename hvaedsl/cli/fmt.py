@@ -7,12 +7,18 @@ from typing import Annotated
 
 import typer
 
+from hvaedsl.cli.completion import complete_spec_file
 from hvaedsl.errors import CompilerBug, UsageError
 
 
 def fmt(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Spec files, folders of them, or - for standard input.")
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="Spec files, folders of them, or - for standard input.",
+            autocompletion=complete_spec_file,
+        ),
     ],
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 if a file would change.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Like --check, and print what would change.")] = False,

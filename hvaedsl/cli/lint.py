@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from hvaedsl.cli.completion import complete_spec
+from hvaedsl.cli.completion import complete_advice, complete_spec
 from hvaedsl.cli.options import Lets, PluginsFlag, Sets, allowed_plugins, pairs
 from hvaedsl.errors import UsageError
 
@@ -37,10 +37,19 @@ def lint(
         bool, typer.Option("--diff", help="Write nothing; print what --fix would change. Exit code 1 if something.")
     ] = False,
     select: Annotated[
-        Codes, typer.Option("--select", metavar="CODES", help="The advice to give, e.g. HV5,HV601. Repeatable.")
+        Codes,
+        typer.Option(
+            "--select",
+            metavar="CODES",
+            help="The advice to give, e.g. HV5,HV601. Repeatable.",
+            autocompletion=complete_advice,
+        ),
     ] = None,
     ignore: Annotated[
-        Codes, typer.Option("--ignore", metavar="CODES", help="The advice to leave out. Repeatable.")
+        Codes,
+        typer.Option(
+            "--ignore", metavar="CODES", help="The advice to leave out. Repeatable.", autocompletion=complete_advice
+        ),
     ] = None,
     stdin_filename: Annotated[
         str | None,

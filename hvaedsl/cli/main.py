@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated, NoReturn
 
 import typer
 
 from hvaedsl.cli.command_table import CommandGroup
+from hvaedsl.cli.completion import whole_words_in_bash
 from hvaedsl.errors import CompilerBug, RunError, SpecError, UsageError
 
 # Objects between two collections of garbage, in place of 700: what imports and compiling make stays, and looking
 # through it again and again took a tenth of the time of `hvaedsl lint`.
 COLLECT_AFTER = 50_000
+# What the system says where stdout is a file and its disk is full.
+OUTPUT_REFUSED = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -46,7 +51,8 @@ def run() -> None:
     """Run the command line; the exit code says what happened (see docs/language.md)."""
     gc.set_threshold(COLLECT_AFTER)
     try:
-        app()
+        with whole_words_in_bash():
+            app()
     except SpecError as error:
         from rich.console import Console
 
@@ -61,6 +67,8 @@ def run() -> None:
     except CompilerBug as error:
         _fail(f"a bug in hvaedsl, not in your spec: {error}", 3)
     except Exception as error:  # the last resort: nobody gets a bare traceback
+        if isinstance(error, OSError) and error.errno in OUTPUT_REFUSED and error.filename is None:
+            _fail(f"the output cannot be written: {error.strerror}", 2)
         _fail(_bug_report(error), 3)
 
 
@@ -80,5 +88,6 @@ def _fail(message: str, code: int) -> NoReturn:
     from rich.console import Console
     from rich.markup import escape
 
-    Console(stderr=True).print(f"[bold red]error[/]: {escape(message)}", highlight=False, soft_wrap=True)
+    with suppress(OSError):  # where stderr goes to the same full disk, the exit code still says what happened
+        Console(stderr=True).print(f"[bold red]error[/]: {escape(message)}", highlight=False, soft_wrap=True)
     sys.exit(code)

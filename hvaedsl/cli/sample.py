@@ -35,6 +35,7 @@ def sample(
     from hvaedsl.errors import UsageError
     from hvaedsl_runtime.finished_run import FinishedRun
     from hvaedsl_runtime.pictures import save_samples
+    from hvaedsl_runtime.whole_files import refusals_explained
 
     if temperature is not None and not temperature > 0:
         raise UsageError(f"--temperature is above 0, not {temperature:g}")
@@ -48,5 +49,6 @@ def sample(
         step, warmth = finished.checkpoint.step, "spec" if temperature is None else f"{temperature:g}"
         name = f"{weights}-step-{step:08d}-count-{count}-temperature-{warmth}-seed-{seed}"
         output = finished.folder.picture("samples", name)
-    save_samples(output, images, spec)
+    with refusals_explained(output, "name another place with --output"):
+        save_samples(output, images, spec)
     typer.echo(f"drawn: {output}")

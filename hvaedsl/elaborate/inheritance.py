@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from hvaedsl.catalog.names import BaseNotFound, InheritanceCycle
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.elaborate.bases import find_base, shown
 from hvaedsl.errors import SpecError, UsageError
+from hvaedsl.record import Record
 from hvaedsl.span import Source
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_document
@@ -19,8 +19,7 @@ from hvaedsl.syntax.text import read_source
 Read = Callable[[Path, str], Source]
 
 
-@dataclass(frozen=True)
-class Chain:
+class Chain(Record):
     """Documents from the root base to the spec itself, and what was wrong with reading them."""
 
     documents: tuple[ast.Document, ...]

@@ -20,22 +20,11 @@ from hvaedsl.ir.datasets import DATASETS, OWN
 from hvaedsl.ir.kinds import BlockStack, Choice, ChoiceOrOwn, Key, LikelihoodCall
 from hvaedsl.ir.own_parts import is_own
 from hvaedsl.ir.spec import SECTIONS, Likelihood, Spec
+from hvaedsl.record import Record
 from hvaedsl.span import Source, Span
 
-_EXAMPLES = {
-    "data.dataset": "cifar10",
-    "model.width": "384",
-    "model.latent": "16",
-    "model.encoder": "32x11, 32d2, 16x6",
-    "model.decoder": "16x6, 32m16, 32x11",
-    "train.steps": "100k",
-    "train.batch_size": "16",
-    "train.learning_rate": "2e-4",
-}
 
-
-@dataclass(frozen=True)
-class Resolved:
+class Resolved(Record):
     """A spec with where its values come from."""
 
     spec: Spec
@@ -134,7 +123,7 @@ class _Resolver:
         unexplained = [key for key in missing if not self._explained("data", key)]
         if unexplained and self.complete:
             problem = f"`{dataset}` needs {listing((f'`data.{key}`' for key in unexplained), 'and')}"
-            example = "  ".join(f"{key} = {3 if key == 'channels' else 32}" for key in unexplained)
+            example = "  ".join(f"{key} = {SCHEMA['data'][key].example}" for key in unexplained)
             reason = "compiling opens no file, so the spec says it"
             self._shape("dataset", problem, reason, f"write for example `{example}`")
         self.poisoned.update(f"data.{key}" for key in missing)
@@ -187,7 +176,7 @@ def _missing(source: Source, sections: Mapping[str, Span], section: str, name: s
     where = f"not in this section: it is needed {'to train' if key.required == 'to train' else 'to compile'}"
     if written is None:
         where = f"the spec has no `{section}` section"
-    return MissingKey(span=span, key=dotted, where=where, example=_EXAMPLES[dotted], meaning=key.meaning)
+    return MissingKey(span=span, key=dotted, where=where, example=key.example, meaning=key.meaning)
 
 
 def _placeholder(key: Key) -> object:

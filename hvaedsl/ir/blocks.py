@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from hvaedsl.record import Record
 from hvaedsl.span import Span
 
 Operator = Literal["x", "r", "d", "m"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Record):
     """One entry: `RxN`, `RrN`, `RdK`, `RmS`; a bare `R` is `Rx1`."""
 
     resolution: int
@@ -32,8 +32,7 @@ class Entry:
         return f"{self.resolution}{self.operator}{self.argument}{f'@{self.label}' if self.label else ''}"
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(Record):
     """`count` copies of some entries, each copy with its own weights (labels aside)."""
 
     count: int
@@ -54,8 +53,7 @@ class Repeat:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class BlockList:
+class BlockList(Record):
     """The block list of an encoder or a decoder."""
 
     items: tuple[Entry | Repeat, ...]

@@ -11,7 +11,10 @@ The compiler, whose own types are checked, writes these records; pydantic valida
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from operator import attrgetter
 from typing import ClassVar, Literal
 
 from hvaedsl.ir.cells import CellReference
@@ -145,9 +148,15 @@ Block = EncoderBlock | TopDownBlock
 OPERATIONS: dict[str, type[Operation]] = {
     kind.kind: kind for kind in (Stem, EncoderBlock, Pool, State, MixIn, TopDownBlock, Head)
 }
+# What two applications may differ in and still compute with tensors of the same shapes.
+_PLACES = frozenset(("group", "application", "layer", "reads", "span"))
+_SHAPES: Mapping[type[Operation], Callable[[Operation], Hashable]] = {
+    kind: attrgetter(*(found.name for found in fields(kind) if found.name not in _PLACES))
+    for kind in (EncoderBlock, TopDownBlock)
+}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Bridge:
     """The operations of a model, encoder first. Equality leaves out where they were written."""
 
@@ -155,12 +164,12 @@ class Bridge:
     image_channels: int
     operations: tuple[Operation, ...]
 
-    @property
+    @cached_property
     def encoder(self) -> tuple[tuple[int, Stem | EncoderBlock | Pool], ...]:
         """The operations of the encoder with their indices."""
         return tuple((i, op) for i, op in enumerate(self.operations) if isinstance(op, Stem | EncoderBlock | Pool))
 
-    @property
+    @cached_property
     def decoder(self) -> tuple[tuple[int, State | MixIn | TopDownBlock], ...]:
         """The operations of the decoder with their indices."""
         return tuple((i, op) for i, op in enumerate(self.operations) if isinstance(op, State | MixIn | TopDownBlock))
@@ -193,6 +202,15 @@ def bottleneck_resolution(bridge: Bridge) -> int:
     """The resolution of the encoder's last activation."""
     _, last = bridge.encoder[-1]
     return output_resolution(last)
+
+
+def shape_of(op: Operation) -> Hashable:
+    """What decides about the shapes of all tensors of an operation: equal for what differs in names and places alone.
+
+    A model has as many operations as applications, and a few dozen shapes.
+    """
+    kind = type(op)
+    return (kind, _SHAPES[kind](op)) if kind in _SHAPES else op
 
 
 def stack_of(op: Operation) -> Stack:

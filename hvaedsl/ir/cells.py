@@ -6,20 +6,19 @@ A test holds this table against the modules of `hvaedsl.nn.cells`; `hvaedsl.cata
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Literal, cast, get_args
 
 from pydantic import AfterValidator
 
 from hvaedsl.ir.own_parts import is_own
+from hvaedsl.record import Record
 
 CellName = Literal["vdvae", "non_residual", "euler_maruyama", "nvae"]
 CELL_NAMES: tuple[CellName, ...] = get_args(CellName)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellParts:
+class CellParts(Record, kw_only=True):
     """What stands beside a cell's posterior and prior.
 
     `entry` is the convolution through which z enters the state: `z_proj` reads z, `combiner` reads [x, z].

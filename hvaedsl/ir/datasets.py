@@ -6,12 +6,12 @@ splits. Nothing here opens a file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
 
+from hvaedsl.record import Record
 
-@dataclass(frozen=True, slots=True)
-class Dataset:
+
+class Dataset(Record):
     """A data set: square images of `resolution` pixels, `channels` channels and `levels` grey or colour levels.
 
     `shift` and `scale` normalise the encoder's input, (pixel + shift) * scale on levels 0 to 255, where published;

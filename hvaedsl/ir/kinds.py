@@ -5,15 +5,15 @@ They stand in the annotations of `hvaedsl.ir.spec`; `hvaedsl.elaborate.readers` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from hvaedsl.diagnostic import listing
 from hvaedsl.ir.pooling import POOLINGS
+from hvaedsl.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(Record):
     """A whole number of at least `minimum`."""
 
     minimum: int = 0
@@ -25,8 +25,7 @@ class Whole:
         return f"a whole number{' from' if top else ', at least'} {self.minimum:,}{top}"
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(Record):
     """A number between two bounds; `above` excludes the lower one, `below` the upper one."""
 
     minimum: float | None = None
@@ -49,8 +48,7 @@ class Number:
         return ", ".join(["a number", *bounds])
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Record):
     """A string in quotes."""
 
     def __str__(self) -> str:
@@ -58,8 +56,7 @@ class Text:
         return "a string in quotes"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Record):
     """One of some symbols."""
 
     symbols: tuple[str, ...]
@@ -69,8 +66,7 @@ class Choice:
         return f"one of {', '.join(self.symbols)}"
 
 
-@dataclass(frozen=True, slots=True)
-class ChoiceOrOwn:
+class ChoiceOrOwn(Record):
     """One of some symbols, or the name of one's own part, `"package.module:Name"`."""
 
     symbols: tuple[str, ...]
@@ -80,8 +76,7 @@ class ChoiceOrOwn:
         return f'one of {", ".join(self.symbols)}, or "package.module:Name" of one\'s own'
 
 
-@dataclass(frozen=True, slots=True)
-class Several:
+class Several(Record):
     """One value or a list of them, none twice."""
 
     of: Whole | Choice
@@ -93,8 +88,7 @@ class Several:
         return f"one or several values, each {self.of}"
 
 
-@dataclass(frozen=True, slots=True)
-class Optional:
+class Optional(Record):
     """A value, or `none`."""
 
     of: Kind
@@ -104,8 +98,7 @@ class Optional:
         return f"{self.of}, or none"
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Record):
     """A list of two numbers."""
 
     of: Number
@@ -115,8 +108,7 @@ class Pair:
         return f"two values, each {self.of}"
 
 
-@dataclass(frozen=True, slots=True)
-class ByResolution:
+class ByResolution(Record):
     """A map from resolutions to values."""
 
     of: Kind
@@ -126,8 +118,7 @@ class ByResolution:
         return f"a map from resolutions to values, each {self.of}"
 
 
-@dataclass(frozen=True, slots=True)
-class Either:
+class Either(Record):
     """A plain value, or a map by resolution."""
 
     plain: Number
@@ -138,8 +129,7 @@ class Either:
         return f"{self.plain}, or a map from resolutions to such numbers"
 
 
-@dataclass(frozen=True, slots=True)
-class BlockStack:
+class BlockStack(Record):
     """A block list."""
 
     stack: Literal["encoder", "decoder"]
@@ -150,8 +140,7 @@ class BlockStack:
         return f"a block list such as {example}"
 
 
-@dataclass(frozen=True, slots=True)
-class LikelihoodCall:
+class LikelihoodCall(Record):
     """`bernoulli`, `mixture_of_logistics(k)`, `mixture_of_logistics(k, bits = 5)`, or one's own."""
 
     def __str__(self) -> str:
@@ -160,8 +149,7 @@ class LikelihoodCall:
         return f'{known}, or "package.module:Name" of one\'s own'
 
 
-@dataclass(frozen=True, slots=True)
-class PoolingCall:
+class PoolingCall(Record):
     """`average`, `strided`, `wavelet(haar)` or `wavelet(db2)`."""
 
     def __str__(self) -> str:
@@ -186,10 +174,13 @@ Kind = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key of the schema: what it takes, and whether it must be written."""
+class Key(Record):
+    """A key of the schema: what it takes, and whether it must be written.
+
+    A key without a default has an example, as it would be written.
+    """
 
     kind: Kind
     meaning: str
     required: Literal["always", "to train", "no"] = field(default="no")
+    example: str = ""

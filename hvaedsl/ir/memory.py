@@ -6,10 +6,21 @@ test holds the count against what torch saves. Weights are not counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Literal
 
-from hvaedsl.ir.bridge import EncoderBlock, Head, MixIn, Normalization, Operation, Pool, State, Stem, TopDownBlock
+from hvaedsl.ir.bridge import (
+    EncoderBlock,
+    Head,
+    MixIn,
+    Normalization,
+    Operation,
+    Pool,
+    State,
+    Stem,
+    TopDownBlock,
+    shape_of,
+)
 from hvaedsl.ir.cells import parts_of
 from hvaedsl.ir.fourier import Exponents, with_features
 
@@ -78,11 +89,16 @@ def saved_bytes_per_image(op: Operation, precision_bytes: int, *, initial: Initi
 def saved_bytes_in_order(operations: Iterable[Operation], precision_bytes: int) -> Iterator[int]:
     """`saved_bytes_per_image` of each operation, with what those before it say of the state at its resolution."""
     initial: dict[int, InitialState] = {}
+    known: dict[Hashable, int] = {}
     for op in operations:
         if isinstance(op, State):
             initial[op.resolution] = "learned" if op.learned else "zeros"
         in_decoder = isinstance(op, State | MixIn | TopDownBlock)
-        yield saved_bytes_per_image(op, precision_bytes, initial=initial.get(op.resolution) if in_decoder else None)
+        before = initial.get(op.resolution) if in_decoder else None
+        kind = (shape_of(op), before)
+        if kind not in known:
+            known[kind] = saved_bytes_per_image(op, precision_bytes, initial=before)
+        yield known[kind]
         if isinstance(op, MixIn | TopDownBlock):
             initial.pop(op.resolution, None)
 

@@ -6,18 +6,17 @@ Names are those of the modules in `hvaedsl.nn`; a test holds table and modules a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator
 
-from hvaedsl.ir.bridge import EncoderBlock, Head, MixIn, Operation, Pool, State, Stem, TopDownBlock
+from hvaedsl.ir.bridge import EncoderBlock, Head, MixIn, Operation, Pool, State, Stem, TopDownBlock, shape_of
 from hvaedsl.ir.cells import parts_of
 from hvaedsl.ir.fourier import Exponents, with_features
 from hvaedsl.ir.own_parts import Measured
 from hvaedsl.ir.pooling import wavelet_of
+from hvaedsl.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Convolution:
+class Convolution(Record):
     """A convolution with bias, stride 1 and same padding."""
 
     name: str
@@ -113,3 +112,16 @@ def flops(op: Operation) -> int:
 def _transform_flops(channels: int, before: int, after: int) -> int:
     """Of a matrix [after, before] applied to the rows and then to the columns of every channel."""
     return 2 * channels * before * after * (before + after)
+
+
+def once_a_shape(count: Callable[[Operation], int]) -> Callable[[Operation], int]:
+    """A count of one operation, made once for all operations of the same shape."""
+    known: dict[Hashable, int] = {}
+
+    def counted(op: Operation) -> int:
+        shape = shape_of(op)
+        if shape not in known:
+            known[shape] = count(op)
+        return known[shape]
+
+    return counted

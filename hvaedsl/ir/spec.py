@@ -92,14 +92,22 @@ class Section(BaseModel):
 class DataSpec(Section):
     """`data { }`: the images."""
 
-    dataset: Annotated[str, Key(ChoiceOrOwn(NAMES), "the data set", required="always")]
+    dataset: Annotated[str, Key(ChoiceOrOwn(NAMES), "the data set", required="always", example="cifar10")]
     path: Annotated[
         str | None, Key(Optional(Text()), "where the files are; else HVAEDSL_DATA, else a cache folder")
     ] = None
-    channels: Annotated[int, Key(Whole(1, 3), "channels of an image, 1 or 3; to be written for npy and folder")]
-    resolution: Annotated[int, Key(Whole(1), "height and width of an image; to be written for npy and folder")]
-    levels: Annotated[int, Key(Whole(2, 256), "values that a pixel can have; from the data set, else 256")]
-    validation: Annotated[int, Key(Whole(0), "images held out of the training set; a default for each data set")]
+    channels: Annotated[
+        int, Key(Whole(1, 3), "channels of an image, 1 or 3; to be written for npy and folder", example="3")
+    ]
+    resolution: Annotated[
+        int, Key(Whole(1), "height and width of an image; to be written for npy and folder", example="32")
+    ]
+    levels: Annotated[
+        int, Key(Whole(2, 256), "values that a pixel can have; from the data set, else 256", example="256")
+    ]
+    validation: Annotated[
+        int, Key(Whole(0), "images held out of the training set; a default for each data set", example="1000")
+    ]
     split_seed: Annotated[int, Key(Whole(0), "seed of the split")] = 0
     binarize: Annotated[
         Binarize,
@@ -144,10 +152,16 @@ class NormalizeSpec(Section):
 class ModelSpec(Section):
     """`model { }`: the architecture."""
 
-    width: Annotated[int, Key(Whole(1), "channels of the residual state", required="always")]
-    latent: Annotated[int, Key(Whole(1), "channels of each z", required="always")]
-    encoder: Annotated[BlockList, Key(BlockStack("encoder"), "the blocks of the encoder", required="always")]
-    decoder: Annotated[BlockList, Key(BlockStack("decoder"), "the blocks of the decoder", required="always")]
+    width: Annotated[int, Key(Whole(1), "channels of the residual state", required="always", example="384")]
+    latent: Annotated[int, Key(Whole(1), "channels of each z", required="always", example="16")]
+    encoder: Annotated[
+        BlockList,
+        Key(BlockStack("encoder"), "the blocks of the encoder", required="always", example="32x11, 32d2, 16x6"),
+    ]
+    decoder: Annotated[
+        BlockList,
+        Key(BlockStack("decoder"), "the blocks of the decoder", required="always", example="16x6, 32m16, 32x11"),
+    ]
     widths: Annotated[Mapping[int, int], Key(ByResolution(Whole(1)), "channels where they differ from width")] = Field(
         default_factory=dict
     )
@@ -197,9 +211,13 @@ class KLSpec(Section):
 class TrainSpec(Section):
     """`train { }`: the training run."""
 
-    steps: Annotated[int | None, Key(Whole(1), "optimisation steps", required="to train")] = None
-    batch_size: Annotated[int | None, Key(Whole(1), "images per process and step", required="to train")] = None
-    learning_rate: Annotated[float | None, Key(Number(above=0), "AdamW's learning rate", required="to train")] = None
+    steps: Annotated[int | None, Key(Whole(1), "optimisation steps", required="to train", example="100k")] = None
+    batch_size: Annotated[
+        int | None, Key(Whole(1), "images per process and step", required="to train", example="16")
+    ] = None
+    learning_rate: Annotated[
+        float | None, Key(Number(above=0), "AdamW's learning rate", required="to train", example="2e-4")
+    ] = None
     lr_warmup_steps: Annotated[int, Key(Whole(0), "steps of linear warm-up")] = 100
     lr_schedule: Annotated[
         LearningRateSchedule, Key(Choice(("constant", "cosine", "step")), "the learning rate after the warm-up")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic_core import PydanticUndefined
+
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.kinds import Optional, Text
 from hvaedsl.ir.own_parts import is_own
@@ -65,6 +67,13 @@ def key_text(section: str, name: str, value: object) -> str:
     kind = keys(SECTIONS[section])[name].kind
     text = isinstance(kind, Text) or (isinstance(kind, Optional) and isinstance(kind.of, Text))
     return string_text(str(value)) if text and value is not None else value_text(value)
+
+
+def default_text(dotted: str) -> str:
+    """The default of a key as it would be written; empty where there is none, or the data set decides."""
+    section, _, name = dotted.rpartition(".")
+    found = SECTIONS[section].model_fields[name].get_default(call_default_factory=True)
+    return "" if found is PydanticUndefined else value_text(found)
 
 
 def value_text(value: object) -> str:

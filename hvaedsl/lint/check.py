@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hvaedsl.lint.selection import Selection
 from hvaedsl.lint.suppressions import unused_suppressions
 from hvaedsl.lint.texts import Texts
 from hvaedsl.lint_cache import LintCache
+from hvaedsl.record import Record
 from hvaedsl.spec_files import Leave, Linted, lint_sources, no_plugins
 
 if TYPE_CHECKING:
     from hvaedsl.program import Overrides
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(Record):
     """How to lint: overrides of the command line, leave to import one's own parts, and what advice is given."""
 
     selection: Selection

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from hvaedsl.catalog.suppressions import UnusedSuppression
 from hvaedsl.diagnostic import Diagnostic, Fix, Severity
 from hvaedsl.errors import CompilerBug
 from hvaedsl.lint.texts import Texts, place_of
 from hvaedsl.lint_cache import Judged
+from hvaedsl.record import Record
 from hvaedsl.spec_files import Linted
 
 MAX_ROUNDS = 100
 
 
-@dataclass(frozen=True)
-class Mended:
+class Mended(Record):
     """Texts after their fixes, how many fixes were applied, and what is still found."""
 
     texts: Texts

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from hvaedsl.catalog.selectors import chooses
 from hvaedsl.configuration import Project, project_of, refuse_unknown
 from hvaedsl.diagnostic import Diagnostic, Severity
 from hvaedsl.errors import UsageError
+from hvaedsl.record import Record
 
 
-@dataclass
-class Selection:
+class Selection(Record):
     """What `--select` and `--ignore` say (None where they are not given), and the projects read so far."""
 
     select: tuple[str, ...] | None = None

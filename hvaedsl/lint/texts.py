@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from hvaedsl.diagnostic import Diagnostic, Edit, Fix
 from hvaedsl.errors import SpecError, UsageError
+from hvaedsl.record import Record
 from hvaedsl.rewriting import diff_of, write_over
 from hvaedsl.shipped import shipped
 from hvaedsl.span import Source
@@ -18,8 +19,7 @@ STDIN = "<stdin>"
 _BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True)
-class Texts:
+class Texts(Record):
     """Specs by where they lie, in the order that they were asked for, and why others could not be read."""
 
     sources: Mapping[Path, Source]

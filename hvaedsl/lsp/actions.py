@@ -28,13 +28,19 @@ class Here:
 
 
 def code_actions(here: Here, start: int, end: int, only: Iterable[str] | None = None) -> list[CodeAction]:
-    """The actions for what is found between two offsets, fixes first; `only` names the kinds that are asked for."""
+    """The actions for what is found on the lines of two offsets, the nearest first.
+
+    An editor shows a finding for its whole line, and many findings are a letter wide. `only` names the kinds that are
+    asked for.
+    """
+    analysed = here.analysed
     wanted = tuple(only) if only is not None else None
     found: list[CodeAction] = []
     if _asked(CodeActionKind.QuickFix.value, wanted):
-        for item in worth_showing(here.analysed):
-            if _touches(here.analysed, item, start, end):
-                found += _fixes(here, item)
+        first, last = analysed.lines.line_start(start), analysed.lines.line_end(end)
+        near = [item for item in worth_showing(analysed) if _distance(analysed, item, first, last) == 0]
+        for item in sorted(near, key=lambda item: _distance(analysed, item, start, end)):
+            found += _fixes(here, item)
     if _asked(FIX_ALL, wanted):
         found += _all_safe(here)
     return found
@@ -45,9 +51,10 @@ def _asked(kind: str, only: tuple[str, ...] | None) -> bool:
     return only is None or any(not item or kind == item or kind.startswith(f"{item}.") for item in only)
 
 
-def _touches(analysed: Analysed, item: Diagnostic, start: int, end: int) -> bool:
+def _distance(analysed: Analysed, item: Diagnostic, start: int, end: int) -> int:
+    """How many code points lie between a diagnostic and the text between two offsets; 0 where they touch."""
     where = range_of(analysed, item)
-    return analysed.lines.offset(where.start) <= end and start <= analysed.lines.offset(where.end)
+    return max(analysed.lines.offset(where.start) - end, start - analysed.lines.offset(where.end), 0)
 
 
 def _fixes(here: Here, item: Diagnostic) -> Iterator[CodeAction]:

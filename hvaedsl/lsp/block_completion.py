@@ -20,7 +20,7 @@ from hvaedsl.lsp.words import Cursor, Word
 from hvaedsl.span import Source
 from hvaedsl.syntax.parser import parse_value
 
-_ENTRY = CompletionItemKind.Snippet
+_ENTRY = CompletionItemKind.Value
 _MAX_RESOLUTION = 1 << 14  # beyond it no factors are tried
 
 

@@ -10,12 +10,14 @@ from lsprotocol.types import CompletionItem, CompletionItemKind, InsertTextForma
 from hvaedsl.catalog import KINDS
 from hvaedsl.diagnostic import Severity
 from hvaedsl.elaborate.collect import SCHEMA, TOP_LEVEL
+from hvaedsl.ir.datasets import OWN
 from hvaedsl.ir.kinds import Key
 from hvaedsl.ir.spec import SECTIONS
+from hvaedsl.ir.spec_text import default_text
 from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.lsp.bases import bases_for
 from hvaedsl.lsp.block_completion import block_entries, labels
-from hvaedsl.lsp.key_text import default_text, schema_key
+from hvaedsl.lsp.key_text import schema_key
 from hvaedsl.lsp.offer import Offer
 from hvaedsl.lsp.value_completion import values
 from hvaedsl.lsp.words import Cursor, comment_at, cursor_at
@@ -95,10 +97,12 @@ def _statements(analysed: Analysed, cursor: Cursor) -> Iterator[Offer]:
     written = {word.dotted for word in analysed.words if word.role in ("key", "section") and word.start != cursor.start}
     path = cursor.section
     names = [name for name in SCHEMA.get(path, {}) if f"{path}.{name}" not in written]
-    for name in sorted(names, key=lambda name: SCHEMA[path][name].required == "no"):
+    needed = {name: _needed(analysed, f"{path}.{name}", SCHEMA[path][name]) for name in names}
+    for name in sorted(names, key=lambda name: not needed[name]):
         key = SCHEMA[path][name]
         about = f"{key.meaning} ({key.kind})"
-        yield Offer(name, _needed(path, name, key), CompletionItemKind.Property, about, plain=f"{name} = ")
+        detail = needed[name] or _default(f"{path}.{name}")
+        yield Offer(name, detail, CompletionItemKind.Property, about, plain=f"{name} = ")
     keywords = list(_keywords(analysed)) if not path else []
     yield from (offer for offer in keywords if offer.label == "hvae")  # it is the first statement
     inner = TOP_LEVEL if not path else tuple(item for item in SECTIONS if item.rpartition(".")[0] == path)
@@ -121,11 +125,17 @@ def _keywords(analysed: Analysed) -> Iterator[Offer]:
     yield Offer("let", "a constant", keyword, plain="let ", snippet="let ${1:n} = ${2:1}")
 
 
-def _needed(path: str, name: str, key: Key) -> str:
-    """Whether a key must be written, else its default."""
-    needed = {"always": "needed to compile", "to train": "needed to train"}
-    default = default_text(f"{path}.{name}")
-    return needed.get(key.required) or (f"default {default}" if default else "default of the data set")
+def _needed(analysed: Analysed, dotted: str, key: Key) -> str:
+    """What a key must be written for; empty of one that may be left out."""
+    dataset = analysed.values.spec.data.dataset if analysed.values is not None else ""
+    if dotted in ("data.channels", "data.resolution") and dataset in OWN:
+        return f"needed for {dataset}"
+    return {"always": "needed to compile", "to train": "needed to train"}.get(key.required, "")
+
+
+def _default(dotted: str) -> str:
+    default = default_text(dotted)
+    return f"default {default}" if default else "default of the data set"
 
 
 def _constants(analysed: Analysed) -> Iterator[Offer]:
@@ -165,6 +175,6 @@ def _ignored_codes(analysed: Analysed, comment: str, offset: int) -> list[Comple
     advice = [kind for kind in KINDS.values() if kind.severity is Severity.ADVICE]
     offers = (
         Offer(kind.code, template_title(kind), CompletionItemKind.Value)
-        for kind in sorted(advice, key=lambda kind: kind.code not in here)
+        for kind in sorted(advice, key=lambda kind: (kind.code not in here, kind.code))
     )
     return _items(analysed, offers, offset - len(found[1]), offset, False)

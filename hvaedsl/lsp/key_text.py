@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic_core import PydanticUndefined
-
 from hvaedsl.elaborate.collect import SCHEMA
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.kinds import Key
-from hvaedsl.ir.spec import SECTIONS, section_of
-from hvaedsl.ir.spec_text import value_text
+from hvaedsl.ir.spec import section_of
+from hvaedsl.ir.spec_text import default_text, value_text
 from hvaedsl.lsp.analysed import Analysed
 
 _LONGEST = 120  # code points of a value that is shown
@@ -36,13 +34,6 @@ def key_text(analysed: Analysed, dotted: str) -> str | None:
     if value:
         parts.append(f"Here: {value}.")
     return "\n\n".join(parts)
-
-
-def default_text(dotted: str) -> str:
-    """The default as it would be written; empty where there is none, or the data set decides."""
-    section, _, name = dotted.rpartition(".")
-    found = SECTIONS[section].model_fields[name].get_default(call_default_factory=True)
-    return "" if found is PydanticUndefined else value_text(found)
 
 
 def value_here(analysed: Analysed, dotted: str) -> str:

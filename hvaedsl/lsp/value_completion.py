@@ -21,9 +21,10 @@ from hvaedsl.ir.kinds import (
     Whole,
 )
 from hvaedsl.ir.pooling import POOLINGS
+from hvaedsl.ir.spec_text import default_text
 from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.lsp.entries import STACKS
-from hvaedsl.lsp.key_text import dataset_text, default_text, schema_key
+from hvaedsl.lsp.key_text import dataset_text, schema_key
 from hvaedsl.lsp.offer import Offer
 from hvaedsl.lsp.words import Cursor
 

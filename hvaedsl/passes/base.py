@@ -12,12 +12,13 @@ The pipeline (`hvaedsl.passes.pipeline`) hands results from one to the next.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol, TypeVar
 
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.ir.spec import Spec
+from hvaedsl.record import Record
 from hvaedsl.span import Span
 from hvaedsl.syntax import ast
 
@@ -31,19 +32,18 @@ class Transform(Protocol):
         """The rewritten bridge."""
 
 
-@dataclass(frozen=True)
-class Unit:
+class Unit(Record):
     """What a rule may look at."""
 
     documents: tuple[ast.Document, ...]
     spec: Spec
     origins: Mapping[str, Span]
     bridge: Bridge
-    analyses: Mapping[Callable[..., object], object] = field(default_factory=dict)
+    analyses: Mapping[Callable[[Bridge], object], object] = field(compare=False)  # by the function that computes it
 
     def analysis(self, kind: Callable[[Bridge], V]) -> V:
-        """The result of an analysis that the pipeline has run."""
-        return self.analyses[kind]  # type: ignore[return-value]  # keyed by the function that computed it
+        """The result of an analysis of the pipeline."""
+        return self.analyses[kind]  # type: ignore[return-value]
 
     def origin(self, key: str) -> Span:
         """Where a key's value was written; the start of the spec where it is a default."""
@@ -51,8 +51,7 @@ class Unit:
         return found if found is not None else self.documents[-1].source.span(0, 0)
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Record):
     """A check, and the spec keys that it depends on."""
 
     check: Callable[[Unit], Iterable[Diagnostic]]

@@ -9,14 +9,13 @@ have saved.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from hvaedsl.ir.bridge import Bridge, Pool, State, Stem, TopDownBlock
 from hvaedsl.ir.memory import BYTES, Precision, saved_bytes_in_order
+from hvaedsl.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Record):
     """A step of one stack: the storage that it hands on, where, and the bytes that it saves for one image."""
 
     output: int
@@ -24,8 +23,7 @@ class Step:
     saved_bytes: Mapping[Precision, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpointing:
+class Checkpointing(Record):
     """What is kept of one image, for any length of the segments.
 
     A storage is numbered by the operation of the bridge that fills it, and holds so many numbers for one image: the

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hvaedsl.ir.bridge import (
     Bridge,
@@ -15,10 +15,10 @@ from hvaedsl.ir.bridge import (
     output_resolution,
 )
 from hvaedsl.ir.spec import Processing, Skips
+from hvaedsl.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Connect:
+class Connect(Record):
     """Fill in `reads` (Falck, Williams et al. 2022, G.4.5). A block without an activation to read stays unconnected.
 
     Asynchronous: every block at R reads the encoder's last activation at R. The block of a `d` entry and its pooling

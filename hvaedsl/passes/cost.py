@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Operation, Stack, TopDownBlock, stack_of
 from hvaedsl.ir.memory import Precision, saved_bytes_in_order
 from hvaedsl.ir.own_parts import is_own
-from hvaedsl.ir.shapes import flops, parameters
+from hvaedsl.ir.shapes import flops, once_a_shape, parameters
+from hvaedsl.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Record):
     """The cost of one resolution in one stack. The head counts to the decoder, the stem to the encoder."""
 
     resolution: int
@@ -26,8 +25,7 @@ class Row:
     bfloat16_bytes_per_image: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Record):
     """The cost of a model.
 
     `flops_per_image`: multiplications and additions of all convolutions and wavelet transforms in one forward pass of
@@ -97,9 +95,9 @@ def _row(stack: Stack, resolution: int, ops: list[Operation], counted: set[tuple
         stack=stack,
         blocks=len(blocks),
         weight_groups=sum(isinstance(op, EncoderBlock | TopDownBlock) for op in owners),
-        parameters=sum(map(parameters, owners)),
+        parameters=sum(map(once_a_shape(parameters), owners)),
         latents=sum(op.latent * resolution**2 for op in blocks if isinstance(op, TopDownBlock)),
-        flops_per_image=sum(map(flops, ops)),
+        flops_per_image=sum(map(once_a_shape(flops), ops)),
         float32_bytes_per_image=sum(saved_bytes_in_order(ops, 4)),
         bfloat16_bytes_per_image=sum(saved_bytes_in_order(ops, 2)),
     )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Stem, TopDownBlock
 from hvaedsl.ir.cells import parts_of
+from hvaedsl.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Unreached:
+class Unreached(Record):
     """Weights that no loss reaches."""
 
     stem: bool

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hvaedsl.ir.bridge import Bridge, Head, Operation, TopDownBlock
 from hvaedsl.ir.own_parts import Measured
+from hvaedsl.record import Record
 
 # What one's own cell is built with; equal ones cost the same.
 CellShape = tuple[int, int, int, int, int]
@@ -17,8 +18,7 @@ def cell_shape(op: TopDownBlock) -> CellShape:
     return (op.resolution, op.channels, op.mid, op.kernel, op.latent)
 
 
-@dataclass(frozen=True)
-class Attach:
+class Attach(Record):
     """Fill in `measured`: of the cells by their shape, and of the likelihood. What is not given stays as it is."""
 
     cells: Mapping[CellShape, Measured]

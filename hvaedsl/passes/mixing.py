@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hvaedsl.ir.bridge import Bridge, MixIn, TopDownBlock
+from hvaedsl.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Abandoned:
+class Abandoned(Record):
     """The block `index` begins a resolution, and the state of `before`, below it, is not mixed in."""
 
     index: int

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 
 from hvaedsl.diagnostic import Diagnostic
 from hvaedsl.ir.bridge import Bridge
@@ -17,8 +16,11 @@ from hvaedsl.passes.mixing import abandoned_states
 from hvaedsl.passes.rules import rules
 from hvaedsl.passes.sharing import weight_groups
 from hvaedsl.passes.verify import verify
+from hvaedsl.record import Record
 
-ANALYSES: tuple[Callable[[Bridge], object], ...] = (
+Analysis = Callable[[Bridge], object]
+
+ANALYSES: tuple[Analysis, ...] = (
     cost,
     checkpointing,
     weight_groups,
@@ -29,8 +31,7 @@ ERROR_RULES: tuple[Rule, ...] = rules("ERRORS")
 ADVICE_RULES: tuple[Rule, ...] = rules("ADVICE")
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(Record):
     """A bridge, and the pass that left it."""
 
     name: str
@@ -65,9 +66,28 @@ def check(unit: Unit, poisoned: frozenset[str]) -> tuple[Diagnostic, ...]:
     return errors if errors or poisoned else _run(ADVICE_RULES, unit, poisoned)
 
 
-def analyse(bridge: Bridge) -> Mapping[Callable[..., object], object]:
-    """The result of every analysis, by its function."""
-    return {analysis: analysis(bridge) for analysis in ANALYSES}
+class Analyses(Mapping[Analysis, object]):
+    """The results of the analyses of one bridge by their functions, each computed when it is first asked for."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
+        self._known: dict[Analysis, object] = {}
+
+    def __getitem__(self, analysis: Analysis) -> object:
+        """The result of one of ANALYSES."""
+        if analysis not in self._known:
+            if analysis not in ANALYSES:
+                raise KeyError(analysis)
+            self._known[analysis] = analysis(self._bridge)
+        return self._known[analysis]
+
+    def __iter__(self) -> Iterator[Analysis]:
+        """The analyses that can be asked for."""
+        return iter(ANALYSES)
+
+    def __len__(self) -> int:
+        """How many they are."""
+        return len(ANALYSES)
 
 
 def _run(asked: tuple[Rule, ...], unit: Unit, poisoned: frozenset[str]) -> tuple[Diagnostic, ...]:

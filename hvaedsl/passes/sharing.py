@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Stack, TopDownBlock, stack_of
+from hvaedsl.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class WeightGroup:
+class WeightGroup(Record):
     """One set of weights and the indices of the operations that apply it."""
 
     stack: Stack

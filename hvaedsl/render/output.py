@@ -85,7 +85,8 @@ def _with_libraries(dot: str, format: Format, engine: Engine) -> bytes:  # noqa:
     try:
         import pygraphviz
     except ImportError as error:
-        raise UsageError("pygraphviz is missing: install it from version 2.0, or Graphviz's programs") from error
+        why = f"pygraphviz cannot be imported ({error})"  # it is missing, or a library of the system that it needs
+        raise UsageError(f"{why}: install it from version 2.0, or Graphviz's programs") from error
     try:
         picture = pygraphviz.AGraph(string=dot).draw(format=format, prog=engine)  # nop2 is what `neato -n2` does
     except (ValueError, OSError) as error:

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Self, dataclass_transform
 
-from hvaedsl.record import complete
+from hvaedsl.record import Record
 from hvaedsl.span import Source, Span
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(field,))
-class Node:
-    """The base of the nodes: a frozen dataclass, made one with the first node of its kind."""
-
-    def __new__(cls, *_: object, **__: object) -> Self:
-        """A node whose fields are still to be set."""
-        complete(cls)
-        return super().__new__(cls)
+class Node(Record):
+    """The base of the nodes."""
 
 
 class Name(Node):

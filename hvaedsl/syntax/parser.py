@@ -15,6 +15,7 @@ from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from hvaedsl.catalog.syntax import NestingTooDeep, TooManyErrors, TooManyTokens, UnclosedBrace, UnmatchedBrace
 from hvaedsl.diagnostic import Diagnostic, Fix, taking_out
+from hvaedsl.record import Record
 from hvaedsl.span import Source
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.builder import Builder, junk, token_span
@@ -29,8 +30,7 @@ _OPEN, _CLOSE = frozenset(_PAIRS), frozenset(_PAIRS.values())
 _STARTS = frozenset(("KEY", "HVAE", "LET", "EXTENDS"))
 
 
-@dataclass(frozen=True)
-class Parsed:
+class Parsed(Record):
     """A document as far as it could be read, and what was wrong with it."""
 
     document: ast.Document

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from hvaedsl.diagnostic import Diagnostic, Severity
+from hvaedsl.record import Record
 from hvaedsl.span import Source, Span
 from hvaedsl.syntax.grammar import hvae_parser
 
@@ -15,8 +15,7 @@ _COMMENT = re.compile(r"#[^\r\n]*")
 _CODE = re.compile(r"HV\d{3}")
 
 
-@dataclass(frozen=True)
-class Suppression:
+class Suppression(Record):
     """One `# hvae: ignore[...]` of a file."""
 
     span: Span  # from its `#` to its reason's end

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hvaedsl.errors import RunError
-from hvaedsl_runtime.whole_files import put_in_place
+from hvaedsl_runtime.weights import write_torch
 
 FORMAT = 1
 
@@ -39,11 +39,13 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write `path` such that a process killed at any moment leaves the old file or the new one, whole."""
+    """Write `path` such that a process killed at any moment leaves the old file or the new one, whole.
+
+    Raises WriteError.
+    """
     # Not dataclasses.asdict: it would copy every tensor.
     content = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
-    with put_in_place(path) as temporary:
-        torch.save({"format": FORMAT, **content}, temporary)
+    write_torch(path, {"format": FORMAT, **content})
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

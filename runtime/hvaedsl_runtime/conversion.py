@@ -23,9 +23,10 @@ from hvaedsl_runtime.data import Preparation, open_split, preparation, published
 from hvaedsl_runtime.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.optimizer_state import OptimizerState, fresh_state, published_state
 from hvaedsl_runtime.run import identified, part_folders
-from hvaedsl_runtime.run_folder import RunFolder
+from hvaedsl_runtime.run_folder import RunFolder, as_written
 from hvaedsl_runtime.weight_names import Names, as_ours, renamed
 from hvaedsl_runtime.weights import SAFETENSORS, read_weights, write_safetensors, write_torch
+from hvaedsl_runtime.whole_files import refusals_explained
 
 # As the published files are called: imagenet32-iter-1700000-model.th.
 STEP_IN_NAME = re.compile(r"iter-(\d+)")
@@ -144,10 +145,11 @@ def export_weights(run: Path, path: Path, weights: Weights, names: Names, *, rep
     finished = FinishedRun.open(run, "cpu")
     checkpoint = finished.checkpoint
     tensors = renamed(finished.program, names, checkpoint.model if weights == "raw" else checkpoint.ema)
-    if path.suffix.lower() == SAFETENSORS:
-        write_safetensors(path, tensors, describe(checkpoint, weights, names))
-    else:
-        write_torch(path, tensors)
+    with refusals_explained(path, "name another with --to"):
+        if path.suffix.lower() == SAFETENSORS:
+            write_safetensors(path, tensors, describe(checkpoint, weights, names))
+        else:
+            write_torch(path, tensors)
     return len(tensors)
 
 
@@ -200,7 +202,7 @@ def _preparation(program: Program, sources: Sources, files: Iterable[WeightFile]
         return chosen, f"the published constants of {sources.trained_on}"
     for file in files:
         if "preparation" in file.metadata:
-            return _described_preparation(file), f"as {file.path.name} says"
+            return _described_preparation(program, file), f"as {file.path.name} says"
     constants = published_preparation(data, likelihood, data.dataset, image_features=features)
     if constants is not None:
         return constants, f"the published constants of {data.dataset}"
@@ -215,15 +217,35 @@ def _preparation(program: Program, sources: Sources, files: Iterable[WeightFile]
         ) from error
 
 
-def _described_preparation(file: WeightFile) -> Preparation:
+def _described_preparation(program: Program, file: WeightFile) -> Preparation:
+    """What the metadata say. Raises RunError (5) where that cannot be read, or is not what the spec makes of images."""
     try:
-        return Preparation.from_dict(json.loads(file.metadata["preparation"]))
+        found = Preparation.from_dict(json.loads(file.metadata["preparation"]))
     except (ValueError, TypeError) as error:
         raise RunError(
             f"{file.path}: its metadata hold no readable `preparation`",
             help="--trained-on names the data set that the weights belong to",
             exit_code=5,
         ) from error
+    data, model = program.spec.data, program.spec.model
+    both = {
+        "data.levels": (found.levels, data.levels),
+        "data.binarize": (found.binarize, data.binarize),
+        "the bits of model.likelihood": (found.bits, model.likelihood.bits),
+        "model.fourier.exponents, of the image": (found.image_features, model.fourier.exponents_at("image")),
+    }
+    differences = [
+        f"{key}: {as_written(in_file)} in the file, {as_written(in_spec)} in the spec"
+        for key, (in_file, in_spec) in both.items()
+        if in_file != in_spec
+    ]
+    if differences:
+        raise RunError(
+            f"{file.path}: its weights were trained on other inputs than the spec's; {'; '.join(differences)}",
+            help="give the spec that they were trained with; --trained-on takes the spec's word, not the file's",
+            exit_code=5,
+        )
+    return found
 
 
 def _optimizer(program: Program, path: Path | None, dtype: torch.dtype) -> OptimizerState:
@@ -240,15 +262,13 @@ def _optimizer_notes(state: OptimizerState, path: Path | None) -> list[str]:
 def _check_free(out: Path) -> None:
     """Raise RunError (5) unless the folder can be made: a run is never replaced."""
     problem = ""
-    try:
+    with refusals_explained(out, "name another with --out"):
         if out.exists() and not out.is_dir():
             problem = f"{out} is not a folder"
         elif out.exists() and any(out.iterdir()):
             problem = f"{out} is not empty"
         elif out.parent.exists() and not out.parent.is_dir():
             problem = f"{out.parent} is not a folder"
-    except OSError as error:
-        problem = f"{out} cannot be opened: {error.strerror}"
     if problem:
         raise RunError(problem, help="name another with --out", exit_code=5)
 
@@ -258,23 +278,17 @@ def _write_folder(
 ) -> RunFolder:
     """Fill a folder beside `out`, and give it that name when it is whole."""
     temporary = RunFolder(out.absolute().with_name(f".{out.name}.{os.getpid()}.partial"))
+    origin = {name: {"file": path.name, "sha256": _sha256(path)} for name, path in read.items()}
     try:
-        out.absolute().parent.mkdir(parents=True, exist_ok=True)
-        temporary.begin(program.name, checkpoint.spec, part_folders(program))
-        save_checkpoint(temporary.checkpoint, checkpoint)
-        origin = {name: {"file": path.name, "sha256": _sha256(path)} for name, path in read.items()}
-        temporary.write_json(
-            temporary.path / "conversion.json", {"step": checkpoint.step, "read": origin, "notes": list(notes)}
-        )
-        if out.exists():
-            out.rmdir()  # it is empty
-        temporary.path.rename(out)
-    # Torch tells of a full disk by RuntimeError; a RunError has its words already.
-    except (OSError, RuntimeError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or f"{error}".partition("\n")[0]
-        raise RunError(
-            f"cannot write the folder {out}: {reason}", help="name another with --out; nothing was left", exit_code=5
-        ) from None
+        with refusals_explained(out, "name another with --out"):
+            temporary.begin(program.name, checkpoint.spec, part_folders(program))
+            save_checkpoint(temporary.checkpoint, checkpoint)
+            temporary.write_json(
+                temporary.path / "conversion.json", {"step": checkpoint.step, "read": origin, "notes": list(notes)}
+            )
+            if out.exists():
+                out.rmdir()  # it is empty
+            temporary.path.rename(out)
     finally:
         shutil.rmtree(temporary.path, ignore_errors=True)
     return RunFolder(out)

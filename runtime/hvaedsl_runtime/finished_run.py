@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -81,7 +82,7 @@ class FinishedRun:
         )
 
     def evaluate(self, split: Split, batch_size: int | None = None) -> dict[str, LikelihoodBound]:
-        """The bound on a whole split for raw and averaged weights, written to eval_SPLIT.json too.
+        """The bound on a whole split for raw and averaged weights.
 
         It is what training reports at this step. Raises RunError (4) where the images are not found.
         """
@@ -91,6 +92,10 @@ class FinishedRun:
         for weights in both:
             with image_bar(f"{split}, {WEIGHTS[weights]}", len(evaluator.images)) as advance:
                 bounds[weights] = evaluator(self.model(weights), advance)
+        return bounds
+
+    def write_evaluation(self, split: Split, bounds: Mapping[str, LikelihoodBound]) -> None:
+        """Write what `evaluate` gave to eval_SPLIT.json. Raises WriteError."""
         self.folder.write_json(
             self.folder.path / f"eval_{split}.json",
             {
@@ -100,7 +105,6 @@ class FinishedRun:
                 **{name: bound.to_dict() for name, bound in bounds.items()},
             },
         )
-        return bounds
 
     def sample(self, weights: Weights, count: int, temperature: Temperature, seed: int) -> Tensor:
         """Images from the prior, uint8 [count, H, W, C]; a function of the arguments and the run."""

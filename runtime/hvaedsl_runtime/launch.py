@@ -7,11 +7,11 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from torch.distributed.elastic.multiprocessing import SignalException
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -21,6 +21,7 @@ from hvaedsl_runtime.distributed import DeviceName, choose_device, started_by_la
 from hvaedsl_runtime.loop import train
 from hvaedsl_runtime.run_folder import RunFolder
 from hvaedsl_runtime.settings import RunSettings
+from hvaedsl_runtime.whole_files import WriteError, refusals_explained
 from hvaedsl_runtime.worker import WorkerTask
 
 
@@ -55,19 +56,18 @@ def check_devices(device: DeviceName | None, processes: int) -> None:
 
 def start_workers(task: WorkerTask, processes: int) -> None:
     """Run a task in so many processes on this machine, and wait for them. Raises as `launch` does."""
-    config = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
-        nproc_per_node=processes,
-        run_id=str(uuid.uuid4()),
-        rdzv_backend="c10d",
-        rdzv_endpoint="localhost:0",
-        local_addr="localhost",
-        max_restarts=0,
-    )
-    with tempfile.TemporaryDirectory() as folder, launcher_silent():
-        path = Path(folder) / "task.json"
-        path.write_text(task.model_dump_json(), encoding="utf-8")
+    with task_file(task) as path, launcher_silent():
+        config = LaunchConfig(
+            min_nodes=1,
+            max_nodes=1,
+            nproc_per_node=processes,
+            run_id=str(uuid.uuid4()),
+            rdzv_backend="c10d",
+            rdzv_endpoint="localhost:0",
+            local_addr="localhost",
+            max_restarts=0,
+            logs_specs=DefaultLogsSpecs(log_dir=str(path.parent)),  # else it leaves a folder behind
+        )
         try:
             elastic_launch(config, sys.executable)("-m", "hvaedsl_runtime.worker", str(path))
         except ChildFailedError as error:
@@ -83,6 +83,16 @@ def start_workers(task: WorkerTask, processes: int) -> None:
             ) from None
 
 
+@contextmanager
+def task_file(task: WorkerTask) -> Iterator[Path]:
+    """The file that the processes read their task from, in a folder that ends with them. Raises WriteError."""
+    with ExitStack() as stack:
+        with refusals_explained("a temporary folder", "name one with the environment variable TMPDIR"):
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "task.json"
+            path.write_text(task.model_dump_json(), encoding="utf-8")
+        yield path
+
+
 def first_error(failures: dict[int, ProcessFailure]) -> Exception:
     """The cause among the failures of several processes, by rank.
 
@@ -94,16 +104,24 @@ def first_error(failures: dict[int, ProcessFailure]) -> Exception:
     ]
     if not told:
         rank, failure = min(failures.items(), key=lambda item: item[1].timestamp)
+        if failure.exitcode > 0:
+            return RunError(
+                f"training process {rank} ended with exit code {failure.exitcode}, and left no reason",
+                help="what it printed stands above; --resume goes on from the last checkpoint",
+                exit_code=failure.exitcode,
+            )
         return RunError(
             f"training process {rank} ended with exit code {failure.exitcode}: {failure.message}",
             help="it was killed from outside, or ran out of main memory; --resume goes on from the last checkpoint",
-            exit_code=failure.exitcode if failure.exitcode > 0 else 128 - failure.exitcode,
+            exit_code=128 - failure.exitcode,
         )
     cause = min(told, key=lambda data: (data["exit_code"] is None, data["raised_at"]))
     if cause["exit_code"] is None:
         return CompilerBug(f"a training process failed\n{cause['message']}")
     if cause["exit_code"] == 2:
         return UsageError(cause["message"])
+    if cause.get("remedy") is not None:
+        return WriteError(cause["message"], remedy=cause["remedy"], help=cause["help"])
     return RunError(cause["message"], help=cause["help"], exit_code=cause["exit_code"])
 
 

@@ -17,6 +17,7 @@ from hvaedsl_runtime.interruption import Interruption, InterruptionError
 from hvaedsl_runtime.run import TrainingRun
 from hvaedsl_runtime.settings import RunSettings
 from hvaedsl_runtime.step import StepResult, set_matrix_precision
+from hvaedsl_runtime.whole_files import WriteError
 
 SKIPS_BEFORE_STOPPING = 1000
 
@@ -25,7 +26,8 @@ def train(program: Program, settings: RunSettings) -> None:
     """Train a program in this process, together with the others where a launcher started several.
 
     Raises SpecError for a spec that says too little to train; RunError: 4 images not found, 5 the run folder, 6 the
-    device, 7 no update applied, 130 or 143 stopped by SIGINT or SIGTERM after a checkpoint.
+    device, 7 no update applied, 130 or 143 stopped by SIGINT or SIGTERM after a checkpoint; WriteError where the system
+    refuses to write, with what is saved.
     """
     program.training()
     if settings.threads is not None:
@@ -37,6 +39,9 @@ def train(program: Program, settings: RunSettings) -> None:
                 train_to_the_end(run, interruption)
             except InterruptionError:
                 raise stopped(run, interruption) from None
+            except WriteError as error:
+                saved, way_on = what_is_saved(run)
+                raise error.then(way_on, state=f"; {saved}") from error
 
 
 def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
@@ -97,15 +102,20 @@ def no_update(run: TrainingRun, when: str, result: StepResult) -> RunError:
 def stopped(run: TrainingRun, interruption: Interruption) -> RunError:
     """The error for a run that a signal ended, in this process or in another."""
     received = interruption.received or signal.SIGTERM
-    if run.saved_step is None:
-        saved, way_out = "there is no checkpoint yet", "begin anew with"
-    else:
-        saved, way_out = f"the checkpoint is of step {run.saved_step}", "go on with"
+    saved, way_on = what_is_saved(run)
     return RunError(
         f"stopped by {received.name} after step {run.state.step} of {run.training.steps}; {saved}",
-        help=f"{way_out}: {run.settings.resume_command(run.processes.world_size)}",
+        help=way_on,
         exit_code=128 + received,
     )
+
+
+def what_is_saved(run: TrainingRun) -> tuple[str, str]:
+    """What remains of a run that ends now, and how the user goes on."""
+    command = run.settings.resume_command(run.processes.world_size)
+    if run.saved_step is None:
+        return "there is no checkpoint yet", f"begin anew with: {command}"
+    return f"the checkpoint is of step {run.saved_step}", f"go on with: {command}"
 
 
 @contextmanager

@@ -37,7 +37,10 @@ class RunState:
 
 @dataclass(frozen=True)
 class RunOutputs:
-    """Measures and writes; only the first process has `metrics`, and only it writes and prints."""
+    """Measures and writes; only the first process has `metrics`, and only it writes and prints.
+
+    All that writes raises WriteError.
+    """
 
     spec: Spec
     training: TrainingSpec
@@ -88,21 +91,25 @@ class RunOutputs:
         return bounds
 
     def validate(self, models: Mapping[str, HierarchicalVAE], state: RunState) -> None:
-        """Evaluate on the validation images, where some are held out, and draw pictures."""
+        """Draw pictures, and evaluate on the validation images where some are held out.
+
+        The lines of the evaluation come last: once they stand, a resumed run takes all of this for done.
+        """
+        self.draw(models["ema"], f"step-{state.step:08d}")
         if "validation" in self.images:
             bounds = self.evaluate("validation", models, state)
             unit = reporting_unit(self.spec)
             figures = [f"{unit.of(bound.loss_nats_per_dim):.4f} {weights}" for weights, bound in bounds.items()]
             self.display.say(f"step {state.step}: validation {unit.label}: {', '.join(figures)}")
-        self.draw(models["ema"], f"step-{state.step:08d}")
 
     def finish(self, models: Mapping[str, HierarchicalVAE], state: RunState) -> None:
         """The test likelihood, the last pictures, the summary."""
         bounds = self.evaluate("test", models, state)
         self.draw(models["ema"], "final")
-        if not self.processes.is_first:
+        if self.metrics is None:
             return
         baseline = histogram_baseline(self.spec, self.images["train"], self.images["test"])
+        self.metrics.sync()
         self.folder.write_json(self.folder.summary, self.summary(bounds, baseline, models["raw"], state))
         seed = self.training.seed
         title = f"{self.spec.name}: {self.spec.data.dataset} test images after {state.step} steps, seed {seed}"

@@ -14,6 +14,7 @@ from hvaedsl.ir.spec import Spec
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl_runtime.evaluation import Evaluator
 from hvaedsl_runtime.noise import ImageNoise, seeded_generator
+from hvaedsl_runtime.whole_files import put_in_place
 
 GRID_WIDTH_PIXELS = 512
 
@@ -74,7 +75,11 @@ def save_reconstructions(path: Path, originals: Tensor, reconstructions: Tensor,
 
 
 def save_grid(path: Path, images: Tensor, columns: int) -> None:
-    """A PNG of images, float [N, H, W, C] in [0, 1], at least 512 pixels wide: a pixel becomes a square of them."""
+    """A PNG of images, float [N, H, W, C] in [0, 1], at least 512 pixels wide: a pixel becomes a square of them.
+
+    Raises WriteError.
+    """
     factor = math.ceil(GRID_WIDTH_PIXELS / (columns * images.shape[2]))
     enlarged = images.permute(0, 3, 1, 2).repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
-    save_image(make_grid(enlarged, nrow=columns), path)
+    with put_in_place(path) as temporary:
+        save_image(make_grid(enlarged, nrow=columns), temporary)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -61,12 +60,19 @@ def image_bar(description: str, images: int) -> Iterator[Callable[[int], None]]:
 
 
 class LastingConsole(Console):
-    """A console whose reader may go away, as that of `train ... | head`: the run goes on without it."""
+    """A console whose reader may go away, as that of `train ... | head`, or whose disk may fill up: the run goes on."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; nothing more once it was refused."""
+        try:
+            super().print(*objects, **options)
+        except OSError:
+            self.on_broken_pipe()
 
     def on_broken_pipe(self) -> None:
         """Print nothing more; rich would end the process here."""
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
 class TrainingDisplay:

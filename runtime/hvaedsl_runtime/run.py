@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,6 +23,7 @@ from hvaedsl_runtime.run_folder import RunFolder, check_same_run
 from hvaedsl_runtime.settings import RunSettings
 from hvaedsl_runtime.step import StepResult, TrainingStep
 from hvaedsl_runtime.units import reporting_unit
+from hvaedsl_runtime.whole_files import WriteError
 
 
 class TrainingRun:
@@ -31,7 +31,8 @@ class TrainingRun:
 
     A resumed run keeps its model's name, whatever the spec file is called: a run folder's own is called spec.hvae.
     Nothing is written before the images are found and the model is built.
-    Raises RunError on creation: 4 images not found; 5 the run folder is in the way or belongs to another spec.
+    Raises RunError on creation: 4 images not found; 5 the run folder is in the way or belongs to another spec, or
+    nothing can be written into it.
     """
 
     def __init__(self, program: Program, settings: RunSettings, processes: Processes) -> None:
@@ -180,7 +181,10 @@ class TrainingRun:
             config = self.program.spec.model_dump(mode="json")
             run = start_wandb(self.settings.wandb, self.folder.path, self.program.name, config)
             self.folder.begin(self.program.name, self.program.resolved_text(), part_folders(self.program))
-            metrics = MetricsLog(self.folder.metrics, self.state.step, run)
+            try:
+                metrics = MetricsLog(self.folder.metrics, self.state.step, run)
+            except WriteError as error:  # from here on the folder is that of a run
+                raise error.then(f"go on with: {self.settings.resume_command(self.processes.world_size)}") from error
         display = TrainingDisplay(
             steps=self.training.steps,
             start=self.state.step,
@@ -203,8 +207,7 @@ class TrainingRun:
 
 def identified(program: Program, name: str) -> Program:
     """The program under a run's name; its images are found from every working directory."""
-    spec = program.spec.model_copy(update={"name": name, "data": located(program.spec.data)})
-    return replace(program, name=name, spec=spec)
+    return program.named(name, located(program.spec.data))
 
 
 def part_folders(program: Program) -> tuple[Path, ...]:

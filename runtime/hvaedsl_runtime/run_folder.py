@@ -11,7 +11,7 @@ from typing import Any
 from hvaedsl.errors import RunError
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
 from hvaedsl_runtime.strict_json import json_text
-from hvaedsl_runtime.whole_files import made_folder, write_whole
+from hvaedsl_runtime.whole_files import partial_name, refusals_explained, write_whole
 
 RUNS = Path("runs")
 
@@ -52,18 +52,24 @@ class RunFolder:
         """What came out in the end."""
         return self.path / "summary.json"
 
+    @property
+    def wandb(self) -> Path:
+        """What Weights & Biases keeps, where it is asked for; it is the first to write."""
+        return self.path / "wandb"
+
     def picture(self, kind: str, name: str) -> Path:
         """A picture: `samples` or `reconstructions`."""
         return self.path / kind / f"{name}.png"
 
     def check_free(self, resume: bool) -> None:
         """Raise RunError (5) where the folder has content and this is no resumption of the run in it."""
-        if not self.path.exists():
-            return
-        if not self.path.is_dir():
-            raise RunError(f"{self.path} is not a folder", help="name another with --out", exit_code=5)
-        if not any(self.path.iterdir()):
-            return
+        with refusals_explained(self.path, "name another with --out"):
+            if not self.path.exists():
+                return
+            if not self.path.is_dir():
+                raise RunError(f"{self.path} is not a folder", help="name another with --out", exit_code=5)
+            if self._holds_nothing():
+                return
         if not resume:
             raise RunError(
                 f"{self.path} is not empty",
@@ -77,9 +83,15 @@ class RunFolder:
                 exit_code=5,
             )
 
+    def _holds_nothing(self) -> bool:
+        """Whether the folder is empty, or all in it is what a run left that came to its end in `begin`."""
+        made = {self.identity, partial_name(self.identity), partial_name(self.spec)}
+        files = (path for path in self.path.rglob("*") if not path.is_dir())
+        return all(path in made or self.wandb in path.parents for path in files)
+
     def model_name(self) -> str | None:
         """The name of the model trained here; None where no run has begun. Raises RunError (5) for a spoilt file."""
-        if not self.identity.exists():
+        if not self.spec.exists() or not self.identity.exists():
             return None
         try:
             return str(json.loads(self.identity.read_text(encoding="utf-8"))["name"])
@@ -115,15 +127,17 @@ class RunFolder:
         """Create the folder, or take over the one there is, and write the model's name and the spec.
 
         `part_folders`, of a spec with parts of one's own, are written down: the run folder does not hold their modules.
+        Raises WriteError.
         """
-        for folder in (self.path, self.checkpoint.parent, self.path / "samples", self.path / "reconstructions"):
-            made_folder(folder)
         folders = {"part_folders": list(map(str, part_folders))} if part_folders else {}
-        self.write_json(self.identity, {"name": name, **folders})
-        write_whole(self.spec, spec_text)
+        with refusals_explained(self.path, "" if self.spec.exists() else "name another with --out"):
+            for folder in (self.path, self.checkpoint.parent, self.path / "samples", self.path / "reconstructions"):
+                folder.mkdir(parents=True, exist_ok=True)
+            self.write_json(self.identity, {"name": name, **folders})
+            write_whole(self.spec, spec_text)  # last: where it stands, the run has begun
 
     def write_json(self, path: Path, content: Mapping[str, Any]) -> None:
-        """Write a JSON file, whole or not at all; numbers that are not finite become null."""
+        """Write a JSON file, whole or not at all; numbers that are not finite become null. Raises WriteError."""
         write_whole(path, json_text(content, indent=2) + "\n")
 
 
@@ -156,7 +170,7 @@ def check_same_run(folder: RunFolder, before: Spec, now: Spec) -> None:
 def spec_differences(before: Spec, now: Spec, changeable: Set[str], where: str = "in the run") -> list[str]:
     """The keys whose values differ, each with both values; `where` says where the one before stands."""
     return [
-        f"{name}.{key}: {_written(old)} {where}, {_written(new)} now"
+        f"{name}.{key}: {as_written(old)} {where}, {as_written(new)} now"
         for name, section in SECTIONS.items()
         for key in keys(section)
         if (old := getattr(section_of(before, name), key)) != (new := getattr(section_of(now, name), key))
@@ -164,7 +178,8 @@ def spec_differences(before: Spec, now: Spec, changeable: Set[str], where: str =
     ]
 
 
-def _written(value: object) -> str:
+def as_written(value: object) -> str:
+    """A value of a key as a spec says it."""
     match value:
         case None:
             return "none"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -18,22 +20,31 @@ from hvaedsl_runtime.whole_files import put_in_place
 
 SAFETENSORS = ".safetensors"
 FORMAT = "1"
+OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write tensors under their names, and `metadata` beside them; a killed process leaves the old file or the new one.
 
     Tensors may be on any device, and share memory: each is written in full. `format_version` is added to the metadata.
-    Raises RunError (5) where the file cannot be written.
+    Raises WriteError.
     """
     described = {"format": "pt", "format_version": FORMAT, **metadata}  # "pt": for the readers of other libraries
-    _write_whole(path, lambda temporary: save_file(_apart(tensors), temporary, described))
+    with put_in_place(path) as temporary:
+        try:
+            save_file(_apart(tensors), temporary, described)
+        except safetensors.SafetensorError as error:
+            refusal = OS_ERROR.search(str(error))
+            if refusal is None:
+                raise
+            raise OSError(int(refusal[1]), os.strerror(int(refusal[1]))) from error
 
 
-def write_torch(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write a state dict as torch.save does; whole or not at all. Raises RunError (5) where that cannot be done."""
-    on_cpu = {name: tensor.detach().cpu() for name, tensor in tensors.items()}
-    _write_whole(path, lambda temporary: torch.save(on_cpu, temporary))
+def write_torch(path: Path, content: Mapping[str, object]) -> None:
+    """Write tensors and plain values as torch.save does; whole or not at all. Raises WriteError."""
+    # Into a file of Python's: of one that torch opens itself, it does not say why the system refuses.
+    with put_in_place(path) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -150,15 +161,3 @@ def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         apart[name] = alone.clone() if place in places else alone
         places.add(place)
     return apart
-
-
-def _write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    try:
-        with put_in_place(path) as temporary:
-            write(temporary)
-    # Torch tells of a full disk and of a folder that is not there by RuntimeError.
-    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or f"{error}".partition("\n")[0]
-        raise RunError(
-            f"{path}: cannot be written: {reason}", help="name another file; nothing was changed", exit_code=5
-        ) from None

@@ -17,6 +17,7 @@ from hvaedsl.errors import RunError, UsageError
 from hvaedsl.program import Plugins
 from hvaedsl_runtime.loop import train
 from hvaedsl_runtime.settings import RunSettings
+from hvaedsl_runtime.whole_files import WriteError, write_whole
 
 UNEXPECTED = 3
 
@@ -40,7 +41,7 @@ def main(path: Path) -> int:
     try:
         train(hvaedsl.loads(task.spec, path=f"{task.name}.hvae", plugins=Plugins(task.folders)), task.settings)
     except RunError as error:
-        report(str(error), error.help, error.exit_code)
+        report(str(error), error.help, error.exit_code, error.remedy if isinstance(error, WriteError) else None)
         return error.exit_code
     except UsageError as error:
         report(str(error), "", 2)
@@ -51,8 +52,11 @@ def main(path: Path) -> int:
     return 0
 
 
-def report(message: str, help_: str, exit_code: int | None) -> None:
-    """Leave an error where torch's launcher looks for it, in the form that it reads; `exit_code` None for a bug."""
+def report(message: str, help_: str, exit_code: int | None, remedy: str | None = None) -> None:
+    """Leave an error where torch's launcher looks for it, in the form that it reads; `exit_code` None for a bug.
+
+    `remedy` is that of a WriteError. Where there is no room for so little, the error is printed here.
+    """
     now = time.time()
     content = {
         "message": message,
@@ -60,8 +64,12 @@ def report(message: str, help_: str, exit_code: int | None) -> None:
         "raised_at": now,
         "help": help_,
         "exit_code": exit_code,
+        "remedy": remedy,
     }
-    Path(os.environ["TORCHELASTIC_ERROR_FILE"]).write_text(json.dumps(content), encoding="utf-8")
+    try:
+        write_whole(Path(os.environ["TORCHELASTIC_ERROR_FILE"]), json.dumps(content))
+    except WriteError:
+        print(f"error: {message}" + (f"\n  help: {help_}" if help_ else ""), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,13 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from lsprotocol.types import CompletionItemKind, InsertTextFormat
 
 from hvaedsl.catalog.advice.shallow_decoder import ShallowDecoder
 from hvaedsl.catalog.resolutions import DecoderEnd
 from hvaedsl.ir.datasets import NAMES
 from hvaedsl.lsp.completion import complete
+from hvaedsl.lsp.offer import Offer
 from hvaedsl.program import compile_source
 from hvaedsl.span import Source
 from tests.lsp.texts import GOOD, analysed, at_cursor
@@ -48,8 +50,30 @@ def test_keys_are_those_of_the_section_that_are_not_written_yet() -> None:
     assert not {"width", "encoder", "dataset", "steps"} & set(found)
 
 
+def test_what_images_of_ones_own_need_comes_first() -> None:
+    found, offset = at_cursor("hvae 1\ndata {\n  dataset = folder\n  |\n}\n")
+    first = complete(found, offset)[:3]
+    assert [(item.label, item.detail) for item in first] == [
+        ("channels", "needed for folder"),
+        ("resolution", "needed for folder"),
+        ("path", "default none"),
+    ]
+    assert offered(replaced("dataset = cifar10", "dataset = cifar10 |"))[0] == "path"
+
+
 def test_a_key_may_follow_a_value_on_its_line() -> None:
     assert "latent" in offered(replaced("  latent  = 4\n", "").replace("width   = 32", "width = 32 la|"))
+
+
+def test_a_text_with_a_space_is_a_snippet_for_who_knows_them() -> None:
+    """Neovim 0.11 cuts every other edit at its first space."""
+    found, offset = at_cursor("hvae 1\nmodel { wid| }")
+    width = next(item for item in complete(found, offset, snippets=True) if item.label == "width")
+    assert width.text_edit is not None
+    assert (width.text_edit.new_text, width.insert_text_format) == ("width = $0", InsertTextFormat.Snippet)
+    assert taken("hvae 1\nmodel { wid| }", "width") == "hvae 1\nmodel { width =  }"
+    assert Offer("", "", CompletionItemKind.Value, plain="a $} \\").snippet == "a \\$\\} \\\\$0"
+    assert Offer("32x", "", CompletionItemKind.Value).snippet == "32x"
 
 
 def test_a_nested_section_has_its_own_keys() -> None:
@@ -85,6 +109,13 @@ def test_resolutions_need_no_compilation(tmp_path: Path) -> None:
     found, offset = at_cursor('hvae 1\nextends "base.hvae"\nmodel { widths = { | } }\n', tmp_path / "child.hvae")
     for state in (found, dataclasses.replace(found, compilation=None)):
         assert [item.label for item in complete(state, offset)] == ["32", "16", "4"]
+
+
+def test_the_keys_of_a_map_are_known_where_a_base_writes_the_block_lists(tmp_path: Path) -> None:
+    (tmp_path / "base.hvae").write_text(GOOD)
+    before, _ = at_cursor('hvae 1\nextends "base.hvae"\n|', tmp_path / "child.hvae")
+    found, offset = at_cursor('hvae 1\nextends "base.hvae"\nmodel { widths = {|', tmp_path / "child.hvae", before)
+    assert [item.label for item in complete(found, offset)] == ["32", "16", "4"]
 
 
 def test_nothing_is_offered_where_a_value_would_be_one_too_many() -> None:
@@ -187,6 +218,6 @@ def test_a_base_is_written_with_both_quotes(written: str) -> None:
 
 def test_codes_in_a_comment_that_silences() -> None:
     advised = replaced("width   = 32", "width = 32 widths = {8: 64} # hvae: ignore[|")
-    assert offered(advised)[0] == "HV502"
+    assert offered(advised)[:3] == ["HV502", "HV501", "HV503"]
     assert "HV303" not in offered(advised)  # an error cannot be silenced
     assert offered(replaced("let n = 3", "let n = 3 # da|")) == []

@@ -197,10 +197,13 @@ def test_packed_colours_unpack_to_the_same_words() -> None:
     assert read == [found.text[item.start : item.end] for item in coloured(found)]
 
 
+def here_in(found: Analysed) -> Here:
+    return Here(found, lambda item: shown(found, item, uri), lambda edits: WorkspaceEdit({"file:///spec.hvae": edits}))
+
+
 def acted(text: str, title: str, found: Analysed | None = None, only: list[str] | None = None) -> str:
     found = found or analysed(text)
-    here = Here(found, lambda item: shown(found, item, uri), lambda edits: WorkspaceEdit({"file:///spec.hvae": edits}))
-    actions = code_actions(here, 0, len(found.text), only)
+    actions = code_actions(here_in(found), 0, len(found.text), only)
     action = next(item for item in actions if title in item.title)
     assert action.edit is not None
     assert action.edit.changes is not None
@@ -212,6 +215,20 @@ def test_a_fix_is_an_action() -> None:
     assert acted(text, "take the comma out") == GOOD
     assert acted(text, "safe fixes", only=[FIX_ALL]) == GOOD
     assert acted(GOOD.replace("4r2@top", "4x2@top"), "4r2@top") == GOOD
+
+
+def titles_at(marked: str) -> list[str]:
+    found, offset = at_cursor(marked)
+    return [item.title for item in code_actions(here_in(found), offset, offset, ["quickfix"])]
+
+
+def test_the_actions_of_a_line_are_offered_all_over_it_the_nearest_first() -> None:
+    """A finding is underlined at one letter, and marked at the line; the cursor need not stand on the letter."""
+    text = GOOD.replace("4x1@low", "4x2@low, 4x3@low")
+    at_the_end = text.replace("4x3@low", "4x3|@low")
+    assert titles_at(text.replace("  encoder", "|  encoder")) == ["write `4r2@low`", "write `4r3@low`"]
+    assert titles_at(at_the_end) == ["write `4r3@low`", "write `4r2@low`"]
+    assert titles_at(text.replace("  decoder", "|  decoder")) == []
 
 
 def test_advice_is_silenced_on_its_line() -> None:

@@ -10,6 +10,7 @@ import hvaedsl
 from hvaedsl.catalog.switches import UnequalCounts
 from hvaedsl.errors import CompilerBug
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Operation, TopDownBlock
+from hvaedsl.passes import pipeline
 from hvaedsl.passes.verify import verify
 
 
@@ -254,3 +255,20 @@ def test_without_skips_a_mix_in_still_has_channels_enough(widths: str, decoder: 
     (found,) = caught.value.diagnostics
     assert (found.code, found.span.text) == ("HV312", place)
     compiled("8x1, 8d4, 2x1", decoder, "skips = none widths = {2: 64, 4: 64}")
+
+
+def test_an_analysis_is_made_when_it_is_asked_for_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Bridge] = []
+
+    def counted(bridge: Bridge) -> int:
+        made.append(bridge)
+        return len(bridge.operations)
+
+    bridge = compiled("8x2, 8d2, 4x1", "4x1, 8m4, 8x1").bridge
+    monkeypatch.setattr(pipeline, "ANALYSES", (counted,))
+    analyses = pipeline.Analyses(bridge)
+    assert made == []
+    assert analyses[counted] == analyses[counted] == len(bridge.operations)
+    assert made == [bridge]
+    with pytest.raises(KeyError):
+        analyses[len]  # type: ignore[index]  # no analysis of a bridge

@@ -64,7 +64,7 @@ def test_the_libraries_stand_in_for_a_program_that_fails(tmp_path: Path, monkeyp
 def test_without_either_the_error_says_why_and_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_program(tmp_path, monkeypatch, "sys.exit('no such format')")
     monkeypatch.setitem(sys.modules, "pygraphviz", None)
-    with pytest.raises(UsageError, match=r"no such format.*install"):
+    with pytest.raises(UsageError, match=r"no such format.*cannot be imported \(.*\): install"):
         output.render(DOT, "svg")
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +56,27 @@ def command(
     return call
 
 
-@pytest.fixture
-def images(tmp_path: Path) -> Path:
+def write_images(folder: Path) -> Path:
     """30 training, 10 validation and 11 test images of 8x8 pixels in 17 levels; 11 so that a batch comes out short."""
-    folder = tmp_path / "images"
     folder.mkdir()
     rng = np.random.default_rng(0)
     for split, count in (("train", 30), ("validation", 10), ("test", 11)):
         np.save(folder / f"{split}.npy", rng.integers(0, 17, (count, 8, 8, 1), dtype=np.uint8))
     return folder
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A folder of them."""
+    return write_images(tmp_path / "images")
+
+
+@pytest.fixture(scope="module")
+def module_program(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """The program of `spec_path`, the same in every test of a module."""
+    path = tmp_path_factory.mktemp("program") / "small.hvae"
+    path.write_text(GREY.format(path=write_images(path.parent / "images")), encoding="utf-8")
+    return hvaedsl.load(path)
 
 
 @pytest.fixture
@@ -100,3 +113,20 @@ def curve() -> Callable[[Path], list[dict[str, Any]]]:
         return [{key: value for key, value in line.items() if key != "wall_seconds"} for line in lines]
 
     return read
+
+
+@pytest.fixture
+def file_size_limit() -> Callable[[int], AbstractContextManager[None]]:
+    """While entered, the system refuses files of more bytes, of this process and of those that it starts."""
+    resource = pytest.importorskip("resource")
+
+    @contextmanager
+    def limit(size: int) -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limit

@@ -4,6 +4,7 @@ import os
 import pickle
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import IO
 
 import pytest
 import torch
@@ -56,8 +57,8 @@ def test_a_kill_in_the_middle_of_writing_leaves_the_old_file(
     class KilledError(BaseException):
         pass
 
-    def half_written(content: object, file: Path) -> None:
-        file.write_bytes(b"half")
+    def half_written(content: object, file: IO[bytes]) -> None:
+        file.write(b"half")
         raise KilledError
 
     monkeypatch.setattr(torch, "save", half_written)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from torch import Tensor
 import hvaedsl
 from hvaedsl import Program
 from hvaedsl.lowering.names import parameter_shapes, published_parameters
-from hvaedsl_runtime import conversion
 from hvaedsl_runtime.checkpoint import load_checkpoint
 from hvaedsl_runtime.finished_run import FinishedRun
 from hvaedsl_runtime.run_folder import RunFolder
@@ -403,19 +403,41 @@ def test_unknown_constants_are_told_with_a_way_out(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("sets", "told"),
+    [
+        ({"model.fourier.exponents": "[1, 2]"}, "exponents, of the image: [7, 8] in the file, [1, 2] in the spec"),
+        ({"model.likelihood": "mixture_of_logistics(2, bits = 5)"}, "model.likelihood: none in the file, 5 in"),
+        ({"data.levels": "17"}, "data.levels: 256 in the file, 17 in the spec"),
+    ],
+)
+def test_weights_that_were_trained_on_other_inputs_are_refused(
+    tmp_path: Path, command: Command, small: Path, sets: dict[str, str], told: str
+) -> None:
+    fourier = {"model.fourier.at": "[image]", "model.fourier.exponents": "[7, 8]"}
+    state_dict = published(hvaedsl.load(small, sets=fourier), 1)
+    ema, file = save(tmp_path / "w.th", state_dict), tmp_path / "w.safetensors"
+    assert command("convert", small, *options(fourier), "--ema", ema, "--out", tmp_path / "run")[0] == 0
+    assert command("convert", tmp_path / "run", "--to", file)[0] == 0
+    code, out, err = command("convert", small, *options(fourier), "--ema", file, "--out", tmp_path / "again")
+    assert code == 0, err
+    assert "as w.safetensors says" in out
+    code, _, err = command("convert", small, *options(fourier | sets), "--ema", file, "--out", tmp_path / "other")
+    assert code == 5
+    assert told in err
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_conversion_that_fails_while_writing_leaves_nothing(
-    tmp_path: Path, command: Command, small: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, command: Command, small: Path, file_size_limit: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     ema = save(tmp_path / "w.th", published(hvaedsl.load(small), 1))
     before = sorted(tmp_path.iterdir())
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(conversion, "save_checkpoint", full)
-    code, _, err = command("convert", small, "--ema", ema, "--out", tmp_path / "run", "--trained-on", "cifar10")
+    with file_size_limit(20_000):
+        code, _, err = command("convert", small, "--ema", ema, "--out", tmp_path / "run", "--trained-on", "cifar10")
     assert code == 5
-    assert "No space left on device" in err
+    assert f"{tmp_path}/run: cannot be written: File too large" in err
+    assert "or name another with --out" in err
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -109,6 +109,14 @@ def test_a_worker_that_was_killed_is_told() -> None:
     assert error.exit_code == 137
 
 
+def test_a_worker_that_left_no_reason_is_told() -> None:
+    error = first_error({0: failure(message="To enable traceback see: ...", exitcode=5)})
+    assert isinstance(error, RunError)
+    assert str(error) == "training process 0 ended with exit code 5, and left no reason"
+    assert "stands above" in error.help
+    assert error.exit_code == 5
+
+
 def test_gpus_that_are_not_there_are_told_before_anything_starts(
     tmp_path: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,19 @@ def test_opening_drops_the_lines_beyond_the_checkpoint_and_a_cut_one(tmp_path: P
     assert [line["step"] for line in lines(path)] == [1, 2, 2, 3]
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_evaluation_is_kept_whole_or_not_at_all(tmp_path: Path, whole: bool) -> None:
+    path = tmp_path / "metrics.jsonl"
+    evaluated = [{"step": step, "split": "validation", "weights": name} for step in (2, 4) for name in ("raw", "ema")]
+    kept = [{"step": 1, "split": "train"}, *evaluated[:2], {"step": 4, "split": "train"}]
+    text = "".join(json.dumps(line) + "\n" for line in [*kept, *evaluated[2:]])
+    path.write_text(text if whole else text[:-3])
+    log = MetricsLog(path, 4)
+    log.close(failed=False)
+    assert lines(path) == ([*kept, *evaluated[2:]] if whole else kept)
+    assert log.evaluated_step == (4 if whole else 2)
+
+
 def test_a_line_is_there_before_the_next(tmp_path: Path) -> None:
     log = MetricsLog(tmp_path / "metrics.jsonl", 0)
     log.write({"step": 1, "split": "train"})

@@ -101,7 +101,8 @@ def test_figures_that_are_not_finite_leave_valid_json(
 
     monkeypatch.setattr(Evaluator, "__call__", not_finite)
     train(compiled(), settings(tmp_path / "run"))
-    FinishedRun.open(tmp_path / "run", "cpu").evaluate("test")
+    finished = FinishedRun.open(tmp_path / "run", "cpu")
+    finished.write_evaluation("test", finished.evaluate("test"))
 
     def refuse(constant: str) -> None:
         raise AssertionError(constant)

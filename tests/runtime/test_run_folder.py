@@ -52,6 +52,20 @@ def test_a_folder_of_something_else_is_not_resumed(folder: RunFolder) -> None:
         folder.check_free(resume=True)
 
 
+def test_a_folder_in_which_a_run_came_not_to_its_beginning_is_free(folder: RunFolder) -> None:
+    folder.begin("small", "hvae 1\n")
+    folder.spec.rename(folder.path / ".spec.partial.hvae")  # as a killed process may leave it
+    (folder.wandb / "run-1").mkdir(parents=True)
+    (folder.wandb / "run-1" / "run.wandb").touch()
+    for resume in (False, True):
+        folder.check_free(resume)
+    assert folder.model_name() is None
+    (folder.path / "samples" / "mine.png").touch()
+    for resume in (False, True):
+        with pytest.raises(RunError):
+            folder.check_free(resume)
+
+
 def test_a_file_is_no_folder(folder: RunFolder) -> None:
     folder.path.parent.mkdir(parents=True)
     folder.path.write_text("")
@@ -77,6 +91,6 @@ def test_what_does_not_touch_the_weights_may_change(folder: RunFolder, compiled:
 
 def test_a_folder_that_cannot_be_created_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="cannot create the folder") as caught:
+    with pytest.raises(RunError, match="cannot be written: Not a directory") as caught:
         RunFolder(tmp_path / "file" / "run").begin("digits", "hvae 1\n")
     assert caught.value.exit_code == 5

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from hvaedsl.catalog.advice.far_from_published import FarFromPublished
 from hvaedsl.diagnostic import Diagnostic, listing
 from hvaedsl.passes.base import Rule, Unit
+from hvaedsl.record import Record
 
 # More than ten times off is far; the rest is rounding.
 FAR = 10 * (1 + 1e-6)
@@ -15,8 +15,7 @@ FAR = 10 * (1 + 1e-6)
 STILL_INITIAL = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(Record):
     """The settings of the published runs on one data set."""
 
     batch_sizes: tuple[int, ...]  # per process

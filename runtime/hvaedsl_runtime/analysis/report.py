@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +77,7 @@ def report_html(subject: Subject, results: list[Result]) -> str:
 
 def named(run: FinishedRun) -> Program:
     """The run's program under the name of its model: the spec in the folder is called spec.hvae."""
-    name = run.folder.model_name() or run.folder.path.resolve().name
-    return replace(run.program, name=name, spec=run.program.spec.model_copy(update={"name": name}))
+    return run.program.named(run.folder.model_name() or run.folder.path.resolve().name)
 
 
 def known_results(run: FinishedRun, unit: Unit) -> tuple[str, list[dict[str, str]]]:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from hvaedsl.errors import RunError
 from hvaedsl_runtime.analysis.base import Drawing, Result
 from hvaedsl_runtime.analysis.figures import png, svg
 from hvaedsl_runtime.strict_json import json_text
-from hvaedsl_runtime.whole_files import write_whole
+from hvaedsl_runtime.whole_files import refusals_explained, write_whole
 
 
 def write_result(result: Result, folder: Path) -> list[Path]:
     """NAME.json with text and data, and every drawing as PNG, plots as SVG too; the files, in that order.
 
-    Raises RunError (5) where one cannot be written.
+    Raises WriteError.
     """
     document = {"title": result.title, "text": result.text, **result.data}
     files: list[tuple[str, str | bytes]] = [(f"{result.name}.json", json_text(document, indent=2) + "\n")]
@@ -33,15 +32,11 @@ def drawn(drawings: Iterable[Drawing]) -> list[tuple[str, bytes]]:
 
 
 def write_files(folder: Path, files: Iterable[tuple[str, str | bytes]]) -> list[Path]:
-    """Write files into a folder, each whole or not at all. Raises RunError (5) where one cannot be written."""
+    """Write files into a folder, each whole or not at all. Raises WriteError, for a command that has --out."""
     paths = []
     for name, content in files:
         path = folder / name
-        try:
+        with refusals_explained(path, "name another place with --out"):
             write_whole(path, content)
-        except OSError as error:
-            raise RunError(
-                f"{path}: cannot be written: {error.strerror}", help="name another place with --out", exit_code=5
-            ) from error
         paths.append(path)
     return paths

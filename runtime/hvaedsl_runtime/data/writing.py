@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -20,8 +21,9 @@ from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, Manifest, OriginRec
 from hvaedsl_runtime.data.preparation import mean_and_std
 from hvaedsl_runtime.data.published import COUNTS, READERS, Part, Source
 from hvaedsl_runtime.data.splits import PartName
-from hvaedsl_runtime.whole_files import partial_name, write_whole
+from hvaedsl_runtime.whole_files import partial_name, refusals_explained, write_whole
 
+INSTEAD = "name another folder with --out"
 FILES = frozenset(("all.npy", "train.npy", "validation.npy", "test.npy", NAME, partial_name(Path(NAME)).name))
 # Shows a description and how many images there are; what it yields is told of each image that is done.
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
@@ -32,11 +34,12 @@ def prepare(spec: DataSpec, root: Path, target: Path, *, overwrite: bool, bar: B
 
     Images pass through memory a few megabytes at a time. They are written into a folder beside the target, which takes
     its name when it is whole: what is there is never half a set. One that a killed process left is replaced.
-    Raises RunError (4): missing, damaged or wrong files; a target that is in the way or cannot be written; a full disk.
+    Raises RunError (4): missing, damaged or wrong files; a target that is in the way. WriteError: a target that cannot
+    be written; a full disk.
     """
     target = target.absolute()
     partial, replaced = (target.with_name(f"{target.name}.{ending}") for ending in ("partial", "replaced"))
-    with _refusals_explained(target):
+    with refusals_explained(target, INSTEAD):
         if replaced.exists() and not target.exists():
             replaced.rename(target)  # a process was killed between the two renamings below
         _check_target(target, overwrite)
@@ -48,13 +51,13 @@ def prepare(spec: DataSpec, root: Path, target: Path, *, overwrite: bool, bar: B
         raise RunError(
             f"{root} cannot be read: {error}", help="check the folder and that it can be read", exit_code=4
         ) from error
-    with _refusals_explained(target):
+    with refusals_explained(target, INSTEAD):
         shutil.rmtree(partial, ignore_errors=True)
         _check_space(spec, source, target)
         partial.mkdir(parents=True)
     try:
         manifest = _write(spec, source, partial, bar)
-        with _refusals_explained(target):
+        with refusals_explained(target, INSTEAD):
             shutil.rmtree(replaced, ignore_errors=True)
             if target.exists():
                 target.rename(replaced)
@@ -82,7 +85,7 @@ def _write(spec: DataSpec, source: Source, folder: Path, bar: Bar) -> Manifest:
         arrays=arrays,
         hvaedsl=__version__,
     )
-    with _refusals_explained(folder):
+    with refusals_explained(folder, INSTEAD):
         write_whole(folder / NAME, manifest.model_dump_json(indent=1) + "\n")
     return manifest
 
@@ -100,7 +103,7 @@ def _write_array(path: Path, name: PartName, part: Part, spec: DataSpec, bar: Ba
             _append(file, np.ascontiguousarray(batch).data, digest, path)
             done += len(batch)
             advance(len(batch))
-        with _refusals_explained(path):
+        with refusals_explained(path, INSTEAD):
             file.flush()
             os.fsync(file.fileno())
             size = os.fstat(file.fileno()).st_size
@@ -114,7 +117,7 @@ def _write_array(path: Path, name: PartName, part: Part, spec: DataSpec, bar: Ba
 
 @contextmanager
 def _created(path: Path) -> Iterator[io.BufferedWriter]:
-    with _refusals_explained(path):
+    with refusals_explained(path, INSTEAD):
         file = path.open("xb")
     try:
         yield file
@@ -122,13 +125,13 @@ def _created(path: Path) -> Iterator[io.BufferedWriter]:
         with suppress(OSError):  # what is still in the buffer finds no room either
             file.close()
         raise
-    with _refusals_explained(path):
+    with refusals_explained(path, INSTEAD):
         file.close()
 
 
 def _append(file: io.BufferedWriter, content: bytes | memoryview, digest: hashlib._Hash, path: Path) -> None:
     digest.update(content)
-    with _refusals_explained(path):
+    with refusals_explained(path, INSTEAD):
         file.write(content)
 
 
@@ -180,25 +183,9 @@ def _ours(folder: Path) -> bool:
 
 
 def _check_space(spec: DataSpec, source: Source, target: Path) -> None:
-    """Raise RunError (4) where the disk has not the room that the arrays need."""
+    """Raise OSError where the disk has not the room that the arrays need."""
     needed = sum(part.count for part in source.parts.values()) * prod((spec.resolution, spec.resolution, spec.channels))
     existing = next(folder for folder in target.parents if folder.exists())
     free = shutil.disk_usage(existing).free
     if needed > free:
-        raise RunError(
-            f"{target}: the images need {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free",
-            help="free some space, or name another folder with --out",
-            exit_code=4,
-        )
-
-
-@contextmanager
-def _refusals_explained(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise RunError(
-            f"{error.filename or path} cannot be written: {error.strerror or error}",
-            help="check the folder and the free space, or name another folder with --out",
-            exit_code=4,
-        ) from error
+        raise OSError(errno.ENOSPC, f"the images need {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free")

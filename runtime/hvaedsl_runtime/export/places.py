@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hvaedsl.errors import RunError, UsageError
 from hvaedsl_runtime.finished_run import FinishedRun
-from hvaedsl_runtime.whole_files import made_folder, put_in_place
+from hvaedsl_runtime.whole_files import made_folder, put_in_place, refusals_explained
 
 
 def check_place(path: Path, suffix: str, *, replace: bool) -> None:
@@ -22,7 +22,7 @@ def check_place(path: Path, suffix: str, *, replace: bool) -> None:
 
 
 def export_folder(finished: FinishedRun) -> Path:
-    """The folder `exports` of a run, made where it is not there. Raises RunError (5) where it cannot be."""
+    """The folder `exports` of a run, made where it is not there. Raises WriteError."""
     return made_folder(finished.folder.path / "exports")
 
 
@@ -30,14 +30,7 @@ def export_folder(finished: FinishedRun) -> Path:
 def exported(path: Path) -> Iterator[Path]:
     """A name to write under and to check; the file gets its own when the block ends well, else it is gone.
 
-    Raises RunError (5) where the system refuses.
+    Raises WriteError.
     """
-    try:
-        with put_in_place(path) as temporary:
-            yield temporary
-    except OSError as error:
-        raise RunError(
-            f"{path}: cannot be written: {error.strerror or error}",
-            help="name another with --out; nothing was left",
-            exit_code=5,
-        ) from None
+    with refusals_explained(path, "name another with --out"), put_in_place(path) as temporary:
+        yield temporary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
 from collections.abc import Iterator, Sequence
@@ -152,11 +153,11 @@ def _save(
     if options.what == "sample":
         description["temperature"] = options.temperature
     texts = {DESCRIPTION: json.dumps(description, indent=2, allow_nan=False), SPEC: checkpoint.spec}
-    try:
-        with _quiet():
-            torch.export.save(program, path, extra_files=texts)
-    except RuntimeError as error:  # torch's word for a full disk, or a folder that it may not write to
-        raise OSError(str(error).splitlines()[0]) from error
+    # Through memory: in writing to a full disk itself, torch.export ends the process.
+    buffer = io.BytesIO()
+    with _quiet():
+        torch.export.save(program, buffer, extra_files=texts)
+    path.write_bytes(buffer.getbuffer())
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from hvaedsl.program import Plugins
 from hvaedsl_runtime.launch import launch
 from hvaedsl_runtime.settings import RunSettings
 from hvaedsl_runtime.sweep.folder import Failure
-from hvaedsl_runtime.whole_files import write_whole
+from hvaedsl_runtime.whole_files import WriteError, made_folder, write_whole
 
 STDIN = 0
 UNEXPECTED = 3
@@ -48,6 +48,8 @@ def main() -> int:
         launch(program, task.settings, task.processes)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+    except WriteError as error:
+        failure = Failure(message=str(error), help=error.remedy, exit_code=error.exit_code, refused=True)
     except RunError as error:
         failure = Failure(message=str(error), help=error.help, exit_code=error.exit_code)
     except UsageError as error:
@@ -61,8 +63,10 @@ def main() -> int:
     else:
         return 0
     if failure.exit_code not in (128 + signal.SIGINT, 128 + signal.SIGTERM):
-        task.failure.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(task.failure, failure.model_dump_json(indent=2) + "\n")
+        try:
+            write_whole(made_folder(task.failure.parent) / task.failure.name, failure.model_dump_json(indent=2) + "\n")
+        except WriteError:
+            print(f"error: {failure.message}", file=sys.stderr, flush=True)
     return failure.exit_code
 
 

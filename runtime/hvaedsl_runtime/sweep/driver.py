@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from hvaedsl_runtime.distributed import DeviceName, started_by_launcher
 from hvaedsl_runtime.interruption import SIGNALS
 from hvaedsl_runtime.launch import check_devices
 from hvaedsl_runtime.progress import LastingConsole
-from hvaedsl_runtime.run_folder import RunFolder, check_same_run
+from hvaedsl_runtime.run_folder import check_same_run
 from hvaedsl_runtime.settings import RunSettings
 from hvaedsl_runtime.sweep.child import RunTask
 from hvaedsl_runtime.sweep.folder import Failure, SweepFolder
@@ -63,7 +62,7 @@ class Sweep:
 
         `lock` is the descriptor of the folder's lock, which a run inherits. Raises RunError: 4 where the images are not
         found, 5 where a run folder is of another spec, 6 without the device, 130 or 143 after a signal, when the run
-        at work has saved its checkpoint.
+        at work has saved its checkpoint; WriteError where the system refused a run to write.
         """
         if started_by_launcher():
             raise UsageError("a sweep starts its processes itself: run it without torchrun, with --gpus N")
@@ -98,8 +97,7 @@ class Sweep:
     def train(self, point: Point, seed: int, relay: Relay, lock: int | None) -> None:
         """Carry out one run, from its last checkpoint where there is one. Raises RunError as the call does."""
         run = self.folder.run(point, seed)
-        remove_unbegun(run)
-        self.folder.failure_path(point, seed).unlink(missing_ok=True)
+        self.folder.forget_failure(point, seed)
         task = RunTask(
             name=self.plan.model,
             spec=self.program(point, seed).resolved_text(),
@@ -130,8 +128,8 @@ class Sweep:
         if failure is None:
             failure = killed(code)
             self.folder.record_failure(point, seed, failure)
-        if failure.exit_code in SHARED_FAILURES:
-            self.folder.failure_path(point, seed).unlink()
+        if failure.refused or failure.exit_code in SHARED_FAILURES:
+            self.folder.forget_failure(point, seed)
             raise failure.error()
         self.say(f"failed: {failure.message}" + (f"\n  help: {failure.help}" if failure.help else ""))
 
@@ -212,9 +210,3 @@ def killed(code: int) -> Failure:
         return Failure(message=how, help=help_, exit_code=code)
     message = f"the process ended with exit code {code}, and wrote no reason"
     return Failure(message=message, help="what it printed stands above", exit_code=code)
-
-
-def remove_unbegun(run: RunFolder) -> None:
-    """Remove what a run left that was killed while its folder was made: it could be neither begun nor resumed."""
-    if run.path.is_dir() and not run.spec.exists() and not run.checkpoint.exists() and not run.metrics.exists():
-        shutil.rmtree(run.path)

@@ -16,7 +16,7 @@ import hvaedsl
 from hvaedsl.errors import RunError
 from hvaedsl_runtime.run_folder import CHANGEABLE, RunFolder, spec_differences
 from hvaedsl_runtime.sweep.plan import Point, SweepPlan
-from hvaedsl_runtime.whole_files import write_whole
+from hvaedsl_runtime.whole_files import WriteError, made_folder, refusals_explained, write_whole
 
 # A run whose sweep was killed saves its checkpoint first; so long the next sweep waits for it.
 PATIENCE_SECONDS = 20.0
@@ -24,16 +24,19 @@ NOT_COMPARED = CHANGEABLE - {"train.steps"}
 
 
 class Failure(BaseModel):
-    """Why a run of a sweep came to nothing."""
+    """Why a run of a sweep came to nothing; `refused`: the system did not let it write, and `help` is the remedy."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     message: str
     help: str
     exit_code: int
+    refused: bool = False
 
     def error(self) -> RunError:
         """The failure as the error that it was."""
+        if self.refused:
+            return WriteError(self.message, remedy=self.help)
         return RunError(self.message, help=self.help, exit_code=self.exit_code)
 
 
@@ -73,10 +76,15 @@ class SweepFolder:
             ) from None
 
     def record_failure(self, point: Point, seed: int, failure: Failure) -> None:
-        """Write a failure down."""
+        """Write a failure down. Raises WriteError."""
         path = self.failure_path(point, seed)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, failure.model_dump_json(indent=2) + "\n")
+        write_whole(made_folder(path.parent) / path.name, failure.model_dump_json(indent=2) + "\n")
+
+    def forget_failure(self, point: Point, seed: int) -> None:
+        """Remove what was written down of a failure, if anything was. Raises WriteError."""
+        path = self.failure_path(point, seed)
+        with refusals_explained(path):
+            path.unlink(missing_ok=True)
 
     def take(self, plan: SweepPlan) -> str:
         """Make the folder this plan's, or find that it is; what was added to the plan before, else nothing.
@@ -149,14 +157,9 @@ class SweepFolder:
 
         Raises RunError (5) where the folder cannot be made, and where another process keeps on working in it.
         """
-        try:
+        with refusals_explained(self.path, "name another with --out"):
             self.path.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            reason = error.strerror or "it cannot be made"
-            raise RunError(
-                f"cannot write into the folder {self.path}: {reason}", help="name another with --out", exit_code=5
-            ) from None
         try:
             yield descriptor if self._lock(descriptor) else None
         finally:

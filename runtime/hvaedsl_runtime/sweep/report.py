@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ from hvaedsl_runtime.sweep.folder import SweepFolder
 from hvaedsl_runtime.sweep.plan import SweepPlan
 from hvaedsl_runtime.sweep.results import SweepResults, collect, write_results
 from hvaedsl_runtime.sweep.tables import plan_text, results_text
-from hvaedsl_runtime.whole_files import write_whole
+from hvaedsl_runtime.whole_files import WriteError, write_whole
 
 if TYPE_CHECKING:
     from hvaedsl_runtime.sweep.driver import SweepSettings
@@ -47,7 +49,7 @@ def carry_out(plan: SweepPlan, settings: SweepSettings, out: Path | None, *, as_
 
     folder = SweepFolder(default_folder(plan) if out is None else out)
     console = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, soft_wrap=True)
-    with folder.locked() as lock:
+    with folder.locked() as lock, going_on_told(settings.resume_command):
         added = folder.take(plan)
         console.print(plan_text(plan), markup=False)
         if added:
@@ -55,7 +57,8 @@ def carry_out(plan: SweepPlan, settings: SweepSettings, out: Path | None, *, as_
         try:
             Sweep(plan, folder, settings, console.file)(lock)
         except RunError:
-            write(collect(plan, folder), folder)
+            with suppress(WriteError):  # what stopped the sweep says more
+                write(collect(plan, folder), folder)
             raise
         results = collect(plan, folder)
         write(results, folder)
@@ -63,6 +66,15 @@ def carry_out(plan: SweepPlan, settings: SweepSettings, out: Path | None, *, as_
     sys.stdout.write(text)
     console.print(f"written to {folder.path}: results.txt, .json, .csv, .png, .svg", markup=False)
     raise_failures(results, folder)
+
+
+@contextmanager
+def going_on_told(command: str) -> Iterator[None]:
+    """Add to a WriteError how the sweep goes on."""
+    try:
+        yield
+    except WriteError as error:
+        raise error.then(f"go on with: {command}") from error
 
 
 def write(results: SweepResults, folder: SweepFolder) -> None:

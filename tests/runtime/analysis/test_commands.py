@@ -78,7 +78,7 @@ def test_mistakes_are_one_readable_error(trained: Trained, tmp_path: Path, comma
         (5, "no checkpoint", ("kl", tmp_path)),
         (5, "no checkpoint", ("state-norms", tmp_path / "killed")),
         (5, "line 1 is not JSON", ("curves", tmp_path / "damaged")),
-        (5, "cannot create the folder", ("curves", trained(), "--out", tmp_path / "file")),
+        (5, "cannot be written: File exists", ("curves", trained(), "--out", tmp_path / "file")),
         (2, "", ("nothing", trained())),
         (2, "", ("kl", trained(), "--images", "0")),
     ]

@@ -124,7 +124,7 @@ def test_mistakes_are_one_readable_error(trained: Trained, tmp_path: Path, comma
         (5, "no such folder", (trained(), tmp_path / "nothing")),
         (5, "spec.hvae is missing", (trained(), tmp_path / "foreign")),
         (2, "not of the same images; data.binarize is none and dynamic", (trained(), binary)),
-        (5, "cannot create the folder", (trained(), trained(model__cell="nvae"), "--out", tmp_path / "file")),
+        (5, "cannot be written: File exists", (trained(), trained(model__cell="nvae"), "--out", tmp_path / "file")),
     ]
     for expected, words, arguments in cases:
         code, _, err = command("compare", *arguments)

@@ -51,10 +51,10 @@ def run(photos: Path, target: Path, *, overwrite: bool = False, bar: Bar = no_ba
     return prepare(wanted_data("folder", 8, 1), photos, target, overwrite=overwrite, bar=bar)
 
 
-def fails(photos: Path, target: Path, message: str, *, overwrite: bool = False) -> None:
+def fails(photos: Path, target: Path, message: str, *, overwrite: bool = False, code: int = 4) -> None:
     with pytest.raises(RunError, match=message) as caught:
         run(photos, target, overwrite=overwrite)
-    assert caught.value.exit_code == 4
+    assert caught.value.exit_code == code
 
 
 def test_arrays_and_manifest_agree(photos: Path, tmp_path: Path) -> None:
@@ -163,23 +163,23 @@ def test_a_full_disk_is_told_before_and_while_writing(
     with monkeypatch.context() as patched:
         usage = shutil.disk_usage(tmp_path)._replace(free=1)
         patched.setattr("shutil.disk_usage", lambda _: usage)
-        fails(photos, tmp_path / "set", "the images need .* GiB, and 0.0 GiB are free")
+        fails(photos, tmp_path / "set", "the images need .* GiB, and 0.0 GiB are free", code=5)
     if Path("/dev/full").exists():
         real = Path.open
         monkeypatch.setattr(
             Path, "open", lambda path, *_: real(Path("/dev/full") if path.suffix == ".npy" else path, "wb")
         )
-        fails(photos, tmp_path / "set", "cannot be written: No space left on device")
+        fails(photos, tmp_path / "set", "cannot be written: No space left on device", code=5)
         assert not (tmp_path / "set").exists()
         assert not (tmp_path / "set.partial").exists()
 
 
 def test_a_target_that_cannot_be_made_is_told(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    fails(photos, tmp_path / "file" / "set", "cannot be written: Not a directory")
+    fails(photos, tmp_path / "file" / "set", "cannot be written: Not a directory", code=5)
     if os.geteuid() != 0:
         (tmp_path / "closed").mkdir(mode=0o500)
-        fails(photos, tmp_path / "closed" / "set", "cannot be written: Permission denied")
+        fails(photos, tmp_path / "closed" / "set", "cannot be written: Permission denied", code=5)
 
 
 def test_fewer_images_than_published_are_told(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,23 @@ def test_mistakes_are_one_readable_error(folder: Path, tmp_path: Path, command: 
         assert words in err
         assert "Traceback" not in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty"]
+
+
+@pytest.mark.parametrize("to", ["pt2", "safetensors"])
+def test_a_file_that_finds_no_room_is_one_error(
+    folder: Path,
+    tmp_path: Path,
+    command: Command,
+    file_size_limit: Callable[[int], AbstractContextManager[None]],
+    to: str,
+) -> None:
+    path = tmp_path / f"x.{to}"
+    with file_size_limit(20_000):  # where torch.export writes into a file itself, the process ends here
+        code, _, err = command("export", folder, "--to", to, "--out", path)
+    assert code == 5
+    assert f"{path}: cannot be written: File too large" in err
+    assert "help: raise the limit on the size of a file, or name another with --out" in err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_images_that_are_not_there_are_said_before_anything_is_written(

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -25,8 +26,9 @@ from hvaedsl_runtime.loop import train
 from hvaedsl_runtime.settings import RunSettings
 from hvaedsl_runtime.sweep.axes import let_axes
 from hvaedsl_runtime.sweep.driver import Sweep, SweepSettings
-from hvaedsl_runtime.sweep.folder import SweepFolder
+from hvaedsl_runtime.sweep.folder import Failure, SweepFolder
 from hvaedsl_runtime.sweep.plan import SweepPlan, SweepRequest, make_plan
+from hvaedsl_runtime.whole_files import WriteError
 
 LIMIT_SECONDS = 900  # a minute where nothing else runs
 SPEC = """hvae 1
@@ -271,6 +273,37 @@ def test_a_process_that_says_nothing_is_told(plan: SweepPlan, tmp_path: Path, mo
     assert failure.message == "the process ended with exit code 9, and wrote no reason"
 
 
+def test_a_run_that_is_refused_to_write_ends_the_sweep_and_is_no_failure(
+    plan: SweepPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "sweep" / "points" / "n=1" / "seed-0.failed.json"
+    failure = Failure(message="last.pt: cannot be written", help="make room there", exit_code=5, refused=True)
+    script = f"mkdir -p {path.parent}; echo '{failure.model_dump_json()}' > {path}; exit 5"
+    sweep = sweep_with(script, plan, tmp_path, monkeypatch)
+    with pytest.raises(WriteError, match=r"last\.pt: cannot be written") as caught:
+        sweep(None)
+    assert (caught.value.remedy, caught.value.exit_code) == ("make room there", 5)
+    assert sweep.folder.failure(plan.points[0], 0) is None
+
+
+@pytest.mark.long
+def test_a_sweep_that_finds_no_room_goes_on(
+    tmp_path: Path, spec: Path, command: Command, file_size_limit: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    options = (spec, "--let", "n=1,2", "--out", tmp_path / "s", "--device", "cpu", "--threads", "1")
+    with file_size_limit(20_000):
+        code, out, err = command(*options)
+    assert code == 5, err
+    assert "seed-0/checkpoints/last.pt: cannot be written: File too large; there is no checkpoint yet" in err
+    assert f"raise the limit on the size of a file, then go on with: hvaedsl sweep {spec}" in err
+    assert "Traceback" not in err
+    assert "run 2 of 2" not in out
+    assert list((tmp_path / "s").rglob("*.failed.json")) == []
+    code, out, err = command(*options)
+    assert code == 0, err
+    assert "2 of 2 runs" in out
+
+
 def test_what_was_killed_while_its_folder_was_made_is_begun_anew(
     plan: SweepPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,7 +317,7 @@ def test_what_was_killed_while_its_folder_was_made_is_begun_anew(
     sweep(None)
     first, second = (json.loads(line)["settings"]["resume"] for line in log.read_text().splitlines()[:2])
     assert (first, second) == (False, True)
-    assert not half.path.exists()
+    half.check_free(resume=False)
 
 
 def test_a_run_folder_of_another_spec_is_refused(

@@ -120,6 +120,9 @@ def test_one_process_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match="cannot write into") as caught, SweepFolder(tmp_path / "file" / "x").locked():
+    with (
+        pytest.raises(RunError, match="cannot be written: Not a directory") as caught,
+        SweepFolder(tmp_path / "file" / "x").locked(),
+    ):
         pass
     assert caught.value.exit_code == 5
