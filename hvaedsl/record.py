@@ -10,7 +10,10 @@ slots, which is why the operations of a bridge, of which there may be a hundred 
 from __future__ import annotations
 
 from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
+from threading import Lock
 from typing import Any, ClassVar, NoReturn, dataclass_transform
+
+_completing = Lock()
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
@@ -69,15 +72,19 @@ class Record:
 
 
 def _complete(cls: type[Record]) -> None:
-    """Read the fields of a class; those of its bases first."""
-    for base in reversed(cls.__mro__):
-        if issubclass(base, Record) and base is not Record and "_names" not in base.__dict__:
-            dataclass(init=False, repr=False, eq=False, kw_only=base._kw_only)(base)
-            found = fields(base)
-            base._positional = tuple(item.name for item in found if not item.kw_only)
-            base._names = frozenset(item.name for item in found)
-            base._compared = tuple(item.name for item in found if item.compare)
-            base._defaults = {item.name: item.default for item in found if item.default is not MISSING}
+    """Read the fields of a class; those of its bases first.
+
+    Two threads may make the first object at once: the second waits. `_names` says that a class is complete.
+    """
+    with _completing:
+        for base in reversed(cls.__mro__):
+            if issubclass(base, Record) and base is not Record and "_names" not in base.__dict__:
+                dataclass(init=False, repr=False, eq=False, kw_only=base._kw_only)(base)
+                found = fields(base)
+                base._positional = tuple(item.name for item in found if not item.kw_only)
+                base._compared = tuple(item.name for item in found if item.compare)
+                base._defaults = {item.name: item.default for item in found if item.default is not MISSING}
+                base._names = frozenset(item.name for item in found)
 
 
 def _with_defaults(cls: type[Record], given: dict[str, object]) -> dict[str, object]:

@@ -45,7 +45,9 @@ ALLOWED: dict[str, set[str]] = {
     "spec_files": BOTTOM | {"catalog", "elaborate", "lint_cache", "own_parts", "program", "syntax"},
     "lint": BOTTOM
     | {"catalog", "configuration", "lint_cache", "rewriting", "shipped", "syntax", "program", "spec_files"},
-    "lsp": BOTTOM | {"catalog", "shipped", "syntax", "fmt", "ir", "elaborate", "passes", "render", "report", "program"},
+    "lsp": BOTTOM
+    | {"catalog", "shipped", "syntax", "fmt", "ir", "elaborate", "passes", "render", "report", "program"}
+    | {"lint", "spec_files"},
     "diff": BOTTOM | {"syntax", "ir", "passes", "lowering", "render", "report", "program"},
     "draft": BOTTOM | {"catalog", "shipped", "syntax", "ir", "fmt", "program"},
     "hvaedsl": BOTTOM | {"program", "version"},

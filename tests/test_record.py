@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import pickle
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, asdict, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
 import pytest
 
+import hvaedsl.record
 from hvaedsl.record import Record
 
 
@@ -115,3 +118,18 @@ def test_it_can_be_copied(copied: Callable[[Any], Any]) -> None:
 def test_what_a_dataclass_refuses_is_refused(kind: Any, values: tuple[object, ...], named: dict[str, object]) -> None:
     with pytest.raises(TypeError):
         kind(*values, **named)
+
+
+def test_two_threads_make_the_first_object_of_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow_fields(cls: Any) -> Any:
+        time.sleep(0.2)
+        return fields(cls)
+
+    class Probe(Record):
+        text: str = field(default="none", compare=False)
+
+    monkeypatch.setattr(hvaedsl.record, "fields", slow_fields)
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: Probe(), range(4)))
+    assert [item.text for item in made] == ["none"] * 4
+    assert Probe("a") == Probe("b")

@@ -27,4 +27,4 @@ def lsp(
 
     if sys.stdin.isatty():
         typer.echo("hvaedsl lsp speaks the Language Server Protocol with an editor: see docs/editors.md", err=True)
-    serve(__version__)
+    raise typer.Exit(serve(__version__))

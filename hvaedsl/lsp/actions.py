@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from lsprotocol.types import CodeAction, CodeActionKind, TextEdit, WorkspaceEdit
 from lsprotocol.types import Diagnostic as Shown
@@ -15,26 +16,33 @@ from hvaedsl.lsp.findings import is_own, range_of, worth_showing
 FIX_ALL = f"{CodeActionKind.SourceFixAll.value}.hvaedsl"
 ACTION_KINDS = (CodeActionKind.QuickFix, FIX_ALL)
 _IGNORE = re.compile(r"(#\s*hvae:\s*ignore\[[^\]\r\n]*)\]")
-Show = Callable[[Diagnostic], Shown]
 
 
-def code_actions(
-    analysed: Analysed, start: int, end: int, uri: str, show: Show, only: Iterable[str] | None = None
-) -> list[CodeAction]:
+@dataclass(frozen=True)
+class Here:
+    """The text that actions are for, and how the client is told of findings and edits in it."""
+
+    analysed: Analysed
+    show: Callable[[Diagnostic], Shown]
+    edit: Callable[[Sequence[TextEdit]], WorkspaceEdit]
+
+
+def code_actions(here: Here, start: int, end: int, only: Iterable[str] | None = None) -> list[CodeAction]:
     """The actions for what is found on the lines of two offsets, the nearest first.
 
     An editor shows a finding for its whole line, and many findings are a letter wide. `only` names the kinds that are
     asked for.
     """
+    analysed = here.analysed
     wanted = tuple(only) if only is not None else None
     found: list[CodeAction] = []
     if _asked(CodeActionKind.QuickFix.value, wanted):
         first, last = analysed.lines.line_start(start), analysed.lines.line_end(end)
         near = [item for item in worth_showing(analysed) if _distance(analysed, item, first, last) == 0]
         for item in sorted(near, key=lambda item: _distance(analysed, item, start, end)):
-            found += _fixes(analysed, item, uri, show)
+            found += _fixes(here, item)
     if _asked(FIX_ALL, wanted):
-        found += _all_safe(analysed, uri)
+        found += _all_safe(here)
     return found
 
 
@@ -49,22 +57,22 @@ def _distance(analysed: Analysed, item: Diagnostic, start: int, end: int) -> int
     return max(analysed.lines.offset(where.start) - end, start - analysed.lines.offset(where.end), 0)
 
 
-def _fixes(analysed: Analysed, item: Diagnostic, uri: str, show: Show) -> Iterator[CodeAction]:
+def _fixes(here: Here, item: Diagnostic) -> Iterator[CodeAction]:
+    analysed = here.analysed
     if item.fix is not None and _applies(analysed, item.fix):
         yield CodeAction(
             item.fix.title,
             kind=CodeActionKind.QuickFix,
-            diagnostics=[show(item)],
+            diagnostics=[here.show(item)],
             is_preferred=item.fix.safe or None,
-            edit=WorkspaceEdit({uri: _edits(analysed, item.fix)}),
+            edit=here.edit(_edits(analysed, item.fix)),
         )
     if item.severity is Severity.ADVICE and is_own(analysed, item):
-        edit = _silence(analysed, item)
         yield CodeAction(
             f"silence {item.code} on this line",
             kind=CodeActionKind.QuickFix,
-            diagnostics=[show(item)],
-            edit=WorkspaceEdit({uri: [edit]}),
+            diagnostics=[here.show(item)],
+            edit=here.edit([_silence(analysed, item)]),
         )
 
 
@@ -88,8 +96,9 @@ def _silence(analysed: Analysed, item: Diagnostic) -> TextEdit:
     return TextEdit(analysed.lines.range(end, end), f"  # hvae: ignore[{item.code}]")
 
 
-def _all_safe(analysed: Analysed, uri: str) -> Iterator[CodeAction]:
+def _all_safe(here: Here) -> Iterator[CodeAction]:
     """Every safe fix of the text in one action; of two that overlap, the first."""
+    analysed = here.analysed
     edits: list[TextEdit] = []
     reached = -1
     safe = [item.fix for item in worth_showing(analysed) if item.fix is not None and item.fix.safe]
@@ -99,4 +108,4 @@ def _all_safe(analysed: Analysed, uri: str) -> Iterator[CodeAction]:
             edits += _edits(analysed, fix)
             reached = spans[-1][1]
     if edits:
-        yield CodeAction("apply all safe fixes", kind=FIX_ALL, edit=WorkspaceEdit({uri: edits}))
+        yield CodeAction("apply all safe fixes", kind=FIX_ALL, edit=here.edit(edits))

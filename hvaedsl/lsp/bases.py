@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from hvaedsl.elaborate.inheritance import Read
 from hvaedsl.errors import SpecError, UsageError
 from hvaedsl.shipped import shipped
 from hvaedsl.span import Source
+from hvaedsl.syntax import ast
+from hvaedsl.syntax.parser import parse_document
 from hvaedsl.syntax.text import read_source
 
-_EXTENDS = re.compile(r'^\s*extends\s*"([^"\n]*)"', re.MULTILINE)
 _MOST = 200  # files of a folder that are looked at
 
 
@@ -26,19 +27,23 @@ def bases_for(source: Source) -> Iterator[tuple[str, str]]:
     )
 
 
-def is_base(path: Path | None) -> bool:
+def is_base(path: Path | None, read: Read = read_source) -> bool:
     """Whether a file beside this one extends it: what it leaves out is not missing, as `hvaedsl lint FOLDER` has it."""
-    if path is None:
-        return False
-    return any(_extends(other, path) for other in _beside(path))
+    return path is not None and any(_extends(other, path, read) for other in _beside(path))
 
 
-def _extends(child: Path, base: Path) -> bool:
+def _extends(child: Path, base: Path, read: Read) -> bool:
     try:
-        text = read_source(child).text
-        found = _EXTENDS.search(text)
-        return found is not None and (child.parent / found[1]).resolve() == base.resolve()
-    except (SpecError, UsageError, OSError, ValueError):
+        source = read(child, child.name)
+    except (SpecError, UsageError):
+        return False
+    if "extends" not in source.text or base.stem not in source.text:
+        return False  # most files: they need not be parsed
+    statements = parse_document(source).document.statements
+    targets = [item.target.value for item in statements if isinstance(item, ast.Extends)]
+    try:
+        return any((child.parent / target).resolve() == base.resolve() for target in targets)
+    except (OSError, RuntimeError, ValueError):  # no name of a file
         return False
 
 

@@ -40,7 +40,7 @@ def block_entries(analysed: Analysed, cursor: Cursor) -> Iterator[Offer]:
     if spec is None or walk is None:
         return
     if cursor.key == "model.encoder":
-        yield from _encoder(spec, walk)
+        yield from _encoder(spec, walk, is_repeated=_is_repeated(analysed, cursor))
     else:
         yield from _decoder(spec, walk, _activations(spec, _encoder_list(analysed, spec)))
     for name, (_, value) in analysed.lets().items():
@@ -80,23 +80,39 @@ def _leading(text: str) -> int | None:
 
 
 def _spec(analysed: Analysed) -> Spec | None:
-    """A spec whose image and model are known; the block lists of it may be placeholders."""
-    if analysed.unit is not None and analysed.knows("data.dataset", "data.resolution", "model.pooling", "model.skips"):
-        return analysed.unit.spec
+    """A spec whose image and model are known; the block lists of it may be placeholders.
+
+    What may still be written behind a section that is not closed has its default.
+    """
+    values = analysed.values
+    if values is not None and analysed.knows("data.dataset", "data.resolution"):
+        unreadable = values.poisoned.intersection(values.origins)
+        if unreadable.isdisjoint(("model.pooling", "model.skips")):
+            return values.spec
     return analysed.last_good.spec if analysed.last_good is not None else None
 
 
 def _walk_before(analysed: Analysed, cursor: Cursor) -> Walk | None:
     """Where the entries between `=` and the cursor lead; None where they leave it in doubt."""
-    complete = analysed.text[cursor.value_start : cursor.start].rstrip()
-    if complete.endswith("*"):
-        complete = complete[:-1].rstrip("_0123456789 ")  # the count of a repetition that is being written
-        complete = complete[: complete.rfind("$")] if complete.endswith("$") else complete
-    complete = _closed(complete.rstrip(), cursor.brackets)
+    complete, brackets = _complete(cursor)
     if not complete:
         return Walk(None, (), 0)
-    read = _read(analysed, cursor.key, complete)
+    text = analysed.text[complete[0].start : complete[-1].end] + "".join(reversed(brackets))
+    read = _read(analysed, cursor.key, text)
     return None if read is None else _walk(read)
+
+
+def _complete(cursor: Cursor) -> tuple[Sequence[Word], Sequence[str]]:
+    """The words before the cursor that are entries, and the brackets to close behind them.
+
+    The comma behind the last one is left out, and so are repetitions that hold nothing yet, which lead nowhere.
+    """
+    words, brackets = cursor.before, cursor.brackets
+    while words and words[-1].text in (",", "*", "("):
+        if words[-1].text == "(":
+            brackets = brackets[:-1]
+        words = words[:-2] if words[-1].text == "*" else words[:-1]
+    return words, brackets
 
 
 def _read(analysed: Analysed, key: str, text: str) -> BlockList | None:
@@ -123,15 +139,6 @@ def _encoder_list(analysed: Analysed, spec: Spec) -> BlockList:
     return analysed.last_good.spec.model.encoder if analysed.last_good is not None else spec.model.encoder
 
 
-def _closed(text: str, brackets: Sequence[str]) -> str:
-    """A list that ends at a comma or an opening bracket, as one that is complete."""
-    if text.endswith("("):  # the repetition has nothing in it yet, so it leads nowhere
-        outer = text[:-1].rstrip().rstrip("*").rstrip("_0123456789 ").rstrip()
-        return _closed(outer, brackets[:-1])
-    text = text.removesuffix(",").rstrip()
-    return text + "".join(reversed(brackets)) if text else ""
-
-
 def _walk(read: BlockList) -> Walk:
     applied: dict[int, None] = {}
     last: Entry | None = None
@@ -146,10 +153,37 @@ def _walk(read: BlockList) -> Walk:
     return Walk(reached, tuple(applied), depth)
 
 
-def _encoder(spec: Spec, walk: Walk) -> Iterator[Offer]:
-    """At the resolution reached: blocks, shared blocks, and every pooling that divides it."""
+def _is_repeated(analysed: Analysed, cursor: Cursor) -> bool:
+    """Whether several copies are made of what stands at the cursor."""
+    groups: list[bool] = []
+    before: Word | None = None  # of the word behind it, its count where that is `*`
+    several = False
+    for word in cursor.before:
+        if word.text == "(":
+            groups.append(several)
+        elif word.text == ")" and groups:
+            groups.pop()
+        several = word.text == "*" and before is not None and _count(analysed, before) != 1
+        before = word
+    return several or any(groups)
+
+
+def _count(analysed: Analysed, word: Word) -> int | None:
+    """The number that a word stands for, a constant's too."""
+    if word.role == "reference":
+        return analysed.lets().get(word.text.removeprefix("$"), (None, None))[1]
+    return _leading(word.text)
+
+
+def _encoder(spec: Spec, walk: Walk, *, is_repeated: bool) -> Iterator[Offer]:
+    """At the resolution reached: blocks, shared blocks, and every pooling that divides it.
+
+    A copy of a pooling would begin where the one before it has left.
+    """
     here = walk.resolution or spec.data.resolution
     yield from _blocks(here)
+    if is_repeated:
+        return
     for factor in _factors(here, spec):
         to = here // factor
         yield Offer(f"{here}d{factor}", f"a block, then pooling to {to}x{to}", _ENTRY)
@@ -159,7 +193,7 @@ def _decoder(spec: Spec, walk: Walk, known: Sequence[int]) -> Iterator[Offer]:
     """At every resolution that has an encoder activation: blocks where the decoder is, mix-ins where it may go."""
     here = walk.resolution
     if here is None:
-        for resolution in known:
+        for resolution in known if spec.model.skips == "all" else known[:1]:
             yield from _blocks(resolution)
         return
     yield from _blocks(here)

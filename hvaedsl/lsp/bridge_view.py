@@ -23,7 +23,7 @@ class BridgeView(TypedDict):
 def bridge_view(analysed: Analysed) -> BridgeView:
     """The bridge of a text as SVG; of the last one that compiled where this one does not."""
     program = analysed.last_good
-    current = analysed.compilation.program is not None
+    current = analysed.program is not None
     name = program.name if program is not None else PurePath(analysed.source.name).stem
     if program is None:
         return BridgeView(name=name, svg=None, current=False, message=f"no picture yet: {_errors(analysed)}")

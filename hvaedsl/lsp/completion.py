@@ -51,6 +51,8 @@ def complete(analysed: Analysed, offset: int, client: CompletionClient = _PLAIN)
     if comment is not None:
         return _ignored_codes(analysed, comment, offset, client)
     cursor = cursor_at(text, offset)
+    if cursor is None or (cursor.written.startswith('"') and cursor.awaits != "base"):
+        return []
     reference = _REFERENCE_AT_END.search(text, 0, offset)
     if reference is not None and cursor.key:
         return _items(analysed, _constants(analysed), reference.start(), cursor.end, client)

@@ -12,12 +12,15 @@ from hvaedsl.syntax import ast
 _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
-def entry_text(entry: Written, stack: str, written: str, found: Compiled | None) -> str:
+def entry_text(entry: Written, stack: str, written: str, found: Compiled | None, *, is_compiled: bool = True) -> str:
     """What a hover on an entry says, as Markdown. Figures stand there only where a compilation holds for it."""
     operations = found.operations(entry.span) if found is not None else ()
     blocks = [op for op in operations if isinstance(op, EncoderBlock | TopDownBlock)]
     if found is None or not blocks:
-        return f"`{written}`: {_without_figures(entry, stack)}"
+        why = (
+            "no figures: the spec does not compile yet" if is_compiled else "no figures yet: the spec is being compiled"
+        )
+        return f"`{written}`: {_without_figures(entry, stack)} ({why})"
     lines = [f"`{written}`: {_applied(blocks)}", *_moves(operations)]
     lines.append(f"- {_channels(blocks[0])}")
     lines.append(f"- {_weights(found, blocks)}")
@@ -39,7 +42,7 @@ def _without_figures(entry: Written, stack: str) -> str:
         "d": f"one {what} block at {at}, then pooling",
         "m": f"one {what} block at {at} that first takes in the state of a lower resolution",
     }
-    return f"{meanings.get(entry.operator, 'not an entry')} (no figures: the spec does not compile yet)"
+    return meanings.get(entry.operator, "not an entry")
 
 
 def _applied(blocks: Sequence[EncoderBlock | TopDownBlock]) -> str:

@@ -7,6 +7,8 @@ from lsprotocol.types import DiagnosticRelatedInformation, DiagnosticSeverity, P
 
 from hvaedsl.catalog.names import MissingKey
 from hvaedsl.diagnostic import Diagnostic, Severity
+from hvaedsl.errors import UsageError
+from hvaedsl.lint.selection import Selection
 from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.lsp.bases import is_base
 from hvaedsl.lsp.navigation import Uri, location
@@ -23,15 +25,34 @@ def published(analysed: Analysed, uri: Uri) -> list[Shown]:
     """
     found = [shown(analysed, item, uri) for item in worth_showing(analysed)]
     if analysed.bug:
-        found.append(Shown(_start(), f"a bug in hvaedsl, not in your spec: {analysed.bug}", source=SOURCE))
+        found.append(_said(f"a bug in hvaedsl, not in your spec: {analysed.bug}", DiagnosticSeverity.Error))
+    try:
+        _selected(analysed)
+    except UsageError as error:
+        found.append(_said(f"all advice is given: {error}", DiagnosticSeverity.Warning))
     return found
 
 
 def worth_showing(analysed: Analysed) -> list[Diagnostic]:
-    """The diagnostics without what a base may leave out."""
-    missing = any(isinstance(item, MissingKey) for item in analysed.diagnostics)
-    base = missing and is_base(analysed.source.path)
-    return [item for item in analysed.diagnostics if not (base and isinstance(item, MissingKey))]
+    """What the project selects of the diagnostics, without what a base may leave out."""
+    try:
+        found = _selected(analysed)
+    except UsageError:
+        found = list(analysed.diagnostics)
+    missing = any(isinstance(item, MissingKey) for item in found)
+    base = missing and is_base(analysed.source.path, analysed.read)
+    return [item for item in found if not (base and isinstance(item, MissingKey))]
+
+
+def _selected(analysed: Analysed) -> list[Diagnostic]:
+    """As `hvaedsl lint` selects them. Raises `UsageError` where the project's configuration cannot be read."""
+    selection = Selection()  # read anew: the configuration may have changed
+    return [item for item in analysed.diagnostics if selection.takes(item)]
+
+
+def _said(text: str, severity: DiagnosticSeverity) -> Shown:
+    """Something that has no place in the text."""
+    return Shown(Range(Position(0, 0), Position(0, 0)), text, severity=severity, source=SOURCE)
 
 
 def is_own(analysed: Analysed, item: Diagnostic) -> bool:
@@ -44,7 +65,7 @@ def range_of(analysed: Analysed, item: Diagnostic) -> Range:
     if is_own(analysed, item):
         return analysed.lines.of_span(item.span)
     extends = next((found for found in analysed.statements if isinstance(found, ast.Extends)), None)
-    return analysed.lines.of_span(extends.target.span) if extends is not None else _start()
+    return analysed.lines.of_span(extends.target.span) if extends is not None else Range(Position(0, 0), Position(0, 0))
 
 
 def message(item: Diagnostic) -> str:
@@ -74,7 +95,3 @@ def shown(analysed: Analysed, item: Diagnostic, uri: Uri) -> Shown:
         source=SOURCE,
         related_information=[DiagnosticRelatedInformation(place, said) for place, said in places if place] or None,
     )
-
-
-def _start() -> Range:
-    return Range(Position(0, 0), Position(0, 0))

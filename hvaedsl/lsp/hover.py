@@ -24,31 +24,30 @@ _CODE = re.compile(r"HV\d{3}")
 _NAME_AT_END = re.compile(r"\$([A-Za-z_]\w*)\Z")
 
 
-def hover(analysed: Analysed, offset: int) -> Hover | None:
+def hover(analysed: Analysed, offset: int, kind: MarkupKind = MarkupKind.Markdown) -> Hover | None:
     """The meaning of what stands at an offset; None where there is nothing to say."""
-    if comment_at(analysed.text, offset) is not None:
-        return _code(analysed, offset)
-    word = analysed.word_at(offset)
-    if word is None:
-        return None
-    found = _entry(analysed, offset) or _word(analysed, word)
+    found = _told(analysed, offset)
     if found is None:
         return None
     text, start, end = found
-    return _shown(analysed, text, start, end)
+    return Hover(MarkupContent(kind, text), analysed.lines.range(start, end))
 
 
-def _shown(analysed: Analysed, text: str, start: int, end: int) -> Hover:
-    return Hover(MarkupContent(MarkupKind.Markdown, text), analysed.lines.range(start, end))
+def _told(analysed: Analysed, offset: int) -> tuple[str, int, int] | None:
+    """What is said, and of which part of the text."""
+    if comment_at(analysed.text, offset) is not None:
+        return _code(analysed, offset)
+    word = analysed.word_at(offset)
+    return None if word is None else _entry(analysed, offset) or _word(analysed, word)
 
 
-def _code(analysed: Analysed, offset: int) -> Hover | None:
+def _code(analysed: Analysed, offset: int) -> tuple[str, int, int] | None:
     """A code in a comment that silences it."""
     begin, end = analysed.lines.line_start(offset), analysed.lines.line_end(offset)
     for found in _CODE.finditer(analysed.text, begin, end):
         if found.start() <= offset <= found.end() and found[0] in KINDS:
             kind = KINDS[found[0]]
-            return _shown(analysed, f"**{kind.code}**: {template_title(kind)}\n\n{kind.why}", *found.span())
+            return f"**{kind.code}**: {template_title(kind)}\n\n{kind.why}", *found.span()
     return None
 
 
@@ -61,7 +60,8 @@ def _entry(analysed: Analysed, offset: int) -> tuple[str, int, int] | None:
             span = entry.span if label is None else entry.span.to(label.span)
             if within(span, offset):
                 found = compiled(analysed, key)
-                text = entry_text(entry, key.removeprefix("model."), span.text, found)
+                is_compiled = analysed.compilation is not None
+                text = entry_text(entry, key.removeprefix("model."), span.text, found, is_compiled=is_compiled)
                 constants = _constants(analysed, span.text)
                 return "\n\n".join([text, *constants]), span.start, span.end
     return None

@@ -39,16 +39,16 @@ def key_text(analysed: Analysed, dotted: str) -> str | None:
 
 def value_here(analysed: Analysed, dotted: str) -> str:
     """The value in effect and where it was written; empty where it could not be read, or nothing is set."""
-    unit = analysed.unit
-    if unit is None or not analysed.knows(dotted):
+    values = analysed.values
+    if values is None or not analysed.knows(dotted):
         return ""
     section, _, name = dotted.rpartition(".")
-    value = getattr(section_of(unit.spec, section), name)
-    if value is None and dotted not in unit.origins:
+    value = getattr(section_of(values.spec, section), name)
+    if value is None and dotted not in values.origins:
         return ""
     shown = value_text(value)
     shown = shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
-    origin = unit.origins.get(dotted)
+    origin = values.origins.get(dotted)
     if origin is None:
         return f"`{shown}`, not written"
     if origin.source is analysed.source:

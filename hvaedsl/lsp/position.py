@@ -7,15 +7,18 @@ on: UTF-16 unless the client offers another one. The protocol ends a line at LF,
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 from lsprotocol.types import Position, PositionEncodingKind, Range
 
 from hvaedsl.span import Span
 
 _LINE_BREAK = re.compile(r"\r\n?|\n")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_ASTRAL = re.compile(r"[\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,25 @@ class Lines:
     def _ends(self) -> list[int]:
         return [*(found.start() for found in _LINE_BREAK.finditer(self.text)), len(self.text)]
 
+    @cached_property
+    def _wide(self) -> list[int]:
+        """The offsets of the characters that take more than one code unit."""
+        if self.encoding == PositionEncodingKind.Utf32 or self.text.isascii():
+            return []
+        pattern = _NOT_ASCII if self.encoding == PositionEncodingKind.Utf8 else _ASTRAL
+        return [found.start() for found in pattern.finditer(self.text)]
+
+    @cached_property
+    def _extra(self) -> list[int]:
+        """How many code units more than characters stand before each wide character, and before the end."""
+        more = (self._units(self.text[at]) - 1 for at in self._wide)
+        return [0, *accumulate(more)]
+
     def position(self, offset: int) -> Position:
         """The position of an offset in code points; one past the end is taken for the end."""
         offset = min(max(0, offset), len(self.text))
         line = bisect_right(self._starts, offset) - 1
-        column = min(offset, self._ends[line])  # inside CRLF there is no position
-        return Position(line, self._units(self.text[self._starts[line] : column]))
+        return Position(line, self.length(self._starts[line], min(offset, self._ends[line])))  # none inside CRLF
 
     def offset(self, position: Position) -> int:
         """The offset in code points; a column behind the line is its end, a line behind the text the text's end.
@@ -48,14 +64,8 @@ class Lines:
         if position.line >= len(self._starts):
             return len(self.text)
         start, end = self._starts[position.line], self._ends[position.line]
-        if self.encoding == PositionEncodingKind.Utf32:
-            return min(start + position.character, end)
-        units = 0
-        for at in range(start, end):
-            units += self._units(self.text[at])
-            if units > position.character:
-                return at
-        return end
+        behind = range(start + 1, end + 1)
+        return start + bisect_right(behind, position.character, key=lambda at: self.length(start, at))
 
     def range(self, start: int, end: int) -> Range:
         """The range between two offsets."""
@@ -74,12 +84,10 @@ class Lines:
         return self._starts[bisect_right(self._starts, offset) - 1]
 
     def length(self, start: int, end: int) -> int:
-        """How many code units stand between two offsets of one line."""
-        return self._units(self.text[start:end])
+        """How many code units stand between two offsets."""
+        before, behind = bisect_left(self._wide, start), bisect_left(self._wide, end)
+        return end - start + self._extra[behind] - self._extra[before]
 
-    def _units(self, text: str) -> int:
-        if self.encoding == PositionEncodingKind.Utf32:
-            return len(text)
-        if self.encoding == PositionEncodingKind.Utf8:
-            return len(text.encode("utf-8", "surrogatepass"))
-        return len(text) + sum(letter > "\uffff" for letter in text)
+    def _units(self, letter: str) -> int:
+        """Of one character that is wide in this encoding."""
+        return len(letter.encode("utf-8", "surrogatepass")) if self.encoding == PositionEncodingKind.Utf8 else 2

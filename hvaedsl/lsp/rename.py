@@ -1,4 +1,4 @@
-"""Rename: a label in its stack; a constant in this file, its bases, and what else extends them."""
+"""Rename: a label in its stack; a constant in this file, its bases, and what else of the project extends them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hvaedsl.lsp.words import words
 from hvaedsl.span import Source
 from hvaedsl.syntax.parser import parse_document
 
-# The other texts that a constant may be written in: each with the chain of its sources, itself last.
-Chains = Iterable[tuple[Source, ...]]
+# The other texts that write a name: each with the chain of its sources, itself last.
+Chains = Callable[[str], Iterable[tuple[Source, ...]]]
 Writable = Callable[[Source], bool]
 
 
@@ -31,7 +31,7 @@ def prepare_rename(analysed: Analysed, offset: int) -> PrepareRenamePlaceholder 
 
 
 def rename(
-    analysed: Analysed, offset: int, new: str, *, chains: Chains = (), writable: Writable = lambda _: True
+    analysed: Analysed, offset: int, new: str, *, chains: Chains = lambda _: (), writable: Writable = lambda _: True
 ) -> Mapping[Source, list[TextEdit]]:
     """The edits that rename what stands at an offset, by source. Raises `CannotRenameError`."""
     found = occurrence_at(analysed.words, offset)
@@ -69,7 +69,7 @@ def is_name(text: str) -> bool:
 def _family(analysed: Analysed, name: Name, chains: Chains) -> list[Source]:
     """The sources in which the constant is the same one: chains that have a source in common that writes it."""
     known = {_identity(source): source for source in (analysed.source, *_bases(analysed))}
-    waiting = list(chains)
+    waiting = list(chains(name.text))
     while True:
         writing = {place for place, source in known.items() if _writes(source, name)}
         joined = [chain for chain in waiting if not writing.isdisjoint(map(_identity, chain))]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from lsprotocol.types import DocumentSymbol, FoldingRange, SymbolKind
+from lsprotocol.types import DocumentSymbol, FoldingRange, Location, SymbolInformation, SymbolKind
 
 from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.span import Span
@@ -17,6 +17,19 @@ _LONGEST = 60  # code points of a value beside its key
 def document_symbols(analysed: Analysed) -> list[DocumentSymbol]:
     """Sections with their keys, constants, and the base; what could not be read is left out."""
     return list(_symbols(analysed, analysed.statements))
+
+
+def flat_symbols(analysed: Analysed) -> list[SymbolInformation]:
+    """The same for clients that know no hierarchy."""
+    return list(_flat(analysed, document_symbols(analysed)))
+
+
+def _flat(
+    analysed: Analysed, symbols: Iterable[DocumentSymbol], inside: str | None = None
+) -> Iterator[SymbolInformation]:
+    for item in symbols:
+        yield SymbolInformation(Location(analysed.uri, item.range), item.name, item.kind, container_name=inside)
+        yield from _flat(analysed, item.children or (), item.name)
 
 
 def _symbols(analysed: Analysed, statements: tuple[ast.Statement, ...]) -> Iterator[DocumentSymbol]:

@@ -22,7 +22,7 @@ from hvaedsl.ir.kinds import (
 from hvaedsl.ir.pooling import POOLINGS
 from hvaedsl.ir.spec_text import default_text
 from hvaedsl.lsp.analysed import Analysed
-from hvaedsl.lsp.entries import compiled
+from hvaedsl.lsp.entries import STACKS
 from hvaedsl.lsp.key_text import dataset_text, images_text, schema_key
 from hvaedsl.lsp.offer import Offer
 from hvaedsl.lsp.words import Cursor
@@ -106,12 +106,18 @@ def _map_keys(analysed: Analysed, cursor: Cursor) -> Iterator[Offer]:
     """The resolutions of the model that the map does not have yet."""
     if cursor.before and cursor.before[-1].text not in ("{", ","):
         return
-    # Where the lists are a base's, or have changed since, the last ones that compiled are a good guess.
-    found = compiled(analysed, "model.encoder") or compiled(analysed, "model.decoder") or analysed.last_good
-    key = schema_key(cursor.key)
-    if found is None or key is None:
+    if schema_key(cursor.key) is None:
         return
     written = {word.text for word in cursor.before if word.role == "number"}
-    for resolution in found.bridge.resolutions():
+    for resolution in _resolutions(analysed):
         if str(resolution) not in written:
             yield Offer(str(resolution), "a resolution of the model", CompletionItemKind.Value, plain=f"{resolution}: ")
+
+
+def _resolutions(analysed: Analysed) -> list[int]:
+    """Those of the block lists, a base's too; where they cannot be read, of the last ones that compiled."""
+    spec = analysed.last_good.spec if analysed.last_good is not None else None
+    if analysed.values is not None and analysed.knows(*STACKS):
+        spec = analysed.values.spec
+    lists = (spec.model.encoder, spec.model.decoder) if spec is not None else ()
+    return sorted({entry.resolution for each in lists for entry in each.written()}, reverse=True)

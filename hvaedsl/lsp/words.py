@@ -1,19 +1,22 @@
 """The tokens of a text, each with what it is there for and the section and key that it stands in.
 
 The parser drops a statement that it cannot read; here nothing is dropped. A line that is being written is understood as
-far as it goes, so that completion, rename and colours work on it.
+far as it goes, so that completion, rename and colours work on it. A text with more tokens than a spec may have is not
+read, as the parser does not read it either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 from lark import Token
 
 from hvaedsl.elaborate.collect import SCHEMA, TOP_LEVEL
 from hvaedsl.syntax.grammar import hvae_parser
+from hvaedsl.syntax.parser import MAX_TOKENS
 
 Role = Literal[
     "keyword",  # hvae, let, extends
@@ -77,23 +80,26 @@ class Cursor:
 
 
 def words(text: str) -> tuple[Word, ...]:
-    """Every token of a text."""
-    return tuple(_Walk().all(list(hvae_parser().lex(text))))
+    """Every token of a text; none of one that has too many."""
+    return tuple(_Walk().all(_tokens(text) or []))
 
 
 def comment_at(text: str, offset: int) -> str | None:
     """The comment that holds an offset, from its `#` to the offset; None outside of comments."""
-    end = 0
-    for token in hvae_parser().lex(text[:offset]):
-        end = token.end_pos or 0
+    tokens = _tokens(text[:offset])
+    if tokens is None:
+        return None
+    end = tokens[-1].end_pos or 0 if tokens else 0
     line = max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1
     begin = text.find("#", max(end, line), offset)
     return None if begin < 0 else text[begin:offset]
 
 
-def cursor_at(text: str, offset: int) -> Cursor:
-    """What may be written at an offset, from what stands before it."""
-    tokens = list(hvae_parser().lex(text[:offset]))
+def cursor_at(text: str, offset: int) -> Cursor | None:
+    """What may be written at an offset, from what stands before it; None behind too many tokens."""
+    tokens = _tokens(text[:offset])
+    if tokens is None:
+        return None
     unfinished = tokens[-1] if tokens and tokens[-1].end_pos == offset and _is_wordlike(tokens[-1]) else None
     walk = _Walk()
     read = list(walk.all(tokens[:-1] if unfinished else tokens))
@@ -115,6 +121,12 @@ def cursor_at(text: str, offset: int) -> Cursor:
         start=start,
         end=_word_end(text, offset),
     )
+
+
+def _tokens(text: str) -> list[Token] | None:
+    """The tokens of a text; None where there are too many."""
+    found = list(islice(hvae_parser().lex(text), MAX_TOKENS + 1))
+    return found if len(found) <= MAX_TOKENS else None
 
 
 def _is_wordlike(token: Token) -> bool:

@@ -22,8 +22,17 @@ class ServerError(Exception):
 class Client:
     """Starts the server, sends requests and keeps what comes back. Nothing here knows hvaedsl."""
 
-    def __init__(self, root: Path, *, encodings: list[str] | None = None, snippets: bool = False) -> None:
-        code = "from hvaedsl.cli.main import run; run()"
+    def __init__(
+        self,
+        root: Path,
+        *,
+        encodings: list[str] | None = None,
+        snippets: bool = False,
+        more: Mapping[str, Any] | None = None,
+        before: str = "",
+    ) -> None:
+        """`more` are capabilities beside the usual ones; `before` is code that the server's process runs first."""
+        code = f"{before}\nfrom hvaedsl.cli.main import run; run()"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "lsp", "--stdio"],
             stdin=subprocess.PIPE,
@@ -32,9 +41,11 @@ class Client:
             env={**os.environ, "PYTHONWARNINGS": "error"},
         )
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._kept: dict[int, dict[str, Any]] = {}
         self._errors: list[bytes] = []
         self._last = 0
         self.diagnostics: dict[str, dict[str, Any]] = {}
+        self.asked: list[str] = []  # the methods of the server's requests
         self.texts: dict[str, tuple[int, str]] = {}
         assert self.process.stdout is not None
         assert self.process.stderr is not None
@@ -42,21 +53,36 @@ class Client:
         threading.Thread(target=self._drain, args=(self.process.stderr,), daemon=True).start()
         general = {"positionEncodings": encodings} if encodings else {}
         item = {"completionItem": {"snippetSupport": snippets}}
-        capabilities = {"general": general, "textDocument": {"completion": item, "rename": {"prepareSupport": True}}}
+        capabilities: dict[str, Any] = {
+            "general": general,
+            "textDocument": {"completion": item, "rename": {"prepareSupport": True}},
+        }
+        capabilities["textDocument"]["documentSymbol"] = {"hierarchicalDocumentSymbolSupport": True}
+        capabilities |= more or {}
         parameters = {"processId": None, "rootUri": root.as_uri(), "capabilities": capabilities}
         self.server = self.request("initialize", parameters)
         self.notify("initialized", {})
 
     def request(self, method: str, parameters: Mapping[str, Any] | None = None) -> Any:
         """The result of a request. Raises `ServerError`."""
+        message = self.answer(self.send(method, parameters))
+        if "error" in message:
+            raise ServerError(message["error"]["message"])
+        return message["result"]
+
+    def send(self, method: str, parameters: Mapping[str, Any] | None = None) -> int:
+        """Ask, and wait for nothing; the number of the request."""
         self._last += 1
         self._send({"id": self._last, "method": method, "params": parameters})
-        while True:
+        return self._last
+
+    def answer(self, number: int) -> dict[str, Any]:
+        """The answer to a request; those to others are kept."""
+        while number not in self._kept:
             message = self._next()
-            if message.get("id") == self._last and "method" not in message:
-                if "error" in message:
-                    raise ServerError(message["error"]["message"])
-                return message["result"]
+            if "id" in message and "method" not in message:
+                self._kept[message["id"]] = message
+        return self._kept.pop(number)
 
     def notify(self, method: str, parameters: Mapping[str, Any]) -> None:
         """Say something that has no answer."""
@@ -117,6 +143,9 @@ class Client:
             raise AssertionError(f"no answer; standard error: {b''.join(self._errors).decode()}") from None
         if message.get("method") == "textDocument/publishDiagnostics":
             self.diagnostics[message["params"]["uri"]] = message["params"]
+        elif "method" in message and "id" in message:
+            self.asked.append(message["method"])
+            self._send({"id": message["id"], "result": None})
         return message
 
     def _read(self, pipe: IO[bytes]) -> None:

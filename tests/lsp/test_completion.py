@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,14 @@ def test_words_of_the_schema() -> None:
     assert offered(replaced("width   = 32", "width = 32 widths = {16: 64, | }")) == ["32", "4"]
 
 
+def test_resolutions_need_no_compilation(tmp_path: Path) -> None:
+    """They are offered right behind a keystroke, and where a base has the lists."""
+    (tmp_path / "base.hvae").write_text(GOOD)
+    found, offset = at_cursor('hvae 1\nextends "base.hvae"\nmodel { widths = { | } }\n', tmp_path / "child.hvae")
+    for state in (found, dataclasses.replace(found, compilation=None)):
+        assert [item.label for item in complete(state, offset)] == ["32", "16", "4"]
+
+
 def test_the_keys_of_a_map_are_known_where_a_base_writes_the_block_lists(tmp_path: Path) -> None:
     (tmp_path / "base.hvae").write_text(GOOD)
     before, _ = at_cursor('hvae 1\nextends "base.hvae"\n|', tmp_path / "child.hvae")
@@ -119,9 +128,18 @@ def test_the_encoder_goes_on_where_it_is() -> None:
     at_16 = ["16x", "16r", "16", "16d2", "16d4", "16d8", "16d16", "$n*"]
     assert offered(replaced("2*16r$n, 16d4, 4x1@low", "|")) == at_16
     assert offered(replaced("2*16r$n, 16d4, 4x1@low", "16x1, 16|")) == at_16
-    assert offered(replaced("2*16r$n, 16d4, 4x1@low", "2*(16x1, |")) == at_16
-    assert offered(replaced("2*16r$n, 16d4, 4x1@low", "3*|")) == at_16
-    assert offered(replaced("2*16r$n, 16d4, 4x1@low", "2*(|")) == at_16
+    assert offered(replaced("2*16r$n, 16d4, 4x1@low", "1*(16d4, |"))[:4] == ["4x", "4r", "4", "4d2"]
+
+
+@pytest.mark.parametrize("written", ["3*|", "2*(|", "$n*|", "$n * (2 * (|", "1*(2*(16x1), $n*(16x1, 16|", "2*(16x1, |"])
+def test_copies_of_a_pooling_are_not_offered(written: str) -> None:
+    assert offered(replaced("2*16r$n, 16d4, 4x1@low", written)) == ["16x", "16r", "16", "$n*"]
+    assert "16d2" in offered(replaced("2*16r$n, 16d4, 4x1@low", "2*(16x1), |"))
+
+
+def test_without_skips_the_decoder_begins_where_the_encoder_ends() -> None:
+    text = replaced("width   = 32", "width = 32 skips = none")
+    assert offered(text.replace("4r2@top, 16m4, 2*(16r$n), 32m16, 32x2", "|")) == ["4x", "4r", "4", "$n*"]
     assert offered(replaced("32x2, 32d2, 2*16r$n", "|"))[0] == "32x"
 
 
@@ -155,6 +173,19 @@ def test_nothing_that_is_offered_in_a_list_is_wrong_there(old: str) -> None:
         unfinished = (DecoderEnd, ShallowDecoder)
         here = [item for item in found if item.span.line == line and not isinstance(item, unfinished)]
         assert [item.message for item in here] == [], label
+
+
+def test_nothing_is_offered_inside_of_a_string() -> None:
+    assert offered(GOOD + 'paper { table = "as|" }\n') == []
+    assert offered(GOOD + 'paper { table = "a # b|" }\n') == []
+
+
+@pytest.mark.parametrize("closing", ["", "\n"])
+def test_sections_that_are_not_closed_yet_are_known(closing: str) -> None:
+    """Who types from top to bottom has never written a text that compiles."""
+    text = f"hvae 1\ndata {{ dataset = mnist }}\nmodel {{ width = 8{closing} latent = 2 encoder = 32x3, |"
+    found, offset = at_cursor(text)
+    assert [item.label for item in complete(found, offset)][:3] == ["32x", "32r", "32"]
 
 
 def test_no_entry_is_offered_where_the_resolution_is_in_doubt() -> None:

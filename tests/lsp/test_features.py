@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from lsprotocol.types import InlayHintLabelPart, Range, SemanticTokenTypes, TextEdit
+from lsprotocol.types import InlayHintLabelPart, Range, SemanticTokenTypes, TextEdit, WorkspaceEdit
 
 from hvaedsl.diagnostic import Diagnostic, Edit, Fix
-from hvaedsl.lsp.actions import FIX_ALL, code_actions
-from hvaedsl.lsp.analysed import Analysed
+from hvaedsl.lsp.actions import FIX_ALL, Here, code_actions
+from hvaedsl.lsp.analysed import Analysed, compiled
 from hvaedsl.lsp.bridge_view import bridge_view
 from hvaedsl.lsp.desk import Desk
 from hvaedsl.lsp.findings import published, shown
@@ -20,7 +21,7 @@ from hvaedsl.lsp.navigation import definition
 from hvaedsl.lsp.rename import CannotRenameError, prepare_rename, rename
 from hvaedsl.lsp.symbols import document_symbols, folding_ranges
 from hvaedsl.lsp.tokens import coloured, semantic_tokens
-from hvaedsl.program import loads
+from hvaedsl.program import Compilation, loads
 from hvaedsl.span import Source
 from tests.lsp.texts import GOOD, analysed, at_cursor
 
@@ -113,18 +114,20 @@ def test_a_name_that_is_taken_is_refused() -> None:
 
 def test_a_constant_is_renamed_across_files(tmp_path: Path) -> None:
     (tmp_path / "base.hvae").write_text(GOOD)
-    (tmp_path / "child.hvae").write_text('hvae 1\nextends "base.hvae"\nlet n = 4\n')
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "deep" / "er" / "child.hvae").write_text('hvae 1\nextends "../../base.hvae"\nlet n = 4\n')
     (tmp_path / "other.hvae").write_text("hvae 1\nlet n = 5\nmodel { latent = $n }\n")
     desk = Desk()
     opened = (tmp_path / "base.hvae").as_uri()
     desk.put(opened, GOOD)
-    found = desk.analysed(opened)
+    found = desk.known(opened)
     assert found is not None
     at = GOOD.index("let n") + 4
-    edits = rename(found, at, "k", chains=desk.chains(opened), writable=desk.writable)
+    edits = rename(found, at, "k", chains=desk.chains(found), writable=desk.writable)
     assert sorted(source.name for source in edits) == ["base.hvae", "child.hvae"]
     with pytest.raises(CannotRenameError, match=r"child\.hvae, which is not yours"):
-        rename(found, at, "k", chains=desk.chains(opened), writable=lambda _: False)
+        rename(found, at, "k", chains=desk.chains(found), writable=lambda _: False)
 
 
 def test_only_names_can_be_renamed() -> None:
@@ -209,9 +212,13 @@ def test_packed_colours_unpack_to_the_same_words() -> None:
     assert read == [found.text[item.start : item.end] for item in coloured(found)]
 
 
+def here_in(found: Analysed) -> Here:
+    return Here(found, lambda item: shown(found, item, uri), lambda edits: WorkspaceEdit({"file:///spec.hvae": edits}))
+
+
 def acted(text: str, title: str, found: Analysed | None = None, only: list[str] | None = None) -> str:
     found = found or analysed(text)
-    actions = code_actions(found, 0, len(found.text), "file:///spec.hvae", lambda item: shown(found, item, uri), only)
+    actions = code_actions(here_in(found), 0, len(found.text), only)
     action = next(item for item in actions if title in item.title)
     assert action.edit is not None
     assert action.edit.changes is not None
@@ -227,8 +234,7 @@ def test_a_fix_is_an_action() -> None:
 
 def titles_at(marked: str) -> list[str]:
     found, offset = at_cursor(marked)
-    actions = code_actions(found, offset, offset, "u", lambda item: shown(found, item, uri), ["quickfix"])
-    return [item.title for item in actions]
+    return [item.title for item in code_actions(here_in(found), offset, offset, ["quickfix"])]
 
 
 def test_the_actions_of_a_line_are_offered_all_over_it_the_nearest_first() -> None:
@@ -258,12 +264,7 @@ def test_fixes_that_overlap_are_not_applied_together() -> None:
         fix = Fix("write", (Edit(span, replacement),), safe=True)
         return type(found.diagnostics[0])(**{**vars(found.diagnostics[0]), "fix": fix})
 
-    both = Analysed(
-        found.source,
-        type(found.compilation)(None, found.documents, (fixed("one"), fixed("two"))),
-        None,
-        found.lines,
-    )
+    both = replace(found, compilation=Compilation(None, found.documents, (fixed("one"), fixed("two"))))
     assert acted("", "safe fixes", found=both) == found.text.replace("model", "one")
 
 
@@ -281,8 +282,23 @@ def test_what_a_base_leaves_out_is_not_missing(tmp_path: Path) -> None:
     part = "hvae 1\nmodel { width = 8 }\n|"
     found, _ = at_cursor(part, tmp_path / "base.hvae")
     assert {item.code for item in published(found, uri)} == {item.code for item in found.diagnostics}
-    (tmp_path / "child.hvae").write_text('hvae 1\nextends "base.hvae"\n')
+    (tmp_path / "child.hvae").write_text('hvae 1 extends "base.hvae"\n')
     assert published(found, uri) == []
+    (tmp_path / "child.hvae").write_text('hvae 1 # extends "base.hvae"\n')
+    assert published(found, uri) != []
+
+
+def test_a_project_selects_its_advice(tmp_path: Path) -> None:
+    text = GOOD.replace("= 32\n", "= 32 widths = {8: 64}\n") + "|"
+    found, _ = at_cursor(text, tmp_path / "spec.hvae")
+    assert [item.code for item in published(found, uri)] == ["HV502"]
+    (tmp_path / "pyproject.toml").write_text('[tool.hvaedsl]\nignore = ["HV502"]\n')
+    assert published(found, uri) == []
+    (tmp_path / "pyproject.toml").write_text('[tool.hvaedsl]\nignores = ["HV502"]\n')
+    advice, problem = published(found, uri)
+    assert advice.code == "HV502"
+    assert problem.message.startswith("all advice is given: ")
+    assert "has no key `ignores`" in problem.message
 
 
 def test_the_picture_is_of_the_last_text_without_errors() -> None:
@@ -303,19 +319,46 @@ def test_the_picture_is_of_the_last_text_without_errors() -> None:
 def test_texts_without_a_file_and_with_odd_names(tmp_path: Path) -> None:
     desk = Desk()
     desk.put("untitled:Untitled-1", GOOD)
-    found = desk.analysed("untitled:Untitled-1")
+    found = desk.known("untitled:Untitled-1")
     assert found is not None
-    assert found.compilation.program is not None
+    assert compiled(found).program is not None
     odd = tmp_path / "größe #1 100%.hvae"
     odd.write_text(GOOD)
     opened = odd.as_uri()
     desk.put(opened, GOOD.replace("16d4", "16d3"))
-    found = desk.analysed(opened)
+    found = desk.known(opened)
     assert found is not None
-    assert "HV303" in {item.code for item in found.diagnostics}
+    assert "HV303" in {item.code for item in compiled(found).diagnostics}
     assert desk.uri_of(found.source) == opened
     assert unquote(opened).endswith("größe #1 100%.hvae")
-    assert desk.analysed((tmp_path / "missing.hvae").as_uri()) is None
+    assert desk.known((tmp_path / "missing.hvae").as_uri()) is None
+
+
+def test_a_file_that_is_open_twice_stays_open_once_it_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "base.hvae").write_text("hvae 1\n")
+    (tmp_path / "link").symlink_to(tmp_path)
+    one, other = (tmp_path / "base.hvae").as_uri(), (tmp_path / "link" / "base.hvae").as_uri()
+    child = (tmp_path / "child.hvae").as_uri()
+    desk = Desk()
+    desk.put(one, GOOD)
+    desk.put(other, GOOD)
+    desk.put(child, 'hvae 1\nextends "base.hvae"\n')
+    assert desk.close(other) == [one, child]
+    found = desk.known(child)
+    assert found is not None
+    assert compiled(found).program is not None
+
+
+@pytest.mark.parametrize(("uri", "name"), [
+    ("file:///specs/small;v2.hvae", "small;v2.hvae"), ("file:///specs/gr%C3%B6%C3%9Fe%20%231.hvae", "größe #1.hvae"),
+    ("untitled:Untitled-1", "Untitled-1"), ("untitled:", "<untitled>"), ("git:/specs/x.hvae?ref=main", "x.hvae"),
+])  # fmt: skip
+def test_a_text_is_called_as_its_uri_says(uri: str, name: str) -> None:
+    desk = Desk()
+    desk.put(uri, GOOD)
+    found = desk.known(uri)
+    assert found is not None
+    assert found.source.name == name
 
 
 def test_a_text_that_is_too_large_is_a_diagnostic() -> None:

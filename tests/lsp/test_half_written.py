@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lsprotocol.types import DocumentSymbol
+from lsprotocol.types import DocumentSymbol, WorkspaceEdit
 
-from hvaedsl.lsp.actions import code_actions
+from hvaedsl.lsp.actions import Here, code_actions
 from hvaedsl.lsp.analysed import Analysed, analyse
 from hvaedsl.lsp.completion import CompletionClient, complete
 from hvaedsl.lsp.findings import published, shown
@@ -42,7 +43,8 @@ def ask_everything(found: Analysed, offset: int) -> None:
     _check_nested(document_symbols(found))
     folding_ranges(found)
     assert len(semantic_tokens(found).data) % 5 == 0
-    code_actions(found, 0, len(found.text), "u", lambda item: shown(found, item, uri))
+    here = Here(found, lambda item: shown(found, item, uri), lambda edits: WorkspaceEdit({"u": edits}))
+    code_actions(here, 0, len(found.text))
     for finding in published(found, uri):
         assert finding.message
 
@@ -58,9 +60,14 @@ def of(text: str) -> Analysed:
     return analyse(Source("spec.hvae", text), before=analysed(GOOD).last_good)
 
 
+def uncompiled(text: str) -> Analysed:
+    return replace(of(text), compilation=None)
+
+
 def test_every_beginning_of_a_spec() -> None:
     for end in range(len(GOOD) + 1):
         ask_everything(of(GOOD[:end]), end)
+        ask_everything(uncompiled(GOOD[:end]), end)
 
 
 def test_every_place_of_a_spec() -> None:
@@ -85,4 +92,6 @@ def test_a_piece_taken_out(seed: int) -> None:
        st.data())  # fmt: skip
 def test_any_words_in_any_order(parts: list[str], data: st.DataObject) -> None:
     text = " ".join(parts)
-    ask_everything(of(text), data.draw(st.integers(0, len(text))))
+    offset = data.draw(st.integers(0, len(text)))
+    ask_everything(of(text), offset)
+    ask_everything(uncompiled(text), offset)

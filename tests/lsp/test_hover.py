@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from lsprotocol.types import MarkupContent
 
 from hvaedsl.ir.bridge import TopDownBlock
@@ -95,6 +96,13 @@ def test_a_code_in_a_comment_says_its_title() -> None:
 def test_figures_outlive_a_half_written_line_elsewhere() -> None:
     text = GOOD.replace("latent  = 4\n", "latent = \n").replace("32d2", "32d|2")
     assert "parameters" in told(text)
+
+
+@pytest.mark.parametrize(("old", "new"), [("let n = 3", "let n = 4"), ("= 32\n", "= 48\n"), ("cifar10", "mnist")])
+def test_no_figures_stand_where_what_shapes_them_has_changed(old: str, new: str) -> None:
+    text = GOOD.replace("latent  = 4\n", "latent = \n").replace("2*16r$n", "2*16r|$n")
+    assert "parameters" in told(text)
+    assert "no figures" in told(text.replace(old, new, 1))
 
 
 def test_no_figures_stand_where_the_list_has_changed() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +13,11 @@ import pytest
 from hvaedsl.catalog import KINDS
 from hvaedsl.fmt import format_text
 from hvaedsl.report.explain import explanation
-from tests.lsp.client import Client, ServerError
+from tests.lsp.client import ServerError
+from tests.lsp.conftest import Start
 from tests.lsp.texts import GOOD
 
 WHOLE = {"start": {"line": 0, "character": 0}, "end": {"line": 999, "character": 0}}
-Start = Callable[..., Client]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts servers, and ends those that a test leaves running."""
-    running: list[Client] = []
-
-    def begin(**options: Any) -> Client:
-        running.append(Client(tmp_path, **options))
-        return running[-1]
-
-    yield begin
-    for client in running:
-        client.kill()
-
-
-@pytest.fixture
-def spec(tmp_path: Path) -> str:
-    return (tmp_path / "spec.hvae").as_uri()
 
 
 def place(text: str, what: str) -> tuple[int, int]:
@@ -151,6 +131,68 @@ def test_rename_and_its_refusals(start: Start, spec: str) -> None:
     with pytest.raises(ServerError, match="`3` is no name"):
         client.at("rename", spec, line, column + 2, newName="3")
     assert len(client.at("documentHighlight", spec, line, column + 2)) == 3
+    assert client.close() == (0, "")  # a refusal is no traceback in the editor's log
+
+
+def test_edits_name_the_version_that_they_are_meant_for(start: Start, spec: str, tmp_path: Path) -> None:
+    base = tmp_path / "base.hvae"
+    base.write_text(GOOD)
+    client = start(more={"workspace": {"workspaceEdit": {"documentChanges": True}}})
+    client.open(spec, 'hvae 1\nextends "base.hvae"\nlet n = 3\n')
+    client.change(spec, 'hvae 1\nextends "base.hvae"\nlet n = 4\n')
+    changes = client.at("rename", spec, 2, 4, newName="k")["documentChanges"]
+    versions = {item["textDocument"]["uri"]: item["textDocument"]["version"] for item in changes}
+    assert versions == {spec: 2, base.as_uri(): None}
+    client.change(spec, GOOD.replace("4r2@top", "4x2@top"))
+    parameters = {"textDocument": {"uri": spec}, "range": WHOLE, "context": {"diagnostics": []}}
+    for action in client.request("textDocument/codeAction", parameters):
+        (change,) = action["edit"]["documentChanges"]
+        assert change["textDocument"] == {"uri": spec, "version": 3}
+
+
+def test_a_hover_is_in_the_format_that_the_client_knows(start: Start, spec: str) -> None:
+    for formats, kind in ((["markdown", "plaintext"], "markdown"), (["plaintext"], "plaintext"), ([], "plaintext")):
+        client = start(more={"textDocument": {"hover": {"contentFormat": formats}}})
+        client.open(spec, GOOD)
+        assert client.at("hover", spec, *place(GOOD, "32d2"))["contents"]["kind"] == kind
+
+
+def test_an_outline_without_a_hierarchy(start: Start, spec: str) -> None:
+    client = start(more={"textDocument": {}})
+    client.open(spec, GOOD)
+    symbols = client.request("textDocument/documentSymbol", {"textDocument": {"uri": spec}})
+    found = [(item["name"], item.get("containerName")) for item in symbols]
+    assert found[:4] == [("n", None), ("data", None), ("dataset", "data"), ("model", None)]
+    assert ("free_nats", "kl") in found
+    assert symbols[0]["location"]["range"]["start"] == {"line": 1, "character": 0}
+
+
+def test_files_are_watched_where_the_client_can(start: Start, spec: str, tmp_path: Path) -> None:
+    """A base that is written by another program."""
+    base = tmp_path / "base.hvae"
+    client = start(more={"workspace": {"didChangeWatchedFiles": {"dynamicRegistration": True}}})
+    client.open(spec, 'hvae 1\nextends "base.hvae"\n')
+    assert codes(client.found(spec)) == ["HV210"]
+    assert client.asked == ["client/registerCapability"]
+    for text, expected in ((GOOD, []), (GOOD.replace("16d4", "16d3"), ["HV303"]), (None, ["HV210"])):
+        base.unlink() if text is None else base.write_text(text)
+        changes = [{"uri": base.as_uri(), "type": 2}]
+        client.notify("workspace/didChangeWatchedFiles", {"changes": changes})
+        assert codes(client.found(spec, again=True))[: len(expected) or None] == expected
+
+
+def test_leaving_without_shutting_down_is_an_error(start: Start) -> None:
+    client = start()
+    client.notify("exit", {})
+    assert client.process.wait(60) == 1
+
+
+@pytest.mark.parametrize("uri", ["untitled:Untitled-1", "untitled:my spec ü", "file:///a%00b.hvae", ""])
+def test_a_text_needs_no_file(start: Start, uri: str) -> None:
+    client = start()
+    client.open(uri, GOOD.replace("16d4", "16d3"))
+    assert "HV303" in codes(client.found(uri))
+    assert client.at("rename", uri, 1, 4, newName="k")["changes"].keys() == {uri}
 
 
 @pytest.mark.parametrize(("encodings", "chosen", "column"), [
