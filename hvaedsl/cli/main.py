@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 from typing import Annotated, NoReturn
@@ -45,6 +46,7 @@ def hvaedsl(
 def run() -> None:
     """Run the command line; the exit code says what happened (see docs/language.md)."""
     gc.set_threshold(COLLECT_AFTER)
+    _make_printable()
     try:
         app()
     except SpecError as error:
@@ -64,6 +66,15 @@ def run() -> None:
         _fail(_bug_report(error), 3)
 
 
+def _make_printable() -> None:
+    """Let everything be printed, in an encoding that lacks a letter and on a terminal that says it has no width."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+    if not os.environ.get("COLUMNS", "1").strip("0"):
+        del os.environ["COLUMNS"]
+
+
 def _bug_report(error: Exception) -> str:
     import traceback
 
@@ -80,5 +91,8 @@ def _fail(message: str, code: int) -> NoReturn:
     from rich.console import Console
     from rich.markup import escape
 
-    Console(stderr=True).print(f"[bold red]error[/]: {escape(message)}", highlight=False, soft_wrap=True)
+    from hvaedsl.report.printable import printable
+
+    shown = escape("\n".join(map(printable, message.split("\n"))))
+    Console(stderr=True).print(f"[bold red]error[/]: {shown}", highlight=False, soft_wrap=True)
     sys.exit(code)
