@@ -128,15 +128,19 @@ def _shape(shape: Shape | None) -> str:
 
 
 def _figure(what: str, before: int, after: int, word: Callable[[float], str]) -> Figure:
-    return Figure(what, word(before), word(after), _change(before, after, word))
+    return Figure(what, word(before), word(after), change(before, after, word))
 
 
-def _change(before: int, after: int, word: Callable[[float], str]) -> str:
+def change(before: int, after: int, word: Callable[[float], str]) -> str:
     if before == after:
         return "="
     sign = "+" if after > before else "-"
     by = f"{sign}{word(abs(after - before))}"
-    return f"{by} ({sign}{_percent(abs(after - before) / before)})" if before else by
+    if not before:
+        return by
+    if after > 10 * before:
+        return f"{by} ({after / before:,.0f} times)"
+    return f"{by} ({sign}{_percent(abs(after - before) / before)})"
 
 
 def _percent(share: float) -> str:

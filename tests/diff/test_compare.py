@@ -230,6 +230,12 @@ def test_boxes_are_marked_where_they_have_no_equal() -> None:
     old, new = marks(first, hvaedsl.loads(with_decoder("4x1, 8x3")).bridge)
     assert sorted(old.values()) == ["changed", "removed"], "8x2 has become 8x3, and 8m4 is gone"
     assert list(new.values()) == ["changed"]
+    larger = hvaedsl.loads(
+        SPEC, sets={"data.resolution": "16", "model.encoder": "16x1", "model.decoder": "16x1"}
+    ).bridge
+    old, new = marks(first, larger)
+    assert (old[0], new[0]) == ("changed", "changed"), "a stem is a stem at any resolution"
+    assert old[len(first.operations) - 1] == new[len(larger.operations) - 1] == "changed", "so is a head"
     wider = hvaedsl.loads(SPEC, sets={"model.width": "24"}).bridge
     old, _ = marks(first, wider)
     assert len(old) == 10, "every box with channels of its own: stem, 8x2, 8d2, 4x1, two states, three runs, the head"
