@@ -10,7 +10,9 @@ from hvaedsl.diagnostic import Diagnostic, Fix, Severity
 from hvaedsl.errors import CompilerBug
 from hvaedsl.lint.texts import Texts, place_of
 from hvaedsl.lint_cache import Judged
+from hvaedsl.span import Source
 from hvaedsl.spec_files import Linted
+from hvaedsl.syntax.parser import parse_document
 
 MAX_ROUNDS = 100
 
@@ -36,8 +38,9 @@ def mend(texts: Texts, check: Callable[[Texts], Linted], *, unsafe: bool) -> Men
             return Mended(texts, count, linted)
         mended, taken = texts.edited(fixes)
         after = check(mended)
-        if not _syntax_errors(linted) and _syntax_errors(after):
-            raise CompilerBug(f"a fix leaves a text that cannot be read ({fixes[0].title}); nothing is written")
+        for place, source in mended.sources.items():
+            if source is not texts.sources[place] and _can_be_read(texts.sources[place]) and not _can_be_read(source):
+                raise CompilerBug(f"a fix leaves a text that cannot be read ({fixes[0].title}); nothing is written")
         texts, linted, count = mended, after, count + taken
     raise CompilerBug("fixes never come to an end; nothing is written")
 
@@ -74,8 +77,8 @@ def _same(one: Diagnostic, other: Diagnostic) -> bool:
     return places[0] == places[1] and (one.code, one.message) == (other.code, other.message)
 
 
-def _syntax_errors(linted: Linted) -> int:
-    return sum(item.code.startswith("HV1") for item in linted.found)
+def _can_be_read(source: Source) -> bool:
+    return not parse_document(source).diagnostics
 
 
 def offer(texts: Texts, linted: Linted) -> str:

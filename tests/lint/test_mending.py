@@ -64,6 +64,25 @@ def test_fixes_that_others_uncover(hvae: Command, spec: Path) -> None:
     assert spec.read_text() == UNSAFELY
 
 
+def test_a_fix_may_uncover_a_mistake_in_a_block_list(hvae: Command, spec: Path) -> None:
+    spec.write_text(SAFELY.replace("encoder = 8x2, 8d2, 4x1", "encoddr = 8x2, 8d2, 4m1"))
+    ended = hvae("lint", "wide.hvae", "--fix", "--unsafe-fixes")
+    assert ended.code == 1
+    assert ended.err == "1 fix applied\n"
+    assert "error[HV112]: unknown operator" in ended.out
+
+
+def test_a_string_that_is_never_closed_gets_no_comma(hvae: Command, spec: Path) -> None:
+    broken = SAFELY.replace("8x2, 8d2, 4x1", '8x2,\n"8d2,\n4x1')
+    spec.write_text(broken)
+    ended = hvae("lint", "wide.hvae", "--fix", "--unsafe-fixes")
+    assert (ended.code, ended.err) == (1, "0 fixes applied\n")
+    assert [line for line in ended.out.splitlines() if "error[" in line] == [
+        "error[HV114]: this string is never closed"
+    ]
+    assert spec.read_text() == broken
+
+
 def test_diff_writes_nothing(hvae: Command, spec: Path) -> None:
     ended = hvae("lint", "wide.hvae", "good.hvae", "--diff")
     assert (ended.code, ended.err) == (1, "2 fixes would be applied\n")
