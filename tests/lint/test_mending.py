@@ -130,6 +130,27 @@ def test_a_base_is_mended_where_all_that_extend_it_agree(hvae: Command, spec: Pa
     assert hvaedsl.load(child).bridge == before
 
 
+def test_the_work_grows_with_the_files(hvae: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+    resolve = Path.resolve
+
+    def counting(path: Path, strict: bool = False) -> Path:
+        nonlocal asked
+        asked += 1
+        return resolve(path, strict)
+
+    monkeypatch.setattr(Path, "resolve", counting)
+    counts = []
+    for folder, files in (("few", 5), ("many", 40)):
+        Path(folder).mkdir()
+        for number in range(files):
+            Path(folder, f"{number}.hvae").write_text(WIDE)
+        asked = 0
+        assert hvae("lint", folder, "--diff").err == f"{2 * files} fixes would be applied\n"
+        counts.append(asked)
+    assert counts[1] < 10 * counts[0], "eight times the files, and about eight times as often asked where one lies"
+
+
 def test_a_mistake_of_a_base_is_mended_once(hvae: Command, spec: Path) -> None:
     spec.write_text(SAFELY.replace("width = 16", "width = 16  width = 32").replace("4x1, 8x2", "4x1, 8m4, 8x2"))
     for name in ("one", "two"):
