@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 import typer.main
@@ -39,6 +40,14 @@ def test_a_command_shows_an_example(path: tuple[str, ...]) -> None:
     example = re.search(r"Example: (.*)", result.output)
     assert example is not None
     assert f"hvaedsl {' '.join(path)} " in f"{example[1]} "
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_a_paragraph_is_one_line(path: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "1000", "TERM": "dumb"})
+    text, _, _ = result.output.partition("╭")
+    lines = [line.strip() for line in text.splitlines()]
+    assert not [pair for pair in pairwise(lines) if all(pair)]
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
