@@ -47,8 +47,8 @@ def diff(
     from hvaedsl.diff.markdown import difference_markdown
     from hvaedsl.diff.sides import load_side
     from hvaedsl.diff.text import difference_text
+    from hvaedsl.printable import printable
     from hvaedsl.report.full import print_full
-    from hvaedsl.report.printable import printable
 
     overrides, constants = pairs(sets, "--set"), pairs(lets, "--let")
     first, second = (

@@ -27,8 +27,8 @@ def fmt(
     from rich.console import Console
 
     from hvaedsl.fmt.files import format_bytes, format_files, rewrite, summary, unified_diff
+    from hvaedsl.printable import printable
     from hvaedsl.report.full import print_full
-    from hvaedsl.report.printable import printable
     from hvaedsl.spec_files import spec_files
     from hvaedsl.syntax.text import MAX_FILE_BYTES
 

@@ -91,7 +91,7 @@ def _fail(message: str, code: int) -> NoReturn:
     from rich.console import Console
     from rich.markup import escape
 
-    from hvaedsl.report.printable import printable
+    from hvaedsl.printable import printable
 
     shown = escape("\n".join(map(printable, message.split("\n"))))
     Console(stderr=True).print(f"[bold red]error[/]: {shown}", highlight=False, soft_wrap=True)

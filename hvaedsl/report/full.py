@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from hvaedsl.diagnostic import Diagnostic, Severity
-from hvaedsl.report.printable import printable
+from hvaedsl.printable import printable
 from hvaedsl.span import Source, Span
 
 MAX_SHOWN = 200
