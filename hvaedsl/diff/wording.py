@@ -90,6 +90,9 @@ def weights_sentence(difference: Difference) -> str:
         other = ", and compute something else there" if difference.changes_the_model else ""
         return f"weights of {old} load into {new}: yes, all {weights.tensors:,} tensors{other}"
     count = len(weights.changes)
+    if weights.alike == weights.tensors:
+        places = f"{count:,} more tensor{'s have no place' if count != 1 else ' has no place'} there"
+        return f"weights of {old} load into {new}: no, all {weights.tensors:,} tensors are alike, and {places}"
     return (
         f"weights of {old} load into {new}: no, {count:,} tensor{'s differ' if count != 1 else ' differs'}, "
         f"{weights.alike:,} of {weights.tensors:,} are alike"
