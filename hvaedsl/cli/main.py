@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -63,6 +65,8 @@ def run() -> None:
     except CompilerBug as error:
         _fail(f"a bug in hvaedsl, not in your spec: {error}", 3)
     except Exception as error:  # the last resort: nobody gets a bare traceback
+        if refused := _refusal(error):
+            _fail(refused, 2)
         _fail(_bug_report(error), 3)
 
 
@@ -73,6 +77,17 @@ def _make_printable() -> None:
             stream.reconfigure(errors="backslashreplace")
     if not os.environ.get("COLUMNS", "1").strip("0"):
         del os.environ["COLUMNS"]
+
+
+def _refusal(error: Exception) -> str:
+    """What the system would not give, where that explains an error; empty where it does not."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "the output cannot be written: no space left on the device"
+    try:
+        Path.cwd()
+    except OSError:
+        return "the working directory is gone: change into one that is there"
+    return ""
 
 
 def _bug_report(error: Exception) -> str:

@@ -78,3 +78,21 @@ def test_a_name_that_is_no_text(folder: Path) -> None:
         ended = run("lint", name, "--output-format", output_format, PYTHONIOENCODING="utf-8:strict")
         assert (ended.returncode, ended.stderr) == (1, b"")
     assert b'"uri": "a%FF.hvae"' in ended.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+@pytest.mark.parametrize("arguments", [("lint", "cyrillic.hvae"), ("lint", "cyrillic.hvae", "--output-format", "json")])
+def test_a_full_device(arguments: tuple[str, ...], folder: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run((*COMMAND, *arguments), stdout=full, stderr=subprocess.PIPE, check=False)
+    said = b"error: the output cannot be written: no space left on the device\n"
+    assert (ended.returncode, ended.stderr) == (2, said)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the working directory cannot be removed there")
+def test_a_working_directory_that_is_gone(folder: Path) -> None:
+    script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+    command = ("sh", "-c", script, "sh", *COMMAND, "lint", "cifar")
+    ended = subprocess.run(command, capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    assert ended.stderr == b"error: the working directory is gone: change into one that is there\n"
