@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, ValidationError
 
 from hvaedsl.catalog.selectors import refusal
 from hvaedsl.diagnostic import did_you_mean, listing
@@ -46,7 +46,7 @@ class Configuration(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    plugins: bool = False  # one's own parts may be imported by commands that only compile
+    plugins: StrictBool = False  # one's own parts may be imported by commands that only compile
     select: Selectors = ("HV",)  # the advice that `lint` gives, by code or prefix
     ignore: Selectors = ()  # the advice that it does not give
     per_file_ignores: Mapping[Glob, Selectors] = Field({}, alias="per-file-ignores")  # by .gitignore pattern
@@ -86,17 +86,29 @@ def _read(file: Path) -> Configuration:
         raise UsageError(f"{file}: [tool.hvaedsl] {_first(error)}") from None
 
 
+# What pydantic says of its own types, in the words of TOML.
+_TYPES = {
+    "tuple_type": 'it takes a list of codes, such as ["HV5"]',
+    "string_type": 'a code stands in quotes, such as "HV5"',
+    "dict_type": "it takes a table of patterns and their codes",
+    "bool_type": "it takes true or false",
+}
+
+
 def _first(error: ValidationError) -> str:
     first = error.errors()[0]
-    key = ".".join(map(str, first["loc"]))
+    key = ".".join(str(part) or '""' for part in first["loc"] if part != "[key]")
+    if not key:
+        return "takes keys: it is no table"
     if first["type"] == "extra_forbidden":
         known = [field.alias or name for name, field in Configuration.model_fields.items()]
         hint = did_you_mean(key, known) or f"its keys are {listing(known, 'and')}"
         return f"has no key `{key}`: {hint}"
-    return f"{key}: {first['msg'].removeprefix('Value error, ')}"
+    return f"{key}: {_TYPES.get(first['type']) or first['msg'].removeprefix('Value error, ')}"
 
 
 @lru_cache(maxsize=16)  # a project of a thousand specs asks a thousand times
 def _parsed(text: str) -> Configuration:
-    table = tomllib.loads(text).get("tool", {}).get("hvaedsl", {})
-    return Configuration.model_validate(table) if table else Configuration.model_construct()
+    tools = tomllib.loads(text).get("tool")
+    table = tools.get("hvaedsl") if isinstance(tools, dict) else None  # what others say of a wrong file is theirs
+    return Configuration.model_construct() if table is None else Configuration.model_validate(table)

@@ -11,6 +11,7 @@ from hvaedsl.errors import SpecError, UsageError
 from hvaedsl.fmt import format_text
 from hvaedsl.ir.datasets import DATASETS, OWN
 from hvaedsl.ir.spec_text import string_text
+from hvaedsl.printable import printable
 from hvaedsl.program import Compilation, Program, compile_source, source_of
 from hvaedsl.shipped import shipped
 from hvaedsl.span import Source
@@ -40,7 +41,7 @@ def extending(target: Path, base: str) -> str:
     if (target.parent / name).resolve() == target.resolve():
         raise UsageError(f"{target} would extend itself: give it another name than its base")
     lines = [
-        f"# {_word(target)} extends {path.stem}: what is left out here is as it is there.",
+        f"# {printable(target.stem)} extends {path.stem}: what is left out here is as it is there.",
         "hvae 1",
         f"extends {string_text(name)}",
         *(f"let {constant} = {value}" for constant, value in _constants(compilation).items()),
@@ -85,7 +86,7 @@ def standing_alone(target: Path, dataset: str, resolution: int | None, channels:
     # Large images fill a GPU with few, and the published runs on them take smaller steps.
     batch_size, learning_rate = (32, "1e-3") if side <= 128 else (8, "5e-4")
     images = dataset if known is not None else "one's own images"
-    text = f"""# {_word(target)}: a small model of {images}. The language on one page: docs/language.md
+    text = f"""# {printable(target.stem)}: a small model of {images}. The language on one page: docs/language.md
         hvae 1
         data {{
         {listed}
@@ -185,7 +186,3 @@ def _sound(text: str, compilation: Compilation) -> str:
     if compilation.program is None:
         raise SpecError(compilation.diagnostics)
     return text
-
-
-def _word(target: Path) -> str:
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in target.stem)

@@ -15,3 +15,9 @@ def shipped(kind: Literal["grammars", "specs"]) -> Path:
         if folder.is_dir():
             return folder
     raise CompilerBug(f"this installation has no {kind} folder")
+
+
+def spec_names() -> list[str]:
+    """What the shipped specs are called: `cifar`, `ablations/pooling_strided`."""
+    folder = shipped("specs")
+    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.hvae"))

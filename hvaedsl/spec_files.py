@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,7 +122,9 @@ def _patterns(line: str) -> Iterator[tuple[re.Pattern[str], bool]]:
     from pathspec import GitIgnoreSpec, RegexPattern  # only where there is a .gitignore
 
     try:
-        made = GitIgnoreSpec.from_lines([line]).patterns
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of a set such as `[[]`, which git knows
+            made = GitIgnoreSpec.from_lines([line]).patterns
     except ValueError:
         return
     for pattern in made:

@@ -68,8 +68,10 @@ def test_a_base_outside_of_the_project(tmp_path: Path) -> None:
 def test_bases_that_cannot_be_extended(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is a base and no whole model"):
         extending(tmp_path / "mine.hvae", "vdvae")
-    with pytest.raises(UsageError, match="no such file"):
-        extending(tmp_path / "mine.hvae", "cifarr")
+    with pytest.raises(UsageError, match="no such file or directory; did you mean the shipped spec cifar_ws"):
+        extending(Path("new.hvae"), "cifar_wss")
+    with pytest.raises(UsageError, match=r"no such file or directory$"):
+        extending(tmp_path / "mine.hvae", "none_of_them")
     with pytest.raises(UsageError, match="would extend itself"):
         extending(tmp_path / "cifar.hvae", "cifar")
     broken = tmp_path / "broken.hvae"

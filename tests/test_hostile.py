@@ -55,9 +55,11 @@ def top(name: str, text: str, *expected: tuple[str, int, int]) -> Hostile:
     return Hostile(name, SPEC.replace("hvae 1\n", f"hvae 1\n{text}\n", 1), expected)
 
 
-MISSING = tuple(("HV207", 1, 1) for _ in range(5))
 CASES = (
-    Hostile("empty", "", (("HV105", 1, 1), *MISSING)),
+    Hostile("empty", "", (("HV119", 1, 1),)),
+    Hostile("blank", "\ufeff \n\n", (("HV119", 1, 1),)),
+    Hostile("comments_alone", "\n# later\n", (("HV119", 1, 1),)),
+    Hostile("version_alone", "hvae 1\n", tuple(("HV207", 1, 7) for _ in range(5))),
     encoder("no_count", "32x, 32d2, 16x1", ("HV113", 5, 16)),
     encoder("no_operator", "32q12", ("HV112", 5, 15)),
     encoder("pool_by_0", "32d0", ("HV304", 5, 16)),

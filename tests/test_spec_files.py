@@ -83,6 +83,7 @@ RULES = [
     {".gitignore": "\ufeffa.hvae\nmodels/ünïcode*\nother/b?i[kl]d.hvae\n"},
     {".gitignore": "!\n\\\na.hvae\n"},  # two lines that are no patterns
     {".gitignore": "folder.hvae\n"},
+    {".gitignore": "[[a]?hvae\nmodels/[[]one.hvae\n"},  # sets that Python's expressions warn of
     {".gitignore": "# c\n\n*\n!*/\n!one.hvae\n!/models/old/**\n"},
     {".gitignore": "models/**\n!models/one.hvae\ngenerated/\n", "generated/.gitignore": "!kept.hvae\n"},
     {".gitignore": "models/*\n!models/old\n", "models/.gitignore": "three*\n!t*o.hvae\n"},

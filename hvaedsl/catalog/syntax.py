@@ -323,6 +323,18 @@ class UnknownEscape(Diagnostic):
     escape: str
 
 
+class NothingThere(Diagnostic):
+    """HV119."""
+
+    code = "HV119"
+    title = "there is no spec in this file"
+    label = "no more than white space and comments"
+    help = "`hvaedsl new NAME` writes a small whole spec to begin with"
+    why = "A file without a single statement says nothing that could be wrong: what a spec needs is not listed for it."
+    bad = "# the next model\n"
+    good = spec()
+
+
 KINDS: tuple[type[Diagnostic], ...] = (
     UnexpectedToken,
     UnexpectedCharacter,
@@ -342,4 +354,5 @@ KINDS: tuple[type[Diagnostic], ...] = (
     TooManyErrors,
     TooManyTokens,
     UnknownEscape,
+    NothingThere,
 )

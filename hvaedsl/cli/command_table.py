@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from importlib import import_module
+from inspect import cleandoc
 from types import MappingProxyType
 from typing import Any
 
@@ -96,4 +97,14 @@ def _made(name: str) -> Command:
         assert isinstance(group, TyperGroup)
         command = group.commands[name]
     assert isinstance(command, TyperCommand | TyperGroup)
+    _let_help_flow(command)
     return command
+
+
+def _let_help_flow(command: Any) -> None:
+    """Break the lines of a help where the terminal ends, and not where the docstring has them."""
+    if command.help:
+        paragraphs = cleandoc(command.help).split("\n\n")
+        command.help = "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
+    for inner in getattr(command, "commands", {}).values():
+        _let_help_flow(inner)

@@ -163,12 +163,9 @@ def _unless_folders_alone(found: set[str]) -> list[str]:
 
 
 def _shipped(incomplete: str) -> Iterator[str]:
-    from hvaedsl.shipped import shipped
+    from hvaedsl.shipped import spec_names
 
-    for path in shipped("specs").rglob("*.hvae"):
-        name = path.relative_to(shipped("specs")).with_suffix("").as_posix()
-        if name.startswith(incomplete):
-            yield name
+    yield from (name for name in spec_names() if name.startswith(incomplete))
 
 
 def _files(incomplete: str) -> Iterator[str]:

@@ -11,7 +11,11 @@ from hvaedsl.cli.completion import complete_dataset
 from hvaedsl.cli.extras import require_train
 from hvaedsl.errors import RunError, UsageError
 
-data = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Prepare images, and look after them.")
+_HELP = """Prepare images, and look after them.
+
+Example: [bold]hvaedsl data prepare cifar10 --from downloads/[/]
+"""
+data = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help=_HELP)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that hvaedsl data prepare wrote.")]
 

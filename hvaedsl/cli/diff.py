@@ -47,6 +47,7 @@ def diff(
     from hvaedsl.diff.markdown import difference_markdown
     from hvaedsl.diff.sides import load_side
     from hvaedsl.diff.text import difference_text
+    from hvaedsl.printable import printable
     from hvaedsl.report.full import print_full
 
     overrides, constants = pairs(sets, "--set"), pairs(lets, "--let")
@@ -58,7 +59,9 @@ def diff(
         console = Console(stderr=True)
         for side in (first, second):
             if side.program is None:
-                console.print(f"{side.label} does not compile:\n", highlight=False, markup=False, soft_wrap=True)
+                console.print(
+                    f"{printable(side.label)} does not compile:\n", highlight=False, markup=False, soft_wrap=True
+                )
                 print_full(side.diagnostics, console)
         raise typer.Exit(2)
     difference = compare(first.program, second.program, (before, after))

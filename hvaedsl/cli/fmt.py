@@ -33,6 +33,7 @@ def fmt(
     from rich.console import Console
 
     from hvaedsl.fmt.files import format_bytes, format_files, rewrite, summary, unified_diff
+    from hvaedsl.printable import printable
     from hvaedsl.report.full import print_full
     from hvaedsl.spec_files import spec_files
     from hvaedsl.syntax.text import MAX_FILE_BYTES
@@ -54,7 +55,7 @@ def fmt(
         elif item.changed and not stdin:
             if write:
                 rewrite(item)
-            typer.echo(f"{'reformatted' if write else 'would reformat'} {item.name}")
+            typer.echo(f"{'reformatted' if write else 'would reformat'} {printable(item.name)}")
     if not stdin:
         typer.echo(summary(found, "reformatted" if write else "would be reformatted"), err=diff)
     if bugs := [item.bug for item in found if item.bug]:

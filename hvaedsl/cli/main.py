@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import gc
+import io
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -50,6 +52,7 @@ def hvaedsl(
 def run() -> None:
     """Run the command line; the exit code says what happened (see docs/language.md)."""
     gc.set_threshold(COLLECT_AFTER)
+    _make_printable()
     try:
         with whole_words_in_bash():
             app()
@@ -67,9 +70,29 @@ def run() -> None:
     except CompilerBug as error:
         _fail(f"a bug in hvaedsl, not in your spec: {error}", 3)
     except Exception as error:  # the last resort: nobody gets a bare traceback
-        if isinstance(error, OSError) and error.errno in OUTPUT_REFUSED and error.filename is None:
-            _fail(f"the output cannot be written: {error.strerror}", 2)
+        if refused := _refusal(error):
+            _fail(refused, 2)
         _fail(_bug_report(error), 3)
+
+
+def _make_printable() -> None:
+    """Let everything be printed, in an encoding that lacks a letter and on a terminal that says it has no width."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+    if not os.environ.get("COLUMNS", "1").strip("0"):
+        del os.environ["COLUMNS"]
+
+
+def _refusal(error: Exception) -> str:
+    """What the system would not give, where that explains an error; empty where it does not."""
+    if isinstance(error, OSError) and error.errno in OUTPUT_REFUSED and error.filename is None:
+        return f"the output cannot be written: {error.strerror}"
+    try:
+        Path.cwd()
+    except OSError:
+        return "the working directory is gone: change into one that is there"
+    return ""
 
 
 def _bug_report(error: Exception) -> str:
@@ -88,6 +111,9 @@ def _fail(message: str, code: int) -> NoReturn:
     from rich.console import Console
     from rich.markup import escape
 
+    from hvaedsl.printable import printable
+
+    shown = escape("\n".join(map(printable, message.split("\n"))))
     with suppress(OSError):  # where stderr goes to the same full disk, the exit code still says what happened
-        Console(stderr=True).print(f"[bold red]error[/]: {escape(message)}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"[bold red]error[/]: {shown}", highlight=False, soft_wrap=True)
     sys.exit(code)

@@ -19,6 +19,7 @@ from hvaedsl.diff.wording import (
     uncounted,
     weights_sentence,
 )
+from hvaedsl.printable import printable
 
 
 def difference_markdown(difference: Difference) -> str:
@@ -77,7 +78,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def _code(text: str) -> str:
     """A code span that holds the text as it is, in a table too: the fence is longer than any run of backticks."""
-    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in text).replace("|", "\\|")
+    shown = printable(text).replace("|", "\\|")
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)
     fence, space = "`" * (longest + 1), " " if longest else ""
     return f"{fence}{space}{shown}{space}{fence}"
@@ -85,5 +86,4 @@ def _code(text: str) -> str:
 
 def _plain(text: str) -> str:
     """A sentence without markup of its own."""
-    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
-    return re.sub(r"([\\`*_{}\[\]<#|@~])", r"\\\1", shown)
+    return re.sub(r"([\\`*_{}\[\]<#|@~])", r"\\\1", printable(text))

@@ -31,7 +31,10 @@ def _picture(program: Program, marks: Marks, word: str) -> Picture:
 
 
 def marks(before: Bridge, after: Bridge) -> tuple[Marks, Marks]:
-    """The marks of both bridges, by the first operation of each box: boxes are paired within a pass and resolution."""
+    """The marks of both bridges, by the first operation of each box.
+
+    Boxes are paired within a pass and resolution; stem and head with those of the other bridge, wherever they stand.
+    """
     first, second = _by_place(before), _by_place(after)
     old: Marks = {}
     new: Marks = {}
@@ -43,7 +46,8 @@ def marks(before: Bridge, after: Bridge) -> tuple[Marks, Marks]:
 def _by_place(bridge: Bridge) -> dict[Place, list[Run]]:
     found: dict[Place, list[Run]] = {}
     for run in find_runs(bridge):
-        found.setdefault(place_of(run, bridge), []).append(run)
+        stack, resolution = place_of(run, bridge)
+        found.setdefault((stack, 0 if run.role in ("stem", "head") else resolution), []).append(run)
     return found
 
 

@@ -15,7 +15,7 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.diagnostic import Diagnostic, nearest
 from hvaedsl.errors import UsageError
 from hvaedsl.span import Source, Span
 from hvaedsl.syntax.text import MAX_FILE_BYTES
@@ -65,7 +65,7 @@ def checked_out(place: str) -> Iterator[Revision]:
     wanted = _inside(path, top, place)
     files = dict(_files(tree, top))
     if str(wanted) not in files:
-        raise UsageError(f"{place}: {wanted} is not a file of {revision}")
+        raise UsageError(f"{place}: {wanted} is not a file of {revision}{_meant(wanted, files, top)}")
     with TemporaryDirectory(prefix="hvaedsl-") as temporary:
         # It carries the repository's name, which diagnostics about bases outside of it tell.
         folder = Path(temporary).resolve() / (top.name or "repository")
@@ -90,6 +90,8 @@ def _tree(revision: str) -> str:
     try:
         return _git("rev-parse", "--verify", "--quiet", f"{revision}^{{tree}}").decode().strip()
     except UsageError:
+        if _git("rev-parse", "--is-shallow-repository").strip() == b"true":
+            hint = "this clone is shallow, and `git fetch --unshallow` brings the rest of it"
         raise UsageError(f"no revision `{revision}` in this repository: {hint}") from None
 
 
@@ -99,6 +101,14 @@ def _inside(path: str, top: Path, place: str) -> PurePosixPath:
     if below == os.pardir or below.startswith(os.pardir + os.sep):
         raise UsageError(f"{place}: {path} lies outside of the repository {top}")
     return PurePosixPath(Path(below).as_posix())
+
+
+def _meant(wanted: PurePosixPath, files: Collection[str], top: Path) -> str:
+    """Which file of a revision was perhaps meant, as it is called from the working directory."""
+    specs = [name for name in files if name.endswith(".hvae")]
+    named = [name for name in specs if PurePosixPath(name).stem == wanted.name.removesuffix(".hvae")]
+    near = named[0] if named else nearest(str(wanted), specs)
+    return "" if near is None else f"; did you mean {Path(os.path.relpath(top.resolve() / near)).as_posix()}?"
 
 
 def _files(tree: str, top: Path) -> Iterator[tuple[str, tuple[str, int]]]:

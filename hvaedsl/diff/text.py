@@ -15,11 +15,12 @@ from hvaedsl.diff.wording import (
     uncounted,
     weights_sentence,
 )
+from hvaedsl.printable import printable
 
 
 def difference_text(difference: Difference) -> str:
     """Everything that differs; one line where nothing does."""
-    return "\n".join(map(_printable, _lines(difference))) + "\n"
+    return "\n".join(map(printable, _lines(difference))) + "\n"
 
 
 def _lines(difference: Difference) -> Iterator[str]:
@@ -54,11 +55,6 @@ def _lines(difference: Difference) -> Iterator[str]:
     yield ""
     yield weights_sentence(difference)
     yield from (f"  {name}  {shapes}" for name, shapes in tensor_changes(difference))
-
-
-def _printable(line: str) -> str:
-    """The line without what a terminal would act on: strings of a spec may hold anything."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in line)
 
 
 def _aligned(figures: Sequence[Figure], indent: str) -> Iterator[str]:

@@ -90,6 +90,9 @@ def weights_sentence(difference: Difference) -> str:
         other = ", and compute something else there" if difference.changes_the_model else ""
         return f"weights of {old} load into {new}: yes, all {weights.tensors:,} tensors{other}"
     count = len(weights.changes)
+    if weights.alike == weights.tensors:
+        places = f"{count:,} more tensor{'s have no place' if count != 1 else ' has no place'} there"
+        return f"weights of {old} load into {new}: no, all {weights.tensors:,} tensors are alike, and {places}"
     return (
         f"weights of {old} load into {new}: no, {count:,} tensor{'s differ' if count != 1 else ' differs'}, "
         f"{weights.alike:,} of {weights.tensors:,} are alike"
@@ -128,15 +131,19 @@ def _shape(shape: Shape | None) -> str:
 
 
 def _figure(what: str, before: int, after: int, word: Callable[[float], str]) -> Figure:
-    return Figure(what, word(before), word(after), _change(before, after, word))
+    return Figure(what, word(before), word(after), change(before, after, word))
 
 
-def _change(before: int, after: int, word: Callable[[float], str]) -> str:
+def change(before: int, after: int, word: Callable[[float], str]) -> str:
     if before == after:
         return "="
     sign = "+" if after > before else "-"
     by = f"{sign}{word(abs(after - before))}"
-    return f"{by} ({sign}{_percent(abs(after - before) / before)})" if before else by
+    if not before:
+        return by
+    if after > 10 * before:
+        return f"{by} ({after / before:,.0f} times)"
+    return f"{by} ({sign}{_percent(abs(after - before) / before)})"
 
 
 def _percent(share: float) -> str:

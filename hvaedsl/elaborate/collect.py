@@ -13,7 +13,7 @@ from hvaedsl.catalog.names import (
     UnknownOverride,
     UnknownSection,
 )
-from hvaedsl.catalog.syntax import MisplacedStatement, MissingVersion, UnsupportedVersion
+from hvaedsl.catalog.syntax import MisplacedStatement, MissingVersion, NothingThere, UnsupportedVersion
 from hvaedsl.diagnostic import (
     Diagnostic,
     Edit,
@@ -103,6 +103,9 @@ class _Reader:
         if isinstance(first, ast.Version):
             if first.number.value != 1:
                 self._say(UnsupportedVersion(span=first.number.span, number=first.number.value))
+        elif first is None and not document.broken:
+            self._say(NothingThere(span=document.source.span(0, 0)))
+            self.into.broken.add("")  # which explains every key that is missing
         elif "" not in document.broken:
             start = first.span.start if first else 0
             span = first.span if isinstance(first, ast.Extends | ast.Let) else document.source.span(start, start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatchmethod
 from typing import NoReturn
 
@@ -48,6 +48,7 @@ class Reader:
     diagnostics: list[Diagnostic]  # of values that could still be read
     entry_spans: dict[int, Span]  # of the entries of a map, by resolution
     poisoned: set[str]  # gets `KEY.walk` where the resolutions of a block list are in doubt
+    optional: bool = False  # the key takes `none` too
 
     @singledispatchmethod
     def read(self, kind: Kind, value: ast.Value) -> object:
@@ -137,7 +138,7 @@ class Reader:
     def _(self, kind: Optional, value: ast.Value) -> object:
         if isinstance(value, ast.Symbol) and value.name == "none":
             return None
-        return self.read(kind.of, value)
+        return replace(self, optional=True).read(kind.of, value)
 
     @read.register
     def _(self, kind: Pair, value: ast.Value) -> tuple[float, float]:
@@ -254,8 +255,14 @@ class Reader:
             hint = f'with quotes: "{value.name}"'
         fix = self._requoted(kind, value) if hint else None
         self._fail(
-            WrongType(span=value.span, key=self.key, wanted=str(kind), found=describe(value), hint=hint, fix=fix)
+            WrongType(
+                span=value.span, key=self.key, wanted=self._wanted(kind), found=describe(value), hint=hint, fix=fix
+            )
         )
+
+    def _wanted(self, kind: Kind) -> str:
+        """The type in words, with `none` where the key takes that too."""
+        return str(Optional(kind) if self.optional else kind)
 
     def _requoted(self, kind: Kind, value: ast.Value) -> Fix | None:
         """The value with quotes in place of without, or the other way round, where it can be read so."""
@@ -271,13 +278,14 @@ class Reader:
         return Fix(f"write `{value.value}`", (Edit(value.span, value.value),)) if not (problems or found) else None
 
     def _unknown(self, span: Span, symbol: str, known: Sequence[str]) -> NoReturn:
+        known = (*known, "none") if self.optional else known
         near = nearest(symbol, known)
         whole = near is not None and near.isidentifier() and near != "mixture_of_logistics"  # which takes a number
         fix = Fix(f"write `{near}`", (Edit(span, near),)) if near is not None and whole else None
         self._fail(UnknownSymbol(span=span, key=self.key, symbol=symbol, known=known, fix=fix))
 
     def _out_of_range(self, kind: Kind, value: ast.Value, shown: str) -> NoReturn:
-        self._fail(OutOfRange(span=value.span, key=self.key, wanted=str(kind), value=shown))
+        self._fail(OutOfRange(span=value.span, key=self.key, wanted=self._wanted(kind), value=shown))
 
     def _arguments(self, span: Span, function: str, problem: str, reason: str) -> NoReturn:
         self._fail(WrongArguments(span=span, function=function, problem=problem, reason=reason))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hvaedsl.lint.selection import Selection
 from hvaedsl.lint.suppressions import unused_suppressions
-from hvaedsl.lint.texts import Texts
+from hvaedsl.lint.texts import Places, Texts
 from hvaedsl.lint_cache import LintCache
 from hvaedsl.record import Record
 from hvaedsl.spec_files import Leave, Linted, lint_sources, no_plugins
@@ -40,5 +40,12 @@ class Check(Record):
         found = [*texts.unreadable, *linted.found]
         if not self.sets and not self.lets:  # with other values other lines are silenced
             found += unused_suppressions(linted.judged, texts.sources)
-        found.sort(key=lambda item: (texts.position(item.span.source), item.span.source.name, item.span.start))
+        places, order = Places(), {place: at for at, place in enumerate(texts.sources)}
+        found.sort(
+            key=lambda item: (
+                order.get(places[item.span.source], len(order)),  # bases that are not linted come last
+                item.span.source.name,
+                item.span.start,
+            )
+        )
         return Linted(tuple(filter(self.selection.takes, found)), linted.judged, linted.compilations)

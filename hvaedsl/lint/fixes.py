@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from hvaedsl.catalog.suppressions import UnusedSuppression
 from hvaedsl.diagnostic import Diagnostic, Fix, Severity
 from hvaedsl.errors import CompilerBug
-from hvaedsl.lint.texts import Texts, place_of
+from hvaedsl.lint.texts import Places, Texts
 from hvaedsl.lint_cache import Judged
 from hvaedsl.record import Record
+from hvaedsl.span import Source
 from hvaedsl.spec_files import Linted
+from hvaedsl.syntax.parser import parse_document
 
 MAX_ROUNDS = 100
 
@@ -35,8 +38,10 @@ def mend(texts: Texts, check: Callable[[Texts], Linted], *, unsafe: bool) -> Men
             return Mended(texts, count, linted)
         mended, taken = texts.edited(fixes)
         after = check(mended)
-        if not _syntax_errors(linted) and _syntax_errors(after):
-            raise CompilerBug(f"a fix leaves a text that cannot be read ({fixes[0].title}); nothing is written")
+        for place, source in mended.sources.items():
+            before = texts.sources[place]
+            if source is not before and not _can_be_read(source) and _can_be_read(before):
+                raise CompilerBug(f"a fix leaves a text that cannot be read ({fixes[0].title}); nothing is written")
         texts, linted, count = mended, after, count + taken
     raise CompilerBug("fixes never come to an end; nothing is written")
 
@@ -44,37 +49,39 @@ def mend(texts: Texts, check: Callable[[Texts], Linted], *, unsafe: bool) -> Men
 def applicable(texts: Texts, linted: Linted, *, unsafe: bool) -> Iterator[Fix]:
     """The fixes that may be applied, each once."""
     seen = set()
+    told = _Told(linted.judged)
     for item in linted.found:
         fix = item.fix
         if fix is None or fix in seen or not (fix.safe or unsafe):
             continue
-        if texts.may_change(item.span.source) and _all_agree(item, linted):
+        if texts.may_change(item.span.source) and told.to_all(item):
             seen.add(fix)
             yield fix
 
 
-def _all_agree(item: Diagnostic, linted: Linted) -> bool:
-    """Whether every model that a piece of advice's file is part of is given it: what one has no use for another may."""
-    if item.severity is Severity.ERROR or isinstance(item, UnusedSuppression):
-        return True
-    return all(
-        any(_same(item, found) for found in model.diagnostics) for model in linted.judged if _part_of(item, model)
-    )
+class _Told:
+    """What the models are told of the files that they are part of, whatever each of them calls a file."""
+
+    def __init__(self, models: Iterable[Judged]) -> None:
+        self._places = Places()
+        self._of_models: dict[Path, list[set[tuple[object, ...]]]] = {}
+        for model in models:
+            told = {self._key(item) for item in model.diagnostics}
+            for place in {self._places[source] for source in model.sources}:
+                self._of_models.setdefault(place, []).append(told)
+
+    def to_all(self, item: Diagnostic) -> bool:
+        """Whether every model that advice's file is part of is given it: what one has no use for another may."""
+        if item.severity is Severity.ERROR or isinstance(item, UnusedSuppression):
+            return True
+        return all(self._key(item) in told for told in self._of_models.get(self._places[item.span.source], ()))
+
+    def _key(self, item: Diagnostic) -> tuple[object, ...]:
+        return self._places[item.span.source], item.span.start, item.code, item.message
 
 
-def _part_of(item: Diagnostic, model: Judged) -> bool:
-    place = place_of(item.span.source)
-    return any(place_of(source) == place for source in model.sources)
-
-
-def _same(one: Diagnostic, other: Diagnostic) -> bool:
-    """Whether two models are told the same of the same place, which each may name in its own way."""
-    places = (place_of(one.span.source), one.span.start), (place_of(other.span.source), other.span.start)
-    return places[0] == places[1] and (one.code, one.message) == (other.code, other.message)
-
-
-def _syntax_errors(linted: Linted) -> int:
-    return sum(item.code.startswith("HV1") for item in linted.found)
+def _can_be_read(source: Source) -> bool:
+    return not parse_document(source).diagnostics
 
 
 def offer(texts: Texts, linted: Linted) -> str:

@@ -1,4 +1,4 @@
-"""Comments `# hvae: ignore[...]` that silence nothing (HV590)."""
+"""Comments `# hvae: ignore[...]` that silence nothing (HV590, HV591)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvaedsl.catalog.selectors import ADVICE
-from hvaedsl.catalog.suppressions import UnusedSuppression
+from hvaedsl.catalog.suppressions import UnreadSuppression, UnusedSuppression
 from hvaedsl.diagnostic import Diagnostic, Edit, Fix, taking_out
 from hvaedsl.lint.texts import place_of
 from hvaedsl.lint_cache import Judged
@@ -16,7 +16,7 @@ from hvaedsl.span import Source
 if TYPE_CHECKING:
     from hvaedsl.syntax.suppression import Suppression
 
-_OWN = UnusedSuppression.code
+_OWN = {UnusedSuppression.code, UnreadSuppression.code}
 
 
 def unused_suppressions(judged: Sequence[Judged], linted: Iterable[Path]) -> Iterator[Diagnostic]:
@@ -35,16 +35,18 @@ def unused_suppressions(judged: Sequence[Judged], linted: Iterable[Path]) -> Ite
                 sources.setdefault(place_of(source), source)
     for place, source in sources.items():
         for comment in _suppressions(source):
+            if not comment.codes:
+                yield UnreadSuppression(span=comment.span, written=comment.span.text)
             line = comment.span.line
             codes = [code for code, _ in comment.codes]
             unused = [at for at, code in enumerate(codes) if (place, line, code) not in used or code in codes[:at]]
-            if unused and _OWN not in codes:
+            if unused and _OWN.isdisjoint(codes):
                 yield _finding(source, comment, unused)
 
 
 def _suppressions(source: Source) -> Iterator[Suppression]:
     """Those of a text; the lexer is loaded for one that can have some."""
-    if "ignore" in source.text:
+    if "ignore" in source.text.lower():
         from hvaedsl.syntax.suppression import suppressions
 
         yield from suppressions(source)

@@ -32,11 +32,6 @@ class Texts(Record):
         source = self.sources.get(path.resolve()) if self.given is None else None
         return read_source(path, shown) if source is None else Source(shown, source.text, path)
 
-    def position(self, source: Source) -> int:
-        """The place of a file among the linted ones; behind all of them for others."""
-        wanted = place_of(source)
-        return next((at for at, place in enumerate(self.sources) if place == wanted), len(self.sources))
-
     def may_change(self, source: Source) -> bool:
         """Whether a text is that of a linted file, and not one that was found by the name of a shipped spec."""
         place = place_of(source)
@@ -119,6 +114,20 @@ def text_of_stdin(data: bytes, filename: str | None) -> Texts:
 def place_of(source: Source) -> Path:
     """Where a text lies, links followed; its name where it is no file's."""
     return Path(source.name) if source.path is None else source.path.resolve()
+
+
+class Places:
+    """Where texts lie, each looked up once: for findings, which are many, in texts, which are few."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Source, Path]] = {}  # with the source, so that its id stays its own
+
+    def __getitem__(self, source: Source) -> Path:
+        """Where a text lies, as `place_of` has it."""
+        known = self._known.get(id(source))
+        if known is None:
+            known = self._known[id(source)] = source, place_of(source)
+        return known[1]
 
 
 def _shipped(named: Path) -> Path:

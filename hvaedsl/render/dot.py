@@ -8,6 +8,7 @@ from html import escape
 from math import hypot
 
 from hvaedsl.ir.bridge import Bridge
+from hvaedsl.printable import printable
 from hvaedsl.render.edges import EDGE_PT
 from hvaedsl.render.geometry import Box, Edge, Lane, Layout, Point
 from hvaedsl.render.labels import lane_text
@@ -185,7 +186,7 @@ def _towards(start: Point, end: Point, distance: float) -> Point:
 
 def _line(text: str, *, bold: bool = False) -> str:
     """One line of text as Graphviz's markup; characters that XML forbids become the replacement character."""
-    shown = escape("".join(letter if letter.isprintable() else "\ufffd" for letter in text))
+    shown = escape(printable(text))
     return f"<b>{shown}</b>" if bold else shown
 
 
@@ -198,8 +199,7 @@ def _table(rows: Sequence[str], *, title: str = "", width: int = 0) -> str:
 
 
 def _quote(text: str) -> str:
-    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
-    return '"' + shown.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + printable(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _number(value: float) -> str:

@@ -24,7 +24,8 @@ def _words(bridge: Bridge) -> Iterator[str]:
     encoder = [op for _, op in bridge.encoder if isinstance(op, EncoderBlock)]
     decoder = [op for _, op in bridge.decoder if isinstance(op, TopDownBlock)]
     pools = [op for _, op in bridge.encoder if isinstance(op, Pool)]
-    above = [op for op in decoder if op.resolution != bottleneck_resolution(bridge)]
+    bottleneck = bottleneck_resolution(bridge)
+    above = [op for op in decoder if op.resolution != bottleneck]
     if above and all(op.reads is None for op in above):
         yield "no skip connections"
     if pools and pools[0].method != "average":

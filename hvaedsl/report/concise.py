@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hvaedsl.diagnostic import Diagnostic
-from hvaedsl.report.printable import printable
+from hvaedsl.printable import printable
 
 
 def to_concise(diagnostics: Sequence[Diagnostic]) -> str:

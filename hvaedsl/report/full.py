@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from hvaedsl.diagnostic import Diagnostic, Severity
-from hvaedsl.report.printable import printable
+from hvaedsl.printable import printable
 from hvaedsl.span import Source, Span
 
 MAX_SHOWN = 200
@@ -88,7 +88,7 @@ def _excerpt(source: Source, marks: Iterable[_Mark], gutter: int, colour: str) -
     bar = Text(f"{' ' * gutter} |", "bold blue")
     yield bar
     last: int | None = None
-    for number, found in _rows(marks):
+    for number, found in _rows(source, marks):
         if last is not None and number > last + 1:
             yield Text("...", "bold blue")
         last = number
@@ -102,12 +102,13 @@ def _excerpt(source: Source, marks: Iterable[_Mark], gutter: int, colour: str) -
     yield bar
 
 
-def _rows(marks: Iterable[_Mark]) -> Iterator[tuple[int, list[_Mark]]]:
+def _rows(source: Source, marks: Iterable[_Mark]) -> Iterator[tuple[int, list[_Mark]]]:
     """The marks that share an excerpt: those of one line, as far as its window reaches."""
     rows: list[tuple[int, list[_Mark]]] = []
     for mark in marks:
         number, column = mark.span.line, mark.span.column
-        if rows and rows[-1][0] == number and column - rows[-1][1][0].span.column < _WINDOW // 2:
+        reach = _WINDOW // 2 if len(source.line(number)) > _WINDOW else _WINDOW
+        if rows and rows[-1][0] == number and column - rows[-1][1][0].span.column < reach:
             rows[-1][1].append(mark)
         else:
             rows.append((number, [mark]))

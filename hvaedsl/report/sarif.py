@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def _place(span: Span) -> dict[str, Any]:
 def _uri(source: Source) -> str:
     """A path as the user gave it: a relative one is relative to the working directory, in CI the checkout's root."""
     path = Path(source.name)
-    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
+    return path.as_uri() if path.is_absolute() else quote(os.fsencode(path.as_posix()))
 
 
 def _region(span: Span) -> dict[str, int]:

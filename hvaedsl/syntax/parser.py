@@ -98,6 +98,8 @@ def _say(
 ) -> Diagnostic:
     if token.type == "JUNK":
         return junk(source, token)
+    if last is not None and last.type == "JUNK" and last.startswith('"'):
+        return junk(source, last)  # a string that is never closed has swallowed what belongs here
     return unexpected(source, parser.accepts(), token, last, brackets, sections)
 
 

@@ -11,20 +11,21 @@ from hvaedsl.span import Source, Span
 from hvaedsl.syntax.grammar import hvae_parser
 
 _IGNORE = re.compile(r"#\s*hvae:\s*ignore\[\s*(HV\d{3}(?:\s*,\s*HV\d{3})*)\s*\]")
+_MEANT = re.compile(r"#\s*hvae:\s*ignore\b", re.IGNORECASE)
 _COMMENT = re.compile(r"#[^\r\n]*")
 _CODE = re.compile(r"HV\d{3}")
 
 
 class Suppression(Record):
-    """One `# hvae: ignore[...]` of a file."""
+    """One `# hvae: ignore[...]` of a file, or what was meant as one."""
 
     span: Span  # from its `#` to its reason's end
-    codes: tuple[tuple[str, Span], ...]  # each code as often as it is written
+    codes: tuple[tuple[str, Span], ...]  # each code as often as it is written; none where it cannot be read
 
 
 def suppressions(source: Source) -> Iterator[Suppression]:
-    """The comments of a text that silence something; what looks like one inside a string is none of them."""
-    if _IGNORE.search(source.text) is None:
+    """The comments of a text that are to silence something; what looks like one inside a string is none of them."""
+    if _MEANT.search(source.text) is None:
         return
     end = 0
     for token in hvae_parser().lex(source.text):
@@ -38,13 +39,15 @@ def suppressions(source: Source) -> Iterator[Suppression]:
 def _between(source: Source, start: int, end: int) -> Iterator[Suppression]:
     """Those between two tokens."""
     for comment in _COMMENT.finditer(source.text, start, end):
+        end_of_reason = len(source.text[: comment.end()].rstrip())
         if found := _IGNORE.search(source.text, comment.start(), comment.end()):
-            written = len(source.text[: comment.end()].rstrip())
             codes = _CODE.finditer(source.text, found.start(1), found.end(1))
             yield Suppression(
-                source.span(found.start(), written),
+                source.span(found.start(), end_of_reason),
                 tuple((code[0], source.span(code.start(), code.end())) for code in codes),
             )
+        elif meant := _MEANT.search(source.text, comment.start(), comment.end()):
+            yield Suppression(source.span(meant.start(), end_of_reason), ())
 
 
 def silenced(item: Diagnostic) -> bool:

@@ -6,8 +6,9 @@ import stat
 from pathlib import Path
 
 from hvaedsl.catalog.syntax import FileTooLarge, NotText
+from hvaedsl.diagnostic import nearest
 from hvaedsl.errors import SpecError, UsageError
-from hvaedsl.shipped import shipped
+from hvaedsl.shipped import shipped, spec_names
 from hvaedsl.span import Source
 
 MAX_FILE_BYTES = 1 << 20
@@ -24,14 +25,20 @@ def read_source(path: Path, name: str | None = None) -> Source:
 
 
 def source_of(path: str | Path) -> Source:
-    """The text of a spec file; `NAME`, with `.hvae` or without, is looked for among the shipped specs."""
+    """The text of a spec file; `NAME`, with `.hvae` or without, is looked for among the shipped specs.
+
+    Raises as `read_source` does, with the name of the shipped spec that was perhaps meant.
+    """
     found = Path(path)
     below = found.relative_to("specs") if found.is_relative_to("specs") else found
     in_shipped = (shipped("specs") / below).with_suffix(".hvae") if below.name else shipped("specs")
     try:
+        exists = found.exists() or found.is_symlink()
         use_shipped = not found.exists() and not found.is_absolute() and in_shipped.is_file()
     except (OSError, ValueError):  # no name of a file; reading it says so
-        use_shipped = False
+        exists, use_shipped = True, False
+    if not (exists or use_shipped) and (near := nearest(below.as_posix().removesuffix(".hvae"), spec_names())):
+        raise UsageError(f"{path}: no such file or directory; did you mean the shipped spec {near}?")
     return read_source(in_shipped if use_shipped else found, str(path))
 
 

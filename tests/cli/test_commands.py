@@ -189,13 +189,6 @@ def test_findings_go_to_the_error_stream_of_other_commands(hvae: Command) -> Non
     assert ended.err.endswith("1 error\n")
 
 
-@pytest.mark.parametrize("command", ["compile", "show", "lint", "explain", "train", "eval", "sample"])
-def test_help_shows_an_example(hvae: Command, command: str) -> None:
-    ended = hvae(command, "--help")
-    assert ended.code == 0
-    assert f"Example: hvaedsl {command}" in ended.out
-
-
 def test_version_and_list_of_codes(hvae: Command) -> None:
     assert hvae("--version").out == f"hvaedsl {hvaedsl.__version__}\n"
     assert [line.split()[0] for line in hvae("explain").out.splitlines()] == list(KINDS)

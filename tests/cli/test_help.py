@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 import typer.main
@@ -12,14 +13,14 @@ from typer.testing import CliRunner
 from hvaedsl.cli.main import app
 
 
-def commands(group: TyperGroup, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], TyperCommand]:
-    found: dict[tuple[str, ...], TyperCommand] = {}
+def commands(group: TyperGroup, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], TyperCommand | TyperGroup]:
+    """The groups themselves among them."""
+    found: dict[tuple[str, ...], TyperCommand | TyperGroup] = {}
     for name, command in group.commands.items():
         if isinstance(command, TyperGroup):
             found |= commands(command, (*path, name))
-        else:
-            assert isinstance(command, TyperCommand)
-            found[(*path, name)] = command
+        assert isinstance(command, TyperCommand | TyperGroup)
+        found[(*path, name)] = command
     return found
 
 
@@ -29,7 +30,7 @@ COMMANDS = commands(ROOT)
 
 
 def test_the_commands_of_the_groups_are_among_them() -> None:
-    assert {("new",), ("diff",), ("compile",), ("data", "prepare"), ("analyze", "kl")} <= set(COMMANDS)
+    assert {("new",), ("diff",), ("data",), ("data", "prepare"), ("analyze",), ("analyze", "kl")} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
@@ -42,8 +43,17 @@ def test_a_command_shows_an_example(path: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_a_paragraph_is_one_line(path: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "1000", "TERM": "dumb"})
+    text, _, _ = result.output.partition("╭")
+    lines = [line.strip() for line in text.splitlines()]
+    assert not [pair for pair in pairwise(lines) if all(pair)]
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_the_options_of_an_example_are_those_of_its_command(path: tuple[str, ...]) -> None:
     text = COMMANDS[path].help or ""
-    known = {option for parameter in COMMANDS[path].params for option in (*parameter.opts, *parameter.secondary_opts)}
+    parameters = [item for name, command in COMMANDS.items() if name[: len(path)] == path for item in command.params]
+    known = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
     _, _, example = text.partition("Example:")
     assert set(re.findall(r"--[\w-]+", example)) <= known

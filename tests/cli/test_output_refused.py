@@ -12,12 +12,18 @@ FULL = Path("/dev/full")
 pytestmark = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
 
 
-def test_it_is_told_and_is_no_bug_of_ours() -> None:
-    command = [sys.executable, "-c", "from hvaedsl.cli.main import run; run()", "explain", "HV303"]
+COMMAND = [sys.executable, "-c", "from hvaedsl.cli.main import run; run()"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("explain", "HV303"), ("lint", "cifar"), ("lint", "cifar", "--output-format", "json")]
+)
+def test_it_is_told_and_is_no_bug_of_ours(arguments: tuple[str, ...]) -> None:
     with FULL.open("wb") as full:
-        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-        assert (ended.returncode, ended.stderr) == (
-            2,
-            "error: the output cannot be written: No space left on device\n",
-        )
-        assert subprocess.run([*command[:-1], "HV999"], stdout=full, stderr=full, check=False).returncode == 2
+        ended = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (2, "error: the output cannot be written: No space left on device\n")
+
+
+def test_where_nothing_can_be_told_the_exit_code_says_it() -> None:
+    with FULL.open("wb") as full:
+        assert subprocess.run([*COMMAND, "explain", "HV999"], stdout=full, stderr=full, check=False).returncode == 2

@@ -208,6 +208,17 @@ def test_the_weights_are_named_where_they_differ() -> None:
     assert f"{change.name}  {list(change.before or ())} -> {list(change.after or ())}" in difference_text(found)
 
 
+def test_weights_that_are_left_over_are_told_as_such() -> None:
+    more, fewer = (hvaedsl.loads(with_decoder(f"4x1, 8m4, {last}")) for last in ("8x2", "8x1"))
+    found = compare(more, fewer)
+    first, second = found.before.totals, found.after.totals
+    assert first.parameters > second.parameters
+    count = len(found.weights.changes)
+    sentence = f"no, all {found.weights.tensors:,} tensors are alike, and {count} more tensors have no place there"
+    assert sentence in difference_text(found)
+    assert f"no, {count} tensors differ, " in difference_text(compare(fewer, more))
+
+
 def test_parts_that_nobody_has_counted_leave_the_weights_open() -> None:
     found = compare(hvaedsl.loads(SPEC), hvaedsl.loads(SPEC, sets={"model.cell": '"own_cell:Linear"'}))
     text = difference_text(found)
@@ -230,6 +241,12 @@ def test_boxes_are_marked_where_they_have_no_equal() -> None:
     old, new = marks(first, hvaedsl.loads(with_decoder("4x1, 8x3")).bridge)
     assert sorted(old.values()) == ["changed", "removed"], "8x2 has become 8x3, and 8m4 is gone"
     assert list(new.values()) == ["changed"]
+    larger = hvaedsl.loads(
+        SPEC, sets={"data.resolution": "16", "model.encoder": "16x1", "model.decoder": "16x1"}
+    ).bridge
+    old, new = marks(first, larger)
+    assert (old[0], new[0]) == ("changed", "changed"), "a stem is a stem at any resolution"
+    assert old[len(first.operations) - 1] == new[len(larger.operations) - 1] == "changed", "so is a head"
     wider = hvaedsl.loads(SPEC, sets={"model.width": "24"}).bridge
     old, _ = marks(first, wider)
     assert len(old) == 10, "every box with channels of its own: stem, 8x2, 8d2, 4x1, two states, three runs, the head"

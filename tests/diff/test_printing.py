@@ -14,6 +14,7 @@ from hvaedsl.diff.compare import compare
 from hvaedsl.diff.markdown import difference_markdown
 from hvaedsl.diff.pictures import difference_dot
 from hvaedsl.diff.text import difference_text
+from hvaedsl.diff.wording import change
 from hvaedsl.render.output import render
 
 GOLDENS = Path(__file__).parent / "goldens"
@@ -69,3 +70,17 @@ def test_both_pictures_stand_in_one() -> None:
     # Boxes of both pictures have names of their own, and equal boxes no mark.
     assert svg.count('<g id="node') == dot.count("[pos=") - dot.count(" -> ")
     assert "penwidth=3" not in difference_dot(BEFORE, BEFORE)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (100, 100, "="),
+        (0, 7, "+7"),
+        (100, 80, "-20 (-20.0 %)"),
+        (100, 1000, "+900 (+900 %)"),
+        (10, 7600, "+7,590 (760 times)"),
+    ],
+)
+def test_a_change_is_told_in_proportion(before: int, after: int, said: str) -> None:
+    assert change(before, after, "{:,.0f}".format) == said

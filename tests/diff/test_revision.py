@@ -140,7 +140,10 @@ def test_links_and_submodules_are_no_files(git: Git) -> None:
         ("git:first:", "names no revision and file"),
         ("git:nowhere:base.hvae", "no revision `nowhere`"),
         ("git:--help:base.hvae", "no revision `--help`"),
-        ("git:first:missing.hvae", "missing.hvae is not a file of first"),
+        ("git:first:missing.hvae", "missing.hvae is not a file of first$"),
+        ("git:first:child.hvae", "child.hvae is not a file of first; did you mean specs/child.hvae?"),
+        ("git:first:specs/base", "specs/base is not a file of first; did you mean base.hvae?"),
+        ("git:first:specs/chlid.hvae", "specs/chlid.hvae is not a file of first; did you mean specs/child.hvae?"),
         ("git:first:specs", "specs is not a file of first"),
         ("git:first:../base.hvae", "outside of the repository"),
     ],
@@ -148,6 +151,21 @@ def test_links_and_submodules_are_no_files(git: Git) -> None:
 def test_what_is_not_there(git: Git, place: str, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         load_side(place)
+
+
+def test_what_is_meant_is_called_from_the_working_directory(git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("specs")
+    with pytest.raises(UsageError, match=re.escape("did you mean ../base.hvae?")):
+        load_side("git:first:base.hvae")
+
+
+def test_a_shallow_clone_says_what_it_is(git: Git, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    git("clone", "--quiet", "--depth", "1", f"file://{Path.cwd()}", str(tmp_path / "shallow"))
+    monkeypatch.chdir(tmp_path / "shallow")
+    assert widths(load_side("git:HEAD:specs/child.hvae")) == (24, 6)
+    for revision in ("HEAD~1", "first"):
+        with pytest.raises(UsageError, match="this clone is shallow, and `git fetch --unshallow` brings the rest"):
+            load_side(f"git:{revision}:specs/child.hvae")
 
 
 def test_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

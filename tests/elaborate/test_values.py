@@ -81,6 +81,24 @@ def test_a_value_that_does_not_fit(key: str, value: str, code: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("model.normalize_state.norm", "l3", "it takes l2, rms or none"),
+        ("model.normalize_state.norm", "nome", "did you mean `none`? it takes l2, rms or none"),
+        ("model.fourier.at", "blocks", "did you mean `block`? it takes block, sample, branches, image or none"),
+        ("train.clip_norm", "0", "`train.clip_norm` takes a number, above 0, or none"),
+        ("train.gpu_memory", "much", "`train.gpu_memory` takes a number, above 0, or none"),
+        ("train.learning_rate", "0", "`train.learning_rate` takes a number, above 0"),
+    ],
+)
+def test_a_key_that_takes_none_says_so(key: str, value: str, says: str) -> None:
+    with pytest.raises(hvaedsl.SpecError) as caught:
+        hvaedsl.loads(SPEC, sets={key: value})
+    (item,) = caught.value.diagnostics
+    assert says in (item.message, item.help_text)
+
+
+@pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
         ("train.steps", "1M", 1_000_000),

@@ -64,6 +64,25 @@ def test_fixes_that_others_uncover(hvae: Command, spec: Path) -> None:
     assert spec.read_text() == UNSAFELY
 
 
+def test_a_fix_may_uncover_a_mistake_in_a_block_list(hvae: Command, spec: Path) -> None:
+    spec.write_text(SAFELY.replace("encoder = 8x2, 8d2, 4x1", "encoddr = 8x2, 8d2, 4m1"))
+    ended = hvae("lint", "wide.hvae", "--fix", "--unsafe-fixes")
+    assert ended.code == 1
+    assert ended.err == "1 fix applied\n"
+    assert "error[HV112]: unknown operator" in ended.out
+
+
+def test_a_string_that_is_never_closed_gets_no_comma(hvae: Command, spec: Path) -> None:
+    broken = SAFELY.replace("8x2, 8d2, 4x1", '8x2,\n"8d2,\n4x1')
+    spec.write_text(broken)
+    ended = hvae("lint", "wide.hvae", "--fix", "--unsafe-fixes")
+    assert (ended.code, ended.err) == (1, "0 fixes applied\n")
+    assert [line for line in ended.out.splitlines() if "error[" in line] == [
+        "error[HV114]: this string is never closed"
+    ]
+    assert spec.read_text() == broken
+
+
 def test_diff_writes_nothing(hvae: Command, spec: Path) -> None:
     ended = hvae("lint", "wide.hvae", "good.hvae", "--diff")
     assert (ended.code, ended.err) == (1, "2 fixes would be applied\n")
@@ -109,6 +128,27 @@ def test_a_base_is_mended_where_all_that_extend_it_agree(hvae: Command, spec: Pa
     assert ended.err == "1 fix applied\n", "the child has a use for the width at 2"
     assert spec.read_text() == WIDE.replace("  # hvae: ignore[HV501]", "")
     assert hvaedsl.load(child).bridge == before
+
+
+def test_the_work_grows_with_the_files(hvae: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+    resolve = Path.resolve
+
+    def counting(path: Path, strict: bool = False) -> Path:
+        nonlocal asked
+        asked += 1
+        return resolve(path, strict)
+
+    monkeypatch.setattr(Path, "resolve", counting)
+    counts = []
+    for folder, files in (("few", 5), ("many", 40)):
+        Path(folder).mkdir()
+        for number in range(files):
+            Path(folder, f"{number}.hvae").write_text(WIDE)
+        asked = 0
+        assert hvae("lint", folder, "--diff").err == f"{2 * files} fixes would be applied\n"
+        counts.append(asked)
+    assert counts[1] < 10 * counts[0], "eight times the files, and about eight times as often asked where one lies"
 
 
 def test_a_mistake_of_a_base_is_mended_once(hvae: Command, spec: Path) -> None:

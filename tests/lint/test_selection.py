@@ -110,7 +110,11 @@ def test_errors_are_always_given(lint: Callable[..., list[str]]) -> None:
         ('ignore = ["HV3"]', "`HV3` is about errors"),
         ('ignore = ["E501"]', "no advice has the code `E501`"),
         ('ignore = [""]', "no advice has the code ``: it is HV5xx and HV6xx"),
-        ('ignore = "HV502"', "ignore: "),
+        ('ignore = "HV502"', 'ignore: it takes a list of codes, such as ["HV5"]'),
+        ("ignore = [502]", 'ignore.0: a code stands in quotes, such as "HV5"'),
+        ('plugins = "yes"', "plugins: it takes true or false"),
+        ('per-file-ignores = "a.hvae"', "per-file-ignores: it takes a table of patterns and their codes"),
+        ('per-file-ignores = { "" = ["HV5"] }', 'per-file-ignores."": no pattern that means files'),
         ('per-file-ignores = { "a.hvae" = ["HV999"] }', "per-file-ignores.a.hvae: no advice has the code `HV999`"),
         ('ignored = ["HV502"]', "has no key `ignored`: did you mean `ignore`?"),
         ('per-file-ignores = { "!" = ["HV502"] }', "no pattern that means files"),
@@ -126,6 +130,21 @@ def test_what_it_cannot_hold(configuration: str, says: str, hvae: Command) -> No
     assert (ended.code, ended.out) == (2, "")
     assert says in ended.err.replace("\n", "")
     assert "pyproject.toml: [tool.hvaedsl] " in ended.err.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        ("tool = 3", 0, ""),  # wrong, and not about this tool
+        ("[tool]\nhvaedsl = []", 2, "[tool.hvaedsl] takes keys: it is no table"),
+        ("[tool.hvaedsl]", 0, ""),
+    ],
+)
+def test_a_table_that_is_none(text: str, code: int, says: str, hvae: Command) -> None:
+    Path("pyproject.toml").write_text(text)
+    ended = hvae("lint", "good.hvae")
+    assert ended.code == code
+    assert says in ended.err.replace("\n", "")
 
 
 def test_the_command_line_cannot_either(hvae: Command) -> None:

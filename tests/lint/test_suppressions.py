@@ -1,4 +1,4 @@
-"""HV590: comments that silence nothing, in files and in their bases."""
+"""HV590, HV591: comments that silence nothing, in files and in their bases."""
 
 from __future__ import annotations
 
@@ -68,13 +68,38 @@ def test_where_it_cannot_be_known(lint: Callable[..., list[str]]) -> None:
     [
         BASE.replace("HV502]", "HV502, HV590]"),
         BASE.replace("{2: 64}", "{4: 64}").replace("HV502]", "HV502, HV590]"),
-        BASE.replace("{2: 64}", "{4: 64}").replace("# hvae: ignore[HV502]", "# hvae: ignore HV502"),
+        BASE.replace("{2: 64}", "{4: 64}").replace("# hvae: ignore[HV502]", "# hvae ignores HV502, see hvae: ignored"),
+        BASE.replace("{2: 64}", "{4: 64}").replace("HV502] for", "HV591] not `# hvae: ignore HV502` for"),
         BASE.replace("dataset = digits", 'dataset = digits  path = "# hvae: ignore[HV502]"'),
     ],
 )
 def test_what_is_none(text: str, lint: Callable[..., list[str]]) -> None:
     Path("a.hvae").write_text(text)
     assert lint("a.hvae") == []
+
+
+@pytest.mark.parametrize(
+    ("comment", "reason", "written"),
+    [
+        ("# hvae: ignore", "it names no code", "HV502"),
+        ("#hvae:ignore[] for later", "it names no code", "HV502"),
+        ("# hvae: ignore HV502, HV503", "its codes do not stand between brackets", "HV502, HV503"),
+        ("# hvae: ignore[hv502]", "codes stand in capitals, with commas between them", "HV502"),
+        ("# HVAE: ignore[HV502]", "codes stand in capitals, with commas between them", "HV502"),
+        ("# wide  # hvae: ignore[HV501 HV502]", "codes stand in capitals, with commas between them", "HV501, HV502"),
+    ],
+)
+def test_what_cannot_be_read(comment: str, reason: str, written: str, hvae: Command) -> None:
+    Path("a.hvae").write_text(
+        BASE.replace("{2: 64}", "{4: 64}").replace("# hvae: ignore[HV502] for the deep ones", comment)
+    )
+    ended = hvae("lint", "a.hvae")
+    assert ended.code == 1
+    assert "advice[HV591]: this comment is to silence something, and cannot be read" in ended.out
+    assert f"^ {reason}\n" in ended.out
+    assert f"= help: write `# hvae: ignore[{written}] reason`" in ended.out
+    Path("a.hvae").write_text(BASE.replace("for the deep ones", "# hvae: ignore HV503"))
+    assert hvae("lint", "a.hvae").code == 0, "one comment is one, and its first brackets count"
 
 
 def test_configuration_does_not_make_a_comment_unused(lint: Callable[..., list[str]]) -> None:

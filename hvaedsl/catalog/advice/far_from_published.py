@@ -14,7 +14,7 @@ class FarFromPublished(Diagnostic):
 
     code = "HV604"
     severity = Severity.ADVICE
-    title = "`{key}` is {value:g}; the published runs on {dataset} take {published}"
+    title = "`{key}` is {number}; the published runs on {dataset} take {published}"
     label = "{label_of_distance}"
     help = "write `{name} = {nearest:g}`, unless the distance is what you study"
     why = (
@@ -46,13 +46,19 @@ class FarFromPublished(Diagnostic):
         return self.key.removeprefix("train.")
 
     @property
+    def number(self) -> str:
+        """The value, in full where it is a whole number."""
+        return f"{self.value:,.0f}" if float(self.value).is_integer() and self.value < 1e15 else f"{self.value:g}"
+
+    @property
     def label_of_distance(self) -> str:
         """How far off it is."""
         what = "reaches back " if self.name == "ema_decay" else ""
         far, times = ("further", self.factor) if self.factor > 1 else ("less far", 1 / self.factor)
         if not what:
             far = "larger" if self.factor > 1 else "smaller"
-        return f"{what}{times:,.0f} times {far}" if times >= 100 else f"{what}{times:.3g} times {far}"
+        rounded = float(f"{times:.3g}")
+        return f"{what}{rounded:,.0f} times {far}" if 1000 <= rounded < 1e15 else f"{what}{rounded:g} times {far}"
 
 
 KINDS = (FarFromPublished,)

@@ -27,15 +27,20 @@ class ManyApplications(Diagnostic):
     count: int
     constant: str = ""
     entries: int = 1  # that take their count from the constant
+    label_name: str = ""  # `@g`, of the entries that share these weights by it
 
     @property
     def place(self) -> str:
-        """The entry, or how many of them one constant stands in."""
+        """The entry, or what it has in common with others."""
+        if self.label_name:
+            return f"by all that carries `{self.label_name}`, from here on"
         return f"and in {self.entries - 1} more with `{self.constant}`" if self.entries > 1 else "in this entry"
 
     @property
     def hint(self) -> str:
         """A way to write it."""
+        if self.label_name:
+            return f"let `{self.label_name}` be applied at most 20 times, and give the others a label of their own"
         if self.constant:
             return f"let `{self.constant}` be at most 20"
         copies = -(-self.count // 20)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from hvaedsl.catalog.snippet import spec
 from hvaedsl.diagnostic import Diagnostic, Severity
 
@@ -34,8 +36,8 @@ class SkipBelowClip(Diagnostic):
 
     @property
     def example(self) -> float:
-        """Ten times the clip, as is about usual for weight-shared models."""
-        return 10 * self.clip
+        """Ten times the clip, as is about usual for weight-shared models; never infinite."""
+        return min(10 * self.clip, sys.float_info.max / 2)
 
 
 KINDS = (SkipBelowClip,)

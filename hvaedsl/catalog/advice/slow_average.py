@@ -15,7 +15,7 @@ class SlowAverage(Diagnostic):
     severity = Severity.ADVICE
     title = "after {steps:,} steps the averaged weights are still {share:.0%} the initial ones"
     label = "{decay:g} averages over about {horizon:,} steps"
-    help = "for so short a run take at most {fitting:g}, or read the raw weights' figures"
+    help = "for so short a run take an `ema_decay` of at most {fitting:g}, or read the raw weights' figures"
     why = (
         "The averaged weights start at the initial ones and are not corrected (openai/vdvae): at a decay of 0.9999 "
         "and 2,000 steps they are 82 % initial weights. Evaluations report raw and averaged weights both."

@@ -17,9 +17,11 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     """The share of the initial weights in the average at the last step."""
     train = unit.spec.train
     if train.steps is not None and train.ema_decay**train.steps > WORTH_SAYING:
-        found = SlowAverage(span=unit.origin("train.ema_decay"), steps=train.steps, decay=train.ema_decay)
+        # A default stands nowhere: the steps are too few for it.
+        key = "train.ema_decay" if "train.ema_decay" in unit.origins else "train.steps"
+        found = SlowAverage(span=unit.origin(key), steps=train.steps, decay=train.ema_decay)
         fitting = f"{found.fitting:g}"
-        if "train.ema_decay" in unit.origins and 0 < float(fitting) < 1:
+        if key == "train.ema_decay" and 0 < float(fitting) < 1:
             found = replace(found, fix=Fix(f"write `{fitting}`", (Edit(found.span, fitting),)))
         yield found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import pytest
@@ -116,6 +117,26 @@ def test_a_constant_is_one_cause() -> None:
     assert advice.help_text == "let `$n` be at most 20"
 
 
+@pytest.mark.parametrize(
+    ("decoder", "count", "first"),
+    [
+        ("4x1, 8m4, 30*8r1@g", 30, "8r1"),
+        ("4r20@g, 8m4@g, 8r2", 21, "4r20"),
+        ("4x1, 8m4, 8r25@g, 8r1@g", 26, "8r25"),
+    ],
+)
+def test_the_applications_of_a_label_are_added_up(decoder: str, count: int, first: str) -> None:
+    (advice,) = compiled(decoder=decoder).advice
+    assert (advice.code, advice.span.text) == ("HV508", first)
+    assert advice.message == f"one set of weights is applied {count} times"
+    assert advice.label_text == "by all that carries `@g`, from here on"
+    assert "give the others a label of their own" in advice.help_text
+
+
+def test_a_label_of_each_pass_is_a_set_of_its_own() -> None:
+    assert found("8r15@g, 8d2, 4x1", "4x1, 8m4, 8r15@g, 8x2") == []
+
+
 @pytest.mark.parametrize("decoder", ["4r1, 8m4, 8x2", "4x1, 8m4, 2*8r1", "4x1, 8m4, 2*(8r1, 8r2)"])
 def test_a_repetition_of_one(decoder: str) -> None:
     (code, entry) = found(decoder=decoder)[0]
@@ -215,6 +236,12 @@ def test_the_skip_threshold_and_the_clip(train: str, expected: list[tuple[str, s
     assert found(train=train) == expected
 
 
+def test_a_threshold_is_proposed_for_the_largest_clip() -> None:
+    (advice,) = compiled(train="clip_norm = 1e308  skip_above = 1").advice
+    (proposed,) = re.findall(r"`skip_above = (.*?)`", advice.help_text)
+    assert 0 < float(proposed) < float("inf")
+
+
 def test_a_deep_model_without_a_threshold() -> None:
     deep, shallow = "4x1, 8m4, 8x99", "4x1, 8m4, 8x98"
     assert found(decoder=deep, train=RUN) == [("HV603", deep)]
@@ -242,6 +269,28 @@ def test_far_from_published(key: str, near: tuple[str, ...], far: tuple[str, ...
         assert of_cifar(RUN.replace(key, f"{name} = {value}")) == []
     for value in far:
         assert of_cifar(RUN.replace(key, f"{name} = {value}")) == [("HV604", value)]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message", "label"),
+    [
+        ("batch_size = 16", "123456", "`train.batch_size` is 123,456; ", "7,720 times larger"),
+        ("learning_rate = 2e-4", "1", "`train.learning_rate` is 1; ", "5,000 times larger"),
+        ("learning_rate = 2e-4", "1.5e-6", "`train.learning_rate` is 1.5e-06; ", "133 times smaller"),
+        ("ema_decay = 0.9999", "0.9", "`train.ema_decay` is 0.9; ", "reaches back 1,000 times less far"),
+    ],
+)
+def test_the_distance_is_told_in_full(setting: str, value: str, message: str, label: str) -> None:
+    train = RUN.replace(setting, f"{setting.split()[0]} = {value}")
+    (advice,) = compiled("32x2, 32d2, 16x1", "16x1, 32m16, 32x2", dataset="cifar10", train=train).advice
+    assert advice.message.startswith(message)
+    assert advice.label_text == label
+
+
+def test_a_default_that_is_too_slow_is_told_at_the_steps() -> None:
+    (advice,) = compiled(train="steps = 100  batch_size = 4  learning_rate = 1e-3").advice
+    assert (advice.code, advice.span.text, advice.fix) == ("HV601", "100", None)
+    assert "an `ema_decay` of at most 0.9," in advice.help_text
 
 
 def test_a_short_run_takes_a_faster_average() -> None:

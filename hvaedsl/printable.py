@@ -1,4 +1,4 @@
-"""Source text and names on a terminal."""
+"""Source text and names where others read them: on a terminal, in a picture, in a comment."""
 
 from __future__ import annotations
 
