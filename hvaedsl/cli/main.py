@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import gc
 import io
@@ -19,7 +20,7 @@ from hvaedsl.errors import CompilerBug, RunError, SpecError, UsageError
 
 # Objects between two collections of garbage, in place of 700: what imports and compiling make stays, and looking
 # through it again and again took a tenth of the time of `hvaedsl lint`.
-COLLECT_AFTER = 50_000
+COLLECT_AFTER = 100_000
 # What the system says where stdout is a file and its disk is full.
 OUTPUT_REFUSED = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
@@ -52,6 +53,7 @@ def hvaedsl(
 def run() -> None:
     """Run the command line; the exit code says what happened (see docs/language.md)."""
     gc.set_threshold(COLLECT_AFTER)
+    atexit.register(_leave_garbage)
     _make_printable()
     try:
         with whole_words_in_bash():
@@ -73,6 +75,15 @@ def run() -> None:
         if refused := _refusal(error):
             _fail(refused, 2)
         _fail(_bug_report(error), 3)
+
+
+def _leave_garbage() -> None:
+    """Let memory go with the process: looking through it for garbage once more took a twentieth of `hvaedsl lint`.
+
+    Torch has files, devices and processes to close, and is left to close them.
+    """
+    if "torch" not in sys.modules:
+        gc.freeze()
 
 
 def _make_printable() -> None:
