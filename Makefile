@@ -7,6 +7,8 @@ DEMO := runs/digits-$(shell date +%Y%m%d-%H%M%S)
 
 # The kernels are small and the machines that run tests have few cores: threads only get in each other's way.
 export OMP_NUM_THREADS ?= 1
+# The tests start hundreds of processes: what they import is compiled once, also where the environment forbids to keep it.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install demo test test-quick fuzz check bench-lint docs-rules vsix clean
 

@@ -39,11 +39,11 @@ class Unit(Record):
     spec: Spec
     origins: Mapping[str, Span]
     bridge: Bridge
-    analyses: Mapping[Callable[[Bridge], object], object] = field(compare=False)  # by the function that computes it
+    analyses: Mapping[Callable[[Bridge], object], object] = field(compare=False)
 
     def analysis(self, kind: Callable[[Bridge], V]) -> V:
         """The result of an analysis of the pipeline."""
-        return self.analyses[kind]  # type: ignore[return-value]
+        return self.analyses[kind]  # type: ignore[return-value]  # keyed by the function that computes it
 
     def origin(self, key: str) -> Span:
         """Where a key's value was written; the start of the spec where it is a default."""

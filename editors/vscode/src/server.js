@@ -87,7 +87,6 @@ class Server {
     return {
       documentSelector: everything ? [{ language: "hvae" }] : folders.map(inside),
       workspaceFolder: folders.length === 1 ? folders[0] : undefined,
-      synchronize: { fileEvents: vscode.workspace.createFileSystemWatcher("**/*.hvae") },
       outputChannel: output,
       initializationFailedHandler: () => false,
       errorHandler: { error: (...all) => this._garbled(...all), closed: () => this._closed() },
