@@ -270,12 +270,14 @@ class Reader:
             return Fix(f'write `"{value.name}"`', (Edit(value.span, f'"{value.name}"'),))
         assert isinstance(value, ast.String)
         bare, problems = parse_value(Source("", value.value))
+        if bare is None or problems:
+            return None
         found: list[Diagnostic] = []
         try:
-            Reader(self.key, self.lets, found, {}, set()).read(kind, bare or value)
+            Reader(self.key, self.lets, found, {}, set()).read(kind, bare)
         except SpecError:
             return None
-        return Fix(f"write `{value.value}`", (Edit(value.span, value.value),)) if not (problems or found) else None
+        return Fix(f"write `{value.value}`", (Edit(value.span, value.value),)) if not found else None
 
     def _unknown(self, span: Span, symbol: str, known: Sequence[str]) -> NoReturn:
         known = (*known, "none") if self.optional else known

@@ -30,6 +30,9 @@ def codes(sets: dict[str, object], text: str = SPEC) -> list[str]:
         ("data.validation", "-1", "HV205"),
         ("data.validation", "1.0", "HV204"),
         ("data.binarize", "true", "HV206"),
+        ("data.binarize", '","', "HV204"),  # and what stands in the quotes is no value either
+        ("model.normalize_state.norm", '"%"', "HV204"),
+        ("model.width", '"8x"', "HV204"),
         ("model.width", "0", "HV205"),
         ("model.width", "16.0", "HV204"),
         ("model.width", "16, 16", "HV204"),
