@@ -31,10 +31,10 @@ demo: $(INSTALLED)
 	@echo "numbers:                     $(DEMO)/summary.json"
 
 test: $(INSTALLED) check
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 test-quick: $(INSTALLED)
-	$(BIN)/python -m pytest -q -n 2 -m "not long"
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not long"
 
 # Thousands of drawn specs and damaged ones, other ones each time: about five minutes. What fails is printed smaller.
 fuzz: $(INSTALLED)
