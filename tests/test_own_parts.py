@@ -19,10 +19,10 @@ from hvaedsl.program import Plugins
 from hvaedsl_runtime.analysis import kl
 from hvaedsl_runtime.analysis.base import Subject
 from hvaedsl_runtime.data import open_split
-from hvaedsl_runtime.finished_run import FinishedRun
-from hvaedsl_runtime.loop import train
-from hvaedsl_runtime.settings import RunSettings
+from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.theory.material import run_material
+from hvaedsl_runtime.train.loop import train
+from hvaedsl_runtime.train.settings import RunSettings
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SPEC = EXAMPLES / "own_parts.hvae"

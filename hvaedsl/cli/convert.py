@@ -99,8 +99,8 @@ def convert(
             else "name the weights with --from, --ema or both; --to FILE writes those of a run folder"
         )  # fmt: skip
     from hvaedsl.program import Plugins, load
-    from hvaedsl_runtime.conversion import Sources, import_weights
-    from hvaedsl_runtime.run_folder import RUNS
+    from hvaedsl_runtime.convert.conversion import Sources, import_weights
+    from hvaedsl_runtime.disk.run_folder import RUNS
 
     program = load(source, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), plugins=Plugins())
     sources = Sources(raw, ema, optimizer, step, trained_on, gpus or 1)
@@ -115,7 +115,7 @@ def convert(
 def _export(
     run: Path, to: Path, weights: Literal["ema", "raw"], names: Literal["published", "ours"], *, replace: bool
 ) -> None:
-    from hvaedsl_runtime.conversion import export_weights
+    from hvaedsl_runtime.convert.conversion import export_weights
 
     count = export_weights(run, to, weights, names, replace=replace)
     typer.echo(f"written: {to}, {count:,} tensors")

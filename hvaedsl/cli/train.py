@@ -40,9 +40,9 @@ def train(
     """
     require_train("train")
     from hvaedsl.program import Plugins, load
-    from hvaedsl_runtime.launch import launch
-    from hvaedsl_runtime.run_folder import RUNS, RunFolder
-    from hvaedsl_runtime.settings import RunSettings
+    from hvaedsl_runtime.disk.run_folder import RUNS, RunFolder
+    from hvaedsl_runtime.launch.local import launch
+    from hvaedsl_runtime.train.settings import RunSettings
 
     part_folders = RunFolder(Path(spec).parent).part_folders()  # where the spec is that of a run folder
     program = load(spec, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), plugins=Plugins(part_folders))

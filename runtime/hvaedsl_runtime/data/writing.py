@@ -21,7 +21,7 @@ from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, Manifest, OriginRec
 from hvaedsl_runtime.data.preparation import mean_and_std
 from hvaedsl_runtime.data.published import COUNTS, READERS, Part, Source
 from hvaedsl_runtime.data.splits import PartName
-from hvaedsl_runtime.whole_files import partial_name, refusals_explained, write_whole
+from hvaedsl_runtime.disk.whole_files import partial_name, refusals_explained, write_whole
 
 INSTEAD = "name another folder with --out"
 FILES = frozenset(("all.npy", "train.npy", "validation.npy", "test.npy", NAME, partial_name(Path(NAME)).name))

@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict
 import hvaedsl
 from hvaedsl.errors import RunError, SpecError, UsageError
 from hvaedsl.program import Plugins
-from hvaedsl_runtime.launch import launch
-from hvaedsl_runtime.settings import RunSettings
+from hvaedsl_runtime.disk.whole_files import WriteError, made_folder, write_whole
+from hvaedsl_runtime.launch.local import launch
 from hvaedsl_runtime.sweep.folder import Failure
-from hvaedsl_runtime.whole_files import WriteError, made_folder, write_whole
+from hvaedsl_runtime.train.settings import RunSettings
 
 STDIN = 0
 UNEXPECTED = 3

@@ -17,8 +17,8 @@ from hvaedsl.ir.spec import TrainSpec
 from hvaedsl.ir.spec_text import spec_text
 from hvaedsl.matching import match_parameters
 from hvaedsl.program import Plugins, Program
+from hvaedsl_runtime.evaluate.units import reporting_unit
 from hvaedsl_runtime.sweep.axes import Axis, Coordinates, grid
-from hvaedsl_runtime.units import reporting_unit
 
 FORMAT: Literal[1] = 1
 SLOW_AVERAGE = "HV601"
