@@ -9,7 +9,7 @@ import typer
 
 from hvaedsl.cli.completion import complete_dataset
 from hvaedsl.cli.extras import require_train
-from hvaedsl.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import RunError, UsageError
 
 _HELP = """Prepare images, and look after them.
 

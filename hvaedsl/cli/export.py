@@ -39,7 +39,7 @@ def export(
     Example: [bold]hvaedsl export runs/digits --to safetensors --out digits.safetensors[/]
     """
     require_train("export")
-    from hvaedsl.errors import UsageError
+    from hvaedsl.diagnostics.errors import UsageError
     from hvaedsl_runtime.evaluate.finished_run import FinishedRun
     from hvaedsl_runtime.export import ExportOptions, export_folder, export_program, export_tensors
 

@@ -28,7 +28,7 @@ def report(
     Example: [bold]hvaedsl report runs/digits --out digits.html[/]
     """
     require_train("report", *DRAWING_PACKAGES)
-    from hvaedsl.errors import UsageError
+    from hvaedsl.diagnostics.errors import UsageError
     from hvaedsl_runtime.analysis.base import Subject
     from hvaedsl_runtime.analysis.report import write_report
     from hvaedsl_runtime.evaluate.finished_run import FinishedRun

@@ -15,7 +15,7 @@ from hvaedsl.nn.fourier import CellFeatures
 from hvaedsl.nn.likelihoods import Bernoulli, MixtureOfLogistics
 from hvaedsl.nn.resolution import AveragePool, NearestEmbedding, StridedPool, WaveletEmbedding, WaveletPool
 
-OwnClasses = Mapping[str, type[nn.Module]]
+CustomClasses = Mapping[str, type[nn.Module]]
 
 CELLS: Mapping[str, type[Cell]] = {
     "vdvae": VDVAECell,
@@ -49,20 +49,20 @@ def residual_block(block: BlockModule, plan: Plan) -> Bottleneck:
     return made
 
 
-def top_down_block(block: BlockModule, plan: Plan, own: OwnClasses) -> nn.Module:
+def top_down_block(block: BlockModule, plan: Plan, own: CustomClasses) -> nn.Module:
     """A cell, its weights scaled for the depth; one's own from the class that `own` holds."""
     assert block.latent is not None
     assert block.cell is not None
     features = CellFeatures(block.branch_features, block.z_features, block.block_features)
     if block.cell in own:
         shape = (block.channels, block.mid, block.latent, block.kernel)
-        return own_cell(own[block.cell], shape, features, applications=len(plan.decoder_steps))
+        return custom_cell(own[block.cell], shape, features, applications=len(plan.decoder_steps))
     made = CELLS[block.cell](block.channels, block.mid, block.latent, block.kernel, features)
     made.scale_for_depth_(len(plan.decoder_steps))
     return made
 
 
-def own_cell(
+def custom_cell(
     kind: type[nn.Module], shape: tuple[int, int, int, int], features: CellFeatures, *, applications: int
 ) -> nn.Module:
     """One's own cell, called with (channels, mid channels, latent, kernel), and `features` where there are some.
@@ -76,15 +76,15 @@ def own_cell(
     return made
 
 
-def own_likelihood(kind: type[nn.Module], width: int, channels: int, levels: int) -> nn.Module:
+def custom_likelihood(kind: type[nn.Module], width: int, channels: int, levels: int) -> nn.Module:
     """One's own likelihood, called with the width of the state, the image's channels and its levels."""
     return kind(width, channels, levels)
 
 
-def likelihood_module(plan: Plan, own: OwnClasses) -> nn.Module:
+def likelihood_module(plan: Plan, own: CustomClasses) -> nn.Module:
     """The head; one's own from the class that `own` holds."""
     if plan.likelihood.reference is not None:
-        return own_likelihood(own[plan.likelihood.reference], plan.width, plan.image_channels, plan.levels)
+        return custom_likelihood(own[plan.likelihood.reference], plan.width, plan.image_channels, plan.levels)
     if plan.likelihood.name == "bernoulli":
         return Bernoulli(plan.width)
     return MixtureOfLogistics(

@@ -18,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from hvaedsl.ir.bridge import Normalization
 from hvaedsl.ir.fourier import with_features
 from hvaedsl.lowering.construction import (
-    OwnClasses,
+    CustomClasses,
     embedding_module,
     likelihood_module,
     pool_module,
@@ -90,7 +90,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """The top-down pass: latents drawn one after another, from the bottleneck up to the image."""
 
-    def __init__(self, plan: Plan, own: OwnClasses) -> None:
+    def __init__(self, plan: Plan, own: CustomClasses) -> None:
         super().__init__()
         self.plan = plan
         self.states = nn.ParameterDict(
@@ -178,7 +178,7 @@ class HierarchicalVAE(nn.Module):
     """A compiled model. It preprocesses nothing: x is shifted and scaled, targets are in [-1, 1] or {0, 1} already."""
 
     def __init__(
-        self, plan: Plan, published_names: Mapping[str, tuple[str, ...]], own: OwnClasses = MappingProxyType({})
+        self, plan: Plan, published_names: Mapping[str, tuple[str, ...]], own: CustomClasses = MappingProxyType({})
     ) -> None:
         super().__init__()
         self.plan = plan

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from hvaedsl.catalog.snippet import spec
+from hvaedsl.diagnostics.snippet import spec
 
 WORKFLOWS = Path(__file__).parents[2] / "examples" / "github-actions"
 PATHS = sorted(WORKFLOWS.glob("*.yml"))

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from hvaedsl.errors import CompilerBug
+from hvaedsl.diagnostics.errors import CompilerBug
 from hvaedsl.lowering.python.docstrings import docstring, docstring_node, without_refusals, written
 from hvaedsl.lowering.python.library import Definition, Edit, Library, Module, edited
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from hvaedsl.errors import CompilerBug
+from hvaedsl.diagnostics.errors import CompilerBug
 from hvaedsl.ir.bridge import Normalization
 from hvaedsl.ir.fourier import Exponents, with_features
 from hvaedsl.ir.pooling import wavelet_of

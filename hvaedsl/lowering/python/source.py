@@ -13,7 +13,7 @@ import textwrap
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 
-from hvaedsl.errors import CompilerBug
+from hvaedsl.diagnostics.errors import CompilerBug
 from hvaedsl.ir.fourier import with_features
 from hvaedsl.lowering.plan import Plan
 from hvaedsl.lowering.python.flattening import definition_text

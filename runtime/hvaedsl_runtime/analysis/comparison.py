@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 import hvaedsl
-from hvaedsl.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import RunError, UsageError
 from hvaedsl.ir.datasets import OWN
 from hvaedsl.ir.spec import Spec
 from hvaedsl_runtime.analysis.base import Drawing

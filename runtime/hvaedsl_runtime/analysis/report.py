@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import hvaedsl
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.program import Program
 from hvaedsl.render.output import render
 from hvaedsl_runtime.analysis.base import Drawing, Result, Subject

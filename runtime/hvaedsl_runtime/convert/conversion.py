@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 import hvaedsl
-from hvaedsl.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import RunError, UsageError
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.program import Program
 from hvaedsl_runtime.convert.optimizer_state import OptimizerState, fresh_state, published_state

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl.lowering.names import parameter_shapes, published_parameters
 from hvaedsl.program import Program
 from hvaedsl_runtime.disk.weights import read_torch

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import hvaedsl
-from hvaedsl.errors import RunError, SpecError
+from hvaedsl.diagnostics.errors import RunError, SpecError
 from hvaedsl.ir.cells import CELLS
 from hvaedsl.lowering.names import parameter_shapes, published_parameters
 from hvaedsl.program import Program

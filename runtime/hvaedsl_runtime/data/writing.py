@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from hvaedsl import __version__
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, Manifest, OriginRecord, read_manifest
 from hvaedsl_runtime.data.preparation import mean_and_std

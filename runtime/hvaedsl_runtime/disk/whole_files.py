@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 
 NO_ROOM, NOT_WRITABLE, NOT_THERE = "make room there", "make it writable", "see that the disk is there and sound"
 REMEDIES = {

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 import hvaedsl
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
-from hvaedsl.program import Plugins, Program
+from hvaedsl.program import CustomParts, Program
 from hvaedsl_runtime.console import image_bar
 from hvaedsl_runtime.data import Preparation, Split, open_split
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
@@ -44,7 +44,7 @@ class FinishedRun:
         if not path.is_dir():
             raise RunError(f"{path}: no such folder", help="name a folder that hvaedsl train wrote", exit_code=5)
         checkpoint = load_checkpoint(folder.checkpoint)
-        program = hvaedsl.loads(checkpoint.spec, path=folder.spec, plugins=Plugins(folder.part_folders()))
+        program = hvaedsl.loads(checkpoint.spec, path=folder.spec, custom=CustomParts(folder.part_folders()))
         set_matrix_precision(program.spec.train.precision)
         return cls(folder, program, checkpoint, choose_device(device))
 

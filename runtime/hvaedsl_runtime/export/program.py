@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 import hvaedsl
-from hvaedsl.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import RunError, UsageError
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl_runtime.data import Preparation, open_split
 from hvaedsl_runtime.distributed import Processes

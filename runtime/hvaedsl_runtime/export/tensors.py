@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.convert.conversion import describe
 from hvaedsl_runtime.disk.weights import SAFETENSORS, read_weights, write_safetensors
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights

@@ -15,7 +15,7 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalEx
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from hvaedsl.errors import CompilerBug, RunError, UsageError
+from hvaedsl.diagnostics.errors import CompilerBug, RunError, UsageError
 from hvaedsl.program import Program
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.whole_files import WriteError, refusals_explained

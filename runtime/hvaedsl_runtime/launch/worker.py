@@ -13,8 +13,8 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 import hvaedsl
-from hvaedsl.errors import RunError, UsageError
-from hvaedsl.program import Plugins
+from hvaedsl.diagnostics.errors import RunError, UsageError
+from hvaedsl.program import CustomParts
 from hvaedsl_runtime.disk.whole_files import WriteError, write_whole
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
@@ -39,7 +39,7 @@ def main(path: Path) -> int:
     if task.settings.threads is None:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ["LOCAL_WORLD_SIZE"])))
     try:
-        train(hvaedsl.loads(task.spec, path=f"{task.name}.hvae", plugins=Plugins(task.folders)), task.settings)
+        train(hvaedsl.loads(task.spec, path=f"{task.name}.hvae", custom=CustomParts(task.folders)), task.settings)
     except RunError as error:
         report(str(error), error.help, error.exit_code, error.remedy if isinstance(error, WriteError) else None)
         return error.exit_code

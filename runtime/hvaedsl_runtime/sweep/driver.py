@@ -14,7 +14,7 @@ from typing import IO
 from pydantic import BaseModel, ConfigDict
 
 import hvaedsl
-from hvaedsl.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import RunError, UsageError
 from hvaedsl.program import Program
 from hvaedsl_runtime.console import LastingConsole
 from hvaedsl_runtime.disk.run_folder import check_same_run

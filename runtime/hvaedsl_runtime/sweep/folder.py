@@ -13,7 +13,7 @@ from typing import NoReturn
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 import hvaedsl
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.disk.run_folder import CHANGEABLE, RunFolder, spec_differences
 from hvaedsl_runtime.disk.whole_files import WriteError, made_folder, refusals_explained, write_whole
 from hvaedsl_runtime.sweep.plan import Point, SweepPlan

@@ -10,7 +10,7 @@ from itertools import pairwise
 from statistics import mean, median, stdev
 from typing import Any, Literal
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.disk.metrics import read_metrics
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.strict_json import json_text

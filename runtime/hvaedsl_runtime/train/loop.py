@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import torch
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl.program import Program
 from hvaedsl_runtime.disk.whole_files import WriteError
 from hvaedsl_runtime.distributed import process_group

@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Self
 
 import hvaedsl
-from hvaedsl.errors import RunError
-from hvaedsl.ir.spec import DataSpec, own_parts
+from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.ir.spec import DataSpec, custom_parts
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl.program import Program
 from hvaedsl_runtime.console import TrainingDisplay
@@ -210,7 +210,7 @@ def identified(program: Program, name: str) -> Program:
 
 def part_folders(program: Program) -> tuple[Path, ...]:
     """Where modules of the program's own parts lie, for its run folder; nothing where it has none."""
-    return (*program.folders, Path.cwd()) if own_parts(program.spec) else ()
+    return (*program.folders, Path.cwd()) if custom_parts(program.spec) else ()
 
 
 def open_splits(data: DataSpec, processes: Processes, *, download: bool) -> dict[Split, ImageSet]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import hvaedsl
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.ir.cells import CELL_NAMES
 from hvaedsl.lowering.construction import CELLS
 from hvaedsl.lowering.python.passes import CELL_CLASSES

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.analysis import curves
 from hvaedsl_runtime.analysis.base import Subject
 from hvaedsl_runtime.analysis.history import Curve, read_history

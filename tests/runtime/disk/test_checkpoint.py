@@ -9,7 +9,7 @@ from typing import IO
 import pytest
 import torch
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
 

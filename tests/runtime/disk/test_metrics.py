@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hvaedsl.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import RunError, UsageError
 from hvaedsl_runtime.disk.metrics import MetricsLog, read_metrics, start_wandb
 
 

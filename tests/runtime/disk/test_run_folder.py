@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hvaedsl import Program
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_same_run
 
 Compiled = Callable[..., Program]

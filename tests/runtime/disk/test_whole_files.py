@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.disk.weights import write_safetensors, write_torch
 from hvaedsl_runtime.disk.whole_files import (
     WriteError,

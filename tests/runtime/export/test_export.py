@@ -16,7 +16,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 import hvaedsl
-from hvaedsl.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import RunError, UsageError
 from hvaedsl_runtime.data import Preparation
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.export import WHAT, ExportOptions, What, export_program, export_tensors

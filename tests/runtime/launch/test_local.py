@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hvaedsl import Program
-from hvaedsl.errors import CompilerBug, RunError
+from hvaedsl.diagnostics.errors import CompilerBug, RunError
 from hvaedsl_runtime.launch.local import first_error, launch
 from hvaedsl_runtime.train.settings import RunSettings
 

@@ -21,7 +21,7 @@ import pytest
 
 import hvaedsl
 from hvaedsl.cli.main import run
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.disk.whole_files import WriteError
 from hvaedsl_runtime.sweep.axes import let_axes
 from hvaedsl_runtime.sweep.driver import Sweep, SweepSettings

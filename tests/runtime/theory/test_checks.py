@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import hvaedsl
 from hvaedsl.cli.main import app
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.theory import checks
 from hvaedsl_runtime.theory.checks import Check
 from hvaedsl_runtime.train.loop import train

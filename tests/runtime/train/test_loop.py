@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from hvaedsl import Program
-from hvaedsl.errors import RunError, SpecError
+from hvaedsl.diagnostics.errors import RunError, SpecError
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
 from hvaedsl_runtime.train import loop

@@ -13,7 +13,7 @@ import torch
 
 import hvaedsl
 from hvaedsl import Program
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, save_checkpoint
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import hvaedsl
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.train import loop
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.run import TrainingRun

@@ -1,0 +1,26 @@
+"""A cell of one's own: z enters the state through a gate that the state opens. See custom_parts.hvae."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hvaedsl.nn.blocks import conv
+from hvaedsl.nn.cells import Cell
+
+
+class GatedCell(Cell):
+    """x' = x + sigmoid(G x + c) * (W z + b), with posterior and prior as in VDVAE and no h."""
+
+    def __init__(self, channels: int, mid_channels: int, latent: int, kernel: int) -> None:
+        super().__init__(channels, mid_channels, latent, kernel)
+        self.z_proj = conv(latent, channels, 1)
+        self.gate = conv(channels, channels, 1)
+
+    def _scale_(self, factor: float) -> None:
+        self.z_proj.weight.mul_(factor)
+
+    def step(self, state: Tensor, h: Tensor, z: Tensor) -> Tensor:  # noqa: ARG002 - its prior gives no h
+        """The next state, [B, channels, H, W]."""
+        following: Tensor = state + torch.sigmoid(self.gate(state)) * self.z_proj(z)
+        return following
