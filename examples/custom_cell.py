@@ -1,4 +1,4 @@
-"""A cell of one's own: z enters the state through a gate that the state opens. See custom_parts.hvae."""
+"""A custom cell: z enters the state through a gate that depends on the state. See custom_parts.hvae."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hvaedsl.nn.cells import Cell
 
 
 class GatedCell(Cell):
-    """x' = x + sigmoid(G x + c) * (W z + b), with posterior and prior as in VDVAE and no h."""
+    """x' = x + sigmoid(G x + c) * (W z + b), with the posterior and the prior of VDVAE, and without h."""
 
     def __init__(self, channels: int, mid_channels: int, latent: int, kernel: int) -> None:
         super().__init__(channels, mid_channels, latent, kernel)
@@ -20,7 +20,7 @@ class GatedCell(Cell):
     def _scale_(self, factor: float) -> None:
         self.z_proj.weight.mul_(factor)
 
-    def step(self, state: Tensor, h: Tensor, z: Tensor) -> Tensor:  # noqa: ARG002 - its prior gives no h
-        """The next state, [B, channels, H, W]."""
+    def step(self, state: Tensor, h: Tensor, z: Tensor) -> Tensor:  # noqa: ARG002 - the prior of this cell returns no h
+        """Return the next state, [B, channels, H, W]."""
         following: Tensor = state + torch.sigmoid(self.gate(state)) * self.z_proj(z)
         return following

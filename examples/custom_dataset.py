@@ -1,4 +1,4 @@
-"""A data set of one's own: the handwritten digits from 0 to 4. See custom_parts.hvae."""
+"""A custom dataset: the handwritten digits from 0 to 4. See custom_parts.hvae."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import numpy.typing as npt
 from sklearn.datasets import load_digits
 
 
-def low_digits(split: str, path: str | None) -> npt.NDArray[np.uint8]:  # noqa: ARG001 - scikit-learn brings the images
-    """The images of a split, train or test, uint8 [N, 8, 8, 1] with levels from 0 to 16; every fifth is for the test.
+def low_digits(split: str, path: str | None) -> npt.NDArray[np.uint8]:  # noqa: ARG001 - scikit-learn has the images
+    """Return the images of a split, train or test: uint8 [N, 8, 8, 1], levels 0 to 16. Every fifth is a test image.
 
-    `path` is data.path: where files would be.
+    `path` is data.path, for datasets that read files.
     """
     digits = load_digits()
     images: npt.NDArray[np.uint8] = digits.images[digits.target < 5].astype(np.uint8)[..., None]

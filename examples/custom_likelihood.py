@@ -1,4 +1,4 @@
-"""A likelihood of one's own: every level of a pixel has a probability of its own. See custom_parts.hvae."""
+"""A custom likelihood with a separate probability for each level of a pixel. See custom_parts.hvae."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ class Categorical(Likelihood):
         self.levels = levels
 
     def logits(self, state: Tensor) -> Tensor:
-        """[B, width, H, W] -> [B, H, W, C, levels]."""
+        """Compute logits, [B, width, H, W] -> [B, H, W, C, levels]."""
         raw = self.outputs(state)
         return raw.reshape(*raw.shape[:-1], self.channels, self.levels)
 
     def nll_nats_per_dim(self, state: Tensor, target: Tensor) -> Tensor:
-        """-log p of targets in [-1, 1], [B, H, W, C]; [B]."""
+        """Return -log p in nats per dimension, [B], of targets in [-1, 1], [B, H, W, C]."""
         levels = ((target + 1) / 2 * (self.levels - 1)).round().long()
         nll = F.cross_entropy(self.logits(state).movedim(-1, 1), levels, reduction="none")
         return nll.mean(dim=(1, 2, 3))
 
     def sample(self, state: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Levels drawn from the softmax, uint8 [B, H, W, C]."""
+        """Draw levels from the softmax, uint8 [B, H, W, C]."""
         probabilities = self.logits(state).softmax(dim=-1)
         drawn = torch.multinomial(probabilities.flatten(0, -2), 1, generator=generator)
         return drawn.reshape(probabilities.shape[:-1]).to(torch.uint8)
 
     def mean(self, state: Tensor) -> Tensor:
-        """The expected pixel, on the scale of the targets, [B, H, W, C]."""
+        """Return the expected pixel on the scale of the targets, [B, H, W, C]."""
         values = torch.linspace(-1, 1, self.levels, dtype=state.dtype, device=state.device)
         return self.logits(state).softmax(dim=-1) @ values

@@ -36,7 +36,7 @@ class CustomPartFails(Diagnostic):
     why = (
         "A part of one's own is imported and tried once, on shapes alone, before a model is built from it: it has to "
         "be found, to take the arguments that such a part gets, and to give back the shapes that the model goes on "
-        "with. docs/own-parts.md says which."
+        "with. docs/custom.md says which."
     )
     bad = ""  # the part has to be imported; the test makes one that fails
     good = spec(model='width = 16  latent = 4  cell = "my_parts:MyCell"')

@@ -119,7 +119,7 @@ def _built(build: Callable[[], nn.Module], what: str) -> nn.Module:
             return build()
     except Exception as error:
         raise CustomPartError(
-            f"it cannot {what}: {told(error)}", "not built", "docs/own-parts.md has an example"
+            f"it cannot {what}: {told(error)}", "not built", "docs/custom.md has an example"
         ) from error
 
 
@@ -127,7 +127,7 @@ def _tried(call: Callable[[], object], what: str) -> object:
     try:
         return call()
     except Exception as error:
-        raise CustomPartError(f"{what} fails: {told(error)}", "fails", "docs/own-parts.md has an example") from error
+        raise CustomPartError(f"{what} fails: {told(error)}", "fails", "docs/custom.md has an example") from error
 
 
 def _three(given: object) -> tuple[object, object, object]:

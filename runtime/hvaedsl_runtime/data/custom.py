@@ -71,7 +71,7 @@ def custom_images(spec: DataSpec, split: Split) -> ImageSet:
     except Exception as error:
         raise RunError(
             f"`{spec.dataset}` gives no {part} images: {told(error)}",
-            help="it is called with the split, train or test, and with data.path; see docs/own-parts.md",
+            help="it is called with the split, train or test, and with data.path; see docs/custom.md",
             exit_code=4,
         ) from error
     images = OwnImages(source, spec)
