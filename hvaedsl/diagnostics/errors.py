@@ -1,4 +1,4 @@
-"""The exceptions: a user's mistake carries diagnostics, the machine's obstacles say so, our own bugs are told apart."""
+"""The exceptions: mistakes in a spec, wrong usage, failed runs, and bugs of the compiler."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hvaedsl.diagnostics.diagnostic import Diagnostic
 
 
 class SpecError(Exception):
-    """A spec has errors; `.diagnostics` holds all of them, in the order of their places."""
+    """A spec has errors; `.diagnostics` holds all of them, sorted by place."""
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
@@ -16,22 +16,22 @@ class SpecError(Exception):
 
 
 class UsageError(Exception):
-    """What was asked for cannot be had: a missing file, a missing extra, an option that does not fit (exit code 2)."""
+    """The request cannot be met: a missing file, a missing extra, an invalid option (exit code 2)."""
 
 
 class CompilerBug(Exception):
-    """An invariant of the compiler does not hold; never the user's mistake (exit code 3)."""
+    """An invariant of the compiler is violated; never the user's mistake (exit code 3)."""
 
 
 class RunError(Exception):
-    """A training, evaluation or sampling run cannot go on: what happened, and the way out. Exit codes from 4.
+    """A training, evaluation or sampling run cannot continue: the reason, and the way out as `help`. Exit codes:
 
-    4: images not found; 5: a run folder that is in the way, lacks what is needed, or belongs to another spec, and all
-    that the system refuses to write (a full disk, one that is read-only or gone);
-    6: a device that is not there, or its memory is exhausted; 7: training stopped, because no update was applied.
+    4: images not found; 5: a run folder that already exists, is incomplete, or belongs to another spec, and failed
+    writes (the disk is full, read-only or gone); 6: a missing device, or out of memory on it; 7: training stopped
+    because no update was applied.
     """
 
-    def __init__(self, message: str, *, help: str = "", exit_code: int) -> None:  # noqa: A002 - the diagnostics' word
+    def __init__(self, message: str, *, help: str = "", exit_code: int) -> None:  # noqa: A002 - the name that diagnostics use
         self.help = help
         self.exit_code = exit_code
         super().__init__(message)
