@@ -26,8 +26,18 @@ class UnusedSuppression(Diagnostic):
     good = spec(model="width = 16  latent = 4\n  widths = {2: 32}  # hvae: ignore[HV502] for the sweep")
 
     unused: tuple[str, ...]
-    reason: str
-    hint: str
+    error: str = ""  # the first of them that is not a code of advice
+    kept: tuple[str, ...] = ()  # the other codes of the comment
+
+    @property
+    def reason(self) -> str:
+        """Why nothing is silenced."""
+        return f"{self.error} is not advice and cannot be silenced" if self.error else "no such advice on this line"
+
+    @property
+    def hint(self) -> str:
+        """The comment without the unused codes."""
+        return f"write `ignore[{', '.join(self.kept)}]`" if self.kept else "remove the comment"
 
     @property
     def codes(self) -> str:
@@ -35,7 +45,7 @@ class UnusedSuppression(Diagnostic):
         return ", ".join(self.unused)
 
 
-class UnreadSuppression(Diagnostic):
+class InvalidSuppression(Diagnostic):
     """HV591."""
 
     code = "HV591"

@@ -338,9 +338,7 @@ class UnknownEscape(Diagnostic):
     title = "unknown escape `{escape}` in a string"
     label = 'the escapes are `\\"`, `\\\\`, `\\n` and `\\t`'
     help = "write `\\\\` for a backslash; paths can use `/` on every system"
-    why = (
-        'In a string `\\"` is a quote, `\\\\` a backslash, `\\n` a line break and `\\t` a tab; there are no others.'
-    )
+    why = 'In a string `\\"` is a quote, `\\\\` a backslash, `\\n` a line break and `\\t` a tab; there are no others.'
     bad = spec(data='dataset = digits  path = "D:\\faces"')
     good = spec(data='dataset = digits  path = "D:\\\\faces"')
 

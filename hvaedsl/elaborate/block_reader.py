@@ -149,7 +149,9 @@ class BlockReader:
         entry = f"{block.span.text}@{label.text}"
         replacement = entry.replace("x", "r", 1)
         fix = Fix(f"write `{replacement}`", (Edit(block.operator_span, "r"),))
-        self._report(LabelOnCopies(span=block.operator_span, entry=entry, count=count, replacement=replacement, fix=fix))
+        self._report(
+            LabelOnCopies(span=block.operator_span, entry=entry, count=count, replacement=replacement, fix=fix)
+        )
 
     def _count(self, value: ast.Integer | ast.Reference, *, walk: bool = False) -> int:
         """A count of at least 1; 1 for an invalid one. `walk`: the resolutions depend on it."""

@@ -222,9 +222,7 @@ class _Reader:
         self._report(DuplicateKey(span=span, name=name.split(".")[-1], what=what, secondary=(label,), fix=fix))
         return False
 
-    def _misplaced(
-        self, statement: ast.Statement, word: Literal["hvae", "extends", "let"], section: str = ""
-    ) -> None:
+    def _misplaced(self, statement: ast.Statement, word: Literal["hvae", "extends", "let"], section: str = "") -> None:
         self._report(MisplacedStatement(span=statement.span, statement=word, section=section))
 
     def _report(self, diagnostic: Diagnostic) -> None:

@@ -116,9 +116,7 @@ class Reader:
                 first = Label(found[read], "first written here")
                 assert isinstance(value, ast.List)
                 fix = _removal_of(value.items, item, safe=True)  # safe, since the list is a set
-                self._fail(
-                    DuplicateEntry(span=item.span, key=str(read), what="value", secondary=(first,), fix=fix)
-                )
+                self._fail(DuplicateEntry(span=item.span, key=str(read), what="value", secondary=(first,), fix=fix))
             found[read] = item.span
         if not found:
             self._wrong(kind, value)

@@ -43,7 +43,7 @@ class Stem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderBlock:
-    """One application of a residual block in the encoder; `features` are added to the input of its first convolution."""
+    """One application of a residual block in the encoder; `features` extend the input of its first convolution."""
 
     kind: ClassVar[str] = "encoder_block"
     resolution: int

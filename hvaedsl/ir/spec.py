@@ -96,12 +96,8 @@ class DataSpec(Section):
     path: Annotated[
         str | None, Key(Optional(Text()), "folder of the files; HVAEDSL_DATA or a cache folder if none")
     ] = None
-    channels: Annotated[
-        int, Key(Whole(1, 3), "channels of an image, 1 or 3; required for npy and folder", example="3")
-    ]
-    resolution: Annotated[
-        int, Key(Whole(1), "height and width of an image; required for npy and folder", example="32")
-    ]
+    channels: Annotated[int, Key(Whole(1, 3), "channels of an image, 1 or 3; required for npy and folder", example="3")]
+    resolution: Annotated[int, Key(Whole(1), "height and width of an image; required for npy and folder", example="32")]
     levels: Annotated[
         int, Key(Whole(2, 256), "number of values of a pixel; given by the dataset, or 256", example="256")
     ]
@@ -111,7 +107,10 @@ class DataSpec(Section):
     split_seed: Annotated[int, Key(Whole(0), "seed of the split")] = 0
     binarize: Annotated[
         Binarize,
-        Key(Choice(("none", "threshold", "dynamic")), "conversion of pixels to {0, 1}; the default is dynamic for bernoulli, or none"),
+        Key(
+            Choice(("none", "threshold", "dynamic")),
+            "conversion of pixels to {0, 1}; the default is dynamic for bernoulli, or none",
+        ),
     ]
 
 
@@ -162,9 +161,9 @@ class ModelSpec(Section):
         BlockList,
         Key(BlockStack("decoder"), "the blocks of the decoder", required="always", example="16x6, 32m16, 32x11"),
     ]
-    widths: Annotated[Mapping[int, int], Key(ByResolution(Whole(1)), "channels by resolution, where they differ from width")] = Field(
-        default_factory=dict
-    )
+    widths: Annotated[
+        Mapping[int, int], Key(ByResolution(Whole(1)), "channels by resolution, where they differ from width")
+    ] = Field(default_factory=dict)
     bottleneck: Annotated[
         float, Key(Number(above=0, maximum=1), "channels inside a block, as a fraction of the channels of the state")
     ] = 0.25
@@ -204,7 +203,8 @@ class KLSpec(Section):
         float, Key(Number(minimum=0), "nats per layer and image below which the KL is not reduced (free bits)")
     ] = 0.0
     sampled_layers: Annotated[
-        int | None, Key(Optional(Whole(1)), "layers whose KL is summed in a step, scaled to all layers; none sums every layer")
+        int | None,
+        Key(Optional(Whole(1)), "layers whose KL is summed in a step, scaled to all layers; none sums every layer"),
     ] = None
 
 
@@ -236,7 +236,8 @@ class TrainSpec(Section):
         int | None, Key(Optional(Whole(1)), "keep activations every this many blocks, and recompute those between")
     ] = None
     gpu_memory: Annotated[
-        float | None, Key(Optional(Number(above=0)), "memory of the GPU in GiB; lint reports training that does not fit")
+        float | None,
+        Key(Optional(Number(above=0)), "memory of the GPU in GiB; lint reports training that does not fit"),
     ] = None
     seed: Annotated[int, Key(Whole(0), "seed of weights, order, noise and binarization")] = 0
     eval_every: Annotated[int, Key(Whole(1), "steps between evaluations")] = 1000
@@ -270,7 +271,8 @@ class PaperSpec(Section):
     depth: Annotated[int | None, Key(Optional(Whole(1)), "published stochastic depth")] = None
     nll: Annotated[float | None, Key(Optional(Number()), "published likelihood, in the unit of the dataset")] = None
     nll_status: Annotated[
-        NllStatus, Key(Choice(("confirmed", "probable", "unverified")), "whether the published likelihood has been verified")
+        NllStatus,
+        Key(Choice(("confirmed", "probable", "unverified")), "whether the published likelihood has been verified"),
     ] = "unverified"
 
 

@@ -14,7 +14,7 @@ from hvaedsl.ir.spec import SECTIONS, Likelihood, PaperSpec, Spec, keys, section
 
 
 def spec_text(spec: Spec) -> str:
-    """A `.hvae` text, without `extends`, that compiles to the same spec. Unset keys that only training needs are omitted."""
+    """A `.hvae` text without bases that compiles to the same spec. Unset keys that only training needs are omitted."""
     lines = ["hvae 1"]
     for section in SECTIONS:
         body = list(_body(spec, section, "  ")) if "." not in section else []

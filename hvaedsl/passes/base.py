@@ -2,8 +2,8 @@
 
 - A transform maps a valid bridge to a valid one; its options are its fields.
 - An analysis is a function of a bridge; it computes a value and changes nothing.
-- A rule checks a compilation unit and yields diagnostics. `needs` are the spec keys that it depends on: it is skipped if
-  one of them could not be read. `model.encoder.walk` and `model.decoder.walk` are the resolutions of a block list,
+- A rule checks a compilation unit and yields diagnostics. `needs` are the spec keys that it depends on: it is skipped
+  if one of them could not be read. `model.encoder.walk` and `model.decoder.walk` are the resolutions of a block list,
   which are unknown if an entry of the list is wrong.
 
 The pipeline (`hvaedsl.pipeline`) passes results from one to the next.

@@ -13,7 +13,9 @@ def verify(bridge: Bridge, *, after: str) -> None:
     _require(len(ops) >= 2, after, "it has no stem or no head")
     order = [stack_of(op) for op in ops]
     _require(order == sorted(order, reverse=True), after, "an encoder operation comes after a decoder operation")
-    _require(isinstance(ops[0], Stem) and isinstance(ops[-1], Head), after, "the stem is not first or the head not last")
+    _require(
+        isinstance(ops[0], Stem) and isinstance(ops[-1], Head), after, "the stem is not first or the head not last"
+    )
     _require(sum(isinstance(op, Stem | Head) for op in ops) == 2, after, "it has more than one stem or head")
 
     layers = [op.layer for op in ops if isinstance(op, TopDownBlock)]

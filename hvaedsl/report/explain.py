@@ -64,4 +64,5 @@ def cell_explanation(cell: CellText) -> str:
 
 def template_title(kind: type[Diagnostic]) -> str:
     """The title without a finding's data: its fields in capitals."""
-    return re.sub(r"\{(\w+)[^}]*\}", lambda found: found[1].upper().replace("_", " "), kind.title)
+    shown = re.sub(r"\{(\w+)[^}]*\}", lambda found: found[1].upper().replace("_", " "), kind.title)
+    return shown.replace("{{", "{").replace("}}", "}")

@@ -11,8 +11,7 @@ from hvaedsl.passes.base import Rule, Unit
 from hvaedsl.passes.sharing import weight_groups
 
 _LABELS = (
-    "`A@g`: all entries labeled g in a stack apply one block, also across resolutions if width and kernel are the "
-    "same."
+    "`A@g`: all entries labeled g in a stack apply one block, also across resolutions if width and kernel are the same."
 )
 
 

@@ -25,7 +25,9 @@ class NoGradient(Diagnostic):
         "Parameters without a gradient are counted, saved and never trained: an encoder resolution that no decoder "
         "block reads, or a decoder state that nothing uses. Training freezes them, as distributed training requires."
     )
-    rests_on = "Computed here: the bridge is traversed backwards from the loss; a test compares the result with autograd."
+    rests_on = (
+        "Computed here: the bridge is traversed backwards from the loss; a test compares the result with autograd."
+    )
     bad = spec(decoder="8x2")
     good = spec(decoder="4x1, 8m4, 8x2")
 

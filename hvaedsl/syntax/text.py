@@ -44,7 +44,7 @@ def source_of(path: str | Path) -> Source:
 
 
 def read_bytes(path: Path, shown: str) -> bytes:
-    """The bytes of a spec file. Raises `UsageError` as `read_source` does, and `SpecError` (HV108) if it is too large."""
+    """The bytes of a spec file. Raises `UsageError` as `read_source` does, and `SpecError` (HV108) for a large file."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
