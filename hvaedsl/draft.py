@@ -28,7 +28,7 @@ _SMALL_WIDTH, _WIDTH, _LATENT = 48, 64, 8
 _MOST_PER_PIXEL = 8  # an odd resolution up to this one is pooled to 1 in one step
 
 
-def extending(target: Path, base: str) -> str:
+def extending_spec(target: Path, base: str) -> str:
     """A spec at `target` that extends `base` (a file, or a shipped spec), with the keys that are usually changed first.
 
     The values are those of the base, as written there. Raises `UsageError` if the base does not exist, is not a
@@ -58,7 +58,7 @@ def extending(target: Path, base: str) -> str:
     return _checked(text, made)
 
 
-def standing_alone(target: Path, dataset: str, resolution: int | None, channels: int | None, path: str | None) -> str:
+def standalone_spec(target: Path, dataset: str, resolution: int | None, channels: int | None, path: str | None) -> str:
     """A small, complete spec for a dataset: two blocks per resolution, pooled by 2 down to 1x1 if possible.
 
     Resolution (default 32), channels (3) and path ("images") are for your own images. Raises `UsageError` if they do

@@ -29,7 +29,7 @@ from hvaedsl.passes.gradient import unreached
 from hvaedsl.passes.sharing import WeightGroup, weight_groups
 from hvaedsl.pipeline import Analyses, check, transform, verify_stages
 from hvaedsl.syntax import ast
-from hvaedsl.syntax.suppression import silenced
+from hvaedsl.syntax.suppression import suppressed
 from hvaedsl.syntax.text import read_source
 from hvaedsl.syntax.text import source_of as source_of
 from hvaedsl.version import __version__
@@ -181,7 +181,7 @@ class Compilation(Record):
     program: Program | None
     documents: tuple[ast.Document, ...]  # the root base first, the spec itself last
     diagnostics: tuple[Diagnostic, ...]
-    silenced: tuple[Diagnostic, ...] = ()  # advice that a comment on its line silences
+    silenced: tuple[Diagnostic, ...] = ()  # advice that a comment on its line suppresses
     unit: Unit | None = None  # the input of the rules; None if a document could not be read to its end
     poisoned: frozenset[str] = frozenset()  # keys whose value in `unit` is a placeholder
 
@@ -259,8 +259,8 @@ def compile_source(
         errors = [item for item in found if item.severity is Severity.ERROR]
         return Compilation(None, chain.documents, _sorted(errors, source), unit=unit, poisoned=resolved.poisoned)
 
-    hidden = tuple(item for item in found if silenced(item))
-    found = [item for item in found if not silenced(item)]
+    hidden = tuple(item for item in found if suppressed(item))
+    found = [item for item in found if not suppressed(item)]
     verify_stages(stages)
     program = Program(unit, tuple(found), folders)
     return Compilation(program, chain.documents, _sorted(found, source), hidden, unit)

@@ -38,9 +38,9 @@ class NotBinarized(Diagnostic):
     """HV217."""
 
     code = "HV217"
-    title = "`data.binarize` is none, but `likelihood = bernoulli` needs binarized images"
-    label = "expected dynamic or threshold"
-    help = "remove the key; under `bernoulli` its default is dynamic"
+    title = "`data.binarize` is `none`, but `likelihood = bernoulli` needs binarized images"
+    label = "expected `dynamic` or `threshold`"
+    help = "remove the key; under `bernoulli` the default is `dynamic`"
     why = _BINARIZED
     bad = spec(model="width = 16  latent = 4  likelihood = bernoulli", data="dataset = digits  binarize = none")
     good = spec(model="width = 16  latent = 4  likelihood = bernoulli")
@@ -90,8 +90,8 @@ class UnknownWavelet(Diagnostic):
     """HV226."""
 
     code = "HV226"
-    title = "`{key}` is `{text}`; the wavelet must be haar or db2"
-    label = "expected one wavelet, haar or db2"
+    title = "`{key}` is `{text}`; the wavelet must be `haar` or `db2`"
+    label = "expected one wavelet, `haar` or `db2`"
     help = "write `wavelet(haar)` or `wavelet(db2)`"
     why = "Pooling by a wavelet transform names one wavelet. These two are orthogonal, with filters of 2 and 4 taps."
     bad = spec(model="width = 16  latent = 4  pooling = wavelet(db3)")
@@ -106,7 +106,7 @@ class BernoulliChannels(Diagnostic):
 
     code = "HV227"
     title = "`likelihood = bernoulli` needs 1 channel; the images have {channels}"
-    label = "for images with 1 channel"
+    label = "models images with 1 channel"
     help = "write `likelihood = mixture_of_logistics(10)`"
     why = _BINARIZED
     bad = spec(
@@ -123,8 +123,8 @@ class MixtureBinarized(Diagnostic):
     """HV228."""
 
     code = "HV228"
-    title = "`data.binarize` is {binarize}, but a mixture of logistics needs images that are not binarized"
-    label = "expected none"
+    title = "`data.binarize` is `{binarize}`, but a mixture of logistics needs images that are not binarized"
+    label = "expected `none`"
     help = "remove the key, or write `likelihood = bernoulli`"
     why = _BINARIZED
     bad = spec(data="dataset = digits  binarize = dynamic")

@@ -142,7 +142,8 @@ class UnknownSymbol(Diagnostic):
     def hint(self) -> str:
         """The most similar symbol, and all of them."""
         near = did_you_mean(self.symbol, self.known)
-        return f"{near + ' ' if near else ''}the values are {listing(self.known, 'and')}"
+        values = f"values are {listing(self.known, 'and')}"
+        return f"{near} The {values}" if near else f"the {values}"
 
 
 class MissingKey(Diagnostic):

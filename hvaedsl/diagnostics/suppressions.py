@@ -1,4 +1,4 @@
-"""HV590, HV591: comments that silence no finding."""
+"""HV590, HV591: comments that suppress no finding."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class UnusedSuppression(Diagnostic):
 
     code = "HV590"
     severity = Severity.ADVICE
-    title = "`ignore[{codes}]` silences nothing on this line"
+    title = "`ignore[{codes}]` suppresses nothing on this line"
     label = "{reason}"
     help = "{hint}"
     why = (
         "An unused comment would hide a finding with that code that a later change introduces on its line. A comment "
-        "silences advice only, and only on its own line. `lint` looks for such comments in specs without errors."
+        "suppresses advice only, and only on its own line. `lint` looks for such comments in specs without errors."
     )
     rests_on = "Computed here: the line is checked with and without the comment."
     configuration = "checked by `hvaedsl lint` only"
@@ -31,8 +31,8 @@ class UnusedSuppression(Diagnostic):
 
     @property
     def reason(self) -> str:
-        """Why nothing is silenced."""
-        return f"{self.error} is not advice and cannot be silenced" if self.error else "no such advice on this line"
+        """Why nothing is suppressed."""
+        return f"{self.error} is not advice and cannot be suppressed" if self.error else "no such advice on this line"
 
     @property
     def hint(self) -> str:
@@ -54,8 +54,8 @@ class InvalidSuppression(Diagnostic):
     label = "{reason}"
     help = "write `# hvae: ignore[{codes}] reason`"
     why = (
-        "A comment that silences advice has the form `# hvae: ignore[HV502]`: lowercase words, and uppercase codes in "
-        "brackets, separated by commas. No comment silences all advice. In any other form it is an ordinary comment, "
+        "A comment that suppresses advice has the form `# hvae: ignore[HV502]`: lowercase words, and uppercase codes in "
+        "brackets, separated by commas. No comment suppresses all advice. In any other form it is an ordinary comment, "
         "and the advice is reported."
     )
     rests_on = "Computed here: a comment that starts with `hvae: ignore`, in any letter case."

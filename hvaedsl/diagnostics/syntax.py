@@ -291,7 +291,7 @@ class NumberTooLarge(Diagnostic):
     code = "HV115"
     title = "this number has {digits} digits; the limit is {limit}"
     label = "too large"
-    help = "check for digits too many"
+    help = "check for extra digits"
     why = "No quantity of a model needs more digits; the limit keeps arithmetic cheap."
     bad = spec(model="width = 1000000000000000000  latent = 4")
     good = spec()

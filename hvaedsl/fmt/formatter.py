@@ -37,7 +37,7 @@ def _parsed(source: Source) -> tuple[ast.Statement, ...]:
 
 
 def _verify(source: Source, statements: tuple[ast.Statement, ...], read: list[Lexeme], formatted: Source) -> None:
-    """Raise `CompilerBug` unless both texts have the same AST, tokens, comments and silenced places."""
+    """Raise `CompilerBug` unless both texts have the same AST, tokens, comments and suppressed places."""
     parsed = parse_document(formatted)
     after = lexemes(formatted) if not parsed.diagnostics else []
     kept = {
@@ -45,7 +45,7 @@ def _verify(source: Source, statements: tuple[ast.Statement, ...], read: list[Le
         "AST": parsed.document.statements == statements,  # spans are not compared
         "tokens": [(item.kind, item.text) for item in after] == [(item.kind, item.text) for item in read],
         "comments": _comments(after) == _comments(read),
-        "silenced lines": [item.silenced for item in after] == [item.silenced for item in read],
+        "suppressed lines": [item.suppressed for item in after] == [item.suppressed for item in read],
     }
     lost = [what for what, same in kept.items() if not same]
     if lost:

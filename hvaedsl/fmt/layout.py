@@ -36,7 +36,7 @@ def text_of(units: Sequence[Unit]) -> str:
         if made and made[-1].aligned_with is not column:  # a block list, or several lines: the column ends here
             column = object()
 
-        # An empty section is one line, and so are units that a comment silences together.
+        # An empty section is one line, and so are units that a comment suppresses together.
         empty = before is not None and _is_empty_section(before, unit)
         if unit.joined or empty:
             first, *made = made
@@ -129,7 +129,7 @@ def _body(unit: Unit, group: _Group, indent: int) -> tuple[list[Line], list[str]
 
 
 def _as_written(unit: Unit, padded_head: str, indent: int) -> Iterator[Line]:
-    """A unit with its line breaks kept, for a comment that silences advice on only one of these lines."""
+    """A unit with its line breaks kept, for a comment that suppresses advice on only one of these lines."""
     head = _equal(unit) if padded_head else 0
     line = Line(indent, padded_head or unit.lexemes[0].text)
     column = indent + len(f"{padded_head} = ") if padded_head and len(padded_head) <= _LONGEST_HEAD else indent + 2

@@ -36,7 +36,7 @@ class Lexeme:
     line: int  # 1-based; a lone carriage return also ends a line
     comments: tuple[Comment, ...]
     blank_before: bool  # the line above it, or above its last comment's line, is empty
-    silenced: frozenset[str] = frozenset()  # the codes that a comment on its line silences
+    suppressed: frozenset[str] = frozenset()  # the codes that a comment on its line suppresses
 
 
 def lexemes(source: Source) -> list[Lexeme]:
@@ -44,7 +44,7 @@ def lexemes(source: Source) -> list[Lexeme]:
     read = list(_read(source))
     return [
         Lexeme(item.kind, item.text, item.start, item.line, item.comments, item.blank_before, codes)
-        for item, codes in zip(read, _silenced(read), strict=True)
+        for item, codes in zip(read, _suppressed(read), strict=True)
     ]
 
 
@@ -76,8 +76,8 @@ def _trivia(between: str, *, first: bool) -> tuple[tuple[Comment, ...], bool]:
     return tuple(comments), breaks > 1
 
 
-def _silenced(read: list[Lexeme]) -> Iterator[frozenset[str]]:
-    """The codes silenced on the line of each token. A suppression inside a string counts too, as it does for lint."""
+def _suppressed(read: list[Lexeme]) -> Iterator[frozenset[str]]:
+    """The codes suppressed on the line of each token. A suppression inside a string counts too, as it does for lint."""
     lines: defaultdict[int, set[str]] = defaultdict(set)
     for item, after in pairwise(read):
         if item.kind == "STRING":

@@ -29,12 +29,12 @@ class Unit:
     above: tuple[Comment, ...] = ()  # each on a separate line
     blank_before: bool = False  # between the last comment above and the unit itself
     behind: str = ""  # the comment that ends its last line
-    joined: bool = False  # stays on the line of the unit before, since one comment silences advice on both
+    joined: bool = False  # stays on the line of the unit before, since one comment suppresses advice on both
 
     @property
     def verbatim(self) -> bool:
-        """Whether its line breaks are kept, because a comment silences advice on only some of its lines."""
-        return any(item.silenced for item in self.lexemes)
+        """Whether its line breaks are kept, because a comment suppresses advice on only some of its lines."""
+        return any(item.suppressed for item in self.lexemes)
 
     @property
     def blank_within(self) -> bool:
@@ -51,7 +51,7 @@ def units(statements: Sequence[ast.Statement], lexemes: Sequence[Lexeme]) -> lis
         if found and comments and not comments[0].own_line:
             found[-1] = replace(found[-1], behind=comments[0].text)
             comments = comments[1:]
-        joined = bool(found and first.silenced and first.line == found[-1].lexemes[-1].line)
+        joined = bool(found and first.suppressed and first.line == found[-1].lexemes[-1].line)
         found.append(replace(unit, above=comments, blank_before=blank_before, joined=joined))
     return [_spaced(unit, found[at - 1] if at else None) for at, unit in enumerate(found)]
 

@@ -1,4 +1,4 @@
-"""Comments `# hvae: ignore[...]` that silence nothing (HV590, HV591)."""
+"""Comments `# hvae: ignore[...]` that suppress nothing (HV590, HV591)."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ class LatentIsState(Diagnostic):
     """HV316."""
 
     code = "HV316"
-    title = "`cell = {cell}` needs `latent` equal to the width; `latent` is {latent} and the width {where}"
+    title = "`cell = {cell}` needs `latent` equal to the width; `latent` is {latent} and the width is {where}"
     label = "z has {latent} channels"
     help = "{hint}"
     why = (

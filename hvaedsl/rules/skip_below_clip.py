@@ -18,7 +18,7 @@ class SkipBelowClip(Diagnostic):
     code = "HV602"
     severity = Severity.ADVICE
     title = "`skip_above` is {skip:g}, below `clip_norm`, which is {clip:g}"
-    label = "gradients are skipped before they are clipped"
+    label = "gradients are never clipped"
     help = "raise the threshold, for example to `skip_above = {example:g}`, or lower `clip_norm`"
     why = (
         "The norm is compared with `skip_above` before clipping. A gradient between the two is skipped instead of "

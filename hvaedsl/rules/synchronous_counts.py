@@ -15,9 +15,12 @@ class UnequalCounts(Diagnostic):
     """HV315."""
 
     code = "HV315"
-    title = "at {resolution} the encoder applies {encoder} blocks and the decoder {decoder}; `synchronous` pairs them"
+    title = (
+        "at {resolution} the encoder applies {encoder} blocks and the decoder {decoder}; synchronous processing needs "
+        "equal counts"
+    )
     label = "{decoder} applications at {resolution} in the decoder"
-    help = "make the counts equal (`{resolution}dK` has a block that counts here), or write `processing = asynchronous`"
+    help = "change one of them (the block of `{resolution}dK` counts too), or write `processing = asynchronous`"
     why = (
         "With `processing = synchronous` the k-th application of the decoder at R reads the k-th from last block of "
         "the encoder at R. A decoder block without a partner has nothing to read, and an unread block learns nothing."

@@ -1,4 +1,4 @@
-"""Comments that silence advice: `# hvae: ignore[HV502] reason`."""
+"""Comments that suppress advice: `# hvae: ignore[HV502] reason`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Suppression(Record):
 
 
 def suppressions(source: Source) -> Iterator[Suppression]:
-    """The comments of a text that silence advice, and invalid ones. Text inside a string is not a comment."""
+    """The comments of a text that suppress advice, and invalid ones. Text inside a string is not a comment."""
     if _MEANT.search(source.text) is None:
         return
     end = 0
@@ -50,17 +50,17 @@ def _between(source: Source, start: int, end: int) -> Iterator[Suppression]:
             yield Suppression(source.span(meant.start(), end_of_reason), ())
 
 
-def silenced(item: Diagnostic) -> bool:
-    """Whether a comment on the line of a piece of advice silences it. Errors are never silenced."""
+def suppressed(item: Diagnostic) -> bool:
+    """Whether a comment on the line of a piece of advice suppresses it. Errors are never suppressed."""
     return item.severity is Severity.ADVICE and item.code in ignored_codes(item.span.source, item.span.line)
 
 
 def ignored_codes(source: Source, line: int) -> frozenset[str]:
-    """The codes that line `line` (1-based) silences."""
+    """The codes that line `line` (1-based) suppresses."""
     return codes_in(source.line(line))
 
 
 def codes_in(text: str) -> frozenset[str]:
-    """The codes that one line of text silences."""
+    """The codes that one line of text suppresses."""
     found = _IGNORE.search(text)
     return frozenset(re.split(r"\s*,\s*", found[1])) if found else frozenset()

@@ -94,7 +94,7 @@ def unexpected(
 def _after_value(token: Token) -> str:
     """The help for a token after a complete value."""
     if token.type == "NAME":
-        return f"did you mean `{_shorten(token)} = ...`? a key is followed by `=`, a section by `{{`"
+        return f"a key is followed by `=`, a section by `{{`; did you mean `{_shorten(token)} = ...`?"
     hints = {
         "STAR": "a repetition of a repetition needs parentheses: `2*(3*A)`",
         "AT": "an entry has at most one label",
