@@ -66,7 +66,7 @@ def test_a_base_outside_of_the_project(tmp_path: Path) -> None:
 
 
 def test_bases_that_cannot_be_extended(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is a base and no whole model"):
+    with pytest.raises(UsageError, match="is not a complete model: it has no model.width"):
         extending_spec(tmp_path / "mine.hvae", "vdvae")
     with pytest.raises(UsageError, match="no such file or directory; did you mean the shipped spec cifar_ws"):
         extending_spec(Path("new.hvae"), "cifar_wss")
@@ -82,7 +82,7 @@ def test_bases_that_cannot_be_extended(tmp_path: Path) -> None:
 
 def test_a_file_that_hides_a_shipped_spec(tmp_path: Path) -> None:
     (tmp_path / "cifar.hvae").write_text((shipped("specs") / "digits.hvae").read_text())
-    with pytest.raises(UsageError, match=r"cifar.hvae beside .* is another spec than cifar"):
+    with pytest.raises(UsageError, match=r"would extend another spec cifar.hvae, which is beside it, instead of cifar"):
         extending_spec(tmp_path / "mine.hvae", "cifar")
 
 
@@ -112,7 +112,7 @@ def test_a_small_spec_of_ones_own_images(kind: str, resolution: int, tmp_path: P
 def test_what_does_not_fit_a_data_set(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cifar10 has 32x32 images with 3 channels"):
         standalone_spec(tmp_path / "mine.hvae", "cifar10", 16, None, None)
-    with pytest.raises(UsageError, match="no data set cifra: take digits"):
+    with pytest.raises(UsageError, match="unknown dataset cifra; the datasets are digits"):
         standalone_spec(tmp_path / "mine.hvae", "cifra", None, None, None)
     assert "channels" not in standalone_spec(tmp_path / "mine.hvae", "mnist", 32, 1, None).split("model")[0][-60:]
     with pytest.raises(SpecError):
