@@ -62,7 +62,7 @@ class Texts(Record):
             if before.text != source.text:
                 held = read_bytes(place, source.name) if self.given is None else self.given
                 if decode(held, source.name).text != before.text:
-                    raise UsageError(f"{source.name}: somebody else has written it meanwhile; it is left as it is")
+                    raise UsageError(f"{source.name}: changed by another program in the meantime; it was not written")
                 after = _BOM * held.startswith(_BOM) + source.text.encode()
                 if len(after) > MAX_FILE_BYTES:
                     raise UsageError(f"{source.name}: mended it would be too large; it is left as it is")

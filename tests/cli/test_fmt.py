@@ -197,7 +197,7 @@ def test_what_an_editor_saves_meanwhile_is_not_lost(fmt: Fmt, monkeypatch: pytes
     monkeypatch.setattr(Path, "write_bytes", write_and_save)
     ended = fmt("ugly.hvae")
     assert ended.code == 2
-    assert "somebody else has written it meanwhile" in ended.err
+    assert "changed by another program in the meantime" in ended.err
     assert Path("ugly.hvae").read_text() == "hvae 1 # saved\n"
 
 

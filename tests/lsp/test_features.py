@@ -227,7 +227,7 @@ def acted(text: str, title: str, found: Analysed | None = None, only: list[str] 
 
 def test_a_fix_is_an_action() -> None:
     text = GOOD.replace("32x2\n", "32x2,\n")
-    assert acted(text, "take the comma out") == GOOD
+    assert acted(text, "remove the comma") == GOOD
     assert acted(text, "safe fixes", only=[FIX_ALL]) == GOOD
     assert acted(GOOD.replace("4r2@top", "4x2@top"), "4r2@top") == GOOD
 
@@ -312,7 +312,7 @@ def test_the_picture_is_of_the_last_text_without_errors() -> None:
     assert old["message"].startswith("the picture of the last text without an error; ")
     none = bridge_view(analysed(GOOD.replace("32x2, 32d2", "32q2, 32d2")))
     assert (none["name"], none["svg"]) == ("spec", None)
-    said = "one error in spec.hvae, line 11: unknown operator q; an encoder takes x, r, d"
+    said = "one error in spec.hvae, line 11: unknown encoder operator `q`"
     assert none["message"] == f"no picture yet: {said}"
 
 

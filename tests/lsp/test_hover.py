@@ -66,7 +66,7 @@ def test_a_constant_says_its_value_and_where_it_stands() -> None:
 
 def test_a_key_says_type_meaning_default_and_value() -> None:
     said = told(GOOD.replace("width  ", "wi|dth  "))
-    assert "**`model.width`**: a whole number, at least 1" in said
+    assert "**`model.width`**: an integer of at least 1" in said
     assert "Channels of the residual state." in said
     assert "Needed to compile." in said
     assert "Here: `32`." in said
