@@ -59,7 +59,7 @@ def test_nothing_is_overwritten() -> None:
         (["specs/"], "is no name of a spec"),
         ([".hvae"], "is no name of a spec"),
         (["mine", "--from", "cifar", "--dataset", "mnist"], "brings the data set"),
-        (["mine", "--dataset", "mnsit"], "no data set mnsit"),
+        (["mine", "--dataset", "mnsit"], "unknown dataset mnsit"),
         (["x" * 300], "too long"),
     ],
 )
