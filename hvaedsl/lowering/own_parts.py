@@ -16,8 +16,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hvaedsl.ir.bridge import Bridge, Head, TopDownBlock
 from hvaedsl.ir.own_parts import Measured, is_own
-from hvaedsl.lowering.construction import own_cell, own_likelihood
 from hvaedsl.nn.fourier import CellFeatures
+from hvaedsl.nn.passes import decoder_block
 from hvaedsl.nn.protocols import PixelLikelihood, TopDownCell
 from hvaedsl.own_parts import PartError, import_part, told
 from hvaedsl.passes.measuring import Attach, cell_shape
@@ -52,7 +52,9 @@ def _measure_cell(kind: type[nn.Module], op: TopDownBlock) -> Measured:
     features = CellFeatures(op.branch_features, op.z_features, op.resnet_features)
     shape = (op.channels, op.mid, op.latent, op.kernel)
     arguments = "be built with (channels, mid_channels, latent, kernel)"
-    made = _built(lambda: own_cell(kind, shape, features, applications=1), arguments)
+    made = _built(
+        lambda: decoder_block(kind(*shape, *([features] if any(features) else [])), applications=1), arguments
+    )
     cell = cast(TopDownCell, made)
     state = torch.empty((2, op.channels, op.resolution, op.resolution), device=_META, requires_grad=True)
     noise = torch.empty((2, op.latent, op.resolution, op.resolution), device=_META)
@@ -76,9 +78,7 @@ def _measure_cell(kind: type[nn.Module], op: TopDownBlock) -> Measured:
 
 
 def _measure_likelihood(kind: type[nn.Module], op: Head, levels: int) -> Measured:
-    made = _built(
-        lambda: own_likelihood(kind, op.channels, op.image_channels, levels), "be built with (width, channels, levels)"
-    )
+    made = _built(lambda: kind(op.channels, op.image_channels, levels), "be built with (width, channels, levels)")
     likelihood = cast(PixelLikelihood, made)
     state = torch.empty((2, op.channels, op.resolution, op.resolution), device=_META, requires_grad=True)
     target = torch.empty((2, op.resolution, op.resolution, op.image_channels), device=_META)
