@@ -23,7 +23,7 @@ from hvaedsl.nn.steps import Apply, Downsample, InitialState, Normalization, Top
 
 Noise = Callable[[int, tuple[int, ...]], Tensor]
 Temperature = float | Mapping[int, float]
-M = TypeVar("M", bound=nn.Module)
+AnyCell = TypeVar("AnyCell", bound=nn.Module)
 
 
 def encoder_block(
@@ -35,7 +35,7 @@ def encoder_block(
     return block
 
 
-def decoder_block(cell: M, *, applications: int) -> M:
+def decoder_block(cell: AnyCell, *, applications: int) -> AnyCell:
     """A cell of a decoder that applies so many: it starts scaled for the depth, if it has a method for that."""
     scale = getattr(cell, "scale_for_depth_", None)
     if scale is not None:

@@ -16,7 +16,7 @@ from hvaedsl.lowering.python.loops import INDENT, WIDTH
 
 @dataclass(frozen=True)
 class Inlined:
-    """Texts of definitions, the names that they define, and what they import from elsewhere."""
+    """Texts of definitions, the names that they define or read, and what they import from elsewhere."""
 
     texts: tuple[str, ...]
     names: frozenset[str]
@@ -31,6 +31,7 @@ def inlined(roots: Sequence[Import]) -> Inlined:
 
     # Every name in a definition means what it means in the definition's own module.
     waiting = [(item.bound, item if not is_ours(item) else _definition(library, item)) for item in roots]
+    read = {item.bound for item in roots}
     while waiting:
         name, meaning = waiting.pop()
         if isinstance(meaning, Import):
@@ -41,12 +42,14 @@ def inlined(roots: Sequence[Import]) -> Inlined:
                 raise CompilerBug(f"two definitions of the layers are called {name}")
         else:
             taken[name] = meaning
-            others = ((other, library.find(meaning.module, other)) for other in names_in(meaning.text) if other != name)
-            waiting += [(other, found) for other, found in others if found is not None]
+            others = [other for other in names_in(meaning.text) if other != name]
+            read.update(others)
+            found = ((other, library.find(meaning.module, other)) for other in others)
+            waiting += [(other, item) for other, item in found if item is not None]
 
     order = {module: number for number, module in enumerate(_in_order(library, roots))}
     ordered = sorted(taken.values(), key=lambda item: (order[item.module.name], item.node.lineno))
-    return Inlined(tuple(_spaced(ordered)), frozenset(taken), tuple(imported.values()))
+    return Inlined(tuple(_spaced(ordered)), frozenset(read), tuple(imported.values()))
 
 
 def is_ours(found: Import) -> bool:

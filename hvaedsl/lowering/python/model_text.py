@@ -49,7 +49,7 @@ class {name}(HierarchicalVAE):
     """
 
     def __init__(self) -> None:
-{body}
+{constructor}
 '''
 
 
@@ -75,14 +75,14 @@ def paths_text(plan: Plan) -> str:
     )
 
 
-def model_text(plan: Plan, about: About, name: str) -> str:
+def constructor_text(plan: Plan, about: About) -> str:
+    """The body of the constructor of the model's class."""
+    return "\n".join(_constructor(plan, about))
+
+
+def model_text(plan: Plan, about: About, name: str, constructor: str) -> str:
     """The model's class."""
-    return MODEL.strip().format(
-        name=name,
-        summary=about.summary(plan),
-        about=_about(plan),
-        body="\n".join(_constructor(plan, about)),
-    )
+    return MODEL.strip().format(name=name, summary=about.summary(plan), about=_about(plan), constructor=constructor)
 
 
 def class_name(name: str, taken: Collection[str]) -> str:
@@ -235,10 +235,10 @@ def _about(plan: Plan) -> str:
 
 
 def _text(name: str, value: str) -> Iterator[str]:
-    """An assignment of a long text."""
+    """An assignment of a long text, cut where words begin."""
     yield f"{METHOD}{name} = ("
-    pieces = textwrap.wrap(value, 90, drop_whitespace=False, break_on_hyphens=False, replace_whitespace=False)
-    yield from (f"{METHOD}{INDENT}{quoted(piece)}" for piece in pieces)
+    for piece in re.findall(r".{1,90}(?:(?<= )|\Z)|.{1,90}", value, re.DOTALL) or [""]:
+        yield f"{METHOD}{INDENT}{quoted(piece)}"
     yield f"{METHOD})"
 
 

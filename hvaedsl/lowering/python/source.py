@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hvaedsl.ir.own_parts import is_own
 from hvaedsl.lowering.cells import CELL_CLASSES
 from hvaedsl.lowering.plan import Plan
-from hvaedsl.lowering.python.inlining import Inlined, imports_text, inlined
+from hvaedsl.lowering.python.inlining import imports_text, inlined
 from hvaedsl.lowering.python.library import Import, names_in
 from hvaedsl.lowering.python.loops import WIDTH
-from hvaedsl.lowering.python.model_text import About, class_name, model_text, paths_text
+from hvaedsl.lowering.python.model_text import About, class_name, constructor_text, model_text, paths_text
+
+# The base class, and the one in its place that knows the plan, from which a model that runs is derived.
+MODEL = "HierarchicalVAE"
+MODULE = "hvaedsl.lowering.module"
 
 # Where the names of a model's text are defined. The class of a cell is looked up by the cell.
 PLACES: dict[str, str] = {
@@ -24,16 +28,13 @@ PLACES: dict[str, str] = {
     "CellFeatures": "hvaedsl.nn.fourier",
     "Bernoulli": "hvaedsl.nn.likelihoods.bernoulli",
     "MixtureOfLogistics": "hvaedsl.nn.likelihoods.mixture_of_logistics",
-    "HierarchicalVAE": "hvaedsl.nn.model",
+    MODEL: "hvaedsl.nn.model",
     **dict.fromkeys(("Decoder", "Encoder", "decoder_block", "encoder_block"), "hvaedsl.nn.passes"),
     **dict.fromkeys(
         ("AveragePool", "NearestEmbedding", "StridedPool", "WaveletEmbedding", "WaveletPool"), "hvaedsl.nn.resolution"
     ),
     **dict.fromkeys(("Apply", "Downsample", "InitialState", "TopDown"), "hvaedsl.nn.steps"),
 }
-
-# The model that knows its plan, which the source that runs derives from.
-MODULE = "hvaedsl.lowering.module"
 
 SHAPES = '''
 Shapes: B batch, H, W, C height, width, channels of an image, R a resolution of the hierarchy. Images are [B, H, W, C]
@@ -72,44 +73,43 @@ class ModuleSource:
 
 def module_source(plan: Plan, about: About) -> ModuleSource:
     """The source that `Program.module()` runs. The classes of custom parts are handed in under their names there."""
-    imported = [
-        Import(MODULE, item.name, item.bound) if item.name == "HierarchicalVAE" else item
-        for item in _imports(plan, about)
-    ]
-    name = class_name(about.name, {*_names(plan, about), *(item.bound for item in imported)})
+    own = _Own(plan, about)
+    imported = [replace(item, module=MODULE) if item.name == MODEL else item for item in own.imports]
+    name = class_name(about.name, own.names)
     header = MODULE_HEADER.strip().format(summary=about.summary(plan)) + "\n\n" + SHAPES.strip()
-    parts = [f"{header}\n\n{imports_text(imported)}", paths_text(plan), model_text(plan, about, name)]
-    return ModuleSource(_joined(parts), name)
+    text = _joined([f"{header}\n\n{imports_text(imported)}", own.paths, model_text(plan, about, name, own.constructor)])
+    return ModuleSource(text, name)
 
 
 def python_source(plan: Plan, about: About, *, spec_text: str, version: str) -> str:
     """A file that needs torch alone. The spec is at its end, as a comment."""
-    imported = _imports(plan, about)
-    layers: Inlined = inlined(imported)
-    elsewhere = {item.bound for item in layers.imports}
-    read = {word for text in layers.texts for word in names_in(text)}
-    name = class_name(about.name, {*_names(plan, about), *layers.names, *elsewhere, *read})
+    own = _Own(plan, about)
+    layers = inlined(own.imports)
+    name = class_name(about.name, own.names | layers.names)
 
     header = HEADER.strip().format(summary=about.summary(plan), version=version, name=name) + "\n\n" + SHAPES.strip()
     spec = "\n".join(_as_comment(spec_text))
-    parts = [f"{header}\n\n{imports_text(layers.imports)}", *layers.texts]
-    parts += [paths_text(plan), model_text(plan, about, name), f"# The spec:\n#\n{spec}"]
-    return _joined(parts)
+    # One empty line after the imports: the first definition is a constant.
+    first = f"{header}\n\n{imports_text(layers.imports)}\n\n{layers.texts[0]}"
+    model = model_text(plan, about, name, own.constructor)
+    return _joined([first, *layers.texts[1:], own.paths, model, f"# The spec:\n#\n{spec}"])
 
 
-def _names(plan: Plan, about: About) -> set[str]:
-    """The names that the model's own text reads and defines."""
-    return {*names_in(f"{paths_text(plan)}\n\n\n{model_text(plan, about, '_')}"), "encoder_path", "decoder_path"}
+class _Own:
+    """What is particular to a model, and the names in it."""
 
+    def __init__(self, plan: Plan, about: About) -> None:
+        self.paths = paths_text(plan)
+        self.constructor = constructor_text(plan, about)
+        read = names_in(f"{self.paths}\n\n\n{textwrap.dedent(self.constructor)}")
+        self.names = {*read, MODEL, "encoder_path", "decoder_path"}
 
-def _imports(plan: Plan, about: About) -> list[Import]:
-    """What the model's own text takes from elsewhere."""
-    places = dict(PLACES)
-    for block in plan.decoder_blocks:
-        if block.cell is not None and not is_own(block.cell):
-            module, _, kind = CELL_CLASSES[block.cell].partition(":")
-            places[kind] = module
-    return [Import(places[name], name, name) for name in sorted(_names(plan, about)) if name in places]
+        places = dict(PLACES)
+        for block in plan.decoder_blocks:
+            if block.cell is not None and not is_own(block.cell):
+                module, _, kind = CELL_CLASSES[block.cell].partition(":")
+                places[kind] = module
+        self.imports = [Import(places[name], name, name) for name in sorted(self.names) if name in places]
 
 
 def _joined(parts: Sequence[str]) -> str:
@@ -117,15 +117,16 @@ def _joined(parts: Sequence[str]) -> str:
 
 
 def _as_comment(text: str) -> Iterator[str]:
-    """Lines as comments, long block lists broken at their commas."""
-    for line in text.splitlines():
-        if not line:
-            yield "#"
-            continue
+    """Lines as comments, long block lists broken at their commas. What is not printable is escaped."""
+    for line in map(_escaped, text.splitlines()):
         indent = " " * (len(line) - len(line.split("= ", 1)[-1])) if "= " in line else "    "
         if '"' in line or len(line) + 2 <= WIDTH:
-            yield f"# {line}"
+            yield f"# {line}".rstrip()
         else:
             yield from textwrap.wrap(
                 line, WIDTH, initial_indent="# ", subsequent_indent=f"# {indent}", break_long_words=False
             )
+
+
+def _escaped(text: str) -> str:
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
