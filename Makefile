@@ -1,13 +1,13 @@
-# `make demo` and `make test` are all that a fresh machine with Python 3.11+ and make needs.
+# `make demo` and `make test` work on a fresh machine that has Python 3.11 or newer and make.
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEMO := runs/digits-$(shell date +%Y%m%d-%H%M%S)
 
-# The kernels are small and the machines that run tests have few cores: threads only get in each other's way.
+# The kernels are small and test machines have few cores, so more threads would only slow each other down.
 export OMP_NUM_THREADS ?= 1
-# The tests start hundreds of processes: what they import is compiled once, also where the environment forbids to keep it.
+# The tests start hundreds of processes. Bytecode is written so that each module is compiled only once.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install demo test test-quick fuzz check bench-lint docs-rules vsix clean
@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "hvaedsl needs Python 3.11 or newer; say which one with make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "hvaedsl needs Python 3.11 or newer; select an interpreter with make PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@command -v uv >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@echo "installing into .venv (torch and torchvision are about 5 GB) ..."
@@ -26,9 +26,9 @@ demo: $(INSTALLED)
 	$(BIN)/hvaedsl compile specs/cifar_ws.hvae --render
 	$(BIN)/hvaedsl train specs/digits.hvae --out $(DEMO)
 	@echo
-	@echo "the bridge of cifar_ws:      cifar_ws.svg"
+	@echo "diagram of cifar_ws:         cifar_ws.svg"
 	@echo "samples, reconstructions:    $(DEMO)/"
-	@echo "numbers:                     $(DEMO)/summary.json"
+	@echo "results:                     $(DEMO)/summary.json"
 
 test: $(INSTALLED) check
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
@@ -36,7 +36,7 @@ test: $(INSTALLED) check
 test-quick: $(INSTALLED)
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not long"
 
-# Thousands of drawn specs and damaged ones, other ones each time: about five minutes. What fails is printed smaller.
+# Thousands of random and damaged specs, different ones in each run: about five minutes. Failing specs are minimized.
 fuzz: $(INSTALLED)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -q tests/properties
 
@@ -45,9 +45,9 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The extension for VS Code; it needs node and npm, and nothing of the rest does.
+# The VS Code extension. Only this target needs node and npm.
 vsix:
-	@command -v npm >/dev/null || { echo "the extension is built with node and npm, which are not there"; exit 1; }
+	@command -v npm >/dev/null || { echo "npm not found; building the extension needs node and npm"; exit 1; }
 	@rm -rf build/vscode && mkdir -p build dist && cp -r editors/vscode build/vscode && cp LICENSE build/vscode/LICENSE.txt
 	cd build/vscode && npm install --no-audit --no-fund && npm run package -- --out "$(CURDIR)/dist/hvaedsl.vsix"
 

@@ -1,4 +1,4 @@
-"""Vary an architecture without torch: what does sharing weights cost and save?
+"""Vary an architecture without torch: how does weight sharing change depth and memory?
 
 Run: python examples/inspect_architecture.py
 """

@@ -1,7 +1,7 @@
-"""Encode real digits, keep the first latents of the posterior, and let the prior draw the rest.
+"""Encode real digits, keep the first latents of the posterior, and draw the rest from the prior.
 
-What the first layers hold of an image shows in how much of it survives (Child 2021, Figure 4). The model is untrained
-unless a run folder is given: python examples/partial_posterior.py [RUN]
+The distance to the images shows how much information the first layers carry (Child 2021, Figure 4). The model is
+untrained unless a run folder is given: python examples/partial_posterior.py [RUN]
 """
 
 import sys
@@ -14,7 +14,7 @@ from hvaedsl_runtime.data import open_split, preparation
 
 
 def main(run: Path | None = None) -> None:
-    """Print, for each number of kept latents, the mean distance between images and what is drawn."""
+    """Print the mean distance between images and reconstructions for each number of kept latents."""
     program = hvaedsl.load(run / "spec.hvae" if run else "digits.hvae")
     torch.manual_seed(0)
     model = program.module()

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from hvaedsl.version import __version__
 
 if TYPE_CHECKING:
-    from hvaedsl.diagnostic import Diagnostic
-    from hvaedsl.errors import SpecError
-    from hvaedsl.program import Plugins, Program, load, loads
+    from hvaedsl.diagnostics.diagnostic import Diagnostic
+    from hvaedsl.diagnostics.errors import SpecError
+    from hvaedsl.program import CustomParts, Program, load, loads
 
-__all__ = ["Diagnostic", "Plugins", "Program", "SpecError", "__version__", "load", "loads"]
+__all__ = ["CustomParts", "Diagnostic", "Program", "SpecError", "__version__", "load", "loads"]
 
 # Each public name is imported when it is first asked for: a command does not pay for what it does not use.
 _MODULES = {
-    "Diagnostic": "diagnostic",
-    "SpecError": "errors",
-    "Plugins": "program",
+    "Diagnostic": "diagnostics.diagnostic",
+    "SpecError": "diagnostics.errors",
+    "CustomParts": "program",
     "Program": "program",
     "load": "program",
     "loads": "program",

@@ -6,15 +6,15 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from hvaedsl.catalog.names import MissingKey
-from hvaedsl.errors import SpecError, UsageError
+from hvaedsl.diagnostics.errors import SpecError, UsageError
+from hvaedsl.diagnostics.names import MissingKey
+from hvaedsl.diagnostics.printable import printable
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.fmt import format_text
 from hvaedsl.ir.datasets import DATASETS, OWN
 from hvaedsl.ir.spec_text import string_text
-from hvaedsl.printable import printable
 from hvaedsl.program import Compilation, Program, compile_source, source_of
 from hvaedsl.shipped import shipped
-from hvaedsl.span import Source
 from hvaedsl.syntax import ast
 
 # What one changes first, and the hint behind it.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.ir.blocks import BlockList, Entry, Repeat
 from hvaedsl.program import Program
 

@@ -7,27 +7,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvaedsl.catalog.own_parts import OwnPartFails
-from hvaedsl.diagnostic import Diagnostic, Severity
+from hvaedsl.custom.importing import CustomPartError, import_custom
+from hvaedsl.custom.importing import CustomParts as CustomParts  # part of this module's face
+from hvaedsl.diagnostics.custom import CustomPartFails
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
+from hvaedsl.diagnostics.errors import SpecError, UsageError
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.build import build_bridge
 from hvaedsl.elaborate.collect import collect
 from hvaedsl.elaborate.inheritance import Read, load_chain, override_sources
 from hvaedsl.elaborate.resolve import missing_to_train, resolve
-from hvaedsl.errors import SpecError, UsageError
 from hvaedsl.ir.bridge import Bridge
-from hvaedsl.ir.spec import DataSpec, Spec, TrainingSpec, own_parts
+from hvaedsl.ir.spec import DataSpec, Spec, TrainingSpec, custom_parts
 from hvaedsl.ir.spec_text import spec_text, value_text
 from hvaedsl.lowering.names import unpublished, without_gradient
-from hvaedsl.own_parts import PartError, import_part
-from hvaedsl.own_parts import Plugins as Plugins  # part of this module's face
 from hvaedsl.passes.base import Unit
 from hvaedsl.passes.checkpointing import Checkpointing, checkpointing
 from hvaedsl.passes.cost import Cost, cost
 from hvaedsl.passes.gradient import unreached
-from hvaedsl.passes.pipeline import Analyses, check, transform, verify_stages
 from hvaedsl.passes.sharing import WeightGroup, weight_groups
-from hvaedsl.record import Record
-from hvaedsl.span import Source, Span
+from hvaedsl.pipeline import Analyses, check, transform, verify_stages
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.suppression import silenced
 from hvaedsl.syntax.text import read_source
@@ -117,17 +117,17 @@ class Program(Record):
         where a part cannot be used.
         """
         try:
+            from hvaedsl.lowering.custom import custom_class
             from hvaedsl.lowering.module import make_module
-            from hvaedsl.lowering.own_parts import own_class
         except ModuleNotFoundError as error:
             raise UsageError(f"a module needs {error.name}: pip install 'hvaedsl[train]'") from None
         own = {}
-        for key, reference in own_parts(self.spec).items():
+        for key, reference in custom_parts(self.spec).items():
             if key == "data.dataset":
                 continue
             try:
-                own[reference] = own_class(reference, self.folders)
-            except PartError as error:
+                own[reference] = custom_class(reference, self.folders)
+            except CustomPartError as error:
                 raise SpecError([_part_fails(self.origins[key], reference, error)]) from error
         plan, about = self._lowered()
         return make_module(plan, about, own)
@@ -139,7 +139,7 @@ class Program(Record):
         """
         from hvaedsl.lowering.python.source import python_source  # loaded by what writes Python alone
 
-        own = {key: reference for key, reference in own_parts(self.spec).items() if key != "data.dataset"}
+        own = {key: reference for key, reference in custom_parts(self.spec).items() if key != "data.dataset"}
         for key, reference in own.items():
             raise UsageError(
                 f"{key} is {reference}, whose source may need more than torch: no file that needs torch alone can be "
@@ -154,7 +154,7 @@ class Program(Record):
         from hvaedsl.lowering.python.model_text import About
 
         likelihood = self.spec.model.likelihood
-        counted = self.cost.parameters if set(own_parts(self.spec)) <= {"data.dataset"} else None
+        counted = self.cost.parameters if set(custom_parts(self.spec)) <= {"data.dataset"} else None
         about = About(self.name, counted, unpublished(self.bridge, likelihood))
         return make_plan(self.bridge, likelihood, self.spec.data.levels), about
 
@@ -194,7 +194,7 @@ def load(
     *,
     lets: Overrides | None = None,
     sets: Overrides | None = None,
-    plugins: Plugins | None = None,
+    custom: CustomParts | None = None,
 ) -> Program:
     """Compile a spec file, or a shipped spec by its name.
 
@@ -202,7 +202,7 @@ def load(
     `plugins` are one's own parts imported and counted. Raises `SpecError` with every diagnostic, or `UsageError` where
     there is no such file.
     """
-    return _program(compile_source(source_of(path), lets=lets, sets=sets, plugins=plugins))
+    return _program(compile_source(source_of(path), lets=lets, sets=sets, custom=custom))
 
 
 def loads(
@@ -211,11 +211,11 @@ def loads(
     path: str | Path | None = None,
     lets: Overrides | None = None,
     sets: Overrides | None = None,
-    plugins: Plugins | None = None,
+    custom: CustomParts | None = None,
 ) -> Program:
     """Compile a text. `path` says where it stands: `extends` is relative to it, and its stem is the model's name."""
     source = Source(str(path) if path is not None else "<text>", text, Path(path) if path is not None else None)
-    return _program(compile_source(source, lets=lets, sets=sets, plugins=plugins))
+    return _program(compile_source(source, lets=lets, sets=sets, custom=custom))
 
 
 def compile_source(
@@ -223,7 +223,7 @@ def compile_source(
     *,
     lets: Overrides | None = None,
     sets: Overrides | None = None,
-    plugins: Plugins | None = None,
+    custom: CustomParts | None = None,
     read: Read = read_source,
 ) -> Compilation:
     """Compile a source and keep everything that was found; raises nothing for what the source holds.
@@ -246,8 +246,8 @@ def compile_source(
     bridge = stages[-1].bridge
     unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, Analyses(bridge))
     found += check(unit, resolved.poisoned)
-    folders = (*_folders(chain.documents), *(plugins.folders if plugins is not None else ()))
-    if plugins is not None and not any(item.severity is Severity.ERROR for item in found):
+    folders = (*_folders(chain.documents), *(custom.folders if custom is not None else ()))
+    if custom is not None and not any(item.severity is Severity.ERROR for item in found):
         try:
             unit = _measured(unit, folders)
         except SpecError as error:
@@ -264,25 +264,25 @@ def compile_source(
 
 def _measured(unit: Unit, folders: tuple[Path, ...]) -> Unit:
     """The unit with what one's own parts cost; every one of them is imported. Raises `SpecError`."""
-    references = own_parts(unit.spec)
+    references = custom_parts(unit.spec)
     if not references:
         return unit
     for key, reference in references.items():
         try:
-            import_part(reference, folders)  # the data set too, which is found by its name from now on
+            import_custom(reference, folders)  # the data set too, which is found by its name from now on
             if key != "data.dataset":
                 unit = _with_cost(unit, key, reference, folders)
-        except PartError as error:
+        except CustomPartError as error:
             raise SpecError([_part_fails(unit.origin(key), reference, error)]) from error
     return unit
 
 
 def _with_cost(unit: Unit, key: str, reference: str, folders: tuple[Path, ...]) -> Unit:
     try:
-        from hvaedsl.lowering.own_parts import measure, own_class
+        from hvaedsl.lowering.custom import custom_class, measure
     except ModuleNotFoundError as error:
         raise UsageError(f"measuring one's own parts needs {error.name}: pip install 'hvaedsl[train]'") from None
-    part = own_class(reference, folders)
+    part = custom_class(reference, folders)
     levels = unit.spec.data.levels
     if key == "model.cell":
         attach = measure(unit.bridge, levels, cell=part)
@@ -292,8 +292,8 @@ def _with_cost(unit: Unit, key: str, reference: str, folders: tuple[Path, ...]) 
     return replace(unit, bridge=bridge, analyses=Analyses(bridge))
 
 
-def _part_fails(span: Span, reference: str, error: PartError) -> Diagnostic:
-    return OwnPartFails(span=span, reference=reference, problem=error.problem, reason=error.reason, hint=error.hint)
+def _part_fails(span: Span, reference: str, error: CustomPartError) -> Diagnostic:
+    return CustomPartFails(span=span, reference=reference, problem=error.problem, reason=error.reason, hint=error.hint)
 
 
 def _folders(documents: Iterable[ast.Document]) -> tuple[Path, ...]:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError
 
 _NO_NEWLINE = "\\ No newline at end of file\n"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from hvaedsl.errors import CompilerBug
+from hvaedsl.diagnostics.errors import CompilerBug
 
 
 def shipped(kind: Literal["grammars", "specs"]) -> Path:

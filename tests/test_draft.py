@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import hvaedsl
+from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diff.compare import compare
 from hvaedsl.draft import extending, standing_alone
-from hvaedsl.errors import SpecError, UsageError
 from hvaedsl.fmt import format_text
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.shipped import shipped

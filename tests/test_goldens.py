@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from hvaedsl.catalog import KINDS
-from hvaedsl.diagnostic import Diagnostic
-from hvaedsl.errors import SpecError
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.errors import SpecError
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.lint.check import Check
 from hvaedsl.lint.selection import Selection
 from hvaedsl.lint.texts import Texts, place_of
-from hvaedsl.program import Plugins, compile_source
+from hvaedsl.program import CustomParts, compile_source
 from hvaedsl.report.explain import explanation
 from hvaedsl.report.full import print_full
-from hvaedsl.span import Source
+from hvaedsl.rules import KINDS
 from hvaedsl.syntax.text import MAX_FILE_BYTES, read_source
 
 GOLDENS = Path(__file__).parent / "goldens"
@@ -91,7 +91,7 @@ def part_that_fails(folder: Path) -> tuple[Diagnostic, ...]:
         "    def __init__(self, channels, mid_channels, latent, kernel):\n        super().__init__()\n\n"
         "    def forward(self, state, activation, noise):\n        return state, noise\n"
     )
-    return compiled(source, plugins=Plugins())
+    return compiled(source, custom=CustomParts())
 
 
 MADE: dict[str, Callable[[Path], tuple[Diagnostic, ...]]] = {

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 import hvaedsl
-from hvaedsl.catalog import KINDS
-from hvaedsl.errors import SpecError, UsageError
+from hvaedsl.diagnostics.errors import SpecError, UsageError
+from hvaedsl.rules import KINDS
 
 SPEC = """hvae 1
 data { dataset = npy  channels = 3  resolution = 32 }

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import hvaedsl
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.matching import Match, match_parameters
 from hvaedsl.program import Program
 

@@ -64,8 +64,8 @@ def _command(name: str) -> Callable[..., None]:
         from hvaedsl_runtime.analysis.base import Subject
         from hvaedsl_runtime.analysis.every import by_name
         from hvaedsl_runtime.analysis.written import write_result
-        from hvaedsl_runtime.finished_run import FinishedRun
-        from hvaedsl_runtime.whole_files import made_folder
+        from hvaedsl_runtime.disk.whole_files import made_folder
+        from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 
         subject = Subject(FinishedRun.open(run, device), weights, split, images, seed, batch_size)
         folder = made_folder(out or run / "analysis")

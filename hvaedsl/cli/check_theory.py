@@ -31,7 +31,7 @@ def check_theory(
     require_train("check-theory")
     from rich.console import Console
 
-    from hvaedsl_runtime.finished_run import FinishedRun
+    from hvaedsl_runtime.evaluate.finished_run import FinishedRun
     from hvaedsl_runtime.theory.checks import all_checks
     from hvaedsl_runtime.theory.material import digits_material, run_material
     from hvaedsl_runtime.theory.report import WIDTH, checks_json, checks_report

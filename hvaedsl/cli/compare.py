@@ -27,7 +27,7 @@ def compare(
     from rich.console import Console
 
     from hvaedsl_runtime.analysis.comparison import notes, open_runs, table, write_comparison
-    from hvaedsl_runtime.whole_files import made_folder
+    from hvaedsl_runtime.disk.whole_files import made_folder
 
     opened = open_runs(runs)
     paths = [] if out is None else write_comparison(opened, made_folder(out))

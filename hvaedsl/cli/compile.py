@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from hvaedsl.cli.options import Lets, PluginsFlag, Sets, SpecPath, allowed_plugins, pairs
-from hvaedsl.errors import UsageError
+from hvaedsl.cli.options import CustomFlag, Lets, Sets, SpecPath, allowed_custom, pairs
+from hvaedsl.diagnostics.errors import UsageError
 
 if TYPE_CHECKING:
     from hvaedsl.program import Program
@@ -26,7 +26,7 @@ def compile_spec(
         Path | None, typer.Option(metavar="FILE", help="Where to draw to: .svg, .png or .pdf. Implies --render.")
     ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Batch of the activation memory; else the spec's.")] = None,
-    plugins: PluginsFlag = False,
+    custom: CustomFlag = False,
     sets: Sets = None,
     lets: Lets = None,
 ) -> None:
@@ -40,7 +40,7 @@ def compile_spec(
     from hvaedsl.report.cost_table import cost_json, cost_table, headline
     from hvaedsl.report.full import print_full
 
-    program = load(spec, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), plugins=allowed_plugins(plugins, spec))
+    program = load(spec, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), custom=allowed_custom(custom, spec))
     batch = batch or program.spec.train.batch_size or 1
     console = Console()
     console.width = max(console.width, 80)  # a narrower terminal wraps lines, and no figure is cut

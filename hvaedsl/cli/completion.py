@@ -83,8 +83,8 @@ def complete_dataset(incomplete: str) -> list[str]:
 
 def complete_explained(incomplete: str) -> list[tuple[str, str]]:
     """What `explain` takes first: the codes with their titles, and the word cell."""
-    from hvaedsl.catalog import KINDS
     from hvaedsl.report.explain import template_title
+    from hvaedsl.rules import KINDS
 
     found = [(kind.code, template_title(kind)) for kind in KINDS.values()]
     if incomplete.startswith("h"):  # a shell takes only what begins as it is written
@@ -95,7 +95,7 @@ def complete_explained(incomplete: str) -> list[tuple[str, str]]:
 
 def complete_explained_name(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """What `explain cell` takes."""
-    from hvaedsl.catalog.cells import CELL_TEXTS
+    from hvaedsl.ir.cell_texts import CELL_TEXTS
 
     if context.params.get("code") != "cell":
         return []
@@ -104,9 +104,9 @@ def complete_explained_name(context: typer.Context, incomplete: str) -> list[tup
 
 def complete_advice(incomplete: str) -> list[tuple[str, str]]:
     """The codes that `--select` and `--ignore` take, with their titles; behind a comma those not given yet."""
-    from hvaedsl.catalog import KINDS
-    from hvaedsl.diagnostic import Severity
+    from hvaedsl.diagnostics.diagnostic import Severity
     from hvaedsl.report.explain import template_title
+    from hvaedsl.rules import KINDS
 
     given, comma, start = incomplete.rpartition(",")
     return [

@@ -11,7 +11,7 @@ import typer
 from hvaedsl.cli.completion import complete_spec
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Lets, Sets, pairs
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError
 
 INTO = "Files into a run folder: hvaedsl convert SPEC"
 OUT_OF = "A run folder into a file: hvaedsl convert RUN --to FILE"
@@ -98,11 +98,11 @@ def convert(
             f"{source} is a folder: --to FILE writes its weights" if Path(source).is_dir()
             else "name the weights with --from, --ema or both; --to FILE writes those of a run folder"
         )  # fmt: skip
-    from hvaedsl.program import Plugins, load
-    from hvaedsl_runtime.conversion import Sources, import_weights
-    from hvaedsl_runtime.run_folder import RUNS
+    from hvaedsl.program import CustomParts, load
+    from hvaedsl_runtime.convert.conversion import Sources, import_weights
+    from hvaedsl_runtime.disk.run_folder import RUNS
 
-    program = load(source, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), plugins=Plugins())
+    program = load(source, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), custom=CustomParts())
     sources = Sources(raw, ema, optimizer, step, trained_on, gpus or 1)
     done = import_weights(program, sources, out or RUNS / program.name)
     parameters = f"{program.cost.parameters:,} parameters"
@@ -115,7 +115,7 @@ def convert(
 def _export(
     run: Path, to: Path, weights: Literal["ema", "raw"], names: Literal["published", "ours"], *, replace: bool
 ) -> None:
-    from hvaedsl_runtime.conversion import export_weights
+    from hvaedsl_runtime.convert.conversion import export_weights
 
     count = export_weights(run, to, weights, names, replace=replace)
     typer.echo(f"written: {to}, {count:,} tensors")

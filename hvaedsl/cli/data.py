@@ -9,7 +9,7 @@ import typer
 
 from hvaedsl.cli.completion import complete_dataset
 from hvaedsl.cli.extras import require_train
-from hvaedsl.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import RunError, UsageError
 
 _HELP = """Prepare images, and look after them.
 
@@ -46,12 +46,12 @@ def prepare(
     Example: [bold]hvaedsl data prepare imagenet32 --from downloads/imagenet32[/]
     """
     require_train("data prepare")
+    from hvaedsl_runtime.console import image_bar
     from hvaedsl_runtime.data.places import default_folder
     from hvaedsl_runtime.data.prepared import PreparedSet
     from hvaedsl_runtime.data.summary import summary
     from hvaedsl_runtime.data.wanted import wanted_data
     from hvaedsl_runtime.data.writing import prepare as prepare_images
-    from hvaedsl_runtime.progress import image_bar
 
     spec = wanted_data(name, resolution, channels)
     if not source.is_dir():
@@ -88,8 +88,8 @@ def verify(folder: Folder) -> None:
     Example: [bold]hvaedsl data verify /data/imagenet32[/]
     """
     require_train("data verify")
+    from hvaedsl_runtime.console import image_bar
     from hvaedsl_runtime.data.prepared import PreparedSet
-    from hvaedsl_runtime.progress import image_bar
 
     prepared = PreparedSet.at(folder)
     images = sum(record.count for record in prepared.manifest.arrays.values())

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from hvaedsl.cli.completion import complete_spec
-from hvaedsl.cli.options import Lets, PluginsFlag, Sets, allowed_plugins, pairs
+from hvaedsl.cli.options import CustomFlag, Lets, Sets, allowed_custom, pairs
 
 Format = Literal["text", "markdown", "json"]
 
@@ -29,7 +29,7 @@ def diff(
         Path | None, typer.Option(metavar="FILE", help="Where to draw to: .svg, .png or .pdf. Implies --render.")
     ] = None,
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit code 0 where there are differences.")] = False,
-    plugins: PluginsFlag = False,
+    custom: CustomFlag = False,
     sets: Sets = None,
     lets: Lets = None,
 ) -> None:
@@ -42,17 +42,17 @@ def diff(
     """
     from rich.console import Console
 
+    from hvaedsl.diagnostics.printable import printable
     from hvaedsl.diff.as_json import difference_json
     from hvaedsl.diff.compare import compare
     from hvaedsl.diff.markdown import difference_markdown
     from hvaedsl.diff.sides import load_side
     from hvaedsl.diff.text import difference_text
-    from hvaedsl.printable import printable
     from hvaedsl.report.full import print_full
 
     overrides, constants = pairs(sets, "--set"), pairs(lets, "--let")
     first, second = (
-        load_side(place, sets=overrides, lets=constants, plugins=allowed_plugins(plugins, place))
+        load_side(place, sets=overrides, lets=constants, custom=allowed_custom(custom, place))
         for place in (before, after)
     )
     if first.program is None or second.program is None:

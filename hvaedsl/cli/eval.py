@@ -27,8 +27,8 @@ def evaluate(
     require_train("eval")
     from rich.console import Console
 
-    from hvaedsl_runtime.finished_run import FinishedRun
-    from hvaedsl_runtime.results import results_table
+    from hvaedsl_runtime.evaluate.finished_run import FinishedRun
+    from hvaedsl_runtime.evaluate.results import results_table
 
     finished = FinishedRun.open(run, device)
     bounds = finished.evaluate(split, batch_size)

@@ -12,7 +12,7 @@ import typer
 from hvaedsl.cli.completion import complete_explained, complete_explained_name
 
 if TYPE_CHECKING:
-    from hvaedsl.diagnostic import Diagnostic
+    from hvaedsl.diagnostics.diagnostic import Diagnostic
 
 
 def explain(
@@ -43,10 +43,10 @@ def explain(
 
     Example: [bold]hvaedsl explain HV303[/], [bold]hvaedsl explain cell nvae --output nvae.svg[/]
     """
-    from hvaedsl.catalog import KINDS
-    from hvaedsl.diagnostic import did_you_mean
-    from hvaedsl.errors import UsageError
+    from hvaedsl.diagnostics.diagnostic import did_you_mean
+    from hvaedsl.diagnostics.errors import UsageError
     from hvaedsl.report.explain import explanation, template_title
+    from hvaedsl.rules import KINDS
 
     if markdown is not None:
         if code is not None or output is not None:
@@ -71,9 +71,9 @@ def explain(
 
 
 def _write_pages(folder: Path) -> None:
-    from hvaedsl.catalog import KINDS
-    from hvaedsl.errors import UsageError
+    from hvaedsl.diagnostics.errors import UsageError
     from hvaedsl.report.explain import explanation, index
+    from hvaedsl.rules import KINDS
 
     pages = {f"{kind.code}.md": explanation(kind, _printed(kind)) for kind in KINDS.values()}
     pages["README.md"] = index(KINDS.values())
@@ -90,11 +90,11 @@ def _printed(kind: type[Diagnostic]) -> str:
     """What the tool says of the wrong example, compiled as a file of a project of its own; empty where it has none."""
     from rich.console import Console
 
+    from hvaedsl.diagnostics.span import Source
     from hvaedsl.lint.check import Check
     from hvaedsl.lint.selection import Selection
     from hvaedsl.lint.texts import Texts, place_of
     from hvaedsl.report.full import print_full
-    from hvaedsl.span import Source
 
     if not kind.bad:
         return ""
@@ -112,9 +112,9 @@ def _printed(kind: type[Diagnostic]) -> str:
 
 
 def _explain_cell(name: str | None, output: Path | None) -> None:
-    from hvaedsl.catalog.cells import CELL_TEXTS
-    from hvaedsl.diagnostic import did_you_mean
-    from hvaedsl.errors import UsageError
+    from hvaedsl.diagnostics.diagnostic import did_you_mean
+    from hvaedsl.diagnostics.errors import UsageError
+    from hvaedsl.ir.cell_texts import CELL_TEXTS
     from hvaedsl.report.explain import cell_explanation
 
     if name is None and output is not None:

@@ -39,9 +39,9 @@ def export(
     Example: [bold]hvaedsl export runs/digits --to safetensors --out digits.safetensors[/]
     """
     require_train("export")
-    from hvaedsl.errors import UsageError
+    from hvaedsl.diagnostics.errors import UsageError
+    from hvaedsl_runtime.evaluate.finished_run import FinishedRun
     from hvaedsl_runtime.export import ExportOptions, export_folder, export_program, export_tensors
-    from hvaedsl_runtime.finished_run import FinishedRun
 
     if to == "safetensors" and what is not None:
         raise UsageError("--what goes with --to pt2; safetensors hold the weights")

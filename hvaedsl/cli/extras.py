@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError
 
 TRAIN_PACKAGES = ("torch", "torchvision", "numpy", "PIL", "sklearn", "scipy", "pywt")
 

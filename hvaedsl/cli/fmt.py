@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hvaedsl.cli.completion import complete_spec_file
-from hvaedsl.errors import CompilerBug, UsageError
+from hvaedsl.diagnostics.errors import CompilerBug, UsageError
 
 
 def fmt(
@@ -32,10 +32,10 @@ def fmt(
     """
     from rich.console import Console
 
+    from hvaedsl.diagnostics.printable import printable
     from hvaedsl.fmt.files import format_bytes, format_files, rewrite, summary, unified_diff
-    from hvaedsl.printable import printable
+    from hvaedsl.lint.spec_files import spec_files
     from hvaedsl.report.full import print_full
-    from hvaedsl.spec_files import spec_files
     from hvaedsl.syntax.text import MAX_FILE_BYTES
 
     stdin, write = "-" in paths, not (check or diff)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from hvaedsl.cli.completion import complete_advice, complete_spec
-from hvaedsl.cli.options import Lets, PluginsFlag, Sets, allowed_plugins, pairs
-from hvaedsl.errors import UsageError
+from hvaedsl.cli.options import CustomFlag, Lets, Sets, allowed_custom, pairs
+from hvaedsl.diagnostics.errors import UsageError
 
 if TYPE_CHECKING:
+    from hvaedsl.lint.spec_files import Linted
     from hvaedsl.lint.texts import Texts
-    from hvaedsl.spec_files import Linted
 
 Format = Literal["full", "concise", "json", "github", "sarif"]
 Codes = list[str] | None
@@ -58,7 +58,7 @@ def lint(
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Compile every spec, also those that have not changed.")
     ] = False,
-    plugins: PluginsFlag = False,
+    custom: CustomFlag = False,
     sets: Sets = None,
     lets: Lets = None,
 ) -> None:
@@ -68,9 +68,9 @@ def lint(
 
     Example: [bold]hvaedsl lint specs/ --fix[/]
     """
+    from hvaedsl.lint.cache import lint_cache
     from hvaedsl.lint.check import Check
     from hvaedsl.lint.selection import Selection, selectors
-    from hvaedsl.lint_cache import lint_cache
 
     changes = fix or diff
     if unsafe_fixes and not changes:
@@ -82,7 +82,7 @@ def lint(
         Selection(selectors(select, "--select"), selectors(ignore, "--ignore")),
         pairs(sets, "--set"),
         pairs(lets, "--let"),
-        lambda file: allowed_plugins(plugins, file),
+        lambda file: allowed_custom(custom, file),
         None if no_cache or changes else lint_cache(),
     )
     if not changes:
@@ -105,8 +105,8 @@ def lint(
 
 
 def _texts(paths: list[str], stdin_filename: str | None) -> Texts:
+    from hvaedsl.lint.spec_files import spec_files
     from hvaedsl.lint.texts import text_of_stdin, texts_of
-    from hvaedsl.spec_files import spec_files
     from hvaedsl.syntax.text import MAX_FILE_BYTES
 
     if "-" not in paths:

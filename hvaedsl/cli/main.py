@@ -16,7 +16,7 @@ import typer
 
 from hvaedsl.cli.command_table import CommandGroup
 from hvaedsl.cli.completion import whole_words_in_bash
-from hvaedsl.errors import CompilerBug, RunError, SpecError, UsageError
+from hvaedsl.diagnostics.errors import CompilerBug, RunError, SpecError, UsageError
 
 # Objects between two collections of garbage, in place of 700: what imports and compiling make stays, and looking
 # through it again and again took a tenth of the time of `hvaedsl lint`.
@@ -122,7 +122,7 @@ def _fail(message: str, code: int) -> NoReturn:
     from rich.console import Console
     from rich.markup import escape
 
-    from hvaedsl.printable import printable
+    from hvaedsl.diagnostics.printable import printable
 
     shown = escape("\n".join(map(printable, message.split("\n"))))
     with suppress(OSError):  # where stderr goes to the same full disk, the exit code still says what happened

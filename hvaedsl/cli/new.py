@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hvaedsl.cli.completion import complete_dataset, complete_spec
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError
 
 
 def new(

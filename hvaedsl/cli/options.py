@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hvaedsl.cli.completion import complete_key, complete_spec
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError
 
 if TYPE_CHECKING:
-    from hvaedsl.own_parts import Plugins
+    from hvaedsl.custom.importing import CustomParts
 
 SpecPath = Annotated[
     str,
@@ -31,22 +31,23 @@ Lets = Annotated[
     list[str] | None, typer.Option("--let", metavar="NAME=N", help="Override a constant, e.g. --let n=20. Repeatable.")
 ]
 
-PluginsFlag = Annotated[
+CustomFlag = Annotated[
     bool,
     typer.Option(
+        "--custom",
         "--plugins",
-        help="Import cells, likelihoods and data sets of one's own, to check and count them; or plugins = true in the "
-        "project's \\[tool.hvaedsl].",
+        help="Import custom cells, likelihoods and datasets to check and count them. A project sets it with "
+        "custom = true in \\[tool.hvaedsl].",
     ),
 ]
 
 
-def allowed_plugins(flag: bool, path: str) -> Plugins | None:
+def allowed_custom(flag: bool, path: str) -> CustomParts | None:
     """Leave to import one's own parts, by the flag or by the configuration of the project that a spec belongs to."""
-    from hvaedsl.configuration import configuration_of
-    from hvaedsl.own_parts import Plugins
+    from hvaedsl.custom.importing import CustomParts
+    from hvaedsl.lint.configuration import configuration_of
 
-    return Plugins() if flag or configuration_of(Path(path).parent).plugins else None
+    return CustomParts() if flag or configuration_of(Path(path).parent).custom else None
 
 
 def pairs(given: Sequence[str] | None, flag: str) -> dict[str, str]:

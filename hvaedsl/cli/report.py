@@ -28,10 +28,10 @@ def report(
     Example: [bold]hvaedsl report runs/digits --out digits.html[/]
     """
     require_train("report", *DRAWING_PACKAGES)
-    from hvaedsl.errors import UsageError
+    from hvaedsl.diagnostics.errors import UsageError
     from hvaedsl_runtime.analysis.base import Subject
     from hvaedsl_runtime.analysis.report import write_report
-    from hvaedsl_runtime.finished_run import FinishedRun
+    from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 
     if out is not None and (out.suffix.lower() != ".html" or not out.parent.is_dir() or out.is_dir()):
         raise UsageError(f"--out names an .html file in a folder that exists, not {out}")

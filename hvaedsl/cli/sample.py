@@ -32,10 +32,10 @@ def sample(
     Example: [bold]hvaedsl sample runs/digits --count 16 --temperature 0.8 --output digits.png[/]
     """
     require_train("sample")
-    from hvaedsl.errors import UsageError
-    from hvaedsl_runtime.finished_run import FinishedRun
-    from hvaedsl_runtime.pictures import save_samples
-    from hvaedsl_runtime.whole_files import refusals_explained
+    from hvaedsl.diagnostics.errors import UsageError
+    from hvaedsl_runtime.disk.whole_files import refusals_explained
+    from hvaedsl_runtime.evaluate.finished_run import FinishedRun
+    from hvaedsl_runtime.evaluate.pictures import save_samples
 
     if temperature is not None and not temperature > 0:
         raise UsageError(f"--temperature is above 0, not {temperature:g}")

@@ -11,8 +11,8 @@ import typer
 
 from hvaedsl.cli.completion import complete_key
 from hvaedsl.cli.extras import require_train
-from hvaedsl.cli.options import PluginsFlag, Sets, SpecPath, allowed_plugins, pairs
-from hvaedsl.errors import UsageError
+from hvaedsl.cli.options import CustomFlag, Sets, SpecPath, allowed_custom, pairs
+from hvaedsl.diagnostics.errors import UsageError
 
 
 def sweep(
@@ -44,7 +44,7 @@ def sweep(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Compile and show every point, and stop.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try runs again that failed before.")] = False,
-    plugins: PluginsFlag = False,
+    custom: CustomFlag = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
     gpus: Annotated[int, typer.Option(min=1, metavar="N", help="Processes of each run, as for train.")] = 1,
     device: Annotated[
@@ -59,7 +59,7 @@ def sweep(
 
     Example: [bold]hvaedsl sweep specs/mnist_r.hvae --let n=1,2,3,5,10,20 --seeds 3 --steps 400[/]
     """
-    from hvaedsl.program import Plugins
+    from hvaedsl.program import CustomParts
     from hvaedsl_runtime.sweep.axes import let_axes, seeds_of, set_axes
     from hvaedsl_runtime.sweep.plan import SweepRequest, make_plan, parameters_of
 
@@ -77,7 +77,7 @@ def sweep(
         sets=overrides,
         match=match,
         target=None if target is None else parameters_of(target),
-        plugins=allowed_plugins(plugins, spec) if dry_run else Plugins(),  # training imports them in any case
+        custom=allowed_custom(custom, spec) if dry_run else CustomParts(),  # training imports them in any case
     )
     plan = make_plan(request)
     if dry_run:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hvaedsl.cli.completion import complete_spec
-from hvaedsl.cli.options import Lets, PluginsFlag, Sets, allowed_plugins, pairs
+from hvaedsl.cli.options import CustomFlag, Lets, Sets, allowed_custom, pairs
 
 
 def table(
@@ -16,7 +16,7 @@ def table(
         typer.Argument(metavar="PATH...", help="Spec files, or folders of them.", autocompletion=complete_spec),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    plugins: PluginsFlag = False,
+    custom: CustomFlag = False,
     sets: Sets = None,
     lets: Lets = None,
 ) -> None:
@@ -29,16 +29,16 @@ def table(
     """
     from rich.console import Console
 
+    from hvaedsl.lint.spec_files import load_models, spec_files
     from hvaedsl.report.full import print_full
     from hvaedsl.report.model_table import model_table, model_table_json
-    from hvaedsl.spec_files import load_models, spec_files
 
     files = [file for path in paths for file in spec_files(path)]
     programs, errors = load_models(
         files,
         sets=pairs(sets, "--set"),
         lets=pairs(lets, "--let"),
-        plugins=lambda file: allowed_plugins(plugins, file),
+        custom=lambda file: allowed_custom(custom, file),
     )
     models = [(program.spec, program.cost) for program in programs]
     if as_json:

@@ -39,13 +39,13 @@ def train(
     Example: [bold]hvaedsl train specs/digits.hvae --set train.steps=2000 --out runs/digits[/]
     """
     require_train("train")
-    from hvaedsl.program import Plugins, load
-    from hvaedsl_runtime.launch import launch
-    from hvaedsl_runtime.run_folder import RUNS, RunFolder
-    from hvaedsl_runtime.settings import RunSettings
+    from hvaedsl.program import CustomParts, load
+    from hvaedsl_runtime.disk.run_folder import RUNS, RunFolder
+    from hvaedsl_runtime.launch.local import launch
+    from hvaedsl_runtime.train.settings import RunSettings
 
     part_folders = RunFolder(Path(spec).parent).part_folders()  # where the spec is that of a run folder
-    program = load(spec, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), plugins=Plugins(part_folders))
+    program = load(spec, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), custom=CustomParts(part_folders))
     if program.advice:
         typer.echo(f"advice: {len(program.advice)}; read it with `hvaedsl lint {spec}`", err=True)
     settings = RunSettings(

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from hvaedsl.diagnostics.printable import printable
 from hvaedsl.diff.compare import Difference, LevelChange
 from hvaedsl.diff.wording import (
     Figure,
@@ -19,7 +20,6 @@ from hvaedsl.diff.wording import (
     uncounted,
     weights_sentence,
 )
-from hvaedsl.printable import printable
 
 
 def difference_markdown(difference: Difference) -> str:

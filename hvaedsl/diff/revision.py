@@ -15,9 +15,9 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from hvaedsl.diagnostic import Diagnostic, nearest
-from hvaedsl.errors import UsageError
-from hvaedsl.span import Source, Span
+from hvaedsl.diagnostics.diagnostic import Diagnostic, nearest
+from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.syntax.text import MAX_FILE_BYTES
 
 PREFIX = "git:"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.errors import SpecError
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.diff.revision import PREFIX, checked_out
-from hvaedsl.errors import SpecError
-from hvaedsl.program import Compilation, Overrides, Plugins, Program, compile_source, source_of
-from hvaedsl.span import Source
+from hvaedsl.program import Compilation, CustomParts, Overrides, Program, compile_source, source_of
 from hvaedsl.syntax.text import read_source
 
 
@@ -23,19 +23,19 @@ class Loaded:
 
 
 def load_side(
-    place: str, *, sets: Overrides | None = None, lets: Overrides | None = None, plugins: Plugins | None = None
+    place: str, *, sets: Overrides | None = None, lets: Overrides | None = None, custom: CustomParts | None = None
 ) -> Loaded:
     """Compile a spec file, a shipped spec, or a spec of a revision. Raises `UsageError` where there is none."""
 
-    def compiled(source: Source, plugins: Plugins | None = plugins) -> Compilation:
-        return compile_source(source, sets=sets, lets=lets, plugins=plugins)
+    def compiled(source: Source, custom: CustomParts | None = custom) -> Compilation:
+        return compile_source(source, sets=sets, lets=lets, custom=custom)
 
     if not place.startswith(PREFIX):
         return _loaded(place, lambda: compiled(source_of(place)))
     with checked_out(place) as revision:
-        if plugins is not None:
-            plugins = Plugins((revision.beside, *plugins.folders))
-        side = _loaded(place, lambda: compiled(read_source(revision.path), plugins))
+        if custom is not None:
+            custom = CustomParts((revision.beside, *custom.folders))
+        side = _loaded(place, lambda: compiled(read_source(revision.path), custom))
         return Loaded(place, side.program, revision.named(side.diagnostics))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from hvaedsl.diagnostics.printable import printable
 from hvaedsl.diff.compare import Difference
 from hvaedsl.diff.wording import (
     Figure,
@@ -15,7 +16,6 @@ from hvaedsl.diff.wording import (
     uncounted,
     weights_sentence,
 )
-from hvaedsl.printable import printable
 
 
 def difference_text(difference: Difference) -> str:

@@ -85,7 +85,7 @@ def weights_sentence(difference: Difference) -> str:
     """Whether the first model's weights load into the second."""
     weights, (old, new) = difference.weights, (difference.before.label, difference.after.label)
     if not weights.known:
-        return f"whether weights of {old} load into {new} is not known: --plugins imports and counts what is one's own"
+        return f"whether weights of {old} load into {new} is not known: --custom imports and counts what is one's own"
     if weights.load:
         other = ", and compute something else there" if difference.changes_the_model else ""
         return f"weights of {old} load into {new}: yes, all {weights.tensors:,} tensors{other}"
@@ -115,7 +115,7 @@ def tensor_changes(difference: Difference) -> Iterator[tuple[str, str]]:
 def uncounted(side: Side) -> str:
     """What the figures of a side leave out; empty where that is nothing."""
     parts = ", ".join(side.uncounted)
-    return f"not counted in {side.label}: {parts}; --plugins imports what is one's own, and counts it" if parts else ""
+    return f"not counted in {side.label}: {parts}; --custom imports what is one's own, and counts it" if parts else ""
 
 
 def _shapes(change: TensorChange) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hvaedsl.catalog.names import BaseNotFound, BaseOutside
-from hvaedsl.errors import SpecError, UsageError
+from hvaedsl.diagnostics.errors import SpecError, UsageError
+from hvaedsl.diagnostics.names import BaseNotFound, BaseOutside
+from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.shipped import shipped
-from hvaedsl.span import Source, Span
 from hvaedsl.syntax.text import read_source
 
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from hvaedsl.catalog.names import UnknownConstant, WrongType
-from hvaedsl.catalog.resolutions import TooManyApplications, ZeroCount
-from hvaedsl.catalog.sharing import LabelOnCopies, LabelOnGroup
-from hvaedsl.catalog.syntax import MissingCount, UnknownOperator
-from hvaedsl.diagnostic import Diagnostic, Edit, Fix, inserting, nearest
+from hvaedsl.diagnostics.blocks import LabelOnCopies, LabelOnGroup, TooManyApplications, ZeroCount
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, inserting, nearest
+from hvaedsl.diagnostics.names import UnknownConstant, WrongType
+from hvaedsl.diagnostics.span import Source, Span
+from hvaedsl.diagnostics.syntax import MissingCount, UnknownOperator
 from hvaedsl.elaborate.words import describe
 from hvaedsl.ir.blocks import BlockList, Entry, Operator, Repeat
 from hvaedsl.ir.kinds import BlockStack
-from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_value
 

@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hvaedsl.catalog.names import (
-    ConstantNotWhole,
-    DuplicateKey,
-    UnknownKey,
-    UnknownOption,
-    UnknownOverride,
-    UnknownSection,
-)
-from hvaedsl.catalog.syntax import MisplacedStatement, MissingVersion, NothingThere, UnsupportedVersion
-from hvaedsl.diagnostic import (
+from hvaedsl.diagnostics.diagnostic import (
     Diagnostic,
     Edit,
     Fix,
@@ -25,10 +16,19 @@ from hvaedsl.diagnostic import (
     nearest,
     taking_out,
 )
+from hvaedsl.diagnostics.names import (
+    ConstantNotWhole,
+    DuplicateKey,
+    UnknownKey,
+    UnknownOption,
+    UnknownOverride,
+    UnknownSection,
+)
+from hvaedsl.diagnostics.span import Source, Span
+from hvaedsl.diagnostics.syntax import MisplacedStatement, MissingVersion, NothingThere, UnsupportedVersion
 from hvaedsl.elaborate.words import describe
 from hvaedsl.ir.kinds import Optional, Text
 from hvaedsl.ir.spec import SECTIONS, keys
-from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_value
 

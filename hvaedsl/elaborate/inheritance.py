@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from hvaedsl.catalog.names import BaseNotFound, InheritanceCycle
-from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.errors import SpecError, UsageError
+from hvaedsl.diagnostics.names import BaseNotFound, InheritanceCycle
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.elaborate.bases import find_base, shown
-from hvaedsl.errors import SpecError, UsageError
-from hvaedsl.record import Record
-from hvaedsl.span import Source
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_document
 from hvaedsl.syntax.text import read_source

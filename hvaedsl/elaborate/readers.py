@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from functools import singledispatchmethod
 from typing import NoReturn
 
-from hvaedsl.catalog.names import DuplicateEntry, OutOfRange, UnknownSymbol, WrongArguments, WrongType
-from hvaedsl.catalog.own_parts import NotAReference
-from hvaedsl.diagnostic import Diagnostic, Edit, Fix, Label, nearest, taking_items_out
+from hvaedsl.diagnostics.custom import NotAReference
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label, nearest, taking_items_out
+from hvaedsl.diagnostics.errors import SpecError
+from hvaedsl.diagnostics.names import DuplicateEntry, OutOfRange, UnknownSymbol, WrongArguments, WrongType
+from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.block_reader import BlockReader, unknown_constant
 from hvaedsl.elaborate.words import describe
-from hvaedsl.errors import SpecError
 from hvaedsl.ir.blocks import BlockList
+from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.kinds import (
     BlockStack,
     ByResolution,
@@ -31,10 +33,8 @@ from hvaedsl.ir.kinds import (
     Text,
     Whole,
 )
-from hvaedsl.ir.own_parts import is_own
 from hvaedsl.ir.pooling import POOLINGS
 from hvaedsl.ir.spec import Likelihood
-from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_value
 
@@ -204,7 +204,7 @@ class Reader:
     def _own(self, kind: Kind, value: ast.String, symbols: tuple[str, ...]) -> str:
         if value.value in symbols:
             self._wrong(kind, value)
-        if not is_own(value.value):
+        if not is_custom(value.value):
             self._fail(NotAReference(span=value.span, key=self.key, written=value.value))
         return value.value
 

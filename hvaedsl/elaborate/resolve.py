@@ -10,18 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hvaedsl.catalog.names import DataShape, LikelihoodMismatch, MissingKey
-from hvaedsl.diagnostic import Diagnostic, Fix, listing, taking_out
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, listing, taking_out
+from hvaedsl.diagnostics.errors import SpecError
+from hvaedsl.diagnostics.names import DataShape, LikelihoodMismatch, MissingKey
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.collect import SCHEMA, Collected
 from hvaedsl.elaborate.readers import Reader
-from hvaedsl.errors import SpecError
 from hvaedsl.ir.blocks import BlockList
+from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.datasets import DATASETS, OWN
 from hvaedsl.ir.kinds import BlockStack, Choice, ChoiceOrOwn, Key, LikelihoodCall
-from hvaedsl.ir.own_parts import is_own
 from hvaedsl.ir.spec import SECTIONS, Likelihood, Spec
-from hvaedsl.record import Record
-from hvaedsl.span import Source, Span
 
 
 class Resolved(Record):
@@ -110,7 +110,7 @@ class _Resolver:
                     problem, reason = f"`{name}` has {key} {known[key]}", "not what the data set has"
                     self._shape(key, problem, reason, "take it out", self._without(f"data.{key}"))
                     values[key] = known[key]
-        elif name in OWN or is_own(str(name)):
+        elif name in OWN or is_custom(str(name)):
             self._own_shape(str(name), [key for key in ("channels", "resolution") if key not in values])
         for key, default in known.items():
             values.setdefault(key, default)

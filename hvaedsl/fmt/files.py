@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hvaedsl.diagnostic import Diagnostic
-from hvaedsl.errors import CompilerBug, SpecError, UsageError
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.errors import CompilerBug, SpecError, UsageError
 from hvaedsl.fmt.formatter import format_source
 from hvaedsl.rewriting import diff_of, write_over
 from hvaedsl.syntax.text import MAX_FILE_BYTES, decode, read_bytes, refuse_large

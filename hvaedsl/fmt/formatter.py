@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hvaedsl.errors import CompilerBug, SpecError
+from hvaedsl.diagnostics.errors import CompilerBug, SpecError
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.fmt.layout import text_of
 from hvaedsl.fmt.lexemes import Lexeme, lexemes
 from hvaedsl.fmt.units import units
-from hvaedsl.span import Source
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_document
 

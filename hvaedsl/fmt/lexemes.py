@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from hvaedsl.span import Source
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.syntax.grammar import hvae_parser
 from hvaedsl.syntax.suppression import codes_in
 

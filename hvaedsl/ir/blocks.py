@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import field
 from typing import Literal
 
-from hvaedsl.record import Record
-from hvaedsl.span import Span
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.diagnostics.span import Span
 
 Operator = Literal["x", "r", "d", "m"]
 

@@ -17,11 +17,11 @@ from functools import cached_property
 from operator import attrgetter
 from typing import ClassVar, Literal
 
+from hvaedsl.diagnostics.span import Span
 from hvaedsl.ir.cells import CellReference
+from hvaedsl.ir.custom import Measured
 from hvaedsl.ir.fourier import Exponents
-from hvaedsl.ir.own_parts import Measured
 from hvaedsl.ir.pooling import Embedding, Pooling
-from hvaedsl.span import Span
 
 Stack = Literal["encoder", "decoder"]
 # Which norm a state is divided by: over each image or over the batch; the l2 norm or the root of the mean square.

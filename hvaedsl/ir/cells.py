@@ -1,6 +1,6 @@
 """The cells of the top-down pass: what their names are, and which parts each is made of. Torch-free.
 
-A test holds this table against the modules of `hvaedsl.nn.cells`; `hvaedsl.catalog.cells` says what each computes.
+A test holds this table against the modules of `hvaedsl.nn.cells`; `hvaedsl.ir.cell_texts` says what each computes.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Annotated, Literal, cast, get_args
 
 from pydantic import AfterValidator
 
-from hvaedsl.ir.own_parts import is_own
-from hvaedsl.record import Record
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.ir.custom import is_custom
 
 CellName = Literal["vdvae", "non_residual", "euler_maruyama", "nvae"]
 CELL_NAMES: tuple[CellName, ...] = get_args(CellName)
@@ -39,11 +39,11 @@ class CellParts(Record, kw_only=True):
 
 def parts_of(cell: str) -> CellParts | None:
     """The parts of a cell by its name; None of one's own, whose parts are known once it is imported."""
-    return None if is_own(cell) else CELLS[cast(CellName, cell)]
+    return None if is_custom(cell) else CELLS[cast(CellName, cell)]
 
 
 def _known(cell: str) -> str:
-    if cell not in CELL_NAMES and not is_own(cell):
+    if cell not in CELL_NAMES and not is_custom(cell):
         raise ValueError(f"unknown cell `{cell}`")
     return cell
 

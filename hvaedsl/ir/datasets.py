@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from hvaedsl.record import Record
+from hvaedsl.diagnostics.record import Record
 
 
 class Dataset(Record):

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Literal
 
-from hvaedsl.diagnostic import listing
+from hvaedsl.diagnostics.diagnostic import listing
+from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.pooling import POOLINGS
-from hvaedsl.record import Record
 
 
 class Whole(Record):

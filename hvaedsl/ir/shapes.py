@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterator
 
+from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.bridge import EncoderBlock, Head, MixIn, Operation, Pool, State, Stem, TopDownBlock, shape_of
 from hvaedsl.ir.cells import parts_of
+from hvaedsl.ir.custom import Measured
 from hvaedsl.ir.fourier import Exponents, with_features
-from hvaedsl.ir.own_parts import Measured
 from hvaedsl.ir.pooling import wavelet_of
-from hvaedsl.record import Record
 
 
 class Convolution(Record):

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.bridge import Normalization
 from hvaedsl.ir.cells import CELL_NAMES
+from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.datasets import NAMES
 from hvaedsl.ir.fourier import FOURIER_PLACES, FourierPlace
 from hvaedsl.ir.kinds import (
@@ -36,7 +37,6 @@ from hvaedsl.ir.kinds import (
     Text,
     Whole,
 )
-from hvaedsl.ir.own_parts import is_own
 from hvaedsl.ir.pooling import Pooling
 
 Binarize = Literal["none", "threshold", "dynamic"]
@@ -287,14 +287,14 @@ class Spec(BaseModel):
     paper: PaperSpec
 
 
-def own_parts(spec: Spec) -> dict[str, str]:
+def custom_parts(spec: Spec) -> dict[str, str]:
     """The parts of one's own that a spec names: the reference by the key that holds it."""
     named = {
         "data.dataset": spec.data.dataset,
         "model.cell": spec.model.cell,
         "model.likelihood": spec.model.likelihood.reference or "",
     }
-    return {key: reference for key, reference in named.items() if is_own(reference)}
+    return {key: reference for key, reference in named.items() if is_custom(reference)}
 
 
 # By dotted path; a section inside another stands behind it.

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 from hvaedsl.ir.blocks import BlockList
+from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.kinds import Optional, Text
-from hvaedsl.ir.own_parts import is_own
 from hvaedsl.ir.spec import SECTIONS, Likelihood, PaperSpec, Spec, keys, section_of
 
 
@@ -90,7 +90,7 @@ def value_text(value: object) -> str:
         case Mapping():
             return f"{{{', '.join(f'{key}: {value_text(item)}' for key, item in value.items())}}}"
         case str():
-            return string_text(value) if is_own(value) else value
+            return string_text(value) if is_custom(value) else value
     raise TypeError(f"no value of the language: {value!r}")
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.lint.cache import LintCache
 from hvaedsl.lint.selection import Selection
+from hvaedsl.lint.spec_files import Leave, Linted, lint_sources, no_custom
 from hvaedsl.lint.suppressions import unused_suppressions
 from hvaedsl.lint.texts import Places, Texts
-from hvaedsl.lint_cache import LintCache
-from hvaedsl.record import Record
-from hvaedsl.spec_files import Leave, Linted, lint_sources, no_plugins
 
 if TYPE_CHECKING:
     from hvaedsl.program import Overrides
@@ -21,7 +21,7 @@ class Check(Record):
     selection: Selection
     sets: Overrides | None = None
     lets: Overrides | None = None
-    plugins: Leave = no_plugins
+    custom: Leave = no_custom
     cache: LintCache | None = None
 
     def __call__(self, texts: Texts) -> Linted:
@@ -33,7 +33,7 @@ class Check(Record):
             texts.sources.values(),
             sets=self.sets,
             lets=self.lets,
-            plugins=self.plugins,
+            custom=self.custom,
             read=texts.read,
             cache=self.cache,
         )

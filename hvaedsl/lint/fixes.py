@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from hvaedsl.catalog.suppressions import UnusedSuppression
-from hvaedsl.diagnostic import Diagnostic, Fix, Severity
-from hvaedsl.errors import CompilerBug
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Severity
+from hvaedsl.diagnostics.errors import CompilerBug
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.diagnostics.span import Source
+from hvaedsl.diagnostics.suppressions import UnusedSuppression
+from hvaedsl.lint.cache import Judged
+from hvaedsl.lint.spec_files import Linted
 from hvaedsl.lint.texts import Places, Texts
-from hvaedsl.lint_cache import Judged
-from hvaedsl.record import Record
-from hvaedsl.span import Source
-from hvaedsl.spec_files import Linted
 from hvaedsl.syntax.parser import parse_document
 
 MAX_ROUNDS = 100

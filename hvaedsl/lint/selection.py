@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import field
 from pathlib import Path
 
-from hvaedsl.catalog.selectors import chooses
-from hvaedsl.configuration import Project, project_of, refuse_unknown
-from hvaedsl.diagnostic import Diagnostic, Severity
-from hvaedsl.errors import UsageError
-from hvaedsl.record import Record
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
+from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.lint.configuration import Project, project_of, refuse_unknown
+from hvaedsl.lint.selectors import chooses
 
 
 class Selection(Record):

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvaedsl.catalog.selectors import ADVICE
-from hvaedsl.catalog.suppressions import UnreadSuppression, UnusedSuppression
-from hvaedsl.diagnostic import Diagnostic, Edit, Fix, taking_out
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, taking_out
+from hvaedsl.diagnostics.span import Source
+from hvaedsl.diagnostics.suppressions import UnreadSuppression, UnusedSuppression
+from hvaedsl.lint.cache import Judged
+from hvaedsl.lint.selectors import advice_codes
 from hvaedsl.lint.texts import place_of
-from hvaedsl.lint_cache import Judged
-from hvaedsl.span import Source
 
 if TYPE_CHECKING:
     from hvaedsl.syntax.suppression import Suppression
@@ -66,5 +66,5 @@ def _finding(source: Source, comment: Suppression, unused: Sequence[int]) -> Dia
 
 
 def _reason(codes: tuple[str, ...]) -> str:
-    errors = [code for code in codes if code not in ADVICE]
+    errors = [code for code in codes if code not in advice_codes()]
     return f"{errors[0]} is no advice: nothing silences it" if errors else "there is no such advice on this line"

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 
-from hvaedsl.diagnostic import Diagnostic, Edit, Fix
-from hvaedsl.errors import SpecError, UsageError
-from hvaedsl.record import Record
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix
+from hvaedsl.diagnostics.errors import SpecError, UsageError
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.rewriting import diff_of, write_over
 from hvaedsl.shipped import shipped
-from hvaedsl.span import Source
 from hvaedsl.syntax.text import MAX_FILE_BYTES, decode, read_bytes, read_source, refuse_large, source_of
 
 STDIN = "<stdin>"

@@ -14,7 +14,7 @@ from types import ModuleType
 
 from torch import nn
 
-from hvaedsl.errors import CompilerBug
+from hvaedsl.diagnostics.errors import CompilerBug
 from hvaedsl.lowering.plan import Plan
 from hvaedsl.lowering.python.model_text import CUSTOM_CELL, CUSTOM_LIKELIHOOD, About
 from hvaedsl.lowering.python.source import ModuleSource, module_source

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from lsprotocol.types import CodeAction, CodeActionKind, TextEdit, WorkspaceEdit
 from lsprotocol.types import Diagnostic as Shown
 
-from hvaedsl.diagnostic import Diagnostic, Fix, Severity
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Severity
 from hvaedsl.lsp.analysed import Analysed
-from hvaedsl.lsp.findings import is_own, range_of, worth_showing
+from hvaedsl.lsp.findings import is_custom, range_of, worth_showing
 
 FIX_ALL = f"{CodeActionKind.SourceFixAll.value}.hvaedsl"
 ACTION_KINDS = (CodeActionKind.QuickFix, FIX_ALL)
@@ -67,7 +67,7 @@ def _fixes(here: Here, item: Diagnostic) -> Iterator[CodeAction]:
             is_preferred=item.fix.safe or None,
             edit=here.edit(_edits(analysed, item.fix)),
         )
-    if item.severity is Severity.ADVICE and is_own(analysed, item):
+    if item.severity is Severity.ADVICE and is_custom(analysed, item):
         yield CodeAction(
             f"silence {item.code} on this line",
             kind=CodeActionKind.QuickFix,

@@ -16,16 +16,16 @@ from functools import cached_property
 
 from lsprotocol.types import PositionEncodingKind
 
-from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.errors import CompilerBug, SpecError
+from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.collect import collect
 from hvaedsl.elaborate.inheritance import Chain, Read, load_chain
 from hvaedsl.elaborate.resolve import Resolved, resolve
-from hvaedsl.errors import CompilerBug, SpecError
 from hvaedsl.lsp.position import Lines
 from hvaedsl.lsp.words import Word, words
 from hvaedsl.passes.base import Unit
 from hvaedsl.program import Compilation, Program, compile_source
-from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.text import read_source, refuse_large
 

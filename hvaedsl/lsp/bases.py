@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from hvaedsl.diagnostics.errors import SpecError, UsageError
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.elaborate.inheritance import Read
-from hvaedsl.errors import SpecError, UsageError
 from hvaedsl.shipped import shipped
-from hvaedsl.span import Source
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_document
 from hvaedsl.syntax.text import read_source

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from lsprotocol.types import CompletionItemKind
 
-from hvaedsl.diagnostic import listing
+from hvaedsl.diagnostics.diagnostic import listing
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.elaborate.block_reader import BlockReader
 from hvaedsl.elaborate.build import kernel_at
 from hvaedsl.ir.blocks import BlockList, Entry
@@ -17,7 +18,6 @@ from hvaedsl.ir.spec import Spec
 from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.lsp.offer import Offer
 from hvaedsl.lsp.words import Cursor, Word
-from hvaedsl.span import Source
 from hvaedsl.syntax.parser import parse_value
 
 _ENTRY = CompletionItemKind.Value

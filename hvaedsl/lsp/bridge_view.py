@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TypedDict
 
-from hvaedsl.diagnostic import Severity
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.diagnostic import Severity
+from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.render.output import render
 

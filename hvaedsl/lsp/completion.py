@@ -14,8 +14,7 @@ from lsprotocol.types import (
     TextEdit,
 )
 
-from hvaedsl.catalog import KINDS
-from hvaedsl.diagnostic import Severity
+from hvaedsl.diagnostics.diagnostic import Severity
 from hvaedsl.elaborate.collect import SCHEMA, TOP_LEVEL
 from hvaedsl.ir.datasets import OWN
 from hvaedsl.ir.spec import SECTIONS
@@ -28,6 +27,7 @@ from hvaedsl.lsp.offer import Offer
 from hvaedsl.lsp.value_completion import values
 from hvaedsl.lsp.words import Cursor, comment_at, cursor_at
 from hvaedsl.report.explain import template_title
+from hvaedsl.rules import KINDS
 
 _REFERENCE_AT_END = re.compile(r"\$\w*\Z")
 _IGNORE_AT_END = re.compile(r"#\s*hvae:\s*ignore\[(?:[^\]]*,)?\s*(\w*)\Z")

@@ -13,15 +13,15 @@ from urllib.parse import unquote, urlsplit
 from lsprotocol.types import PositionEncodingKind
 from pygls.uris import from_fs_path, to_fs_path
 
+from hvaedsl.diagnostics.errors import SpecError, UsageError
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.elaborate.bases import find_base, project_root
 from hvaedsl.elaborate.inheritance import Read, load_chain
-from hvaedsl.errors import SpecError, UsageError
+from hvaedsl.lint.spec_files import spec_files
 from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.lsp.position import Lines
 from hvaedsl.lsp.rename import Chains
 from hvaedsl.shipped import shipped
-from hvaedsl.span import Source
-from hvaedsl.spec_files import spec_files
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.text import read_source
 

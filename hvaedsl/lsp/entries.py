@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.collect import SCHEMA
 from hvaedsl.elaborate.resolve import Resolved
 from hvaedsl.ir.bridge import Bridge, Operation
 from hvaedsl.ir.spec import Spec, section_of
 from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.passes.cost import Cost, cost
-from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
 
 STACKS = ("model.encoder", "model.decoder")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from lsprotocol.types import Diagnostic as Shown
 from lsprotocol.types import DiagnosticRelatedInformation, DiagnosticSeverity, Position, Range
 
-from hvaedsl.catalog.names import MissingKey
-from hvaedsl.diagnostic import Diagnostic, Severity
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
+from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.names import MissingKey
 from hvaedsl.lint.selection import Selection
 from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.lsp.bases import is_base
@@ -55,14 +55,14 @@ def _said(text: str, severity: DiagnosticSeverity) -> Shown:
     return Shown(Range(Position(0, 0), Position(0, 0)), text, severity=severity, source=SOURCE)
 
 
-def is_own(analysed: Analysed, item: Diagnostic) -> bool:
+def is_custom(analysed: Analysed, item: Diagnostic) -> bool:
     """Whether a diagnostic points into this text, and not into a base."""
     return item.span.source is analysed.source
 
 
 def range_of(analysed: Analysed, item: Diagnostic) -> Range:
     """Where a diagnostic is shown in this text."""
-    if is_own(analysed, item):
+    if is_custom(analysed, item):
         return analysed.lines.of_span(item.span)
     extends = next((found for found in analysed.statements if isinstance(found, ast.Extends)), None)
     return analysed.lines.of_span(extends.target.span) if extends is not None else Range(Position(0, 0), Position(0, 0))
@@ -83,7 +83,7 @@ def shown(analysed: Analysed, item: Diagnostic, uri: Uri) -> Shown:
     """One diagnostic as the protocol has it."""
     text = message(item)
     related = [(label.span, label.text) for label in item.secondary]
-    if not is_own(analysed, item):
+    if not is_custom(analysed, item):
         text = f"in {item.span}: {text}"
         related.insert(0, (item.span, "in this base"))
     places = [(location(analysed, span, uri), said) for span, said in related]

@@ -6,8 +6,7 @@ import re
 
 from lsprotocol.types import Hover, MarkupContent, MarkupKind
 
-from hvaedsl.catalog import KINDS
-from hvaedsl.catalog.cells import CELL_TEXTS
+from hvaedsl.ir.cell_texts import CELL_TEXTS
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.kinds import ChoiceOrOwn
 from hvaedsl.ir.spec import SECTIONS
@@ -18,6 +17,7 @@ from hvaedsl.lsp.key_text import dataset_text, key_text, schema_key
 from hvaedsl.lsp.navigation import base_document, constant
 from hvaedsl.lsp.words import Word, comment_at
 from hvaedsl.report.explain import template_title
+from hvaedsl.rules import KINDS
 from hvaedsl.syntax import ast
 
 _CODE = re.compile(r"HV\d{3}")

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from lsprotocol.types import Location
 
+from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.lsp.analysed import Analysed, assignments
 from hvaedsl.lsp.position import Lines
 from hvaedsl.lsp.words import Word
-from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
 
 Uri = Callable[[Source], str | None]  # of a source that is a file; None of one that is none

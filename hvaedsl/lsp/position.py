@@ -14,7 +14,7 @@ from itertools import accumulate
 
 from lsprotocol.types import Position, PositionEncodingKind, Range
 
-from hvaedsl.span import Span
+from hvaedsl.diagnostics.span import Span
 
 _LINE_BREAK = re.compile(r"\r\n?|\n")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 from lsprotocol.types import PrepareRenamePlaceholder, TextEdit
 
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.lsp.occurrences import Name, Occurrence, occurrence_at, occurrences
 from hvaedsl.lsp.position import Lines
 from hvaedsl.lsp.words import words
-from hvaedsl.span import Source
 from hvaedsl.syntax.parser import parse_document
 
 # The other texts that write a name: each with the chain of its sources, itself last.

@@ -16,8 +16,7 @@ from pygls.capabilities import get_capability
 from pygls.exceptions import JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 
-from hvaedsl.catalog import KINDS
-from hvaedsl.errors import CompilerBug, SpecError
+from hvaedsl.diagnostics.errors import CompilerBug, SpecError
 from hvaedsl.fmt import format_source
 from hvaedsl.lsp.actions import ACTION_KINDS, Here, code_actions
 from hvaedsl.lsp.analysed import Analysed
@@ -34,6 +33,7 @@ from hvaedsl.lsp.rename import CannotRenameError, prepare_rename, rename
 from hvaedsl.lsp.symbols import document_symbols, flat_symbols, folding_ranges
 from hvaedsl.lsp.tokens import LEGEND, semantic_tokens
 from hvaedsl.report.explain import explanation
+from hvaedsl.rules import KINDS
 
 BRIDGE = "hvaedsl.bridge"
 EXPLAIN = "hvaedsl.explain"

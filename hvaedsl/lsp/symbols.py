@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from lsprotocol.types import DocumentSymbol, FoldingRange, Location, SymbolInformation, SymbolKind
 
+from hvaedsl.diagnostics.span import Span
 from hvaedsl.lsp.analysed import Analysed
-from hvaedsl.span import Span
 from hvaedsl.syntax import ast
 
 _CLOSING = ("}", "]", ")")

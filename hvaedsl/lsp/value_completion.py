@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lsprotocol.types import CompletionItemKind
 
-from hvaedsl.catalog.cells import CELL_TEXTS
+from hvaedsl.ir.cell_texts import CELL_TEXTS
 from hvaedsl.ir.kinds import (
     ByResolution,
     Choice,

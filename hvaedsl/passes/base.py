@@ -6,7 +6,7 @@
   asked where one of them could not be read. `model.encoder.walk` and `model.decoder.walk` stand for the resolutions of
   a block list: a list can be read and still hold an entry whose resolution, or what follows it, is in doubt.
 
-The pipeline (`hvaedsl.passes.pipeline`) hands results from one to the next.
+The pipeline (`hvaedsl.pipeline`) hands results from one to the next.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from typing import Protocol, TypeVar
 
-from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.diagnostics.span import Span
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.ir.spec import Spec
-from hvaedsl.record import Record
-from hvaedsl.span import Span
 from hvaedsl.syntax import ast
 
 V = TypeVar("V")

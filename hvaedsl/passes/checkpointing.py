@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.bridge import Bridge, Pool, State, Stem, TopDownBlock
 from hvaedsl.ir.memory import BYTES, Precision, saved_bytes_in_order
-from hvaedsl.record import Record
 
 
 class Step(Record):

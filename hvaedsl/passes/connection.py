@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.bridge import (
     Bridge,
     EncoderBlock,
@@ -15,7 +16,6 @@ from hvaedsl.ir.bridge import (
     output_resolution,
 )
 from hvaedsl.ir.spec import Processing, Skips
-from hvaedsl.record import Record
 
 
 class Connect(Record):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Operation, Stack, TopDownBlock, stack_of
+from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.memory import Precision, saved_bytes_in_order
-from hvaedsl.ir.own_parts import is_own
 from hvaedsl.ir.shapes import flops, once_a_shape, parameters
-from hvaedsl.record import Record
 
 
 class Row(Record):
@@ -81,7 +81,7 @@ def cost(bridge: Bridge) -> Cost:
 
 def _uncounted(bridge: Bridge) -> Iterator[str]:
     for op in bridge.operations:
-        if isinstance(op, TopDownBlock) and is_own(op.cell) and op.measured is None:
+        if isinstance(op, TopDownBlock) and is_custom(op.cell) and op.measured is None:
             yield op.cell
     if not bridge.head.outputs and bridge.head.measured is None:
         yield bridge.head.likelihood.strip('"')

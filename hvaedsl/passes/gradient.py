@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Stem, TopDownBlock
 from hvaedsl.ir.cells import parts_of
-from hvaedsl.record import Record
 
 
 class Unreached(Record):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.bridge import Bridge, Head, Operation, TopDownBlock
-from hvaedsl.ir.own_parts import Measured
-from hvaedsl.record import Record
+from hvaedsl.ir.custom import Measured
 
 # What one's own cell is built with; equal ones cost the same.
 CellShape = tuple[int, int, int, int, int]

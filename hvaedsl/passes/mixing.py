@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.bridge import Bridge, MixIn, TopDownBlock
-from hvaedsl.record import Record
 
 
 class Abandoned(Record):

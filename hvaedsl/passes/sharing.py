@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Stack, TopDownBlock, stack_of
-from hvaedsl.record import Record
 
 
 class WeightGroup(Record):

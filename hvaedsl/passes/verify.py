@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hvaedsl.errors import CompilerBug
+from hvaedsl.diagnostics.errors import CompilerBug
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, MixIn, Pool, Stem, TopDownBlock, output_resolution, stack_of
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from html import escape
 from math import hypot
 
+from hvaedsl.diagnostics.printable import printable
 from hvaedsl.ir.bridge import Bridge
-from hvaedsl.printable import printable
 from hvaedsl.render.edges import EDGE_PT
 from hvaedsl.render.geometry import Box, Edge, Lane, Layout, Point
 from hvaedsl.render.labels import lane_text

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Literal, get_args
 
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError
 
 _DOTS_PER_INCH = 192
 Format = Literal["svg", "png", "pdf"]

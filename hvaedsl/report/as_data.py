@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hvaedsl.diagnostic import Diagnostic, Edit, Fix, Label
-from hvaedsl.span import Source, Span
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label
+from hvaedsl.diagnostics.span import Source, Span
 
 _COMMON = frozenset(("span", "secondary", "notes", "fix"))
 
@@ -35,7 +35,7 @@ def findings_of(data: Sequence[Mapping[str, Any]], sources: Sequence[Source]) ->
     """The diagnostics of such data. Raises `KeyError`, `TypeError`, `IndexError` or `ValueError` for any other."""
     if not data:
         return
-    from hvaedsl.catalog import KINDS  # most specs have nothing to be said about
+    from hvaedsl.rules import KINDS  # most specs have nothing to be said about
 
     places = _Places(sources)
     for record in data:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from hvaedsl.diagnostic import Diagnostic, Fix
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix
 
 
 def to_json(diagnostics: Sequence[Diagnostic]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hvaedsl.diagnostic import Diagnostic
-from hvaedsl.printable import printable
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.printable import printable
 
 
 def to_concise(diagnostics: Sequence[Diagnostic]) -> str:

@@ -52,7 +52,7 @@ def headline(spec: Spec, cost: Cost) -> str:
     parts += [f"{cost.latents:,} latents"]
     line = ", ".join(parts)
     if cost.uncounted:
-        line += f"\nnot counted: {', '.join(cost.uncounted)}; --plugins imports what is your own, and counts it"
+        line += f"\nnot counted: {', '.join(cost.uncounted)}; --custom imports what is your own, and counts it"
     paper = spec.paper
     published = [
         f"{short_count(paper.parameters)} parameters" if paper.parameters is not None else "",

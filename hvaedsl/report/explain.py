@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from itertools import groupby
 
-from hvaedsl.catalog.cells import CellText
-from hvaedsl.diagnostic import Diagnostic, Severity
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
+from hvaedsl.ir.cell_texts import CellText
 
 _LABELS = {Severity.ERROR: "error", Severity.ADVICE: "advice"}
 

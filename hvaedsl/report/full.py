@@ -11,9 +11,9 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from hvaedsl.diagnostic import Diagnostic, Severity
-from hvaedsl.printable import printable
-from hvaedsl.span import Source, Span
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
+from hvaedsl.diagnostics.printable import printable
+from hvaedsl.diagnostics.span import Source, Span
 
 MAX_SHOWN = 200
 _WINDOW = 100  # code points of a source line that are shown at the most

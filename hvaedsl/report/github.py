@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hvaedsl.diagnostic import Diagnostic, Severity
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
 
 _LEVELS = {Severity.ERROR: "error", Severity.ADVICE: "warning"}
 _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hvaedsl.diagnostics.span import Span
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.spec import SECTIONS, Spec, keys
-from hvaedsl.span import Span
 
 
 def provenance_text(spec: Spec, text: str, origins: Mapping[str, Span]) -> str:

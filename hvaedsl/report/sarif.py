@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from hvaedsl.catalog import KINDS
-from hvaedsl.diagnostic import Diagnostic, Fix, Label, Severity
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Label, Severity
+from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.report.explain import explanation, template_title
-from hvaedsl.span import Source, Span
+from hvaedsl.rules import KINDS
 
 _LEVELS = {Severity.ERROR: "error", Severity.ADVICE: "warning"}
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import field
 
-from hvaedsl.record import Record
-from hvaedsl.span import Source, Span
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.diagnostics.span import Source, Span
 
 
 class Node(Record):

@@ -9,7 +9,9 @@ from typing import Any
 
 from lark import Token, Tree
 
-from hvaedsl.catalog.syntax import (
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, inserting
+from hvaedsl.diagnostics.span import Source, Span
+from hvaedsl.diagnostics.syntax import (
     LOOK_ALIKES,
     MalformedNumber,
     NumberTooLarge,
@@ -17,8 +19,6 @@ from hvaedsl.catalog.syntax import (
     UnexpectedCharacter,
     UnknownEscape,
 )
-from hvaedsl.diagnostic import Diagnostic, Edit, Fix, inserting
-from hvaedsl.span import Source, Span
 from hvaedsl.syntax import ast
 
 MAX_DIGITS = 15

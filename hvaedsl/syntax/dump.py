@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from hvaedsl.span import Source, Span
+from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.syntax import ast
 
 

@@ -13,10 +13,10 @@ from lark import Token, Tree
 from lark.exceptions import UnexpectedToken as LarkUnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
-from hvaedsl.catalog.syntax import NestingTooDeep, TooManyErrors, TooManyTokens, UnclosedBrace, UnmatchedBrace
-from hvaedsl.diagnostic import Diagnostic, Fix, taking_out
-from hvaedsl.record import Record
-from hvaedsl.span import Source
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, taking_out
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.diagnostics.span import Source
+from hvaedsl.diagnostics.syntax import NestingTooDeep, TooManyErrors, TooManyTokens, UnclosedBrace, UnmatchedBrace
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.builder import Builder, junk, token_span
 from hvaedsl.syntax.grammar import hvae_parser

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from hvaedsl.diagnostic import Diagnostic, Severity
-from hvaedsl.record import Record
-from hvaedsl.span import Source, Span
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.syntax.grammar import hvae_parser
 
 _IGNORE = re.compile(r"#\s*hvae:\s*ignore\[\s*(HV\d{3}(?:\s*,\s*HV\d{3})*)\s*\]")

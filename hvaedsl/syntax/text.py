@@ -5,11 +5,11 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from hvaedsl.catalog.syntax import FileTooLarge, NotText
-from hvaedsl.diagnostic import nearest
-from hvaedsl.errors import SpecError, UsageError
+from hvaedsl.diagnostics.diagnostic import nearest
+from hvaedsl.diagnostics.errors import SpecError, UsageError
+from hvaedsl.diagnostics.span import Source
+from hvaedsl.diagnostics.syntax import FileTooLarge, NotText
 from hvaedsl.shipped import shipped, spec_names
-from hvaedsl.span import Source
 
 MAX_FILE_BYTES = 1 << 20
 

@@ -7,9 +7,9 @@ from collections.abc import Set as AbstractSet
 
 from lark import Token
 
-from hvaedsl.catalog.syntax import UnexpectedToken
-from hvaedsl.diagnostic import Edit, Fix, Label, inserting, listing
-from hvaedsl.span import Source
+from hvaedsl.diagnostics.diagnostic import Edit, Fix, Label, inserting, listing
+from hvaedsl.diagnostics.span import Source
+from hvaedsl.diagnostics.syntax import UnexpectedToken
 from hvaedsl.syntax.builder import token_span
 
 # Tokens that can only begin a value: where one of them may stand, a value is expected.

@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 
 DeviceName = Literal["cpu", "cuda"]
 

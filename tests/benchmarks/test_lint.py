@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from hvaedsl.spec_files import lint_sources
+from hvaedsl.lint.spec_files import lint_sources
 from hvaedsl.syntax.text import source_of
 
 

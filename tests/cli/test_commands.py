@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import hvaedsl
-from hvaedsl.catalog import KINDS
-from hvaedsl.catalog.cells import CELL_TEXTS
 from hvaedsl.cli.main import run
 from hvaedsl.ir.bridge_text import parse_bridge
+from hvaedsl.ir.cell_texts import CELL_TEXTS
 from hvaedsl.ir.cells import CELL_NAMES
+from hvaedsl.rules import KINDS
 
 GOOD = """hvae 1
 let n = 2

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from hvaedsl.catalog.names import DataShape, LikelihoodMismatch
 from hvaedsl.cli.completion import complete_key, complete_spec, complete_spec_file
+from hvaedsl.diagnostics.names import DataShape, LikelihoodMismatch
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.ir.cells import CELL_NAMES
 from hvaedsl.ir.datasets import NAMES
 from hvaedsl.ir.spec import SECTIONS, keys
 from hvaedsl.program import compile_source
 from hvaedsl.shipped import shipped
-from hvaedsl.span import Source
 
 WHOLE = """
 hvae 1

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hvaedsl.cli.main import app
-from hvaedsl.errors import SpecError, UsageError
+from hvaedsl.diagnostics.errors import SpecError, UsageError
 
 SPEC = """hvae 1
 let n = 2

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from hvaedsl.cli.main import run
-from hvaedsl.errors import CompilerBug
+from hvaedsl.diagnostics.errors import CompilerBug
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.fmt import format_source
-from hvaedsl.span import Source
 
 UGLY = "hvae 1\ndata{dataset=digits}\n"
 GOOD = "hvae 1\n\ndata {\n  dataset = digits\n}\n"

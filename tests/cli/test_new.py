@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 import hvaedsl
 from hvaedsl.cli.main import app
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError
 
 
 @pytest.fixture(autouse=True)

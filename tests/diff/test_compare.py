@@ -220,11 +220,11 @@ def test_weights_that_are_left_over_are_told_as_such() -> None:
 
 
 def test_parts_that_nobody_has_counted_leave_the_weights_open() -> None:
-    found = compare(hvaedsl.loads(SPEC), hvaedsl.loads(SPEC, sets={"model.cell": '"own_cell:Linear"'}))
+    found = compare(hvaedsl.loads(SPEC), hvaedsl.loads(SPEC, sets={"model.cell": '"custom_cell:Linear"'}))
     text = difference_text(found)
     assert not found.weights.load
     assert "is not known" in text
-    assert "not counted in model: own_cell:Linear" in text
+    assert "not counted in model: custom_cell:Linear" in text
 
 
 def test_boxes_are_marked_where_they_have_no_equal() -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diff.compare import compare
 from hvaedsl.diff.sides import Loaded, load_side
-from hvaedsl.errors import UsageError
-from hvaedsl.program import Plugins
+from hvaedsl.program import CustomParts
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BASE = """hvae 1
@@ -86,13 +86,13 @@ def test_a_file_against_its_past(git: Git) -> None:
 
 def test_parts_of_ones_own_are_imported_from_the_working_tree(git: Git) -> None:
     pytest.importorskip("torch")
-    cell = (EXAMPLES / "own_cell.py").read_text(encoding="utf-8")
+    cell = (EXAMPLES / "custom_cell.py").read_text(encoding="utf-8")
     Path("specs/cell_of_a_revision.py").write_text(cell)
     (name,) = re.findall(r"^class (\w+)", cell, re.MULTILINE)[-1:]
     Path("specs/child.hvae").write_text(CHILD.replace("latent", f'cell = "cell_of_a_revision:{name}" latent'))
     git("add", ".")
     git("commit", "--quiet", "-am", "a cell")
-    side = load_side("git:HEAD:specs/child.hvae", plugins=Plugins())
+    side = load_side("git:HEAD:specs/child.hvae", custom=CustomParts())
     assert side.program is not None, side.diagnostics
     assert side.program.cost.uncounted == ()
     assert load_side("git:HEAD:specs/child.hvae").program.cost.uncounted  # type: ignore[union-attr]

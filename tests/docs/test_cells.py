@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from hvaedsl.catalog.cells import CELL_TEXTS
+from hvaedsl.ir.cell_texts import CELL_TEXTS
 from hvaedsl.ir.cells import CELLS, CellName
 from hvaedsl.render.cells import cell_dot
 from hvaedsl.render.output import write

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from hvaedsl.catalog import KINDS
 from hvaedsl.cli.main import app
-from hvaedsl.configuration import Configuration
-from hvaedsl.span import Source
-from hvaedsl.spec_files import lint_sources
+from hvaedsl.diagnostics.span import Source
+from hvaedsl.lint.configuration import Configuration
+from hvaedsl.lint.spec_files import lint_sources
+from hvaedsl.rules import KINDS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "lint.md").read_text(encoding="utf-8")

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 import hvaedsl
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.program import compile_source
 from hvaedsl.report.full import print_full
-from hvaedsl.span import Source
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

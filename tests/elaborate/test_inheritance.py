@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import hvaedsl
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.program import compile_source
-from hvaedsl.span import Source
 
 BASE = """hvae 1
 let n = 2

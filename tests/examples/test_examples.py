@@ -13,7 +13,7 @@ import hvaedsl
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-SCRIPTS = [path for path in sorted(EXAMPLES.glob("*.py")) if not path.stem.startswith("own_")]  # those are imported
+SCRIPTS = [path for path in sorted(EXAMPLES.glob("*.py")) if not path.stem.startswith("custom_")]  # those are imported
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
@@ -30,6 +30,6 @@ def test_spec(path: Path) -> None:
     program.training()
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("own_*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("custom_*.py")), ids=lambda path: path.stem)
 def test_a_part_of_ones_own_takes_fewer_than_50_lines(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) < 50

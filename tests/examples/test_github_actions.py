@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from hvaedsl.catalog.snippet import spec
+from hvaedsl.diagnostics.snippet import spec
 
 WORKFLOWS = Path(__file__).parents[2] / "examples" / "github-actions"
 PATHS = sorted(WORKFLOWS.glob("*.yml"))
@@ -127,8 +127,8 @@ def test_sound_specs_pass(runner: Runner) -> None:
     found = ended(runner)
     assert {name: done.returncode for name, done in found.items()} == {
         "Annotate the change": 0,
-        "The same as SARIF": 0,
-        "The style": 0,
+        "Write SARIF": 0,
+        "Check formatting": 0,
     }
     assert json.loads((runner.top / "specs.sarif").read_text())["runs"][0]["results"] == []
 
@@ -138,13 +138,13 @@ def test_a_wrong_spec_is_annotated_and_uploaded(runner: Runner) -> None:
     found = ended(runner)
     assert {name: done.returncode for name, done in found.items()} == {
         "Annotate the change": 1,
-        "The same as SARIF": 0,
-        "The style": 1,
+        "Write SARIF": 0,
+        "Check formatting": 1,
     }
     assert found["Annotate the change"].stdout.startswith("::error file=specs/a.hvae,line=5,col=20,")
     (result,) = json.loads((runner.top / "specs.sarif").read_text())["runs"][0]["results"]
     assert result["ruleId"] == "HV303"
-    assert found["The style"].stdout.startswith("would reformat specs/a.hvae\n")
+    assert found["Check formatting"].stdout.startswith("would reformat specs/a.hvae\n")
 
 
 def test_a_folder_that_is_not_there_fails(runner: Runner) -> None:

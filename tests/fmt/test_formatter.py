@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 import hvaedsl.fmt.formatter
-from hvaedsl.errors import CompilerBug, SpecError
+from hvaedsl.diagnostics.errors import CompilerBug, SpecError
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.fmt import format_text
 from hvaedsl.program import Compilation, compile_source
 from hvaedsl.shipped import shipped
-from hvaedsl.span import Source
 from hvaedsl.syntax.parser import parse_document
 
 ROOT = Path(__file__).parents[2]

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.fmt import format_text
 from hvaedsl.program import compile_source
 from hvaedsl.shipped import shipped
-from hvaedsl.span import Source
 from hvaedsl.syntax.grammar import hvae_parser
 from hvaedsl.syntax.parser import parse_document
 

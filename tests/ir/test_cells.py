@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import hvaedsl
-from hvaedsl.catalog.cells import CELL_TEXTS
 from hvaedsl.ir.bridge import TopDownBlock
 from hvaedsl.ir.bridge_text import bridge_json, bridge_text, parse_bridge
+from hvaedsl.ir.cell_texts import CELL_TEXTS
 from hvaedsl.ir.cells import CELL_NAMES, CELLS, CellName
 from hvaedsl.ir.spec import Spec
 from hvaedsl.nn.cells import Cell

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hvaedsl
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.ir.bridge import Bridge, Head, Stem
 from hvaedsl.ir.bridge_text import bridge_json, bridge_text, parse_bridge
 from hvaedsl.ir.spec_text import spec_json, string_text, value_text
 from hvaedsl.shipped import shipped
-from hvaedsl.span import Source
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_value
 

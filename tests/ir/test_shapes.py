@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.ir.bridge import Block, EncoderBlock, TopDownBlock, shape_of
-from hvaedsl.ir.own_parts import Measured
+from hvaedsl.ir.custom import Measured
 from hvaedsl.ir.shapes import flops, once_a_shape
-from hvaedsl.span import Source
 
 # What names weights, or says where an application stands: of two that differ in nothing else all tensors are alike.
 PLACES: Mapping[str, Any] = {

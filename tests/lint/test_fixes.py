@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from hvaedsl.catalog import KINDS
-from hvaedsl.catalog.snippet import spec
-from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.snippet import spec
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.lint.check import Check
 from hvaedsl.lint.fixes import mend
 from hvaedsl.lint.selection import Selection
+from hvaedsl.lint.spec_files import Linted
 from hvaedsl.lint.texts import Texts, place_of
 from hvaedsl.program import Program
-from hvaedsl.span import Source
-from hvaedsl.spec_files import Linted
+from hvaedsl.rules import KINDS
 from hvaedsl.syntax.grammar import hvae_parser
 
 SAFE = {"HV105", "HV502", "HV509", "HV510", "HV590"}

@@ -15,9 +15,9 @@ import jsonschema
 import pytest
 
 from hvaedsl import __version__
-from hvaedsl.catalog import KINDS
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.report.github import to_github
-from hvaedsl.span import Source
+from hvaedsl.rules import KINDS
 
 Command = Callable[..., Any]  # of the fixture `hvae`
 HERE = Path(__file__).parent

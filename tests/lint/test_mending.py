@@ -196,7 +196,7 @@ def test_a_file_that_somebody_writes_meanwhile(hvae: Command, spec: Path, monkey
 
 
 def test_a_fix_that_breaks_a_text_is_our_bug(hvae: Command, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hvaedsl.diagnostic import Edit
+    from hvaedsl.diagnostics.diagnostic import Edit
 
     monkeypatch.setattr("hvaedsl.lint.suppressions.taking_out", lambda span: Edit(span, "}"))
     ended = hvae("lint", "wide.hvae", "--fix")

@@ -7,11 +7,11 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.lint.check import Check
 from hvaedsl.lint.fixes import mend
 from hvaedsl.lint.selection import Selection
 from hvaedsl.lint.texts import Texts, place_of
-from hvaedsl.span import Source
 
 PIECES = (
     *("8x2", "8d2", "4x1", "8m4", "4", "8D2", "8d1", "8m8", "8x2@g", "(8x1, 8x1)@g", "4х1", "2*(8x1)", ",", "}", "{"),

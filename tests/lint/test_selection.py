@@ -112,7 +112,7 @@ def test_errors_are_always_given(lint: Callable[..., list[str]]) -> None:
         ('ignore = [""]', "no advice has the code ``: it is HV5xx and HV6xx"),
         ('ignore = "HV502"', 'ignore: it takes a list of codes, such as ["HV5"]'),
         ("ignore = [502]", 'ignore.0: a code stands in quotes, such as "HV5"'),
-        ('plugins = "yes"', "plugins: it takes true or false"),
+        ('custom = "yes"', "custom: it takes true or false"),
         ('per-file-ignores = "a.hvae"', "per-file-ignores: it takes a table of patterns and their codes"),
         ('per-file-ignores = { "" = ["HV5"] }', 'per-file-ignores."": no pattern that means files'),
         ('per-file-ignores = { "a.hvae" = ["HV999"] }', "per-file-ignores.a.hvae: no advice has the code `HV999`"),
@@ -120,7 +120,7 @@ def test_errors_are_always_given(lint: Callable[..., list[str]]) -> None:
         ('per-file-ignores = { "!" = ["HV502"] }', "no pattern that means files"),
         ('per-file-ignores = { "# a" = ["HV502"] }', "no pattern that means files"),
         ('per-file-ignores = { "!a.hvae" = ["HV502"] }', "no pattern that means files"),
-        ("colour = 1", "has no key `colour`: its keys are plugins, select, ignore and per-file-ignores"),
+        ("colour = 1", "has no key `colour`: its keys are custom, select, ignore and per-file-ignores"),
     ],
 )
 def test_what_it_cannot_hold(configuration: str, says: str, hvae: Command) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from lsprotocol.types import CompletionItemKind, InsertTextFormat
 
-from hvaedsl.catalog.advice.shallow_decoder import ShallowDecoder
-from hvaedsl.catalog.resolutions import DecoderEnd
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.ir.datasets import NAMES, OWN
 from hvaedsl.lsp.completion import CompletionClient, complete
 from hvaedsl.lsp.offer import Offer
 from hvaedsl.program import compile_source
-from hvaedsl.span import Source
+from hvaedsl.rules.decoder_walk import DecoderEnd
+from hvaedsl.rules.shallow_decoder import ShallowDecoder
 from tests.lsp.texts import GOOD, analysed, at_cursor
 
 

@@ -10,7 +10,8 @@ from urllib.parse import unquote
 import pytest
 from lsprotocol.types import InlayHintLabelPart, Range, SemanticTokenTypes, TextEdit, WorkspaceEdit
 
-from hvaedsl.diagnostic import Diagnostic, Edit, Fix
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.lsp.actions import FIX_ALL, Here, code_actions
 from hvaedsl.lsp.analysed import Analysed, compiled
 from hvaedsl.lsp.bridge_view import bridge_view
@@ -22,7 +23,6 @@ from hvaedsl.lsp.rename import CannotRenameError, prepare_rename, rename
 from hvaedsl.lsp.symbols import document_symbols, folding_ranges
 from hvaedsl.lsp.tokens import coloured, semantic_tokens
 from hvaedsl.program import Compilation, loads
-from hvaedsl.span import Source
 from tests.lsp.texts import GOOD, analysed, at_cursor
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lsprotocol.types import DocumentSymbol, WorkspaceEdit
 
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.lsp.actions import Here, code_actions
 from hvaedsl.lsp.analysed import Analysed, analyse
 from hvaedsl.lsp.completion import CompletionClient, complete
@@ -22,7 +23,6 @@ from hvaedsl.lsp.occurrences import occurrence_at
 from hvaedsl.lsp.rename import prepare_rename, rename
 from hvaedsl.lsp.symbols import document_symbols, folding_ranges
 from hvaedsl.lsp.tokens import semantic_tokens
-from hvaedsl.span import Source
 from tests.lsp.texts import GOOD, analysed
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from hvaedsl.catalog import KINDS
 from hvaedsl.fmt import format_text
 from hvaedsl.report.explain import explanation
+from hvaedsl.rules import KINDS
 from tests.lsp.client import ServerError
 from tests.lsp.conftest import Start
 from tests.lsp.texts import GOOD

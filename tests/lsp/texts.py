@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.lsp.analysed import Analysed, analyse
-from hvaedsl.span import Source
 
 GOOD = """\
 hvae 1

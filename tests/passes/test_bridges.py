@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 import hvaedsl
-from hvaedsl.catalog.switches import UnequalCounts
-from hvaedsl.errors import CompilerBug
+from hvaedsl import pipeline
+from hvaedsl.diagnostics.errors import CompilerBug
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Operation, TopDownBlock
-from hvaedsl.passes import pipeline
 from hvaedsl.passes.verify import verify
+from hvaedsl.rules.synchronous_counts import UnequalCounts
 
 
 def compiled(encoder: str, decoder: str, more: str = "") -> hvaedsl.Program:

@@ -6,12 +6,12 @@ import json
 import math
 
 import hvaedsl
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.diff.compare import compare
 from hvaedsl.fmt import format_text
 from hvaedsl.ir.bridge_text import bridge_json, bridge_text, parse_bridge
 from hvaedsl.ir.spec_text import spec_json
 from hvaedsl.program import compile_source
-from hvaedsl.span import Source
 
 
 def compiled(text: str) -> hvaedsl.Program:

@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from hvaedsl.catalog import KINDS
-from hvaedsl.diagnostic import Diagnostic
-from hvaedsl.errors import SpecError
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.errors import SpecError
+from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.fmt import format_source
 from hvaedsl.program import Compilation, compile_source
 from hvaedsl.report.as_json import to_json
 from hvaedsl.report.full import print_full
+from hvaedsl.rules import KINDS
 from hvaedsl.shipped import shipped
-from hvaedsl.span import Source, Span
 from hvaedsl.syntax.grammar import hvae_parser
 from hvaedsl.syntax.text import decode
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.render import output
 from hvaedsl.render.dot import dot_source

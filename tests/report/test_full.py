@@ -7,11 +7,11 @@ import io
 from rich.console import Console
 
 import hvaedsl
-from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.program import compile_source
 from hvaedsl.report.cost_table import short_count, size
 from hvaedsl.report.full import MAX_SHOWN, print_full, summary
-from hvaedsl.span import Source
 
 
 def findings(text: str) -> list[Diagnostic]:

@@ -16,8 +16,8 @@ import pytest
 import torch
 
 import hvaedsl
-from hvaedsl_runtime.loop import train
-from hvaedsl_runtime.settings import RunSettings
+from hvaedsl_runtime.train.loop import train
+from hvaedsl_runtime.train.settings import RunSettings
 
 LIMIT_SECONDS = 120
 Command = Callable[..., tuple[object, str, str]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import hvaedsl
-from hvaedsl.diagnostic import Diagnostic
+from hvaedsl.diagnostics.diagnostic import Diagnostic
 
 SPEC = """hvae 1
 data { dataset = digits }

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from hvaedsl.span import Source
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_value
 

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hvaedsl.errors import CompilerBug
+from hvaedsl.diagnostics.errors import CompilerBug
 from hvaedsl.lowering.python.library import PACKAGE, Definition, Import, Library, Module, names_in
 from hvaedsl.lowering.python.loops import INDENT, WIDTH
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 
-from hvaedsl.errors import CompilerBug
+from hvaedsl.diagnostics.errors import CompilerBug
 
 PACKAGE = "hvaedsl"
 # A silenced finding of our linter is not silenced in a file that others lint; its reason stays.

@@ -14,9 +14,9 @@ import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from hvaedsl.errors import CompilerBug
+from hvaedsl.diagnostics.errors import CompilerBug
+from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.fourier import Exponents, with_features
-from hvaedsl.ir.own_parts import is_own
 from hvaedsl.ir.pooling import wavelet_of
 from hvaedsl.lowering.cells import CELL_CLASSES
 from hvaedsl.lowering.plan import BlockModule, Plan, Resampling
@@ -172,7 +172,7 @@ def _encoder_block(block: BlockModule, plan: Plan) -> Statement:
 
 def _decoder_block(block: BlockModule, plan: Plan) -> Statement:
     assert block.cell is not None
-    kind = CUSTOM_CELL if is_own(block.cell) else CELL_CLASSES[block.cell].partition(":")[2]
+    kind = CUSTOM_CELL if is_custom(block.cell) else CELL_CLASSES[block.cell].partition(":")[2]
     places = {"branches": block.branch_features, "sample": block.z_features, "block": block.block_features}
     given = ", ".join(f"{place}=exponents" for place, found in places.items() if found)
     features = f", CellFeatures({given})" if given else ""

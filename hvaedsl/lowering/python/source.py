@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from hvaedsl.ir.own_parts import is_own
+from hvaedsl.ir.custom import is_custom
 from hvaedsl.lowering.cells import CELL_CLASSES
 from hvaedsl.lowering.plan import Plan
 from hvaedsl.lowering.python.inlining import imports_text, inlined
@@ -106,7 +106,7 @@ class _Own:
 
         places = dict(PLACES)
         for block in plan.decoder_blocks:
-            if block.cell is not None and not is_own(block.cell):
+            if block.cell is not None and not is_custom(block.cell):
                 module, _, kind = CELL_CLASSES[block.cell].partition(":")
                 places[kind] = module
         self.imports = [Import(places[name], name, name) for name in sorted(self.names) if name in places]

@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from hvaedsl.ir.spec import Spec
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl_runtime.analysis.figures import style
+from hvaedsl_runtime.console import image_bar
 from hvaedsl_runtime.data import Split
-from hvaedsl_runtime.evaluation import Evaluator
-from hvaedsl_runtime.finished_run import FinishedRun, Weights
+from hvaedsl_runtime.evaluate.evaluator import Evaluator
+from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.noise import ImageNoise
-from hvaedsl_runtime.progress import image_bar
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 import hvaedsl
-from hvaedsl.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import RunError, UsageError
 from hvaedsl.ir.datasets import OWN
 from hvaedsl.ir.spec import Spec
 from hvaedsl_runtime.analysis.base import Drawing
@@ -31,9 +31,9 @@ from hvaedsl_runtime.analysis.curves import (
 from hvaedsl_runtime.analysis.figures import COLOURS, panels, style, whole_numbers
 from hvaedsl_runtime.analysis.history import History, read_history
 from hvaedsl_runtime.analysis.written import drawn, write_files
-from hvaedsl_runtime.run_folder import RunFolder
-from hvaedsl_runtime.strict_json import json_text
-from hvaedsl_runtime.units import Unit, reporting_unit
+from hvaedsl_runtime.disk.run_folder import RunFolder
+from hvaedsl_runtime.disk.strict_json import json_text
+from hvaedsl_runtime.evaluate.units import Unit, reporting_unit
 
 LINES = ("-", "--", ":", "-.")
 

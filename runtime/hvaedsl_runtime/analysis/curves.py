@@ -13,7 +13,7 @@ from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.collapse import COLLAPSED_KL_NATS, collapsed_layers
 from hvaedsl_runtime.analysis.figures import BLUE, GREY, VERMILION, panels, whole_numbers
 from hvaedsl_runtime.analysis.history import Curve, History, curve, read_history
-from hvaedsl_runtime.units import Unit, reporting_unit
+from hvaedsl_runtime.evaluate.units import Unit, reporting_unit
 
 TEXT = """\
 The bound on -log p in {unit}, over steps: of the training batches, faint as it was logged and dark as the mean over \

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hvaedsl.errors import RunError
-from hvaedsl_runtime.metrics import read_metrics
+from hvaedsl.diagnostics.errors import RunError
+from hvaedsl_runtime.disk.metrics import read_metrics
 
 Numbers = npt.NDArray[np.float64]
 WINDOWS_PER_RUN = 50

@@ -13,8 +13,8 @@ from hvaedsl.lowering.module import HierarchicalVAE, Noise
 from hvaedsl.lowering.plan import Plan
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.figures import COLOURS, image_grid, panels
-from hvaedsl_runtime.pictures import targets_for_display
-from hvaedsl_runtime.units import reporting_unit
+from hvaedsl_runtime.evaluate.pictures import targets_for_display
+from hvaedsl_runtime.evaluate.units import reporting_unit
 
 IMAGES = 8
 TEMPERATURE = 0.1

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.figures import image_grid, panels
-from hvaedsl_runtime.pictures import targets_for_display
+from hvaedsl_runtime.evaluate.pictures import targets_for_display
 from hvaedsl_runtime.theory.checks import projection_checks
 from hvaedsl_runtime.theory.projection import average_projection, norms
 

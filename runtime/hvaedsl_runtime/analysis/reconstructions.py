@@ -6,8 +6,8 @@ import torch
 
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.figures import image_grid
-from hvaedsl_runtime.pictures import targets_for_display
-from hvaedsl_runtime.units import dimensions, reporting_unit
+from hvaedsl_runtime.evaluate.pictures import targets_for_display
+from hvaedsl_runtime.evaluate.units import dimensions, reporting_unit
 
 IMAGES = 8
 MOST_COLUMNS = 16

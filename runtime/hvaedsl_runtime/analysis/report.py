@@ -12,18 +12,18 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import hvaedsl
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.program import Program
 from hvaedsl.render.output import render
 from hvaedsl_runtime.analysis.base import Drawing, Result, Subject
 from hvaedsl_runtime.analysis.every import ANALYSES
 from hvaedsl_runtime.analysis.figures import png, svg
 from hvaedsl_runtime.analysis.written import write_files
-from hvaedsl_runtime.finished_run import FinishedRun
-from hvaedsl_runtime.results import WEIGHTS
-from hvaedsl_runtime.run_folder import read_json
-from hvaedsl_runtime.strict_json import json_text
-from hvaedsl_runtime.units import Unit, reporting_unit
+from hvaedsl_runtime.disk.run_folder import read_json
+from hvaedsl_runtime.disk.strict_json import json_text
+from hvaedsl_runtime.evaluate.finished_run import FinishedRun
+from hvaedsl_runtime.evaluate.results import WEIGHTS
+from hvaedsl_runtime.evaluate.units import Unit, reporting_unit
 
 
 @dataclass(frozen=True)

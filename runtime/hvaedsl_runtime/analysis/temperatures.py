@@ -8,8 +8,8 @@ from torch import Tensor
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.figures import image_grid
+from hvaedsl_runtime.evaluate.pictures import samples_for_display, targets_for_display
 from hvaedsl_runtime.noise import seeded_generator
-from hvaedsl_runtime.pictures import samples_for_display, targets_for_display
 
 TEMPERATURES = (0.1, 0.4, 0.7, 0.85, 1.0)
 SAMPLES = 8

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from hvaedsl_runtime.analysis.base import Drawing, Result
 from hvaedsl_runtime.analysis.figures import png, svg
-from hvaedsl_runtime.strict_json import json_text
-from hvaedsl_runtime.whole_files import refusals_explained, write_whole
+from hvaedsl_runtime.disk.strict_json import json_text
+from hvaedsl_runtime.disk.whole_files import refusals_explained, write_whole
 
 
 def write_result(result: Result, folder: Path) -> list[Path]:

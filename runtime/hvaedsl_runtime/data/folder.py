@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import ImageSet, Indices, Pixels, Split, image_set, too_many_levels
 from hvaedsl_runtime.data.places import not_found, places

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hvaedsl.errors import RunError
-from hvaedsl.ir.own_parts import is_own
+from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.spec import DataSpec
+from hvaedsl_runtime.data.custom import custom_images
 from hvaedsl_runtime.data.digits import digits
 from hvaedsl_runtime.data.folder import folder, has_validation_folder
 from hvaedsl_runtime.data.images import ImageSet, Split
 from hvaedsl_runtime.data.npy import has_validation_file, npy
-from hvaedsl_runtime.data.own import own_images
 from hvaedsl_runtime.data.places import not_found
 from hvaedsl_runtime.data.prepared import find_prepared
 from hvaedsl_runtime.data.torchvision_sets import torchvision_set
@@ -40,7 +40,7 @@ def has_validation(spec: DataSpec) -> bool:
     Raises RunError (4) where the system refuses to look.
     """
     with _refusals_explained(spec):
-        if is_own(spec.dataset):
+        if is_custom(spec.dataset):
             return spec.validation > 0
         if spec.dataset not in ALREADY_ARRAYS and (prepared := find_prepared(spec)) is not None:
             return spec.validation > 0 or prepared.has_validation
@@ -67,8 +67,8 @@ def _refusals_explained(spec: DataSpec) -> Iterator[None]:
 
 
 def _open(spec: DataSpec, split: Split, *, download: bool) -> ImageSet:
-    if is_own(spec.dataset):
-        return own_images(spec, split)
+    if is_custom(spec.dataset):
+        return custom_images(spec, split)
     if spec.dataset not in ALREADY_ARRAYS and (prepared := find_prepared(spec)) is not None:
         return prepared.split(spec, split)
     match spec.dataset:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl.ir.spec import DataSpec
 
 ENVIRONMENT_VARIABLE = "HVAEDSL_DATA"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Split, image_set, too_many_levels
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, Manifest, read_manifest

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import Indices, Split
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Pixels, Split, checked, image_set
 from hvaedsl_runtime.data.places import not_found, places

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.published import READERS

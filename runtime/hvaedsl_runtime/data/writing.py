@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from hvaedsl import __version__
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, Manifest, OriginRecord, read_manifest
 from hvaedsl_runtime.data.preparation import mean_and_std
 from hvaedsl_runtime.data.published import COUNTS, READERS, Part, Source
 from hvaedsl_runtime.data.splits import PartName
-from hvaedsl_runtime.whole_files import partial_name, refusals_explained, write_whole
+from hvaedsl_runtime.disk.whole_files import partial_name, refusals_explained, write_whole
 
 INSTEAD = "name another folder with --out"
 FILES = frozenset(("all.npy", "train.npy", "validation.npy", "test.npy", NAME, partial_name(Path(NAME)).name))

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hvaedsl.errors import RunError, UsageError
-from hvaedsl_runtime.finished_run import FinishedRun
-from hvaedsl_runtime.whole_files import made_folder, put_in_place, refusals_explained
+from hvaedsl.diagnostics.errors import RunError, UsageError
+from hvaedsl_runtime.disk.whole_files import made_folder, put_in_place, refusals_explained
+from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 
 
 def check_place(path: Path, suffix: str, *, replace: bool) -> None:

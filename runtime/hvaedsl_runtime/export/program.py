@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 import hvaedsl
-from hvaedsl.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import RunError, UsageError
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl_runtime.data import Preparation, open_split
 from hvaedsl_runtime.distributed import Processes
-from hvaedsl_runtime.evaluation import Evaluator
+from hvaedsl_runtime.evaluate.evaluator import Evaluator
+from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.export.entry_points import What, entry_point
 from hvaedsl_runtime.export.places import check_place, exported
-from hvaedsl_runtime.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.noise import ImageNoise
 
 SUFFIX = ".pt2"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from hvaedsl.errors import RunError
-from hvaedsl_runtime.conversion import describe
+from hvaedsl.diagnostics.errors import RunError
+from hvaedsl_runtime.convert.conversion import describe
+from hvaedsl_runtime.disk.weights import SAFETENSORS, read_weights, write_safetensors
+from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.export.places import check_place, exported
-from hvaedsl_runtime.finished_run import FinishedRun, Weights
-from hvaedsl_runtime.weights import SAFETENSORS, read_weights, write_safetensors
 
 
 def export_tensors(finished: FinishedRun, path: Path, weights: Weights, *, replace: bool = False) -> int:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.ir.kinds import Choice, ChoiceOrOwn, Kind, Number, Optional, Whole
 from hvaedsl.ir.spec import SECTIONS, keys
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 import hvaedsl
-from hvaedsl.errors import RunError, SpecError, UsageError
-from hvaedsl.program import Plugins
-from hvaedsl_runtime.launch import launch
-from hvaedsl_runtime.settings import RunSettings
+from hvaedsl.diagnostics.errors import RunError, SpecError, UsageError
+from hvaedsl.program import CustomParts
+from hvaedsl_runtime.disk.whole_files import WriteError, made_folder, write_whole
+from hvaedsl_runtime.launch.local import launch
 from hvaedsl_runtime.sweep.folder import Failure
-from hvaedsl_runtime.whole_files import WriteError, made_folder, write_whole
+from hvaedsl_runtime.train.settings import RunSettings
 
 STDIN = 0
 UNEXPECTED = 3
@@ -44,7 +44,7 @@ def main() -> int:
     task = RunTask.model_validate_json(read_line(STDIN))
     threading.Thread(target=stop_without_parent, daemon=True).start()
     try:
-        program = hvaedsl.loads(task.spec, path=f"{task.name}.hvae", plugins=Plugins(task.part_folders))
+        program = hvaedsl.loads(task.spec, path=f"{task.name}.hvae", custom=CustomParts(task.part_folders))
         launch(program, task.settings, task.processes)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

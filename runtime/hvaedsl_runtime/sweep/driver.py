@@ -14,17 +14,17 @@ from typing import IO
 from pydantic import BaseModel, ConfigDict
 
 import hvaedsl
-from hvaedsl.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import RunError, UsageError
 from hvaedsl.program import Program
+from hvaedsl_runtime.console import LastingConsole
+from hvaedsl_runtime.disk.run_folder import check_same_run
 from hvaedsl_runtime.distributed import DeviceName, started_by_launcher
-from hvaedsl_runtime.interruption import SIGNALS
-from hvaedsl_runtime.launch import check_devices
-from hvaedsl_runtime.progress import LastingConsole
-from hvaedsl_runtime.run_folder import check_same_run
-from hvaedsl_runtime.settings import RunSettings
+from hvaedsl_runtime.launch.local import check_devices
 from hvaedsl_runtime.sweep.child import RunTask
 from hvaedsl_runtime.sweep.folder import Failure, SweepFolder
 from hvaedsl_runtime.sweep.plan import Point, SweepPlan
+from hvaedsl_runtime.train.interruption import SIGNALS
+from hvaedsl_runtime.train.settings import RunSettings
 
 # Images not found, a package missing: what ends every run alike, so that the first one ends the sweep.
 SHARED_FAILURES = (2, 4)

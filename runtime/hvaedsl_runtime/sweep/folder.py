@@ -13,10 +13,10 @@ from typing import NoReturn
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 import hvaedsl
-from hvaedsl.errors import RunError
-from hvaedsl_runtime.run_folder import CHANGEABLE, RunFolder, spec_differences
+from hvaedsl.diagnostics.errors import RunError
+from hvaedsl_runtime.disk.run_folder import CHANGEABLE, RunFolder, spec_differences
+from hvaedsl_runtime.disk.whole_files import WriteError, made_folder, refusals_explained, write_whole
 from hvaedsl_runtime.sweep.plan import Point, SweepPlan
-from hvaedsl_runtime.whole_files import WriteError, made_folder, refusals_explained, write_whole
 
 # A run whose sweep was killed saves its checkpoint first; so long the next sweep waits for it.
 PATIENCE_SECONDS = 20.0

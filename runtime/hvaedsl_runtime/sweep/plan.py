@@ -11,14 +11,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 import hvaedsl
-from hvaedsl.diagnostic import Diagnostic
-from hvaedsl.errors import SpecError, UsageError
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.ir.spec import TrainSpec
 from hvaedsl.ir.spec_text import spec_text
 from hvaedsl.matching import match_parameters
-from hvaedsl.program import Plugins, Program
+from hvaedsl.program import CustomParts, Program
+from hvaedsl_runtime.evaluate.units import reporting_unit
 from hvaedsl_runtime.sweep.axes import Axis, Coordinates, grid
-from hvaedsl_runtime.units import reporting_unit
 
 FORMAT: Literal[1] = 1
 SLOW_AVERAGE = "HV601"
@@ -52,7 +52,7 @@ class Point(BaseModel):
     def program(self, model_name: str, seed: int, part_folders: tuple[Path, ...] = ()) -> Program:
         """The point compiled, with this seed; modules of one's own parts are looked for in `part_folders`."""
         path, sets = f"{model_name}.hvae", {"train.seed": seed}
-        return hvaedsl.loads(self.spec, path=path, sets=sets, plugins=Plugins(part_folders))
+        return hvaedsl.loads(self.spec, path=path, sets=sets, custom=CustomParts(part_folders))
 
 
 class SweepPlan(BaseModel):
@@ -86,12 +86,12 @@ class SweepRequest:
     sets: Mapping[str, str]
     match: bool = False
     target: int | None = None
-    plugins: Plugins | None = None  # leave to import one's own parts
+    custom: CustomParts | None = None  # leave to import one's own parts
 
     def compile(self, here: Mapping[str, str], lets: Mapping[str, str]) -> Program:
         """The spec with what is fixed, and these overrides."""
         sets = {**self.sets, **here}
-        return hvaedsl.load(self.spec, sets=sets, lets={**self.lets, **lets}, plugins=self.plugins)
+        return hvaedsl.load(self.spec, sets=sets, lets={**self.lets, **lets}, custom=self.custom)
 
 
 def make_plan(request: SweepRequest) -> SweepPlan:

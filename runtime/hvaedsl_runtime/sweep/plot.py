@@ -13,11 +13,11 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hvaedsl_runtime.results import WEIGHTS
+from hvaedsl_runtime.disk.whole_files import put_in_place
+from hvaedsl_runtime.evaluate.results import WEIGHTS
 from hvaedsl_runtime.sweep.axes import short_names
 from hvaedsl_runtime.sweep.results import PointResult, RunResult, Spread, SweepResults
 from hvaedsl_runtime.sweep.tables import UNITS
-from hvaedsl_runtime.whole_files import put_in_place
 
 # Okabe and Ito's colours, which the colour-blind tell apart.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from hvaedsl.errors import RunError
-from hvaedsl_runtime.run_folder import RUNS
-from hvaedsl_runtime.strict_json import json_text
+from hvaedsl.diagnostics.errors import RunError
+from hvaedsl_runtime.disk.run_folder import RUNS
+from hvaedsl_runtime.disk.strict_json import json_text
+from hvaedsl_runtime.disk.whole_files import WriteError, write_whole
 from hvaedsl_runtime.sweep.axes import file_word, short_names
 from hvaedsl_runtime.sweep.folder import SweepFolder
 from hvaedsl_runtime.sweep.plan import SweepPlan
 from hvaedsl_runtime.sweep.results import SweepResults, collect, write_results
 from hvaedsl_runtime.sweep.tables import plan_text, results_text
-from hvaedsl_runtime.whole_files import WriteError, write_whole
 
 if TYPE_CHECKING:
     from hvaedsl_runtime.sweep.driver import SweepSettings

@@ -10,13 +10,13 @@ from itertools import pairwise
 from statistics import mean, median, stdev
 from typing import Any, Literal
 
-from hvaedsl.errors import RunError
-from hvaedsl_runtime.metrics import read_metrics
-from hvaedsl_runtime.run_folder import RunFolder
-from hvaedsl_runtime.strict_json import json_text
+from hvaedsl.diagnostics.errors import RunError
+from hvaedsl_runtime.disk.metrics import read_metrics
+from hvaedsl_runtime.disk.run_folder import RunFolder
+from hvaedsl_runtime.disk.strict_json import json_text
+from hvaedsl_runtime.disk.whole_files import write_whole
 from hvaedsl_runtime.sweep.folder import SweepFolder
 from hvaedsl_runtime.sweep.plan import Point, SweepPlan
-from hvaedsl_runtime.whole_files import write_whole
 
 Weights = Literal["raw", "ema"]
 BOTH: tuple[Weights, Weights] = ("raw", "ema")

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl.nn.resolution import average_pool
-from hvaedsl_runtime.objective import sampled_rate
 from hvaedsl_runtime.theory import projection, transport
 from hvaedsl_runtime.theory import sampled_rate as sampled
 from hvaedsl_runtime.theory.first_prior import prior_spreads
 from hvaedsl_runtime.theory.material import Material
+from hvaedsl_runtime.train.objective import sampled_rate
 
 ROUNDING = 1e-12
 TRANSPORT_ROUNDING = 1e-10

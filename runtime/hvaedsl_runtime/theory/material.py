@@ -14,13 +14,13 @@ from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl.nn.cells import Cell
 from hvaedsl.program import Program
 from hvaedsl.shipped import shipped
+from hvaedsl_runtime.console import image_bar
 from hvaedsl_runtime.data import open_split, preparation
 from hvaedsl_runtime.distributed import Processes
-from hvaedsl_runtime.evaluation import Evaluator
-from hvaedsl_runtime.finished_run import FinishedRun
-from hvaedsl_runtime.initial_model import initial_model
+from hvaedsl_runtime.evaluate.evaluator import Evaluator
+from hvaedsl_runtime.evaluate.finished_run import FinishedRun
+from hvaedsl_runtime.model import initial_model
 from hvaedsl_runtime.noise import ImageNoise
-from hvaedsl_runtime.progress import image_bar
 
 IMAGES = 128
 VALUES = 2**22  # fewer images where they are large: fields in float64 and their transforms are held at once

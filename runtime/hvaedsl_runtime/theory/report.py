@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from hvaedsl_runtime.strict_json import json_text
+from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.theory.checks import Check
 
 WIDTH = 115  # of the longest row: a narrower terminal wraps lines, and no figure is cut

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from hvaedsl.ir.spec import KLSpec
-from hvaedsl_runtime.objective import Objective, sampled_rate
+from hvaedsl_runtime.train.objective import Objective, sampled_rate
 
 Estimate = Callable[[Tensor, Tensor], Tensor]  # kl_nats [L, B] and layers [M] -> [B]
 

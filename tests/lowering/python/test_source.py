@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import hvaedsl
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.ir.cells import CELL_NAMES
 from hvaedsl.nn.blocks import Bottleneck
 from hvaedsl.nn.cells import Cell, NonResidualCell, VDVAECell

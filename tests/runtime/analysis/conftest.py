@@ -9,9 +9,9 @@ import torch
 
 import hvaedsl
 from hvaedsl_runtime.analysis.base import Subject
-from hvaedsl_runtime.finished_run import FinishedRun
-from hvaedsl_runtime.loop import train
-from hvaedsl_runtime.settings import RunSettings
+from hvaedsl_runtime.evaluate.finished_run import FinishedRun
+from hvaedsl_runtime.train.loop import train
+from hvaedsl_runtime.train.settings import RunSettings
 
 SPEC = """hvae 1
 data {{ dataset = npy path = "{path}" channels = 1 resolution = 8 levels = 17 validation = 10 }}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import hvaedsl
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl_runtime.analysis.comparison import ComparedRun, check_comparable, notes, open_runs
 from hvaedsl_runtime.analysis.history import read_history
 

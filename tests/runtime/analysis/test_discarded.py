@@ -17,9 +17,7 @@ from hvaedsl.nn.steps import Downsample
 from hvaedsl_runtime.analysis.base import Result, Subject
 from hvaedsl_runtime.analysis.discarded import ANALYSIS, WHAT_IS_KEPT, DiscardedShares, discarded_share
 from hvaedsl_runtime.analysis.figures import svg
-from hvaedsl_runtime.finished_run import FinishedRun
-from hvaedsl_runtime.loop import train
-from hvaedsl_runtime.settings import RunSettings
+from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.theory.projection import (
     Projection,
     average_projection,
@@ -27,6 +25,8 @@ from hvaedsl_runtime.theory.projection import (
     strided_projection,
     wavelet_projection,
 )
+from hvaedsl_runtime.train.loop import train
+from hvaedsl_runtime.train.settings import RunSettings
 
 Compiled = Callable[..., Program]
 

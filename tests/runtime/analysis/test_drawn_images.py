@@ -12,7 +12,7 @@ import torch
 from hvaedsl_runtime.analysis import partial_posteriors, reconstructions, temperatures
 from hvaedsl_runtime.analysis.base import Subject
 from hvaedsl_runtime.analysis.partial_posteriors import Mask, families, partial, spread
-from hvaedsl_runtime.pictures import reconstruct, targets_for_display
+from hvaedsl_runtime.evaluate.pictures import reconstruct, targets_for_display
 
 SubjectOf = Callable[..., Subject]
 

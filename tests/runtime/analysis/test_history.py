@@ -10,11 +10,11 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.analysis import curves
 from hvaedsl_runtime.analysis.base import Subject
 from hvaedsl_runtime.analysis.history import Curve, read_history
-from hvaedsl_runtime.finished_run import FinishedRun
+from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 
 
 def train_line(step: int, loss: float | None, **more: object) -> dict[str, object]:

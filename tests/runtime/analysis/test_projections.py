@@ -12,9 +12,9 @@ import hvaedsl
 from hvaedsl_runtime.analysis.base import Result, Subject
 from hvaedsl_runtime.analysis.figures import png, svg
 from hvaedsl_runtime.analysis.projections import ANALYSIS
-from hvaedsl_runtime.finished_run import FinishedRun
-from hvaedsl_runtime.loop import train
-from hvaedsl_runtime.settings import RunSettings
+from hvaedsl_runtime.evaluate.finished_run import FinishedRun
+from hvaedsl_runtime.train.loop import train
+from hvaedsl_runtime.train.settings import RunSettings
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from hvaedsl_runtime.analysis.base import Subject
 from hvaedsl_runtime.analysis.every import ANALYSES
 from hvaedsl_runtime.analysis.report import report_html, write_report
-from hvaedsl_runtime.finished_run import FinishedRun
+from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 
 Trained = Callable[..., Path]
 Command = Callable[..., tuple[object, str, str]]

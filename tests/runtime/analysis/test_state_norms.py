@@ -9,7 +9,7 @@ import torch
 
 from hvaedsl_runtime.analysis import state_norms
 from hvaedsl_runtime.analysis.base import Subject
-from hvaedsl_runtime.finished_run import FinishedRun
+from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 
 SubjectOf = Callable[..., Subject]
 

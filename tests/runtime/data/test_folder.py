@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.data import ImageSet, Split, open_split
 from hvaedsl_runtime.data.images import Pixels
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.data import images as images_module
 from hvaedsl_runtime.data.images import ArrayImages, checked, image_set
 

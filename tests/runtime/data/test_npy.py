@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.data import ImageSet, Split, open_split
 from hvaedsl_runtime.data.images import ArrayImages, Pixels
 

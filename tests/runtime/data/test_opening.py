@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.data import has_validation, open_split
 
 

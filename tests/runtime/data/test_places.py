@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.data.places import located, not_found, places
 
 

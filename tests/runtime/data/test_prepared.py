@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl.ir.spec import Likelihood
 from hvaedsl_runtime.data import Split, has_validation, open_split, preparation
 from hvaedsl_runtime.data.images import ArrayImages

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from torchvision import datasets
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.data import Split, open_split
 from hvaedsl_runtime.data.images import Pixels
 

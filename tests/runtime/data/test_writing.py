@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.data import open_split
 from hvaedsl_runtime.data.manifest import Manifest
 from hvaedsl_runtime.data.prepared import PreparedSet

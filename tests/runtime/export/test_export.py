@@ -16,14 +16,14 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 import hvaedsl
-from hvaedsl.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import RunError, UsageError
 from hvaedsl_runtime.data import Preparation
+from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.export import WHAT, ExportOptions, What, export_program, export_tensors
 from hvaedsl_runtime.export import program as exporting
 from hvaedsl_runtime.export.entry_points import entry_point
-from hvaedsl_runtime.finished_run import FinishedRun
-from hvaedsl_runtime.loop import train
-from hvaedsl_runtime.settings import RunSettings
+from hvaedsl_runtime.train.loop import train
+from hvaedsl_runtime.train.settings import RunSettings
 
 SPEC = """hvae 1
 data { dataset = digits }

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hvaedsl.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl_runtime.sweep.axes import Axis, file_word, grid, let_axes, seeds_of, set_axes
 
 

@@ -21,14 +21,14 @@ import pytest
 
 import hvaedsl
 from hvaedsl.cli.main import run
-from hvaedsl.errors import RunError
-from hvaedsl_runtime.loop import train
-from hvaedsl_runtime.settings import RunSettings
+from hvaedsl.diagnostics.errors import RunError
+from hvaedsl_runtime.disk.whole_files import WriteError
 from hvaedsl_runtime.sweep.axes import let_axes
 from hvaedsl_runtime.sweep.driver import Sweep, SweepSettings
 from hvaedsl_runtime.sweep.folder import Failure, SweepFolder
 from hvaedsl_runtime.sweep.plan import SweepPlan, SweepRequest, make_plan
-from hvaedsl_runtime.whole_files import WriteError
+from hvaedsl_runtime.train.loop import train
+from hvaedsl_runtime.train.settings import RunSettings
 
 LIMIT_SECONDS = 900  # a minute where nothing else runs
 SPEC = """hvae 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.sweep import folder as sweep_folder
 from hvaedsl_runtime.sweep.axes import let_axes, set_axes
 from hvaedsl_runtime.sweep.folder import Failure, SweepFolder

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import hvaedsl
-from hvaedsl.errors import SpecError, UsageError
+from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl_runtime.sweep.axes import let_axes, set_axes
 from hvaedsl_runtime.sweep.plan import SweepPlan, SweepRequest, make_plan, parameters_of
 from hvaedsl_runtime.sweep.tables import plan_text

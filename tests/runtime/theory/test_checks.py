@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 import hvaedsl
 from hvaedsl.cli.main import app
-from hvaedsl.errors import RunError
-from hvaedsl_runtime.loop import train
-from hvaedsl_runtime.settings import RunSettings
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.theory import checks
 from hvaedsl_runtime.theory.checks import Check
+from hvaedsl_runtime.train.loop import train
+from hvaedsl_runtime.train.settings import RunSettings
 
 
 def test_everything_holds_on_the_digits() -> None:

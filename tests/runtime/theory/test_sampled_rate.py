@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from hvaedsl_runtime.objective import sampled_rate
 from hvaedsl_runtime.theory.checks import Check, sampled_rate_checks
 from hvaedsl_runtime.theory.material import Material
 from hvaedsl_runtime.theory.sampled_rate import (
@@ -15,6 +14,7 @@ from hvaedsl_runtime.theory.sampled_rate import (
     variance_with_replacement,
     variance_without_replacement,
 )
+from hvaedsl_runtime.train.objective import sampled_rate
 
 
 def checks(digits: Material, **changes: object) -> list[Check]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.published.celeba import celeba
 from hvaedsl_runtime.data.published.ffhq import ffhq
+from hvaedsl_runtime.data.published.image_folder import image_folder
 from hvaedsl_runtime.data.published.imagenet_npz import imagenet_npz
 from hvaedsl_runtime.data.published.imagenet_png import imagenet_png
-from hvaedsl_runtime.data.published.own import own_folder
 from hvaedsl_runtime.data.published.source import Part, Source
 from hvaedsl_runtime.data.published.torchvision_files import torchvision_files
 from hvaedsl_runtime.data.splits import PartName
@@ -30,7 +30,7 @@ READERS: Mapping[str, Reader] = {
     "celeba": celeba,
     "ffhq256": ffhq,
     "ffhq1024": ffhq,
-    "folder": own_folder,
+    "folder": image_folder,
 }
 
 _MNIST: Mapping[PartName, int] = {"train": 60_000, "test": 10_000}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.published.image_files import Fit, image_names, of_size, part_of_files
 from hvaedsl_runtime.data.published.source import Source, found, not_there, origins_of_files

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.npy import open_npy
 from hvaedsl_runtime.data.published.image_files import Fit, image_names, part_of_files

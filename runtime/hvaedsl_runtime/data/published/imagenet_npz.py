@@ -13,7 +13,7 @@ from typing import IO
 
 import numpy as np
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import Pixels
 from hvaedsl_runtime.data.published.source import (

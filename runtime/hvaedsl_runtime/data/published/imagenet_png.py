@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import Indices
 from hvaedsl_runtime.data.npy import open_npy

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import VALUES_PER_CHUNK, Images, Pixels
 from hvaedsl_runtime.data.splits import PartName

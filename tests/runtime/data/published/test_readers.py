@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hvaedsl.errors import RunError
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.data.images import Pixels
 from hvaedsl_runtime.data.published import READERS, Part, Source
 from hvaedsl_runtime.data.published.source import images_at_a_time

@@ -1,0 +1,1 @@
+"""A user's own cells, likelihoods and data sets: importing what a spec names."""

@@ -1,0 +1,69 @@
+"""Where something was written: a source text and a half-open range in it.
+
+Lines and columns count from 1, columns in code points, and the end is exclusive, as LANGUAGE version 1 has it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field
+from pathlib import Path
+
+from hvaedsl.diagnostics.record import Record
+
+
+class Source(Record):
+    """A text that spans point into: a file, or what stood on the command line."""
+
+    name: str  # how diagnostics call it: a path as the user gave it, or an option such as "--set model.width"
+    text: str = field(repr=False)
+    path: Path | None = field(default=None, compare=False)  # None where the text is not a file; relative or resolved
+
+    def line(self, number: int) -> str:
+        """The text of one line, counted from 1, without its line break; empty past the end."""
+        lines = self.text.split("\n")
+        return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else ""
+
+    def span(self, start: int, end: int) -> Span:
+        """The span of code points `start` (inclusive) to `end` (exclusive)."""
+        line, column = self._place(start)
+        end_line, end_column = self._place(end)
+        return Span(self, start, end, line, column, end_line, end_column)
+
+    def _place(self, offset: int) -> tuple[int, int]:
+        before = self.text.count("\n", 0, offset)
+        return before + 1, offset - (self.text.rfind("\n", 0, offset) + 1) + 1
+
+
+class Span(Record):
+    """A range of a source."""
+
+    source: Source = field(repr=False)
+    start: int
+    end: int
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    def to(self, other: Span) -> Span:
+        """From the start of this span to the end of `other`, in the same source."""
+        return Span(self.source, self.start, other.end, self.line, self.column, other.end_line, other.end_column)
+
+    @property
+    def text(self) -> str:
+        """What stands there."""
+        return self.source.text[self.start : self.end]
+
+    @property
+    def before(self) -> str:
+        """The last character before it that is no white space; empty at the beginning of the text."""
+        return self.source.text[: self.start].rstrip()[-1:]
+
+    @property
+    def after(self) -> str:
+        """The first character behind it; empty at the end of the text."""
+        return self.source.text[self.end : self.end + 1]
+
+    def __str__(self) -> str:
+        """`path:line:column`, as editors and terminals turn into links."""
+        return f"{self.source.name}:{self.line}:{self.column}"

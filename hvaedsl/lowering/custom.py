@@ -1,0 +1,175 @@
+"""Trying one's own cells and likelihoods on shapes alone: torch's meta device computes no numbers.
+
+What is found goes into the cost; what is wrong is said before a model is built.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from hvaedsl.custom.importing import CustomPartError, import_custom, told
+from hvaedsl.ir.bridge import Bridge, Head, TopDownBlock
+from hvaedsl.ir.custom import Measured, is_custom
+from hvaedsl.nn.fourier import CellFeatures
+from hvaedsl.nn.passes import decoder_block
+from hvaedsl.nn.protocols import PixelLikelihood, TopDownCell
+from hvaedsl.passes.measuring import Attach, cell_shape
+
+_META = torch.device("meta")
+
+
+def custom_class(reference: str, folders: Sequence[Path] = ()) -> type[nn.Module]:
+    """The class of one's own cell or likelihood. Raises `CustomPartError` where there is none."""
+    part = import_custom(reference, folders)
+    if not (inspect.isclass(part) and issubclass(part, nn.Module)):
+        raise CustomPartError(
+            "it is no class of torch modules", f"a {type(part).__name__}", "derive it from torch.nn.Module"
+        )
+    return part
+
+
+def measure(
+    bridge: Bridge, levels: int, *, cell: type[nn.Module] | None = None, likelihood: type[nn.Module] | None = None
+) -> Attach:
+    """Measure one's own cell and likelihood, where there are some. Raises `CustomPartError` for what cannot be used."""
+    cells = {}
+    if cell is not None:
+        for op in bridge.operations:
+            if isinstance(op, TopDownBlock) and is_custom(op.cell) and cell_shape(op) not in cells:
+                cells[cell_shape(op)] = _measure_cell(cell, op)
+    measured = None
+    if likelihood is not None:
+        measured = _measure_likelihood(likelihood, bridge.head, levels)
+    return Attach(cells, measured)
+
+
+def _measure_cell(kind: type[nn.Module], op: TopDownBlock) -> Measured:
+    features = CellFeatures(op.branch_features, op.z_features, op.resnet_features)
+    shape = (op.channels, op.mid, op.latent, op.kernel)
+    arguments = "be built with (channels, mid_channels, latent, kernel)"
+    made = _built(
+        lambda: decoder_block(kind(*shape, *([features] if any(features) else [])), applications=1), arguments
+    )
+    cell = cast(TopDownCell, made)
+    state = torch.empty((2, op.channels, op.resolution, op.resolution), device=_META, requires_grad=True)
+    noise = torch.empty((2, op.latent, op.resolution, op.resolution), device=_META)
+    activation = torch.empty_like(state, requires_grad=True)
+    with FlopCounterMode(display=False) as counter, _Saved(made) as saved:
+        given = _tried(lambda: cell(state, activation, noise), "forward(state, activation, noise)")
+    following, z, kl_nats = _three(given)
+    _check_shape(following, state.shape, "the next state that forward gives")
+    _check_shape(z, noise.shape, "the z that forward gives")
+    _check_shape(kl_nats, torch.Size((2,)), "the KL that forward gives, in nats per image,")
+    outgoing = _without_gradient(made, cast(Tensor, kl_nats))
+    with torch.no_grad():
+        drawn = _tried(lambda: cell.generate(state, noise, 0.7), "generate(state, noise, temperature)")
+        if not isinstance(drawn, tuple) or len(drawn) != 2:
+            raise CustomPartError("generate gives the next state and z, a pair", "another result", "return (state, z)")
+        _check_shape(drawn[0], state.shape, "the next state that generate gives")
+        _check_shape(drawn[1], noise.shape, "the z that generate gives")
+        again = _tried(lambda: cell.generate_from(state, noise), "generate_from(state, z)")
+        _check_shape(again, state.shape, "the next state that generate_from gives")
+    return _measured(made, counter, saved, outgoing)
+
+
+def _measure_likelihood(kind: type[nn.Module], op: Head, levels: int) -> Measured:
+    made = _built(lambda: kind(op.channels, op.image_channels, levels), "be built with (width, channels, levels)")
+    likelihood = cast(PixelLikelihood, made)
+    state = torch.empty((2, op.channels, op.resolution, op.resolution), device=_META, requires_grad=True)
+    target = torch.empty((2, op.resolution, op.resolution, op.image_channels), device=_META)
+    with FlopCounterMode(display=False) as counter, _Saved(made) as saved:
+        nll = _tried(lambda: likelihood.nll_nats_per_dim(state, target), "nll_nats_per_dim(state, target)")
+    _check_shape(nll, torch.Size((2,)), "the distortion, in nats per dimension of each image,")
+    with torch.no_grad():
+        _check_shape(_tried(lambda: likelihood.mean(state), "mean(state)"), target.shape, "the mean")
+    return _measured(made, counter, saved, ())
+
+
+def _measured(part: nn.Module, counter: FlopCounterMode, saved: _Saved, outgoing: tuple[str, ...]) -> Measured:
+    named = dict(part.named_parameters())
+    return Measured(
+        tuple((name, tuple(value.shape)) for name, value in named.items()),
+        flops=counter.get_total_flops() // 2,
+        saved_bytes=saved.bytes // 2,
+        outgoing=outgoing,
+        frozen=tuple(name for name, value in named.items() if not value.requires_grad),
+    )
+
+
+def _without_gradient(cell: nn.Module, kl_nats: Tensor) -> tuple[str, ...]:
+    """The parameters that the rate does not train."""
+    named = {name: value for name, value in cell.named_parameters() if value.requires_grad}
+    if not named or not kl_nats.requires_grad:
+        return tuple(named)
+    gradients = torch.autograd.grad(kl_nats.sum(), list(named.values()), allow_unused=True)
+    return tuple(name for name, gradient in zip(named, gradients, strict=True) if gradient is None)
+
+
+def _built(build: Callable[[], nn.Module], what: str) -> nn.Module:
+    try:
+        with _META:
+            return build()
+    except Exception as error:
+        raise CustomPartError(
+            f"it cannot {what}: {told(error)}", "not built", "docs/custom.md has an example"
+        ) from error
+
+
+def _tried(call: Callable[[], object], what: str) -> object:
+    try:
+        return call()
+    except Exception as error:
+        raise CustomPartError(f"{what} fails: {told(error)}", "fails", "docs/custom.md has an example") from error
+
+
+def _three(given: object) -> tuple[object, object, object]:
+    if not isinstance(given, tuple) or len(given) != 3:
+        raise CustomPartError(
+            "forward gives the next state, z and the KL", "another result", "return (state, z, kl_nats)"
+        )
+    return cast(tuple[object, object, object], given)
+
+
+def _check_shape(given: object, wanted: torch.Size, what: str) -> None:
+    found = list(given.shape) if isinstance(given, Tensor) else type(given).__name__
+    if found != list(wanted):
+        batch = ["B", *wanted[1:]]
+        shown = ["B", *found[1:]] if isinstance(found, list) and found[:1] == [2] else found
+        raise CustomPartError(
+            f"{what} is {_shape(shown)}, and has to be {_shape(batch)}", "another shape", "mend the part"
+        )
+
+
+def _shape(sizes: object) -> str:
+    return f"[{', '.join(map(str, sizes))}]" if isinstance(sizes, list) else f"a {sizes}"
+
+
+class _Saved:
+    """Counts the bytes of what autograd keeps, parameters aside; meta tensors have sizes and no content."""
+
+    def __init__(self, part: nn.Module) -> None:
+        self.bytes = 0
+        # Storages by their identity; they are held, so that none is used again.
+        self._held = {tensor.untyped_storage()._cdata: tensor for tensor in (*part.parameters(), *part.buffers())}
+        self._hooks = torch.autograd.graph.saved_tensors_hooks(self._pack, lambda tensor: tensor)
+
+    def _pack(self, tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in self._held:
+            self._held[storage._cdata] = tensor
+            self.bytes += storage.nbytes()
+        return tensor
+
+    def __enter__(self) -> _Saved:
+        self._hooks.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._hooks.__exit__(*error)

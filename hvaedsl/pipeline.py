@@ -1,0 +1,99 @@
+"""The passes in their order, and the one place that hands results from one to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.ir.bridge import Bridge
+from hvaedsl.ir.spec import Spec
+from hvaedsl.passes.base import Rule, Transform, Unit
+from hvaedsl.passes.checkpointing import checkpointing
+from hvaedsl.passes.connection import Connect
+from hvaedsl.passes.cost import cost
+from hvaedsl.passes.gradient import unreached
+from hvaedsl.passes.mixing import abandoned_states
+from hvaedsl.passes.sharing import weight_groups
+from hvaedsl.passes.verify import verify
+from hvaedsl.rules import rules
+
+Analysis = Callable[[Bridge], object]
+
+ANALYSES: tuple[Analysis, ...] = (
+    cost,
+    checkpointing,
+    weight_groups,
+    unreached,
+    abandoned_states,
+)
+ERROR_RULES: tuple[Rule, ...] = rules("ERRORS")
+ADVICE_RULES: tuple[Rule, ...] = rules("ADVICE")
+
+
+class Stage(Record):
+    """A bridge, and the pass that left it."""
+
+    name: str
+    bridge: Bridge
+
+
+def transforms(spec: Spec) -> tuple[Transform, ...]:
+    """The transforms of a spec, with its options, in their order."""
+    return (Connect(spec.model.processing, spec.model.skips),)
+
+
+def transform(bridge: Bridge, spec: Spec) -> tuple[Stage, ...]:
+    """The bridge as it was built, and as each transform left it.
+
+    Nothing is verified yet: the bridge of a wrong spec is not valid, and its rules say why.
+    """
+    stages = [Stage("building", bridge)]
+    for step in transforms(spec):
+        stages.append(Stage(type(step).__name__, step.run(stages[-1].bridge)))
+    return tuple(stages)
+
+
+def verify_stages(stages: tuple[Stage, ...]) -> None:
+    """Verify every stage of a spec without errors. Raises `CompilerBug` for a pass that left an invalid bridge."""
+    for stage in stages:
+        verify(stage.bridge, after=stage.name)
+
+
+def check(unit: Unit, poisoned: frozenset[str]) -> tuple[Diagnostic, ...]:
+    """What the rules find; advice only where there is no error that could be its cause."""
+    errors = _run(ERROR_RULES, unit, poisoned)
+    return errors if errors or poisoned else _run(ADVICE_RULES, unit, poisoned)
+
+
+class Analyses(Mapping[Analysis, object]):
+    """The results of the analyses of one bridge by their functions, each computed when it is first asked for."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
+        self._known: dict[Analysis, object] = {}
+
+    def __getitem__(self, analysis: Analysis) -> object:
+        """The result of one of ANALYSES."""
+        if analysis not in self._known:
+            if analysis not in ANALYSES:
+                raise KeyError(analysis)
+            self._known[analysis] = analysis(self._bridge)
+        return self._known[analysis]
+
+    def __iter__(self) -> Iterator[Analysis]:
+        """The analyses that can be asked for."""
+        return iter(ANALYSES)
+
+    def __len__(self) -> int:
+        """How many they are."""
+        return len(ANALYSES)
+
+
+def _run(asked: tuple[Rule, ...], unit: Unit, poisoned: frozenset[str]) -> tuple[Diagnostic, ...]:
+    found: dict[tuple[str, object, str], Diagnostic] = {}
+    for rule in asked:
+        if poisoned.isdisjoint(rule.needs):
+            for diagnostic in rule.check(unit):
+                found.setdefault((diagnostic.code, diagnostic.span, diagnostic.message), diagnostic)
+    return tuple(found.values())

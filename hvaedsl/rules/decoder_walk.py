@@ -1,0 +1,175 @@
+"""The decoder reads activations that exist, mixes in states that exist, and ends at the image (HV305-HV309)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, listing
+from hvaedsl.diagnostics.snippet import spec
+from hvaedsl.ir.bridge import MixIn, Pool, TopDownBlock, output_resolution
+from hvaedsl.passes.base import Rule, Unit
+
+
+class NoEncoderActivation(Diagnostic):
+    """HV305."""
+
+    code = "HV305"
+    title = "the decoder stands at {resolution}, where the encoder has no activation"
+    label = "nothing to read here"
+    help = "the encoder has activations at {available}"
+    why = "The posterior of a top-down block reads the encoder's last activation at the same resolution."
+    bad = spec(decoder="4x1, 6x1, 8m4, 8x2")
+    good = spec()
+
+    resolution: int
+    resolutions: tuple[int, ...]
+
+    @property
+    def available(self) -> str:
+        """The resolutions that have an activation."""
+        return listing(map(str, self.resolutions), "and")
+
+
+class MixInNotLower(Diagnostic):
+    """HV306."""
+
+    code = "HV306"
+    title = "a mix-in comes from a lower resolution: {source} is not below {resolution}"
+    label = "expected less than {resolution}"
+    help = "`{resolution}m{example}` mixes the state of {example} in"
+    why = "`RmS` adds the state of resolution S, upsampled by R / S."
+    bad = spec(decoder="4x1, 8m8, 8x2")
+    good = spec(decoder="4x1, 8m4, 8x2")
+
+    source: int
+    resolution: int
+    example: int
+
+
+class MixInDoesNotDivide(Diagnostic):
+    """HV307."""
+
+    code = "HV307"
+    title = "the mix-in's source {source} does not divide {resolution}"
+    label = "{resolution} / {source} is no whole number"
+    help = "upsampling repeats every pixel a whole number of times"
+    why = "`RmS` upsamples the state of resolution S by R / S (nearest neighbour)."
+    bad = spec(decoder="4x1, 8m3, 8x2")
+    good = spec(decoder="4x1, 8m4, 8x2")
+
+    source: int
+    resolution: int
+
+
+class MixInTooEarly(Diagnostic):
+    """HV308."""
+
+    code = "HV308"
+    title = "nothing has been applied at {source} yet"
+    label = "its state is still where it began"
+    help = "{hint}"
+    why = "A mix-in hands on what the blocks at the lower resolution have drawn; without a block there is nothing."
+    bad = spec(decoder="8m4, 8x2, 4x1, 8x1")
+    good = spec(decoder="4x1, 8m4, 8x2")
+
+    source: int
+    resolution: int
+    applied: tuple[int, ...]
+
+    @property
+    def hint(self) -> str:
+        """What has been applied so far."""
+        before = f"blocks have been applied at {listing(map(str, self.applied), 'and')}; " if self.applied else ""
+        return f"{before}put a block at {self.source} before it, such as `{self.source}x1`"
+
+
+class DecoderEnd(Diagnostic):
+    """HV309."""
+
+    code = "HV309"
+    title = "the decoder ends at {resolution}, the images have {image}"
+    label = "expected {image}"
+    help = "end with blocks at {image}, such as `{image}m{resolution}, {image}x1`"
+    why = "The likelihood reads the top-down state at the image resolution, after the last block."
+    bad = spec(decoder="4x1")
+    good = spec()
+
+    resolution: int
+    image: int
+
+
+def check_activations(unit: Unit) -> Iterator[Diagnostic]:
+    """Every decoder resolution has an encoder activation; each one that lacks it is reported once.
+
+    A pooling by a wrong factor, which is reported itself, leaves open what the encoder has. Without skip connections
+    no more than the bottleneck's is read.
+    """
+    if unit.spec.model.skips == "none":
+        return  # the posterior reads zeros there
+    if any(isinstance(op, Pool) and not op.is_sound for _, op in unit.bridge.encoder):
+        return
+    resolutions = tuple(sorted({output_resolution(op) for _, op in unit.bridge.encoder}, reverse=True))
+    missing: set[int] = set()
+    for _, op in unit.bridge.decoder:
+        if isinstance(op, TopDownBlock) and op.resolution not in {*resolutions, *missing}:
+            missing.add(op.resolution)
+            assert op.span is not None
+            yield NoEncoderActivation(span=op.span, resolution=op.resolution, resolutions=resolutions)
+
+
+def check_mix_ins(unit: Unit) -> Iterator[Diagnostic]:
+    """A mix-in comes from a lower resolution that divides."""
+    applied: dict[int, None] = {}
+    for _, op in unit.bridge.decoder:
+        if isinstance(op, MixIn):
+            assert op.span is not None
+            if op.source >= op.resolution:
+                lower = [r for r in applied if r < op.resolution]
+                example = lower[-1] if lower else max(1, op.resolution // 2)
+                fix = Fix(f"write `{op.resolution}m{example}`", (Edit(op.span, str(example)),))
+                yield MixInNotLower(
+                    span=op.span,
+                    source=op.source,
+                    resolution=op.resolution,
+                    example=example,
+                    fix=fix if lower and op.resolution % example == 0 else None,
+                )
+            elif not op.is_sound:
+                yield MixInDoesNotDivide(span=op.span, source=op.source, resolution=op.resolution)
+        elif isinstance(op, TopDownBlock):
+            applied[op.resolution] = None
+
+
+def check_order(unit: Unit) -> Iterator[Diagnostic]:
+    """A block has been applied at the source of a mix-in before it."""
+    applied: dict[int, None] = {}
+    for _, op in unit.bridge.decoder:
+        if isinstance(op, MixIn):
+            if op.is_sound and op.source not in applied:
+                assert op.span is not None
+                yield MixInTooEarly(
+                    span=op.span, source=op.source, resolution=op.resolution, applied=tuple(sorted(applied))
+                )
+        elif isinstance(op, TopDownBlock):
+            applied[op.resolution] = None
+
+
+def check_end(unit: Unit) -> Iterator[Diagnostic]:
+    """The last block stands at the image resolution."""
+    image = unit.bridge.image_resolution
+    last = next((op for _, op in reversed(unit.bridge.decoder) if isinstance(op, TopDownBlock)), None)
+    if last is not None and last.span is not None and last.resolution != image:
+        yield DecoderEnd(span=last.span, resolution=last.resolution, image=image)
+
+
+_IMAGE = ("data.dataset", "data.resolution")
+_WALKS = ("model.encoder", "model.encoder.walk", "model.decoder", "model.decoder.walk")
+ERRORS = (
+    Rule(
+        check_activations,
+        (*_IMAGE, "model.skips", *_WALKS),
+    ),
+    Rule(check_mix_ins, ("model.decoder",)),
+    Rule(check_order, ("model.decoder", "model.decoder.walk")),
+    Rule(check_end, (*_IMAGE, "model.decoder", "model.decoder.walk")),
+)

@@ -1,0 +1,87 @@
+"""The convolutions inside a block have a few channels at least (HV511)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity, listing
+from hvaedsl.diagnostics.snippet import spec
+from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock
+from hvaedsl.passes.base import Rule, Unit
+
+
+class NarrowBottleneck(Diagnostic):
+    """HV511."""
+
+    code = "HV511"
+    severity = Severity.ADVICE
+    title = "the blocks at {where} have {channels} inside"
+    label = "times a bottleneck of {bottleneck:g}"
+    help = "{hint}"
+    why = (
+        "The convolutions inside a block have int(width * bottleneck) channels, at least 1. Everything that a block "
+        "computes passes through them: with one to three, its posterior and its prior see next to nothing of the "
+        "state."
+    )
+    rests_on = (
+        "openai/vdvae, vae.py. The narrowest published block has 4 channels inside (hps.py, ffhq_1024: width 16 at "
+        "1024, bottleneck 0.25)."
+    )
+    bad = spec(model="width = 8  latent = 4")
+    good = spec(model="width = 16  latent = 4")
+
+    narrow: tuple[tuple[int, int], ...]  # resolution and channels inside
+    bottleneck: float
+    least: int  # that a block should have
+    width: int  # the smallest that is too small
+
+    @property
+    def where(self) -> str:
+        """The resolutions, with the highest first."""
+        return listing(map(str, sorted(dict(self.narrow), reverse=True)), "and")
+
+    @property
+    def channels(self) -> str:
+        """How many channels there are."""
+        counts = sorted({channels for _, channels in self.narrow})
+        return f"{listing(map(str, counts))} channel{'s' * (counts != [1])}"
+
+    @property
+    def hint(self) -> str:
+        """The width or the bottleneck that is enough."""
+        if self.bottleneck < 1e-4:  # no width makes up for it
+            return "write `bottleneck = 0.25`, as the published models have it"
+        wider = f"take a width of at least {math.ceil(self.least / self.bottleneck)}"
+        if self.width < self.least:
+            return wider
+        return f"{wider}, or `bottleneck = {math.ceil(100 * self.least / self.width) / 100:g}`"
+
+
+# Those of the narrowest published block.
+LEAST = 4
+KEY = "model.bottleneck"
+
+
+def check(unit: Unit) -> Iterator[Diagnostic]:
+    """One finding for all the resolutions, at the key that is to blame."""
+    blocks = [op for op in unit.bridge.operations if isinstance(op, EncoderBlock | TopDownBlock)]
+    narrow = {op.resolution: op.mid for op in blocks if op.mid < LEAST}
+    if narrow:
+        model, at = unit.spec.model, min(narrow, key=unit.spec.model.width_at)
+        width_key = f"model.widths.{at}" if at in model.widths else "model.width"
+        changed = model.bottleneck != type(model).model_fields["bottleneck"].default
+        yield NarrowBottleneck(
+            span=unit.origin(KEY if changed else width_key),
+            narrow=tuple(narrow.items()),
+            bottleneck=model.bottleneck,
+            least=LEAST,
+            width=model.width_at(at),
+        )
+
+
+ADVICE = (
+    Rule(
+        check, (KEY, "data.dataset", "data.resolution", "model.width", "model.widths", "model.encoder", "model.decoder")
+    ),
+)

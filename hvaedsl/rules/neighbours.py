@@ -1,0 +1,83 @@
+"""Blocks of one resolution that follow each other are one entry (HV510)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity
+from hvaedsl.diagnostics.snippet import spec
+from hvaedsl.ir.blocks import Entry, Repeat
+from hvaedsl.passes.base import Rule, Unit
+
+
+class Neighbours(Diagnostic):
+    """HV510."""
+
+    code = "HV510"
+    severity = Severity.ADVICE
+    title = "{count} neighbours at {resolution} could be one entry"
+    label = "the same as `{merged}`"
+    help = "write `{merged}`"
+    why = (
+        "Blocks with weights of their own that follow each other at one resolution are one entry, `RxN`: the list "
+        "then says how many there are. Entries `RrN` are not joined, since each is a set of weights; nor is what "
+        "carries a label, a count from a constant, or a comment between."
+    )
+    rests_on = "Computed here: both spellings give the same bridge; a test holds them against each other."
+    bad = spec(decoder="4x1, 8m4, 8x1, 8x1")
+    good = spec(decoder="4x1, 8m4, 8x2")
+
+    resolution: int
+    count: int
+    merged: str
+
+
+_BETWEEN = re.compile(r"\s*,\s*")
+
+
+def check(unit: Unit) -> Iterator[Diagnostic]:
+    """One finding for each run of entries `RxN`, written out and side by side."""
+    for blocks in (unit.spec.model.encoder, unit.spec.model.decoder):
+        for sequence in blocks.sequences():
+            for run in _runs(sequence):
+                if len(run) > 1:
+                    yield _finding(run)
+
+
+def _finding(run: list[Entry]) -> Diagnostic:
+    first, last, merged = run[0].span, run[-1].span, f"{run[0].resolution}x{sum(entry.argument for entry in run)}"
+    assert first is not None
+    assert last is not None
+    fix = Fix(f"write `{merged}`", (Edit(first.to(last), merged),), safe=True)
+    return Neighbours(span=first.to(last), resolution=run[0].resolution, count=len(run), merged=merged, fix=fix)
+
+
+def _runs(sequence: tuple[Entry | Repeat, ...]) -> Iterator[list[Entry]]:
+    run: list[Entry] = []
+    for item in sequence:
+        if not isinstance(item, Entry) or not _is_plain(item):
+            yield run
+            run = []
+        elif run and _touch(run[-1], item):
+            run.append(item)
+        else:
+            yield run
+            run = [item]
+    yield run
+
+
+def _is_plain(entry: Entry) -> bool:
+    return entry.operator == "x" and entry.label is None and entry.span is not None and "$" not in entry.span.text
+
+
+def _touch(one: Entry, other: Entry) -> bool:
+    """Whether two entries of one resolution have nothing but a comma between them: no bracket, and no comment."""
+    before, after = one.span, other.span
+    assert before is not None
+    assert after is not None
+    between = before.source.text[before.end : after.start]
+    return one.resolution == other.resolution and _BETWEEN.fullmatch(between) is not None
+
+
+ADVICE = (Rule(check, ("model.encoder", "model.decoder")),)

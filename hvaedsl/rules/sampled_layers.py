@@ -1,0 +1,23 @@
+"""A step cannot sample more layers than there are (HV205)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.names import OutOfRange
+from hvaedsl.passes.base import Rule, Unit
+from hvaedsl.passes.cost import cost
+
+KEY = "train.kl.sampled_layers"
+
+
+def check(unit: Unit) -> Iterator[Diagnostic]:
+    """`sampled_layers` is at most the stochastic depth."""
+    sampled, depth = unit.spec.train.kl.sampled_layers, unit.analysis(cost).stochastic_depth
+    if sampled is not None and sampled > depth:
+        wanted = f"at most the stochastic depth of this model, {depth:,}, or none"
+        yield OutOfRange(span=unit.origin(KEY), key=KEY, wanted=wanted, value=f"{sampled:,}")
+
+
+ERRORS = (Rule(check, (KEY, "model.decoder", "model.decoder.walk")),)

@@ -1,0 +1,38 @@
+"""A model that no machine holds is a slip of the hand (HV314)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.snippet import spec
+from hvaedsl.passes.base import Rule, Unit
+from hvaedsl.passes.cost import cost
+
+
+class TooManyParameters(Diagnostic):
+    """HV314."""
+
+    code = "HV314"
+    title = "the model would have {parameters:,} parameters; at most {limit:,} are compiled"
+    label = "with this width"
+    help = "is a number mistyped?"
+    why = "The largest published model has 125 million parameters. The count is arithmetic; nothing is allocated."
+    bad = spec(model="width = 1_000_000  latent = 4")
+    good = spec()
+
+    parameters: int
+    limit: int
+
+
+MAX_PARAMETERS = 100_000_000_000
+
+
+def check(unit: Unit) -> Iterator[Diagnostic]:
+    """The parameter count is within reason."""
+    parameters = unit.analysis(cost).parameters
+    if parameters > MAX_PARAMETERS:
+        yield TooManyParameters(span=unit.origin("model.width"), parameters=parameters, limit=MAX_PARAMETERS)
+
+
+ERRORS = (Rule(check, ("data.dataset", "data.resolution", "model.width", "model.encoder", "model.decoder")),)

@@ -1,0 +1,110 @@
+"""Channels along the walk: `width` at the image, and never fewer below (HV311, HV312).
+
+A mix-in then has channels enough wherever its source and its target are resolutions of the encoder. Without skip
+connections they need not be, and are checked by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.snippet import spec
+from hvaedsl.ir.bridge import MixIn, Pool, output_resolution
+from hvaedsl.passes.base import Rule, Unit
+
+
+class WidthAtImage(Diagnostic):
+    """HV311."""
+
+    code = "HV311"
+    title = "the width at the image resolution is `width`, {width}, not {found}"
+    label = "{image} is the image resolution"
+    help = "write `width = {found}` and the widths of the other resolutions, or take this entry out"
+    why = "The stem and the head have the channels of `width`; `widths` says where other resolutions differ."
+    bad = spec(model="width = 16  latent = 4  widths = {8: 32}")
+    good = spec(model="width = 16  latent = 4  widths = {4: 32}")
+
+    width: int
+    found: int
+    image: int
+
+
+class WidthFalls(Diagnostic):
+    """HV312."""
+
+    code = "HV312"
+    title = "the width falls from {before} at {resolution} to {after} at {to}"
+    label = "channels would have to be cut here"
+    help = "give {to} a width of at least {before}"
+    why = (
+        "Where the encoder pools, channels are padded with zeros up to the next width; they are never cut. A mix-in "
+        "takes the first channels of its source, so the source is at least as wide as the state that it is mixed into."
+    )
+    bad = spec(model="width = 16  latent = 4  widths = {4: 8}")
+    good = spec(model="width = 16  latent = 4  widths = {4: 32}")
+
+    before: int
+    after: int
+    resolution: int
+    to: int
+
+
+def check_image(unit: Unit) -> Iterator[Diagnostic]:
+    """The width at the image resolution is `width`."""
+    model, image = unit.spec.model, unit.spec.data.resolution
+    if model.width_at(image) != model.width:
+        span = unit.origin(f"model.widths.{image}")
+        yield WidthAtImage(span=span, width=model.width, found=model.width_at(image), image=image)
+
+
+def check_padding(unit: Unit) -> Iterator[Diagnostic]:
+    """Channels are padded where the encoder pools, never cut."""
+    model, image = unit.spec.model, unit.spec.data.resolution
+    wrong = {image} if model.width_at(image) != model.width else set()  # check_image has reported it
+    for _, op in unit.bridge.encoder:
+        if isinstance(op, Pool) and op.channels < op.in_channels and op.resolution not in wrong:
+            span = unit.origins.get(f"model.widths.{op.to}") or unit.origin(f"model.widths.{op.resolution}")
+            yield WidthFalls(span=span, before=op.in_channels, after=op.channels, resolution=op.resolution, to=op.to)
+
+
+def check_mix_ins(unit: Unit) -> Iterator[Diagnostic]:
+    """The source of a mix-in is as wide as its target, where the encoder does not say so already."""
+    model = unit.spec.model
+    if model.skips == "all":
+        return
+    judged = {output_resolution(op) for _, op in unit.bridge.encoder}
+    told: set[tuple[int, int]] = set()
+    for _, op in unit.bridge.decoder:
+        if not isinstance(op, MixIn) or not op.is_sound or {op.source, op.resolution} <= judged:
+            continue
+        if op.source_channels < op.channels and (op.source, op.resolution) not in told:
+            told.add((op.source, op.resolution))
+            span = unit.origins.get(f"model.widths.{op.source}") or unit.origin(f"model.widths.{op.resolution}")
+            yield WidthFalls(
+                span=span,
+                before=op.channels,
+                after=op.source_channels,
+                resolution=op.resolution,
+                to=op.source,
+            )
+
+
+ERRORS = (
+    Rule(check_image, ("data.dataset", "data.resolution", "model.width", "model.widths")),
+    Rule(check_padding, ("data.dataset", "data.resolution", "model.width", "model.widths", "model.encoder")),
+    Rule(
+        check_mix_ins,
+        (
+            "data.dataset",
+            "data.resolution",
+            "model.width",
+            "model.widths",
+            "model.skips",
+            "model.encoder",
+            "model.encoder.walk",
+            "model.decoder",
+            "model.decoder.walk",
+        ),
+    ),
+)

@@ -1,0 +1,137 @@
+"""What a person sees of a run: a progress bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+PLAIN_LINES_PER_RUN = 20
+
+
+class SpeedColumn(ProgressColumn):
+    """Steps and images a second; only images while a split is evaluated."""
+
+    def __init__(self, images_per_step: int) -> None:
+        super().__init__()
+        self.images_per_step = images_per_step
+
+    def render(self, task: Task) -> Text:
+        """The speed of a task, as rich estimates it."""
+        if not task.speed:
+            return Text("")
+        if task.fields["counts_images"]:
+            return Text(f"{task.speed:.0f} images/s")
+        return Text(f"{task.speed:.3g} steps/s, {task.speed * self.images_per_step:.0f} images/s")
+
+
+@contextmanager
+def image_bar(description: str, images: int) -> Iterator[Callable[[int], None]]:
+    """Show work on images on a terminal; what it yields is told how many were done since the last call."""
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(description, total=images)
+
+        def advance(done: int) -> None:
+            bar.advance(task, done)
+
+        yield advance
+
+
+class LastingConsole(Console):
+    """A console whose reader may go away, as that of `train ... | head`, or whose disk may fill up: the run goes on."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; nothing more once it was refused."""
+        try:
+            super().print(*objects, **options)
+        except OSError:
+            self.on_broken_pipe()
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing more; rich would end the process here."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
+class TrainingDisplay:
+    """Shows the steps of a run, and the evaluations between them; `silent` in every process but the first."""
+
+    def __init__(self, *, steps: int, start: int, images_per_step: int, silent: bool) -> None:
+        self.console = LastingConsole(quiet=silent, highlight=False, soft_wrap=True)
+        self.steps = steps
+        self.images_per_step = images_per_step
+        self._plain = silent or not self.console.is_terminal
+        self._line_every = max(1, steps // PLAIN_LINES_PER_RUN)
+        self._last_line = (start, time.monotonic())
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[values]}"),
+            SpeedColumn(images_per_step),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=self._plain,
+        )
+        self._training: TaskID = self._bar.add_task(
+            "training", total=steps, completed=start, values="", counts_images=False
+        )
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        self.console.print(line, markup=False)
+
+    def step_done(self, done: int, loss: float, unit: str, gradient_norm: float, *, applied: bool) -> None:
+        """Show the result of a step, `done` steps being done with it; the loss in a unit such as bits/dim."""
+        values = f"{loss:.3f} {unit}, gradient {gradient_norm:.3g}"
+        if not applied:
+            values += ", skipped"
+        if not self._plain:
+            self._bar.update(self._training, completed=done, values=values)
+        elif done % self._line_every == 0 or done == self.steps:
+            since, started = self._last_line
+            seconds = time.monotonic() - started
+            speed = (done - since) / seconds if seconds > 0 else 0.0
+            left = timedelta(seconds=round((self.steps - done) / speed)) if speed > 0 else "unknown time"
+            rates = f"{speed:.3g} steps/s, {speed * self.images_per_step:.0f} images/s, {left} left"
+            self.say(f"step {done}/{self.steps}: {values}, {rates}")
+            self._last_line = (done, time.monotonic())
+
+    @contextmanager
+    def evaluating(self, description: str, images: int) -> Iterator[Callable[[int], None]]:
+        """Show an evaluation; what it yields is told how many images were done since the last call."""
+        task = self._bar.add_task(description, total=images, values="", counts_images=True)
+
+        def advance(done: int) -> None:
+            self._bar.advance(task, done)
+
+        yield advance
+        self._bar.remove_task(task)

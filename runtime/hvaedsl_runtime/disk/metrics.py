@@ -1,0 +1,105 @@
+"""Metrics: one JSON object a line, and Weights & Biases where it is asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from hvaedsl.diagnostics.errors import RunError, UsageError
+from hvaedsl_runtime.disk.strict_json import json_text
+from hvaedsl_runtime.disk.whole_files import append_whole, made_folder, refusals_explained, write_whole
+
+WandbMode = Literal["off", "online", "offline"]
+Metrics = Mapping[str, int | float | bool | str | list[float]]
+
+
+class MetricsLog:
+    """The metrics of a run, appended to a file; opened for a run that stands at `step`.
+
+    A line says how many steps were done (`step`), the `split`, and what was measured; numbers that are not finite are
+    written as null. On opening, lines beyond `step` are dropped, and those of the test split, with which a run ends:
+    a resumed run measures them again, and no line is there twice. So is an evaluation of which a line was cut off, as
+    it may be where the power failed. All that writes raises WriteError.
+    """
+
+    def __init__(self, path: Path, step: int, wandb_run: Any = None) -> None:
+        lines, cut = _lines(path) if path.exists() else ([], False)
+        if cut and lines:
+            last = lines[-1]
+            while lines and "weights" in lines[-1] and all(lines[-1][key] == last[key] for key in ("step", "split")):
+                lines.pop()
+        kept = [line for line in lines if line["step"] <= step and line["split"] != "test"]
+        write_whole(path, "".join(_json_line(line) for line in kept))
+        self.evaluated_step = max((line["step"] for line in kept if line["split"] == "validation"), default=0)
+        self._path = path
+        self._wandb_run = wandb_run
+        with refusals_explained(path):
+            self._file = path.open("ab", buffering=0)
+
+    def write(self, *lines: Metrics) -> None:
+        """Append lines, together: a killed process, or a full disk, leaves all of them or none."""
+        with refusals_explained(self._path):
+            append_whole(self._file, "".join(map(_json_line, lines)).encode())
+        for metrics in lines if self._wandb_run is not None else ():
+            names = [str(metrics[key]) for key in ("split", "weights") if key in metrics]
+            values = {key: value for key, value in metrics.items() if key not in ("step", "split", "weights")}
+            self._wandb_run.log({"/".join((*names, key)): value for key, value in values.items()}, step=metrics["step"])
+
+    def sync(self) -> None:
+        """Wait until every line is on the disk: before a checkpoint says that these steps are done."""
+        with refusals_explained(self._path):
+            os.fsync(self._file.fileno())
+
+    def close(self, *, failed: bool) -> None:
+        """Close the file, and tell Weights & Biases how the run ended: one that failed is taken up on resumption."""
+        with suppress(OSError):  # what a step or the end has to find on the disk was synchronised
+            self._file.close()
+        if self._wandb_run is not None:
+            self._wandb_run.finish(exit_code=int(failed))
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of a metrics file; a last line that was cut off in writing is left out.
+
+    Raises RunError (5) where another line is not JSON.
+    """
+    return _lines(path)[0]
+
+
+def _lines(path: Path) -> tuple[list[dict[str, Any]], bool]:
+    """The lines, and whether a last one that was cut off is left out."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    metrics = []
+    for number, line in enumerate(lines, 1):
+        try:
+            metrics.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if number < len(lines):
+                raise RunError(f"{path}: line {number} is not JSON", help="remove the line", exit_code=5) from error
+    return metrics, len(metrics) < len(lines)
+
+
+def start_wandb(mode: WandbMode, folder: Path, name: str, config: Mapping[str, Any]) -> Any:
+    """A run of Weights & Biases, or None for `off`; the package is imported only then.
+
+    Raises UsageError where the package is missing, or cannot log in; WriteError where the folder cannot be made.
+    """
+    if mode == "off":
+        return None
+    try:
+        import wandb
+    except ImportError as error:
+        raise UsageError("--wandb needs the package wandb: pip install 'hvaedsl[train]'") from error
+    made_folder(folder)
+    try:
+        return wandb.init(project="hvaedsl", name=name, dir=str(folder), config=dict(config), mode=mode, resume="auto")
+    except wandb.Error as error:
+        raise UsageError(f"Weights & Biases: {str(error).rstrip('.')}; --wandb offline needs no login") from error
+
+
+def _json_line(metrics: Metrics) -> str:
+    return json_text(metrics) + "\n"

@@ -1,0 +1,1 @@
+"""Evaluation: likelihood bounds, samples, reconstructions, and a run that is opened again."""

@@ -1,0 +1,118 @@
+"""What is done with a run afterwards: evaluating it again, drawing more samples. One process does it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+import hvaedsl
+from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.lowering.module import HierarchicalVAE, Temperature
+from hvaedsl.program import CustomParts, Program
+from hvaedsl_runtime.console import image_bar
+from hvaedsl_runtime.data import Preparation, Split, open_split
+from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
+from hvaedsl_runtime.disk.run_folder import RunFolder
+from hvaedsl_runtime.distributed import DeviceName, Processes, choose_device
+from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
+from hvaedsl_runtime.evaluate.pictures import draw_samples
+from hvaedsl_runtime.evaluate.results import WEIGHTS
+from hvaedsl_runtime.evaluate.units import reporting_unit
+from hvaedsl_runtime.model import initial_model, set_matrix_precision
+
+Weights = Literal["raw", "ema"]
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run folder with a checkpoint, finished or not, and the program that its checkpoint holds."""
+
+    folder: RunFolder
+    program: Program
+    checkpoint: Checkpoint
+    device: torch.device
+
+    @classmethod
+    def open(cls, path: Path, device: DeviceName | None) -> FinishedRun:
+        """The run in a folder. Raises RunError: 5 no run or a damaged one; 6 the device is not there."""
+        folder = RunFolder(path)
+        if not path.is_dir():
+            raise RunError(f"{path}: no such folder", help="name a folder that hvaedsl train wrote", exit_code=5)
+        checkpoint = load_checkpoint(folder.checkpoint)
+        program = hvaedsl.loads(checkpoint.spec, path=folder.spec, custom=CustomParts(folder.part_folders()))
+        set_matrix_precision(program.spec.train.precision)
+        return cls(folder, program, checkpoint, choose_device(device))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the weights."""
+        return torch.float64 if self.checkpoint.dtype == "float64" else torch.float32
+
+    def model(self, weights: Weights) -> HierarchicalVAE:
+        """The model with the weights of the last step, or with their moving average."""
+        model = self.program.module().to(device=self.device, dtype=self.dtype)
+        model.load_state_dict(self.checkpoint.model if weights == "raw" else self.checkpoint.ema)
+        return model.eval()
+
+    def initial_model(self) -> HierarchicalVAE:
+        """The model as this run began with it: the same weights, on a machine that draws the same numbers."""
+        with torch.random.fork_rng(devices=[]):
+            return initial_model(self.program, self.checkpoint.seed, self.device, self.dtype).eval()
+
+    def evaluator(self, split: Split, batch_size: int | None = None) -> Evaluator:
+        """What training evaluates with: noise and binarisation are fixed by seeds and the image's index.
+
+        Raises RunError (4) where the images are not found.
+        """
+        training = self.program.training()
+        return Evaluator(
+            images=open_split(self.program.spec.data, split),
+            preparation=Preparation.from_dict(self.checkpoint.preparation),
+            noise_seed=training.seed,
+            split_seed=self.program.spec.data.split_seed,
+            batch_size=batch_size or training.batch_size,
+            processes=Processes(0, 1, self.device),
+            dtype=self.dtype,
+        )
+
+    def evaluate(self, split: Split, batch_size: int | None = None) -> dict[str, LikelihoodBound]:
+        """The bound on a whole split for raw and averaged weights.
+
+        It is what training reports at this step. Raises RunError (4) where the images are not found.
+        """
+        evaluator = self.evaluator(split, batch_size)
+        bounds: dict[str, LikelihoodBound] = {}
+        both: tuple[Weights, ...] = ("raw", "ema")
+        for weights in both:
+            with image_bar(f"{split}, {WEIGHTS[weights]}", len(evaluator.images)) as advance:
+                bounds[weights] = evaluator(self.model(weights), advance)
+        return bounds
+
+    def write_evaluation(self, split: Split, bounds: Mapping[str, LikelihoodBound]) -> None:
+        """Write what `evaluate` gave to eval_SPLIT.json. Raises WriteError."""
+        self.folder.write_json(
+            self.folder.path / f"eval_{split}.json",
+            {
+                "split": split,
+                "step": self.checkpoint.step,
+                "unit": reporting_unit(self.program.spec).key,
+                **{name: bound.to_dict() for name, bound in bounds.items()},
+            },
+        )
+
+    def sample(self, weights: Weights, count: int, temperature: Temperature, seed: int) -> Tensor:
+        """Images from the prior, uint8 [count, H, W, C]; a function of the arguments and the run."""
+        return draw_samples(
+            self.model(weights),
+            count,
+            batch_size=self.program.training().batch_size,
+            temperature=temperature,
+            seed=seed,
+            device=self.device,
+            dtype=self.dtype,
+        )

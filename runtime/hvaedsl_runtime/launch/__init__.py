@@ -1,0 +1,1 @@
+"""Starting a run: in this process, or in several through torch's elastic launcher."""

@@ -1,0 +1,151 @@
+"""Which files of a folder are taken: hidden folders and what .gitignore names are left out, as git itself has it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.lint.spec_files import spec_files
+
+FILES = (
+    "a.hvae",
+    "b.txt",
+    "c.HVAE",
+    "generated/x.hvae",
+    "generated/kept.hvae",
+    "models/one.hvae",
+    "models/two.hvae",
+    "models/old/three.hvae",
+    "models/old/four.hvae",
+    "models/ünïcode name.hvae",
+    "other/build/five.hvae",
+    "other/build.hvae",
+    "other/six.hvae",
+    "#odd.hvae",
+    ".hidden/seven.hvae",
+    "folder.hvae/eight.hvae",
+)
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in FILES:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("hvae 1\n")
+    return tmp_path
+
+
+def found(path: str = ".") -> list[str]:
+    return [Path(file).as_posix() for file in spec_files(path)]
+
+
+def visible() -> set[str]:
+    return {name for name in FILES if name.endswith(".hvae") and not name.startswith(".")}
+
+
+def test_without_rules_everything_but_hidden_folders(tree: Path) -> None:
+    assert set(found()) == visible()
+    assert found() == sorted(found())
+    assert found("models/old") == ["models/old/four.hvae", "models/old/three.hvae"]
+
+
+def test_an_explicit_file_or_folder_is_always_taken(tree: Path) -> None:
+    Path(".git").mkdir()
+    assert found(".hidden") == [".hidden/seven.hvae"]
+    Path(".gitignore").write_text("*.hvae\nmodels/\n")
+    assert found("a.hvae") == ["a.hvae"]
+    assert found("missing.hvae") == ["missing.hvae"]
+    with pytest.raises(UsageError, match="gitignore"):
+        found()
+    Path(".gitignore").write_text("models/\n")
+    assert "models/one.hvae" not in found()
+    assert "models/one.hvae" in found("models")
+    assert found("models/old") == ["models/old/four.hvae", "models/old/three.hvae"]
+
+
+RULES = [
+    {".gitignore": "generated/*\n!generated/kept.hvae\n"},
+    {".gitignore": "generated/\n!generated/kept.hvae\n"},  # nothing below a folder that is left out comes back
+    {".gitignore": "/a.hvae\nbuild\n"},
+    {".gitignore": "build/\n*.hvae\n!o*\n"},
+    {".gitignore": "# comment\n\\#odd.hvae\n\n  \nmodels/**/t*.hvae\r\n"},
+    {".gitignore": "*.hvae\n", "models/.gitignore": "!one.hvae\n!old/\n", "models/old/.gitignore": "!four.hvae"},
+    {".gitignore": "!models/one.hvae\n", "models/.gitignore": "*\n!/old\n"},
+    {"models/.gitignore": "/old/three.hvae\n", "other/.gitignore": "/build/\n", "generated/.gitignore": "*"},
+    {".gitignore": "\ufeffa.hvae\nmodels/ünïcode*\nother/b?i[kl]d.hvae\n"},
+    {".gitignore": "!\n\\\na.hvae\n"},  # two lines that are no patterns
+    {".gitignore": "folder.hvae\n"},
+    {".gitignore": "[[a]?hvae\nmodels/[[]one.hvae\n"},  # sets that Python's expressions warn of
+    {".gitignore": "# c\n\n*\n!*/\n!one.hvae\n!/models/old/**\n"},
+    {".gitignore": "models/**\n!models/one.hvae\ngenerated/\n", "generated/.gitignore": "!kept.hvae\n"},
+    {".gitignore": "models/*\n!models/old\n", "models/.gitignore": "three*\n!t*o.hvae\n"},
+]
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is the judge")
+@pytest.mark.parametrize("rules", RULES, ids=range(len(RULES)))
+@pytest.mark.parametrize("folder", [".", "models", "other"])
+def test_rules_are_read_as_git_reads_them(tree: Path, rules: dict[str, str], folder: str) -> None:
+    subprocess.run(["git", "init", "-q"], check=True, cwd=tree)
+    for name, text in rules.items():
+        (tree / name).write_text(text, encoding="utf-8")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--others", "--exclude-per-directory=.gitignore", folder],
+        check=True,
+        cwd=tree,
+        capture_output=True,
+        encoding="utf-8",
+    ).stdout
+    wanted = set(filter(None, listed.split("\0"))) & visible()
+    try:
+        assert set(found(folder)) == wanted
+    except UsageError:
+        assert not wanted
+
+
+def test_rules_above_the_folder_count_inside_one_repository(tree: Path) -> None:
+    Path(".gitignore").write_text("one.hvae\n")
+    Path("models/.gitignore").write_text("/old/three.hvae\n")
+    assert found("models/old") == ["models/old/four.hvae", "models/old/three.hvae"]  # no repository
+    Path(".git").write_text("gitdir: elsewhere\n")  # a work tree's
+    assert found("models/old") == ["models/old/four.hvae"]
+    assert "models/one.hvae" not in found("models")
+    Path("models/.git").mkdir()
+    assert "models/one.hvae" in found("models")
+    assert found("models/../models/old") == ["models/../models/old/four.hvae"]
+
+
+def test_a_rule_file_that_cannot_be_read_says_nothing(tree: Path) -> None:
+    Path(".gitignore").mkdir()
+    assert set(found()) == visible()
+    Path("models/.gitignore").write_bytes(b"\xff\xfe\n/one.hvae\n")
+    assert "models/one.hvae" not in found()
+
+
+def test_a_folder_that_cannot_be_read_is_told(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def guarded(path: Path) -> Iterator[os.DirEntry[str]]:
+        if path.name == "old":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    with pytest.raises(UsageError, match=r"^models/old: permission denied$"):
+        found("models")
+    assert found("other")
+
+
+def test_links_to_folders_are_not_followed(tree: Path) -> None:
+    Path("loop").symlink_to(tree, target_is_directory=True)
+    Path("dangling.hvae").symlink_to("nowhere.hvae")
+    Path("link.hvae").symlink_to("a.hvae")
+    assert set(found()) == {*visible(), "link.hvae"}

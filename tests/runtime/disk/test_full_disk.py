@@ -1,0 +1,270 @@
+"""A run whose disk fills up, turns read-only or vanishes: one error with a way out, and it goes on bit for bit."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from hvaedsl import Program
+from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
+from hvaedsl_runtime.disk.metrics import MetricsLog
+from hvaedsl_runtime.disk.run_folder import RunFolder
+from hvaedsl_runtime.disk.whole_files import WriteError, append_whole
+from hvaedsl_runtime.launch.local import launch
+from hvaedsl_runtime.launch.worker import report
+from hvaedsl_runtime.train.loop import train
+from hvaedsl_runtime.train.settings import RunSettings
+
+Compiled = Callable[..., Program]
+Curve = Callable[[Path], list[dict[str, Any]]]
+Command = Callable[..., tuple[object, str, str]]
+Limit = Callable[[int], AbstractContextManager[None]]
+
+
+def settings(out: Path, *, resume: bool = False) -> RunSettings:
+    return RunSettings(out=out, resume=resume, device="cpu", threads=1)
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, name: str, occasion: int, number: int = errno.ENOSPC) -> None:
+    """Let the system refuse a file of this name, on the first occasion or a later one, and every file after it."""
+    replace = Path.replace
+    seen = [0]
+
+    def refused(path: Path, target: Path) -> Path:
+        seen[0] += target.name == name
+        if seen[0] >= occasion:
+            raise OSError(number, os.strerror(number), str(path))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", refused)
+
+
+def same(one: Any, two: Any) -> bool:
+    """To the bit."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, two)
+    if isinstance(one, dict):
+        return one.keys() == two.keys() and all(same(value, two[key]) for key, value in one.items())
+    if isinstance(one, list):
+        return len(one) == len(two) and all(map(same, one, two))
+    return bool(one == two)
+
+
+def assert_same_run(one: Path, two: Path, curve: Curve) -> None:
+    assert curve(one) == curve(two)
+    before, after = (load_checkpoint(RunFolder(path).checkpoint) for path in (one, two))
+    for field in fields(Checkpoint):
+        if field.name != "wall_seconds":
+            assert same(getattr(before, field.name), getattr(after, field.name)), field.name
+    names = [{str(path.relative_to(folder)) for path in folder.rglob("*")} for folder in (one, two)]
+    assert names[0] == names[1]
+    for name in names[0]:
+        if name.endswith(".png"):
+            assert (one / name).read_bytes() == (two / name).read_bytes()
+    summaries = [json.loads((path / "summary.json").read_text()) for path in (one, two)]
+    assert [{**summary, "wall_seconds": 0} for summary in summaries] == [{**summaries[0], "wall_seconds": 0}] * 2
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, module_program: Program) -> Path:
+    """A run that nothing happened to: 12 steps, saved every 4, evaluated every 6."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    train(module_program, settings(out))
+    return out
+
+
+@pytest.mark.parametrize(
+    ("name", "occasion", "saved"),
+    [
+        ("last.pt", 1, None),
+        ("last.pt", 2, 4),
+        ("step-00000006.png", 1, 6),
+        ("step-00000012.png", 2, 12),
+        ("final.png", 1, 12),
+        ("summary.json", 1, 12),
+    ],
+)
+def test_a_run_that_finds_no_room_goes_on_bit_for_bit(
+    whole: Path,
+    tmp_path: Path,
+    module_program: Program,
+    curve: Curve,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    occasion: int,
+    saved: int | None,
+) -> None:
+    out = tmp_path / "parts"
+    refuse(monkeypatch, name, occasion)
+    with pytest.raises(WriteError) as caught:
+        train(module_program, settings(out))
+    state = "there is no checkpoint yet" if saved is None else f"the checkpoint is of step {saved}"
+    way_on = "begin anew" if saved is None else "go on"
+    assert str(caught.value).startswith(str(out))
+    assert str(caught.value).endswith(f"{name}: cannot be written: No space left on device; {state}")
+    command = f"hvaedsl train {out}/spec.hvae --out {out} --resume --device cpu --threads 1"
+    assert caught.value.help == f"make room there, then {way_on} with: {command}"
+    assert caught.value.exit_code == 5
+    assert [path for path in out.rglob("*") if "partial" in path.name] == []
+    if saved is not None:
+        assert load_checkpoint(RunFolder(out).checkpoint).step == saved
+    monkeypatch.undo()
+    train(module_program, settings(out, resume=True))
+    assert_same_run(out, whole, curve)
+
+
+@pytest.mark.parametrize("line", [3, 7, 10, 11, 15])
+def test_so_does_one_that_finds_no_room_for_its_metrics(
+    whole: Path, tmp_path: Path, module_program: Program, curve: Curve, monkeypatch: pytest.MonkeyPatch, line: int
+) -> None:
+    before = (whole / "metrics.jsonl").read_text().splitlines(keepends=True)
+    room = len("".join(before[: line - 1])) + 20
+
+    def into_little_room(file: Any, content: bytes) -> None:
+        class Full(type(file)):  # type: ignore[misc]
+            def write(self, content: Any) -> int:
+                left = room - self.tell()
+                if left <= 0:
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                return int(super().write(content[:left]))
+
+        with Full(os.dup(file.fileno()), "ab") as full:
+            append_whole(full, content)
+
+    monkeypatch.setattr("hvaedsl_runtime.disk.metrics.append_whole", into_little_room)
+    out = tmp_path / "parts"
+    with pytest.raises(WriteError, match=r"metrics\.jsonl: cannot be written: No space left on device; ") as caught:
+        train(module_program, settings(out))
+    assert "make room there, then " in caught.value.help
+    text = (out / "metrics.jsonl").read_text()
+    assert text.endswith("\n")
+    kept = [json.loads(line) for line in text.splitlines()]
+    assert len([line for line in kept if "weights" in line]) % 2 == 0  # both kinds of weights, or none
+    monkeypatch.undo()
+    train(module_program, settings(out, resume=True))
+    assert_same_run(out, whole, curve)
+
+
+@pytest.mark.parametrize("name", ["run.json", "spec.hvae", "metrics.jsonl"])
+def test_a_run_that_could_not_be_begun_is_begun_later(
+    whole: Path,
+    tmp_path: Path,
+    module_program: Program,
+    curve: Curve,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    out = tmp_path / "new"
+    refuse(monkeypatch, name, 1, errno.EROFS)
+    with pytest.raises(WriteError, match="cannot be written: Read-only file system") as caught:
+        train(module_program, settings(out))
+    begun = name == "metrics.jsonl"
+    assert caught.value.help.startswith("make it writable, then go on with: " if begun else "make it writable, or name")
+    monkeypatch.undo()
+    train(module_program, settings(out, resume=begun))
+    assert_same_run(out, whole, curve)
+
+
+def test_a_run_folder_that_vanishes_is_told(
+    tmp_path: Path, module_program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    sync = MetricsLog.sync
+
+    def unmounted(log: MetricsLog) -> None:
+        sync(log)
+        if (out / "checkpoints" / "last.pt").exists():
+            out.rename(tmp_path / "elsewhere")
+
+    monkeypatch.setattr(MetricsLog, "sync", unmounted)
+    with pytest.raises(WriteError, match=r"last\.pt: cannot be written: No such file or directory; the ch.* step 4"):
+        train(module_program, settings(out))
+    assert load_checkpoint(tmp_path / "elsewhere" / "checkpoints" / "last.pt").step == 4
+
+
+def test_metrics_that_cannot_be_brought_to_the_disk_save_nothing(
+    tmp_path: Path, module_program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def broken(number: int) -> None:
+        if os.fstat(number).st_ino == (tmp_path / "run" / "metrics.jsonl").stat().st_ino:
+            raise OSError(errno.EIO, "Input/output error")
+        fsync(number)
+
+    refuse(monkeypatch, "step-00000006.png", 1)
+    with pytest.raises(WriteError):
+        train(module_program, settings(tmp_path / "run"))
+    monkeypatch.undo()
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(WriteError, match=r"metrics\.jsonl: .* Input/output error; the checkpoint is of step 6"):
+        train(module_program, settings(tmp_path / "run", resume=True))
+    assert load_checkpoint(RunFolder(tmp_path / "run").checkpoint).step == 6
+
+
+@pytest.mark.long
+def test_of_two_processes_the_one_that_writes_tells(
+    tmp_path: Path, compiled: Compiled, curve: Curve, file_size_limit: Limit
+) -> None:
+    sets = {"train.batch_size": 2}
+    with file_size_limit(20_000), pytest.raises(WriteError) as caught:
+        launch(compiled(sets), settings(tmp_path / "parts"), 2)
+    assert "last.pt: cannot be written: File too large; there is no checkpoint yet" in str(caught.value)
+    assert caught.value.help.startswith("raise the limit on the size of a file, then begin anew with: hvaedsl train ")
+    assert "--gpus 2" in caught.value.help
+    assert caught.value.remedy == "raise the limit on the size of a file"
+    launch(compiled(sets), settings(tmp_path / "parts", resume=True), 2)
+    launch(compiled(sets), settings(tmp_path / "whole"), 2)
+    assert_same_run(tmp_path / "parts", tmp_path / "whole", curve)
+
+
+def test_a_process_without_room_for_its_last_words_prints_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(tmp_path / "gone" / "error.json"))
+    report("last.pt: cannot be written", "make room there", 5)
+    assert capsys.readouterr().err == "error: last.pt: cannot be written\n  help: make room there\n"
+
+
+def test_without_room_for_temporary_files_nothing_starts(
+    tmp_path: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr("tempfile.mkdtemp", full)
+    with pytest.raises(WriteError, match="a temporary folder: cannot be written: No usable temp") as caught:
+        launch(compiled(), settings(tmp_path / "run"), 2)
+    assert "TMPDIR" in caught.value.help
+
+
+def test_figures_are_printed_though_they_cannot_be_written(
+    whole: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, "eval_test.json", 1)
+    code, out, err = command("eval", whole, "--device", "cpu")
+    assert code == 5
+    figure = json.loads((whole / "summary.json").read_text())["test"]["raw"]["bits_per_dim"]
+    assert f"{figure:.4f}" in out
+    assert "eval_test.json: cannot be written: No space left on device\n  help: make room there" in err
+
+
+def test_samples_that_cannot_be_written_leave_the_old_picture(
+    whole: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.png").write_text("before")
+    refuse(monkeypatch, "x.png", 1, errno.EROFS)
+    code, _, err = command("sample", whole, "--count", "2", "--device", "cpu", "--output", tmp_path / "x.png")
+    assert code == 5
+    assert f"{tmp_path}/x.png: cannot be written: Read-only file system" in err
+    assert "help: make it writable, or name another place with --output" in err
+    assert (tmp_path / "x.png").read_text() == "before"

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hvaedsl import Program
+from hvaedsl.diagnostics.errors import RunError
+from hvaedsl_runtime.disk.run_folder import RunFolder, check_same_run
+
+Compiled = Callable[..., Program]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path / "runs" / "small")
+
+
+def test_a_new_or_empty_folder_is_free(folder: RunFolder) -> None:
+    folder.check_free(resume=False)
+    folder.path.mkdir(parents=True)
+    folder.check_free(resume=False)
+    folder.check_free(resume=True)
+
+
+def test_a_run_is_not_overwritten(folder: RunFolder) -> None:
+    folder.begin("small", "hvae 1\n")
+    with pytest.raises(RunError, match="is not empty") as caught:
+        folder.check_free(resume=False)
+    assert "--resume" in caught.value.help
+    assert "--out" in caught.value.help
+    assert caught.value.exit_code == 5
+    folder.check_free(resume=True)
+
+
+def test_the_models_name_is_kept(folder: RunFolder) -> None:
+    assert folder.model_name() is None
+    folder.begin("small", "hvae 1\n")
+    assert folder.model_name() == "small"
+    for spoilt in ("", "[]", "{}"):
+        folder.identity.write_text(spoilt)
+        with pytest.raises(RunError, match=r"run\.json: found no name") as caught:
+            folder.model_name()
+        assert caught.value.exit_code == 5
+
+
+def test_a_folder_of_something_else_is_not_resumed(folder: RunFolder) -> None:
+    folder.path.mkdir(parents=True)
+    (folder.path / "thesis.tex").write_text("")
+    with pytest.raises(RunError, match=r"spec\.hvae is missing"):
+        folder.check_free(resume=True)
+
+
+def test_a_folder_in_which_a_run_came_not_to_its_beginning_is_free(folder: RunFolder) -> None:
+    folder.begin("small", "hvae 1\n")
+    folder.spec.rename(folder.path / ".spec.partial.hvae")  # as a killed process may leave it
+    (folder.wandb / "run-1").mkdir(parents=True)
+    (folder.wandb / "run-1" / "run.wandb").touch()
+    for resume in (False, True):
+        folder.check_free(resume)
+    assert folder.model_name() is None
+    (folder.path / "samples" / "mine.png").touch()
+    for resume in (False, True):
+        with pytest.raises(RunError):
+            folder.check_free(resume)
+
+
+def test_a_file_is_no_folder(folder: RunFolder) -> None:
+    folder.path.parent.mkdir(parents=True)
+    folder.path.write_text("")
+    with pytest.raises(RunError, match="is not a folder"):
+        folder.check_free(resume=True)
+
+
+def test_another_spec_is_refused_by_its_keys(folder: RunFolder, compiled: Compiled) -> None:
+    other = {"train.learning_rate": 2e-3, "model.decoder": "4r3, 8m4, 8x1", "train.skip_above": 50}
+    with pytest.raises(RunError) as caught:
+        check_same_run(folder, compiled().spec, compiled(other).spec)
+    assert "train.learning_rate: 0.001 in the run, 0.002 now" in str(caught.value)
+    assert "model.decoder: 4r2, 8m4, 8x1 in the run, 4r3, 8m4, 8x1 now" in str(caught.value)
+    assert "train.skip_above: none in the run, 50.0 now" in str(caught.value)
+    assert "seed" not in str(caught.value)
+    assert caught.value.exit_code == 5
+
+
+def test_what_does_not_touch_the_weights_may_change(folder: RunFolder, compiled: Compiled) -> None:
+    other = {"train.steps": 50, "train.save_every": 7, "train.eval_every": 9, "train.gpu_memory": 24, "sample.count": 2}
+    check_same_run(folder, compiled().spec, compiled(other).spec)
+
+
+def test_a_folder_that_cannot_be_created_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be written: Not a directory") as caught:
+        RunFolder(tmp_path / "file" / "run").begin("digits", "hvae 1\n")
+    assert caught.value.exit_code == 5

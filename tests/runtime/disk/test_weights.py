@@ -1,0 +1,147 @@
+"""Weight files: what is written is read, and what cannot be read or written is one error."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from hvaedsl.diagnostics.errors import RunError, UsageError
+from hvaedsl_runtime.disk.weights import read_weights, write_safetensors, write_torch
+
+
+@pytest.fixture
+def tensors() -> dict[str, Tensor]:
+    return {"a.weight": torch.randn(3, 2), "a.bias": torch.randn(2, dtype=torch.float64)}
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return list(one) == list(other) and all(
+        torch.equal(one[name], other[name]) and one[name].dtype == other[name].dtype for name in one
+    )
+
+
+def test_safetensors_come_back_with_their_metadata(tmp_path: Path, tensors: dict[str, Tensor]) -> None:
+    path = tmp_path / "w.safetensors"
+    write_safetensors(path, tensors, {"step": "7"})
+    found, metadata = read_weights(path)
+    assert same(dict(sorted(found.items())), dict(sorted(tensors.items())))
+    assert metadata["step"] == "7"
+    assert {"format", "format_version"} < set(metadata)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_tensors_that_share_memory_are_each_written(tmp_path: Path) -> None:
+    whole = torch.arange(6.0).reshape(2, 3)
+    shared = {"first": whole, "again": whole, "row": whole[1], "turned": whole.T}
+    write_safetensors(tmp_path / "w.safetensors", shared, {})
+    found = load_file(tmp_path / "w.safetensors")
+    assert all(torch.equal(found[name], tensor) for name, tensor in shared.items())
+
+
+@pytest.mark.parametrize("suffix", [".th", ".pt", ".safetensors"])
+def test_torch_files_come_back(tmp_path: Path, tensors: dict[str, Tensor], suffix: str) -> None:
+    path = tmp_path / f"w{suffix}"
+    if suffix == ".safetensors":
+        save_file(tensors, path)  # of another program, without metadata
+    else:
+        write_torch(path, tensors)
+    found, metadata = read_weights(path)
+    assert same(dict(sorted(found.items())), dict(sorted(tensors.items())))
+    assert metadata == {}
+
+
+def test_the_format_of_old_versions_of_torch_is_read(tmp_path: Path, tensors: dict[str, Tensor]) -> None:
+    torch.save(tensors, tmp_path / "old.th", _use_new_zipfile_serialization=False)
+    assert same(read_weights(tmp_path / "old.th")[0], tensors)
+
+
+def test_code_is_refused_and_not_run(tmp_path: Path) -> None:
+    marker = tmp_path / "executed"
+
+    class Payload:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(marker),)
+
+    path = tmp_path / "w.th"
+    for write in (
+        lambda: torch.save({"a": Payload()}, path),
+        lambda: torch.save({"a": Payload()}, path, _use_new_zipfile_serialization=False),
+        lambda: path.write_bytes(pickle.dumps(Payload())),
+        lambda: torch.save(torch.nn.Linear(2, 2), path),
+    ):
+        write()
+        with pytest.raises(RunError, match="could run code") as caught:
+            read_weights(path)
+        assert caught.value.exit_code == 5
+        assert "weights_only" not in str(caught.value) + caught.value.help  # torch's advice to run it all the same
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("name", ["w.th", "w.safetensors"])
+@pytest.mark.parametrize("damage", ["cut", "head", "empty", "web page"])
+def test_a_damaged_file_is_one_error(tmp_path: Path, tensors: dict[str, Tensor], name: str, damage: str) -> None:
+    path = tmp_path / name
+    write_safetensors(path, tensors, {}) if name.endswith("safetensors") else write_torch(path, tensors)
+    whole = path.read_bytes()
+    path.write_bytes({"cut": whole[:-40], "head": whole[:20], "empty": b"", "web page": b"<!DOCTYPE html>"}[damage])
+    with pytest.raises(RunError, match="cannot be read") as caught:
+        read_weights(path)
+    assert caught.value.exit_code == 5
+    assert "fetched" in caught.value.help
+
+
+def test_what_holds_no_weights_is_told_for_what_it_is(tmp_path: Path) -> None:
+    model = torch.nn.Linear(2, 2)
+    cases: list[tuple[object, str, str]] = [
+        (torch.optim.AdamW(model.parameters()).state_dict(), "state of an optimiser", "--optimizer"),
+        ({"format": 1, "spec": "hvae 1", "ema": {}}, "run folder", "convert"),
+        ({"model": model.state_dict()}, "'model'", "state_dict"),
+        ([1, 2], "list", "state_dict"),
+        ({}, "no tensors", "weights"),
+        ({"a": torch.zeros(2, dtype=torch.int64)}, "no floating-point", "float"),
+    ]
+    for content, words, way_out in cases:
+        torch.save(content, tmp_path / "w.th")
+        with pytest.raises(RunError, match=words) as caught:
+            read_weights(tmp_path / "w.th")
+        assert way_out in caught.value.help
+
+
+def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
+    for name in ("w.th", "w.safetensors"):
+        with pytest.raises(UsageError, match="no such file"):
+            read_weights(tmp_path / name)
+        (tmp_path / name).mkdir()
+        with pytest.raises(RunError, match="cannot be read"):
+            read_weights(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["w.th", "w.safetensors"])
+def test_a_write_that_fails_leaves_the_old_file(
+    tmp_path: Path, tensors: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"before")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunError, match="No space left on device") as caught:
+        write_safetensors(path, tensors, {}) if name.endswith("safetensors") else write_torch(path, tensors)
+    assert caught.value.exit_code == 5
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path, tensors: dict[str, Tensor]) -> None:
+    for name in ("w.th", "w.safetensors"):
+        path = tmp_path / "nowhere" / name
+        with pytest.raises(RunError, match="cannot be written"):
+            write_safetensors(path, tensors, {}) if name.endswith("safetensors") else write_torch(path, tensors)

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from hvaedsl import Program
+from hvaedsl_runtime.evaluate.pictures import draw_samples, save_reconstructions, save_samples
+
+Compiled = Callable[..., Program]
+CPU = torch.device("cpu")
+
+
+def pixels(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def test_levels_become_shades_and_pixels_squares(tmp_path: Path, compiled: Compiled) -> None:
+    samples = torch.full((9, 8, 8, 1), 0, dtype=torch.uint8)
+    samples[0], samples[8] = 16, 8
+    save_samples(tmp_path / "x.png", samples, compiled().spec)
+    picture = pixels(tmp_path / "x.png")
+    assert picture.shape[1] >= 512
+    assert picture.shape[0] == picture.shape[1]
+    side = picture.shape[0] // 3
+    corners = [picture[side * i + side // 2, side * i + side // 2, 0] for i in range(3)]
+    assert corners == [255, 0, 128]
+
+
+def test_binary_samples_are_black_and_white(tmp_path: Path, compiled: Compiled, binary: dict[str, object]) -> None:
+    samples = torch.zeros((4, 8, 8, 1), dtype=torch.uint8)
+    samples[0] = 255
+    save_samples(tmp_path / "x.png", samples, compiled(binary).spec)
+    assert set(np.unique(pixels(tmp_path / "x.png"))) == {0, 255}
+
+
+@pytest.mark.parametrize(("sets", "dark", "bright"), [({}, -1.0, 1.0), (None, 0.0, 1.0)])
+def test_reconstructions_stand_below_their_images(
+    tmp_path: Path,
+    compiled: Compiled,
+    binary: dict[str, object],
+    sets: dict[str, object] | None,
+    dark: float,
+    bright: float,
+) -> None:
+    spec = compiled(binary if sets is None else sets).spec
+    originals, reconstructions = torch.full((4, 8, 8, 1), bright), torch.full((4, 8, 8, 1), dark)
+    save_reconstructions(tmp_path / "x.png", originals, reconstructions, spec)
+    picture = pixels(tmp_path / "x.png")
+    height, width = picture.shape[:2]
+    assert width >= 512
+    assert picture[height // 4, width // 8, 0] == 255
+    assert picture[3 * height // 4, width // 8, 0] == 0
+
+
+def test_large_images_are_not_enlarged(tmp_path: Path, compiled: Compiled) -> None:
+    save_samples(tmp_path / "x.png", torch.zeros((1, 600, 600, 1), dtype=torch.uint8), compiled().spec)
+    assert pixels(tmp_path / "x.png").shape[:2] == (600, 600)
+
+
+def test_samples_are_a_function_of_the_seed(compiled: Compiled) -> None:
+    model = compiled().module()
+    draws = [
+        draw_samples(model, 5, batch_size=2, temperature=1.0, seed=seed, device=CPU, dtype=torch.float32)
+        for seed in (0, 0, 1)
+    ]
+    assert draws[0].shape == (5, 8, 8, 1)
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+
+from hvaedsl import Program
+from hvaedsl.diagnostics.errors import CompilerBug, RunError
+from hvaedsl_runtime.launch.local import first_error, launch
+from hvaedsl_runtime.train.settings import RunSettings
+
+Compiled = Callable[..., Program]
+Curve = Callable[[Path], list[dict[str, Any]]]
+
+
+def settings(out: Path) -> RunSettings:
+    return RunSettings(out=out, device="cpu", threads=1, dtype="float64")
+
+
+def assert_close(one: list[dict[str, Any]], two: list[dict[str, Any]]) -> None:
+    for a, b in zip(one, two, strict=True):
+        assert a.keys() == b.keys()
+        for key, value in a.items():
+            assert b[key] == (pytest.approx(value, rel=1e-9) if isinstance(value, float | list) else value), key
+
+
+@pytest.mark.long
+def test_two_processes_train_like_one(tmp_path: Path, compiled: Compiled, curve: Curve) -> None:
+    sets: dict[str, object] = {"train.steps": 20, "train.eval_every": 10, "train.batch_size": 4}
+    launch(compiled(sets), settings(tmp_path / "probe"), 1)
+    norms = [line["gradient_norm"] for line in curve(tmp_path / "probe") if line["split"] == "train"]
+    sets["train.skip_above"] = median(norms)
+    launch(compiled(sets), settings(tmp_path / "one"), 1)
+    launch(compiled({**sets, "train.batch_size": 2}), settings(tmp_path / "two"), 2)
+    assert_close(curve(tmp_path / "one"), curve(tmp_path / "two"))
+    applied = [line["applied"] for line in curve(tmp_path / "two") if line["split"] == "train"]
+    assert 0 < sum(applied) < 20
+    assert json.loads((tmp_path / "two" / "summary.json").read_text())["processes"] == 2
+
+
+@pytest.mark.long
+def test_so_they_do_with_dynamic_binarisation_and_parameters_without_gradient(
+    tmp_path: Path, compiled: Compiled, binary: dict[str, object], curve: Curve
+) -> None:
+    sets = {**binary, "train.steps": 20, "train.eval_every": 10, "train.batch_size": 4}
+    assert compiled(sets).without_gradient
+    launch(compiled(sets), settings(tmp_path / "one"), 1)
+    launch(compiled({**sets, "train.batch_size": 2}), settings(tmp_path / "two"), 2)
+    assert_close(curve(tmp_path / "one"), curve(tmp_path / "two"))
+
+
+@pytest.mark.long
+def test_two_processes_resume_where_an_evaluation_was_done(tmp_path: Path, compiled: Compiled, curve: Curve) -> None:
+    run, resumed = settings(tmp_path / "run"), settings(tmp_path / "run").model_copy(update={"resume": True})
+    sets = {"train.batch_size": 2}
+    launch(compiled(sets), run, 2)
+    before = curve(run.out), (run.out / "summary.json").read_text()
+    launch(compiled(sets), resumed, 2)
+    assert (curve(run.out), (run.out / "summary.json").read_text()) == before
+    launch(compiled({**sets, "train.steps": 14}), resumed, 2)
+    launch(compiled({"train.batch_size": 4, "train.steps": 14}), settings(tmp_path / "one"), 1)
+    assert_close(curve(tmp_path / "one"), curve(run.out))
+
+
+@pytest.mark.long
+def test_an_error_of_the_workers_is_one_error(
+    tmp_path: Path, compiled: Compiled, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(RunError, match="no update was applied in all 12 steps") as caught:
+        launch(compiled({"train.skip_above": 1e-9}), settings(tmp_path / "run"), 2)
+    assert caught.value.exit_code == 7
+    assert "train.skip_above" in caught.value.help
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def failure(**data: Any) -> Any:
+    class Failure:
+        error_file_data = data
+        exitcode = data.get("exitcode", 1)
+        message = data.get("message", "")
+        timestamp = 0
+
+    return Failure()
+
+
+def test_what_was_raised_for_the_user_goes_before_what_followed_from_it() -> None:
+    broken = failure(message="Connection closed by peer", raised_at=1.0, help="", exit_code=None)
+    cause = failure(message="image 7 is damaged", raised_at=2.0, help="remove it", exit_code=4)
+    later = failure(message="image 9 is damaged", raised_at=3.0, help="", exit_code=4)
+    error = first_error({0: broken, 1: later, 2: cause})
+    assert isinstance(error, RunError)
+    assert (str(error), error.help, error.exit_code) == ("image 7 is damaged", "remove it", 4)
+
+
+def test_our_own_bug_in_a_worker_is_told_with_its_traceback() -> None:
+    error = first_error({0: failure(message="Traceback: boom", raised_at=1.0, help="", exit_code=None)})
+    assert isinstance(error, CompilerBug)
+    assert "boom" in str(error)
+
+
+def test_a_worker_that_was_killed_is_told() -> None:
+    error = first_error({1: failure(message="Signal 9 (SIGKILL) received by PID 5", exitcode=-9)})
+    assert isinstance(error, RunError)
+    assert "training process 1" in str(error)
+    assert error.exit_code == 137
+
+
+def test_a_worker_that_left_no_reason_is_told() -> None:
+    error = first_error({0: failure(message="To enable traceback see: ...", exitcode=5)})
+    assert isinstance(error, RunError)
+    assert str(error) == "training process 0 ended with exit code 5, and left no reason"
+    assert "stands above" in error.help
+    assert error.exit_code == 5
+
+
+def test_gpus_that_are_not_there_are_told_before_anything_starts(
+    tmp_path: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(RunError, match="2 GPUs asked for, none found") as caught:
+        launch(compiled(), RunSettings(out=tmp_path / "run"), 2)
+    assert caught.value.exit_code == 6
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    with pytest.raises(RunError, match="2 CUDA devices asked for, 1 found"):
+        launch(compiled(), RunSettings(out=tmp_path / "run"), 2)
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,88 @@
+"""The training objective: the bound by default, and the rate bent as `train.kl` says (the paper's B.4 among it)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+
+import pytest
+import torch
+from torch import Tensor
+
+import hvaedsl
+from hvaedsl import Program, SpecError
+from hvaedsl.ir.spec import KLSpec
+from hvaedsl.lowering.module import Output
+from hvaedsl_runtime.train.objective import Objective, sampled_rate
+
+Compiled = Callable[..., Program]
+DEPTH, BATCH, DIMENSIONS = 6, 3, 64
+
+
+def output(kl_nats: Tensor) -> Output:
+    distortion = torch.linspace(1, 2, BATCH, dtype=torch.float64)
+    rate = kl_nats.sum(dim=0) / DIMENSIONS
+    return Output((distortion + rate).mean(), distortion, rate, kl_nats)
+
+
+@pytest.fixture
+def kl_nats() -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand((DEPTH, BATCH), generator=generator, dtype=torch.float64).mul_(3).requires_grad_()
+
+
+def objective(**kl: object) -> Objective:
+    return Objective(KLSpec.model_validate(kl), seed=1)
+
+
+def test_the_default_is_the_bound_itself(kl_nats: Tensor) -> None:
+    out = output(kl_nats)
+    assert objective()(out, 0, DIMENSIONS) is out.loss_nats_per_dim
+
+
+@pytest.mark.parametrize(("step", "weight"), [(0, 0.0), (5, 0.5), (10, 1.0), (99, 1.0)])
+def test_warm_up_weighs_the_rate(kl_nats: Tensor, step: int, weight: float) -> None:
+    out = output(kl_nats)
+    expected = (out.distortion_nats_per_dim + weight * out.rate_nats_per_dim).mean()
+    assert objective(warmup_steps=10)(out, step, DIMENSIONS).item() == pytest.approx(expected.item(), rel=1e-15)
+
+
+def test_free_nats_hold_for_each_layer_and_image(kl_nats: Tensor) -> None:
+    free = objective(free_nats=1.0)(output(kl_nats), 0, DIMENSIONS)
+    (gradient,) = torch.autograd.grad(free, kl_nats)
+    below = kl_nats.detach() < 1.0
+    assert below.any()
+    assert not below.all()
+    assert torch.equal(gradient == 0, below)
+    expected = (output(kl_nats).distortion_nats_per_dim + kl_nats.clamp(min=1.0).sum(dim=0) / DIMENSIONS).mean()
+    assert free.item() == pytest.approx(expected.item(), rel=1e-15)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_sampled_layers_give_the_rate_on_average_and_its_gradient(kl_nats: Tensor, count: int) -> None:
+    choices = [torch.tensor(choice) for choice in combinations(range(DEPTH), count)]
+    mean = torch.stack([sampled_rate(kl_nats, choice) for choice in choices]).mean(dim=0)
+    assert torch.allclose(mean, kl_nats.sum(dim=0), rtol=1e-12, atol=0)
+    (gradient,) = torch.autograd.grad(mean.sum(), kl_nats)
+    assert torch.allclose(gradient, torch.ones_like(gradient), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("count", [1, 2, DEPTH])
+def test_their_variance_is_that_of_draws_without_replacement(kl_nats: Tensor, count: int) -> None:
+    kl = kl_nats.detach()[:, :1]
+    estimates = torch.stack([sampled_rate(kl, torch.tensor(choice)) for choice in combinations(range(DEPTH), count)])
+    expected = DEPTH**2 / count * (DEPTH - count) / (DEPTH - 1) * kl.var(unbiased=False).item()
+    assert estimates.var(unbiased=False).item() == pytest.approx(expected, rel=1e-9, abs=1e-20)
+
+
+def test_the_layers_are_a_function_of_seed_and_step_and_come_alike_often() -> None:
+    sampler = objective(sampled_layers=2)
+    assert torch.equal(sampler.layers(7, DEPTH), sampler.layers(7, DEPTH))
+    drawn = torch.cat([sampler.layers(step, DEPTH) for step in range(3000)])
+    shares = torch.bincount(drawn, minlength=DEPTH) / 3000
+    assert shares.tolist() == pytest.approx([2 / DEPTH] * DEPTH, abs=0.03)
+
+
+def test_more_layers_than_there_are_is_an_error() -> None:
+    with pytest.raises(SpecError, match="at most the stochastic depth of this model, 7"):
+        hvaedsl.load("digits.hvae", sets={"train.kl.sampled_layers": 8})

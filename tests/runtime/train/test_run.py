@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import hvaedsl
+from hvaedsl import Program
+from hvaedsl.diagnostics.errors import RunError
+from hvaedsl_runtime.disk.checkpoint import Checkpoint, save_checkpoint
+from hvaedsl_runtime.distributed import Processes
+from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
+from hvaedsl_runtime.evaluate.finished_run import FinishedRun
+from hvaedsl_runtime.train import loop
+from hvaedsl_runtime.train.interruption import Interruption, InterruptionError
+from hvaedsl_runtime.train.loop import train
+from hvaedsl_runtime.train.run import TrainingRun
+from hvaedsl_runtime.train.settings import RunSettings
+
+Compiled = Callable[..., Program]
+Curve = Callable[[Path], list[dict[str, Any]]]
+
+
+def settings(out: Path, *, resume: bool = False) -> RunSettings:
+    return RunSettings(out=out, resume=resume, device="cpu", threads=1)
+
+
+def test_fewer_steps_than_were_taken_are_refused(tmp_path: Path, compiled: Compiled, curve: Curve) -> None:
+    train(compiled(), settings(tmp_path / "run"))
+    before = curve(tmp_path / "run")
+    with pytest.raises(RunError, match=r"has taken 12 steps, and train\.steps is 8") as caught:
+        train(compiled({"train.steps": 8}), settings(tmp_path / "run", resume=True))
+    assert caught.value.exit_code == 5
+    assert "train.steps to 12" in caught.value.help
+    assert curve(tmp_path / "run") == before
+
+
+def test_a_resumed_run_keeps_its_name(tmp_path: Path, compiled: Compiled) -> None:
+    train(compiled(), settings(tmp_path / "run"))
+    train(hvaedsl.load(tmp_path / "run" / "spec.hvae"), settings(tmp_path / "run", resume=True))
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["name"] == "small"
+
+
+def test_a_run_that_can_not_be_resumed_begins(
+    tmp_path: Path, compiled: Compiled, curve: Curve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(compiled(), settings(tmp_path / "whole"))
+    assert "nothing to resume" not in capsys.readouterr().out
+    train(compiled(), settings(tmp_path / "new", resume=True))
+    assert f"nothing to resume in {tmp_path}/new, starting anew" in capsys.readouterr().out
+    assert curve(tmp_path / "new") == curve(tmp_path / "whole")
+    train(compiled(), settings(tmp_path / "new", resume=True))
+    assert "nothing to resume" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_checkpoint_that_was_not_written_is_not_told_of(
+    tmp_path: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch, earlier: bool
+) -> None:
+
+    def stopped_in_writing(path: Path, checkpoint: Checkpoint) -> None:
+        if earlier and checkpoint.step == 4:
+            save_checkpoint(path, checkpoint)
+            return
+        for _ in range(2):  # the second one does not wait for the step's end
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("hvaedsl_runtime.train.run.save_checkpoint", stopped_in_writing)
+    told = "the checkpoint is of step 4" if earlier else "there is no checkpoint yet"
+    with pytest.raises(RunError, match=f"after step {6 if earlier else 4} of 12; {told}") as caught:
+        train(compiled(), settings(tmp_path / "run"))
+    assert caught.value.help.startswith("go on with: " if earlier else "begin anew with: ")
+    monkeypatch.undo()
+    train(compiled(), settings(tmp_path / "run", resume=True))
+
+
+def test_a_stop_before_the_first_step_is_saved(tmp_path: Path, compiled: Compiled, curve: Curve) -> None:
+    train(compiled(), settings(tmp_path / "whole"))
+    alone = Processes(0, 1, torch.device("cpu"))
+    with TrainingRun(compiled(), settings(tmp_path / "parts"), alone) as run, Interruption() as interruption:
+        interruption.received = signal.SIGINT
+        with pytest.raises(InterruptionError):
+            loop.train_to_the_end(run, interruption)
+        assert run.saved_step == 0
+    train(compiled(), settings(tmp_path / "parts", resume=True))
+    assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
+
+
+def test_figures_that_are_not_finite_leave_valid_json(
+    tmp_path: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_finite(evaluator: Evaluator, *_: Any) -> LikelihoodBound:
+        return LikelihoodBound(len(evaluator.images), 64, math.nan, math.inf, (math.inf, math.nan))
+
+    monkeypatch.setattr(Evaluator, "__call__", not_finite)
+    train(compiled(), settings(tmp_path / "run"))
+    finished = FinishedRun.open(tmp_path / "run", "cpu")
+    finished.write_evaluation("test", finished.evaluate("test"))
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    for name, key in (("summary.json", "test"), ("eval_test.json", None)):
+        content = json.loads((tmp_path / "run" / name).read_text(), parse_constant=refuse)
+        raw = (content if key is None else content[key])["raw"]
+        assert (raw["images"], raw["loss_nats_per_dim"], raw["bits_per_dim"]) == (11, None, None)
+
+
+def test_a_relative_path_is_absolute_in_the_run(
+    tmp_path: Path, compiled: Compiled, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    train(compiled({"data.path": '"images"'}), settings(tmp_path / "run"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert hvaedsl.load(tmp_path / "run" / "spec.hvae").spec.data.path == str(images)
+    assert FinishedRun.open(tmp_path / "run", "cpu").evaluate("test")["raw"].images == 11
+    train(hvaedsl.load(tmp_path / "run" / "spec.hvae"), settings(tmp_path / "run", resume=True))
+
+
+def test_validation_images_of_their_own_are_evaluated_though_none_is_held_out(
+    tmp_path: Path, compiled: Compiled, curve: Curve
+) -> None:
+    train(compiled({"data.validation": 0}), settings(tmp_path / "run"))
+    validated = {(line["step"], line["images"]) for line in curve(tmp_path / "run") if line["split"] == "validation"}
+    assert validated == {(6, 10), (12, 10)}
