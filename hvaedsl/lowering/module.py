@@ -34,7 +34,7 @@ def make_module(plan: Plan, about: About, custom: Mapping[str, type[nn.Module]])
     """The model, freshly initialized from torch's generator. `custom` has the classes of custom parts by reference."""
     handed_in: dict[str, type[nn.Module]] = {}
     cell = plan.decoder_blocks[0].cell
-    if cell in custom:
+    if cell is not None and cell in custom:
         handed_in[CUSTOM_CELL] = custom[cell]
     if plan.likelihood.reference is not None:
         handed_in[CUSTOM_LIKELIHOOD] = custom[plan.likelihood.reference]
