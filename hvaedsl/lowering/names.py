@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, Operation, State, Stem, TopDownBlock
-from hvaedsl.ir.cells import CELLS, parts_of
+from hvaedsl.ir.cells import CELLS, cell_kind
 from hvaedsl.ir.shapes import Convolution, arrays, convolutions
 from hvaedsl.ir.spec import Likelihood
 from hvaedsl.nn.published import published_names as _published_names
@@ -59,10 +59,10 @@ def without_gradient(bridge: Bridge, found: Unreached) -> tuple[str, ...]:
 
 def _outgoing(block: TopDownBlock) -> tuple[str, ...]:
     """What only the outgoing state trains: modules within a cell, or the single parameters of one's own."""
-    parts = parts_of(block.cell)
-    if parts is None:
+    kind = cell_kind(block.cell)
+    if kind is None:
         return block.measured.outgoing if block.measured is not None else ()
-    return parts.outgoing
+    return kind.outgoing
 
 
 def published_names(bridge: Bridge) -> dict[str, tuple[str, ...]]:
@@ -89,7 +89,7 @@ def unpublished(bridge: Bridge, likelihood: Likelihood) -> str | None:
     if _is_published(bridge):
         return None
     cells = ", ".join(dict.fromkeys(op.cell for op in bridge.operations if isinstance(op, TopDownBlock)))
-    known = " and ".join(name for name, parts in CELLS.items() if parts.published)
+    known = " and ".join(name for name, kind in CELLS.items() if kind.published)
     return (
         f"the published code has names for the cells {known} under its own likelihoods, not for {cells} under "
         f"{likelihood}"
@@ -97,8 +97,8 @@ def unpublished(bridge: Bridge, likelihood: Likelihood) -> str | None:
 
 
 def _is_published(bridge: Bridge) -> bool:
-    cells = [parts_of(op.cell) for op in bridge.operations if isinstance(op, TopDownBlock)]
-    return all(parts is not None and parts.published for parts in cells) and bool(bridge.head.outputs)
+    cells = [cell_kind(op.cell) for op in bridge.operations if isinstance(op, TopDownBlock)]
+    return all(kind is not None and kind.published for kind in cells) and bool(bridge.head.outputs)
 
 
 def published_parameters(bridge: Bridge) -> dict[str, str]:

@@ -15,10 +15,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from hvaedsl.diagnostics.errors import CompilerBug
-from hvaedsl.ir.custom import is_custom
+from hvaedsl.ir.cells import cell_kind
 from hvaedsl.ir.fourier import Exponents, with_features
 from hvaedsl.ir.pooling import wavelet_of
-from hvaedsl.lowering.cells import CELL_CLASSES
 from hvaedsl.lowering.plan import BlockModule, Plan, Resampling
 from hvaedsl.lowering.python.loops import WIDTH, Section, Statement, call, lines_of, quoted
 from hvaedsl.nn.steps import Apply, Downsample, InitialState, TopDown
@@ -172,11 +171,12 @@ def _encoder_block(block: BlockModule, plan: Plan) -> Statement:
 
 def _decoder_block(block: BlockModule, plan: Plan) -> Statement:
     assert block.cell is not None
-    kind = CUSTOM_CELL if is_custom(block.cell) else CELL_CLASSES[block.cell].partition(":")[2]
+    kind = cell_kind(block.cell)
+    name = CUSTOM_CELL if kind is None else kind.module.partition(":")[2]
     places = {"branches": block.branch_features, "sample": block.z_features, "block": block.block_features}
     given = ", ".join(f"{place}=exponents" for place, found in places.items() if found)
     features = f", CellFeatures({given})" if given else ""
-    cell = f"{kind}({block.channels}, {block.mid}, {block.latent}, {block.kernel}{features})"
+    cell = f"{name}({block.channels}, {block.mid}, {block.latent}, {block.kernel}{features})"
     arguments = (cell, f"applications={len(plan.decoder_steps)}")
     return Statement("decoder.blocks[{}] = decoder_block", arguments, (block.name,))
 

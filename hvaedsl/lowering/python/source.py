@@ -9,8 +9,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from hvaedsl.ir.custom import is_custom
-from hvaedsl.lowering.cells import CELL_CLASSES
+from hvaedsl.ir.cells import CELLS
 from hvaedsl.lowering.plan import Plan
 from hvaedsl.lowering.python.inlining import imports_text, inlined
 from hvaedsl.lowering.python.library import Import, names_in
@@ -104,11 +103,8 @@ class _Own:
         read = names_in(f"{self.paths}\n\n\n{textwrap.dedent(self.constructor)}")
         self.names = {*read, MODEL, "encoder_path", "decoder_path"}
 
-        places = dict(PLACES)
-        for block in plan.decoder_blocks:
-            if block.cell is not None and not is_custom(block.cell):
-                module, _, kind = CELL_CLASSES[block.cell].partition(":")
-                places[kind] = module
+        cells = (kind.module.partition(":") for kind in CELLS.values())
+        places = PLACES | {name: module for module, _, name in cells}
         self.imports = [Import(places[name], name, name) for name in sorted(self.names) if name in places]
 
 
