@@ -111,7 +111,8 @@ def _read_by_convolutions(op: TopDownBlock, kind: CellKind, high: int, low: int)
         if part.bottleneck:
             continue
         if part.reads == "x":
-            found += low * op.channels * (low < high)  # in float32 the prior's GELU keeps the same tensor
+            # In float32 the prior's GELU keeps the same tensor, unless it reads features of it.
+            found += low * op.channels * (low < high or bool(op.branch_features))
         else:
             found += low * (z_channels + op.channels * (part.reads == "xz"))
             found += high * op.latent * len(op.z_features)
