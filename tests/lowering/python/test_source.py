@@ -215,6 +215,7 @@ def test_names_of_specs(name: str, expected: str) -> None:
     assert model_class(module).__name__ == expected
     drawn: Tensor = vars(module)[expected]().sample(1)
     assert drawn.shape == (1, 8, 8, 1)
+    assert program.module().sample(1).shape == (1, 8, 8, 1)
 
 
 def test_the_file_holds_no_layer_that_the_model_does_not_take() -> None:
