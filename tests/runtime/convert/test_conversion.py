@@ -143,7 +143,7 @@ def test_a_converted_run_is_evaluated_sampled_and_resumed(tmp_path: Path, comman
     code, said, err = command("convert", small, "--from", raw, "--out", out, "--trained-on", "cifar10")
     assert code == 0, err
     assert "the averaged weights are a copy of the raw ones" in said
-    assert "optimiser starts anew" in said
+    assert "the optimizer is re-initialized" in said
 
     assert command("eval", out, "--device", "cpu")[0] == 0
     found = json.loads((out / "eval_test.json").read_text())
@@ -202,7 +202,7 @@ def test_the_published_optimiser_goes_on_where_it_was(tmp_path: Path, command: C
         assert f"moments of {len(theirs)} parameters after 2 updates" in said
         model = FinishedRun.open(out, "cpu").model("raw")
         ours = torch.optim.AdamW(model.parameters())
-        ours.load_state_dict(load_checkpoint(RunFolder(out).checkpoint).optimizer)
+        ours.load_state_dict(load_checkpoint(RunFolder(out).checkpoint)["optimizer"])
         for name, own in published_parameters(program.bridge).items():
             model.get_parameter(own).grad = gradients[2][name]
         ours.step()
@@ -233,7 +233,7 @@ def test_an_optimiser_that_does_not_fit_is_told(tmp_path: Path, command: Command
     first = next(iter(state_dict.values()))
     zeros = {"exp_avg": torch.zeros_like(first), "exp_avg_sq": torch.zeros_like(first)}
     cases: list[tuple[Path, object, str]] = [
-        (small, state_dict, "holds no optimiser's state"),
+        (small, state_dict, "not the state of an optimizer"),
         (small, {"state": {}, "param_groups": [{"params": [0, 1]}]}, "a model with 2 parameters"),
         (small, {**whole, "state": other_moments}, "exp_avg is [3]"),
         (small, {**whole, "state": {0: {"momentum_buffer": torch.zeros(3)}}}, "momentum_buffer"),
@@ -289,7 +289,7 @@ def test_a_run_with_shared_weights_goes_through_every_form(tmp_path: Path, comma
         # A safetensors file says what torch's cannot; the images' statistics come to the same here.
         assert after.step == (before.step if suffix == "safetensors" else 0)
         assert after.preparation == before.preparation
-        assert ("as published-raw" in said or "as ours-raw" in said) is (suffix == "safetensors")
+        assert ("as stated in published-raw" in said or "as stated in ours-raw" in said) is (suffix == "safetensors")
     with safe_open(tmp_path / "ours-ema.safetensors", framework="pt") as file:
         metadata = file.metadata()
     assert metadata["weights"] == "ema"
@@ -362,8 +362,8 @@ def test_mistakes_are_one_readable_error(tmp_path: Path, command: Command, small
         (2, "is a folder: --to", (full,)),
         (2, "no such file", (small, "--ema", tmp_path / "none.th", *new)),
         (2, "of different steps", (small, "--from", good, "--ema", later, *new)),
-        (2, "--optimizer belongs to", (small, "--ema", good, "--optimizer", good, *new)),
-        (2, "--trained-on names", (small, "--ema", good, "--trained-on", "celeba", *new)),
+        (2, "--optimizer needs the weights", (small, "--ema", good, "--optimizer", good, *new)),
+        (2, "--trained-on is celeba", (small, "--ema", good, "--trained-on", "celeba", *new)),
         (2, "--ema reads files", (full, "--to", tmp_path / "w.th", "--ema", good)),
         (2, "--step reads files", (full, "--to", tmp_path / "w.th", "--step", "0")),
         (2, "--names goes with --to", (small, "--ema", good, "--names", "ours", *new)),
@@ -379,7 +379,7 @@ def test_mistakes_are_one_readable_error(tmp_path: Path, command: Command, small
         ),
         (5, "no checkpoint", (full, "--to", tmp_path / "w.th")),
         (5, "no such folder", (tmp_path / "none", "--to", tmp_path / "w.th")),
-        (5, "is there already", (full, "--to", good)),
+        (5, "exists already", (full, "--to", good)),
     ]
     for expected, words, arguments in cases:
         code, _, err = command("convert", *arguments)
@@ -421,7 +421,7 @@ def test_weights_that_were_trained_on_other_inputs_are_refused(
     assert command("convert", tmp_path / "run", "--to", file)[0] == 0
     code, out, err = command("convert", small, *options(fourier), "--ema", file, "--out", tmp_path / "again")
     assert code == 0, err
-    assert "as w.safetensors says" in out
+    assert "as stated in w.safetensors" in out
     code, _, err = command("convert", small, *options(fourier | sets), "--ema", file, "--out", tmp_path / "other")
     assert code == 5
     assert told in err
@@ -437,7 +437,7 @@ def test_a_conversion_that_fails_while_writing_leaves_nothing(
         code, _, err = command("convert", small, "--ema", ema, "--out", tmp_path / "run", "--trained-on", "cifar10")
     assert code == 5
     assert f"{tmp_path}/run: cannot be written: File too large" in err
-    assert "or name another with --out" in err
+    assert "or name another folder with --out" in err
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -451,7 +451,7 @@ def test_narrow_and_wide_types_of_weights(tmp_path: Path, command: Command, smal
         )
         assert code == 0, err
         checkpoint = load_checkpoint(RunFolder(out).checkpoint)
-        assert checkpoint.dtype == kept
+        assert checkpoint.position.dtype == kept
         gain = checkpoint.ema["decoder.gain"]
         assert torch.equal(gain, state_dict["decoder.gain"].to(gain.dtype))
 
