@@ -25,15 +25,18 @@ class ExitCode(IntEnum):
         member.meaning = meaning
         return member
 
-    SUCCESS = 0, "success"
-    SPEC = 1, "a spec has errors, or a check found something (`lint`, `fmt --check`, `diff`, `check-theory`)"
-    USAGE = 2, "wrong usage: an unknown option, a missing file, a missing extra"
-    BUG = 3, "a bug in hvaedsl; please report it"
-    DATA = 4, "images not found, damaged, or not those that the spec names"
-    FILES = 5, "a run folder, checkpoint or weight file that is in use, missing, damaged or of another run; a full disk"
-    DEVICE = 6, "a device that is not available, or out of its memory"
-    TRAINING = 7, "training stopped because it applied no update"
-    SIGNAL = 128, "128 + N: stopped by signal N (130 is Ctrl-C, 143 SIGTERM); a run saves a checkpoint first"
+    SUCCESS = 0, "success; `lint` found nothing, `diff` no difference"
+    SPEC = 1, "a spec has errors; `lint`, `fmt --check`, `diff` and `check-theory` found something"
+    USAGE = 2, "wrong usage, a missing file, or a missing extra"
+    BUG = 3, "a bug in hvaedsl"
+    DATA = 4, "images that are missing, damaged, or not of the kind that the spec states"
+    FILES = (
+        5,
+        "a run folder, checkpoint or weight file that is in use, missing, damaged, or of another run; a full disk",
+    )
+    DEVICE = 6, "a device that is missing or out of memory"
+    TRAINING = 7, "a training run in which no update is applied"
+    SIGNAL = 128, "interrupted by signal N (130 by Ctrl-C, 143 by SIGTERM)"
 
 
 class HvaedslError(Exception):
