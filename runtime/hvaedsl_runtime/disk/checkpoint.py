@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state of a run as its file holds it, in the current format, with all tensors on the CPU.
+    """The state of a run in its file, in the current format, with all tensors on the CPU.
 
     A part is looked up by name, so that each reader asks only for the parts that it needs: `checkpoint["optimizer"]`.
     """

@@ -13,6 +13,7 @@ import torch
 
 from hvaedsl.diagnostics.errors import NoUpdate, OutOfMemory, RunError, Stopped, WriteError
 from hvaedsl.program import Program
+from hvaedsl_runtime.console import start_logging
 from hvaedsl_runtime.distributed import process_group
 from hvaedsl_runtime.model import set_matrix_precision
 from hvaedsl_runtime.train.interruption import Interruption, InterruptionError
@@ -28,10 +29,12 @@ logger = logging.getLogger(__name__)
 def train(program: Program, settings: RunSettings) -> None:
     """Train a program in this process, together with the others if a launcher started several.
 
-    Raises SpecError if the spec lacks what training needs; DeviceNotFound; OutOfMemory; NoUpdate; Stopped after SIGINT
-    or SIGTERM; WriteError, which says what is saved; and the errors of TrainingRun.
+    Raises SpecError if the spec lacks what training needs; UsageError for an unknown log level; DeviceNotFound;
+    OutOfMemory; NoUpdate; Stopped after SIGINT or SIGTERM; WriteError, which says what is saved; and the errors of
+    TrainingRun.
     """
     program.training()
+    start_logging()
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
 

@@ -1,4 +1,4 @@
-"""One step of training: forward, backward, clip, skip or update, average the weights."""
+"""One training step: forward, backward, clip, skip or update, average the weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hvaedsl_runtime.train.state import TrainState
 
 
 class LossTerms(NamedTuple):
-    """Means over a batch in nats per dimension; scalars. loss = distortion + rate; `objective` is what is trained."""
+    """Batch means in nats per dimension; scalars. loss = distortion + rate; `objective` is what is minimized."""
 
     objective: Tensor
     loss: Tensor
@@ -31,7 +31,7 @@ class LossTerms(NamedTuple):
 
 
 class LossModule(nn.Module):
-    """What DistributedDataParallel wraps: a model whose output is its loss terms alone."""
+    """The module that DistributedDataParallel wraps: a model that returns only its loss terms."""
 
     def __init__(self, model: HierarchicalVAE, objective: Objective) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class LossModule(nn.Module):
         self.objective = objective
 
     def forward(self, x: Tensor, target: Tensor, noise: Noise, step: int) -> LossTerms:
-        """The loss terms of one batch, x and target [B, H, W, C], at a step counted from 0."""
+        """The loss terms of one batch, x and target [B, H, W, C], at a 0-based step."""
         out: Output = self.model(x, target, noise)
         return LossTerms(
             self.objective(out, step, dimensions_of(target)),
@@ -51,9 +51,9 @@ class LossModule(nn.Module):
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one step did: means over the global batch, and the gradient norm before clipping.
+    """The result of one step: means over the global batch, and the gradient norm before clipping.
 
-    `applied` is false where the update was skipped.
+    `applied` is false if the update was skipped.
     """
 
     loss_nats_per_dim: float
@@ -67,10 +67,10 @@ class StepResult:
 class TrainingStep:
     """One step of training, in place, on a run's state (openai/vdvae, train.py).
 
-    The optimizer is AdamW with weight decay on every parameter. The update is skipped where the gradient norm is not
-    finite or not strictly below `skip_above`; the norm is that before clipping, of the gradient averaged over all
-    processes, so that every process decides alike. A skipped step counts as a step, and the averaged weights follow
-    applied updates alone.
+    The optimizer is AdamW with weight decay on every parameter. The update is skipped if the gradient norm is not
+    finite or not strictly below `skip_above`. The norm is taken before clipping, of the gradient averaged over all
+    processes, so that every process makes the same decision. A skipped step counts as a step; the averaged weights
+    follow applied updates only.
     """
 
     def __init__(self, state: TrainState, training: TrainingSpec, processes: Processes) -> None:
@@ -81,7 +81,7 @@ class TrainingStep:
         self._loss: nn.Module = LossModule(state.model, Objective(training.kl, training.seed))
 
         if processes.world_size > 1:
-            # A convolution of one input channel has two valid layouts, and the warning fires where they differ.
+            # A convolution with one input channel has two valid layouts, and torch warns if they differ.
             warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
             device_ids = [processes.device] if processes.device.type == "cuda" else None
             self._loss = DistributedDataParallel(self._loss, device_ids=device_ids)
@@ -116,5 +116,5 @@ class TrainingStep:
 
 
 def is_applied(gradient_norm: float, skip_above: float | None) -> bool:
-    """Whether an update with this gradient norm is applied: it is finite, and strictly below the threshold."""
+    """Whether an update with this gradient norm is applied: the norm is finite and strictly below the threshold."""
     return math.isfinite(gradient_norm) and (skip_above is None or gradient_norm < skip_above)

@@ -251,7 +251,7 @@ def test_exhausted_memory_is_explained(tmp_path: Path, compiled: Compiled, monke
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_missing_gpu_is_told(tmp_path: Path, compiled: Compiled) -> None:
-    with pytest.raises(RunError, match="1 CUDA device asked for, 0 found") as caught:
+    with pytest.raises(RunError, match="1 CUDA device requested; 0 available") as caught:
         train(compiled(), settings(tmp_path / "run").model_copy(update={"device": "cuda"}))
     assert caught.value.exit_code == 6
 
