@@ -104,7 +104,7 @@ def import_weights(program: Program, sources: Sources, out: Path) -> Conversion:
     if sources.optimizer is not None and "raw" not in files:
         raise UsageError("--optimizer needs the weights of the last step: give them with --from")
 
-    # What the files do not say is assumed, and the user is told.
+    # Assume what the files do not state, and note it for the user.
     notes: list[str] = []
     step = _step(sources, files.values())
     if step is None:

@@ -62,12 +62,14 @@ class Checkpoint:
     @property
     def model(self) -> dict[str, Tensor]:
         """The weights of the last step, by name."""
-        return dict(self["model"])
+        weights: dict[str, Tensor] = self["model"]
+        return weights
 
     @property
     def ema(self) -> dict[str, Tensor]:
         """The averaged weights, by name."""
-        return dict(self["ema"])
+        weights: dict[str, Tensor] = self["ema"]
+        return weights
 
     @property
     def preparation(self) -> StateDict:

@@ -82,7 +82,7 @@ class TrainState:
                 raise PartError(f"`{name}` is missing")
             try:
                 part.load_state_dict(state[name])
-            except (RuntimeError, ValueError, TypeError, KeyError) as error:  # those of torch and of pydantic
+            except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:  # as torch and pydantic do
                 reason = " ".join(str(error).split())
                 raise PartError(f"`{name}` does not fit this run: {reason}") from error
         log_unknown(state, self.parts, "checkpoint")

@@ -53,9 +53,9 @@ sample {{ count = 2 }}
 
 
 @pytest.fixture
-def colours(tmp_path: Path) -> Path:
+def colors(tmp_path: Path) -> Path:
     """8 training and 6 test images of 8x8 pixels, as a spec's `npy`."""
-    folder = tmp_path / "colours"
+    folder = tmp_path / "colors"
     folder.mkdir()
     rng = np.random.default_rng(1)
     for split, count in (("train", 8), ("test", 6)):
@@ -64,16 +64,16 @@ def colours(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def small(tmp_path: Path, colours: Path) -> Path:
+def small(tmp_path: Path, colors: Path) -> Path:
     path = tmp_path / "small.hvae"
-    path.write_text(SMALL.format(path=colours, decoder="4x2, 8m4, 8x2"), encoding="utf-8")
+    path.write_text(SMALL.format(path=colors, decoder="4x2, 8m4, 8x2"), encoding="utf-8")
     return path
 
 
 @pytest.fixture
-def shared(tmp_path: Path, colours: Path) -> Path:
+def shared(tmp_path: Path, colors: Path) -> Path:
     path = tmp_path / "shared.hvae"
-    path.write_text(SMALL.format(path=colours, decoder="4x2, 8m4, 8r3"), encoding="utf-8")
+    path.write_text(SMALL.format(path=colors, decoder="4x2, 8m4, 8r3"), encoding="utf-8")
     return path
 
 
@@ -150,7 +150,7 @@ def test_a_converted_run_is_evaluated_sampled_and_resumed(tmp_path: Path, comman
     finished = FinishedRun.open(out, "cpu")
     model = program.module()
     model.load_vdvae_state_dict(state_dict)
-    pixels = torch.from_numpy(np.load(tmp_path / "colours" / "test.npy"))
+    pixels = torch.from_numpy(np.load(tmp_path / "colors" / "test.npy"))
     losses = []
     for index in range(len(pixels)):
         one = pixels[index : index + 1].float()
@@ -175,7 +175,7 @@ def conversion_noise(finished: FinishedRun, index: int) -> Callable[[int, tuple[
     return ImageNoise(seed, "test", [index], torch.device("cpu"), torch.float32)
 
 
-def test_the_published_optimiser_goes_on_where_it_was(tmp_path: Path, command: Command, small: Path) -> None:
+def test_the_published_optimizer_continues_where_it_stopped(tmp_path: Path, command: Command, small: Path) -> None:
     """One more update of the published model, under the published numbering, and of the converted run."""
     program = hvaedsl.load(small, sets={"train.betas": "0.9, 0.9"})
     theirs = {name: torch.nn.Parameter(value) for name, value in published(program, 1).items()}
@@ -212,7 +212,7 @@ def test_the_published_optimiser_goes_on_where_it_was(tmp_path: Path, command: C
 
 
 def as_apex_saves(state: dict[str, Any]) -> dict[str, Any]:
-    """FusedAdam's form: the number of updates stands in the group."""
+    """FusedAdam's form: the number of updates is in the group."""
     moments = {
         number: {key: value for key, value in item.items() if key != "step"} for number, item in state["state"].items()
     }
@@ -223,7 +223,7 @@ def as_apex_saves(state: dict[str, Any]) -> dict[str, Any]:
     return {"state": moments, "param_groups": [group]}
 
 
-def test_an_optimiser_that_does_not_fit_is_told(tmp_path: Path, command: Command, small: Path, shared: Path) -> None:
+def test_an_optimizer_that_does_not_fit_is_refused(tmp_path: Path, command: Command, small: Path, shared: Path) -> None:
     program = hvaedsl.load(small)
     state_dict = published(program, 1)
     raw = save(tmp_path / "model.th", state_dict)
@@ -254,7 +254,7 @@ def test_an_optimiser_that_does_not_fit_is_told(tmp_path: Path, command: Command
         assert not (tmp_path / "run").exists()
 
 
-def test_settings_of_the_optimiser_that_differ_are_told(tmp_path: Path, command: Command, small: Path) -> None:
+def test_differing_settings_of_the_optimizer_are_reported(tmp_path: Path, command: Command, small: Path) -> None:
     state_dict = published(hvaedsl.load(small), 1)
     parameters = [torch.nn.Parameter(value) for value in state_dict.values()]
     torch.save(torch.optim.AdamW(parameters, lr=2e-3, weight_decay=0.0).state_dict(), tmp_path / "opt.th")
@@ -329,7 +329,7 @@ def test_weights_of_another_model_name_the_differences_and_the_specs_that_fit(
     digits = save(tmp_path / "digits.th", published(program, 1))
     code, _, err = command("convert", small, "--ema", digits, "--out", tmp_path / "run")
     assert code == 5
-    assert "does not hold the weights of small" in err
+    assert "does not have the weights of small" in err
     assert "unknown (decoder.dec_blocks." in err
     assert f"encoder.in_conv.weight is [{width}, 1, 3, 3] in the file and [8, 3, 3, 3] in the model" in err
     assert "those of digits" in err
@@ -369,7 +369,7 @@ def test_mistakes_are_one_readable_error(tmp_path: Path, command: Command, small
         (2, "--names goes with --to", (small, "--ema", good, "--names", "ours", *new)),
         (2, "ends in .safetensors or .th", (full, "--to", tmp_path / "w.npz")),
         (2, "folder that exists", (full, "--to", tmp_path / "none" / "w.th")),
-        (5, "with module. before it and without", (small, "--ema", both, *new)),
+        (5, "with and without the prefix module.", (small, "--ema", both, *new)),
         (5, "is not empty", (small, "--ema", good, "--out", full)),
         (5, "is not a folder", (small, "--ema", good, "--out", good)),
         (
@@ -394,7 +394,7 @@ def test_unknown_constants_are_told_with_a_way_out(
     tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch, small: Path
 ) -> None:
     monkeypatch.setenv("HVAEDSL_DATA", str(tmp_path))
-    (tmp_path / "colours" / "train.npy").unlink()
+    (tmp_path / "colors" / "train.npy").unlink()
     ema = save(tmp_path / "w.th", published(hvaedsl.load(small), 1))
     code, _, err = command("convert", small, "--ema", ema, "--out", tmp_path / "run")
     assert code == 4

@@ -90,11 +90,11 @@ def test_format_1_becomes_the_current_one(tmp_path: Path, state: State, caplog: 
 def test_every_migration_leads_to_the_format_after_it(
     tmp_path: Path, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def named_anew(content: State) -> State:
+    def renamed(content: State) -> State:
         return {("weights" if name == "model" else name): value for name, value in content.items()}
 
     monkeypatch.setattr(module, "FORMAT", 3)
-    monkeypatch.setattr(module, "MIGRATIONS", {**MIGRATIONS, 2: named_anew})
+    monkeypatch.setattr(module, "MIGRATIONS", {**MIGRATIONS, 2: renamed})
     torch.save(flat(state), tmp_path / "1.pt")
     torch.save({"format": 2, "spec": "hvae 1", **state}, tmp_path / "2.pt")
     for path in (tmp_path / "1.pt", tmp_path / "2.pt"):

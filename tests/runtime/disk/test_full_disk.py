@@ -1,4 +1,4 @@
-"""A run whose disk fills up, turns read-only or vanishes: one error with a way out, and it goes on bit for bit."""
+"""A run whose disk fills up, turns read-only or vanishes: one error with a way out, and it resumes bit for bit."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_run_that_finds_no_room_goes_on_bit_for_bit(
     assert str(caught.value).startswith(str(out))
     assert str(caught.value).endswith(f"{name}: cannot be written: No space left on device; {state}")
     command = f"hvaedsl train {out}/spec.hvae --out {out} --resume --device cpu --threads 1"
-    assert caught.value.help == f"make room there, then {way_on} with: {command}"
+    assert caught.value.help == f"free some space there, then {way_on} with: {command}"
     assert caught.value.exit_code == 5
     assert [path for path in out.rglob("*") if "partial" in path.name] == []
     if saved is not None:
@@ -147,7 +147,7 @@ def test_so_does_one_that_finds_no_room_for_its_metrics(
     out = tmp_path / "parts"
     with pytest.raises(WriteError, match=r"metrics\.jsonl: cannot be written: No space left on device; ") as caught:
         train(module_program, settings(out))
-    assert "make room there, then " in caught.value.help
+    assert "free some space there, then " in caught.value.help
     text = (out / "metrics.jsonl").read_text()
     assert text.endswith("\n")
     kept = [json.loads(line) for line in text.splitlines()]
@@ -236,8 +236,8 @@ def test_a_process_without_room_for_its_last_words_prints_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(tmp_path / "gone" / "error.json"))
-    report(Failure.of(WriteError("last.pt: cannot be written", remedy="make room there")))
-    assert capsys.readouterr().err == "error: last.pt: cannot be written\n  help: make room there\n"
+    report(Failure.of(WriteError("last.pt: cannot be written", remedy="free some space there")))
+    assert capsys.readouterr().err == "error: last.pt: cannot be written\n  help: free some space there\n"
 
 
 def test_without_room_for_temporary_files_nothing_starts(
@@ -260,7 +260,7 @@ def test_figures_are_printed_though_they_cannot_be_written(
     assert code == 5
     figure = json.loads((whole / "summary.json").read_text())["test"]["raw"]["bits_per_dim"]
     assert f"{figure:.4f}" in out
-    assert "eval_test.json: cannot be written: No space left on device\n  help: make room there" in err
+    assert "eval_test.json: cannot be written: No space left on device\n  help: free some space there" in err
 
 
 def test_samples_that_cannot_be_written_leave_the_old_picture(
