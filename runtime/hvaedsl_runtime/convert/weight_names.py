@@ -119,7 +119,7 @@ def _check_fit(program: Program, layout: Layout, given: Mapping[str, Tensor], pa
         return
     fitting = fitting_specs({name: tuple(tensor.shape) for name, tensor in given.items()})
     if fitting:
-        way_out = f"its names and shapes are those of the shipped specs {', '.join(fitting)}"
+        way_out = f"it fits the shipped spec{'s' if len(fitting) > 1 else ''} {', '.join(fitting)}"
     elif len(missing) == len(layout.required):
         way_out = "it has no weights of such a model; name another file"
     else:

@@ -79,7 +79,7 @@ class Checkpoint:
     @property
     def version(self) -> str:
         """The version of hvaedsl that wrote it."""
-        return str(self["versions"]["hvaedsl"])
+        return str(self["versions"].get("hvaedsl", "unknown"))
 
     def restore(self, target: Stateful) -> None:
         """Load the whole state into `target`. Raises DamagedRun if a part is missing or does not fit."""
@@ -91,7 +91,7 @@ class Checkpoint:
     def _plain(self, name: str, kind: type[Part]) -> Part:
         try:
             return kind.from_state(self[name])
-        except PartError as error:
+        except (PartError, TypeError) as error:  # TypeError: not a dict
             raise self._unusable(f"`{name}`: {error}") from error
 
     def _unusable(self, reason: str) -> DamagedRun:

@@ -136,6 +136,12 @@ def test_a_missing_field_is_one_error(tmp_path: Path, state: State) -> None:
         _ = load_checkpoint(tmp_path / "last.pt").step
 
 
+def test_a_part_of_another_type_is_one_error(tmp_path: Path, state: State) -> None:
+    save_checkpoint(tmp_path / "last.pt", "hvae 1", {**state, "counters": 3})
+    with pytest.raises(DamagedRun, match=r"last\.pt: .*`counters`: "):
+        _ = load_checkpoint(tmp_path / "last.pt").counters
+
+
 def test_a_newer_format_names_the_upgrade(tmp_path: Path, state: State) -> None:
     torch.save({"format": 3, "spec": "hvae 1", **state}, tmp_path / "last.pt")
     with pytest.raises(DamagedRun, match=r"last\.pt: .* format 3; .* up to 2$") as caught:
