@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, listing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.bridge import TopDownBlock
-from hvaedsl.ir.cells import parts_of
+from hvaedsl.ir.cells import cell_kind
 from hvaedsl.passes.base import Rule, Unit
 
 
@@ -50,8 +50,8 @@ class LatentIsState(Diagnostic):
 def check(unit: Unit) -> Iterator[Diagnostic]:
     """Report, in one finding, all resolutions of the decoder whose width is not `latent`."""
     model = unit.spec.model
-    parts = parts_of(model.cell)
-    if parts is None or not parts.state_is_latent:
+    kind = cell_kind(model.cell)
+    if kind is None or not kind.state_is_latent:
         return
 
     blocks = [op for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)]
