@@ -77,9 +77,7 @@ def test_a_string_that_is_never_closed_gets_no_comma(hvae: Command, spec: Path) 
     spec.write_text(broken)
     ended = hvae("lint", "wide.hvae", "--fix", "--unsafe-fixes")
     assert (ended.code, ended.err) == (1, "0 fixes applied\n")
-    assert [line for line in ended.out.splitlines() if "error[" in line] == [
-        "error[HV114]: unclosed string"
-    ]
+    assert [line for line in ended.out.splitlines() if "error[" in line] == ["error[HV114]: unclosed string"]
     assert spec.read_text() == broken
 
 
