@@ -144,7 +144,7 @@ class Program(Record):
         for key, reference in custom_parts(self.spec).items():
             if key != "data.dataset":
                 raise UsageError(
-                    f"{key} is {reference}, which may need more than torch; a Python file can be written only for models "
+                    f"{key} is {reference}, which may need more than torch; Python is written only for models "
                     "without custom cells and likelihoods"
                 )
         plan, about = self._lowered()

@@ -200,7 +200,7 @@ class Reader:
     def _(self, kind: LikelihoodCall, value: ast.Value) -> Likelihood:
         names = ("bernoulli", "mixture_of_logistics")
         if isinstance(value, ast.String):
-            return Likelihood(name="own", reference=self._custom(kind, value, names))
+            return Likelihood(name="custom", reference=self._custom(kind, value, names))
 
         if isinstance(value, ast.Symbol):
             if value.name == "bernoulli":

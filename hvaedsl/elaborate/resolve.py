@@ -21,7 +21,7 @@ from hvaedsl.elaborate.collect import SCHEMA, Collected
 from hvaedsl.elaborate.readers import Reader
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.custom import is_custom
-from hvaedsl.ir.datasets import DATASETS, OWN
+from hvaedsl.ir.datasets import DATASETS, USER_IMAGES
 from hvaedsl.ir.kinds import BlockStack, Choice, ChoiceOrCustom, Key, LikelihoodCall
 from hvaedsl.ir.spec import SECTIONS, Likelihood, Spec
 
@@ -125,7 +125,7 @@ class _Resolver:
                         )
                     )
                     values[key] = known[key]
-        elif name in OWN or is_custom(str(name)):
+        elif name in USER_IMAGES or is_custom(str(name)):
             self._require_shape(str(name), [key for key in ("channels", "resolution") if key not in values])
 
         for key, default in known.items():

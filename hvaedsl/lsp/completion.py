@@ -16,7 +16,7 @@ from lsprotocol.types import (
 
 from hvaedsl.diagnostics.diagnostic import Severity
 from hvaedsl.elaborate.collect import SCHEMA, TOP_LEVEL
-from hvaedsl.ir.datasets import OWN
+from hvaedsl.ir.datasets import USER_IMAGES
 from hvaedsl.ir.spec import SECTIONS
 from hvaedsl.ir.spec_text import default_text
 from hvaedsl.lsp.analysed import Analysed
@@ -158,7 +158,7 @@ def _needed(analysed: Analysed, dotted: str) -> str:
     if key is None or inherited(analysed, dotted):
         return ""
     dataset = next((word.text for word in analysed.words if (word.dotted, word.role) == ("data.dataset", "symbol")), "")
-    if dataset in OWN and dotted in ("data.channels", "data.resolution"):
+    if dataset in USER_IMAGES and dotted in ("data.channels", "data.resolution"):
         return f"needed for {dataset}"
     return {"always": "needed to compile", "to train": "needed to train"}.get(key.required, "")
 

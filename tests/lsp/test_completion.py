@@ -9,7 +9,7 @@ import pytest
 from lsprotocol.types import CompletionItemKind, InsertTextFormat
 
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.ir.datasets import NAMES, OWN
+from hvaedsl.ir.datasets import NAMES, USER_IMAGES
 from hvaedsl.lsp.completion import CompletionClient, complete
 from hvaedsl.lsp.offer import Offer
 from hvaedsl.program import compile_source
@@ -92,7 +92,7 @@ def test_data_sets_have_their_shapes(written: str) -> None:
     offers = {item.label: item for item in complete(found, offset)}
     assert offers["mnist"].detail == "grey images of 32x32"
     assert offers["mnist"].documentation == "grey images of 32x32 pixels, 256 levels, 5,000 held out"
-    assert all((offers[name].detail or "").startswith("your own images") for name in OWN)
+    assert all((offers[name].detail or "").startswith("your own images") for name in USER_IMAGES)
 
 
 def test_words_of_the_schema() -> None:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import RunNotFound, UsageError
-from hvaedsl.ir.datasets import OWN
+from hvaedsl.ir.datasets import USER_IMAGES
 from hvaedsl.ir.spec import Spec
 from hvaedsl_runtime.analysis.base import Drawing
 from hvaedsl_runtime.analysis.collapse import COLLAPSED_KL_NATS
@@ -260,7 +260,7 @@ def _images(spec: Spec) -> dict[str, object]:
         "the bits of model.likelihood": spec.model.likelihood.bits or "all",
         "the unit": reporting_unit(spec).label,
     }
-    if data.dataset in OWN:
+    if data.dataset in USER_IMAGES:
         keys["data.path"] = data.path
     return keys
 

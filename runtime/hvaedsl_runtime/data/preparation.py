@@ -153,7 +153,7 @@ def published_preparation(
 
 
 def _check_target(data: DataSpec, likelihood: Likelihood) -> None:
-    if likelihood.name != "own" and (likelihood.name == "bernoulli") != (data.binarize != "none"):
+    if likelihood.name != "custom" and (likelihood.name == "bernoulli") != (data.binarize != "none"):
         raise ValueError(f"the likelihood {likelihood} does not go with data.binarize = {data.binarize}")
     if likelihood.bits is not None and data.levels != MAXIMUM_LEVELS:
         raise ValueError(f"bits = {likelihood.bits} quantises images of {MAXIMUM_LEVELS} levels, not {data.levels}")
