@@ -124,6 +124,7 @@ class Reader:
 
     @read.register
     def _(self, kind: PoolingCall, value: ast.Value) -> str:
+        # A call can only be a wavelet transform.
         if isinstance(value, ast.Call):
             if value.function.text != "wavelet":
                 self._unknown(value.function.span, value.function.text, POOLINGS)
@@ -232,6 +233,7 @@ class Reader:
         mixtures = self.read(Whole(1, 1000), plain[0])
         assert isinstance(mixtures, int)
 
+        # The only named argument is `bits = 5`, at most once.
         first: ast.Name | None = None
         for argument in named:
             name = argument.name

@@ -85,6 +85,7 @@ class _Resolver:
                 self.poisoned.add(dotted)
             return
 
+        # Mistakes inside a readable value are reported too; an unreadable one poisons its key.
         self.origins[dotted] = value.span
         entries: dict[int, Span] = {}
         reader = Reader(dotted, self.collected.lets, self.diagnostics, entries, self.poisoned)
@@ -105,6 +106,7 @@ class _Resolver:
         bernoulli = isinstance(model.get("likelihood"), Likelihood) and model["likelihood"].name == "bernoulli"
         values.setdefault("binarize", "dynamic" if bernoulli else "none")
 
+        # An unreadable dataset has an unknown shape, a named one a fixed shape; your own images need it in the spec.
         name = values.get("dataset")
         dataset = DATASETS.get(str(name))
         known = {"channels": 1, "resolution": 1, "levels": 256, "validation": 0}
