@@ -81,13 +81,13 @@ def sweep(
     )
     plan = make_plan(request)
     if dry_run:
-        from hvaedsl_runtime.sweep.report import print_plan
+        from hvaedsl_runtime.sweep.command import print_plan
 
         print_plan(plan, as_json)
         return
     require_train("sweep")
+    from hvaedsl_runtime.sweep.command import carry_out
     from hvaedsl_runtime.sweep.driver import SweepSettings
-    from hvaedsl_runtime.sweep.report import carry_out
 
     settings = SweepSettings(
         device=device,

@@ -28,9 +28,9 @@ from hvaedsl_runtime.analysis.curves import (
     limit_to_later,
     time_axis,
 )
-from hvaedsl_runtime.analysis.figures import COLOURS, panels, style, whole_numbers
+from hvaedsl_runtime.analysis.figures import COLORS, panels, style, whole_numbers
 from hvaedsl_runtime.analysis.history import History, read_history
-from hvaedsl_runtime.analysis.written import drawn, write_files
+from hvaedsl_runtime.analysis.result_files import drawn, write_files
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.evaluate.units import Unit, reporting_unit
@@ -72,7 +72,7 @@ class ComparedRun:
 
 
 def open_runs(paths: Sequence[Path]) -> list[ComparedRun]:
-    """The runs in these folders, labelled by their folders' names, or by their paths where names come twice.
+    """The runs in these folders, labeled by their folders' names, or by their paths where names come twice.
 
     Raises UsageError for less than two folders, for one given twice, and where the likelihoods of two runs cannot be
     compared; RunError (5) for a folder without a run; SpecError for a run's spec that does not compile.
@@ -114,7 +114,7 @@ def notes(runs: Sequence[ComparedRun]) -> list[str]:
             "curves against each other only roughly."
         )
     if len({run.spec.data.split_seed for run in runs}) > 1 and runs[0].spec.data.binarize == "dynamic":
-        found.append("Their test images are binarised by different draws (data.split_seed).")
+        found.append("Their test images are binarized by different draws (data.split_seed).")
     unfinished = [run.label for run in runs if run.history.last("test", "raw") is None]
     if unfinished:
         found.append(f"Not finished, and so without a test likelihood: {', '.join(unfinished)}.")
@@ -178,18 +178,18 @@ def draw_bounds(runs: Sequence[ComparedRun], unit: Unit, axes: Sequence[Axis]) -
     figure, (by_steps, by_time) = panels(2, height_inches=2.8)
     for panel, axis in zip((by_steps, by_time), axes, strict=True):
         for number, run in enumerate(runs):
-            colour, line = _look(number)
+            color, line = _look(number)
             smoothed = run.history.loss_nats_per_dim.smoothed()
             panel.plot(
                 axis.of(smoothed),
                 smoothed.values * unit.per_nat_per_dim,
-                color=colour,
+                color=color,
                 linestyle=line,
                 alpha=0.35,
                 linewidth=0.9,
             )
             bounds = run.history.bounds(evaluated_split(run.history) or "validation", "raw")
-            draw_bound(panel, axis, bounds, unit, colour, run.label if axis is STEPS else "", line, marker="o")
+            draw_bound(panel, axis, bounds, unit, color, run.label if axis is STEPS else "", line, marker="o")
         limit_to_later(panel, [found for run in runs for found in drawn_bounds(run.history)], unit)
         panel.set_xlabel(axis.label)
         panel.set_ylabel(unit.label)
@@ -206,9 +206,9 @@ def draw_collapsed(runs: Sequence[ComparedRun]) -> Figure:
         split = evaluated_split(run.history)
         if split is not None and _collapsed(run):
             found = collapsed_over_steps(run.history, split, "raw")
-            colour, line = _look(number)
+            color, line = _look(number)
             panel.plot(
-                found.steps, found.values, color=colour, linestyle=line, marker="o", markersize=3.5, label=run.label
+                found.steps, found.values, color=color, linestyle=line, marker="o", markersize=3.5, label=run.label
             )
     panel.set_ylim(bottom=0)
     panel.set_xlim(left=0)
@@ -266,8 +266,8 @@ def _images(spec: Spec) -> dict[str, object]:
 
 
 def _image_set(spec: Spec) -> str:
-    binarised = f", binarised ({spec.data.binarize})" if spec.data.binarize != "none" else ""
-    return f"{spec.data.dataset} {spec.data.resolution}x{spec.data.resolution}{binarised}"
+    binarized = f", binarized ({spec.data.binarize})" if spec.data.binarize != "none" else ""
+    return f"{spec.data.dataset} {spec.data.resolution}x{spec.data.resolution}{binarized}"
 
 
 def _collapsed(run: ComparedRun) -> bool:
@@ -276,8 +276,8 @@ def _collapsed(run: ComparedRun) -> bool:
 
 
 def _look(number: int) -> tuple[str, str]:
-    """Colour and line of a run; beyond the colours, they begin anew with another line."""
-    return COLOURS[number % len(COLOURS)], LINES[number // len(COLOURS) % len(LINES)]
+    """Color and line of a run; beyond the colors, they begin anew with another line."""
+    return COLORS[number % len(COLORS)], LINES[number // len(COLORS) % len(LINES)]
 
 
 def _duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.collapse import COLLAPSED_KL_NATS, collapsed_layers
-from hvaedsl_runtime.analysis.figures import BLUE, GREY, VERMILION, panels, whole_numbers
+from hvaedsl_runtime.analysis.figures import BLUE, GRAY, VERMILION, panels, whole_numbers
 from hvaedsl_runtime.analysis.history import Curve, History, curve, read_history
 from hvaedsl_runtime.evaluate.units import Unit, reporting_unit
 
@@ -112,8 +112,8 @@ def draw(history: History, unit: Unit, split: str | None, collapsed: dict[str, C
     figure, axes = panels(3 if collapsed else 2, height_inches=2.2)
     likelihood, gradient = axes[0], axes[-1]
     raw = history.loss_nats_per_dim
-    likelihood.plot(raw.steps, raw.values * unit.per_nat_per_dim, color=GREY, alpha=0.3, linewidth=0.6)
-    draw_bound(likelihood, STEPS, raw.smoothed(), unit, GREY, "training batches", "-")
+    likelihood.plot(raw.steps, raw.values * unit.per_nat_per_dim, color=GRAY, alpha=0.3, linewidth=0.6)
+    draw_bound(likelihood, STEPS, raw.smoothed(), unit, GRAY, "training batches", "-")
     if split is not None:
         draw_bound(likelihood, STEPS, history.bounds(split, "raw"), unit, BLUE, f"{split}, raw", "-", marker="o")
         draw_bound(likelihood, STEPS, history.bounds(split, "ema"), unit, VERMILION, f"{split}, EMA", "--", marker="s")
@@ -122,10 +122,10 @@ def draw(history: History, unit: Unit, split: str | None, collapsed: dict[str, C
     likelihood.legend()
     styles = {"raw": (BLUE, "-", "o"), "ema": (VERMILION, "--", "s")}
     for weights, found in collapsed.items():
-        colour, line, marker = styles[weights]
+        color, line, marker = styles[weights]
         label = "EMA" if weights == "ema" else weights
         axes[1].plot(
-            found.steps, found.values, color=colour, linestyle=line, marker=marker, markersize=3.5, label=label
+            found.steps, found.values, color=color, linestyle=line, marker=marker, markersize=3.5, label=label
         )
     if collapsed:
         axes[1].set_ylabel("collapsed layers")
@@ -141,13 +141,13 @@ def draw(history: History, unit: Unit, split: str | None, collapsed: dict[str, C
 
 
 def draw_bound(
-    axes: Axes, axis: Axis, values: Curve, unit: Unit, colour: str, label: str, line: str, marker: str = ""
+    axes: Axes, axis: Axis, values: Curve, unit: Unit, color: str, label: str, line: str, marker: str = ""
 ) -> None:
     """One curve of a bound, in the unit."""
     axes.plot(
         axis.of(values),
         values.values * unit.per_nat_per_dim,
-        color=colour,
+        color=color,
         linestyle=line,
         marker=marker,
         markersize=3.5,
@@ -178,7 +178,7 @@ def limit_to_later(axes: Axes, curves: Sequence[Curve], unit: Unit) -> None:
 def _draw_gradient(axes: Axes, history: History) -> None:
     norms = history.gradient_norm
     positive = np.where(norms.values > 0, norms.values, np.nan)
-    axes.plot(norms.steps, positive, color=GREY, linewidth=0.8)
+    axes.plot(norms.steps, positive, color=GRAY, linewidth=0.8)
     skipped = np.isin(norms.steps, history.skipped_steps)
     axes.plot(norms.steps[skipped], positive[skipped], "x", color=VERMILION, markersize=4)
     if np.isfinite(positive).any():

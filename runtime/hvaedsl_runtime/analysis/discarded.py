@@ -98,7 +98,7 @@ def examine(subject: Subject) -> Result:
         return Result("discarded", title, WITHOUT, {**data, "poolings": []})
     shares = {
         "trained": _shares(subject, subject.model, indices, "discarded: trained"),
-        "initial": _shares(subject, subject.run.initial_model(), indices, "discarded: at initialisation"),
+        "initial": _shares(subject, subject.run.initial_model(), indices, "discarded: at initialization"),
     }
     data["pooling"] = where[0].method
     data["poolings"] = [
@@ -131,7 +131,7 @@ def _shares(subject: Subject, model: HierarchicalVAE, indices: list[int], descri
 
 def _figure(where: tuple[Resampling, ...], shares: dict[str, Tensor]) -> Figure:
     figure, (axes,) = panels()
-    labels = {"trained": "trained", "initial": "at initialisation"}
+    labels = {"trained": "trained", "initial": "at initialization"}
     for offset, style, (which, share) in zip((-0.04, 0.04), ("-", "--"), shares.items(), strict=True):
         axes.errorbar(
             [place + offset for place in range(len(where))],

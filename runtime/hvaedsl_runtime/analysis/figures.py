@@ -1,4 +1,4 @@
-"""How every figure looks: one style, colours that the colour-blind tell apart, marked jumps, grids of images."""
+"""How every figure looks: one style, colors that the color-blind tell apart, marked jumps, grids of images."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK = (
     "#56B4E9",
     "#000000",
 )
-COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
-GREY = "#707070"
+COLORS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
+GRAY = "#707070"
 
 WIDTH_INCHES = 7.4
 DOTS_PER_INCH = 150
@@ -44,7 +44,7 @@ _STYLE = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "axes.prop_cycle": cycler(color=COLOURS),
+    "axes.prop_cycle": cycler(color=COLORS),
     "grid.color": "#e4e4e4",
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.4,
@@ -78,7 +78,7 @@ def mark_jumps(axes: Axes, jumps: Sequence[tuple[float, str]]) -> None:
     Call it after the panel's title is set: the title makes room.
     """
     for position, label in jumps:
-        axes.axvline(position, color=GREY, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0.5)
+        axes.axvline(position, color=GRAY, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0.5)
         axes.annotate(
             label,
             (position, 1),
@@ -90,7 +90,7 @@ def mark_jumps(axes: Axes, jumps: Sequence[tuple[float, str]]) -> None:
             ha="left",
             va="bottom",
             fontsize=7,
-            color=GREY,
+            color=GRAY,
         )
     if jumps and axes.get_title(loc="left"):
         axes.set_title(axes.get_title(loc="left"), pad=26)
@@ -120,11 +120,11 @@ def image_grid(images: Tensor, *, rows: Sequence[str] = (), columns: Sequence[st
     figure = Figure(figsize=(whole[0] / DOTS_PER_INCH, whole[1] / DOTS_PER_INCH))
     figure.figimage(canvas.numpy(), xo=left, yo=margin, origin="upper")
     for row, label in enumerate(rows):
-        centre = top + row * (side + gap) + side / 2
-        figure.text((left - 8) / whole[0], 1 - centre / whole[1], label, ha="right", va="center", fontsize=8)
+        center = top + row * (side + gap) + side / 2
+        figure.text((left - 8) / whole[0], 1 - center / whole[1], label, ha="right", va="center", fontsize=8)
     for column, label in enumerate(columns):
-        centre = left + column * (side + gap) + side / 2
-        figure.text(centre / whole[0], 1 - (top - 8) / whole[1], label, ha="center", va="bottom", fontsize=8)
+        center = left + column * (side + gap) + side / 2
+        figure.text(center / whole[0], 1 - (top - 8) / whole[1], label, ha="center", va="bottom", fontsize=8)
     return figure
 
 

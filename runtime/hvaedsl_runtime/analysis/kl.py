@@ -15,7 +15,7 @@ from hvaedsl.lowering.plan import TopDown
 from hvaedsl.nn.cells import Cell
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.collapse import ACTIVE_VARIANCE, COLLAPSED_KL_NATS, is_collapsed
-from hvaedsl_runtime.analysis.figures import COLOURS, GREY, mark_jumps, panels, whole_numbers
+from hvaedsl_runtime.analysis.figures import COLORS, GRAY, mark_jumps, panels, whole_numbers
 from hvaedsl_runtime.analysis.observation import DecoderVisit, observed
 
 IMAGES = 256
@@ -48,11 +48,11 @@ class Layer:
     sums: tuple[Tensor, Tensor] | None = None
     images: int = 0
 
-    def add(self, standardised: Tensor) -> None:
+    def add(self, standardized: Tensor) -> None:
         """Add the images of a batch: (mu_q - mu_p) / sigma_p, float64 [B, latent, R, R]."""
-        total, of_squares = standardised.sum(dim=0), (standardised**2).sum(dim=0)
+        total, of_squares = standardized.sum(dim=0), (standardized**2).sum(dim=0)
         self.sums = (total, of_squares) if self.sums is None else (self.sums[0] + total, self.sums[1] + of_squares)
-        self.images += len(standardised)
+        self.images += len(standardized)
 
     @property
     def units(self) -> int:
@@ -139,24 +139,24 @@ def examine(subject: Subject) -> Result:
         collapsed=_named(collapsed, len(layers)),
     )
     drawings = (
-        Drawing("kl", draw_layers(layers), "KL and active units per layer; colours tell the resolutions apart."),
+        Drawing("kl", draw_layers(layers), "KL and active units per layer; colors tell the resolutions apart."),
         Drawing("kl-resolutions", draw_resolutions(by_resolution), "The same, summed over each resolution."),
     )
     return Result("kl", "KL per layer and resolution", text, data, drawings)
 
 
 def draw_layers(layers: Sequence[Layer]) -> Figure:
-    """KL on a linear and on a logarithmic scale, and the share of active units, by layer, coloured by resolution."""
+    """KL on a linear and on a logarithmic scale, and the share of active units, by layer, colored by resolution."""
     figure, (rates, logarithms, activity) = panels(3, height_inches=1.9)
-    of_resolution = _colours([layer.step.resolution for layer in layers])
-    colours = [of_resolution[layer.step.resolution] for layer in layers]
+    of_resolution = _colors([layer.step.resolution for layer in layers])
+    colors = [of_resolution[layer.step.resolution] for layer in layers]
     positions = [layer.step.layer for layer in layers]
     kl_nats = [layer.mean_kl_nats for layer in layers]
-    rates.bar(positions, kl_nats, width=0.8, color=colours)
+    rates.bar(positions, kl_nats, width=0.8, color=colors)
     rates.set_ylabel("KL, nats an image")
-    logarithms.scatter(positions, [kl if kl > 0 else math.nan for kl in kl_nats], s=16, c=colours, zorder=2)
+    logarithms.scatter(positions, [kl if kl > 0 else math.nan for kl in kl_nats], s=16, c=colors, zorder=2)
     logarithms.set_yscale("log")
-    logarithms.axhline(COLLAPSED_KL_NATS, color=GREY, linewidth=0.9)
+    logarithms.axhline(COLLAPSED_KL_NATS, color=GRAY, linewidth=0.9)
     logarithms.annotate(
         f"collapsed below {COLLAPSED_KL_NATS:g}",
         (1, COLLAPSED_KL_NATS),
@@ -166,10 +166,10 @@ def draw_layers(layers: Sequence[Layer]) -> Figure:
         ha="right",
         va="top",
         fontsize=7,
-        color=GREY,
+        color=GRAY,
     )
     logarithms.set_ylabel("the same, log scale")
-    activity.bar(positions, [(layer.active_units or 0) / layer.units for layer in layers], width=0.8, color=colours)
+    activity.bar(positions, [(layer.active_units or 0) / layer.units for layer in layers], width=0.8, color=colors)
     activity.set_ylabel("active units, share")
     activity.set_ylim(0, 1)
     activity.set_xlabel("layer, from the top of the hierarchy")
@@ -189,10 +189,10 @@ def draw_layers(layers: Sequence[Layer]) -> Figure:
 def draw_resolutions(rows: Sequence[dict[str, int | float]]) -> Figure:
     """The KL of each resolution, with its share of the rate and its active units written beside the bar."""
     figure, (axes,) = panels(height_inches=0.7 + 0.3 * len(rows))
-    colours = _colours([int(row["resolution"]) for row in rows])
+    colors = _colors([int(row["resolution"]) for row in rows])
     names = [f"{row['resolution']}x{row['resolution']}" for row in rows]
     kl_nats = [row["kl_nats"] for row in rows]
-    bars = axes.barh(names, kl_nats, color=[colours[int(row["resolution"])] for row in rows])
+    bars = axes.barh(names, kl_nats, color=[colors[int(row["resolution"])] for row in rows])
     axes.bar_label(
         bars,
         [f"{row['share_of_rate']:.1%}, {_activity(row)}" for row in rows],
@@ -241,9 +241,9 @@ def _named(collapsed: Sequence[TopDown], depth: int) -> str:
     return f"{len(collapsed)} of {depth} layers {'is' if len(collapsed) == 1 else 'are'} collapsed: {names}."
 
 
-def _colours(resolutions: Sequence[int]) -> dict[int, str]:
+def _colors(resolutions: Sequence[int]) -> dict[int, str]:
     return {
-        resolution: COLOURS[index % len(COLOURS)] for index, resolution in enumerate(sorted(dict.fromkeys(resolutions)))
+        resolution: COLORS[index % len(COLORS)] for index, resolution in enumerate(sorted(dict.fromkeys(resolutions)))
     }
 
 

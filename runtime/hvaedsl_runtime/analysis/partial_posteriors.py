@@ -12,7 +12,7 @@ from torch import Tensor
 from hvaedsl.lowering.module import HierarchicalVAE, Noise
 from hvaedsl.lowering.plan import Plan
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
-from hvaedsl_runtime.analysis.figures import COLOURS, image_grid, panels
+from hvaedsl_runtime.analysis.figures import COLORS, image_grid, panels
 from hvaedsl_runtime.evaluate.pictures import targets_for_display
 from hvaedsl_runtime.evaluate.units import reporting_unit
 
@@ -146,11 +146,11 @@ def draw(groups: Sequence[Family], mean_nats: dict[tuple[str, int], float], subj
     unit = reporting_unit(subject.spec)
     depth = len(subject.model.plan.decoder_steps)
     figure, (axes,) = panels()
-    for family, colour, marker in zip(groups, COLOURS, "os^", strict=False):
+    for family, color, marker in zip(groups, COLORS, "os^", strict=False):
         kept = [len(mask.kept) for mask in family.masks]
         values = [unit.of(mean_nats[family.name, count]) for count in kept]
         shares = [count / depth for count in kept]
-        axes.plot(shares, values, color=colour, marker=marker, markersize=3.5, label=family.title)
+        axes.plot(shares, values, color=color, marker=marker, markersize=3.5, label=family.title)
     axes.set_xlabel("share of layers whose latent is kept")
     axes.set_ylabel(f"distortion, {unit.label}")
     axes.legend()

@@ -20,7 +20,7 @@ SQUARES_OF_ZERO = 1e-30
 
 TEXT = """\
 P_R x, the projection of an image x onto resolution R: every patch that becomes one value at R is replaced by \
-its mean. Below it what is dropped, the details (I - P_R) x, grey where they are zero; at R = {finest} nothing \
+its mean. Below it what is dropped, the details (I - P_R) x, gray where they are zero; at R = {finest} nothing \
 is. By Theorem 2 (Falck, Williams et al. 2022), where {finest} / R is a power of two, P_R x is the inverse Haar \
 transform of the image with all finer details set to zero. The hierarchy of this model: {resolutions}.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
-from hvaedsl_runtime.analysis.figures import BLACK, COLOURS, GREY, mark_jumps, panels, whole_numbers
+from hvaedsl_runtime.analysis.figures import BLACK, COLORS, GRAY, mark_jumps, panels, whole_numbers
 from hvaedsl_runtime.analysis.observation import DecoderVisit, EncoderVisit, observed
 
 IMAGES = 160
@@ -32,8 +32,8 @@ Below, the norms of what a block adds. "block" is the whole increment, state aft
 parts, as far as it has them: h, the increment that the prior gives (the cell non_residual computes it and does not \
 use it); W z, the projected latent; combiner, what combining x and z adds to x; resnet, what the residual step adds.
 
-Dashed grey: the same model as it was initialised, with the same seed, on the same images. It is the control: sums of \
-random increments grow too, so only what goes beyond it was learnt."""
+Dashed gray: the same model as it was initialized, with the same seed, on the same images. It is the control: sums of \
+random increments grow too, so only what goes beyond it was learned."""
 
 
 @dataclass
@@ -92,7 +92,7 @@ def examine(subject: Subject) -> Result:
     """The analysis `state-norms`."""
     indices = subject.indices(IMAGES)
     trained = measure(subject, subject.model, indices, "state norms")
-    initial = measure(subject, subject.run.initial_model(), indices, "state norms at initialisation")
+    initial = measure(subject, subject.run.initial_model(), indices, "state norms at initialization")
     batches = min(BATCHES, len(indices))
     passes = ("bottom_up", "top_down")
     data = {
@@ -117,7 +117,7 @@ def draw(trained: tuple[Pass, Pass], initial: tuple[Pass, Pass]) -> Figure:
     for column, (title, now, then) in enumerate(zip(titles, trained, initial, strict=True)):
         states, increments = axes[column], axes[2 + column]
         jumps = resolution_jumps(now)
-        _draw_states(states, then, GREY, "at initialisation", dashed=True)
+        _draw_states(states, then, GRAY, "at initialization", dashed=True)
         _draw_states(states, now, BLACK, "state, trained", dashed=False)
         states.set_title(title)
         _draw_increments(increments, now, then)
@@ -143,28 +143,28 @@ def resolution_jumps(blocks: Pass) -> list[tuple[float, str]]:
     ]
 
 
-def _draw_states(axes: Axes, blocks: Pass, colour: str, label: str, *, dashed: bool) -> None:
+def _draw_states(axes: Axes, blocks: Pass, color: str, label: str, *, dashed: bool) -> None:
     """One line for every stretch of a resolution: the state before its first block, then after each."""
     edges = [0, *(int(position) for position, _ in resolution_jumps(blocks)), len(blocks)]
     for start, end in pairwise(edges):
         norms = [blocks[start]["before"], *(block["after"] for block in blocks[start:end])] if end > start else []
-        _band(axes, range(start, end + 1), norms, colour, label if start == 0 else "", dashed)
+        _band(axes, range(start, end + 1), norms, color, label if start == 0 else "", dashed)
     axes.set_yscale("log")
 
 
 def _draw_increments(axes: Axes, now: Pass, then: Pass) -> None:
     names = list(dict.fromkeys(name for block in now for name in block if name not in ("before", "after")))
-    for colour, name in zip(COLOURS, names, strict=False):
+    for color, name in zip(COLORS, names, strict=False):
         positions = [index + 0.5 for index, block in enumerate(now) if name in block]
         label = {"Wz": "W z"}.get(name, name)
-        _band(axes, positions, [block[name] for block in now if name in block], colour, label, dashed=False)
+        _band(axes, positions, [block[name] for block in now if name in block], color, label, dashed=False)
     positions = [index + 0.5 for index in range(len(then))]
-    _band(axes, positions, [block["block"] for block in then], GREY, "", dashed=True)
+    _band(axes, positions, [block["block"] for block in then], GRAY, "", dashed=True)
     axes.set_yscale("log")
 
 
 def _band(
-    axes: Axes, positions: Sequence[float], norms: Sequence[Norms], colour: str, label: str, dashed: bool
+    axes: Axes, positions: Sequence[float], norms: Sequence[Norms], color: str, label: str, dashed: bool
 ) -> None:
     if not norms:
         return
@@ -172,10 +172,10 @@ def _band(
     means = [row["mean"] if row["mean"] > 0 else math.nan for row in rows]
     stds = [row["std"] for row in rows]
     marker = "." if len(norms) < 20 else ""
-    axes.plot(positions, means, color=colour, label=label, linestyle="--" if dashed else "-", marker=marker)
+    axes.plot(positions, means, color=color, label=label, linestyle="--" if dashed else "-", marker=marker)
     lower = [max(mean - std, mean * 1e-3) for mean, std in zip(means, stds, strict=True)]
     upper = [mean + std for mean, std in zip(means, stds, strict=True)]
-    axes.fill_between(positions, lower, upper, color=colour, alpha=0.2, linewidth=0)
+    axes.fill_between(positions, lower, upper, color=color, alpha=0.2, linewidth=0)
 
 
 def _listed(blocks: Pass) -> list[dict[str, object]]:

@@ -19,8 +19,8 @@ from hvaedsl_runtime.sweep.axes import short_names
 from hvaedsl_runtime.sweep.results import PointResult, RunResult, Spread, SweepResults
 from hvaedsl_runtime.sweep.tables import UNITS
 
-# Okabe and Ito's colours, which the colour-blind tell apart.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+# Okabe and Ito's colors, which the color-blind tell apart.
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 MARKERS = "osD^vP*X"
 LOG_FROM = 8.0  # a numeric axis that spans so large a factor is logarithmic
 LONGEST_LABEL = 22
@@ -34,7 +34,7 @@ class Line:
 
     label: str
     points: tuple[PointResult, ...]
-    colour: str
+    color: str
     marker: str
     shift: float  # beside the other lines' points, where these stand side by side and not at numbers
 
@@ -109,7 +109,7 @@ def figure_of(results: SweepResults) -> Figure:
             [positions.of(point) + line.shift for point in line.points],
             heights,
             label=line.label,
-            color=line.colour,
+            color=line.color,
             marker=line.marker,
             linestyle=positions.dash,
         )
@@ -154,7 +154,7 @@ def _against_axis(
                 capsize=3,
                 elinewidth=1,
                 markerfacecolor="white",
-                color=line.colour,
+                color=line.color,
                 marker=line.marker,
                 linestyle=positions.dash,
             )
@@ -179,7 +179,7 @@ def _likelihood_against_time(axes: Axes, lines: Sequence[Line], positions: Posit
                 capsize=3,
                 elinewidth=1,
                 markerfacecolor="white",
-                color=line.colour,
+                color=line.color,
                 marker=line.marker,
                 linestyle="none",
             )
@@ -202,7 +202,7 @@ def _dots(axes: Axes, line: Line, places: Sequence[tuple[float, float | None]]) 
         [at for at, _ in finite],
         [height for _, height in finite],
         s=14,
-        color=line.colour,
+        color=line.color,
         alpha=0.6,
         linewidths=0,
         zorder=3,
@@ -223,7 +223,7 @@ def _lines(results: SweepResults) -> list[Line]:
         Line(
             ", ".join(map(_shortened, values)),
             tuple(sorted(points, key=positions.of)),
-            COLOURS[index % len(COLOURS)],
+            COLORS[index % len(COLORS)],
             MARKERS[index % len(MARKERS)],
             0.0 if positions.numeric else SHIFT * index,
         )

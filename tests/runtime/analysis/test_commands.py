@@ -13,7 +13,7 @@ from typing import NoReturn
 import pytest
 
 from hvaedsl.cli.analyze import ANALYSES as COMMANDS
-from hvaedsl_runtime.analysis.every import ANALYSES, by_name
+from hvaedsl_runtime.analysis.registry import ANALYSES, by_name
 
 Trained = Callable[..., Path]
 Command = Callable[..., tuple[object, str, str]]
@@ -31,7 +31,7 @@ def test_there_is_a_command_for_every_analysis_and_none_besides() -> None:
 
 
 @pytest.mark.parametrize("name", [analysis.name for analysis in ANALYSES])
-@pytest.mark.parametrize("likelihood", ["grey", "binary"])
+@pytest.mark.parametrize("likelihood", ["gray", "binary"])
 def test_every_analysis_is_a_command(
     trained: Trained, tmp_path: Path, command: Command, name: str, likelihood: str
 ) -> None:

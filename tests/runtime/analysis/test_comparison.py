@@ -16,7 +16,7 @@ from hvaedsl_runtime.analysis.history import read_history
 Trained = Callable[..., Path]
 Command = Callable[..., tuple[object, str, str]]
 
-COLOUR = """hvae 1
+COLOR = """hvae 1
 data {{ {data} }}
 model {{ width = 8 latent = 2 encoder = 32x1 decoder = 32x1 {model} }}
 train {{ steps = 2 batch_size = 2 learning_rate = 1e-3 }}
@@ -28,7 +28,7 @@ def compared(tmp_path: Path) -> Callable[..., ComparedRun]:
     """A run that is known by its spec alone, with an empty log."""
 
     def make(data: str, model: str = "") -> ComparedRun:
-        program = hvaedsl.loads(COLOUR.format(data=data, model=model))
+        program = hvaedsl.loads(COLOR.format(data=data, model=model))
         log = tmp_path / "metrics.jsonl"
         log.touch()
         return ComparedRun(data, tmp_path, program.spec, 1, 1, read_history(log))

@@ -27,9 +27,9 @@ def test_a_grid_shows_every_pixel_as_it_is(channels: int) -> None:
     for row in range(2):
         for column in range(3):
             corner = shown[top + row * (8 * factor + gap) :, left + column * (8 * factor + gap) :]
-            centres = corner[factor // 2 : 8 * factor : factor, factor // 2 : 8 * factor : factor]
+            centers = corner[factor // 2 : 8 * factor : factor, factor // 2 : 8 * factor : factor]
             expected = (images[row, column].expand(8, 8, 3) * 255).numpy()
-            assert np.abs(centres - expected).max() <= 1
+            assert np.abs(centers - expected).max() <= 1
 
 
 def test_large_images_are_averaged_down_and_values_outside_are_cut() -> None:

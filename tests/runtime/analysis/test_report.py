@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 import pytest
 
 from hvaedsl_runtime.analysis.base import Subject
-from hvaedsl_runtime.analysis.every import ANALYSES
-from hvaedsl_runtime.analysis.report import report_html, write_report
+from hvaedsl_runtime.analysis.html_report import report_html, write_report
+from hvaedsl_runtime.analysis.registry import ANALYSES
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 
 Trained = Callable[..., Path]

@@ -16,9 +16,9 @@ from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.program import Program
 from hvaedsl.render.output import render
 from hvaedsl_runtime.analysis.base import Drawing, Result, Subject
-from hvaedsl_runtime.analysis.every import ANALYSES
 from hvaedsl_runtime.analysis.figures import png, svg
-from hvaedsl_runtime.analysis.written import write_files
+from hvaedsl_runtime.analysis.registry import ANALYSES
+from hvaedsl_runtime.analysis.result_files import write_files
 from hvaedsl_runtime.disk.run_folder import read_json
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
