@@ -1,4 +1,4 @@
-"""Results as files."""
+"""Writing results and figures to files."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import refusals_explained, write_whole
 
 
+def result_json(result: Result) -> str:
+    """Title, text and data as JSON text."""
+    return json_text({"title": result.title, "text": result.text, **result.data}, indent=2) + "\n"
+
+
 def write_result(result: Result, folder: Path) -> list[Path]:
-    """NAME.json with text and data, and every drawing as PNG, plots as SVG too; the files, in that order.
-
-    Raises WriteError.
-    """
-    document = {"title": result.title, "text": result.text, **result.data}
-    files: list[tuple[str, str | bytes]] = [(f"{result.name}.json", json_text(document, indent=2) + "\n")]
-    return write_files(folder, [*files, *drawn(result.drawings)])
+    """Write NAME.json with title, text and data, then every figure, and return the paths. Raises WriteError."""
+    files: list[tuple[str, str | bytes]] = [(f"{result.name}.json", result_json(result))]
+    return write_files(folder, [*files, *drawing_files(result.drawings)])
 
 
-def drawn(drawings: Iterable[Drawing]) -> list[tuple[str, bytes]]:
-    """File names and contents of drawings."""
+def drawing_files(drawings: Iterable[Drawing]) -> list[tuple[str, bytes]]:
+    """The names and contents of the files of drawings: plots as SVG and PNG, grids of images as PNG."""
     files: list[tuple[str, bytes]] = []
     for drawing in drawings:
         if not drawing.images:
@@ -32,11 +33,14 @@ def drawn(drawings: Iterable[Drawing]) -> list[tuple[str, bytes]]:
 
 
 def write_files(folder: Path, files: Iterable[tuple[str, str | bytes]]) -> list[Path]:
-    """Write files into a folder, each whole or not at all. Raises WriteError, for a command that has --out."""
+    """Write files into a folder, each whole or not at all, and return the paths.
+
+    Raises WriteError, with the help of a command that has --out.
+    """
     paths = []
     for name, content in files:
         path = folder / name
-        with refusals_explained(path, "name another place with --out"):
+        with refusals_explained(path, "choose another location with --out"):
             write_whole(path, content)
         paths.append(path)
     return paths
