@@ -86,7 +86,7 @@ def sweep(
         print_plan(plan, as_json)
         return
     require_train("sweep")
-    from hvaedsl_runtime.sweep.command import carry_out
+    from hvaedsl_runtime.sweep.command import run_sweep
     from hvaedsl_runtime.sweep.driver import SweepSettings
 
     settings = SweepSettings(
@@ -97,4 +97,4 @@ def sweep(
         retry_failed=retry_failed,
         resume_command=shlex.join(["hvaedsl", *sys.argv[1:]]),
     )
-    carry_out(plan, settings, out, as_json=as_json)
+    run_sweep(plan, settings, out, as_json=as_json)

@@ -131,15 +131,15 @@ def notes(runs: Sequence[ComparedRun]) -> list[str]:
 def table(runs: Sequence[ComparedRun]) -> Table:
     """The table of the runs, one row each."""
     unit = reporting_unit(runs[0].spec)
-    rows = Table(title=f"{_image_set(runs[0].spec)}, {unit.label}", title_justify="left")
-    rows.add_column("run", overflow="fold")
+    comparison = Table(title=f"{_image_set(runs[0].spec)}, {unit.label}", title_justify="left")
+    comparison.add_column("run", overflow="fold")
     for heading in ("parameters", "depth", "steps", "time", "validation", "test, raw", "test, EMA", "collapsed"):
-        rows.add_column(heading, justify="right")
+        comparison.add_column(heading, justify="right")
 
     for run in runs:
         row = run.row(unit)
         figures = [row[f"{name}_{unit.key}"] for name in ("validation_raw", "test_raw", "test_ema")]
-        rows.add_row(
+        comparison.add_row(
             run.label,
             f"{run.parameters:,}",
             str(run.depth),
@@ -148,7 +148,7 @@ def table(runs: Sequence[ComparedRun]) -> Table:
             *("" if figure is None else f"{figure:.4f}" for figure in figures),
             "" if row["collapsed_layers"] is None else f"{row['collapsed_layers']} of {run.depth}",
         )
-    return rows
+    return comparison
 
 
 def comparison_json(runs: Sequence[ComparedRun]) -> str:
@@ -280,8 +280,8 @@ def _image_keys(spec: Spec) -> dict[str, object]:
         "data.channels": data.channels,
         "data.levels": data.levels,
         "data.binarize": data.binarize,
-        "the bits of model.likelihood": spec.model.likelihood.bits or "all",
-        "the unit": reporting_unit(spec).label,
+        "model.likelihood (bits)": spec.model.likelihood.bits or "all",
+        "unit": reporting_unit(spec).label,
     }
     if data.dataset in OWN:
         keys["data.path"] = data.path
