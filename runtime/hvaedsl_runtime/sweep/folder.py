@@ -74,7 +74,7 @@ class SweepFolder:
     def claim(self, plan: SweepPlan) -> str:
         """Write the plan into the folder, and return what it adds to the plan that was there, or an empty string.
 
-        Raises RunFolderInUse if the folder has other files, RunMismatch if it has a sweep that the plan does not extend,
+        Raises RunFolderInUse if the folder has other files, RunMismatch if its sweep is not part of the plan,
         DamagedRun, WriteError.
         """
         before = self.read_plan()
