@@ -25,7 +25,7 @@ BOUNDARY = "periodization"
 
 
 def average_projection(x: Tensor, factor: int) -> Tensor:
-    """P x, [N, C, H, W]: each factor x factor patch replaced by its mean. Raises ValueError unless it divides H and W."""
+    """P x, [N, C, H, W]: each factor x factor patch becomes its mean. Raises ValueError unless it divides H and W."""
     return upsample_nearest(average_pool(x, factor), factor)
 
 
