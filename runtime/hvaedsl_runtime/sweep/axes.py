@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from hvaedsl.diagnostics.errors import UsageError
-from hvaedsl.ir.kinds import Choice, ChoiceOrOwn, Kind, Number, Optional, Whole
+from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, Kind, Number, Optional, Whole
 from hvaedsl.ir.spec import SECTIONS, keys
 
 MAX_POINTS = 1000
@@ -151,4 +151,4 @@ def _is_plain(kind: Kind | None) -> bool:
     """Whether a value is one number or one word, without commas."""
     if isinstance(kind, Optional):
         return _is_plain(kind.of)
-    return kind is None or isinstance(kind, Whole | Number | Choice | ChoiceOrOwn)
+    return kind is None or isinstance(kind, Whole | Number | Choice | ChoiceOrCustom)
