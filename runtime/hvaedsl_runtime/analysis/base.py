@@ -127,7 +127,6 @@ class Analysis:
     """An analysis and its name on the command line."""
 
     name: str
-    summary: str  # one line
     examine: Callable[[Subject], Result]
 
     def run(self, subject: Subject) -> Result:

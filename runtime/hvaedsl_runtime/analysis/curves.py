@@ -202,4 +202,4 @@ def _curve_data(values: Curve, unit: Unit, most: int | None = None) -> dict[str,
     }
 
 
-ANALYSIS = Analysis("curves", "Likelihood, collapsed layers and gradient norm over the steps of a run", examine)
+ANALYSIS = Analysis("curves", examine)

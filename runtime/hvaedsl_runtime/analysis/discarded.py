@@ -116,7 +116,7 @@ def examine(subject: Subject) -> Result:
     return Result("discarded", title, text, data, (drawing,))
 
 
-ANALYSIS = Analysis("discarded", "The share of the encoder's activations that each pooling discards", examine)
+ANALYSIS = Analysis("discarded", examine)
 
 
 def _shares(subject: Subject, model: HierarchicalVAE, indices: list[int], description: str) -> Tensor:

@@ -255,4 +255,4 @@ def _colors(resolutions: Sequence[int]) -> dict[int, str]:
     }
 
 
-ANALYSIS = Analysis("kl", "KL per layer and resolution, active units, collapsed layers", examine)
+ANALYSIS = Analysis("kl", examine)

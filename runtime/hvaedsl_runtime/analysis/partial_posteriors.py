@@ -180,6 +180,4 @@ def _up_to(by_resolution: dict[int, list[int]], top: int) -> Iterator[int]:
     return (layer for resolution, layers in by_resolution.items() if resolution <= top for layer in layers)
 
 
-ANALYSIS = Analysis(
-    "partial-posteriors", "Some latents from the posterior and the others from the prior, with three masks", examine
-)
+ANALYSIS = Analysis("partial-posteriors", examine)

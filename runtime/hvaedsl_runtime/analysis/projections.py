@@ -78,9 +78,7 @@ def examine(subject: Subject) -> Result:
     return Result("projections", "Projections onto the resolutions", text, data, drawings)
 
 
-ANALYSIS = Analysis(
-    "projections", "Images projected onto the resolutions, their energy, and Theorem 2 on them", examine
-)
+ANALYSIS = Analysis("projections", examine)
 
 
 def _energy_share(x: Tensor, factor: int) -> Tensor:

@@ -61,4 +61,4 @@ def examine(subject: Subject) -> Result:
     return Result("reconstructions", "Reconstructions", text, data, (drawing,))
 
 
-ANALYSIS = Analysis("reconstructions", "Images and their reconstructions", examine)
+ANALYSIS = Analysis("reconstructions", examine)

@@ -199,4 +199,4 @@ def _pass_data(blocks: Pass) -> list[dict[str, object]]:
     ]
 
 
-ANALYSIS = Analysis("state-norms", "Norms of the state and of the increments per block, in both passes", examine)
+ANALYSIS = Analysis("state-norms", examine)

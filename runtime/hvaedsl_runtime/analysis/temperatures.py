@@ -71,4 +71,4 @@ def examine(subject: Subject) -> Result:
     return Result("temperatures", "Samples at several temperatures", TEXT, data, drawings)
 
 
-ANALYSIS = Analysis("temperatures", "Samples from the prior at several temperatures, with the same noise", examine)
+ANALYSIS = Analysis("temperatures", examine)

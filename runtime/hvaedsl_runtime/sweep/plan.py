@@ -37,7 +37,7 @@ class Matched(BaseModel):
 
 
 class Point(BaseModel):
-    """A point of the sweep. `spec` is its resolved text, regardless of seeds; `activation_bytes` is for one batch."""
+    """A point of the sweep. `spec` is its resolved text with the default seed; `activation_bytes` is for one batch."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
