@@ -62,8 +62,8 @@ def _command(name: str) -> Callable[..., None]:
     ) -> None:
         require_train(f"analyze {name}", *DRAWING_PACKAGES)
         from hvaedsl_runtime.analysis.base import Subject
-        from hvaedsl_runtime.analysis.every import by_name
-        from hvaedsl_runtime.analysis.written import write_result
+        from hvaedsl_runtime.analysis.registry import by_name
+        from hvaedsl_runtime.analysis.result_files import write_result
         from hvaedsl_runtime.disk.whole_files import made_folder
         from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 

@@ -32,17 +32,17 @@ def check_theory(
     from rich.console import Console
 
     from hvaedsl_runtime.evaluate.finished_run import FinishedRun
+    from hvaedsl_runtime.theory.check_inputs import digits_inputs, run_inputs
+    from hvaedsl_runtime.theory.check_report import WIDTH, checks_json, checks_report
     from hvaedsl_runtime.theory.checks import all_checks
-    from hvaedsl_runtime.theory.material import digits_material, run_material
-    from hvaedsl_runtime.theory.report import WIDTH, checks_json, checks_report
 
-    material = digits_material(seed) if run is None else run_material(FinishedRun.open(run, device), seed)
-    checks = list(all_checks(material, seed))
+    inputs = digits_inputs(seed) if run is None else run_inputs(FinishedRun.open(run, device), seed)
+    checks = list(all_checks(inputs, seed))
     if as_json:
-        typer.echo(checks_json(material.source, checks))
+        typer.echo(checks_json(inputs.source, checks))
     else:
         console = Console(highlight=False)
         console.width = max(console.width, WIDTH)
-        console.print(checks_report(material.source, checks))
+        console.print(checks_report(inputs.source, checks))
     if not all(check.holds for check in checks):
         raise typer.Exit(1)

@@ -30,7 +30,7 @@ def report(
     require_train("report", *DRAWING_PACKAGES)
     from hvaedsl.diagnostics.errors import UsageError
     from hvaedsl_runtime.analysis.base import Subject
-    from hvaedsl_runtime.analysis.report import write_report
+    from hvaedsl_runtime.analysis.html_report import write_report
     from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 
     if out is not None and (out.suffix.lower() != ".html" or not out.parent.is_dir() or out.is_dir()):

@@ -81,13 +81,13 @@ def sweep(
     )
     plan = make_plan(request)
     if dry_run:
-        from hvaedsl_runtime.sweep.report import print_plan
+        from hvaedsl_runtime.sweep.command import print_plan
 
         print_plan(plan, as_json)
         return
     require_train("sweep")
+    from hvaedsl_runtime.sweep.command import run_sweep
     from hvaedsl_runtime.sweep.driver import SweepSettings
-    from hvaedsl_runtime.sweep.report import carry_out
 
     settings = SweepSettings(
         device=device,
@@ -97,4 +97,4 @@ def sweep(
         retry_failed=retry_failed,
         resume_command=shlex.join(["hvaedsl", *sys.argv[1:]]),
     )
-    carry_out(plan, settings, out, as_json=as_json)
+    run_sweep(plan, settings, out, as_json=as_json)

@@ -20,7 +20,7 @@ from hvaedsl_runtime.analysis import kl
 from hvaedsl_runtime.analysis.base import Subject
 from hvaedsl_runtime.data import open_split
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
-from hvaedsl_runtime.theory.material import run_material
+from hvaedsl_runtime.theory.check_inputs import run_inputs
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 
@@ -293,9 +293,9 @@ def test_what_needs_more_than_the_protocol_says_so(project: Path) -> None:
     )
     finished = FinishedRun.open(project / "run", "cpu")
     assert all(layer.active_units is None for layer in kl.measure(Subject(finished), [0, 1]))
-    material = run_material(finished, 0)
-    assert material.models == {}
-    assert "Theorem 5 is left out" in material.source
+    inputs = run_inputs(finished, 0)
+    assert inputs.models == {}
+    assert "Theorem 5 is omitted" in inputs.source
 
 
 @pytest.mark.long
