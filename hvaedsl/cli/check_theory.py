@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from hvaedsl.cli.extras import require_train
+from hvaedsl.cli.options import Json, TextFormat, described, format_of
+from hvaedsl.cli.trained_run import Device
 
 
 def check_theory(
     run: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Check on the images and the model of a run folder; else on digits."),
+        typer.Option(
+            metavar="RUN", help=described("Run folder whose images and model are used.", "the dataset digits, no model")
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="S", help="Of everything that is drawn.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    device: Annotated[
-        Literal["cpu", "cuda"] | None,
-        typer.Option(help="Where a run's model computes; else a GPU where there is one."),
-    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="S", help="Seed for all random draws.")] = 0,
+    output_format: TextFormat = "text",
+    as_json: Json = False,
+    device: Device = None,
 ) -> None:
-    """Check the paper's Theorems 2, 3, 5 and B.4 in numbers, beside controls that must fail.
+    """Check Theorems 2, 3, 5 and B.4 of the paper numerically, next to controls that must fail.
 
-    Exit code 0 where all hold, 1 where one does not. What is checked, and what is not: docs/theory.md.
+    Exit code 0 if all hold, 1 otherwise. See docs/theory.md for what is checked and what is not.
 
     Example: [bold]hvaedsl check-theory --run runs/digits[/]
     """
@@ -36,13 +38,15 @@ def check_theory(
     from hvaedsl_runtime.theory.material import digits_material, run_material
     from hvaedsl_runtime.theory.report import WIDTH, checks_json, checks_report
 
+    chosen = format_of(output_format, as_json)
     material = digits_material(seed) if run is None else run_material(FinishedRun.open(run, device), seed)
     checks = list(all_checks(material, seed))
-    if as_json:
+    if chosen == "json":
         typer.echo(checks_json(material.source, checks))
     else:
         console = Console(highlight=False)
         console.width = max(console.width, WIDTH)
         console.print(checks_report(material.source, checks))
+
     if not all(check.holds for check in checks):
         raise typer.Exit(1)

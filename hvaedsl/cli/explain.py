@@ -20,7 +20,7 @@ def explain(
         str | None,
         typer.Argument(
             metavar="[CODE|cell]",
-            help="A code such as HV303; none lists them all.",
+            help="Code of a diagnostic, e.g. HV303, or `cell`. If omitted, all codes are listed.",
             autocompletion=complete_explained,
         ),
     ] = None,
@@ -28,20 +28,20 @@ def explain(
         str | None,
         typer.Argument(
             metavar="[NAME]",
-            help="After `cell`: which one; none lists them.",
+            help="With `cell`: name of a cell. If omitted, all cells are listed.",
             autocompletion=complete_explained_name,
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="After `cell NAME`: draw it, to .svg, .png or .pdf.")
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="With `cell NAME`: diagram file, .svg, .png or .pdf.")
     ] = None,
     markdown: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write a page for every code, and their index, into a folder.")
+        Path | None, typer.Option(metavar="DIR", help="Write a page for each code, and an index, to a folder.")
     ] = None,
 ) -> None:
-    """Say what a diagnostic means, why it is one, and show a wrong and a right example; or what a cell computes.
+    """Explain a diagnostic, with its reason and a wrong and a right example, or a cell.
 
-    Example: [bold]hvaedsl explain HV303[/], [bold]hvaedsl explain cell nvae --output nvae.svg[/]
+    Example: [bold]hvaedsl explain HV303[/], [bold]hvaedsl explain cell nvae --out nvae.svg[/]
     """
     from hvaedsl.diagnostics.diagnostic import did_you_mean
     from hvaedsl.diagnostics.errors import UsageError
@@ -49,24 +49,26 @@ def explain(
     from hvaedsl.rules import KINDS
 
     if markdown is not None:
-        if code is not None or output is not None:
-            raise UsageError("--markdown writes the pages of all codes, and takes nothing beside it")
+        if code is not None or out is not None:
+            raise UsageError("--markdown writes the pages of all codes; remove the other arguments")
         _write_pages(markdown)
         return
     if code == "cell":
-        _explain_cell(name, output)
+        _explain_cell(name, out)
         return
-    if output is not None:
-        raise UsageError("--output draws a cell: `hvaedsl explain cell NAME --output FILE`")
+    if out is not None:
+        raise UsageError("--out needs a cell: `hvaedsl explain cell NAME --out FILE`")
     if name is not None:
-        raise UsageError(f"a code stands alone: `hvaedsl explain {code}`")
+        raise UsageError(f"unexpected argument {name}; use `hvaedsl explain {code}`")
     if code is None:
         for kind in KINDS.values():
             typer.echo(f"{kind.code}  {template_title(kind)}")
         return
     found = KINDS.get(code.upper())
     if found is None:
-        raise UsageError(f"no code {code}: {did_you_mean(code.upper(), KINDS) or '`hvaedsl explain` lists them'}")
+        raise UsageError(
+            f"unknown code {code}: {did_you_mean(code.upper(), KINDS) or '`hvaedsl explain` lists all codes'}"
+        )
     typer.echo(explanation(found), nl=False)
 
 
@@ -87,7 +89,7 @@ def _write_pages(folder: Path) -> None:
 
 
 def _printed(kind: type[Diagnostic]) -> str:
-    """What the tool says of the wrong example, compiled as a file of a project of its own; empty where it has none."""
+    """The output for the wrong example, compiled in a project of its own; empty if there is none."""
     from rich.console import Console
 
     from hvaedsl.diagnostics.span import Source
@@ -99,7 +101,7 @@ def _printed(kind: type[Diagnostic]) -> str:
     if not kind.bad:
         return ""
     with TemporaryDirectory() as folder:
-        project = Path(folder) / "project"  # its name can stand in what is printed
+        project = Path(folder) / "project"  # its name may be printed
         project.mkdir()
         (project / "pyproject.toml").touch()
         path = project / f"{kind.code}.hvae"
@@ -111,25 +113,27 @@ def _printed(kind: type[Diagnostic]) -> str:
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 
-def _explain_cell(name: str | None, output: Path | None) -> None:
+def _explain_cell(name: str | None, out: Path | None) -> None:
     from hvaedsl.diagnostics.diagnostic import did_you_mean
     from hvaedsl.diagnostics.errors import UsageError
     from hvaedsl.ir.cell_texts import CELL_TEXTS
     from hvaedsl.report.explain import cell_explanation
 
-    if name is None and output is not None:
-        raise UsageError("--output draws one cell: name it")
+    if name is None and out is not None:
+        raise UsageError("--out needs the name of a cell: `hvaedsl explain cell NAME --out FILE`")
     if name is None:
         for text in CELL_TEXTS.values():
             typer.echo(f"{text.name:<16}{text.title}")
         return
     found = CELL_TEXTS.get(name)
     if found is None:
-        raise UsageError(f"no cell {name}: {did_you_mean(name, CELL_TEXTS) or '`hvaedsl explain cell` lists them'}")
+        raise UsageError(
+            f"unknown cell {name}: {did_you_mean(name, CELL_TEXTS) or '`hvaedsl explain cell` lists all cells'}"
+        )
     typer.echo(cell_explanation(found), nl=False)
-    if output is not None:
+    if out is not None:
         from hvaedsl.render.cells import cell_dot
         from hvaedsl.render.output import write
 
-        write(cell_dot(found.name), output, engine="dot")
-        typer.echo(f"drawn: {output}", err=True)
+        write(cell_dot(found.name), out, engine="dot")
+        typer.echo(f"written: {out}", err=True)

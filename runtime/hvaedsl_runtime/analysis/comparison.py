@@ -143,8 +143,8 @@ def table(runs: Sequence[ComparedRun]) -> Table:
     return shown
 
 
-def write_comparison(runs: Sequence[ComparedRun], folder: Path) -> list[Path]:
-    """compare.json (rows and notes), compare.csv (every value drawn) and the figures; RunError (5): cannot write."""
+def comparison_json(runs: Sequence[ComparedRun]) -> str:
+    """Rows and notes as JSON text."""
     unit = reporting_unit(runs[0].spec)
     document = {
         "dataset": runs[0].spec.data.dataset,
@@ -153,10 +153,16 @@ def write_comparison(runs: Sequence[ComparedRun], folder: Path) -> list[Path]:
         "runs": [run.row(unit) for run in runs],
         "notes": notes(runs),
     }
+    return json_text(document, indent=2) + "\n"
+
+
+def write_comparison(runs: Sequence[ComparedRun], folder: Path) -> list[Path]:
+    """compare.json (rows and notes), compare.csv (every value drawn) and the figures; RunError (5): cannot write."""
+    unit = reporting_unit(runs[0].spec)
     with style():
         drawings = drawings_of(runs, unit)
     files: list[tuple[str, str | bytes]] = [
-        ("compare.json", json_text(document, indent=2) + "\n"),
+        ("compare.json", comparison_json(runs)),
         ("compare.csv", csv_text(runs, unit)),
     ]
     return write_files(folder, [*files, *drawn(drawings)])

@@ -11,13 +11,17 @@ from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import refusals_explained, write_whole
 
 
+def result_json(result: Result) -> str:
+    """Title, text and data as JSON text."""
+    return json_text({"title": result.title, "text": result.text, **result.data}, indent=2) + "\n"
+
+
 def write_result(result: Result, folder: Path) -> list[Path]:
     """NAME.json with text and data, and every drawing as PNG, plots as SVG too; the files, in that order.
 
     Raises WriteError.
     """
-    document = {"title": result.title, "text": result.text, **result.data}
-    files: list[tuple[str, str | bytes]] = [(f"{result.name}.json", json_text(document, indent=2) + "\n")]
+    files: list[tuple[str, str | bytes]] = [(f"{result.name}.json", result_json(result))]
     return write_files(folder, [*files, *drawn(result.drawings)])
 
 

@@ -16,10 +16,11 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from hvaedsl.diagnostics.errors import CompilerBug, RunError, UsageError
+from hvaedsl.ir.run_options import DeviceName
 from hvaedsl.program import Program
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.whole_files import WriteError, refusals_explained
-from hvaedsl_runtime.distributed import DeviceName, choose_device, started_by_launcher
+from hvaedsl_runtime.distributed import choose_device, started_by_launcher
 from hvaedsl_runtime.launch.worker import WorkerTask
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings

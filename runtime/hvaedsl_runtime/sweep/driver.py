@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import IO
 
-from pydantic import BaseModel, ConfigDict
-
 import hvaedsl
 from hvaedsl.diagnostics.errors import RunError, UsageError
+from hvaedsl.ir.run_options import SweepOptions
 from hvaedsl.program import Program
 from hvaedsl_runtime.console import LastingConsole
 from hvaedsl_runtime.disk.run_folder import check_same_run
-from hvaedsl_runtime.distributed import DeviceName, started_by_launcher
+from hvaedsl_runtime.distributed import started_by_launcher
 from hvaedsl_runtime.launch.local import check_devices
 from hvaedsl_runtime.sweep.child import RunTask
 from hvaedsl_runtime.sweep.folder import Failure, SweepFolder
@@ -31,16 +30,9 @@ SHARED_FAILURES = (2, 4)
 STDERR = 2
 
 
-class SweepSettings(BaseModel):
-    """How the runs are carried out; `resume_command` is what the user types to go on."""
+class SweepSettings(SweepOptions):
+    """How the runs are carried out; `resume_command` is what the user types to resume the sweep."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    device: DeviceName | None = None
-    threads: int | None = None
-    processes: int = 1
-    download: bool = False
-    retry_failed: bool = False
     resume_command: str
 
 
@@ -66,7 +58,7 @@ class Sweep:
         """
         if started_by_launcher():
             raise UsageError("a sweep starts its processes itself: run it without torchrun, with --gpus N")
-        check_devices(self.settings.device, self.settings.processes)
+        check_devices(self.settings.device, self.settings.gpus)
         runs = self.plan.runs()
         done = [self.is_finished(point, seed) for point, seed in runs]
         if any(done):
@@ -101,14 +93,8 @@ class Sweep:
         task = RunTask(
             name=self.plan.model,
             spec=self.program(point, seed).resolved_text(),
-            settings=RunSettings(
-                out=run.path,
-                resume=run.spec.exists(),
-                device=self.settings.device,
-                download=self.settings.download,
-                threads=self.settings.threads,
-            ),
-            processes=self.settings.processes,
+            settings=RunSettings(out=run.path, resume=run.spec.exists(), **self.settings.shared()),
+            processes=self.settings.gpus,
             part_folders=self.plan.part_folders,
             failure=self.folder.failure_path(point, seed),
         )

@@ -40,14 +40,14 @@ def default_folder(plan: SweepPlan) -> Path:
     return RUNS / "sweeps" / file_word("-".join(words))
 
 
-def carry_out(plan: SweepPlan, settings: SweepSettings, out: Path | None, *, as_json: bool) -> None:
+def carry_out(plan: SweepPlan, settings: SweepSettings, *, as_json: bool) -> None:
     """Train what is not finished, then write and print the results: of a sweep that is stopped, those there are.
 
     Raises RunError as the sweep does; where runs failed, at the end, with the exit code of the first.
     """
     from hvaedsl_runtime.sweep.driver import Sweep
 
-    folder = SweepFolder(default_folder(plan) if out is None else out)
+    folder = SweepFolder(default_folder(plan) if settings.out is None else settings.out)
     console = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, soft_wrap=True)
     with folder.locked() as lock, going_on_told(settings.resume_command):
         added = folder.take(plan)
