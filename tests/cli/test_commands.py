@@ -155,8 +155,8 @@ def test_provenance(hvae: Command) -> None:
 
 
 def test_lint_as_json(hvae: Command) -> None:
-    assert json.loads(hvae("lint", "good.hvae", "--output-format", "json").out) == []
-    (found,) = json.loads(hvae("lint", "bad.hvae", "--output-format", "json").out)
+    assert json.loads(hvae("lint", "good.hvae", "--format", "json").out) == []
+    (found,) = json.loads(hvae("lint", "bad.hvae", "--format", "json").out)
     assert set(found) == {
         *("code", "severity", "message", "help", "fix"),
         *("path", "line", "column", "end_line", "end_column"),
@@ -164,7 +164,7 @@ def test_lint_as_json(hvae: Command) -> None:
     assert (found["code"], found["severity"], found["path"]) == ("HV112", "error", "bad.hvae")
     assert (found["line"], found["column"], found["end_line"], found["end_column"]) == (4, 50, 4, 51)
     Path("fixed.hvae").write_text(GOOD.replace("8r$n", "8x2@g"))
-    (found,) = json.loads(hvae("lint", "fixed.hvae", "--output-format", "json").out)
+    (found,) = json.loads(hvae("lint", "fixed.hvae", "--format", "json").out)
     (edit,) = found["fix"]["edits"]
     assert (edit["line"], edit["replacement"]) == (4, "r")
 
@@ -177,7 +177,7 @@ def test_lint_of_a_folder_tells_a_bases_mistake_once(hvae: Command) -> None:
         (folder / f"{name}.hvae").write_text('hvae 1\nextends "base.hvae"\n')
     (folder / "deep" / "good.hvae").write_text(GOOD)
     (folder / "notes.txt").write_text("no spec")
-    found = json.loads(hvae("lint", "specs", "--output-format", "json").out)
+    found = json.loads(hvae("lint", "specs", "--format", "json").out)
     assert [(item["code"], item["path"]) for item in found] == [("HV112", "specs/base.hvae")]
     assert "nothing found in 1 spec" in hvae("lint", "specs/deep").out
 

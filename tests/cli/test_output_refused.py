@@ -16,7 +16,7 @@ COMMAND = [sys.executable, "-c", "from hvaedsl.cli.main import run; run()"]
 
 
 @pytest.mark.parametrize(
-    "arguments", [("explain", "HV303"), ("lint", "cifar"), ("lint", "cifar", "--output-format", "json")]
+    "arguments", [("explain", "HV303"), ("lint", "cifar"), ("lint", "cifar", "--format", "json")]
 )
 def test_it_is_told_and_is_no_bug_of_ours(arguments: tuple[str, ...]) -> None:
     with FULL.open("wb") as full:

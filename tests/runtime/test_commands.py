@@ -110,7 +110,7 @@ def test_sample_draws_the_same_picture_twice(finished: Path, tmp_path: Path, com
     pictures = [tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c.png"]
     for picture, seed in zip(pictures, ("1", "1", "2"), strict=True):
         code, out, err = command(
-            "sample", finished, "--count", "4", "--temperature", "0.5", "--seed", seed, "--output", picture
+            "sample", finished, "--count", "4", "--temperature", "0.5", "--seed", seed, "--out", picture
         )
         assert code == 0, err
         assert str(picture) in out
@@ -125,7 +125,7 @@ def test_mistakes_are_one_readable_error(finished: Path, tmp_path: Path, spec_pa
         (5, "no such folder", ("eval", tmp_path / "nothing")),
         (5, "no checkpoint", ("sample", tmp_path)),
         (2, "--temperature", ("sample", finished, "--temperature", "0")),
-        (2, ".png", ("sample", finished, "--output", tmp_path / "x.jpg")),
+        (2, ".png", ("sample", finished, "--out", tmp_path / "x.jpg")),
     ]
     for expected, words, arguments in cases:
         code, _, err = command(*arguments)

@@ -92,6 +92,6 @@ def read_manifest(folder: Path) -> Manifest | None:
         place = ".".join(map(str, first["loc"]))
         raise RunError(
             f"{path}: the manifest is damaged: {place}: {first['msg']}",
-            help="prepare the images again, with --overwrite",
+            help="prepare the images again, with --force",
             exit_code=4,
         ) from error

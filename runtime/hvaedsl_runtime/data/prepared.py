@@ -91,7 +91,7 @@ class PreparedSet:
         except (OSError, ValueError, EOFError) as error:
             raise RunError(
                 f"{path}: not the array that the manifest beside it describes: {error}",
-                help="prepare the images again, with --overwrite",
+                help="prepare the images again, with --force",
                 exit_code=4,
             ) from error
         return ArrayImages(pixels)

@@ -263,8 +263,8 @@ def test_samples_that_cannot_be_written_leave_the_old_picture(
 ) -> None:
     (tmp_path / "x.png").write_text("before")
     refuse(monkeypatch, "x.png", 1, errno.EROFS)
-    code, _, err = command("sample", whole, "--count", "2", "--device", "cpu", "--output", tmp_path / "x.png")
+    code, _, err = command("sample", whole, "--count", "2", "--device", "cpu", "--out", tmp_path / "x.png")
     assert code == 5
     assert f"{tmp_path}/x.png: cannot be written: Read-only file system" in err
-    assert "help: make it writable, or name another place with --output" in err
+    assert "help: make it writable, or name another place with --out" in err
     assert (tmp_path / "x.png").read_text() == "before"
