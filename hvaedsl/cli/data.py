@@ -12,7 +12,7 @@ from hvaedsl.cli.completion import complete_dataset
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.former_names import Command
 from hvaedsl.cli.options import Force, Json, TextFormat, described, format_of
-from hvaedsl.diagnostics.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import InvalidData, UsageError
 
 _HELP = """Prepare and verify datasets.
 
@@ -106,6 +106,6 @@ def verify(folder: Folder, output_format: TextFormat = "text", as_json: Json = F
     if chosen == "json":
         typer.echo(json.dumps({"folder": str(folder), "images": images, "damaged": damaged}, indent=2))
     if damaged:
-        raise RunError("\n".join(damaged), help="prepare the images again, with --force", exit_code=4)
+        raise InvalidData("\n".join(damaged), help="prepare the images again, with --force")
     if chosen == "text":
         typer.echo(f"{folder}: {images:,} images, all checksums agree")

@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import DeviceNotFound
 from hvaedsl.ir.run_options import DeviceName
 
 # Other processes wait this long while the first draws pictures, or downloads.
@@ -73,10 +73,9 @@ def choose_device(name: DeviceName | None, local_rank: int = 0) -> torch.device:
     if name == "cpu" or (name is None and gpus == 0):
         return torch.device("cpu")
     if local_rank >= gpus:
-        raise RunError(
+        raise DeviceNotFound(
             f"{local_rank + 1} CUDA device{'s' if local_rank else ''} asked for, {gpus} found",
             help="--device cpu runs on the CPU" + (f", --gpus {gpus} on all there are" if gpus else ""),
-            exit_code=6,
         )
     return torch.device("cuda", local_rank)
 
