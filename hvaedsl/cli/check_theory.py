@@ -16,7 +16,7 @@ def check_theory(
     run: Annotated[
         Path | None,
         typer.Option(
-            metavar="RUN", help=described("Run folder whose images and model are used.", "the dataset digits, no model")
+            metavar="RUN", help=described("Run folder whose images and model are checked.", "the digits dataset")
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="S", help="Seed for all random draws.")] = 0,

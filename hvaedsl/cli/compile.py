@@ -39,7 +39,7 @@ def compile_spec(
     as_json: Json = False,
     render: Render = False,
     out: DiagramFile = None,
-    batch: Annotated[
+    batch_size: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help=described("Batch size for the activation memory.", "train.batch_size")),
     ] = None,
@@ -59,7 +59,7 @@ def compile_spec(
 
     program = load(spec, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), custom=allowed_custom(custom, spec))
     json_wanted = format_of(output_format, as_json) == "json"
-    batch = batch or program.spec.train.batch_size or 1
+    batch = batch_size or program.spec.train.batch_size or 1
     console = Console()
     console.width = max(console.width, 80)  # on a narrower terminal lines wrap, but no figure is truncated
 

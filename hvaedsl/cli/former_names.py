@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 
 FORMER_NAMES: Mapping[str, str] = MappingProxyType(
     {
+        "--batch": "--batch-size",
         "--output": "--out",
         "--output-format": "--format",
         "--overwrite": "--force",

@@ -35,5 +35,4 @@ def train(spec: SpecPath, sets: Sets = None, lets: Lets = None, **options: Any) 
         typer.echo(f"advice: {len(program.advice)}; to read it, run `hvaedsl lint {spec}`", err=True)
 
     out = options.pop("out") or RUNS / program.name
-    settings = RunSettings(out=out, **options)
-    launch(program, settings, settings.gpus)
+    launch(program, RunSettings(out=out, **options))

@@ -77,7 +77,7 @@ class Command:
         ("compile good.hvae --emit dot --json", 2),
         ("compile good.hvae --emit python", 0),
         ("compile good.hvae --emit python --json", 2),
-        ("compile good.hvae --batch 0", 2),
+        ("compile good.hvae --batch-size 0", 2),
         ("compile good.hvae --set model.width", 2),
         ("compile good.hvae --set =3", 2),
         ("compile good.hvae --set model.width=3 --set model.width=4", 2),
@@ -116,7 +116,7 @@ def test_compile_prints_the_cost(hvae: Command) -> None:
     program = hvaedsl.loads(GOOD)
     out = hvae("compile", "good.hvae").out
     assert f"{program.cost.parameters:,} parameters, stochastic depth 4" in out
-    found = json.loads(hvae("compile", "good.hvae", "--json", "--batch", "5").out)
+    found = json.loads(hvae("compile", "good.hvae", "--json", "--batch-size", "5").out)
     assert found["parameters"] == program.cost.parameters
     assert found["activation_bytes_float32"] == program.cost.activation_bytes(5)
 

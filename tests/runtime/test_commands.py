@@ -106,6 +106,33 @@ def test_eval_repeats_what_training_reported(finished: Path, command: Command) -
     assert written["step"] == 12
 
 
+def test_eval_prints_what_it_writes(finished: Path, tmp_path: Path, command: Command) -> None:
+    shutil.copytree(finished, tmp_path / "run")
+    result = tmp_path / "run" / "eval_validation.json"
+
+    def evaluated(weights: str) -> dict[str, Any]:
+        arguments = ("--split", "validation", "--weights", weights, "--device", "cpu", "--json")
+        code, out, err = command("eval", tmp_path / "run", *arguments)
+        assert code == 0, err
+        printed = json.loads(out)
+        assert isinstance(printed, dict)
+        return printed
+
+    both = evaluated("both")
+    assert json.loads(result.read_text()) == both
+    assert {"raw", "ema"} <= set(both)
+
+    # An evaluation of one kind of weights keeps the other's figures of the same step, and drops those of another.
+    assert evaluated("raw") == {key: value for key, value in both.items() if key != "ema"}
+    assert json.loads(result.read_text()) == both
+    result.write_text(json.dumps({**both, "step": 4}))
+    alone = evaluated("ema")
+    assert set(both) - set(alone) == {"raw"}
+    assert json.loads(result.read_text()) == alone
+    result.write_text("[")
+    assert evaluated("ema") == json.loads(result.read_text()) == alone
+
+
 def test_sample_draws_the_same_picture_twice(finished: Path, tmp_path: Path, command: Command) -> None:
     pictures = [tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c.png"]
     for picture, seed in zip(pictures, ("1", "1", "2"), strict=True):

@@ -96,7 +96,6 @@ class Sweep:
             name=self.plan.model,
             spec=self.program(point, seed).resolved_text(),
             settings=RunSettings(out=run.path, resume=run.spec.exists(), **self.settings.shared()),
-            processes=self.settings.gpus,
             folders=self.plan.part_folders,
         )
         task = ChildTask(run=run_task, failure=self.folder.failure_path(point, seed))
