@@ -42,7 +42,7 @@ def new(
         str | None, typer.Option(metavar="PATH", help=described("Path of the images.", "`images` for custom images"))
     ] = None,
 ) -> None:
-    """Write a new spec, which extends another one or is complete. Existing files are never overwritten.
+    """Write a new spec: an extension of another one, or a small complete one. Existing files are never overwritten.
 
     Example: [bold]hvaedsl new mine --from cifar_ws[/], [bold]hvaedsl new faces --dataset folder --resolution 16[/]
     """

@@ -106,13 +106,12 @@ def test_eval_repeats_what_training_reported(finished: Path, command: Command) -
     assert written["step"] == 12
 
 
-def test_eval_prints_what_it_writes(finished: Path, tmp_path: Path, command: Command) -> None:
-    shutil.copytree(finished, tmp_path / "run")
-    result = tmp_path / "run" / "eval_validation.json"
+def test_eval_prints_what_it_writes(finished: Path, command: Command) -> None:
+    result = finished / "eval_validation.json"
 
     def evaluated(weights: str) -> dict[str, Any]:
         arguments = ("--split", "validation", "--weights", weights, "--device", "cpu", "--json")
-        code, out, err = command("eval", tmp_path / "run", *arguments)
+        code, out, err = command("eval", finished, *arguments)
         assert code == 0, err
         printed = json.loads(out)
         assert isinstance(printed, dict)
