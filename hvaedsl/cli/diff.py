@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from hvaedsl.cli.completion import complete_spec
-from hvaedsl.cli.options import CustomFlag, DiagramFile, Json, Lets, Render, Sets, allowed_custom, format_of, pairs
+from hvaedsl.cli.options import CustomFlag, DiagramFile, Json, Lets, Sets, allowed_custom, format_of, pairs
 
 Format = Literal["text", "markdown", "json"]
 
@@ -28,7 +28,9 @@ def diff(
     ],
     output_format: Annotated[Format, typer.Option("--format", help="Output format.")] = "text",
     as_json: Json = False,
-    render: Render = False,
+    render: Annotated[
+        bool, typer.Option("--render", help="Draw a diagram of both, with marked changes, to --out or A-B.svg.")
+    ] = False,
     out: DiagramFile = None,
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit code 0 even if there are differences.")] = False,
     custom: CustomFlag = False,
@@ -38,7 +40,7 @@ def diff(
     """Compare two specs: architecture, cost and training settings.
 
     Exit code 0 if nothing differs, 1 if something does, 2 if a spec is missing or does not compile. --set and --let
-    apply to both specs. The diagram shows both, with the changes marked; its default name is A-B.svg.
+    apply to both specs.
 
     Example: [bold]hvaedsl diff cifar cifar_ws[/], [bold]hvaedsl diff git:main:mine.hvae mine.hvae --format markdown[/]
     """

@@ -19,7 +19,7 @@ def explain(
     code: Annotated[
         str | None,
         typer.Argument(
-            metavar="[CODE|cell]",
+            metavar="CODE|cell",
             help="Code of a diagnostic, e.g. HV303, or `cell`. If omitted, all codes are listed.",
             autocompletion=complete_explained,
         ),
@@ -27,7 +27,7 @@ def explain(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]",
+            metavar="NAME",
             help="With `cell`: name of a cell. If omitted, all cells are listed.",
             autocompletion=complete_explained_name,
         ),
@@ -36,7 +36,11 @@ def explain(
         Path | None, typer.Option("--out", metavar="FILE", help="With `cell NAME`: diagram file, .svg, .png or .pdf.")
     ] = None,
     markdown: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write a page for each code, and an index, to a folder.")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write a page for each code, and an index, to a folder. With `cell`: cells.md and its pictures.",
+        ),
     ] = None,
 ) -> None:
     """Explain a diagnostic, with its reason and a wrong and a right example, or a cell.
@@ -49,9 +53,9 @@ def explain(
     from hvaedsl.rules import KINDS
 
     if markdown is not None:
-        if code is not None or out is not None:
-            raise UsageError("--markdown writes the pages of all codes; remove the other arguments")
-        _write_pages(markdown)
+        if code not in (None, "cell") or name is not None or out is not None:
+            raise UsageError("--markdown writes the pages of all codes or all cells; remove NAME and --out")
+        (_write_pages if code is None else _write_cells)(markdown)
         return
     if code == "cell":
         _explain_cell(name, out)
@@ -88,6 +92,24 @@ def _write_pages(folder: Path) -> None:
     typer.echo(f"{len(pages)} pages in {folder}")
 
 
+def _write_cells(folder: Path) -> None:
+    from hvaedsl.diagnostics.errors import UsageError
+    from hvaedsl.ir.cells import CELLS
+    from hvaedsl.render.cells import cell_dot
+    from hvaedsl.render.output import write
+    from hvaedsl.report.explain import cells_page
+
+    images = folder / "images" / "cells"
+    try:
+        images.mkdir(parents=True, exist_ok=True)
+        (folder / "cells.md").write_text(cells_page(CELLS.values()), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
+    for name in CELLS:
+        write(cell_dot(name), images / f"{name}.svg", engine="dot")
+    typer.echo(f"{folder / 'cells.md'}, and {len(CELLS)} pictures in {images}")
+
+
 def _printed(kind: type[Diagnostic]) -> str:
     """The output for the wrong example, compiled in a project of its own; empty if there is none."""
     from rich.console import Console
@@ -116,20 +138,19 @@ def _printed(kind: type[Diagnostic]) -> str:
 def _explain_cell(name: str | None, out: Path | None) -> None:
     from hvaedsl.diagnostics.diagnostic import did_you_mean
     from hvaedsl.diagnostics.errors import UsageError
-    from hvaedsl.ir.cell_texts import CELL_TEXTS
+    from hvaedsl.ir.cells import CELLS
     from hvaedsl.report.explain import cell_explanation
 
     if name is None and out is not None:
         raise UsageError("--out needs the name of a cell: `hvaedsl explain cell NAME --out FILE`")
     if name is None:
-        for text in CELL_TEXTS.values():
+        for text in CELLS.values():
             typer.echo(f"{text.name:<16}{text.title}")
         return
-    found = CELL_TEXTS.get(name)
+    found = CELLS.get(name)
     if found is None:
-        raise UsageError(
-            f"unknown cell {name}: {did_you_mean(name, CELL_TEXTS) or '`hvaedsl explain cell` lists all cells'}"
-        )
+        hint = did_you_mean(name, CELLS) or "`hvaedsl explain cell` lists all cells"
+        raise UsageError(f"unknown cell {name}: {hint}")
     typer.echo(cell_explanation(found), nl=False)
     if out is not None:
         from hvaedsl.render.cells import cell_dot

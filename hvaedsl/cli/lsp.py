@@ -12,8 +12,7 @@ from hvaedsl.cli.extras import require_lsp
 
 def lsp(
     stdio: Annotated[  # noqa: ARG001 - editors pass it
-        bool,
-        typer.Option("--stdio", help="Use standard input and output: the only transport, and the default."),
+        bool, typer.Option("--stdio", show_default=False, help="Use standard input and output, the only transport.")
     ] = True,
 ) -> None:
     """Start the language server for an editor. It needs the extra `lsp`, but no torch.

@@ -51,7 +51,7 @@ CustomFlag = Annotated[
 TextFormat = Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")]
 Json = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
-Render = Annotated[bool, typer.Option("--render", help="Draw a diagram, to NAME.svg unless --out is given.")]
+Render = Annotated[bool, typer.Option("--render", help="Draw a diagram, to --out or NAME.svg.")]
 DiagramFile = Annotated[
     Path | None,
     typer.Option("--out", metavar="FILE", help="Diagram file: .svg, .png or .pdf. Implies --render."),

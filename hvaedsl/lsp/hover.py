@@ -6,7 +6,7 @@ import re
 
 from lsprotocol.types import Hover, MarkupContent, MarkupKind
 
-from hvaedsl.ir.cell_texts import CELL_TEXTS
+from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.kinds import ChoiceOrOwn
 from hvaedsl.ir.spec import SECTIONS
@@ -117,7 +117,7 @@ def _symbol(word: Word) -> str:
         return ""
     if isinstance(key.kind, ChoiceOrOwn) and word.text in DATASETS:
         return dataset_text(word.text)
-    if dotted == "model.cell" and word.text in CELL_TEXTS:
-        cell = CELL_TEXTS[word.text]
+    if dotted == "model.cell" and word.text in CELLS:
+        cell = CELLS[word.text]
         return f"`{cell.name}`: {cell.title}\n\n```\n{chr(10).join(cell.equations)}\n```\n\n{cell.reading}"
     return f"`{word.text}` for `{dotted}`: {key.meaning}"
