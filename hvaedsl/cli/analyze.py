@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hvaedsl.cli.extras import DRAWING_PACKAGES, require_train
-from hvaedsl.cli.former_names import Command
+from hvaedsl.cli.former_names import FormerNamesCommand
 from hvaedsl.cli.options import Json, TextFormat, described, format_of
 from hvaedsl.cli.trained_run import BatchSize, Device, RunPath, Seed, SplitName, Weights
 
@@ -76,4 +76,4 @@ def _command(name: str) -> Callable[..., None]:
 
 for _name, _summary in ANALYSES.items():
     _help = f"{_summary}\n\nExample: [bold]hvaedsl analyze {_name} runs/digits[/]"
-    app.command(_name, cls=Command, help=_help)(_command(_name))
+    app.command(_name, cls=FormerNamesCommand, help=_help)(_command(_name))

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from hvaedsl.cli.former_names import Command as SingleCommand
+from hvaedsl.cli.former_names import FormerNamesCommand
 
 # Name: module in hvaedsl.cli, and its function or group of commands. The help lists them in this order.
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -91,7 +91,7 @@ def _made(name: str) -> Command:
     found = getattr(import_module(f"hvaedsl.cli.{module}"), attribute)
     holder = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
     if not isinstance(found, typer.Typer):
-        holder.command(name, cls=SingleCommand)(found)
+        holder.command(name, cls=FormerNamesCommand)(found)
         command = get_command(holder)
     else:
         holder.add_typer(found, name=name)

@@ -10,7 +10,7 @@ import typer
 
 from hvaedsl.cli.completion import complete_dataset
 from hvaedsl.cli.extras import require_train
-from hvaedsl.cli.former_names import Command
+from hvaedsl.cli.former_names import FormerNamesCommand
 from hvaedsl.cli.options import Force, Json, TextFormat, described, format_of
 from hvaedsl.diagnostics.errors import InvalidData, UsageError
 
@@ -23,7 +23,7 @@ data = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help=_HELP)
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder written by hvaedsl data prepare.")]
 
 
-@data.command(cls=Command)
+@data.command(cls=FormerNamesCommand)
 def prepare(
     name: Annotated[
         str,
@@ -72,7 +72,7 @@ def prepare(
     typer.echo(summary(PreparedSet.at(target)))
 
 
-@data.command(cls=Command)
+@data.command(cls=FormerNamesCommand)
 def show(folder: Folder, output_format: TextFormat = "text", as_json: Json = False) -> None:
     """Print the manifest of a prepared dataset: arrays, statistics, source files.
 
@@ -87,7 +87,7 @@ def show(folder: Folder, output_format: TextFormat = "text", as_json: Json = Fal
     typer.echo(prepared.manifest.model_dump_json(indent=2) if chosen == "json" else summary(prepared))
 
 
-@data.command(cls=Command)
+@data.command(cls=FormerNamesCommand)
 def verify(folder: Folder, output_format: TextFormat = "text", as_json: Json = False) -> None:
     """Read a prepared dataset completely and compare its checksums with the manifest.
 

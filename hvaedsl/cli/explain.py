@@ -52,14 +52,19 @@ def explain(
     from hvaedsl.report.explain import explanation, template_title
     from hvaedsl.rules import KINDS
 
+    # The pages of all codes or cells.
     if markdown is not None:
         if code not in (None, "cell") or name is not None or out is not None:
             raise UsageError("--markdown writes the pages of all codes or all cells; remove NAME and --out")
         (_write_pages if code is None else _write_cells)(markdown)
         return
+
+    # A cell, or the list of cells.
     if code == "cell":
         _explain_cell(name, out)
         return
+
+    # A code, or the list of codes.
     if out is not None:
         raise UsageError("--out needs a cell: `hvaedsl explain cell NAME --out FILE`")
     if name is not None:
@@ -70,9 +75,8 @@ def explain(
         return
     found = KINDS.get(code.upper())
     if found is None:
-        raise UsageError(
-            f"unknown code {code}: {did_you_mean(code.upper(), KINDS) or '`hvaedsl explain` lists all codes'}"
-        )
+        hint = did_you_mean(code.upper(), KINDS) or "`hvaedsl explain` lists all codes"
+        raise UsageError(f"unknown code {code}: {hint}")
     typer.echo(explanation(found), nl=False)
 
 

@@ -20,7 +20,7 @@ FORMER_NAMES: Mapping[str, str] = MappingProxyType(
 )
 
 
-class Command(TyperCommand):
+class FormerNamesCommand(TyperCommand):
     """A command that accepts the former names of the options that it has."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

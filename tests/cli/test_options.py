@@ -9,7 +9,7 @@ import typer.main
 from typer.core import TyperCommand, TyperGroup
 from typer.testing import CliRunner
 
-from hvaedsl.cli.former_names import FORMER_NAMES, Command
+from hvaedsl.cli.former_names import FORMER_NAMES, FormerNamesCommand
 from hvaedsl.cli.main import app
 
 ROOT = typer.main.get_command(app)
@@ -50,7 +50,7 @@ def options(command: TyperCommand) -> set[str]:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_accepts_former_names_and_shows_none(name: str) -> None:
-    assert isinstance(COMMANDS[name], Command)
+    assert isinstance(COMMANDS[name], FormerNamesCommand)
     assert options(COMMANDS[name]).isdisjoint(FORMER_NAMES)
     assert not any(former in str(COMMANDS[name].help) for former in FORMER_NAMES)
 

@@ -86,4 +86,4 @@ def test_a_working_directory_that_is_gone(folder: Path) -> None:
     command = ("sh", "-c", script, "sh", *COMMAND, "lint", "cifar")
     ended = subprocess.run(command, capture_output=True, check=False)
     assert (ended.returncode, ended.stdout) == (2, b"")
-    assert ended.stderr == b"error: the working directory is gone: change into one that is there\n"
+    assert ended.stderr == b"error: the working directory does not exist; change to one that does\n"
