@@ -244,7 +244,7 @@ def test_all_points_with_one_seed_come_before_the_next_seed(
 ) -> None:
     log = tmp_path / "log"
     sweep_with(f"head -n 1 >> {log}", plan, tmp_path, monkeypatch)(None)
-    tasks = [json.loads(line) for line in log.read_text().splitlines()]
+    tasks = [json.loads(line)["run"] for line in log.read_text().splitlines()]
     found = [re.search(r"points/(.*)$", task["settings"]["out"]) for task in tasks]
     assert [match and match[1] for match in found] == ["n=1/seed-0", "n=2/seed-0", "n=1/seed-1", "n=2/seed-1"]
     assert [hvaedsl.loads(task["spec"]).training().seed for task in tasks] == [0, 0, 1, 1]
@@ -323,7 +323,7 @@ def test_what_was_killed_while_its_folder_was_made_is_begun_anew(
     trained = sweep.folder.run(plan.points[1], 0)
     trained.begin("small", plan.points[1].program("small", 0).resolved_text())
     sweep(None)
-    first, second = (json.loads(line)["settings"]["resume"] for line in log.read_text().splitlines()[:2])
+    first, second = (json.loads(line)["run"]["settings"]["resume"] for line in log.read_text().splitlines()[:2])
     assert (first, second) == (False, True)
     half.check_free(resume=False)
 
