@@ -10,7 +10,7 @@ from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.kinds import (
     ByResolution,
     Choice,
-    ChoiceOrOwn,
+    ChoiceOrCustom,
     Either,
     Kind,
     LikelihoodCall,
@@ -54,7 +54,7 @@ def _inner(kind: Kind) -> Kind:
 
 def _of(analysed: Analysed, cursor: Cursor, kind: Kind) -> Iterator[Offer]:
     match kind:
-        case Choice() | ChoiceOrOwn():
+        case Choice() | ChoiceOrCustom():
             for symbol in kind.symbols:
                 yield Offer(symbol, _detail(cursor.key, symbol), _WORD, _about(cursor.key, symbol))
         case Several(of=Choice() as choice):
@@ -120,4 +120,4 @@ def _resolutions(analysed: Analysed) -> list[int]:
     if analysed.values is not None and analysed.knows(*STACKS):
         spec = analysed.values.spec
     lists = (spec.model.encoder, spec.model.decoder) if spec is not None else ()
-    return sorted({entry.resolution for each in lists for entry in each.written()}, reverse=True)
+    return sorted({entry.resolution for each in lists for entry in each.written_entries()}, reverse=True)
