@@ -148,6 +148,7 @@ def test_sample_draws_the_same_picture_twice(finished: Path, tmp_path: Path, com
 def test_mistakes_are_one_readable_error(finished: Path, tmp_path: Path, spec_path: Path, command: Command) -> None:
     cases: list[tuple[int, str, tuple[str | Path, ...]]] = [
         (5, "--resume", ("train", spec_path, "--out", finished)),
+        (5, "--gpus 1 --dtype float32", ("train", spec_path, "--out", finished, "--resume", "--dtype", "float64")),
         (5, "no such folder", ("eval", tmp_path / "nothing")),
         (5, "no checkpoint", ("sample", tmp_path)),
         (2, "--temperature", ("sample", finished, "--temperature", "0")),
