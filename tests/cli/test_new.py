@@ -59,7 +59,7 @@ def test_nothing_is_overwritten() -> None:
         (["specs/"], "is not a valid name"),
         ([".hvae"], "is not a valid name"),
         (["mine", "--from", "cifar", "--dataset", "mnist"], "takes the dataset"),
-        (["mine", "--dataset", "mnsit"], "no data set mnsit"),
+        (["mine", "--dataset", "mnsit"], "unknown dataset mnsit"),
         (["x" * 300], "too long"),
     ],
 )
