@@ -114,7 +114,7 @@ def many_specs(folder: Path, count: int = SPECS) -> list[Figure]:
     """So many different specs in one process: with an empty cache, and again unchanged."""
     specs = folder / "specs"
     write_variants(specs, count)
-    arguments, where = ["-c", LINT, "lint", str(specs), "--output-format", "json"], environment(folder)
+    arguments, where = ["-c", LINT, "lint", str(specs), "--format", "json"], environment(folder)
     return [
         Figure(f"{count:,} specs: first", cpu_seconds(arguments, where), "s", COLD_CPU_S),
         Figure(f"{count:,} specs: unchanged", cpu_seconds(arguments, where), "s", UNCHANGED_CPU_S),

@@ -71,7 +71,7 @@ every cell. The residual blocks f, the branches of posterior and prior and the m
 The reading is that of Falck, Williams et al. 2022: the decoder discretizes dX = mu(t, X) dt + sigma(t, X) dW, whose
 state X is carried up a hierarchy of resolutions. What is not theirs is marked *chosen here* under *Source*. Below, x is
 the state, a the encoder's activation and z the latent. `hvaedsl explain cell NAME` prints these sections; with
-`--output NAME.svg` it draws the picture. `make docs-cells` writes this page."""
+`--out NAME.svg` it draws the picture. `make docs-cells` writes this page."""
 
 CELLS_REMARKS = """\
 A custom cell is a Python class that a spec names: [custom.md](custom.md).

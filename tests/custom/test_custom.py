@@ -160,7 +160,7 @@ def test_what_a_module_prints_is_not_in_the_output(project: Path) -> None:
     (project / "parts_of_a_test_that_print.py").write_text(f"print('printed'){PARTS}")
     spec = project / "own.hvae"
     spec.write_text('hvae 1\nextends "digits.hvae"\nmodel { cell = "parts_of_a_test_that_print:Same" }\n')
-    result = CliRunner().invoke(app, ["compile", "--plugins", "--json", str(spec)])
+    result = CliRunner().invoke(app, ["compile", "--custom", "--json", str(spec)])
     assert json.loads(result.stdout)["name"] == "own"
     assert "printed" in result.stderr
 
@@ -182,7 +182,7 @@ def test_a_project_may_give_leave(project: Path) -> None:
     spec = project / "own.hvae"
     spec.write_text('hvae 1\nextends "digits.hvae"\nmodel { cell = "parts_of_a_test:Same" }\n')
     assert "not counted" in CliRunner().invoke(app, ["compile", str(spec)]).output
-    assert "not counted" not in CliRunner().invoke(app, ["compile", "--plugins", str(spec)]).output
+    assert "not counted" not in CliRunner().invoke(app, ["compile", "--custom", str(spec)]).output
     (project / "pyproject.toml").write_text("[tool.hvaedsl]\nplugins = true\n")
     assert "not counted" not in CliRunner().invoke(app, ["compile", str(spec)]).output
     (project / "pyproject.toml").write_text("[tool.hvaedsl]\nplugin = true\n")

@@ -92,7 +92,7 @@ def test_every_format_prints_the_same_from_the_cache(
     Path("child.hvae").write_text(CHILD)
     printed = []
     for flags in (["--no-cache"], [], []):
-        assert lint(".", "--output-format", output_format, "--set", "model.width=17", *flags) == 1
+        assert lint(".", "--format", output_format, "--set", "model.width=17", *flags) == 1
         printed.append(capfd.readouterr().out)
     assert printed[0] == printed[1] == printed[2] != ""
     first, second, third = (compiled[at : at + len(KINDS) + 2] for at in (0, len(KINDS) + 2, 2 * len(KINDS) + 4))

@@ -204,17 +204,17 @@ def test_a_fix_that_breaks_a_text_is_our_bug(hvae: Command, spec: Path, monkeypa
 
 
 def test_standard_input(hvae: Command) -> None:
-    ended = hvae("lint", "-", "--output-format", "concise", stdin=WIDE.encode())
+    ended = hvae("lint", "-", "--format", "concise", stdin=WIDE.encode())
     assert ended.code == 1
     assert [line.split()[0] for line in ended.out.splitlines()] == ["<stdin>:5:13:", "<stdin>:6:28:", "<stdin>:7:18:"]
     assert hvae("lint", "-", stdin=Path("good.hvae").read_bytes()).out == "nothing found in 1 spec\n"
-    ended = hvae("lint", "-", "--fix", "--output-format", "concise", stdin=WIDE.encode())
+    ended = hvae("lint", "-", "--fix", "--format", "concise", stdin=WIDE.encode())
     assert (ended.code, ended.out) == (1, SAFELY)
     assert "HV503" in ended.err
     ended = hvae("lint", "-", "--diff", "--stdin-filename", "a.hvae", stdin=WIDE.encode())
     assert ended.code == 1
     assert ended.out.startswith("--- a.hvae\n+++ a.hvae (mended)\n")
-    ended = hvae("lint", "-", "--output-format", "concise", stdin=b"\xff\xfe")
+    ended = hvae("lint", "-", "--format", "concise", stdin=b"\xff\xfe")
     assert (ended.code, ended.out.split()[:2]) == (1, ["<stdin>:1:1:", "HV107"])
 
 
@@ -232,7 +232,7 @@ def test_standard_input_stands_where_its_name_says(hvae: Command) -> None:
     (folder / "base.hvae").write_text(WIDE)
     (folder / "pyproject.toml").write_text('[tool.hvaedsl]\nignore = ["HV502"]\n')
     child = b'hvae 1\nextends "base.hvae"\nmodel { widht = 3 }\n'
-    ended = hvae("lint", "-", "--stdin-filename", "models/new.hvae", "--output-format", "concise", stdin=child)
+    ended = hvae("lint", "-", "--stdin-filename", "models/new.hvae", "--format", "concise", stdin=child)
     assert ended.out.startswith("models/new.hvae:3:9: HV201 ")
     good = b'hvae 1\nextends "base.hvae"\nmodel { decoder = 4x1, 8m4, 8x2 }\n'
     assert hvae("lint", "-", "--stdin-filename", "models/new.hvae", stdin=good).code == 0
@@ -242,11 +242,11 @@ def test_standard_input_stands_where_its_name_says(hvae: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ("good.hvae --unsafe-fixes", "--unsafe-fixes goes with --fix or --diff"),
-        ("good.hvae --fix --set model.width=3", "mend specs as they are written"),
-        ("good.hvae --diff --let n=3", "mend specs as they are written"),
-        ("good.hvae -", "standard input (-) is linted alone"),
-        ("good.hvae --stdin-filename a.hvae", "give - as the path"),
+        ("good.hvae --unsafe-fixes", "--unsafe-fixes needs --fix or --diff"),
+        ("good.hvae --fix --set model.width=3", "change the specs as written"),
+        ("good.hvae --diff --let n=3", "change the specs as written"),
+        ("good.hvae -", "cannot be combined"),
+        ("good.hvae --stdin-filename a.hvae", "needs - (standard input)"),
         ("none.hvae --fix", "no such file"),
     ],
 )
@@ -257,6 +257,6 @@ def test_wrong_usage(arguments: str, says: str, hvae: Command) -> None:
 
 
 def test_a_file_under_two_names_is_linted_once(hvae: Command, spec: Path) -> None:
-    ended = hvae("lint", "wide.hvae", "./wide.hvae", ".", "--output-format", "concise")
+    ended = hvae("lint", "wide.hvae", "./wide.hvae", ".", "--format", "concise")
     assert len(ended.out.splitlines()) == 3
     assert "nothing found in 1 spec\n" in hvae("lint", "good.hvae", str(Path("good.hvae").absolute())).out

@@ -29,7 +29,7 @@ def lint(hvae: Command) -> Callable[..., list[str]]:
 
     def codes(configuration: str, *arguments: str) -> list[str]:
         Path("pyproject.toml").write_text(f"[tool.hvaedsl]\n{configuration}\n")
-        ended = hvae("lint", *(arguments or ("spec.hvae",)), "--output-format", "concise")
+        ended = hvae("lint", *(arguments or ("spec.hvae",)), "--format", "concise")
         assert ended.err == ""
         assert ended.code == bool(ended.out)
         return [line.split(": ")[1].split()[0] for line in ended.out.splitlines()]

@@ -89,7 +89,7 @@ class PreparedSet:
         except (OSError, ValueError, EOFError) as error:
             raise InvalidData(
                 f"{path}: not the array that the manifest beside it describes: {error}",
-                help="prepare the images again, with --overwrite",
+                help="prepare the images again, with --force",
             ) from error
         return ArrayImages(pixels)
 

@@ -157,7 +157,7 @@ def _check_target(target: Path, overwrite: bool) -> None:
     if not overwrite:
         raise PreparedFolderInUse(
             f"{target} holds prepared images already",
-            help="--overwrite replaces them; --out names another folder",
+            help="--force replaces them; --out names another folder",
         )
 
 

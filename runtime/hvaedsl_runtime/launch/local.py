@@ -15,28 +15,29 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from hvaedsl.diagnostics.errors import CompilerBug, DeviceNotFound, HvaedslError, ProcessFailed, Stopped
+from hvaedsl.ir.run_options import DeviceName
 from hvaedsl.program import Program
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.whole_files import refusals_explained
-from hvaedsl_runtime.distributed import DeviceName, choose_device, started_by_launcher
+from hvaedsl_runtime.distributed import choose_device, started_by_launcher
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.task import RunTask
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 
 
-def launch(program: Program, settings: RunSettings, processes: int) -> None:
-    """Train in `processes` processes, one for each GPU (or so many on the CPU, where `device` is cpu).
+def launch(program: Program, settings: RunSettings) -> None:
+    """Train in `settings.gpus` processes, one per GPU, or all on the CPU if `settings.device` is cpu.
 
-    A process that torchrun started joins its run, whatever `processes` says.
+    A process that torchrun started joins its run and ignores `settings.gpus`.
     Raises what `hvaedsl_runtime.train.loop.train` raises: of several processes' errors, the one that came first.
     """
     program.training()
-    if processes == 1 or started_by_launcher():
+    if settings.gpus == 1 or started_by_launcher():
         train(program, settings)
         return
-    check_devices(settings.device, processes)
-    start_workers(RunTask.of(program, settings, processes))
+    check_devices(settings.device, settings.gpus)
+    start_workers(RunTask.of(program, settings))
 
 
 def check_devices(device: DeviceName | None, processes: int) -> None:
@@ -56,7 +57,7 @@ def start_workers(task: RunTask) -> None:
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
-            nproc_per_node=task.processes,
+            nproc_per_node=task.settings.gpus,
             run_id=str(uuid.uuid4()),
             rdzv_backend="c10d",
             rdzv_endpoint="localhost:0",
@@ -71,7 +72,7 @@ def start_workers(task: RunTask) -> None:
         except SignalException as error:
             run_folder = RunFolder(task.settings.out)
             saved = run_folder.checkpoint.exists()
-            way_out = f"{'go on' if saved else 'begin anew'} with: {task.settings.resume_command(task.processes)}"
+            way_out = f"{'go on' if saved else 'begin anew'} with: {task.settings.resume_command(task.settings.gpus)}"
             raise Stopped(
                 f"stopped by {error.sigval.name}" + ("" if saved else "; there is no checkpoint yet"),
                 help=way_out if run_folder.spec.exists() else "",

@@ -37,7 +37,7 @@ def main() -> int:
     task = ChildTask.model_validate_json(read_line(STDIN))
     threading.Thread(target=stop_without_parent, daemon=True).start()
     try:
-        launch(task.run.program(), task.run.settings, task.run.processes)
+        launch(task.run.program(), task.run.settings)
         return ExitCode.SUCCESS
     except KeyboardInterrupt:
         return ExitCode.SIGNAL + signal.SIGINT

@@ -40,7 +40,7 @@ def default_folder(plan: SweepPlan) -> Path:
     return RUNS / "sweeps" / slug("-".join(words))
 
 
-def run_sweep(plan: SweepPlan, settings: SweepSettings, out: Path | None, *, as_json: bool) -> None:
+def run_sweep(plan: SweepPlan, settings: SweepSettings, *, as_json: bool) -> None:
     """Train the runs that are not finished, then write and print the results.
 
     If the sweep is stopped, the results so far are written. Raises as `Sweep` and `SweepFolder` do, and RunsFailed at
@@ -48,7 +48,7 @@ def run_sweep(plan: SweepPlan, settings: SweepSettings, out: Path | None, *, as_
     """
     from hvaedsl_runtime.sweep.driver import Sweep
 
-    folder = SweepFolder(default_folder(plan) if out is None else out)
+    folder = SweepFolder(default_folder(plan) if settings.out is None else settings.out)
     console = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, soft_wrap=True)
     with folder.locked() as lock, resume_help(settings.resume_command):
         added = folder.claim(plan)

@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import IO
 
-from pydantic import BaseModel, ConfigDict
-
 import hvaedsl
 from hvaedsl.diagnostics.errors import ExitCode, ProcessFailed, Stopped, UsageError
+from hvaedsl.ir.run_options import SweepOptions
 from hvaedsl.program import Program
 from hvaedsl_runtime.console import LastingConsole
 from hvaedsl_runtime.disk.run_folder import check_same_run
-from hvaedsl_runtime.distributed import DeviceName, started_by_launcher
+from hvaedsl_runtime.distributed import started_by_launcher
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.local import check_devices
 from hvaedsl_runtime.launch.task import RunTask
@@ -33,16 +32,9 @@ SHARED_FAILURES = (ExitCode.USAGE, ExitCode.DATA)
 STDERR = 2
 
 
-class SweepSettings(BaseModel):
+class SweepSettings(SweepOptions):
     """The settings of the runs; `resume_command` is the command that resumes the sweep."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    device: DeviceName | None = None
-    threads: int | None = None
-    processes: int = 1
-    download: bool = False
-    retry_failed: bool = False
     resume_command: str
 
 
@@ -68,7 +60,7 @@ class Sweep:
         """
         if started_by_launcher():
             raise UsageError("a sweep cannot run under torchrun; use hvaedsl sweep --gpus N")
-        check_devices(self.settings.device, self.settings.processes)
+        check_devices(self.settings.device, self.settings.gpus)
 
         runs = self.plan.runs()
         done = [self.is_finished(point, seed) for point, seed in runs]
@@ -106,14 +98,7 @@ class Sweep:
         run_task = RunTask(
             name=self.plan.model,
             spec=self.program(point, seed).resolved_text(),
-            settings=RunSettings(
-                out=run.path,
-                resume=run.spec.exists(),
-                device=self.settings.device,
-                download=self.settings.download,
-                threads=self.settings.threads,
-            ),
-            processes=self.settings.processes,
+            settings=RunSettings(out=run.path, resume=run.spec.exists(), **self.settings.shared()),
             folders=self.plan.part_folders,
         )
         task = ChildTask(run=run_task, failure=self.folder.failure_path(point, seed))

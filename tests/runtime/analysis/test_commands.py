@@ -48,6 +48,13 @@ def test_every_analysis_is_a_command(
     assert all((tmp_path / "out" / file).stat().st_size > 100 for file in written)
 
 
+def test_json_prints_the_data_and_nothing_else(trained: Trained, tmp_path: Path, command: Command) -> None:
+    code, out, err = command("analyze", "curves", trained(), "--out", tmp_path / "out", "--json")
+    assert code == 0, err
+    assert out == (tmp_path / "out" / "curves.json").read_text()
+    assert f"written: {tmp_path}/out/curves.json" in err.replace("\n", "")
+
+
 def test_the_same_command_writes_the_same_files(trained: Trained, tmp_path: Path, command: Command) -> None:
     for folder in ("one", "other"):
         for name in ("kl", "temperatures"):

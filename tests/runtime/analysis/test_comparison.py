@@ -86,6 +86,9 @@ def test_a_table_curves_and_values(trained: Trained, tmp_path: Path, command: Co
         assert row["test_ema_bits_per_dim"] == pytest.approx(summary["test"]["ema"]["bits_per_dim"])
         assert f"{row['test_raw_bits_per_dim']:.4f}" in out
         assert row["collapsed_layers"] is not None
+    code, printed, err = command("compare", one, other, "--json")
+    assert code == 0, err
+    assert json.loads(printed) == found
     with (tmp_path / "new" / "cmp" / "compare.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * (8 + 2 * 2 + 2)
