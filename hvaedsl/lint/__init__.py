@@ -1,1 +1,1 @@
-"""`hvaedsl lint` beyond the checks themselves: which advice is given, comments that silence nothing, and fixes."""
+"""`hvaedsl lint` beyond the checks themselves: which advice is given, comments that suppress nothing, and fixes."""

@@ -1,4 +1,4 @@
-"""What `hvaedsl lint` finds: every error, the advice that was selected, and comments that silence nothing."""
+"""What `hvaedsl lint` finds: every error, the advice that was selected, and comments that suppress nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comments `# hvae: ignore[...]` that silence nothing (HV590, HV591)."""
+"""Comments `# hvae: ignore[...]` that suppress nothing (HV590, HV591)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, taking_out
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, removal
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.diagnostics.suppressions import UnreadSuppression, UnusedSuppression
+from hvaedsl.diagnostics.suppressions import InvalidSuppression, UnusedSuppression
 from hvaedsl.lint.cache import Judged
 from hvaedsl.lint.selectors import advice_codes
 from hvaedsl.lint.texts import place_of
@@ -16,7 +16,7 @@ from hvaedsl.lint.texts import place_of
 if TYPE_CHECKING:
     from hvaedsl.syntax.suppression import Suppression
 
-_OWN = {UnusedSuppression.code, UnreadSuppression.code}
+_OWN = {UnusedSuppression.code, InvalidSuppression.code}
 
 
 def unused_suppressions(judged: Sequence[Judged], linted: Iterable[Path]) -> Iterator[Diagnostic]:
@@ -36,7 +36,7 @@ def unused_suppressions(judged: Sequence[Judged], linted: Iterable[Path]) -> Ite
     for place, source in sources.items():
         for comment in _suppressions(source):
             if not comment.codes:
-                yield UnreadSuppression(span=comment.span, written=comment.span.text)
+                yield InvalidSuppression(span=comment.span, text=comment.span.text)
             line = comment.span.line
             codes = [code for code, _ in comment.codes]
             unused = [at for at, code in enumerate(codes) if (place, line, code) not in used or code in codes[:at]]
@@ -60,11 +60,7 @@ def _finding(source: Source, comment: Suppression, unused: Sequence[int]) -> Dia
         fix = Fix(f"write `ignore[{', '.join(kept)}]`", (Edit(list_span, ", ".join(kept)),), safe=True)
         span = comment.codes[unused[0]][1]
     else:
-        fix = Fix("take the comment out", (taking_out(comment.span),), safe=True)
+        fix = Fix("remove the comment", (removal(comment.span),), safe=True)
         span = source.span(comment.span.start, source.text.index("]", comment.codes[-1][1].end) + 1)
-    return UnusedSuppression(span=span, unused=codes, reason=_reason(codes), hint=fix.title, fix=fix)
-
-
-def _reason(codes: tuple[str, ...]) -> str:
-    errors = [code for code in codes if code not in advice_codes()]
-    return f"{errors[0]} is no advice: nothing silences it" if errors else "there is no such advice on this line"
+    error = next((code for code in codes if code not in advice_codes()), "")
+    return UnusedSuppression(span=span, unused=codes, error=error, kept=tuple(kept), fix=fix)

@@ -6,9 +6,9 @@ import re
 
 from lsprotocol.types import Hover, MarkupContent, MarkupKind
 
-from hvaedsl.ir.cell_texts import CELL_TEXTS
+from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.datasets import DATASETS
-from hvaedsl.ir.kinds import ChoiceOrOwn
+from hvaedsl.ir.kinds import ChoiceOrCustom
 from hvaedsl.ir.spec import SECTIONS
 from hvaedsl.lsp.analysed import Analysed, within
 from hvaedsl.lsp.entries import block_lists, compiled, entries
@@ -115,9 +115,9 @@ def _symbol(word: Word) -> str:
     key = schema_key(dotted)
     if key is None:
         return ""
-    if isinstance(key.kind, ChoiceOrOwn) and word.text in DATASETS:
+    if isinstance(key.kind, ChoiceOrCustom) and word.text in DATASETS:
         return dataset_text(word.text)
-    if dotted == "model.cell" and word.text in CELL_TEXTS:
-        cell = CELL_TEXTS[word.text]
+    if dotted == "model.cell" and word.text in CELLS:
+        cell = CELLS[word.text]
         return f"`{cell.name}`: {cell.title}\n\n```\n{chr(10).join(cell.equations)}\n```\n\n{cell.reading}"
     return f"`{word.text}` for `{dotted}`: {key.meaning}"

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from lsprotocol.types import CompletionItemKind
 
-from hvaedsl.ir.cell_texts import CELL_TEXTS
+from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.kinds import (
     ByResolution,
     Choice,
-    ChoiceOrOwn,
+    ChoiceOrCustom,
     Either,
     Kind,
     LikelihoodCall,
@@ -54,7 +54,7 @@ def _inner(kind: Kind) -> Kind:
 
 def _of(analysed: Analysed, cursor: Cursor, kind: Kind) -> Iterator[Offer]:
     match kind:
-        case Choice() | ChoiceOrOwn():
+        case Choice() | ChoiceOrCustom():
             for symbol in kind.symbols:
                 yield Offer(symbol, _detail(cursor.key, symbol), _WORD, _about(cursor.key, symbol))
         case Several(of=Choice() as choice):
@@ -97,8 +97,8 @@ def _about(dotted: str, symbol: str) -> str:
     if dotted == "data.dataset":
         own = _OWN_IMAGES.get(symbol)
         return f"{own}; write channels and resolution too" if own else dataset_text(symbol).partition(": ")[2]
-    if dotted == "model.cell" and symbol in CELL_TEXTS:
-        return CELL_TEXTS[symbol].title
+    if dotted == "model.cell" and symbol in CELLS:
+        return CELLS[symbol].title
     return ""
 
 
@@ -120,4 +120,4 @@ def _resolutions(analysed: Analysed) -> list[int]:
     if analysed.values is not None and analysed.knows(*STACKS):
         spec = analysed.values.spec
     lists = (spec.model.encoder, spec.model.decoder) if spec is not None else ()
-    return sorted({entry.resolution for each in lists for entry in each.written()}, reverse=True)
+    return sorted({entry.resolution for each in lists for entry in each.written_entries()}, reverse=True)
