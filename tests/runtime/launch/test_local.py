@@ -12,8 +12,9 @@ import pytest
 
 from hvaedsl import Program
 from hvaedsl.diagnostics.errors import CompilerBug, InvalidData, ProcessFailed, RunError, SpecError
+from hvaedsl_runtime.launch.elastic import first_error, start_workers
 from hvaedsl_runtime.launch.failure import Failure
-from hvaedsl_runtime.launch.local import first_error, launch, start_workers
+from hvaedsl_runtime.launch.local import launch
 from hvaedsl_runtime.launch.task import RunTask
 from hvaedsl_runtime.train.settings import RunSettings
 
@@ -121,7 +122,7 @@ def test_a_worker_that_was_killed_is_told() -> None:
 def test_a_worker_that_left_no_reason_is_told() -> None:
     error = first_error({0: ended(message="To enable traceback see: ...", exitcode=5)})
     assert isinstance(error, ProcessFailed)
-    assert str(error) == "training process 0 ended with exit code 5 and gave no reason"
+    assert str(error) == "training process 0 ended with exit code 5 and reported no error"
     assert "output above" in error.help
     assert error.exit_code == 5
 
@@ -143,7 +144,7 @@ def test_gpus_that_are_not_there_are_told_before_anything_starts(
     tmp_path: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(RunError, match="2 GPUs asked for, none found") as caught:
+    with pytest.raises(RunError, match="found no GPU; 2 were requested") as caught:
         launch(compiled(), RunSettings(out=tmp_path / "run", gpus=2))
     assert caught.value.exit_code == 6
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
