@@ -6,6 +6,8 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,8 @@ from hvaedsl.lint.cache import Judged, LintCache, Question, judged
 from hvaedsl.syntax.text import read_source, source_of
 
 if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
     from hvaedsl.elaborate.inheritance import Read
     from hvaedsl.program import Compilation, Overrides, Program
 
@@ -46,90 +50,92 @@ def spec_files(path: str) -> list[str]:
 
 
 class _Rules(Record):
-    """One `.gitignore`: the folder that it stands in, and its patterns with whether they leave out or take back in."""
+    """The patterns of `.gitignore` files, the root's first, that decide about the entries of one folder.
 
-    folder: Path
-    patterns: Sequence[tuple[re.Pattern[str], bool]]
-
-    def ignore(self, path: Path, *, folder: bool) -> bool | None:
-        """Whether they leave a path out (True) or take it back in (False); None where they say nothing."""
-        if self.folder not in path.parents:
-            return None
-        name = path.relative_to(self.folder).as_posix()
-        answers = (
-            leave_out for pattern, leave_out in reversed(self.patterns) if _matches(pattern, name, folder=folder)
-        )
-        return next(answers, None)
-
-
-def _matches(pattern: re.Pattern[str], name: str, *, folder: bool) -> bool:
-    """Whether a pattern of pathspec's means this path itself.
-
-    It also matches what is below a folder that it means: the one group of its expression is that folder's slash. Such a
-    folder has been asked for before its files, as git does it.
+    pathspec ranks a pattern that means an entry itself above one that means a folder above it, but knows a folder only
+    by a slash at its end, which undoes this rank. So a folder is matched like a file, with patterns that lack theirs.
     """
-    entry = name + "/" * folder
-    means_folder = any(found.lastindex and found.end() == len(entry) for found in pattern.finditer(entry))
-    return means_folder or any(not found.lastindex for found in pattern.finditer(name))
+
+    root: Path
+    files: GitIgnoreSpec | None = None
+    folders: GitIgnoreSpec | None = None
+
+    def ignore(self, path: Path, *, is_folder: bool) -> bool:
+        """Whether the last pattern that means the path ignores it."""
+        spec = self.folders if is_folder else self.files
+        return spec is not None and spec.match_file((path.parent.resolve() / path.name).relative_to(self.root))
+
+    def followed_by(self, folder: Path) -> _Rules:
+        """These rules and those of the folder's own `.gitignore`, if it has one that can be read."""
+        try:
+            text = (folder / ".gitignore").read_text(encoding="utf-8-sig", errors="replace")
+        except OSError:
+            return self
+
+        from pathspec import GitIgnoreSpec  # imported only if there is a .gitignore
+
+        files, folders = (list(spec.patterns) if spec else [] for spec in (self.files, self.folders))
+        place = folder.resolve().relative_to(self.root).as_posix()
+        for line in text.split("\n"):
+            pattern = _from_root(line.removesuffix("\r"), place)
+            # Line by line: git skips a line that is not a pattern, pathspec refuses the whole file.
+            with suppress(ValueError), warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # for a set such as `[[]`, which is valid in git
+                files += GitIgnoreSpec.from_lines([pattern]).patterns
+                folders += GitIgnoreSpec.from_lines([pattern.removesuffix("/")]).patterns
+        return _Rules(self.root, GitIgnoreSpec(files), GitIgnoreSpec(folders))
 
 
-def _below(folder: Path, rules: Sequence[_Rules]) -> Iterator[Path]:
-    """The `.hvae` files of a folder; the rules of a deeper folder come last and count first."""
-    rules = [*rules, *_rules_in(folder)]
+def _from_root(line: str, place: str) -> str:
+    """A line of the `.gitignore` in the folder `place` as the root's would have it, without spaces at its end."""
+    if line.startswith("#"):
+        return ""
+    pattern = re.sub(r"(?<!\\) +$", "", line)
+    sign = "!" * pattern.startswith("!")
+    pattern = pattern.removeprefix("!")
+    if place == "." or not pattern.strip("/"):
+        return sign + pattern
+
+    # A pattern with a slash before its end is anchored at its folder; any other applies at every depth below it.
+    depth = "" if "/" in pattern[:-1] else "**/"
+    escaped = re.sub(r"([\\*?\[\]])", r"\\\1", place)
+    return f"{sign}/{escaped}/{depth}{pattern.removeprefix('/')}"
+
+
+def _rules_above(folder: Path) -> _Rules:
+    """The rules above a folder, up to the root of its repository.
+
+    None if they ignore the folder: one that is named on the command line is always searched.
+    """
     absolute = folder.resolve()
+    root = next((item for item in (absolute, *absolute.parents) if (item / ".git").exists()), absolute)
+    down = [item for item in reversed((absolute, *absolute.parents)) if item.is_relative_to(root)]
+
+    rules = _Rules(root)
+    for above, below in pairwise(down):
+        rules = rules.followed_by(above)
+        if rules.ignore(below, is_folder=True):
+            return _Rules(root)
+    return rules
+
+
+def _below(folder: Path, rules: _Rules) -> Iterator[Path]:
+    """The `.hvae` files of a folder that are not ignored."""
+    rules = rules.followed_by(folder)
     try:
         entries = list(os.scandir(folder))
     except OSError as error:
         raise UsageError(f"{folder}: {(error.strerror or str(error)).lower()}") from None
+
     for entry in entries:
-        is_folder = entry.is_dir(follow_symlinks=False)
+        path, is_folder = folder / entry.name, entry.is_dir(follow_symlinks=False)
         wanted = not entry.name.startswith(".") if is_folder else entry.name.endswith(".hvae")
-        if wanted and not _ignored(absolute / entry.name, rules, folder=is_folder):
-            if is_folder:
-                yield from _below(folder / entry.name, rules)
-            else:
-                yield folder / entry.name
-
-
-def _ignored(path: Path, rules: Sequence[_Rules], *, folder: bool) -> bool:
-    answers = (item.ignore(path, folder=folder) for item in reversed(rules))
-    return next((answer for answer in answers if answer is not None), False)
-
-
-def _rules_above(folder: Path) -> list[_Rules]:
-    """Those of the folders above, inside one repository; none where they leave out this folder, which was asked for."""
-    rules: list[_Rules] = []
-    absolute = folder.resolve()
-    root = next((item for item in (absolute, *absolute.parents) if (item / ".git").exists()), absolute)
-    for above in reversed(absolute.parents):
-        if above.is_relative_to(root):
-            rules += _rules_in(above)
-    below = [item for item in (absolute, *absolute.parents) if item != root and item.is_relative_to(root)]
-    return [] if any(_ignored(item, rules, folder=True) for item in below) else rules
-
-
-def _rules_in(folder: Path) -> list[_Rules]:
-    """The `.gitignore` of a folder, if it has one that can be read."""
-    try:
-        lines = (folder / ".gitignore").read_text(encoding="utf-8-sig", errors="replace").split("\n")
-    except OSError:
-        return []
-    return [_Rules(folder.resolve(), [pattern for line in lines for pattern in _patterns(line.rstrip("\r"))])]
-
-
-def _patterns(line: str) -> Iterator[tuple[re.Pattern[str], bool]]:
-    """The pattern of a line; none for a comment, and none for what is no pattern, as git passes over it too."""
-    from pathspec import GitIgnoreSpec, RegexPattern  # only where there is a .gitignore
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of a set such as `[[]`, which git knows
-            made = GitIgnoreSpec.from_lines([line]).patterns
-    except ValueError:
-        return
-    for pattern in made:
-        if isinstance(pattern, RegexPattern) and pattern.regex is not None and pattern.include is not None:
-            yield pattern.regex, pattern.include
+        if not wanted or rules.ignore(path, is_folder=is_folder):
+            continue  # no rule brings back a file in an ignored folder: it is not entered
+        if is_folder:
+            yield from _below(path, rules)
+        else:
+            yield path
 
 
 class Linted(Record):
