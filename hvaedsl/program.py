@@ -27,7 +27,7 @@ from hvaedsl.passes.checkpointing import Checkpointing, checkpointing
 from hvaedsl.passes.cost import Cost, cost
 from hvaedsl.passes.gradient import unreached
 from hvaedsl.passes.sharing import WeightGroup, weight_groups
-from hvaedsl.pipeline import Analyses, check, transform, verify_stages
+from hvaedsl.pipeline import Analyses, check, transform, verify_both
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.suppression import silenced
 from hvaedsl.syntax.text import read_source
@@ -239,8 +239,8 @@ def compile_source(
         return Compilation(None, chain.documents, _sorted(found, source))
     resolved = resolve(_stem(source), source, collected, complete=chain.complete)
     found += resolved.diagnostics
-    stages = transform(build_bridge(resolved.spec), resolved.spec)
-    bridge = stages[-1].bridge
+    built = build_bridge(resolved.spec)
+    bridge = transform(built, resolved.spec)
     unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, Analyses(bridge))
     found += check(unit, resolved.poisoned)
     folders = (*_folders(chain.documents), *(custom.folders if custom is not None else ()))
@@ -254,7 +254,7 @@ def compile_source(
         return Compilation(None, chain.documents, _sorted(errors, source), unit=unit, poisoned=resolved.poisoned)
     hidden = tuple(item for item in found if silenced(item))
     found = [item for item in found if not silenced(item)]
-    verify_stages(stages)
+    verify_both(built, bridge)
     program = Program(unit, tuple(found), folders)
     return Compilation(program, chain.documents, _sorted(found, source), hidden, unit)
 

@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from lsprotocol.types import PositionEncodingKind
-
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.errors import CompilerBug, SpecError
 from hvaedsl.diagnostics.span import Source, Span
@@ -130,17 +128,6 @@ class Analysed:
             for item in document.statements
             if isinstance(item, ast.Let)
         }
-
-
-def analyse(
-    source: Source,
-    *,
-    before: Program | None = None,
-    encoding: PositionEncodingKind = PositionEncodingKind.Utf16,
-    read: Read = read_source,
-) -> Analysed:
-    """A text, compiled. `before` is the program of an earlier text, `read` reads its bases."""
-    return compiled(Analysed(source, Lines(source.text, encoding), read, before))
 
 
 def compiled(analysed: Analysed) -> Analysed:

@@ -49,12 +49,6 @@ class Box:
         """The middle of the lower side."""
         return (self.x, self.y + self.height / 2)
 
-    def overlaps(self, other: Box) -> bool:
-        """Whether the two boxes share any area."""
-        wide = abs(self.x - other.x) * 2 < self.width + other.width
-        high = abs(self.y - other.y) * 2 < self.height + other.height
-        return wide and high
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:

@@ -13,7 +13,7 @@ from lsprotocol.types import DocumentSymbol, WorkspaceEdit
 
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.lsp.actions import Here, code_actions
-from hvaedsl.lsp.analysed import Analysed, analyse
+from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.lsp.completion import CompletionClient, complete
 from hvaedsl.lsp.findings import published, shown
 from hvaedsl.lsp.hints import inlay_hints
@@ -23,7 +23,7 @@ from hvaedsl.lsp.occurrences import occurrence_at
 from hvaedsl.lsp.rename import prepare_rename, rename
 from hvaedsl.lsp.symbols import document_symbols, folding_ranges
 from hvaedsl.lsp.tokens import semantic_tokens
-from tests.lsp.texts import GOOD, analysed
+from tests.lsp.texts import GOOD, analyse, analysed
 
 
 def uri(source: Source) -> str | None:

@@ -8,13 +8,13 @@ from time import perf_counter
 import pytest
 
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.lsp.analysed import Analysed, analyse
+from hvaedsl.lsp.analysed import Analysed
 from hvaedsl.lsp.completion import complete
 from hvaedsl.lsp.hints import inlay_hints
 from hvaedsl.lsp.hover import hover
 from hvaedsl.lsp.position import Lines
 from hvaedsl.lsp.tokens import semantic_tokens
-from tests.lsp.texts import analysed
+from tests.lsp.texts import analyse, analysed
 
 PATIENCE_SECONDS = 4.0  # several times what it takes, and a small part of what a square takes
 LIST = ", ".join(["32x1"] * 3000)

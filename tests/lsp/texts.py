@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lsprotocol.types import PositionEncodingKind
+
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.lsp.analysed import Analysed, analyse
+from hvaedsl.lsp.analysed import Analysed, compiled
+from hvaedsl.lsp.position import Lines
+from hvaedsl.program import Program
 
 GOOD = """\
 hvae 1
@@ -26,6 +30,11 @@ train {
   kl { free_nats = 0.1 }
 }
 """
+
+
+def analyse(source: Source, *, before: Program | None = None) -> Analysed:
+    """The source, compiled; `before` is the program of an earlier text."""
+    return compiled(Analysed(source, Lines(source.text, PositionEncodingKind.Utf16), before=before))
 
 
 def at_cursor(text: str, path: Path | None = None, before: Analysed | None = None) -> tuple[Analysed, int]:
