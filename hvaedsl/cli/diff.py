@@ -46,7 +46,7 @@ def diff(
     from hvaedsl.diff.as_json import difference_json
     from hvaedsl.diff.compare import compare
     from hvaedsl.diff.markdown import difference_markdown
-    from hvaedsl.diff.sides import load_side
+    from hvaedsl.diff.loading import load_side
     from hvaedsl.diff.text import difference_text
     from hvaedsl.report.full import print_full
 

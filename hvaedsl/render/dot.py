@@ -95,15 +95,15 @@ class _Sheet:
     def point(self, point: Point) -> str:
         return f"{_number(self.left + point[0])},{_number(self.height - point[1])}"
 
-    def node(self, key: str, centre: Point, size: Point, attributes: str) -> str:
+    def node(self, key: str, center: Point, size: Point, attributes: str) -> str:
         width, height = (_number(length / _POINTS_PER_INCH) for length in size)
-        return f'  {self.key}{key} [pos="{self.point(centre)}!", width={width}, height={height}, {attributes}];'
+        return f'  {self.key}{key} [pos="{self.point(center)}!", width={width}, height={height}, {attributes}];'
 
-    def text(self, key: str, left: Point, label: str, size: float, *, bold: bool = False, colour: str = TEXT) -> str:
+    def text(self, key: str, left: Point, label: str, size: float, *, bold: bool = False, color: str = TEXT) -> str:
         """A line of text that begins at `left`, its middle at that height."""
         width = text_width(label, size, bold=bold)
         markup = _table([_line(label, bold=bold)], width=int(width))
-        attributes = f'shape=plaintext, fontsize={size:g}, fontcolor="{colour}", label=<{markup}>'
+        attributes = f'shape=plaintext, fontsize={size:g}, fontcolor="{color}", label=<{markup}>'
         return self.node(key, (left[0] + width / 2, left[1]), (width + 6, size * 1.7), attributes)
 
 
@@ -112,7 +112,7 @@ def _header(sheet: _Sheet, name: str, captions: Sequence[str], height: float) ->
     yield sheet.text("title", (0.0, top + _NAME_PT * 0.7), name, _NAME_PT, bold=True)
     for i, caption in enumerate(captions):
         key, below = f"caption{i or ''}", len(captions) - i
-        yield sheet.text(key, (0.0, -_CAPTION_PT * 1.8 * below), caption, _CAPTION_PT, colour=FAINT_TEXT)
+        yield sheet.text(key, (0.0, -_CAPTION_PT * 1.8 * below), caption, _CAPTION_PT, color=FAINT_TEXT)
 
 
 def _lane(sheet: _Sheet, lane: Lane, width: float) -> Iterator[str]:
@@ -122,7 +122,7 @@ def _lane(sheet: _Sheet, lane: Lane, width: float) -> Iterator[str]:
     size, channels = lane_text(lane.resolution, lane.channels)
     r, left = lane.resolution, LANE_LABEL_LEFT
     yield sheet.text(f"resolution{r}", (left, middle - 8), size, LANE_PT, bold=True)
-    yield sheet.text(f"channels{r}", (left, middle + 9), channels, LINE_PT, colour=FAINT_TEXT)
+    yield sheet.text(f"channels{r}", (left, middle + 9), channels, LINE_PT, color=FAINT_TEXT)
 
 
 def _box(sheet: _Sheet, box: Box, layout: Layout, marks: Mapping[int, Mark]) -> str:
@@ -143,7 +143,7 @@ def _fill(paint: Paint) -> str:
 
 def _edge(sheet: _Sheet, edge: Edge) -> str:
     stroke = STROKES[edge.kind]
-    attributes = f'pos="{_spline(sheet, edge.points)}", color="{stroke.colour}", penwidth={stroke.width:g}'
+    attributes = f'pos="{_spline(sheet, edge.points)}", color="{stroke.color}", penwidth={stroke.width:g}'
     if stroke.dashed:
         attributes += ", style=dashed"
     if edge.label_at is not None:
@@ -156,10 +156,10 @@ def _entry(sheet: _Sheet, index: int, entry: Entry, top: float) -> Iterator[str]
     if isinstance(entry.sign, Paint):
         yield sheet.node(f"sign{index}", middle, (SWATCH_WIDTH, 9.0), _fill(entry.sign))
     else:
-        stroke = f'style=filled, penwidth=0, fillcolor="{entry.sign.colour}"'
+        stroke = f'style=filled, penwidth=0, fillcolor="{entry.sign.color}"'
         yield sheet.node(f"sign{index}", middle, (SWATCH_WIDTH, 1.5), stroke)
     left = (entry.x + SWATCH_WIDTH + SWATCH_GAP, middle[1])
-    yield sheet.text(f"meaning{index}", left, entry.meaning, LEGEND_PT, colour=FAINT_TEXT)
+    yield sheet.text(f"meaning{index}", left, entry.meaning, LEGEND_PT, color=FAINT_TEXT)
 
 
 def _spline(sheet: _Sheet, points: tuple[Point, ...]) -> str:
@@ -191,7 +191,7 @@ def _line(text: str, *, bold: bool = False) -> str:
 
 
 def _table(rows: Sequence[str], *, title: str = "", width: int = 0) -> str:
-    """Marked-up lines under one another: centred, or from the left of a table of the given least width."""
+    """Marked-up lines under one another: centerd, or from the left of a table of the given least width."""
     wide, align = (f' width="{width}"', "left") if width else ("", "center")
     head = f'<tr><td cellpadding="2">{title}</td></tr>' if title else ""
     cells = "".join(f'<tr><td align="{align}">{row}</td></tr>' for row in rows)

@@ -186,7 +186,7 @@ def _skip_points(scene: Scene, source: Box, target: Box, lane: Lane, bus: float)
 
 
 def _beside(x: float, y: float, label: str) -> Point:
-    """The centre of a label that begins just right of a vertical line."""
+    """The center of a label that begins just right of a vertical line."""
     return (x + 5 + text_width(label, EDGE_PT) / 2, y)
 
 

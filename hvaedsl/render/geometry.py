@@ -14,7 +14,7 @@ EdgeKind = Literal["flow", "pool", "mix_in", "skip", "start"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """A box with its text; `x`, `y` is its centre. `operations` are indices into the bridge."""
+    """A box with its text; `x`, `y` is its center. `operations` are indices into the bridge."""
 
     key: str
     role: BoxRole
@@ -62,7 +62,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """An arrow along `points` from box `source` to box `target`; `label_at` is the centre of the label."""
+    """An arrow along `points` from box `source` to box `target`; `label_at` is the center of the label."""
 
     source: str
     target: str

@@ -1,4 +1,4 @@
-"""The legend: what the colours and the arrows of this picture mean, broken into lines of the picture's width."""
+"""The legend: what the colors and the arrows of this picture mean, broken into lines of the picture's width."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A run is a number of weight groups in a row, each applied the same number of times: `11*32r3` is eleven groups and
 three applications, `32x11` eleven groups and one. A block that pools, and a block that mixes in, are runs of their own.
-A group that returns elsewhere is never merged with others, so that its colour tells where else it is applied.
+A group that returns elsewhere is never merged with others, so that its color tells where else it is applied.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Colours and sizes of the picture."""
+"""Colors and sizes of the picture."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _MODEST_ROLES: frozenset[BoxRole] = frozenset({"image", "stem", "pooled", "state
 class Stroke:
     """How an arrow is drawn; `meaning` is its line in the legend."""
 
-    colour: str
+    color: str
     width: float
     dashed: bool
     meaning: str
@@ -63,7 +63,7 @@ _MARKED_WIDTH = 3.0
 
 
 def marked(paint: Paint, mark: Mark) -> Paint:
-    """A box that differs from another bridge's: a thick coloured border; the fill still tells whose weights."""
+    """A box that differs from another bridge's: a thick colored border; the fill still tells whose weights."""
     return replace(paint, border=_MARKS[mark], border_width=_MARKED_WIDTH)
 
 
@@ -73,7 +73,7 @@ def mark_paint(mark: Mark) -> Paint:
 
 
 def paint_of(box: Box, recurring: tuple[str, ...]) -> Paint:
-    """Neutral for own weights; a colour for shared ones, the same wherever a group returns."""
+    """Neutral for own weights; a color for shared ones, the same wherever a group returns."""
     if box.role in _MODEST_ROLES:
         return _MODEST
     if box.groups[0] in recurring:
@@ -82,5 +82,5 @@ def paint_of(box: Box, recurring: tuple[str, ...]) -> Paint:
 
 
 def recurring_paint(index: int) -> Paint:
-    """The colour of a group that several boxes apply."""
+    """The color of a group that several boxes apply."""
     return _RECURRING[index % len(_RECURRING)]

@@ -12,7 +12,7 @@ import pytest
 
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diff.compare import compare
-from hvaedsl.diff.sides import Loaded, load_side
+from hvaedsl.diff.loading import Loaded, load_side
 from hvaedsl.program import CustomParts
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

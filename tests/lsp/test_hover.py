@@ -12,11 +12,11 @@ from hvaedsl.ir.shapes import flops, parameters
 from hvaedsl.lsp.entry_text import amount, share
 from hvaedsl.lsp.hover import hover
 from hvaedsl.program import loads
-from tests.lsp.texts import GOOD, analysed, at_cursor
+from tests.lsp.texts import GOOD, analyzed, at_cursor
 
 
 def told(text: str, path: Path | None = None) -> str:
-    found, offset = at_cursor(text, path, before=analysed(GOOD))
+    found, offset = at_cursor(text, path, before=analyzed(GOOD))
     said = hover(found, offset)
     if said is None:
         return ""
@@ -82,7 +82,7 @@ def test_a_value_of_a_base_says_so(tmp_path: Path) -> None:
 
 
 def test_words_data_sets_and_cells() -> None:
-    assert told(GOOD.replace("= cifar10", "= cifar|10")).startswith("`cifar10`: colour images of 32x32 pixels")
+    assert told(GOOD.replace("= cifar10", "= cifar|10")).startswith("`cifar10`: color images of 32x32 pixels")
     assert "x' = resnet" in told(GOOD.replace("latent  = 4", "latent = 4 cell = vd|vae"))
     assert "`model { }`" in told(GOOD.replace("model {", "mod|el {"))
 

@@ -103,7 +103,7 @@ def test_every_block_is_reached_by_the_flow_of_its_pass(bridge: Bridge) -> None:
     }
 
 
-def test_a_recurring_group_has_one_colour_of_its_own(compile_bridge: Compile) -> None:
+def test_a_recurring_group_has_one_color_of_its_own(compile_bridge: Compile) -> None:
     layout = lay_out(compile_bridge("labels"))
     paints = {box.title: paint_of(box, layout.recurring) for box in layout.boxes if box.x < layout.width / 2}
     assert paints["8r3@g"] == paints["8d2@g"]
