@@ -1,4 +1,4 @@
-"""Several models side by side, beside what was published of them."""
+"""A table of several models with their published figures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Model = tuple[Spec, Cost]
 
 
 def model_table(models: Sequence[Model]) -> Table:
-    """One row a model: counted figures, and the published ones behind them where the spec cites any."""
+    """Return a row per model: counted figures, each followed by the published one if the spec has it."""
     table = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -36,12 +36,12 @@ def model_table(models: Sequence[Model]) -> Table:
 
 
 def model_table_json(models: Sequence[Model]) -> str:
-    """The same as JSON: a list of objects."""
+    """Return the table as JSON: a list of objects."""
     return json.dumps([_record(spec, cost) for spec, cost in models], indent=2)
 
 
 def parameters_deviate(counted: int, published: float) -> bool:
-    """Whether a count is further from a printed figure than its last digit allows; at most one per cent is allowed."""
+    """Whether a count differs from a published figure by more than its last digit, and by more than one percent."""
     unit = 1
     while published >= 10 * unit and published % (10 * unit) == 0:
         unit *= 10

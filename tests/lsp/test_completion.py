@@ -217,7 +217,7 @@ def test_a_key_says_what_its_base_has(tmp_path: Path) -> None:
 
 def test_images_of_ones_own_need_their_shape() -> None:
     details = dict.fromkeys(("channels", "resolution", "levels"), "")
-    for dataset, needed in (("folder", "needed for folder"), ("cifar10", "default of the data set")):
+    for dataset, needed in (("folder", "needed for folder"), ("cifar10", "default of the dataset")):
         found, offset = at_cursor(f"hvae 1\ndata {{\n  dataset = {dataset}\n  |\n}}\n")
         suggestions = complete(found, offset)
         details = {item.label: item.detail or "" for item in suggestions}
@@ -231,7 +231,7 @@ def test_details_stand_on_every_row_where_the_client_shows_them() -> None:
     found, offset = at_cursor(replaced("32d2, 2*16r$n, 16d4, 4x1@low", "32d2, |"))
     (first, *_) = complete(found, offset, CompletionClient(label_details=True))
     assert first.label_details is not None
-    assert (first.label, first.label_details.description) == ("16x", "blocks with weights of their own")
+    assert (first.label, first.label_details.description) == ("16x", "blocks, each with its own weights")
     assert complete(found, offset)[0].label_details is None
 
 

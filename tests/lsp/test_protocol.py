@@ -128,7 +128,7 @@ def test_rename_and_its_refusals(start: Start, spec: str) -> None:
     assert client.at("prepareRename", spec, 0, 0) is None
     edits = client.at("rename", spec, line, column + 2, newName="k")["changes"][spec]
     assert [item["newText"] for item in edits] == ["k"] * 3
-    with pytest.raises(ServerError, match="`3` is no name"):
+    with pytest.raises(ServerError, match="`3` is not a valid name"):
         client.at("rename", spec, line, column + 2, newName="3")
     assert len(client.at("documentHighlight", spec, line, column + 2)) == 3
     assert client.close() == (0, "")  # a refusal is no traceback in the editor's log
@@ -250,7 +250,7 @@ def test_a_code_is_explained(start: Start) -> None:
     client = start()
     page = client.request("workspace/executeCommand", {"command": "hvaedsl.explain", "arguments": ["HV303"]})
     assert page == explanation(KINDS["HV303"])
-    with pytest.raises(ServerError, match="`HV999` is no code of hvaedsl"):
+    with pytest.raises(ServerError, match="`HV999` is not a diagnostic code of hvaedsl"):
         client.request("workspace/executeCommand", {"command": "hvaedsl.explain", "arguments": ["HV999"]})
 
 
