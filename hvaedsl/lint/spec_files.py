@@ -1,4 +1,4 @@
-"""What commands do with many spec files at once: find them, lint them, load them. Bases are judged as bases."""
+"""Find, lint and load several spec files; keys that a base leaves out are not errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.names import MissingKey
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.lint.cache import Judged, LintCache, Question, judged
+from hvaedsl.lint.cache import CacheKey, LintCache, LintResult, lint_result
 from hvaedsl.syntax.text import read_source, source_of
 
 if TYPE_CHECKING:
@@ -26,26 +26,26 @@ if TYPE_CHECKING:
     from hvaedsl.elaborate.inheritance import Read
     from hvaedsl.program import Compilation, Overrides, Program
 
-# Whether one's own parts may be imported for a file.
-Leave = Callable[[str], CustomParts | None]
+# Returns the custom parts that may be imported for a file; None for none.
+AllowCustom = Callable[[str], CustomParts | None]
 
 
 def no_custom(_: str) -> None:
-    """Nothing is imported."""
+    """Allow no custom parts."""
 
 
 def spec_files(path: str) -> list[str]:
-    """A file as it is; of a folder every `.hvae` file in it, in order.
+    """Return a file as it is, or the `.hvae` files of a folder, sorted.
 
-    Hidden folders are left out, and what `.gitignore` files leave out: those in the folder, and above it up to the one
-    that has `.git`. Raises `UsageError` for a folder without any, or one that cannot be read.
+    Hidden folders are skipped, and everything that `.gitignore` files ignore: those in the folder, and above it up to
+    the folder with `.git`. Raises `UsageError` for a folder without specs or one that cannot be read.
     """
     folder = Path(path)
     if not folder.is_dir():
         return [path]
     files = sorted(str(file) for file in _below(folder, _rules_above(folder)) if file.is_file())
     if not files:
-        raise UsageError(f"{path}: no .hvae file in this folder, or .gitignore leaves them out")
+        raise UsageError(f"{path}: no .hvae file in this folder, or .gitignore ignores them")
     return files
 
 
@@ -139,11 +139,11 @@ def _below(folder: Path, rules: _Rules) -> Iterator[Path]:
 
 
 class Linted(Record):
-    """What was found in several specs, and how each of them compiled."""
+    """The diagnostics of several specs, the result of each, and the compilations."""
 
     found: tuple[Diagnostic, ...]
-    judged: tuple[Judged, ...]
-    compilations: tuple[Compilation, ...]  # of those that the cache did not know
+    results: tuple[LintResult, ...]
+    compilations: tuple[Compilation, ...]  # of the specs that were not in the cache
 
 
 def lint_sources(
@@ -151,39 +151,40 @@ def lint_sources(
     *,
     sets: Overrides | None = None,
     lets: Overrides | None = None,
-    custom: Leave = no_custom,
+    custom: AllowCustom = no_custom,
     read: Read = read_source,
     cache: LintCache | None = None,
 ) -> Linted:
-    """Everything that is found in specs; `read` gives the texts of their bases. The cache is asked first.
+    """Lint specs, from the cache if possible; `read` returns the texts of their bases.
 
-    A spec that another one of them extends is a base: what it leaves out is not missing. A base's own mistakes are
-    found through each of its children, and given once.
+    Missing keys are not reported in a spec that another one extends. The errors of a base, which every spec that
+    extends it has, are reported once.
     """
     cache = cache or LintCache(None)
-    known: list[Judged] = []
+    results: list[LintResult] = []
     compilations: list[Compilation] = []
     for source in sources:
         allowed = custom(source.name)
-        question = Question(source, sets or {}, lets or {}, allowed is not None)
-        answer = cache.recall(question)
-        if answer is None:
-            from hvaedsl.program import compile_source  # the compiler is not loaded for what is known
+        key = CacheKey(source, sets or {}, lets or {}, allowed is not None)
+        result = cache.recall(key)
+        if result is None:
+            from hvaedsl.program import compile_source  # the compiler is not imported for cached results
 
             compilation = compile_source(source, sets=sets, lets=lets, custom=allowed, read=read)
             compilations.append(compilation)
-            cache.remember(question, compilation)
-            answer = judged(compilation)
-        known.append(answer)
+            cache.remember(key, compilation)
+            result = lint_result(compilation)
+        results.append(result)
     cache.prune()
-    bases = {base.path.resolve() for item in known for base in item.sources[:-1] if base.path is not None}
+
+    bases = {base.path.resolve() for item in results for base in item.sources[:-1] if base.path is not None}
     found = {
         (diagnostic.code, diagnostic.span, diagnostic.message): diagnostic
-        for item in known
+        for item in results
         for diagnostic in item.diagnostics
     }
-    given = tuple(item for item in found.values() if not _left_to_children(item, bases))
-    return Linted(given, tuple(known), tuple(compilations))
+    given = tuple(item for item in found.values() if not _is_allowed_in_base(item, bases))
+    return Linted(given, tuple(results), tuple(compilations))
 
 
 def load_models(
@@ -191,19 +192,18 @@ def load_models(
     *,
     sets: Overrides | None = None,
     lets: Overrides | None = None,
-    custom: Leave = no_custom,
+    custom: AllowCustom = no_custom,
 ) -> tuple[list[Program], list[Diagnostic]]:
-    """The programs of the files, in order, and what is wrong with the others.
+    """Return the programs of the files, in order, and the errors of the others.
 
-    A base beside a file that extends it may lack what a model needs: it is left out. Raises `UsageError` for a file
-    that is not there.
+    A base that lacks keys is skipped if another of the files extends it. Raises `UsageError` for a missing file.
     """
     from hvaedsl.program import compile_source
 
     compilations = [compile_source(source_of(file), sets=sets, lets=lets, custom=custom(file)) for file in files]
     bases = _bases(compilations)
     failed = [item for item in compilations if item.program is None]
-    errors = [error for item in failed for error in item.diagnostics if not _left_to_children(error, bases)]
+    errors = [error for item in failed for error in item.diagnostics if not _is_allowed_in_base(error, bases)]
     return [item.program for item in compilations if item.program is not None], errors
 
 
@@ -212,6 +212,6 @@ def _bases(compilations: Sequence[Compilation]) -> set[Path]:
     return {path.resolve() for path in paths if path is not None}
 
 
-def _left_to_children(item: Diagnostic, bases: set[Path]) -> bool:
+def _is_allowed_in_base(item: Diagnostic, bases: set[Path]) -> bool:
     path = item.span.source.path
     return isinstance(item, MissingKey) and path is not None and path.resolve() in bases

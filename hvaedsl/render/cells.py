@@ -1,4 +1,4 @@
-"""A cell as a picture: from the state x and the activation a over posterior, prior and z to the next state."""
+"""Pictures of the cells: from the state x and the activation a to the next state."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hvaedsl.render.style import FAINT_TEXT, FONT, TEXT
 
 _State, _Branch, _Latent, _Weights, _Sum = "state", "branch", "latent", "weights", "sum"
 
-# Role and label of each sign; which of them a cell has is said by its wires.
-_SIGNS: Mapping[str, tuple[str, str]] = MappingProxyType(
+# Role and label of each node; the wires of a cell determine which nodes it has.
+_NODES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "a": (_State, "a\nencoder activation"),
         "x": (_State, "x\nstate"),
@@ -71,22 +71,24 @@ _WIRES: Mapping[str, tuple[Wire, ...]] = MappingProxyType(
 
 
 def cell_dot(cell: str) -> str:
-    """The picture of a cell, by its name, as DOT source that Graphviz lays out."""
+    """Return the picture of a cell, given its name, as DOT source that Graphviz lays out."""
     wires = _WIRES[cell]
-    used = dict.fromkeys(sign for tail, head, _ in wires for sign in (tail, head))
+    used = dict.fromkeys(node for tail, head, _ in wires for node in (tail, head))
     lines = [
         f'digraph "{cell}" {{',
         f'  graph [rankdir=LR, nodesep=0.28, ranksep=0.45, pad=0.2, bgcolor=white, fontname="{FONT}"];',
         f'  node [style="filled,rounded", fontname="{FONT}", fontsize=11, fontcolor="{TEXT}", margin="0.12,0.07"];',
         f'  edge [arrowsize=0.6, color="#3e4c59", fontname="{FONT}", fontsize=9, fontcolor="{FAINT_TEXT}"];',
     ]
-    for sign in used:
-        role, label = _SIGNS[sign]
+
+    for node in used:
+        role, label = _NODES[node]
         shape, fill, border = _PAINT[role]
         style = "filled" if shape != "box" else "filled,rounded"
         shown = label.replace("\n", "\\n")
         paint = f'style="{style}", fillcolor="{fill}", color="{border}"'
-        lines.append(f'  {sign} [label="{shown}", shape={shape}, {paint}];')
+        lines.append(f'  {node} [label="{shown}", shape={shape}, {paint}];')
+
     lines += ["  { rank=same; a; x; }", "  { rank=same; posterior; prior; }"]
     for tail, head, label in wires:
         style = ", style=dashed" if label in ("in sampling", "unused") else ""

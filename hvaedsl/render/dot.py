@@ -1,4 +1,4 @@
-"""DOT text with every position given: `dot -Tsvg` draws it as it stands, and so does `neato -n2`."""
+"""DOT text with all positions fixed, which `dot -Tsvg` and `neato -n2` draw without a layout."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _ARROW_SIZE = 0.6
 _ARROW_LENGTH = 10 * _ARROW_SIZE  # Graphviz draws a normal arrowhead ten points long
 _CORNER = 5.0
 _LEGEND_GAP = 12.0
-_BETWEEN = 48.0  # two pictures
+_BETWEEN = 48.0  # distance of two pictures
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """What is drawn of one bridge; `marks` says, by operation, what differs from another one."""
+    """A bridge to draw; `marks` marks the operations that differ from another bridge."""
 
     bridge: Bridge
     name: str
@@ -40,15 +40,15 @@ class Picture:
 
 
 def dot_source(bridge: Bridge, *, name: str, caption: str = "") -> str:
-    """The picture of a bridge as DOT text, titled `name`, with `caption` and the switches that are on under the title.
+    """Return the picture of a bridge as DOT text, with `name` as title, `caption`, and the architecture switches.
 
-    All lengths are in points. The same text gives the same picture with Graphviz's programs and with its libraries.
+    All lengths are in points. Graphviz's programs and libraries draw the same picture from it.
     """
     return _document(name, _drawn(Picture(bridge=bridge, name=name, caption=caption))[0])
 
 
 def dot_side_by_side(left: Picture, right: Picture) -> str:
-    """Two pictures beside each other as DOT text, their titles on one line."""
+    """Return two pictures side by side as DOT text, with their titles on one line."""
     first, width = _drawn(left, key="left_")
     second, _ = _drawn(right, key="right_", shift=width + _BETWEEN)
     return _document(f"{left.name} and {right.name}", [*first, *second])
@@ -65,9 +65,9 @@ def _document(name: str, lines: Sequence[str]) -> str:
 
 
 def _drawn(picture: Picture, *, key: str = "", shift: float = 0.0) -> tuple[list[str], float]:
-    """The statements of a picture and its width; `key` stands before its nodes' names, `shift` moves it to the right.
+    """Return the statements of a picture and its width; `key` prefixes the node names, `shift` moves it to the right.
 
-    With a key the height of 0 is that of the title, which pictures beside each other share; else that of the legend.
+    With a key, height 0 is at the title, which is common to pictures side by side; otherwise it is at the legend.
     """
     bridge, marks = picture.bridge, picture.marks
     layout = lay_out(bridge)
@@ -87,7 +87,7 @@ def _drawn(picture: Picture, *, key: str = "", shift: float = 0.0) -> tuple[list
 
 
 class _Sheet:
-    """Turns the layout's y, which grows downwards, into Graphviz's, which grows upwards."""
+    """Converts the layout's y, which grows downwards, to Graphviz's, which grows upwards."""
 
     def __init__(self, height: float, *, left: float, key: str) -> None:
         self.height, self.left, self.key = height, left, key
@@ -100,7 +100,7 @@ class _Sheet:
         return f'  {self.key}{key} [pos="{self.point(center)}!", width={width}, height={height}, {attributes}];'
 
     def text(self, key: str, left: Point, label: str, size: float, *, bold: bool = False, color: str = TEXT) -> str:
-        """A line of text that begins at `left`, its middle at that height."""
+        """A line of text that starts at `left` and is vertically centered there."""
         width = text_width(label, size, bold=bold)
         markup = _table([_line(label, bold=bold)], width=int(width))
         attributes = f'shape=plaintext, fontsize={size:g}, fontcolor="{color}", label=<{markup}>'
@@ -163,7 +163,7 @@ def _entry(sheet: _Sheet, index: int, entry: Entry, top: float) -> Iterator[str]
 
 
 def _spline(sheet: _Sheet, points: tuple[Point, ...]) -> str:
-    """A polyline with rounded corners as Graphviz's cubic spline: tip, start, then three points a piece."""
+    """A polyline with rounded corners as a Graphviz spline: tip, start, then three points per cubic piece."""
     tip = points[-1]
     path = (*points[:-1], _towards(tip, points[-2], _ARROW_LENGTH))
     pieces = [path[0]]
@@ -185,13 +185,13 @@ def _towards(start: Point, end: Point, distance: float) -> Point:
 
 
 def _line(text: str, *, bold: bool = False) -> str:
-    """One line of text as Graphviz's markup; characters that XML forbids become the replacement character."""
+    """A line of text as Graphviz markup; characters that XML forbids become the replacement character."""
     shown = escape(printable(text))
     return f"<b>{shown}</b>" if bold else shown
 
 
 def _table(rows: Sequence[str], *, title: str = "", width: int = 0) -> str:
-    """Marked-up lines under one another: centerd, or from the left of a table of the given least width."""
+    """Lines of markup as a table: centered, or left-aligned with a minimum width."""
     wide, align = (f' width="{width}"', "left") if width else ("", "center")
     head = f'<tr><td cellpadding="2">{title}</td></tr>' if title else ""
     cells = "".join(f'<tr><td align="{align}">{row}</td></tr>' for row in rows)

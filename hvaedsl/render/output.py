@@ -1,4 +1,4 @@
-"""DOT text to a picture file, with Graphviz's program where it is installed, else with the libraries in pygraphviz."""
+"""Draws DOT text into a file with the program `dot` if it is installed, otherwise with the libraries in pygraphviz."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _FONT_WARNING = re.compile(
 
 
 def render(dot: str, format: Format, engine: Engine = "nop2") -> bytes:  # noqa: A002 - Graphviz's word
-    """The picture as bytes, with positions as they are given (nop2), or laid out by Graphviz (dot).
+    """Return the picture as bytes, with the given positions (nop2) or laid out by Graphviz (dot).
 
-    Drawn by `dot` on the search path, or where that is missing or fails, by pygraphviz.
+    Uses `dot` on the search path, or pygraphviz if it is missing or fails.
 
     Raises:
         UsageError: neither could draw it.
@@ -47,10 +47,10 @@ def render(dot: str, format: Format, engine: Engine = "nop2") -> bytes:  # noqa:
 
 
 def write(dot: str, path: Path, engine: Engine = "nop2") -> None:
-    """Draw into a file; its suffix names the format.
+    """Draw into a file in the format of its suffix.
 
     Raises:
-        UsageError: another suffix, a file that cannot be written, or no Graphviz.
+        UsageError: unknown suffix, a file that cannot be written, or no Graphviz.
     """
     picture = render(dot, _format_of(path), engine)
     try:
@@ -65,11 +65,13 @@ def _format_of(path: Path) -> Format:
     for known in formats:
         if suffix == known:
             return known
-    raise UsageError(f"{path}: a picture's file name ends in one of {', '.join(f'.{known}' for known in formats)}")
+    raise UsageError(
+        f"{path}: the file name must end in one of {', '.join(f'.{known}' for known in formats)}"
+    )
 
 
 def _with_resolution(dot: str) -> str:
-    """Pixels fine enough for print; the other formats have none."""
+    """Set a resolution for print, which only PNG needs."""
     body, brace, rest = dot.rpartition("}")
     return f"{body}  graph [dpi={_DOTS_PER_INCH}];\n{brace}{rest}"
 

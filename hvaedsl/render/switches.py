@@ -1,4 +1,4 @@
-"""What a bridge does beyond the plain architecture, in words for the picture's caption."""
+"""Phrases for the caption about the architecture switches of a bridge."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NORMS = {
 
 
 def switch_words(bridge: Bridge) -> tuple[str, ...]:
-    """One phrase for each switch that is on; the cell stands in the boxes and is none of them."""
+    """Return a phrase for each switch that is on, except the cell, which is in the boxes."""
     return tuple(_words(bridge))
 
 

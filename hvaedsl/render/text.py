@@ -1,4 +1,4 @@
-"""Widths of text, estimated so that a box holds its label whichever sans-serif font the machine has."""
+"""Estimated widths of text, large enough for any common sans-serif font."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ _WIDE_EM = 1.05
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
-    """A generous estimate of the width of one line of text, in points; `size` is the font size in points."""
+    """Return an upper estimate of the width of one line of text, in points; `size` is the font size in points."""
     narrow = _BOLD_EM if bold else _REGULAR_EM
     return size * sum(_WIDE_EM if unicodedata.east_asian_width(letter) in "WF" else narrow for letter in text)

@@ -34,12 +34,10 @@ def explanation(kind: type[Diagnostic], printed: str = "") -> str:
     parts.append(f"Right:\n\n```\n{kind.good}```")
 
     if kind.severity is Severity.ADVICE:
-        parts.append(
-            f"To ignore it, write `# hvae: ignore[{kind.code}] reason` at the end of the line that it points to."
-        )
+        parts.append(f"To silence it: `# hvae: ignore[{kind.code}] reason` at the end of the line that it points at.")
         parts.append(f"Configuration: {kind.configuration or 'none'}.")
     else:
-        parts.append("An error cannot be ignored.")
+        parts.append("An error cannot be silenced.")
     return "\n\n".join(parts) + "\n"
 
 

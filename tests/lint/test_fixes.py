@@ -10,7 +10,7 @@ from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.lint.check import Check
-from hvaedsl.lint.fixes import mend
+from hvaedsl.lint.fixes import apply_fixes
 from hvaedsl.lint.selection import Selection
 from hvaedsl.lint.spec_files import Linted
 from hvaedsl.lint.texts import Texts, place_of
@@ -164,9 +164,9 @@ def check_one(folder: Path, code: str, bad: str, safe: bool) -> str:
     after, count = before.edited([item.fix])
     assert count == 1
     assert lint(after).found == (), "what was found is gone, and nothing else is found"
-    mended = mend(before, lint, unsafe=True)
+    mended = apply_fixes(before, lint, unsafe=True)
     assert (text_in(mended.texts), mended.count, mended.linted.found) == (text_in(after), 1, ())
-    untouched = mend(before, lint, unsafe=False)
+    untouched = apply_fixes(before, lint, unsafe=False)
     assert untouched.count == safe
     assert (text_in(untouched.texts) == bad) is not safe
     if safe:

@@ -126,7 +126,7 @@ def test_a_constant_is_renamed_across_files(tmp_path: Path) -> None:
     at = GOOD.index("let n") + 4
     edits = rename(found, at, "k", chains=documents.chains(found), writable=documents.writable)
     assert sorted(source.name for source in edits) == ["base.hvae", "child.hvae"]
-    with pytest.raises(CannotRenameError, match=r"child\.hvae, which is not yours"):
+    with pytest.raises(CannotRenameError, match=r"child\.hvae, which cannot be changed"):
         rename(found, at, "k", chains=documents.chains(found), writable=lambda _: False)
 
 
