@@ -201,7 +201,7 @@ def test_a_fix_that_breaks_a_text_is_our_bug(hvae: Command, spec: Path, monkeypa
     monkeypatch.setattr("hvaedsl.lint.suppressions.taking_out", lambda span: Edit(span, "}"))
     ended = hvae("lint", "wide.hvae", "--fix")
     assert ended.code == 3
-    assert "a fix leaves a text that cannot be read" in ended.err
+    assert "a fix makes a spec unreadable" in ended.err
     assert spec.read_text() == WIDE
 
 

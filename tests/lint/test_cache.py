@@ -160,7 +160,7 @@ def test_bases_known_and_compiled_are_bases_alike(cache: Path) -> None:
 def test_another_judge_judges_anew(cache: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("good.hvae").write_text(GOOD)
     lint("good.hvae")
-    monkeypatch.setattr(lint_cache, "_judge", lambda: "a rule has been added")
+    monkeypatch.setattr(lint_cache, "_checks_digest", lambda: "a rule has been added")
     lint("good.hvae")
     assert len(compiled) == 2
 
