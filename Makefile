@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 # The tests start hundreds of processes. Bytecode is written so that each module is compiled only once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test test-quick fuzz check bench-lint docs-rules vsix clean
+.PHONY: install demo test test-quick fuzz check bench-lint docs-rules docs-cells vsix clean
 
 install: $(INSTALLED)
 
@@ -53,6 +53,9 @@ vsix:
 
 docs-rules: $(INSTALLED)
 	$(BIN)/hvaedsl explain --markdown docs/rules
+
+docs-cells: $(INSTALLED)
+	$(BIN)/hvaedsl explain cell --markdown docs
 
 bench-lint: $(INSTALLED)
 	$(BIN)/python benchmarks/lint.py

@@ -21,7 +21,7 @@ from hvaedsl.elaborate.resolve import missing_to_train, resolve
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.ir.spec import DataSpec, Spec, TrainingSpec, custom_parts
 from hvaedsl.ir.spec_text import spec_text, value_text
-from hvaedsl.lowering.names import published_names, without_gradient
+from hvaedsl.lowering.names import unpublished, without_gradient
 from hvaedsl.passes.base import Unit
 from hvaedsl.passes.checkpointing import Checkpointing, checkpointing
 from hvaedsl.passes.cost import Cost, cost
@@ -36,6 +36,8 @@ from hvaedsl.version import __version__
 
 if TYPE_CHECKING:
     from hvaedsl.lowering.module import HierarchicalVAE
+    from hvaedsl.lowering.plan import Plan
+    from hvaedsl.lowering.python.model_text import About
 
 Overrides = Mapping[str, object]
 
@@ -114,14 +116,11 @@ class Program(Record):
         One's own cells and likelihoods are imported here. Raises `UsageError` where torch is not installed, `SpecError`
         where a part cannot be used.
         """
-        from hvaedsl.lowering.plan import make_plan
-
         try:
             from hvaedsl.lowering.custom import custom_class
-            from hvaedsl.lowering.module import HierarchicalVAE
+            from hvaedsl.lowering.module import make_module
         except ModuleNotFoundError as error:
             raise UsageError(f"a module needs {error.name}: pip install 'hvaedsl[train]'") from None
-        plan = make_plan(self.bridge, self.spec.model.likelihood, self.spec.data.levels)
         own = {}
         for key, reference in custom_parts(self.spec).items():
             if key == "data.dataset":
@@ -130,15 +129,15 @@ class Program(Record):
                 own[reference] = custom_class(reference, self.folders)
             except CustomPartError as error:
                 raise SpecError([_part_fails(self.origins[key], reference, error)]) from error
-        return HierarchicalVAE(plan, published_names(self.bridge), own)
+        plan, about = self._lowered()
+        return make_module(plan, about, own)
 
     def python_source(self) -> str:
         """The model as one Python file that needs torch alone; the class in it computes what `module()` does.
 
         Raises `UsageError` for a cell or a likelihood of one's own, whose source may need anything.
         """
-        from hvaedsl.lowering.plan import make_plan
-        from hvaedsl.lowering.python.source import python_source  # read by what writes Python alone
+        from hvaedsl.lowering.python.source import python_source  # loaded by what writes Python alone
 
         own = {key: reference for key, reference in custom_parts(self.spec).items() if key != "data.dataset"}
         for key, reference in own.items():
@@ -146,14 +145,18 @@ class Program(Record):
                 f"{key} is {reference}, whose source may need more than torch: no file that needs torch alone can be "
                 "written of this model"
             )
-        plan = make_plan(self.bridge, self.spec.model.likelihood, self.spec.data.levels)
-        return python_source(
-            plan,
-            name=self.name,
-            spec_text=self.resolved_text(),
-            version=__version__,
-            parameters=self.cost.parameters,
-        )
+        plan, about = self._lowered()
+        return python_source(plan, about, spec_text=self.resolved_text(), version=__version__)
+
+    def _lowered(self) -> tuple[Plan, About]:
+        """What a model is written from."""
+        from hvaedsl.lowering.plan import make_plan
+        from hvaedsl.lowering.python.model_text import About
+
+        likelihood = self.spec.model.likelihood
+        counted = self.cost.parameters if set(custom_parts(self.spec)) <= {"data.dataset"} else None
+        about = About(self.name, counted, unpublished(self.bridge, likelihood))
+        return make_plan(self.bridge, likelihood, self.spec.data.levels), about
 
     def resolved_text(self) -> str:
         """The resolved spec, as a text that compiles alone to the same program."""

@@ -183,13 +183,28 @@ def test_only_commands_import_the_runtime_and_inside_functions() -> None:
 def test_torch_is_imported_in_nn_and_the_lowered_module_alone() -> None:
     heavy = ("torch", "torchvision", "numpy", "PIL", "sklearn", "wandb")
     found = [item for item in IMPORTS if item.module.split(".")[0] in heavy and item.layer != "hvaedsl_runtime"]
-    lowered = {ROOT / "hvaedsl" / "lowering" / name for name in ("module.py", "construction.py", "custom.py")}
+    lowered = {ROOT / "hvaedsl" / "lowering" / name for name in ("module.py", "custom.py")}
     assert {item.module.split(".")[0] for item in found} == {"torch"}
     assert [str(item) for item in found if item.layer != "nn" and item.path not in lowered] == []
 
 
+def test_what_writes_source_reads_of_nn_only_what_imports_no_torch() -> None:
+    lowering, without_torch = ROOT / "hvaedsl" / "lowering", {"hvaedsl.nn.steps", "hvaedsl.nn.published"}
+    read = {
+        item.module
+        for item in IMPORTS
+        if item.imported_layer == "nn" and item.layer == "lowering"
+        if item.path not in (lowering / "module.py", lowering / "custom.py")
+    }
+    assert read == without_torch
+    files = {ROOT.joinpath(*name.split(".")).with_suffix(".py") for name in without_torch}
+    assert [
+        str(item) for item in IMPORTS if item.path in files and item.module.split(".")[0] in ("torch", "hvaedsl")
+    ] == []
+
+
 def test_the_lowered_module_is_imported_when_it_is_asked_for() -> None:
-    lowered = ("hvaedsl.lowering.module", "hvaedsl.lowering.construction", "hvaedsl.lowering.custom")
+    lowered = ("hvaedsl.lowering.module", "hvaedsl.lowering.custom")
     into = [item for item in IMPORTS if item.module in lowered and item.layer not in ("hvaedsl_runtime", "lowering")]
     assert [str(item) for item in into if not (item.inside_function or item.for_types_only)] == []
 

@@ -95,11 +95,11 @@ def complete_explained(incomplete: str) -> list[tuple[str, str]]:
 
 def complete_explained_name(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """What `explain cell` takes."""
-    from hvaedsl.ir.cell_texts import CELL_TEXTS
+    from hvaedsl.ir.cells import CELLS
 
     if context.params.get("code") != "cell":
         return []
-    return [(text.name, text.title) for text in CELL_TEXTS.values() if text.name.startswith(incomplete)]
+    return [(text.name, text.title) for text in CELLS.values() if text.name.startswith(incomplete)]
 
 
 def complete_advice(incomplete: str) -> list[tuple[str, str]]:

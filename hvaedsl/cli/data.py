@@ -9,7 +9,7 @@ import typer
 
 from hvaedsl.cli.completion import complete_dataset
 from hvaedsl.cli.extras import require_train
-from hvaedsl.diagnostics.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import InvalidData, UsageError
 
 _HELP = """Prepare images, and look after them.
 
@@ -96,5 +96,5 @@ def verify(folder: Folder) -> None:
     with image_bar(f"{prepared.manifest.dataset}: checksums", images) as advance:
         damaged = prepared.damaged(advance)
     if damaged:
-        raise RunError("\n".join(damaged), help="prepare the images again, with --overwrite", exit_code=4)
+        raise InvalidData("\n".join(damaged), help="prepare the images again, with --overwrite")
     typer.echo(f"{folder}: {images:,} images, all checksums agree")

@@ -36,7 +36,11 @@ def explain(
         Path | None, typer.Option(metavar="FILE", help="After `cell NAME`: draw it, to .svg, .png or .pdf.")
     ] = None,
     markdown: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write a page for every code, and their index, into a folder.")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write a page for every code, and an index, to a folder; after `cell`, cells.md and its pictures.",
+        ),
     ] = None,
 ) -> None:
     """Say what a diagnostic means, why it is one, and show a wrong and a right example; or what a cell computes.
@@ -49,9 +53,11 @@ def explain(
     from hvaedsl.rules import KINDS
 
     if markdown is not None:
-        if code is not None or output is not None:
-            raise UsageError("--markdown writes the pages of all codes, and takes nothing beside it")
-        _write_pages(markdown)
+        if code not in (None, "cell") or name is not None or output is not None:
+            raise UsageError(
+                "--markdown writes the pages of all codes, or of all cells; it takes no NAME and no --output"
+            )
+        (_write_pages if code is None else _write_cells)(markdown)
         return
     if code == "cell":
         _explain_cell(name, output)
@@ -86,6 +92,24 @@ def _write_pages(folder: Path) -> None:
     typer.echo(f"{len(pages)} pages in {folder}")
 
 
+def _write_cells(folder: Path) -> None:
+    from hvaedsl.diagnostics.errors import UsageError
+    from hvaedsl.ir.cells import CELLS
+    from hvaedsl.render.cells import cell_dot
+    from hvaedsl.render.output import write
+    from hvaedsl.report.explain import cells_page
+
+    images = folder / "images" / "cells"
+    try:
+        images.mkdir(parents=True, exist_ok=True)
+        (folder / "cells.md").write_text(cells_page(CELLS.values()), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
+    for name in CELLS:
+        write(cell_dot(name), images / f"{name}.svg", engine="dot")
+    typer.echo(f"{folder / 'cells.md'}, and {len(CELLS)} pictures in {images}")
+
+
 def _printed(kind: type[Diagnostic]) -> str:
     """What the tool says of the wrong example, compiled as a file of a project of its own; empty where it has none."""
     from rich.console import Console
@@ -114,18 +138,18 @@ def _printed(kind: type[Diagnostic]) -> str:
 def _explain_cell(name: str | None, output: Path | None) -> None:
     from hvaedsl.diagnostics.diagnostic import did_you_mean
     from hvaedsl.diagnostics.errors import UsageError
-    from hvaedsl.ir.cell_texts import CELL_TEXTS
+    from hvaedsl.ir.cells import CELLS
     from hvaedsl.report.explain import cell_explanation
 
     if name is None and output is not None:
         raise UsageError("--output draws one cell: name it")
     if name is None:
-        for text in CELL_TEXTS.values():
+        for text in CELLS.values():
             typer.echo(f"{text.name:<16}{text.title}")
         return
-    found = CELL_TEXTS.get(name)
+    found = CELLS.get(name)
     if found is None:
-        raise UsageError(f"no cell {name}: {did_you_mean(name, CELL_TEXTS) or '`hvaedsl explain cell` lists them'}")
+        raise UsageError(f"no cell {name}: {did_you_mean(name, CELLS) or '`hvaedsl explain cell` lists them'}")
     typer.echo(cell_explanation(found), nl=False)
     if output is not None:
         from hvaedsl.render.cells import cell_dot

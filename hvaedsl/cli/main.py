@@ -16,7 +16,7 @@ import typer
 
 from hvaedsl.cli.command_table import CommandGroup
 from hvaedsl.cli.completion import whole_words_in_bash
-from hvaedsl.diagnostics.errors import CompilerBug, RunError, SpecError, UsageError
+from hvaedsl.diagnostics.errors import CompilerBug, ExitCode, HvaedslError, SpecError
 
 # Objects between two collections of garbage, in place of 700: what imports and compiling make stays, and looking
 # through it again and again took a tenth of the time of `hvaedsl lint`.
@@ -64,17 +64,14 @@ def run() -> None:
         from hvaedsl.report.full import print_full
 
         print_full(error.diagnostics, Console(stderr=True))
-        sys.exit(1)
-    except UsageError as error:
-        _fail(str(error), 2)
-    except RunError as error:
-        _fail(f"{error}\n  help: {error.help}" if error.help else str(error), error.exit_code)
-    except CompilerBug as error:
-        _fail(f"a bug in hvaedsl, not in your spec: {error}", 3)
+        sys.exit(error.exit_code)
+    except HvaedslError as error:
+        message = f"a bug in hvaedsl, not in your spec: {error}" if isinstance(error, CompilerBug) else str(error)
+        _fail(f"{message}\n  help: {error.help}" if error.help else message, error.exit_code)
     except Exception as error:  # the last resort: nobody gets a bare traceback
         if refused := _refusal(error):
-            _fail(refused, 2)
-        _fail(_bug_report(error), 3)
+            _fail(refused, ExitCode.USAGE)
+        _fail(_bug_report(error), ExitCode.BUG)
 
 
 def _leave_garbage() -> None:

@@ -1,37 +1,249 @@
-"""The exceptions: a user's mistake carries diagnostics, the machine's obstacles say so, our own bugs are told apart."""
+"""The exceptions that reach a user, and the exit codes, which are listed here alone.
+
+An exception class carries its exit code; its docstring says what it means. Who raises one gives the message and the way
+out (`help`), never a code.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from typing import Any, ClassVar
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 
 
-class SpecError(Exception):
-    """A spec has errors; `.diagnostics` holds all of them, in the order of their places."""
+class ExitCode(IntEnum):
+    """How a command ended; `meaning` is the row of the documentation."""
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> ExitCode:
+        """Make a member of a code and what it means."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    SUCCESS = 0, "success; `lint` found nothing, `diff` no difference"
+    SPEC = 1, "a spec has errors; `lint`, `fmt --check`, `diff` and `check-theory` found something"
+    USAGE = 2, "wrong usage, a missing file, or a missing extra"
+    BUG = 3, "a bug in hvaedsl"
+    DATA = 4, "images that are missing, damaged, or not of the kind that the spec states"
+    FILES = (
+        5,
+        "a run folder, checkpoint or weight file that is in use, missing, damaged, or of another run; a full disk",
+    )
+    DEVICE = 6, "a device that is missing or out of memory"
+    TRAINING = 7, "a training run in which no update is applied"
+    SIGNAL = 128, "interrupted by signal N (130 by Ctrl-C, 143 by SIGTERM)"
+
+
+class HvaedslError(Exception):
+    """The base of the exceptions that a command reports as one message. `help` is the way out; it may be empty."""
+
+    exit_code: ClassVar[int]
+
+    def __init__(self, message: str, *, help: str = "") -> None:  # noqa: A002 - the diagnostics' word
+        self.help = help
+        super().__init__(message)
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """The arguments beside the message with which the exception is made again, as JSON has them."""
+        return {"help": self.help}
+
+
+class SpecError(HvaedslError):
+    """A spec has errors; `diagnostics` has all of them, in the order of their places."""
+
+    exit_code = ExitCode.SPEC
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
         super().__init__("\n".join(f"{d.span}: {d.code}: {d.message}" for d in self.diagnostics))
 
 
-class UsageError(Exception):
-    """What was asked for cannot be had: a missing file, a missing extra, an option that does not fit (exit code 2)."""
+class UsageError(HvaedslError):
+    """A request that cannot be met: a missing file, a missing extra, an option that does not fit."""
+
+    exit_code = ExitCode.USAGE
 
 
-class CompilerBug(Exception):
-    """An invariant of the compiler does not hold; never the user's mistake (exit code 3)."""
+class CompilerBug(HvaedslError):
+    """An invariant of the compiler is violated; never the user's mistake."""
+
+    exit_code = ExitCode.BUG
 
 
-class RunError(Exception):
-    """A training, evaluation or sampling run cannot go on: what happened, and the way out. Exit codes from 4.
+class RunError(HvaedslError):
+    """The base of what ends a training, evaluation or sampling run."""
 
-    4: images not found; 5: a run folder that is in the way, lacks what is needed, or belongs to another spec, and all
-    that the system refuses to write (a full disk, one that is read-only or gone);
-    6: a device that is not there, or its memory is exhausted; 7: training stopped, because no update was applied.
+
+class DataNotFound(RunError):
+    """Images, or one of their splits, are not there."""
+
+    exit_code = ExitCode.DATA
+
+
+class InvalidData(RunError):
+    """Images are there, and are damaged or not of the type, shape or range that the spec says."""
+
+    exit_code = ExitCode.DATA
+
+
+class PreparedFolderInUse(RunError):
+    """The folder that prepared images are to be written into has other content."""
+
+    exit_code = ExitCode.DATA
+
+
+class RunNotFound(RunError):
+    """A folder holds no run, no checkpoint or no sweep."""
+
+    exit_code = ExitCode.FILES
+
+
+class RunFolderInUse(RunError):
+    """A folder that a run, a sweep or a conversion is to write into has content, or another process writes into it."""
+
+    exit_code = ExitCode.FILES
+
+
+class RunMismatch(RunError):
+    """A run or sweep is to be resumed under another spec or other settings."""
+
+    exit_code = ExitCode.FILES
+
+
+class DamagedRun(RunError):
+    """A file of a run folder cannot be read, or is not what its name says."""
+
+    exit_code = ExitCode.FILES
+
+
+class InvalidWeights(RunError):
+    """A weight file cannot be read, or holds something other than weights."""
+
+    exit_code = ExitCode.FILES
+
+
+class WeightsMismatch(RunError):
+    """A weight file holds the weights of another model, or of one trained on other inputs."""
+
+    exit_code = ExitCode.FILES
+
+
+class OutputExists(RunError):
+    """A file to be written exists already."""
+
+    exit_code = ExitCode.FILES
+
+
+class ExportFailed(RunError):
+    """What was exported computes something else than the model; it was not written."""
+
+    exit_code = ExitCode.FILES
+
+
+class WriteError(RunError):
+    """The system refuses to write: the disk is full, read-only or gone.
+
+    `reason` is the system's own word for it; `remedy`, what would allow it, or nothing if that is not known.
     """
 
-    def __init__(self, message: str, *, help: str = "", exit_code: int) -> None:  # noqa: A002 - the diagnostics' word
-        self.help = help
-        self.exit_code = exit_code
-        super().__init__(message)
+    exit_code = ExitCode.FILES
+
+    def __init__(self, message: str, *, remedy: str, reason: str = "", help: str = "") -> None:  # noqa: A002
+        self.reason = reason or message
+        self.remedy = remedy
+        super().__init__(message, help=help or remedy)
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """The arguments beside the message."""
+        return {"help": self.help, "reason": self.reason, "remedy": self.remedy}
+
+    def then(self, way_on: str, *, state: str = "") -> WriteError:
+        """The same error, with what to do after the remedy; `state` is appended to the message."""
+        help_ = f"{self.remedy}, then {way_on}" if self.remedy else way_on
+        return WriteError(f"{self}{state}", reason=self.reason, remedy=self.remedy, help=help_)
+
+
+class DeviceNotFound(RunError):
+    """A device that was asked for is not available."""
+
+    exit_code = ExitCode.DEVICE
+
+
+class OutOfMemory(RunError):
+    """A GPU's memory is exhausted."""
+
+    exit_code = ExitCode.DEVICE
+
+
+class NoUpdate(RunError):
+    """Training applied no update, in many consecutive steps or in all of them."""
+
+    exit_code = ExitCode.TRAINING
+
+
+class Stopped(RunError):
+    """A signal ended a run."""
+
+    def __init__(self, message: str, *, signal: int, help: str = "") -> None:  # noqa: A002
+        self.signal = signal
+        super().__init__(message, help=help)
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # a function of the signal
+        """128 + the signal's number, as shells say it."""
+        return ExitCode.SIGNAL + self.signal
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """The arguments beside the message."""
+        return {"help": self.help, "signal": int(self.signal)}
+
+
+class ProcessFailed(RunError):
+    """A process of a run ended without a reason that it could give; `status` is its exit status, -N after signal N."""
+
+    def __init__(self, message: str, *, status: int, help: str = "") -> None:  # noqa: A002
+        self.status = status
+        super().__init__(message, help=help)
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # a function of the status
+        """The process's, 128 + N after signal N."""
+        return self.status if self.status >= 0 else ExitCode.SIGNAL - self.status
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """The arguments beside the message."""
+        return {"help": self.help, "status": self.status}
+
+
+class RunsFailed(RunError):
+    """Some runs of a sweep failed; it ends as the first of them did."""
+
+    def __init__(self, message: str, *, first: int, help: str = "") -> None:  # noqa: A002
+        self.first = first
+        super().__init__(message, help=help)
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # that of a run
+        """That of the first run that failed."""
+        return self.first
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """The arguments beside the message."""
+        return {"help": self.help, "first": self.first}
+
+
+def error_types(base: type[HvaedslError] = HvaedslError) -> Iterator[type[HvaedslError]]:
+    """Every class of exception below a base, in the order of their definition."""
+    for kind in base.__subclasses__():
+        yield kind
+        yield from error_types(kind)

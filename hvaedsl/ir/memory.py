@@ -21,7 +21,8 @@ from hvaedsl.ir.bridge import (
     TopDownBlock,
     shape_of,
 )
-from hvaedsl.ir.cells import parts_of
+from hvaedsl.ir.cells import cell_kind
+from hvaedsl.ir.cells.kind import CellKind
 from hvaedsl.ir.fourier import Exponents, with_features
 
 # Tensors of the shape of z that the rate and the draw keep: the difference of the means, 1 / sigma_p, the standardised
@@ -57,23 +58,22 @@ def saved_bytes_per_image(op: Operation, precision_bytes: int, *, initial: Initi
             per_pixel = low * op.in_channels * (op.method == "average")
             normalized = _normalized(op.normalize, op.channels, op.to)
         case TopDownBlock():
-            parts = parts_of(op.cell)
-            if parts is None:
+            kind = cell_kind(op.cell)
+            if kind is None:
                 return op.measured.saved_bytes if op.measured else 0
-            z_channels = with_features(op.latent, op.z_features)
-            entry = {None: 0, "z_proj": z_channels, "combiner": op.channels + z_channels}[parts.entry]
+            residual_steps = sum(part.bottleneck for part in kind.parts)
             without_gradient = op.channels if initial == "zeros" else 0
             # What the prior's GELU keeps is the learned bias, where nothing was computed from it before.
             kept_by_others = initial == "learned" and not op.branch_features and op.normalize is None
             per_pixel = (
                 _block_input(3 * op.channels, op.branch_features, high, low)  # [x, a] and x
-                + _block_input(op.channels * parts.resnet, op.resnet_features, high, low)
+                + _block_input(op.channels * residual_steps, op.resnet_features, high, low)
                 - _block_input(without_gradient, op.branch_features, high, 0)
                 - high * op.channels * kept_by_others
-                + low * (2 + parts.resnet) * _INNER_TENSORS * op.mid
+                + low * (2 + residual_steps) * _INNER_TENSORS * op.mid
                 + high * _GAUSSIAN_TENSORS * op.latent
-                + low * entry  # z, or [x, z], before its convolution
-                + high * op.latent * len(op.z_features) * (parts.entry is not None)
+                + _read_by_convolutions(op, kind, high, low)
+                + high * op.channels * kind.kept_states
             )
             if initial != "zeros":
                 normalized = _normalized(op.normalize, op.channels * (initial is None), op.resolution)
@@ -101,6 +101,22 @@ def saved_bytes_in_order(operations: Iterable[Operation], precision_bytes: int) 
         yield known[kind]
         if isinstance(op, MixIn | TopDownBlock):
             initial.pop(op.resolution, None)
+
+
+def _read_by_convolutions(op: TopDownBlock, kind: CellKind, high: int, low: int) -> int:
+    """Bytes per pixel of what the convolutions of a cell read, and of the angles of z's features."""
+    z_channels = with_features(op.latent, op.z_features)
+    found = 0
+    for part in kind.parts:
+        if part.bottleneck:
+            continue
+        if part.reads == "x":
+            # In float32 the prior's GELU keeps the same tensor, unless it reads features of it.
+            found += low * op.channels * (low < high or bool(op.branch_features))
+        else:
+            found += low * (z_channels + op.channels * (part.reads == "xz"))
+            found += high * op.latent * len(op.z_features)
+    return found
 
 
 def _block_input(channels: int, features: Exponents, bytes_before: int, low: int) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterator
 
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.bridge import EncoderBlock, Head, MixIn, Operation, Pool, State, Stem, TopDownBlock, shape_of
-from hvaedsl.ir.cells import parts_of
+from hvaedsl.ir.cells import cell_kind
 from hvaedsl.ir.custom import Measured
 from hvaedsl.ir.fourier import Exponents, with_features
 from hvaedsl.ir.pooling import wavelet_of
@@ -62,17 +62,18 @@ def convolutions(op: Operation) -> tuple[Convolution, ...]:
 
 
 def _cell(op: TopDownBlock) -> Iterator[Convolution]:
-    parts = parts_of(op.cell)
-    if parts is None:
+    kind = cell_kind(op.cell)
+    if kind is None:
         return
-    prior_outputs = 2 * op.latent + op.channels * parts.increment
+    prior_outputs = 2 * op.latent + op.channels * kind.gives_h
     yield from bottleneck("posterior.", 2 * op.channels, op.mid, 2 * op.latent, op.kernel, op.branch_features)
     yield from bottleneck("prior.", op.channels, op.mid, prior_outputs, op.kernel, op.branch_features)
-    if parts.entry is not None:
-        read = with_features(op.latent, op.z_features) + op.channels * (parts.entry == "combiner")
-        yield Convolution(parts.entry, read, op.channels, 1)
-    if parts.resnet:
-        yield from bottleneck("resnet.", op.channels, op.mid, op.channels, op.kernel, op.resnet_features)
+    read = {"x": op.channels, "z": with_features(op.latent, op.z_features)}
+    for part in kind.parts:
+        if part.bottleneck:
+            yield from bottleneck(f"{part.name}.", op.channels, op.mid, op.channels, op.kernel, op.resnet_features)
+        else:
+            yield Convolution(part.name, sum(read[item] for item in part.reads), op.channels, 1)
 
 
 def arrays(op: Operation) -> tuple[tuple[str, tuple[int, ...]], ...]:

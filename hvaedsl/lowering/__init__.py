@@ -1,1 +1,1 @@
-"""Bridge to plan to module. Everything but `module.py` runs without torch."""
+"""Bridge to plan to source to module. Everything but `module.py` and `custom.py` runs without torch."""

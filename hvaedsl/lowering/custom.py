@@ -17,8 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from hvaedsl.custom.importing import CustomPartError, import_custom, told
 from hvaedsl.ir.bridge import Bridge, Head, TopDownBlock
 from hvaedsl.ir.custom import Measured, is_custom
-from hvaedsl.lowering.construction import custom_cell, custom_likelihood
 from hvaedsl.nn.fourier import CellFeatures
+from hvaedsl.nn.passes import decoder_block
 from hvaedsl.nn.protocols import PixelLikelihood, TopDownCell
 from hvaedsl.passes.measuring import Attach, cell_shape
 
@@ -54,7 +54,9 @@ def _measure_cell(kind: type[nn.Module], op: TopDownBlock) -> Measured:
     features = CellFeatures(op.branch_features, op.z_features, op.resnet_features)
     shape = (op.channels, op.mid, op.latent, op.kernel)
     arguments = "be built with (channels, mid_channels, latent, kernel)"
-    made = _built(lambda: custom_cell(kind, shape, features, applications=1), arguments)
+    made = _built(
+        lambda: decoder_block(kind(*shape, *([features] if any(features) else [])), applications=1), arguments
+    )
     cell = cast(TopDownCell, made)
     state = torch.empty((2, op.channels, op.resolution, op.resolution), device=_META, requires_grad=True)
     noise = torch.empty((2, op.latent, op.resolution, op.resolution), device=_META)
@@ -78,10 +80,7 @@ def _measure_cell(kind: type[nn.Module], op: TopDownBlock) -> Measured:
 
 
 def _measure_likelihood(kind: type[nn.Module], op: Head, levels: int) -> Measured:
-    made = _built(
-        lambda: custom_likelihood(kind, op.channels, op.image_channels, levels),
-        "be built with (width, channels, levels)",
-    )
+    made = _built(lambda: kind(op.channels, op.image_channels, levels), "be built with (width, channels, levels)")
     likelihood = cast(PixelLikelihood, made)
     state = torch.empty((2, op.channels, op.resolution, op.resolution), device=_META, requires_grad=True)
     target = torch.empty((2, op.resolution, op.resolution, op.image_channels), device=_META)

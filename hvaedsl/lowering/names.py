@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, Operation, State, Stem, TopDownBlock
-from hvaedsl.ir.cells import parts_of
+from hvaedsl.ir.cells import CELLS, cell_kind
 from hvaedsl.ir.shapes import Convolution, arrays, convolutions
+from hvaedsl.ir.spec import Likelihood
+from hvaedsl.nn.published import published_names as _published_names
+from hvaedsl.nn.published import published_prefixes
 from hvaedsl.passes.gradient import Unreached
 
 
@@ -58,60 +59,46 @@ def without_gradient(bridge: Bridge, found: Unreached) -> tuple[str, ...]:
 
 def _outgoing(block: TopDownBlock) -> tuple[str, ...]:
     """What only the outgoing state trains: modules within a cell, or the single parameters of one's own."""
-    parts = parts_of(block.cell)
-    if parts is None:
+    kind = cell_kind(block.cell)
+    if kind is None:
         return block.measured.outgoing if block.measured is not None else ()
-    return parts.outgoing
-
-
-def published_prefixes(bridge: Bridge) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Our prefix of each parameter or module, and the published code's (openai/vdvae), one for each application.
-
-    A block's index there is the position of its application in the expanded stack.
-    """
-    yield "encoder.stem", ("encoder.in_conv",)
-    positions: dict[str, list[int]] = {}
-    counts = {"encoder": 0, "decoder": 0}
-    for op in bridge.operations:
-        if isinstance(op, EncoderBlock | TopDownBlock):
-            stack = "encoder" if isinstance(op, EncoderBlock) else "decoder"
-            positions.setdefault(f"{stack}.blocks.{attribute(op.group)}", []).append(counts[stack])
-            counts[stack] += 1
-    for path, indices in positions.items():
-        if path.startswith("encoder"):
-            yield path, tuple(f"encoder.enc_blocks.{index}" for index in indices)
-        else:
-            for ours, published in (
-                ("posterior", "enc"),
-                ("prior", "prior"),
-                ("z_proj", "z_proj"),
-                ("resnet", "resnet"),
-            ):
-                yield f"{path}.{ours}", tuple(f"decoder.dec_blocks.{index}.{published}" for index in indices)
-    learned = sorted(op.resolution for op in bridge.operations if isinstance(op, State) and op.learned)
-    for index, resolution in enumerate(learned):
-        yield f"decoder.states.{state_attribute(resolution)}", (f"decoder.bias_xs.{index}",)
-    yield "decoder.gain", ("decoder.gain",)
-    yield "decoder.bias", ("decoder.bias",)
-    yield "likelihood.out_conv", ("decoder.out_net.out_conv",)
+    return kind.outgoing
 
 
 def published_names(bridge: Bridge) -> dict[str, tuple[str, ...]]:
     """Each parameter's names in the published code, that of the first application first.
 
-    Empty where a block's cell, or the likelihood, is not in the published code.
+    Empty if a block's cell, or the likelihood, is not in the published code.
     """
-    cells = [parts_of(op.cell) for op in bridge.operations if isinstance(op, TopDownBlock)]
-    if not all(parts is not None and parts.published for parts in cells) or not bridge.head.outputs:
+    if not _is_published(bridge):
         return {}
-    prefixes = dict(published_prefixes(bridge))
-    found: dict[str, tuple[str, ...]] = {}
-    for name in parameter_shapes(bridge):
-        prefix = name
-        while prefix not in prefixes:
-            prefix = prefix.rpartition(".")[0]
-        found[name] = tuple(published + name[len(prefix) :] for published in prefixes[prefix])
-    return found
+    prefixes = published_prefixes(
+        [attribute(op.group) for op in bridge.operations if isinstance(op, EncoderBlock)],
+        [attribute(op.group) for op in bridge.operations if isinstance(op, TopDownBlock)],
+        [
+            (op.resolution, state_attribute(op.resolution))
+            for op in bridge.operations
+            if isinstance(op, State) and op.learned
+        ],
+    )
+    return _published_names(parameter_shapes(bridge), prefixes)
+
+
+def unpublished(bridge: Bridge, likelihood: Likelihood) -> str | None:
+    """Why the parameters have no names in the published code; None if they have."""
+    if _is_published(bridge):
+        return None
+    cells = ", ".join(dict.fromkeys(op.cell for op in bridge.operations if isinstance(op, TopDownBlock)))
+    known = " and ".join(name for name, kind in CELLS.items() if kind.published)
+    return (
+        f"the published code has names for the cells {known} under its own likelihoods, not for {cells} under "
+        f"{likelihood}"
+    )
+
+
+def _is_published(bridge: Bridge) -> bool:
+    cells = [cell_kind(op.cell) for op in bridge.operations if isinstance(op, TopDownBlock)]
+    return all(kind is not None and kind.published for kind in cells) and bool(bridge.head.outputs)
 
 
 def published_parameters(bridge: Bridge) -> dict[str, str]:

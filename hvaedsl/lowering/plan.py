@@ -1,17 +1,20 @@
 """The plan of a module graph: which modules there are, and in which order they read and write what. Torch-free.
 
-Activations are kept in slots, numbered by the bridge's operations; only those that some block reads are kept.
+The steps are those that the model itself takes (`hvaedsl.nn.steps`). Activations of the encoder are kept in slots; only
+those that some block reads are kept.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Normalization, Operation, Pool, State, TopDownBlock
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Operation, Pool, State, TopDownBlock
 from hvaedsl.ir.fourier import Exponents
 from hvaedsl.ir.pooling import Embedding, Pooling
 from hvaedsl.ir.spec import Likelihood
 from hvaedsl.lowering.names import attribute, resampling_attribute, state_attribute
+from hvaedsl.nn.steps import Apply, Downsample, InitialState, TopDown
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,51 +51,6 @@ class Resampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Apply:
-    """Encoder: apply a block; keep its output in `slot` where something reads it."""
-
-    block: str
-    normalize: Normalization | None
-    slot: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Downsample:
-    """Encoder: pool and pad to `channels`; keep the output in `slot` where something reads it."""
-
-    pool: str
-    channels: int
-    normalize: Normalization | None
-    slot: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class InitialState:
-    """Decoder: how the state of a resolution begins; `name` is the parameter of a learned one."""
-
-    resolution: int
-    channels: int
-    name: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TopDown:
-    """Decoder: mix the state of `source` in (where there is one), apply a block that reads `slot`, draw `layer`.
-
-    Without a slot, which is so above the bottleneck of a model without skip connections, the posterior reads zeros.
-    """
-
-    block: str
-    resolution: int
-    source: int | None
-    embedding: str | None  # of the source
-    normalize: Normalization | None
-    slot: int | None
-    layer: int
-    latent: int
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that lowering to torch needs."""
 
@@ -102,8 +60,7 @@ class Plan:
     image_features: Exponents  # of what the stem reads
     width: int
     likelihood: Likelihood
-    stem_slot: int | None
-    slots: dict[int, int]  # slot: resolution of the activation that it keeps
+    stem_slot: str | None
     pools: tuple[Resampling, ...]
     embeddings: tuple[Resampling, ...]
     encoder_blocks: tuple[BlockModule, ...]
@@ -117,16 +74,14 @@ class Plan:
 def make_plan(bridge: Bridge, likelihood: Likelihood, levels: int) -> Plan:
     """The plan of a verified and connected bridge."""
     ops = bridge.operations
-    read = {op.reads for op in ops if isinstance(op, TopDownBlock)}
+    slots = _slots(ops)
     encoder_steps: list[Apply | Downsample] = []
     for index, op in bridge.encoder:
-        slot = index if index in read else None
         if isinstance(op, EncoderBlock):
-            encoder_steps.append(Apply(attribute(op.group), op.normalize, slot))
+            encoder_steps.append(Apply(attribute(op.group), op.normalize, slots.get(index)))
         elif isinstance(op, Pool):
             name = resampling_attribute(op.resolution, op.to)
-            encoder_steps.append(Downsample(name, op.channels, op.normalize, slot))
-    blocks = [op for op in ops if isinstance(op, TopDownBlock)]
+            encoder_steps.append(Downsample(name, op.channels, op.normalize, slots.get(index)))
     return Plan(
         image_resolution=bridge.image_resolution,
         image_channels=bridge.image_channels,
@@ -134,8 +89,7 @@ def make_plan(bridge: Bridge, likelihood: Likelihood, levels: int) -> Plan:
         image_features=bridge.stem.features,
         width=bridge.head.channels,
         likelihood=likelihood,
-        stem_slot=0 if 0 in read else None,
-        slots={op.reads: op.resolution for op in blocks if op.reads is not None},
+        stem_slot=slots.get(0),
         pools=_resamplings(ops, Pool),
         embeddings=_resamplings(ops, MixIn),
         encoder_blocks=_modules(ops, EncoderBlock),
@@ -147,7 +101,7 @@ def make_plan(bridge: Bridge, likelihood: Likelihood, levels: int) -> Plan:
             if isinstance(op, State)
         ),
         decoder_blocks=_modules(ops, TopDownBlock),
-        decoder_steps=tuple(_decoder_steps(bridge)),
+        decoder_steps=tuple(_decoder_steps(bridge, slots)),
     )
 
 
@@ -179,7 +133,20 @@ def _resamplings(ops: tuple[Operation, ...], kind: type[Pool | MixIn]) -> tuple[
     return tuple(found.values())
 
 
-def _decoder_steps(bridge: Bridge) -> list[TopDown]:
+def _slots(ops: tuple[Operation, ...]) -> dict[int, str]:
+    """The slot of each operation whose activation is read: `r16`, or `r16_0`, `r16_1`, ... if several at 16 are."""
+    read = {op.reads: op.resolution for op in ops if isinstance(op, TopDownBlock) and op.reads is not None}
+    by_resolution: dict[int, list[int]] = {}
+    for index, resolution in sorted(read.items()):
+        by_resolution.setdefault(resolution, []).append(index)
+    return {
+        index: f"r{resolution}" if len(indices) == 1 else f"r{resolution}_{number}"
+        for resolution, indices in by_resolution.items()
+        for number, index in enumerate(indices)
+    }
+
+
+def _decoder_steps(bridge: Bridge, slots: Mapping[int, str]) -> list[TopDown]:
     steps: list[TopDown] = []
     source: int | None = None
     for _, op in bridge.decoder:
@@ -193,7 +160,7 @@ def _decoder_steps(bridge: Bridge) -> list[TopDown]:
                     source=source,
                     embedding=None if source is None else resampling_attribute(source, op.resolution),
                     normalize=op.normalize,
-                    slot=op.reads,
+                    slot=None if op.reads is None else slots[op.reads],
                     layer=op.layer,
                     latent=op.latent,
                 )

@@ -6,7 +6,7 @@ import re
 
 from lsprotocol.types import Hover, MarkupContent, MarkupKind
 
-from hvaedsl.ir.cell_texts import CELL_TEXTS
+from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.kinds import ChoiceOrOwn
 from hvaedsl.ir.spec import SECTIONS
@@ -117,7 +117,7 @@ def _symbol(token: PlacedToken) -> str:
         return ""
     if isinstance(key.kind, ChoiceOrOwn) and token.text in DATASETS:
         return dataset_text(token.text)
-    if dotted == "model.cell" and token.text in CELL_TEXTS:
-        cell = CELL_TEXTS[token.text]
+    if dotted == "model.cell" and token.text in CELLS:
+        cell = CELLS[token.text]
         return f"`{cell.name}`: {cell.title}\n\n```\n{chr(10).join(cell.equations)}\n```\n\n{cell.reading}"
     return f"`{token.text}` for `{dotted}`: {key.meaning}"

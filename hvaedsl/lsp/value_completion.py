@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lsprotocol.types import CompletionItemKind
 
-from hvaedsl.ir.cell_texts import CELL_TEXTS
+from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.kinds import (
     ByResolution,
     Choice,
@@ -97,8 +97,8 @@ def _about(dotted: str, symbol: str) -> str:
     if dotted == "data.dataset":
         own = _CUSTOM_IMAGES.get(symbol)
         return f"{own}; write channels and resolution too" if own else dataset_text(symbol).partition(": ")[2]
-    if dotted == "model.cell" and symbol in CELL_TEXTS:
-        return CELL_TEXTS[symbol].title
+    if dotted == "model.cell" and symbol in CELLS:
+        return CELLS[symbol].title
     return ""
 
 

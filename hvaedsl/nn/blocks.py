@@ -19,7 +19,7 @@ def conv(in_channels: int, out_channels: int, kernel: int) -> nn.Conv2d:
     if kernel not in KERNELS:
         raise ValueError(f"kernel must be one of {KERNELS}, not {kernel}")
     layer = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2)
-    # Zeroed after the default initialisation has drawn it, so that a seed gives the published code's weights.
+    # Zeroed after the default initialization has drawn it, so that a seed gives the published code's weights.
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return layer

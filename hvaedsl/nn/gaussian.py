@@ -30,8 +30,8 @@ def kl_divergence_nats(q_mean: Tensor, q_log_sigma: Tensor, p_mean: Tensor, p_lo
     to p (a collapsed layer), no 0 / 0 where both sigmas underflow.
     """
     log_ratio = q_log_sigma - p_log_sigma
-    standardised = (q_mean - p_mean) * torch.exp(-p_log_sigma)
-    return 0.5 * (torch.expm1(2 * log_ratio) - 2 * log_ratio + standardised**2)
+    standardized = (q_mean - p_mean) * torch.exp(-p_log_sigma)
+    return 0.5 * (torch.expm1(2 * log_ratio) - 2 * log_ratio + standardized**2)
 
 
 def sample(mean: Tensor, log_sigma: Tensor, noise: Tensor) -> Tensor:

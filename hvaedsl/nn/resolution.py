@@ -8,6 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+# The low-pass analysis filters of the wavelets: PyWavelets' dec_lo.
+LOW_PASS: dict[str, tuple[float, ...]] = {
+    "haar": (0.7071067811865476, 0.7071067811865476),
+    "db2": (-0.12940952255126037, 0.2241438680420134, 0.8365163037378079, 0.48296291314453416),
+}
+
 
 def average_pool(x: Tensor, factor: int) -> Tensor:
     """[B, C, H, W] -> [B, C, H / factor, W / factor]: the mean of every factor x factor patch.
@@ -105,18 +111,22 @@ class WaveletEmbedding(nn.Module):
 def wavelet_analysis(wavelet: str, resolution: int, factor: int) -> Tensor:
     """The matrix of the approximation coefficients, float64 [resolution / factor, resolution], with orthonormal rows.
 
-    PyWavelets' filters under its mode `periodization`. Raises ValueError for a factor that is no power of 2 from 2, or
-    does not divide the resolution.
+    The ends are periodic, as under PyWavelets' mode `periodization`. Raises ValueError for a factor that is not a power
+    of 2 above 1, or does not divide the resolution.
     """
-    import pywt
-
     if factor < 2 or factor & (factor - 1) or resolution % factor:
         raise ValueError(f"a wavelet goes from {resolution} by powers of 2 that divide it, not by {factor}")
-    matrix = torch.eye(resolution, dtype=torch.float64, device="cpu").numpy()
+    taps = LOW_PASS[wavelet]
+    matrix = torch.eye(resolution, dtype=torch.float64, device="cpu")
     while factor > 1:
-        matrix, _ = pywt.dwt(matrix, wavelet, mode="periodization", axis=0)
+        size = len(matrix)
+        rows = 2 * torch.arange(size // 2, device="cpu") + len(taps) // 2
+        coarser = torch.zeros(size // 2, resolution, dtype=torch.float64, device="cpu")
+        for place, tap in enumerate(taps):
+            coarser += tap * matrix[(rows - place) % size]
+        matrix = coarser
         factor //= 2
-    return torch.tensor(matrix, device="cpu")
+    return matrix
 
 
 def pad_channels(x: Tensor, channels: int) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Stem, TopDownBlock
-from hvaedsl.ir.cells import parts_of
+from hvaedsl.ir.cells import cell_kind
 
 
 class Unreached(Record):
@@ -44,10 +44,10 @@ def unreached(bridge: Bridge) -> Unreached:
 
 def _outgoing(op: TopDownBlock) -> bool:
     """Whether a cell has weights that only its outgoing state trains; one's own may, until it has been measured."""
-    parts = parts_of(op.cell)
-    if parts is None:
+    kind = cell_kind(op.cell)
+    if kind is None:
         return op.measured is None or bool(op.measured.outgoing)
-    return bool(parts.outgoing)
+    return bool(kind.outgoing)
 
 
 def _rest(bridge: Bridge, kind: type[EncoderBlock | TopDownBlock], reached: set[tuple[str, str]]) -> tuple[str, ...]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from hvaedsl.ir.cells import CELLS
+from hvaedsl.ir.cells.kind import Wire
 from hvaedsl.render.style import FAINT_TEXT, FONT, TEXT
 
 _State, _Branch, _Latent, _Weights, _Sum = "state", "branch", "latent", "weights", "sum"
 
-# Role and label of each node; the wires of a cell determine which nodes it has.
+# Role and label of nodes; the wires of a cell determine which it has. Any other node is drawn as weights, by its name.
 _NODES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "a": (_State, "a\nencoder activation"),
@@ -34,8 +36,6 @@ _PAINT = {
     _Weights: ("box", "#c9efec", "#0b7a75"),
     _Sum: ("circle", "#ffffff", "#7b8794"),
 }
-# Tail, head, label.
-Wire = tuple[str, str, str]
 _BRANCHES: tuple[Wire, ...] = (
     ("a", "posterior", ""),
     ("x", "posterior", ""),
@@ -45,34 +45,11 @@ _BRANCHES: tuple[Wire, ...] = (
     ("q", "z", "in training"),
     ("p", "z", "in sampling"),
 )
-_WIRES: Mapping[str, tuple[Wire, ...]] = MappingProxyType(
-    {
-        "vdvae": (
-            *_BRANCHES,
-            ("prior", "h", ""),
-            ("x", "sum", ""),
-            ("h", "sum", ""),
-            ("z", "W", ""),
-            ("W", "sum", ""),
-            ("sum", "resnet", ""),
-            ("resnet", "next", ""),
-        ),
-        "non_residual": (
-            *_BRANCHES,
-            ("prior", "h", "unused"),
-            ("z", "W", ""),
-            ("W", "resnet", ""),
-            ("resnet", "next", ""),
-        ),
-        "euler_maruyama": (*_BRANCHES, ("x", "q", "+ x"), ("x", "p", "+ x"), ("z", "next", "x' = z")),
-        "nvae": (*_BRANCHES, ("x", "AB", ""), ("z", "AB", ""), ("AB", "resnet", ""), ("resnet", "next", "")),
-    }
-)
 
 
 def cell_dot(cell: str) -> str:
     """Return the picture of a cell, given its name, as DOT source that Graphviz lays out."""
-    wires = _WIRES[cell]
+    wires = (*_BRANCHES, *CELLS[cell].wires)
     used = dict.fromkeys(node for tail, head, _ in wires for node in (tail, head))
     lines = [
         f'digraph "{cell}" {{',
@@ -82,15 +59,20 @@ def cell_dot(cell: str) -> str:
     ]
 
     for node in used:
-        role, label = _NODES[node]
+        role, label = _NODES.get(node, (_Weights, node))
         shape, fill, border = _PAINT[role]
         style = "filled" if shape != "box" else "filled,rounded"
-        shown = label.replace("\n", "\\n")
+        shown = label.replace("\n", "\\n").replace('"', "'")
         paint = f'style="{style}", fillcolor="{fill}", color="{border}"'
-        lines.append(f'  {node} [label="{shown}", shape={shape}, {paint}];')
+        lines.append(f'  {_node(node)} [label="{shown}", shape={shape}, {paint}];')
 
     lines += ["  { rank=same; a; x; }", "  { rank=same; posterior; prior; }"]
     for tail, head, label in wires:
         style = ", style=dashed" if label in ("in sampling", "unused") else ""
-        lines.append(f'  {tail} -> {head} [label="{label}"{style}];')
+        lines.append(f'  {_node(tail)} -> {_node(head)} [label="{label}"{style}];')
     return "\n".join([*lines, "}"]) + "\n"
+
+
+def _node(name: str) -> str:
+    """The name of a node, quoted if DOT requires it."""
+    return name if name.isidentifier() else '"' + name.replace('"', "'") + '"'

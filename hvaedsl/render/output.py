@@ -65,9 +65,7 @@ def _format_of(path: Path) -> Format:
     for known in formats:
         if suffix == known:
             return known
-    raise UsageError(
-        f"{path}: the file name must end in one of {', '.join(f'.{known}' for known in formats)}"
-    )
+    raise UsageError(f"{path}: the file name must end in one of {', '.join(f'.{known}' for known in formats)}")
 
 
 def _with_resolution(dot: str) -> str:

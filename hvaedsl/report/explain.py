@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable
 from itertools import groupby
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
-from hvaedsl.ir.cell_texts import CellText
+from hvaedsl.ir.cells.kind import CellKind
 
 _LABELS = {Severity.ERROR: "error", Severity.ADVICE: "advice"}
 
@@ -55,11 +56,54 @@ def index(kinds: Iterable[type[Diagnostic]]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def cell_explanation(cell: CellText) -> str:
+def cell_explanation(cell: CellKind) -> str:
     """Return the page of a cell as markdown; each paragraph is one line."""
     equations = "\n".join(cell.equations)
     parts = [f"# {cell.name}: {cell.title}", f"```\n{equations}\n```", cell.reading, cell.details]
     return "\n\n".join([*parts, f"Source: {cell.source}"]) + "\n"
+
+
+CELLS_INTRODUCTION = """\
+`model.cell` says what a top-down block computes: how its posterior and its prior are read, and how the latent moves
+the residual state. Everything else (block lists, mix-ins, sharing, likelihoods, temperatures, training) is the same for
+every cell. The residual blocks f, the branches of posterior and prior and the mix-ins are those of VDVAE.
+
+The reading is that of Falck, Williams et al. 2022: the decoder discretizes dX = mu(t, X) dt + sigma(t, X) dW, whose
+state X is carried up a hierarchy of resolutions. What is not theirs is marked *chosen here* under *Source*. Below, x is
+the state, a the encoder's activation and z the latent. `hvaedsl explain cell NAME` prints these sections; with
+`--output NAME.svg` it draws the picture. `make docs-cells` writes this page."""
+
+CELLS_REMARKS = """\
+A custom cell is a Python class that a spec names: [custom.md](custom.md).
+
+`load_vdvae_state_dict` and `vdvae_state_dict` work for cells with published names and raise ValueError for the
+others."""
+
+
+def cells_page(cells: Iterable[CellKind]) -> str:
+    """Return the page of all cells as markdown, 120 columns wide."""
+    found = list(cells)
+    rows = [
+        "| cell | x' | prior gives h | parameters beside posterior and prior | published names |",
+        "|---|---|---|---|---|",
+    ]
+    for cell in found:
+        h = "no" if not cell.gives_h else "yes" if cell.uses_h else "yes, unused"
+        parts = ", ".join(f"`{name}`" for name in cell.outgoing) or "none"
+        rows.append(f"| `{cell.name}` | {cell.next_state} | {h} | {parts} | {'yes' if cell.published else 'no'} |")
+
+    sections = ["# Cells", CELLS_INTRODUCTION, "\n".join(rows), CELLS_REMARKS]
+    for cell in found:
+        heading, equations, *rest = cell_explanation(cell).strip().split("\n\n")
+        sections += [f"#{heading}", f"![the cell {cell.name}](images/cells/{cell.name}.svg)", equations, *rest]
+    return "\n\n".join(map(_filled, "\n\n".join(sections).split("\n\n"))) + "\n"
+
+
+def _filled(paragraph: str) -> str:
+    """Wrap a paragraph at 120 columns; code, tables and headings stay as they are."""
+    if paragraph.startswith(("```", "|", "#", "!")):
+        return paragraph
+    return textwrap.fill(" ".join(paragraph.split()), 120, break_long_words=False, break_on_hyphens=False)
 
 
 def template_title(kind: type[Diagnostic]) -> str:

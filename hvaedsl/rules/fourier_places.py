@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.snippet import spec
-from hvaedsl.ir.cells import parts_of
+from hvaedsl.ir.cells import cell_kind
 from hvaedsl.passes.base import Rule, Unit
 
 
@@ -30,8 +30,8 @@ class NoPlaceForFeatures(Diagnostic):
 def check_projection(unit: Unit) -> Iterator[Diagnostic]:
     """A cell without a projection of z takes no features of it."""
     model = unit.spec.model
-    parts = parts_of(model.cell)
-    if model.fourier.exponents_at("sample") and parts is not None and parts.entry is None:
+    kind = cell_kind(model.cell)
+    if model.fourier.exponents_at("sample") and kind is not None and not kind.reads_z:
         yield NoPlaceForFeatures(span=unit.origin("model.fourier.at"), cell=model.cell)
 
 

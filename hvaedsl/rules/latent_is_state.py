@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, listing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.bridge import TopDownBlock
-from hvaedsl.ir.cells import parts_of
+from hvaedsl.ir.cells import cell_kind
 from hvaedsl.passes.base import Rule, Unit
 
 
@@ -50,8 +50,8 @@ class LatentIsState(Diagnostic):
 def check(unit: Unit) -> Iterator[Diagnostic]:
     """`latent` is the width at every resolution of the decoder; one finding, with all the widths that differ."""
     model = unit.spec.model
-    parts = parts_of(model.cell)
-    if parts is None or not parts.state_is_latent:
+    kind = cell_kind(model.cell)
+    if kind is None or not kind.state_is_latent:
         return
     blocks = [op for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)]
     widths = {op.resolution: op.channels for op in blocks}

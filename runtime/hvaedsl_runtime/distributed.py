@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import DeviceNotFound
 
 DeviceName = Literal["cpu", "cuda"]
 
@@ -75,10 +75,9 @@ def choose_device(name: DeviceName | None, local_rank: int = 0) -> torch.device:
     if name == "cpu" or (name is None and gpus == 0):
         return torch.device("cpu")
     if local_rank >= gpus:
-        raise RunError(
+        raise DeviceNotFound(
             f"{local_rank + 1} CUDA device{'s' if local_rank else ''} asked for, {gpus} found",
             help="--device cpu runs on the CPU" + (f", --gpus {gpus} on all there are" if gpus else ""),
-            exit_code=6,
         )
     return torch.device("cuda", local_rank)
 

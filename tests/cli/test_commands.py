@@ -12,8 +12,7 @@ import pytest
 import hvaedsl
 from hvaedsl.cli.main import run
 from hvaedsl.ir.bridge_text import parse_bridge
-from hvaedsl.ir.cell_texts import CELL_TEXTS
-from hvaedsl.ir.cells import CELL_NAMES
+from hvaedsl.ir.cells import CELL_NAMES, CELLS
 from hvaedsl.rules import KINDS
 
 GOOD = """hvae 1
@@ -199,5 +198,5 @@ def test_cells_are_explained(hvae: Command) -> None:
     for name in CELL_NAMES:
         page = hvae("explain", "cell", name).out
         assert page.startswith(f"# {name}: ")
-        assert all(equation in page.splitlines() for equation in CELL_TEXTS[name].equations)
+        assert all(equation in page.splitlines() for equation in CELLS[name].equations)
     assert "did you mean `nvae`?" in hvae("explain", "cell", "nvea").err

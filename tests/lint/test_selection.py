@@ -114,7 +114,10 @@ def test_errors_are_always_given(lint: Callable[..., list[str]]) -> None:
         ("ignore = [502]", 'ignore.0: a code must be in quotes, such as "HV5"'),
         ('custom = "yes"', "custom: must be true or false"),
         ('per-file-ignores = "a.hvae"', "per-file-ignores: must be a table of patterns and their codes"),
-        ('per-file-ignores = { "" = ["HV5"] }', 'per-file-ignores."": expected a file pattern in the syntax of .gitignore'),
+        (
+            'per-file-ignores = { "" = ["HV5"] }',
+            'per-file-ignores."": expected a file pattern in the syntax of .gitignore',
+        ),
         ('per-file-ignores = { "a.hvae" = ["HV999"] }', "per-file-ignores.a.hvae: no advice has the code `HV999`"),
         ('ignored = ["HV502"]', "has no key `ignored`: did you mean `ignore`?"),
         ('per-file-ignores = { "!" = ["HV502"] }', "expected a file pattern in the syntax of .gitignore"),

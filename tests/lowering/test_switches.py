@@ -1,4 +1,4 @@
-"""Switches of the architecture in a whole model: state normalisation, Fourier features, pooling, no skips."""
+"""Switches of the architecture in a whole model: state normalization, Fourier features, pooling, no skips."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def images(channels: int = 1) -> Tensor:
 
 @pytest.mark.parametrize("norm", ["l2", "rms"])
 @pytest.mark.parametrize("over", ["sample", "batch"])
-def test_every_normalised_state_has_norm_1(over: str, norm: str) -> None:
+def test_every_normalized_state_has_norm_1(over: str, norm: str) -> None:
     model = lowered(**{"model.normalize_state.norm": norm, "model.normalize_state.over": over})
     entered: list[Tensor] = []
     for block in model.decoder.blocks.values():
@@ -47,7 +47,7 @@ def test_every_normalised_state_has_norm_1(over: str, norm: str) -> None:
         torch.testing.assert_close(size, torch.ones_like(size), atol=1e-6, rtol=0)
 
 
-def test_the_first_gradient_of_a_normalised_model_is_finite_and_of_ordinary_size() -> None:
+def test_the_first_gradient_of_a_normalized_model_is_finite_and_of_ordinary_size() -> None:
     """The learned bias starts at 0, where a plain quotient has gradients of 1e12."""
     model = lowered(**{"model.normalize_state.norm": "l2"})
     assert all((bias == 0).all() for bias in model.decoder.states.values())

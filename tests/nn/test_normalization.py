@@ -1,4 +1,4 @@
-"""State normalisation (the paper, Table 2): norms are 1, and a state of zeros has a derivative."""
+"""State normalization (the paper, Table 2): norms are 1, and a state of zeros has a derivative."""
 
 from __future__ import annotations
 

@@ -7,7 +7,15 @@ import pytest
 import pywt
 import torch
 
-from hvaedsl.nn.resolution import WaveletEmbedding, WaveletPool, average_pool, strided_pool, upsample_nearest
+from hvaedsl.nn.resolution import (
+    LOW_PASS,
+    WaveletEmbedding,
+    WaveletPool,
+    average_pool,
+    strided_pool,
+    upsample_nearest,
+    wavelet_analysis,
+)
 
 CASES = [
     ("haar", 2, 2),
@@ -64,3 +72,14 @@ def test_refuses_what_is_no_power_of_2_or_does_not_divide(resolution: int, facto
 def test_the_matrix_is_in_no_state_dict() -> None:
     assert WaveletPool("haar", 8, 2).state_dict() == {}
     assert WaveletEmbedding("db2", 8, 2).state_dict() == {}
+
+
+@pytest.mark.parametrize("wavelet", sorted(LOW_PASS))
+def test_filters_and_matrices_are_those_of_pywavelets_to_the_bit(wavelet: str) -> None:
+    assert tuple(pywt.Wavelet(wavelet).dec_lo) == LOW_PASS[wavelet]
+    for resolution in (2, 4, 6, 8, 12, 14, 28, 32, 64, 256):
+        matrix, factor = np.eye(resolution), 2
+        while resolution % factor == 0:
+            matrix, _ = pywt.dwt(matrix, wavelet, mode="periodization", axis=0)
+            assert np.array_equal(wavelet_analysis(wavelet, resolution, factor).numpy(), matrix)
+            factor *= 2

@@ -11,7 +11,7 @@ import torch.utils.checkpoint
 from torch import Tensor
 
 import hvaedsl
-from hvaedsl.lowering import module
+from hvaedsl.nn import recomputation
 
 
 def tensors_in(value: object) -> Iterator[Tensor]:
@@ -44,7 +44,7 @@ def kept_bytes(program: hvaedsl.Program, every: int, batch: int, monkeypatch: py
                 pack(tensor)
         return checkpoint(function, *args, **options)
 
-    monkeypatch.setattr(module, "checkpoint", recorded)
+    monkeypatch.setattr(recomputation, "checkpoint", recorded)
     model.recompute_every = every
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         model(x, target).loss_nats_per_dim.requires_grad_()

@@ -1,10 +1,10 @@
-"""The source of the layers (`hvaedsl.nn`) and of what the module has around them, read as text and found by name."""
+"""The source of the layers (`hvaedsl.nn`), read as text and found by name."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -60,36 +60,13 @@ class Module:
         """What the imports at the top level bind, by name."""
         return {found.bound: found for found in imports(self.tree.body)}
 
-    def span(self, node: ast.AST) -> tuple[int, int]:
-        """Where a node stands, as offsets into the text."""
-        assert isinstance(node, ast.expr | ast.stmt | ast.arg | ast.keyword)
-        assert node.end_lineno is not None
-        assert node.end_col_offset is not None
-        return self.offset(node.lineno, node.col_offset), self.offset(node.end_lineno, node.end_col_offset)
-
-    def segment(self, node: ast.AST) -> str:
-        """The text of a node."""
-        start, end = self.span(node)
-        return self.text[start:end]
-
-    def whole_lines(self, node: ast.stmt) -> tuple[int, int]:
-        """The lines of a statement, with its decorators and the comments right above, as offsets into the text."""
+    def whole_lines(self, node: ast.stmt) -> str:
+        """The lines of a statement, with its decorators and the comments right above."""
         first = min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", ()))])
         while self.lines[first - 2].lstrip().startswith("#") and first > 1:
             first -= 1
         assert node.end_lineno is not None
-        return self._starts[first - 1], self._starts[node.end_lineno]
-
-    def offset(self, line: int, column: int) -> int:
-        """The offset of a place as ast counts it: lines from 1, columns in bytes."""
-        return self._starts[line - 1] + len(self.lines[line - 1].encode()[:column].decode())
-
-    @cached_property
-    def _starts(self) -> list[int]:
-        starts = [0]
-        for line in self.lines:
-            starts.append(starts[-1] + len(line))
-        return starts
+        return "".join(self.lines[first - 1 : node.end_lineno]).rstrip("\n")
 
 
 @dataclass(frozen=True)
@@ -99,32 +76,16 @@ class Definition:
     module: Module
     node: ast.stmt
 
-
-@dataclass(frozen=True)
-class Edit:
-    """A replacement of text[start:end]."""
-
-    start: int
-    end: int
-    text: str
-
-
-def edited(module: Module, start: int, end: int, edits: list[Edit]) -> str:
-    """The text between two offsets after edits; one that lies inside another's text goes with it."""
-    parts, at = [], start
-    for edit in sorted(edits, key=lambda edit: (edit.start, -edit.end)):
-        if edit.start < at:
-            continue
-        parts += [module.text[at : edit.start], edit.text]
-        at = edit.end
-    return "".join([*parts, module.text[at:end]])
+    @property
+    def text(self) -> str:
+        """Its lines, as they are in the module."""
+        return self.module.whole_lines(self.node)
 
 
 class Library:
-    """The modules of the project, each read once; `rewrite(name, text)` says what a model needs of one."""
+    """The modules of the project, each read once."""
 
-    def __init__(self, rewrite: Callable[[str, str], str]) -> None:
-        self._rewrite = rewrite
+    def __init__(self) -> None:
         self._modules: dict[str, Module] = {}
 
     def module(self, name: str) -> Module:
@@ -133,9 +94,7 @@ class Library:
             *folders, last = name.split(".")[1:]
             folder = files(PACKAGE).joinpath(*folders)
             path = folder / last / "__init__.py" if (folder / last).is_dir() else folder / f"{last}.py"
-            self._modules[name] = Module(
-                name, self._rewrite(name, SILENCED.sub(_reason, path.read_text(encoding="utf-8")))
-            )
+            self._modules[name] = Module(name, SILENCED.sub(_reason, path.read_text(encoding="utf-8")))
         return self._modules[name]
 
     def find(self, module: Module, name: str) -> Definition | Import | None:
@@ -170,9 +129,3 @@ def names_in(text: str) -> list[str]:
     """The names that a text reads, in order, each once."""
     found = (node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name))
     return list(dict.fromkeys(found))
-
-
-def defined_and_read(text: str) -> set[str]:
-    """The names that a text reads or defines at its top level."""
-    found = {node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    return found | set(names_in(text))

@@ -19,7 +19,7 @@ class NVAECell(Cell):
         q(z | x, a) = posterior([x, a]);   p(z | x) = prior(x);   x' = resnet(A x + B z + b)
 
     A starts as the identity and B as VDVAE's z projection: with A = I it is the additive form x + B z of Falck,
-    Williams et al. 2022. It is NVAE's connection and not NVAE: its blocks are VDVAE's, without batch normalisation,
+    Williams et al. 2022. It is NVAE's connection and not NVAE: its blocks are VDVAE's, without batch normalization,
     squeeze-and-excitation, depthwise convolutions and residual normal distributions.
 
     Under autocast the convolution rounds A x to 16 bits in every block; the sum of VDVAE's cell keeps x in float32.

@@ -1,4 +1,4 @@
-"""The likelihood of binarised images."""
+"""The likelihood of binarized images."""
 
 from __future__ import annotations
 

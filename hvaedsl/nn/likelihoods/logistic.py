@@ -1,4 +1,4 @@
-"""The logistic density, integrated over the bins of quantised images."""
+"""The logistic density, integrated over the bins of quantized images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Below this mass of a bin, its logarithm is taken from the density at the bin's centre.
+# Below this mass of a bin, its logarithm is taken from the density at the bin's center.
 MINIMUM_BIN_MASS = 1e-5
 # Never a result: keeps the gradient of the logarithm finite where the density is used instead.
 LOG_FLOOR = 1e-12
@@ -32,10 +32,10 @@ def discretized_logistic_log_prob(x: Tensor, mean: Tensor, log_scale: Tensor, ha
     since torch.where multiplies the gradients of the branches not taken by zero, and 0 * inf would be NaN.
     """
     inverse_scale = torch.exp(-log_scale)
-    centred = x - mean
-    upper = inverse_scale * (centred + half_width)
-    lower = inverse_scale * (centred - half_width)
-    middle = inverse_scale * centred
+    centered = x - mean
+    upper = inverse_scale * (centered + half_width)
+    lower = inverse_scale * (centered - half_width)
+    middle = inverse_scale * centered
 
     log_mass_below = upper - F.softplus(upper)
     log_mass_above = -F.softplus(lower)

@@ -1,4 +1,4 @@
-"""The likelihood of images with quantised intensities: a discretized mixture of logistics."""
+"""The likelihood of images with quantized intensities: a discretized mixture of logistics."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MAXIMUM_LEVELS = 256
 
 
 class Mixture(NamedTuple):
-    """K logistics per pixel. `coefficients` chain the colour means: green on red, blue on red, blue on green."""
+    """K logistics per pixel. `coefficients` chain the color means: green on red, blue on red, blue on green."""
 
     logits: Tensor  # [B, H, W, K]
     means: Tensor  # [B, H, W, C, K], before the chain
     log_scales: Tensor  # [B, H, W, C, K]
-    coefficients: Tensor | None  # [B, H, W, 3, K] in (-1, 1); None for grey images
+    coefficients: Tensor | None  # [B, H, W, 3, K] in (-1, 1); None for gray images
 
 
 class MixtureOfLogistics(Likelihood):
@@ -104,14 +104,14 @@ def choose_half_width(levels: int, bits: int | None) -> float:
     if bits is None:
         return half_width_of_levels(levels)
     if bits != 5:
-        raise ValueError(f"bits must be 5 or None, not {bits}; for other quantisations give levels")
+        raise ValueError(f"bits must be 5 or None, not {bits}; for other quantizations give levels")
     if levels != MAXIMUM_LEVELS:
-        raise ValueError(f"bits=5 quantises images of {MAXIMUM_LEVELS} levels, not {levels}; give one of the two")
+        raise ValueError(f"bits=5 quantizes images of {MAXIMUM_LEVELS} levels, not {levels}; give one of the two")
     return FIVE_BIT_HALF_WIDTH
 
 
 def chained_means(mixture: Mixture, x: Tensor) -> Tensor:
-    """The means [B, H, W, C, K] given the image x, [B, H, W, C, 1]: each colour's shifted by the colours before it."""
+    """The means [B, H, W, C, K] given the image x, [B, H, W, C, 1]: each color's shifted by the colors before it."""
     if mixture.coefficients is None:
         return mixture.means
     red, green, blue = mixture.means.unbind(dim=3)
@@ -135,7 +135,7 @@ def select_component(mixture: Mixture, component: Tensor) -> Mixture:
 
 
 def chain_values(values: Tensor, coefficients: Tensor | None) -> Tensor:
-    """Values [B, H, W, C] before the chain -> the image [B, H, W, C]: colours in turn, each clamped to [-1, 1]."""
+    """Values [B, H, W, C] before the chain -> the image [B, H, W, C]: colors in turn, each clamped to [-1, 1]."""
     if coefficients is None:
         return values.clamp(-1, 1)
     green_on_red, blue_on_red, blue_on_green = coefficients.squeeze(-1).unbind(dim=3)

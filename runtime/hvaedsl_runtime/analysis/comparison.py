@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import RunNotFound, UsageError
 from hvaedsl.ir.datasets import OWN
 from hvaedsl.ir.spec import Spec
 from hvaedsl_runtime.analysis.base import Drawing
@@ -238,10 +238,10 @@ def csv_text(runs: Sequence[ComparedRun], unit: Unit) -> str:
 def _open(path: Path, label: str) -> ComparedRun:
     folder = RunFolder(path)
     if not path.is_dir():
-        raise RunError(f"{path}: no such folder", help="name folders that hvaedsl train wrote", exit_code=5)
+        raise RunNotFound(f"{path}: no such folder", help="name folders that hvaedsl train wrote")
     if not folder.spec.is_file():
-        raise RunError(
-            f"{path}: no run, {folder.spec.name} is missing", help="name folders that hvaedsl train wrote", exit_code=5
+        raise RunNotFound(
+            f"{path}: no run, {folder.spec.name} is missing", help="name folders that hvaedsl train wrote"
         )
     program = hvaedsl.load(folder.spec)
     cost = program.cost

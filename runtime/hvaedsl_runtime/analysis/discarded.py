@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from hvaedsl.ir.pooling import Embedding, Pooling, embedding_of
-from hvaedsl.lowering.construction import embedding_module
+from hvaedsl.ir.pooling import Embedding, Pooling, embedding_of, wavelet_of
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl.lowering.plan import Resampling
+from hvaedsl.nn.resolution import NearestEmbedding, WaveletEmbedding
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.figures import panels
 from hvaedsl_runtime.theory.projection import norms
@@ -54,7 +53,7 @@ class DiscardedShares:
     def __init__(self, model: HierarchicalVAE) -> None:
         self.encoder = model.encoder
         self.shares: dict[str, list[Tensor]] = {pool.name: [] for pool in model.plan.pools}
-        self._embeddings = {pool.name: embedding_module(embedding(pool)) for pool in model.plan.pools}
+        self._embeddings = {pool.name: embedding(pool) for pool in model.plan.pools}
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -74,11 +73,11 @@ class DiscardedShares:
         return see
 
 
-def embedding(pool: Resampling) -> Resampling:
+def embedding(pool: Resampling) -> nn.Module:
     """What brings the result of a pooling back to the resolution that it came from."""
-    method = pool.method
-    assert method != "nearest", "nearest is no pooling"
-    return replace(pool, method=embedding_of(method))
+    assert pool.method != "nearest", "nearest is no pooling"
+    wavelet = wavelet_of(embedding_of(pool.method))
+    return NearestEmbedding(pool.factor) if wavelet is None else WaveletEmbedding(wavelet, pool.fine, pool.factor)
 
 
 def discarded_share(activation: Tensor, projected: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import DamagedRun, RunNotFound
 from hvaedsl_runtime.disk.metrics import read_metrics
 
 Numbers = npt.NDArray[np.float64]
@@ -83,17 +83,16 @@ class History:
 def read_history(path: Path) -> History:
     """Read a metrics.jsonl. Raises RunError (5) where it is missing, or is no log of a run."""
     if not path.is_file():
-        raise RunError(f"{path}: no log of a run", help="name a folder that hvaedsl train wrote", exit_code=5)
+        raise RunNotFound(f"{path}: no log of a run", help="name a folder that hvaedsl train wrote")
     try:
         return _history(read_metrics(path))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(
+        raise DamagedRun(
             f"{path}: not the log of a run ({type(error).__name__}: {error})",
             help="take the file from a backup, or train anew into another folder with --out",
-            exit_code=5,
         ) from error
     except OSError as error:
-        raise RunError(f"{path}: cannot be read: {error.strerror}", exit_code=5) from error
+        raise DamagedRun(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def curve(rows: Sequence[Evaluation], values: Sequence[float]) -> Curve:

@@ -11,8 +11,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from hvaedsl.lowering.plan import TopDown
 from hvaedsl.nn.cells import Cell
+from hvaedsl.nn.steps import TopDown
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.collapse import ACTIVE_VARIANCE, COLLAPSED_KL_NATS, is_collapsed
 from hvaedsl_runtime.analysis.figures import COLOURS, GREY, mark_jumps, panels, whole_numbers

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from hvaedsl.lowering.module import HierarchicalVAE
-from hvaedsl.lowering.plan import TopDown
 from hvaedsl.nn.cells import Cell
+from hvaedsl.nn.steps import TopDown
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,15 @@ import torch
 from torch import Tensor
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import (
+    DataNotFound,
+    InvalidWeights,
+    OutputExists,
+    RunError,
+    RunFolderInUse,
+    UsageError,
+    WeightsMismatch,
+)
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.program import Program
 from hvaedsl_runtime.convert.optimizer_state import OptimizerState, fresh_state, published_state
@@ -141,7 +149,7 @@ def export_weights(run: Path, path: Path, weights: Weights, names: Names, *, rep
     if not path.parent.is_dir() or path.is_dir():
         raise UsageError(f"--to names a file in a folder that exists, not {path}")
     if path.exists() and not replace:
-        raise RunError(f"{path} is there already", help="--force replaces it; or name another file", exit_code=5)
+        raise OutputExists(f"{path} is there already", help="--force replaces it; or name another file")
     finished = FinishedRun.open(run, "cpu")
     checkpoint = finished.checkpoint
     tensors = renamed(finished.program, names, checkpoint.model if weights == "raw" else checkpoint.ema)
@@ -210,10 +218,9 @@ def _preparation(program: Program, sources: Sources, files: Iterable[WeightFile]
         statistics = preparation(data, likelihood, open_split(data, "train"), image_features=features)
         return statistics, f"the statistics of {data.dataset}'s images"
     except RunError as error:
-        raise RunError(
+        raise DataNotFound(
             f"the input's shift and scale are unknown: {data.dataset} has no published ones, and {error}",
             help="--trained-on names the data set that the weights belong to, such as imagenet32_oord",
-            exit_code=error.exit_code,
         ) from error
 
 
@@ -222,10 +229,9 @@ def _described_preparation(program: Program, file: WeightFile) -> Preparation:
     try:
         found = Preparation.from_dict(json.loads(file.metadata["preparation"]))
     except (ValueError, TypeError) as error:
-        raise RunError(
+        raise InvalidWeights(
             f"{file.path}: its metadata hold no readable `preparation`",
             help="--trained-on names the data set that the weights belong to",
-            exit_code=5,
         ) from error
     data, model = program.spec.data, program.spec.model
     both = {
@@ -240,10 +246,9 @@ def _described_preparation(program: Program, file: WeightFile) -> Preparation:
         if in_file != in_spec
     ]
     if differences:
-        raise RunError(
+        raise WeightsMismatch(
             f"{file.path}: its weights were trained on other inputs than the spec's; {'; '.join(differences)}",
             help="give the spec that they were trained with; --trained-on takes the spec's word, not the file's",
-            exit_code=5,
         )
     return found
 
@@ -270,7 +275,7 @@ def _check_free(out: Path) -> None:
         elif out.parent.exists() and not out.parent.is_dir():
             problem = f"{out.parent} is not a folder"
     if problem:
-        raise RunError(problem, help="name another with --out", exit_code=5)
+        raise RunFolderInUse(problem, help="name another with --out")
 
 
 def _write_folder(

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import InvalidWeights, WeightsMismatch
 from hvaedsl.lowering.names import parameter_shapes, published_parameters
 from hvaedsl.program import Program
 from hvaedsl_runtime.disk.weights import read_torch
@@ -44,19 +44,17 @@ def published_state(program: Program, path: Path, dtype: torch.dtype) -> Optimiz
     """
     published, shapes = published_parameters(program.bridge), parameter_shapes(program.bridge)
     if not published or len(published) > len(shapes):
-        raise RunError(
+        raise WeightsMismatch(
             f"the optimiser of {program.name} cannot be taken over: the published code "
             + ("shares no weights" if published else f"has no cell {program.spec.model.cell}"),
             help="leave --optimizer out: the optimiser then starts anew",
-            exit_code=5,
         )
     groups, states = _read(path)
     numbers = [number for group in groups for number in group["params"]]
     if len(numbers) != len(published):
-        raise RunError(
+        raise WeightsMismatch(
             f"{path} is of a model with {len(numbers)} parameters; {program.name} has {len(published)}",
             help="name the file that was saved together with the weights",
-            exit_code=5,
         )
     steps = [group.get("step") for group in groups for _ in group["params"]]
     names, optimizer = _optimizer(program)
@@ -93,10 +91,9 @@ def _read(path: Path) -> tuple[Sequence[Mapping[str, Any]], Mapping[int, Mapping
             and all(isinstance(state, Mapping) for state in states.values())
         ):
             return groups, states
-    raise RunError(
+    raise InvalidWeights(
         f"{path}: holds no optimiser's state, which has `state` and `param_groups`",
         help="name the file that ends in opt.th, or leave --optimizer out: the optimiser then starts anew",
-        exit_code=5,
     )
 
 
@@ -105,29 +102,26 @@ def _moments(
 ) -> dict[str, Tensor]:
     """One parameter's state; apex counts the updates of a whole group, torch those of each parameter."""
     if not set(MOMENTS) <= set(state) <= {*MOMENTS, "step"}:
-        raise RunError(
+        raise WeightsMismatch(
             f"{place} has {', '.join(map(str, state))}; AdamW's has {' and '.join(MOMENTS)}",
             help="leave --optimizer out: the optimiser then starts anew",
-            exit_code=5,
         )
     found: dict[str, Tensor] = {}
     for key in MOMENTS:
         value = state[key]
         if not isinstance(value, Tensor) or tuple(value.shape) != shape:
             is_shape = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise RunError(
+            raise WeightsMismatch(
                 f"{place}: {key} is {is_shape}, the parameter {list(shape)}",
                 help="name the file that was saved together with the weights",
-                exit_code=5,
             )
         found[key] = value.to(dtype)
     step = state.get("step", group_step)
     count = float(step) if isinstance(step, int | float | Tensor) and not isinstance(step, bool) else math.nan
     if not count >= 1 or not count.is_integer():
-        raise RunError(
+        raise WeightsMismatch(
             f"{place}: the number of updates is {step}, wanted a whole number from 1",
             help="without it the moments cannot be corrected for their start; leave --optimizer out",
-            exit_code=5,
         )
     return {"step": torch.tensor(count, dtype=torch.float32), **found}
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import RunError, SpecError
+from hvaedsl.diagnostics.errors import InvalidWeights, SpecError, WeightsMismatch
 from hvaedsl.ir.cells import CELLS
 from hvaedsl.lowering.names import parameter_shapes, published_parameters
 from hvaedsl.program import Program
@@ -52,10 +52,9 @@ def layout_of(program: Program, names: Names) -> Layout:
         known = [name for name, parts in CELLS.items() if parts.published]
         model = program.spec.model
         lacking = f"the likelihood {model.likelihood}" if model.cell in known else model.cell
-        raise RunError(
+        raise WeightsMismatch(
             f"the published code has names for the cells {' and '.join(known)}, not for {lacking}",
             help="--names ours writes hvaedsl's own names, and files with those are read as well",
-            exit_code=5,
         )
     return Layout(names, parameter, shapes)
 
@@ -79,11 +78,10 @@ def as_ours(program: Program, tensors: Mapping[str, Tensor], path: Path) -> tupl
     for name, tensor in given.items():
         first = found[layout.parameter[name]]
         if tensor is not first and not torch.equal(tensor, first):
-            raise RunError(
+            raise WeightsMismatch(
                 f"{path}: {name} and {layout.required[layout.parameter[name]]} differ, and {program.name} has one "
                 "block for both",
                 help="the weights were trained without sharing: write the blocks with x where the spec has r",
-                exit_code=5,
             )
     return {ours: found[ours] for ours in layout.shapes}, names
 
@@ -93,7 +91,7 @@ def unwrapped(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
     given = {name.removeprefix(WRAPPED): tensor for name, tensor in tensors.items()}
     if len(given) < len(tensors):
         twice = next(name for name in tensors if WRAPPED + name in tensors)
-        raise RunError(f"{path}: holds {twice} with {WRAPPED} before it and without", help="keep one", exit_code=5)
+        raise InvalidWeights(f"{path}: holds {twice} with {WRAPPED} before it and without", help="keep one")
     return given
 
 
@@ -125,10 +123,9 @@ def _check_fit(program: Program, layout: Layout, given: Mapping[str, Tensor], pa
         way_out = "it holds no weights of such a model; name the model's file, and not that of something else"
     else:
         way_out = f"the file has {_described(given)}; no shipped spec has these shapes"
-    raise RunError(
+    raise WeightsMismatch(
         f"{path} does not hold the weights of {program.name}; of {len(layout.required)} parameters: {'; '.join(told)}",
         help=way_out,
-        exit_code=5,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hvaedsl.custom.importing import CustomPartError, import_custom, told
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import InvalidData
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import ImageSet, Indices, Pixels, Split, checked, image_set
 from hvaedsl_runtime.data.splits import partition
@@ -51,9 +51,9 @@ class OwnImages:
         try:
             found = np.asarray(self.source[indices])
         except Exception as error:
-            raise RunError(f"{place}: reading them fails: {told(error)}", exit_code=4) from error
+            raise InvalidData(f"{place}: reading them fails: {told(error)}") from error
         if len(found) != len(indices):
-            raise RunError(f"{place}: {len(indices)} were asked for, {len(found)} were given", exit_code=4)
+            raise InvalidData(f"{place}: {len(indices)} were asked for, {len(found)} were given")
         return checked(found, self.spec, place).pixels
 
 
@@ -67,12 +67,11 @@ def custom_images(spec: DataSpec, split: Split) -> ImageSet:
         source = cast(OwnDataset, import_custom(spec.dataset))(part, spec.path)
         count = len(source)
     except CustomPartError as error:
-        raise RunError(f"`{spec.dataset}` cannot be used: {error.problem}", help=error.hint, exit_code=4) from error
+        raise InvalidData(f"`{spec.dataset}` cannot be used: {error.problem}", help=error.hint) from error
     except Exception as error:
-        raise RunError(
+        raise InvalidData(
             f"`{spec.dataset}` gives no {part} images: {told(error)}",
             help="it is called with the split, train or test, and with data.path; see docs/custom.md",
-            exit_code=4,
         ) from error
     images = OwnImages(source, spec)
     if count:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import ImageSet, Indices, Pixels, Split, image_set, too_many_levels
 from hvaedsl_runtime.data.places import not_found, places
@@ -47,17 +47,14 @@ class FileImages:
         try:
             with Image.open(file) as image:
                 if image.mode.startswith(("I", "F")):
-                    raise RunError(
+                    raise InvalidData(
                         f"{file}: found an image of more than 8 bits per channel, wanted 8",
                         help="convert the file to 8 bits per channel",
-                        exit_code=4,
                     )
                 upright = ImageOps.exif_transpose(image).convert("RGB" if self.channels == 3 else "L")
                 fitted = _fitted(upright, self.resolution)
         except UNREADABLE as error:
-            raise RunError(
-                f"{file}: the image cannot be read: {error}", help="mend or remove the file", exit_code=4
-            ) from error
+            raise InvalidData(f"{file}: the image cannot be read: {error}", help="mend or remove the file") from error
         pixels = np.asarray(fitted, dtype=np.uint8).reshape(self.resolution, self.resolution, self.channels)
         if (highest := int(pixels.max())) >= self.levels:
             raise too_many_levels(str(file), highest, self.levels)
@@ -114,10 +111,9 @@ def _from_folders(root: Path, spec: DataSpec) -> Mapping[PartName, FileImages]:
     parts = {name: _image_files(root / name, (root / name).rglob("*")) for name in names}
     for part, files in parts.items():
         if not files:
-            raise RunError(
+            raise DataNotFound(
                 f"{root / part}: found no image file, wanted some in train and in test",
                 help="a single folder of image files, named by data.path, is split for you",
-                exit_code=4,
             )
     return {part: _images(files, spec) for part, files in parts.items()}
 

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError
 from hvaedsl.ir.spec import DataSpec
 
 Split = Literal["train", "validation", "test"]
@@ -103,10 +103,9 @@ def image_set(
 ) -> ImageSet:
     """The split of `images` that `members` names. Raises RunError (4) where it is empty."""
     if not len(members):
-        raise RunError(
+        raise DataNotFound(
             f"{spec.dataset} has no {split} images (data.validation = {spec.validation})",
             help="set data.validation to the number of training images to hold out" if split == "validation" else "",
-            exit_code=4,
         )
     shape = (spec.resolution, spec.resolution, spec.channels)
     return ImageSet(spec.dataset, split, spec.levels, shape, images, members, level_counts)
@@ -119,19 +118,17 @@ def checked(pixels: npt.NDArray[np.generic], spec: DataSpec, place: str) -> Arra
     """
     wanted = f"uint8 [N, {spec.resolution}, {spec.resolution}, {spec.channels}]"
     if pixels.dtype != np.uint8:
-        raise RunError(
+        raise InvalidData(
             f"{place}: found values of type {pixels.dtype}, wanted {wanted}",
             help=f"save the images as uint8, with levels from 0 to {spec.levels - 1}",
-            exit_code=4,
         )
     if pixels.ndim != 4 or pixels.shape[1:] != (spec.resolution, spec.resolution, spec.channels):
-        raise RunError(
+        raise InvalidData(
             f"{place}: found an array of shape {list(pixels.shape)}, wanted {wanted}",
             help="the channels come last, grey images too have that axis; or correct data.resolution and data.channels",
-            exit_code=4,
         )
     if not len(pixels):
-        raise RunError(f"{place}: found no image, wanted {wanted} with N > 0", exit_code=4)
+        raise InvalidData(f"{place}: found no image, wanted {wanted} with N > 0")
     images = ArrayImages(pixels.view(np.uint8))
     check_levels(images, spec, place)
     return images
@@ -149,8 +146,7 @@ def check_levels(images: ArrayImages, spec: DataSpec, place: str) -> None:
 
 def too_many_levels(place: str, highest: int, levels: int) -> RunError:
     """The error for a value that is not below `levels`."""
-    return RunError(
+    return InvalidData(
         f"{place}: found the value {highest}, wanted values from 0 to {levels - 1} (data.levels = {levels})",
         help="correct data.levels, or store the levels themselves, not their shades of grey",
-        exit_code=4,
     )

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import InvalidData
 from hvaedsl_runtime.data.splits import PartName
 
 NAME = "manifest.json"
@@ -80,18 +80,16 @@ def read_manifest(folder: Path) -> Manifest | None:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         return None
     if content.get("version") != VERSION:
-        raise RunError(
+        raise InvalidData(
             f"{path}: found version {content.get('version')} of prepared images, wanted {VERSION}",
             help="prepare the images again with this version of hvaedsl",
-            exit_code=4,
         )
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise RunError(
+        raise InvalidData(
             f"{path}: the manifest is damaged: {place}: {first['msg']}",
             help="prepare the images again, with --overwrite",
-            exit_code=4,
         ) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Split, checked, image_set
 from hvaedsl_runtime.data.places import not_found, places
@@ -42,10 +42,9 @@ def has_validation_file(spec: DataSpec) -> bool:
 
 def _from_folder(folder: Path, spec: DataSpec, split: Split) -> ImageSet:
     if not (folder / "test.npy").is_file():
-        raise RunError(
+        raise DataNotFound(
             f"{folder}: found train.npy, wanted test.npy beside it",
             help="set data.path to the .npy file itself, and a test set is held out of it",
-            exit_code=4,
         )
     own_file = (folder / "validation.npy").is_file()
     if split == "test" or (split == "validation" and own_file):
@@ -61,9 +60,8 @@ def open_npy(path: Path, spec: DataSpec) -> ArrayImages:
     try:
         pixels = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
-        raise RunError(
+        raise InvalidData(
             f"{path}: found no readable .npy array ({error}), wanted uint8 [N, H, W, C]",
             help="save the images with numpy.save",
-            exit_code=4,
         ) from error
     return checked(pixels, spec, str(path))

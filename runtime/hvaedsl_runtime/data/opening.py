@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import InvalidData
 from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.custom import custom_images
@@ -59,10 +59,9 @@ def _refusals_explained(spec: DataSpec) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(
+        raise InvalidData(
             f"the images of {spec.dataset} cannot be opened: {error}",
             help="check data.path, and that its folders can be read",
-            exit_code=4,
         ) from error
 
 

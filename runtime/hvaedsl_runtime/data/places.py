@@ -7,7 +7,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import DataNotFound, RunError
 from hvaedsl.ir.spec import DataSpec
 
 ENVIRONMENT_VARIABLE = "HVAEDSL_DATA"
@@ -39,10 +39,9 @@ def _expanded(written: str) -> Path:
     try:
         return Path(written).expanduser()
     except RuntimeError as error:
-        raise RunError(
+        raise DataNotFound(
             f"data.path = {written}: there is no such user's home folder",
             help="write the whole path, or ./ before a name that begins with ~",
-            exit_code=4,
         ) from error
 
 
@@ -62,8 +61,7 @@ def not_found(spec: DataSpec, wanted: str, way_out: str) -> RunError:
         if not _expanded(spec.path).is_absolute():
             elsewhere += f", which is relative to the working directory, {Path.cwd()}"
     looked_at = "\n".join(f"  {place} ({source})" for place, source in places(spec).items())
-    return RunError(
+    return DataNotFound(
         f"the images of {spec.dataset} were not found; wanted {wanted}; looked in\n{looked_at}",
         help=f"{way_out}; {elsewhere}",
-        exit_code=4,
     )

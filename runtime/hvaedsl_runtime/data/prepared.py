@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Split, image_set, too_many_levels
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, Manifest, read_manifest
@@ -31,10 +31,9 @@ class PreparedSet:
         """The set in a folder. Raises RunError (4) where there is none."""
         manifest = read_manifest(folder)
         if manifest is None:
-            raise RunError(
+            raise DataNotFound(
                 f"{folder}: found no prepared images, wanted {NAME}",
                 help="name a folder that hvaedsl data prepare wrote",
-                exit_code=4,
             )
         return cls(folder, manifest)
 
@@ -55,11 +54,10 @@ class PreparedSet:
         """
         manifest = self.manifest
         if (manifest.resolution, manifest.channels) != (spec.resolution, spec.channels):
-            raise RunError(
+            raise InvalidData(
                 f"{self.folder}: found images of {_shape(manifest.resolution, manifest.channels)}, "
                 f"wanted {_shape(spec.resolution, spec.channels)}",
                 help="correct data.resolution and data.channels, or prepare the images again",
-                exit_code=4,
             )
         part, indices = members(spec, {name: record.count for name, record in manifest.arrays.items()}, split)
         record = manifest.arrays[part]
@@ -89,10 +87,9 @@ class PreparedSet:
             if pixels.dtype != np.uint8 or pixels.shape != wanted:
                 raise ValueError(f"{pixels.dtype} {list(pixels.shape)} instead of uint8 {list(wanted)}")
         except (OSError, ValueError, EOFError) as error:
-            raise RunError(
+            raise InvalidData(
                 f"{path}: not the array that the manifest beside it describes: {error}",
                 help="prepare the images again, with --overwrite",
-                exit_code=4,
             ) from error
         return ArrayImages(pixels)
 
@@ -110,10 +107,9 @@ def find_prepared(spec: DataSpec) -> PreparedSet | None:
             if manifest.dataset == spec.dataset:
                 return PreparedSet(folder, manifest)
             if spec.path is not None:
-                raise RunError(
+                raise InvalidData(
                     f"{folder}: found prepared images of {manifest.dataset}, wanted {spec.dataset}",
                     help="correct data.path or data.dataset",
-                    exit_code=4,
                 )
     return None
 

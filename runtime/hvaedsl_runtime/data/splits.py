@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import DataNotFound
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import Indices, Split
 
@@ -38,10 +38,9 @@ def partition(length: int, spec: DataSpec, *, test: int = 0) -> Mapping[Split, I
     held_out = spec.validation + test
     if held_out >= length:
         parts = f"{spec.validation} for validation" + (f" and {test} for testing" if test else "")
-        raise RunError(
+        raise DataNotFound(
             f"{spec.dataset}: of {length} images, {parts} are to be held out, and none is left to train on",
             help="set data.validation to a smaller number",
-            exit_code=4,
         )
     shuffled = np.random.Generator(np.random.PCG64(spec.split_seed)).permutation(length).astype(np.int64)
     return {

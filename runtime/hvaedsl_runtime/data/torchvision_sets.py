@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Pixels, Split, checked, image_set
 from hvaedsl_runtime.data.places import not_found, places
@@ -66,10 +66,9 @@ def torchvision_images(spec: DataSpec, *, train: bool, download: bool) -> ArrayI
     try:
         pixels = _pixels(_reader(layout)(root, train=train))
     except UNREADABLE as error:
-        raise RunError(
+        raise InvalidData(
             f"{place}: the files of {spec.dataset} cannot be read: {error}",
             help="delete that folder and get the files again, with --download for instance",
-            exit_code=4,
         ) from error
     return checked(pixels, spec, place)
 
@@ -103,9 +102,8 @@ def _root(spec: DataSpec, layout: Layout, *, download: bool) -> Path:
     try:
         _reader(layout)(root, download=True)
     except NO_DOWNLOAD as error:
-        raise RunError(
+        raise DataNotFound(
             f"{spec.dataset} could not be downloaded to {root}: {error}",
             help=f"check the network and that the folder can be written, or put the files into {root / layout.folder}",
-            exit_code=4,
         ) from error
     return root

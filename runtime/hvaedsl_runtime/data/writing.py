@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from hvaedsl import __version__
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import InvalidData, PreparedFolderInUse, RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, Manifest, OriginRecord, read_manifest
 from hvaedsl_runtime.data.preparation import mean_and_std
@@ -48,9 +48,7 @@ def prepare(spec: DataSpec, root: Path, target: Path, *, overwrite: bool, bar: B
     try:
         source = READERS[spec.dataset](spec, root)
     except OSError as error:
-        raise RunError(
-            f"{root} cannot be read: {error}", help="check the folder and that it can be read", exit_code=4
-        ) from error
+        raise InvalidData(f"{root} cannot be read: {error}", help="check the folder and that it can be read") from error
     with refusals_explained(target, INSTEAD):
         shutil.rmtree(partial, ignore_errors=True)
         _check_space(spec, source, target)
@@ -152,25 +150,22 @@ def _check_target(target: Path, overwrite: bool) -> None:
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
     if not target.is_dir() or not _ours(target):
-        raise RunError(
+        raise PreparedFolderInUse(
             f"{target} exists, and holds no prepared images: nothing in it is touched",
             help="name another folder with --out",
-            exit_code=4,
         )
     if not overwrite:
-        raise RunError(
+        raise PreparedFolderInUse(
             f"{target} holds prepared images already",
             help="--overwrite replaces them; --out names another folder",
-            exit_code=4,
         )
 
 
 def _check_ours(folder: Path) -> None:
     if folder.exists() and not (folder.is_dir() and all(path.name in FILES for path in folder.iterdir())):
-        raise RunError(
+        raise PreparedFolderInUse(
             f"{folder} is in the way, and is not what an interrupted preparation leaves",
             help="move it, or name another folder with --out",
-            exit_code=4,
         )
 
 

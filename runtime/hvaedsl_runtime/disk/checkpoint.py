@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import DamagedRun, RunNotFound
 from hvaedsl_runtime.disk.weights import write_torch
 
 FORMAT = 1
@@ -54,24 +54,22 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises RunError (5) for a file that is missing, damaged, or of another format.
     """
     if not path.exists():
-        raise RunError(f"{path}: no checkpoint", help="name a run folder that hvaedsl train wrote", exit_code=5)
+        raise RunNotFound(f"{path}: no checkpoint", help="name a run folder that hvaedsl train wrote")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about files that torch did not write: the error says more
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # on a damaged file the reader runs into nearly any
         # Not its text: of a file that is none, torch advises to load it in a way that runs code.
-        raise RunError(
+        raise DamagedRun(
             f"{path}: the checkpoint cannot be read ({type(error).__name__})",
             help="the file is damaged; take it from a backup, or train anew into another folder with --out",
-            exit_code=5,
         ) from error
     expected = {"format", *(field.name for field in fields(Checkpoint))}
     if not isinstance(content, dict) or content.get("format") != FORMAT or set(content) != expected:
-        raise RunError(
+        raise DamagedRun(
             f"{path}: not a checkpoint of format {FORMAT}",
             help="it was written by another version of hvaedsl, or by something else",
-            exit_code=5,
         )
     del content["format"]
     return Checkpoint(**content)

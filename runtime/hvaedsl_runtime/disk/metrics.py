@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from hvaedsl.diagnostics.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import DamagedRun, UsageError
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import append_whole, made_folder, refusals_explained, write_whole
 
@@ -79,7 +79,7 @@ def _lines(path: Path) -> tuple[list[dict[str, Any]], bool]:
             metrics.append(json.loads(line))
         except json.JSONDecodeError as error:
             if number < len(lines):
-                raise RunError(f"{path}: line {number} is not JSON", help="remove the line", exit_code=5) from error
+                raise DamagedRun(f"{path}: line {number} is not JSON", help="remove the line") from error
     return metrics, len(metrics) < len(lines)
 
 

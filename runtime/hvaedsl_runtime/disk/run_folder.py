@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch, RunNotFound
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import partial_name, refusals_explained, write_whole
@@ -67,20 +67,18 @@ class RunFolder:
             if not self.path.exists():
                 return
             if not self.path.is_dir():
-                raise RunError(f"{self.path} is not a folder", help="name another with --out", exit_code=5)
+                raise RunFolderInUse(f"{self.path} is not a folder", help="name another with --out")
             if self._holds_nothing():
                 return
         if not resume:
-            raise RunError(
+            raise RunFolderInUse(
                 f"{self.path} is not empty",
                 help="--resume goes on with the run in it; --out names another folder",
-                exit_code=5,
             )
         if not self.spec.exists():
-            raise RunError(
+            raise RunNotFound(
                 f"{self.path} holds files, and no run to resume: {self.spec.name} is missing",
                 help="name the folder of the run, or an empty one, with --out",
-                exit_code=5,
             )
 
     def _holds_nothing(self) -> bool:
@@ -96,10 +94,9 @@ class RunFolder:
         try:
             return str(json.loads(self.identity.read_text(encoding="utf-8"))["name"])
         except (ValueError, KeyError, TypeError) as error:
-            raise RunError(
+            raise DamagedRun(
                 f"{self.identity}: found no name of a model",
                 help='write {"name": "NAME"} into it, or remove it: the name is then that of the spec file',
-                exit_code=5,
             ) from error
 
     def read_summary(self) -> dict[str, Any]:
@@ -109,10 +106,9 @@ class RunFolder:
         except (OSError, ValueError):
             content = None
         if not isinstance(content, dict):
-            raise RunError(
+            raise DamagedRun(
                 f"{self.summary}: not the summary of a run",
                 help="remove it: resuming the run writes it anew",
-                exit_code=5,
             )
         return content
 
@@ -146,9 +142,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read as JSON", help="remove the file", exit_code=5) from error
+        raise DamagedRun(f"{path}: cannot be read as JSON", help="remove the file") from error
     if not isinstance(content, dict):
-        raise RunError(f"{path}: holds no JSON object", help="remove the file", exit_code=5)
+        raise DamagedRun(f"{path}: holds no JSON object", help="remove the file")
     return content
 
 
@@ -160,10 +156,9 @@ def check_same_run(folder: RunFolder, before: Spec, now: Spec) -> None:
     changeable = CHANGEABLE if now.train.lr_schedule == "constant" else CHANGEABLE - {"train.steps"}
     differences = spec_differences(before, now, changeable)
     if differences:
-        raise RunError(
+        raise RunMismatch(
             f"{folder.path} belongs to another spec; " + "; ".join(differences),
             help=f"resume it with {folder.spec}, or train this spec into another folder with --out",
-            exit_code=5,
         )
 
 

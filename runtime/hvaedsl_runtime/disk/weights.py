@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from hvaedsl.diagnostics.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import InvalidWeights, RunError, UsageError
 from hvaedsl_runtime.disk.whole_files import put_in_place
 
 SAFETENSORS = ".safetensors"
@@ -58,13 +58,12 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     else:
         tensors, metadata = _state_dict(path, read_torch(path)), {}
     if not tensors:
-        raise RunError(f"{path}: holds no tensors", help="name a file of weights", exit_code=5)
+        raise InvalidWeights(f"{path}: holds no tensors", help="name a file of weights")
     for name, tensor in tensors.items():
         if not tensor.is_floating_point() or tensor.layout is not torch.strided:
-            raise RunError(
+            raise InvalidWeights(
                 f"{path}: {name} holds no floating-point numbers ({tensor.dtype})",
                 help="quantised and sparse weights are not read; name a file of float weights",
-                exit_code=5,
             )
     return tensors, metadata
 
@@ -83,10 +82,9 @@ def read_torch(path: Path) -> object:
         if not _begins_like_torch(path):
             raise _damaged(path, error) from error
         # Not torch's text: it advises to load the file in a way that runs code.
-        raise RunError(
+        raise InvalidWeights(
             f"{path}: refused, since it may hold more than tensors and plain values: reading that could run code",
             help="save the state dict alone, with torch.save(model.state_dict(), ...); or the file is damaged",
-            exit_code=5,
         ) from error
     except Exception as error:  # on a damaged file the reader runs into nearly any
         raise _damaged(path, error) from error
@@ -109,9 +107,7 @@ def _check_readable(path: Path) -> None:
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file") from None
     except OSError as error:
-        raise RunError(
-            f"{path}: cannot be read: {error.strerror}", help="name a file of weights", exit_code=5
-        ) from None
+        raise InvalidWeights(f"{path}: cannot be read: {error.strerror}", help="name a file of weights") from None
 
 
 def _begins_like_torch(path: Path) -> bool:
@@ -125,29 +121,24 @@ def _state_dict(path: Path, content: object) -> dict[str, Tensor]:
     if isinstance(content, Mapping) and all(isinstance(value, Tensor) for value in content.values()):
         return {str(name): tensor for name, tensor in content.items()}
     if isinstance(content, Mapping) and {"state", "param_groups"} <= set(content):
-        raise RunError(
-            f"{path}: holds the state of an optimiser, no weights", help="give it with --optimizer", exit_code=5
-        )
+        raise InvalidWeights(f"{path}: holds the state of an optimiser, no weights", help="give it with --optimizer")
     if isinstance(content, Mapping) and {"format", "spec", "ema"} <= set(content):
-        raise RunError(
+        raise InvalidWeights(
             f"{path}: is the checkpoint of a run folder, no file of weights",
             help=f"write its weights with: hvaedsl convert {path.parent.parent} --to weights{SAFETENSORS}",
-            exit_code=5,
         )
     found = f"a mapping with {', '.join(map(repr, list(content)[:4]))}" if isinstance(content, Mapping) else ""
-    raise RunError(
+    raise InvalidWeights(
         f"{path}: holds {found or type(content).__name__}, no names with tensors",
         help="save the state dict alone, with torch.save(model.state_dict(), ...)",
-        exit_code=5,
     )
 
 
 def _damaged(path: Path, error: Exception) -> RunError:
     cut = isinstance(error, EOFError | BadZipFile) or "central directory" in str(error)
-    return RunError(
+    return InvalidWeights(
         f"{path}: cannot be read ({'it ends too early' if cut else type(error).__name__})",
         help="the file is damaged, was not fetched whole, or is of another kind than its name says",
-        exit_code=5,
     )
 
 

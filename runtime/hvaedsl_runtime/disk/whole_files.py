@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import WriteError
 
 NO_ROOM, NOT_WRITABLE, NOT_THERE = "make room there", "make it writable", "see that the disk is there and sound"
 REMEDIES = {
@@ -20,23 +20,6 @@ REMEDIES = {
         (errno.ENOENT, errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN), NOT_THERE
     ),
 }
-
-
-class WriteError(RunError):
-    """The system refuses to write: no room, a place that is read-only, or gone (exit code 5).
-
-    `reason` is its own word for it; `remedy`, what would let it, or nothing where that is not known.
-    """
-
-    def __init__(self, message: str, *, remedy: str, reason: str = "", help: str = "") -> None:  # noqa: A002
-        self.reason = reason or message
-        self.remedy = remedy
-        super().__init__(message, help=help or remedy, exit_code=5)
-
-    def then(self, way_on: str, *, state: str = "") -> WriteError:
-        """The same for somebody who, the remedy done, goes on in a certain way; `state` is told with the message."""
-        help_ = f"{self.remedy}, then {way_on}" if self.remedy else way_on
-        return WriteError(f"{self}{state}", reason=self.reason, remedy=self.remedy, help=help_)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import RunNotFound
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl.program import CustomParts, Program
 from hvaedsl_runtime.console import image_bar
@@ -42,7 +42,7 @@ class FinishedRun:
         """The run in a folder. Raises RunError: 5 no run or a damaged one; 6 the device is not there."""
         folder = RunFolder(path)
         if not path.is_dir():
-            raise RunError(f"{path}: no such folder", help="name a folder that hvaedsl train wrote", exit_code=5)
+            raise RunNotFound(f"{path}: no such folder", help="name a folder that hvaedsl train wrote")
         checkpoint = load_checkpoint(folder.checkpoint)
         program = hvaedsl.loads(checkpoint.spec, path=folder.spec, custom=CustomParts(folder.part_folders()))
         set_matrix_precision(program.spec.train.precision)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hvaedsl.diagnostics.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import OutputExists, UsageError
 from hvaedsl_runtime.disk.whole_files import made_folder, put_in_place, refusals_explained
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 
@@ -18,7 +18,7 @@ def check_place(path: Path, suffix: str, *, replace: bool) -> None:
     if not path.parent.is_dir() or path.is_dir():
         raise UsageError(f"--out names a file in a folder that exists, not {path}")
     if path.exists() and not replace:
-        raise RunError(f"{path} is there already", help="--force replaces it; or name another with --out", exit_code=5)
+        raise OutputExists(f"{path} is there already", help="--force replaces it; or name another with --out")
 
 
 def export_folder(finished: FinishedRun) -> Path:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import ExportFailed, UsageError
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl_runtime.data import Preparation, open_split
 from hvaedsl_runtime.distributed import Processes
@@ -174,11 +174,10 @@ def _checked(path: Path, named: Path, entry: nn.Module, examples: Examples, dtyp
             difference = (tensor - other).abs().max().item() if tensor.shape == other.shape else float("inf")
             allowed = TOLERANCE[dtype] * max(1.0, tensor.abs().max().item())
             if not (torch.equal(tensor, other) or difference <= allowed):
-                raise RunError(
+                raise ExportFailed(
                     f"{named}: not written: the exported program's {name} is {difference:.3g} from the model's, for "
                     f"a batch of {batch}",
                     help="the weights are safe in the run folder; --to safetensors writes them",
-                    exit_code=5,
                 )
             largest = max(largest, difference if difference == difference else 0.0)
     return largest

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import ExportFailed
 from hvaedsl_runtime.convert.conversion import describe
 from hvaedsl_runtime.disk.weights import SAFETENSORS, read_weights, write_safetensors
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
@@ -25,5 +25,5 @@ def export_tensors(finished: FinishedRun, path: Path, weights: Weights, *, repla
         write_safetensors(temporary, state, describe(finished.checkpoint, weights, "ours"))
         again, _ = read_weights(temporary)
         if set(again) != set(state) or not all(torch.equal(again[name], state[name].cpu()) for name in state):
-            raise RunError(f"{path}: not written: what was read back differs", help="try again", exit_code=5)
+            raise ExportFailed(f"{path}: not written: what was read back differs", help="try again")
     return len(state)

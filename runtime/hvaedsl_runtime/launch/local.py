@@ -9,18 +9,18 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from hvaedsl.diagnostics.errors import CompilerBug, RunError, UsageError
+from hvaedsl.diagnostics.errors import CompilerBug, DeviceNotFound, HvaedslError, ProcessFailed, Stopped
 from hvaedsl.program import Program
 from hvaedsl_runtime.disk.run_folder import RunFolder
-from hvaedsl_runtime.disk.whole_files import WriteError, refusals_explained
+from hvaedsl_runtime.disk.whole_files import refusals_explained
 from hvaedsl_runtime.distributed import DeviceName, choose_device, started_by_launcher
-from hvaedsl_runtime.launch.worker import WorkerTask
+from hvaedsl_runtime.launch.failure import Failure
+from hvaedsl_runtime.launch.task import RunTask
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 
@@ -36,10 +36,7 @@ def launch(program: Program, settings: RunSettings, processes: int) -> None:
         train(program, settings)
         return
     check_devices(settings.device, processes)
-    task = WorkerTask(
-        name=program.name, spec=program.resolved_text(), settings=settings, folders=(*program.folders, Path.cwd())
-    )
-    start_workers(task, processes)
+    start_workers(RunTask.of(program, settings, processes))
 
 
 def check_devices(device: DeviceName | None, processes: int) -> None:
@@ -47,20 +44,19 @@ def check_devices(device: DeviceName | None, processes: int) -> None:
     if choose_device(device).type == "cuda":
         choose_device("cuda", processes - 1)
     elif device is None and processes > 1:
-        raise RunError(
+        raise DeviceNotFound(
             f"{processes} GPUs asked for, none found",
             help="--device cpu runs so many processes on the CPU",
-            exit_code=6,
         )
 
 
-def start_workers(task: WorkerTask, processes: int) -> None:
-    """Run a task in so many processes on this machine, and wait for them. Raises as `launch` does."""
+def start_workers(task: RunTask) -> None:
+    """Run a task in its processes on this machine and wait for them. Raises as `launch` does."""
     with task_file(task) as path, launcher_silent():
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
-            nproc_per_node=processes,
+            nproc_per_node=task.processes,
             run_id=str(uuid.uuid4()),
             rdzv_backend="c10d",
             rdzv_endpoint="localhost:0",
@@ -75,16 +71,16 @@ def start_workers(task: WorkerTask, processes: int) -> None:
         except SignalException as error:
             run_folder = RunFolder(task.settings.out)
             saved = run_folder.checkpoint.exists()
-            way_out = f"{'go on' if saved else 'begin anew'} with: {task.settings.resume_command(processes)}"
-            raise RunError(
+            way_out = f"{'go on' if saved else 'begin anew'} with: {task.settings.resume_command(task.processes)}"
+            raise Stopped(
                 f"stopped by {error.sigval.name}" + ("" if saved else "; there is no checkpoint yet"),
                 help=way_out if run_folder.spec.exists() else "",
-                exit_code=128 + error.sigval,
+                signal=error.sigval,
             ) from None
 
 
 @contextmanager
-def task_file(task: WorkerTask) -> Iterator[Path]:
+def task_file(task: RunTask) -> Iterator[Path]:
     """The file that the processes read their task from, in a folder that ends with them. Raises WriteError."""
     with ExitStack() as stack:
         with refusals_explained("a temporary folder", "name one with the environment variable TMPDIR"):
@@ -93,36 +89,34 @@ def task_file(task: WorkerTask) -> Iterator[Path]:
         yield path
 
 
-def first_error(failures: dict[int, ProcessFailure]) -> Exception:
+def first_error(failures: dict[int, ProcessFailure]) -> HvaedslError:
     """The cause among the failures of several processes, by rank.
 
-    When one process fails, the others fail for want of it: an error that was raised for the user goes before others,
-    then the earlier before the later.
+    When one process fails, the others fail because it is gone: an error that was raised for the user takes precedence
+    over others, then the earlier over the later.
     """
-    told: list[dict[str, Any]] = [
-        failure.error_file_data for failure in failures.values() if "raised_at" in failure.error_file_data
+    reported = [
+        Failure.model_validate(failure.error_file_data)
+        for failure in failures.values()
+        if "kind" in failure.error_file_data
     ]
-    if not told:
-        rank, failure = min(failures.items(), key=lambda item: item[1].timestamp)
-        if failure.exitcode > 0:
-            return RunError(
-                f"training process {rank} ended with exit code {failure.exitcode}, and left no reason",
-                help="what it printed stands above; --resume goes on from the last checkpoint",
-                exit_code=failure.exitcode,
-            )
-        return RunError(
-            f"training process {rank} ended with exit code {failure.exitcode}: {failure.message}",
-            help="it was killed from outside, or ran out of main memory; --resume goes on from the last checkpoint",
-            exit_code=128 - failure.exitcode,
+    if reported:
+        cause = min(reported, key=lambda failure: (failure.is_bug, failure.raised_at))
+        return CompilerBug(f"a training process failed\n{cause.help}") if cause.is_bug else cause.error()
+
+    # No process could say why: the launcher knows how the first of them ended.
+    rank, failure = min(failures.items(), key=lambda item: item[1].timestamp)
+    if failure.exitcode > 0:
+        return ProcessFailed(
+            f"training process {rank} ended with exit code {failure.exitcode} and gave no reason",
+            help="see its output above; --resume continues from the last checkpoint",
+            status=failure.exitcode,
         )
-    cause = min(told, key=lambda data: (data["exit_code"] is None, data["raised_at"]))
-    if cause["exit_code"] is None:
-        return CompilerBug(f"a training process failed\n{cause['message']}")
-    if cause["exit_code"] == 2:
-        return UsageError(cause["message"])
-    if cause.get("remedy") is not None:
-        return WriteError(cause["message"], remedy=cause["remedy"], help=cause["help"])
-    return RunError(cause["message"], help=cause["help"], exit_code=cause["exit_code"])
+    return ProcessFailed(
+        f"training process {rank} ended with exit code {failure.exitcode}: {failure.message}",
+        help="it was killed from outside, or ran out of main memory; --resume continues from the last checkpoint",
+        status=failure.exitcode,
+    )
 
 
 @contextmanager

@@ -14,55 +14,40 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-import hvaedsl
-from hvaedsl.diagnostics.errors import RunError, SpecError, UsageError
-from hvaedsl.program import CustomParts
-from hvaedsl_runtime.disk.whole_files import WriteError, made_folder, write_whole
+from hvaedsl.diagnostics.errors import ExitCode, WriteError
+from hvaedsl_runtime.disk.whole_files import made_folder, write_whole
+from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.local import launch
-from hvaedsl_runtime.sweep.folder import Failure
-from hvaedsl_runtime.train.settings import RunSettings
+from hvaedsl_runtime.launch.task import RunTask
 
 STDIN = 0
-UNEXPECTED = 3
 
 
-class RunTask(BaseModel):
-    """What the process is told; `failure` is where it writes why it failed."""
+class ChildTask(BaseModel):
+    """A run of a sweep; `failure` is the file that its process writes the reason into if it fails."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
-    spec: str
-    settings: RunSettings
-    processes: int
-    part_folders: tuple[Path, ...] = ()
+    run: RunTask
     failure: Path
 
 
 def main() -> int:
-    """Carry out the task on stdin; the exit code. Why it failed is written into a file, a stop by signal is not."""
-    task = RunTask.model_validate_json(read_line(STDIN))
+    """Carry out the task on stdin and return the exit code; write the reason of a failure into the task's file."""
+    task = ChildTask.model_validate_json(read_line(STDIN))
     threading.Thread(target=stop_without_parent, daemon=True).start()
     try:
-        program = hvaedsl.loads(task.spec, path=f"{task.name}.hvae", custom=CustomParts(task.part_folders))
-        launch(program, task.settings, task.processes)
+        launch(task.run.program(), task.run.settings, task.run.processes)
+        return ExitCode.SUCCESS
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    except WriteError as error:
-        failure = Failure(message=str(error), help=error.remedy, exit_code=error.exit_code, refused=True)
-    except RunError as error:
-        failure = Failure(message=str(error), help=error.help, exit_code=error.exit_code)
-    except UsageError as error:
-        failure = Failure(message=str(error), help="", exit_code=2)
-    except SpecError as error:
-        failure = Failure(message=str(error), help="", exit_code=1)
+        return ExitCode.SIGNAL + signal.SIGINT
     except Exception as error:
-        traceback.print_exc()
-        message = f"a bug in hvaedsl, not in your spec: {type(error).__name__}: {error}"
-        failure = Failure(message=message, help="please report it, with what is printed above", exit_code=UNEXPECTED)
-    else:
-        return 0
-    if failure.exit_code not in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+        failure = Failure.of(error)
+        if failure.is_bug:
+            traceback.print_exc()
+
+    # A run that was stopped has not failed: it is resumed.
+    if not failure.is_stop:
         try:
             write_whole(made_folder(task.failure.parent) / task.failure.name, failure.model_dump_json(indent=2) + "\n")
         except WriteError:

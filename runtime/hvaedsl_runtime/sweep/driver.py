@@ -14,20 +14,22 @@ from typing import IO
 from pydantic import BaseModel, ConfigDict
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import ExitCode, ProcessFailed, Stopped, UsageError
 from hvaedsl.program import Program
 from hvaedsl_runtime.console import LastingConsole
 from hvaedsl_runtime.disk.run_folder import check_same_run
 from hvaedsl_runtime.distributed import DeviceName, started_by_launcher
+from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.local import check_devices
-from hvaedsl_runtime.sweep.child import RunTask
-from hvaedsl_runtime.sweep.folder import Failure, SweepFolder
+from hvaedsl_runtime.launch.task import RunTask
+from hvaedsl_runtime.sweep.child import ChildTask
+from hvaedsl_runtime.sweep.folder import SweepFolder
 from hvaedsl_runtime.sweep.plan import Point, SweepPlan
 from hvaedsl_runtime.train.interruption import SIGNALS
 from hvaedsl_runtime.train.settings import RunSettings
 
 # Images not found, a package missing: what ends every run alike, so that the first one ends the sweep.
-SHARED_FAILURES = (2, 4)
+SHARED_FAILURES = (ExitCode.USAGE, ExitCode.DATA)
 STDERR = 2
 
 
@@ -98,7 +100,7 @@ class Sweep:
         """Carry out one run, from its last checkpoint where there is one. Raises RunError as the call does."""
         run = self.folder.run(point, seed)
         self.folder.forget_failure(point, seed)
-        task = RunTask(
+        run_task = RunTask(
             name=self.plan.model,
             spec=self.program(point, seed).resolved_text(),
             settings=RunSettings(
@@ -109,18 +111,18 @@ class Sweep:
                 threads=self.settings.threads,
             ),
             processes=self.settings.processes,
-            part_folders=self.plan.part_folders,
-            failure=self.folder.failure_path(point, seed),
+            folders=self.plan.part_folders,
         )
+        task = ChildTask(run=run_task, failure=self.folder.failure_path(point, seed))
         code = run_child(task, relay, lock, stdout=None if self.out is sys.stdout else STDERR)
         received = relay.received
-        if received is None and code in (128 + number for number in SIGNALS):
-            received = signal.Signals(code - 128)
+        if received is None and code in (ExitCode.SIGNAL + number for number in SIGNALS):
+            received = signal.Signals(code - ExitCode.SIGNAL)
         if received is not None:
-            raise RunError(
+            raise Stopped(
                 f"the sweep was stopped by {received.name} at {point.name}, seed {seed}",
                 help=f"go on with: {self.settings.resume_command}",
-                exit_code=128 + received,
+                signal=received,
             )
         if code == 0:
             return
@@ -128,7 +130,7 @@ class Sweep:
         if failure is None:
             failure = killed(code)
             self.folder.record_failure(point, seed, failure)
-        if failure.refused or failure.exit_code in SHARED_FAILURES:
+        if failure.is_refusal or failure.exit_code in SHARED_FAILURES:
             self.folder.forget_failure(point, seed)
             raise failure.error()
         self.say(f"failed: {failure.message}" + (f"\n  help: {failure.help}" if failure.help else ""))
@@ -174,7 +176,7 @@ def handing_on() -> Iterator[Relay]:
             signal.signal(number, handler)
 
 
-def run_child(task: RunTask, relay: Relay, lock: int | None, stdout: int | None) -> int:
+def run_child(task: ChildTask, relay: Relay, lock: int | None, stdout: int | None) -> int:
     """Run a task to its end: the exit code, 128 + N after signal N."""
     child = subprocess.Popen(
         [sys.executable, "-m", "hvaedsl_runtime.sweep.child"],
@@ -200,13 +202,12 @@ def run_child(task: RunTask, relay: Relay, lock: int | None, stdout: int | None)
 
 
 def killed(code: int) -> Failure:
-    """The failure of a process that could not say why."""
-    if code > 128:
-        try:
-            how = f"the process was ended by {signal.Signals(code - 128).name}"
-        except ValueError:
-            how = f"the process ended with exit code {code}"
-        help_ = "it was killed from outside, or ran out of main memory; --retry-failed goes on from its last checkpoint"
-        return Failure(message=how, help=help_, exit_code=code)
-    message = f"the process ended with exit code {code}, and wrote no reason"
-    return Failure(message=message, help="what it printed stands above", exit_code=code)
+    """The failure of a process that could not give a reason."""
+    message = f"the process ended with exit code {code}"
+    if code <= ExitCode.SIGNAL:
+        return Failure.of(ProcessFailed(f"{message} and gave no reason", status=code, help="see its output above"))
+
+    with suppress(ValueError):  # not the number of a signal
+        message = f"the process was ended by {signal.Signals(code - ExitCode.SIGNAL).name}"
+    help_ = "it was killed from outside, or ran out of main memory; --retry-failed continues from its last checkpoint"
+    return Failure.of(ProcessFailed(message, status=code, help=help_))

@@ -10,34 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch
 from hvaedsl_runtime.disk.run_folder import CHANGEABLE, RunFolder, spec_differences
-from hvaedsl_runtime.disk.whole_files import WriteError, made_folder, refusals_explained, write_whole
+from hvaedsl_runtime.disk.whole_files import made_folder, refusals_explained, write_whole
+from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.sweep.plan import Point, SweepPlan
 
 # A run whose sweep was killed saves its checkpoint first; so long the next sweep waits for it.
 PATIENCE_SECONDS = 20.0
 NOT_COMPARED = CHANGEABLE - {"train.steps"}
-
-
-class Failure(BaseModel):
-    """Why a run of a sweep came to nothing; `refused`: the system did not let it write, and `help` is the remedy."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    message: str
-    help: str
-    exit_code: int
-    refused: bool = False
-
-    def error(self) -> RunError:
-        """The failure as the error that it was."""
-        if self.refused:
-            return WriteError(self.message, remedy=self.help)
-        return RunError(self.message, help=self.help, exit_code=self.exit_code)
 
 
 @dataclass(frozen=True)
@@ -71,8 +55,8 @@ class SweepFolder:
         try:
             return Failure.model_validate_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            raise RunError(
-                f"{path}: found no failure in it", help="remove the file: the run is then tried again", exit_code=5
+            raise DamagedRun(
+                f"{path}: found no failure in it", help="remove the file: the run is then tried again"
             ) from None
 
     def record_failure(self, point: Point, seed: int, failure: Failure) -> None:
@@ -94,10 +78,9 @@ class SweepFolder:
         before = self.read_plan()
         added = "" if before is None else self._extension(before, plan)
         if before is None and self.path.is_dir() and any(item.name != LOCK for item in self.path.iterdir()):
-            raise RunError(
+            raise RunFolderInUse(
                 f"{self.path} is not empty, and holds no sweep: {self.plan.name} is missing",
                 help="name another folder with --out",
-                exit_code=5,
             )
         write_whole(self.plan, plan.model_dump_json(indent=2) + "\n")
         return added
@@ -110,10 +93,9 @@ class SweepFolder:
             return SweepPlan.model_validate_json(self.plan.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             place = f" at {error.errors()[0]['loc']}" if isinstance(error, ValidationError) else ""
-            raise RunError(
+            raise DamagedRun(
                 f"{self.plan}: not the plan of a sweep of this version{place}",
                 help="name another folder with --out; the runs in this one are ordinary run folders",
-                exit_code=5,
             ) from None
 
     def _extension(self, before: SweepPlan, now: SweepPlan) -> str:
@@ -145,10 +127,9 @@ class SweepFolder:
             self._changed(f"it varies {told[0]}, not {told[1]}")
 
     def _changed(self, difference: str) -> NoReturn:
-        raise RunError(
+        raise RunMismatch(
             f"{self.path} holds another sweep: {difference}",
             help="add points or seeds to the sweep in it, or name another folder with --out",
-            exit_code=5,
         )
 
     @contextmanager
@@ -176,10 +157,9 @@ class SweepFolder:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > until:
-                    raise RunError(
+                    raise RunFolderInUse(
                         f"another process works in {self.path}",
                         help="wait for it or stop it, or name another folder with --out",
-                        exit_code=5,
                     ) from None
                 time.sleep(0.1)
             except OSError:  # a file system without locks

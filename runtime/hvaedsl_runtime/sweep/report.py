@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import RunError, RunsFailed, WriteError
 from hvaedsl_runtime.disk.run_folder import RUNS
 from hvaedsl_runtime.disk.strict_json import json_text
-from hvaedsl_runtime.disk.whole_files import WriteError, write_whole
+from hvaedsl_runtime.disk.whole_files import write_whole
 from hvaedsl_runtime.sweep.axes import file_word, short_names
 from hvaedsl_runtime.sweep.folder import SweepFolder
 from hvaedsl_runtime.sweep.plan import SweepPlan
@@ -98,8 +98,8 @@ def raise_failures(results: SweepResults, folder: SweepFolder) -> None:
     if failed:
         lines = [f"{point.name}, seed {seed}: {failure.message}" for point, seed, failure in failed]
         count = len(results.plan.runs())
-        raise RunError(
+        raise RunsFailed(
             f"{len(failed)} of {count} runs failed\n  " + "\n  ".join(lines),
             help="--retry-failed tries them again",
-            exit_code=failed[0][2].exit_code,
+            first=failed[0][2].exit_code,
         )

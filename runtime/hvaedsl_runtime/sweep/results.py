@@ -10,7 +10,7 @@ from itertools import pairwise
 from statistics import mean, median, stdev
 from typing import Any, Literal
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import DamagedRun
 from hvaedsl_runtime.disk.metrics import read_metrics
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.strict_json import json_text
@@ -192,10 +192,9 @@ def _run_result(plan: SweepPlan, run: RunFolder, seed: int) -> RunResult:
             test={weights: summary["test"][weights][plan.unit] for weights in BOTH},
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise RunError(
+        raise DamagedRun(
             f"{run.summary}: not the summary of a run of this version ({error})",
             help="remove it: the run is then evaluated again",
-            exit_code=5,
         ) from None
 
 

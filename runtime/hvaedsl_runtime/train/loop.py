@@ -10,9 +10,8 @@ from contextlib import contextmanager
 
 import torch
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import NoUpdate, OutOfMemory, RunError, Stopped, WriteError
 from hvaedsl.program import Program
-from hvaedsl_runtime.disk.whole_files import WriteError
 from hvaedsl_runtime.distributed import process_group
 from hvaedsl_runtime.model import set_matrix_precision
 from hvaedsl_runtime.train.interruption import Interruption, InterruptionError
@@ -93,10 +92,9 @@ def no_update(run: TrainingRun, when: str, result: StepResult) -> RunError:
         help_ = f"raise train.skip_above, or set it to none; it is {run.training.skip_above}"
     else:
         help_ = "the gradient is not finite: lower train.learning_rate, or train in float32"
-    return RunError(
+    return NoUpdate(
         f"no update was applied {when}; the last gradient norm was {result.gradient_norm:.4g}",
         help=help_,
-        exit_code=7,
     )
 
 
@@ -104,10 +102,10 @@ def stopped(run: TrainingRun, interruption: Interruption) -> RunError:
     """The error for a run that a signal ended, in this process or in another."""
     received = interruption.received or signal.SIGTERM
     saved, way_on = what_is_saved(run)
-    return RunError(
+    return Stopped(
         f"stopped by {received.name} after step {run.state.step} of {run.training.steps}; {saved}",
         help=way_on,
-        exit_code=128 + received,
+        signal=received,
     )
 
 
@@ -126,8 +124,7 @@ def memory_errors_explained() -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         reason = str(error).partition(". ")[0]
-        raise RunError(
+        raise OutOfMemory(
             f"the device's memory does not suffice: {reason}",
             help="lower train.batch_size, set train.precision = bfloat16, or spread the batch over --gpus N",
-            exit_code=6,
         ) from error

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import RunMismatch, WriteError
 from hvaedsl.ir.spec import DataSpec, custom_parts
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl.program import Program
@@ -16,7 +16,6 @@ from hvaedsl_runtime.data import ImageSet, Preparation, Split, has_validation, l
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from hvaedsl_runtime.disk.metrics import MetricsLog, start_wandb
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_same_run
-from hvaedsl_runtime.disk.whole_files import WriteError
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.model import initial_model
 from hvaedsl_runtime.train.batches import TrainingBatches
@@ -152,16 +151,14 @@ class TrainingRun:
         then = (checkpoint.world_size, checkpoint.dtype)
         now = (self.processes.world_size, self.settings.dtype)
         if then != now:
-            raise RunError(
+            raise RunMismatch(
                 f"{self.folder.path} was trained by {then[0]} process(es) in {then[1]}, not by {now[0]} in {now[1]}",
                 help=f"the global batch would change: resume with --gpus {then[0]}, or train anew with --out",
-                exit_code=5,
             )
         if checkpoint.step > self.training.steps:
-            raise RunError(
+            raise RunMismatch(
                 f"{self.folder.path} has taken {checkpoint.step} steps, and train.steps is {self.training.steps}",
                 help=f"set train.steps to {checkpoint.step} or more, or train anew with --out",
-                exit_code=5,
             )
         return checkpoint
 

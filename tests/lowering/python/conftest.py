@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import hvaedsl
 from hvaedsl.ir.fourier import with_features
 from hvaedsl.lowering.module import HierarchicalVAE, Noise
+from hvaedsl.lowering.names import published_names
 
 
 @pytest.fixture(autouse=True)
@@ -83,8 +84,11 @@ class Pair:
         read = (*shape[:3], with_features(data.channels, model.fourier.exponents_at("image")))
         return torch.randn(read, generator=generator, dtype=self.dtype), target
 
-    def same_bound_and_gradients(self, batch: int = 2) -> None:
+    def same_bound_and_gradients(self, batch: int = 2, recompute_every: int | None = None) -> None:
         x, target = self.images(batch)
+        for model in (self.lowered, self.emitted):
+            model.recompute_every = recompute_every
+            model.zero_grad()
         outputs = [model(x, target, self.noise(4)) for model in (self.lowered, self.emitted)]
         assert outputs[0]._fields == outputs[1]._fields
         for name, ours, theirs in zip(outputs[0]._fields, *outputs, strict=True):
@@ -110,9 +114,9 @@ class Pair:
         smallest = min(state.resolution for state in self.lowered.plan.states)
         temperatures: tuple[float | Mapping[int, float], ...] = (0.5, {smallest: 0.3})
         for temperature in temperatures:
-            for kept in {1, len(ours)}:
+            for given in (ours[:1], ours, *([[None, *ours[1:]], [ours[0], None]] if len(ours) > 1 else [])):
                 states = [
-                    model.decode(ours[:kept], temperature=temperature, noise=self.noise(6))
+                    model.decode(given, temperature=temperature, noise=self.noise(6))
                     for model in (self.lowered, self.emitted)
                 ]
                 assert torch.equal(*states)
@@ -134,8 +138,25 @@ class Pair:
         means = [model.likelihood.mean(drawn) for model in (self.lowered, self.emitted)]
         assert torch.equal(*means)
 
+    def same_published_names(self) -> None:
+        """The published names are the same, or refused with the same message; they load one way and the other."""
+        refusals = []
+        for model in (self.lowered, self.emitted):
+            try:
+                published = model.vdvae_state_dict()
+            except ValueError as error:
+                refusals.append(str(error))
+            else:
+                assert set(published) == {names[0] for names in published_names(self.program.bridge).values()}
+                (self.emitted if model is self.lowered else self.lowered).load_vdvae_state_dict(published)
+        assert len(refusals) in (0, 2)
+        assert len(set(refusals)) < 2
+        assert bool(refusals) == (not published_names(self.program.bridge))
+
     def same(self) -> None:
         self.same_initialisation()
         self.shuffle_weights()
         self.same_bound_and_gradients()
+        self.same_bound_and_gradients(recompute_every=2)
         self.same_face()
+        self.same_published_names()

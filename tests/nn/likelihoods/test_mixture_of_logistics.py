@@ -69,7 +69,7 @@ def test_probabilities_of_all_pixels_sum_to_one(channels: int, levels: int) -> N
     assert masses_of(head_on_outputs(channels, 3, levels), outputs, pixels).sum().item() == pytest.approx(1, abs=1e-9)
 
 
-def test_256_levels_of_the_last_colour_sum_to_the_first_two() -> None:
+def test_256_levels_of_the_last_color_sum_to_the_first_two() -> None:
     outputs = random_pixel(3, 1)
     blue: list[tuple[int, ...]] = [(40, 200, level) for level in range(256)]
     expected = sum(pixel_mass(outputs, pixel, 1, 256) for pixel in blue)
@@ -139,7 +139,7 @@ def test_grey_samples_follow_the_likelihood(mixtures: int) -> None:
         assert frequency == pytest.approx(mass, abs=5 * math.sqrt(mass * (1 - mass) / 40_000) + 2e-5)
 
 
-def test_first_colour_follows_the_likelihood_and_a_seed_repeats() -> None:
+def test_first_color_follows_the_likelihood_and_a_seed_repeats() -> None:
     outputs = random_pixel(3, 2)
     head = head_on_outputs(3, 2, levels=3)
     state = as_state(outputs, 200, 200)
@@ -158,7 +158,7 @@ def test_first_colour_follows_the_likelihood_and_a_seed_repeats() -> None:
 
 
 def narrow_pixel() -> list[float]:
-    """Two narrow components, the second far likelier: logits, then means, log-scales, coefficients by colour."""
+    """Two narrow components, the second far likelier: logits, then means, log-scales, coefficients by color."""
     red = [0.9, 0.5, -20.0, -20.0, 0.0, math.atanh(0.5)]
     green = [0.9, -0.1, -20.0, -20.0, 0.0, math.atanh(0.2)]
     blue = [0.9, 2.0, -20.0, -20.0, 0.0, math.atanh(-0.4)]
@@ -235,7 +235,7 @@ def test_refuses_what_it_cannot_describe() -> None:
             MixtureOfLogistics(4, channels=1, mixtures=1, levels=levels)
     with pytest.raises(ValueError, match="bits must be 5 or None, not 4"):
         MixtureOfLogistics(4, channels=3, mixtures=1, bits=4)
-    with pytest.raises(ValueError, match="bits=5 quantises images of 256 levels, not 32"):
+    with pytest.raises(ValueError, match="bits=5 quantizes images of 256 levels, not 32"):
         MixtureOfLogistics(4, channels=3, mixtures=1, levels=32, bits=5)
     with pytest.raises(ValueError, match="the target has shape"):
         MixtureOfLogistics(4, channels=3, mixtures=1).nll_nats_per_dim(torch.zeros(2, 4, 2, 2), torch.zeros(1, 2, 2, 3))

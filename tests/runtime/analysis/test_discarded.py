@@ -13,7 +13,7 @@ import hvaedsl
 from hvaedsl import Program
 from hvaedsl.ir.pooling import POOLINGS
 from hvaedsl.lowering.module import HierarchicalVAE
-from hvaedsl.lowering.plan import Downsample
+from hvaedsl.nn.steps import Downsample
 from hvaedsl_runtime.analysis.base import Result, Subject
 from hvaedsl_runtime.analysis.discarded import ANALYSIS, WHAT_IS_KEPT, DiscardedShares, discarded_share
 from hvaedsl_runtime.analysis.figures import svg

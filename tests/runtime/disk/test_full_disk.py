@@ -15,10 +15,12 @@ import pytest
 import torch
 
 from hvaedsl import Program
+from hvaedsl.diagnostics.errors import WriteError
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
 from hvaedsl_runtime.disk.metrics import MetricsLog
 from hvaedsl_runtime.disk.run_folder import RunFolder
-from hvaedsl_runtime.disk.whole_files import WriteError, append_whole
+from hvaedsl_runtime.disk.whole_files import append_whole
+from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.local import launch
 from hvaedsl_runtime.launch.worker import report
 from hvaedsl_runtime.train.loop import train
@@ -231,7 +233,7 @@ def test_a_process_without_room_for_its_last_words_prints_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(tmp_path / "gone" / "error.json"))
-    report("last.pt: cannot be written", "make room there", 5)
+    report(Failure.of(WriteError("last.pt: cannot be written", remedy="make room there")))
     assert capsys.readouterr().err == "error: last.pt: cannot be written\n  help: make room there\n"
 
 

@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 import torch
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import DataNotFound, RunError, WriteError
 from hvaedsl_runtime.disk.weights import write_safetensors, write_torch
 from hvaedsl_runtime.disk.whole_files import (
-    WriteError,
     append_whole,
     made_folder,
     put_in_place,
@@ -64,7 +63,7 @@ def test_the_outermost_block_tells() -> None:
 
 def test_other_errors_pass() -> None:
     with pytest.raises(RunError, match=r"^images not found$"), refusals_explained("x"):
-        raise RunError("images not found", exit_code=4) from refusal(errno.ENOENT)
+        raise DataNotFound("images not found") from refusal(errno.ENOENT)
     with pytest.raises(RuntimeError, match=r"^a bug$"), refusals_explained("x"):
         raise RuntimeError("a bug")
 

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import DataNotFound, RunError, UsageError
 from hvaedsl_runtime.data import Preparation
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.export import WHAT, ExportOptions, What, export_program, export_tensors
@@ -213,7 +213,7 @@ def test_images_that_are_not_there_are_said_before_anything_is_written(
     finished: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nowhere(*_: object) -> None:
-        raise RunError("images not found", exit_code=4)
+        raise DataNotFound("images not found")
 
     monkeypatch.setattr(exporting, "open_split", nowhere)
     with pytest.raises(RunError, match="images not found"):

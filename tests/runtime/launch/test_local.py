@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from hvaedsl import Program
-from hvaedsl.diagnostics.errors import CompilerBug, RunError
-from hvaedsl_runtime.launch.local import first_error, launch
+from hvaedsl.diagnostics.errors import CompilerBug, InvalidData, ProcessFailed, RunError, SpecError
+from hvaedsl_runtime.launch.failure import Failure
+from hvaedsl_runtime.launch.local import first_error, launch, start_workers
+from hvaedsl_runtime.launch.task import RunTask
 from hvaedsl_runtime.train.settings import RunSettings
 
 Compiled = Callable[..., Program]
@@ -77,44 +81,61 @@ def test_an_error_of_the_workers_is_one_error(
     assert "Traceback" not in capfd.readouterr().err
 
 
-def failure(**data: Any) -> Any:
-    class Failure:
-        error_file_data = data
-        exitcode = data.get("exitcode", 1)
-        message = data.get("message", "")
-        timestamp = 0
+def ended(failure: Failure | None = None, *, exitcode: int = 1, message: str = "", timestamp: int = 0) -> Any:
+    """How torch's launcher knows a process that ended: what it left in its error file, if anything, and its status."""
+    left = {} if failure is None else failure.model_dump(mode="json")
+    return SimpleNamespace(error_file_data=left, exitcode=exitcode, message=message, timestamp=timestamp)
 
-    return Failure()
+
+def raised(error: Exception, at: float) -> Any:
+    return ended(Failure.of(error).model_copy(update={"raised_at": at}))
 
 
 def test_what_was_raised_for_the_user_goes_before_what_followed_from_it() -> None:
-    broken = failure(message="Connection closed by peer", raised_at=1.0, help="", exit_code=None)
-    cause = failure(message="image 7 is damaged", raised_at=2.0, help="remove it", exit_code=4)
-    later = failure(message="image 9 is damaged", raised_at=3.0, help="", exit_code=4)
+    broken = raised(RuntimeError("Connection closed by peer"), 1.0)
+    cause = raised(InvalidData("image 7 is damaged", help="remove it"), 2.0)
+    later = raised(InvalidData("image 9 is damaged"), 3.0)
     error = first_error({0: broken, 1: later, 2: cause})
-    assert isinstance(error, RunError)
+    assert type(error) is InvalidData
     assert (str(error), error.help, error.exit_code) == ("image 7 is damaged", "remove it", 4)
 
 
 def test_our_own_bug_in_a_worker_is_told_with_its_traceback() -> None:
-    error = first_error({0: failure(message="Traceback: boom", raised_at=1.0, help="", exit_code=None)})
+    try:
+        raise ZeroDivisionError("boom")
+    except ZeroDivisionError as caught:
+        error = first_error({0: raised(caught, 1.0)})
     assert isinstance(error, CompilerBug)
-    assert "boom" in str(error)
+    assert 'raise ZeroDivisionError("boom")' in str(error)
 
 
 def test_a_worker_that_was_killed_is_told() -> None:
-    error = first_error({1: failure(message="Signal 9 (SIGKILL) received by PID 5", exitcode=-9)})
-    assert isinstance(error, RunError)
-    assert "training process 1" in str(error)
+    first = ended(message="Signal 9 (SIGKILL) received by PID 5", exitcode=-9, timestamp=1)
+    error = first_error({0: ended(message="its peer is gone", exitcode=-6, timestamp=2), 1: first})
+    assert isinstance(error, ProcessFailed)
+    assert "training process 1 ended with exit code -9: Signal 9" in str(error)
     assert error.exit_code == 137
 
 
 def test_a_worker_that_left_no_reason_is_told() -> None:
-    error = first_error({0: failure(message="To enable traceback see: ...", exitcode=5)})
-    assert isinstance(error, RunError)
-    assert str(error) == "training process 0 ended with exit code 5, and left no reason"
-    assert "stands above" in error.help
+    error = first_error({0: ended(message="To enable traceback see: ...", exitcode=5)})
+    assert isinstance(error, ProcessFailed)
+    assert str(error) == "training process 0 ended with exit code 5 and gave no reason"
+    assert "output above" in error.help
     assert error.exit_code == 5
+
+
+@pytest.mark.long
+def test_a_worker_that_meets_a_bad_spec_ends_as_one_process_does(tmp_path: Path, compiled: Compiled) -> None:
+    task = RunTask.of(compiled(), settings(tmp_path / "run"), 2)
+    broken = task.model_copy(update={"spec": re.sub(r"8d2", "8d3", task.spec)})
+    with pytest.raises(SpecError) as alone:
+        broken.program()
+    with pytest.raises(SpecError) as together:
+        start_workers(broken)
+    assert [item.code for item in together.value.diagnostics] == [item.code for item in alone.value.diagnostics] != []
+    assert together.value.diagnostics[0].message == alone.value.diagnostics[0].message
+    assert together.value.exit_code == 1
 
 
 def test_gpus_that_are_not_there_are_told_before_anything_starts(

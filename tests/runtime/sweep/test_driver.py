@@ -21,11 +21,11 @@ import pytest
 
 import hvaedsl
 from hvaedsl.cli.main import run
-from hvaedsl.diagnostics.errors import RunError
-from hvaedsl_runtime.disk.whole_files import WriteError
+from hvaedsl.diagnostics.errors import RunError, WriteError
+from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.sweep.axes import let_axes
 from hvaedsl_runtime.sweep.driver import Sweep, SweepSettings
-from hvaedsl_runtime.sweep.folder import Failure, SweepFolder
+from hvaedsl_runtime.sweep.folder import SweepFolder
 from hvaedsl_runtime.sweep.plan import SweepPlan, SweepRequest, make_plan
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
@@ -278,14 +278,14 @@ def test_a_process_that_says_nothing_is_told(plan: SweepPlan, tmp_path: Path, mo
     sweep(None)
     failure = sweep.folder.failure(plan.points[1], 1)
     assert failure is not None
-    assert failure.message == "the process ended with exit code 9, and wrote no reason"
+    assert failure.message == "the process ended with exit code 9 and gave no reason"
 
 
 def test_a_run_that_is_refused_to_write_ends_the_sweep_and_is_no_failure(
     plan: SweepPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "sweep" / "points" / "n=1" / "seed-0.failed.json"
-    failure = Failure(message="last.pt: cannot be written", help="make room there", exit_code=5, refused=True)
+    failure = Failure.of(WriteError("last.pt: cannot be written", remedy="make room there"))
     script = f"mkdir -p {path.parent}; echo '{failure.model_dump_json()}' > {path}; exit 5"
     sweep = sweep_with(script, plan, tmp_path, monkeypatch)
     with pytest.raises(WriteError, match=r"last\.pt: cannot be written") as caught:

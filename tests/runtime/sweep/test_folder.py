@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import NoUpdate, RunError
+from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.sweep import folder as sweep_folder
 from hvaedsl_runtime.sweep.axes import let_axes, set_axes
-from hvaedsl_runtime.sweep.folder import Failure, SweepFolder
+from hvaedsl_runtime.sweep.folder import SweepFolder
 from hvaedsl_runtime.sweep.plan import SweepPlan, SweepRequest, make_plan
 
 SPEC = """hvae 1
@@ -96,7 +97,7 @@ def test_a_damaged_plan_is_told(tmp_path: Path, taken: SweepFolder, content: str
 def test_a_failure_is_kept_and_a_damaged_one_is_told(tmp_path: Path, taken: SweepFolder) -> None:
     point = plan_of(tmp_path).points[0]
     assert taken.failure(point, 0) is None
-    failure = Failure(message="no update", help="lower it", exit_code=7)
+    failure = Failure.of(NoUpdate("no update", help="lower it"))
     taken.record_failure(point, 0, failure)
     assert taken.failure(point, 0) == failure
     assert taken.failure(point, 1) is None

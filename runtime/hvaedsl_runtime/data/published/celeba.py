@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.published.image_files import Fit, image_names, of_size, part_of_files
 from hvaedsl_runtime.data.published.source import Source, found, not_there, origins_of_files
@@ -80,8 +80,8 @@ def _partition(path: Path) -> dict[str, PartName]:
                     case other:
                         raise ValueError(f"found `{' '.join(other)}`")
         except (ValueError, csv.Error) as error:
-            raise RunError(
-                f"{path}: wanted a file name and 0, 1 or 2 on every line: {error}", help="get it again", exit_code=4
+            raise InvalidData(
+                f"{path}: wanted a file name and 0, 1 or 2 on every line: {error}", help="get it again"
             ) from error
     return listed
 
@@ -96,11 +96,10 @@ def _by_part(
         if name in paths:
             parts[part].append(paths[name])
     if not parts["train"] or not parts["test"]:
-        raise RunError(
+        raise DataNotFound(
             f"{folder}: found {len(parts['train'])} training and {len(parts['test'])} test images "
             f"of those in {partition}",
             help="both are wanted; get the images that the list names",
-            exit_code=4,
         )
     return {part: files for part, files in parts.items() if files}
 

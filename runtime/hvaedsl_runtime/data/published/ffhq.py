@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import InvalidData
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.npy import open_npy
 from hvaedsl_runtime.data.published.image_files import Fit, image_names, part_of_files
@@ -71,16 +71,14 @@ def _files(folder: Path, spec: DataSpec) -> Source:
     for name in names:
         number = re.search(r"(\d+)\.png$", name, re.IGNORECASE)
         if number is None:
-            raise RunError(
+            raise InvalidData(
                 f"{folder / name}: the name has no number, and the order of the images is that of their numbers",
                 help="name a folder with nothing in it but the images, 00000.png to 69999.png",
-                exit_code=4,
             )
         if (index := int(number[1])) in numbered:
-            raise RunError(
+            raise InvalidData(
                 f"{folder / numbered[index]} and {folder / name} have the same number",
                 help=f"name the folder of one set of images, such as {RELEASE}",
-                exit_code=4,
             )
         numbered[index] = name
     ordered = [numbered[index] for index in sorted(numbered)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import InvalidData, RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.folder import DECODING_THREADS, UNREADABLE
 from hvaedsl_runtime.data.images import Pixels
@@ -64,9 +64,7 @@ def decoded(name: str, content: bytes, fit: Fit) -> Pixels:
 
 def unreadable(name: str, error: Exception) -> RunError:
     """The error for one file among many."""
-    return RunError(
-        f"{name}: the image cannot be read: {error}", help="get that file again, and prepare again", exit_code=4
-    )
+    return InvalidData(f"{name}: the image cannot be read: {error}", help="get that file again, and prepare again")
 
 
 def of_size(width: int, height: int) -> Fit:

@@ -13,7 +13,7 @@ from typing import IO
 
 import numpy as np
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import InvalidData, RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import Pixels
 from hvaedsl_runtime.data.published.source import (
@@ -85,10 +85,9 @@ def _batch(path: Path, spec: DataSpec) -> Batch:
     with _damage_told(path), zipfile.ZipFile(path) as archive, archive.open(MEMBER) as member:
         shape, by_columns, dtype = _header(member)
     if dtype != np.uint8 or by_columns or len(shape) != 2 or shape[1] != row:
-        raise RunError(
+        raise InvalidData(
             f"{path}: found `data` as {dtype} {list(shape)}, wanted uint8 [N, {row}]",
             help=f"{spec.dataset} has {spec.resolution}x{spec.resolution} pixels; name the folder of its own files",
-            exit_code=4,
         )
     return Batch(path, shape[0])
 
@@ -117,10 +116,9 @@ def _numbered(paths: Sequence[Path]) -> list[Path]:
 
 
 def _twice(first: Path, second: Path) -> RunError:
-    return RunError(
+    return InvalidData(
         f"{first} and {second} are both there",
         help="name the folder of one data set, with each batch in it once",
-        exit_code=4,
     )
 
 
@@ -146,8 +144,7 @@ def _damage_told(path: Path) -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
-        raise RunError(
+        raise InvalidData(
             f"{path}: found no readable npz batch with an array `data`: {error}",
             help="get the file again",
-            exit_code=4,
         ) from error

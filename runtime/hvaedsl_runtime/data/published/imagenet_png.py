@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import Indices
 from hvaedsl_runtime.data.npy import open_npy
@@ -123,17 +123,16 @@ def _index(path: Path) -> tuple[list[str], Indices, Indices, list[str]]:
                 elif not member.isdir():
                     others.append(member.name)
     except (OSError, tarfile.TarError, ValueError, EOFError) as error:
-        raise RunError(
+        raise InvalidData(
             f"{path}: found no readable, uncompressed tar: {error}",
             help="get the file again, or unpack it and name the folder",
-            exit_code=4,
         ) from error
     columns = np.array(places, dtype=np.int64).reshape(-1, 2)
     return names, columns[:, 0], columns[:, 1], others
 
 
 def _no_png(path: Path) -> RunError:
-    return RunError(f"{path}: found no PNG file", help="get the files again", exit_code=4)
+    return DataNotFound(f"{path}: found no PNG file", help="get the files again")
 
 
 def _some(names: list[str], shown: int = 3) -> str:

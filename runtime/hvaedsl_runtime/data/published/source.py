@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import DataNotFound, RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import VALUES_PER_CHUNK, Images, Pixels
 from hvaedsl_runtime.data.splits import PartName
@@ -78,8 +78,7 @@ def origins_of_files(paths: Iterable[Path]) -> tuple[Origin, ...]:
 
 def not_there(spec: DataSpec, root: Path, wanted: str, way_out: str) -> RunError:
     """The error for a folder that lacks the published files; `way_out` completes `name the folder that ...`."""
-    return RunError(
+    return DataNotFound(
         f"{root}: found no {wanted} of {spec.dataset} there, nor in the folders below it",
         help=way_out,
-        exit_code=4,
     )

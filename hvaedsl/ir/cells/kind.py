@@ -1,0 +1,72 @@
+"""What is said of a cell, once: its name, its module, its parts, its picture and its text. Torch-free.
+
+Posterior and prior are bottlenecks, alike in every cell. The parts follow them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hvaedsl.diagnostics.record import Record
+
+
+class Part(Record):
+    """A module of a cell that makes the next state; only the outgoing state trains it.
+
+    A 1x1 convolution to the channels of the state, or the residual step: a bottleneck with as many channels in as out.
+    """
+
+    name: str
+    reads: Literal["z", "xz", "x"]  # z with its Fourier features; x is the state or what has been made of it
+    bottleneck: bool = False
+
+
+RESIDUAL_STEP = Part("resnet", reads="x", bottleneck=True)
+
+# Tail, head and label of an arrow in the picture of a cell; the signs are those of `hvaedsl.render.cells`.
+Wire = tuple[str, str, str]
+
+
+class CellKind(Record, kw_only=True):
+    """A cell. In its equations x is the state, a the encoder's activation, z the latent.
+
+    `kept_states` is for the count of activation memory: how many tensors of the state's shape autograd keeps of a step
+    beside what its parts read.
+    """
+
+    name: str
+    module: str  # package.module:Class
+    parts: tuple[Part, ...]
+    gives_h: bool = False  # the prior gives an increment h beside p(z | x)
+    state_is_latent: bool = False  # x' = z, so that both have as many channels
+    published: bool = False  # openai/vdvae has names for its parameters
+    kept_states: int = 0
+
+    title: str
+    equations: tuple[str, ...]
+    reading: str  # as a discretization of dX = mu(t, X) dt + sigma(t, X) dW
+    details: str
+    source: str
+    wires: tuple[Wire, ...]  # beside those of posterior and prior
+    place: int = 99  # in lists; cells of one place are in the order of their names
+
+    @property
+    def next_state(self) -> str:
+        """What x' is, from its equation."""
+        (equation,) = (item for item in self.equations if item.startswith("x' = "))
+        return equation.removeprefix("x' = ").partition(",  ")[0]
+
+    @property
+    def uses_h(self) -> bool:
+        """Whether the next state depends on h."""
+        return any(tail == "h" for tail, _, _ in self.wires)
+
+    @property
+    def reads_z(self) -> bool:
+        """Whether a part reads z, and so can read its Fourier features."""
+        return any("z" in part.reads for part in self.parts)
+
+    @property
+    def outgoing(self) -> tuple[str, ...]:
+        """The names of the parts; posterior and prior get a gradient from the rate."""
+        return tuple(part.name for part in self.parts)

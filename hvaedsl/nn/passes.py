@@ -1,0 +1,195 @@
+"""The two passes over the hierarchy, from the blocks and the steps of a model (openai/vdvae, vae.py).
+
+Shape legend: B batch, H, W image height and width, C image channels, R a resolution of the hierarchy.
+Images are [B, H, W, C] outside and [B, channels, R, R] inside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from hvaedsl.nn.blocks import Bottleneck
+from hvaedsl.nn.cells.base import Cell
+from hvaedsl.nn.fourier import Exponents
+from hvaedsl.nn.normalization import Norm, Over, normalize_state
+from hvaedsl.nn.recomputation import computed_again, segments
+from hvaedsl.nn.resolution import mix_in, pad_channels
+from hvaedsl.nn.steps import Apply, Downsample, InitialState, Normalization, TopDown
+
+Noise = Callable[[int, tuple[int, ...]], Tensor]
+Temperature = float | Mapping[int, float]
+AnyCell = TypeVar("AnyCell", bound=nn.Module)
+
+
+def encoder_block(
+    channels: int, mid_channels: int, kernel: int, *, applications: int, features: Exponents = ()
+) -> Bottleneck:
+    """A residual block of an encoder that applies so many: its last convolution starts scaled for the depth."""
+    block = Bottleneck(channels, mid_channels, channels, kernel, residual=True, features=features)
+    block.scale_last_(math.sqrt(1 / applications))
+    return block
+
+
+def decoder_block(cell: AnyCell, *, applications: int) -> AnyCell:
+    """A cell of a decoder that applies so many: it starts scaled for the depth, if it has a method for that."""
+    scale = getattr(cell, "scale_for_depth_", None)
+    if scale is not None:
+        scale(applications)
+    return cell
+
+
+class Encoder(nn.Module):
+    """The bottom-up pass: the stem, then blocks and poolings down to the bottleneck.
+
+    `steps` name entries of `blocks` and `pools`. The stem's output is kept in `stem_slot`, if there is one.
+    """
+
+    def __init__(self, stem: nn.Module, steps: Iterable[Apply | Downsample], *, stem_slot: str | None = None) -> None:
+        super().__init__()
+        self.steps = tuple(steps)
+        self.stem_slot = stem_slot
+        self.stem = stem
+        self.pools = nn.ModuleDict()
+        self.blocks = nn.ModuleDict()
+
+    def forward(self, x: Tensor, recompute_every: int | None = None) -> dict[str, Tensor]:
+        """[B, H, W, C] -> the activations that the decoder reads, each [B, channels, R, R], by slot.
+
+        C counts the Fourier features of the image, if the model reads some.
+        """
+        x = self.stem(x.permute(0, 3, 1, 2).contiguous())
+        kept: dict[str, Tensor] = {}
+        if self.stem_slot is not None:
+            kept[self.stem_slot] = x
+        for steps in segments(self.steps, recompute_every):
+            x, more = computed_again(recompute_every is not None, self.walk, x, steps)
+            kept |= more
+        return kept
+
+    def walk(self, x: Tensor, steps: Sequence[Apply | Downsample]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Take some steps from a state [B, channels, R, R]: the state after them, and the activations to keep."""
+        kept: dict[str, Tensor] = {}
+        for step in steps:
+            if isinstance(step, Apply):
+                x = self.blocks[step.block](x)
+            else:
+                x = pad_channels(self.pools[step.pool](x), step.channels)
+            x = normalized(x, step.normalize)
+            if step.slot is not None:
+                kept[step.slot] = x
+        return x, kept
+
+
+class Decoder(nn.Module):
+    """The top-down pass: latents drawn one after another, from the bottleneck up to the image.
+
+    `steps` name entries of `blocks` and `embeddings`; they are numbered in their order. The final state is that of the
+    image's `resolution`, and has `width` channels.
+    """
+
+    def __init__(
+        self, width: int, resolution: int, initial_states: Iterable[InitialState], steps: Iterable[TopDown]
+    ) -> None:
+        super().__init__()
+        self.resolution = resolution
+        self.initial_states = tuple(initial_states)
+        self.steps = tuple(step._replace(layer=layer) for layer, step in enumerate(steps))
+        self.states = nn.ParameterDict(
+            {
+                state.name: nn.Parameter(torch.zeros(1, state.channels, state.resolution, state.resolution))
+                for state in self.initial_states
+                if state.name is not None
+            }
+        )
+        self.embeddings = nn.ModuleDict()
+        self.blocks = nn.ModuleDict()
+        self.gain = nn.Parameter(torch.ones(1, width, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(1, width, 1, 1))
+
+    def block(self, step: TopDown) -> Cell:
+        """The block of a step."""
+        return cast(Cell, self.blocks[step.block])
+
+    def begin(self, batch: int) -> dict[int, Tensor]:
+        """The state of every resolution before the first block, each [batch, channels, R, R]."""
+        states: dict[int, Tensor] = {}
+        for state in self.initial_states:
+            shape = (batch, state.channels, state.resolution, state.resolution)
+            if state.name is not None:
+                states[state.resolution] = self.states[state.name].expand(shape)
+            else:
+                states[state.resolution] = self.gain.new_zeros(shape)
+        return states
+
+    def enter(self, step: TopDown, states: Mapping[int, Tensor]) -> Tensor:
+        """The state that a block reads, [B, channels, R, R]: that of its resolution, plus a mix-in, normalized."""
+        state = states[step.resolution]
+        if step.source is not None and step.embedding is not None:
+            state = mix_in(state, states[step.source], self.embeddings[step.embedding])
+        return normalized(state, step.normalize)
+
+    def infer(
+        self, kept: Mapping[str, Tensor], noise: Noise, recompute_every: int | None = None
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """With z from the posterior: the final state [B, width, H, W], every z, and every KL in nats, [B]."""
+        states = self.begin(next(iter(kept.values())).shape[0])
+        zs: list[Tensor] = []
+        kls_nats: list[Tensor] = []
+        for steps in segments(self.steps, recompute_every):
+            states, more_zs, more_kls = computed_again(
+                recompute_every is not None, self.descend, states, kept, noise, steps
+            )
+            zs += more_zs
+            kls_nats += more_kls
+        return self.finish(states), zs, kls_nats
+
+    def descend(
+        self, states: Mapping[int, Tensor], kept: Mapping[str, Tensor], noise: Noise, steps: Sequence[TopDown]
+    ) -> tuple[dict[int, Tensor], list[Tensor], list[Tensor]]:
+        """Take some steps with z from the posterior: the states after them, their z, and their KL in nats, [B]."""
+        after = dict(states)
+        zs: list[Tensor] = []
+        kls_nats: list[Tensor] = []
+        for step in steps:
+            state = self.enter(step, after)
+            eps = noise(step.layer, (state.shape[0], step.latent, step.resolution, step.resolution))
+            activation = torch.zeros_like(state) if step.slot is None else kept[step.slot]
+            after[step.resolution], z, kl_nats = self.block(step)(state, activation, eps)
+            zs.append(z)
+            kls_nats.append(kl_nats)
+        return after, zs, kls_nats
+
+    def generate(self, batch: int, latents: Sequence[Tensor | None], temperature: Temperature, noise: Noise) -> Tensor:
+        """With the given z, and the prior's where there is none: the final state [batch, width, H, W]."""
+        states = self.begin(batch)
+        for step in self.steps:
+            state, block = self.enter(step, states), self.block(step)
+            z = latents[step.layer] if step.layer < len(latents) else None
+            if z is not None:
+                states[step.resolution] = block.generate_from(state, z)
+            else:
+                eps = noise(step.layer, (batch, step.latent, step.resolution, step.resolution))
+                states[step.resolution], _ = block.generate(state, eps, temperature_at(temperature, step.resolution))
+        return self.finish(states)
+
+    def finish(self, states: Mapping[int, Tensor]) -> Tensor:
+        """The state that the likelihood reads, [B, width, H, W]."""
+        return states[self.resolution] * self.gain + self.bias
+
+
+def normalized(state: Tensor, normalization: Normalization | None) -> Tensor:
+    """A state [B, C, H, W] divided by its norm, if the model does that."""
+    if normalization is None:
+        return state
+    over, _, norm = normalization.partition("_")
+    return normalize_state(state, cast(Over, over), cast(Norm, norm))
+
+
+def temperature_at(temperature: Temperature, resolution: int) -> float:
+    """The temperature of a resolution; 1 if the mapping has none for it."""
+    return temperature.get(resolution, 1.0) if isinstance(temperature, Mapping) else temperature

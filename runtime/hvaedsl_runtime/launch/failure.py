@@ -1,0 +1,120 @@
+"""An exception on its way to another process, or into a file."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from hvaedsl.diagnostics.errors import (
+    CompilerBug,
+    ExitCode,
+    HvaedslError,
+    ProcessFailed,
+    SpecError,
+    WriteError,
+    error_types,
+)
+from hvaedsl.diagnostics.span import Source
+from hvaedsl.report.as_data import NotData, findings_data, findings_of
+
+
+class Failure(BaseModel):
+    """Why a process failed: the exception's class by its name, its message, and its other arguments.
+
+    `raised_at` is in seconds since the epoch: among the failures of several processes the earliest is the cause.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: str
+    message: str
+    exit_code: int
+    details: dict[str, Any] = Field(default_factory=dict)
+    raised_at: float = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_first_format(cls, data: Any) -> Any:
+        """Read a failure that was written down before failures had a kind."""
+        if not isinstance(data, dict) or "kind" in data or "exit_code" not in data:
+            return data
+        help_ = data.get("help", "")
+        if data.get("refused"):
+            return {**data, "kind": WriteError.__name__, "details": {"remedy": help_}}
+        details = {"help": help_, "status": data["exit_code"]}
+        return {**data, "kind": ProcessFailed.__name__, "details": details}
+
+    @classmethod
+    def of(cls, error: Exception) -> Failure:
+        """The failure that an exception is; one that is not meant for a user is a bug, with its traceback."""
+        known = error if isinstance(error, HvaedslError) else CompilerBug(_last_call(error))
+        details = known.details
+        if isinstance(known, SpecError):
+            details = _findings(known)
+        elif known is not error:
+            details = {"help": "".join(traceback.format_exception(error))}
+        return cls(
+            kind=type(known).__name__,
+            message=str(known),
+            exit_code=known.exit_code,
+            details=details,
+            raised_at=time.time(),
+        )
+
+    @property
+    def help(self) -> str:
+        """The way out; it may be empty."""
+        return str(self.details.get("help") or self.details.get("remedy") or "")
+
+    @property
+    def is_bug(self) -> bool:
+        """Whether nothing was raised for the user; another process's failure is then more likely the cause."""
+        return self.exit_code == ExitCode.BUG
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether a signal ended the process."""
+        return self.exit_code > ExitCode.SIGNAL
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the system refused to write."""
+        return self.kind == WriteError.__name__
+
+    def error(self) -> HvaedslError:
+        """The exception that it was."""
+        kinds = {kind.__name__: kind for kind in error_types()}
+        kind = kinds.get(self.kind, ProcessFailed)  # of another version of hvaedsl
+        if kind is SpecError:
+            return SpecError(tuple(findings_of(self.details["findings"], _sources(self.details["sources"]))))
+        if kind is ProcessFailed:
+            return ProcessFailed(self.message, status=int(self.details.get("status", self.exit_code)), help=self.help)
+        return kind(self.message, **self.details)
+
+
+def _last_call(error: Exception) -> str:
+    """An unexpected exception in a line, with the function that raised it."""
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f" ({last[0].name}, line {last[0].lineno})" if last else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
+def _findings(error: SpecError) -> dict[str, Any]:
+    """The diagnostics and the texts that they point into."""
+    sources: list[Source] = []
+    for diagnostic in error.diagnostics:
+        labels = [diagnostic.span, *(label.span for label in diagnostic.secondary)]
+        sources += [span.source for span in labels if all(span.source is not known for known in sources)]
+    try:
+        findings = findings_data(error.diagnostics, sources)
+    except NotData as problem:
+        raise CompilerBug(f"a diagnostic cannot cross processes: {problem}") from error
+    return {"findings": findings, "sources": [[item.name, item.text, item.path and str(item.path)] for item in sources]}
+
+
+def _sources(data: list[list[Any]]) -> list[Source]:
+    return [Source(name, text, None if path is None else Path(path)) for name, text, path in data]

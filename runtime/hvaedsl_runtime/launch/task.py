@@ -1,0 +1,42 @@
+"""A run as a process is told to carry it out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+import hvaedsl
+from hvaedsl.program import CustomParts, Program
+from hvaedsl_runtime.train.settings import RunSettings
+
+
+class RunTask(BaseModel):
+    """A training run for another process: the resolved spec as text, the model's name, and the settings.
+
+    `processes` is the number of processes that train together. `folders` are searched for the modules of custom parts.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    spec: str
+    settings: RunSettings
+    processes: int = 1
+    folders: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(cls, program: Program, settings: RunSettings, processes: int) -> Self:
+        """The task of training a program; its custom parts are found from the working directory too."""
+        return cls(
+            name=program.name,
+            spec=program.resolved_text(),
+            settings=settings,
+            processes=processes,
+            folders=(*program.folders, Path.cwd()),
+        )
+
+    def program(self) -> Program:
+        """Compile the spec. Raises SpecError."""
+        return hvaedsl.loads(self.spec, path=f"{self.name}.hvae", custom=CustomParts(self.folders))
