@@ -97,6 +97,7 @@ def compare(before: Program, after: Program, labels: tuple[str, str] | None = No
     """Compare two programs; `labels` replace their names."""
     first, second = labels or (before.name, after.name)
     levels = tuple(_level_changes(before, after))
+    # The order of the blocks is compared only where the blocks at each resolution are the same.
     moved = {change.stack for change in levels if _blocks(change.before) != _blocks(change.after)}
     return Difference(
         before=_side(before, first),

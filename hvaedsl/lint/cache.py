@@ -80,6 +80,7 @@ class LintCache:
         """Return the cached result for a spec and its present bases, or None."""
         if self._folder is None:
             return None
+
         path = self._folder / key.name()
         try:
             digest, _, text = path.read_text(encoding="utf-8").partition("\n")
@@ -92,6 +93,7 @@ class LintCache:
             sound = bool(entry["sound"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
             return None  # missing, of another format, or with changed bases
+
         with contextlib.suppress(OSError):
             os.utime(path)  # the least recently used entries are deleted first
         return LintResult(found, silenced, sources[::-1], sound)

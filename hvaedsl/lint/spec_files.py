@@ -129,8 +129,8 @@ def _below(folder: Path, rules: _Rules) -> Iterator[Path]:
 
     for entry in entries:
         path, is_folder = folder / entry.name, entry.is_dir(follow_symlinks=False)
-        wanted = not entry.name.startswith(".") if is_folder else entry.name.endswith(".hvae")
-        if not wanted or rules.ignore(path, is_folder=is_folder):
+        candidate = not entry.name.startswith(".") if is_folder else entry.name.endswith(".hvae")
+        if not candidate or rules.ignore(path, is_folder=is_folder):
             continue  # no rule brings back a file in an ignored folder: it is not entered
         if is_folder:
             yield from _below(path, rules)

@@ -69,6 +69,7 @@ def _fixes(here: Here, item: Diagnostic) -> Iterator[CodeAction]:
             is_preferred=item.fix.safe or None,
             edit=here.edit(_edits(analyzed, item.fix)),
         )
+
     if item.severity is Severity.ADVICE and is_in_text(analyzed, item):
         yield CodeAction(
             f"ignore {item.code} on this line",

@@ -18,18 +18,18 @@ _MAX_FILES = 200  # of a folder that are read
 
 def bases_for(source: Source) -> Iterator[tuple[str, str]]:
     """Names that `extends` accepts in this file, each with a title: files in the same folder, then shipped specs."""
-    beside = {path.name: path for path in _beside(source.path)}
-    yield from ((name, _title(path)) for name, path in beside.items())
+    siblings = {path.name: path for path in _siblings(source.path)}
+    yield from ((name, _title(path)) for name, path in siblings.items())
     yield from (
         (path.name, _title(path))
         for path in sorted(shipped("specs").glob("*.hvae"))
-        if path.name not in beside and (source.path is None or path.resolve() != source.path.resolve())
+        if path.name not in siblings and (source.path is None or path.resolve() != source.path.resolve())
     )
 
 
 def is_base(path: Path | None, read: Read = read_source) -> bool:
     """Whether a file in the same folder extends this one, so that its missing keys are not errors."""
-    return path is not None and any(_extends(other, path, read) for other in _beside(path))
+    return path is not None and any(_extends(other, path, read) for other in _siblings(path))
 
 
 def _extends(child: Path, base: Path, read: Read) -> bool:
@@ -48,7 +48,7 @@ def _extends(child: Path, base: Path, read: Read) -> bool:
         return False
 
 
-def _beside(path: Path | None) -> list[Path]:
+def _siblings(path: Path | None) -> list[Path]:
     """Other specs in the folder of a file."""
     if path is None:
         return []

@@ -95,7 +95,7 @@ def _spec(analyzed: AnalyzedText) -> Spec | None:
 
 
 def _walk_before(analyzed: AnalyzedText, cursor: Cursor) -> Walk | None:
-    """Where the entries between `=` and the cursor lead; None where they leave it in doubt."""
+    """The state after the entries between `=` and the cursor; None if it is uncertain."""
     complete, brackets = _complete(cursor)
     if not complete:
         return Walk(None, (), 0)

@@ -1,4 +1,4 @@
-"""Hover: what stands under the cursor means here."""
+"""Hover: the meaning of the text at the cursor."""
 
 from __future__ import annotations
 

@@ -46,8 +46,10 @@ def value_here(analyzed: AnalyzedText, dotted: str) -> str:
     value = getattr(section_of(values.spec, section), name)
     if value is None and dotted not in values.origins:
         return ""
+
     shown = value_text(value)
     shown = shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
+
     origin = values.origins.get(dotted)
     if origin is None:
         return f"`{shown}`, the default"

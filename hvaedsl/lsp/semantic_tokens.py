@@ -48,6 +48,7 @@ def semantic_tokens(analyzed: AnalyzedText) -> SemanticTokens:
         at, end = analyzed.lines.position(item.start), analyzed.lines.position(item.end)
         if at.line != end.line:
             continue  # a string that contains a lone CR
+
         data += [
             at.line - line,
             at.character - (column if at.line == line else 0),

@@ -342,6 +342,7 @@ def _add_rename(server: Server) -> None:
             )
         except CannotRenameError as error:
             raise JsonRpcInvalidParams(str(error)) from None
+
         found = place[0]
         changes = {
             found.uri if source is found.source else documents.uri_of(source) or "": made

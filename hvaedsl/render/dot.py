@@ -11,13 +11,12 @@ from hvaedsl.diagnostics.printable import printable
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.render.edges import EDGE_PT
 from hvaedsl.render.geometry import Box, Edge, Lane, Layout, Point
-from hvaedsl.render.labels import lane_text
+from hvaedsl.render.labels import lane_text, text_width
 from hvaedsl.render.layout import LANE_LABEL_LEFT, LANE_PT, lay_out
 from hvaedsl.render.legend import LEGEND_PT, SWATCH_GAP, SWATCH_WIDTH, Entry, legend, legend_height
 from hvaedsl.render.stacks import LINE_PT, TITLE_PT
 from hvaedsl.render.style import FAINT_TEXT, FONT, LANE, STROKES, TEXT, Mark, Paint, marked, paint_of
 from hvaedsl.render.switches import switch_words
-from hvaedsl.render.text import text_width
 
 _NAME_PT = 16.0
 _CAPTION_PT = 10.0
@@ -72,9 +71,12 @@ def _drawn(picture: Picture, *, key: str = "", shift: float = 0.0) -> tuple[list
     bridge, marks = picture.bridge, picture.marks
     layout = lay_out(bridge)
     entries = legend(layout, set(marks.values()))
+
+    # The title and captions are above the layout, the legend below it.
     captions = [*([picture.caption] if picture.caption else []), *switch_words(bridge)]
     header = _NAME_PT * 2 + _CAPTION_PT * 1.8 * len(captions)
     bottom = layout.height + _LEGEND_GAP + legend_height(entries)
+
     sheet = _Sheet(-header if key else bottom, left=shift, key=key)
     lines = [
         *_header(sheet, picture.name, captions, header),

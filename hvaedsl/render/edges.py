@@ -9,9 +9,8 @@ from itertools import pairwise
 
 from hvaedsl.ir.bridge import Bridge, MixIn, Pool, TopDownBlock
 from hvaedsl.render.geometry import Box, Edge, EdgeKind, Lane, Point, is_clear
-from hvaedsl.render.labels import mix_in_label, pool_label
+from hvaedsl.render.labels import mix_in_label, pool_label, text_width
 from hvaedsl.render.runs import ENCODER_ROLES, Run
-from hvaedsl.render.text import text_width
 
 EDGE_PT = 8.0
 _BEFORE_COLUMN = 20.0  # distance from a column of the vertical line that leads to it

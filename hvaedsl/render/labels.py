@@ -1,4 +1,4 @@
-"""The text of boxes, arrows and lanes.
+"""The text of boxes, arrows and lanes, and estimates of its width.
 
 A box has the notation, the number of blocks and channels, and for top-down blocks the latent's shape, preceded by the
 cell unless it is vdvae.
@@ -6,9 +6,15 @@ cell unless it is vdvae.
 
 from __future__ import annotations
 
+import unicodedata
+
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, MixIn, Pool, State, Stem, TopDownBlock
 from hvaedsl.ir.pooling import wavelet_of
 from hvaedsl.render.runs import Run
+
+_REGULAR_EM = 0.64  # the widest common fallback font (DejaVu Sans) averages 0.6 em on the labels drawn here
+_BOLD_EM = 0.73
+_WIDE_EM = 1.05
 
 
 def box_text(run: Run, bridge: Bridge) -> tuple[str, tuple[str, ...]]:
@@ -69,3 +75,9 @@ def likelihood_text(bridge: Bridge) -> str:
 def lane_text(resolution: int, channels: tuple[int, ...]) -> tuple[str, str]:
     """Return the two lines of text at the left of a lane."""
     return f"{resolution} × {resolution}", f"{' / '.join(map(str, channels))} channels"
+
+
+def text_width(text: str, size: float, *, bold: bool = False) -> float:
+    """Return an upper estimate of the width of one line of text, in points; `size` is the font size in points."""
+    narrow = _BOLD_EM if bold else _REGULAR_EM
+    return size * sum(_WIDE_EM if unicodedata.east_asian_width(letter) in "WF" else narrow for letter in text)

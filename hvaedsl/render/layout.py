@@ -14,9 +14,8 @@ from hvaedsl.ir.bridge import Bridge, Head, Pool
 from hvaedsl.render import stacks
 from hvaedsl.render.edges import Scene, route
 from hvaedsl.render.geometry import Box, Lane, Layout
-from hvaedsl.render.labels import image_text, lane_text, likelihood_text
+from hvaedsl.render.labels import image_text, lane_text, likelihood_text, text_width
 from hvaedsl.render.runs import ENCODER_ROLES, Run, find_runs, recurring_groups
-from hvaedsl.render.text import text_width
 
 LANE_PT = 13.0
 LANE_LABEL_LEFT = 10.0

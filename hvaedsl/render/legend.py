@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import get_args
 
 from hvaedsl.render.geometry import Layout
+from hvaedsl.render.labels import text_width
 from hvaedsl.render.style import OWN, SHARED, STROKES, Mark, Paint, Stroke, mark_paint, paint_of, recurring_paint
-from hvaedsl.render.text import text_width
 
 LEGEND_PT = 8.5
 LEGEND_LINE = 15.0
@@ -59,6 +59,7 @@ def _signs(layout: Layout) -> list[tuple[Paint | Stroke, str]]:
         signs.append((SHARED, "shared weights: each block applied ×n"))
     for i, group in enumerate(layout.recurring):
         signs.append((recurring_paint(i), f"one set of weights: {group}"))
+
     kinds = {edge.kind for edge in layout.edges}
     # A pooling other than average is named at its arrows.
     averaged = all(edge.label.startswith("pool") for edge in layout.edges if edge.kind == "pool")

@@ -97,6 +97,8 @@ def _decoder_runs(bridge: Bridge, spread: frozenset[str]) -> Iterator[Run]:
         if isinstance(op, TopDownBlock) and not mixed and (not waiting or waiting[-1][1].resolution == op.resolution):
             waiting.append((i, op))
             continue
+
+        # Anything else ends the sequence of plain blocks.
         yield from _block_runs(waiting, spread)
         waiting = []
         match op:

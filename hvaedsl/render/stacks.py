@@ -9,9 +9,8 @@ from typing import Literal
 
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.render.geometry import Box
-from hvaedsl.render.labels import box_text
+from hvaedsl.render.labels import box_text, text_width
 from hvaedsl.render.runs import Run
-from hvaedsl.render.text import text_width
 
 TITLE_PT = 11.0
 LINE_PT = 9.0

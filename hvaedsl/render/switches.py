@@ -24,6 +24,7 @@ def _words(bridge: Bridge) -> Iterator[str]:
     encoder = [op for _, op in bridge.encoder if isinstance(op, EncoderBlock)]
     decoder = [op for _, op in bridge.decoder if isinstance(op, TopDownBlock)]
     pools = [op for _, op in bridge.encoder if isinstance(op, Pool)]
+
     bottleneck = bottleneck_resolution(bridge)
     above = [op for op in decoder if op.resolution != bottleneck]
     if above and all(op.reads is None for op in above):
@@ -32,6 +33,7 @@ def _words(bridge: Bridge) -> Iterator[str]:
         yield f"pooling: {pools[0].method}"
     if decoder and decoder[0].normalize is not None:
         yield _NORMS[decoder[0].normalize]
+
     places: Sequence[tuple[str, Exponents]] = (
         ("image", bridge.stem.features),
         ("residual blocks", next((op.features for op in encoder), ())),

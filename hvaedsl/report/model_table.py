@@ -26,10 +26,12 @@ def model_table(models: Sequence[Model]) -> Table:
         caption="* deviates from the published figure   ? published, but not confirmed   memory: float32, batch 1",
         caption_justify="left",
     )
+
     table.add_column("model", no_wrap=True)
     for heading in ("parameters", "published", "depth", "published", "latents", "FLOPs", "memory", "likelihood"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("source")
+
     for spec, cost in models:
         table.add_row(*_row(spec, cost))
     return table
@@ -49,12 +51,14 @@ def parameters_deviate(counted: int, published: float) -> bool:
 
 
 def _row(spec: Spec, cost: Cost) -> list[str]:
+    # A published figure is followed by `*` if the counted one deviates, a likelihood by `?` if it is not confirmed.
     paper = spec.paper
     parameters = "" if paper.parameters is None else short_count(paper.parameters)
     if paper.parameters is not None and parameters_deviate(cost.parameters, paper.parameters):
         parameters += "*"
     depth = "" if paper.depth is None else f"{paper.depth}{'*' if paper.depth != cost.stochastic_depth else ''}"
     nll = "" if paper.nll is None else f"{paper.nll:g}{'' if paper.nll_status == 'confirmed' else '?'}"
+
     return [
         spec.name,
         f"{cost.parameters:,}",

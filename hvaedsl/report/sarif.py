@@ -50,10 +50,12 @@ def _result(item: Diagnostic, index: int) -> dict[str, Any]:
         "level": _LEVELS[item.severity],
         "message": {"text": text},
     }
+
     if item.span.source.path is None:  # from the command line: there is no file
         result["locations"] = [{"message": {"text": item.span.source.name}}]
     else:
         result["locations"] = [{"physicalLocation": _place(item.span)}]
+
     related = [label for label in item.secondary if label.span.source.path is not None]
     if related:
         result["relatedLocations"] = [_related(at, label) for at, label in enumerate(related)]

@@ -25,7 +25,7 @@ UNSAFE = {
     *("HV302", "HV304", "HV306", "HV316", "HV401", "HV402", "HV503", "HV601"),
 }
 
-# Beyond the catalogue's own snippets: what is written, what it becomes, whether by a safe fix.
+# Besides the snippets of the rules: the text, the fixed text, and whether the fix is safe.
 CASES = {
     "a comma at the end of a list": (
         "HV101",
@@ -96,7 +96,7 @@ CASES = {
         spec(decoder="4x1, 8m4"),
         False,
     ),
-    "one labelled block without a mix-in": (
+    "one labeled block without a mix-in": (
         "HV503",
         spec(decoder="4x1, 8x1@g, 8x1@g"),
         spec(decoder="4x1, 8m4@g, 8x1@g"),
@@ -200,11 +200,11 @@ def repeated(words: list[str], at: int) -> bool:
 
 
 @pytest.mark.parametrize("code", sorted(SAFE | UNSAFE))
-def test_the_snippets_of_the_catalogue(code: str, tmp_path: Path) -> None:
+def test_the_snippets_of_the_rules(code: str, tmp_path: Path) -> None:
     check_one(tmp_path, code, KINDS[code].bad, code in SAFE)
 
 
-def test_no_other_snippet_of_the_catalogue_has_a_fix(tmp_path: Path) -> None:
+def test_no_other_snippet_of_the_rules_has_a_fix(tmp_path: Path) -> None:
     fixed = set()
     for kind in KINDS.values():
         if kind.bad:
