@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +14,10 @@ from hvaedsl.diagnostics.names import MissingKey
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.lint.cache import CacheKey, LintCache, LintResult, lint_result
+from hvaedsl.lint.gitignore import IgnoreRules, rules_above
 from hvaedsl.syntax.text import read_source, source_of
 
 if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
-
     from hvaedsl.elaborate.inheritance import Read
     from hvaedsl.program import Compilation, Overrides, Program
 
@@ -43,83 +38,13 @@ def spec_files(path: str) -> list[str]:
     folder = Path(path)
     if not folder.is_dir():
         return [path]
-    files = sorted(str(file) for file in _below(folder, _rules_above(folder)) if file.is_file())
+    files = sorted(str(file) for file in _below(folder, rules_above(folder)) if file.is_file())
     if not files:
         raise UsageError(f"{path}: no .hvae file in this folder, or .gitignore ignores them")
     return files
 
 
-class _Rules(Record):
-    """The patterns of `.gitignore` files, the root's first, that decide about the entries of one folder.
-
-    pathspec ranks a pattern that means an entry itself above one that means a folder above it, but knows a folder only
-    by a slash at its end, which undoes this rank. So a folder is matched like a file, with patterns that lack theirs.
-    """
-
-    root: Path
-    files: GitIgnoreSpec | None = None
-    folders: GitIgnoreSpec | None = None
-
-    def ignore(self, path: Path, *, is_folder: bool) -> bool:
-        """Whether the last pattern that means the path ignores it."""
-        spec = self.folders if is_folder else self.files
-        return spec is not None and spec.match_file((path.parent.resolve() / path.name).relative_to(self.root))
-
-    def followed_by(self, folder: Path) -> _Rules:
-        """These rules and those of the folder's own `.gitignore`, if it has one that can be read."""
-        try:
-            text = (folder / ".gitignore").read_text(encoding="utf-8-sig", errors="replace")
-        except OSError:
-            return self
-
-        from pathspec import GitIgnoreSpec  # imported only if there is a .gitignore
-
-        files, folders = (list(spec.patterns) if spec else [] for spec in (self.files, self.folders))
-        place = folder.resolve().relative_to(self.root).as_posix()
-        for line in text.split("\n"):
-            pattern = _from_root(line.removesuffix("\r"), place)
-            # Line by line: git skips a line that is not a pattern, pathspec refuses the whole file.
-            with suppress(ValueError), warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # for a set such as `[[]`, which is valid in git
-                files += GitIgnoreSpec.from_lines([pattern]).patterns
-                folders += GitIgnoreSpec.from_lines([pattern.removesuffix("/")]).patterns
-        return _Rules(self.root, GitIgnoreSpec(files), GitIgnoreSpec(folders))
-
-
-def _from_root(line: str, place: str) -> str:
-    """A line of the `.gitignore` in the folder `place` as the root's would have it, without spaces at its end."""
-    if line.startswith("#"):
-        return ""
-    pattern = re.sub(r"(?<!\\) +$", "", line)
-    sign = "!" * pattern.startswith("!")
-    pattern = pattern.removeprefix("!")
-    if place == "." or not pattern.strip("/"):
-        return sign + pattern
-
-    # A pattern with a slash before its end is anchored at its folder; any other applies at every depth below it.
-    depth = "" if "/" in pattern[:-1] else "**/"
-    escaped = re.sub(r"([\\*?\[\]])", r"\\\1", place)
-    return f"{sign}/{escaped}/{depth}{pattern.removeprefix('/')}"
-
-
-def _rules_above(folder: Path) -> _Rules:
-    """The rules above a folder, up to the root of its repository.
-
-    None if they ignore the folder: one that is named on the command line is always searched.
-    """
-    absolute = folder.resolve()
-    root = next((item for item in (absolute, *absolute.parents) if (item / ".git").exists()), absolute)
-    down = [item for item in reversed((absolute, *absolute.parents)) if item.is_relative_to(root)]
-
-    rules = _Rules(root)
-    for above, below in pairwise(down):
-        rules = rules.followed_by(above)
-        if rules.ignore(below, is_folder=True):
-            return _Rules(root)
-    return rules
-
-
-def _below(folder: Path, rules: _Rules) -> Iterator[Path]:
+def _below(folder: Path, rules: IgnoreRules) -> Iterator[Path]:
     """The `.hvae` files of a folder that are not ignored."""
     rules = rules.followed_by(folder)
     try:
