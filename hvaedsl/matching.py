@@ -1,7 +1,7 @@
-"""Holding the parameters: block counts chosen such that a model has as many parameters as another.
+"""Match a number of parameters by choosing block counts.
 
-The paper's ablations compare models of like size (Table G.7: "trimmed encoder blocks"; which ones is not said). The
-rule here is the project's own, and the same spec always gives the same counts.
+The ablations of the paper compare models of equal size (Table G.7: "trimmed encoder blocks", without saying which).
+The procedure here is our own; it is deterministic.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.ir.blocks import BlockList, Entry, Repeat
 from hvaedsl.program import Program
 
-# A match this close is taken without touching the decoder, whose blocks are the stochastic depth.
+# A match this close leaves the decoder unchanged, whose blocks are the stochastic depth.
 CLOSE_ENOUGH = Fraction(1, 100)
-# An entry grows to so many times what the spec says, and no further.
+# The largest factor by which the count of an entry grows.
 GROWTH = 10
 STACKS = ("encoder", "decoder")
 
@@ -25,20 +25,20 @@ Compile = Callable[[Mapping[str, str]], Program]
 
 @dataclass(frozen=True)
 class Match:
-    """A program whose block counts were chosen to have `target` parameters."""
+    """A program whose block counts were chosen for `target` parameters."""
 
     program: Program
     target: int
 
     @property
     def difference(self) -> float:
-        """(reached - target) / target."""
+        """The relative difference, (reached - target) / target."""
         return (self.program.cost.parameters - self.target) / self.target
 
 
 @dataclass(frozen=True)
 class Slot:
-    """An item of a block list whose count may change: `RxN`, or `k*(...)` of blocks with weights of their own."""
+    """An item of a block list whose count may change: `RxN`, or `k*(...)` of blocks with separate weights."""
 
     stack: str
     index: int
@@ -48,37 +48,39 @@ class Slot:
 
 
 def match_parameters(compile_with: Compile, target: int) -> Match:
-    """Choose block counts for a program of `target` parameters, or as near as counts come.
+    """Choose block counts such that a program has `target` parameters, as closely as possible.
 
-    `compile_with` compiles the spec under further overrides of `model.encoder` and `model.decoder`. Blocks are taken
-    away or added one at a time, of the encoder first: next comes the entry that has the largest share of its own count
-    left (or, growing, the smallest), at equal shares that of the largest resolution, as long as the distance to the
-    target becomes smaller. Only where the encoder cannot come within a hundredth are counts of the decoder changed,
-    and then the encoder's once more. `r`, `d`, `m` and labelled entries stay as they are, every entry keeps one block
-    at least, and none grows beyond ten times its count.
+    `compile_with` compiles the spec with further overrides of `model.encoder` and `model.decoder`. Blocks are removed
+    or added one at a time, first in the encoder, as long as the distance to the target shrinks. The next entry is the
+    one with the largest fraction of its original count left (when growing: the smallest), and among equal ones that of
+    the highest resolution. Counts of the decoder are changed only if the encoder cannot get within 1 %, and then the
+    encoder's once more. Entries `r`, `d`, `m` and labeled entries are not changed; every entry keeps at least one
+    block, and none grows to more than ten times its count.
 
-    Raises UsageError for synchronous processing, which ties the encoder's counts to the decoder's; SpecError as
-    compiling does.
+    Raises `UsageError` for synchronous processing, which ties the counts of the encoder to those of the decoder, and
+    `SpecError` as compiling does.
     """
     program = compile_with({})
     if program.spec.model.processing == "synchronous":
         raise UsageError(
-            "--match-parameters changes the block counts of the encoder, and model.processing = synchronous ties them "
-            "to those of the decoder"
+            "--match-parameters cannot change the block counts of the encoder: model.processing = synchronous ties "
+            "them to those of the decoder"
         )
+
     slots = [_measured(slot, program, compile_with) for stack in STACKS for slot in _slots(program, stack)]
     counts = [slot.base for slot in slots]
     parameters = program.cost.parameters
     for stack in (*STACKS, STACKS[0]):
         if abs(parameters - target) > CLOSE_ENOUGH * target or stack == STACKS[0]:
             parameters = _approach(slots, counts, stack, parameters, target)
+
     if counts != [slot.base for slot in slots]:
         program = compile_with(_overrides(program, slots, counts))
     return Match(program, target)
 
 
 def _approach(slots: Sequence[Slot], counts: list[int], stack: str, parameters: int, target: int) -> int:
-    """Change the counts of one stack, in place, as long as the target comes nearer; the parameters reached."""
+    """Change the counts of one stack in place while that reduces the distance to the target; return the parameters."""
     while True:
         change = -1 if parameters > target else 1
         for index in _in_order(slots, counts, stack, change):
@@ -92,7 +94,7 @@ def _approach(slots: Sequence[Slot], counts: list[int], stack: str, parameters: 
 
 
 def _in_order(slots: Sequence[Slot], counts: Sequence[int], stack: str, change: int) -> list[int]:
-    """The slots of a stack that may change, the next one first."""
+    """The indices of the slots of a stack that may change, the next one first."""
     able = [
         index
         for index, slot in enumerate(slots)
@@ -121,13 +123,13 @@ def _slots(program: Program, stack: str) -> list[Slot]:
 
 
 def _measured(slot: Slot, program: Program, compile_with: Compile) -> Slot:
-    """The slot with what one more of it costs: weights of its own, so that the cost is linear in the count."""
+    """The slot with the parameters of one more block; its weights are separate, so the cost is linear in the count."""
     more = compile_with(_overrides(program, [slot], [slot.base + 1]))
     return replace(slot, parameters_per_count=more.cost.parameters - program.cost.parameters)
 
 
 def _overrides(program: Program, slots: Sequence[Slot], counts: Sequence[int]) -> dict[str, str]:
-    """The block lists with these counts, as overrides; only the stacks that have a slot among these."""
+    """The block lists with these counts as overrides, for the stacks of these slots."""
     overrides = {}
     for stack in dict.fromkeys(slot.stack for slot in slots):
         items = list(_list(program, stack).items)

@@ -48,20 +48,20 @@ def verify_both(built: Bridge, transformed: Bridge) -> None:
 
 
 def check(unit: Unit, poisoned: frozenset[str]) -> tuple[Diagnostic, ...]:
-    """What the rules find; advice only where there is no error that could be its cause."""
+    """The findings of the rules; advice only if there are no errors, which could cause it."""
     errors = _run(ERROR_RULES, unit, poisoned)
     return errors if errors or poisoned else _run(ADVICE_RULES, unit, poisoned)
 
 
 class Analyses(Mapping[Analysis, object]):
-    """The results of the analyses of one bridge by their functions, each computed when it is first asked for."""
+    """The results of the analyses of one bridge, by their functions. Each is computed on first use."""
 
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
         self._known: dict[Analysis, object] = {}
 
     def __getitem__(self, analysis: Analysis) -> object:
-        """The result of one of ANALYSES."""
+        """The result of one of `ANALYSES`. Raises `KeyError` for another function."""
         if analysis not in self._known:
             if analysis not in ANALYSES:
                 raise KeyError(analysis)
@@ -69,17 +69,17 @@ class Analyses(Mapping[Analysis, object]):
         return self._known[analysis]
 
     def __iter__(self) -> Iterator[Analysis]:
-        """The analyses that can be asked for."""
+        """The analyses."""
         return iter(ANALYSES)
 
     def __len__(self) -> int:
-        """How many they are."""
+        """The number of analyses."""
         return len(ANALYSES)
 
 
-def _run(asked: tuple[Rule, ...], unit: Unit, poisoned: frozenset[str]) -> tuple[Diagnostic, ...]:
+def _run(rules_to_run: tuple[Rule, ...], unit: Unit, poisoned: frozenset[str]) -> tuple[Diagnostic, ...]:
     found: dict[tuple[str, object, str], Diagnostic] = {}
-    for rule in asked:
+    for rule in rules_to_run:
         if poisoned.isdisjoint(rule.needs):
             for diagnostic in rule.check(unit):
                 found.setdefault((diagnostic.code, diagnostic.span, diagnostic.message), diagnostic)

@@ -1,4 +1,4 @@
-"""What `hvaedsl.load` gives: a compiled program with its spec, bridge and cost, and the module when it is asked for."""
+"""The result of `hvaedsl.load`: a compiled program with its spec, bridge and cost, and on request its torch module."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvaedsl.custom.importing import CustomPartError, import_custom
-from hvaedsl.custom.importing import CustomParts as CustomParts  # part of this module's face
+from hvaedsl.custom.importing import CustomParts as CustomParts  # part of the public API
 from hvaedsl.diagnostics.custom import CustomPartFails
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
 from hvaedsl.diagnostics.errors import SpecError, UsageError
@@ -29,7 +29,7 @@ from hvaedsl.passes.gradient import unreached
 from hvaedsl.passes.sharing import WeightGroup, weight_groups
 from hvaedsl.pipeline import Analyses, check, transform, verify_both
 from hvaedsl.syntax import ast
-from hvaedsl.syntax.suppression import silenced
+from hvaedsl.syntax.suppression import suppressed
 from hvaedsl.syntax.text import read_source
 from hvaedsl.syntax.text import source_of as source_of
 from hvaedsl.version import __version__
@@ -43,11 +43,11 @@ Overrides = Mapping[str, object]
 
 
 class Program(Record):
-    """A compiled spec. Everything but `module()` works without torch."""
+    """A compiled spec. Everything except `module()` works without torch."""
 
-    unit: Unit  # the spec, its bridge and what is known of it
+    unit: Unit  # the spec, its bridge and the results of the analyses
     advice: tuple[Diagnostic, ...]
-    folders: tuple[Path, ...] = ()  # where modules of one's own parts are looked for first
+    folders: tuple[Path, ...] = ()  # searched first for modules of custom parts
 
     @property
     def name(self) -> str:
@@ -56,55 +56,55 @@ class Program(Record):
 
     @property
     def document(self) -> ast.Document:
-        """The spec as it is written, without its bases."""
+        """The AST of the spec itself, without its bases."""
         return self.unit.documents[-1]
 
     @property
     def spec(self) -> Spec:
-        """The resolved spec, every default filled in."""
+        """The resolved spec, with every default filled in."""
         return self.unit.spec
 
     @property
     def origins(self) -> Mapping[str, Span]:
-        """Where each written value stands, by dotted key."""
+        """The place of each written value, by dotted key."""
         return self.unit.origins
 
     @property
     def bridge(self) -> Bridge:
-        """The operations of both passes in their order."""
+        """The operations of the encoder and the decoder, in order."""
         return self.unit.bridge
 
     @property
     def cost(self) -> Cost:
-        """What the model costs."""
+        """Parameters, FLOPs and activation memory of the model."""
         return self.unit.analysis(cost)
 
     @property
     def checkpointing(self) -> Checkpointing:
-        """Its activation memory with `recompute_every`."""
+        """The activation memory with `recompute_every`."""
         return self.unit.analysis(checkpointing)
 
     @property
     def weight_groups(self) -> tuple[WeightGroup, ...]:
-        """Its weights, each with the applications that share them."""
+        """The sets of weights, each with the applications that share it."""
         return self.unit.analysis(weight_groups)
 
     @property
     def without_gradient(self) -> tuple[str, ...]:
-        """The parameters of `module()` that no loss reaches."""
+        """The parameters of `module()` that receive no gradient."""
         return without_gradient(self.bridge, self.unit.analysis(unreached))
 
     def __repr__(self) -> str:
-        """One line: name, size, depth."""
+        """Name, parameters and stochastic depth."""
         return f"<hvaedsl.Program {self.name}: {self.cost.parameters:,} parameters, depth {self.cost.stochastic_depth}>"
 
     def named(self, name: str, data: DataSpec | None = None) -> Program:
-        """The same program under another name, and with its images elsewhere where `data` says so."""
+        """The same program with another name and, if given, another `data` section."""
         changes: dict[str, object] = {"name": name} if data is None else {"name": name, "data": data}
         return replace(self, unit=replace(self.unit, spec=self.spec.model_copy(update=changes)))
 
     def training(self) -> TrainingSpec:
-        """The `train` section, complete. Raises `SpecError` where steps, batch size or learning rate are missing."""
+        """The complete `train` section. Raises `SpecError` if steps, batch size or learning rate are missing."""
         missing = missing_to_train(self.spec, self.document.source, _sections(self.document))
         if missing:
             raise SpecError(missing)
@@ -159,11 +159,11 @@ class Program(Record):
         return make_plan(self.bridge, likelihood, self.spec.data.levels), about
 
     def resolved_text(self) -> str:
-        """The resolved spec, as a text that compiles alone to the same program."""
+        """The resolved spec, as a text without bases that compiles to the same program."""
         return spec_text(self.spec)
 
     def dot(self) -> str:
-        """The picture of the bridge, as DOT source."""
+        """The DOT source of the picture of the bridge."""
         from hvaedsl.render.dot import dot_source  # drawing is not loaded by commands that do not draw
 
         depth = self.cost.stochastic_depth
@@ -172,20 +172,20 @@ class Program(Record):
         )
 
     def _repr_svg_(self) -> str:
-        """The picture, where a notebook shows the program."""
+        """The picture as SVG, for notebooks."""
         from hvaedsl.render.output import render
 
         return render(self.dot(), "svg").decode()
 
 
 class Compilation(Record):
-    """All that compiling a text found, a program or not."""
+    """The result of compiling a text: the diagnostics, and the program if there are no errors."""
 
     program: Program | None
     documents: tuple[ast.Document, ...]  # the root base first, the spec itself last
     diagnostics: tuple[Diagnostic, ...]
-    silenced: tuple[Diagnostic, ...] = ()  # advice that a comment on its line silences
-    unit: Unit | None = None  # what the rules looked at; None where a document could not be read to its end
+    silenced: tuple[Diagnostic, ...] = ()  # advice that a comment on its line suppresses
+    unit: Unit | None = None  # the input of the rules; None if a document could not be read to its end
     poisoned: frozenset[str] = frozenset()  # keys whose value in `unit` is a placeholder
 
 
@@ -198,8 +198,8 @@ def load(
 ) -> Program:
     """Compile a spec file, or a shipped spec by its name.
 
-    `lets` and `sets` are overrides as `--let` and `--set` give them; string values of `sets` are value text. Only with
-    `plugins` are one's own parts imported and counted. Raises `SpecError` with every diagnostic, or `UsageError` where
+    `lets` and `sets` are the overrides of `--let` and `--set`; a string in `sets` is the text of a value. Custom parts
+    are imported and counted only if `custom` is given. Raises `SpecError` with every diagnostic, or `UsageError` if
     there is no such file.
     """
     return _program(compile_source(source_of(path), lets=lets, sets=sets, custom=custom))
@@ -213,7 +213,7 @@ def loads(
     sets: Overrides | None = None,
     custom: CustomParts | None = None,
 ) -> Program:
-    """Compile a text. `path` says where it stands: `extends` is relative to it, and its stem is the model's name."""
+    """Compile a text as that of the file `path`: `extends` is relative to it, and its stem is the name of the model."""
     source = Source(str(path) if path is not None else "<text>", text, Path(path) if path is not None else None)
     return _program(compile_source(source, lets=lets, sets=sets, custom=custom))
 
@@ -226,10 +226,11 @@ def compile_source(
     custom: CustomParts | None = None,
     read: Read = read_source,
 ) -> Compilation:
-    """Compile a source and keep everything that was found; raises nothing for what the source holds.
+    """Compile a source and return everything that was found; raises nothing for any text.
 
-    `read` gives the text of a base, for callers that hold newer texts than the disk.
+    `read` returns the text of a base, for callers with newer texts than those on disk.
     """
+    # Parse the spec and its bases, and merge them with the overrides.
     chain = load_chain(source, read)
     collected = collect(
         chain.documents,
@@ -240,36 +241,43 @@ def compile_source(
     found = [*chain.diagnostics, *collected.diagnostics]
     if not chain.complete:
         return Compilation(None, chain.documents, _sorted(found, source))
+
+    # Resolve the values, build the bridge, and run the rules on it.
     resolved = resolve(_stem(source), source, collected, complete=chain.complete)
     found += resolved.diagnostics
     built = build_bridge(resolved.spec)
     bridge = transform(built, resolved.spec)
     unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, Analyses(bridge))
     found += check(unit, resolved.poisoned)
+
+    # Custom parts are imported only for a spec without errors.
     folders = (*_folders(chain.documents), *(custom.folders if custom is not None else ()))
     if custom is not None and not any(item.severity is Severity.ERROR for item in found):
         try:
             unit = _measured(unit, folders)
         except SpecError as error:
             found += error.diagnostics
+
     if any(item.severity is Severity.ERROR for item in found):
         errors = [item for item in found if item.severity is Severity.ERROR]
         return Compilation(None, chain.documents, _sorted(errors, source), unit=unit, poisoned=resolved.poisoned)
-    hidden = tuple(item for item in found if silenced(item))
-    found = [item for item in found if not silenced(item)]
+
+    hidden = tuple(item for item in found if suppressed(item))
+    found = [item for item in found if not suppressed(item)]
     verify_both(built, bridge)
     program = Program(unit, tuple(found), folders)
     return Compilation(program, chain.documents, _sorted(found, source), hidden, unit)
 
 
 def _measured(unit: Unit, folders: tuple[Path, ...]) -> Unit:
-    """The unit with what one's own parts cost; every one of them is imported. Raises `SpecError`."""
+    """Import all custom parts, and add their measured cost to the unit. Raises `SpecError` if one fails."""
     references = custom_parts(unit.spec)
     if not references:
         return unit
+
     for key, reference in references.items():
         try:
-            import_custom(reference, folders)  # the data set too, which is found by its name from now on
+            import_custom(reference, folders)  # also the dataset, so that it is found without folders later
             if key != "data.dataset":
                 unit = _with_cost(unit, key, reference, folders)
         except CustomPartError as error:
@@ -281,7 +289,7 @@ def _with_cost(unit: Unit, key: str, reference: str, folders: tuple[Path, ...]) 
     try:
         from hvaedsl.lowering.custom import custom_class, measure
     except ModuleNotFoundError as error:
-        raise UsageError(f"measuring one's own parts needs {error.name}: pip install 'hvaedsl[train]'") from None
+        raise UsageError(f"measuring custom parts needs {error.name}: pip install 'hvaedsl[train]'") from None
     part = custom_class(reference, folders)
     levels = unit.spec.data.levels
     if key == "model.cell":
@@ -297,7 +305,7 @@ def _part_fails(span: Span, reference: str, error: CustomPartError) -> Diagnosti
 
 
 def _folders(documents: Iterable[ast.Document]) -> tuple[Path, ...]:
-    """The folders of a spec and its bases, the spec's own first."""
+    """The folders of a spec and its bases, that of the spec first."""
     paths = [document.source.path for document in documents if document.source.path is not None]
     return tuple(dict.fromkeys(path.absolute().parent for path in reversed(paths)))
 
@@ -321,7 +329,7 @@ def _sections(document: ast.Document) -> dict[str, Span]:
 
 
 def _sorted(found: list[Diagnostic], source: Source) -> tuple[Diagnostic, ...]:
-    """In the order of a reader: the spec's own first, then its bases', then the command line's."""
+    """The diagnostics of the spec first, then those of bases and overrides, each sorted by place."""
     return tuple(
         sorted(found, key=lambda item: (item.span.source is not source, item.span.source.name, item.span.start))
     )

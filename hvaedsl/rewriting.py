@@ -1,4 +1,4 @@
-"""Files that hvaedsl changes for somebody: what would change, as a diff, and written whole or not at all."""
+"""Changes to a user's files: shown as a diff, or written atomically."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NO_NEWLINE = "\\ No newline at end of file\n"
 
 
 def diff_of(name: str, before: bytes, after: bytes, done: str) -> str:
-    """What would change, the second file called `NAME (DONE)`; empty where nothing would. Both are UTF-8."""
+    """The unified diff of two UTF-8 texts, the second one named `NAME (DONE)`; empty if they are equal."""
     found = difflib.unified_diff(_lines(before), _lines(after), name, f"{name} ({done})")
     return "".join(line if line.endswith("\n") else f"{line}\n{_NO_NEWLINE}" for line in found)
 
@@ -27,26 +27,26 @@ def _lines(data: bytes) -> list[str]:
 
 
 def write_over(name: str, before: bytes, after: bytes) -> None:
-    """Write a file's new text in its place: whole or not at all, with its permissions, through symbolic links.
+    """Replace the contents of a file atomically. Permissions are kept, and symbolic links are followed.
 
-    Raises `UsageError` where it cannot be written, or has been written by somebody else since `before` was read.
+    Raises `UsageError` if the file cannot be written, or has been changed by another program since `before` was read.
     """
     target = Path(os.path.realpath(name))
     try:
         if not os.access(target, os.W_OK):
-            raise UsageError(f"{name}: it may not be written")
+            raise UsageError(f"{name}: no permission to write")
         with _beside(target) as temporary:
             temporary.write_bytes(after)
             if target.read_bytes() != before:
-                raise UsageError(f"{name}: somebody else has written it meanwhile; it is left as it is")
+                raise UsageError(f"{name}: changed by another program in the meantime; it was not written")
             temporary.replace(target)
     except OSError as error:
-        raise UsageError(f"{name}: it cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"{name}: cannot be written: {(error.strerror or str(error)).lower()}") from None
 
 
 @contextlib.contextmanager
 def _beside(target: Path) -> Iterator[Path]:
-    """An empty file in the folder of `target`, with its permissions; it is gone afterwards, whatever happens."""
+    """A temporary file in the folder of `target`, with its permissions. It is always removed at the end."""
     found = target.stat()
     handle, name = tempfile.mkstemp(prefix=".", suffix=".partial", dir=target.parent)
     os.close(handle)

@@ -1,4 +1,4 @@
-"""The grammars and the published specs, wherever the package is installed."""
+"""The grammars and specs that are shipped with the package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hvaedsl.diagnostics.errors import CompilerBug
 
 
 def shipped(kind: Literal["grammars", "specs"]) -> Path:
-    """The folder of that name: inside an installed package, or at the top of a checkout (editable installs)."""
+    """The folder `kind`: inside the installed package, or at the top of a checkout (editable installs)."""
     package = Path(__file__).resolve().parent
     for folder in (package / kind, package.parent / kind):
         if folder.is_dir():
@@ -18,6 +18,6 @@ def shipped(kind: Literal["grammars", "specs"]) -> Path:
 
 
 def spec_names() -> list[str]:
-    """What the shipped specs are called: `cifar`, `ablations/pooling_strided`."""
+    """The names of the shipped specs, such as `cifar` and `ablations/pooling_strided`."""
     folder = shipped("specs")
     return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.hvae"))

@@ -9,7 +9,7 @@ import pytest
 import hvaedsl
 from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diff.compare import compare
-from hvaedsl.draft import extending, standing_alone
+from hvaedsl.draft import extending_spec, standalone_spec
 from hvaedsl.fmt import format_text
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.shipped import shipped
@@ -24,7 +24,7 @@ SHIPPED = sorted(
 @pytest.mark.parametrize("base", SHIPPED)
 def test_what_extends_a_shipped_spec_is_that_spec_until_it_is_changed(base: str, tmp_path: Path) -> None:
     target = tmp_path / "mine.hvae"
-    text = extending(target, base)
+    text = extending_spec(target, base)
     target.write_text(text)
     first, mine = hvaedsl.load(base), hvaedsl.load(target)
     # What was published of the base is not claimed of what extends it.
@@ -37,7 +37,7 @@ def test_what_extends_a_shipped_spec_is_that_spec_until_it_is_changed(base: str,
 
 
 def test_values_stay_as_they_are_written(tmp_path: Path) -> None:
-    text = extending(tmp_path / "mine.hvae", "cifar_r")
+    text = extending_spec(tmp_path / "mine.hvae", "cifar_r")
     assert "let n = 3\n" in text
     assert "encoder = 32r$n, 32d2" in text
     assert "steps         = 1M\n" in text
@@ -50,10 +50,10 @@ def test_a_spec_beside_and_one_in_another_folder(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     base = tmp_path / "models" / 'odd "name".hvae'
     base.write_text((shipped("specs") / "digits.hvae").read_text())
-    assert 'extends "odd \\"name\\".hvae"' in extending(tmp_path / "models" / "mine.hvae", str(base))
-    assert 'extends "models/odd \\"name\\".hvae"' in extending(tmp_path / "mine.hvae", str(base))
+    assert 'extends "odd \\"name\\".hvae"' in extending_spec(tmp_path / "models" / "mine.hvae", str(base))
+    assert 'extends "models/odd \\"name\\".hvae"' in extending_spec(tmp_path / "mine.hvae", str(base))
     (tmp_path / "other").mkdir()
-    assert 'extends "../models/' in extending(tmp_path / "other" / "mine.hvae", str(base))
+    assert 'extends "../models/' in extending_spec(tmp_path / "other" / "mine.hvae", str(base))
 
 
 def test_a_base_outside_of_the_project(tmp_path: Path) -> None:
@@ -62,33 +62,33 @@ def test_a_base_outside_of_the_project(tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "pyproject.toml").touch()
     with pytest.raises(SpecError, match="HV212"):
-        extending(tmp_path / "project" / "mine.hvae", str(base))
+        extending_spec(tmp_path / "project" / "mine.hvae", str(base))
 
 
 def test_bases_that_cannot_be_extended(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is a base and no whole model"):
-        extending(tmp_path / "mine.hvae", "vdvae")
+    with pytest.raises(UsageError, match="is not a complete model: it has no model.width"):
+        extending_spec(tmp_path / "mine.hvae", "vdvae")
     with pytest.raises(UsageError, match="no such file or directory; did you mean the shipped spec cifar_ws"):
-        extending(Path("new.hvae"), "cifar_wss")
+        extending_spec(Path("new.hvae"), "cifar_wss")
     with pytest.raises(UsageError, match=r"no such file or directory$"):
-        extending(tmp_path / "mine.hvae", "none_of_them")
+        extending_spec(tmp_path / "mine.hvae", "none_of_them")
     with pytest.raises(UsageError, match="would extend itself"):
-        extending(tmp_path / "cifar.hvae", "cifar")
+        extending_spec(tmp_path / "cifar.hvae", "cifar")
     broken = tmp_path / "broken.hvae"
     broken.write_text((shipped("specs") / "digits.hvae").read_text().replace("8d2", "8d3"))
     with pytest.raises(SpecError, match="HV303"):
-        extending(tmp_path / "mine.hvae", str(broken))
+        extending_spec(tmp_path / "mine.hvae", str(broken))
 
 
 def test_a_file_that_hides_a_shipped_spec(tmp_path: Path) -> None:
     (tmp_path / "cifar.hvae").write_text((shipped("specs") / "digits.hvae").read_text())
-    with pytest.raises(UsageError, match=r"cifar.hvae beside .* is another spec than cifar"):
-        extending(tmp_path / "mine.hvae", "cifar")
+    with pytest.raises(UsageError, match=r"would extend another spec cifar.hvae, which is beside it, instead of cifar"):
+        extending_spec(tmp_path / "mine.hvae", "cifar")
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_a_small_spec_of_every_data_set(dataset: str, tmp_path: Path) -> None:
-    text = standing_alone(tmp_path / "mine.hvae", dataset, None, None, None)
+    text = standalone_spec(tmp_path / "mine.hvae", dataset, None, None, None)
     program = hvaedsl.loads(text, path=tmp_path / "mine.hvae")
     assert not program.advice
     assert program.training().batch_size == (32 if program.spec.data.resolution <= 128 else 8)
@@ -100,7 +100,7 @@ def test_a_small_spec_of_every_data_set(dataset: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("resolution", [1, 2, 3, 4, 5, 7, 9, 12, 16, 20, 28, 64, 97, 100, 1024])
 @pytest.mark.parametrize("kind", ["folder", "npy"])
 def test_a_small_spec_of_ones_own_images(kind: str, resolution: int, tmp_path: Path) -> None:
-    text = standing_alone(tmp_path / "mine.hvae", kind, resolution, 1, "my images")
+    text = standalone_spec(tmp_path / "mine.hvae", kind, resolution, 1, "my images")
     program = hvaedsl.loads(text, path=tmp_path / "mine.hvae")
     assert not program.advice
     assert (program.spec.data.resolution, program.spec.data.channels) == (resolution, 1)
@@ -111,9 +111,9 @@ def test_a_small_spec_of_ones_own_images(kind: str, resolution: int, tmp_path: P
 
 def test_what_does_not_fit_a_data_set(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cifar10 has 32x32 images with 3 channels"):
-        standing_alone(tmp_path / "mine.hvae", "cifar10", 16, None, None)
-    with pytest.raises(UsageError, match="no data set cifra: take digits"):
-        standing_alone(tmp_path / "mine.hvae", "cifra", None, None, None)
-    assert "channels" not in standing_alone(tmp_path / "mine.hvae", "mnist", 32, 1, None).split("model")[0][-60:]
+        standalone_spec(tmp_path / "mine.hvae", "cifar10", 16, None, None)
+    with pytest.raises(UsageError, match="unknown dataset cifra; the datasets are digits"):
+        standalone_spec(tmp_path / "mine.hvae", "cifra", None, None, None)
+    assert "channels" not in standalone_spec(tmp_path / "mine.hvae", "mnist", 32, 1, None).split("model")[0][-60:]
     with pytest.raises(SpecError):
-        standing_alone(tmp_path / "mine.hvae", "folder", 16, 2, None)
+        standalone_spec(tmp_path / "mine.hvae", "folder", 16, 2, None)

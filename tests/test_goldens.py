@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,7 @@ def test_every_code_is_explained(code: str, update_goldens: bool) -> None:
     page = explanation(KINDS[code])
     assert page.startswith(f"# {code}: ")
     assert KINDS[code].good in page
-    assert "{" not in page.split("\n", 1)[0]
+    assert not re.search(r"\{\w", page.split("\n", 1)[0])  # no field of the template is left
     if code in EXPLAINED:
         compare(GOLDENS / f"{code}.explained", page, update_goldens)
 

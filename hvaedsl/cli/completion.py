@@ -136,14 +136,14 @@ def complete_key(incomplete: str) -> list[tuple[str, str]]:
 
 def _assignments(name: str, key: Key) -> list[tuple[str, str]]:
     """A key with each value that is one word: an example, those that its kind names, its default."""
-    from hvaedsl.ir.kinds import Choice, ChoiceOrOwn, LikelihoodCall, Optional, PoolingCall, Several
+    from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, LikelihoodCall, Optional, PoolingCall, Several
     from hvaedsl.ir.pooling import POOLINGS
     from hvaedsl.ir.spec_text import default_text
 
     kind = key.kind.of if isinstance(key.kind, Optional) else key.kind
     kind = kind.of if isinstance(kind, Several) else kind
     values = {key.example: "for example"} if key.example else {}
-    if isinstance(kind, Choice | ChoiceOrOwn):
+    if isinstance(kind, Choice | ChoiceOrCustom):
         values |= dict.fromkeys(kind.symbols, "")
     if isinstance(kind, LikelihoodCall):
         values["bernoulli"] = ""

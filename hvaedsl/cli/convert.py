@@ -106,7 +106,7 @@ def convert(
     sources = Sources(raw, ema, optimizer, step, trained_on, gpus or 1)
     done = import_weights(program, sources, out or RUNS / program.name)
     parameters = f"{program.cost.parameters:,} parameters"
-    typer.echo(f"written: {done.folder.path}, {program.name} after {done.checkpoint.step:,} steps, {parameters}")
+    typer.echo(f"written: {done.folder.path}, {program.name} after {done.state.step:,} steps, {parameters}")
     for note in done.notes:
         typer.echo(f"  {note}")
     typer.echo(f"next: hvaedsl eval {done.folder.path}")

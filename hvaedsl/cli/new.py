@@ -44,15 +44,15 @@ def new(
 
     Example: [bold]hvaedsl new mine --from cifar_ws[/], [bold]hvaedsl new faces --dataset folder --resolution 16[/]
     """
-    from hvaedsl.draft import extending, standing_alone
+    from hvaedsl.draft import extending_spec, standalone_spec
 
     target = _target(name)
     if base is not None:
         if any(given is not None for given in (dataset, resolution, channels, path)):
             raise UsageError("--from brings the data set of its spec: change it in the new file")
-        text = extending(target, base)
+        text = extending_spec(target, base)
     else:
-        text = standing_alone(target, dataset or "digits", resolution, channels, path)
+        text = standalone_spec(target, dataset or "digits", resolution, channels, path)
     _write(target, text)
     typer.echo(f"written: {target}")
     typer.echo(f"next: hvaedsl compile {target} --render", err=True)

@@ -1,1 +1,1 @@
-"""A user's own cells, likelihoods and data sets: importing what a spec names."""
+"""Custom cells, likelihoods and datasets: importing the parts that a spec names."""

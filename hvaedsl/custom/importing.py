@@ -1,4 +1,4 @@
-"""Importing one's own cells, likelihoods and data sets. Nothing here is run unless the caller allows it."""
+"""Import custom cells, likelihoods and datasets. Nothing is imported unless the caller allows it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from hvaedsl.diagnostics.record import Record
 
 
 class CustomParts(Record):
-    """Leave to import and try what a spec names of one's own: cells, likelihoods, data sets.
+    """Permission to import and try the custom parts of a spec: cells, likelihoods, datasets.
 
-    Modules are looked for beside the spec and its bases, in `folders`, in the working directory, and where Python
-    looks.
+    Modules are searched beside the spec and its bases, in `folders`, in the working directory, and on Python's path.
     """
 
     folders: tuple[Path, ...] = ()
 
 
 class CustomPartError(Exception):
-    """A part that cannot be imported or used: `problem`, what stands beside the reference, and the way out."""
+    """A part that cannot be imported or used: `problem`, `reason` (printed beside the reference), and `hint`."""
 
     def __init__(self, problem: str, reason: str, hint: str) -> None:
         super().__init__(problem)
@@ -33,14 +32,14 @@ class CustomPartError(Exception):
 
 
 def import_custom(reference: str, folders: Sequence[Path] = ()) -> object:
-    """The object `Name` of `package.module`. Raises `CustomPartError` where there is none, or where importing it fails.
+    """Import `Name` of `package.module`. Raises `CustomPartError` if it does not exist, or if importing it fails.
 
-    The module is looked for in `folders`, in the working directory, and where Python looks; without folders, one that
-    has been imported before is taken. What it prints goes to
-    standard error, so that a command's own output stays what it is.
+    The module is searched in `folders`, in the working directory, and on Python's path; without folders, a module that
+    is already imported is used. Its output goes to standard error, which keeps standard output to the command.
     """
     module_name, _, name = reference.partition(":")
     places = [str(folder.resolve()) for folder in folders]
+
     with _also_in([*places, str(Path.cwd())]), redirect_stdout(sys.stderr):
         if folders:
             _check_not_another(module_name.partition(".")[0])
@@ -48,17 +47,20 @@ def import_custom(reference: str, folders: Sequence[Path] = ()) -> object:
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
             if error.name is not None and (module_name == error.name or module_name.startswith(f"{error.name}.")):
-                looked = ", ".join(dict.fromkeys([*places, str(Path.cwd())]))
+                searched = ", ".join(dict.fromkeys([*places, str(Path.cwd())]))
                 raise CustomPartError(
-                    f"there is no module {error.name}",
+                    f"no module named {error.name}",
                     "not found",
-                    f"looked in {looked}, and where Python looks; set PYTHONPATH to its folder",
+                    f"searched {searched} and Python's path; set PYTHONPATH to the folder of the module",
                 ) from error
             raise CustomPartError(
                 f"it needs {error.name}, which is not installed", "not importable", "install it"
             ) from error
         except (Exception, SystemExit) as error:
-            raise CustomPartError(f"importing it fails: {told(error)}", "not importable", "mend the module") from error
+            raise CustomPartError(
+                f"importing it fails: {error_summary(error)}", "not importable", "fix the module"
+            ) from error
+
     try:
         found: object = getattr(module, name)
     except AttributeError:
@@ -67,8 +69,8 @@ def import_custom(reference: str, folders: Sequence[Path] = ()) -> object:
     return found
 
 
-def told(error: BaseException) -> str:
-    """An exception in one line: its kind, its message, and where in the part it was raised."""
+def error_summary(error: BaseException) -> str:
+    """An exception in one line: its class, its message, and the place in the part where it was raised."""
     where = ""
     trace = error.__traceback__
     while trace is not None:
@@ -80,20 +82,20 @@ def told(error: BaseException) -> str:
 
 
 def _check_not_another(package: str) -> None:
-    """Raise `CustomPartError` if another module of this name was imported before: Python would return that one."""
+    """Raise `CustomPartError` if another module of this name is already imported: Python would return that one."""
     imported = getattr(sys.modules.get(package), "__spec__", None)
     here = PathFinder.find_spec(package)
     if imported is not None and here is not None and _places(imported) != _places(here):
         raise CustomPartError(
-            f"a module {package} has been imported from {', '.join(_places(imported))} before, and this one is "
+            f"another module {package} is already imported, from {', '.join(_places(imported))}; this one is "
             f"{', '.join(_places(here))}",
-            "another module of this name",
-            "give them different names, or use them in commands of their own",
+            "another module with this name",
+            "give the modules different names, or use them in separate commands",
         )
 
 
 def _places(found: ModuleSpec) -> list[str]:
-    """The file of a module; the folders of a package without one."""
+    """The file of a module, or the folders of a package without one."""
     return [found.origin] if found.origin is not None else list(found.submodule_search_locations or ())
 
 

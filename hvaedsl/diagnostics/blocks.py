@@ -1,4 +1,4 @@
-"""Kinds of block lists: counts and labels that cannot be expanded."""
+"""Block lists: counts and labels that cannot be expanded."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.snippet import spec
 
 _LABELS = (
-    "`A@g`: every entry labelled g in a stack is one block applied several times, across resolutions too where width "
-    "and kernel agree. A label belongs to one entry."
+    "`A@g`: all entries labeled g in a stack apply one block, also across resolutions if width and kernel are the "
+    "same. A label belongs to one entry."
 )
 
 
@@ -15,9 +15,9 @@ class ZeroCount(Diagnostic):
     """HV310."""
 
     code = "HV310"
-    title = "`{text}` is nothing at all"
-    label = "at least 1"
-    help = "take it out, or write how many"
+    title = "expected a number of at least 1 in `{text}`"
+    label = "found 0"
+    help = "write a number of at least 1, or remove the entry"
     why = "Counts, repetitions and resolutions are at least 1."
     bad = spec(encoder="8x0, 8d2, 4x1")
     good = spec()
@@ -29,10 +29,10 @@ class TooManyApplications(Diagnostic):
     """HV313."""
 
     code = "HV313"
-    title = "the {stack} applies {applications:,} blocks; at most {limit:,} are compiled"
-    label = "counted without expanding it"
-    help = "is a count mistyped?"
-    why = "The deepest published model applies 268 blocks. The limit keeps a slip of the hand from filling the memory."
+    title = "the {stack} applies {applications:,} blocks; the limit is {limit:,}"
+    label = "counted without expanding the list"
+    help = "check for a mistyped count"
+    why = "The deepest published model applies 268 blocks. The limit keeps a mistyped count from exhausting the memory."
     bad = spec(encoder="8r999999999, 8d2, 4x1")
     good = spec(encoder="8r7, 8d2, 4x1")
 
@@ -46,7 +46,7 @@ class LabelOnGroup(Diagnostic):
 
     code = "HV401"
     title = "a label belongs to one entry, not to {what}"
-    label = "labelled as a whole"
+    label = "labeled as a whole"
     help = "label the entries inside: `(A@{name}, B@{name})`"
     why = _LABELS
     bad = spec(encoder="(8x1, 8x1)@g, 8d2, 4x1")
@@ -60,13 +60,13 @@ class LabelOnCopies(Diagnostic):
     """HV402."""
 
     code = "HV402"
-    title = "`{entry}` asks for {count} blocks with weights of their own and for shared weights"
-    label = "x gives each block its own weights"
-    help = "write `{mended}` to apply one block {count} times"
+    title = "`{entry}` asks for {count} blocks with separate weights and for shared weights"
+    label = "`x` gives each block its own weights"
+    help = "write `{replacement}` to apply one block {count} times"
     why = _LABELS
     bad = spec(encoder="8x2@g, 8d2, 4x1")
     good = spec(encoder="8r2@g, 8d2, 4x1")
 
     entry: str
     count: int
-    mended: str
+    replacement: str

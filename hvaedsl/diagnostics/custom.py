@@ -1,4 +1,4 @@
-"""HV2xx: one's own cells, likelihoods and data sets."""
+"""HV219, HV220: custom cells, likelihoods and datasets."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.snippet import spec
 
 _WHY = (
-    "A cell, a likelihood or a data set of one's own is named by its module and its name, as Python's entry points "
-    'are: `cell = "my_package.my_module:MyCell"`.'
+    "A custom cell, likelihood or dataset is named by its module and its name, in the form of Python's entry points: "
+    '`cell = "my_package.my_module:MyCell"`.'
 )
 
 
@@ -15,15 +15,14 @@ class NotAReference(Diagnostic):
     """HV219."""
 
     code = "HV219"
-    title = '`{key}` takes the name of one\'s own part as "package.module:Name"'
-    label = "no such name"
-    help = 'write for example `"my_parts:MyPart"`, without the ending .py'
+    title = '`{key}` must name a custom part as "package.module:Name"'
+    label = "not in this form"
+    help = 'for example `"my_parts:MyPart"`, without `.py`'
     why = _WHY
     bad = spec(model='width = 16  latent = 4  cell = "my_parts.py/MyCell"')
     good = spec(model='width = 16  latent = 4  cell = "my_parts:MyCell"')
 
     key: str
-    written: str
 
 
 class CustomPartFails(Diagnostic):
@@ -34,9 +33,8 @@ class CustomPartFails(Diagnostic):
     label = "{reason}"
     help = "{hint}"
     why = (
-        "A part of one's own is imported and tried once, on shapes alone, before a model is built from it: it has to "
-        "be found, to take the arguments that such a part gets, and to give back the shapes that the model goes on "
-        "with. docs/custom.md says which."
+        "A custom part is imported and tried once, on shapes only, before a model is built from it. It must exist, "
+        "accept the arguments of such a part, and return the shapes that the model expects. docs/custom.md lists them."
     )
     bad = ""  # the part has to be imported; the test makes one that fails
     good = spec(model='width = 16  latent = 4  cell = "my_parts:MyCell"')

@@ -1,9 +1,9 @@
-"""What a diagnostic is: a frozen record of one finding, worded by templates.
+"""A diagnostic: a frozen record of one finding, worded by templates.
 
-Each kind is a subclass: in `hvaedsl.rules`, beside the check that yields it, or in this package. A kind has its code,
-severity and templates as class attributes, the data of one finding as fields, and what `hvaedsl explain` prints: why it
-is wrong, what that rests on and when it is checked (for advice), and a bad and a good snippet. A kind is a frozen
-dataclass without saying so, and becomes one when the first finding of it is made.
+Each kind is a subclass, in `hvaedsl.rules` beside the check that yields it, or in this package. Its code, severity and
+templates are class attributes; the data of one finding are its fields. For `hvaedsl explain` it has the reason (`why`),
+a bad and a good snippet, and for advice its evidence (`rests_on`) and when it is checked (`configuration`). A kind
+needs no decorator: `Record` makes it a frozen dataclass with its first finding.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, ClassVar, dataclass_transform
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source, Span
 
-_LONGEST = 400  # code points of one field in a sentence: names and paths can be of any length
+_LONGEST = 400  # code points of one field in a sentence; names and paths can have any length
 
 
 class Severity(StrEnum):
@@ -26,48 +26,53 @@ class Severity(StrEnum):
 
 
 class Label(Record):
-    """A second place that explains a finding."""
+    """A secondary place that explains a finding."""
 
     span: Span
     text: str
 
 
 class Edit(Record):
-    """Replace what stands at `span` by `replacement`."""
+    """Replacement of the text at `span`."""
 
     span: Span
     replacement: str
 
 
-def taking_out(span: Span) -> Edit:
-    """Take out what stands at `span`, with the white space before it; with its lines where nothing else is on them."""
+def removal(span: Span) -> Edit:
+    """Remove `span` and the white space before it, or whole lines if nothing else is on them."""
     text = span.source.text
+
+    # Extend the range over the blanks on both sides.
     start, end = span.start, span.end
     while start and text[start - 1] in " \t":
         start -= 1
     after = end
     while after < len(text) and text[after] in " \t\r":
         after += 1
+
     begins_line = start == 0 or text[start - 1] == "\n"
     if begins_line and text[after : after + 1] in ("\n", ""):
         end = after + len(text[after : after + 1])
     elif begins_line:
-        start, end = span.start, after  # what follows moves up to where this stood
+        start, end = span.start, after  # the rest of the line moves to the start of the removed text
     return Edit(span.source.span(start, end), "")
 
 
-def inserting(source: Source, at: int, text: str) -> Edit:
-    """Write a text before the code point `at`."""
+def insertion(source: Source, at: int, text: str) -> Edit:
+    """Insert a text before the code point `at`."""
     return Edit(source.span(at, at), text)
 
 
-def taking_items_out(items: Sequence[Span], gone: Collection[int]) -> tuple[Edit, ...]:
-    """Take items out of a list, each with one comma; none where all are to go, or a comment stands between them."""
+def item_removals(items: Sequence[Span], gone: Collection[int]) -> tuple[Edit, ...]:
+    """Remove items from a list, each with one comma; no edits if none would be left, or a comment is between them."""
     kept = [at for at in range(len(items)) if at not in gone]
     if not kept:
         return ()
+
     edits = []
     for at in gone:
+        # An item is removed with the comma before it; the first ones, which have none, with the comma after.
         source = items[at].source
         behind_kept = kept[0] < at
         start, end = (items[at - 1].end, items[at].end) if behind_kept else (items[at].start, items[at + 1].start)
@@ -79,7 +84,7 @@ def taking_items_out(items: Sequence[Span], gone: Collection[int]) -> tuple[Edit
 
 
 class Fix(Record):
-    """Edits of the file that a finding is in, which mend it; a safe fix never changes what the spec means."""
+    """Edits that fix a finding, all in the finding's own file; a safe fix never changes the meaning of the spec."""
 
     title: str
     edits: tuple[Edit, ...]
@@ -87,7 +92,7 @@ class Fix(Record):
 
 
 class _Fields(Mapping[str, Any]):
-    """The attributes of a diagnostic, properties included, as its templates name them."""
+    """The fields and properties of a diagnostic, for `str.format_map`; long strings are cut."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
         self._diagnostic = diagnostic
@@ -105,7 +110,7 @@ class _Fields(Mapping[str, Any]):
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 class Diagnostic(Record, kw_only=True):
-    """One finding. Subclasses are kinds; see the module's docstring."""
+    """One finding. Subclasses are the kinds; see the module's docstring."""
 
     code: ClassVar[str]
     severity: ClassVar[Severity] = Severity.ERROR
@@ -125,12 +130,12 @@ class Diagnostic(Record, kw_only=True):
 
     @property
     def message(self) -> str:
-        """The title with this finding's data."""
+        """The title, with this finding's data."""
         return self.title.format_map(_Fields(self))
 
     @property
     def label_text(self) -> str:
-        """What stands beside the underlined source; may be empty."""
+        """The text beside the underlined source; may be empty."""
         return self.label.format_map(_Fields(self))
 
     @property
@@ -140,7 +145,7 @@ class Diagnostic(Record, kw_only=True):
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is nearest, or None where none is near."""
+    """The most similar known word, or None if none is similar."""
     import difflib  # slow to import, and most runs suggest nothing
 
     close = difflib.get_close_matches(word[:80], list(known), n=1, cutoff=0.6)
@@ -148,13 +153,13 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`did you mean NAME?` for the nearest known word, or an empty string where none is near."""
+    """`did you mean NAME?` with the most similar known word, or an empty string."""
     near = nearest(word, known)
     return f"did you mean `{near}`?" if near is not None else ""
 
 
 def listing(words: Iterable[str], conjunction: str = "or") -> str:
-    """`a, b or c`, as a sentence wants it."""
+    """The words joined for a sentence: `a, b or c`."""
     items = list(words)
     if len(items) < 2:
         return "".join(items)

@@ -1,8 +1,9 @@
-"""HV2xx: keys, values, constants and inheritance."""
+"""HV201 to HV218: keys, sections, values, constants and inheritance."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, did_you_mean, listing
 from hvaedsl.diagnostics.snippet import spec
@@ -15,7 +16,7 @@ class UnknownKey(Diagnostic):
     title = "unknown key `{key}` in `{section}`"
     label = "not a key of `{section}`"
     help = "{hint}"
-    why = "A typo in a key would otherwise leave a default in force without a word."
+    why = "A typo in a key would otherwise leave its default in force without notice."
     bad = spec(model="widht = 16  latent = 4")
     good = spec()
 
@@ -25,8 +26,8 @@ class UnknownKey(Diagnostic):
 
     @property
     def hint(self) -> str:
-        """The nearest key, else all of them."""
-        return did_you_mean(self.key, self.known) or f"its keys are {listing(self.known, 'and')}"
+        """The most similar key, or all of them."""
+        return did_you_mean(self.key, self.known) or f"the keys of `{self.section}` are {listing(self.known, 'and')}"
 
 
 class UnknownSection(Diagnostic):
@@ -36,24 +37,53 @@ class UnknownSection(Diagnostic):
     title = "unknown {what} `{name}`"
     label = "{reason}"
     help = "{hint}"
-    why = "A spec has the sections data, model, train, sample and paper; every key stands in one of them."
+    why = "A spec has the sections data, model, train, sample and paper; every key is in one of them."
     bad = spec(rest="training { steps = 100k }")
     good = spec(rest="train { steps = 100k }")
 
     name: str
-    what: str
-    reason: str
-    hint: str
+    written_as: Literal["section", "key"]
+    inside: str = ""  # the section that it is in; empty at the top level
+    top_level: Sequence[str]  # the sections that are allowed there
+    home: str = ""  # the section that has a key of this name
+
+    @property
+    def what(self) -> str:
+        """The kind of name, with its place."""
+        if self.written_as == "key":
+            return "top-level key"
+        return f"section in `{self.inside}`" if self.inside else "section"
+
+    @property
+    def reason(self) -> str:
+        """Why it is not allowed there."""
+        if self.written_as == "key":
+            return "outside of every section"
+        if not self.inside:
+            return "no such section"
+        return "a top-level section" if self.name in self.top_level else "no such section here"
+
+    @property
+    def hint(self) -> str:
+        """The name or the place that was probably meant."""
+        is_section_name = self.name in self.top_level
+        if self.written_as == "key":
+            if is_section_name:
+                return f"a section has no `=`: write `{self.name} {{ ... }}`"
+            return f"move it into `{self.home} {{ ... }}`" if self.home else did_you_mean(self.name, self.top_level)
+        if self.inside:
+            return f"close `{self.inside}` with `}}` before it" if is_section_name else "remove it"
+        return did_you_mean(self.name, self.top_level) or f"the sections are {listing(self.top_level, 'and')}"
 
 
 class DuplicateKey(Diagnostic):
     """HV203."""
 
     code = "HV203"
-    title = "{what} `{name}` is written twice"
-    label = "written again here"
+    title = "duplicate {what} `{name}`"
+    label = "repeated here"
     help = "keep one of the two"
-    why = "Of two values one would win in silence. To change an inherited value, write it in the file that extends."
+    why = "One of two values would silently win. To change an inherited value, write it in the spec that extends."
     bad = spec(model="width = 16  width = 32  latent = 4")
     good = spec()
 
@@ -65,15 +95,15 @@ class WrongType(Diagnostic):
     """HV204."""
 
     code = "HV204"
-    title = "`{key}` takes {wanted}"
-    label = "this is {found}"
+    title = "`{key}` must be {expected}"
+    label = "found {found}"
     help = "{hint}"
-    why = "Every key has a type; a value of another type is never converted in silence."
+    why = "Every key has a type; a value of another type is never converted silently."
     bad = spec(model='width = "16"  latent = 4')
     good = spec()
 
     key: str
-    wanted: str
+    expected: str
     found: str
     hint: str = ""
 
@@ -82,14 +112,14 @@ class OutOfRange(Diagnostic):
     """HV205."""
 
     code = "HV205"
-    title = "`{key}` takes {wanted}"
-    label = "{value} is out of range"
-    why = "The value has the right type and makes no sense: a width of 0, a decay of 1, a temperature of 0."
+    title = "`{key}` is {value}; it must be {expected}"
+    label = "out of range"
+    why = "The value has the right type but makes no sense: a width of 0, a decay of 1, a temperature of 0."
     bad = spec(model="width = 0  latent = 4")
     good = spec()
 
     key: str
-    wanted: str
+    expected: str
     value: str
 
 
@@ -97,10 +127,10 @@ class UnknownSymbol(Diagnostic):
     """HV206."""
 
     code = "HV206"
-    title = "`{key}` cannot be `{symbol}`"
+    title = "unknown value `{symbol}` for `{key}`"
     label = "not one of its values"
     help = "{hint}"
-    why = "Some keys take one of a few words, such as the name of a data set."
+    why = "Some keys take one word of a fixed list, such as the name of a dataset."
     bad = spec(data="dataset = digit")
     good = spec()
 
@@ -110,27 +140,29 @@ class UnknownSymbol(Diagnostic):
 
     @property
     def hint(self) -> str:
-        """The nearest symbol, and all of them."""
+        """The most similar symbol, and all of them."""
         near = did_you_mean(self.symbol, self.known)
-        return f"{near + ' ' if near else ''}it takes {listing(self.known)}"
+        values = f"values are {listing(self.known, 'and')}"
+        return f"{near} The {values}" if near else f"the {values}"
 
 
 class MissingKey(Diagnostic):
     """HV207."""
 
     code = "HV207"
-    title = "`{key}` is missing"
-    label = "{where}"
-    help = "write `{section} {{ {name} = {example} }}`: {meaning}"
+    title = "missing key `{key}`"
+    label = "{reason}"
+    help = "{hint}"
     why = (
-        "A few keys have no default: the data set, the width, the latent channels and the two block lists to compile; "
-        "the steps, the batch size and the learning rate to train."
+        "A few keys have no default. To compile, a spec needs the dataset, the width, the latent channels and both "
+        "block lists; to train, also the steps, the batch size and the learning rate."
     )
     bad = spec(model="width = 16")
     good = spec()
 
     key: str
-    where: str
+    purpose: Literal["to compile", "to train"]
+    has_section: bool
     example: str
     meaning: str
 
@@ -144,15 +176,29 @@ class MissingKey(Diagnostic):
         """The key without its section."""
         return self.key.split(".", 1)[-1]
 
+    @property
+    def reason(self) -> str:
+        """Where the key is missing, and what it is needed for."""
+        if self.has_section:
+            return f"`{self.name}` is required {self.purpose}"
+        return f"the spec has no section `{self.section}`"
+
+    @property
+    def hint(self) -> str:
+        """The text to add."""
+        if self.has_section:
+            return f"add `{self.name} = {self.example}` to `{self.section}` ({self.meaning})"
+        return f"add `{self.section} {{ {self.name} = {self.example} }}` ({self.meaning})"
+
 
 class UnknownConstant(Diagnostic):
     """HV208."""
 
     code = "HV208"
-    title = "`${name}` is not defined"
-    label = "no `let {name}`"
+    title = "undefined constant `${name}`"
+    label = "no `let {name}` in this spec or its bases"
     help = "{hint}"
-    why = "`$name` stands for the whole number of a `let name = ...` in this file or in one that it extends."
+    why = "`$name` is the integer of `let name = ...` in this file or in one that it extends."
     bad = spec(top="hvae 1\nlet n = 3", encoder="8x$m, 8d2, 4x1")
     good = spec(top="hvae 1\nlet n = 3", encoder="8x$n, 8d2, 4x1")
 
@@ -161,7 +207,7 @@ class UnknownConstant(Diagnostic):
 
     @property
     def hint(self) -> str:
-        """The nearest constant, or how to define one."""
+        """The most similar constant, or how to define one."""
         return did_you_mean(self.name, self.known) or f"define it at the top level: `let {self.name} = 3`"
 
 
@@ -169,11 +215,11 @@ class UnknownOverride(Diagnostic):
     """HV209."""
 
     code = "HV209"
-    title = "no spec defines `let {name}`"
-    label = "given on the command line"
+    title = "unknown constant `{name}` for `--let`"
+    label = "no `let {name}` in the spec or its bases"
     help = "{hint}"
-    why = "A constant given with `--let` must be one that the spec or its base defines; a typo would change nothing."
-    bad = ""  # lives on the command line; the test gives it there
+    why = "`--let` overrides a constant that the spec or one of its bases defines; with a typo it would change nothing."
+    bad = ""  # needs a command line; the test gives one
     good = spec(top="hvae 1\nlet n = 3")
 
     name: str
@@ -181,10 +227,10 @@ class UnknownOverride(Diagnostic):
 
     @property
     def hint(self) -> str:
-        """The nearest constant, or which ones there are."""
+        """The most similar constant, or all of them."""
         if not self.known:
             return "this spec has no constants"
-        return did_you_mean(self.name, self.known) or f"it defines {listing(self.known, 'and')}"
+        return did_you_mean(self.name, self.known) or f"its constants are {listing(self.known, 'and')}"
 
 
 class BaseNotFound(Diagnostic):
@@ -194,7 +240,7 @@ class BaseNotFound(Diagnostic):
     title = 'cannot read the base "{target}"'
     label = "{reason}"
     help = "{hint}"
-    why = "`extends` names a file relative to the one that it stands in, or one of the shipped specs."
+    why = "`extends` names a file, relative to the one that it is in, or one of the shipped specs."
     bad = spec(top='hvae 1\nextends "no_such_spec.hvae"')
     good = spec(top='hvae 1\nextends "vdvae.hvae"')
 
@@ -208,9 +254,9 @@ class InheritanceCycle(Diagnostic):
 
     code = "HV211"
     title = "this spec extends itself: {cycle}"
-    label = "closes the circle"
-    help = "take one `extends` out"
-    why = "A spec is its base and what it changes; a circle has no base."
+    label = "closes the cycle"
+    help = "remove one `extends` of the cycle"
+    why = "A spec consists of its base and its own changes; in a cycle no spec is the base."
     bad = spec(top='hvae 1\nextends "HV211.hvae"')
     good = spec()
 
@@ -221,12 +267,12 @@ class BaseOutside(Diagnostic):
     """HV212."""
 
     code = "HV212"
-    title = 'the base "{target}" lies outside of the project'
+    title = 'the base "{target}" is outside the project'
     label = "not inside {root}"
     help = "copy it into the project, or name a shipped spec"
     why = (
-        "A base must lie, symbolic links followed, inside the nearest folder above the spec that has `.git` or "
-        "`pyproject.toml`, else inside the spec's own folder: compiling a spec reads no other file of the machine."
+        "The project is the nearest folder above the spec with `.git` or `pyproject.toml`, or the spec's own folder if "
+        "there is none. A base must be inside it, with symbolic links resolved: compiling a spec reads no other file."
     )
     bad = spec(top='hvae 1\nextends "../../../../../../../../etc/passwd"')
     good = spec(top='hvae 1\nextends "vdvae.hvae"')
@@ -239,8 +285,8 @@ class ConstantNotWhole(Diagnostic):
     """HV213."""
 
     code = "HV213"
-    title = "`let {name}` takes a whole number"
-    label = "this is {found}"
+    title = "`let {name}` must be an integer"
+    label = "found {found}"
     help = "version 1 of the language has no arithmetic and no constants of other types"
     why = "A constant is a count: a value of a key, the k of `k*`, or the number after an operator letter."
     bad = spec(top="hvae 1\nlet n = 1.5")
@@ -250,87 +296,30 @@ class ConstantNotWhole(Diagnostic):
     found: str
 
 
-class DataShape(Diagnostic):
-    """HV214."""
-
-    code = "HV214"
-    title = "{problem}"
-    label = "{reason}"
-    help = "{hint}"
-    why = (
-        "The data sets know their resolution, channels and levels. For one's own images (npy, folder) the spec says "
-        "them, since compiling opens no file."
-    )
-    bad = spec(data="dataset = npy")
-    good = spec(data="dataset = npy  channels = 1  resolution = 8")
-
-    problem: str
-    reason: str
-    hint: str
-
-
-class WrongArguments(Diagnostic):
-    """HV215."""
-
-    code = "HV215"
-    title = "`{function}` {problem}"
-    label = "{reason}"
-    help = "write {written}"
-    why = (
-        "A likelihood takes the number of its mixture components, and `bits = 5` for targets of five bits; pooling by "
-        "a wavelet takes the wavelet's name, haar or db2."
-    )
-    bad = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10, bits = 3)")
-    good = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10)")
-
-    function: str
-    problem: str
-    reason: str
-    written: str = "mixture_of_logistics(10), mixture_of_logistics(10, bits = 5) or bernoulli"
-
-
 class DuplicateEntry(Diagnostic):
     """HV216."""
 
     code = "HV216"
-    title = "{key} is written twice in one value"
-    label = "written again here"
+    title = "duplicate {what} `{key}`"
+    label = "repeated here"
     help = "keep one of the two"
-    why = "Of two values one would win in silence."
+    why = "One of two values would silently win."
     bad = spec(model="width = 16  latent = 4  widths = {4: 16, 4: 32}")
     good = spec(model="width = 16  latent = 4  widths = {4: 32}")
 
     key: str
-
-
-class LikelihoodMismatch(Diagnostic):
-    """HV217."""
-
-    code = "HV217"
-    title = "{problem}"
-    label = "{reason}"
-    help = "{hint}"
-    why = (
-        "A Bernoulli likelihood reads pixels of 0 and 1 in one channel, so its images are binarised; a mixture of "
-        "logistics reads levels, so they are not. Targets of five bits are made from 256 levels."
-    )
-    bad = spec(model="width = 16  latent = 4  likelihood = bernoulli", data="dataset = digits  binarize = none")
-    good = spec(model="width = 16  latent = 4  likelihood = bernoulli")
-
-    problem: str
-    reason: str
-    hint: str
+    what: Literal["resolution", "value", "argument"]
 
 
 class UnknownOption(Diagnostic):
     """HV218."""
 
     code = "HV218"
-    title = "no key is called `{key}`"
-    label = "given on the command line"
+    title = "unknown key `{key}` for `--set`"
+    label = "no section has this key"
     help = "{hint}"
     why = "`--set` takes a key with its section, as in `--set model.width=64`."
-    bad = ""  # lives on the command line; the test gives it there
+    bad = ""  # needs a command line; the test gives one
     good = spec()
 
     key: str
@@ -338,6 +327,6 @@ class UnknownOption(Diagnostic):
 
     @property
     def hint(self) -> str:
-        """The nearest key."""
+        """The most similar key."""
         bare = [key for key in self.known if key.split(".")[-1] == self.key]
         return f"did you mean `{bare[0]}`?" if bare else did_you_mean(self.key, self.known) or "write section.key=value"

@@ -1,10 +1,10 @@
-"""Frozen dataclasses whose methods are written once, here.
+"""Frozen dataclasses that share one implementation of their methods.
 
-`dataclasses.dataclass` writes and compiles six methods for every class, 0.35 ms each time that the program starts. The
-compiler has two hundred kinds of nodes, diagnostics and results, of which one file needs eighty: making them was a
-fifth of the time of `hvaedsl lint`. A record is a dataclass to `dataclasses.fields`, `replace` and `asdict`, to
-patterns and to the type checker; its fields are read from its annotations with the first object of its class. It has no
-slots, which is why the operations of a bridge, of which there may be a hundred thousand, are none.
+`dataclasses.dataclass` generates and compiles six methods for every class, 0.35 ms per class at each start of the
+program. The compiler has two hundred kinds of nodes, diagnostics and results, of which one file needs eighty: making
+them took a fifth of the time of `hvaedsl lint`. A record is a dataclass for `dataclasses.fields`, `replace` and
+`asdict`, for patterns and for the type checker; its fields are read from its annotations when the first object of its
+class is made. Records have no slots, so the operations of a bridge (up to a hundred thousand) are plain dataclasses.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _completing = Lock()
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 class Record:
-    """The base of the records. `kw_only` says, for a class and those derived from it, how objects are made."""
+    """Base class of the records. `kw_only` applies to a class and its subclasses."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     _kw_only: ClassVar[bool] = False
@@ -28,53 +28,55 @@ class Record:
     _defaults: ClassVar[dict[str, object]]
 
     def __init_subclass__(cls, *, kw_only: bool | None = None) -> None:
-        """Note how objects are made; the fields are read later."""
+        """Store `kw_only`; the fields are read with the first object."""
         super().__init_subclass__()
         if kw_only is not None:
             cls._kw_only = kw_only
 
     def __init__(self, *values: object, **named: object) -> None:
-        """An object of these values. Raises `TypeError` as a dataclass does."""
+        """Make an object of these values. Raises `TypeError` for wrong arguments, as a dataclass does."""
         cls = type(self)
         if "_names" not in cls.__dict__:
             _complete(cls)
+
         if values:
             positional = dict(zip(cls._positional, values, strict=False))
             if len(positional) < len(values) or not named.keys().isdisjoint(positional):
-                raise TypeError(f"{cls.__qualname__} takes fewer positional arguments, or got one by its name too")
+                raise TypeError(f"{cls.__qualname__} got too many positional arguments, or one of them by name too")
             named = positional | named
+
         if named.keys() != cls._names:
             named = _with_defaults(cls, named)
         self.__dict__.update(named)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        """A record is frozen."""
+        """Raise `FrozenInstanceError`."""
         raise FrozenInstanceError(f"cannot assign to field {name!r}")
 
     def __delattr__(self, name: str) -> NoReturn:
-        """A record is frozen."""
+        """Raise `FrozenInstanceError`."""
         raise FrozenInstanceError(f"cannot delete field {name!r}")
 
     def __eq__(self, other: object) -> bool:
-        """Whether both are of one class and equal in all fields that are compared."""
+        """Whether both have the same class and equal compared fields."""
         if type(other) is not type(self):
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in self._compared)
 
     def __hash__(self) -> int:
-        """Of the fields that are compared."""
+        """The hash of the compared fields."""
         return hash(tuple(getattr(self, name) for name in self._compared))
 
     def __repr__(self) -> str:
-        """As it would be written in Python, without the fields that are not shown."""
+        """The Python expression for the record, without fields of `repr=False`."""
         shown = ", ".join(f"{item.name}={getattr(self, item.name)!r}" for item in fields(self) if item.repr)
         return f"{type(self).__qualname__}({shown})"
 
 
 def _complete(cls: type[Record]) -> None:
-    """Read the fields of a class; those of its bases first.
+    """Read the fields of a class, those of its bases first.
 
-    Two threads may make the first object at once: the second waits. `_names` says that a class is complete.
+    If two threads make the first object at once, the second one waits. A class that has `_names` is complete.
     """
     with _completing:
         for base in reversed(cls.__mro__):
@@ -88,12 +90,12 @@ def _complete(cls: type[Record]) -> None:
 
 
 def _with_defaults(cls: type[Record], given: dict[str, object]) -> dict[str, object]:
-    """The values of all fields. Raises `TypeError` where one is missing, or of no field."""
+    """The values of all fields. Raises `TypeError` for a missing or an unknown field."""
     found = cls._defaults | given
     if found.keys() != cls._names:
         for item in fields(cls):
             if item.name not in found and item.default_factory is not MISSING:
                 found[item.name] = item.default_factory()
         if wrong := found.keys() ^ cls._names:
-            raise TypeError(f"{cls.__qualname__} misses, or has no field {', '.join(sorted(wrong))}")
+            raise TypeError(f"{cls.__qualname__}: missing or unknown fields {', '.join(sorted(wrong))}")
     return found

@@ -1,4 +1,4 @@
-"""The small specs that the catalogue shows as bad and good examples; they are compiled by the tests."""
+"""The small specs that diagnostics show as bad and good examples; the tests compile them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def spec(
     decoder: str = "4x1, 8m4, 8x2",
     rest: str = "",
 ) -> str:
-    """A whole spec of an 8x8 model with the given parts in place of sound ones."""
+    """A complete spec of an 8x8 model; the given parts replace valid ones."""
     lines = [
         top,
         f"data {{ {data} }}",

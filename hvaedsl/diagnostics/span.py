@@ -1,6 +1,6 @@
-"""Where something was written: a source text and a half-open range in it.
+"""Places: a source text and a half-open range in it.
 
-Lines and columns count from 1, columns in code points, and the end is exclusive, as LANGUAGE version 1 has it.
+Lines and columns are 1-based, columns count code points, and the end is exclusive.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from hvaedsl.diagnostics.record import Record
 
 
 class Source(Record):
-    """A text that spans point into: a file, or what stood on the command line."""
+    """A text that spans point into: a file, or a value from the command line."""
 
-    name: str  # how diagnostics call it: a path as the user gave it, or an option such as "--set model.width"
+    name: str  # as diagnostics print it: the path that the user gave, or an option such as "--set model.width"
     text: str = field(repr=False)
-    path: Path | None = field(default=None, compare=False)  # None where the text is not a file; relative or resolved
+    path: Path | None = field(default=None, compare=False)  # None if the text is not a file; relative or resolved
 
     def line(self, number: int) -> str:
-        """The text of one line, counted from 1, without its line break; empty past the end."""
+        """The text of line `number` (1-based) without its line break; empty past the end."""
         lines = self.text.split("\n")
         return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else ""
 
@@ -46,24 +46,24 @@ class Span(Record):
     end_column: int
 
     def to(self, other: Span) -> Span:
-        """From the start of this span to the end of `other`, in the same source."""
+        """The span from the start of this one to the end of `other`, in the same source."""
         return Span(self.source, self.start, other.end, self.line, self.column, other.end_line, other.end_column)
 
     @property
     def text(self) -> str:
-        """What stands there."""
+        """The source text of the span."""
         return self.source.text[self.start : self.end]
 
     @property
     def before(self) -> str:
-        """The last character before it that is no white space; empty at the beginning of the text."""
+        """The last character before the span that is not white space; empty at the start of the text."""
         return self.source.text[: self.start].rstrip()[-1:]
 
     @property
     def after(self) -> str:
-        """The first character behind it; empty at the end of the text."""
+        """The character after the span; empty at the end of the text."""
         return self.source.text[self.end : self.end + 1]
 
     def __str__(self) -> str:
-        """`path:line:column`, as editors and terminals turn into links."""
+        """`path:line:column`, the form that editors and terminals turn into links."""
         return f"{self.source.name}:{self.line}:{self.column}"

@@ -1,4 +1,4 @@
-"""HV590, HV591: comments that silence nothing."""
+"""HV590, HV591: comments that suppress no finding."""
 
 from __future__ import annotations
 
@@ -13,62 +13,72 @@ class UnusedSuppression(Diagnostic):
 
     code = "HV590"
     severity = Severity.ADVICE
-    title = "nothing on this line is silenced by ignore[{codes}]"
+    title = "`ignore[{codes}]` suppresses nothing on this line"
     label = "{reason}"
     help = "{hint}"
     why = (
-        "A comment that silences nothing would hide a finding of that code that a later change brings to its line. It "
-        "works on its own line alone, and on advice alone. `lint` looks for such comments in specs without errors."
+        "An unused comment would hide a finding with that code that a later change introduces on its line. A comment "
+        "suppresses advice only, and only on its own line. `lint` looks for such comments in specs without errors."
     )
-    rests_on = "Computed here: the same line is looked at with the comment and without."
-    configuration = "asked by `hvaedsl lint` alone"
+    rests_on = "Computed here: the line is checked with and without the comment."
+    configuration = "checked by `hvaedsl lint` only"
     bad = spec(model="width = 16  latent = 4  # hvae: ignore[HV502] for the sweep")
     good = spec(model="width = 16  latent = 4\n  widths = {2: 32}  # hvae: ignore[HV502] for the sweep")
 
     unused: tuple[str, ...]
-    reason: str
-    hint: str
+    error: str = ""  # the first of them that is not a code of advice
+    kept: tuple[str, ...] = ()  # the other codes of the comment
+
+    @property
+    def reason(self) -> str:
+        """Why nothing is suppressed."""
+        return f"{self.error} is not advice and cannot be suppressed" if self.error else "no such advice on this line"
+
+    @property
+    def hint(self) -> str:
+        """The comment without the unused codes."""
+        return f"write `ignore[{', '.join(self.kept)}]`" if self.kept else "remove the comment"
 
     @property
     def codes(self) -> str:
-        """The codes that silence nothing."""
+        """The unused codes."""
         return ", ".join(self.unused)
 
 
-class UnreadSuppression(Diagnostic):
+class InvalidSuppression(Diagnostic):
     """HV591."""
 
     code = "HV591"
     severity = Severity.ADVICE
-    title = "this comment is to silence something, and cannot be read"
+    title = "invalid `hvae: ignore` comment"
     label = "{reason}"
     help = "write `# hvae: ignore[{codes}] reason`"
     why = (
-        "A comment that silences advice is written `# hvae: ignore[HV502]`: small letters, the codes in capitals "
-        "between brackets, commas between them. There is none that silences all advice. Written in any other way it is "
-        "a comment like others, and the advice is given."
+        "A comment that suppresses advice has the form `# hvae: ignore[HV502]`: lowercase words, and uppercase codes in "
+        "brackets, separated by commas. No comment suppresses all advice. In any other form it is an ordinary comment, "
+        "and the advice is reported."
     )
-    rests_on = "Computed here: a comment that begins with `hvae: ignore`, in letters of any size."
-    configuration = "asked by `hvaedsl lint` alone"
+    rests_on = "Computed here: a comment that starts with `hvae: ignore`, in any letter case."
+    configuration = "checked by `hvaedsl lint` only"
     bad = spec(model="width = 16  latent = 4  # hvae: ignore HV502")
     good = spec(model="width = 16  latent = 4\n  widths = {2: 32}  # hvae: ignore[HV502]")
 
-    written: str
+    text: str
 
     @property
     def _named(self) -> list[str]:
-        return re.findall(r"\bHV\d{3}\b", self.written, flags=re.IGNORECASE)
+        return re.findall(r"\bHV\d{3}\b", self.text, flags=re.IGNORECASE)
 
     @property
     def reason(self) -> str:
-        """What is wrong with it."""
+        """The problem with the comment."""
         if not self._named:
-            return "it names no code"
-        if not re.search(r"ignore\[[^\]]*\]", self.written, flags=re.IGNORECASE):
-            return "its codes do not stand between brackets"
-        return "codes stand in capitals, with commas between them"
+            return "no code given"
+        if not re.search(r"ignore\[[^\]]*\]", self.text, flags=re.IGNORECASE):
+            return "the codes must be in brackets"
+        return "codes must be uppercase and separated by commas"
 
     @property
     def codes(self) -> str:
-        """The codes that it names; else an example."""
+        """The codes in the comment, or an example if there are none."""
         return ", ".join(map(str.upper, self._named)) or "HV502"

@@ -1,8 +1,9 @@
-"""HV1xx: what keeps a text from being read."""
+"""HV1xx: syntax and encoding."""
 
 from __future__ import annotations
 
 import unicodedata
+from typing import Literal
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.snippet import spec
@@ -16,7 +17,8 @@ class UnexpectedToken(Diagnostic):
     label = "expected {expected}"
     help = "{hint}"
     why = (
-        "The text does not go on as the grammar has it: a value is missing, a comma, an `=`, or a bracket is left over."
+        "The grammar does not allow this token here: a value, a comma or an `=` is missing before it, or it is a "
+        "bracket too many."
     )
     bad = spec(encoder="8x2 8d2, 4x1")
     good = spec(encoder="8x2, 8d2, 4x1")
@@ -30,12 +32,12 @@ class UnexpectedCharacter(Diagnostic):
     """HV102."""
 
     code = "HV102"
-    title = "a character that has no place here: {character}"
+    title = "unexpected character {character}"
     label = "not part of the language"
     help = "{hint}"
     why = (
-        "Keys, symbols and block lists are written in ASCII letters and digits. Letters and digits of other scripts "
-        "look alike and are not the same; control characters usually come from a damaged or a binary file."
+        "Keys, symbols and block lists consist of ASCII letters and digits. Letters and digits of other scripts may "
+        "look the same but are different characters; control characters usually come from a damaged or binary file."
     )
     bad = spec(encoder="8x2, 8d2, 4х1")
     good = spec(encoder="8x2, 8d2, 4x1")
@@ -51,18 +53,18 @@ class UnexpectedCharacter(Diagnostic):
 
     @property
     def hint(self) -> str:
-        """What the character was probably meant to be."""
+        """A replacement for the character, if one is known."""
         if self.found.isdigit() and not self.found.isascii():
-            return "write it with the ASCII digits 0 to 9"
+            return "write the ASCII digits 0 to 9"
         twin = LOOK_ALIKES.get(self.found)
         if twin:
-            return f"it looks like the ASCII letter `{twin}`; write that"
+            return f"it looks like the ASCII letter `{twin}`; write that letter"
         if not self.found.isprintable() and not self.found.isspace():
             return "save the file as plain UTF-8 text"
-        return "take it out" if self.found.isascii() else "only comments and strings may hold it"
+        return "remove it" if self.found.isascii() else "remove it; only comments and strings may contain it"
 
 
-# The letters of other scripts that are drawn like the operators x, r, d, m and their neighbours.
+# Letters of other scripts that look like ASCII letters of operators and keys.
 LOOK_ALIKES = dict(zip("хХхѵгԁмасеорѕіјкΧχ×", "xxxvrdmaceopsijkxxx", strict=True))
 
 
@@ -70,10 +72,10 @@ class UnclosedBrace(Diagnostic):
     """HV103."""
 
     code = "HV103"
-    title = "this brace is never closed"
+    title = "unclosed `{{`"
     label = "opened here"
     help = "close the section with `}}`"
-    why = "A section runs from `{` to its `}`. Without the `}` whatever follows would belong to the section."
+    why = "A section extends from `{` to its `}`. Without the `}` everything that follows would belong to the section."
     bad = "hvae 1\ndata { dataset = digits\n"
     good = spec()
 
@@ -82,9 +84,9 @@ class UnmatchedBrace(Diagnostic):
     """HV104."""
 
     code = "HV104"
-    title = "this brace closes nothing"
+    title = "unmatched `}}`"
     label = "no section is open here"
-    help = "take it out"
+    help = "remove it"
     why = "Every `}` closes one `{`."
     bad = spec() + "}\n"
     good = spec()
@@ -94,10 +96,10 @@ class MissingVersion(Diagnostic):
     """HV105."""
 
     code = "HV105"
-    title = "the first statement is not `hvae 1`"
-    label = "before this"
-    help = "begin the file with `hvae 1`"
-    why = "The first statement names the version of the language, so that later versions read today's files as meant."
+    title = "the first statement must be `hvae 1`"
+    label = "expected before this"
+    help = "start the file with `hvae 1`"
+    why = "The first statement gives the version of the language, so that later versions can still read today's files."
     bad = spec(top="")
     good = spec()
 
@@ -106,7 +108,7 @@ class UnsupportedVersion(Diagnostic):
     """HV106."""
 
     code = "HV106"
-    title = "version {number} of the language is not known"
+    title = "unknown language version {number}"
     label = "this compiler reads version 1"
     help = "write `hvae 1`, or update hvaedsl"
     why = "A compiler reads only the versions of the language that it knows."
@@ -133,9 +135,9 @@ class FileTooLarge(Diagnostic):
     """HV108."""
 
     code = "HV108"
-    title = "this file has {size:,} bytes; a spec has at most {limit:,}"
-    help = "is it a spec? specs of the published models have under 1,000 bytes"
-    why = "The size is limited before the file is opened, so that a wrong path costs no time."
+    title = "this file has {size:,} bytes; the limit for a spec is {limit:,}"
+    help = "check the path; specs of the published models have under 1,000 bytes"
+    why = "The size is checked before the file is opened, so that a wrong path costs no time."
     bad = ""  # the test writes a large file
     good = spec()
 
@@ -147,10 +149,10 @@ class NestingTooDeep(Diagnostic):
     """HV109."""
 
     code = "HV109"
-    title = "brackets are nested deeper than {limit}"
+    title = "brackets are nested more than {limit} levels deep"
     label = "the first bracket beyond the limit; the rest of the file was not read"
-    help = "no model needs such depth: is a closing bracket missing?"
-    why = "Nesting is limited before anything is parsed, so that no input can exhaust the compiler."
+    help = "check for a missing closing bracket"
+    why = "Nesting is checked before parsing, so that no input can exhaust the compiler."
     bad = spec(encoder="(" * 65 + "8x2" + ")" * 65 + ", 8d2, 4x1")
     good = spec(encoder="2*(8x1), 8d2, 4x1")
 
@@ -161,50 +163,75 @@ class MalformedNumber(Diagnostic):
     """HV110."""
 
     code = "HV110"
-    title = "`{text}` is no number and no block"
+    title = "`{text}` is not a number or a block"
     label = "{reason}"
     help = "{hint}"
     why = (
-        "Numbers are `384`, `1_000`, `250k`, `1M`, `1.5`, `2e-4`; blocks are digits, one lower-case operator, and a "
-        "count: `32x11`, `32r12`, `32d2`, `16m8`."
+        "Numbers are `384`, `1_000`, `250k`, `1M`, `1.5`, `2e-4`; a block is a resolution, one lowercase operator and "
+        "a count: `32x11`, `32r12`, `32d2`, `16m8`."
     )
     bad = spec(encoder="8X2, 8d2, 4x1")
     good = spec()
 
     text: str
-    reason: str
-    hint: str = ""
+    in_lowercase: str = ""  # the text with a lowercase operator, if that is a block
+
+    @property
+    def reason(self) -> str:
+        """The problem with the text."""
+        return "operators are lowercase letters" if self.in_lowercase else "not a known form"
+
+    @property
+    def hint(self) -> str:
+        """The valid form, if there is one."""
+        return f"write `{self.in_lowercase}`" if self.in_lowercase else ""
 
 
 class MisplacedStatement(Diagnostic):
     """HV111."""
 
     code = "HV111"
-    title = "`{statement}` does not belong here"
+    title = "`{statement}` is not allowed here"
     label = "{reason}"
     help = "{hint}"
     why = (
-        "`hvae`, `extends` and `let` stand at the top level, outside of every section; a file has one `hvae`, which is "
-        "first, and one `extends` at most."
+        "`hvae`, `extends` and `let` are top-level statements, outside of every section. A file has one `hvae`, which "
+        "is first, and at most one `extends`, which is second."
     )
     bad = spec(model="let n = 3  width = 16  latent = 4")
     good = spec(top="hvae 1\nlet n = 3")
 
-    statement: str
-    reason: str
-    hint: str
+    statement: Literal["hvae", "extends", "let"]
+    section: str = ""  # the section that it is in; empty at the top level
+
+    @property
+    def reason(self) -> str:
+        """Why the statement is not allowed."""
+        if self.section:
+            return f"inside `{self.section}`"
+        return "not the first statement" if self.statement == "hvae" else "after other statements"
+
+    @property
+    def hint(self) -> str:
+        """The right place."""
+        if self.section:
+            return "move it out of the section"
+        if self.statement == "hvae":
+            return "keep only the `hvae 1` at the start of the file"
+        return "move it to right after `hvae 1`"
 
 
 class UnknownOperator(Diagnostic):
     """HV112."""
 
     code = "HV112"
-    title = "unknown operator {operator}; {article} {stack} takes {operators}"
-    label = "not an operator"
+    title = "unknown {stack} operator `{operator}`"
+    label = "expected {operators}"
     help = "{hint}"
     why = (
-        "`RxN` is N blocks at resolution R with weights of their own, `RrN` one block applied N times. An encoder also "
-        "takes `RdK`, a block and then pooling by K; a decoder `RmS`, a block that mixes in the state of resolution S."
+        "`RxN` is N blocks at resolution R, each with its own weights; `RrN` is one block applied N times. Only in an "
+        "encoder, `RdK` is a block followed by pooling by K; only in a decoder, `RmS` is a block that mixes in the "
+        "state of resolution S."
     )
     bad = spec(encoder="8q2, 8d2, 4x1")
     good = spec()
@@ -213,23 +240,18 @@ class UnknownOperator(Diagnostic):
     stack: str
 
     @property
-    def article(self) -> str:
-        """The article of the stack's name."""
-        return "an" if self.stack == "encoder" else "a"
-
-    @property
     def operators(self) -> str:
         """The operators of this stack."""
-        return "x, r, d" if self.stack == "encoder" else "x, r, m"
+        return "`x`, `r` or `d`" if self.stack == "encoder" else "`x`, `r` or `m`"
 
     @property
     def hint(self) -> str:
-        """The other stack, where the operator is its own; else what there is."""
+        """The stack that has the operator, or the operators of this one."""
         if self.operator == "m":
-            return "`m` mixes a state in and belongs to a decoder"
+            return "`m` mixes in a state, which only a decoder does"
         if self.operator == "d":
-            return "`d` pools and belongs to an encoder"
-        last = "`RdK` a block and pooling by K" if self.stack == "encoder" else "`RmS` a block that mixes S in"
+            return "`d` pools, which only an encoder does"
+        last = "`RdK` a block and pooling by K" if self.stack == "encoder" else "`RmS` a block that mixes in S"
         return f"`RxN` is N blocks at R, `RrN` one block applied N times, {last}"
 
 
@@ -237,10 +259,12 @@ class MissingCount(Diagnostic):
     """HV113."""
 
     code = "HV113"
-    title = "`{text}` lacks {missing}"
-    label = "a number belongs here"
+    title = "`{text}` is missing {missing}"
+    label = "expected a number"
     help = "for example `{example}`"
-    why = "Every operator takes a number: blocks, applications, the factor of a pooling, or the source of a mix-in."
+    why = (
+        "Every operator takes a number: of blocks, of applications, the factor of a pooling, or the source of a mix-in."
+    )
     bad = spec(encoder="8x, 8d2, 4x1")
     good = spec()
 
@@ -253,10 +277,10 @@ class UnclosedString(Diagnostic):
     """HV114."""
 
     code = "HV114"
-    title = "this string is never closed"
-    label = 'no `"` on the rest of the line'
-    help = 'close it with `"`; a quote inside is written `\\"`'
-    why = "A string begins and ends on one line."
+    title = "unclosed string"
+    label = 'no closing `"` on this line'
+    help = 'close it with `"`; write `\\"` for a quote inside'
+    why = "A string starts and ends on one line."
     bad = 'hvae 1\nextends "vdvae.hvae\n'
     good = spec()
 
@@ -265,10 +289,10 @@ class NumberTooLarge(Diagnostic):
     """HV115."""
 
     code = "HV115"
-    title = "a number of {digits} digits is too large"
-    label = "at most {limit} digits"
-    help = "is it a slip of the hand?"
-    why = "No quantity of a model needs so many digits; a limit keeps arithmetic on it cheap."
+    title = "this number has {digits} digits; the limit is {limit}"
+    label = "too large"
+    help = "check for extra digits"
+    why = "No quantity of a model needs more digits; the limit keeps arithmetic cheap."
     bad = spec(model="width = 1000000000000000000  latent = 4")
     good = spec()
 
@@ -280,10 +304,10 @@ class TooManyErrors(Diagnostic):
     """HV116."""
 
     code = "HV116"
-    title = "more than {limit} syntax errors; the rest is not shown"
+    title = "more than {limit} syntax errors; the rest are not shown"
     label = "reading stopped here"
-    help = "is this a spec?"
-    why = "A file that is no spec at all would otherwise drown the first, telling error."
+    help = "check that this file is a spec"
+    why = "In a file that is not a spec, the first error says enough; hundreds more would bury it."
     bad = "hvae 1\n" + ("width = = " * 10 + "\n") * 11
     good = spec()
 
@@ -294,12 +318,12 @@ class TooManyTokens(Diagnostic):
     """HV117."""
 
     code = "HV117"
-    title = "this file has more than {limit:,} words, numbers and signs"
-    label = "the first one beyond the limit; the file was not read"
-    help = "repeat with `k*A`, `RxN` and `RrN` in place of writing entries out"
+    title = "this file has more than {limit:,} tokens"
+    label = "the first token beyond the limit; the file was not read"
+    help = "repeat entries with `k*A`, `RxN` and `RrN`"
     why = (
-        "The longest published spec has about a hundred words, numbers and signs. They are counted before anything is "
-        "parsed, so that no file can keep the compiler busy."
+        "The longest published spec has about a hundred tokens (words, numbers and signs). They are counted before "
+        "parsing, so that no file can keep the compiler busy."
     )
     bad = ""  # the test writes a long file
     good = spec(encoder="1_000*8x1, 8d2, 4x1", decoder="4x1, 8m4, 8x1000")
@@ -311,25 +335,23 @@ class UnknownEscape(Diagnostic):
     """HV118."""
 
     code = "HV118"
-    title = "`{escape}` means nothing in a string"
-    label = 'a backslash stands before `"`, `\\`, n or t'
-    help = "write `\\\\` for a backslash; paths may have `/` on every system"
-    why = (
-        'In a string `\\"` is a quote, `\\\\` a backslash, `\\n` a line break and `\\t` a tab; nothing else is escaped.'
-    )
+    title = "unknown escape `{escape}` in a string"
+    label = 'the escapes are `\\"`, `\\\\`, `\\n` and `\\t`'
+    help = "write `\\\\` for a backslash; paths can use `/` on every system"
+    why = 'In a string `\\"` is a quote, `\\\\` a backslash, `\\n` a line break and `\\t` a tab; there are no others.'
     bad = spec(data='dataset = digits  path = "D:\\faces"')
     good = spec(data='dataset = digits  path = "D:\\\\faces"')
 
     escape: str
 
 
-class NothingThere(Diagnostic):
+class NoStatements(Diagnostic):
     """HV119."""
 
     code = "HV119"
-    title = "there is no spec in this file"
-    label = "no more than white space and comments"
-    help = "`hvaedsl new NAME` writes a small whole spec to begin with"
-    why = "A file without a single statement says nothing that could be wrong: what a spec needs is not listed for it."
+    title = "this file has no statements"
+    label = "only white space and comments"
+    help = "run `hvaedsl new NAME` to create a small, complete spec"
+    why = "An empty file gets this one error in place of one for each key that a spec needs."
     bad = "# the next model\n"
     good = spec()

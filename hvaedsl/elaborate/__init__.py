@@ -1,1 +1,1 @@
-"""AST to resolved spec to bridge: inheritance, constants, defaults, overrides."""
+"""From the AST to the resolved spec and its bridge: inheritance, constants, overrides, defaults."""

@@ -1,4 +1,4 @@
-"""Where the base is that an `extends` names: beside the file, inside its project, or among the shipped specs."""
+"""Locate the base that an `extends` names: relative to the file and inside its project, or a shipped spec."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from hvaedsl.syntax.text import read_source
 
 
 def base_of(target: str, child: Source) -> Source | None:
-    """The source that a file names as its base, read anew; None where there is none, or it cannot be had."""
+    """The source of the base that `child` extends, read from disk; None if it does not exist or cannot be read."""
     nowhere = Source(child.name, "", child.path).span(0, 0)
     try:
         path = find_base(target, child.path, nowhere)
-        return read_source(path, shown(path, child))
-    except (SpecError, UsageError, OSError, RuntimeError, ValueError):  # the loader of chains says which
+        return read_source(path, display_path(path, child))
+    except (SpecError, UsageError, OSError, RuntimeError, ValueError):  # `load_chain` reports them
         return None
 
 
 def find_base(target: str, here: Path | None, span: Span) -> Path:
-    """The file that `extends "TARGET"` at `span` means in the file `here`.
+    """The file that `extends "TARGET"` at `span` names in the file `here`.
 
-    Raises `SpecError` where there is none, and what the file system says of names that are none: `OSError`,
-    `RuntimeError`, `ValueError`.
+    Raises `SpecError` (HV210, HV212) if there is none, and `OSError`, `RuntimeError` or `ValueError` from the file
+    system for names that are not valid.
     """
     tried = []
+
+    # A file beside the spec comes first, and must be inside the project.
     if here is not None:
         folder = here.resolve().parent
         path = (folder / target).resolve()
@@ -37,25 +39,27 @@ def find_base(target: str, here: Path | None, span: Span) -> Path:
         if path.is_file():
             return path
         tried.append("no such file beside this one")
+
     path = (shipped("specs") / target).resolve()
     if path.is_relative_to(shipped("specs").resolve()) and path.is_file():
         return path
     tried.append("no shipped spec of that name")
+
     known = sorted(p.name for p in shipped("specs").glob("*.hvae"))
-    hint = f"shipped are {', '.join(known)}" if known else ""
+    hint = f"the shipped specs are {', '.join(known)}" if known else ""
     raise SpecError([BaseNotFound(span=span, target=target, reason=" and ".join(tried), hint=hint)])
 
 
 def project_root(folder: Path) -> Path:
-    """The nearest folder from here up that has `.git` or `pyproject.toml`, else the folder itself."""
+    """The nearest folder, from `folder` upwards, with `.git` or `pyproject.toml`; `folder` itself if there is none."""
     for candidate in (folder, *folder.parents):
         if (candidate / ".git").exists() or (candidate / "pyproject.toml").exists():
             return candidate
     return folder
 
 
-def shown(path: Path, child: Source) -> str:
-    """The base's path as a user reads it: beside the child's own where that is relative."""
+def display_path(path: Path, child: Source) -> str:
+    """The path of a base for messages: relative to the child's if that is relative."""
     if child.path is None or Path(child.name).is_absolute() or child.path.resolve().parent not in path.parents:
         return str(path)
     return str(Path(child.name).parent / path.relative_to(child.path.resolve().parent))

@@ -1,7 +1,7 @@
-"""From a written block list to a typed one.
+"""From the AST of a block list to a typed one.
 
-A wrong entry is reported and read as one block; reading goes on. Where the entry might have changed the resolution, or
-its resolution is not known, the walk is in doubt, and no rule follows it.
+A wrong entry is reported and read as one block. If the entry might have changed the resolution, or its resolution is
+unknown, the walk is unknown too and no rule follows it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hvaedsl.diagnostics.blocks import LabelOnCopies, LabelOnGroup, TooManyApplications, ZeroCount
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, inserting, nearest
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, nearest
 from hvaedsl.diagnostics.names import UnknownConstant, WrongType
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import MissingCount, UnknownOperator
@@ -30,7 +30,7 @@ _OPERATORS: dict[str, dict[str, tuple[Operator, str]]] = {
     "decoder": {
         "x": ("x", "the number of blocks"),
         "r": ("r", "the number of applications"),
-        "m": ("m", "the resolution that is mixed in"),
+        "m": ("m", "the resolution to mix in"),
     },
 }
 
@@ -46,14 +46,15 @@ class BlockReader:
     walk_known: bool = True
 
     def read(self, value: ast.Value) -> BlockList | None:
-        """The typed list; None where it is none at all or applies too many blocks."""
+        """The typed list; None if the value is not a block list or applies too many blocks."""
         if not isinstance(value, ast.List) and not self._is_item(value):
             if not isinstance(value, ast.Invalid):
                 self._wrong(value)
             return None
+
         items = BlockList(tuple(self._items(value)))
         if not items.items and self.walk_known:
-            self._wrong(value, "a stack has one block at least")
+            self._wrong(value, "a stack has at least one block")
         if items.applications > MAX_APPLICATIONS:
             self.diagnostics.append(
                 TooManyApplications(
@@ -69,7 +70,7 @@ class BlockReader:
         )
 
     def _items(self, value: ast.Value, label: ast.Name | None = None) -> Iterator[Entry | Repeat]:
-        """The items that a value stands for; a list and a group stand for several."""
+        """The items of a value; a list and a group have several."""
         match value:
             case ast.List() | ast.Group():
                 for item in value.items:
@@ -85,7 +86,7 @@ class BlockReader:
                 else:
                     what = describe(value.entry)
                     fix = _labels_inside(value)
-                    self._say(LabelOnGroup(span=value.span, what=what, name=value.label.text, fix=fix))
+                    self._report(LabelOnGroup(span=value.span, what=what, name=value.label.text, fix=fix))
                     yield from self._items(value.entry)
             case ast.Integer() | ast.Reference():
                 yield self._bare(value, label)
@@ -100,36 +101,40 @@ class BlockReader:
     def _bare(self, value: ast.Integer | ast.Reference, label: ast.Name | None) -> Entry:
         if isinstance(value, ast.Integer) and value.suffixed:
             self.walk_known = False
-            self._wrong(value, "write the number out: a block list takes no suffixes")
+            self._wrong(value, "write the number in full; block lists take no suffixes")
         resolution = self._count(value, walk=True)
         return Entry(resolution, "x", 1, label.text if label else None, value.span, value.span)
 
     def _block(self, block: ast.Block, label: ast.Name | None) -> Entry:
         name = label.text if label else None
         resolution = max(1, block.resolution)
-        one = Entry(resolution, "x", 1, name, block.span, block.span)
+        one = Entry(resolution, "x", 1, name, block.span, block.span)  # in place of an entry that cannot be read
         if block.resolution < 1:
             self.walk_known = False
-            self._say(ZeroCount(span=block.resolution_span, text=block.span.text))
+            self._report(ZeroCount(span=block.resolution_span, text=block.span.text))
             return one
+
         operators = _OPERATORS[self.kind.stack]
         if block.operator not in operators:
             self.walk_known = False
-            self._say(UnknownOperator(span=block.operator_span, operator=block.operator, stack=self.kind.stack))
+            self._report(UnknownOperator(span=block.operator_span, operator=block.operator, stack=self.kind.stack))
             return one
+
         operator, meaning = operators[block.operator]
         moves = operator in "dm"
         if block.argument is None:
             self.walk_known = self.walk_known and not moves
             self._missing_count(block, meaning, 2 if operator != "m" else max(1, resolution // 2))
             return one
+
         argument = self._number(block.argument, walk=moves)
         if argument is None:
             return one
-        if operator != "d" and argument < 1:  # of a pooling the walk judges the factor
+        if operator != "d" and argument < 1:  # HV303 and HV304 check the factor of a pooling
             self.walk_known = self.walk_known and not moves
-            self._say(ZeroCount(span=block.argument.span, text=block.span.text))
+            self._report(ZeroCount(span=block.argument.span, text=block.span.text))
             return one
+
         if operator == "x" and argument > 1 and label is not None:
             self._copies(block, label, argument)
             operator = "r"
@@ -138,20 +143,22 @@ class BlockReader:
     def _missing_count(self, block: ast.Block, missing: str, example: int) -> None:
         end, text = block.span, block.span.text
         at = Span(end.source, end.end, end.end, end.end_line, end.end_column, end.end_line, end.end_column)
-        self._say(MissingCount(span=at, text=text, missing=missing, example=f"{text}{example}"))
+        self._report(MissingCount(span=at, text=text, missing=missing, example=f"{text}{example}"))
 
     def _copies(self, block: ast.Block, label: ast.Name, count: int) -> None:
         entry = f"{block.span.text}@{label.text}"
-        mended = entry.replace("x", "r", 1)
-        fix = Fix(f"write `{mended}`", (Edit(block.operator_span, "r"),))
-        self._say(LabelOnCopies(span=block.operator_span, entry=entry, count=count, mended=mended, fix=fix))
+        replacement = entry.replace("x", "r", 1)
+        fix = Fix(f"write `{replacement}`", (Edit(block.operator_span, "r"),))
+        self._report(
+            LabelOnCopies(span=block.operator_span, entry=entry, count=count, replacement=replacement, fix=fix)
+        )
 
     def _count(self, value: ast.Integer | ast.Reference, *, walk: bool = False) -> int:
-        """A count of at least 1; 1 where it is none. `walk`: the resolutions depend on it."""
+        """A count of at least 1; 1 for an invalid one. `walk`: the resolutions depend on it."""
         number = self._number(value, walk=walk)
         if number is not None and number < 1:
             self.walk_known = self.walk_known and not walk
-            self._say(ZeroCount(span=value.span, text=value.span.text))
+            self._report(ZeroCount(span=value.span, text=value.span.text))
         return max(1, number or 1)
 
     def _number(self, value: ast.Integer | ast.Reference, *, walk: bool) -> int | None:
@@ -159,52 +166,53 @@ class BlockReader:
             return value.value
         if value.name not in self.lets:
             self.walk_known = self.walk_known and not walk
-            self._say(unknown_constant(value, self.lets))
+            self._report(unknown_constant(value, self.lets))
         return self.lets.get(value.name)
 
     def _wrong(self, value: ast.Value, hint: str = "") -> None:
         if isinstance(value, ast.Negative):
-            hint = "a block entry takes no sign"
+            hint = "a block entry has no sign"
         fix = self._unquoted(value) if isinstance(value, ast.String) else None
-        self._say(
+        self._report(
             WrongType(
                 span=value.span,
                 key=self.key,
-                wanted=str(self.kind),
+                expected=str(self.kind),
                 found=describe(value),
-                hint="without quotes" if isinstance(value, ast.String) else hint,
+                hint="remove the quotes" if isinstance(value, ast.String) else hint,
                 fix=fix,
             )
         )
 
     def _unquoted(self, value: ast.String) -> Fix | None:
-        """A block list in quotes without them, where it is one."""
+        """The fix that removes the quotes, if the string is a valid block list."""
         bare, problems = parse_value(Source("", value.value))
         reader = BlockReader(self.key, self.kind, self.lets)
         if problems or bare is None or isinstance(bare, ast.String) or reader.read(bare) is None or reader.diagnostics:
             return None
-        return Fix("take the quotes off", (Edit(value.span, value.value),))
+        return Fix("remove the quotes", (Edit(value.span, value.value),))
 
-    def _say(self, diagnostic: Diagnostic) -> None:
+    def _report(self, diagnostic: Diagnostic) -> None:
         self.diagnostics.append(diagnostic)
 
 
 def unknown_constant(value: ast.Reference, lets: Mapping[str, int]) -> UnknownConstant:
-    """What to say of a `$name` that no `let` gives."""
+    """The diagnostic of a `$name` that no `let` defines."""
     near = nearest(value.name, lets)
     fix = Fix(f"write `${near}`", (Edit(value.span, f"${near}"),)) if near is not None else None
     return UnknownConstant(span=value.span, name=value.name, known=tuple(lets), fix=fix)
 
 
 def _labels_inside(value: ast.Labelled) -> Fix | None:
-    """Label each entry of a group, where each is one block."""
+    """The fix that labels each entry of a group, if each is one block."""
     group, source = value.entry, value.span.source
     if not isinstance(group, ast.Group) or not all(map(_is_one_block, group.items)):
         return None
+
     label = f"@{value.label.text}"
     outside = Edit(source.span(group.span.end, value.span.end), "")
     return Fix(
-        "label the entries inside", (*(inserting(source, item.span.end, label) for item in group.items), outside)
+        "label the entries inside", (*(insertion(source, item.span.end, label) for item in group.items), outside)
     )
 
 

@@ -1,7 +1,7 @@
 """From the resolved spec to the bridge: blocks expanded in order, weight groups named, latents numbered.
 
-The builder is permissive: it writes down what the spec says, resolution mistakes included, so that the rules can look
-at the whole walk and report each mistake once.
+The builder checks nothing: wrong resolutions go into the bridge as they are, so that the rules see the whole walk and
+report each mistake once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hvaedsl.ir.spec import Spec
 
 
 def build_bridge(spec: Spec) -> Bridge:
-    """The bridge of a spec; which activation each top-down block reads is connected by a pass."""
+    """The bridge of a spec. The pass `Connect` adds which activation each top-down block reads."""
     return Bridge(
         image_resolution=spec.data.resolution,
         image_channels=spec.data.channels,
@@ -26,22 +26,22 @@ def build_bridge(spec: Spec) -> Bridge:
 
 
 def kernel_at(resolution: int) -> int:
-    """3x3 above resolution 2, else 1x1 (openai/vdvae, vae.py: use_3x3 = res > 2)."""
+    """The kernel size of a block: 3x3 above resolution 2, 1x1 below (openai/vdvae, vae.py: use_3x3 = res > 2)."""
     return 3 if resolution > 2 else 1
 
 
 class _Groups:
-    """Names of weight groups in one stack, and how often each has been applied.
+    """Names of the weight groups of one stack, and how often each has been applied.
 
-    A group is called `r16_0`, `r16_1`, ... by its resolution and its order there; a labelled one `@name`.
+    The groups of a resolution are `r16_0`, `r16_1`, ... in order; a labeled group is `@name`.
     """
 
     def __init__(self) -> None:
         self.applied: Counter[str] = Counter()
-        self.written: Counter[int] = Counter()
+        self.unlabeled: Counter[int] = Counter()  # groups by resolution
 
     def applications(self, entry: Entry) -> Iterator[tuple[str, int]]:
-        """The group and the application index of each block that an entry stands for."""
+        """The group and the application index of each block of an entry."""
         blocks = entry.argument if entry.operator == "x" else 1
         times = entry.argument if entry.operator == "r" else 1
         for _ in range(blocks):
@@ -53,8 +53,8 @@ class _Groups:
     def _name(self, entry: Entry) -> str:
         if entry.label is not None:
             return f"@{entry.label}"
-        index = self.written[entry.resolution]
-        self.written[entry.resolution] += 1
+        index = self.unlabeled[entry.resolution]
+        self.unlabeled[entry.resolution] += 1
         return f"r{entry.resolution}_{index}"
 
 
@@ -68,6 +68,7 @@ def _encoder(spec: Spec) -> Iterator[Operation]:
         channels=model.width_at(image),
         features=features,
     )
+
     groups = _Groups()
     for entry in model.encoder.expanded():
         resolution = entry.resolution
@@ -81,11 +82,12 @@ def _encoder(spec: Spec) -> Iterator[Operation]:
                 group=group,
                 application=application,
                 features=fourier.exponents_at("block"),
-                # The output of a `d` entry is what is pooled, and normalised there; synchronous processing reads what
-                # goes into the pooling too.
+                # The output of a `d` entry is normalized after its pooling. Synchronous processing also reads the
+                # activation before the pooling, so both are normalized.
                 normalize=normalization if entry.operator != "d" or model.processing == "synchronous" else None,
                 span=entry.span,
             )
+
         if entry.operator == "d":
             to = max(1, resolution // max(1, entry.argument))
             yield Pool(
@@ -106,6 +108,7 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
     for resolution in resolutions:
         learned = resolution <= model.bias_up_to
         yield State(resolution=resolution, channels=model.width_at(resolution), learned=learned)
+
     groups, layer = _Groups(), 0
     for entry in model.decoder.expanded():
         resolution = entry.resolution
@@ -119,6 +122,7 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
                 embedding=embedding_of(model.pooling),
                 span=entry.argument_span,
             )
+
         for group, application in groups.applications(entry):
             yield TopDownBlock(
                 resolution=resolution,
@@ -137,6 +141,7 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
                 span=entry.span,
             )
             layer += 1
+
     outputs = model.likelihood.outputs(spec.data.channels)
     yield Head(
         resolution=image,

@@ -1,9 +1,10 @@
-"""What the documents of a chain assign, by dotted key; the nearest document wins. Keys are held against the schema."""
+"""Collect the assignments of a chain of documents by dotted key; the last document wins. Keys must be in the schema."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from hvaedsl.diagnostics.diagnostic import (
     Diagnostic,
@@ -11,10 +12,9 @@ from hvaedsl.diagnostics.diagnostic import (
     Fix,
     Label,
     did_you_mean,
-    inserting,
-    listing,
+    insertion,
     nearest,
-    taking_out,
+    removal,
 )
 from hvaedsl.diagnostics.names import (
     ConstantNotWhole,
@@ -25,7 +25,7 @@ from hvaedsl.diagnostics.names import (
     UnknownSection,
 )
 from hvaedsl.diagnostics.span import Source, Span
-from hvaedsl.diagnostics.syntax import MisplacedStatement, MissingVersion, NothingThere, UnsupportedVersion
+from hvaedsl.diagnostics.syntax import MisplacedStatement, MissingVersion, NoStatements, UnsupportedVersion
 from hvaedsl.elaborate.words import describe
 from hvaedsl.ir.kinds import Optional, Text
 from hvaedsl.ir.spec import SECTIONS, keys
@@ -35,6 +35,11 @@ from hvaedsl.syntax.parser import parse_value
 SCHEMA = {name: keys(section) for name, section in SECTIONS.items()}
 TOP_LEVEL = tuple(name for name in SCHEMA if "." not in name)
 NOT_INHERITED = "paper"
+_KEYWORDS: dict[type[ast.Statement], Literal["hvae", "extends", "let"]] = {
+    ast.Version: "hvae",
+    ast.Extends: "extends",
+    ast.Let: "let",
+}
 
 
 @dataclass
@@ -43,18 +48,19 @@ class Collected:
 
     values: dict[str, ast.Value] = field(default_factory=dict)
     lets: dict[str, int] = field(default_factory=dict)
-    statements: dict[str, Span] = field(default_factory=dict)  # where each value's whole `key = value` stands
-    sections: dict[str, Span] = field(default_factory=dict)  # where each section was last written
-    broken: set[str] = field(default_factory=set)  # keys that a mistake explains: never called missing
+    statements: dict[str, Span] = field(default_factory=dict)  # the whole `key = value` of each value
+    sections: dict[str, Span] = field(default_factory=dict)  # the last name of each section
+    broken: set[str] = field(default_factory=set)  # keys lost to a reported mistake: never reported as missing
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
 
 def collect(
     documents: tuple[ast.Document, ...], sets: Mapping[str, Source], lets: Mapping[str, Source], *, complete: bool
 ) -> Collected:
-    """Merge documents, base first, then `--set` and `--let`.
+    """Merge documents, base first, then `--let` and `--set`.
 
-    Where the documents are not complete, a constant that none of them defines may stand in what could not be read.
+    If the documents are not complete, an undefined constant may be in the part that could not be read, and `--let`
+    does not report it.
     """
     collected = Collected()
     for index, document in enumerate(documents):
@@ -69,27 +75,27 @@ def collect(
 
 @dataclass
 class _Reader:
-    """Reads one document into what has been collected."""
+    """Adds one document to the collected assignments."""
 
     into: Collected
     own: bool  # the spec itself, not one of its bases
     seen: dict[str, Span] = field(default_factory=dict)
     astray: bool = False  # the statement before was a key outside of every section
-    late_version: bool = False  # `hvae` is not the first statement, which has been said
+    late_version: bool = False  # `hvae` is not the first statement, and this has been reported
 
     def document(self, document: ast.Document) -> None:
         self.into.broken |= document.broken | {f"{key}.*" for key in document.broken if key in SCHEMA}
         self._version(document)
+
         for position, statement in enumerate(document.statements):
             if not isinstance(statement, ast.Assignment):
                 self.astray = False
             match statement:
                 case ast.Version() if position and not self.late_version:
-                    self._misplaced(statement, "hvae", "it is not the first statement", "one `hvae 1` begins the file")
+                    self._misplaced(statement, "hvae")
                 case ast.Extends():
                     if self._once("extends", "statement", statement.span, statement.span) and position > 1:
-                        hint = "put it right behind `hvae 1`"
-                        self._misplaced(statement, "extends", "other statements come before it", hint)
+                        self._misplaced(statement, "extends")
                 case ast.Let():
                     if self._once(f"let {statement.name.text}", "constant", statement.name.span, statement.span):
                         _let(self.into, statement.name.text, statement.value)
@@ -102,42 +108,41 @@ class _Reader:
         first = document.statements[0] if document.statements else None
         if isinstance(first, ast.Version):
             if first.number.value != 1:
-                self._say(UnsupportedVersion(span=first.number.span, number=first.number.value))
+                self._report(UnsupportedVersion(span=first.number.span, number=first.number.value))
         elif first is None and not document.broken:
-            self._say(NothingThere(span=document.source.span(0, 0)))
-            self.into.broken.add("")  # which explains every key that is missing
+            self._report(NoStatements(span=document.source.span(0, 0)))
+            self.into.broken.add("")  # explains every missing key
         elif "" not in document.broken:
             start = first.span.start if first else 0
             span = first.span if isinstance(first, ast.Extends | ast.Let) else document.source.span(start, start)
             late = next((item for item in document.statements if isinstance(item, ast.Version)), None)
             self.late_version = late is not None
             if late is not None:
-                self._say(MissingVersion(span=span, secondary=(Label(late.span, "comes too late"),)))
-            else:  # there is one version, so that nothing else can be meant
-                edit = inserting(document.source, start, "hvae 1\n")
-                self._say(MissingVersion(span=span, fix=Fix("begin with `hvae 1`", (edit,), safe=True)))
+                self._report(MissingVersion(span=span, secondary=(Label(late.span, "too late"),)))
+            else:  # safe, since the language has only one version
+                edit = insertion(document.source, start, "hvae 1\n")
+                self._report(MissingVersion(span=span, fix=Fix("start with `hvae 1`", (edit,), safe=True)))
 
     def _section(self, section: ast.Section, beside: Sequence[str]) -> None:
         name = section.name.text
         if name not in TOP_LEVEL:
             near = did_you_mean(name, TOP_LEVEL)
-            hint = near or f"the sections are {listing(TOP_LEVEL, 'and')}"
-            self._say(
+            self._report(
                 UnknownSection(
                     span=section.name.span,
                     name=name,
-                    what="section",
-                    reason="no such section",
-                    hint=hint,
+                    written_as="section",
+                    top_level=TOP_LEVEL,
                     fix=_renaming(section.name, TOP_LEVEL, beside),
                 )
             )
+            # The keys of the section that was probably meant, or of every section, are not missing.
             self.into.broken |= {f"{known}.*" for known in TOP_LEVEL if not near or f"`{known}`" in near}
             return
         self._body(name, section)
 
     def _body(self, path: str, section: ast.Section) -> None:
-        """Read what stands in a section; of a repeated one too, so that nothing is called missing."""
+        """Read the statements of a section; of a repeated one too, so that its keys are not reported as missing."""
         self._once(path, "section", section.name.span)
         self.into.sections[path] = section.name.span
         beside = _names(section.statements)
@@ -150,14 +155,14 @@ class _Reader:
                 key = f"{section}.{statement.key.text}"
                 if statement.key.text not in SCHEMA[section]:
                     known = tuple(SCHEMA[section])
-                    kind = UnknownKey(
+                    unknown = UnknownKey(
                         span=statement.key.span,
                         key=statement.key.text,
                         section=section,
                         known=known,
                         fix=_renaming(statement.key, known, beside),
                     )
-                    self._say(kind)
+                    self._report(unknown)
                     near = did_you_mean(statement.key.text, known)
                     self.into.broken |= {f"{section}.{name}" for name in known if f"`{name}`" in near}
                 elif self._once(key, "key", statement.key.span, statement.span) and (
@@ -168,53 +173,59 @@ class _Reader:
             case ast.Section() if f"{section}.{statement.name.text}" in SCHEMA:
                 self._body(f"{section}.{statement.name.text}", statement)
             case ast.Section() if {f"{section}.*", f"{section}.{statement.name.text}"} & self.into.broken:
-                pass  # the section is not closed, or this is none: said already
+                pass  # the outer section is not closed, or this is not a section; both are reported elsewhere
             case ast.Section():
                 name = statement.name.text
-                reason = "a section of its own" if name in TOP_LEVEL else "no such section here"
-                hint = f"`{section}` is not closed before it: put a `}}` there" if name in TOP_LEVEL else "take it out"
-                self._say(
+                self._report(
                     UnknownSection(
-                        span=statement.name.span, name=name, what=f"section in `{section}`", reason=reason, hint=hint
+                        span=statement.name.span,
+                        name=name,
+                        written_as="section",
+                        inside=section,
+                        top_level=TOP_LEVEL,
                     )
                 )
                 self.into.broken.add(f"{name}.*")
             case _:
-                word = {ast.Version: "hvae", ast.Extends: "extends", ast.Let: "let"}[type(statement)]
-                self._misplaced(statement, word, f"inside `{section}`", "move it out of the section")
+                word = _KEYWORDS[type(statement)]
+                self._misplaced(statement, word, section)
                 if isinstance(statement, ast.Let):
                     _let(self.into, statement.name.text, statement.value)
 
     def _stray_key(self, statement: ast.Assignment) -> None:
-        """Of several in a row the first is reported: one brace too many puts them all outside."""
+        """Report a key outside of every section, but only the first of several in a row.
+
+        One `}` too many puts a whole group of keys outside.
+        """
         key = statement.key.text
         homes = [section for section, known in SCHEMA.items() if key in known]
         self.into.broken |= {f"{home}.{key}" for home in homes} | ({f"{key}.*"} if key in TOP_LEVEL else set())
         if self.astray:
             return
+
         self.astray = True
-        hint = f"it belongs into `{homes[0]} {{ ... }}`" if homes else did_you_mean(key, TOP_LEVEL)
-        if key in TOP_LEVEL:
-            hint = f"a section has no `=`: write `{key} {{ ... }}`"
-        reason = "outside of every section"
-        self._say(UnknownSection(span=statement.key.span, name=key, what="top-level key", reason=reason, hint=hint))
+        home = homes[0] if homes else ""
+        self._report(
+            UnknownSection(span=statement.key.span, name=key, written_as="key", top_level=TOP_LEVEL, home=home)
+        )
 
     def _once(self, name: str, what: str, span: Span, whole: Span | None = None) -> bool:
-        """Whether a name is written for the first time; `whole` is what is taken out where it is not."""
+        """Whether a name occurs for the first time. If not, it is reported, with a fix that removes `whole`."""
         first = self.seen.setdefault(name, span)
         if first is span:
             return True
+
         label = Label(first, "first written here")
         fix = None
-        if whole is not None and "#" not in whole.text:  # a comment inside is not to be lost
-            fix = Fix("keep the first", (taking_out(whole),))
-        self._say(DuplicateKey(span=span, name=name.split(".")[-1], what=what, secondary=(label,), fix=fix))
+        if whole is not None and "#" not in whole.text:  # a comment inside must not be lost
+            fix = Fix("keep the first", (removal(whole),))
+        self._report(DuplicateKey(span=span, name=name.split(".")[-1], what=what, secondary=(label,), fix=fix))
         return False
 
-    def _misplaced(self, statement: ast.Statement, word: str, reason: str, hint: str) -> None:
-        self._say(MisplacedStatement(span=statement.span, statement=word, reason=reason, hint=hint))
+    def _misplaced(self, statement: ast.Statement, word: Literal["hvae", "extends", "let"], section: str = "") -> None:
+        self._report(MisplacedStatement(span=statement.span, statement=word, section=section))
 
-    def _say(self, diagnostic: Diagnostic) -> None:
+    def _report(self, diagnostic: Diagnostic) -> None:
         self.into.diagnostics.append(diagnostic)
 
 
@@ -225,7 +236,7 @@ def _names(statements: Sequence[ast.Statement]) -> list[str]:
 
 
 def _renaming(name: ast.Name, known: Collection[str], beside: Sequence[str]) -> Fix | None:
-    """Write the nearest known name, where that stands nowhere beside it and nothing else is as near."""
+    """The fix that writes the most similar known name, if no name beside it is that one or as similar to it."""
     near = nearest(name.text, known)
     if near is None or sum(nearest(other, known) == near for other in beside) > 1:
         return None
@@ -236,7 +247,7 @@ def _let(into: Collected, name: str, value: ast.Value) -> None:
     if isinstance(value, ast.Integer):
         into.lets[name] = value.value
         return
-    into.lets.setdefault(name, 1)  # so that its uses are not called undefined
+    into.lets.setdefault(name, 1)  # so that its uses are not reported as undefined
     if not isinstance(value, ast.Invalid):
         into.diagnostics.append(ConstantNotWhole(span=value.span, name=name, found=describe(value)))
 
@@ -257,6 +268,7 @@ def _override_key(into: Collected, key: str, source: Source) -> None:
     if key not in known:
         into.diagnostics.append(UnknownOption(span=source.span(0, len(source.text)), key=key, known=known))
         return
+
     value, found = _override_value(key, source)
     into.diagnostics.extend(found)
     into.broken.discard(key)
@@ -269,7 +281,7 @@ def _override_key(into: Collected, key: str, source: Source) -> None:
 
 
 def _override_value(key: str, source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...]]:
-    """The value of an override. Of a key that takes a string the quotes may be left out: a shell takes them off."""
+    """The value of an override. A string needs no quotes here, since a shell removes them."""
     section, _, name = key.rpartition(".")
     kind = SCHEMA[section][name].kind
     text = source.text.strip()

@@ -1,4 +1,4 @@
-"""The chain of documents behind a spec: what it extends, itself, and the command line, in the order of their weight."""
+"""The chain of documents of a spec: its bases and the spec itself, and the overrides of the command line."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diagnostics.names import BaseNotFound, InheritanceCycle
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.elaborate.bases import find_base, shown
+from hvaedsl.elaborate.bases import display_path, find_base
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_document
 from hvaedsl.syntax.text import read_source
 
-# The text of a base, by its path and the name that diagnostics call it by.
+# Returns the text of a base by its path and the name that diagnostics print.
 Read = Callable[[Path, str], Source]
 
 
 class Chain(Record):
-    """Documents from the root base to the spec itself, and what was wrong with reading them."""
+    """Documents from the root base to the spec itself, and the mistakes found in reading them."""
 
     documents: tuple[ast.Document, ...]
     diagnostics: tuple[Diagnostic, ...]
-    complete: bool  # every document could be read to its end
+    complete: bool  # whether every document could be read to its end
 
 
 def load_chain(source: Source, read: Read = read_source) -> Chain:
-    """Parse a spec and what it extends, base first."""
+    """Parse a spec and its bases, root base first."""
     documents: list[ast.Document] = []
     diagnostics: list[Diagnostic] = []
     complete = True
@@ -40,6 +40,7 @@ def load_chain(source: Source, read: Read = read_source) -> Chain:
         documents.insert(0, parsed.document)
         diagnostics = [*parsed.diagnostics, *diagnostics]
         complete = complete and parsed.complete
+
         extends = next((s for s in parsed.document.statements if isinstance(s, ast.Extends)), None)
         current = None
         if extends is not None:
@@ -52,27 +53,29 @@ def load_chain(source: Source, read: Read = read_source) -> Chain:
 
 
 def _base(extends: ast.Extends, seen: list[Path | None], read: Read) -> Source:
-    """The source that an `extends` names. Raises `SpecError`."""
+    """The source that an `extends` names. Raises `SpecError` if it cannot be read, or extends this spec."""
     target, span = extends.target.value, extends.target.span
     here = span.source.path
     try:
         path = find_base(target, here, span)
-    except OSError as error:  # too long a name, a loop of links
+    except OSError as error:  # the name is too long, or a loop of links
         reason = (error.strerror or "cannot be read").lower()
         raise SpecError([BaseNotFound(span=span, target=target, reason=reason)]) from None
     except RuntimeError:  # a loop of links, up to Python 3.12
         raise SpecError([BaseNotFound(span=span, target=target, reason="a loop of symbolic links")]) from None
-    except ValueError as error:  # a NUL in it
+    except ValueError as error:  # a NUL in the name
         raise SpecError([BaseNotFound(span=span, target=target, reason=str(error))]) from None
+
     if path in seen:
         names = [p.name if p else "this spec" for p in seen[seen.index(path) :]]
         raise SpecError([InheritanceCycle(span=span, cycle=" -> ".join([*names, path.name]))])
+
     try:
-        return read(path, shown(path, span.source))
+        return read(path, display_path(path, span.source))
     except UsageError as error:
         raise SpecError([BaseNotFound(span=span, target=target, reason=str(error))]) from None
 
 
 def override_sources(options: Mapping[str, str], flag: str) -> dict[str, Source]:
-    """Each override's value text as a source of its own, so that a diagnostic can point into it."""
+    """The value text of each override as a separate source, so that diagnostics can point into it."""
     return {key: Source(f"{flag} {key}", text) for key, text in options.items()}

@@ -1,4 +1,4 @@
-"""From written values to typed ones: one reader for each kind of `hvaedsl.ir.kinds`."""
+"""From the AST of a value to a typed value: one reader for each kind in `hvaedsl.ir.kinds`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ from functools import singledispatchmethod
 from typing import NoReturn
 
 from hvaedsl.diagnostics.custom import NotAReference
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label, nearest, taking_items_out
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label, item_removals, nearest
 from hvaedsl.diagnostics.errors import SpecError
-from hvaedsl.diagnostics.names import DuplicateEntry, OutOfRange, UnknownSymbol, WrongArguments, WrongType
+from hvaedsl.diagnostics.likelihoods import (
+    BernoulliArguments,
+    ComponentCount,
+    UnknownArgument,
+    UnknownWavelet,
+    UnsupportedBits,
+)
+from hvaedsl.diagnostics.names import DuplicateEntry, OutOfRange, UnknownSymbol, WrongType
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.block_reader import BlockReader, unknown_constant
 from hvaedsl.elaborate.words import describe
@@ -21,7 +28,7 @@ from hvaedsl.ir.kinds import (
     BlockStack,
     ByResolution,
     Choice,
-    ChoiceOrOwn,
+    ChoiceOrCustom,
     Either,
     Kind,
     LikelihoodCall,
@@ -41,19 +48,19 @@ from hvaedsl.syntax.parser import parse_value
 
 @dataclass
 class Reader:
-    """Reads the value of one key. Every method raises `SpecError` where the value does not fit."""
+    """Reads the value of one key. Every method raises `SpecError` if the value does not fit."""
 
     key: str
     lets: Mapping[str, int]
-    diagnostics: list[Diagnostic]  # of values that could still be read
+    diagnostics: list[Diagnostic]  # of values that could be read in spite of them
     entry_spans: dict[int, Span]  # of the entries of a map, by resolution
-    poisoned: set[str]  # gets `KEY.walk` where the resolutions of a block list are in doubt
-    optional: bool = False  # the key takes `none` too
+    poisoned: set[str]  # gets `KEY.walk` if the resolutions of a block list are unknown
+    optional: bool = False  # whether the key also takes `none`
 
     @singledispatchmethod
     def read(self, kind: Kind, value: ast.Value) -> object:
         """The typed value."""
-        raise AssertionError(f"no reader of {kind} for {value}")
+        raise AssertionError(f"no reader for {kind}, the value is {value}")
 
     @read.register
     def _(self, kind: Whole, value: ast.Value) -> int:
@@ -93,9 +100,9 @@ class Reader:
         return value.name
 
     @read.register
-    def _(self, kind: ChoiceOrOwn, value: ast.Value) -> str:
+    def _(self, kind: ChoiceOrCustom, value: ast.Value) -> str:
         if isinstance(value, ast.String):
-            return self._own(kind, value, kind.symbols)
+            return self._custom(kind, value, kind.symbols)
         if not isinstance(value, ast.Symbol):
             self._wrong(kind, value)
         return self.read(Choice(kind.symbols), value)  # type: ignore[return-value]  # a choice gives a symbol
@@ -108,8 +115,8 @@ class Reader:
             if read in found:
                 first = Label(found[read], "first written here")
                 assert isinstance(value, ast.List)
-                fix = _taking_out(value.items, item, safe=True)  # as often as it is written, it counts once
-                self._fail(DuplicateEntry(span=item.span, key=str(read), secondary=(first,), fix=fix))
+                fix = _removal_of(value.items, item, safe=True)  # safe, since the list is a set
+                self._fail(DuplicateEntry(span=item.span, key=str(read), what="value", secondary=(first,), fix=fix))
             found[read] = item.span
         if not found:
             self._wrong(kind, value)
@@ -117,22 +124,23 @@ class Reader:
 
     @read.register
     def _(self, kind: PoolingCall, value: ast.Value) -> str:
-        written = value.name if isinstance(value, ast.Symbol) else ""
         if isinstance(value, ast.Call):
-            name = value.function
-            if name.text != "wavelet":
-                self._unknown(name.span, name.text, POOLINGS)
+            if value.function.text != "wavelet":
+                self._unknown(value.function.span, value.function.text, POOLINGS)
+            pooling = ""
             if len(value.arguments) == 1 and isinstance(wavelet := value.arguments[0], ast.Symbol):
-                written = f"wavelet({wavelet.name})"
-            if written not in POOLINGS:
-                self._wavelet(value.span, "takes `haar` or `db2`", "not known here")
-        elif not written:
+                pooling = f"wavelet({wavelet.name})"
+            if pooling not in POOLINGS:
+                self._unknown_wavelet(value)
+            return pooling
+
+        if not isinstance(value, ast.Symbol):
             self._wrong(kind, value)
-        elif written == "wavelet":
-            self._wavelet(value.span, "takes the name of a wavelet", "no argument")
-        elif written not in POOLINGS:
-            self._unknown(value.span, written, POOLINGS)
-        return written
+        if value.name == "wavelet":
+            self._unknown_wavelet(value)
+        if value.name not in POOLINGS:
+            self._unknown(value.span, value.name, POOLINGS)
+        return value.name
 
     @read.register
     def _(self, kind: Optional, value: ast.Value) -> object:
@@ -153,17 +161,22 @@ class Reader:
     def _(self, kind: ByResolution, value: ast.Value) -> dict[int, object]:
         if not isinstance(value, ast.Map):
             self._wrong(kind, value)
+
         found: dict[int, object] = {}
         for entry in value.entries:
             if not isinstance(entry.key, ast.Integer):
                 span = entry.key.span
-                wanted, what = "a map from resolutions, which are whole numbers", f"the word `{entry.key.text}`"
-                self._fail(WrongType(span=span, key=self.key, wanted=wanted, found=what))
+                expected, word = "a map from resolutions, which are integers", f"the word `{entry.key.text}`"
+                self._fail(WrongType(span=span, key=self.key, expected=expected, found=word))
             resolution = entry.key.value
             if resolution in found:
                 first = Label(self.entry_spans[resolution], "first written here")
-                fix = _taking_out(value.entries, entry)
-                self._fail(DuplicateEntry(span=entry.key.span, key=str(resolution), secondary=(first,), fix=fix))
+                fix = _removal_of(value.entries, entry)
+                self._fail(
+                    DuplicateEntry(
+                        span=entry.key.span, key=str(resolution), what="resolution", secondary=(first,), fix=fix
+                    )
+                )
             self.entry_spans[resolution] = entry.span
             found[resolution] = self.read(kind.of, entry.value)
         return found
@@ -185,51 +198,53 @@ class Reader:
 
     @read.register
     def _(self, kind: LikelihoodCall, value: ast.Value) -> Likelihood:
-        if isinstance(value, ast.Symbol) and value.name == "bernoulli":
-            return Likelihood(name="bernoulli")
-        if isinstance(value, ast.String):
-            reference = self._own(kind, value, ("bernoulli", "mixture_of_logistics"))
-            return Likelihood(name="own", reference=reference)
         names = ("bernoulli", "mixture_of_logistics")
-        if isinstance(value, ast.Symbol) and value.name != "mixture_of_logistics":
-            self._unknown(value.span, value.name, names)
+        if isinstance(value, ast.String):
+            return Likelihood(name="own", reference=self._custom(kind, value, names))
+
         if isinstance(value, ast.Symbol):
-            self._arguments(value.span, value.name, "takes the number of its components", "no argument")
+            if value.name == "bernoulli":
+                return Likelihood(name="bernoulli")
+            if value.name == "mixture_of_logistics":
+                self._fail(ComponentCount(span=value.span, count=0))
+            self._unknown(value.span, value.name, names)
+
         if not isinstance(value, ast.Call):
             self._wrong(kind, value)
         if value.function.text not in names:
             self._unknown(value.function.span, value.function.text, names)
+        if value.function.text == "bernoulli":
+            self._fail(BernoulliArguments(span=value.span))
         return self._mixture(value)
 
-    def _own(self, kind: Kind, value: ast.String, symbols: tuple[str, ...]) -> str:
+    def _custom(self, kind: Kind, value: ast.String, symbols: tuple[str, ...]) -> str:
         if value.value in symbols:
             self._wrong(kind, value)
         if not is_custom(value.value):
-            self._fail(NotAReference(span=value.span, key=self.key, written=value.value))
+            self._fail(NotAReference(span=value.span, key=self.key))
         return value.value
 
     def _mixture(self, call: ast.Call) -> Likelihood:
-        name = call.function.text
-        if name == "bernoulli":
-            self._arguments(call.span, name, "takes no arguments", "take them out")
         plain = [item for item in call.arguments if not isinstance(item, ast.NamedArgument)]
         named = [item for item in call.arguments if isinstance(item, ast.NamedArgument)]
         if len(plain) != 1:
-            self._arguments(call.span, name, "takes the number of its components", f"{len(plain)} numbers")
+            self._fail(ComponentCount(span=call.span, count=len(plain)))
         mixtures = self.read(Whole(1, 1000), plain[0])
         assert isinstance(mixtures, int)
-        bits: int | None = None
-        for argument in named:
-            if argument.name.text != "bits" or bits is not None:
-                self._arguments(argument.name.span, name, "takes `bits` once and no other name", "not known here")
-            bits = self._bits(name, argument.value)
-        return Likelihood(name="mixture_of_logistics", mixtures=mixtures, bits=bits)
 
-    def _bits(self, name: str, value: ast.Value) -> int:
-        bits = self._number(Whole(1), value)
-        if bits != 5:
-            self._arguments(value.span, name, "takes `bits = 5` alone", "the published form has 5 bits")
-        return 5
+        first: ast.Name | None = None
+        for argument in named:
+            name = argument.name
+            if name.text != "bits":
+                self._fail(UnknownArgument(span=name.span, name=name.text))
+            if first is not None:
+                label = Label(first.span, "first written here")
+                self._fail(DuplicateEntry(span=name.span, key=name.text, what="argument", secondary=(label,)))
+            first = name
+            bits = self._number(Whole(1), argument.value)
+            if bits != 5:
+                self._fail(UnsupportedBits(span=argument.value.span, bits=f"{bits:g}"))
+        return Likelihood(name="mixture_of_logistics", mixtures=mixtures, bits=None if first is None else 5)
 
     def _number(self, kind: Kind, value: ast.Value) -> int | float:
         match value:
@@ -246,32 +261,36 @@ class Reader:
 
     def _wrong(self, kind: Kind, value: ast.Value) -> NoReturn:
         if isinstance(value, ast.Invalid):
-            raise SpecError([])  # said already
+            raise SpecError([])  # the parser has reported it
+
+        # Too many or too few quotes are the usual mistake.
         hint = ""
         numeric = isinstance(kind, Whole | Number) and isinstance(value, ast.String)
         if isinstance(value, ast.String) and (not numeric or value.value.strip().isdigit()):
-            hint = f"without quotes: {value.value}" if 0 < len(value.value) < 60 else ""
+            hint = f"write `{value.value}`, without quotes" if 0 < len(value.value) < 60 else ""
         elif isinstance(value, ast.Symbol) and isinstance(kind, Text):
-            hint = f'with quotes: "{value.name}"'
+            hint = f'write `"{value.name}"`, with quotes'
+
         fix = self._requoted(kind, value) if hint else None
         self._fail(
             WrongType(
-                span=value.span, key=self.key, wanted=self._wanted(kind), found=describe(value), hint=hint, fix=fix
+                span=value.span, key=self.key, expected=self._type(kind), found=describe(value), hint=hint, fix=fix
             )
         )
 
-    def _wanted(self, kind: Kind) -> str:
-        """The type in words, with `none` where the key takes that too."""
+    def _type(self, kind: Kind) -> str:
+        """The type in words, with `none` if the key takes it."""
         return str(Optional(kind) if self.optional else kind)
 
     def _requoted(self, kind: Kind, value: ast.Value) -> Fix | None:
-        """The value with quotes in place of without, or the other way round, where it can be read so."""
+        """The fix that adds or removes quotes, if the value can be read then."""
         if isinstance(value, ast.Symbol):
             return Fix(f'write `"{value.name}"`', (Edit(value.span, f'"{value.name}"'),))
         assert isinstance(value, ast.String)
         bare, problems = parse_value(Source("", value.value))
         if bare is None or problems:
             return None
+
         found: list[Diagnostic] = []
         try:
             Reader(self.key, self.lets, found, {}, set()).read(kind, bare)
@@ -282,28 +301,25 @@ class Reader:
     def _unknown(self, span: Span, symbol: str, known: Sequence[str]) -> NoReturn:
         known = (*known, "none") if self.optional else known
         near = nearest(symbol, known)
-        whole = near is not None and near.isidentifier() and near != "mixture_of_logistics"  # which takes a number
-        fix = Fix(f"write `{near}`", (Edit(span, near),)) if near is not None and whole else None
+        # A likelihood or pooling with arguments is not valid by its name alone.
+        complete = near is not None and near.isidentifier() and near != "mixture_of_logistics"
+        fix = Fix(f"write `{near}`", (Edit(span, near),)) if near is not None and complete else None
         self._fail(UnknownSymbol(span=span, key=self.key, symbol=symbol, known=known, fix=fix))
 
     def _out_of_range(self, kind: Kind, value: ast.Value, shown: str) -> NoReturn:
-        self._fail(OutOfRange(span=value.span, key=self.key, wanted=self._wanted(kind), value=shown))
+        self._fail(OutOfRange(span=value.span, key=self.key, expected=self._type(kind), value=shown))
 
-    def _arguments(self, span: Span, function: str, problem: str, reason: str) -> NoReturn:
-        self._fail(WrongArguments(span=span, function=function, problem=problem, reason=reason))
-
-    def _wavelet(self, span: Span, problem: str, reason: str) -> NoReturn:
-        written = "wavelet(haar) or wavelet(db2)"
-        self._fail(WrongArguments(span=span, function="wavelet", problem=problem, reason=reason, written=written))
+    def _unknown_wavelet(self, value: ast.Value) -> NoReturn:
+        self._fail(UnknownWavelet(span=value.span, key=self.key, text=value.span.text))
 
     def _fail(self, diagnostic: Diagnostic) -> NoReturn:
         raise SpecError([diagnostic])
 
 
-def _taking_out(
+def _removal_of(
     items: Sequence[ast.Value | ast.Entry], item: ast.Value | ast.Entry, *, safe: bool = False
 ) -> Fix | None:
-    """Keep the first of two items that are the same."""
+    """The fix that keeps the first of two equal items."""
     at = next(index for index, other in enumerate(items) if other is item)
-    edits = taking_items_out([other.span for other in items], {at})
+    edits = item_removals([other.span for other in items], {at})
     return Fix("keep the first", edits, safe=safe) if edits else None

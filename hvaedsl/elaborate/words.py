@@ -1,4 +1,4 @@
-"""How diagnostics call a written value."""
+"""Values of a spec in words, for diagnostics."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from hvaedsl.syntax import ast
 
 
 def describe(value: ast.Value) -> str:
-    """A value in words, for `this is ...`."""
+    """The value in words, for `found ...`."""
     match value:
         case ast.Integer():
-            return f"the whole number {value.value:,}"
+            return f"the integer {value.value:,}"
         case ast.Float():
             return f"the number {value.value:g}"
         case ast.String():

@@ -1,4 +1,4 @@
-"""The formatter: tokens with the comments between them -> units, one a line -> text. See docs/formatting.md."""
+"""The formatter: from tokens and comments to units (one per line) to text. See docs/formatting.md."""
 
 from hvaedsl.fmt.formatter import format_source, format_text
 

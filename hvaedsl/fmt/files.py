@@ -1,4 +1,4 @@
-"""Files through the formatter: what would change, as a diff, and written whole or not at all."""
+"""Format files: the changes as a diff, or written atomically."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from hvaedsl.syntax.text import MAX_FILE_BYTES, decode, read_bytes, refuse_large
 
 @dataclass(frozen=True)
 class Formatted:
-    """A file before and after; where it cannot be formatted `after` is `before`, and the reason stands beside it."""
+    """A file before and after. If it cannot be formatted, `after` equals `before`, and the reason is given."""
 
     name: str
     before: bytes
     after: bytes
-    diagnostics: tuple[Diagnostic, ...] = ()  # why it does not parse
-    bug: str = ""  # why the result was thrown away
+    diagnostics: tuple[Diagnostic, ...] = ()  # the syntax errors
+    bug: str = ""  # why the result was discarded
 
     @property
     def changed(self) -> bool:
-        """Whether it is not formatted yet."""
+        """Whether formatting changes the file."""
         return self.before != self.after
 
 
 def format_file(name: str) -> Formatted:
-    """A file, read and formatted, not written. Raises `UsageError` where it is not there or cannot be read."""
+    """Read and format a file, without writing it. Raises `UsageError` if it does not exist or cannot be read."""
     try:
         data = read_bytes(Path(name), name)
     except SpecError as error:
@@ -40,7 +40,7 @@ def format_file(name: str) -> Formatted:
 
 
 def format_bytes(data: bytes, name: str, path: Path | None = None) -> Formatted:
-    """A text as a file holds it: UTF-8, with or without a byte order mark."""
+    """Format the bytes of a file: UTF-8, with or without a byte order mark."""
     try:
         refuse_large(len(data), name, path)
         after = format_source(decode(data, name, path)).encode()
@@ -48,18 +48,21 @@ def format_bytes(data: bytes, name: str, path: Path | None = None) -> Formatted:
         return Formatted(name, data, data, error.diagnostics)
     except CompilerBug as error:
         return Formatted(name, data, data, bug=str(error))
+
     if len(after) > MAX_FILE_BYTES:
-        raise UsageError(f"{name}: formatted it would have {len(after):,} bytes; a spec has at most {MAX_FILE_BYTES:,}")
+        raise UsageError(
+            f"{name}: the formatted file would have {len(after):,} bytes; the limit for a spec is {MAX_FILE_BYTES:,}"
+        )
     return Formatted(name, data, after)
 
 
 def format_files(names: Iterable[str]) -> list[Formatted]:
-    """Several files, each once, under whatever names it is given. Raises as `format_file` does."""
+    """Format files, each once even if it is given under several names. Raises as `format_file` does."""
     return [format_file(name) for name in {os.path.realpath(name): name for name in names}.values()]
 
 
 def summary(found: Sequence[Formatted], changing: str) -> str:
-    """`2 files reformatted, 14 unchanged`, where `changing` is `reformatted`."""
+    """Counts for the terminal: `2 files reformatted, 14 unchanged` if `changing` is `reformatted`."""
     unformatted = sum(bool(item.diagnostics or item.bug) for item in found)
     changed = sum(item.changed for item in found)
     counts = [(changed, changing), (len(found) - changed - unformatted, "unchanged"), (unformatted, "not formatted")]
@@ -68,10 +71,10 @@ def summary(found: Sequence[Formatted], changing: str) -> str:
 
 
 def unified_diff(formatted: Formatted) -> str:
-    """What would change; empty where nothing would."""
+    """The changes as a unified diff; empty if there are none."""
     return diff_of(formatted.name, formatted.before, formatted.after, "formatted")
 
 
 def rewrite(formatted: Formatted) -> None:
-    """Write a file's formatted text in its place. Raises `UsageError` as `write_over` does."""
+    """Replace a file by its formatted text. Raises `UsageError` as `write_over` does."""
     write_over(formatted.name, formatted.before, formatted.after)

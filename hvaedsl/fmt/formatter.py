@@ -1,4 +1,4 @@
-"""Text to formatted text, and the proof that nothing but white space has changed."""
+"""Format a text, and verify that only white space has changed."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from hvaedsl.syntax.parser import parse_document
 
 
 def format_text(text: str) -> str:
-    """A spec in the one style of docs/formatting.md; line ends become LF, a byte order mark is dropped.
+    """Format a spec in the style of docs/formatting.md; line ends become LF, and a byte order mark is removed.
 
-    Only syntax counts: unknown keys and wrong values are formatted like others. Raises `SpecError` where the text does
-    not parse, `CompilerBug` where the result would differ from the text in more than white space.
+    Only the syntax matters: unknown keys and wrong values are formatted like others. Raises `SpecError` for a syntax
+    error, and `CompilerBug` if the result would differ from the text in more than white space.
     """
     return format_source(Source("<text>", text))
 
 
 def format_source(source: Source) -> str:
-    """The formatted text of a source. Raises as `format_text` does; diagnostics point into the source."""
+    """Format a source. Raises as `format_text` does; the diagnostics point into the source."""
     statements = _parsed(source)
     read = lexemes(source)
     formatted = Source(source.name, text_of(units(statements, read)))
-    _prove(source, statements, read, formatted)
+    _verify(source, statements, read, formatted)
     return formatted.text
 
 
@@ -36,20 +36,20 @@ def _parsed(source: Source) -> tuple[ast.Statement, ...]:
     return parsed.document.statements
 
 
-def _prove(source: Source, statements: tuple[ast.Statement, ...], read: list[Lexeme], formatted: Source) -> None:
-    """Raise `CompilerBug` unless both texts have the same AST, tokens, comments and silenced places."""
+def _verify(source: Source, statements: tuple[ast.Statement, ...], read: list[Lexeme], formatted: Source) -> None:
+    """Raise `CompilerBug` unless both texts have the same AST, tokens, comments and suppressed places."""
     parsed = parse_document(formatted)
     after = lexemes(formatted) if not parsed.diagnostics else []
     kept = {
         "syntax": not parsed.diagnostics,
-        "AST": parsed.document.statements == statements,  # spans do not count
+        "AST": parsed.document.statements == statements,  # spans are not compared
         "tokens": [(item.kind, item.text) for item in after] == [(item.kind, item.text) for item in read],
         "comments": _comments(after) == _comments(read),
-        "silenced lines": [item.silenced for item in after] == [item.silenced for item in read],
+        "suppressed lines": [item.suppressed for item in after] == [item.suppressed for item in read],
     }
     lost = [what for what, same in kept.items() if not same]
     if lost:
-        raise CompilerBug(f"formatting {source.name} would change its {' and '.join(lost)}; it is left as it is")
+        raise CompilerBug(f"formatting {source.name} would change its {' and '.join(lost)}; it was not changed")
 
 
 def _comments(read: list[Lexeme]) -> list[str]:

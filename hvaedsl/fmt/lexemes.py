@@ -1,4 +1,4 @@
-"""The tokens of a text with what the parser leaves out: comments, blank lines, and what a line's comment silences."""
+"""The tokens of a text, with the comments, blank lines and suppressions that the parser ignores."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ END = "$END"
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """One comment, from its `#`, without white space at its end."""
+    """One comment from its `#`, without trailing white space."""
 
     text: str
-    own_line: bool  # nothing stands before it on its line
+    own_line: bool  # nothing is before it on its line
     blank_before: bool  # the line above it is empty
 
 
 @dataclass(frozen=True, slots=True)
 class Lexeme:
-    """One token and what stands between it and the token before; the last one, `END`, is empty."""
+    """One token, with the comments between it and the token before; the last one, `END`, is empty."""
 
     kind: str
     text: str
-    start: int  # code points from the beginning of the source
-    line: int  # counted from 1; a lone carriage return ends a line too
+    start: int  # code points from the start of the source
+    line: int  # 1-based; a lone carriage return also ends a line
     comments: tuple[Comment, ...]
     blank_before: bool  # the line above it, or above its last comment's line, is empty
-    silenced: frozenset[str] = frozenset()  # the codes that a comment on its line silences
+    suppressed: frozenset[str] = frozenset()  # the codes that a comment on its line suppresses
 
 
 def lexemes(source: Source) -> list[Lexeme]:
-    """All tokens of a source that has been parsed without a mistake."""
+    """All tokens of a source without syntax errors."""
     read = list(_read(source))
     return [
         Lexeme(item.kind, item.text, item.start, item.line, item.comments, item.blank_before, codes)
-        for item, codes in zip(read, _silenced(read), strict=True)
+        for item, codes in zip(read, _suppressed(read), strict=True)
     ]
 
 
@@ -57,6 +57,7 @@ def _read(source: Source) -> Iterator[Lexeme]:
         line += len(_LINE_BREAK.findall(between))
         yield Lexeme(token.type, str(token), token.start_pos, line, *_trivia(between, first=end == 0))
         end = token.end_pos
+
     between = source.text[end:]
     line += len(_LINE_BREAK.findall(between))
     yield Lexeme(END, "", len(source.text), line, *_trivia(between, first=end == 0))
@@ -75,8 +76,8 @@ def _trivia(between: str, *, first: bool) -> tuple[tuple[Comment, ...], bool]:
     return tuple(comments), breaks > 1
 
 
-def _silenced(read: list[Lexeme]) -> Iterator[frozenset[str]]:
-    """For each token what its line silences. A string may hold what looks like such a comment, and then it is one."""
+def _suppressed(read: list[Lexeme]) -> Iterator[frozenset[str]]:
+    """The codes suppressed on the line of each token. A suppression inside a string counts too, as it does for lint."""
     lines: defaultdict[int, set[str]] = defaultdict(set)
     for item, after in pairwise(read):
         if item.kind == "STRING":

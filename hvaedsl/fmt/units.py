@@ -1,4 +1,4 @@
-"""From statements to units: each begins a line of its own, and owns the comments above it and the one behind it."""
+"""From statements to units: each starts a line, and has the comments above it and the one at its end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hvaedsl.syntax import ast
 
 
 class Kind(Enum):
-    """What a unit is."""
+    """The kind of a unit."""
 
     STATEMENT = "key = value, let, extends, hvae"
     OPEN = "name {"
@@ -21,20 +21,20 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Unit:
-    """What begins a line: a statement, the head of a section, its closing brace, the end of the file."""
+    """A statement, the head of a section, its closing brace, or the end of the file."""
 
     kind: Kind
     depth: int
     lexemes: Sequence[Lexeme]
-    above: tuple[Comment, ...] = ()  # each on a line of its own
+    above: tuple[Comment, ...] = ()  # each on a separate line
     blank_before: bool = False  # between the last comment above and the unit itself
     behind: str = ""  # the comment that ends its last line
-    joined: bool = False  # stays on the line of the unit before: one comment there silences advice on both
+    joined: bool = False  # stays on the line of the unit before, since one comment suppresses advice on both
 
     @property
     def verbatim(self) -> bool:
-        """Whether its line breaks are kept: a comment silences advice on some of its lines, and on no others."""
-        return any(item.silenced for item in self.lexemes)
+        """Whether its line breaks are kept, because a comment suppresses advice on only some of its lines."""
+        return any(item.suppressed for item in self.lexemes)
 
     @property
     def blank_within(self) -> bool:
@@ -43,7 +43,7 @@ class Unit:
 
 
 def units(statements: Sequence[ast.Statement], lexemes: Sequence[Lexeme]) -> list[Unit]:
-    """The units of a text, with their comments and blank lines, the blank lines as they are wanted."""
+    """The units of a text with their comments, and with the blank lines of the style."""
     found: list[Unit] = []
     for unit in _Splitter(lexemes).split(statements):
         first = unit.lexemes[0]
@@ -51,7 +51,7 @@ def units(statements: Sequence[ast.Statement], lexemes: Sequence[Lexeme]) -> lis
         if found and comments and not comments[0].own_line:
             found[-1] = replace(found[-1], behind=comments[0].text)
             comments = comments[1:]
-        joined = bool(found and first.silenced and first.line == found[-1].lexemes[-1].line)
+        joined = bool(found and first.suppressed and first.line == found[-1].lexemes[-1].line)
         found.append(replace(unit, above=comments, blank_before=blank_before, joined=joined))
     return [_spaced(unit, found[at - 1] if at else None) for at, unit in enumerate(found)]
 
@@ -83,7 +83,7 @@ class _Splitter:
 
 
 def _spaced(unit: Unit, before: Unit | None) -> Unit:
-    """The unit with the blank lines that are wanted above it."""
+    """The unit with the blank lines of the style above it."""
     if unit.joined:
         return unit
     if before is None or before.kind is Kind.OPEN:

@@ -1,4 +1,4 @@
-"""The value of a key as a tree of items and brackets, with the comments between them, and how it is put into lines."""
+"""The value of a key as a tree of items, brackets and comments, and its layout in lines."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from functools import cached_property
 
 from hvaedsl.fmt.lexemes import Comment, Lexeme
 
-WIDTH = 100  # columns of a line, its comment not counted
-_DEEPEST_COLUMN = 60  # what goes on behind a bracket further right is indented by two instead
+WIDTH = 100  # columns of a line without its comment
+_DEEPEST_COLUMN = 60  # lists that start further right are continued with an indentation of two
 _BRACKETS = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 _BLOCK = re.compile(r"0*([0-9]+?)([a-z]+).*")
 _SPACE_BEHIND = frozenset(("HVAE", "EXTENDS", "LET", "EQUAL", "COMMA", "COLON"))
 
 
 def space(before: Lexeme, after: Lexeme) -> str:
-    """What stands between two tokens of one line."""
+    """The space between two tokens of one line; empty for none."""
     section = before.kind == "KEY" and after.kind == "LBRACE"
     return " " if before.kind in _SPACE_BEHIND or after.kind == "EQUAL" or section else ""
 
 
 @dataclass(eq=False)
 class Brackets:
-    """`( )`, `[ ]` or `{ }` and what is inside."""
+    """`( )`, `[ ]` or `{ }` and its contents."""
 
     opening: str
     closing: str = ""
@@ -33,37 +33,37 @@ class Brackets:
 
     @cached_property
     def commented(self) -> bool:
-        """Whether a comment stands inside."""
+        """Whether there is a comment inside."""
         return bool(self.below) or any(item.commented or item.above or item.behind for item in self.items)
 
     @cached_property
     def flat(self) -> str:
-        """On one line, without comments."""
+        """The text on one line, without comments."""
         return f"{self.opening}{flat(self.items)}{self.closing}"
 
 
 @dataclass(eq=False)
 class Item:
-    """What stands between two commas, with the comments that go with it."""
+    """The tokens between two commas, with their comments."""
 
     parts: list[str | Brackets] = field(default_factory=list)
     above: list[str] = field(default_factory=list)
     behind: str = ""
-    blocks: list[tuple[str, str]] = field(default_factory=list)  # resolution and operator, as far as they are written
+    blocks: list[tuple[str, str]] = field(default_factory=list)  # resolution and operator; "" for none
 
     @cached_property
     def commented(self) -> bool:
-        """Whether a comment stands inside its brackets."""
+        """Whether there is a comment inside its brackets."""
         return any(isinstance(part, Brackets) and part.commented for part in self.parts)
 
     @cached_property
     def flat(self) -> str:
-        """On one line, without comments."""
+        """The text on one line, without comments."""
         return "".join(part if isinstance(part, str) else part.flat for part in self.parts)
 
 
 def flat(items: Sequence[Item]) -> str:
-    """A list on one line."""
+    """The text of a list on one line."""
     return ", ".join(item.flat for item in items)
 
 
@@ -78,7 +78,7 @@ class _Reader:
         self.at = 0
 
     def items(self, below: list[str]) -> list[Item]:
-        """Up to the closing bracket, which is left to be read; `below` takes the comments before it."""
+        """The items up to the closing bracket, which is not read; the comments before it are added to `below`."""
         items: list[Item] = []
         while self.at < len(self.lexemes) and self.lexemes[self.at].kind not in _BRACKETS.values():
             items.append(Item(above=self._before_item(items)))
@@ -90,14 +90,14 @@ class _Reader:
         return items
 
     def _before_item(self, items: list[Item]) -> list[str]:
-        """The comments around the comma before an item: the first may end the line before, the others stand above."""
+        """The comments around the comma before an item. The first one may belong to the line before it."""
         comma = self.lexemes[self.at - 1].comments if items else ()
         above = self._behind(items, comma)
         own = self.lexemes[self.at].comments
         return above + ([comment.text for comment in own] if above else self._behind(items, own))
 
     def _behind(self, items: list[Item], comments: Sequence[Comment]) -> list[str]:
-        """Give the last item the comment that stands on its line; the others are returned."""
+        """Attach the comment at the end of the last item's line to that item; return the others."""
         texts = [comment.text for comment in comments]
         if items and texts and not comments[0].own_line and not items[-1].behind:
             items[-1].behind = texts.pop(0)
@@ -121,7 +121,7 @@ class _Reader:
                 self._note_block(item, lexeme)
 
     def _inside(self, item: Item, comments: Sequence[Comment]) -> None:
-        """A comment in the middle of an item goes above it, or to the end of brackets that hold comments already."""
+        """Move comments inside an item above it, or to the end of brackets that already contain comments."""
         inner = [part for part in item.parts if isinstance(part, Brackets) and part.commented]
         (inner[-1].below if inner else item.above).extend(comment.text for comment in comments)
 
@@ -145,16 +145,16 @@ class _Reader:
 
 @dataclass
 class Line:
-    """One line of the result."""
+    """One line of the output."""
 
     indent: int
     text: str = ""
     comment: str = ""
-    aligned_with: object = None  # lines with the same mark have their comments in one column
+    aligned_with: object = None  # lines with the same object have their comments in one column
 
 
 class ValueWriter:
-    """Puts a value behind a text that begins a line: on one line where it fits, else over several."""
+    """Writes a value after the head of a line: on one line if it fits, otherwise on several."""
 
     def __init__(self, indent: int, head: str) -> None:
         self.lines = [Line(indent, head)]
@@ -178,7 +178,7 @@ class ValueWriter:
         return self.lines
 
     def _wrapped(self, items: Sequence[Item], tail: int) -> None:
-        """A list over several lines; `tail` columns are needed behind its last item."""
+        """Write a list over several lines; `tail` columns are needed after its last item."""
         column = self._continuation()
         several = False  # whether the item before took several lines
         blocks = any(operator for item in items for _, operator in item.blocks)
@@ -191,6 +191,7 @@ class ValueWriter:
                     self._begin_line(column)
                 else:
                     self._line.text += " "
+
             for comment in item.above:
                 self._comment_line(column, comment)
             count = len(self.lines)
@@ -222,14 +223,14 @@ class ValueWriter:
         self._line.text += brackets.closing
 
     def _continuation(self) -> int:
-        """Where the lines of a list go on that begins here; far to the right there is no room for them."""
+        """The column of the further lines of a list that starts here."""
         return self._column if self._column <= _DEEPEST_COLUMN else self._line.indent + 2
 
     def _begin_line(self, column: int) -> None:
         self.lines.append(Line(column))
 
     def _comment_line(self, column: int, comment: str) -> None:
-        """A comment above the item that comes next, which begins the line after it."""
+        """Write a comment above the next item, which starts a new line."""
         if self._line.text:
             self._begin_line(column)
         self._line.comment = comment
@@ -237,7 +238,7 @@ class ValueWriter:
 
 
 def _resolution_changes(before: Item, after: Item) -> bool:
-    """Whether a new resolution begins between two items of a block list."""
+    """Whether the resolution changes between two items of a block list."""
     if not before.blocks or not after.blocks:
         return False
     (resolution, operator), (next_resolution, next_operator) = before.blocks[-1], after.blocks[0]

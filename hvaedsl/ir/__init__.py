@@ -1,1 +1,1 @@
-"""The typed IR: the resolved spec, its block lists, the bridge, and the shapes of every layer. All frozen, no torch."""
+"""The typed IR: the resolved spec, its block lists, the bridge, and the shapes of all layers. Frozen, without torch."""

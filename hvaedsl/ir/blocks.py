@@ -1,4 +1,4 @@
-"""Block lists, typed: the entries of one stack, repetitions kept as written until something asks for the expansion."""
+"""Typed block lists: the entries of one stack. Repetitions are expanded only on request."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Entry(Record):
 
     @property
     def applications(self) -> int:
-        """How many blocks are applied when this entry is: N of `x` and `r`, one of `d` and `m`."""
+        """The number of blocks that the entry applies: N for `x` and `r`, one for `d` and `m`."""
         return self.argument if self.operator in "xr" else 1
 
     def __str__(self) -> str:
-        """The entry as it is written."""
+        """The entry in the language."""
         return f"{self.resolution}{self.operator}{self.argument}{f'@{self.label}' if self.label else ''}"
 
 
@@ -40,11 +40,11 @@ class Repeat(Record):
 
     @property
     def applications(self) -> int:
-        """How many blocks are applied."""
+        """The number of blocks that the repetition applies."""
         return self.count * sum(item.applications for item in self.body)
 
     def __str__(self) -> str:
-        """The repetition as it is written."""
+        """The repetition in the language."""
         inner = ", ".join(map(str, self.body))
         return (
             f"{self.count}*{inner}"
@@ -60,23 +60,23 @@ class BlockList(Record):
 
     @property
     def applications(self) -> int:
-        """How many blocks are applied; counted without expanding anything."""
+        """The number of blocks that the list applies, counted without expanding it."""
         return sum(item.applications for item in self.items)
 
     def expanded(self) -> Iterator[Entry]:
-        """The entries in order, those of a repetition as often as it says."""
+        """The entries in order, with repetitions expanded."""
         return _expand(self.items)
 
     def sequences(self) -> Iterator[tuple[Entry | Repeat, ...]]:
-        """What stands side by side: the list itself, and what each repetition repeats."""
+        """The sequences of adjacent items: the list itself, and the body of each repetition."""
         return _sequences(self.items)
 
-    def written(self) -> Iterator[Entry]:
-        """The entries in order, each as often as it is written."""
-        return _written(self.items)
+    def written_entries(self) -> Iterator[Entry]:
+        """The entries in order, without expanding repetitions."""
+        return _written_entries(self.items)
 
     def __str__(self) -> str:
-        """The list as it is written."""
+        """The list in the language."""
         return ", ".join(map(str, self.items))
 
 
@@ -96,9 +96,9 @@ def _sequences(items: tuple[Entry | Repeat, ...]) -> Iterator[tuple[Entry | Repe
             yield from _sequences(item.body)
 
 
-def _written(items: tuple[Entry | Repeat, ...]) -> Iterator[Entry]:
+def _written_entries(items: tuple[Entry | Repeat, ...]) -> Iterator[Entry]:
     for item in items:
         if isinstance(item, Entry):
             yield item
         else:
-            yield from _written(item.body)
+            yield from _written_entries(item.body)

@@ -1,11 +1,11 @@
 """The bridge: the ordered operations of both passes over the hierarchy of resolutions.
 
-An encoder of residual blocks and poolings walks down from the image resolution; a decoder of top-down blocks and
-mix-ins walks up. Each operation says where it stands (resolution, channels), whose weights it applies (group,
-application), and a top-down block also which encoder activation it reads and which stochastic layer it is.
-Falck, Williams et al. 2022, section 3, reads the walk as a discretised diffusion over a multi-resolution bridge.
+An encoder of residual blocks and poolings goes down from the image resolution; a decoder of top-down blocks and
+mix-ins goes up. Each operation has a resolution, its channels, and the weights that it applies (group, application); a
+top-down block also has the encoder activation that it reads and the number of its stochastic layer.
+Falck, Williams et al. 2022, section 3, interpret the passes as a discretized diffusion over a multi-resolution bridge.
 
-The compiler, whose own types are checked, writes these records; pydantic validates them where a text is read
+The compiler makes these records and does not validate them; pydantic does when a text is read
 (`hvaedsl.ir.bridge_text`).
 """
 
@@ -24,13 +24,13 @@ from hvaedsl.ir.fourier import Exponents
 from hvaedsl.ir.pooling import Embedding, Pooling
 
 Stack = Literal["encoder", "decoder"]
-# Which norm a state is divided by: over each image or over the batch; the l2 norm or the root of the mean square.
+# The norm that a state is divided by: over each image or over the batch; the l2 norm or the root mean square.
 Normalization = Literal["sample_l2", "sample_rms", "batch_l2", "batch_rms"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stem:
-    """The convolution from the image, and its Fourier features where it has some, to the first encoder state."""
+    """The convolution from the image, with its Fourier features if any, to the first encoder state."""
 
     kind: ClassVar[str] = "stem"
     resolution: int
@@ -43,7 +43,7 @@ class Stem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderBlock:
-    """One application of a residual block in the encoder; `features` are those of its first convolution's input."""
+    """One application of a residual block in the encoder; `features` extend the input of its first convolution."""
 
     kind: ClassVar[str] = "encoder_block"
     resolution: int
@@ -79,7 +79,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """How the top-down state of a resolution begins: as a learned bias, or as zeros."""
+    """The initial top-down state of a resolution: a learned bias, or zeros."""
 
     kind: ClassVar[str] = "state"
     resolution: int
@@ -108,7 +108,7 @@ class MixIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopDownBlock:
-    """One application of a top-down block: posterior, prior, latent and step of the state. It draws one latent."""
+    """One application of a top-down block: posterior, prior, one latent, and the step of the state."""
 
     kind: ClassVar[str] = "top_down_block"
     resolution: int
@@ -121,11 +121,11 @@ class TopDownBlock:
     layer: int
     reads: int | None = None  # the index of the encoder operation whose activation it reads
     cell: CellReference = "vdvae"
-    normalize: Normalization | None = None  # of the state that comes in, behind a mix-in
-    branch_features: Exponents = ()  # of what posterior and prior read
+    normalize: Normalization | None = None  # of the incoming state, after a mix-in
+    branch_features: Exponents = ()  # of the inputs of posterior and prior
     z_features: Exponents = ()
     resnet_features: Exponents = ()
-    measured: Measured | None = field(default=None, compare=False, repr=False)  # of one's own cell
+    measured: Measured | None = field(default=None, compare=False, repr=False)  # of a custom cell
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
@@ -139,7 +139,7 @@ class Head:
     outputs: int
     image_channels: int
     likelihood: str
-    measured: Measured | None = field(default=None, compare=False, repr=False)  # of one's own likelihood
+    measured: Measured | None = field(default=None, compare=False, repr=False)  # of a custom likelihood
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
@@ -148,7 +148,7 @@ Block = EncoderBlock | TopDownBlock
 OPERATIONS: dict[str, type[Operation]] = {
     kind.kind: kind for kind in (Stem, EncoderBlock, Pool, State, MixIn, TopDownBlock, Head)
 }
-# What two applications may differ in and still compute with tensors of the same shapes.
+# The fields that do not affect the shapes of tensors.
 _PLACES = frozenset(("group", "application", "layer", "reads", "span"))
 _SHAPES: Mapping[type[Operation], Callable[[Operation], Hashable]] = {
     kind: attrgetter(*(found.name for found in fields(kind) if found.name not in _PLACES))
@@ -158,7 +158,7 @@ _SHAPES: Mapping[type[Operation], Callable[[Operation], Hashable]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Bridge:
-    """The operations of a model, encoder first. Equality leaves out where they were written."""
+    """The operations of a model, encoder first. Equality ignores their places in the source."""
 
     image_resolution: int
     image_channels: int
@@ -189,7 +189,7 @@ class Bridge:
         return last
 
     def resolutions(self) -> tuple[int, ...]:
-        """Every resolution of the hierarchy, the finest first."""
+        """All resolutions of the hierarchy, the highest first."""
         return tuple(sorted({op.resolution for op in self.operations}, reverse=True))
 
 
@@ -205,14 +205,14 @@ def bottleneck_resolution(bridge: Bridge) -> int:
 
 
 def shape_of(op: Operation) -> Hashable:
-    """What decides about the shapes of all tensors of an operation: equal for what differs in names and places alone.
+    """A key for the shapes of all tensors of an operation; operations that differ only in names and places share it.
 
-    A model has as many operations as applications, and a few dozen shapes.
+    A model has one operation per application, but only a few dozen shapes.
     """
     kind = type(op)
     return (kind, _SHAPES[kind](op)) if kind in _SHAPES else op
 
 
 def stack_of(op: Operation) -> Stack:
-    """Which pass an operation belongs to."""
+    """The stack that an operation belongs to."""
     return "encoder" if isinstance(op, Stem | EncoderBlock | Pool) else "decoder"

@@ -1,11 +1,11 @@
-"""The bridge as text, one operation a line, and back; and as JSON.
+"""The bridge as text, one operation per line, and back; and as JSON.
 
     bridge image_resolution=8 image_channels=1
     0 stem resolution=8 in_channels=1 channels=16 kernel=3
     1 encoder_block resolution=8 channels=16 mid=4 kernel=3 group=r8_0 application=0
 
-Fields stand in the order of their class; `none` is no value, and a field of a switch that is off is left out. Where an
-operation was written is not printed.
+Fields are in the order of their class; `none` means no value, and a field of a switch that is off is omitted. Places
+in the source are not printed.
 """
 
 from __future__ import annotations
@@ -23,32 +23,34 @@ SWITCHES = frozenset(
 
 
 def bridge_text(bridge: Bridge) -> str:
-    """One operation a line."""
+    """The printed form of a bridge, one operation per line."""
     head = f"bridge image_resolution={bridge.image_resolution} image_channels={bridge.image_channels}"
     lines = [f"{index} {op.kind} {_fields_text(op)}" for index, op in enumerate(bridge.operations)]
     return "\n".join([head, *lines]) + "\n"
 
 
 def parse_bridge(text: str) -> Bridge:
-    """The bridge of a printed one. Raises ValueError with the line where it is none."""
+    """Parse the printed form of a bridge. Raises `ValueError` with the number of an invalid line."""
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines or lines[0].split()[0] != "bridge":
-        raise ValueError("line 1: a printed bridge begins with `bridge`")
+        raise ValueError("line 1: a printed bridge starts with `bridge`")
+
     operations = []
     for index, line in enumerate(lines[1:]):
         try:
             number, kind, *fields = line.split()
             if int(number) != index:
-                raise ValueError(f"operation {number} stands where {index} belongs")
+                raise ValueError(f"expected operation {index}, found {number}")
             operations.append(_operation(kind, _pairs(fields)))
         except (KeyError, ValueError, ValidationError) as error:
             raise ValueError(f"line {index + 2}: {error}") from None
+
     head = {name: int(value) for name, value in _pairs(lines[0].split()[1:]).items()}
     return Bridge(**head, operations=tuple(operations))
 
 
 def bridge_json(bridge: Bridge) -> dict[str, Any]:
-    """The bridge as plain data."""
+    """The bridge as data for `json.dumps`."""
     return {
         "image_resolution": bridge.image_resolution,
         "image_channels": bridge.image_channels,

@@ -1,4 +1,4 @@
-"""The data sets by name: what a compiler needs to know of them, and the published constants of their inputs.
+"""The datasets by name: the properties that the compiler needs, and the published constants of their inputs.
 
 Sources: openai/vdvae (data.py) for the input shifts and scales; Falck, Williams et al. 2022, Appendix D, for the
 splits. Nothing here opens a file.
@@ -12,10 +12,10 @@ from hvaedsl.diagnostics.record import Record
 
 
 class Dataset(Record):
-    """A data set: square images of `resolution` pixels, `channels` channels and `levels` grey or colour levels.
+    """A dataset: square images with a height of `resolution` pixels, `channels` channels and `levels` pixel values.
 
-    `shift` and `scale` normalise the encoder's input, (pixel + shift) * scale on levels 0 to 255, where published;
-    otherwise the statistics of the training set are taken. `validation` is the number of training images held out.
+    `shift` and `scale` are the published normalization of the encoder's input, (pixel + shift) * scale on levels 0 to
+    255; if None, the statistics of the training set are used. `validation` is the number of training images held out.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Dataset(Record):
     scale: float | None = None
 
 
-# Of one's own images: shape and levels stand in the spec.
+# Names for your own images, whose shape and levels are in the spec.
 OWN = ("npy", "folder")
 
 _TABLE = (
@@ -35,8 +35,8 @@ _TABLE = (
     Dataset("mnist", 32, 1, validation=5_000),
     Dataset("fashion_mnist", 32, 1, validation=5_000),
     Dataset("cifar10", 32, 3, validation=5_000, shift=-120.63838, scale=1 / 64.16736),
-    # Chrabaszcz's batches (the paper) and van den Oord's files (the published code) are different images: the published
-    # constants and likelihoods of one say nothing of the other.
+    # Chrabaszcz's batches (the paper) and van den Oord's files (the published code) have different images: the
+    # published constants and likelihoods of one do not apply to the other.
     Dataset("imagenet32", 32, 3, validation=5_000),
     Dataset("imagenet64", 64, 3, validation=5_000),
     Dataset("imagenet32_oord", 32, 3, validation=5_000, shift=-116.2373, scale=1 / 69.37404),

@@ -1,4 +1,4 @@
-"""Fourier features: how many channels they make. Torch-free."""
+"""Fourier features: their places and their channels. Without torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _split(value: object) -> object:
     return tuple(value.split(",")) if isinstance(value, str) else value
 
 
-# A printed bridge writes them with commas.
+# In a printed bridge they are separated by commas.
 Exponents = Annotated[tuple[int, ...], BeforeValidator(_split)]
 
 

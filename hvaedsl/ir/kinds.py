@@ -1,6 +1,6 @@
-"""What a key of the schema takes: small descriptions that the readers check a written value against.
+"""The types of the schema's keys, for which `hvaedsl.elaborate.readers` has one reader each.
 
-They stand in the annotations of `hvaedsl.ir.spec`; `hvaedsl.elaborate.readers` has one reader for each.
+They are used in the annotations of `hvaedsl.ir.spec`. `str` of a type is its description in diagnostics.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from hvaedsl.ir.pooling import POOLINGS
 
 
 class Whole(Record):
-    """A whole number of at least `minimum`."""
+    """An integer of at least `minimum`."""
 
     minimum: int = 0
     maximum: int | None = None
 
     def __str__(self) -> str:
         """The type in words."""
-        top = f" to {self.maximum:,}" if self.maximum is not None else ""
-        return f"a whole number{' from' if top else ', at least'} {self.minimum:,}{top}"
+        if self.maximum is None:
+            return f"an integer of at least {self.minimum:,}"
+        return f"an integer from {self.minimum:,} to {self.maximum:,}"
 
 
 class Number(Record):
@@ -38,14 +39,14 @@ class Number(Record):
         bounds = [
             f"{word} {value:g}"
             for word, value in (
-                ("at least", self.minimum),
+                ("of at least", self.minimum),
                 ("above", self.above),
                 ("at most", self.maximum),
                 ("below", self.below),
             )
             if value is not None
         ]
-        return ", ".join(["a number", *bounds])
+        return f"a number {' and '.join(bounds)}".rstrip()
 
 
 class Text(Record):
@@ -57,7 +58,7 @@ class Text(Record):
 
 
 class Choice(Record):
-    """One of some symbols."""
+    """One of several symbols."""
 
     symbols: tuple[str, ...]
 
@@ -66,26 +67,26 @@ class Choice(Record):
         return f"one of {', '.join(self.symbols)}"
 
 
-class ChoiceOrOwn(Record):
-    """One of some symbols, or the name of one's own part, `"package.module:Name"`."""
+class ChoiceOrCustom(Record):
+    """One of several symbols, or the name of a custom part, `"package.module:Name"`."""
 
     symbols: tuple[str, ...]
 
     def __str__(self) -> str:
         """The type in words."""
-        return f'one of {", ".join(self.symbols)}, or "package.module:Name" of one\'s own'
+        return f'one of {", ".join(self.symbols)}, or the name of a custom part, "package.module:Name"'
 
 
 class Several(Record):
-    """One value or a list of them, none twice."""
+    """One value, or a list of different values."""
 
     of: Whole | Choice
 
     def __str__(self) -> str:
         """The type in words."""
         if isinstance(self.of, Choice):
-            return f"one or several of {', '.join(self.of.symbols)}"
-        return f"one or several values, each {self.of}"
+            return f"one or more of {', '.join(self.of.symbols)}"
+        return f"one or more values, each {self.of}"
 
 
 class Optional(Record):
@@ -141,12 +142,12 @@ class BlockStack(Record):
 
 
 class LikelihoodCall(Record):
-    """`bernoulli`, `mixture_of_logistics(k)`, `mixture_of_logistics(k, bits = 5)`, or one's own."""
+    """`bernoulli`, `mixture_of_logistics(k)`, `mixture_of_logistics(k, bits = 5)`, or a custom likelihood."""
 
     def __str__(self) -> str:
         """The type in words."""
         known = "bernoulli, mixture_of_logistics(k), mixture_of_logistics(k, bits = 5)"
-        return f'{known}, or "package.module:Name" of one\'s own'
+        return f'{known}, or the name of a custom likelihood, "package.module:Name"'
 
 
 class PoolingCall(Record):
@@ -162,7 +163,7 @@ Kind = (
     | Number
     | Text
     | Choice
-    | ChoiceOrOwn
+    | ChoiceOrCustom
     | Several
     | Optional
     | Pair
@@ -175,9 +176,9 @@ Kind = (
 
 
 class Key(Record):
-    """A key of the schema: what it takes, and whether it must be written.
+    """A key of the schema: its type, its meaning, and whether it is required.
 
-    A key without a default has an example, as it would be written.
+    A key without a default has an example, in the form of the language.
     """
 
     kind: Kind

@@ -1,7 +1,7 @@
-"""Activation memory: what autograd keeps of each operation for the backward pass, in eager mode.
+"""Activation memory: the bytes that autograd keeps of each operation for the backward pass, in eager mode.
 
 Counted from the tensors that the layers of `hvaedsl.nn` save: a GELU its input, a convolution its input, and so on; a
-test holds the count against what torch saves. Weights are not counted.
+test compares the count with the tensors that torch saves. Weights are not counted.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from hvaedsl.ir.cells import cell_kind
 from hvaedsl.ir.cells.kind import CellKind
 from hvaedsl.ir.fourier import Exponents, with_features
 
-# Tensors of the shape of z that the rate and the draw keep: the difference of the means, 1 / sigma_p, the standardised
-# difference, the ratio of the variances; sigma_q and the noise. Always in float32.
+# Tensors with the shape of z that the KL and the sampling of z keep, in float32: the difference of the means,
+# 1 / sigma_p, the standardized difference and the ratio of the variances; sigma_q and the noise.
 _GAUSSIAN_TENSORS = 6
 # Tensors between the four convolutions of a bottleneck: before and after each of three GELUs.
 _INNER_TENSORS = 6
-# The divisor of an image's state, and whether its norm is too small to divide by.
+# The divisor of an image's state (4 bytes), and the mask of norms too small to divide by (1 byte).
 _DIVISOR_BYTES = 5
 
 InitialState = Literal["learned", "zeros"]
 Precision = Literal["float32", "bfloat16"]
-# Of a number that is computed in a precision.
+# Bytes of a number by the precision of the computation.
 BYTES: Mapping[Precision, int] = {"float32": 4, "bfloat16": 2}
 
 
 def saved_bytes_per_image(op: Operation, precision_bytes: int, *, initial: InitialState | None = None) -> int:
-    """Bytes kept of one application for one image; `precision_bytes` is 4 for float32, 2 for bfloat16 autocast.
+    """Bytes kept by one application for one image; `precision_bytes` is 4 for float32, 2 for bfloat16 autocast.
 
-    Under autocast the encoder's state is bfloat16, and the decoder's is float32: it starts as a float32 parameter and
-    every cell keeps it so. The copies of the weights in bfloat16 do not grow with the batch and are not counted.
-    `initial`: the incoming state of a top-down block is as it began. A learned bias is a view of the parameter, and
-    zeros need no gradient, nor what is computed from them alone.
+    Under autocast the encoder's state is bfloat16 and the decoder's is float32, since it starts as a float32 parameter
+    and every cell keeps the type. The bfloat16 copies of the weights do not grow with the batch and are not counted.
+    `initial` is given if the incoming state of a top-down block is still the initial one: a learned bias is a view of
+    the parameter, and zeros, and everything computed from zeros only, need no gradient.
     """
     low, high, normalized = precision_bytes, 4, 0
     match op:
@@ -63,7 +63,7 @@ def saved_bytes_per_image(op: Operation, precision_bytes: int, *, initial: Initi
                 return op.measured.saved_bytes if op.measured else 0
             residual_steps = sum(part.bottleneck for part in kind.parts)
             without_gradient = op.channels if initial == "zeros" else 0
-            # What the prior's GELU keeps is the learned bias, where nothing was computed from it before.
+            # The prior's GELU then keeps the learned bias itself, which is a parameter.
             kept_by_others = initial == "learned" and not op.branch_features and op.normalize is None
             per_pixel = (
                 _block_input(3 * op.channels, op.branch_features, high, low)  # [x, a] and x
@@ -87,12 +87,13 @@ def saved_bytes_per_image(op: Operation, precision_bytes: int, *, initial: Initi
 
 
 def saved_bytes_in_order(operations: Iterable[Operation], precision_bytes: int) -> Iterator[int]:
-    """`saved_bytes_per_image` of each operation, with what those before it say of the state at its resolution."""
+    """`saved_bytes_per_image` of each operation, with `initial` taken from the operations before it."""
     initial: dict[int, InitialState] = {}
     known: dict[Hashable, int] = {}
     for op in operations:
         if isinstance(op, State):
             initial[op.resolution] = "learned" if op.learned else "zeros"
+
         in_decoder = isinstance(op, State | MixIn | TopDownBlock)
         before = initial.get(op.resolution) if in_decoder else None
         kind = (shape_of(op), before)
@@ -120,9 +121,9 @@ def _read_by_convolutions(op: TopDownBlock, kind: CellKind, high: int, low: int)
 
 
 def _block_input(channels: int, features: Exponents, bytes_before: int, low: int) -> int:
-    """Bytes per pixel of what a bottleneck reads, before and after its first GELU, and of its features' angles.
+    """Bytes per pixel of a bottleneck's input, before and after its first GELU, and of the angles of its features.
 
-    Features are computed in float32, and so is the GELU of what holds them.
+    Features, and the GELU of an input with features, are computed in float32.
     """
     if not features:
         return (bytes_before + low) * channels
@@ -130,19 +131,19 @@ def _block_input(channels: int, features: Exponents, bytes_before: int, low: int
 
 
 def _normalized(normalize: Normalization | None, channels: int, resolution: int) -> int:
-    """Bytes of a state before it is divided by its norm, in float32, and of the divisor; one of a batch is left out."""
+    """Bytes of a state before its normalization, in float32, and of its divisor; that of a batch is neglected."""
     if normalize is None:
         return 0
     return 4 * channels * resolution**2 + _DIVISOR_BYTES * normalize.startswith("sample")
 
 
 def _likelihood_numbers(op: Head, low: int) -> float:
-    """Numbers of four bytes that the density of a pixel keeps; a mask of truth values is a quarter of one.
+    """Numbers of four bytes that the likelihood keeps per pixel; a boolean counts as a quarter.
 
     Measured with torch 2.15 for 1, 7 and 10 components: linear in their number.
     """
     if op.likelihood == "bernoulli":
-        return float(low != 4)  # in float32 the logit is a view of the convolution's output and saved in its stead
+        return float(low != 4)  # in float32 the logit is a view of the convolution's output, which is counted already
     if not op.outputs:
         return 0
     if op.image_channels == 3:

@@ -1,11 +1,11 @@
-"""How the resolution falls in the encoder, and how a coarser state is embedded into a finer one. Torch-free."""
+"""Pooling in the encoder, and the embedding of a lower-resolution state in the decoder. Without torch."""
 
 from __future__ import annotations
 
 from typing import Literal, get_args
 
 Pooling = Literal["average", "strided", "wavelet(haar)", "wavelet(db2)"]
-# `nearest` repeats values: up to a factor the adjoint of averaging. A wavelet's embedding is its pooling's adjoint.
+# `nearest` repeats values, which is the adjoint of averaging up to a factor. A wavelet embeds by its adjoint.
 Embedding = Literal["nearest", "wavelet(haar)", "wavelet(db2)"]
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
@@ -18,6 +18,6 @@ def embedding_of(pooling: Pooling) -> Embedding:
 
 
 def wavelet_of(method: Pooling | Embedding) -> str | None:
-    """The wavelet's name in PyWavelets; None where there is none."""
+    """The name of the wavelet in PyWavelets; None for other methods."""
     name, _, argument = method.partition("(")
     return argument.removesuffix(")") if name == "wavelet" else None

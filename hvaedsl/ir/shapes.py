@@ -1,6 +1,6 @@
-"""The one torch-free table of each layer's shapes, from which parameters and FLOPs are counted.
+"""The shapes of all layers, without torch: the source of parameter counts and FLOPs.
 
-Names are those of the modules in `hvaedsl.nn`; a test holds table and modules against each other.
+Names are those of the modules in `hvaedsl.nn`; a test compares these shapes with the modules.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Convolution(Record):
 
     @property
     def parameters(self) -> int:
-        """Weights and biases."""
+        """The number of weights and biases."""
         return self.out_channels * (self.in_channels * self.kernel**2 + 1)
 
     def flops(self, resolution: int) -> int:
-        """Multiplications and additions of the weights for one image; the bias is not counted."""
+        """Multiplications and additions for one image, without the bias."""
         return 2 * self.in_channels * self.out_channels * self.kernel**2 * resolution**2
 
 
@@ -77,9 +77,9 @@ def _cell(op: TopDownBlock) -> Iterator[Convolution]:
 
 
 def arrays(op: Operation) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """The parameters of one operation that are no convolution's: learned states, the head's gain and bias.
+    """The parameters of one operation outside convolutions: learned states, and the head's gain and bias.
 
-    What a part of one's own holds is counted by `parameters`.
+    Those of custom parts are not included; `parameters` counts them.
     """
     match op:
         case State(learned=True):
@@ -91,14 +91,14 @@ def arrays(op: Operation) -> tuple[tuple[str, tuple[int, ...]], ...]:
 
 
 def parameters(op: Operation) -> int:
-    """How many parameters the weights of one operation have."""
-    own = op.measured.parameter_count if isinstance(op, TopDownBlock | Head) and op.measured else 0
+    """The number of parameters of one operation."""
+    of_custom = op.measured.parameter_count if isinstance(op, TopDownBlock | Head) and op.measured else 0
     of_arrays = sum(math.prod(shape) for _, shape in arrays(op))
-    return sum(conv.parameters for conv in convolutions(op)) + of_arrays + own
+    return sum(conv.parameters for conv in convolutions(op)) + of_arrays + of_custom
 
 
 def flops(op: Operation) -> int:
-    """FLOPs of one application for one image, of convolutions and wavelet transforms alone."""
+    """FLOPs of the convolutions and wavelet transforms of one application to one image."""
     match op:
         case Pool() if wavelet_of(op.method):
             return _transform_flops(op.in_channels, op.resolution, op.to)
@@ -111,12 +111,12 @@ def flops(op: Operation) -> int:
 
 
 def _transform_flops(channels: int, before: int, after: int) -> int:
-    """Of a matrix [after, before] applied to the rows and then to the columns of every channel."""
+    """FLOPs of a matrix [after, before] applied to the rows and then to the columns of every channel."""
     return 2 * channels * before * after * (before + after)
 
 
 def once_a_shape(count: Callable[[Operation], int]) -> Callable[[Operation], int]:
-    """A count of one operation, made once for all operations of the same shape."""
+    """Cache a count by the shape of the operation."""
     known: dict[Hashable, int] = {}
 
     def counted(op: Operation) -> int:

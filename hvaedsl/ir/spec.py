@@ -1,10 +1,10 @@
-"""The resolved spec: every key typed, every default filled in. The one table of the language's keys.
+"""The resolved spec: every key typed, every default filled in. This is the schema of the language.
 
-Each field carries a `Key` (what it takes, what it means, whether it must be written). A key is in this table only if
-something reads it; `tests/test_schema.py` holds that.
+Each field has a `Key` with its type, its meaning and whether it is required. The schema has only keys that some code
+reads, which `tests/test_schema.py` checks.
 
-Validators are built when one is first used (`defer_build`): the compiler reads written values itself, one reader for
-each kind of key, and puts the sections together without validating them again.
+Validators are built on first use (`defer_build`): the compiler reads values with its own readers, one for each type of
+key, and constructs the sections without validating them again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hvaedsl.ir.kinds import (
     BlockStack,
     ByResolution,
     Choice,
-    ChoiceOrOwn,
+    ChoiceOrCustom,
     Either,
     Key,
     LikelihoodCall,
@@ -59,15 +59,15 @@ _NORMALIZATIONS: Mapping[tuple[NormalizeOver, Norm], Normalization] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Likelihood:
-    """The likelihood of a pixel: `bernoulli`, a discretised mixture of `mixtures` logistics, or one's own."""
+    """The likelihood of a pixel: `bernoulli`, a discretized mixture of `mixtures` logistics, or a custom one."""
 
     name: Literal["bernoulli", "mixture_of_logistics", "own"]
     mixtures: int = 0
     bits: int | None = None
-    reference: str | None = None  # of one's own: package.module:Name
+    reference: str | None = None  # package.module:Name of a custom likelihood
 
     def outputs(self, channels: int) -> int:
-        """Channels of the last convolution: 1, 3k for grey and 10k for colour images; 0 of one's own, which knows."""
+        """Channels of the last convolution: 1, or 3k (grayscale) or 10k (color); 0 for a custom likelihood."""
         if self.name == "own":
             return 0
         if self.name == "bernoulli":
@@ -75,7 +75,7 @@ class Likelihood:
         return self.mixtures * (10 if channels == 3 else 3)
 
     def __str__(self) -> str:
-        """The likelihood as it is written."""
+        """The likelihood in the language."""
         if self.reference is not None:
             return f'"{self.reference}"'
         if self.name == "bernoulli":
@@ -84,7 +84,7 @@ class Likelihood:
 
 
 class Section(BaseModel):
-    """The base of the sections."""
+    """Base class of the sections."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
@@ -92,31 +92,30 @@ class Section(BaseModel):
 class DataSpec(Section):
     """`data { }`: the images."""
 
-    dataset: Annotated[str, Key(ChoiceOrOwn(NAMES), "the data set", required="always", example="cifar10")]
+    dataset: Annotated[str, Key(ChoiceOrCustom(NAMES), "the dataset", required="always", example="cifar10")]
     path: Annotated[
-        str | None, Key(Optional(Text()), "where the files are; else HVAEDSL_DATA, else a cache folder")
+        str | None, Key(Optional(Text()), "folder of the files; HVAEDSL_DATA or a cache folder if none")
     ] = None
-    channels: Annotated[
-        int, Key(Whole(1, 3), "channels of an image, 1 or 3; to be written for npy and folder", example="3")
-    ]
-    resolution: Annotated[
-        int, Key(Whole(1), "height and width of an image; to be written for npy and folder", example="32")
-    ]
+    channels: Annotated[int, Key(Whole(1, 3), "channels of an image, 1 or 3; required for npy and folder", example="3")]
+    resolution: Annotated[int, Key(Whole(1), "height and width of an image; required for npy and folder", example="32")]
     levels: Annotated[
-        int, Key(Whole(2, 256), "values that a pixel can have; from the data set, else 256", example="256")
+        int, Key(Whole(2, 256), "number of values of a pixel; given by the dataset, or 256", example="256")
     ]
     validation: Annotated[
-        int, Key(Whole(0), "images held out of the training set; a default for each data set", example="1000")
+        int, Key(Whole(0), "images held out of the training set; the default depends on the dataset", example="1000")
     ]
     split_seed: Annotated[int, Key(Whole(0), "seed of the split")] = 0
     binarize: Annotated[
         Binarize,
-        Key(Choice(("none", "threshold", "dynamic")), "grey values to {0, 1}; dynamic under bernoulli, else none"),
+        Key(
+            Choice(("none", "threshold", "dynamic")),
+            "conversion of pixels to {0, 1}; the default is dynamic for bernoulli, or none",
+        ),
     ]
 
 
 class FourierSpec(Section):
-    """`model { fourier { } }`: sin(2^n pi x) and cos(2^n pi x) beside x (the paper, Tables G.8 to G.10)."""
+    """`model { fourier { } }`: sin(2^n pi x) and cos(2^n pi x) in addition to x (the paper, Tables G.8 to G.10)."""
 
     at: Annotated[
         tuple[FourierPlace, ...] | None,
@@ -128,7 +127,7 @@ class FourierSpec(Section):
     )
 
     def exponents_at(self, place: FourierPlace) -> tuple[int, ...]:
-        """The exponents of the features at a place; none where there are no features."""
+        """The exponents of the features at a place; empty if it has no features."""
         return self.exponents if place in (self.at or ()) else ()
 
 
@@ -145,7 +144,7 @@ class NormalizeSpec(Section):
 
     @property
     def normalization(self) -> Normalization | None:
-        """Both keys in one word, as the bridge has it."""
+        """Both keys as one value, as in the bridge."""
         return None if self.norm is None else _NORMALIZATIONS[self.over, self.norm]
 
 
@@ -162,19 +161,19 @@ class ModelSpec(Section):
         BlockList,
         Key(BlockStack("decoder"), "the blocks of the decoder", required="always", example="16x6, 32m16, 32x11"),
     ]
-    widths: Annotated[Mapping[int, int], Key(ByResolution(Whole(1)), "channels where they differ from width")] = Field(
-        default_factory=dict
-    )
+    widths: Annotated[
+        Mapping[int, int], Key(ByResolution(Whole(1)), "channels by resolution, where they differ from width")
+    ] = Field(default_factory=dict)
     bottleneck: Annotated[
-        float, Key(Number(above=0, maximum=1), "channels inside a block over channels of the state")
+        float, Key(Number(above=0, maximum=1), "channels inside a block, as a fraction of the channels of the state")
     ] = 0.25
     bias_up_to: Annotated[
-        int, Key(Whole(0), "the state begins as a learned bias up to this resolution, as zeros above")
+        int, Key(Whole(0), "the state starts as a learned bias up to this resolution, and as zeros above")
     ] = 64
     likelihood: Annotated[Likelihood, Key(LikelihoodCall(), "the likelihood of a pixel")] = Likelihood(
         name="mixture_of_logistics", mixtures=10
     )
-    cell: Annotated[str, Key(ChoiceOrOwn(CELL_NAMES), "what a top-down block computes")] = "vdvae"
+    cell: Annotated[str, Key(ChoiceOrCustom(CELL_NAMES), "what a top-down block computes")] = "vdvae"
 
     processing: Annotated[
         Processing, Key(Choice(("asynchronous", "synchronous")), "which encoder activation a decoder block reads")
@@ -197,55 +196,57 @@ class ModelSpec(Section):
 
 
 class KLSpec(Section):
-    """`train { kl { } }`: how the rate enters the training objective. Evaluation always takes the whole bound."""
+    """`train { kl { } }`: the KL term of the training objective. Evaluation always uses the whole bound."""
 
-    warmup_steps: Annotated[int, Key(Whole(0), "steps over which the weight of the rate rises from 0 to 1")] = 0
+    warmup_steps: Annotated[int, Key(Whole(0), "steps over which the weight of the KL rises from 0 to 1")] = 0
     free_nats: Annotated[
-        float, Key(Number(minimum=0), "a layer's KL below this, per image, costs this and is not pressed down")
+        float, Key(Number(minimum=0), "nats per layer and image below which the KL is not reduced (free bits)")
     ] = 0.0
     sampled_layers: Annotated[
-        int | None, Key(Optional(Whole(1)), "layers whose KL a step adds up, scaled to all; none takes every layer")
+        int | None,
+        Key(Optional(Whole(1)), "layers whose KL is summed in a step, scaled to all layers; none sums every layer"),
     ] = None
 
 
 class TrainSpec(Section):
     """`train { }`: the training run."""
 
-    steps: Annotated[int | None, Key(Whole(1), "optimisation steps", required="to train", example="100k")] = None
+    steps: Annotated[int | None, Key(Whole(1), "optimizer steps", required="to train", example="100k")] = None
     batch_size: Annotated[
         int | None, Key(Whole(1), "images per process and step", required="to train", example="16")
     ] = None
     learning_rate: Annotated[
         float | None, Key(Number(above=0), "AdamW's learning rate", required="to train", example="2e-4")
     ] = None
-    lr_warmup_steps: Annotated[int, Key(Whole(0), "steps of linear warm-up")] = 100
+    lr_warmup_steps: Annotated[int, Key(Whole(0), "steps of linear warmup")] = 100
     lr_schedule: Annotated[
-        LearningRateSchedule, Key(Choice(("constant", "cosine", "step")), "the learning rate after the warm-up")
+        LearningRateSchedule, Key(Choice(("constant", "cosine", "step")), "the learning rate after the warmup")
     ] = "constant"
     weight_decay: Annotated[float, Key(Number(minimum=0), "AdamW's weight decay, on all parameters")] = 0.01
     betas: Annotated[tuple[float, float], Key(Pair(Number(minimum=0, below=1)), "AdamW's betas")] = (0.9, 0.9)
-    clip_norm: Annotated[float | None, Key(Optional(Number(above=0)), "the gradient norm is clipped to this")] = 200.0
+    clip_norm: Annotated[float | None, Key(Optional(Number(above=0)), "the norm that gradients are clipped to")] = 200.0
     skip_above: Annotated[
-        float | None, Key(Optional(Number(above=0)), "no update where the gradient norm reaches this")
+        float | None, Key(Optional(Number(above=0)), "gradient norm from which an update is skipped")
     ] = None
     ema_decay: Annotated[float, Key(Number(minimum=0, below=1), "decay of the averaged weights")] = 0.999
     precision: Annotated[Precision, Key(Choice(("float32", "tf32", "bfloat16")), "arithmetic of the forward pass")] = (
         "float32"
     )
     recompute_every: Annotated[
-        int | None, Key(Optional(Whole(1)), "activations are kept every so many blocks, and recomputed in between")
+        int | None, Key(Optional(Whole(1)), "keep activations every this many blocks, and recompute those between")
     ] = None
     gpu_memory: Annotated[
-        float | None, Key(Optional(Number(above=0)), "GiB of the GPU that is trained on; lint says what does not fit")
+        float | None,
+        Key(Optional(Number(above=0)), "memory of the GPU in GiB; lint reports training that does not fit"),
     ] = None
-    seed: Annotated[int, Key(Whole(0), "seed of weights, order, noise and binarisation")] = 0
-    eval_every: Annotated[int, Key(Whole(1), "steps between two evaluations")] = 1000
-    save_every: Annotated[int, Key(Whole(1), "steps between two checkpoints")] = 1000
+    seed: Annotated[int, Key(Whole(0), "seed of weights, order, noise and binarization")] = 0
+    eval_every: Annotated[int, Key(Whole(1), "steps between evaluations")] = 1000
+    save_every: Annotated[int, Key(Whole(1), "steps between checkpoints")] = 1000
     kl: KLSpec = KLSpec.model_construct()
 
 
 class TrainingSpec(TrainSpec):
-    """A `train { }` that is complete: what `Program.training()` gives."""
+    """A complete `train { }`, the result of `Program.training()`."""
 
     steps: int
     batch_size: int
@@ -253,29 +254,30 @@ class TrainingSpec(TrainSpec):
 
 
 class SampleSpec(Section):
-    """`sample { }`: pictures drawn from the prior."""
+    """`sample { }`: samples from the prior."""
 
     temperature: Annotated[
         float | Mapping[int, float],
         Key(Either(Number(above=0), ByResolution(Number(above=0))), "factor on the prior's standard deviation"),
     ] = 1.0
-    count: Annotated[int, Key(Whole(1), "how many samples a picture shows")] = 64
+    count: Annotated[int, Key(Whole(1), "number of samples in a picture")] = 64
 
 
 class PaperSpec(Section):
-    """`paper { }`: what was published of this model; never inherited."""
+    """`paper { }`: the published results of this model; never inherited."""
 
-    table: Annotated[str | None, Key(Optional(Text()), "where the figures stand")] = None
+    table: Annotated[str | None, Key(Optional(Text()), "table of the published results")] = None
     parameters: Annotated[float | None, Key(Optional(Number(above=0)), "published parameter count")] = None
     depth: Annotated[int | None, Key(Optional(Whole(1)), "published stochastic depth")] = None
-    nll: Annotated[float | None, Key(Optional(Number()), "published likelihood, in the data set's unit")] = None
+    nll: Annotated[float | None, Key(Optional(Number()), "published likelihood, in the unit of the dataset")] = None
     nll_status: Annotated[
-        NllStatus, Key(Choice(("confirmed", "probable", "unverified")), "how sure the published likelihood is")
+        NllStatus,
+        Key(Choice(("confirmed", "probable", "unverified")), "whether the published likelihood has been verified"),
     ] = "unverified"
 
 
 class Spec(BaseModel):
-    """A whole spec, resolved."""
+    """A complete, resolved spec."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -288,7 +290,7 @@ class Spec(BaseModel):
 
 
 def custom_parts(spec: Spec) -> dict[str, str]:
-    """The parts of one's own that a spec names: the reference by the key that holds it."""
+    """The custom parts of a spec: the reference `package.module:Name` by its key."""
     named = {
         "data.dataset": spec.data.dataset,
         "model.cell": spec.model.cell,
@@ -297,7 +299,7 @@ def custom_parts(spec: Spec) -> dict[str, str]:
     return {key: reference for key, reference in named.items() if is_custom(reference)}
 
 
-# By dotted path; a section inside another stands behind it.
+# The sections by dotted path; a nested section comes after the outer one.
 SECTIONS: Mapping[str, type[Section]] = {
     "data": DataSpec,
     "model": ModelSpec,
@@ -320,5 +322,5 @@ def section_of(spec: Spec, path: str) -> Section:
 
 
 def keys(section: type[Section]) -> dict[str, Key]:
-    """The keys of a section by name, in the order of the table."""
+    """The keys of a section by name, in the order of the schema."""
     return {name: key for name, field in section.model_fields.items() for key in field.metadata if isinstance(key, Key)}

@@ -1,4 +1,4 @@
-"""The resolved spec as a text of the language: every key, defaults filled in; and as JSON."""
+"""The resolved spec as text, with every key and default; and as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hvaedsl.ir.spec import SECTIONS, Likelihood, PaperSpec, Spec, keys, section
 
 
 def spec_text(spec: Spec) -> str:
-    """A `.hvae` text that compiles alone to the same spec. Keys that only a run needs are left out while unset."""
+    """A `.hvae` text without bases that compiles to the same spec. Unset keys that only training needs are omitted."""
     lines = ["hvae 1"]
     for section in SECTIONS:
         body = list(_body(spec, section, "  ")) if "." not in section else []
@@ -24,7 +24,7 @@ def spec_text(spec: Spec) -> str:
 
 
 def spec_json(spec: Spec) -> dict[str, Any]:
-    """The spec as plain data, block lists and the likelihood as they are written."""
+    """The spec as data for `json.dumps`; block lists and the likelihood are strings in the language."""
     found: dict[str, Any] = {"name": spec.name}
     for path in SECTIONS:
         holder = found
@@ -55,7 +55,7 @@ def _values(spec: Spec, section: str) -> Iterator[tuple[str, object]]:
 
 
 def _implied(spec: Spec, section: str, name: str, value: object) -> bool:
-    """What cannot be written: unset keys that have no `none`; and the default status of a figure that is not there."""
+    """Whether a key is omitted: unset keys that cannot be `none`, and the status of a likelihood that is not given."""
     if section == "paper":
         default = PaperSpec.model_fields[name].default
         return value is None or (name == "nll_status" and spec.paper.nll is None and value == default)
@@ -63,21 +63,21 @@ def _implied(spec: Spec, section: str, name: str, value: object) -> bool:
 
 
 def key_text(section: str, name: str, value: object) -> str:
-    """The value of a key as the language writes it: of a text key in quotes."""
+    """The value of a key in the language; that of a text key is in quotes."""
     kind = keys(SECTIONS[section])[name].kind
     text = isinstance(kind, Text) or (isinstance(kind, Optional) and isinstance(kind.of, Text))
     return string_text(str(value)) if text and value is not None else value_text(value)
 
 
 def default_text(dotted: str) -> str:
-    """The default of a key as it would be written; empty where there is none, or the data set decides."""
+    """The default of a key in the language; empty if it has none, or the dataset decides."""
     section, _, name = dotted.rpartition(".")
     found = SECTIONS[section].model_fields[name].get_default(call_default_factory=True)
     return "" if found is PydanticUndefined else value_text(found)
 
 
 def value_text(value: object) -> str:
-    """A typed value as the language writes it."""
+    """A typed value in the language. Raises `TypeError` for a value that no key has."""
     match value:
         case None | bool():
             return {None: "none", True: "true", False: "false"}[value]
@@ -91,11 +91,11 @@ def value_text(value: object) -> str:
             return f"{{{', '.join(f'{key}: {value_text(item)}' for key, item in value.items())}}}"
         case str():
             return string_text(value) if is_custom(value) else value
-    raise TypeError(f"no value of the language: {value!r}")
+    raise TypeError(f"not a value of the language: {value!r}")
 
 
 def string_text(text: str) -> str:
-    """A string in quotes, as the language writes it."""
+    """A string in the language: in quotes, with escapes."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
 

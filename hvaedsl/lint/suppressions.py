@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, taking_out
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, removal
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.diagnostics.suppressions import UnreadSuppression, UnusedSuppression
+from hvaedsl.diagnostics.suppressions import InvalidSuppression, UnusedSuppression
 from hvaedsl.lint.cache import LintResult
 from hvaedsl.lint.selectors import advice_codes
 from hvaedsl.lint.texts import place_of
@@ -16,7 +16,7 @@ from hvaedsl.lint.texts import place_of
 if TYPE_CHECKING:
     from hvaedsl.syntax.suppression import Suppression
 
-_OWN = {UnusedSuppression.code, UnreadSuppression.code}
+_OWN = {UnusedSuppression.code, InvalidSuppression.code}
 
 
 def unused_suppressions(results: Sequence[LintResult], linted: Iterable[Path]) -> Iterator[Diagnostic]:
@@ -38,7 +38,7 @@ def unused_suppressions(results: Sequence[LintResult], linted: Iterable[Path]) -
     for place, source in sources.items():
         for comment in _suppressions(source):
             if not comment.codes:
-                yield UnreadSuppression(span=comment.span, written=comment.span.text)
+                yield InvalidSuppression(span=comment.span, text=comment.span.text)
             line = comment.span.line
             codes = [code for code, _ in comment.codes]
             unused = [at for at, code in enumerate(codes) if (place, line, code) not in used or code in codes[:at]]
@@ -62,11 +62,7 @@ def _finding(source: Source, comment: Suppression, unused: Sequence[int]) -> Dia
         fix = Fix(f"write `ignore[{', '.join(kept)}]`", (Edit(list_span, ", ".join(kept)),), safe=True)
         span = comment.codes[unused[0]][1]
     else:
-        fix = Fix("remove the comment", (taking_out(comment.span),), safe=True)
+        fix = Fix("remove the comment", (removal(comment.span),), safe=True)
         span = source.span(comment.span.start, source.text.index("]", comment.codes[-1][1].end) + 1)
-    return UnusedSuppression(span=span, unused=codes, reason=_reason(codes), hint=fix.title, fix=fix)
-
-
-def _reason(codes: tuple[str, ...]) -> str:
-    errors = [code for code in codes if code not in advice_codes()]
-    return f"{errors[0]} is an error, which cannot be ignored" if errors else "there is no such advice on this line"
+    error = next((code for code in codes if code not in advice_codes()), "")
+    return UnusedSuppression(span=span, unused=codes, error=error, kept=tuple(kept), fix=fix)

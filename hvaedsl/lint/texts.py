@@ -62,7 +62,7 @@ class Texts(Record):
             if before.text != source.text:
                 held = read_bytes(place, source.name) if self.given is None else self.given
                 if decode(held, source.name).text != before.text:
-                    raise UsageError(f"{source.name}: the file changed while it was linted; it was not fixed")
+                    raise UsageError(f"{source.name}: changed by another program in the meantime; it was not fixed")
                 after = _BOM * held.startswith(_BOM) + source.text.encode()
                 if len(after) > MAX_FILE_BYTES:
                     raise UsageError(f"{source.name}: the fixed file would be too large; it was not fixed")

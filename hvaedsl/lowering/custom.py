@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from hvaedsl.custom.importing import CustomPartError, import_custom, told
+from hvaedsl.custom.importing import CustomPartError, error_summary, import_custom
 from hvaedsl.ir.bridge import Bridge, Head, TopDownBlock
 from hvaedsl.ir.custom import Measured, is_custom
 from hvaedsl.nn.fourier import CellFeatures
@@ -118,7 +118,7 @@ def _built(build: Callable[[], nn.Module], what: str) -> nn.Module:
             return build()
     except Exception as error:
         raise CustomPartError(
-            f"it cannot {what}: {told(error)}", "not built", "docs/custom.md has an example"
+            f"it cannot {what}: {error_summary(error)}", "not built", "docs/custom.md has an example"
         ) from error
 
 
@@ -126,7 +126,9 @@ def _tried(call: Callable[[], object], what: str) -> object:
     try:
         return call()
     except Exception as error:
-        raise CustomPartError(f"{what} fails: {told(error)}", "fails", "docs/custom.md has an example") from error
+        raise CustomPartError(
+            f"{what} fails: {error_summary(error)}", "fails", "docs/custom.md has an example"
+        ) from error
 
 
 def _three(given: object) -> tuple[object, object, object]:

@@ -8,7 +8,7 @@ from lsprotocol.types import Hover, MarkupContent, MarkupKind
 
 from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.datasets import DATASETS
-from hvaedsl.ir.kinds import ChoiceOrOwn
+from hvaedsl.ir.kinds import ChoiceOrCustom
 from hvaedsl.ir.spec import SECTIONS
 from hvaedsl.lsp.analyzed import AnalyzedText, within
 from hvaedsl.lsp.entries import block_lists, compiled, entries
@@ -115,7 +115,7 @@ def _symbol(token: PlacedToken) -> str:
     key = schema_key(dotted)
     if key is None:
         return ""
-    if isinstance(key.kind, ChoiceOrOwn) and token.text in DATASETS:
+    if isinstance(key.kind, ChoiceOrCustom) and token.text in DATASETS:
         return dataset_text(token.text)
     if dotted == "model.cell" and token.text in CELLS:
         cell = CELLS[token.text]

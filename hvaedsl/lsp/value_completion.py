@@ -10,7 +10,7 @@ from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.kinds import (
     ByResolution,
     Choice,
-    ChoiceOrOwn,
+    ChoiceOrCustom,
     Either,
     Kind,
     LikelihoodCall,
@@ -54,7 +54,7 @@ def _inner(kind: Kind) -> Kind:
 
 def _of(analyzed: AnalyzedText, cursor: Cursor, kind: Kind) -> Iterator[Suggestion]:
     match kind:
-        case Choice() | ChoiceOrOwn():
+        case Choice() | ChoiceOrCustom():
             for symbol in kind.symbols:
                 yield Suggestion(symbol, _detail(cursor.key, symbol), _WORD, _about(cursor.key, symbol))
         case Several(of=Choice() as choice):
@@ -122,4 +122,4 @@ def _resolutions(analyzed: AnalyzedText) -> list[int]:
     if analyzed.values is not None and analyzed.knows(*STACKS):
         spec = analyzed.values.spec
     lists = (spec.model.encoder, spec.model.decoder) if spec is not None else ()
-    return sorted({entry.resolution for each in lists for entry in each.written()}, reverse=True)
+    return sorted({entry.resolution for each in lists for entry in each.written_entries()}, reverse=True)

@@ -1,3 +1,4 @@
-"""What is done with a bridge: transforms rewrite it, analyses measure it, rules judge it. No pass calls another;
-a rule asks the pipeline for the result of an analysis, by the function that computes it.
+"""The passes on a bridge: transforms rewrite it, analyses measure it, rules check it.
+
+No pass calls another; a rule gets the result of an analysis from the pipeline, by the function that computes it.
 """

@@ -3,11 +3,11 @@
 - A transform is a function from a valid bridge to a valid bridge; its options are keyword parameters. The pipeline
   verifies the bridge before and after it.
 - An analysis is a function of a bridge; it computes a value and changes nothing.
-- A rule looks at a compilation unit and yields diagnostics. `needs` names the spec keys that it depends on: it is not
-  asked where one of them could not be read. `model.encoder.walk` and `model.decoder.walk` stand for the resolutions of
-  a block list: a list can be read and still hold an entry whose resolution, or what follows it, is in doubt.
+- A rule checks a compilation unit and yields diagnostics. `needs` are the spec keys that it depends on: it is skipped
+  if one of them could not be read. `model.encoder.walk` and `model.decoder.walk` are the resolutions of a block list,
+  which are unknown if an entry of the list is wrong.
 
-The pipeline (`hvaedsl.pipeline`) hands results from one to the next.
+The pipeline (`hvaedsl.pipeline`) passes results from one to the next.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ V = TypeVar("V")
 
 
 class Unit(Record):
-    """What a rule may look at."""
+    """The input of a rule."""
 
     documents: tuple[ast.Document, ...]
     spec: Spec
@@ -36,11 +36,11 @@ class Unit(Record):
     analyses: Mapping[Callable[[Bridge], object], object] = field(compare=False)
 
     def analysis(self, kind: Callable[[Bridge], V]) -> V:
-        """The result of an analysis of the pipeline."""
+        """The result of an analysis of the pipeline, computed on first use."""
         return self.analyses[kind]  # type: ignore[return-value]  # keyed by the function that computes it
 
     def origin(self, key: str) -> Span:
-        """Where a key's value was written; the start of the spec where it is a default."""
+        """The place of a key's value; the start of the spec for a default."""
         found = self.origins.get(key)
         return found if found is not None else self.documents[-1].source.span(0, 0)
 

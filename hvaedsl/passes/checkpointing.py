@@ -1,9 +1,9 @@
-"""Activation memory where a model keeps its state every so many blocks and computes the rest again.
+"""Activation memory with activation checkpointing (`recompute_every`).
 
 Falck, Williams et al. 2022, Appendix F. The steps of the encoder (blocks and poolings) and those of the decoder
-(top-down blocks) are cut into segments. Until the backward pass a segment keeps the states that enter it, and the model
-the encoder's activations that the decoder reads; in the backward pass one segment at a time saves all that it would
-have saved.
+(top-down blocks) are split into segments. Until the backward pass only the states that enter a segment are kept, and
+the encoder activations that the decoder reads. The backward pass recomputes one segment at a time, which then saves
+everything that it would have saved without checkpointing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hvaedsl.ir.memory import BYTES, Precision, saved_bytes_in_order
 
 
 class Step(Record):
-    """A step of one stack: the storage that it hands on, where, and the bytes that it saves for one image."""
+    """A step of one stack: the storage of its output, its resolution, and the bytes that it saves for one image."""
 
     output: int
     resolution: int
@@ -24,33 +24,34 @@ class Step(Record):
 
 
 class Checkpointing(Record):
-    """What is kept of one image, for any length of the segments.
+    """The activation memory of a model for any length of the segments.
 
-    A storage is numbered by the operation of the bridge that fills it, and holds so many numbers for one image: the
-    encoder's in the precision of the forward pass, the decoder's in float32.
+    A storage is identified by the index of the operation that fills it; `encoder_numbers` and `decoder_numbers` are
+    the numbers that it holds for one image. Those of the encoder are in the precision of the forward pass, those of
+    the decoder in float32.
     """
 
     encoder: tuple[Step, ...]
     decoder: tuple[Step, ...]
     encoder_numbers: Mapping[int, int]
     decoder_numbers: Mapping[int, int]
-    always: frozenset[int]  # what the first segments read, and every activation that the decoder reads
-    outside_bytes: Mapping[Precision, int]  # saved by stem, head and likelihood, which are in no segment
+    always: frozenset[int]  # inputs of the first segments, and the activations that the decoder reads
+    outside_bytes: Mapping[Precision, int]  # saved by stem, head and likelihood, outside all segments
 
     @property
     def steps(self) -> int:
-        """The steps of the longer stack: segments of so many are whole stacks."""
+        """The steps of the longer stack, which is the longest useful segment."""
         return max(len(self.encoder), len(self.decoder))
 
     def kept_bytes(self, every: int, batch: int, precision: Precision = "float32") -> int:
-        """Bytes kept from the forward to the backward pass of a training step on `batch` images."""
+        """Bytes kept from the forward to the backward pass of a training step with `batch` images."""
         kept = self.always | self._entering(every)
         low = sum(numbers for storage, numbers in self.encoder_numbers.items() if storage in kept)
         high = sum(numbers for storage, numbers in self.decoder_numbers.items() if storage in kept)
         return batch * (self.outside_bytes[precision] + BYTES[precision] * low + BYTES["float32"] * high)
 
     def peak_bytes(self, every: int, batch: int, precision: Precision = "float32") -> int:
-        """The kept bytes and those of the segment that saves most: an upper bound, and close to it."""
+        """The kept bytes plus those of the segment that saves most: a close upper bound."""
         return self.kept_bytes(every, batch, precision) + batch * max(
             sum(step.saved_bytes[precision] for step in steps[start : start + every])
             for steps in (self.encoder, self.decoder)
@@ -58,7 +59,7 @@ class Checkpointing(Record):
         )
 
     def _entering(self, every: int) -> set[int]:
-        """What enters the segments, but for the first of each stack."""
+        """The storages that enter a segment, except the first of each stack."""
         found = {self.encoder[end - 1].output for end in range(every, len(self.encoder), every)}
         states: dict[int, int] = {}
         for place, step in enumerate(self.decoder):
@@ -69,7 +70,7 @@ class Checkpointing(Record):
 
 
 def checkpointing(bridge: Bridge) -> Checkpointing:
-    """The steps of both stacks, what each hands on and what each saves."""
+    """The steps of both stacks with their outputs and saved bytes."""
     saved = {precision: tuple(saved_bytes_in_order(bridge.operations, size)) for precision, size in BYTES.items()}
 
     def saved_by(*indices: int) -> Mapping[Precision, int]:
@@ -77,6 +78,7 @@ def checkpointing(bridge: Bridge) -> Checkpointing:
 
     numbers, storages = _encoder_storages(bridge)
     blocks = {i: op for i, op in bridge.decoder if isinstance(op, TopDownBlock)}
+    # Kept in any case: the stem's output, initial states of zeros, and the activations that the decoder reads.
     zeros = {i for i, op in bridge.decoder if isinstance(op, State) and not op.learned}
     read = {storages[op.reads] for op in blocks.values() if op.reads is not None}
     return Checkpointing(
@@ -90,9 +92,9 @@ def checkpointing(bridge: Bridge) -> Checkpointing:
 
 
 def _encoder_storages(bridge: Bridge) -> tuple[dict[int, int], Sequence[int]]:
-    """How many numbers each storage of the encoder holds, and in which one each operation's output lies.
+    """The numbers in each storage of the encoder, and the storage of each operation's output.
 
-    Taking the first value of every patch makes a view: its storage is that of what is pooled.
+    Strided pooling returns a view, whose storage is that of its input.
     """
     numbers: dict[int, int] = {}
     storages: list[int] = []

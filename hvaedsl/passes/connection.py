@@ -1,4 +1,4 @@
-"""Which encoder activation each top-down block reads."""
+"""Connect each top-down block to the encoder activation that it reads."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def connect(bridge: Bridge, *, processing: Processing, skips: Skips) -> Bridge:
 
     A block without an activation to read stays unconnected.
 
-    Asynchronous: every block at R reads the encoder's last activation at R. The block of a `d` entry and its pooling
-    are one step of the published code, whose output belongs to the lower resolution: at R the decoder reads what
-    entered it (openai/vdvae, Encoder.forward).
+    Asynchronous: every block at R reads the encoder's last activation at R. In the published code the block of a `d`
+    entry and its pooling are one step whose output belongs to the lower resolution, so at R the decoder reads the
+    input of that step (openai/vdvae, Encoder.forward).
 
-    Synchronous: the k-th application at R reads the output of the k-th from the last encoder block at R, before
-    pooling; the block of a `d` entry counts at R.
+    Synchronous: the k-th application at R reads the output of the k-th from last encoder block at R, before pooling;
+    the block of a `d` entry counts at R.
 
     Without skip connections only the blocks at the encoder's last resolution read an activation.
     """

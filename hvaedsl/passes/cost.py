@@ -1,4 +1,4 @@
-"""What a model costs: parameters, stochastic depth, latents, FLOPs and activation memory, exactly and without torch."""
+"""The cost of a model: parameters, stochastic depth, latents, FLOPs and activation memory, exact and without torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hvaedsl.ir.shapes import flops, once_a_shape, parameters
 
 
 class Row(Record):
-    """The cost of one resolution in one stack. The head counts to the decoder, the stem to the encoder."""
+    """The cost of one resolution of one stack. The stem belongs to the encoder, the head to the decoder."""
 
     resolution: int
     stack: Stack
@@ -28,39 +28,39 @@ class Row(Record):
 class Cost(Record):
     """The cost of a model.
 
-    `flops_per_image`: multiplications and additions of all convolutions and wavelet transforms in one forward pass of
-    training (encoder, posterior and prior), for one image. A backward pass takes about twice as many.
+    `flops_per_image` counts the multiplications and additions of all convolutions and wavelet transforms in one
+    forward pass of training (encoder, posterior and prior) for one image. A backward pass takes about twice as many.
     """
 
     rows: tuple[Row, ...]
-    uncounted: tuple[str, ...] = ()  # one's own parts, which count nothing until they are imported and measured
+    uncounted: tuple[str, ...] = ()  # custom parts that have not been imported and measured; they count as 0
 
     @property
     def parameters(self) -> int:
-        """Trainable numbers."""
+        """The number of trainable parameters."""
         return sum(row.parameters for row in self.rows)
 
     @property
     def stochastic_depth(self) -> int:
-        """Latents drawn one after another: top-down blocks, repeats counted."""
+        """The number of latents drawn in sequence: applications of top-down blocks."""
         return sum(row.blocks for row in self.rows if row.stack == "decoder")
 
     @property
     def latents(self) -> int:
-        """Scalars in all z of one image."""
+        """The number of scalars in all z of one image."""
         return sum(row.latents for row in self.rows)
 
     @property
     def flops_per_image(self) -> int:
-        """See the class."""
+        """FLOPs of a forward pass; see the class."""
         return sum(row.flops_per_image for row in self.rows)
 
     def activation_bytes(self, batch: int, precision: Precision = "float32") -> int:
-        """Bytes that autograd keeps for the backward pass of a training step on `batch` images.
+        """Bytes that autograd keeps for the backward pass of a training step with `batch` images.
 
-        Counted from the tensors that the layers save, in eager mode; `bfloat16` is automatic mixed precision. It holds
-        neither weights, gradients and optimiser state nor the convolutions' workspace. With activation checkpointing
-        less is kept: `hvaedsl.passes.checkpointing`.
+        Counted from the tensors that the layers save in eager mode; `bfloat16` means automatic mixed precision.
+        Weights, gradients, optimizer state and convolution workspace are not included. For activation checkpointing
+        see `hvaedsl.passes.checkpointing`.
         """
         per_image = (
             row.float32_bytes_per_image if precision == "float32" else row.bfloat16_bytes_per_image for row in self.rows
@@ -69,10 +69,11 @@ class Cost(Record):
 
 
 def cost(bridge: Bridge) -> Cost:
-    """The cost, resolution by resolution: the encoder downwards, then the decoder upwards."""
+    """The cost by resolution: the encoder from high to low, then the decoder from low to high."""
     rows: dict[tuple[Stack, int], list[Operation]] = {}
     for op in bridge.operations:
         rows.setdefault((stack_of(op), op.resolution), []).append(op)
+
     counted: set[tuple[Stack, str]] = set()
     order = sorted(rows, key=lambda row: (row[0] != "encoder", -row[1] if row[0] == "encoder" else row[1]))
     found = tuple(_row(stack, resolution, rows[stack, resolution], counted) for stack, resolution in order)
@@ -104,7 +105,7 @@ def _row(stack: Stack, resolution: int, ops: list[Operation], counted: set[tuple
 
 
 def _owners(stack: Stack, ops: list[Operation], counted: set[tuple[Stack, str]]) -> Iterator[Operation]:
-    """The operations that bring weights of their own: the first application of each group, and what is no block."""
+    """The operations whose weights count: the first application of each group, and all that are not blocks."""
     for op in ops:
         if isinstance(op, EncoderBlock | TopDownBlock):
             if (stack, op.group) in counted:

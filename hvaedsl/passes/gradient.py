@@ -1,4 +1,4 @@
-"""Which weights can get no gradient, by walking the bridge backwards from what the loss reads."""
+"""Find the weights that receive no gradient, by traversing the bridge backwards from the loss."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from hvaedsl.ir.cells import cell_kind
 
 
 class Unreached(Record):
-    """Weights that no loss reaches."""
+    """The weights that receive no gradient."""
 
     stem: bool
     encoder_groups: tuple[str, ...]  # whole residual blocks
-    decoder_groups: tuple[str, ...]  # of top-down blocks, what only the outgoing state trains (`CellParts.outgoing`)
+    decoder_groups: tuple[str, ...]  # of top-down blocks, the parts that only the outgoing state trains
 
     def __bool__(self) -> bool:
-        """Whether there are any."""
+        """Whether there are such weights."""
         return self.stem or bool(self.encoder_groups) or bool(self.decoder_groups)
 
 
 def unreached(bridge: Bridge) -> Unreached:
-    """The weights that can get no gradient: all applications of their group are out of every loss term's reach."""
-    live_states = {bridge.image_resolution}  # whose current state something later reads
+    """The weights that receive no gradient: no application of their group affects a term of the loss."""
+    live_states = {bridge.image_resolution}  # resolutions whose current state is read later
     read: set[int | None] = set()
     reached: set[tuple[str, str]] = set()
     for _, op in reversed(bridge.decoder):
@@ -32,6 +32,7 @@ def unreached(bridge: Bridge) -> Unreached:
             read.add(op.reads)
         elif isinstance(op, MixIn):
             live_states.add(op.source)
+
     live = False
     for index, encoder_op in reversed(bridge.encoder):
         live = live or index in read
@@ -39,11 +40,11 @@ def unreached(bridge: Bridge) -> Unreached:
             reached.add(("encoder", encoder_op.group))
         if isinstance(encoder_op, Stem):
             return Unreached(not live, _rest(bridge, EncoderBlock, reached), _rest(bridge, TopDownBlock, reached))
-    raise AssertionError("a bridge begins with its stem")
+    raise AssertionError("a bridge starts with its stem")
 
 
 def _outgoing(op: TopDownBlock) -> bool:
-    """Whether a cell has weights that only its outgoing state trains; one's own may, until it has been measured."""
+    """Whether a cell has weights that only its outgoing state trains; assumed of a custom cell until it is measured."""
     kind = cell_kind(op.cell)
     if kind is None:
         return op.measured is None or bool(op.measured.outgoing)

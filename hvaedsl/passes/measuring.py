@@ -1,4 +1,4 @@
-"""What has been measured of one's own parts, written into the bridge."""
+"""Add the measured size of custom parts to the bridge."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.bridge import Bridge, Head, Operation, TopDownBlock
 from hvaedsl.ir.custom import Measured
 
-# What one's own cell is built with; equal ones cost the same.
+# The arguments of a custom cell; cells with equal arguments cost the same.
 CellShape = tuple[int, int, int, int, int]
 
 
@@ -19,13 +19,13 @@ def cell_shape(op: TopDownBlock) -> CellShape:
 
 
 class Attach(Record):
-    """Fill in `measured`: of the cells by their shape, and of the likelihood. What is not given stays as it is."""
+    """Fill in `measured` of the cells, by their shape, and of the likelihood; others are left unchanged."""
 
     cells: Mapping[CellShape, Measured]
     likelihood: Measured | None
 
     def run(self, bridge: Bridge) -> Bridge:
-        """The bridge with what was measured."""
+        """The bridge with `measured` filled in."""
         return replace(bridge, operations=tuple(map(self._attached, bridge.operations)))
 
     def _attached(self, op: Operation) -> Operation:

@@ -1,4 +1,4 @@
-"""Where the decoder goes up without taking the state along."""
+"""Find the resolutions where the decoder goes up without mixing in the state."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from hvaedsl.ir.bridge import Bridge, MixIn, TopDownBlock
 
 
 class Abandoned(Record):
-    """The block `index` begins a resolution, and the state of `before`, below it, is not mixed in."""
+    """The block `index` starts a resolution without a mix-in of the lower resolution `before`."""
 
     index: int
     before: int
 
 
 def abandoned_states(bridge: Bridge) -> tuple[Abandoned, ...]:
-    """Every first block of a resolution above the block before it that does not begin with a mix-in."""
+    """The blocks that start a resolution above that of the block before, without a mix-in."""
     found: list[Abandoned] = []
     before: int | None = None
     started: set[int] = set()

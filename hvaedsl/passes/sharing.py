@@ -1,4 +1,4 @@
-"""Weight groups: which blocks are applied more than once, and where."""
+"""Weight groups: the sets of weights and their applications."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verifier: what holds of every bridge between two passes. A violation is the compiler's bug, never the user's."""
+"""The verifier: the invariants of a bridge between passes. A violation is a bug of the compiler, not of the spec."""
 
 from __future__ import annotations
 
@@ -7,33 +7,39 @@ from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, MixIn, Pool, Stem, Top
 
 
 def verify(bridge: Bridge, *, after: str) -> None:
-    """Raise `CompilerBug` unless the operations are ordered, latents and applications numbered, and reads sound."""
+    """Raise `CompilerBug` unless operations are in order, layers and applications numbered, and reads valid."""
     ops = bridge.operations
-    _hold(len(ops) >= 2, after, "it has no stem or no head")
+    # Order.
+    _require(len(ops) >= 2, after, "it has no stem or no head")
     order = [stack_of(op) for op in ops]
-    _hold(order == sorted(order, reverse=True), after, "an encoder operation stands behind a decoder operation")
-    _hold(isinstance(ops[0], Stem) and isinstance(ops[-1], Head), after, "stem or head is not at its end")
-    _hold(sum(isinstance(op, Stem | Head) for op in ops) == 2, after, "there is more than one stem or head")
+    _require(order == sorted(order, reverse=True), after, "an encoder operation comes after a decoder operation")
+    _require(
+        isinstance(ops[0], Stem) and isinstance(ops[-1], Head), after, "the stem is not first or the head not last"
+    )
+    _require(sum(isinstance(op, Stem | Head) for op in ops) == 2, after, "it has more than one stem or head")
+
     layers = [op.layer for op in ops if isinstance(op, TopDownBlock)]
-    _hold(layers == list(range(len(layers))), after, "stochastic layers are not numbered in order")
+    _require(layers == list(range(len(layers))), after, "stochastic layers are not numbered in order")
     applied: dict[tuple[str, str], int] = {}
     for index, op in enumerate(ops):
         if isinstance(op, EncoderBlock | TopDownBlock):
             key = (stack_of(op), op.group)
-            _hold(op.application == applied.get(key, 0), after, f"operation {index}: application out of order")
+            _require(op.application == applied.get(key, 0), after, f"operation {index}: application out of order")
             applied[key] = op.application + 1
+
         if isinstance(op, MixIn):
             wide = op.is_sound and op.source_channels >= op.channels
-            _hold(wide, after, f"operation {index} mixes in a state of another shape")
+            _require(wide, after, f"operation {index} mixes in a state of another shape")
+
         if isinstance(op, TopDownBlock) and op.reads is not None:
-            _hold(0 <= op.reads < index, after, f"operation {index} reads what is not before it")
+            _require(0 <= op.reads < index, after, f"operation {index} reads a later operation")
             read = ops[op.reads]
             if not isinstance(read, Stem | EncoderBlock | Pool):
-                raise CompilerBug(f"the bridge is not valid after {after}: operation {index} reads no activation")
+                raise CompilerBug(f"the bridge is invalid after {after}: operation {index} reads no activation")
             same = output_resolution(read) == op.resolution and read.channels == op.channels
-            _hold(same, after, f"operation {index} reads an activation of another shape")
+            _require(same, after, f"operation {index} reads an activation of another shape")
 
 
-def _hold(condition: bool, after: str, what: str) -> None:
+def _require(condition: bool, after: str, problem: str) -> None:
     if not condition:
-        raise CompilerBug(f"the bridge is not valid after {after}: {what}")
+        raise CompilerBug(f"the bridge is invalid after {after}: {problem}")

@@ -35,10 +35,10 @@ def explanation(kind: type[Diagnostic], printed: str = "") -> str:
     parts.append(f"Right:\n\n```\n{kind.good}```")
 
     if kind.severity is Severity.ADVICE:
-        parts.append(f"To silence it: `# hvae: ignore[{kind.code}] reason` at the end of the line that it points at.")
+        parts.append(f"To suppress it: `# hvae: ignore[{kind.code}] reason` at the end of the line that it points at.")
         parts.append(f"Configuration: {kind.configuration or 'none'}.")
     else:
-        parts.append("An error cannot be silenced.")
+        parts.append("An error cannot be suppressed.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -108,4 +108,5 @@ def _filled(paragraph: str) -> str:
 
 def template_title(kind: type[Diagnostic]) -> str:
     """Return the title with the names of its fields in capitals."""
-    return re.sub(r"\{(\w+)[^}]*\}", lambda found: found[1].upper().replace("_", " "), kind.title)
+    shown = re.sub(r"\{(\w+)[^}]*\}", lambda found: found[1].upper().replace("_", " "), kind.title)
+    return shown.replace("{{", "{").replace("}}", "}")

@@ -1,4 +1,4 @@
-"""The decoder reads activations that exist, mixes in states that exist, and ends at the image (HV305-HV309)."""
+"""The decoder reads existing activations, mixes in existing states, and ends at the image (HV305 to HV309)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class NoEncoderActivation(Diagnostic):
     """HV305."""
 
     code = "HV305"
-    title = "the decoder stands at {resolution}, where the encoder has no activation"
+    title = "the decoder has a block at {resolution}, where the encoder has no activation"
     label = "nothing to read here"
     help = "the encoder has activations at {available}"
     why = "The posterior of a top-down block reads the encoder's last activation at the same resolution."
@@ -34,9 +34,9 @@ class MixInNotLower(Diagnostic):
     """HV306."""
 
     code = "HV306"
-    title = "a mix-in comes from a lower resolution: {source} is not below {resolution}"
+    title = "the source of a mix-in must be a lower resolution; {source} is not below {resolution}"
     label = "expected less than {resolution}"
-    help = "`{resolution}m{example}` mixes the state of {example} in"
+    help = "for example `{resolution}m{example}` mixes in the state of {example}"
     why = "`RmS` adds the state of resolution S, upsampled by R / S."
     bad = spec(decoder="4x1, 8m8, 8x2")
     good = spec(decoder="4x1, 8m4, 8x2")
@@ -50,9 +50,9 @@ class MixInDoesNotDivide(Diagnostic):
     """HV307."""
 
     code = "HV307"
-    title = "the mix-in's source {source} does not divide {resolution}"
-    label = "{resolution} / {source} is no whole number"
-    help = "upsampling repeats every pixel a whole number of times"
+    title = "cannot mix the state of {source} into {resolution}"
+    label = "{source} does not divide {resolution}"
+    help = "mix in from {divisors}; upsampling repeats each pixel"
     why = "`RmS` upsamples the state of resolution S by R / S (nearest neighbour)."
     bad = spec(decoder="4x1, 8m3, 8x2")
     good = spec(decoder="4x1, 8m4, 8x2")
@@ -60,15 +60,21 @@ class MixInDoesNotDivide(Diagnostic):
     source: int
     resolution: int
 
+    @property
+    def divisors(self) -> str:
+        """The resolutions that divide this one, the highest three at most."""
+        found = [str(r) for r in range(self.resolution // 2, 0, -1) if self.resolution % r == 0]
+        return listing(found[:3])
+
 
 class MixInTooEarly(Diagnostic):
     """HV308."""
 
     code = "HV308"
-    title = "nothing has been applied at {source} yet"
-    label = "its state is still where it began"
+    title = "no block has been applied at {source} before this mix-in"
+    label = "the state of {source} is still the initial one"
     help = "{hint}"
-    why = "A mix-in hands on what the blocks at the lower resolution have drawn; without a block there is nothing."
+    why = "A mix-in passes on the latents drawn by the blocks at the lower resolution; without a block there are none."
     bad = spec(decoder="8m4, 8x2, 4x1, 8x1")
     good = spec(decoder="4x1, 8m4, 8x2")
 
@@ -78,16 +84,16 @@ class MixInTooEarly(Diagnostic):
 
     @property
     def hint(self) -> str:
-        """What has been applied so far."""
-        before = f"blocks have been applied at {listing(map(str, self.applied), 'and')}; " if self.applied else ""
-        return f"{before}put a block at {self.source} before it, such as `{self.source}x1`"
+        """The missing block, and the resolutions that have one."""
+        before = f"so far there are blocks at {listing(map(str, self.applied), 'and')}; " if self.applied else ""
+        return f"{before}add a block at {self.source} before it, such as `{self.source}x1`"
 
 
 class DecoderEnd(Diagnostic):
     """HV309."""
 
     code = "HV309"
-    title = "the decoder ends at {resolution}, the images have {image}"
+    title = "the decoder ends at {resolution}, but the images have resolution {image}"
     label = "expected {image}"
     help = "end with blocks at {image}, such as `{image}m{resolution}, {image}x1`"
     why = "The likelihood reads the top-down state at the image resolution, after the last block."
@@ -99,15 +105,16 @@ class DecoderEnd(Diagnostic):
 
 
 def check_activations(unit: Unit) -> Iterator[Diagnostic]:
-    """Every decoder resolution has an encoder activation; each one that lacks it is reported once.
+    """Report each decoder resolution without an encoder activation, once.
 
-    A pooling by a wrong factor, which is reported itself, leaves open what the encoder has. Without skip connections
-    no more than the bottleneck's is read.
+    Without skip connections only the bottleneck's activation is read. After a pooling by a wrong factor, which another
+    check reports, the resolutions of the encoder are unknown.
     """
     if unit.spec.model.skips == "none":
-        return  # the posterior reads zeros there
+        return
     if any(isinstance(op, Pool) and not op.is_sound for _, op in unit.bridge.encoder):
         return
+
     resolutions = tuple(sorted({output_resolution(op) for _, op in unit.bridge.encoder}, reverse=True))
     missing: set[int] = set()
     for _, op in unit.bridge.decoder:
@@ -118,7 +125,7 @@ def check_activations(unit: Unit) -> Iterator[Diagnostic]:
 
 
 def check_mix_ins(unit: Unit) -> Iterator[Diagnostic]:
-    """A mix-in comes from a lower resolution that divides."""
+    """Report mix-ins whose source is not a lower resolution, or does not divide the resolution."""
     applied: dict[int, None] = {}
     for _, op in unit.bridge.decoder:
         if isinstance(op, MixIn):
@@ -141,7 +148,7 @@ def check_mix_ins(unit: Unit) -> Iterator[Diagnostic]:
 
 
 def check_order(unit: Unit) -> Iterator[Diagnostic]:
-    """A block has been applied at the source of a mix-in before it."""
+    """Report mix-ins from a resolution where no block has been applied yet."""
     applied: dict[int, None] = {}
     for _, op in unit.bridge.decoder:
         if isinstance(op, MixIn):
@@ -155,7 +162,7 @@ def check_order(unit: Unit) -> Iterator[Diagnostic]:
 
 
 def check_end(unit: Unit) -> Iterator[Diagnostic]:
-    """The last block stands at the image resolution."""
+    """Report a last block that is not at the image resolution."""
     image = unit.bridge.image_resolution
     last = next((op for _, op in reversed(unit.bridge.decoder) if isinstance(op, TopDownBlock)), None)
     if last is not None and last.span is not None and last.resolution != image:

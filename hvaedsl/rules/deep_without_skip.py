@@ -1,4 +1,4 @@
-"""A model deeper than 100 skips updates of huge gradients (HV603)."""
+"""A model with a stochastic depth above 100 skips updates with huge gradients (HV603)."""
 
 from __future__ import annotations
 
@@ -17,49 +17,50 @@ class DeepWithoutSkip(Diagnostic):
 
     code = "HV603"
     severity = Severity.ADVICE
-    title = "a stochastic depth of {depth:,}, and no update is ever skipped"
-    label = "{label_of_place}"
+    title = "no update is ever skipped at a stochastic depth of {depth:,}"
+    label = "{reason}"
     help = "write `skip_above = {published:g}` in `train`, as published for a depth of {published_depth}"
     why = (
-        "Now and then a gradient of a deep hierarchical VAE has a norm far above the usual one. Clipped, it still "
+        "Occasionally the gradient of a deep hierarchical VAE has a norm far above the usual one. Even clipped, it "
         "sets the direction of a whole update, and the model may not recover; the published runs skip such updates."
     )
     rests_on = (
         "Child 2021 and openai/vdvae, train.py, on skipped updates; thresholds of Falck, Williams et al. 2022, Table "
         "G.6. Every published model deeper than 100 has one."
     )
-    configuration = "asked where `train.steps` is written"
+    configuration = "checked if `train.steps` is set"
     bad = spec(decoder="4x1, 8m4, 6*8r20", rest=f"train {{ {_RUN} }}")
     good = spec(decoder="4x1, 8m4, 6*8r20", rest=f"train {{ skip_above = 2500  {_RUN} }}")
 
     depth: int
-    written: bool  # whether the spec says `skip_above = none`
+    switched_off: bool  # whether the spec has `skip_above = none`
     published: float
     published_depth: int
 
     @property
-    def label_of_place(self) -> str:
-        """What the place says."""
-        return "every update is applied" if self.written else f"{self.depth:,} latents one after another"
+    def reason(self) -> str:
+        """The meaning of the place."""
+        return "every update is applied" if self.switched_off else f"{self.depth:,} latents in sequence"
 
 
 DEEP = 100
 KEY = "train.skip_above"
-# Threshold by stochastic depth, of the weight-shared models of Falck, Williams et al. 2022, Table G.6.
+# Thresholds by stochastic depth: the weight-shared models of Falck, Williams et al. 2022, Table G.6.
 PUBLISHED = {105: 2500.0, 125: 3000.0, 169: 5000.0, 235: 5000.0, 268: 4000.0}
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """A spec that says how long to train has a threshold where the model is deep."""
+    """Report deep models with a training length but no skip threshold."""
     train, depth = unit.spec.train, unit.analysis(cost).stochastic_depth
     if train.steps is None or train.skip_above is not None or depth <= DEEP:
         return
+
     nearest = min(PUBLISHED, key=lambda published: abs(published - depth))
-    written = KEY in unit.origins
+    switched_off = KEY in unit.origins
     yield DeepWithoutSkip(
-        span=unit.origin(KEY if written else "model.decoder"),
+        span=unit.origin(KEY if switched_off else "model.decoder"),
         depth=depth,
-        written=written,
+        switched_off=switched_off,
         published=PUBLISHED[nearest],
         published_depth=nearest,
     )

@@ -1,18 +1,18 @@
-"""The encoder starts at the image, stays where it is, and goes down by pooling alone (HV301-HV304)."""
+"""The encoder starts at the image resolution and changes it by pooling only (HV301 to HV304)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, inserting, listing
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, listing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.ir.bridge import EncoderBlock, Pool
 from hvaedsl.passes.base import Rule, Unit
 
 _WALK = (
-    "An encoder walks down: it starts at the image resolution, each entry stands where the one before it left off, "
-    "and only `d` changes the resolution."
+    "An encoder goes down: it starts at the image resolution, each entry has the resolution that the one before it "
+    "leaves, and only `d` changes the resolution."
 )
 
 
@@ -20,9 +20,9 @@ class EncoderStart(Diagnostic):
     """HV301."""
 
     code = "HV301"
-    title = "the encoder starts at {resolution}, the images have {image}"
+    title = "the encoder starts at {resolution}, but the images have resolution {image}"
     label = "expected {image}"
-    help = "begin with a block at {image}, such as `{image}x1`"
+    help = "start with a block at {image}, such as `{image}x1`"
     why = _WALK
     bad = spec(encoder="4x1", decoder="4x1, 8m4, 8x2")
     good = spec()
@@ -47,24 +47,22 @@ class EncoderJump(Diagnostic):
 
     @property
     def hint(self) -> str:
-        """The pooling that is missing, where one fits."""
-        if self.resolution < self.state and self.state % self.resolution == 0:
+        """The missing pooling, if one factor fits."""
+        if self.resolution > self.state:
+            return "an encoder never goes up to a higher resolution"
+        if self.state % self.resolution == 0:
             return f"pool before it: `{self.state}d{self.state // self.resolution}`"
-        return (
-            "an encoder never goes up"
-            if self.resolution > self.state
-            else f"no pooling leads from {self.state} to {self.resolution}"
-        )
+        return f"no pooling leads from {self.state} to {self.resolution}, which does not divide it"
 
 
 class PoolingDoesNotDivide(Diagnostic):
     """HV303."""
 
     code = "HV303"
-    title = "pooling by {factor} does not divide the resolution {resolution}"
-    label = "{resolution} / {factor} is no whole number"
+    title = "cannot pool resolution {resolution} by {factor}"
+    label = "{factor} does not divide {resolution}"
     help = "{hint}"
-    why = "Average pooling by K turns K x K pixels into one; the next resolution is R / K."
+    why = "Pooling by K reduces K x K pixels to one, so the next resolution is R / K."
     bad = spec(encoder="8x2, 8d3, 2x1", decoder="2x1, 8m2, 8x2")
     good = spec(encoder="8x2, 8d4, 2x1", decoder="2x1, 8m2, 8x2")
 
@@ -73,9 +71,9 @@ class PoolingDoesNotDivide(Diagnostic):
 
     @property
     def hint(self) -> str:
-        """The factors that do divide."""
+        """The factors that divide the resolution."""
         fits = [str(k) for k in range(2, min(self.resolution, 64) + 1) if self.resolution % k == 0]
-        return f"{self.resolution} is divided by {listing(fits)}" if fits else f"{self.resolution} cannot be pooled"
+        return f"pool by {listing(fits)}" if fits else f"resolution {self.resolution} cannot be pooled"
 
 
 class PoolingTooSmall(Diagnostic):
@@ -83,8 +81,8 @@ class PoolingTooSmall(Diagnostic):
 
     code = "HV304"
     title = "pooling by {factor} does not lower the resolution"
-    label = "at least 2"
-    help = "for one more block at this resolution write `{resolution}x1`"
+    label = "expected at least 2"
+    help = "write `{resolution}x1` for a block without pooling"
     why = "The K of `RdK` is the factor between two resolutions of the hierarchy."
     bad = spec(encoder="8r2, 8d1, 8d2, 4x1")
     good = spec()
@@ -94,7 +92,7 @@ class PoolingTooSmall(Diagnostic):
 
 
 def check_start(unit: Unit) -> Iterator[Diagnostic]:
-    """The first block stands at the image resolution."""
+    """Report a first block that is not at the image resolution."""
     image = unit.bridge.image_resolution
     first = next((op for _, op in unit.bridge.encoder if isinstance(op, EncoderBlock)), None)
     if first is not None and first.span is not None and first.resolution != image:
@@ -102,8 +100,8 @@ def check_start(unit: Unit) -> Iterator[Diagnostic]:
 
 
 def check_walk(unit: Unit) -> Iterator[Diagnostic]:
-    """Each block stands where the one before left off."""
-    state: int | None = None  # unknown at first (check_start judges it) and after a pooling that check_poolings reports
+    """Report blocks that are not at the resolution of the state before them."""
+    state: int | None = None  # unknown at first (see check_start) and after a wrong pooling (see check_poolings)
     for _, op in unit.bridge.encoder:
         if isinstance(op, EncoderBlock):
             if state not in (None, op.resolution):
@@ -118,15 +116,16 @@ def check_walk(unit: Unit) -> Iterator[Diagnostic]:
 
 
 def _pooling(span: Span, state: int, resolution: int) -> Fix | None:
-    """Pool before an entry that stands alone, where a factor leads to it."""
+    """The fix that pools before an entry: only for an entry that is not in a group, if a factor fits."""
     if resolution > state or state % resolution or span.before not in ("=", ","):
         return None
+
     entry = f"{state}d{state // resolution}"
-    return Fix(f"write `{entry}` before it", (inserting(span.source, span.start, f"{entry}, "),))
+    return Fix(f"insert `{entry}` before it", (insertion(span.source, span.start, f"{entry}, "),))
 
 
 def check_poolings(unit: Unit) -> Iterator[Diagnostic]:
-    """Poolings lower the resolution, by a factor that divides it."""
+    """Report poolings by a factor below 2, or by one that does not divide the resolution."""
     entry: Span | None = None
     for _, op in unit.bridge.encoder:
         if isinstance(op, EncoderBlock):

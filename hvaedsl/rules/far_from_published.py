@@ -1,4 +1,4 @@
-"""Batch, learning rate and average are near the published ones of the data set (HV604)."""
+"""Batch size, learning rate and EMA decay are near the published ones for the dataset (HV604)."""
 
 from __future__ import annotations
 
@@ -19,21 +19,20 @@ class FarFromPublished(Diagnostic):
 
     code = "HV604"
     severity = Severity.ADVICE
-    title = "`{key}` is {number}; the published runs on {dataset} take {published}"
-    label = "{label_of_distance}"
-    help = "write `{name} = {nearest:g}`, unless the distance is what you study"
+    title = "`{key}` is {number}; the published runs on {dataset} use {published}"
+    label = "{distance}"
+    help = "write `{name} = {nearest:g}`, unless the difference is intended"
     why = (
-        "The published likelihoods were reached with these settings. A value more than ten times off is mostly a "
-        "slip: a digit, or the batch of all GPUs where `batch_size` is that of one process. For the averaged weights "
-        "the steps that they reach back over are compared, and only where the run is long enough for the published "
-        "ones (HV601)."
+        "The published likelihoods were reached with these settings. A value that differs by more than a factor of "
+        "ten is usually a mistake: a wrong digit, or the batch of all GPUs instead of one process's. For `ema_decay` "
+        "the averaging horizons are compared, and only if the run is long enough for the published one (HV601)."
     )
     rests_on = (
         "Falck, Williams et al. 2022, Tables G.2, G.3 and G.6; openai/vdvae, hps.py, for ImageNet and FFHQ. The "
-        "factor of ten is chosen here."
+        "factor of ten is our choice."
     )
     configuration = (
-        "asked of the data sets of the paper and of openai/vdvae; of `ema_decay` where `train.steps` is written"
+        "checked for the datasets of the paper and of openai/vdvae; `ema_decay` only if `train.steps` is set"
     )
     bad = spec(data="dataset = mnist", **_MODEL, rest=f"train {{ {_RUN}  learning_rate = 1e-2 }}")
     good = spec(data="dataset = mnist", **_MODEL, rest=f"train {{ {_RUN}  learning_rate = 1e-4 }}")
@@ -43,37 +42,37 @@ class FarFromPublished(Diagnostic):
     value: float
     published: str
     nearest: float
-    factor: float  # above 1 where the value is too large, of the averages' reach where the key is ema_decay
+    factor: float  # of the values, or of the averaging horizons if the key is ema_decay; above 1 for too large
 
     @property
     def name(self) -> str:
-        """The key in its section."""
+        """The key without its section."""
         return self.key.removeprefix("train.")
 
     @property
     def number(self) -> str:
-        """The value, in full where it is a whole number."""
+        """The value; an integer is printed in full."""
         return f"{self.value:,.0f}" if float(self.value).is_integer() and self.value < 1e15 else f"{self.value:g}"
 
     @property
-    def label_of_distance(self) -> str:
-        """How far off it is."""
-        what = "reaches back " if self.name == "ema_decay" else ""
-        far, times = ("further", self.factor) if self.factor > 1 else ("less far", 1 / self.factor)
-        if not what:
-            far = "larger" if self.factor > 1 else "smaller"
+    def distance(self) -> str:
+        """How far the value is from the published one."""
+        averages = self.name == "ema_decay"
+        times = self.factor if self.factor > 1 else 1 / self.factor
+        comparison = ("longer" if averages else "larger") if self.factor > 1 else ("shorter" if averages else "smaller")
         rounded = float(f"{times:.3g}")
-        return f"{what}{rounded:,.0f} times {far}" if 1000 <= rounded < 1e15 else f"{what}{rounded:g} times {far}"
+        number = f"{rounded:,.0f}" if 1000 <= rounded < 1e15 else f"{rounded:g}"
+        return f"{'a horizon ' if averages else ''}{number} times {comparison}"
 
 
-# More than ten times off is far; the rest is rounding.
+# The factor that counts as far, with a margin for rounding.
 FAR = 10 * (1 + 1e-6)
-# The averaged weights follow where no more than this share of them is still the initial ones (HV601).
+# The horizon fits the run if the initial weights keep at most this share of the average (HV601).
 STILL_INITIAL = 0.01
 
 
 class Published(Record):
-    """The settings of the published runs on one data set."""
+    """The settings of the published runs on one dataset."""
 
     batch_sizes: tuple[int, ...]  # per process
     learning_rate: float
@@ -95,16 +94,16 @@ PUBLISHED = {
 
 
 def check_batch_size(unit: Unit) -> Iterator[Diagnostic]:
-    """`batch_size` is within ten times the published ones."""
+    """Report a `batch_size` that differs from all published ones by more than a factor of ten."""
     published, value = PUBLISHED.get(unit.spec.data.dataset), unit.spec.train.batch_size
     if published is not None and value is not None:
         nearest = min(published.batch_sizes, key=lambda size: max(size / value, value / size))
-        said = listing(map(str, published.batch_sizes))
-        yield from _finding(unit, "train.batch_size", value, said, nearest, value / nearest)
+        sizes = listing(map(str, published.batch_sizes))
+        yield from _finding(unit, "train.batch_size", value, sizes, nearest, value / nearest)
 
 
 def check_learning_rate(unit: Unit) -> Iterator[Diagnostic]:
-    """`learning_rate` is within ten times the published one."""
+    """Report a `learning_rate` that differs from the published one by more than a factor of ten."""
     published, value = PUBLISHED.get(unit.spec.data.dataset), unit.spec.train.learning_rate
     if published is not None and value is not None:
         rate = published.learning_rate
@@ -112,10 +111,14 @@ def check_learning_rate(unit: Unit) -> Iterator[Diagnostic]:
 
 
 def check_ema_decay(unit: Unit) -> Iterator[Diagnostic]:
-    """`ema_decay` reaches back about as many steps as the published one; 0, which switches it off, is meant."""
+    """Report an `ema_decay` whose horizon differs from the published one by more than a factor of ten.
+
+    0 switches the average off and is not reported.
+    """
     published, train = PUBLISHED.get(unit.spec.data.dataset), unit.spec.train
     if published is None or train.steps is None or not train.ema_decay:
         return
+
     decay = published.ema_decay
     if decay**train.steps <= STILL_INITIAL and train.ema_decay**train.steps <= STILL_INITIAL:
         factor = (1 - decay) / (1 - train.ema_decay)

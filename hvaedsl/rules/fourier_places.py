@@ -1,4 +1,4 @@
-"""Fourier features stand where a convolution reads them (HV318)."""
+"""Fourier features are added only to the input of a convolution (HV318)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class NoPlaceForFeatures(Diagnostic):
     """HV318."""
 
     code = "HV318"
-    title = "with `cell = {cell}` there is no projection of z that could read Fourier features"
-    label = "no such place in this cell"
-    help = "take `sample` out of `fourier.at`, or take another cell"
+    title = "`cell = {cell}` has no projection of z, so z cannot have Fourier features"
+    label = "`sample` needs a projection of z"
+    help = "remove `sample` from `fourier.at`, or use another cell"
     why = (
-        "`sample` adds features to z before the convolution that takes it into the state. In a cell whose next state "
-        "is z itself there is none."
+        "`sample` adds features to z before the convolution that projects it into the state. A cell whose next state "
+        "is z itself has no such convolution."
     )
     bad = spec(model="width = 16  latent = 16  cell = euler_maruyama  fourier { at = sample }")
     good = spec(model="width = 16  latent = 16  cell = euler_maruyama  fourier { at = branches }")
@@ -28,7 +28,7 @@ class NoPlaceForFeatures(Diagnostic):
 
 
 def check_projection(unit: Unit) -> Iterator[Diagnostic]:
-    """A cell without a projection of z takes no features of it."""
+    """Report features of z in a cell without a projection of z."""
     model = unit.spec.model
     kind = cell_kind(model.cell)
     if model.fourier.exponents_at("sample") and kind is not None and not kind.reads_z:

@@ -1,4 +1,4 @@
-"""With the cell `euler_maruyama` the latent is the state, so both have the same channels (HV316)."""
+"""In the cell `euler_maruyama` the latent is the state, so both have the same number of channels (HV316)."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ class LatentIsState(Diagnostic):
     """HV316."""
 
     code = "HV316"
-    title = "with `cell = {cell}` z is the state, but `latent` is {latent} and the width {where}"
+    title = "`cell = {cell}` needs `latent` equal to the width; `latent` is {latent} and the width is {where}"
     label = "z has {latent} channels"
     help = "{hint}"
     why = (
-        "The cell `euler_maruyama` has no projection between z and the state: the next state is z itself, so that both "
-        "have the same channels wherever the decoder has a block."
+        "The cell `euler_maruyama` has no projection between z and the state: the next state is z itself, so both have "
+        "the same number of channels at every resolution with a decoder block."
     )
     bad = spec(model="width = 16  latent = 4  cell = euler_maruyama")
     good = spec(model="width = 16  latent = 16  cell = euler_maruyama")
 
     cell: str
     latent: int
-    widths: tuple[tuple[int, int], ...]  # each a resolution and its width
-    wrong: tuple[tuple[int, int], ...]  # those whose width is not the latent's
+    widths: tuple[tuple[int, int], ...]  # pairs of a resolution and its width
+    wrong: tuple[tuple[int, int], ...]  # those with another width than `latent`
 
     @property
     def where(self) -> str:
-        """The widths that are not the latent's."""
+        """The widths that differ from `latent`, with their resolutions."""
         at: dict[int, list[str]] = {}
         for resolution, width in self.wrong:
             at.setdefault(width, []).append(str(resolution))
@@ -40,19 +40,20 @@ class LatentIsState(Diagnostic):
 
     @property
     def hint(self) -> str:
-        """The latent that fits, where one does."""
+        """The value of `latent` that fits, if one does."""
         widths = {width for _, width in self.widths}
         if len(widths) == 1:
-            return f"write `latent = {widths.pop()}`, or take another cell"
-        return "give every resolution of the decoder the same width, and `latent` that width, or take another cell"
+            return f"write `latent = {widths.pop()}`, or use another cell"
+        return "give all resolutions of the decoder one width and set `latent` to it, or use another cell"
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """`latent` is the width at every resolution of the decoder; one finding, with all the widths that differ."""
+    """Report, in one finding, all resolutions of the decoder whose width is not `latent`."""
     model = unit.spec.model
     kind = cell_kind(model.cell)
     if kind is None or not kind.state_is_latent:
         return
+
     blocks = [op for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)]
     widths = {op.resolution: op.channels for op in blocks}
     wrong = {resolution: width for resolution, width in widths.items() if width != model.latent}

@@ -1,4 +1,4 @@
-"""One set of weights is applied at most 20 times, by one entry or by all that carry a label (HV508)."""
+"""One set of weights is applied at most 20 times, by one entry or by all entries with one label (HV508)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class ManyApplications(Diagnostic):
     label = "{place}"
     help = "{hint}"
     why = (
-        "The time of a step and its activation memory grow with every application, the parameters do not. The paper "
-        "applies a block at most 20 times, and nothing published says that more is better; own weights for some of "
-        "the applications cost the same time."
+        "The time of a step and its activation memory grow with every application; the number of parameters does not. "
+        "The paper applies a block at most 20 times, and no published result shows that more is better. Separate "
+        "weights for some of the applications take the same time."
     )
     rests_on = "Falck, Williams et al. 2022, Figure 5 and Tables G.4 and G.5 (r from 1 to 20), Table G.6 (at most 12)."
     bad = spec(decoder="4r32, 8m4, 8x2")
@@ -30,39 +30,42 @@ class ManyApplications(Diagnostic):
 
     resolution: int
     count: int
-    constant: str = ""
-    entries: int = 1  # that take their count from the constant
-    label_name: str = ""  # `@g`, of the entries that share these weights by it
+    constant: str = ""  # `$n`, if it gives the count
+    entries: int = 1  # with the same constant
+    label_name: str = ""  # `@g`, if a label shares the weights
 
     @property
     def place(self) -> str:
-        """The entry, or what it has in common with others."""
+        """The entry, or the entries that it is one of."""
         if self.label_name:
-            return f"by all that carries `{self.label_name}`, from here on"
-        return f"and in {self.entries - 1} more with `{self.constant}`" if self.entries > 1 else "in this entry"
+            return f"the first entry labeled `{self.label_name}`"
+        more = self.entries - 1
+        if not more:
+            return "in this entry"
+        return f"in this entry and {more} more with `{self.constant}`"
 
     @property
     def hint(self) -> str:
-        """A way to write it."""
+        """How to write it with at most 20 applications."""
         if self.label_name:
-            return f"let `{self.label_name}` be applied at most 20 times, and give the others a label of their own"
+            return f"use `{self.label_name}` for at most 20 applications, and another label for the rest"
         if self.constant:
-            return f"let `{self.constant}` be at most 20"
+            return f"set `{self.constant}` to at most 20"
         copies = -(-self.count // 20)
         applications = -(-self.count // copies)
-        own = f"{copies}*{self.resolution}r{applications}"
-        return f"write at most `{self.resolution}r20`, or own weights for some of them: `{own}`"
+        several = f"{copies}*{self.resolution}r{applications}"
+        return f"write at most `{self.resolution}r20`, or several sets of weights: `{several}`"
 
 
-# The most of the paper: Falck, Williams et al. 2022, Figure 5.
+# The maximum in the paper: Falck, Williams et al. 2022, Figure 5.
 MOST = 20
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """One finding an entry, one for all the entries whose count is the same constant, and one for each label."""
+    """Report each entry, all entries with one constant together, and each label."""
     by_constant: dict[str, list[Entry]] = {}
     for blocks in (unit.spec.model.encoder, unit.spec.model.decoder):
-        for entry in blocks.written():
+        for entry in blocks.written_entries():
             if entry.operator != "r" or entry.argument <= MOST or entry.label is not None:
                 continue
             assert entry.argument_span is not None
@@ -72,6 +75,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
                 yield _finding([entry])
     for constant, entries in by_constant.items():
         yield _finding(entries, constant)
+
     for group in unit.analysis(weight_groups):
         if group.name.startswith("@") and len(group.applications) > MOST:
             first = unit.bridge.operations[group.applications[0]]

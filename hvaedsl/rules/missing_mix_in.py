@@ -1,4 +1,4 @@
-"""A decoder that goes up without taking its state along (HV503)."""
+"""A decoder that goes to a higher resolution without mixing in the state (HV503)."""
 
 from __future__ import annotations
 
@@ -17,43 +17,44 @@ class NoMixIn(Diagnostic):
 
     code = "HV503"
     severity = Severity.ADVICE
-    title = "the decoder goes on at {resolution} without the state of {before}"
-    label = "the state is {begins} here"
-    help = "begin the resolution with `{resolution}m{before}`"
+    title = "the decoder continues at {resolution} without the state of {before}"
+    label = "the state starts as {initial} here"
+    help = "start the resolution with `{resolution}m{before}`"
     why = (
-        "Without a mix-in the state of a resolution begins as its learned bias, or as zeros above `bias_up_to`: what "
-        "was drawn below reaches the image through nothing, and the last residual step below gets no gradient."
+        "Without a mix-in the state of a resolution starts as its learned bias, or as zeros above `bias_up_to`. The "
+        "latents drawn below then have no effect on the image, and the last residual step below receives no gradient."
     )
-    rests_on = "Child 2021 and openai/vdvae (vae.py): every published decoder begins a resolution with a mix-in."
+    rests_on = "Child 2021 and openai/vdvae (vae.py): every published decoder starts a resolution with a mix-in."
     bad = spec(decoder="4x1, 8x2")
     good = spec(decoder="4x1, 8m4, 8x2")
 
     resolution: int
     before: int
-    begins: str
+    initial: str
 
 
 _COPIES = re.compile(r"([0-9]+)(?:x([0-9]+))?")
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """The first block at a resolution above an earlier one begins with a mix-in."""
+    """Report the first block of each resolution that does not mix in the state from below."""
     for found in unit.analysis(abandoned_states):
         op = unit.bridge.operations[found.index]
         assert op.span is not None
-        begins = "its learned bias" if op.resolution <= unit.spec.model.bias_up_to else "zeros"
-        fix = _beginning(op.span, f"{op.resolution}m{found.before}") if op.resolution % found.before == 0 else None
-        yield NoMixIn(span=op.span, resolution=op.resolution, before=found.before, begins=begins, fix=fix)
+        initial = "its learned bias" if op.resolution <= unit.spec.model.bias_up_to else "zeros"
+        fix = _mixing_in(op.span, f"{op.resolution}m{found.before}") if op.resolution % found.before == 0 else None
+        yield NoMixIn(span=op.span, resolution=op.resolution, before=found.before, initial=initial, fix=fix)
 
 
-def _beginning(span: Span, mix_in: str) -> Fix | None:
-    """The first of an entry's blocks mixes in: `8x2` becomes `8m4, 8x1`, of as many blocks. It must stand alone."""
+def _mixing_in(span: Span, mix_in: str) -> Fix | None:
+    """The fix that lets the first block of an entry mix in: `8x2` becomes `8m4, 8x1`. Not for an entry in a group."""
     entry = _COPIES.fullmatch(span.text)
     count = int(entry[2] or 1) if entry else 0
     if entry is None or count < 1 or span.before not in ("=", ",") or (count > 1 and span.after == "@"):
         return None
-    written = mix_in if count == 1 else f"{mix_in}, {entry[1]}x{count - 1}"
-    return Fix(f"write `{written}`", (Edit(span, written),))
+
+    replacement = mix_in if count == 1 else f"{mix_in}, {entry[1]}x{count - 1}"
+    return Fix(f"write `{replacement}`", (Edit(span, replacement),))
 
 
 ADVICE = (Rule(check, ("model.decoder",)),)

@@ -1,4 +1,4 @@
-"""The convolutions inside a block have a few channels at least (HV511)."""
+"""The convolutions inside a block have at least four channels (HV511)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class NarrowBottleneck(Diagnostic):
     code = "HV511"
     severity = Severity.ADVICE
     title = "the blocks at {where} have {channels} inside"
-    label = "times a bottleneck of {bottleneck:g}"
+    label = "int(width * bottleneck) with a bottleneck of {bottleneck:g}"
     help = "{hint}"
     why = (
-        "The convolutions inside a block have int(width * bottleneck) channels, at least 1. Everything that a block "
-        "computes passes through them: with one to three, its posterior and its prior see next to nothing of the "
+        "The convolutions inside a block have int(width * bottleneck) channels, at least 1. All computation of the "
+        "block passes through them: with one to three channels, its posterior and prior see almost nothing of the "
         "state."
     )
     rests_on = (
@@ -33,38 +33,38 @@ class NarrowBottleneck(Diagnostic):
 
     narrow: tuple[tuple[int, int], ...]  # resolution and channels inside
     bottleneck: float
-    least: int  # that a block should have
-    width: int  # the smallest that is too small
+    least: int  # channels that a block should have
+    width: int  # the smallest one that is too small
 
     @property
     def where(self) -> str:
-        """The resolutions, with the highest first."""
+        """The resolutions, the highest first."""
         return listing(map(str, sorted(dict(self.narrow), reverse=True)), "and")
 
     @property
     def channels(self) -> str:
-        """How many channels there are."""
+        """The numbers of channels, with the noun."""
         counts = sorted({channels for _, channels in self.narrow})
         return f"{listing(map(str, counts))} channel{'s' * (counts != [1])}"
 
     @property
     def hint(self) -> str:
-        """The width or the bottleneck that is enough."""
-        if self.bottleneck < 1e-4:  # no width makes up for it
-            return "write `bottleneck = 0.25`, as the published models have it"
-        wider = f"take a width of at least {math.ceil(self.least / self.bottleneck)}"
+        """A sufficient width or bottleneck."""
+        if self.bottleneck < 1e-4:  # no practical width is enough
+            return "write `bottleneck = 0.25`, as in the published models"
+        wider = f"use a width of at least {math.ceil(self.least / self.bottleneck)}"
         if self.width < self.least:
             return wider
         return f"{wider}, or `bottleneck = {math.ceil(100 * self.least / self.width) / 100:g}`"
 
 
-# Those of the narrowest published block.
+# The channels of the narrowest published block.
 LEAST = 4
 KEY = "model.bottleneck"
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """One finding for all the resolutions, at the key that is to blame."""
+    """Report all narrow resolutions together, at the key that causes them."""
     blocks = [op for op in unit.bridge.operations if isinstance(op, EncoderBlock | TopDownBlock)]
     narrow = {op.resolution: op.mid for op in blocks if op.mid < LEAST}
     if narrow:

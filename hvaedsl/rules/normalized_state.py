@@ -1,4 +1,4 @@
-"""A state that is divided by its norm does not learn (HV504)."""
+"""A model whose state is normalized does not learn (HV504)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class NormalizedState(Diagnostic):
 
     code = "HV504"
     severity = Severity.ADVICE
-    title = "the state is divided by its norm: the paper reports that such models do not learn"
-    label = "an ablation"
-    help = "take it out, unless the ablation is what you want"
+    title = "the state is normalized; the paper reports that such models do not learn"
+    label = "an ablation of the paper"
+    help = "remove it, unless you want the ablation"
     why = (
-        "In Falck, Williams et al. 2022 (Table 2) models whose state is normalised do not reach a useful likelihood: "
-        "the norm of the state, which grows from block to block, carries what the discretised diffusion has to tell."
+        "In Falck, Williams et al. 2022 (Table 2), models with a normalized state do not reach a useful likelihood. "
+        "The norm of the state grows from block to block and carries information of the discretized diffusion."
     )
     rests_on = "Falck, Williams et al. 2022, Table 2."
     bad = spec(model="width = 16  latent = 4  normalize_state { norm = l2 }")
@@ -27,7 +27,7 @@ class NormalizedState(Diagnostic):
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """`normalize_state` is on."""
+    """Report `normalize_state` with a norm."""
     if unit.spec.model.normalize_state.norm is not None:
         yield NormalizedState(span=unit.origin("model.normalize_state.norm"))
 

@@ -1,4 +1,4 @@
-"""A step cannot sample more layers than there are (HV205)."""
+"""A training step cannot sample more layers than the model has (HV205)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ KEY = "train.kl.sampled_layers"
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """`sampled_layers` is at most the stochastic depth."""
+    """Report `sampled_layers` above the stochastic depth."""
     sampled, depth = unit.spec.train.kl.sampled_layers, unit.analysis(cost).stochastic_depth
     if sampled is not None and sampled > depth:
-        wanted = f"at most the stochastic depth of this model, {depth:,}, or none"
-        yield OutOfRange(span=unit.origin(KEY), key=KEY, wanted=wanted, value=f"{sampled:,}")
+        expected = f"at most {depth:,}, the stochastic depth of this model, or none"
+        yield OutOfRange(span=unit.origin(KEY), key=KEY, expected=expected, value=f"{sampled:,}")
 
 
 ERRORS = (Rule(check, (KEY, "model.decoder", "model.decoder.walk")),)

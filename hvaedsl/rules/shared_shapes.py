@@ -11,8 +11,7 @@ from hvaedsl.passes.base import Rule, Unit
 from hvaedsl.passes.sharing import weight_groups
 
 _LABELS = (
-    "`A@g`: every entry labelled g in a stack is one block applied several times, across resolutions too where width "
-    "and kernel agree. A label belongs to one entry."
+    "`A@g`: all entries labeled g in a stack apply one block, also across resolutions if width and kernel are the same."
 )
 
 
@@ -21,18 +20,18 @@ class LabelShapes(Diagnostic):
 
     code = "HV403"
     title = "blocks of different shapes cannot share the weights `@{name}`"
-    label = "{here}"
-    help = "use another label, or make width and kernel agree"
-    why = _LABELS + " Blocks have kernels of 3x3 at resolutions above 2 and of 1x1 at 2 and 1."
+    label = "{shape}"
+    help = "use another label, or give the blocks the same width and kernel"
+    why = _LABELS + " Blocks have 3x3 kernels at resolutions above 2, and 1x1 kernels at 2 and 1."
     bad = spec(encoder="8x1@g, 8d2, 4x1@g", model="width = 16  latent = 4  widths = {4: 32}")
     good = spec(encoder="8x1@g, 8d2, 4x1@g")
 
     name: str
-    here: str
+    shape: str
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """Width and kernel agree across a label; each block that differs from the first is reported."""
+    """Report each block whose width or kernel differs from that of the first one with the same label."""
     for group in unit.analysis(weight_groups):
         first = _block(unit, group.applications[0])
         for index in group.applications[1:]:
@@ -42,7 +41,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
                 assert other.span is not None
                 label = Label(first.span, _shape(first))
                 name = group.name.removeprefix("@")
-                yield LabelShapes(span=other.span, name=name, here=_shape(other), secondary=(label,))
+                yield LabelShapes(span=other.span, name=name, shape=_shape(other), secondary=(label,))
 
 
 def _block(unit: Unit, index: int) -> Block:

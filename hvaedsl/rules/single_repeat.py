@@ -1,4 +1,4 @@
-"""A repetition repeats (HV509)."""
+"""A repetition is applied more than once (HV509)."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ class SingleRepeat(Diagnostic):
 
     code = "HV509"
     severity = Severity.ADVICE
-    title = "`{entry}` is applied once, and shares nothing"
-    label = "`r` for one application"
-    help = "write `{mended}`"
+    title = "`{entry}` is applied once, so its weights are not shared"
+    label = "`r` with one application"
+    help = "write `{replacement}`"
     why = (
-        "`RrN` is one set of weights applied N times; of N = 1 it is the block that `Rx1` is. Whoever reads `r` looks "
-        "for sharing that is not there, or a digit is missing. A count that a constant gives (`r$n`) is as it should "
-        "be, and so is an entry with a label (`r1@g`), which shares its weights."
+        "`RrN` is one set of weights applied N times; with N = 1 it is the same block as `Rx1`. A reader of `r` looks "
+        "for sharing that does not exist, or a digit is missing. A count from a constant (`r$n`) is not reported, nor "
+        "is an entry with a label (`r1@g`), which shares its weights."
     )
-    rests_on = "Computed here: both spellings give the same bridge; a test holds them against each other."
+    rests_on = "Computed here: both spellings give the same bridge, which a test verifies."
     bad = spec(decoder="4r1, 8m4, 8x2")
     good = spec(decoder="4x1, 8m4, 8x2")
 
     entry: str
-    mended: str
+    replacement: str
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """Entries `Rr1` as they are written: no constant gives the count, and no label shares the weights."""
+    """Report entries `Rr1` without a label and without a constant for the count."""
     for blocks in (unit.spec.model.encoder, unit.spec.model.decoder):
-        for entry in blocks.written():
+        for entry in blocks.written_entries():
             if (entry.operator, entry.argument, entry.label) != ("r", 1, None):
                 continue
             assert entry.span is not None
             assert entry.argument_span is not None
             if entry.argument_span.text.startswith("$"):
                 continue
-            mended = f"{entry.resolution}x1"
-            fix = Fix(f"write `{mended}`", (Edit(entry.span, mended),), safe=True)
-            yield SingleRepeat(span=entry.span, entry=entry.span.text, mended=mended, fix=fix)
+            replacement = f"{entry.resolution}x1"
+            fix = Fix(f"write `{replacement}`", (Edit(entry.span, replacement),), safe=True)
+            yield SingleRepeat(span=entry.span, entry=entry.span.text, replacement=replacement, fix=fix)
 
 
 ADVICE = (Rule(check, ("model.encoder", "model.decoder")),)

@@ -1,4 +1,4 @@
-"""A model that no machine holds is a slip of the hand (HV314)."""
+"""A model too large for any machine is a mistyped number (HV314)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class TooManyParameters(Diagnostic):
     """HV314."""
 
     code = "HV314"
-    title = "the model would have {parameters:,} parameters; at most {limit:,} are compiled"
+    title = "the model would have {parameters:,} parameters; the limit is {limit:,}"
     label = "with this width"
-    help = "is a number mistyped?"
+    help = "check for a mistyped number"
     why = "The largest published model has 125 million parameters. The count is arithmetic; nothing is allocated."
     bad = spec(model="width = 1_000_000  latent = 4")
     good = spec()
@@ -29,7 +29,7 @@ MAX_PARAMETERS = 100_000_000_000
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """The parameter count is within reason."""
+    """Report a parameter count above the limit."""
     parameters = unit.analysis(cost).parameters
     if parameters > MAX_PARAMETERS:
         yield TooManyParameters(span=unit.origin("model.width"), parameters=parameters, limit=MAX_PARAMETERS)

@@ -1,4 +1,4 @@
-"""The skip threshold is not below the clip (HV602)."""
+"""The threshold for skipped updates is not below the clipping norm (HV602)."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ class SkipBelowClip(Diagnostic):
 
     code = "HV602"
     severity = Severity.ADVICE
-    title = "updates are skipped at a gradient norm of {skip:g}, and clipped at {clip:g}"
-    label = "below the clip"
-    help = "write a threshold above the clip, such as `skip_above = {example:g}`, or a lower clip"
+    title = "`skip_above` is {skip:g}, below `clip_norm`, which is {clip:g}"
+    label = "gradients are never clipped"
+    help = "raise the threshold, for example to `skip_above = {example:g}`, or lower `clip_norm`"
     why = (
-        "The norm is compared with `skip_above` before it is clipped. A gradient between the two is not clipped but "
-        "skipped, so that clipping never acts; and where an untrained model's gradients are larger than the "
-        "threshold, no step changes the weights, and every later one is skipped too: the run goes on for ever and "
-        "learns nothing."
+        "The norm is compared with `skip_above` before clipping. A gradient between the two is skipped instead of "
+        "clipped, so clipping never happens. If the gradients of the untrained model exceed the threshold, every "
+        "update is skipped, and the run never learns anything."
     )
     rests_on = (
         "openai/vdvae, train.py. In hps.py and in Falck, Williams et al. 2022, Table G.6, the threshold is at least "
-        "the clip: 200 and 200 for MNIST, 2500 and 200 for the weight-shared CIFAR-10."
+        "the clipping norm: 200 and 200 for MNIST, 2500 and 200 for the weight-shared CIFAR-10."
     )
     bad = spec(rest=f"train {{ clip_norm = 200  skip_above = 100  {_RUN} }}")
     good = spec(rest=f"train {{ clip_norm = 200  skip_above = 2500  {_RUN} }}")
@@ -38,21 +37,22 @@ class SkipBelowClip(Diagnostic):
 
     @property
     def example(self) -> float:
-        """Ten times the clip, as is about usual for weight-shared models; never infinite."""
+        """Ten times the clipping norm, about the ratio of the weight-shared models; never infinite."""
         return min(10 * self.clip, sys.float_info.max / 2)
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """Both are set, and `skip_above` is the smaller; published runs have them equal too."""
+    """Report `skip_above` below `clip_norm`. Equal values, as in some published runs, are fine."""
     train = unit.spec.train
     if train.skip_above is None or train.clip_norm is None or train.skip_above >= train.clip_norm:
         return
+
     clip = unit.origins.get("train.clip_norm")
     yield SkipBelowClip(
         span=unit.origin("train.skip_above"),
         skip=train.skip_above,
         clip=train.clip_norm,
-        secondary=(Label(clip, "the clip"),) if clip is not None else (),
+        secondary=(Label(clip, "the clipping norm"),) if clip is not None else (),
     )
 
 

@@ -1,4 +1,4 @@
-"""Without skip connections the decoder has to begin where the encoder ends (HV319)."""
+"""Without skip connections the decoder has a block at the resolution where the encoder ends (HV319)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from hvaedsl.ir.bridge import TopDownBlock, bottleneck_resolution
 from hvaedsl.passes.base import Rule, Unit
 
 
-class NothingRead(Diagnostic):
+class EncoderUnread(Diagnostic):
     """HV319."""
 
     code = "HV319"
-    title = "without skip connections only blocks at {bottleneck} read the encoder, and the decoder has none there"
+    title = "with `skips = none` only blocks at {bottleneck} read the encoder, but the decoder has none there"
     label = "the posterior sees nothing of the image"
-    help = "begin the decoder with `{bottleneck}x1`, or write `skips = all`"
+    help = "start the decoder with `{bottleneck}x1`, or write `skips = all`"
     why = (
-        "With `skips = none` the encoder's last activation is all that the decoder may read. A decoder that starts "
-        "above it never learns what the image is."
+        "With `skips = none` the decoder reads only the encoder's last activation. A decoder that starts above its "
+        "resolution has no access to the image."
     )
     bad = spec(model="width = 16  latent = 4  skips = none", decoder="8x2")
     good = spec(model="width = 16  latent = 4  skips = none", decoder="4x1, 8m4, 8x2")
@@ -28,14 +28,15 @@ class NothingRead(Diagnostic):
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """Some block stands at the encoder's last resolution."""
+    """Report a decoder without a block at the encoder's last resolution."""
     if unit.spec.model.skips == "all":
         return
+
     bottleneck = bottleneck_resolution(unit.bridge)
     blocks = [op for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)]
     if blocks and all(op.resolution != bottleneck for op in blocks):
         assert blocks[0].span is not None
-        yield NothingRead(span=blocks[0].span, bottleneck=bottleneck)
+        yield EncoderUnread(span=blocks[0].span, bottleneck=bottleneck)
 
 
 ERRORS = (

@@ -1,4 +1,4 @@
-"""An average of the weights that has not left its start when the run ends (HV601)."""
+"""The averaged weights are no longer the initial ones when the run ends (HV601)."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ class SlowAverage(Diagnostic):
     code = "HV601"
     severity = Severity.ADVICE
     title = "after {steps:,} steps the averaged weights are still {share:.0%} the initial ones"
-    label = "{decay:g} averages over about {horizon:,} steps"
-    help = "for so short a run take an `ema_decay` of at most {fitting:g}, or read the raw weights' figures"
+    label = "a decay of {decay:g} averages over about {horizon:,} steps"
+    help = "use an `ema_decay` of at most {fitting:g} for a run this short, or the results of the raw weights"
     why = (
-        "The averaged weights start at the initial ones and are not corrected (openai/vdvae): at a decay of 0.9999 "
-        "and 2,000 steps they are 82 % initial weights. Evaluations report raw and averaged weights both."
+        "The averaged weights start at the initial ones, without bias correction (openai/vdvae): with a decay of "
+        "0.9999 they are still 82 % initial weights after 2,000 steps. Evaluations report both raw and averaged "
+        "weights."
     )
     rests_on = (
         "openai/vdvae (train.py: a linear average, uncorrected); the share is the decay to the power of the steps."
     )
-    configuration = "asked where `train.steps` is written"
+    configuration = "checked if `train.steps` is set"
     bad = spec(rest=f"train {{ steps = 2000  ema_decay = 0.9999  {_RUN} }}")
     good = spec(rest=f"train {{ steps = 2000  ema_decay = 0.995  {_RUN} }}")
 
@@ -36,12 +37,12 @@ class SlowAverage(Diagnostic):
 
     @property
     def share(self) -> float:
-        """How much of the average the initial weights are at the end."""
+        """The share of the initial weights in the average at the end."""
         return float(self.decay**self.steps)
 
     @property
     def horizon(self) -> int:
-        """Steps over which the average reaches back."""
+        """The number of steps that the average covers."""
         return round(1 / (1 - self.decay))
 
     @property
@@ -50,15 +51,15 @@ class SlowAverage(Diagnostic):
         return max(0.0, 1 - 10 / self.steps)
 
 
-# Below one per cent, the initial weights are no longer seen in a likelihood.
+# Below one percent the initial weights no longer affect the likelihood visibly.
 WORTH_SAYING = 0.01
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """The share of the initial weights in the average at the last step."""
+    """Report an average in which the initial weights still matter at the last step."""
     train = unit.spec.train
     if train.steps is not None and train.ema_decay**train.steps > WORTH_SAYING:
-        # A default stands nowhere: the steps are too few for it.
+        # A default decay has no place in the spec: the steps are too few for it.
         key = "train.ema_decay" if "train.ema_decay" in unit.origins else "train.steps"
         found = SlowAverage(span=unit.origin(key), steps=train.steps, decay=train.ema_decay)
         fitting = f"{found.fitting:g}"

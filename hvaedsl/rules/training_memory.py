@@ -1,4 +1,4 @@
-"""The training fits the GPU that the spec names (HV605)."""
+"""Training fits into the memory of the GPU that the spec states (HV605)."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ class TrainingMemory(Diagnostic):
 
     code = "HV605"
     severity = Severity.ADVICE
-    title = "training takes about {needed}, and `gpu_memory` is {available:g} GiB"
+    title = "training needs about {needed}, more than `gpu_memory` ({available:g} GiB)"
     label = "a batch of {batch:,} keeps {kept} of activations"
     help = "{hint}"
     why = (
         "A training step holds the weights, their gradients, AdamW's two moments and the averaged weights, all in "
-        "float32: 20 bytes a parameter, and 2 more for the copy that bfloat16 computes with. To these come the "
-        "activations that wait for the backward pass, which grow with the batch; with `recompute_every`, those of the "
-        "checkpoints and of one segment. The convolutions' workspace, the allocator's gaps and, of several processes, "
-        "the gradients' buckets are not counted: what is proposed leaves a tenth of the activations' room for them."
+        "float32: 20 bytes per parameter, and 2 more for the bfloat16 copy. The activations kept for the backward pass "
+        "come on top and grow with the batch; with `recompute_every` they are those of the checkpoints and of one "
+        "segment. Convolution workspace, fragmentation and the gradient buckets of several processes are not counted; "
+        "the suggestions leave a tenth of the activations' room for them."
     )
     rests_on = (
-        "Computed here; tests hold the count against what torch saves. Activation checkpointing: Falck, Williams et "
-        "al. 2022, Appendix F."
+        "Computed here; tests compare the count with the tensors that torch saves. Activation checkpointing: Falck, "
+        "Williams et al. 2022, Appendix F."
     )
-    configuration = "asked where `train.gpu_memory` and `train.batch_size` are written"
+    configuration = "checked if `train.gpu_memory` and `train.batch_size` are set"
     bad = spec(decoder="4x1, 8m4, 8x40", rest=f"train {{ batch_size = 2000  gpu_memory = 4  {_RUN} }}")
     good = spec(
         decoder="4x1, 8m4, 8x40", rest=f"train {{ batch_size = 2000  gpu_memory = 4  recompute_every = 6  {_RUN} }}"
@@ -46,22 +46,22 @@ class TrainingMemory(Diagnostic):
 
     available: float  # GiB
     activations: float  # GiB
-    one_image: float  # GiB of its activations, with the best checkpoints
+    one_image: float  # GiB of the activations of one image, with the best checkpoints
     batch: int
-    weights: float  # GiB: all that does not grow with the batch
-    fitting_batch: int  # the largest that fits as it is; 0 where none does
-    fitting_every: int | None  # checkpoints with which this batch fits
-    fitting_batch_recomputed: int  # the largest that fits with the best checkpoints
-    best_every: int
+    weights: float  # GiB of everything that does not grow with the batch
+    fitting_batch: int  # the largest batch that fits without other changes; 0 if none does
+    fitting_every: int | None  # the `recompute_every` with which this batch fits
+    fitting_batch_recomputed: int  # the largest batch that fits with the best checkpoints
+    best_every: int  # the `recompute_every` that needs the least memory
 
     @property
     def needed(self) -> str:
-        """All of it."""
+        """The memory of a training step."""
         return _gib(self.weights + self.activations)
 
     @property
     def kept(self) -> str:
-        """What grows with the batch."""
+        """The memory of the activations, which grows with the batch."""
         return _gib(self.activations)
 
     @property
@@ -69,31 +69,32 @@ class TrainingMemory(Diagnostic):
         """A batch, or checkpoints, or both, that fit."""
         ways = []
         if self.fitting_every is not None:
-            ways.append(f"`recompute_every = {self.fitting_every}`, for about a third more time")
+            ways.append(f"`recompute_every = {self.fitting_every}` (about a third more time)")
         if self.fitting_batch:
             ways.append(f"`batch_size = {self.fitting_batch}`")
         elif self.fitting_every is None and self.fitting_batch_recomputed:
             ways.append(f"`batch_size = {self.fitting_batch_recomputed}` and `recompute_every = {self.best_every}`")
         if ways:
-            return f"what fits is {', or '.join(ways)}"
-        image = f" and one image {_gib(self.one_image)}" if self.weights < self.available else ""
-        return f"nothing fits: the weights and what the optimiser keeps of them take {_gib(self.weights)}{image}"
+            return f"use {', or '.join(ways)}"
+        image = f", and one image {_gib(self.one_image)}" if self.weights < self.available else ""
+        return f"no batch fits: weights and optimizer state take {_gib(self.weights)}{image}"
 
 
 GIB = 2**30
-# In float32: weights, gradients, AdamW's two moments, the averaged weights.
+# Weights, gradients, AdamW's two moments and the averaged weights, in float32.
 BYTES_PER_PARAMETER = 5 * 4
 # Autocast keeps a copy of the convolutions' weights for the backward pass.
 BFLOAT16_COPY_BYTES = 2
-# Of what is left for activations, what a proposal fills: workspace and gaps take the rest.
+# The share of the room for activations that a suggestion fills; workspace and fragmentation take the rest.
 FILLED = 0.9
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """Weights, what the optimiser keeps, and activations together are no more than `gpu_memory`."""
+    """Report a training step whose weights, optimizer state and activations exceed `gpu_memory`."""
     train = unit.spec.train
     if train.gpu_memory is None or train.batch_size is None:
         return
+
     precision: Precision = "bfloat16" if train.precision == "bfloat16" else "float32"
     counted, kept, batch, every = (
         unit.analysis(cost),
@@ -102,7 +103,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         train.recompute_every,
     )
     weights = counted.parameters * (BYTES_PER_PARAMETER + BFLOAT16_COPY_BYTES * (precision == "bfloat16"))
-    for_activations = int(Fraction(train.gpu_memory) * GIB) - weights  # a float of any size, which cannot overflow
+    for_activations = int(Fraction(train.gpu_memory) * GIB) - weights  # a Fraction, since a float could overflow
 
     def per_image(every: int | None) -> int:
         return counted.activation_bytes(1, precision) if every is None else kept.peak_bytes(every, 1, precision)
@@ -110,6 +111,8 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     activations = batch * per_image(every)
     if activations <= for_activations:
         return
+
+    # Search for checkpoints and batches that fit.
     best = min(_lengths(kept.steps), key=per_image)
     room = FILLED * for_activations
     available = unit.origins.get("train.gpu_memory")
@@ -129,7 +132,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
 
 
 def _lengths(steps: int) -> Iterator[int]:
-    """Lengths of segments that are worth a try: powers of 2, and those times 3, up to the longer stack."""
+    """The lengths of segments to try: powers of 2 and three times those, up to the longer stack."""
     for power in range(steps.bit_length()):
         yield from (length for length in (2**power, 3 * 2**power) if length <= max(1, steps))
 

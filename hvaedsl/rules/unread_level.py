@@ -1,4 +1,4 @@
-"""Every resolution of the encoder is read by some decoder block (HV506)."""
+"""Every resolution of the encoder is read by a decoder block (HV506)."""
 
 from __future__ import annotations
 
@@ -19,42 +19,44 @@ class UnreadLevel(Diagnostic):
     label = "the decoder has no block at {resolution}"
     help = "{hint}"
     why = (
-        "A decoder block reads the encoder's activation at its own resolution. Of a resolution that the decoder "
-        "leaves out only what is pooled below it is read: its skip connection is missing, and no latent is drawn "
-        "there. Where nothing at all is read from there downwards, HV501 says so."
+        "A decoder block reads the encoder's activation at its own resolution. A resolution that the decoder leaves "
+        "out has no skip connection and no latent; only its pooled activations are read, at lower resolutions. If "
+        "these are not read either, HV501 reports it instead."
     )
     rests_on = (
-        "Falck, Williams et al. 2022, section 3: both passes walk the same hierarchy of resolutions. All published "
-        "models of the paper and of openai/vdvae (hps.py) read every one."
+        "Falck, Williams et al. 2022, section 3: both passes use the same hierarchy of resolutions. All published "
+        "models of the paper and of openai/vdvae (hps.py) read every resolution."
     )
     bad = spec(encoder="8x2, 8d2, 4x1, 4d2, 2x1", decoder="2x1, 8m2, 8x2")
     good = spec(encoder="8x2, 8d2, 4x1, 4d2, 2x1", decoder="2x1, 4m2, 8m4, 8x2")
 
     resolution: int
     below: int
-    above: int | None  # None where the decoder does not go from `below` over this resolution by a mix-in
+    above: int | None  # the target of the mix-in from `below` that passes over this resolution, if there is one
 
     @property
     def hint(self) -> str:
-        """What to write in the decoder."""
+        """The missing decoder entry."""
         if self.above is None:
-            return f"give the decoder a block there, such as `{self.resolution}m{self.below}`"
-        return f"write `{self.resolution}m{self.below}, {self.above}m{self.resolution}` for `{self.above}m{self.below}`"
+            return f"add a decoder block there, such as `{self.resolution}m{self.below}`"
+        entries = f"{self.resolution}m{self.below}, {self.above}m{self.resolution}"
+        return f"write `{entries}` instead of `{self.above}m{self.below}`"
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """One finding for each resolution between those of the decoder; what lies below them is HV501's.
+    """Report each unread resolution above the decoder's lowest one; those below it are left to HV501.
 
-    Without skip connections the bottleneck alone is read, and is meant to be.
+    Without skip connections only the bottleneck is read, as intended.
     """
     if unit.spec.model.skips == "none":
         return
+
     read = {op.resolution for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)}
     jumps = {(op.source, op.resolution) for _, op in unit.bridge.decoder if isinstance(op, MixIn)}
-    told: set[int] = set()
+    reported: set[int] = set()
     for _, op in unit.bridge.encoder:
-        if isinstance(op, EncoderBlock) and op.resolution not in read | told and op.resolution > min(read):
-            told.add(op.resolution)
+        if isinstance(op, EncoderBlock) and op.resolution not in read | reported and op.resolution > min(read):
+            reported.add(op.resolution)
             assert op.span is not None
             below = max(resolution for resolution in read if resolution < op.resolution)
             above = min((resolution for resolution in read if resolution > op.resolution), default=None)

@@ -1,10 +1,10 @@
-"""Values by resolution for resolutions that the model never visits (HV502)."""
+"""Values for resolutions that the model does not have (HV502)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity, listing, taking_items_out
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity, item_removals, listing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.bridge import output_resolution
 from hvaedsl.passes.base import Rule, Unit
@@ -16,9 +16,9 @@ class UnusedResolution(Diagnostic):
     code = "HV502"
     severity = Severity.ADVICE
     title = "`{key}` has a value for {resolutions}, where the model has no block"
-    label = "not in use"
-    help = "take it out"
-    why = "A value for a resolution that the model never visits changes nothing; perhaps another one was meant."
+    label = "unused"
+    help = "remove it"
+    why = "A value for a resolution that the model does not have is ignored; perhaps another resolution was meant."
     rests_on = "Computed here, from the resolutions of the bridge."
     bad = spec(model="width = 16  latent = 4  widths = {2: 32}")
     good = spec(model="width = 16  latent = 4  widths = {4: 32}")
@@ -28,18 +28,18 @@ class UnusedResolution(Diagnostic):
 
     @property
     def resolutions(self) -> str:
-        """The resolutions that are not in use."""
-        return listing(map(str, self.unused), "and")
+        """The unused resolutions, with the noun."""
+        return f"resolution{'s' * (len(self.unused) > 1)} {listing(map(str, self.unused), 'and')}"
 
 
 def check_widths(unit: Unit) -> Iterator[Diagnostic]:
-    """Keys of `widths` stand for resolutions of the bridge."""
+    """Report keys of `widths` that are not resolutions of the model."""
     visited = {*unit.bridge.resolutions(), *(output_resolution(op) for _, op in unit.bridge.encoder)}
     yield from _unused(unit, "model.widths", unit.spec.model.widths, visited)
 
 
 def check_temperatures(unit: Unit) -> Iterator[Diagnostic]:
-    """Keys of a temperature map stand for resolutions at which a latent is drawn."""
+    """Report keys of a map of temperatures that are not resolutions with a latent."""
     temperature = unit.spec.sample.temperature
     if isinstance(temperature, Mapping):
         drawn = {op.resolution for _, op in unit.bridge.decoder}
@@ -54,14 +54,14 @@ def _unused(unit: Unit, key: str, values: Mapping[int, object], used: set[int]) 
 
 
 def _without(unit: Unit, key: str, values: Mapping[int, object], unused: Sequence[int]) -> Fix | None:
-    """Take the entries out of the map; an empty one stays, since without it a base's map would count."""
+    """The fix that removes entries from a map. A map that becomes empty is kept: it may override that of a base."""
     entries = sorted((unit.origin(f"{key}.{resolution}").start, resolution) for resolution in values)
     spans = [unit.origin(f"{key}.{resolution}") for _, resolution in entries]
-    edits = taking_items_out(spans, [at for at, (_, resolution) in enumerate(entries) if resolution in unused])
+    edits = item_removals(spans, [at for at, (_, resolution) in enumerate(entries) if resolution in unused])
     whole = unit.origin(key)
     if len(unused) == len(values) and "#" not in whole.text:
         edits = (Edit(whole, "{}"),)
-    return Fix("take it out", edits, safe=True) if edits else None
+    return Fix("remove it", edits, safe=True) if edits else None
 
 
 _WALKS = ("data.dataset", "data.resolution", "model.encoder", "model.decoder")

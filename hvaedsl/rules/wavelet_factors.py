@@ -15,12 +15,12 @@ class WaveletFactor(Diagnostic):
     """HV317."""
 
     code = "HV317"
-    title = "`pooling = {pooling}` goes by powers of 2, not from {fine} to {coarse}"
-    label = "a factor of {factor}"
+    title = "`pooling = {pooling}` needs factors that are powers of 2; {fine} to {coarse} is a factor of {factor}"
+    label = "not a power of 2"
     help = "{hint}"
     why = (
-        "One level of a wavelet transform halves the resolution, so that J levels divide it by 2^J. A mix-in embeds "
-        "the coarser state by the same transform's adjoint."
+        "One level of a wavelet transform halves the resolution, so J levels divide it by 2^J. A mix-in embeds the "
+        "coarser state by the adjoint of the same transform."
     )
     bad = spec(
         data="dataset = npy  channels = 1  resolution = 12",
@@ -41,30 +41,35 @@ class WaveletFactor(Diagnostic):
 
     @property
     def factor(self) -> int:
-        """How many times the resolution falls."""
+        """The factor between the two resolutions."""
         return self.fine // self.coarse
 
     @property
     def hint(self) -> str:
         """The factors that fit."""
         fits = [str(2**level) for level in range(1, 11) if self.fine % 2**level == 0]
-        other = "or take `pooling = average`"
-        return f"{self.fine} can be divided by {listing(fits)}; {other}" if fits else f"{self.fine} is odd; {other}"
+        if not fits:
+            return f"write `pooling = average`; {self.fine} is odd"
+        return f"divide {self.fine} by {listing(fits)}, or write `pooling = average`"
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """Every pooling and every mix-in that is sound otherwise; a mix-in back up the same way says nothing new."""
+    """Report poolings and mix-ins by another factor, one for each pair of resolutions.
+
+    Those that other checks report are left out.
+    """
     pooling = unit.spec.model.pooling
     if wavelet_of(pooling) is None:
         return
-    told: set[tuple[int, int]] = set()
+
+    reported: set[tuple[int, int]] = set()
     for op in unit.bridge.operations:
         if not isinstance(op, Pool | MixIn) or not op.is_sound:
             continue
         fine, coarse = (op.resolution, op.to) if isinstance(op, Pool) else (op.resolution, op.source)
         factor = fine // coarse
-        if factor & (factor - 1) and (fine, coarse) not in told:
-            told.add((fine, coarse))
+        if factor & (factor - 1) and (fine, coarse) not in reported:
+            reported.add((fine, coarse))
             assert op.span is not None
             yield WaveletFactor(span=op.span, pooling=pooling, fine=fine, coarse=coarse)
 

@@ -1,7 +1,7 @@
-"""Channels along the walk: `width` at the image, and never fewer below (HV311, HV312).
+"""Channels by resolution: `width` at the image, and never fewer at lower resolutions (HV311, HV312).
 
-A mix-in then has channels enough wherever its source and its target are resolutions of the encoder. Without skip
-connections they need not be, and are checked by themselves.
+A mix-in then has enough channels if its source and its target are resolutions of the encoder. Without skip connections
+they need not be, and are checked separately.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ class WidthAtImage(Diagnostic):
     """HV311."""
 
     code = "HV311"
-    title = "the width at the image resolution is `width`, {width}, not {found}"
+    title = "the width at the image resolution is {found}; it must be `width`, which is {width}"
     label = "{image} is the image resolution"
-    help = "write `width = {found}` and the widths of the other resolutions, or take this entry out"
-    why = "The stem and the head have the channels of `width`; `widths` says where other resolutions differ."
+    help = "write `width = {found}` and the widths of the other resolutions, or remove this entry"
+    why = "The stem and the head have `width` channels; `widths` is for other resolutions that differ."
     bad = spec(model="width = 16  latent = 4  widths = {8: 32}")
     good = spec(model="width = 16  latent = 4  widths = {4: 32}")
 
@@ -35,11 +35,11 @@ class WidthFalls(Diagnostic):
 
     code = "HV312"
     title = "the width falls from {before} at {resolution} to {after} at {to}"
-    label = "channels would have to be cut here"
-    help = "give {to} a width of at least {before}"
+    label = "channels would be cut here"
+    help = "give resolution {to} a width of at least {before}"
     why = (
-        "Where the encoder pools, channels are padded with zeros up to the next width; they are never cut. A mix-in "
-        "takes the first channels of its source, so the source is at least as wide as the state that it is mixed into."
+        "When the encoder pools, channels are padded with zeros up to the next width; they are never cut. A mix-in "
+        "reads the first channels of its source, so the source is at least as wide as the state that it is mixed into."
     )
     bad = spec(model="width = 16  latent = 4  widths = {4: 8}")
     good = spec(model="width = 16  latent = 4  widths = {4: 32}")
@@ -51,7 +51,7 @@ class WidthFalls(Diagnostic):
 
 
 def check_image(unit: Unit) -> Iterator[Diagnostic]:
-    """The width at the image resolution is `width`."""
+    """Report another width than `width` at the image resolution."""
     model, image = unit.spec.model, unit.spec.data.resolution
     if model.width_at(image) != model.width:
         span = unit.origin(f"model.widths.{image}")
@@ -59,7 +59,7 @@ def check_image(unit: Unit) -> Iterator[Diagnostic]:
 
 
 def check_padding(unit: Unit) -> Iterator[Diagnostic]:
-    """Channels are padded where the encoder pools, never cut."""
+    """Report poolings to a smaller width."""
     model, image = unit.spec.model, unit.spec.data.resolution
     wrong = {image} if model.width_at(image) != model.width else set()  # check_image has reported it
     for _, op in unit.bridge.encoder:
@@ -69,17 +69,18 @@ def check_padding(unit: Unit) -> Iterator[Diagnostic]:
 
 
 def check_mix_ins(unit: Unit) -> Iterator[Diagnostic]:
-    """The source of a mix-in is as wide as its target, where the encoder does not say so already."""
+    """Report mix-ins from a smaller width that `check_padding` does not see."""
     model = unit.spec.model
     if model.skips == "all":
         return
-    judged = {output_resolution(op) for _, op in unit.bridge.encoder}
-    told: set[tuple[int, int]] = set()
+
+    checked = {output_resolution(op) for _, op in unit.bridge.encoder}
+    reported: set[tuple[int, int]] = set()
     for _, op in unit.bridge.decoder:
-        if not isinstance(op, MixIn) or not op.is_sound or {op.source, op.resolution} <= judged:
+        if not isinstance(op, MixIn) or not op.is_sound or {op.source, op.resolution} <= checked:
             continue
-        if op.source_channels < op.channels and (op.source, op.resolution) not in told:
-            told.add((op.source, op.resolution))
+        if op.source_channels < op.channels and (op.source, op.resolution) not in reported:
+            reported.add((op.source, op.resolution))
             span = unit.origins.get(f"model.widths.{op.source}") or unit.origin(f"model.widths.{op.resolution}")
             yield WidthFalls(
                 span=span,

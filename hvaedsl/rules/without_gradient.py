@@ -1,8 +1,9 @@
-"""Weights that no loss reaches (HV501)."""
+"""Weights that receive no gradient (HV501)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Literal
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity, listing
 from hvaedsl.diagnostics.snippet import spec
@@ -17,50 +18,64 @@ class NoGradient(Diagnostic):
 
     code = "HV501"
     severity = Severity.ADVICE
-    title = "{what} can get no gradient"
+    title = "{what} receives no gradient"
     label = "{reason}"
     help = "{hint}"
     why = (
-        "Parameters that no loss reaches are counted, saved and never trained: an encoder level that no decoder block "
-        "reads, or a decoder state that is never handed on. Training freezes them, so that several processes agree."
+        "Parameters without a gradient are counted, saved and never trained: an encoder resolution that no decoder "
+        "block reads, or a decoder state that nothing uses. Training freezes them, as distributed training requires."
     )
-    rests_on = "Computed here: the bridge is walked backwards from the loss; a test holds the result against autograd."
+    rests_on = (
+        "Computed here: the bridge is traversed backwards from the loss; a test compares the result with autograd."
+    )
     bad = spec(decoder="8x2")
     good = spec(decoder="4x1, 8m4, 8x2")
 
-    what: str
-    reason: str
-    hint: str
+    stack: Literal["encoder", "decoder"]
+    resolutions: tuple[int, ...]
+    blocks: int = 1  # whole blocks, of the encoder; of the decoder it is the residual step of the last block
+
+    @property
+    def what(self) -> str:
+        """The weights."""
+        levels = listing(map(str, self.resolutions), "and")
+        if self.stack == "decoder":
+            return f"the residual step of the last block at {levels}"
+        return f"the encoder at {levels} ({self.blocks} block{'s' * (self.blocks > 1)})"
+
+    @property
+    def reason(self) -> str:
+        """Why there is no gradient."""
+        return "no decoder block reads the encoder here" if self.stack == "encoder" else "nothing uses its state"
+
+    @property
+    def hint(self) -> str:
+        """How to use the weights."""
+        last = self.resolutions[-1]
+        if self.stack == "encoder":
+            return f"add a decoder block that reads the encoder, such as `{last}x1`, or remove the blocks"
+        return f"mix the state of {last} into a higher resolution"
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """One finding for the encoder, one for each decoder resolution that HV503 does not explain."""
+    """Report the encoder's blocks together, and the decoder's by resolution, except those that HV503 reports."""
     found = unit.analysis(unreached)
     dead = [op for _, op in unit.bridge.encoder if isinstance(op, EncoderBlock) and op.group in found.encoder_groups]
     if dead:
-        levels = listing(map(str, dict.fromkeys(op.resolution for op in dead)), "and")
-        hint = f"let a decoder block read the encoder below, such as `{dead[-1].resolution}x1`, or take the blocks out"
-        yield _finding(
-            f"{_blocks(len(set(found.encoder_groups)))} of the encoder at {levels}", dead, "nothing reads them", hint
+        assert dead[0].span is not None
+        yield NoGradient(
+            span=dead[0].span,
+            stack="encoder",
+            resolutions=tuple(dict.fromkeys(op.resolution for op in dead)),
+            blocks=len(set(found.encoder_groups)),
         )
-    explained = {item.before for item in unit.analysis(abandoned_states)}
-    by_resolution: dict[int, list[TopDownBlock]] = {}
+
+    reported = {item.before for item in unit.analysis(abandoned_states)}
     for _, op in unit.bridge.decoder:
-        if isinstance(op, TopDownBlock) and op.group in found.decoder_groups and op.resolution not in explained:
-            by_resolution.setdefault(op.resolution, []).append(op)
-    for resolution, ops in by_resolution.items():
-        hint = f"mix the state of {resolution} into a higher resolution"
-        yield _finding(f"the residual step of the last block at {resolution}", ops, "its state goes nowhere", hint)
-
-
-def _finding(what: str, ops: Sequence[EncoderBlock | TopDownBlock], reason: str, hint: str) -> Diagnostic:
-    span = ops[0].span
-    assert span is not None
-    return NoGradient(span=span, what=what, reason=reason, hint=hint)
-
-
-def _blocks(count: int) -> str:
-    return "1 block" if count == 1 else f"{count} blocks"
+        if isinstance(op, TopDownBlock) and op.group in found.decoder_groups and op.resolution not in reported:
+            reported.add(op.resolution)
+            assert op.span is not None
+            yield NoGradient(span=op.span, stack="decoder", resolutions=(op.resolution,))
 
 
 ADVICE = (Rule(check, ("data.dataset", "data.resolution", "model.encoder", "model.decoder")),)

@@ -1,1 +1,1 @@
-"""Text to AST: the grammars, the reader of files, the parser with its recovery, and the tree that it gives."""
+"""From text to the AST: reading files, the grammar, the parser with error recovery, and the nodes."""

@@ -1,4 +1,4 @@
-"""The AST: what was written, node by node, each with its span. Nothing is judged here."""
+"""The AST: the nodes of a text, each with its span. Nothing is checked here."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from hvaedsl.diagnostics.span import Source, Span
 
 
 class Node(Record):
-    """The base of the nodes."""
+    """Base class of the nodes."""
 
 
 class Name(Node):
-    """A key, a symbol's or a label's name, a function's name."""
+    """The name of a key, a section, a label or a function."""
 
     text: str
     span: Span = field(compare=False)
 
 
 class Integer(Node):
-    """A whole number, suffix applied: `384`, `1_000`, `250k`."""
+    """An integer, with its suffix applied: `384`, `1_000`, `250k`."""
 
     value: int
     suffixed: bool
@@ -35,7 +35,7 @@ class Float(Node):
 
 
 class String(Node):
-    """A string, escapes resolved."""
+    """A string, with its escapes resolved."""
 
     value: str
     span: Span = field(compare=False)
@@ -49,14 +49,14 @@ class Symbol(Node):
 
 
 class Reference(Node):
-    """`$name`, a whole number that a `let` gives."""
+    """`$name`, an integer that a `let` defines."""
 
     name: str
     span: Span = field(compare=False)
 
 
 class Block(Node):
-    """A block token, read loosely: digits, letters, and what follows them (`argument` None where nothing does)."""
+    """A block token, not checked: digits, letters, and an argument or none."""
 
     resolution: int
     operator: str
@@ -113,7 +113,7 @@ class Call(Node):
 
 
 class List(Node):
-    """Several values: with commas between them, or in brackets."""
+    """Several values: separated by commas, or in brackets."""
 
     items: tuple[Value, ...]
     span: Span = field(compare=False)
@@ -135,7 +135,7 @@ class Map(Node):
 
 
 class Invalid(Node):
-    """A token that is no value; its diagnostic has been given already."""
+    """A token that is not a value; its diagnostic has already been reported."""
 
     span: Span = field(compare=False)
 
@@ -200,8 +200,8 @@ Statement = Version | Extends | Let | Assignment | Section
 
 
 class Document(Node):
-    """One file, or one override of the command line."""
+    """The statements of one file."""
 
     source: Source = field(compare=False)
     statements: tuple[Statement, ...]
-    broken: frozenset[str] = frozenset()  # dotted keys whose statement recovery dropped; "" where unknown
+    broken: frozenset[str] = frozenset()  # dotted keys of statements that recovery dropped; "" if unknown

@@ -1,4 +1,4 @@
-"""From Lark's tree to the AST. Tokens that are no value become `Invalid` and a diagnostic."""
+"""From Lark's tree to the AST. A token that is not a value becomes `Invalid` and a diagnostic."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from lark import Token, Tree
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, inserting
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import (
     LOOK_ALIKES,
@@ -29,7 +29,7 @@ _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 
 
 def token_span(source: Source, token: Token) -> Span:
-    """Where a token stands."""
+    """The span of a token."""
     assert token.start_pos is not None
     assert token.end_pos is not None
     return Span(
@@ -83,7 +83,7 @@ class Builder:
     # --- values
 
     def block_list(self, tree: Tree[Token]) -> ast.Value:
-        """A value: one expression as itself, several as a list."""
+        """A value: a single expression, or a list of several."""
         items = tuple(self.value(node) for node in tree.children)
         return items[0] if len(items) == 1 else ast.List(items, items[0].span.to(items[-1].span))
 
@@ -116,12 +116,13 @@ class Builder:
         found = _BLOCK.fullmatch(token)
         assert found is not None
         resolution, operator, rest = found.groups()
-        split, end = span.start + found.end(1), span.start + found.end(2)
-        at = _within(span, end, span.end)
-        argument: ast.Integer | ast.Reference | None = None
         numbers = [self._whole(token, digits) for digits in (resolution, rest) if digits and digits[0] != "$"]
         if None in numbers:
             return ast.Invalid(span)
+
+        split, end = span.start + found.end(1), span.start + found.end(2)
+        at = _within(span, end, span.end)
+        argument: ast.Integer | ast.Reference | None = None
         if rest:
             argument = ast.Reference(rest[1:], at) if rest[0] == "$" else ast.Integer(numbers[-1] or 0, False, at)
         places = _within(span, span.start, split), _within(span, split, end)
@@ -185,7 +186,7 @@ class Builder:
         for found in _ESCAPE.finditer(token):
             if found[1] not in _ESCAPES:
                 at = _within(span, span.start + found.start(), span.start + found.end())
-                fix = Fix(f"write `\\{found[0]}`", (inserting(self.source, at.start, "\\"),))
+                fix = Fix(f"write `\\{found[0]}`", (insertion(self.source, at.start, "\\"),))
                 self.diagnostics.append(UnknownEscape(span=at, escape=found[0], fix=fix))
         return ast.String(_ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[0]), token[1:-1]), span)
 
@@ -202,40 +203,41 @@ class Builder:
 
     def _span(self, tree: Tree[Any]) -> Span:
         meta = tree.meta
-        if meta.empty:  # an empty section body: nothing points at it
+        if meta.empty:  # an empty section body, which no diagnostic points at
             return self.source.span(0, 0)
         return Span(self.source, meta.start_pos, meta.end_pos, meta.line, meta.column, meta.end_line, meta.end_column)
 
 
 def _within(span: Span, start: int, end: int) -> Span:
-    """A part of a token, which never holds a line break."""
+    """The span of a part of a token. Tokens contain no line breaks."""
     first = span.column + start - span.start
     return Span(span.source, start, end, span.line, first, span.line, first + end - start)
 
 
 def junk(source: Source, token: Token) -> Diagnostic:
-    """What to say of a token that is none."""
+    """The diagnostic of a token that is not part of the language."""
     span = token_span(source, token)
     if token.startswith('"'):
         return UnclosedString(span=span)
+
     strange = next((at for at, letter in enumerate(token) if not letter.isascii() or not letter.isprintable()), None)
     if strange is not None:
         at = _within(span, span.start + strange, span.start + strange + 1)
         return UnexpectedCharacter(span=at, found=token[strange], fix=_in_ascii(token[strange], at))
+
     if token[0].isdigit():
-        lowered = re.fullmatch(r"[0-9]+[A-Za-z][0-9]*", token) and token.lower()
+        lowered = token.lower() if re.fullmatch(r"[0-9]+[A-Za-z][0-9]*", token) else ""
         return MalformedNumber(
             span=span,
             text=str(token)[:40],
-            reason="operators are lower-case letters" if lowered else "digits and letters in no known order",
-            hint=f"write `{lowered}`" if lowered else "",
+            in_lowercase=lowered,
             fix=Fix(f"write `{lowered}`", (Edit(span, lowered),)) if lowered else None,
         )
     return UnexpectedCharacter(span=_within(span, span.start, span.start + 1), found=token[0])
 
 
 def _in_ascii(letter: str, at: Span) -> Fix | None:
-    """The ASCII letter or digit that a character looks like or stands for."""
+    """The fix that writes the ASCII letter or digit that a character looks like or stands for."""
     digit = unicodedata.digit(letter, None)
     twin = LOOK_ALIKES.get(letter) if digit is None else str(digit)
     return Fix(f"write the ASCII `{twin}`", (Edit(at, twin),)) if twin is not None else None

@@ -1,4 +1,4 @@
-"""The AST as text and as JSON, each node with its place."""
+"""Printed forms of the AST, as text and as JSON, each node with its place."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hvaedsl.syntax import ast
 
 
 def ast_text(document: ast.Document) -> str:
-    """One node a line, indented by depth: `KIND plain fields @line:column`."""
+    """One node per line, indented by depth: `KIND plain fields @line:column`."""
     return "".join(f"{line}\n" for statement in document.statements for line in _lines(statement, 0))
 
 
 def ast_json(document: ast.Document) -> dict[str, Any]:
-    """The document as plain data."""
+    """The document as data for `json.dumps`."""
     return {"path": document.source.name, "statements": [_plain(item) for item in document.statements]}
 
 

@@ -1,4 +1,4 @@
-"""The LALR parser of the shipped grammars, its table cached where only this user can write."""
+"""The LALR parser of the shipped grammars. Its table is cached in a folder that only this user can write to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hvaedsl.shipped import shipped
 
 @cache
 def hvae_parser() -> Lark:
-    """The parser of whole files (start `start`) and of one value alone (start `value`)."""
+    """The parser of whole files (start `start`) and of single values (start `value`)."""
     return _load("hvae.lark", ("start", "value"))
 
 
@@ -32,10 +32,10 @@ def _load(name: str, starts: tuple[str, ...]) -> Lark:
 
 
 def private_cache() -> Path | None:
-    """The user's cache folder where it is safe to unpickle from, else None (the table is then built in memory).
+    """The user's cache folder, or None if it is not safe to unpickle from (the table is then built in memory).
 
-    Lark's cache is a pickle, so whoever can write it can run code as this user. Safe is a folder that belongs to this
-    user, as does everything in it, that nobody else can write to, and that nobody else can rename away.
+    Lark's cache is a pickle: anyone who can write it can run code as this user. The folder is safe if it and its
+    tables belong to this user, and nobody else can write to it or rename it.
     """
     folder = user_cache_path("hvaedsl")
     try:
@@ -50,7 +50,7 @@ def _is_private(path: Path) -> bool:
     found = path.lstat()
     if stat.S_ISLNK(found.st_mode):
         return False
-    if os.name != "posix":  # ownership and mode bits say nothing there; the profile's folder is private by default
+    if os.name != "posix":  # no ownership and mode bits there; the profile's folder is private by default
         return True
     return found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 

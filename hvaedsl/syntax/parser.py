@@ -1,7 +1,7 @@
 """The parser: tokens with a nesting limit, LALR, and recovery at the next key or closing brace.
 
-Recovery never guesses at what was meant: the statement that holds the error is dropped, its key is remembered (so that
-nothing later calls it missing), and parsing goes on from the state before that statement.
+Recovery does not guess: the statement with the error is dropped, its key is remembered (so that it is not reported as
+missing later), and parsing continues from the state before that statement.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from lark import Token, Tree
 from lark.exceptions import UnexpectedToken as LarkUnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, taking_out
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, removal
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.diagnostics.syntax import NestingTooDeep, TooManyErrors, TooManyTokens, UnclosedBrace, UnmatchedBrace
@@ -31,20 +31,20 @@ _STARTS = frozenset(("KEY", "HVAE", "LET", "EXTENDS"))
 
 
 class Parsed(Record):
-    """A document as far as it could be read, and what was wrong with it."""
+    """A document as far as it could be read, and the syntax errors in it."""
 
     document: ast.Document
     diagnostics: tuple[Diagnostic, ...]
-    complete: bool  # False where a brace is never closed or reading stopped: nothing can be called missing then
+    complete: bool  # False if a brace is unclosed or reading stopped: then no key can be reported as missing
 
 
 def parse_document(source: Source) -> Parsed:
-    """The AST of a file; never raises for what the file holds."""
+    """The AST of a file; raises nothing for any text."""
     return _Parser(source).run()
 
 
 def parse_value(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...]]:
-    """One value alone, as `--set` gives it; None where it cannot be read."""
+    """The AST of a single value, such as that of `--set`; None if it cannot be read."""
     parser = hvae_parser()
     diagnostics: list[Diagnostic] = []
     interactive = parser.parse_interactive(start="value")
@@ -53,15 +53,17 @@ def parse_value(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...
         try:
             interactive.feed_token(token)
         except LarkUnexpectedToken:
-            return None, (*diagnostics, _say(source, interactive, token, last))
+            return None, (*diagnostics, _diagnostic(source, interactive, token, last))
         last = token
+
     end = _end_token(source)
     if diagnostics:
         return None, tuple(diagnostics)
     try:
         tree = interactive.feed_token(end)
     except LarkUnexpectedToken:
-        return None, (_say(source, interactive, end, last),)
+        return None, (_diagnostic(source, interactive, end, last),)
+
     builder = Builder(source)
     assert isinstance(tree, Tree)
     value = builder.block_list(tree.children[0])
@@ -69,7 +71,7 @@ def parse_value(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...
 
 
 def _tokens(source: Source, diagnostics: list[Diagnostic]) -> Iterator[Token]:
-    """The tokens, until there are too many of them or brackets nest too deep."""
+    """The tokens, until there are too many of them or the brackets are nested too deep."""
     depth = 0
     for count, token in enumerate(hvae_parser().lex(source.text)):
         if count == MAX_TOKENS:
@@ -88,7 +90,7 @@ def _end_token(source: Source) -> Token:
     return Token("$END", "", end, place.line, place.column, place.line, place.column, end)
 
 
-def _say(
+def _diagnostic(
     source: Source,
     parser: InteractiveParser,
     token: Token,
@@ -99,7 +101,7 @@ def _say(
     if token.type == "JUNK":
         return junk(source, token)
     if last is not None and last.type == "JUNK" and last.startswith('"'):
-        return junk(source, last)  # a string that is never closed has swallowed what belongs here
+        return junk(source, last)  # an unclosed string contains the token that belongs here
     return unexpected(source, parser.accepts(), token, last, brackets, sections)
 
 
@@ -117,6 +119,7 @@ class _Parser:
         stopped = bool(self.diagnostics)
         if len(self.tokens) == MAX_TOKENS and stopped:
             return Parsed(ast.Document(self.source, (), frozenset(("",))), tuple(self.diagnostics), False)
+
         self.parser = hvae_parser().parse_interactive(start="start")
         self._mark(None)
         at = 0
@@ -127,32 +130,34 @@ class _Parser:
                 self.diagnostics.append(TooManyErrors(span=span, limit=MAX_SYNTAX_ERRORS))
                 stopped = True
                 break
+
         tree, closed = self._finish(stopped)
         builder = Builder(self.source)
         statements = builder.statements(tree)
         found = sorted(dict.fromkeys([*self.diagnostics, *builder.diagnostics]), key=lambda item: item.span.start)
-        if len(found) > MAX_SYNTAX_ERRORS + 1:  # the tokens that the builder refuses
+        if len(found) > MAX_SYNTAX_ERRORS + 1:  # by the errors of the builder
             found[MAX_SYNTAX_ERRORS:] = [TooManyErrors(span=found[MAX_SYNTAX_ERRORS].span, limit=MAX_SYNTAX_ERRORS)]
             stopped = True
         document = ast.Document(self.source, statements, frozenset(self.broken))
         return Parsed(document, tuple(found), closed and not stopped)
 
     def _mark(self, statement: int | None) -> None:
-        """Remember the parser's state before the statement that begins with the token of this index."""
+        """Save the parser's state before the statement that starts with the token of this index."""
         self.checkpoint = self.parser.copy(deepcopy_values=False)
         self.statement = statement
         self.brackets: list[Token] = []  # of values; those of sections are in `braces`
 
     def _step(self, at: int) -> int:
-        """Feed one token; the index of the next."""
+        """Feed one token to the parser, and return the index of the next one."""
         token = self.tokens[at]
         if not self.brackets and (token.type in _STARTS or token.type == "RBRACE"):
             if token.type == "RBRACE" and not self.braces:
                 span = token_span(self.source, token)
-                self.diagnostics.append(UnmatchedBrace(span=span, fix=Fix("take it out", (taking_out(span),))))
+                self.diagnostics.append(UnmatchedBrace(span=span, fix=Fix("remove it", (removal(span),))))
                 return at + 1
             if "LET" in self.parser.choices():  # between statements
                 self._mark(at)
+
         try:
             self.parser.feed_token(token)
         except LarkUnexpectedToken:
@@ -179,15 +184,17 @@ class _Parser:
                 self._mark(None)
 
     def _recover(self, at: int) -> int:
-        """Say what is wrong, drop the statement that it belongs to, and find where to go on."""
+        """Report the error, drop its statement, and return the index of the token to continue with."""
         last = self.tokens[at - 1] if at else None
         token = self.tokens[at]
         strange = self._strange_neighbour(at)
         if strange is None:
-            self.diagnostics.append(_say(self.source, self.parser, token, last, self.brackets, self.sections))
-        else:  # a character that is no part of the language explains what does not fit beside it
+            self.diagnostics.append(_diagnostic(self.source, self.parser, token, last, self.brackets, self.sections))
+        else:  # the strange character explains the error beside it
             self.diagnostics.append(junk(self.source, strange))
             self.broken.add(self._path() + ".*" if self.sections else "")
+
+        # Remember the keys that are lost with the error.
         between = self._between_statements()
         if not self.any_read:
             self.broken.add("")
@@ -195,8 +202,10 @@ class _Parser:
             self.broken |= {self._path(token), f"{self._path(token)}.*"}
             end = None if self.sections else self._closing(at, ("LBRACE",))
             at = at if end is None else end + 1
-        elif self.sections and last is self.braces[-1]:  # no section at all, but a value without its `=`
+        elif self.sections and last is self.braces[-1]:  # not a section, but a map without the `=` before it
             self.broken.add(self._path())
+
+        # Restore the state before the statement, and skip to the next one.
         opened = [bracket.type for bracket in self.brackets]
         begin = self.statement
         if self.statement is not None or not between:
@@ -204,12 +213,15 @@ class _Parser:
         self.parser = self.parser.copy(deepcopy_values=False)
         self._mark(None)
         at = self._resume(at, opened)
-        if begin is not None:  # keys that stood inside an open bracket
+        if begin is not None:  # keys inside an open bracket, which were skipped
             self.broken |= {self._path(token) for token in self.tokens[begin:at] if token.type == "KEY"}
         return at
 
     def _strange_neighbour(self, at: int) -> Token | None:
-        """A token of no kind that touches the one at this index; where a value or a string belongs, that says more."""
+        """The junk token that touches the one at this index, or None.
+
+        An ASCII one counts only between statements: where a value belongs, the expected tokens say more.
+        """
         token = self.tokens[at]
         for other in self.tokens[max(0, at - 1) : at] + self.tokens[at + 1 : at + 2]:
             touches = other.end_pos == token.start_pos or other.start_pos == token.end_pos
@@ -219,22 +231,25 @@ class _Parser:
         return None
 
     def _between_statements(self) -> bool:
-        """Whether a statement can begin here; it can also where the value before it can go on."""
+        """Whether a statement can start here, which includes places where the value before it could continue."""
         return "LET" in self.parser.accepts()
 
     def _path(self, *last: Token) -> str:
-        """The dotted key of the open sections and what follows them."""
+        """The dotted key of the open sections and `last`."""
         return ".".join(map(str, (*self.sections, *last)))
 
     def _begins(self, at: int) -> bool:
-        """Whether a statement can begin at this token: a key, or a keyword that is no part of a longer word."""
+        """Whether a statement can start at this token: a key, or a keyword that is not part of a longer word."""
         token = self.tokens[at]
         before = self.source.text[max(0, (token.start_pos or 0) - 1) : token.start_pos]
         glued = at > 0 and self.tokens[at - 1].type == "JUNK" and self.tokens[at - 1].end_pos == token.start_pos
         return not glued and (token.type == "KEY" or (token.type in _STARTS and (not before or before.isspace())))
 
     def _resume(self, at: int, opened: list[str]) -> int:
-        """The next token from `at` that begins a statement or closes a section; `opened` are brackets of a value."""
+        """The index of the first token from `at` that starts a statement or closes a section.
+
+        `opened` are the kinds of the open brackets of a value.
+        """
         while at < len(self.tokens):
             kind = self.tokens[at].type
             if self._begins(at):
@@ -254,18 +269,20 @@ class _Parser:
         return at
 
     def _closing(self, at: int, opened: Sequence[str]) -> int | None:
-        """Where the innermost open bracket of a value is closed, if the key at this token stands inside it.
+        """The index of the token that closes the innermost open bracket of a value, if the key at `at` is inside it.
 
-        A `)` that nothing behind the key opened says so. A `}` may be the section's: it is the map's where the rest of
-        the file closes every brace that is open.
+        A `)` that was not opened after the key closes that bracket. A `}` may be the section's; it is taken for the
+        map's only if the rest of the file closes all open braces.
         """
         if not opened:
             return None
+
         kinds = [token.type for token in self.tokens[at:]]
         if opened[-1] == "LBRACE":
             still_open = len(self.braces) + opened.count("LBRACE")
             if kinds.count("RBRACE") - kinds.count("LBRACE") < still_open:
                 return None
+
         depth = 0
         for index, kind in enumerate(kinds, at):
             depth += (kind in _OPEN) - (kind in _CLOSE)
@@ -274,25 +291,27 @@ class _Parser:
         return None
 
     def _break(self) -> None:
-        """Forget the statement that is being read, but remember its key."""
+        """Drop the current statement, and remember its key."""
         self.parser = self.checkpoint
         first = self.tokens[self.statement] if self.statement is not None else None
         self.broken.add(self._path(first) if first is not None and first.type == "KEY" else "")
 
     def _finish(self, stopped: bool) -> tuple[Tree[Token], bool]:
-        """The tree, with the sections closed that the text leaves open."""
+        """The tree, with all unclosed sections closed, and whether there were none."""
         end = _end_token(self.source)
         if not self._between_statements():
             if not stopped:
                 last = self.tokens[-1] if self.tokens else None
-                self.diagnostics.append(_say(self.source, self.parser, end, last, self.brackets))
+                self.diagnostics.append(_diagnostic(self.source, self.parser, end, last, self.brackets))
             self._break()
+
         closed = not self.braces
         for depth, brace in enumerate(self.braces, 1):
             self.broken.add(".".join([*map(str, self.sections[:depth]), "*"]))
             if not stopped:
                 self.diagnostics.append(UnclosedBrace(span=token_span(self.source, brace)))
-            self.parser.feed_token(Token.new_borrow_pos("RBRACE", "}", end))  # the section ends where the text does
+            self.parser.feed_token(Token.new_borrow_pos("RBRACE", "}", end))  # the section ends with the text
+
         tree = self.parser.feed_token(end)
         assert isinstance(tree, Tree)
         statements = tree.children[0]

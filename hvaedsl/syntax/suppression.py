@@ -1,4 +1,4 @@
-"""`# hvae: ignore[HV502] reason`: which advice a line silences."""
+"""Comments that suppress advice: `# hvae: ignore[HV502] reason`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _CODE = re.compile(r"HV\d{3}")
 
 
 class Suppression(Record):
-    """One `# hvae: ignore[...]` of a file, or what was meant as one."""
+    """One `# hvae: ignore[...]` comment of a file, or an invalid form of it."""
 
-    span: Span  # from its `#` to its reason's end
-    codes: tuple[tuple[str, Span], ...]  # each code as often as it is written; none where it cannot be read
+    span: Span  # from the `#` to the end of the reason
+    codes: tuple[tuple[str, Span], ...]  # each code as often as it is written; empty if the comment is invalid
 
 
 def suppressions(source: Source) -> Iterator[Suppression]:
-    """The comments of a text that are to silence something; what looks like one inside a string is none of them."""
+    """The comments of a text that suppress advice, and invalid ones. Text inside a string is not a comment."""
     if _MEANT.search(source.text) is None:
         return
     end = 0
@@ -37,7 +37,7 @@ def suppressions(source: Source) -> Iterator[Suppression]:
 
 
 def _between(source: Source, start: int, end: int) -> Iterator[Suppression]:
-    """Those between two tokens."""
+    """The suppressions between two tokens."""
     for comment in _COMMENT.finditer(source.text, start, end):
         end_of_reason = len(source.text[: comment.end()].rstrip())
         if found := _IGNORE.search(source.text, comment.start(), comment.end()):
@@ -50,17 +50,17 @@ def _between(source: Source, start: int, end: int) -> Iterator[Suppression]:
             yield Suppression(source.span(meant.start(), end_of_reason), ())
 
 
-def silenced(item: Diagnostic) -> bool:
-    """Whether the line that a piece of advice points at silences it. An error is never silenced."""
+def suppressed(item: Diagnostic) -> bool:
+    """Whether a comment on the line of a piece of advice suppresses it. Errors are never suppressed."""
     return item.severity is Severity.ADVICE and item.code in ignored_codes(item.span.source, item.span.line)
 
 
 def ignored_codes(source: Source, line: int) -> frozenset[str]:
-    """The codes that a line silences, counted from 1."""
+    """The codes that line `line` (1-based) suppresses."""
     return codes_in(source.line(line))
 
 
 def codes_in(text: str) -> frozenset[str]:
-    """The codes that one line of text silences."""
+    """The codes that one line of text suppresses."""
     found = _IGNORE.search(text)
     return frozenset(re.split(r"\s*,\s*", found[1])) if found else frozenset()

@@ -1,4 +1,4 @@
-"""From a path to a `Source`: size by stat, UTF-8 with or without a byte order mark, and no device or pipe is opened."""
+"""Read specs: the size is checked first, the text is UTF-8, and only regular files are opened."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ MAX_FILE_BYTES = 1 << 20
 
 
 def read_source(path: Path, name: str | None = None) -> Source:
-    """The text of a spec file.
+    """Read a spec file.
 
-    Raises `UsageError` where there is no such file or it cannot be read, `SpecError` (HV107, HV108) where it is too
-    large or not UTF-8 text.
+    Raises `UsageError` if it does not exist or cannot be read, and `SpecError` (HV107, HV108) if it is not UTF-8 text
+    or too large.
     """
     shown = name or str(path)
     return decode(read_bytes(path, shown), shown, path)
 
 
 def source_of(path: str | Path) -> Source:
-    """The text of a spec file; `NAME`, with `.hvae` or without, is looked for among the shipped specs.
+    """Read a spec file, or a shipped spec by its name, with or without `.hvae`.
 
-    Raises as `read_source` does, with the name of the shipped spec that was perhaps meant.
+    Raises as `read_source` does; the message of a missing file suggests a shipped spec of a similar name.
     """
     found = Path(path)
     below = found.relative_to("specs") if found.is_relative_to("specs") else found
@@ -35,15 +35,16 @@ def source_of(path: str | Path) -> Source:
     try:
         exists = found.exists() or found.is_symlink()
         use_shipped = not found.exists() and not found.is_absolute() and in_shipped.is_file()
-    except (OSError, ValueError):  # no name of a file; reading it says so
+    except (OSError, ValueError):  # not a valid file name, which `read_source` reports
         exists, use_shipped = True, False
+
     if not (exists or use_shipped) and (near := nearest(below.as_posix().removesuffix(".hvae"), spec_names())):
         raise UsageError(f"{path}: no such file or directory; did you mean the shipped spec {near}?")
     return read_source(in_shipped if use_shipped else found, str(path))
 
 
 def read_bytes(path: Path, shown: str) -> bytes:
-    """What a spec file holds. Raises `UsageError` as `read_source` does, `SpecError` (HV108) where it is too large."""
+    """The bytes of a spec file. Raises `UsageError` as `read_source` does, and `SpecError` (HV108) for a large file."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
@@ -57,14 +58,14 @@ def read_bytes(path: Path, shown: str) -> bytes:
 
 
 def refuse_large(size: int, name: str, path: Path | None = None) -> None:
-    """Raise `SpecError` (HV108) where a text of this many bytes is larger than a spec may be."""
+    """Raise `SpecError` (HV108) if `size`, in bytes, exceeds the limit for a spec."""
     if size > MAX_FILE_BYTES:
         span = Source(name, "", path).span(0, 0)
         raise SpecError([FileTooLarge(span=span, size=size, limit=MAX_FILE_BYTES)])
 
 
 def decode(data: bytes, name: str, path: Path | None = None) -> Source:
-    """A source of UTF-8 bytes; a byte order mark is taken off. Raises `SpecError` (HV107)."""
+    """Decode UTF-8, with or without a byte order mark. Raises `SpecError` (HV107) for other bytes."""
     if data[:2] != b"\0\0" and b"\0" in data[:2]:
         raise SpecError([NotText(span=Source(name, "", path).span(0, 0), reason="it looks like UTF-16")])
     try:
@@ -73,7 +74,7 @@ def decode(data: bytes, name: str, path: Path | None = None) -> Source:
         before = Source(name, data[: error.start].decode("utf-8-sig", "replace"), path)
         utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
         reason = (
-            "it begins with the byte order mark of UTF-16" if utf16 else f"byte 0x{data[error.start]:02X} is no UTF-8"
+            "it starts with the byte order mark of UTF-16" if utf16 else f"byte 0x{data[error.start]:02X} is invalid"
         )
         end = len(before.text)
         raise SpecError([NotText(span=before.span(end, end), reason=reason)]) from None

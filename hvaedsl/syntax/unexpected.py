@@ -1,4 +1,4 @@
-"""What to say where the grammar cannot go on: one table of token names, and the cases that deserve better words."""
+"""The diagnostic of an unexpected token: a table of token names, and the cases with a better explanation."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Set as AbstractSet
 
 from lark import Token
 
-from hvaedsl.diagnostics.diagnostic import Edit, Fix, Label, inserting, listing
+from hvaedsl.diagnostics.diagnostic import Edit, Fix, Label, insertion, listing
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.diagnostics.syntax import UnexpectedToken
 from hvaedsl.syntax.builder import token_span
 
-# Tokens that can only begin a value: where one of them may stand, a value is expected.
+# Tokens that start a value.
 _VALUES = frozenset(("BLOCK", "INTEGER", "FLOAT", "SUFFIXED", "STRING", "NAME", "REFERENCE", "MINUS", "LSQB", "JUNK"))
 _PLAIN = {
     "COMMA": "`,`",
@@ -28,7 +28,7 @@ _PLAIN = {
     "AT": "`@`",
     "KEY": "a key",
     "STRING": "a string in quotes",
-    "INTEGER": "a whole number",
+    "INTEGER": "an integer",
     "NAME": "a name",
     "HVAE": "`hvae`",
     "LET": "`let`",
@@ -47,27 +47,31 @@ def unexpected(
 ) -> UnexpectedToken:
     """The diagnostic of a token that the parser does not accept after `last`.
 
-    `brackets` are the open ones of a value, `sections` the keys of the open sections.
+    `brackets` are the open brackets of a value, `sections` the keys of the open sections.
     """
     span = token_span(source, token)
     found = "the end of the file" if token.type == "$END" else f"`{_shorten(token)}`"
     wants_value = {"BLOCK", "STRING", "FLOAT"} <= accepted or {"BLOCK", "JUNK"} <= accepted
     wants_statement = {"KEY", "LET"} <= accepted
+
+    # A value is expected.
     if wants_value and last is not None and last.type == "COMMA":
         comma = token_span(source, last)
-        fix = Fix("take the comma out", (Edit(comma, ""),), safe=True)
+        fix = Fix("remove the comma", (Edit(comma, ""),), safe=True)
         return UnexpectedToken(
             span=comma,
             found="`,` at the end of a list",
             expected="another value after it",
-            hint="take the comma out, or write the value that it announces",
+            hint="remove the comma, or add a value after it",
             fix=fix,
         )
     if wants_value:
         return UnexpectedToken(span=span, found=found, expected="a value")
+
+    # A statement is expected, or the value before could continue.
     if wants_statement and last is not None and "COMMA" in accepted:
         end = "the end of the section" if sections else "the end of the file"
-        fix = Fix("write a comma before it", (inserting(source, token_span(source, last).end, ","),))
+        fix = Fix("insert a comma before it", (insertion(source, token_span(source, last).end, ","),))
         return UnexpectedToken(
             span=span,
             found=found,
@@ -78,25 +82,27 @@ def unexpected(
     if wants_statement:
         hint = f"write `{_shorten(token)} = ...` or `{_shorten(token)} {{ ... }}`" if token.type == "NAME" else ""
         if len(sections) > 1 and not hint and last is not None and last.type == "LBRACE":
-            hint = f"a value, such as a map, stands behind `=`: `{_shorten(sections[-1])} = {{ ... }}`"
+            hint = f"a map is a value and needs `=`: `{_shorten(sections[-1])} = {{ ... }}`"
         return UnexpectedToken(span=span, found=found, expected="`key = value` or `section { ... }`", hint=hint)
+
+    # Anything else: name the tokens that the grammar accepts.
     words = [word for name, word in _PLAIN.items() if name in accepted]
     opened = (Label(token_span(source, brackets[-1]), "opened here"),) if brackets else ()
     return UnexpectedToken(span=span, found=found, expected=listing(words), secondary=opened)
 
 
 def _after_value(token: Token) -> str:
-    """What a token behind a complete value was probably meant for."""
+    """The help for a token after a complete value."""
     if token.type == "NAME":
-        return f"a key is followed by `=`, a section by `{{`: is it `{_shorten(token)} = ...`?"
+        return f"a key is followed by `=`, a section by `{{`; did you mean `{_shorten(token)} = ...`?"
     hints = {
-        "STAR": "a repetition of a repetition has parentheses: `2*(3*A)`",
-        "AT": "a label belongs to one entry, and an entry has one label",
+        "STAR": "a repetition of a repetition needs parentheses: `2*(3*A)`",
+        "AT": "an entry has at most one label",
         "RPAR": "no parenthesis is open here",
         "RSQB": "no bracket is open here",
-        "EQUAL": "one `=` belongs to one key",
+        "EQUAL": "a key has one `=`",
     }
-    return hints.get(token.type, "the values of a list have commas between them")
+    return hints.get(token.type, "separate the values of a list with commas")
 
 
 def _shorten(token: Token) -> str:

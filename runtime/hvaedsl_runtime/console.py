@@ -1,14 +1,16 @@
-"""What a person sees of a run: a progress bar on a terminal, plain lines elsewhere."""
+"""Output of a run: a progress bar on a terminal, plain lines elsewhere; and the log."""
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -23,18 +25,55 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from hvaedsl.diagnostics.errors import UsageError
+
 PLAIN_LINES_PER_RUN = 20
+LOG_VARIABLE = "HVAEDSL_LOG"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class StderrHandler(logging.StreamHandler[TextIO]):
+    """Writes to the current sys.stderr, which a progress bar replaces while it is shown."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]  # an attribute there
+        """The stream to write to."""
+        return sys.stderr
+
+
+def start_logging(level: str | None = None) -> None:
+    """Print the runtime's log on stderr from `level` on: debug, info, warning or error.
+
+    `level` defaults to the environment variable HVAEDSL_LOG; if that is not set either, Python's own default remains,
+    which prints warnings and errors. Raises UsageError for an unknown level.
+    """
+    name = level or os.environ.get(LOG_VARIABLE, "")
+    if not name:
+        return
+    if name.lower() not in LOG_LEVELS:
+        raise UsageError(f"the log level is {name}; it must be one of {', '.join(LOG_LEVELS)}")
+
+    logger = logging.getLogger("hvaedsl_runtime")
+    logger.setLevel(name.upper())
+    if not any(isinstance(handler, StderrHandler) for handler in logger.handlers):
+        rank = f"rank {os.environ['RANK']}: " if "RANK" in os.environ else ""
+        handler = StderrHandler()
+        handler.setFormatter(logging.Formatter(f"{rank}%(levelname)s: %(name)s: %(message)s"))
+        logger.addHandler(handler)
 
 
 class SpeedColumn(ProgressColumn):
-    """Steps and images a second; only images while a split is evaluated."""
+    """Steps and images per second; only images while a split is evaluated."""
 
     def __init__(self, images_per_step: int) -> None:
         super().__init__()
         self.images_per_step = images_per_step
 
     def render(self, task: Task) -> Text:
-        """The speed of a task, as rich estimates it."""
+        """The speed of a task as estimated by rich."""
         if not task.speed:
             return Text("")
         if task.fields["counts_images"]:
@@ -44,7 +83,7 @@ class SpeedColumn(ProgressColumn):
 
 @contextmanager
 def image_bar(description: str, images: int) -> Iterator[Callable[[int], None]]:
-    """Show work on images on a terminal; what it yields is told how many were done since the last call."""
+    """Show a progress bar over images on a terminal. Call what it yields with the number of images just done."""
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -57,23 +96,23 @@ def image_bar(description: str, images: int) -> Iterator[Callable[[int], None]]:
 
 
 class LastingConsole(Console):
-    """A console whose reader may go away, as that of `train ... | head`, or whose disk may fill up: the run goes on."""
+    """A console that does not end the run if its reader exits, as in `train ... | head`, or its disk is full."""
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print; nothing more once it was refused."""
+        """Print; after the first failure, print nothing more."""
         try:
             super().print(*objects, **options)
         except OSError:
             self.on_broken_pipe()
 
     def on_broken_pipe(self) -> None:
-        """Print nothing more; rich would end the process here."""
+        """Print nothing more. By default, rich ends the process here."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
 class TrainingDisplay:
-    """Shows the steps of a run, and the evaluations between them; `silent` in every process but the first."""
+    """Shows the steps of a run and its evaluations; `silent` in every process but the first."""
 
     def __init__(self, *, steps: int, start: int, images_per_step: int, silent: bool) -> None:
         self.console = LastingConsole(quiet=silent, highlight=False, soft_wrap=True)
@@ -110,7 +149,7 @@ class TrainingDisplay:
         self.console.print(line, markup=False)
 
     def step_done(self, done: int, loss: float, unit: str, gradient_norm: float, *, applied: bool) -> None:
-        """Show the result of a step, `done` steps being done with it; the loss in a unit such as bits/dim."""
+        """Show the result of the step after which `done` steps are done; the loss in a unit such as bits/dim."""
         values = f"{loss:.3f} {unit}, gradient {gradient_norm:.3g}"
         if not applied:
             values += ", skipped"
@@ -127,7 +166,7 @@ class TrainingDisplay:
 
     @contextmanager
     def evaluating(self, description: str, images: int) -> Iterator[Callable[[int], None]]:
-        """Show an evaluation; what it yields is told how many images were done since the last call."""
+        """Show the progress of an evaluation. Call what it yields with the number of images just done."""
         task = self._bar.add_task(description, total=images, values="", counts_images=True)
 
         def advance(done: int) -> None:

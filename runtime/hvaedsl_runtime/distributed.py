@@ -1,4 +1,4 @@
-"""The processes of a run: which one this is, its device, and what they add up together."""
+"""The processes of a run: rank and device of this one, and the sums over all."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from hvaedsl.diagnostics.errors import DeviceNotFound
 
 DeviceName = Literal["cpu", "cuda"]
 
-# Other processes wait this long while the first draws pictures, or downloads.
+# How long the other processes wait while the first one draws pictures or downloads.
 COLLECTIVE_TIMEOUT = timedelta(minutes=60)
 
 
 @dataclass(frozen=True)
 class Processes:
-    """One process among the `world_size` of a run."""
+    """One of the `world_size` processes of a run."""
 
     rank: int
     world_size: int
@@ -45,13 +45,13 @@ class Processes:
         return self.sum(values).div_(self.world_size)
 
     def any(self, flag: bool) -> bool:
-        """Whether `flag` is set in some process."""
+        """Whether `flag` is set in any process."""
         if self.world_size == 1:
             return flag
         return self.sum(torch.tensor(float(flag), device=self.device)).item() > 0
 
     def from_first(self, value: int) -> int:
-        """The first process's value, in every process."""
+        """The value of the first process, in every process."""
         if self.world_size == 1:
             return value
         return int(self.sum(torch.tensor(value if self.is_first else 0, device=self.device)).item())
@@ -67,39 +67,40 @@ def started_by_launcher() -> bool:
 
 
 def choose_device(name: DeviceName | None, local_rank: int = 0) -> torch.device:
-    """The device of a process: the one asked for, else a GPU where there is one, else the CPU.
+    """The device of a process: the requested one; by default a GPU if available, otherwise the CPU.
 
-    Raises RunError (6) where `cuda` is asked for and there are not enough GPUs.
+    Raises DeviceNotFound if there are not enough GPUs.
     """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "cpu" or (name is None and gpus == 0):
         return torch.device("cpu")
     if local_rank >= gpus:
         raise DeviceNotFound(
-            f"{local_rank + 1} CUDA device{'s' if local_rank else ''} asked for, {gpus} found",
-            help="--device cpu runs on the CPU" + (f", --gpus {gpus} on all there are" if gpus else ""),
+            f"{local_rank + 1} CUDA device{'s' if local_rank else ''} requested; {gpus} available",
+            help="run on the CPU with --device cpu" + (f", or on all GPUs with --gpus {gpus}" if gpus else ""),
         )
     return torch.device("cuda", local_rank)
 
 
 @contextmanager
 def process_group(name: DeviceName | None) -> Iterator[Processes]:
-    """Join the processes of the run: NCCL between GPUs, gloo between CPUs; without a launcher, one process alone.
+    """Join the processes of the run with NCCL (GPUs) or gloo (CPUs); without a launcher, a single process.
 
-    Raises RunError (6) as `choose_device` does.
+    Raises DeviceNotFound as `choose_device` does.
     """
     if not started_by_launcher():
         device = choose_device(name)
         use_device(device)
         yield Processes(0, 1, device)
         return
+
     device = choose_device(name, int(os.environ.get("LOCAL_RANK", "0")))
     use_device(device)
     if device.type == "cuda":
         dist.init_process_group("nccl", timeout=COLLECTIVE_TIMEOUT, device_id=device)
     else:
         dist.init_process_group("gloo", timeout=COLLECTIVE_TIMEOUT)
-    # Not destroyed after an error: the others would then fail of the broken connection before the cause is known.
+    # Not destroyed after an error: the others would fail with a broken connection before the cause is reported.
     yield Processes(dist.get_rank(), dist.get_world_size(), device)
     dist.destroy_process_group()
 

@@ -1,4 +1,4 @@
-"""A program as an initialized module on a device, and the precision that it computes in."""
+"""A program as an initialized module on a device, and its numerical precision."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from hvaedsl_runtime.noise import mixed_seed
 
 
 def initial_model(program: Program, seed: int, device: torch.device, dtype: torch.dtype) -> HierarchicalVAE:
-    """The untrained model of a seed. It sets torch's generator, from which modules draw their weights."""
+    """The untrained model of a seed. Seeds torch's global generator, from which modules draw their weights."""
     torch.manual_seed(mixed_seed(seed, "weights"))
     return program.module().to(device=device, dtype=dtype)
 
 
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:
-    """bfloat16 where it is safe (torch's autocast), or no change of precision."""
+    """Autocast to bfloat16 for that precision; otherwise no change."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def set_matrix_precision(precision: Precision) -> None:
-    """Let a GPU's matrix products and convolutions round to TF32, or not: float32 is float32."""
+    """Allow TF32 in a GPU's matrix products and convolutions for `tf32`, and forbid it for other precisions."""
     tf32 = precision == "tf32"
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
-    torch.backends.cudnn.allow_tf32 = tf32  # torch's default is True
+    torch.backends.cudnn.allow_tf32 = tf32  # True by default

@@ -1,8 +1,8 @@
-"""Random numbers that are functions of seeds and names, never of what was drawn before.
+"""Random numbers that are functions of seeds and names, never of earlier draws.
 
 Training noise depends on (seed, step, layer), so a resumed run needs no generator state; evaluation noise depends on
-(seed, image, layer), so a result depends neither on the batch size nor on the number of processes. Draws are made on
-the model's device; a CPU and a GPU give different numbers for the same seed.
+(seed, image, layer), so a result depends neither on the batch size nor on the number of processes. Numbers are drawn on
+the model's device; a CPU and a GPU give different ones for the same seed.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from torch import Tensor
 
 
 def mixed_seed(seed: int, *names: int | str) -> int:
-    """A seed of 64 bits for a purpose: a hash of `seed` and what the numbers are for.
+    """A 64-bit seed for a purpose: a hash of `seed` and the names of the purpose.
 
-    Hashed, because torch's CPU generator keeps the low 32 bits of a seed only: step and layer must all reach those.
+    Hashed, because torch's CPU generator keeps only the low 32 bits of a seed, which step and layer must all affect.
     """
     key = repr((seed, *names)).encode()
     return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little")
 
 
 def seeded_generator(device: torch.device, seed: int, *names: int | str) -> torch.Generator:
-    """A generator on `device`, at the start of the stream that (seed, names) names."""
+    """A generator on `device`, at the start of the stream of (seed, names)."""
     return torch.Generator(device).manual_seed(mixed_seed(seed, *names))
 
 
 @dataclass(frozen=True)
 class StepNoise:
-    """The noise of one training step, for one process out of `world_size`.
+    """The noise of one training step, for one of `world_size` processes.
 
-    The numbers of the global batch are drawn, and the process takes the rows of its own images: several processes see
-    together exactly what one process with the whole batch sees.
+    Each process draws the numbers of the global batch and keeps the rows of its own images. Together, several processes
+    get exactly the numbers of one process with the whole batch.
     """
 
     seed: int
@@ -45,13 +45,14 @@ class StepNoise:
     dtype: torch.dtype
 
     def __call__(self, layer: int, shape: tuple[int, ...]) -> Tensor:
-        """Standard normals of `shape` [B, C, H, W] for a stochastic layer, B being this process's images."""
+        """Standard normals of `shape` [B, C, H, W] for a stochastic layer, where B counts this process's images."""
         generator = seeded_generator(self.device, self.seed, "noise", self.step, layer)
         draws = torch.randn(self._global(shape), generator=generator, device=self.device, dtype=self.dtype)
         return self._own_rows(draws)
 
     def uniform(self, shape: tuple[int, ...]) -> Tensor:
-        """Uniform draws in [0, 1) for the binarisation of this process's images, of `shape` [B, H, W, C]."""
+        """Uniform draws in [0, 1) of `shape` [B, H, W, C], for the binarization of this process's images."""
+        # The names are hashed, so another spelling would give other numbers.
         generator = seeded_generator(self.device, self.seed, "binarisation", self.step)
         draws = torch.rand(self._global(shape), generator=generator, device=self.device, dtype=self.dtype)
         return self._own_rows(draws)
@@ -65,10 +66,10 @@ class StepNoise:
 
 @dataclass(frozen=True)
 class ImageNoise:
-    """Noise for given images: each image's depends on (seed, purpose, its index, layer) alone.
+    """Noise for given images, where that of an image depends on (seed, purpose, its index, layer) alone.
 
-    It costs one call of the generator per image and layer, some ten microseconds each: 4 seconds for 10,000 images
-    and 43 layers, little beside the forward passes.
+    It costs one call of the generator per image and layer, about 10 microseconds each: 4 seconds for 10,000 images
+    and 43 layers, little compared with the forward passes.
     """
 
     seed: int
@@ -78,7 +79,7 @@ class ImageNoise:
     dtype: torch.dtype
 
     def __call__(self, layer: int, shape: tuple[int, ...]) -> Tensor:
-        """Standard normals of `shape` [B, C, H, W], B being the number of indices (else ValueError)."""
+        """Standard normals of `shape` [B, C, H, W]. Raises ValueError unless B is the number of indices."""
         draws = torch.empty(tuple(shape), device=self.device, dtype=self.dtype)
         for row, index in zip(draws, self.indices, strict=True):
             row.normal_(generator=seeded_generator(self.device, self.seed, self.purpose, index, layer))

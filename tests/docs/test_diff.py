@@ -10,7 +10,7 @@ import pytest
 import hvaedsl
 from hvaedsl.diff.compare import compare
 from hvaedsl.diff.text import difference_text
-from hvaedsl.draft import standing_alone
+from hvaedsl.draft import standalone_spec
 
 ROOT = Path(__file__).parents[2]
 DIFF, START = ((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("diff.md", "getting-started.md"))
@@ -31,11 +31,11 @@ def test_the_python_runs() -> None:
 
 def test_the_first_spec_is_the_one_that_is_written() -> None:
     (shown,) = re.findall(r"```hvae\n(.*?)```", START, flags=re.DOTALL)
-    assert standing_alone(Path("faces.hvae"), "folder", 16, None, "photos") == shown
+    assert standalone_spec(Path("faces.hvae"), "folder", 16, None, "photos") == shown
 
 
 def test_the_change_is_told_as_it_is() -> None:
-    text = standing_alone(Path("faces.hvae"), "folder", 16, None, "photos")
+    text = standalone_spec(Path("faces.hvae"), "folder", 16, None, "photos")
     changed = text.replace("encoder = 16x2", "encoder = 2*16r3").replace("16m8, 16x2", "16m8, 2*16r3")
     found = compare(hvaedsl.loads(text), hvaedsl.loads(changed))
     assert found.before.totals.parameters == found.after.totals.parameters

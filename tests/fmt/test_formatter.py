@@ -87,9 +87,9 @@ def test_a_text_that_does_not_parse_says_all_that_is_wrong() -> None:
 def test_a_wrong_result_is_our_bug_and_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = {
         "hvae 1\nmodel { width = 4 } # hvae: ignore[HV502]\n": "AST and tokens",
-        "hvae 1\nmodel { width = }\n": "syntax and AST and tokens and comments and silenced lines",
-        "hvae 1\nmodel { width = 3 }\n# hvae: ignore[HV502]\n": "silenced lines",
-        "hvae 1\nmodel { width = 3 } # hvae: ignore[HV50]\n": "comments and silenced lines",
+        "hvae 1\nmodel { width = }\n": "syntax and AST and tokens and comments and suppressed lines",
+        "hvae 1\nmodel { width = 3 }\n# hvae: ignore[HV502]\n": "suppressed lines",
+        "hvae 1\nmodel { width = 3 } # hvae: ignore[HV50]\n": "comments and suppressed lines",
     }
     for result, lost in wrong.items():
         monkeypatch.setattr(hvaedsl.fmt.formatter, "text_of", lambda _, result=result: result)

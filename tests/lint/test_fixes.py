@@ -21,7 +21,7 @@ from hvaedsl.syntax.grammar import hvae_parser
 SAFE = {"HV105", "HV502", "HV509", "HV510", "HV590"}
 UNSAFE = {
     *("HV101", "HV102", "HV104", "HV110", "HV118"),
-    *("HV201", "HV202", "HV203", "HV204", "HV206", "HV216", "HV217"),
+    *("HV201", "HV202", "HV203", "HV204", "HV206", "HV216", "HV217", "HV221", "HV228"),
     *("HV302", "HV304", "HV306", "HV316", "HV401", "HV402", "HV503", "HV601"),
 }
 
@@ -46,8 +46,8 @@ CASES = {
         spec(top="hvae 1\nlet count = 16", model="width = $count  latent = 4"),
         False,
     ),
-    "a shape that the data set has": (
-        "HV214",
+    "a shape that the dataset has": (
+        "HV221",
         spec(data="dataset = digits  channels = 3"),
         spec(data="dataset = digits"),
         False,

@@ -89,7 +89,7 @@ def test_a_finding_of_the_command_line_has_no_file(hvae: Command) -> None:
     (result,) = log["runs"][0]["results"]
     assert result["locations"] == [{"message": {"text": "--set model.widht"}}]
     concise = hvae("lint", "good.hvae", "--set", "model.widht=3", "--output-format", "concise")
-    assert concise.out == "--set model.widht:1:1: HV218 no key is called `model.widht`\n"
+    assert concise.out == "--set model.widht:1:1: HV218 unknown key `model.widht` for `--set`\n"
 
 
 def test_workflow_commands_are_escaped() -> None:
@@ -97,6 +97,6 @@ def test_workflow_commands_are_escaped() -> None:
     item = KINDS["HV206"](span=source.span(0, 3), key="x\ny", symbol="100 %: ::error::", known=("a",))  # type: ignore[call-arg]
     (line,) = to_github([item]).splitlines()
     head = "::error file=a%2Cb%3Ac%25.hvae,line=1,col=1,endLine=1,endColumn=4,title=HV206::"
-    assert line == head + "`x%0Ay` cannot be `100 %25: ::error::`%0Ahelp: it takes a"
+    assert line == head + "unknown value `100 %25: ::error::` for `x%0Ay`%0Ahelp: the values are a"
     (line,) = to_github([KINDS["HV107"](span=source.span(0, 13), reason="why")]).splitlines()  # type: ignore[call-arg]
     assert "endLine=2,title" in line, "columns of two lines are refused"

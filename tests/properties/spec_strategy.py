@@ -19,7 +19,7 @@ from hvaedsl.ir.kinds import (
     BlockStack,
     ByResolution,
     Choice,
-    ChoiceOrOwn,
+    ChoiceOrCustom,
     Either,
     Kind,
     LikelihoodCall,
@@ -102,7 +102,7 @@ class _Drawing:
                 return string_text(self.draw(_STRINGS))
             case Choice():
                 return self.draw(st.sampled_from(kind.symbols))
-            case ChoiceOrOwn():
+            case ChoiceOrCustom():
                 return self.own() if self.some(6) else self.draw(st.sampled_from(kind.symbols))
             case Several():
                 return self.listed(self.several(kind))

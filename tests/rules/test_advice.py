@@ -67,7 +67,7 @@ def test_a_level_that_is_left_out() -> None:
     assert found(encoder, "2x1, 4m2, 8m4, 8x2") == []
     assert found(encoder, "2x1, 8m2, 8x2", model="skips = none") == []
     (advice,) = compiled(encoder, "2x1, 8m2, 8x2").advice
-    assert advice.help_text == "write `4m2, 8m4` for `8m2`"
+    assert advice.help_text == "write `4m2, 8m4` instead of `8m2`"
 
 
 def test_a_level_below_the_decoder_is_hv501s() -> None:
@@ -78,7 +78,7 @@ def test_several_levels_and_no_mix_in_to_replace() -> None:
     encoder = "8x1, 8d2, 4x1, 4d2, 2x1, 2d2, 1x1"
     first, second = compiled(encoder, "1x1, 8m1, 8x1").advice
     assert (first.span.text, second.span.text) == ("4x1", "2x1")
-    assert second.help_text == "write `2m1, 8m2` for `8m1`"
+    assert second.help_text == "write `2m1, 8m2` instead of `8m1`"
 
 
 # --- depth (HV507)
@@ -113,8 +113,8 @@ def test_a_constant_is_one_cause() -> None:
     (advice,) = program.advice
     assert (advice.code, advice.span.text) == ("HV508", "8r$n")
     assert advice.message == "one set of weights is applied 30 times"
-    assert advice.label_text == "and in 3 more with `$n`"
-    assert advice.help_text == "let `$n` be at most 20"
+    assert advice.label_text == "in this entry and 3 more with `$n`"
+    assert advice.help_text == "set `$n` to at most 20"
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_the_applications_of_a_label_are_added_up(decoder: str, count: int, firs
     (advice,) = compiled(decoder=decoder).advice
     assert (advice.code, advice.span.text) == ("HV508", first)
     assert advice.message == f"one set of weights is applied {count} times"
-    assert advice.label_text == "by all that carries `@g`, from here on"
-    assert "give the others a label of their own" in advice.help_text
+    assert advice.label_text == "the first entry labeled `@g`"
+    assert "another label for the rest" in advice.help_text
 
 
 def test_a_label_of_each_pass_is_a_set_of_its_own() -> None:
@@ -208,7 +208,7 @@ def test_a_narrow_bottleneck() -> None:
     assert found(width=64, model="bottleneck = 0.05") == [("HV511", "0.05")]
     assert found(width=8, model="widths = {4: 32}") == [("HV511", "8")]
     (advice,) = compiled(width=3).advice
-    assert advice.help_text == "take a width of at least 16"
+    assert advice.help_text == "use a width of at least 16"
 
 
 def test_the_proposed_bottleneck_is_enough() -> None:
@@ -277,7 +277,7 @@ def test_far_from_published(key: str, near: tuple[str, ...], far: tuple[str, ...
         ("batch_size = 16", "123456", "`train.batch_size` is 123,456; ", "7,720 times larger"),
         ("learning_rate = 2e-4", "1", "`train.learning_rate` is 1; ", "5,000 times larger"),
         ("learning_rate = 2e-4", "1.5e-6", "`train.learning_rate` is 1.5e-06; ", "133 times smaller"),
-        ("ema_decay = 0.9999", "0.9", "`train.ema_decay` is 0.9; ", "reaches back 1,000 times less far"),
+        ("ema_decay = 0.9999", "0.9", "`train.ema_decay` is 0.9; ", "a horizon 1,000 times shorter"),
     ],
 )
 def test_the_distance_is_told_in_full(setting: str, value: str, message: str, label: str) -> None:
@@ -290,7 +290,7 @@ def test_the_distance_is_told_in_full(setting: str, value: str, message: str, la
 def test_a_default_that_is_too_slow_is_told_at_the_steps() -> None:
     (advice,) = compiled(train="steps = 100  batch_size = 4  learning_rate = 1e-3").advice
     assert (advice.code, advice.span.text, advice.fix) == ("HV601", "100", None)
-    assert "an `ema_decay` of at most 0.9," in advice.help_text
+    assert "an `ema_decay` of at most 0.9 " in advice.help_text
 
 
 def test_a_short_run_takes_a_faster_average() -> None:
@@ -328,7 +328,7 @@ def test_a_batch_and_checkpoints_together() -> None:
 
 def test_weights_alone_can_be_too_much() -> None:
     (advice,) = hvaedsl.load("cifar_ws.hvae", sets={"train.gpu_memory": 0.5}).advice
-    assert advice.help_text.startswith("nothing fits: the weights and what the optimiser keeps of them take 0.729 GiB")
+    assert advice.help_text.startswith("no batch fits: weights and optimizer state take 0.729 GiB")
 
 
 @pytest.mark.parametrize(("gib", "codes"), [("1e308", []), ("1e-320", ["HV605"])])

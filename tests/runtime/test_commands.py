@@ -82,7 +82,7 @@ def test_a_run_of_two_processes_is_stopped_and_resumed(
     assert process.returncode == 130
     assert "--resume --gpus 2" in err
     assert "Traceback" not in err
-    steps = torch.load(tmp_path / "run" / "checkpoints" / "last.pt", weights_only=True)["step"]
+    steps = torch.load(tmp_path / "run" / "checkpoints" / "last.pt", weights_only=True)["position"]["step"]
     assert steps == max(line["step"] for line in curve(tmp_path / "run"))
     process = start("train", spec_path, *options, f"train.steps={steps + 10}", "--resume")
     _, err = process.communicate(timeout=LIMIT_SECONDS)

@@ -116,16 +116,16 @@ def _rows(bounds: Mapping[str, Any], unit: Unit) -> list[dict[str, str]]:
 
 def _facts(run: FinishedRun, program: Program) -> list[tuple[str, str]]:
     checkpoint, training = run.checkpoint, program.training()
-    minutes, seconds = divmod(round(checkpoint.wall_seconds), 60)
+    minutes, seconds = divmod(round(checkpoint.counters.wall_seconds), 60)
     return [
         ("data set", f"{program.spec.data.dataset}, {program.spec.data.resolution}x{program.spec.data.resolution}"),
         ("parameters", f"{program.cost.parameters:,}"),
         ("stochastic depth", str(program.cost.stochastic_depth)),
         ("steps", f"{checkpoint.step:,} of {training.steps:,}"),
-        ("updates skipped", f"{checkpoint.skipped_updates:,}"),
+        ("updates skipped", f"{checkpoint.counters.skipped_updates:,}"),
         ("time in training steps", f"{minutes} min {seconds} s"),
-        ("images a step", f"{training.batch_size * checkpoint.world_size:,}"),
-        ("seed", str(checkpoint.seed)),
+        ("images a step", f"{training.batch_size * checkpoint.position.world_size:,}"),
+        ("seed", str(checkpoint.position.seed)),
         ("EMA decay", f"{training.ema_decay:g}"),
     ]
 

@@ -1,1 +1,1 @@
-"""Published checkpoints in and out: weight names, optimizer state, run folders from weight files."""
+"""Import and export of published checkpoints: weight names, optimizer state, run folders from weight files."""

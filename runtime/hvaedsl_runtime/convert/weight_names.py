@@ -1,4 +1,4 @@
-"""Whose weights a file holds: by names and shapes, ours or those of the published code."""
+"""The naming of a weight file, by names and shapes: hvaedsl's (`ours`) or that of the published code."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from hvaedsl.shipped import shipped
 Names = Literal["published", "ours"]
 Shapes = Mapping[str, tuple[int, ...]]
 
-# DistributedDataParallel puts it before every name; the published code saves its model wrapped.
+# The prefix of DistributedDataParallel; the published code saves its model wrapped.
 WRAPPED = "module."
 SHOWN = 3
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The names that a state dict of a program may have, each with the parameter of ours that it stands for."""
+    """The names that a state dict of a program may have, each with the parameter of ours that it refers to."""
 
     names: Names
     parameter: Mapping[str, str]
@@ -35,7 +35,7 @@ class Layout:
 
     @property
     def required(self) -> dict[str, str]:
-        """Our parameters, and the name that must be there for each: of a shared block, that of its first use."""
+        """The required name for each of our parameters: for a shared block, that of its first application."""
         first: dict[str, str] = {}
         for name, ours in self.parameter.items():
             first.setdefault(ours, name)
@@ -43,7 +43,7 @@ class Layout:
 
 
 def layout_of(program: Program, names: Names) -> Layout:
-    """The layout of a program's state dict. Raises RunError (5) where it has no published names."""
+    """The layout of a program's state dict. Raises WeightsMismatch if it has no published names."""
     shapes = parameter_shapes(program.bridge)
     if names == "ours":
         return Layout(names, {name: name for name in shapes}, shapes)
@@ -54,21 +54,21 @@ def layout_of(program: Program, names: Names) -> Layout:
         lacking = f"the likelihood {model.likelihood}" if model.cell in known else model.cell
         raise WeightsMismatch(
             f"the published code has names for the cells {' and '.join(known)}, not for {lacking}",
-            help="--names ours writes hvaedsl's own names, and files with those are read as well",
+            help="write hvaedsl's own names with --names ours; files with these can be imported too",
         )
     return Layout(names, parameter, shapes)
 
 
 def renamed(program: Program, names: Names, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our state dict under other names; of a shared block once for each application. Raises as `layout_of` does."""
+    """Our state dict under other names, with one entry per application of a shared block. Raises as `layout_of`."""
     return {name: weights[ours] for name, ours in layout_of(program, names).parameter.items()}
 
 
 def as_ours(program: Program, tensors: Mapping[str, Tensor], path: Path) -> tuple[dict[str, Tensor], Names]:
-    """The tensors of a file under our names, and whose names they had; with `module.` before them or not.
+    """The tensors of a file under our names, and the naming of the file, with or without the prefix `module.`.
 
-    Of a shared block the first application's suffice. Raises RunError (5), naming what differs and the shipped specs
-    that fit, unless the file has every parameter in the program's shape and nothing else.
+    For a shared block, the first application's weights are enough. Raises WeightsMismatch, naming the differences and
+    the shipped specs that fit, unless the file has every parameter in the program's shape and nothing else.
     """
     given = unwrapped(tensors, path)
     names = names_of(given)
@@ -81,27 +81,28 @@ def as_ours(program: Program, tensors: Mapping[str, Tensor], path: Path) -> tupl
             raise WeightsMismatch(
                 f"{path}: {name} and {layout.required[layout.parameter[name]]} differ, and {program.name} has one "
                 "block for both",
-                help="the weights were trained without sharing: write the blocks with x where the spec has r",
+                help="the weights were trained without sharing: replace r by x in the spec's blocks",
             )
     return {ours: found[ours] for ours in layout.shapes}, names
 
 
 def unwrapped(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """The tensors without `module.` before their names. Raises RunError (5) where two would get one name."""
+    """The tensors without the prefix `module.`. Raises InvalidWeights if two would get the same name."""
     given = {name.removeprefix(WRAPPED): tensor for name, tensor in tensors.items()}
     if len(given) < len(tensors):
         twice = next(name for name in tensors if WRAPPED + name in tensors)
-        raise InvalidWeights(f"{path}: holds {twice} with {WRAPPED} before it and without", help="keep one")
+        raise InvalidWeights(f"{path}: has {twice} with and without the prefix {WRAPPED}", help="remove one of them")
     return given
 
 
 def names_of(tensors: Mapping[str, Tensor]) -> Names:
-    """Whose names these are; of a file that is neither's, the published code's."""
+    """The naming of these tensors; the published one if neither fits."""
     ours = ("encoder.stem.", "encoder.blocks.", "decoder.blocks.", "decoder.states.", "likelihood.")
     return "ours" if any(name.startswith(ours) for name in tensors) else "published"
 
 
 def _check_fit(program: Program, layout: Layout, given: Mapping[str, Tensor], path: Path) -> None:
+    """Raise WeightsMismatch unless names and shapes are the layout's."""
     missing = [name for name in layout.required.values() if name not in given]
     unknown = [name for name in given if name not in layout.parameter]
     reshaped = [
@@ -109,33 +110,33 @@ def _check_fit(program: Program, layout: Layout, given: Mapping[str, Tensor], pa
         for name, tensor in given.items()
         if name in layout.parameter and tuple(tensor.shape) != (shape := layout.shapes[layout.parameter[name]])
     ]
-    told = [
+    problems = [
         f"{len(items)} {what} ({'; '.join(items[:SHOWN])}{'; ...' if len(items) > SHOWN else ''})"
         for items, what in ((missing, "missing"), (unknown, "unknown"), (reshaped, "of another shape"))
         if items
     ]
-    if not told:
+    if not problems:
         return
     fitting = fitting_specs({name: tuple(tensor.shape) for name, tensor in given.items()})
     if fitting:
-        way_out = f"of the shipped specs, its names and shapes are those of {', '.join(fitting)}"
+        way_out = f"it fits the shipped spec{'s' if len(fitting) > 1 else ''} {', '.join(fitting)}"
     elif len(missing) == len(layout.required):
-        way_out = "it holds no weights of such a model; name the model's file, and not that of something else"
+        way_out = "it has no weights of such a model; name another file"
     else:
         way_out = f"the file has {_described(given)}; no shipped spec has these shapes"
+    count, differences = len(layout.required), "; ".join(problems)
     raise WeightsMismatch(
-        f"{path} does not hold the weights of {program.name}; of {len(layout.required)} parameters: {'; '.join(told)}",
-        help=way_out,
+        f"{path} does not have the weights of {program.name}; of {count} parameters: {differences}", help=way_out
     )
 
 
 def fitting_specs(given: Shapes) -> list[str]:
-    """The shipped specs whose state dict, under our names or the published ones, has exactly these names and shapes."""
+    """The shipped specs whose state dict has exactly these names and shapes, in either naming."""
     found: list[str] = []
     for file in sorted(shipped("specs").rglob("*.hvae")):
         try:
             program = hvaedsl.load(file)
-        except SpecError:  # a base alone
+        except SpecError:  # only a base for `extends`
             continue
         shapes = parameter_shapes(program.bridge)
         published = {name: shapes[ours] for name, ours in published_parameters(program.bridge).items()}
@@ -145,7 +146,7 @@ def fitting_specs(given: Shapes) -> list[str]:
 
 
 def _described(given: Mapping[str, Tensor]) -> str:
-    """What the names and shapes of a file say of its model."""
+    """A description of a file's model, from names and shapes."""
     parts: list[str] = []
     for stem in ("encoder.in_conv.weight", "encoder.stem.weight"):
         if stem in given and given[stem].ndim == 4:

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
-from hvaedsl.custom.importing import CustomPartError, import_custom, told
+from hvaedsl.custom.importing import CustomPartError, error_summary, import_custom
 from hvaedsl.diagnostics.errors import InvalidData
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import ImageSet, Indices, Pixels, Split, checked, image_set
@@ -51,7 +51,7 @@ class OwnImages:
         try:
             found = np.asarray(self.source[indices])
         except Exception as error:
-            raise InvalidData(f"{place}: reading them fails: {told(error)}") from error
+            raise InvalidData(f"{place}: reading them fails: {error_summary(error)}") from error
         if len(found) != len(indices):
             raise InvalidData(f"{place}: {len(indices)} were asked for, {len(found)} were given")
         return checked(found, self.spec, place).pixels
@@ -70,7 +70,7 @@ def custom_images(spec: DataSpec, split: Split) -> ImageSet:
         raise InvalidData(f"`{spec.dataset}` cannot be used: {error.problem}", help=error.hint) from error
     except Exception as error:
         raise InvalidData(
-            f"`{spec.dataset}` gives no {part} images: {told(error)}",
+            f"`{spec.dataset}` gives no {part} images: {error_summary(error)}",
             help="it is called with the split, train or test, and with data.path; see docs/custom.md",
         ) from error
     images = OwnImages(source, spec)

@@ -16,6 +16,7 @@ from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.spec import Binarize, DataSpec, Likelihood
 from hvaedsl.nn.fourier import fourier_features
 from hvaedsl_runtime.data.images import ImageSet
+from hvaedsl_runtime.disk.state_parts import log_unknown
 
 MAXIMUM_LEVELS = 256
 
@@ -90,8 +91,12 @@ class Preparation(BaseModel):
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
-        """What `to_dict` gave. Raises ValueError (pydantic's) for missing, unknown or ill-typed fields."""
-        return cls.model_validate(dict(fields))
+        """The preparation that `to_dict` described; unknown fields are logged.
+
+        Raises ValueError (pydantic's) for missing or ill-typed fields.
+        """
+        log_unknown(fields, cls.model_fields, "preparation")
+        return cls.model_validate({name: value for name, value in fields.items() if name in cls.model_fields})
 
 
 def preparation(

@@ -1,75 +1,178 @@
-"""Checkpoints: everything that a run needs to go on as if it had never stopped."""
+"""Checkpoints: the state of a run in a file, with a format version and migrations from the earlier ones.
+
+A checkpoint is a dict, written by torch.save: `format`, the version; `spec`, the resolved spec as text; and the state's
+parts by name. `model`, `ema` (name to tensor) and `preparation` are public: docs/export.md shows how to load them.
+"""
 
 from __future__ import annotations
 
+import logging
 import warnings
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from hvaedsl.diagnostics.errors import DamagedRun, RunNotFound
+from hvaedsl_runtime.disk.state_parts import Counters, PartError, PlainPart, Position, StateDict, Stateful
 from hvaedsl_runtime.disk.weights import write_torch
 
-FORMAT = 1
+FORMAT = 2
+
+Part = TypeVar("Part", bound=PlainPart)
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run after `step` steps. `spec` is the resolved spec as text; `preparation`, the fields of a Preparation.
+    """The state of a run in its file, in the current format, with all tensors on the CPU.
 
-    Order, noise and binarisation are functions of seed and step, so there is no generator state to keep.
+    A part is looked up by name, so that each reader asks only for the parts that it needs: `checkpoint["optimizer"]`.
     """
 
-    version: str
+    path: Path
     spec: str
-    step: int
-    seed: int
-    world_size: int
-    dtype: str
-    preparation: dict[str, Any]
-    skipped_updates: int
-    skipped_in_a_row: int
-    wall_seconds: float
-    model: dict[str, Tensor]
-    ema: dict[str, Tensor]
-    optimizer: dict[str, Any]
+    state: StateDict
+
+    def __getitem__(self, name: str) -> Any:
+        """The state of a part. Raises DamagedRun if the file lacks it."""
+        if name not in self.state:
+            raise self._unusable(f"`{name}` is missing")
+        return self.state[name]
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return self.position.step
+
+    @property
+    def position(self) -> Position:
+        """Where the run is in its streams of images and noise."""
+        return self._plain("position", Position)
+
+    @property
+    def counters(self) -> Counters:
+        """Skipped updates and time spent."""
+        return self._plain("counters", Counters)
+
+    @property
+    def model(self) -> dict[str, Tensor]:
+        """The weights of the last step, by name."""
+        weights: dict[str, Tensor] = self["model"]
+        return weights
+
+    @property
+    def ema(self) -> dict[str, Tensor]:
+        """The averaged weights, by name."""
+        weights: dict[str, Tensor] = self["ema"]
+        return weights
+
+    @property
+    def preparation(self) -> StateDict:
+        """The fields of the Preparation with which images became inputs."""
+        return dict(self["preparation"])
+
+    @property
+    def version(self) -> str:
+        """The version of hvaedsl that wrote it."""
+        return str(self["versions"].get("hvaedsl", "unknown"))
+
+    def restore(self, target: Stateful) -> None:
+        """Load the whole state into `target`. Raises DamagedRun if a part is missing or does not fit."""
+        try:
+            target.load_state_dict(self.state)
+        except PartError as error:
+            raise self._unusable(str(error)) from error
+
+    def _plain(self, name: str, kind: type[Part]) -> Part:
+        try:
+            return kind.from_state(self[name])
+        except (PartError, TypeError) as error:  # TypeError: not a dict
+            raise self._unusable(f"`{name}`: {error}") from error
+
+    def _unusable(self, reason: str) -> DamagedRun:
+        return DamagedRun(
+            f"{self.path}: the checkpoint cannot be used: {reason}",
+            help="restore the file from a backup, or train into another folder with --out",
+        )
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write `path` such that a process killed at any moment leaves the old file or the new one, whole.
+def save_checkpoint(path: Path, spec: str, state: Mapping[str, Any]) -> None:
+    """Write the state of a run and its resolved spec.
 
-    Raises WriteError.
+    A process killed at any moment leaves the old file or the new one. Raises WriteError.
     """
-    # Not dataclasses.asdict: it would copy every tensor.
-    content = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
-    write_torch(path, {"format": FORMAT, **content})
+    write_torch(path, {"format": FORMAT, "spec": spec, **state})
+    logger.info("checkpoint written: %s", path)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint, its tensors on the CPU; only tensors and plain values are unpickled.
+    """Read a checkpoint of this or an earlier format; only tensors and plain values are unpickled.
 
-    Raises RunError (5) for a file that is missing, damaged, or of another format.
+    Raises RunNotFound if there is no such file, and DamagedRun if it cannot be read or has a newer format.
     """
     if not path.exists():
         raise RunNotFound(f"{path}: no checkpoint", help="name a run folder that hvaedsl train wrote")
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about files that torch did not write: the error says more
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # on a damaged file the reader runs into nearly any
-        # Not its text: of a file that is none, torch advises to load it in a way that runs code.
+    except Exception as error:  # a damaged file can raise nearly any
+        # Without torch's own text, which advises to load the file in a way that runs code.
         raise DamagedRun(
             f"{path}: the checkpoint cannot be read ({type(error).__name__})",
-            help="the file is damaged; take it from a backup, or train anew into another folder with --out",
+            help="the file is damaged; restore it from a backup, or train into another folder with --out",
         ) from error
-    expected = {"format", *(field.name for field in fields(Checkpoint))}
-    if not isinstance(content, dict) or content.get("format") != FORMAT or set(content) != expected:
-        raise DamagedRun(
-            f"{path}: not a checkpoint of format {FORMAT}",
-            help="it was written by another version of hvaedsl, or by something else",
+
+    version = content.get("format") if isinstance(content, dict) else None
+    if version not in (*MIGRATIONS, FORMAT):
+        raise _unknown_format(path, version)
+    while version != FORMAT:
+        logger.info("%s: converting the checkpoint from format %d to %d", path, version, version + 1)
+        content = MIGRATIONS[version](content)
+        version += 1
+
+    state = {name: value for name, value in content.items() if name not in ("format", "spec")}
+    if "spec" not in content:
+        raise Checkpoint(path, "", state)._unusable("`spec` is missing")
+    return Checkpoint(path, content["spec"], state)
+
+
+def _unknown_format(path: Path, version: object) -> DamagedRun:
+    if isinstance(version, int) and version > FORMAT:
+        return DamagedRun(
+            f"{path}: the checkpoint has format {version}; this version of hvaedsl reads formats up to {FORMAT}",
+            help="a newer version wrote it: pip install --upgrade hvaedsl",
         )
-    del content["format"]
-    return Checkpoint(**content)
+    return DamagedRun(
+        f"{path}: not a checkpoint of hvaedsl; its `format` is {version}",
+        help="name a run folder that hvaedsl train wrote",
+    )
+
+
+def _grouped(flat: StateDict) -> StateDict:
+    """Format 1 to 2: the single values become parts, and the average gets its count of updates.
+
+    Format 1 did not count them; every update that was not skipped was averaged.
+    """
+    groups = {
+        "position": ("seed", "step", "world_size", "dtype"),
+        "counters": ("skipped_updates", "skipped_in_a_row", "wall_seconds"),
+    }
+    moved = {"version", *(name for names in groups.values() for name in names)}
+    content = {name: value for name, value in flat.items() if name not in moved}
+
+    for part, names in groups.items():
+        content[part] = {name: flat[name] for name in names if name in flat}
+    content["averaging"] = {"updates": flat.get("step", 0) - flat.get("skipped_updates", 0)}
+    content["versions"] = {"hvaedsl": flat.get("version", "unknown"), "torch": "unknown"}
+    return content
+
+
+# From each earlier format to the one after it.
+MIGRATIONS: Mapping[int, Callable[[StateDict], StateDict]] = {1: _grouped}

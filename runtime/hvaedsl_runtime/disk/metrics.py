@@ -1,8 +1,9 @@
-"""Metrics: one JSON object a line, and Weights & Biases where it is asked for."""
+"""Metrics: one JSON object per line, and optionally Weights & Biases."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,23 +17,30 @@ from hvaedsl_runtime.disk.whole_files import append_whole, made_folder, refusals
 WandbMode = Literal["off", "online", "offline"]
 Metrics = Mapping[str, int | float | bool | str | list[float]]
 
+logger = logging.getLogger(__name__)
+
 
 class MetricsLog:
-    """The metrics of a run, appended to a file; opened for a run that stands at `step`.
+    """The metrics of a run, appended to a file. `step` is the number of steps done when it is opened.
 
-    A line says how many steps were done (`step`), the `split`, and what was measured; numbers that are not finite are
-    written as null. On opening, lines beyond `step` are dropped, and those of the test split, with which a run ends:
-    a resumed run measures them again, and no line is there twice. So is an evaluation of which a line was cut off, as
-    it may be where the power failed. All that writes raises WriteError.
+    A line has the number of steps done (`step`), the `split`, and the measured values; numbers that are not finite are
+    written as null. Lines that a resumed run will write again are dropped on opening: those beyond `step`, those of the
+    test split, with which a run ends, and an evaluation with a truncated line, which a power cut can leave.
+
+    All methods that write raise WriteError.
     """
 
     def __init__(self, path: Path, step: int, wandb_run: Any = None) -> None:
-        lines, cut = _lines(path) if path.exists() else ([], False)
-        if cut and lines:
+        lines, truncated = _lines(path) if path.exists() else ([], False)
+
+        # The truncated line may belong to the evaluation before it, which is then repeated as a whole.
+        if truncated and lines:
             last = lines[-1]
             while lines and "weights" in lines[-1] and all(lines[-1][key] == last[key] for key in ("step", "split")):
                 lines.pop()
+
         kept = [line for line in lines if line["step"] <= step and line["split"] != "test"]
+        logger.debug("%s: keeping %d of %d lines", path, len(kept), len(lines))
         write_whole(path, "".join(_json_line(line) for line in kept))
         self.evaluated_step = max((line["step"] for line in kept if line["split"] == "validation"), default=0)
         self._path = path
@@ -41,37 +49,38 @@ class MetricsLog:
             self._file = path.open("ab", buffering=0)
 
     def write(self, *lines: Metrics) -> None:
-        """Append lines, together: a killed process, or a full disk, leaves all of them or none."""
+        """Append lines together: a killed process or a full disk leaves all of them or none."""
         with refusals_explained(self._path):
             append_whole(self._file, "".join(map(_json_line, lines)).encode())
+
         for metrics in lines if self._wandb_run is not None else ():
             names = [str(metrics[key]) for key in ("split", "weights") if key in metrics]
             values = {key: value for key, value in metrics.items() if key not in ("step", "split", "weights")}
             self._wandb_run.log({"/".join((*names, key)): value for key, value in values.items()}, step=metrics["step"])
 
     def sync(self) -> None:
-        """Wait until every line is on the disk: before a checkpoint says that these steps are done."""
+        """Wait until every line is on the disk. Called before a checkpoint, which counts these steps as done."""
         with refusals_explained(self._path):
             os.fsync(self._file.fileno())
 
     def close(self, *, failed: bool) -> None:
-        """Close the file, and tell Weights & Biases how the run ended: one that failed is taken up on resumption."""
-        with suppress(OSError):  # what a step or the end has to find on the disk was synchronised
+        """Close the file and the Weights & Biases run; a run that failed can be resumed there too."""
+        with suppress(OSError):  # everything that has to be on the disk was synced before
             self._file.close()
         if self._wandb_run is not None:
             self._wandb_run.finish(exit_code=int(failed))
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of a metrics file; a last line that was cut off in writing is left out.
+    """The lines of a metrics file, without a truncated last line.
 
-    Raises RunError (5) where another line is not JSON.
+    Raises DamagedRun if another line is not JSON.
     """
     return _lines(path)[0]
 
 
 def _lines(path: Path) -> tuple[list[dict[str, Any]], bool]:
-    """The lines, and whether a last one that was cut off is left out."""
+    """The complete lines, and whether a truncated last one follows them."""
     lines = path.read_text(encoding="utf-8").splitlines()
     metrics = []
     for number, line in enumerate(lines, 1):
@@ -84,9 +93,9 @@ def _lines(path: Path) -> tuple[list[dict[str, Any]], bool]:
 
 
 def start_wandb(mode: WandbMode, folder: Path, name: str, config: Mapping[str, Any]) -> Any:
-    """A run of Weights & Biases, or None for `off`; the package is imported only then.
+    """Start a run of Weights & Biases; None for `off`, which does not import the package.
 
-    Raises UsageError where the package is missing, or cannot log in; WriteError where the folder cannot be made.
+    Raises UsageError if the package is missing or cannot log in; WriteError if the folder cannot be created.
     """
     if mode == "off":
         return None
@@ -95,6 +104,7 @@ def start_wandb(mode: WandbMode, folder: Path, name: str, config: Mapping[str, A
     except ImportError as error:
         raise UsageError("--wandb needs the package wandb: pip install 'hvaedsl[train]'") from error
     made_folder(folder)
+    logger.info("starting Weights & Biases (%s)", mode)
     try:
         return wandb.init(project="hvaedsl", name=name, dir=str(folder), config=dict(config), mode=mode, resume="auto")
     except wandb.Error as error:

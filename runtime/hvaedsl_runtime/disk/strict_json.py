@@ -1,4 +1,4 @@
-"""JSON as the standard has it: it knows no NaN and no infinity."""
+"""JSON without the NaN and Infinity that Python writes and the standard forbids."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def json_text(content: Mapping[str, Any], *, indent: int | None = None) -> str:
-    """A JSON object; numbers that are not finite, however deep they stand, are written as null."""
+    """A JSON object as text; numbers that are not finite become null at any depth."""
     return json.dumps(_finite(content), indent=indent, allow_nan=False)
 
 

@@ -1,4 +1,4 @@
-"""Weight files: safetensors, and torch's own (.th, .pt), read without running code from them and written whole."""
+"""Weight files: safetensors and torch's own (.th, .pt). Reading runs no code from them; writing is atomic."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors under their names, and `metadata` beside them; a killed process leaves the old file or the new one.
+    """Write named tensors and `metadata`. A killed process leaves the old file or the new one.
 
-    Tensors may be on any device, and share memory: each is written in full. `format_version` is added to the metadata.
+    Tensors may be on any device and share memory; each is written in full. `format_version` is added to the metadata.
     Raises WriteError.
     """
-    described = {"format": "pt", "format_version": FORMAT, **metadata}  # "pt": for the readers of other libraries
+    described = {"format": "pt", "format_version": FORMAT, **metadata}  # "pt" is what other libraries expect
     with put_in_place(path) as temporary:
         try:
             save_file(_apart(tensors), temporary, described)
@@ -41,52 +41,52 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mappi
 
 
 def write_torch(path: Path, content: Mapping[str, object]) -> None:
-    """Write tensors and plain values as torch.save does; whole or not at all. Raises WriteError."""
-    # Into a file of Python's: of one that torch opens itself, it does not say why the system refuses.
+    """Write tensors and plain values with torch.save, whole or not at all. Raises WriteError."""
+    # Through Python's file: for one that torch opens itself, its error lacks the system's reason.
     with put_in_place(path) as temporary, temporary.open("wb") as file:
         torch.save(content, file)
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a file by name, on the CPU, and its metadata (none in torch's files).
+    """Read the tensors of a file by name, onto the CPU, and its metadata (none in torch's files).
 
-    `.safetensors` is read as that, every other name as torch's. Raises UsageError where there is no such file, and
-    RunError (5) for one that cannot be read, would run code, or holds something other than named tensors of numbers.
+    Files with any suffix other than `.safetensors` are read as torch's. Raises UsageError for a missing file, and
+    InvalidWeights for one that cannot be read, would run code, or has anything but named floating-point tensors.
     """
     if path.suffix.lower() == SAFETENSORS:
         tensors, metadata = _read_safetensors(path)
     else:
         tensors, metadata = _state_dict(path, read_torch(path)), {}
     if not tensors:
-        raise InvalidWeights(f"{path}: holds no tensors", help="name a file of weights")
+        raise InvalidWeights(f"{path}: no tensors in it", help="name a weight file")
     for name, tensor in tensors.items():
         if not tensor.is_floating_point() or tensor.layout is not torch.strided:
             raise InvalidWeights(
-                f"{path}: {name} holds no floating-point numbers ({tensor.dtype})",
-                help="quantised and sparse weights are not read; name a file of float weights",
+                f"{path}: {name} is {tensor.dtype}, {tensor.layout}; it must be a dense floating-point tensor",
+                help="convert quantized or sparse weights to dense ones first",
             )
     return tensors, metadata
 
 
 def read_torch(path: Path) -> object:
-    """What torch.save wrote, its tensors on the CPU; only tensors and plain values are unpickled.
+    """Read what torch.save wrote, onto the CPU; only tensors and plain values are unpickled.
 
-    Raises UsageError where there is no such file, and RunError (5) for one that cannot be read.
+    Raises UsageError for a missing file, and InvalidWeights for one that cannot be read.
     """
     _check_readable(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about files that torch did not write: the error says more
+            warnings.simplefilter("ignore")  # about files that torch did not write; the error is more precise
             content: object = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if not _begins_like_torch(path):
             raise _damaged(path, error) from error
-        # Not torch's text: it advises to load the file in a way that runs code.
+        # Without torch's own text, which advises to load the file in a way that runs code.
         raise InvalidWeights(
-            f"{path}: refused, since it may hold more than tensors and plain values: reading that could run code",
+            f"{path}: not read, because it has more than tensors and plain values, which could run code",
             help="save the state dict alone, with torch.save(model.state_dict(), ...); or the file is damaged",
         ) from error
-    except Exception as error:  # on a damaged file the reader runs into nearly any
+    except Exception as error:  # a damaged file can raise nearly any
         raise _damaged(path, error) from error
     return content
 
@@ -96,7 +96,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except Exception as error:  # SafetensorError, or a type that this version of torch does not know
+    except Exception as error:  # SafetensorError, or that of a type unknown to this version of torch
         raise _damaged(path, error) from error
 
 
@@ -107,29 +107,29 @@ def _check_readable(path: Path) -> None:
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file") from None
     except OSError as error:
-        raise InvalidWeights(f"{path}: cannot be read: {error.strerror}", help="name a file of weights") from None
+        raise InvalidWeights(f"{path}: cannot be read: {error.strerror}", help="name a weight file") from None
 
 
 def _begins_like_torch(path: Path) -> bool:
-    """Whether it is a zip archive, or the pickle of older versions of torch."""
+    """Whether the file starts as a zip archive, or as the pickle of older versions of torch."""
     with path.open("rb") as file:
         return file.read(2)[:1] in (b"P", b"\x80")
 
 
 def _state_dict(path: Path, content: object) -> dict[str, Tensor]:
-    """The tensors of a state dict; RunError (5), saying what it looks like, for something else."""
+    """The tensors of a state dict. Raises InvalidWeights, with a guess at what it is, for anything else."""
     if isinstance(content, Mapping) and all(isinstance(value, Tensor) for value in content.values()):
         return {str(name): tensor for name, tensor in content.items()}
     if isinstance(content, Mapping) and {"state", "param_groups"} <= set(content):
-        raise InvalidWeights(f"{path}: holds the state of an optimiser, no weights", help="give it with --optimizer")
+        raise InvalidWeights(f"{path}: the state of an optimizer, not weights", help="give it with --optimizer")
     if isinstance(content, Mapping) and {"format", "spec", "ema"} <= set(content):
         raise InvalidWeights(
-            f"{path}: is the checkpoint of a run folder, no file of weights",
+            f"{path}: the checkpoint of a run folder, not a weight file",
             help=f"write its weights with: hvaedsl convert {path.parent.parent} --to weights{SAFETENSORS}",
         )
     found = f"a mapping with {', '.join(map(repr, list(content)[:4]))}" if isinstance(content, Mapping) else ""
     raise InvalidWeights(
-        f"{path}: holds {found or type(content).__name__}, no names with tensors",
+        f"{path}: {found or type(content).__name__}; a weight file must be a mapping from names to tensors",
         help="save the state dict alone, with torch.save(model.state_dict(), ...)",
     )
 
@@ -137,13 +137,13 @@ def _state_dict(path: Path, content: object) -> dict[str, Tensor]:
 def _damaged(path: Path, error: Exception) -> RunError:
     cut = isinstance(error, EOFError | BadZipFile) or "central directory" in str(error)
     return InvalidWeights(
-        f"{path}: cannot be read ({'it ends too early' if cut else type(error).__name__})",
-        help="the file is damaged, was not fetched whole, or is of another kind than its name says",
+        f"{path}: cannot be read ({'it is truncated' if cut else type(error).__name__})",
+        help="the file is damaged, incompletely downloaded, or of another format than its suffix says",
     )
 
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors on the CPU, each in memory of its own, as safetensors asks."""
+    """The tensors on the CPU, none sharing memory, as safetensors requires."""
     apart: dict[str, Tensor] = {}
     places: set[int] = set()
     for name, tensor in tensors.items():

@@ -1,4 +1,4 @@
-"""Files that are seen whole or not at all, the folders that they go into, and what is told where the system refuses."""
+"""Files that are written whole or not at all, their folders, and readable errors if the system refuses to write."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from pathlib import Path
 
 from hvaedsl.diagnostics.errors import WriteError
 
-NO_ROOM, NOT_WRITABLE, NOT_THERE = "make room there", "make it writable", "see that the disk is there and sound"
+NO_ROOM, NOT_WRITABLE, NOT_THERE = (
+    "free some space there",
+    "make it writable",
+    "check that the disk is mounted",
+)
 REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), NO_ROOM),
     errno.EFBIG: "raise the limit on the size of a file",
@@ -24,9 +28,9 @@ REMEDIES = {
 
 @contextmanager
 def refusals_explained(place: Path | str, instead: str = "") -> Iterator[None]:
-    """Turn what the system refuses inside into WriteError: the place, the reason, the remedy, or `instead` of that.
+    """Turn the system's errors in the block into WriteError: the place, the reason, and the remedy or `instead`.
 
-    The place is what the user named: where blocks are nested, the outermost one tells.
+    `place` is what the user named: of nested blocks, the outermost one is reported.
     """
     try:
         yield
@@ -42,15 +46,15 @@ def refusals_explained(place: Path | str, instead: str = "") -> Iterator[None]:
 
 
 def partial_name(path: Path) -> Path:
-    """The name beside `path`, of the same ending, under which it is written."""
+    """The temporary name of a file while it is written: in the same folder, with the same suffix."""
     return path.with_name(f".{path.stem}.partial{path.suffix}")
 
 
 @contextmanager
 def put_in_place(path: Path) -> Iterator[Path]:
-    """A name to write under; the file gets its own when the block ends well, else it is gone.
+    """Yield a temporary name to write under; renamed to `path` if the block succeeds, and removed otherwise.
 
-    A process, or a machine, that stops at any moment leaves the old file or the new one. Raises WriteError.
+    If the process or the machine stops at any moment, the old file or the new one is left. Raises WriteError.
     """
     temporary = partial_name(path)
     with refusals_explained(path):
@@ -61,32 +65,32 @@ def put_in_place(path: Path) -> Iterator[Path]:
             temporary.replace(path)
             _sync_folder(path.parent)
         finally:
-            with suppress(OSError):  # where it cannot be removed, why it was not written says more
+            with suppress(OSError):  # the reason why it was not written matters more
                 temporary.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, content: str | bytes | memoryview) -> None:
-    """Write a file, a text in UTF-8, whole or not at all. Raises WriteError."""
+    """Write a file whole or not at all; text in UTF-8. Raises WriteError."""
     with put_in_place(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def append_whole(file: FileIO, content: bytes) -> None:
-    """Append to a file that was opened without a buffer: all of the content or, where that fails, nothing."""
+    """Append all of the content or, if that fails, nothing. The file must be unbuffered."""
     end = file.seek(0, os.SEEK_END)
     left = memoryview(content)
     try:
         while left:
             left = left[file.write(left) :]
-    except BaseException:  # a signal's too
+    except BaseException:  # including that of a signal handler
         with suppress(OSError):
             file.truncate(end)
         raise
 
 
 def made_folder(folder: Path) -> Path:
-    """The folder, made where it is missing. Raises WriteError, for a command that has --out."""
-    with refusals_explained(f"the folder {folder}", "name another with --out"):
+    """Create a folder if it is missing, and return it. Raises WriteError, which suggests --out."""
+    with refusals_explained(f"the folder {folder}", "name another folder with --out"):
         folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -97,14 +101,14 @@ def _refused(place: Path | str, reason: str, remedy: str, instead: str) -> Write
 
 
 def _refusal(error: BaseException | None) -> OSError | None:
-    """What the system said. Torch raises an error of its own over it."""
+    """The system's error behind `error`; torch wraps it in its own."""
     while error is not None and not isinstance(error, OSError):
         error = error.__cause__ or error.__context__
     return error
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut, where the system can do that for folders."""
+    """Make the names in a folder survive a power cut, on systems that can sync folders."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -51,7 +51,7 @@ class FinishedRun:
     @property
     def dtype(self) -> torch.dtype:
         """The type of the weights."""
-        return torch.float64 if self.checkpoint.dtype == "float64" else torch.float32
+        return self.checkpoint.position.torch_dtype
 
     def model(self, weights: Weights) -> HierarchicalVAE:
         """The model with the weights of the last step, or with their moving average."""
@@ -62,7 +62,7 @@ class FinishedRun:
     def initial_model(self) -> HierarchicalVAE:
         """The model as this run began with it: the same weights, on a machine that draws the same numbers."""
         with torch.random.fork_rng(devices=[]):
-            return initial_model(self.program, self.checkpoint.seed, self.device, self.dtype).eval()
+            return initial_model(self.program, self.checkpoint.position.seed, self.device, self.dtype).eval()
 
     def evaluator(self, split: Split, batch_size: int | None = None) -> Evaluator:
         """What training evaluates with: noise and binarisation are fixed by seeds and the image's index.

@@ -145,7 +145,7 @@ def _save(
         "what": options.what,
         "weights": options.weights,
         "step": checkpoint.step,
-        "dtype": checkpoint.dtype,
+        "dtype": checkpoint.position.dtype,
         "preparation": checkpoint.preparation,
         "inputs": list(examples.names),
         "noise_shapes": [list(shape) for shape in latent_shapes(examples.model)],

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from hvaedsl.diagnostics.errors import UsageError
-from hvaedsl.ir.kinds import Choice, ChoiceOrOwn, Kind, Number, Optional, Whole
+from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, Kind, Number, Optional, Whole
 from hvaedsl.ir.spec import SECTIONS, keys
 
 MAX_POINTS = 1000
@@ -146,4 +146,4 @@ def _kind(dotted: str) -> Kind | None:
 def _is_plain(kind: Kind | None) -> bool:
     if isinstance(kind, Optional):
         return _is_plain(kind.of)
-    return kind is None or isinstance(kind, Whole | Number | Choice | ChoiceOrOwn)
+    return kind is None or isinstance(kind, Whole | Number | Choice | ChoiceOrCustom)

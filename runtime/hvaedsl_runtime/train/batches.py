@@ -1,4 +1,4 @@
-"""The training batches: which images a step sees, fetched one step ahead."""
+"""The training batches: the images of each step, read one step ahead."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from hvaedsl_runtime.noise import StepNoise
 
 
 class TrainingBatches:
-    """The batches of a process. The images of a step are a function of (seed, step) alone.
+    """The batches of one process. The images of a step are a function of (seed, step) alone.
 
-    The global batch of world_size * batch_size images is split in rank order. The next step's images are read in a
-    thread while the present step computes.
+    The global batch of world_size * batch_size images is split in rank order. A thread reads the images of the next
+    step while the current one is computed.
     """
 
     def __init__(
@@ -40,17 +40,19 @@ class TrainingBatches:
 
     @property
     def global_batch_size(self) -> int:
-        """Images that all processes see in one step."""
+        """Images per step, over all processes."""
         return self.batch_size * self.processes.world_size
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor, StepNoise]:
-        """Of this process in a step: x and target, both [B, H, W, C], and the step's noise.
+        """Images of this rank for `step` (0-based) as x and target, both [B, H, W, C], and the step's noise.
 
-        Raises RunError for an image file that cannot be read.
+        Raises InvalidData for an image file that cannot be read.
         """
+        # After a resumption, the thread has not read this step's images.
         read_ahead = self._ahead[1] if self._ahead is not None and self._ahead[0] == step else None
         pixels = self._read(step) if read_ahead is None else read_ahead.result()
         self._ahead = (step + 1, self._reader.submit(self._read, step + 1))
+
         device = self.processes.device
         noise = StepNoise(self.seed, step, self.processes.rank, self.processes.world_size, device, self.dtype)
         uniform = noise.uniform(pixels.shape) if self.preparation.needs_uniform else None
@@ -58,10 +60,11 @@ class TrainingBatches:
         return x, target, noise
 
     def close(self) -> None:
-        """End the reading thread."""
+        """Stop the reading thread."""
         self._reader.shutdown(wait=True, cancel_futures=True)
 
     def _read(self, step: int) -> Tensor:
+        """The images of this rank for a step, uint8 [B, H, W, C], in pinned memory for a GPU."""
         start = step * self.global_batch_size + self.processes.rank * self.batch_size
         pixels = torch.from_numpy(self.images.batch(index_stream(len(self.images), self.seed, start, self.batch_size)))
         return pixels.pin_memory() if self.processes.device.type == "cuda" else pixels

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a run ends between two steps, with a checkpoint."""
+"""Ctrl-C and SIGTERM: a run stops between two steps, with a checkpoint."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class InterruptionError(Exception):
-    """The run is to end here and now."""
+    """The run has to stop now; its state is saved, or the user insists."""
 
 
 class Interruption:
-    """While entered, SIGINT and SIGTERM are noted in `received` instead of ending the process.
+    """A context manager that records SIGINT and SIGTERM in `received` instead of ending the process.
 
-    The training loop looks at it between two steps. A second signal, or one at a point where nothing would be lost,
-    raises InterruptionError. Handlers can be set in the main thread alone; in another, signals keep their meaning.
+    The training loop checks it between two steps. A second signal, or one inside `nothing_to_lose`, raises
+    InterruptionError. Handlers can only be set in the main thread; in another thread, signals keep their meaning.
     """
 
     def __init__(self) -> None:
@@ -37,11 +37,11 @@ class Interruption:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         for number, handler in self._previous.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal gave
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal returned
 
     @contextmanager
     def nothing_to_lose(self) -> Iterator[None]:
-        """Inside, the first signal already raises InterruptionError: the state was saved just before."""
+        """A block in which the first signal already raises InterruptionError, because the state was just saved."""
         if self.received is not None:
             raise InterruptionError
         self._may_leave = True

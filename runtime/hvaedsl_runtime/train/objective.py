@@ -1,4 +1,4 @@
-"""What a training step minimises: the bound, or the bound with the rate bent by the spec's `train.kl`."""
+"""The training objective: the bound, or the bound with the rate modified by the spec's `train.kl`."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from hvaedsl_runtime.noise import seeded_generator
 
 @dataclass(frozen=True)
 class Objective:
-    """Distortion and the rate as it is trained: free nats for each layer, sampled layers, then the warm-up's weight.
+    """Distortion plus the modified rate: free nats per layer, then sampled layers, then the weight of the warm-up.
 
-    With the defaults it is the bound itself, to the bit. Evaluations never use it.
+    With the defaults it is the bound itself, bit for bit. Evaluations never use it.
     """
 
     kl: KLSpec
     seed: int
 
     def __call__(self, out: Output, step: int, dimensions: int) -> Tensor:
-        """The objective in nats per dimension, a scalar, at a step counted from 0, for images of so many dimensions."""
+        """The objective in nats per dimension, a scalar, at a 0-based step, for images of `dimensions` values."""
         if self.kl == KLSpec():
             return out.loss_nats_per_dim
+
         kl_nats = out.kl_nats
         if self.kl.free_nats:
             kl_nats = kl_nats.clamp(min=self.kl.free_nats)
@@ -34,7 +35,7 @@ class Objective:
         return (out.distortion_nats_per_dim + rate_weight(step, self.kl.warmup_steps) * rate_nats / dimensions).mean()
 
     def layers(self, step: int, depth: int) -> Tensor:
-        """The layers whose KL this step adds up: a function of (seed, step), so the same in every process."""
+        """Indices of the layers whose KL this step sums: a function of (seed, step), thus equal in all processes."""
         if self.kl.sampled_layers is None:
             return torch.arange(depth)
         generator = seeded_generator(torch.device("cpu"), self.seed, "layers", step)
@@ -44,14 +45,15 @@ class Objective:
 def sampled_rate(kl_nats: Tensor, layers: Tensor) -> Tensor:
     """(L / M) times the KL of M of L layers: [depth, B] -> [B], in nats (Falck, Williams et al. 2022, B.4).
 
-    Without replacement its mean over all choices is the rate, and its variance L^2 / M * (L - M) / (L - 1) times the
-    variance of the KL over the layers. It saves little time: every layer is computed for the state anyway.
+    Sampled without replacement, its mean over all choices is the rate, and its variance is
+    L^2 / M * (L - M) / (L - 1) times the variance of the KL over the layers. It saves little time, because every layer
+    is computed for the state anyway.
     """
     return kl_nats[layers.to(kl_nats.device)].sum(dim=0) * (len(kl_nats) / len(layers))
 
 
 def rate_weight(step: int, warmup_steps: int) -> float:
-    """The weight of the rate: linear from 0 at step 0 to 1 at step `warmup_steps`, and 1 from there."""
+    """The weight of the rate: linear from 0 at step 0 to 1 at step `warmup_steps`, then 1."""
     return 1.0 if step >= warmup_steps else step / warmup_steps
 
 

@@ -6,15 +6,15 @@ import math
 
 from hvaedsl.ir.spec import TrainingSpec
 
-# The schedule `step`: a late drop, as Falck, Williams et al. 2022, Appendix F, suggest; when and by how much is ours.
+# The schedule `step`: a late drop, as Falck, Williams et al. 2022, Appendix F, suggest; both values are chosen here.
 LATE_PART = 0.2
 LATE_FACTOR = 0.1
 
 
 def learning_rate_at(step: int, training: TrainingSpec) -> float:
-    """Linear warm-up, then the schedule: the rate of step 0 is 0, that of step `lr_warmup_steps` the full one.
+    """Linear warm-up, then the schedule: the rate is 0 at step 0 and the full one at step `lr_warmup_steps`.
 
-    Steps count from 0, skipped updates included (openai/vdvae; Falck, Williams et al. 2022, Table G.2: 100 steps of
+    Steps are 0-based and include skipped updates (openai/vdvae; Falck, Williams et al. 2022, Table G.2: 100 steps of
     warm-up, then constant).
     """
     warmup = training.lr_warmup_steps
@@ -24,6 +24,7 @@ def learning_rate_at(step: int, training: TrainingSpec) -> float:
 
 
 def _factor(step: int, training: TrainingSpec) -> float:
+    """The schedule's factor after the warm-up."""
     match training.lr_schedule:
         case "constant":
             return 1.0

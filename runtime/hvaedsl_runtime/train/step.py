@@ -1,10 +1,9 @@
-"""One step of training: forward, backward, clip, skip or update, average the weights."""
+"""One training step: forward, backward, clip, skip or update, average the weights."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,15 +16,13 @@ from hvaedsl.ir.spec import TrainingSpec
 from hvaedsl.lowering.module import HierarchicalVAE, Noise, Output
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.model import autocast
-from hvaedsl_runtime.train.ema import ExponentialMovingAverage
 from hvaedsl_runtime.train.objective import Objective, dimensions_of
 from hvaedsl_runtime.train.schedule import learning_rate_at
-
-ADAMW_EPS = 1e-8
+from hvaedsl_runtime.train.state import TrainState
 
 
 class LossTerms(NamedTuple):
-    """Means over a batch in nats per dimension; scalars. loss = distortion + rate; `objective` is what is trained."""
+    """Batch means in nats per dimension; scalars. loss = distortion + rate; `objective` is what is minimized."""
 
     objective: Tensor
     loss: Tensor
@@ -34,7 +31,7 @@ class LossTerms(NamedTuple):
 
 
 class LossModule(nn.Module):
-    """What DistributedDataParallel wraps: a model whose output is its loss terms alone."""
+    """The module that DistributedDataParallel wraps: a model that returns only its loss terms."""
 
     def __init__(self, model: HierarchicalVAE, objective: Objective) -> None:
         super().__init__()
@@ -42,7 +39,7 @@ class LossModule(nn.Module):
         self.objective = objective
 
     def forward(self, x: Tensor, target: Tensor, noise: Noise, step: int) -> LossTerms:
-        """The loss terms of one batch, x and target [B, H, W, C], at a step counted from 0."""
+        """The loss terms of one batch, x and target [B, H, W, C], at a 0-based step."""
         out: Output = self.model(x, target, noise)
         return LossTerms(
             self.objective(out, step, dimensions_of(target)),
@@ -54,9 +51,9 @@ class LossModule(nn.Module):
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one step did: means over the global batch, and the gradient norm before clipping.
+    """The result of one step: means over the global batch, and the gradient norm before clipping.
 
-    `applied` is false where the update was skipped.
+    `applied` is false if the update was skipped.
     """
 
     loss_nats_per_dim: float
@@ -68,45 +65,40 @@ class StepResult:
 
 
 class TrainingStep:
-    """The model in training, with its optimiser and its averaged weights (openai/vdvae, train.py).
+    """One step of training, in place, on a run's state (openai/vdvae, train.py).
 
-    Calling it is one step. The optimiser is AdamW with weight decay on every parameter. The update is skipped where
-    the gradient norm is not finite or not strictly below `skip_above`; the norm is that before clipping, of the
-    gradient averaged over all processes, so that every process decides alike. A skipped step counts as a step, and
-    the averaged weights follow applied updates alone.
+    The optimizer is AdamW with weight decay on every parameter. The update is skipped if the gradient norm is not
+    finite or not strictly below `skip_above`. The norm is taken before clipping, of the gradient averaged over all
+    processes, so that every process makes the same decision. A skipped step counts as a step; the averaged weights
+    follow applied updates only.
     """
 
-    def __init__(
-        self, model: HierarchicalVAE, without_gradient: Sequence[str], training: TrainingSpec, processes: Processes
-    ) -> None:
+    def __init__(self, state: TrainState, training: TrainingSpec, processes: Processes) -> None:
+        self.state = state
         self.training = training
         self.processes = processes
-        self.model = model
-        self.ema = ExponentialMovingAverage(model, training.ema_decay)
-        # Set before DistributedDataParallel looks at them: it waits for the gradient of every parameter that needs one.
-        for name in without_gradient:
-            model.get_parameter(name).requires_grad_(False)
-        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.optimizer = make_optimizer(self._parameters, training)
-        model.recompute_every = training.recompute_every
-        self._loss: nn.Module = LossModule(model, Objective(training.kl, training.seed))
+        state.model.recompute_every = training.recompute_every
+        self._loss: nn.Module = LossModule(state.model, Objective(training.kl, training.seed))
+
         if processes.world_size > 1:
-            # A convolution of one input channel has two valid layouts, and the warning fires where they differ.
+            # A convolution with one input channel has two valid layouts, and torch warns if they differ.
             warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
             device_ids = [processes.device] if processes.device.type == "cuda" else None
             self._loss = DistributedDataParallel(self._loss, device_ids=device_ids)
 
     def __call__(self, step: int, x: Tensor, target: Tensor, noise: Noise) -> StepResult:
-        """Train on this process's part of the batch of step `step` (from 0), x and target [B, H, W, C]."""
-        self.optimizer.zero_grad(set_to_none=True)
+        """Train on this rank's slice of the batch for `step` (0-based), x and target [B, H, W, C]."""
+        self.state.optimizer.zero_grad(set_to_none=True)
         with autocast(self.training.precision, self.processes.device):
             terms: LossTerms = self._loss(x, target, noise, step)
         terms.objective.backward()  # type: ignore[no-untyped-call]  # torch's
-        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+
+        gradients = [parameter.grad for parameter in self.state.trainable if parameter.grad is not None]
         norm = get_total_norm(gradients)
         means = self.processes.mean(torch.stack(terms[1:]).detach())
-        # The step waits for the device here alone; between steps, several processes also wait to agree on signals.
+        # The only wait for the device in a step; between steps, several processes also wait to agree on signals.
         loss, distortion, rate, gradient_norm = torch.cat((means.double(), norm.double().reshape(1))).tolist()
+
         learning_rate = learning_rate_at(step, self.training)
         applied = is_applied(gradient_norm, self.training.skip_above)
         if applied:
@@ -114,25 +106,15 @@ class TrainingStep:
         return StepResult(loss, distortion, rate, gradient_norm, learning_rate, applied)
 
     def _update(self, norm: Tensor, learning_rate: float) -> None:
+        """Clip, update the weights, and average them in."""
         if self.training.clip_norm is not None:
-            clip_grads_with_norm_(self._parameters, self.training.clip_norm, norm)
-        for group in self.optimizer.param_groups:
+            clip_grads_with_norm_(self.state.trainable, self.training.clip_norm, norm)
+        for group in self.state.optimizer.param_groups:
             group["lr"] = learning_rate
-        self.optimizer.step()
-        self.ema.update(self.model)
-
-
-def make_optimizer(parameters: Sequence[nn.Parameter], training: TrainingSpec) -> torch.optim.AdamW:
-    """AdamW with weight decay on every parameter, as the spec sets it."""
-    return torch.optim.AdamW(
-        parameters,
-        lr=training.learning_rate,
-        betas=training.betas,
-        eps=ADAMW_EPS,
-        weight_decay=training.weight_decay,
-    )
+        self.state.optimizer.step()
+        self.state.ema.update(self.state.model)
 
 
 def is_applied(gradient_norm: float, skip_above: float | None) -> bool:
-    """Whether an update with this gradient norm is applied: it is finite, and strictly below the threshold."""
+    """Whether an update with this gradient norm is applied: the norm is finite and strictly below the threshold."""
     return math.isfinite(gradient_norm) and (skip_above is None or gradient_norm < skip_above)

@@ -53,9 +53,9 @@ sample {{ count = 2 }}
 
 
 @pytest.fixture
-def colours(tmp_path: Path) -> Path:
+def colors(tmp_path: Path) -> Path:
     """8 training and 6 test images of 8x8 pixels, as a spec's `npy`."""
-    folder = tmp_path / "colours"
+    folder = tmp_path / "colors"
     folder.mkdir()
     rng = np.random.default_rng(1)
     for split, count in (("train", 8), ("test", 6)):
@@ -64,16 +64,16 @@ def colours(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def small(tmp_path: Path, colours: Path) -> Path:
+def small(tmp_path: Path, colors: Path) -> Path:
     path = tmp_path / "small.hvae"
-    path.write_text(SMALL.format(path=colours, decoder="4x2, 8m4, 8x2"), encoding="utf-8")
+    path.write_text(SMALL.format(path=colors, decoder="4x2, 8m4, 8x2"), encoding="utf-8")
     return path
 
 
 @pytest.fixture
-def shared(tmp_path: Path, colours: Path) -> Path:
+def shared(tmp_path: Path, colors: Path) -> Path:
     path = tmp_path / "shared.hvae"
-    path.write_text(SMALL.format(path=colours, decoder="4x2, 8m4, 8r3"), encoding="utf-8")
+    path.write_text(SMALL.format(path=colors, decoder="4x2, 8m4, 8r3"), encoding="utf-8")
     return path
 
 
@@ -143,14 +143,14 @@ def test_a_converted_run_is_evaluated_sampled_and_resumed(tmp_path: Path, comman
     code, said, err = command("convert", small, "--from", raw, "--out", out, "--trained-on", "cifar10")
     assert code == 0, err
     assert "the averaged weights are a copy of the raw ones" in said
-    assert "optimiser starts anew" in said
+    assert "the optimizer is re-initialized" in said
 
     assert command("eval", out, "--device", "cpu")[0] == 0
     found = json.loads((out / "eval_test.json").read_text())
     finished = FinishedRun.open(out, "cpu")
     model = program.module()
     model.load_vdvae_state_dict(state_dict)
-    pixels = torch.from_numpy(np.load(tmp_path / "colours" / "test.npy"))
+    pixels = torch.from_numpy(np.load(tmp_path / "colors" / "test.npy"))
     losses = []
     for index in range(len(pixels)):
         one = pixels[index : index + 1].float()
@@ -175,7 +175,7 @@ def conversion_noise(finished: FinishedRun, index: int) -> Callable[[int, tuple[
     return ImageNoise(seed, "test", [index], torch.device("cpu"), torch.float32)
 
 
-def test_the_published_optimiser_goes_on_where_it_was(tmp_path: Path, command: Command, small: Path) -> None:
+def test_the_published_optimizer_continues_where_it_stopped(tmp_path: Path, command: Command, small: Path) -> None:
     """One more update of the published model, under the published numbering, and of the converted run."""
     program = hvaedsl.load(small, sets={"train.betas": "0.9, 0.9"})
     theirs = {name: torch.nn.Parameter(value) for name, value in published(program, 1).items()}
@@ -202,7 +202,7 @@ def test_the_published_optimiser_goes_on_where_it_was(tmp_path: Path, command: C
         assert f"moments of {len(theirs)} parameters after 2 updates" in said
         model = FinishedRun.open(out, "cpu").model("raw")
         ours = torch.optim.AdamW(model.parameters())
-        ours.load_state_dict(load_checkpoint(RunFolder(out).checkpoint).optimizer)
+        ours.load_state_dict(load_checkpoint(RunFolder(out).checkpoint)["optimizer"])
         for name, own in published_parameters(program.bridge).items():
             model.get_parameter(own).grad = gradients[2][name]
         ours.step()
@@ -212,7 +212,7 @@ def test_the_published_optimiser_goes_on_where_it_was(tmp_path: Path, command: C
 
 
 def as_apex_saves(state: dict[str, Any]) -> dict[str, Any]:
-    """FusedAdam's form: the number of updates stands in the group."""
+    """FusedAdam's form: the number of updates is in the group."""
     moments = {
         number: {key: value for key, value in item.items() if key != "step"} for number, item in state["state"].items()
     }
@@ -223,7 +223,7 @@ def as_apex_saves(state: dict[str, Any]) -> dict[str, Any]:
     return {"state": moments, "param_groups": [group]}
 
 
-def test_an_optimiser_that_does_not_fit_is_told(tmp_path: Path, command: Command, small: Path, shared: Path) -> None:
+def test_an_optimizer_that_does_not_fit_is_refused(tmp_path: Path, command: Command, small: Path, shared: Path) -> None:
     program = hvaedsl.load(small)
     state_dict = published(program, 1)
     raw = save(tmp_path / "model.th", state_dict)
@@ -233,7 +233,7 @@ def test_an_optimiser_that_does_not_fit_is_told(tmp_path: Path, command: Command
     first = next(iter(state_dict.values()))
     zeros = {"exp_avg": torch.zeros_like(first), "exp_avg_sq": torch.zeros_like(first)}
     cases: list[tuple[Path, object, str]] = [
-        (small, state_dict, "holds no optimiser's state"),
+        (small, state_dict, "not the state of an optimizer"),
         (small, {"state": {}, "param_groups": [{"params": [0, 1]}]}, "a model with 2 parameters"),
         (small, {**whole, "state": other_moments}, "exp_avg is [3]"),
         (small, {**whole, "state": {0: {"momentum_buffer": torch.zeros(3)}}}, "momentum_buffer"),
@@ -254,7 +254,7 @@ def test_an_optimiser_that_does_not_fit_is_told(tmp_path: Path, command: Command
         assert not (tmp_path / "run").exists()
 
 
-def test_settings_of_the_optimiser_that_differ_are_told(tmp_path: Path, command: Command, small: Path) -> None:
+def test_differing_settings_of_the_optimizer_are_reported(tmp_path: Path, command: Command, small: Path) -> None:
     state_dict = published(hvaedsl.load(small), 1)
     parameters = [torch.nn.Parameter(value) for value in state_dict.values()]
     torch.save(torch.optim.AdamW(parameters, lr=2e-3, weight_decay=0.0).state_dict(), tmp_path / "opt.th")
@@ -289,7 +289,7 @@ def test_a_run_with_shared_weights_goes_through_every_form(tmp_path: Path, comma
         # A safetensors file says what torch's cannot; the images' statistics come to the same here.
         assert after.step == (before.step if suffix == "safetensors" else 0)
         assert after.preparation == before.preparation
-        assert ("as published-raw" in said or "as ours-raw" in said) is (suffix == "safetensors")
+        assert ("as stated in published-raw" in said or "as stated in ours-raw" in said) is (suffix == "safetensors")
     with safe_open(tmp_path / "ours-ema.safetensors", framework="pt") as file:
         metadata = file.metadata()
     assert metadata["weights"] == "ema"
@@ -329,10 +329,10 @@ def test_weights_of_another_model_name_the_differences_and_the_specs_that_fit(
     digits = save(tmp_path / "digits.th", published(program, 1))
     code, _, err = command("convert", small, "--ema", digits, "--out", tmp_path / "run")
     assert code == 5
-    assert "does not hold the weights of small" in err
+    assert "does not have the weights of small" in err
     assert "unknown (decoder.dec_blocks." in err
     assert f"encoder.in_conv.weight is [{width}, 1, 3, 3] in the file and [8, 3, 3, 3] in the model" in err
-    assert "those of digits" in err
+    assert "it fits the shipped spec digits" in err
 
     state_dict = published(hvaedsl.load(small), 1)
     del state_dict["decoder.dec_blocks.1.prior.c3.weight"]
@@ -362,14 +362,14 @@ def test_mistakes_are_one_readable_error(tmp_path: Path, command: Command, small
         (2, "is a folder: --to", (full,)),
         (2, "no such file", (small, "--ema", tmp_path / "none.th", *new)),
         (2, "of different steps", (small, "--from", good, "--ema", later, *new)),
-        (2, "--optimizer belongs to", (small, "--ema", good, "--optimizer", good, *new)),
-        (2, "--trained-on names", (small, "--ema", good, "--trained-on", "celeba", *new)),
+        (2, "--optimizer needs the weights", (small, "--ema", good, "--optimizer", good, *new)),
+        (2, "--trained-on is celeba", (small, "--ema", good, "--trained-on", "celeba", *new)),
         (2, "--ema reads files", (full, "--to", tmp_path / "w.th", "--ema", good)),
         (2, "--step reads files", (full, "--to", tmp_path / "w.th", "--step", "0")),
         (2, "--names goes with --to", (small, "--ema", good, "--names", "ours", *new)),
         (2, "ends in .safetensors or .th", (full, "--to", tmp_path / "w.npz")),
         (2, "folder that exists", (full, "--to", tmp_path / "none" / "w.th")),
-        (5, "with module. before it and without", (small, "--ema", both, *new)),
+        (5, "with and without the prefix module.", (small, "--ema", both, *new)),
         (5, "is not empty", (small, "--ema", good, "--out", full)),
         (5, "is not a folder", (small, "--ema", good, "--out", good)),
         (
@@ -379,7 +379,7 @@ def test_mistakes_are_one_readable_error(tmp_path: Path, command: Command, small
         ),
         (5, "no checkpoint", (full, "--to", tmp_path / "w.th")),
         (5, "no such folder", (tmp_path / "none", "--to", tmp_path / "w.th")),
-        (5, "is there already", (full, "--to", good)),
+        (5, "exists already", (full, "--to", good)),
     ]
     for expected, words, arguments in cases:
         code, _, err = command("convert", *arguments)
@@ -394,7 +394,7 @@ def test_unknown_constants_are_told_with_a_way_out(
     tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch, small: Path
 ) -> None:
     monkeypatch.setenv("HVAEDSL_DATA", str(tmp_path))
-    (tmp_path / "colours" / "train.npy").unlink()
+    (tmp_path / "colors" / "train.npy").unlink()
     ema = save(tmp_path / "w.th", published(hvaedsl.load(small), 1))
     code, _, err = command("convert", small, "--ema", ema, "--out", tmp_path / "run")
     assert code == 4
@@ -421,7 +421,7 @@ def test_weights_that_were_trained_on_other_inputs_are_refused(
     assert command("convert", tmp_path / "run", "--to", file)[0] == 0
     code, out, err = command("convert", small, *options(fourier), "--ema", file, "--out", tmp_path / "again")
     assert code == 0, err
-    assert "as w.safetensors says" in out
+    assert "as stated in w.safetensors" in out
     code, _, err = command("convert", small, *options(fourier | sets), "--ema", file, "--out", tmp_path / "other")
     assert code == 5
     assert told in err
@@ -437,7 +437,7 @@ def test_a_conversion_that_fails_while_writing_leaves_nothing(
         code, _, err = command("convert", small, "--ema", ema, "--out", tmp_path / "run", "--trained-on", "cifar10")
     assert code == 5
     assert f"{tmp_path}/run: cannot be written: File too large" in err
-    assert "or name another with --out" in err
+    assert "or name another folder with --out" in err
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -451,7 +451,7 @@ def test_narrow_and_wide_types_of_weights(tmp_path: Path, command: Command, smal
         )
         assert code == 0, err
         checkpoint = load_checkpoint(RunFolder(out).checkpoint)
-        assert checkpoint.dtype == kept
+        assert checkpoint.position.dtype == kept
         gain = checkpoint.ema["decoder.gain"]
         assert torch.equal(gain, state_dict["decoder.gain"].to(gain.dtype))
 

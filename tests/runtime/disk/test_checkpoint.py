@@ -1,58 +1,173 @@
 from __future__ import annotations
 
+import copy
+import logging
 import os
 import pickle
-from dataclasses import fields, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 import torch
 
-from hvaedsl.diagnostics.errors import RunError
-from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from hvaedsl.diagnostics.errors import DamagedRun, RunNotFound
+from hvaedsl_runtime.disk import checkpoint as module
+from hvaedsl_runtime.disk.checkpoint import FORMAT, MIGRATIONS, load_checkpoint, save_checkpoint
+
+State = dict[str, Any]
 
 
 @pytest.fixture
-def checkpoint() -> Checkpoint:
+def state() -> State:
     model = torch.nn.Linear(3, 2)
     optimizer = torch.optim.AdamW(model.parameters())
     model(torch.ones(1, 3)).sum().backward()
     optimizer.step()
-    return Checkpoint(
-        version="0",
-        spec="hvae 1",
-        step=7,
-        seed=2**70,
-        world_size=2,
-        dtype="float32",
-        preparation={"shift": -1.5, "bits": None},
-        skipped_updates=1,
-        skipped_in_a_row=0,
-        wall_seconds=1.25,
-        model=model.state_dict(),
-        ema=model.state_dict(),
-        optimizer=optimizer.state_dict(),
-    )
+    return {
+        "model": model.state_dict(),
+        "ema": {name: tensor + 1 for name, tensor in model.state_dict().items()},
+        "averaging": {"updates": 6},
+        "optimizer": optimizer.state_dict(),
+        "position": {"seed": 2**70, "step": 7, "world_size": 2, "dtype": "float64"},
+        "counters": {"skipped_updates": 1, "skipped_in_a_row": 0, "wall_seconds": 1.25},
+        "preparation": {"shift": -1.5, "bits": None},
+        "versions": {"hvaedsl": "0", "torch": "2"},
+    }
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path, checkpoint: Checkpoint) -> None:
-    save_checkpoint(tmp_path / "last.pt", checkpoint)
+def flat(state: State) -> State:
+    """The file of format 1 for the same run."""
+    parts = {name: state[name] for name in ("model", "ema", "optimizer", "preparation")}
+    return {"format": 1, "spec": "hvae 1", "version": "0", **parts, **state["position"], **state["counters"]}
+
+
+def at_step(state: State, step: int) -> State:
+    return {**state, "position": {**state["position"], "step": step}}
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path, state: State) -> None:
+    save_checkpoint(tmp_path / "last.pt", "hvae 1", state)
     loaded = load_checkpoint(tmp_path / "last.pt")
     assert list(tmp_path.iterdir()) == [tmp_path / "last.pt"]
-    for field in fields(Checkpoint):
-        if field.name not in ("model", "ema", "optimizer"):
-            assert getattr(loaded, field.name) == getattr(checkpoint, field.name)
-    assert torch.equal(loaded.model["weight"], checkpoint.model["weight"])
-    moments = loaded.optimizer["state"][0]["exp_avg"]
-    assert torch.equal(moments, checkpoint.optimizer["state"][0]["exp_avg"])
+    assert loaded.spec == "hvae 1"
+    assert set(loaded.state) == set(state)
+    for name in ("averaging", "position", "counters", "preparation", "versions"):
+        assert loaded[name] == state[name]
+    assert torch.equal(loaded.model["weight"], state["model"]["weight"])
+    assert torch.equal(loaded.ema["weight"], state["ema"]["weight"])
+    moments = loaded["optimizer"]["state"][0]["exp_avg"]
+    assert torch.equal(moments, state["optimizer"]["state"][0]["exp_avg"])
+    assert (loaded.step, loaded.position.seed, loaded.position.world_size) == (7, 2**70, 2)
+    assert loaded.position.torch_dtype is torch.float64
+    assert (loaded.counters.skipped_updates, loaded.counters.wall_seconds) == (1, 1.25)
+    assert loaded.preparation == {"shift": -1.5, "bits": None}
+    assert loaded.version == "0"
+
+
+def test_the_public_keys_are_at_the_top_of_the_file(tmp_path: Path, state: State) -> None:
+    save_checkpoint(tmp_path / "last.pt", "hvae 1", state)
+    content = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert content["format"] == FORMAT == 2
+    assert content["spec"] == "hvae 1"
+    assert torch.equal(content["ema"]["bias"], state["ema"]["bias"])
+    assert torch.equal(content["model"]["bias"], state["model"]["bias"])
+    assert content["preparation"]["shift"] == -1.5
+
+
+def test_format_1_becomes_the_current_one(tmp_path: Path, state: State, caplog: pytest.LogCaptureFixture) -> None:
+    torch.save(flat(state), tmp_path / "last.pt")
+    with caplog.at_level(logging.INFO, logger="hvaedsl_runtime"):
+        loaded = load_checkpoint(tmp_path / "last.pt")
+    assert "from format 1 to 2" in caplog.text
+    assert loaded.spec == "hvae 1"
+    assert set(loaded.state) == set(state)
+    for name in ("averaging", "position", "counters", "preparation"):
+        assert loaded[name] == state[name]
+    assert loaded["versions"] == {"hvaedsl": "0", "torch": "unknown"}
+    assert torch.equal(loaded.model["weight"], state["model"]["weight"])
+
+
+def test_every_migration_leads_to_the_format_after_it(
+    tmp_path: Path, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def renamed(content: State) -> State:
+        return {("weights" if name == "model" else name): value for name, value in content.items()}
+
+    monkeypatch.setattr(module, "FORMAT", 3)
+    monkeypatch.setattr(module, "MIGRATIONS", {**MIGRATIONS, 2: renamed})
+    torch.save(flat(state), tmp_path / "1.pt")
+    torch.save({"format": 2, "spec": "hvae 1", **state}, tmp_path / "2.pt")
+    for path in (tmp_path / "1.pt", tmp_path / "2.pt"):
+        loaded = load_checkpoint(path)
+        assert torch.equal(loaded["weights"]["weight"], state["model"]["weight"])
+        assert loaded.step == 7
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_unknown_fields_are_kept_or_named(
+    tmp_path: Path, state: State, earlier: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = flat(state) if earlier else {"format": 2, "spec": "hvae 1", **copy.deepcopy(state)}
+    content["grokking"] = {"seen": True}
+    if not earlier:
+        content["counters"]["restarts"] = 3
+    torch.save(content, tmp_path / "last.pt")
+    loaded = load_checkpoint(tmp_path / "last.pt")
+    assert loaded["grokking"] == {"seen": True}
+    assert loaded.counters.skipped_updates == 1
+    assert ("counters: ignoring unknown fields: restarts" in caplog.text) is not earlier
+
+
+@pytest.mark.parametrize("part", ["model", "ema", "preparation", "position", "counters", "versions"])
+def test_a_missing_part_is_one_error_for_those_who_need_it(tmp_path: Path, state: State, part: str) -> None:
+    del state[part]
+    save_checkpoint(tmp_path / "last.pt", "hvae 1", state)
+    loaded = load_checkpoint(tmp_path / "last.pt")
+    with pytest.raises(DamagedRun, match=rf"last\.pt: .*`{part}` is missing") as caught:
+        getattr(loaded, "version" if part == "versions" else part)
+    assert "backup" in caught.value.help
+    assert loaded["optimizer"]
+
+
+def test_a_missing_field_is_one_error(tmp_path: Path, state: State) -> None:
+    del state["position"]["world_size"]
+    save_checkpoint(tmp_path / "last.pt", "hvae 1", state)
+    with pytest.raises(DamagedRun, match=r"last\.pt: .*`position`: `world_size` is missing"):
+        _ = load_checkpoint(tmp_path / "last.pt").step
+
+
+def test_a_part_of_another_type_is_one_error(tmp_path: Path, state: State) -> None:
+    save_checkpoint(tmp_path / "last.pt", "hvae 1", {**state, "counters": 3})
+    with pytest.raises(DamagedRun, match=r"last\.pt: .*`counters`: "):
+        _ = load_checkpoint(tmp_path / "last.pt").counters
+
+
+def test_a_newer_format_names_the_upgrade(tmp_path: Path, state: State) -> None:
+    torch.save({"format": 3, "spec": "hvae 1", **state}, tmp_path / "last.pt")
+    with pytest.raises(DamagedRun, match=r"last\.pt: .* format 3; .* up to 2$") as caught:
+        load_checkpoint(tmp_path / "last.pt")
+    assert "pip install --upgrade hvaedsl" in caught.value.help
+
+
+@pytest.mark.parametrize("content", [{"format": 0}, {"format": "1"}, {"step": 3}, [1, 2]])
+def test_a_file_of_something_else_is_one_error(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "last.pt")
+    with pytest.raises(DamagedRun, match="not a checkpoint of hvaedsl"):
+        load_checkpoint(tmp_path / "last.pt")
+
+
+@pytest.mark.parametrize("content", [{"format": 1, "step": 3}, {"format": 2}])
+def test_a_file_without_a_spec_is_one_error(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "last.pt")
+    with pytest.raises(DamagedRun, match="`spec` is missing"):
+        load_checkpoint(tmp_path / "last.pt")
 
 
 def test_a_kill_in_the_middle_of_writing_leaves_the_old_file(
-    tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "last.pt"
-    save_checkpoint(path, checkpoint)
+    save_checkpoint(path, "hvae 1", state)
 
     class KilledError(BaseException):
         pass
@@ -63,15 +178,15 @@ def test_a_kill_in_the_middle_of_writing_leaves_the_old_file(
 
     monkeypatch.setattr(torch, "save", half_written)
     with pytest.raises(KilledError):
-        save_checkpoint(path, replace(checkpoint, step=8))
+        save_checkpoint(path, "hvae 1", at_step(state, 8))
     monkeypatch.undo()
     assert load_checkpoint(path).step == 7
-    save_checkpoint(path, replace(checkpoint, step=9))
+    save_checkpoint(path, "hvae 1", at_step(state, 9))
     assert load_checkpoint(path).step == 9
 
 
 def test_it_is_on_the_disk_before_it_takes_the_name(
-    tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
     fsync, rename = os.fsync, Path.replace
@@ -86,7 +201,7 @@ def test_it_is_on_the_disk_before_it_takes_the_name(
 
     monkeypatch.setattr(os, "fsync", noted_fsync)
     monkeypatch.setattr(Path, "replace", noted_replace)
-    save_checkpoint(tmp_path / "last.pt", checkpoint)
+    save_checkpoint(tmp_path / "last.pt", "hvae 1", state)
     assert order == ["fsync", "replace", "fsync"]
 
 
@@ -94,20 +209,21 @@ def test_it_is_on_the_disk_before_it_takes_the_name(
 def test_a_damaged_file_is_one_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "last.pt"
     path.write_bytes(content)
-    with pytest.raises(RunError, match="cannot be read") as caught:
+    with pytest.raises(DamagedRun, match="cannot be read") as caught:
         load_checkpoint(path)
     assert caught.value.exit_code == 5
 
 
-def test_a_file_that_was_cut_off_is_one_error(tmp_path: Path, checkpoint: Checkpoint) -> None:
+def test_a_file_that_was_cut_off_is_one_error(tmp_path: Path, state: State) -> None:
     path = tmp_path / "last.pt"
-    save_checkpoint(path, checkpoint)
+    save_checkpoint(path, "hvae 1", state)
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(RunError, match="cannot be read"):
+    with pytest.raises(DamagedRun, match="cannot be read"):
         load_checkpoint(path)
 
 
-def test_nothing_but_tensors_and_plain_values_is_unpickled(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_nothing_but_tensors_and_plain_values_is_unpickled(tmp_path: Path, version: int) -> None:
     path = tmp_path / "last.pt"
     marker = tmp_path / "executed"
 
@@ -115,23 +231,16 @@ def test_nothing_but_tensors_and_plain_values_is_unpickled(tmp_path: Path) -> No
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return os.mkdir, (str(marker),)
 
-    torch.save({"format": 1, "model": Payload()}, path)
-    with pytest.raises(RunError, match="cannot be read"):
+    torch.save({"format": version, "model": Payload()}, path)
+    with pytest.raises(DamagedRun, match="cannot be read"):
         load_checkpoint(path)
     assert not marker.exists()
     path.write_bytes(pickle.dumps(Payload()))
-    with pytest.raises(RunError, match="cannot be read"):
+    with pytest.raises(DamagedRun, match="cannot be read"):
         load_checkpoint(path)
     assert not marker.exists()
 
 
-@pytest.mark.parametrize("content", [{"format": 2}, {"format": 1, "step": 3}, [1, 2]])
-def test_another_format_is_one_error(tmp_path: Path, content: object) -> None:
-    torch.save(content, tmp_path / "last.pt")
-    with pytest.raises(RunError, match="not a checkpoint of format 1"):
-        load_checkpoint(tmp_path / "last.pt")
-
-
 def test_a_missing_file_is_one_error(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="no checkpoint"):
+    with pytest.raises(RunNotFound, match="no checkpoint"):
         load_checkpoint(tmp_path / "last.pt")

@@ -40,7 +40,7 @@ def test_the_models_name_is_kept(folder: RunFolder) -> None:
     assert folder.model_name() == "small"
     for spoilt in ("", "[]", "{}"):
         folder.identity.write_text(spoilt)
-        with pytest.raises(RunError, match=r"run\.json: found no name") as caught:
+        with pytest.raises(RunError, match=r"run\.json: no model name") as caught:
             folder.model_name()
         assert caught.value.exit_code == 5
 

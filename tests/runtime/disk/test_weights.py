@@ -93,18 +93,22 @@ def test_a_damaged_file_is_one_error(tmp_path: Path, tensors: dict[str, Tensor],
     with pytest.raises(RunError, match="cannot be read") as caught:
         read_weights(path)
     assert caught.value.exit_code == 5
-    assert "fetched" in caught.value.help
+    assert "incompletely downloaded" in caught.value.help
 
 
-def test_what_holds_no_weights_is_told_for_what_it_is(tmp_path: Path) -> None:
+def test_the_error_for_a_file_without_weights_says_what_it_is(tmp_path: Path) -> None:
     model = torch.nn.Linear(2, 2)
     cases: list[tuple[object, str, str]] = [
-        (torch.optim.AdamW(model.parameters()).state_dict(), "state of an optimiser", "--optimizer"),
-        ({"format": 1, "spec": "hvae 1", "ema": {}}, "run folder", "convert"),
+        (torch.optim.AdamW(model.parameters()).state_dict(), "state of an optimizer", "--optimizer"),
+        ({"format": 2, "spec": "hvae 1", "ema": {}}, "run folder", "convert"),
         ({"model": model.state_dict()}, "'model'", "state_dict"),
         ([1, 2], "list", "state_dict"),
-        ({}, "no tensors", "weights"),
-        ({"a": torch.zeros(2, dtype=torch.int64)}, "no floating-point", "float"),
+        ({}, "no tensors", "weight file"),
+        (
+            {"a": torch.zeros(2, dtype=torch.int64)},
+            "a is torch.int64, .* must be a dense floating",
+            "dense",
+        ),
     ]
     for content, words, way_out in cases:
         torch.save(content, tmp_path / "w.th")
@@ -113,7 +117,7 @@ def test_what_holds_no_weights_is_told_for_what_it_is(tmp_path: Path) -> None:
         assert way_out in caught.value.help
 
 
-def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_one_error(tmp_path: Path) -> None:
     for name in ("w.th", "w.safetensors"):
         with pytest.raises(UsageError, match="no such file"):
             read_weights(tmp_path / name)

@@ -1,4 +1,4 @@
-"""Files whole or not at all, and what is told where the system refuses."""
+"""Files whole or not at all, and readable errors if the system refuses to write."""
 
 from __future__ import annotations
 
@@ -34,22 +34,24 @@ def refusal(number: int) -> OSError:
 @pytest.mark.parametrize(
     ("number", "remedy"),
     [
-        (errno.ENOSPC, "make room there"),
-        (errno.EDQUOT, "make room there"),
+        (errno.ENOSPC, "free some space there"),
+        (errno.EDQUOT, "free some space there"),
         (errno.EROFS, "make it writable"),
-        (errno.EIO, "see that the disk is there and sound"),
+        (errno.EIO, "check that the disk is mounted"),
         (errno.EFBIG, "raise the limit on the size of a file"),
         (errno.ENOTDIR, ""),
     ],
 )
 def test_a_refusal_is_told_with_its_place_and_a_remedy(number: int, remedy: str) -> None:
-    with pytest.raises(WriteError) as caught, refusals_explained("/runs/x", "name another with --out"):
+    with pytest.raises(WriteError) as caught, refusals_explained("/runs/x", "name another folder with --out"):
         raise refusal(number)
     assert str(caught.value) == f"/runs/x: cannot be written: {os.strerror(number)}"
     assert caught.value.exit_code == 5
-    assert caught.value.help == (f"{remedy}, or name another with --out" if remedy else "name another with --out")
-    way_on = caught.value.then("go on with: hvaedsl", state="; step 4 is saved")
-    assert way_on.help == (f"{remedy}, then go on with: hvaedsl" if remedy else "go on with: hvaedsl")
+    assert caught.value.help == (
+        f"{remedy}, or name another folder with --out" if remedy else "name another folder with --out"
+    )
+    way_on = caught.value.then("resume with: hvaedsl", state="; step 4 is saved")
+    assert way_on.help == (f"{remedy}, then resume with: hvaedsl" if remedy else "resume with: hvaedsl")
     assert str(way_on) == f"/runs/x: cannot be written: {os.strerror(number)}; step 4 is saved"
     assert way_on.exit_code == 5
 
@@ -58,7 +60,7 @@ def test_the_outermost_block_tells() -> None:
     with pytest.raises(WriteError) as caught, refusals_explained("outer", "name another"), refusals_explained("inner"):
         raise refusal(errno.ENOSPC)
     assert str(caught.value) == "outer: cannot be written: No space left on device"
-    assert caught.value.help == "make room there, or name another"
+    assert caught.value.help == "free some space there, or name another"
 
 
 def test_other_errors_pass() -> None:
@@ -96,11 +98,11 @@ def test_why_it_was_not_written_is_told_where_the_rest_cannot_be_removed(
 def test_a_folder_that_vanished_is_told(tmp_path: Path) -> None:
     with pytest.raises(WriteError, match="No such file or directory") as caught:
         write_whole(tmp_path / "unmounted" / "file", "text")
-    assert caught.value.help == "see that the disk is there and sound"
+    assert caught.value.help == "check that the disk is mounted"
     (tmp_path / "file").touch()
     with pytest.raises(WriteError, match="Not a directory") as caught:
         made_folder(tmp_path / "file" / "folder")
-    assert caught.value.help == "name another with --out"
+    assert caught.value.help == "name another folder with --out"
 
 
 def test_what_is_appended_is_there_whole_or_not_at_all(tmp_path: Path, file_size_limit: Limit) -> None:

@@ -147,6 +147,6 @@ def test_gpus_that_are_not_there_are_told_before_anything_starts(
     assert caught.value.exit_code == 6
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
-    with pytest.raises(RunError, match="2 CUDA devices asked for, 1 found"):
+    with pytest.raises(RunError, match="2 CUDA devices requested; 1 available"):
         launch(compiled(), RunSettings(out=tmp_path / "run"), 2)
     assert not (tmp_path / "run").exists()

@@ -1,4 +1,4 @@
-"""Every cell in a run on the real digits: the loss falls, a stopped run goes on as it would have, images are drawn."""
+"""Every cell in a run on the real digits: the loss falls, a resumed run equals a whole one, images are drawn."""
 
 from __future__ import annotations
 

@@ -138,7 +138,9 @@ def test_an_evaluation_that_is_interrupted_is_made_up_for(
 
     monkeypatch.setattr(Evaluator, "__call__", interrupted)
     step = 6 if split == "validation" else 12
-    with pytest.raises(RunError, match=f"stopped by SIGTERM after step {step} of 12; the checkpoint is of step {step}"):
+    with pytest.raises(
+        RunError, match=f"stopped by SIGTERM after step {step} of 12; the last checkpoint is of step {step}"
+    ):
         train(compiled(), settings(tmp_path / "parts"))
     monkeypatch.undo()
     train(compiled(), settings(tmp_path / "parts", resume=True))
@@ -230,7 +232,7 @@ def test_so_does_one_that_skips_too_many_in_a_row(
         return result if step < 5 else StepResult(math.nan, math.nan, math.nan, math.nan, 0.0, False)
 
     monkeypatch.setattr(TrainingStep, "__call__", only_early_ones)
-    with pytest.raises(RunError, match="in 3 steps in a row; the last gradient norm was nan") as caught:
+    with pytest.raises(RunError, match="in 3 consecutive steps; the last gradient norm was nan") as caught:
         train(compiled(), settings(tmp_path / "run"))
     assert caught.value.exit_code == 7
     assert "train.learning_rate" in caught.value.help
@@ -241,7 +243,7 @@ def test_exhausted_memory_is_explained(tmp_path: Path, compiled: Compiled, monke
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. And a page more")
 
     monkeypatch.setattr(TrainingStep, "__call__", exhausted)
-    with pytest.raises(RunError, match=r"memory does not suffice: CUDA out of memory$") as caught:
+    with pytest.raises(RunError, match=r"out of GPU memory: CUDA out of memory$") as caught:
         train(compiled(), settings(tmp_path / "run"))
     assert caught.value.exit_code == 6
     assert "train.batch_size" in caught.value.help
@@ -249,7 +251,7 @@ def test_exhausted_memory_is_explained(tmp_path: Path, compiled: Compiled, monke
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_missing_gpu_is_told(tmp_path: Path, compiled: Compiled) -> None:
-    with pytest.raises(RunError, match="1 CUDA device asked for, 0 found") as caught:
+    with pytest.raises(RunError, match="1 CUDA device requested; 0 available") as caught:
         train(compiled(), settings(tmp_path / "run").model_copy(update={"device": "cuda"}))
     assert caught.value.exit_code == 6
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import signal
@@ -13,8 +14,8 @@ import torch
 
 import hvaedsl
 from hvaedsl import Program
-from hvaedsl.diagnostics.errors import RunError
-from hvaedsl_runtime.disk.checkpoint import Checkpoint, save_checkpoint
+from hvaedsl.diagnostics.errors import NoUpdate, RunError
+from hvaedsl_runtime.disk.checkpoint import save_checkpoint
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
@@ -52,12 +53,12 @@ def test_a_run_that_can_not_be_resumed_begins(
     tmp_path: Path, compiled: Compiled, curve: Curve, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train(compiled(), settings(tmp_path / "whole"))
-    assert "nothing to resume" not in capsys.readouterr().out
+    assert "no checkpoint in" not in capsys.readouterr().out
     train(compiled(), settings(tmp_path / "new", resume=True))
-    assert f"nothing to resume in {tmp_path}/new, starting anew" in capsys.readouterr().out
+    assert f"no checkpoint in {tmp_path}/new; starting from scratch" in capsys.readouterr().out
     assert curve(tmp_path / "new") == curve(tmp_path / "whole")
     train(compiled(), settings(tmp_path / "new", resume=True))
-    assert "nothing to resume" not in capsys.readouterr().out
+    assert "no checkpoint in" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("earlier", [False, True])
@@ -65,20 +66,53 @@ def test_a_checkpoint_that_was_not_written_is_not_told_of(
     tmp_path: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch, earlier: bool
 ) -> None:
 
-    def stopped_in_writing(path: Path, checkpoint: Checkpoint) -> None:
-        if earlier and checkpoint.step == 4:
-            save_checkpoint(path, checkpoint)
+    def stopped_in_writing(path: Path, spec: str, state: dict[str, Any]) -> None:
+        if earlier and state["position"]["step"] == 4:
+            save_checkpoint(path, spec, state)
             return
         for _ in range(2):  # the second one does not wait for the step's end
             os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr("hvaedsl_runtime.train.run.save_checkpoint", stopped_in_writing)
-    told = "the checkpoint is of step 4" if earlier else "there is no checkpoint yet"
+    told = "the last checkpoint is of step 4" if earlier else "there is no checkpoint yet"
     with pytest.raises(RunError, match=f"after step {6 if earlier else 4} of 12; {told}") as caught:
         train(compiled(), settings(tmp_path / "run"))
-    assert caught.value.help.startswith("go on with: " if earlier else "begin anew with: ")
+    assert caught.value.help.startswith("resume with: " if earlier else "restart with: ")
     monkeypatch.undo()
     train(compiled(), settings(tmp_path / "run", resume=True))
+
+
+def test_the_log_says_what_a_run_does_besides_its_results(
+    tmp_path: Path, compiled: Compiled, caplog: pytest.LogCaptureFixture
+) -> None:
+    sets = {"train.steps": 4, "train.skip_above": 1e-9}
+    with caplog.at_level(logging.INFO, logger="hvaedsl_runtime"):
+        with pytest.raises(NoUpdate):
+            train(compiled(sets), settings(tmp_path / "run"))
+        assert "step 3: update skipped, gradient norm" in caplog.text
+        caplog.clear()
+        train(compiled({"train.steps": 6}), settings(tmp_path / "other"))
+        train(compiled({"train.steps": 8}), settings(tmp_path / "other", resume=True))
+    last = tmp_path / "other" / "checkpoints" / "last.pt"
+    messages = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
+    assert messages == [
+        f"checkpoint written: {last}",
+        f"checkpoint written: {last}",
+        "evaluation after step 6",
+        "final evaluation after step 6",
+        f"resuming from step 6 of {last}",
+        f"checkpoint written: {last}",
+        "final evaluation after step 8",
+    ]
+    assert {record.name.split(".")[0] for record in caplog.records} == {"hvaedsl_runtime"}
+
+
+def test_without_a_level_nothing_is_logged_to_the_terminal(
+    tmp_path: Path, compiled: Compiled, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(compiled({"train.steps": 4}), settings(tmp_path / "run"))
+    train(compiled({"train.steps": 5}), settings(tmp_path / "run", resume=True))
+    assert capsys.readouterr().err == ""
 
 
 def test_a_stop_before_the_first_step_is_saved(tmp_path: Path, compiled: Compiled, curve: Curve) -> None:

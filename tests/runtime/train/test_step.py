@@ -8,17 +8,23 @@ import torch
 from torch import Tensor
 
 from hvaedsl import Program
+from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.model import autocast, set_matrix_precision
 from hvaedsl_runtime.noise import StepNoise
+from hvaedsl_runtime.train.state import TrainState
 from hvaedsl_runtime.train.step import StepResult, TrainingStep, is_applied
 
 Compiled = Callable[..., Program]
 
 
 def make(program: Program, processes: Processes) -> TrainingStep:
+    return TrainingStep(make_state(program, torch.float64), program.training(), processes)
+
+
+def make_state(program: Program, dtype: torch.dtype) -> TrainState:
     torch.manual_seed(1)
-    return TrainingStep(program.module().double(), program.without_gradient, program.training(), processes)
+    return TrainState(program.module().to(dtype), program.without_gradient, program.training(), None, Position())
 
 
 def batch(seed: int = 0) -> tuple[Tensor, Tensor, StepNoise]:
@@ -28,7 +34,7 @@ def batch(seed: int = 0) -> tuple[Tensor, Tensor, StepNoise]:
 
 
 def weights(step: TrainingStep) -> list[Tensor]:
-    return [parameter.detach().clone() for parameter in step.model.parameters()]
+    return [parameter.detach().clone() for parameter in step.state.model.parameters()]
 
 
 @pytest.mark.parametrize(
@@ -51,12 +57,14 @@ def test_the_norm_is_that_of_all_gradients_before_clipping(compiled: Compiled, a
     step = make(compiled({"train.clip_norm": 1e-3}), alone)
     result = step(5, *batch())
     reference = make(compiled(), alone)
-    out = reference.model(*batch())
+    out = reference.state.model(*batch())
     out.loss_nats_per_dim.backward()
-    expected = math.sqrt(sum(float((p.grad**2).sum()) for p in reference.model.parameters() if p.grad is not None))
+    expected = math.sqrt(
+        sum(float((p.grad**2).sum()) for p in reference.state.model.parameters() if p.grad is not None)
+    )
     assert result.gradient_norm == pytest.approx(expected, rel=1e-12)
     assert result.loss_nats_per_dim == pytest.approx(out.loss_nats_per_dim.item(), rel=1e-12)
-    clipped = math.sqrt(sum(float((p.grad**2).sum()) for p in step.model.parameters() if p.grad is not None))
+    clipped = math.sqrt(sum(float((p.grad**2).sum()) for p in step.state.model.parameters() if p.grad is not None))
     assert clipped == pytest.approx(1e-3, rel=1e-3)
 
 
@@ -76,7 +84,7 @@ def test_updates_are_adamw_with_the_warmed_up_rate(compiled: Compiled, alone: Pr
     for t, rate in enumerate(rates, 1):
         result = step(t - 1, *batch(t))
         assert result.learning_rate == pytest.approx(rate, rel=1e-12)
-        gradients = [p.grad.numpy() for p in step.model.parameters() if p.grad is not None]
+        gradients = [p.grad.numpy() for p in step.state.model.parameters() if p.grad is not None]
         for i, g in enumerate(gradients):
             first[i] = 0.8 * first[i] + 0.2 * g
             second[i] = 0.95 * second[i] + 0.05 * g**2
@@ -90,13 +98,13 @@ def test_updates_are_adamw_with_the_warmed_up_rate(compiled: Compiled, alone: Pr
 def test_a_skipped_update_changes_neither_weights_nor_average_nor_moments(compiled: Compiled, alone: Processes) -> None:
     step = make(compiled({"train.skip_above": 1e-6}), alone)
     before = weights(step)
-    averaged = [p.clone() for p in step.ema.model.parameters()]
+    averaged = [p.clone() for p in step.state.ema.model.parameters()]
     result = step(5, *batch())
     assert not result.applied
     assert result.gradient_norm > 1e-6
     assert all(map(torch.equal, weights(step), before))
-    assert all(map(torch.equal, step.ema.model.parameters(), averaged))
-    assert not step.optimizer.state
+    assert all(map(torch.equal, step.state.ema.model.parameters(), averaged))
+    assert not step.state.optimizer.state
 
 
 def test_the_average_follows_applied_updates_from_the_initial_weights(compiled: Compiled, alone: Processes) -> None:
@@ -105,9 +113,9 @@ def test_the_average_follows_applied_updates_from_the_initial_weights(compiled: 
     for i in range(1, 5):
         step(i, *batch(i))
         expected = [0.9 * average + 0.1 * weight for average, weight in zip(expected, weights(step), strict=True)]
-    for actual, average in zip(step.ema.model.parameters(), expected, strict=True):
+    for actual, average in zip(step.state.ema.model.parameters(), expected, strict=True):
         torch.testing.assert_close(actual, average, rtol=1e-12, atol=1e-15)
-    moved = [not torch.equal(a, b) for a, b in zip(step.ema.model.parameters(), weights(step), strict=True)]
+    moved = [not torch.equal(a, b) for a, b in zip(step.state.ema.model.parameters(), weights(step), strict=True)]
     assert any(moved)
 
 
@@ -129,12 +137,12 @@ def test_parameters_without_gradient_are_left_alone(
     program = compiled(binary)
     assert program.without_gradient
     step = make(program, alone)
-    unreached = {name: step.model.get_parameter(name).clone() for name in program.without_gradient}
+    unreached = {name: step.state.model.get_parameter(name).clone() for name in program.without_gradient}
     x, target, noise = batch()
     step(5, x, (target > 0).double(), noise)
-    assert all(torch.equal(step.model.get_parameter(name), before) for name, before in unreached.items())
-    reached = {id(p) for group in step.optimizer.param_groups for p in group["params"]}
-    assert all(id(step.model.get_parameter(name)) not in reached for name in program.without_gradient)
+    assert all(torch.equal(step.state.model.get_parameter(name), before) for name, before in unreached.items())
+    reached = {id(p) for group in step.state.optimizer.param_groups for p in group["params"]}
+    assert all(id(step.state.model.get_parameter(name)) not in reached for name in program.without_gradient)
 
 
 def test_training_lowers_the_loss(compiled: Compiled, alone: Processes) -> None:
@@ -146,8 +154,7 @@ def test_training_lowers_the_loss(compiled: Compiled, alone: Processes) -> None:
 
 def test_bfloat16_trains_float32_weights(compiled: Compiled, alone: Processes) -> None:
     program = compiled({"train.precision": "bfloat16"})
-    torch.manual_seed(1)
-    step = TrainingStep(program.module(), program.without_gradient, program.training(), alone)
+    step = TrainingStep(make_state(program, torch.float32), program.training(), alone)
     x, target, _ = batch()
     noise = StepNoise(0, 0, 0, 1, alone.device, torch.float32)
     result = step(5, x.float(), target.float(), noise)
@@ -155,7 +162,7 @@ def test_bfloat16_trains_float32_weights(compiled: Compiled, alone: Processes) -
     assert result.applied
     assert result.loss_nats_per_dim == pytest.approx(exact.loss_nats_per_dim, rel=0.02)
     assert result.loss_nats_per_dim != pytest.approx(exact.loss_nats_per_dim, rel=1e-6)
-    assert {parameter.dtype for parameter in step.model.parameters()} == {torch.float32}
+    assert {parameter.dtype for parameter in step.state.model.parameters()} == {torch.float32}
 
 
 def test_precision_flags() -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.recipes.conftest import Tree
 
 DESCRIPTOR = '''"""A cell of a test."""
 
@@ -122,15 +119,9 @@ assert hvaedsl.__file__.startswith(sys.argv[1]), hvaedsl.__file__
 """
 
 
-def test_a_cell_is_two_files(tmp_path: Path) -> None:
-    tree = tmp_path / "tree"
-    shutil.copytree(ROOT / "hvaedsl", tree / "hvaedsl", ignore=shutil.ignore_patterns("__pycache__"))
-    for folder in ("grammars", "specs"):
-        (tree / folder).symlink_to(ROOT / folder)
-    (tree / "hvaedsl" / "ir" / "cells" / "gated.py").write_text(DESCRIPTOR)
-    (tree / "hvaedsl" / "nn" / "cells" / "gated.py").write_text(MODULE)
-    code = f"import sys; sys.path.insert(0, {str(tree)!r})\n{CHECK}"
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code, str(tree)], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.mark.long
+@pytest.mark.recipe("A cell")
+def test_a_cell_is_two_files(tree: Tree) -> None:
+    tree.write("hvaedsl/ir/cells/gated.py", DESCRIPTOR)
+    tree.write("hvaedsl/nn/cells/gated.py", MODULE)
+    tree.run("-c", CHECK, str(tree.path))

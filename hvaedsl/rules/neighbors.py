@@ -1,4 +1,4 @@
-"""Blocks of one resolution that follow each other are one entry (HV510)."""
+"""Adjacent blocks of one resolution are one entry (HV510)."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from hvaedsl.ir.blocks import Entry, Repeat
 from hvaedsl.passes.base import Rule, Unit
 
 
-class Neighbours(Diagnostic):
+class AdjacentEntries(Diagnostic):
     """HV510."""
 
     code = "HV510"
     severity = Severity.ADVICE
-    title = "{count} neighbours at {resolution} could be one entry"
+    title = "{count} adjacent entries at {resolution} could be one"
     label = "the same as `{merged}`"
     help = "write `{merged}`"
     why = (
-        "Blocks with weights of their own that follow each other at one resolution are one entry, `RxN`: the list "
-        "then says how many there are. Entries `RrN` are not joined, since each is a set of weights; nor is what "
-        "carries a label, a count from a constant, or a comment between."
+        "Adjacent blocks with separate weights at one resolution are one entry, `RxN`, which shows how many there are. "
+        "Entries `RrN` are not joined, since each is one set of weights; nor are entries with a label, with a count "
+        "from a constant, or with a comment between them."
     )
-    rests_on = "Computed here: both spellings give the same bridge; a test holds them against each other."
+    rests_on = "Computed here: both spellings give the same bridge, which a test verifies."
     bad = spec(decoder="4x1, 8m4, 8x1, 8x1")
     good = spec(decoder="4x1, 8m4, 8x2")
 
@@ -37,7 +37,7 @@ _BETWEEN = re.compile(r"\s*,\s*")
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
-    """One finding for each run of entries `RxN`, written out and side by side."""
+    """Report each run of adjacent entries `RxN`."""
     for blocks in (unit.spec.model.encoder, unit.spec.model.decoder):
         for sequence in blocks.sequences():
             for run in _runs(sequence):
@@ -50,7 +50,7 @@ def _finding(run: list[Entry]) -> Diagnostic:
     assert first is not None
     assert last is not None
     fix = Fix(f"write `{merged}`", (Edit(first.to(last), merged),), safe=True)
-    return Neighbours(span=first.to(last), resolution=run[0].resolution, count=len(run), merged=merged, fix=fix)
+    return AdjacentEntries(span=first.to(last), resolution=run[0].resolution, count=len(run), merged=merged, fix=fix)
 
 
 def _runs(sequence: tuple[Entry | Repeat, ...]) -> Iterator[list[Entry]]:
@@ -72,7 +72,7 @@ def _is_plain(entry: Entry) -> bool:
 
 
 def _touch(one: Entry, other: Entry) -> bool:
-    """Whether two entries of one resolution have nothing but a comma between them: no bracket, and no comment."""
+    """Whether two entries have one resolution and only a comma between them: no bracket and no comment."""
     before, after = one.span, other.span
     assert before is not None
     assert after is not None

@@ -1,0 +1,147 @@
+"""HV215, HV217, HV223 to HV229: the arguments of `likelihood` and `pooling`, and images that fit the likelihood."""
+
+from __future__ import annotations
+
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.snippet import spec
+
+_MIXTURE = (
+    "`mixture_of_logistics` takes the number of its mixture components, and optionally `bits = 5` for targets of five "
+    "bits, the published form."
+)
+_BINARIZED = (
+    "A Bernoulli likelihood models pixels of 0 and 1 in one channel, so its images are binarized; a mixture of "
+    "logistics models levels, so its images are not."
+)
+
+
+class ComponentCount(Diagnostic):
+    """HV215."""
+
+    code = "HV215"
+    title = "`mixture_of_logistics` needs the number of its components"
+    label = "found {found}"
+    help = "write for example `mixture_of_logistics(10)`"
+    why = _MIXTURE
+    bad = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics")
+    good = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10)")
+
+    count: int  # of the numbers in parentheses
+
+    @property
+    def found(self) -> str:
+        """The numbers found, in words."""
+        return f"{self.count} numbers" if self.count else "no number"
+
+
+class NotBinarized(Diagnostic):
+    """HV217."""
+
+    code = "HV217"
+    title = "`data.binarize` is `none`, but `likelihood = bernoulli` needs binarized images"
+    label = "expected `dynamic` or `threshold`"
+    help = "remove the key; under `bernoulli` the default is `dynamic`"
+    why = _BINARIZED
+    bad = spec(model="width = 16  latent = 4  likelihood = bernoulli", data="dataset = digits  binarize = none")
+    good = spec(model="width = 16  latent = 4  likelihood = bernoulli")
+
+
+class BernoulliArguments(Diagnostic):
+    """HV223."""
+
+    code = "HV223"
+    title = "`bernoulli` takes no arguments"
+    label = "called with arguments"
+    help = "write `likelihood = bernoulli`"
+    why = "A Bernoulli likelihood has one logit for each pixel and nothing to configure."
+    bad = spec(model="width = 16  latent = 4  likelihood = bernoulli(1)")
+    good = spec(model="width = 16  latent = 4  likelihood = bernoulli")
+
+
+class UnknownArgument(Diagnostic):
+    """HV224."""
+
+    code = "HV224"
+    title = "unknown argument `{name}` of `mixture_of_logistics`"
+    label = "not an argument"
+    help = "the only named argument is `bits`, as in `mixture_of_logistics(10, bits = 5)`"
+    why = _MIXTURE
+    bad = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10, k = 4)")
+    good = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10)")
+
+    name: str
+
+
+class UnsupportedBits(Diagnostic):
+    """HV225."""
+
+    code = "HV225"
+    title = "`bits` is {bits}; it must be 5"
+    label = "expected 5"
+    help = "write `bits = 5`, or remove it to model all levels"
+    why = _MIXTURE
+    bad = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10, bits = 3)")
+    good = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10)")
+
+    bits: str
+
+
+class UnknownWavelet(Diagnostic):
+    """HV226."""
+
+    code = "HV226"
+    title = "`{key}` is `{text}`; the wavelet must be `haar` or `db2`"
+    label = "expected one wavelet, `haar` or `db2`"
+    help = "write `wavelet(haar)` or `wavelet(db2)`"
+    why = "Pooling by a wavelet transform names one wavelet. These two are orthogonal, with filters of 2 and 4 taps."
+    bad = spec(model="width = 16  latent = 4  pooling = wavelet(db3)")
+    good = spec(model="width = 16  latent = 4  pooling = wavelet(db2)")
+
+    key: str
+    text: str
+
+
+class BernoulliChannels(Diagnostic):
+    """HV227."""
+
+    code = "HV227"
+    title = "`likelihood = bernoulli` needs 1 channel; the images have {channels}"
+    label = "models images with 1 channel"
+    help = "write `likelihood = mixture_of_logistics(10)`"
+    why = _BINARIZED
+    bad = spec(
+        data="dataset = npy  channels = 3  resolution = 8", model="width = 16  latent = 4  likelihood = bernoulli"
+    )
+    good = spec(
+        data="dataset = npy  channels = 1  resolution = 8", model="width = 16  latent = 4  likelihood = bernoulli"
+    )
+
+    channels: int
+
+
+class MixtureBinarized(Diagnostic):
+    """HV228."""
+
+    code = "HV228"
+    title = "`data.binarize` is `{binarize}`, but a mixture of logistics needs images that are not binarized"
+    label = "expected `none`"
+    help = "remove the key, or write `likelihood = bernoulli`"
+    why = _BINARIZED
+    bad = spec(data="dataset = digits  binarize = dynamic")
+    good = spec(data="dataset = digits")
+
+    binarize: str
+
+
+class BitsNeedLevels(Diagnostic):
+    """HV229."""
+
+    code = "HV229"
+    title = "`bits = 5` needs images with 256 levels; these have {levels}"
+    label = "{levels} levels"
+    help = "remove `bits`"
+    why = "Five-bit targets are the 256 levels of 8-bit images divided by 8."
+    bad = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10, bits = 5)")
+    good = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10)")
+
+    levels: int

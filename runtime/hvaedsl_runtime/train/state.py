@@ -1,0 +1,162 @@
+"""The state of a training run: everything that has to be saved to continue it as if it had never stopped."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+import hvaedsl
+from hvaedsl.ir.spec import TrainingSpec
+from hvaedsl.lowering.module import HierarchicalVAE
+from hvaedsl.program import Program
+from hvaedsl_runtime.data import Preparation
+from hvaedsl_runtime.disk.state_parts import Counters, PartError, Position, StateDict, Stateful, log_unknown
+from hvaedsl_runtime.model import initial_model
+from hvaedsl_runtime.train.ema import ExponentialMovingAverage
+
+ADAMW_EPS = 1e-8
+
+logger = logging.getLogger(__name__)
+
+
+class TrainState:
+    """What a training run is after `step` steps; it saves and restores what it holds, part by part.
+
+    Learning rate, order of the images and noise are functions of the spec and the position, so neither a scheduler nor
+    a generator has state of its own. A new part is a line in `parts`.
+    """
+
+    def __init__(
+        self,
+        model: HierarchicalVAE,
+        without_gradient: Sequence[str],
+        training: TrainingSpec,
+        preparation: Preparation | None,
+        position: Position,
+    ) -> None:
+        self.model = model
+        self.ema = ExponentialMovingAverage(model, training.ema_decay)
+        self.trainable = trainable_parameters(model, without_gradient)
+        self.optimizer = make_optimizer(self.trainable, training)
+        self.position = position
+        self.counters = Counters()
+        self.inputs = InputPreparation(preparation)
+        self.versions = Versions()
+
+    @classmethod
+    def initial(
+        cls, program: Program, preparation: Preparation | None, position: Position, device: torch.device
+    ) -> TrainState:
+        """The state before the first step, on a device, with the weights that the seed of `position` draws.
+
+        Without a `preparation`, one has to be restored before it is used.
+        """
+        model = initial_model(program, position.seed, device, position.torch_dtype)
+        return cls(model, program.without_gradient, program.training(), preparation, position)
+
+    @property
+    def parts(self) -> dict[str, Stateful]:
+        """The parts with state, by their names in a checkpoint. `model`, `ema` and `preparation` are public there."""
+        return {
+            "model": self.model,
+            "ema": self.ema.model,
+            "averaging": self.ema,
+            "optimizer": self.optimizer,
+            "position": self.position,
+            "counters": self.counters,
+            "preparation": self.inputs,
+            "versions": self.versions,
+        }
+
+    def state_dict(self) -> StateDict:
+        """The state of each part, by name."""
+        return {name: part.state_dict() for name, part in self.parts.items()}
+
+    def load_state_dict(self, state: StateDict, /) -> None:
+        """Restore every part; unknown ones are logged. Raises PartError if a part is missing or does not fit."""
+        for name, part in self.parts.items():
+            if name not in state:
+                raise PartError(f"`{name}` is missing")
+            try:
+                part.load_state_dict(state[name])
+            except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:  # as torch and pydantic do
+                reason = " ".join(str(error).split())
+                raise PartError(f"`{name}` does not fit this run: {reason}") from error
+        log_unknown(state, self.parts, "checkpoint")
+
+    @property
+    def step(self) -> int:
+        """Steps done, skipped updates included; thus the 0-based step that comes next."""
+        return self.position.step
+
+    @property
+    def preparation(self) -> Preparation:
+        """How images become inputs."""
+        return self.inputs.value
+
+    @property
+    def models(self) -> dict[str, HierarchicalVAE]:
+        """The model with the weights in training, and with their average."""
+        return {"raw": self.model, "ema": self.ema.model}
+
+    def record_step(self, *, applied: bool, seconds: float) -> None:
+        """Count a step that was taken."""
+        self.position.step += 1
+        self.counters.record(applied=applied, seconds=seconds)
+
+
+class InputPreparation:
+    """How images become inputs: decided once, from the training images, and the same from then on."""
+
+    def __init__(self, decided: Preparation | None) -> None:
+        self._decided = decided
+
+    @property
+    def value(self) -> Preparation:
+        """The preparation. Raises RuntimeError if it was neither given nor restored."""
+        if self._decided is None:
+            raise RuntimeError("the preparation of the images was neither given nor restored from a checkpoint")
+        return self._decided
+
+    def state_dict(self) -> StateDict:
+        """The preparation's fields."""
+        return self.value.to_dict()
+
+    def load_state_dict(self, state: StateDict, /) -> None:
+        """Restore the preparation. Raises ValueError (pydantic's) if a field is missing or ill-typed."""
+        self._decided = Preparation.from_dict(state)
+
+
+class Versions:
+    """The versions of hvaedsl and torch that write the state; those that wrote it earlier are only logged."""
+
+    def state_dict(self) -> StateDict:
+        """The versions by package."""
+        return {"hvaedsl": hvaedsl.__version__, "torch": str(torch.__version__)}
+
+    def load_state_dict(self, state: StateDict, /) -> None:
+        """Log the packages whose version has changed since."""
+        for package, version in self.state_dict().items():
+            if state.get(package) != version:
+                logger.info("the checkpoint was written by %s %s; this is %s", package, state.get(package), version)
+
+
+def trainable_parameters(model: nn.Module, without_gradient: Sequence[str]) -> list[nn.Parameter]:
+    """The parameters that the optimizer updates; those that no gradient reaches stop requiring one."""
+    for name in without_gradient:
+        model.get_parameter(name).requires_grad_(False)
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def make_optimizer(parameters: Sequence[nn.Parameter], training: TrainingSpec) -> torch.optim.AdamW:
+    """AdamW with weight decay on every parameter, as the spec sets it."""
+    return torch.optim.AdamW(
+        parameters,
+        lr=training.learning_rate,
+        betas=training.betas,
+        eps=ADAMW_EPS,
+        weight_decay=training.weight_decay,
+    )

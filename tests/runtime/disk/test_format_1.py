@@ -1,0 +1,76 @@
+"""A run folder that the version with format 1 left after 5 of 9 steps: every command still takes it.
+
+`format_1/resumed.jsonl` has the metrics with which that version itself continued the run.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import hvaedsl
+from hvaedsl_runtime.disk.checkpoint import load_checkpoint
+from hvaedsl_runtime.disk.run_folder import RunFolder
+from hvaedsl_runtime.train.loop import train
+from hvaedsl_runtime.train.settings import RunSettings
+
+Command = Callable[..., tuple[object, str, str]]
+
+LEFT = Path(__file__).parent / "format_1"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = tmp_path / "tiny"
+    (folder / "checkpoints").mkdir(parents=True)
+    for name in ("spec.hvae", "run.json", "metrics.jsonl"):
+        shutil.copy(LEFT / name, folder / name)
+    RunFolder(folder).checkpoint.write_bytes(gzip.decompress((LEFT / "last.pt.gz").read_bytes()))
+    return folder
+
+
+def test_it_is_of_format_1(run: Path) -> None:
+    content = torch.load(RunFolder(run).checkpoint, weights_only=True)
+    assert (content["format"], content["step"], content["skipped_updates"]) == (1, 5, 2)
+    loaded = load_checkpoint(RunFolder(run).checkpoint)
+    assert (loaded.step, loaded["averaging"]) == (5, {"updates": 3})
+
+
+def test_it_is_resumed_to_the_same_numbers(run: Path) -> None:
+    program = hvaedsl.load(run / "spec.hvae", sets={"train.steps": 9})
+    train(program, RunSettings(out=run, resume=True, device="cpu", threads=1))
+    expected = [json.loads(line) for line in (LEFT / "resumed.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines[:5]] == [1, 2, 3, 4, 5]
+    assert len(expected) == len(lines[5:]) == 6
+    for line, wanted in zip(lines[5:], expected, strict=True):
+        assert line.keys() == wanted.keys()
+        for key, value in wanted.items():
+            # Equal to the bit on the machine that wrote it; others round differently.
+            if key != "wall_seconds":
+                assert line[key] == (pytest.approx(value, rel=1e-4) if isinstance(value, float | list) else value), key
+    content = torch.load(RunFolder(run).checkpoint, weights_only=True)
+    assert content["format"] == 2
+    assert content["position"] == {"seed": 5, "step": 9, "world_size": 1, "dtype": "float32"}
+    assert content["averaging"] == {"updates": 9 - content["counters"]["skipped_updates"]}
+
+
+def test_every_command_reads_it(run: Path, tmp_path: Path, command: Command) -> None:
+    folder = str(run)
+    weights = str(tmp_path / "w.safetensors")
+    for arguments in (
+        ("eval", folder, "--device", "cpu"),
+        ("sample", folder, "--device", "cpu", "--output", str(tmp_path / "s.png")),
+        ("convert", folder, "--to", weights, "--names", "ours"),
+        ("export", folder, "--to", "safetensors"),
+        ("analyze", "kl", folder, "--device", "cpu"),
+    ):
+        code, _, err = command(*arguments)
+        assert code in (0, None), (arguments, err)
+    assert json.loads((run / "eval_test.json").read_text())["step"] == 5
