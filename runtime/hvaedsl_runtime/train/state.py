@@ -152,11 +152,21 @@ def trainable_parameters(model: nn.Module, without_gradient: Sequence[str]) -> l
 
 
 def make_optimizer(parameters: Sequence[nn.Parameter], training: TrainingSpec) -> torch.optim.AdamW:
-    """AdamW with weight decay on every parameter, as the spec sets it."""
+    """AdamW with weight decay on every parameter, as the spec sets it; one fused kernel on a CPU.
+
+    A loaded state dict brings its own choice of implementation: a run that started with another one keeps it.
+    """
     return torch.optim.AdamW(
         parameters,
         lr=training.learning_rate,
         betas=training.betas,
         eps=ADAMW_EPS,
         weight_decay=training.weight_decay,
+        # On a CPU, torch's default is a Python loop over the parameters; on a GPU, it is a multi-tensor kernel already.
+        fused=True if all(map(fits_fused_kernel, parameters)) else None,
     )
+
+
+def fits_fused_kernel(parameter: Tensor) -> bool:
+    """Whether the fused CPU kernel can update a parameter: floating point and contiguous, as the kernel assumes."""
+    return parameter.device.type == "cpu" and parameter.is_floating_point() and parameter.is_contiguous()

@@ -179,7 +179,7 @@ def test_the_published_optimizer_continues_where_it_stopped(tmp_path: Path, comm
     """One more update of the published model, under the published numbering, and of the converted run."""
     program = hvaedsl.load(small, sets={"train.betas": "0.9, 0.9"})
     theirs = {name: torch.nn.Parameter(value) for name, value in published(program, 1).items()}
-    optimizer = torch.optim.AdamW(theirs.values(), lr=1e-3, betas=(0.9, 0.9), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(theirs.values(), lr=1e-3, betas=(0.9, 0.9), weight_decay=0.01, fused=True)
     gradients = [published(program, seed) for seed in (2, 3, 4)]
     for gradient in gradients[:2]:
         for name, parameter in theirs.items():

@@ -5,14 +5,14 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hvaedsl import Program
 from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.model import autocast, set_matrix_precision
 from hvaedsl_runtime.noise import StepNoise
-from hvaedsl_runtime.train.state import TrainState
+from hvaedsl_runtime.train.state import TrainState, make_optimizer
 from hvaedsl_runtime.train.step import StepResult, TrainingStep, is_applied
 
 Compiled = Callable[..., Program]
@@ -93,6 +93,31 @@ def test_updates_are_adamw_with_the_warmed_up_rate(compiled: Compiled, alone: Pr
             values[i] = values[i] - rate * corrected[0] / (corrected[1] ** 0.5 + 1e-8)
     for actual, expected in zip(weights(step), values, strict=True):
         torch.testing.assert_close(actual, torch.from_numpy(expected), rtol=1e-9, atol=1e-12)
+
+
+def test_the_kernel_on_a_cpu_is_fused_where_it_computes_adamw(compiled: Compiled) -> None:
+    """The fused kernel walks over memory: it leaves gaps in a strided parameter out of step with its gradient."""
+    program = compiled({"train.learning_rate": 0.1})
+    strided = nn.Parameter(torch.arange(24.0).reshape(4, 6)[:, ::2])
+    dense = nn.Parameter(strided.detach().clone(memory_format=torch.contiguous_format))
+    optimizers = [make_optimizer([parameter], program.training()) for parameter in (strided, dense)]
+    assert [optimizer.param_groups[0]["fused"] for optimizer in optimizers] == [None, True]
+    for _ in range(3):
+        for parameter, optimizer in zip((strided, dense), optimizers, strict=True):
+            optimizer.zero_grad()
+            (parameter**2).sum().backward()  # type: ignore[no-untyped-call]  # torch's
+            optimizer.step()
+    torch.testing.assert_close(strided, dense)
+
+
+def test_a_run_keeps_the_implementation_it_started_with(compiled: Compiled, alone: Processes) -> None:
+    step = make(compiled(), alone)
+    step(5, *batch())
+    state = step.optimizer.state_dict()
+    state["param_groups"][0]["fused"] = None  # as in a checkpoint from before the fused kernel
+    step.optimizer.load_state_dict(state)
+    assert step.optimizer.param_groups[0]["fused"] is None
+    assert step(6, *batch()).applied
 
 
 def test_a_skipped_update_changes_neither_weights_nor_average_nor_moments(compiled: Compiled, alone: Processes) -> None:
