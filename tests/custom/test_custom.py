@@ -26,6 +26,7 @@ from hvaedsl_runtime.train.settings import RunSettings
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SPEC = EXAMPLES / "custom_parts.hvae"
+DIGITS = Path(__file__).parents[1] / "specs" / "digits_small.hvae"
 SMALL = {"model.width": 8, "train.steps": 4, "train.batch_size": 8, "train.eval_every": 4, "sample.count": 4}
 
 PARTS = """
@@ -101,13 +102,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def digits(cell: str, **sets: object) -> hvaedsl.Program:
-    return hvaedsl.load("digits.hvae", sets={"model.cell": f'"{cell}"', **sets}, custom=CustomParts())
+    return hvaedsl.load(DIGITS, sets={"model.cell": f'"{cell}"', **sets}, custom=CustomParts())
 
 
 @pytest.mark.parametrize("features", ["none", "block, sample, branches"])
 def test_a_copy_of_a_cell_costs_what_the_cell_costs_and_computes_the_same(project: Path, features: str) -> None:
     sets = {"model.fourier.at": features, "model.decoder": "1x1, 4x1, 8m4, 8x1"}
-    own, known = digits("parts_of_a_test:Same", **sets), hvaedsl.load("digits.hvae", sets=sets)
+    own, known = digits("parts_of_a_test:Same", **sets), hvaedsl.load(DIGITS, sets=sets)
     assert own.cost.parameters == known.cost.parameters
     assert own.cost.flops_per_image == known.cost.flops_per_image
     assert own.without_gradient == known.without_gradient != ()
@@ -137,7 +138,7 @@ def test_nothing_is_imported_without_leave(project: Path) -> None:
 
 
 def test_frozen_parameters_are_neither_counted_nor_trained(project: Path) -> None:
-    own, known = digits("parts_of_a_test:Frozen"), hvaedsl.load("digits.hvae")
+    own, known = digits("parts_of_a_test:Frozen"), hvaedsl.load(DIGITS)
     model = own.module()
     assert own.cost.parameters == sum(value.numel() for value in model.parameters() if value.requires_grad)
     assert own.cost.parameters < known.cost.parameters

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import hvaedsl
 from hvaedsl.ir.spec import TrainingSpec

@@ -61,7 +61,7 @@ def test_hooks_are_removed(digits: CheckInputs) -> None:
 @pytest.mark.parametrize("cell", ["non_residual", "euler_maruyama", "nvae"])
 def test_it_holds_for_every_cell(digits: CheckInputs, cell: str) -> None:
     sets: dict[str, object] = {"model.cell": cell, "model.latent": 48}
-    model = random_model(hvaedsl.load("specs/digits.hvae", sets=sets), seed=0)
+    model = random_model(hvaedsl.load("tests/specs/digits_small.hvae", sets=sets), seed=0)
     checks = list(first_prior_checks(replace(digits, models={"random": model})))
     assert all(check.holds for check in checks)
 
