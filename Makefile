@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 # The tests start hundreds of processes. Bytecode is written so that each module is compiled only once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test test-quick fuzz check bench-lint docs-rules docs-cells vsix clean
+.PHONY: install demo test test-quick fuzz check bench-lint bench-demo docs-rules docs-cells vsix clean
 
 install: $(INSTALLED)
 
@@ -59,6 +59,10 @@ docs-cells: $(INSTALLED)
 
 bench-lint: $(INSTALLED)
 	$(BIN)/python benchmarks/lint.py
+
+# CPU time and result of `demo` after the install, against their bounds; about two minutes.
+bench-demo: $(INSTALLED)
+	$(BIN)/python benchmarks/demo.py
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
