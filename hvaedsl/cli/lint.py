@@ -78,6 +78,7 @@ def lint(
         raise UsageError("--unsafe-fixes needs --fix or --diff")
     if changes and (sets or lets):
         raise UsageError("--fix and --diff change the specs as written; remove --set and --let")
+
     texts = _texts(paths, stdin_filename)
     check = Check(
         Selection(selectors(select, "--select"), selectors(ignore, "--ignore")),
@@ -89,6 +90,7 @@ def lint(
     if not changes:
         _show(check(texts), chosen, texts)
         return
+
     from hvaedsl.lint.fixes import apply_fixes
 
     mended = apply_fixes(texts, check, unsafe=unsafe_fixes)
@@ -97,6 +99,8 @@ def lint(
         typer.echo(mended.texts.diff(), nl=False)
         typer.echo(f"{counted} would be applied", err=True)
         raise typer.Exit(1 if mended.count else 0)
+
+    # Fixed files are rewritten; fixed standard input goes to standard output, and its findings to standard error.
     if texts.given is None:
         mended.texts.write()
         typer.echo(f"{counted} applied", err=True)
