@@ -49,15 +49,15 @@ def diff(
     from hvaedsl.diagnostics.printable import printable
     from hvaedsl.diff.as_json import difference_json
     from hvaedsl.diff.compare import compare
+    from hvaedsl.diff.loading import load_spec
     from hvaedsl.diff.markdown import difference_markdown
-    from hvaedsl.diff.sides import load_side
     from hvaedsl.diff.text import difference_text
     from hvaedsl.report.full import print_full
 
     chosen = format_of(output_format, as_json)
     overrides, constants = pairs(sets, "--set"), pairs(lets, "--let")
     first, second = (
-        load_side(place, sets=overrides, lets=constants, custom=allowed_custom(custom, place))
+        load_spec(place, sets=overrides, lets=constants, custom=allowed_custom(custom, place))
         for place in (before, after)
     )
     if first.program is None or second.program is None:

@@ -89,9 +89,9 @@ def lint(
     if not changes:
         _show(check(texts), chosen, texts)
         return
-    from hvaedsl.lint.fixes import mend
+    from hvaedsl.lint.fixes import apply_fixes
 
-    mended = mend(texts, check, unsafe=unsafe_fixes)
+    mended = apply_fixes(texts, check, unsafe=unsafe_fixes)
     counted = f"{mended.count} fix{'es' * (mended.count != 1)}"
     if diff:
         typer.echo(mended.texts.diff(), nl=False)
@@ -158,8 +158,8 @@ def _show(linted: Linted, output_format: Format, texts: Texts, *, err: bool = Fa
         case _:
             pass
     if output_format == "full" and any(item.fix is not None for item in found):
-        from hvaedsl.lint.fixes import offer
+        from hvaedsl.lint.fixes import fix_summary
 
-        if hint := offer(texts, linted):
+        if hint := fix_summary(texts, linted):
             typer.echo(hint, err=err)
     raise typer.Exit(1 if found else 0)

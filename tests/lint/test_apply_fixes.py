@@ -39,7 +39,7 @@ def spec(hvae: Command) -> Path:
 def test_safe_fixes(hvae: Command, spec: Path) -> None:
     ended = hvae("lint", "wide.hvae", "--fix")
     assert (ended.code, ended.err) == (1, "2 fixes applied\n")
-    assert "1 piece of advice\n1 can be mended with --fix --unsafe-fixes: read what it changes\n" in ended.out
+    assert "1 piece of advice\n1 can be fixed with --fix --unsafe-fixes (review the changes)\n" in ended.out
     assert "HV503" in ended.out
     assert spec.read_text() == SAFELY
     assert hvaedsl.loads(SAFELY).bridge == hvaedsl.loads(WIDE).bridge
@@ -85,7 +85,7 @@ def test_diff_writes_nothing(hvae: Command, spec: Path) -> None:
     ended = hvae("lint", "wide.hvae", "good.hvae", "--diff")
     assert (ended.code, ended.err) == (1, "2 fixes would be applied\n")
     assert ended.out == (
-        "--- wide.hvae\n+++ wide.hvae (mended)\n@@ -2,7 +2,7 @@\n data { dataset = digits }\n model {\n"
+        "--- wide.hvae\n+++ wide.hvae (fixed)\n@@ -2,7 +2,7 @@\n data { dataset = digits }\n model {\n"
         "   width = 16  latent = 4\n-  widths = {2: 64, 4: 32}  # as before\n"
         "-  encoder = 8x2, 8d2, 4x1  # hvae: ignore[HV501]\n+  widths = {4: 32}  # as before\n"
         "+  encoder = 8x2, 8d2, 4x1\n   decoder = 4x1, 8x2\n }\n"
@@ -180,13 +180,13 @@ def test_a_file_that_may_not_be_written(hvae: Command, spec: Path, monkeypatch: 
 
 def test_a_file_that_somebody_writes_meanwhile(hvae: Command, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def mend_slowly(*arguments: object, **options: object) -> object:
-        mended = mend(*arguments, **options)  # type: ignore[arg-type]
+        mended = apply_fixes(*arguments, **options)  # type: ignore[arg-type]
         spec.write_text(WIDE + "# mine\n")
         return mended
 
-    from hvaedsl.lint.fixes import mend
+    from hvaedsl.lint.fixes import apply_fixes
 
-    monkeypatch.setattr("hvaedsl.lint.fixes.mend", mend_slowly)
+    monkeypatch.setattr("hvaedsl.lint.fixes.apply_fixes", mend_slowly)
     ended = hvae("lint", "wide.hvae", "--fix")
     assert ended.code == 2
     assert "changed by another program in the meantime" in ended.err
@@ -199,7 +199,7 @@ def test_a_fix_that_breaks_a_text_is_our_bug(hvae: Command, spec: Path, monkeypa
     monkeypatch.setattr("hvaedsl.lint.suppressions.removal", lambda span: Edit(span, "}"))
     ended = hvae("lint", "wide.hvae", "--fix")
     assert ended.code == 3
-    assert "a fix leaves a text that cannot be read" in ended.err
+    assert "a fix makes a spec unreadable" in ended.err
     assert spec.read_text() == WIDE
 
 
@@ -213,7 +213,7 @@ def test_standard_input(hvae: Command) -> None:
     assert "HV503" in ended.err
     ended = hvae("lint", "-", "--diff", "--stdin-filename", "a.hvae", stdin=WIDE.encode())
     assert ended.code == 1
-    assert ended.out.startswith("--- a.hvae\n+++ a.hvae (mended)\n")
+    assert ended.out.startswith("--- a.hvae\n+++ a.hvae (fixed)\n")
     ended = hvae("lint", "-", "--format", "concise", stdin=b"\xff\xfe")
     assert (ended.code, ended.out.split()[:2]) == (1, ["<stdin>:1:1:", "HV107"])
 
