@@ -48,12 +48,11 @@ def prepare(
     require_train("data prepare")
     from hvaedsl_runtime.console import image_bar
     from hvaedsl_runtime.data.places import default_folder
+    from hvaedsl_runtime.data.prepare import data_to_prepare
+    from hvaedsl_runtime.data.prepare import prepare as prepare_images
     from hvaedsl_runtime.data.prepared import PreparedSet
-    from hvaedsl_runtime.data.summary import summary
-    from hvaedsl_runtime.data.wanted import wanted_data
-    from hvaedsl_runtime.data.writing import prepare as prepare_images
 
-    spec = wanted_data(name, resolution, channels)
+    spec = data_to_prepare(name, resolution, channels)
     if not source.is_dir():
         problem = "is a file; name the folder that it lies in" if source.exists() else "does not exist"
         raise UsageError(f"--from names a folder, and {source} {problem}")
@@ -65,7 +64,7 @@ def prepare(
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing is left behind", err=True)
         raise typer.Exit(130) from None
-    typer.echo(summary(PreparedSet.at(target)))
+    typer.echo(PreparedSet.at(target).summary())
 
 
 @data.command()
@@ -76,9 +75,8 @@ def show(folder: Folder) -> None:
     """
     require_train("data show")
     from hvaedsl_runtime.data.prepared import PreparedSet
-    from hvaedsl_runtime.data.summary import summary
 
-    typer.echo(summary(PreparedSet.at(folder)))
+    typer.echo(PreparedSet.at(folder).summary())
 
 
 @data.command()
