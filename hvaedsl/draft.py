@@ -12,7 +12,7 @@ from hvaedsl.diagnostics.names import MissingKey
 from hvaedsl.diagnostics.printable import printable
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.fmt import format_text
-from hvaedsl.ir.datasets import DATASETS, OWN
+from hvaedsl.ir.datasets import DATASETS, USER_IMAGES
 from hvaedsl.ir.spec_text import string_text
 from hvaedsl.program import Compilation, Program, compile_source, source_of
 from hvaedsl.shipped import shipped
@@ -65,8 +65,8 @@ def standalone_spec(target: Path, dataset: str, resolution: int | None, channels
     not fit the dataset, or if there is no such dataset.
     """
     known = DATASETS.get(dataset)
-    if known is None and dataset not in OWN:
-        raise UsageError(f"unknown dataset {dataset}; the datasets are {listing((*DATASETS, *OWN), 'and')}")
+    if known is None and dataset not in USER_IMAGES:
+        raise UsageError(f"unknown dataset {dataset}; the datasets are {listing((*DATASETS, *USER_IMAGES), 'and')}")
 
     data = [f"dataset = {dataset}"]
     if known is None:

@@ -67,6 +67,7 @@ def match_parameters(compile_with: Compile, target: int) -> Match:
             "them to those of the decoder"
         )
 
+    # Measure each slot once, then change the counts: encoder, decoder if needed, encoder again.
     slots = [_measured(slot, program, compile_with) for stack in STACKS for slot in _slots(program, stack)]
     counts = [slot.base for slot in slots]
     parameters = program.cost.parameters

@@ -27,7 +27,7 @@ from hvaedsl.passes.checkpointing import Checkpointing, checkpointing
 from hvaedsl.passes.cost import Cost, cost
 from hvaedsl.passes.gradient import unreached
 from hvaedsl.passes.sharing import WeightGroup, weight_groups
-from hvaedsl.pipeline import Analyses, check, transform, verify_stages
+from hvaedsl.pipeline import Analyses, check, transform, verify_both
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.suppression import suppressed
 from hvaedsl.syntax.text import read_source
@@ -111,45 +111,47 @@ class Program(Record):
         return TrainingSpec(**self.spec.train.model_dump())
 
     def module(self) -> HierarchicalVAE:
-        """The model as a torch module, in float32 and freshly initialised from torch's generator.
+        """The model as a torch module in float32, initialized from torch's global generator.
 
-        One's own cells and likelihoods are imported here. Raises `UsageError` where torch is not installed, `SpecError`
-        where a part cannot be used.
+        Custom cells and likelihoods are imported here. Raises `UsageError` if torch is not installed, and `SpecError`
+        if a custom part cannot be used.
         """
         try:
             from hvaedsl.lowering.custom import custom_class
             from hvaedsl.lowering.module import make_module
         except ModuleNotFoundError as error:
             raise UsageError(f"a module needs {error.name}: pip install 'hvaedsl[train]'") from None
-        own = {}
+
+        custom = {}
         for key, reference in custom_parts(self.spec).items():
             if key == "data.dataset":
                 continue
             try:
-                own[reference] = custom_class(reference, self.folders)
+                custom[reference] = custom_class(reference, self.folders)
             except CustomPartError as error:
                 raise SpecError([_part_fails(self.origins[key], reference, error)]) from error
+
         plan, about = self._lowered()
-        return make_module(plan, about, own)
+        return make_module(plan, about, custom)
 
     def python_source(self) -> str:
-        """The model as one Python file that needs torch alone; the class in it computes what `module()` does.
+        """The model as one Python file that needs only torch; its class computes the same as `module()`.
 
-        Raises `UsageError` for a cell or a likelihood of one's own, whose source may need anything.
+        Raises `UsageError` for a custom cell or likelihood, whose source may need other packages.
         """
-        from hvaedsl.lowering.python.source import python_source  # loaded by what writes Python alone
+        from hvaedsl.lowering.python.source import python_source  # not imported by commands that write no Python
 
-        own = {key: reference for key, reference in custom_parts(self.spec).items() if key != "data.dataset"}
-        for key, reference in own.items():
-            raise UsageError(
-                f"{key} is {reference}, whose source may need more than torch: no file that needs torch alone can be "
-                "written of this model"
-            )
+        for key, reference in custom_parts(self.spec).items():
+            if key != "data.dataset":
+                raise UsageError(
+                    f"{key} is {reference}, which may need more than torch; Python is written only for models "
+                    "without custom cells and likelihoods"
+                )
         plan, about = self._lowered()
         return python_source(plan, about, spec_text=self.resolved_text(), version=__version__)
 
     def _lowered(self) -> tuple[Plan, About]:
-        """What a model is written from."""
+        """The plan of the model, and its description for the written source."""
         from hvaedsl.lowering.plan import make_plan
         from hvaedsl.lowering.python.model_text import About
 
@@ -245,8 +247,8 @@ def compile_source(
     # Resolve the values, build the bridge, and run the rules on it.
     resolved = resolve(_stem(source), source, collected, complete=chain.complete)
     found += resolved.diagnostics
-    stages = transform(build_bridge(resolved.spec), resolved.spec)
-    bridge = stages[-1].bridge
+    built = build_bridge(resolved.spec)
+    bridge = transform(built, resolved.spec)
     unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, Analyses(bridge))
     found += check(unit, resolved.poisoned)
 
@@ -264,7 +266,7 @@ def compile_source(
 
     hidden = tuple(item for item in found if suppressed(item))
     found = [item for item in found if not suppressed(item)]
-    verify_stages(stages)
+    verify_both(built, bridge)
     program = Program(unit, tuple(found), folders)
     return Compilation(program, chain.documents, _sorted(found, source), hidden, unit)
 

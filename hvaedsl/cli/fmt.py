@@ -16,17 +16,17 @@ def fmt(
         list[str],
         typer.Argument(
             metavar="PATH...",
-            help="Spec files, folders of them, or - for standard input.",
+            help="Spec files, folders, or - for standard input.",
             autocompletion=complete_spec_file,
         ),
     ],
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 if a file would change.")] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Like --check, and print what would change.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing. Exit code 1 if a file would change.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Like --check; also print the changes as a diff.")] = False,
 ) -> None:
-    """Format specs in place: one style, comments kept, the model unchanged.
+    """Format specs in place, in one style. Comments are kept and the model does not change.
 
-    A file that does not parse is left as it is, and its mistakes are shown (exit code 1). Of a folder every .hvae file
-    is taken that .gitignore does not leave out. Standard input is written to standard output.
+    A file with syntax errors is left unchanged and its errors are printed (exit code 1). In a folder, all .hvae files
+    are formatted except those excluded by .gitignore. Standard input is formatted to standard output.
 
     Example: [bold]hvaedsl fmt --check specs/[/]
     """
@@ -40,7 +40,7 @@ def fmt(
 
     stdin, write = "-" in paths, not (check or diff)
     if stdin and len(paths) > 1:
-        raise UsageError("standard input (-) is formatted alone")
+        raise UsageError("- (standard input) cannot be combined with other paths")
     if stdin:
         found = [format_bytes(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), "<stdin>")]
     else:

@@ -40,6 +40,7 @@ def import_custom(reference: str, folders: Sequence[Path] = ()) -> object:
     module_name, _, name = reference.partition(":")
     places = [str(folder.resolve()) for folder in folders]
 
+    # The imports of the part itself see the same folders.
     with _also_in([*places, str(Path.cwd())]), redirect_stdout(sys.stderr):
         if folders:
             _check_not_another(module_name.partition(".")[0])

@@ -54,9 +54,9 @@ class InvalidSuppression(Diagnostic):
     label = "{reason}"
     help = "write `# hvae: ignore[{codes}] reason`"
     why = (
-        "A comment that suppresses advice has the form `# hvae: ignore[HV502]`: lowercase words, and uppercase codes in "
-        "brackets, separated by commas. No comment suppresses all advice. In any other form it is an ordinary comment, "
-        "and the advice is reported."
+        "A comment that suppresses advice has the form `# hvae: ignore[HV502]`: lowercase words, and uppercase codes "
+        "in brackets, separated by commas. No comment suppresses all advice. In any other form it is an ordinary "
+        "comment, and the advice is reported."
     )
     rests_on = "Computed here: a comment that starts with `hvae: ignore`, in any letter case."
     configuration = "checked by `hvaedsl lint` only"

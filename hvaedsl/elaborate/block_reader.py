@@ -52,6 +52,7 @@ class BlockReader:
                 self._wrong(value)
             return None
 
+        # Wrong entries have been reported by now; an empty list without any is itself wrong.
         items = BlockList(tuple(self._items(value)))
         if not items.items and self.walk_known:
             self._wrong(value, "a stack has at least one block")

@@ -109,6 +109,7 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
         learned = resolution <= model.bias_up_to
         yield State(resolution=resolution, channels=model.width_at(resolution), learned=learned)
 
+    # One stochastic layer per application, numbered in the order of sampling.
     groups, layer = _Groups(), 0
     for entry in model.decoder.expanded():
         resolution = entry.resolution

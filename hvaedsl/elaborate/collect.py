@@ -139,6 +139,7 @@ class _Reader:
             # The keys of the section that was probably meant, or of every section, are not missing.
             self.into.broken |= {f"{known}.*" for known in TOP_LEVEL if not near or f"`{known}`" in near}
             return
+
         self._body(name, section)
 
     def _body(self, path: str, section: ast.Section) -> None:
@@ -163,6 +164,7 @@ class _Reader:
                         fix=_renaming(statement.key, known, beside),
                     )
                     self._report(unknown)
+                    # The key that was probably meant is not missing.
                     near = did_you_mean(statement.key.text, known)
                     self.into.broken |= {f"{section}.{name}" for name in known if f"`{name}`" in near}
                 elif self._once(key, "key", statement.key.span, statement.span) and (
@@ -170,6 +172,7 @@ class _Reader:
                 ):
                     self.into.values[key] = statement.value
                     self.into.statements[key] = statement.span
+
             case ast.Section() if f"{section}.{statement.name.text}" in SCHEMA:
                 self._body(f"{section}.{statement.name.text}", statement)
             case ast.Section() if {f"{section}.*", f"{section}.{statement.name.text}"} & self.into.broken:
@@ -186,6 +189,7 @@ class _Reader:
                     )
                 )
                 self.into.broken.add(f"{name}.*")
+
             case _:
                 word = _KEYWORDS[type(statement)]
                 self._misplaced(statement, word, section)

@@ -41,6 +41,7 @@ def load_chain(source: Source, read: Read = read_source) -> Chain:
         diagnostics = [*parsed.diagnostics, *diagnostics]
         complete = complete and parsed.complete
 
+        # Continue with the base. A base that cannot be read ends the chain with its error.
         extends = next((s for s in parsed.document.statements if isinstance(s, ast.Extends)), None)
         current = None
         if extends is not None:

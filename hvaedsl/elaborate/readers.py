@@ -124,6 +124,7 @@ class Reader:
 
     @read.register
     def _(self, kind: PoolingCall, value: ast.Value) -> str:
+        # A call can only be a wavelet transform.
         if isinstance(value, ast.Call):
             if value.function.text != "wavelet":
                 self._unknown(value.function.span, value.function.text, POOLINGS)
@@ -200,7 +201,7 @@ class Reader:
     def _(self, kind: LikelihoodCall, value: ast.Value) -> Likelihood:
         names = ("bernoulli", "mixture_of_logistics")
         if isinstance(value, ast.String):
-            return Likelihood(name="own", reference=self._custom(kind, value, names))
+            return Likelihood(name="custom", reference=self._custom(kind, value, names))
 
         if isinstance(value, ast.Symbol):
             if value.name == "bernoulli":
@@ -232,6 +233,7 @@ class Reader:
         mixtures = self.read(Whole(1, 1000), plain[0])
         assert isinstance(mixtures, int)
 
+        # The only named argument is `bits = 5`, at most once.
         first: ast.Name | None = None
         for argument in named:
             name = argument.name

@@ -21,7 +21,7 @@ from hvaedsl.elaborate.collect import SCHEMA, Collected
 from hvaedsl.elaborate.readers import Reader
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.custom import is_custom
-from hvaedsl.ir.datasets import DATASETS, OWN
+from hvaedsl.ir.datasets import DATASETS, USER_IMAGES
 from hvaedsl.ir.kinds import BlockStack, Choice, ChoiceOrCustom, Key, LikelihoodCall
 from hvaedsl.ir.spec import SECTIONS, Likelihood, Spec
 
@@ -85,6 +85,7 @@ class _Resolver:
                 self.poisoned.add(dotted)
             return
 
+        # Mistakes inside a readable value are reported too; an unreadable one poisons its key.
         self.origins[dotted] = value.span
         entries: dict[int, Span] = {}
         reader = Reader(dotted, self.collected.lets, self.diagnostics, entries, self.poisoned)
@@ -105,6 +106,7 @@ class _Resolver:
         bernoulli = isinstance(model.get("likelihood"), Likelihood) and model["likelihood"].name == "bernoulli"
         values.setdefault("binarize", "dynamic" if bernoulli else "none")
 
+        # An unreadable dataset has an unknown shape, a named one a fixed shape; your own images need it in the spec.
         name = values.get("dataset")
         dataset = DATASETS.get(str(name))
         known = {"channels": 1, "resolution": 1, "levels": 256, "validation": 0}
@@ -125,7 +127,7 @@ class _Resolver:
                         )
                     )
                     values[key] = known[key]
-        elif name in OWN or is_custom(str(name)):
+        elif name in USER_IMAGES or is_custom(str(name)):
             self._require_shape(str(name), [key for key in ("channels", "resolution") if key not in values])
 
         for key, default in known.items():

@@ -97,6 +97,7 @@ def _lines(unit: Unit, group: _Group, column: object) -> list[Line]:
         for line in body:
             line.aligned_with = mark
 
+    # Comments above a closing brace belong to the section, and are indented with it.
     lines: list[Line] = []
     for comment in unit.above:
         lines += [Line(0)] * comment.blank_before
@@ -117,6 +118,7 @@ def _body(unit: Unit, group: _Group, indent: int) -> tuple[list[Line], list[str]
     if unit.verbatim:
         return list(_as_written(unit, padded, indent)), []
 
+    # Comments between a key and its value have no place on the line of the key.
     before_value = unit.lexemes[1 : equal + 1] if equal else unit.lexemes[1:]
     moved_up = [comment.text for item in before_value for comment in item.comments]
     if not equal:

@@ -28,7 +28,7 @@ class Dataset(Record):
 
 
 # Names for your own images, whose shape and levels are in the spec.
-OWN = ("npy", "folder")
+USER_IMAGES = ("npy", "folder")
 
 _TABLE = (
     Dataset("digits", 8, 1, validation=180, levels=17),
@@ -47,4 +47,4 @@ _TABLE = (
     Dataset("ffhq1024", 1024, 3, validation=5_000, shift=-0.4387 * 255, scale=1 / (0.2743 * 255)),
 )
 DATASETS = MappingProxyType({dataset.name: dataset for dataset in _TABLE})
-NAMES = (*DATASETS, *OWN)
+NAMES = (*DATASETS, *USER_IMAGES)

@@ -51,12 +51,15 @@ def saved_bytes_per_image(op: Operation, precision_bytes: int, *, initial: Initi
     match op:
         case Stem():
             per_pixel: float = low * op.in_channels
+
         case EncoderBlock():
             per_pixel = _block_input(op.channels, op.features, low, low) + low * _INNER_TENSORS * op.mid
             normalized = _normalized(op.normalize, op.channels, op.resolution)
+
         case Pool():
             per_pixel = low * op.in_channels * (op.method == "average")
             normalized = _normalized(op.normalize, op.channels, op.to)
+
         case TopDownBlock():
             kind = cell_kind(op.cell)
             if kind is None:
@@ -77,6 +80,7 @@ def saved_bytes_per_image(op: Operation, precision_bytes: int, *, initial: Initi
             )
             if initial != "zeros":
                 normalized = _normalized(op.normalize, op.channels * (initial is None), op.resolution)
+
         case Head(measured=measured) if measured is not None:
             return measured.saved_bytes
         case Head():

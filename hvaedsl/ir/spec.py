@@ -61,14 +61,14 @@ _NORMALIZATIONS: Mapping[tuple[NormalizeOver, Norm], Normalization] = {
 class Likelihood:
     """The likelihood of a pixel: `bernoulli`, a discretized mixture of `mixtures` logistics, or a custom one."""
 
-    name: Literal["bernoulli", "mixture_of_logistics", "own"]
+    name: Literal["bernoulli", "mixture_of_logistics", "custom"]
     mixtures: int = 0
     bits: int | None = None
     reference: str | None = None  # package.module:Name of a custom likelihood
 
     def outputs(self, channels: int) -> int:
         """Channels of the last convolution: 1, or 3k (grayscale) or 10k (color); 0 for a custom likelihood."""
-        if self.name == "own":
+        if self.name == "custom":
             return 0
         if self.name == "bernoulli":
             return 1

@@ -108,5 +108,6 @@ def _encoder_storages(bridge: Bridge) -> tuple[dict[int, int], Sequence[int]]:
             side = op.resolution
         if storages[-1] == index:
             numbers[index] = op.channels * side**2
+
     assert isinstance(bridge.operations[0], Stem)
     return numbers, storages

@@ -131,6 +131,7 @@ def check_mix_ins(unit: Unit) -> Iterator[Diagnostic]:
         if isinstance(op, MixIn):
             assert op.span is not None
             if op.source >= op.resolution:
+                # Propose the last lower resolution with a block, or half of this one.
                 lower = [r for r in applied if r < op.resolution]
                 example = lower[-1] if lower else max(1, op.resolution // 2)
                 fix = Fix(f"write `{op.resolution}m{example}`", (Edit(op.span, str(example)),))

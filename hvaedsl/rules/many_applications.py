@@ -76,6 +76,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     for constant, entries in by_constant.items():
         yield _finding(entries, constant)
 
+    # A label adds up the applications of all its entries.
     for group in unit.analysis(weight_groups):
         if group.name.startswith("@") and len(group.applications) > MOST:
             first = unit.bridge.operations[group.applications[0]]

@@ -68,6 +68,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     blocks = [op for op in unit.bridge.operations if isinstance(op, EncoderBlock | TopDownBlock)]
     narrow = {op.resolution: op.mid for op in blocks if op.mid < LEAST}
     if narrow:
+        # The bottleneck causes it if it was changed, otherwise the smallest width.
         model, at = unit.spec.model, min(narrow, key=unit.spec.model.width_at)
         width_key = f"model.widths.{at}" if at in model.widths else "model.width"
         changed = model.bottleneck != type(model).model_fields["bottleneck"].default

@@ -70,6 +70,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
             blocks=len(set(found.encoder_groups)),
         )
 
+    # HV503 reports the missing mix-in, which is the cause.
     reported = {item.before for item in unit.analysis(abandoned_states)}
     for _, op in unit.bridge.decoder:
         if isinstance(op, TopDownBlock) and op.group in found.decoder_groups and op.resolution not in reported:

@@ -225,6 +225,7 @@ def junk(source: Source, token: Token) -> Diagnostic:
         at = _within(span, span.start + strange, span.start + strange + 1)
         return UnexpectedCharacter(span=at, found=token[strange], fix=_in_ascii(token[strange], at))
 
+    # A number or a block, usually with an uppercase operator.
     if token[0].isdigit():
         lowered = token.lower() if re.fullmatch(r"[0-9]+[A-Za-z][0-9]*", token) else ""
         return MalformedNumber(

@@ -167,12 +167,14 @@ class _Parser:
         return at + 1
 
     def _track(self, at: int) -> None:
+        """Update the open sections and brackets after the token of this index."""
         token = self.tokens[at]
         opens_section = token.type == "LBRACE" and not self.brackets and self.tokens[at - 1].type == "KEY"
         if opens_section:
             self.sections.append(self.tokens[at - 1])
             self.braces.append(token)
             self._mark(None)
+
         elif token.type in _OPEN:
             self.brackets.append(token)
         elif token.type in _CLOSE:
@@ -258,11 +260,12 @@ class _Parser:
                     break
                 at = end
                 opened.pop()
+
             elif kind in _OPEN:
                 opened.append(kind)
             elif kind == "RBRACE" and "LBRACE" not in opened:
                 break
-            elif kind in _CLOSE:
+            elif kind in _CLOSE:  # closes the innermost bracket of its kind; unclosed ones inside are dropped
                 while opened and _PAIRS[opened.pop()] != kind:
                     pass
             at += 1

@@ -173,7 +173,7 @@ def test_an_interrupted_write_leaves_the_file_as_it_was(fmt: Fmt, monkeypatch: p
     monkeypatch.setattr(Path, "write_bytes", full)
     ended = fmt("ugly.hvae")
     assert ended.code == 2
-    assert ended.err == "error: ugly.hvae: it cannot be written: no space left on device\n"
+    assert ended.err == "error: ugly.hvae: cannot be written: no space left on device\n"
     assert Path("ugly.hvae").read_text() == UGLY
     assert sorted(path.name for path in Path().iterdir()) == ["good.hvae", "ugly.hvae"]
 
@@ -183,7 +183,7 @@ def test_a_file_that_may_not_be_written_is_not_replaced(fmt: Fmt, monkeypatch: p
     if os.access("ugly.hvae", os.W_OK):  # root may write everything
         monkeypatch.setattr(os, "access", lambda *_: False)
     ended = fmt("ugly.hvae")
-    assert (ended.code, ended.err) == (2, "error: ugly.hvae: it may not be written\n")
+    assert (ended.code, ended.err) == (2, "error: ugly.hvae: no permission to write\n")
     assert Path("ugly.hvae").read_text() == UGLY
 
 
@@ -197,7 +197,7 @@ def test_what_an_editor_saves_meanwhile_is_not_lost(fmt: Fmt, monkeypatch: pytes
     monkeypatch.setattr(Path, "write_bytes", write_and_save)
     ended = fmt("ugly.hvae")
     assert ended.code == 2
-    assert "somebody else has written it meanwhile" in ended.err
+    assert "changed by another program in the meantime" in ended.err
     assert Path("ugly.hvae").read_text() == "hvae 1 # saved\n"
 
 

@@ -79,7 +79,11 @@ def test_a_constant_of_the_command_line_must_be_known(base: Path) -> None:
     with pytest.raises(hvaedsl.SpecError) as caught:
         child(base, "", lets={"m": 3})
     (found,) = caught.value.diagnostics
-    assert (found.code, found.span.source.name, found.help_text) == ("HV209", "--let m", "its constants are n and unused")
+    assert (found.code, found.span.source.name, found.help_text) == (
+        "HV209",
+        "--let m",
+        "its constants are n and unused",
+    )
 
 
 def test_no_constant_is_called_unknown_where_the_base_cannot_be_read(tmp_path: Path) -> None:

@@ -62,7 +62,9 @@ def test_a_state_that_goes_nowhere_trains_only_the_rate() -> None:
         "z_proj",
         "resnet",
     }
-    assert [item.message for item in program.advice] == ["the residual step of the last block at 4 can get no gradient"]
+    assert [item.message for item in program.advice] == [
+        "the residual step of the last block at 4 receives no gradient"
+    ]
 
 
 @pytest.mark.parametrize(

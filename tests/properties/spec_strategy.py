@@ -13,7 +13,7 @@ from typing import assert_never
 from hypothesis import strategies as st
 
 from hvaedsl.elaborate.build import kernel_at
-from hvaedsl.ir.datasets import DATASETS, OWN
+from hvaedsl.ir.datasets import DATASETS, USER_IMAGES
 from hvaedsl.ir.fourier import FOURIER_PLACES
 from hvaedsl.ir.kinds import (
     BlockStack,
@@ -214,7 +214,7 @@ class _Drawing:
 
     def images(self, written: dict[str, str]) -> int:
         """The data set and its likelihood; the resolution of an image."""
-        name = self.draw(st.sampled_from((*OWN, "own", *DATASETS)))
+        name = self.draw(st.sampled_from((*USER_IMAGES, "own", *DATASETS)))
         known = DATASETS.get(name)
         written["data.dataset"] = self.own() if name == "own" else name
         if known is not None:

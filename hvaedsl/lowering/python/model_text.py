@@ -196,7 +196,7 @@ def _initial_state(state: InitialState) -> str:
 
 
 def _likelihood_class(plan: Plan) -> str:
-    return {"bernoulli": "Bernoulli", "mixture_of_logistics": "MixtureOfLogistics", "own": CUSTOM_LIKELIHOOD}[
+    return {"bernoulli": "Bernoulli", "mixture_of_logistics": "MixtureOfLogistics", "custom": CUSTOM_LIKELIHOOD}[
         plan.likelihood.name
     ]
 
@@ -205,7 +205,7 @@ def _likelihood_arguments(plan: Plan) -> list[str]:
     likelihood, width = plan.likelihood, str(plan.width)
     if likelihood.name == "bernoulli":
         return [width]
-    if likelihood.name == "own":
+    if likelihood.name == "custom":
         return [width, str(plan.image_channels), str(plan.levels)]
     bits = [f"bits={likelihood.bits}"] if likelihood.bits is not None else []
     mixtures = [f"channels={plan.image_channels}", f"mixtures={likelihood.mixtures}", f"levels={plan.levels}"]
@@ -230,7 +230,7 @@ def _about(plan: Plan) -> str:
     if plan.image_features:
         text += f"with their Fourier features, n = {', '.join(map(str, plan.image_features))}, after their channels, "
     text += f"and targets [B, {size}, {size}, {channels}]"
-    text += "." if plan.likelihood.name == "own" else f" in {targets}."
+    text += "." if plan.likelihood.name == "custom" else f" in {targets}."
     return f"\n{INDENT}".join(textwrap.wrap(text, WIDTH - len(INDENT)))
 
 

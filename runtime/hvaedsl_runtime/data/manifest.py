@@ -94,5 +94,5 @@ def read_manifest(folder: Path) -> Manifest | None:
         place = ".".join(map(str, first["loc"]))
         raise InvalidData(
             f"{path}: the manifest is damaged: {place}: {first['msg']}",
-            help="prepare the images again, with --overwrite",
+            help="prepare the images again, with --force",
         ) from error

@@ -156,7 +156,7 @@ def published_preparation(
 
 
 def _check_target(data: DataSpec, likelihood: Likelihood) -> None:
-    if likelihood.name != "own" and (likelihood.name == "bernoulli") != (data.binarize != "none"):
+    if likelihood.name != "custom" and (likelihood.name == "bernoulli") != (data.binarize != "none"):
         raise ValueError(f"the likelihood is {likelihood}; it cannot be used with data.binarize = {data.binarize}")
     if likelihood.bits is not None and data.levels != MAXIMUM_LEVELS:
         raise ValueError(

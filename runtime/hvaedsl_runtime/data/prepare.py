@@ -24,7 +24,7 @@ from hvaedsl_runtime.data.published import COUNTS, READERS, Part, Source
 from hvaedsl_runtime.data.splits import PartName
 from hvaedsl_runtime.disk.whole_files import partial_name, refusals_explained, write_whole
 
-INSTEAD = "choose another folder with --out"
+INSTEAD = "name another folder with --out"
 FILES = frozenset(("all.npy", "train.npy", "validation.npy", "test.npy", NAME, partial_name(Path(NAME)).name))
 # Shows a description and the number of images; yields a function to call with the number of images just done.
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
@@ -196,12 +196,12 @@ def _check_target(target: Path, overwrite: bool) -> None:
     if not target.is_dir() or not _ours(target):
         raise PreparedFolderInUse(
             f"{target} exists and holds no prepared images; it is not overwritten",
-            help="choose another folder with --out",
+            help="name another folder with --out",
         )
     if not overwrite:
         raise PreparedFolderInUse(
             f"{target} already holds prepared images",
-            help="replace them with --overwrite, or choose another folder with --out",
+            help="replace them with --force, or name another folder with --out",
         )
 
 
@@ -209,7 +209,7 @@ def _check_ours(folder: Path) -> None:
     if folder.exists() and not (folder.is_dir() and all(path.name in FILES for path in folder.iterdir())):
         raise PreparedFolderInUse(
             f"{folder} exists and is not left from an interrupted preparation",
-            help="move it, or choose another folder with --out",
+            help="move it, or name another folder with --out",
         )
 
 

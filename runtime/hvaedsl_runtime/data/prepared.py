@@ -113,7 +113,7 @@ class PreparedSet:
         except (OSError, ValueError, EOFError) as error:
             raise InvalidData(
                 f"{path}: the array does not match its manifest: {error}",
-                help="prepare the images again, with --overwrite",
+                help="prepare the images again, with --force",
             ) from error
         return ArrayImages(pixels)
 

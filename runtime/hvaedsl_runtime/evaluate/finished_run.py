@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import RunNotFound
+from hvaedsl.ir.run_options import DeviceName
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl.program import CustomParts, Program
 from hvaedsl_runtime.console import image_bar
 from hvaedsl_runtime.data import Preparation, Split, open_split
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
 from hvaedsl_runtime.disk.run_folder import RunFolder
-from hvaedsl_runtime.distributed import DeviceName, Processes, choose_device
+from hvaedsl_runtime.distributed import Processes, choose_device
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
 from hvaedsl_runtime.evaluate.pictures import draw_samples
 from hvaedsl_runtime.evaluate.results import WEIGHTS
@@ -84,30 +86,43 @@ class FinishedRun:
             dtype=self.dtype,
         )
 
-    def evaluate(self, split: Split, batch_size: int | None = None) -> dict[str, LikelihoodBound]:
-        """Compute the bound on a whole split for raw and averaged weights, as training reports it at this step.
+    def evaluate(
+        self, split: Split, batch_size: int | None = None, kinds: Sequence[Weights] = ("raw", "ema")
+    ) -> dict[str, LikelihoodBound]:
+        """Compute the bound on a whole split for each kind of weights, as training reports it at this step.
 
         Raises DataNotFound and InvalidData as `evaluator` does.
         """
         evaluator = self.evaluator(split, batch_size)
         bounds: dict[str, LikelihoodBound] = {}
-        both: tuple[Weights, ...] = ("raw", "ema")
-        for weights in both:
+        for weights in kinds:
             with image_bar(f"{split}, {WEIGHTS[weights]}", len(evaluator.images)) as advance:
                 bounds[weights] = evaluator(self.model(weights), advance)
         return bounds
 
+    def evaluation(self, split: Split, bounds: Mapping[str, LikelihoodBound]) -> dict[str, Any]:
+        """Return the result of `evaluate` as JSON values."""
+        return {
+            "split": split,
+            "step": self.checkpoint.step,
+            "unit": reporting_unit(self.program.spec).key,
+            **{name: bound.to_dict() for name, bound in bounds.items()},
+        }
+
     def write_evaluation(self, split: Split, bounds: Mapping[str, LikelihoodBound]) -> None:
-        """Write the result of `evaluate` to eval_SPLIT.json. Raises WriteError."""
-        self.folder.write_json(
-            self.folder.path / f"eval_{split}.json",
-            {
-                "split": split,
-                "step": self.checkpoint.step,
-                "unit": reporting_unit(self.program.spec).key,
-                **{name: bound.to_dict() for name, bound in bounds.items()},
-            },
-        )
+        """Write the result of `evaluate` to eval_SPLIT.json. Raises WriteError.
+
+        An existing file of the same step keeps its results for the other kind of weights.
+        """
+        path, result = self.folder.path / f"eval_{split}.json", self.evaluation(split, bounds)
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # missing, or damaged and replaced below
+            before = None
+
+        if isinstance(before, dict) and before.get("step") == self.checkpoint.step:
+            result |= {name: before[name] for name in WEIGHTS if name in before and name not in result}
+        self.folder.write_json(path, result)
 
     def sample(self, weights: Weights, count: int, temperature: Temperature, seed: int) -> Tensor:
         """Draw images from the prior, uint8 [count, H, W, C]: a function of the arguments and the run."""

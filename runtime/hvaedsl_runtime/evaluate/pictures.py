@@ -113,5 +113,5 @@ def image_grid(images: Tensor, columns: int) -> Tensor:
     # Each cell has its gap above and to the left; the gaps below and to the right of the grid are added last.
     gap = GRID_GAP_PIXELS
     cells = functional.pad(images, (0, 0, gap, 0, gap, 0, 0, rows * columns - count))
-    grid = cells.unflatten(0, (rows, columns)).transpose(1, 2).flatten(2, 3).flatten(0, 1)
+    grid = cells.reshape(rows, columns, *cells.shape[1:]).transpose(1, 2).flatten(2, 3).flatten(0, 1)
     return functional.pad(grid, (0, 0, 0, gap, 0, gap))

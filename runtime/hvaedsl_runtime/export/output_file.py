@@ -18,7 +18,7 @@ def check_output(path: Path, suffix: str, *, replace: bool) -> None:
     if not path.parent.is_dir() or path.is_dir():
         raise UsageError(f"--out is {path}; it must be a file in an existing folder")
     if path.exists() and not replace:
-        raise OutputExists(f"{path} already exists", help="replace it with --force, or choose another file with --out")
+        raise OutputExists(f"{path} already exists", help="replace it with --force, or name another file with --out")
 
 
 def export_folder(finished: FinishedRun) -> Path:
@@ -32,5 +32,5 @@ def output_file(path: Path) -> Iterator[Path]:
 
     Raises WriteError.
     """
-    with refusals_explained(path, "choose another file with --out"), put_in_place(path) as temporary:
+    with refusals_explained(path, "name another file with --out"), put_in_place(path) as temporary:
         yield temporary

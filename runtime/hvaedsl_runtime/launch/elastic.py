@@ -22,7 +22,7 @@ from hvaedsl_runtime.launch.task import RunTask
 
 
 def start_workers(task: RunTask) -> None:
-    """Run a task in `task.processes` processes and wait for them.
+    """Run a task in `task.settings.gpus` processes and wait for them.
 
     Raises the first error of the processes, ProcessFailed if none of them could report one, Stopped after a signal, or
     WriteError if there is no temporary folder.
@@ -31,7 +31,7 @@ def start_workers(task: RunTask) -> None:
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
-            nproc_per_node=task.processes,
+            nproc_per_node=task.settings.gpus,
             run_id=str(uuid.uuid4()),
             rdzv_backend="c10d",
             rdzv_endpoint="localhost:0",
@@ -93,7 +93,7 @@ def _stopped(task: RunTask, error: SignalException) -> Stopped:
     """The error for a run that a signal ended, with the command that resumes or restarts it."""
     folder = RunFolder(task.settings.out)
     saved = folder.checkpoint.exists()
-    command = f"{'resume' if saved else 'restart'} with: {task.settings.resume_command(task.processes)}"
+    command = f"{'resume' if saved else 'restart'} with: {task.settings.resume_command(task.settings.gpus)}"
     return Stopped(
         f"stopped by {error.sigval.name}" + ("" if saved else "; there is no checkpoint yet"),
         help=command if folder.spec.exists() else "",

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from hvaedsl.diagnostics.errors import DeviceNotFound
+from hvaedsl.ir.run_options import DeviceName
 from hvaedsl.program import Program
-from hvaedsl_runtime.distributed import DeviceName, choose_device, started_by_launcher
+from hvaedsl_runtime.distributed import choose_device, started_by_launcher
 from hvaedsl_runtime.launch.task import RunTask
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 
 
-def launch(program: Program, settings: RunSettings, processes: int) -> None:
-    """Train in `processes` processes, one for each GPU, or all on the CPU if `settings.device` is cpu.
+def launch(program: Program, settings: RunSettings) -> None:
+    """Train in `settings.gpus` processes, one per GPU, or all on the CPU if `settings.device` is cpu.
 
-    A process that torchrun started joins torchrun's process group, and `processes` is ignored.
+    A process that torchrun started joins torchrun's process group, and `settings.gpus` is ignored.
     Raises what `hvaedsl_runtime.train.loop.train` raises; if several processes fail, the error that came first.
     """
     program.training()
-    if processes == 1 or started_by_launcher():
+    if settings.gpus == 1 or started_by_launcher():
         train(program, settings)
         return
 
-    check_devices(settings.device, processes)
+    check_devices(settings.device, settings.gpus)
     # Imported only if there are several processes: one process needs none of it.
     from hvaedsl_runtime.launch.elastic import start_workers
 
-    start_workers(RunTask.of(program, settings, processes))
+    start_workers(RunTask.of(program, settings))
 
 
 def check_devices(device: DeviceName | None, processes: int) -> None:

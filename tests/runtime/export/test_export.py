@@ -178,7 +178,7 @@ def test_mistakes_are_one_readable_error(folder: Path, tmp_path: Path, command: 
         (5, "no checkpoint", (tmp_path / "empty", "--to", "safetensors")),
         (2, ".pt2", (folder, "--to", "pt2", "--out", tmp_path / "x.onnx")),
         (2, ".safetensors", (folder, "--to", "safetensors", "--out", tmp_path / "x.pt2")),
-        (2, "folder that exists", (folder, "--to", "pt2", "--out", tmp_path / "none" / "x.pt2")),
+        (2, "existing folder", (folder, "--to", "pt2", "--out", tmp_path / "none" / "x.pt2")),
         (2, "--what", (folder, "--to", "safetensors", "--what", "loss")),
         (2, "--temperature", (folder, "--to", "pt2", "--what", "loss", "--temperature", "0.5")),
         (2, "--temperature", (folder, "--to", "pt2", "--temperature", "0")),
@@ -205,7 +205,7 @@ def test_a_file_that_finds_no_room_is_one_error(
         code, _, err = command("export", folder, "--to", to, "--out", path)
     assert code == 5
     assert f"{path}: cannot be written: File too large" in err
-    assert "help: raise the limit on the size of a file, or choose another file with --out" in err
+    assert "help: raise the limit on the size of a file, or name another file with --out" in err
     assert list(tmp_path.iterdir()) == []
 
 

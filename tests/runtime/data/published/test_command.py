@@ -153,7 +153,7 @@ def test_mistakes_are_one_message(tmp_path: Path, command: Any) -> None:
         (("npy", "--from", folder), 2, "npy needs no preparation"),
         (("digits", "--from", folder), 2, "digits comes with scikit-learn"),
         (("celeba", "--from", tmp_path / "none"), 2, "does not exist"),
-        (("celeba", "--from", folder / "file"), 2, "is a file; name the folder"),
+        (("celeba", "--from", folder / "file"), 2, "is a file; give the folder"),
         (
             ("celeba", "--from", folder, "--resolution", "32"),
             2,
@@ -161,7 +161,7 @@ def test_mistakes_are_one_message(tmp_path: Path, command: Any) -> None:
         ),
         (("folder", "--from", folder, "--out", tmp_path / "out"), 2, "--resolution and --channels"),
         (("folder", "--from", folder, "--resolution", "8", "--channels", "2", "--out", "o"), 2, "(1 or 3)"),
-        (("folder", "--from", folder, "--resolution", "8", "--channels", "1"), 2, "--out says where to"),
+        (("folder", "--from", folder, "--resolution", "8", "--channels", "1"), 2, "--out is missing"),
         (("celeba", "--from", folder), 4, "found no list_eval_partition.txt"),
     ):
         code, _, err = command("data", "prepare", *arguments)
@@ -178,6 +178,9 @@ def test_a_changed_byte_is_found(tmp_path: Path, command: Any, genuine: Any) -> 
     assert code == 0
     assert "train.npy: 4 images" in out
     assert "x 15 to 163, y 40 to 188" in out
+    shown, verified = (json.loads(command("data", name, tmp_path / "set", "--json")[1]) for name in ("show", "verify"))
+    assert shown == json.loads((tmp_path / "set" / "manifest.json").read_text())
+    assert verified == {"folder": str(tmp_path / "set"), "images": 8, "damaged": []}
     path = tmp_path / "set" / "test.npy"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -185,3 +188,7 @@ def test_a_changed_byte_is_found(tmp_path: Path, command: Any, genuine: Any) -> 
     code, _, err = command("data", "verify", tmp_path / "set")
     assert code == 4
     assert "test.npy: its checksum is" in err
+    code, out, _ = command("data", "verify", tmp_path / "set", "--json")
+    assert code == 4
+    (damaged,) = json.loads(out)["damaged"]
+    assert "test.npy: its checksum is" in damaged
