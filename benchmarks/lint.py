@@ -1,11 +1,11 @@
-"""CPU time of `hvaedsl lint`: of one spec against importing the libraries below it, and of a thousand specs.
+"""CPU time of `hvaedsl lint`: one spec, relative to importing the libraries that it needs, and a thousand specs.
 
-    python benchmarks/lint.py            # a table; exit code 1 where a bound is broken
+    python benchmarks/lint.py            # a table; exit code 1 if a bound is exceeded
     python benchmarks/lint.py --json
 
-Times are user and system time of child processes. The rounds of one run take turns, so that another load on the machine
-meets all of them, and medians are compared. Bytecode and the cache of `lint` lie in a temporary folder: nothing of the
-user's is read or written, and every process finds its bytecode, as it does after an installation.
+Times are user and system time of child processes. The measured commands are interleaved, so that other load affects all
+of them, and medians are compared. Bytecode and the lint cache are in a temporary folder: no files of the user are read
+or written, and every process has its bytecode, as after an installation.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SPEC = "specs/cifar_ws.hvae"
 SPECS = 1_000
 
-# The bounds. Ratios are CPU time over that of REFERENCE; a spec that is linted for the first time is compiled.
+# Bounds. Ratios are CPU times relative to REFERENCE; in the first run a spec is compiled.
 REFERENCE = "import lark, pydantic, typer, rich"
 UNCHANGED_RATIO = 2.0
 FIRST_RATIO = 2.0
@@ -47,7 +47,7 @@ app()
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured figure, and the most that it may be; None where it is only shown."""
+    """A measured figure and its upper bound; None if it has none."""
 
     name: str
     value: float
@@ -56,24 +56,24 @@ class Figure:
 
     @property
     def holds(self) -> bool:
-        """Whether the bound is kept."""
+        """Whether the figure is within its bound."""
         return self.bound is None or self.value <= self.bound
 
 
 def cpu_seconds(arguments: Sequence[str], environment: Mapping[str, str]) -> float:
-    """User and system time of one run of this Python. Raises `RuntimeError` for a run that failed."""
+    """Run this Python and return its user and system time. Raises `RuntimeError` if it fails."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, *arguments], cwd=ROOT, env=dict(environment), capture_output=True, text=True, check=False
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode not in (0, 1) or "Traceback" in done.stderr:
-        raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+        raise RuntimeError(f"{' '.join(arguments)} exited with code {done.returncode}: {done.stderr}")
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """That of the measured processes: this checkout, with bytecode and cache of its own."""
+    """Return the environment of the measured processes: this checkout, with bytecode and cache in `folder`."""
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     paths = [str(ROOT), str(ROOT / "runtime"), *filter(None, [os.environ.get("PYTHONPATH")])]
     return inherited | {
@@ -84,7 +84,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def one_spec(folder: Path, rounds: int) -> list[Figure]:
-    """The shipped spec, against the reference; the empty typer program says what of it is the argument parser's."""
+    """Measure one spec relative to the reference; the empty typer program is the share of the argument parser."""
     kept = environment(folder)
     off = kept | {"HVAEDSL_CACHE": "off"}
     runs = {
@@ -93,12 +93,15 @@ def one_spec(folder: Path, rounds: int) -> list[Figure]:
         "first": (["-c", LINT, "lint", SPEC], off),
         "unchanged": (["-c", LINT, "lint", SPEC], kept),
     }
-    for arguments, where in runs.values():  # bytecode and cache
+    # An unmeasured run of each writes bytecode and cache.
+    for arguments, where in runs.values():
         cpu_seconds(arguments, where)
+
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, (arguments, where) in runs.items():
             times[name].append(cpu_seconds(arguments, where))
+
     medians = {name: statistics.median(found) for name, found in times.items()}
     bounds = {"first": FIRST_RATIO, "unchanged": UNCHANGED_RATIO}
     return [
@@ -111,10 +114,10 @@ def one_spec(folder: Path, rounds: int) -> list[Figure]:
 
 
 def many_specs(folder: Path, count: int = SPECS) -> list[Figure]:
-    """So many different specs in one process: with an empty cache, and again unchanged."""
+    """Measure many different specs in one process: with an empty cache, and again unchanged."""
     specs = folder / "specs"
     write_variants(specs, count)
-    arguments, where = ["-c", LINT, "lint", str(specs), "--output-format", "json"], environment(folder)
+    arguments, where = ["-c", LINT, "lint", str(specs), "--format", "json"], environment(folder)
     return [
         Figure(f"{count:,} specs: first", cpu_seconds(arguments, where), "s", COLD_CPU_S),
         Figure(f"{count:,} specs: unchanged", cpu_seconds(arguments, where), "s", UNCHANGED_CPU_S),
@@ -122,7 +125,7 @@ def many_specs(folder: Path, count: int = SPECS) -> list[Figure]:
 
 
 def write_variants(folder: Path, count: int) -> None:
-    """The shipped specs over and over, each with another seed of the split; bases are found among the shipped ones."""
+    """Write copies of the shipped specs, each with another split seed; their bases are the shipped specs."""
     shipped = sorted((ROOT / "specs").glob("*.hvae"))
     folder.mkdir(parents=True)
     for index in range(count):
@@ -135,20 +138,20 @@ def write_variants(folder: Path, count: int) -> None:
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """One figure a line, with its bound."""
+    """Return a line per figure, with its bound."""
     width = max(len(item.name) for item in figures)
     lines = []
     for item in figures:
-        bound = "" if item.bound is None else f"  at most {item.bound:g}{'' if item.holds else '  BROKEN'}"
+        bound = "" if item.bound is None else f"  at most {item.bound:g}{'' if item.holds else '  EXCEEDED'}"
         lines.append(f"{item.name:<{width}}  {item.value:6.2f} {item.unit:<1}{bound}".rstrip())
     return "\n".join(lines)
 
 
 def main() -> int:
-    """Measure, print, and say in the exit code whether every bound is kept."""
+    """Measure and print; return exit code 1 if a bound is exceeded."""
     parser = argparse.ArgumentParser(description="CPU time of hvaedsl lint.")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--rounds", type=int, default=15, metavar="N", help="runs of each process; default 15")
+    parser.add_argument("--rounds", type=int, default=15, metavar="N", help="runs of each process [default: 15]")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         figures = [*one_spec(Path(name), max(1, options.rounds)), *many_specs(Path(name))]

@@ -1,16 +1,15 @@
-"""The passes in their order, and the one place that hands results from one to the next."""
+"""The order of the transform, the analyses and the rules; results pass from one to the next only here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic
-from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.ir.spec import Spec
-from hvaedsl.passes.base import Rule, Transform, Unit
+from hvaedsl.passes.base import Rule, Unit
 from hvaedsl.passes.checkpointing import checkpointing
-from hvaedsl.passes.connection import Connect
+from hvaedsl.passes.connection import connect
 from hvaedsl.passes.cost import cost
 from hvaedsl.passes.gradient import unreached
 from hvaedsl.passes.mixing import abandoned_states
@@ -31,33 +30,21 @@ ERROR_RULES: tuple[Rule, ...] = rules("ERRORS")
 ADVICE_RULES: tuple[Rule, ...] = rules("ADVICE")
 
 
-class Stage(Record):
-    """A bridge, and the name of the pass that returned it."""
+def transform(built: Bridge, spec: Spec) -> Bridge:
+    """Apply the one transform, with the options of the spec, to the bridge as it was built.
 
-    name: str
-    bridge: Bridge
-
-
-def transforms(spec: Spec) -> tuple[Transform, ...]:
-    """The transforms of a spec, with its options, in their order."""
-    return (Connect(spec.model.processing, spec.model.skips),)
-
-
-def transform(bridge: Bridge, spec: Spec) -> tuple[Stage, ...]:
-    """The bridge as built, and after each transform.
-
-    It is not verified yet: the bridge of a wrong spec is invalid, and the rules report why.
+    Nothing is verified yet: the bridge of a wrong spec is not valid, and the rules say why.
     """
-    stages = [Stage("building", bridge)]
-    for step in transforms(spec):
-        stages.append(Stage(type(step).__name__, step.run(stages[-1].bridge)))
-    return tuple(stages)
+    return connect(built, processing=spec.model.processing, skips=spec.model.skips)
 
 
-def verify_stages(stages: tuple[Stage, ...]) -> None:
-    """Verify every stage of a spec without errors. Raises `CompilerBug` if a pass returned an invalid bridge."""
-    for stage in stages:
-        verify(stage.bridge, after=stage.name)
+def verify_both(built: Bridge, transformed: Bridge) -> None:
+    """Verify the bridges of a spec without errors, as built and as transformed.
+
+    Raises `CompilerBug` for an invalid one, with the step that left it.
+    """
+    verify(built, after="building")
+    verify(transformed, after="connect")
 
 
 def check(unit: Unit, poisoned: frozenset[str]) -> tuple[Diagnostic, ...]:

@@ -27,7 +27,7 @@ from hvaedsl.passes.checkpointing import Checkpointing, checkpointing
 from hvaedsl.passes.cost import Cost, cost
 from hvaedsl.passes.gradient import unreached
 from hvaedsl.passes.sharing import WeightGroup, weight_groups
-from hvaedsl.pipeline import Analyses, check, transform, verify_stages
+from hvaedsl.pipeline import Analyses, check, transform, verify_both
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.suppression import suppressed
 from hvaedsl.syntax.text import read_source
@@ -247,8 +247,8 @@ def compile_source(
     # Resolve the values, build the bridge, and run the rules on it.
     resolved = resolve(_stem(source), source, collected, complete=chain.complete)
     found += resolved.diagnostics
-    stages = transform(build_bridge(resolved.spec), resolved.spec)
-    bridge = stages[-1].bridge
+    built = build_bridge(resolved.spec)
+    bridge = transform(built, resolved.spec)
     unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, Analyses(bridge))
     found += check(unit, resolved.poisoned)
 
@@ -266,7 +266,7 @@ def compile_source(
 
     hidden = tuple(item for item in found if suppressed(item))
     found = [item for item in found if not suppressed(item)]
-    verify_stages(stages)
+    verify_both(built, bridge)
     program = Program(unit, tuple(found), folders)
     return Compilation(program, chain.documents, _sorted(found, source), hidden, unit)
 

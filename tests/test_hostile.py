@@ -332,9 +332,9 @@ def test_byte_order_mark_and_line_ends_change_nothing(data: bytes, tmp_path: Pat
 def test_places_behind_a_byte_order_mark_and_in_crlf(tmp_path: Path) -> None:
     path = tmp_path / "spec.hvae"
     path.write_bytes(b"\xef\xbb\xbf" + SPEC.replace("32d2", "32q2").replace("\n", "\r\n").encode())
-    done, _ = command_line(tmp_path, "lint", "spec.hvae", "--output-format", "json")
+    done, _ = command_line(tmp_path, "lint", "spec.hvae", "--format", "json")
     (found,) = json.loads(done.stdout)
     assert (found["line"], found["column"], found["end_column"]) == (5, 21, 22)
     path.write_bytes(b"\xef\xbb\xbfhvaee 1\n")
-    done, _ = command_line(tmp_path, "lint", "spec.hvae", "--output-format", "json")
+    done, _ = command_line(tmp_path, "lint", "spec.hvae", "--format", "json")
     assert json.loads(done.stdout)[0]["column"] == 1

@@ -248,7 +248,7 @@ def test_files_are_short() -> None:
         "compile specs/cifar_ws.hvae --emit python",
         "show specs/cifar_ws.hvae --provenance",
         "lint specs/digits.hvae specs/mnist.hvae",
-        "lint --diff --unsafe-fixes --output-format sarif specs/digits.hvae specs/mnist.hvae",
+        "lint --diff --unsafe-fixes --format sarif specs/digits.hvae specs/mnist.hvae",
         "fmt --diff specs/digits.hvae specs/mnist.hvae",
         "diff specs/cifar.hvae specs/cifar_ws.hvae --exit-zero",
         "explain HV303",

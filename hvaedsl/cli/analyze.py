@@ -1,49 +1,42 @@
-"""`hvaedsl analyze`: one command an analysis."""
+"""`hvaedsl analyze`: one command per analysis."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from hvaedsl.cli.extras import DRAWING_PACKAGES, require_train
+from hvaedsl.cli.former_names import FormerNamesCommand
+from hvaedsl.cli.options import Json, TextFormat, described, format_of
+from hvaedsl.cli.trained_run import BatchSize, Device, RunPath, Seed, SplitName, Weights
 
-# By the names that the runtime knows them by; a test holds this table against its list.
+# The runtime's list of analyses, by name; a test compares the two.
 ANALYSES: Mapping[str, str] = {
-    "state-norms": "Norms of the state, and of what each block adds, in both passes.",
+    "state-norms": "Norms of the state and of each block's increment, in both passes.",
     "kl": "KL per layer and resolution, active units, collapsed layers.",
-    "temperatures": "Images from the prior at several temperatures, from the same noise.",
-    "partial-posteriors": "Some latents from the posterior, the others from the prior, by three masks.",
-    "reconstructions": "Images beside what the model makes of their latents.",
-    "projections": "Images projected onto the resolutions, the energy that each keeps, and Theorem 2 on them.",
-    "discarded": "The share of the encoder's activations that each pooling drops, trained and initial.",
+    "temperatures": "Samples from the prior at several temperatures, from the same noise.",
+    "partial-posteriors": "Some latents from the posterior, the others from the prior, chosen by three masks.",
+    "reconstructions": "Images and their reconstructions.",
+    "projections": "Images projected to each resolution, the energy kept, and Theorem 2 for them.",
+    "discarded": "Share of the encoder's activations that each pooling discards, trained and at initialization.",
     "curves": "Likelihood and collapsed layers over the steps of a run.",
 }
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder that hvaedsl train wrote.")]
-Weights = Annotated[
-    Literal["raw", "ema"],
-    typer.Option(
-        help="The weights of the last step, or averaged ones, which after a short run are mostly the initial."
-    ),
-]
-SplitName = Annotated[Literal["test", "validation"], typer.Option(help="Which images.")]
 Images = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="How many images; else so many as the analysis needs.")
+    int | None,
+    typer.Option("--images", min=1, metavar="N", help=described("Number of images.", "chosen by the analysis")),
 ]
-Seed = Annotated[int, typer.Option(min=0, metavar="S", help="Of what is drawn from the prior.")]
-Device = Annotated[Literal["cpu", "cuda"] | None, typer.Option(help="Where to compute; else a GPU where there is one.")]
-BatchSize = Annotated[int | None, typer.Option(min=1, help="Images at a time; else the spec's.")]
-Folder = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; else RUN/analysis.")]
+Folder = Annotated[Path | None, typer.Option("--out", metavar="DIR", help=described("Output folder.", "RUN/analysis"))]
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 
 @app.callback()
 def analyze() -> None:
-    """Look into a trained model: each analysis writes its figures as SVG and PNG, and its numbers as JSON.
+    """Analyze a trained model. Each analysis writes figures (SVG, PNG) and data (JSON).
 
     Example: [bold]hvaedsl analyze kl runs/digits[/]
     """
@@ -51,7 +44,7 @@ def analyze() -> None:
 
 def _command(name: str) -> Callable[..., None]:
     def command(
-        run: Run,
+        run: RunPath,
         weights: Weights = "raw",
         split: SplitName = "test",
         images: Images = None,
@@ -59,22 +52,28 @@ def _command(name: str) -> Callable[..., None]:
         device: Device = None,
         batch_size: BatchSize = None,
         out: Folder = None,
+        output_format: TextFormat = "text",
+        as_json: Json = False,
     ) -> None:
         require_train(f"analyze {name}", *DRAWING_PACKAGES)
         from hvaedsl_runtime.analysis.base import Subject
-        from hvaedsl_runtime.analysis.every import by_name
-        from hvaedsl_runtime.analysis.written import write_result
+        from hvaedsl_runtime.analysis.registry import by_name
+        from hvaedsl_runtime.analysis.result_files import result_json, write_result
         from hvaedsl_runtime.disk.whole_files import made_folder
         from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 
+        json_wanted = format_of(output_format, as_json) == "json"
         subject = Subject(FinishedRun.open(run, device), weights, split, images, seed, batch_size)
         folder = made_folder(out or run / "analysis")
         result = by_name(name).run(subject)
+        if json_wanted:
+            typer.echo(result_json(result), nl=False)
         for path in write_result(result, folder):
-            typer.echo(f"written: {path}")
+            typer.echo(f"written: {path}", err=json_wanted)
 
     return command
 
 
 for _name, _summary in ANALYSES.items():
-    app.command(_name, help=f"{_summary}\n\nExample: [bold]hvaedsl analyze {_name} runs/digits[/]")(_command(_name))
+    _help = f"{_summary}\n\nExample: [bold]hvaedsl analyze {_name} runs/digits[/]"
+    app.command(_name, cls=FormerNamesCommand, help=_help)(_command(_name))

@@ -1,4 +1,4 @@
-"""The commands by name, each in a module of its own that is imported when it is invoked or its help is asked for."""
+"""The commands by name. The module of a command is imported when the command is invoked or its help is printed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-# In the order of the help. Behind each name its module in hvaedsl.cli, and the function or group of commands there.
+from hvaedsl.cli.former_names import FormerNamesCommand
+
+# Name: module in hvaedsl.cli, and its function or group of commands. The help lists them in this order.
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "new": ("new", "new"),
@@ -43,7 +45,7 @@ Command = TyperCommand | TyperGroup
 
 
 class Commands(MutableMapping[str, Command]):
-    """The commands of the table, each made when it is first asked for; their names are known without."""
+    """The commands of the table, each created on first access. Listing their names creates none."""
 
     def __init__(self) -> None:
         self._made: dict[str, Command] = {}
@@ -59,37 +61,37 @@ class Commands(MutableMapping[str, Command]):
         self._made[name] = command
 
     def __delitem__(self, name: str) -> None:
-        """Take out a command that was added."""
+        """Remove a command that was added."""
         del self._made[name]
 
     def __iter__(self) -> Iterator[str]:
-        """The names, those of the table in its order."""
+        """The names, first those of the table in its order."""
         return iter(dict.fromkeys((*COMMANDS, *self._made)))
 
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of commands."""
         return sum(1 for _ in self)
 
 
 class CommandGroup(TyperGroup):
-    """A group with the commands of the table."""
+    """A group of the commands in the table."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands: MutableMapping[str, Any] = Commands()
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as click calls it
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature that click calls
         """The names, in the order of the table."""
         return list(self.commands)
 
 
 def _made(name: str) -> Command:
-    """The command, as typer makes it of its function or group."""
+    """The command that typer creates from its function or group."""
     module, attribute = COMMANDS[name]
     found = getattr(import_module(f"hvaedsl.cli.{module}"), attribute)
     holder = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
     if not isinstance(found, typer.Typer):
-        holder.command(name)(found)
+        holder.command(name, cls=FormerNamesCommand)(found)
         command = get_command(holder)
     else:
         holder.add_typer(found, name=name)
@@ -102,7 +104,7 @@ def _made(name: str) -> Command:
 
 
 def _let_help_flow(command: Any) -> None:
-    """Break the lines of a help where the terminal ends, and not where the docstring has them."""
+    """Wrap the lines of a help at the width of the terminal, not where the docstring breaks them."""
     if command.help:
         paragraphs = cleandoc(command.help).split("\n\n")
         command.help = "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)

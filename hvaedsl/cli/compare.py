@@ -8,33 +8,40 @@ from typing import Annotated
 import typer
 
 from hvaedsl.cli.extras import DRAWING_PACKAGES, require_train
+from hvaedsl.cli.options import Json, TextFormat, format_of
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders that hvaedsl train wrote.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders written by hvaedsl train.")],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Also write curves, table and values there.")
+        Path | None, typer.Option("--out", metavar="DIR", help="Output folder for curves, table and values.")
     ] = None,
+    output_format: TextFormat = "text",
+    as_json: Json = False,
 ) -> None:
-    """Hold runs on the same images against each other: a table, and curves over steps and over time.
+    """Compare runs trained on the same dataset: a table and curves.
 
-    Unfinished runs are taken as far as they have come. Runs on different images are refused: their likelihoods say
-    nothing of each other.
+    Unfinished runs are included up to their last logged step. Runs on different images are rejected, because their
+    likelihoods cannot be compared.
 
     Example: [bold]hvaedsl compare runs/digits runs/digits-deep --out comparison[/]
     """
     require_train("compare", *DRAWING_PACKAGES)
     from rich.console import Console
 
-    from hvaedsl_runtime.analysis.comparison import notes, open_runs, table, write_comparison
+    from hvaedsl_runtime.analysis.comparison import comparison_json, notes, open_runs, table, write_comparison
     from hvaedsl_runtime.disk.whole_files import made_folder
 
+    json_wanted = format_of(output_format, as_json) == "json"
     opened = open_runs(runs)
     paths = [] if out is None else write_comparison(opened, made_folder(out))
-    console = Console(highlight=False)
-    console.width = max(console.width, 120)  # a narrower terminal wraps lines, and no figure is cut
-    console.print(table(opened))
-    for line in notes(opened):
-        typer.echo(line)
+    if json_wanted:
+        typer.echo(comparison_json(opened), nl=False)
+    else:
+        console = Console(highlight=False)
+        console.width = max(console.width, 120)  # on a narrower terminal lines wrap, but no figure is truncated
+        console.print(table(opened))
+        for line in notes(opened):
+            typer.echo(line)
     for path in paths:
-        typer.echo(f"written: {path}")
+        typer.echo(f"written: {path}", err=json_wanted)

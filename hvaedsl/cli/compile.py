@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from hvaedsl.cli.options import CustomFlag, Lets, Sets, SpecPath, allowed_custom, pairs
+from hvaedsl.cli.options import (
+    CustomFlag,
+    DiagramFile,
+    Json,
+    Lets,
+    Render,
+    Sets,
+    SpecPath,
+    TextFormat,
+    allowed_custom,
+    described,
+    format_of,
+    pairs,
+)
 from hvaedsl.diagnostics.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,18 +32,22 @@ Stage = Literal["ast", "spec", "bridge", "dot", "python"]
 
 def compile_spec(
     spec: SpecPath,
-    emit: Annotated[Stage | None, typer.Option(help="Print one stage of the compiler instead of the cost.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    render: Annotated[bool, typer.Option("--render", help="Draw the bridge; writes STEM.svg.")] = False,
-    output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to draw to: .svg, .png or .pdf. Implies --render.")
+    emit: Annotated[
+        Stage | None, typer.Option(help="Print the output of a compiler stage instead of the cost.")
     ] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Batch of the activation memory; else the spec's.")] = None,
+    output_format: TextFormat = "text",
+    as_json: Json = False,
+    render: Render = False,
+    out: DiagramFile = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help=described("Batch size for the activation memory.", "train.batch_size")),
+    ] = None,
     custom: CustomFlag = False,
     sets: Sets = None,
     lets: Lets = None,
 ) -> None:
-    """Check a spec, and print what it costs, resolution by resolution.
+    """Check a spec and print its cost per resolution.
 
     Example: [bold]hvaedsl compile specs/cifar_ws.hvae --render[/]
     """
@@ -41,12 +58,14 @@ def compile_spec(
     from hvaedsl.report.full import print_full
 
     program = load(spec, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), custom=allowed_custom(custom, spec))
-    batch = batch or program.spec.train.batch_size or 1
+    json_wanted = format_of(output_format, as_json) == "json"
+    batch = batch_size or program.spec.train.batch_size or 1
     console = Console()
-    console.width = max(console.width, 80)  # a narrower terminal wraps lines, and no figure is cut
+    console.width = max(console.width, 80)  # on a narrower terminal lines wrap, but no figure is truncated
+
     if emit is not None:
-        typer.echo(_stage(program, emit, as_json=as_json), nl=False)
-    elif as_json:
+        typer.echo(_stage(program, emit, as_json=json_wanted), nl=False)
+    elif json_wanted:
         cost = cost_json(program.spec, program.cost, program.checkpointing, batch)
         typer.echo(json.dumps({"name": program.name, **cost}, indent=2))
     else:
@@ -55,12 +74,13 @@ def compile_spec(
         if program.advice:
             console.print()
             print_full(program.advice, console)
-    if render or output is not None:
+
+    if render or out is not None:
         from hvaedsl.render.output import write
 
-        path = output or Path(f"{program.name}.svg")
+        path = out or Path(f"{program.name}.svg")
         write(program.dot(), path)
-        Console(stderr=True).print(f"drawn: {path}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"written: {path}", highlight=False, soft_wrap=True)
 
 
 def _stage(program: Program, emit: Stage, *, as_json: bool) -> str:
@@ -76,11 +96,11 @@ def _stage(program: Program, emit: Stage, *, as_json: bool) -> str:
         case "bridge":
             return _json(bridge_json(program.bridge)) if as_json else bridge_text(program.bridge)
         case "dot" if as_json:
-            raise UsageError("--emit dot is DOT source; there is no JSON of it")
+            raise UsageError("--emit dot prints DOT source, which has no JSON form; remove --json")
         case "dot":
             return program.dot()
         case "python" if as_json:
-            raise UsageError("--emit python is Python source; there is no JSON of it")
+            raise UsageError("--emit python prints Python source, which has no JSON form; remove --json")
         case "python":
             return program.python_source()
 

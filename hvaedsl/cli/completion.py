@@ -1,7 +1,7 @@
-"""What a shell completes: specs, data sets, keys, codes and cells. Everything is looked up when a shell asks.
+"""Shell completion of specs, datasets, keys, codes and cells. Everything is looked up when a shell asks for it.
 
-A shell that is offered one word alone writes a space behind it. Where the word goes on, it is offered more than one, or
-none: then it completes the names of files itself.
+A shell appends a space to a single candidate. If the word may continue, the shell therefore receives several candidates
+or none; with none, it completes file names itself.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ import typer
 if TYPE_CHECKING:
     from hvaedsl.ir.kinds import Key
 
-_ASKED = "_HVAEDSL_COMPLETE"  # set by the scripts that typer installs in a shell
-_BREAKS = "=:"  # of bash's COMP_WORDBREAKS, those that stand in our arguments
+_ASKED = "_HVAEDSL_COMPLETE"  # set by the completion scripts that typer installs
+_BREAKS = "=:"  # the characters of bash's COMP_WORDBREAKS that occur in our arguments
 _BASH_WORD = re.compile(r"""(?:[^\s"']|"[^"]*"?|'[^']*'?)+""")
-_PLAIN = re.compile(r"[\w.,+-]+")  # what means itself in every shell
+_PLAIN = re.compile(r"[\w.,+-]+")  # needs no quoting in any shell
 
 
 @contextmanager
 def whole_words_in_bash() -> Iterator[None]:
-    """Where bash asks, put together what it breaks at `=` and `:`, and answer with what is behind the last break.
+    """If bash asks, join the words that it splits at `=` and `:`, and print candidates from the last break on.
 
-    Of `--set model.cell=nvae` bash makes four words; whatever is completed behind them would be one argument too many.
+    Bash splits `--set model.cell=nvae` into four words, of which the last would be completed as an extra argument.
     """
     if os.environ.get(_ASKED) != "complete_bash":
         yield
@@ -40,7 +40,7 @@ def whole_words_in_bash() -> Iterator[None]:
     written = joined.pop() if cursor < len(words) else ""
     os.environ["COMP_WORDS"] = " ".join([*joined, written])
     os.environ["COMP_CWORD"] = str(len(joined))
-    known = re.sub(r"\A--[\w-]+=", "", written)  # what an option is given is completed without the option
+    known = re.sub(r"\A--[\w-]+=", "", written)  # the value of --option=value is completed alone
     known = known[: max(known.rfind(mark) for mark in _BREAKS) + 1]
     answer = io.StringIO()
     try:
@@ -65,36 +65,36 @@ def _joined(words: Sequence[str]) -> list[str]:
 
 
 def complete_spec(incomplete: str) -> list[str]:
-    """Spec files below the folder that is being written, and shipped specs by name."""
+    """Spec files in the folder typed so far, and the names of shipped specs."""
     return _unless_folders_alone({*_shipped(incomplete), *_files(incomplete)})
 
 
 def complete_spec_file(incomplete: str) -> list[str]:
-    """Spec files below the folder that is being written."""
+    """Spec files in the folder typed so far."""
     return _unless_folders_alone(set(_files(incomplete)))
 
 
 def complete_dataset(incomplete: str) -> list[str]:
-    """The names that `data.dataset` takes."""
+    """The values of `data.dataset`."""
     from hvaedsl.ir.datasets import NAMES
 
     return [name for name in NAMES if name.startswith(incomplete)]
 
 
 def complete_explained(incomplete: str) -> list[tuple[str, str]]:
-    """What `explain` takes first: the codes with their titles, and the word cell."""
+    """The first argument of `explain`: the codes with their titles, and `cell`."""
     from hvaedsl.report.explain import template_title
     from hvaedsl.rules import KINDS
 
     found = [(kind.code, template_title(kind)) for kind in KINDS.values()]
-    if incomplete.startswith("h"):  # a shell takes only what begins as it is written
+    if incomplete.startswith("h"):  # a shell drops candidates that do not start with the typed letters
         found = [(code.lower(), said) for code, said in found]
     found.append(("cell", "what a cell computes"))
     return [(word, said) for word, said in found if word.startswith(incomplete)]
 
 
 def complete_explained_name(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """What `explain cell` takes."""
+    """The cells that `explain cell` knows."""
     from hvaedsl.ir.cells import CELLS
 
     if context.params.get("code") != "cell":
@@ -103,7 +103,7 @@ def complete_explained_name(context: typer.Context, incomplete: str) -> list[tup
 
 
 def complete_advice(incomplete: str) -> list[tuple[str, str]]:
-    """The codes that `--select` and `--ignore` take, with their titles; behind a comma those not given yet."""
+    """Codes for `--select` and `--ignore`, with their titles; after a comma, those not given yet."""
     from hvaedsl.diagnostics.diagnostic import Severity
     from hvaedsl.report.explain import template_title
     from hvaedsl.rules import KINDS
@@ -117,9 +117,9 @@ def complete_advice(incomplete: str) -> list[tuple[str, str]]:
 
 
 def complete_key(incomplete: str) -> list[tuple[str, str]]:
-    """What `--set` takes: keys up to the equals sign, and behind it values that are one word.
+    """Keys for `--set` with their equals sign, and after it, values of one word.
 
-    Of the last key that is left the values are offered too, so that no shell takes it for a whole word.
+    If one key remains, its values are candidates too, so that no shell appends a space to it.
     """
     from hvaedsl.ir.spec import SECTIONS, keys
 
@@ -135,7 +135,7 @@ def complete_key(incomplete: str) -> list[tuple[str, str]]:
 
 
 def _assignments(name: str, key: Key) -> list[tuple[str, str]]:
-    """A key with each value that is one word: an example, those that its kind names, its default."""
+    """A key with each value of one word: its example, the names of its kind, its default."""
     from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, LikelihoodCall, Optional, PoolingCall, Several
     from hvaedsl.ir.pooling import POOLINGS
     from hvaedsl.ir.spec_text import default_text
@@ -158,7 +158,7 @@ def _assignments(name: str, key: Key) -> list[tuple[str, str]]:
 
 
 def _unless_folders_alone(found: set[str]) -> list[str]:
-    """What is offered, sorted; nothing where a shell knows better, because all are folders."""
+    """The candidates, sorted; none if all are folders, which a shell completes better itself."""
     return sorted(found) if any(not name.endswith("/") for name in found) else []
 
 
@@ -169,11 +169,11 @@ def _shipped(incomplete: str) -> Iterator[str]:
 
 
 def _files(incomplete: str) -> Iterator[str]:
-    """Specs and folders of the folder that is being written; of a folder that has specs they stand for it."""
+    """Specs and folders in the folder typed so far. A folder that contains specs is replaced by them."""
     folder, slash, start = incomplete.rpartition("/")
     try:
         entries = list(Path(folder + slash or ".").iterdir())
-    except (OSError, ValueError):  # no such folder, or one that cannot be read
+    except (OSError, ValueError):  # a folder that does not exist or cannot be read
         return
     for entry in entries:
         if not entry.name.startswith(start) or (entry.name.startswith(".") and not start):

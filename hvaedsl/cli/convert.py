@@ -10,11 +10,11 @@ import typer
 
 from hvaedsl.cli.completion import complete_spec
 from hvaedsl.cli.extras import require_train
-from hvaedsl.cli.options import Lets, Sets, pairs
+from hvaedsl.cli.options import Lets, Sets, described, pairs
 from hvaedsl.diagnostics.errors import UsageError
 
-INTO = "Files into a run folder: hvaedsl convert SPEC"
-OUT_OF = "A run folder into a file: hvaedsl convert RUN --to FILE"
+INTO = "Weight files to run folder: hvaedsl convert SPEC"
+OUT_OF = "Run folder to weight file: hvaedsl convert RUN --to FILE"
 
 
 def convert(
@@ -22,82 +22,105 @@ def convert(
         str,
         typer.Argument(
             metavar="SPEC|RUN",
-            help="A .hvae file or the name of a shipped spec; with --to, a run.",
+            help="Spec file (.hvae) or name of a shipped spec; with --to, a run folder.",
             autocompletion=complete_spec,
         ),
     ],
     raw: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FILE", rich_help_panel=INTO, help="Weights of the last step: *-model.th."),
+        typer.Option("--from", metavar="FILE", rich_help_panel=INTO, help="Weights of the last step (*-model.th)."),
     ] = None,
     ema: Annotated[
-        Path | None, typer.Option(metavar="FILE", rich_help_panel=INTO, help="Averaged weights: *-model-ema.th.")
+        Path | None, typer.Option(metavar="FILE", rich_help_panel=INTO, help="Averaged weights (*-model-ema.th).")
     ] = None,
     optimizer: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", rich_help_panel=INTO, help="State of AdamW: *-opt.th. It starts anew without."),
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=INTO,
+            help="AdamW state (*-opt.th). If omitted, the optimizer is re-initialized.",
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", rich_help_panel=INTO, help="The run folder; else runs/NAME.")
+        Path | None,
+        typer.Option("--out", metavar="DIR", rich_help_panel=INTO, help=described("Run folder.", "runs/NAME")),
     ] = None,
     step: Annotated[
         int | None,
-        typer.Option(min=0, metavar="N", rich_help_panel=INTO, help="Steps taken; else as the files' names say."),
+        typer.Option(
+            min=0,
+            metavar="N",
+            rich_help_panel=INTO,
+            help=described("Number of steps the weights were trained.", "read from the file names"),
+        ),
     ] = None,
     trained_on: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
             rich_help_panel=INTO,
-            help="The data set whose published input shift and scale the weights belong to; else the spec's.",
+            help=described("Dataset whose published input shift and scale the weights expect.", "data.dataset"),
         ),
     ] = None,
     gpus: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", rich_help_panel=INTO, help="Processes that would resume the run; else 1."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            rich_help_panel=INTO,
+            help=described("Number of processes that will resume the run.", "1"),
+        ),
     ] = None,
     sets: Sets = None,
     lets: Lets = None,
     to: Annotated[
-        Path | None, typer.Option(metavar="FILE", rich_help_panel=OUT_OF, help="A file in .safetensors or .th.")
+        Path | None, typer.Option(metavar="FILE", rich_help_panel=OUT_OF, help="Weight file: .safetensors or .th.")
     ] = None,
     weights: Annotated[
-        Literal["ema", "raw"] | None,
-        typer.Option(rich_help_panel=OUT_OF, help="Averaged weights, or those of the last step; else ema."),
+        Literal["raw", "ema"] | None,
+        typer.Option(
+            rich_help_panel=OUT_OF,
+            help=described("Weights of the last step (raw) or their exponential moving average (ema).", "ema"),
+        ),
     ] = None,
     names: Annotated[
         Literal["published", "ours"] | None,
-        typer.Option(rich_help_panel=OUT_OF, help="Names of openai/vdvae, or of hvaedsl's modules; else published."),
+        typer.Option(
+            rich_help_panel=OUT_OF,
+            help=described("Parameter names of openai/vdvae or of hvaedsl's modules.", "published"),
+        ),
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", rich_help_panel=OUT_OF, help="Replace FILE where it exists.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", rich_help_panel=OUT_OF, help="Replace existing files.")] = False,
 ) -> None:
-    """Read weight files into a run folder, or write a run's weights to a file.
+    """Import weight files into a run folder, or write a run's weights to a file.
 
-    Read are the checkpoints of openai/vdvae (.th) and .safetensors, with the published names or hvaedsl's own.
-    No code in them is run. The run folder serves eval, sample and train --resume.
+    Supported files are the checkpoints of openai/vdvae (.th) and .safetensors, with the published parameter names or
+    hvaedsl's. No code in them is executed. The run folder works with eval, sample and train --resume.
 
     Example: [bold]hvaedsl convert cifar --ema cifar10-seed0-iter-900000-model-ema.th --out runs/published[/]
 
     Example: [bold]hvaedsl convert runs/published --to cifar.safetensors --names ours[/]
     """
     require_train("convert")
+
+    # Each option belongs to one of the two directions.
     into = {
         "--from": raw, "--ema": ema, "--optimizer": optimizer, "--out": out, "--step": step,
         "--trained-on": trained_on, "--gpus": gpus, "--set": sets, "--let": lets,
     }  # fmt: skip
     out_of = {"--weights": weights, "--names": names, "--force": force or None}
     if to is not None:
-        _refuse(into, "reads files into a run folder, and --to writes a file: give one of them")
+        _refuse(into, "imports into a run folder, but --to writes a weight file; remove one of them")
         _export(Path(source), to, weights or "ema", names or "published", replace=force)
         return
-    _refuse(out_of, "goes with --to, which names the file to write")
+
+    _refuse(out_of, "needs --to FILE, the weight file to write")
     if raw is None and ema is None:
         raise UsageError(
-            f"{source} is a folder: --to FILE writes its weights" if Path(source).is_dir()
-            else "name the weights with --from, --ema or both; --to FILE writes those of a run folder"
+            f"{source} is a folder; to write its weights to a file, add --to FILE" if Path(source).is_dir()
+            else "no weights given; add --from, --ema or both, or --to FILE to write those of a run folder"
         )  # fmt: skip
+
     from hvaedsl.program import CustomParts, load
     from hvaedsl_runtime.convert.conversion import Sources, import_weights
     from hvaedsl_runtime.disk.run_folder import RUNS
@@ -105,6 +128,7 @@ def convert(
     program = load(source, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), custom=CustomParts())
     sources = Sources(raw, ema, optimizer, step, trained_on, gpus or 1)
     done = import_weights(program, sources, out or RUNS / program.name)
+
     parameters = f"{program.cost.parameters:,} parameters"
     typer.echo(f"written: {done.folder.path}, {program.name} after {done.state.step:,} steps, {parameters}")
     for note in done.notes:

@@ -1,7 +1,8 @@
-"""`hvaedsl data`: published images become arrays that a run maps into memory."""
+"""`hvaedsl data`: prepare published datasets as memory-mapped arrays, and verify them."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,81 +10,85 @@ import typer
 
 from hvaedsl.cli.completion import complete_dataset
 from hvaedsl.cli.extras import require_train
+from hvaedsl.cli.former_names import FormerNamesCommand
+from hvaedsl.cli.options import Force, Json, TextFormat, described, format_of
 from hvaedsl.diagnostics.errors import InvalidData, UsageError
 
-_HELP = """Prepare images, and look after them.
+_HELP = """Prepare and verify datasets.
 
 Example: [bold]hvaedsl data prepare cifar10 --from downloads/[/]
 """
 data = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help=_HELP)
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that hvaedsl data prepare wrote.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder written by hvaedsl data prepare.")]
 
 
-@data.command()
+@data.command(cls=FormerNamesCommand)
 def prepare(
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="A data set, as data.dataset names it.", autocompletion=complete_dataset),
+        typer.Argument(metavar="NAME", help="Dataset, as named by data.dataset.", autocompletion=complete_dataset),
     ],
-    source: Annotated[Path, typer.Option("--from", metavar="PATH", help="The folder of the published files.")],
+    source: Annotated[Path, typer.Option("--from", metavar="PATH", help="Folder of the published files.")],
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where to; else where training looks for NAME by itself.")
+        Path | None,
+        typer.Option("--out", metavar="DIR", help=described("Output folder.", "where train looks for NAME")),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the prepared images in DIR.")] = False,
+    force: Force = False,
     resolution: Annotated[
-        int | None, typer.Option(min=1, metavar="R", help="Height and width, of one's own images (folder).")
+        int | None, typer.Option(min=1, metavar="R", help="Height and width; only for NAME `folder`.")
     ] = None,
     channels: Annotated[
-        int | None, typer.Option(min=1, max=3, metavar="C", help="1 or 3, of one's own images (folder).")
+        int | None, typer.Option(min=1, max=3, metavar="C", help="Color channels, 1 or 3; only for NAME `folder`.")
     ] = None,
 ) -> None:
-    """Turn published files, or a folder of images, into memory-mapped arrays with a manifest.
+    """Convert published files, or a folder of images, to memory-mapped arrays with a manifest.
 
     NAME is mnist, fashion_mnist, cifar10, imagenet32, imagenet64, imagenet32_oord, imagenet64_oord, celeba, ffhq256,
-    ffhq1024 or folder; docs/data.md says which files each of them reads.
+    ffhq1024 or folder. docs/data.md lists the files that each of them needs.
 
     Example: [bold]hvaedsl data prepare imagenet32 --from downloads/imagenet32[/]
     """
     require_train("data prepare")
     from hvaedsl_runtime.console import image_bar
     from hvaedsl_runtime.data.places import default_folder
+    from hvaedsl_runtime.data.prepare import data_to_prepare
+    from hvaedsl_runtime.data.prepare import prepare as prepare_images
     from hvaedsl_runtime.data.prepared import PreparedSet
-    from hvaedsl_runtime.data.summary import summary
-    from hvaedsl_runtime.data.wanted import wanted_data
-    from hvaedsl_runtime.data.writing import prepare as prepare_images
 
-    spec = wanted_data(name, resolution, channels)
+    spec = data_to_prepare(name, resolution, channels)
     if not source.is_dir():
-        problem = "is a file; name the folder that it lies in" if source.exists() else "does not exist"
-        raise UsageError(f"--from names a folder, and {source} {problem}")
+        problem = "is a file; give the folder that contains it" if source.exists() else "does not exist"
+        raise UsageError(f"--from is {source}, which {problem}")
     if out is None and name == "folder":
-        raise UsageError("of one's own images, --out says where to: data.path names that folder later")
+        raise UsageError("--out is missing; custom images need an output folder, which data.path names in the spec")
+
     target = out or default_folder(name)
     try:
-        prepare_images(spec, source, target, overwrite=overwrite, bar=image_bar)
+        prepare_images(spec, source, target, overwrite=force, bar=image_bar)
     except KeyboardInterrupt:
-        typer.echo("interrupted; nothing is left behind", err=True)
+        typer.echo("interrupted; no files were left behind", err=True)
         raise typer.Exit(130) from None
-    typer.echo(summary(PreparedSet.at(target)))
+    typer.echo(PreparedSet.at(target).summary())
 
 
-@data.command()
-def show(folder: Folder) -> None:
-    """Print the manifest of prepared images: arrays, statistics, where they came from.
+@data.command(cls=FormerNamesCommand)
+def show(folder: Folder, output_format: TextFormat = "text", as_json: Json = False) -> None:
+    """Print the manifest of a prepared dataset: arrays, statistics, source files.
 
     Example: [bold]hvaedsl data show /data/imagenet32[/]
     """
     require_train("data show")
     from hvaedsl_runtime.data.prepared import PreparedSet
-    from hvaedsl_runtime.data.summary import summary
 
-    typer.echo(summary(PreparedSet.at(folder)))
+    chosen = format_of(output_format, as_json)
+    prepared = PreparedSet.at(folder)
+    typer.echo(prepared.manifest.model_dump_json(indent=2) if chosen == "json" else prepared.summary())
 
 
-@data.command()
-def verify(folder: Folder) -> None:
-    """Read prepared images from end to end, and hold them against the checksums of the manifest.
+@data.command(cls=FormerNamesCommand)
+def verify(folder: Folder, output_format: TextFormat = "text", as_json: Json = False) -> None:
+    """Read a prepared dataset completely and compare its checksums with the manifest.
 
     Example: [bold]hvaedsl data verify /data/imagenet32[/]
     """
@@ -91,10 +96,15 @@ def verify(folder: Folder) -> None:
     from hvaedsl_runtime.console import image_bar
     from hvaedsl_runtime.data.prepared import PreparedSet
 
+    chosen = format_of(output_format, as_json)
     prepared = PreparedSet.at(folder)
     images = sum(record.count for record in prepared.manifest.arrays.values())
     with image_bar(f"{prepared.manifest.dataset}: checksums", images) as advance:
         damaged = prepared.damaged(advance)
+
+    if chosen == "json":
+        typer.echo(json.dumps({"folder": str(folder), "images": images, "damaged": damaged}, indent=2))
     if damaged:
-        raise InvalidData("\n".join(damaged), help="prepare the images again, with --overwrite")
-    typer.echo(f"{folder}: {images:,} images, all checksums agree")
+        raise InvalidData("\n".join(damaged), help="prepare the images again, with --force")
+    if chosen == "text":
+        typer.echo(f"{folder}: {images:,} images, all checksums agree")

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from hvaedsl.cli.extras import require_train
+from hvaedsl.cli.options import Json, TextFormat, format_of
+from hvaedsl.cli.trained_run import BatchSize, Device, RunPath, SplitName
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder that hvaedsl train wrote.")],
-    split: Annotated[Literal["test", "validation"], typer.Option(help="Which images.")] = "test",
-    device: Annotated[
-        Literal["cpu", "cuda"] | None, typer.Option(help="Where to compute; else a GPU where there is one.")
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Images at a time; else the spec's.")] = None,
+    run: RunPath,
+    split: SplitName = "test",
+    weights: Annotated[
+        Literal["raw", "ema", "both"],
+        typer.Option(help="Weights of the last step (raw), their exponential moving average (ema), or both."),
+    ] = "both",
+    device: Device = None,
+    batch_size: BatchSize = None,
+    output_format: TextFormat = "text",
+    as_json: Json = False,
 ) -> None:
-    """Evaluate the last checkpoint of a run on every image of a split, with raw and averaged weights.
+    """Evaluate the last checkpoint of a run on all images of a split.
 
     The result is also written to RUN/eval_SPLIT.json.
 
@@ -27,13 +32,18 @@ def evaluate(
     require_train("eval")
     from rich.console import Console
 
+    from hvaedsl_runtime.disk.strict_json import json_text
     from hvaedsl_runtime.evaluate.finished_run import FinishedRun
     from hvaedsl_runtime.evaluate.results import results_table
 
+    chosen = format_of(output_format, as_json)
     finished = FinishedRun.open(run, device)
-    bounds = finished.evaluate(split, batch_size)
-    title = f"{run}: {split} images after {finished.checkpoint.step} steps"
-    console = Console(highlight=False)
-    console.width = max(console.width, 80)  # a narrower terminal wraps lines, and no figure is cut
-    console.print(results_table(finished.program.spec, title, bounds))
-    finished.write_evaluation(split, bounds)  # last: where it cannot be written, it was printed
+    bounds = finished.evaluate(split, batch_size, ("raw", "ema") if weights == "both" else (weights,))
+    if chosen == "json":
+        typer.echo(json_text(finished.evaluation(split, bounds), indent=2))
+    else:
+        title = f"{run}: {split} images after {finished.checkpoint.step} steps"
+        console = Console(highlight=False)
+        console.width = max(console.width, 80)  # on a narrower terminal lines wrap, but no figure is truncated
+        console.print(results_table(finished.program.spec, title, bounds))
+    finished.write_evaluation(split, bounds)  # last: if writing fails, the result has been printed

@@ -19,60 +19,64 @@ def explain(
     code: Annotated[
         str | None,
         typer.Argument(
-            metavar="[CODE|cell]",
-            help="A code such as HV303; none lists them all.",
+            metavar="CODE|cell",
+            help="Code of a diagnostic, e.g. HV303, or `cell`. If omitted, all codes are listed.",
             autocompletion=complete_explained,
         ),
     ] = None,
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]",
-            help="After `cell`: which one; none lists them.",
+            metavar="NAME",
+            help="With `cell`: name of a cell. If omitted, all cells are listed.",
             autocompletion=complete_explained_name,
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="After `cell NAME`: draw it, to .svg, .png or .pdf.")
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="With `cell NAME`: diagram file, .svg, .png or .pdf.")
     ] = None,
     markdown: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Write a page for every code, and an index, to a folder; after `cell`, cells.md and its pictures.",
+            help="Write a page for each code, and an index, to a folder. With `cell`: cells.md and its pictures.",
         ),
     ] = None,
 ) -> None:
-    """Say what a diagnostic means, why it is one, and show a wrong and a right example; or what a cell computes.
+    """Explain a diagnostic, with its reason and a wrong and a right example, or a cell.
 
-    Example: [bold]hvaedsl explain HV303[/], [bold]hvaedsl explain cell nvae --output nvae.svg[/]
+    Example: [bold]hvaedsl explain HV303[/], [bold]hvaedsl explain cell nvae --out nvae.svg[/]
     """
     from hvaedsl.diagnostics.diagnostic import did_you_mean
     from hvaedsl.diagnostics.errors import UsageError
     from hvaedsl.report.explain import explanation, template_title
     from hvaedsl.rules import KINDS
 
+    # The pages of all codes or cells.
     if markdown is not None:
-        if code not in (None, "cell") or name is not None or output is not None:
-            raise UsageError(
-                "--markdown writes the pages of all codes, or of all cells; it takes no NAME and no --output"
-            )
+        if code not in (None, "cell") or name is not None or out is not None:
+            raise UsageError("--markdown writes the pages of all codes or all cells; remove NAME and --out")
         (_write_pages if code is None else _write_cells)(markdown)
         return
+
+    # A cell, or the list of cells.
     if code == "cell":
-        _explain_cell(name, output)
+        _explain_cell(name, out)
         return
-    if output is not None:
-        raise UsageError("--output draws a cell: `hvaedsl explain cell NAME --output FILE`")
+
+    # A code, or the list of codes.
+    if out is not None:
+        raise UsageError("--out needs a cell: `hvaedsl explain cell NAME --out FILE`")
     if name is not None:
-        raise UsageError(f"a code stands alone: `hvaedsl explain {code}`")
+        raise UsageError(f"unexpected argument {name}; use `hvaedsl explain {code}`")
     if code is None:
         for kind in KINDS.values():
             typer.echo(f"{kind.code}  {template_title(kind)}")
         return
     found = KINDS.get(code.upper())
     if found is None:
-        raise UsageError(f"no code {code}: {did_you_mean(code.upper(), KINDS) or '`hvaedsl explain` lists them'}")
+        hint = did_you_mean(code.upper(), KINDS) or "`hvaedsl explain` lists all codes"
+        raise UsageError(f"unknown code {code}: {hint}")
     typer.echo(explanation(found), nl=False)
 
 
@@ -111,7 +115,7 @@ def _write_cells(folder: Path) -> None:
 
 
 def _printed(kind: type[Diagnostic]) -> str:
-    """What the tool says of the wrong example, compiled as a file of a project of its own; empty where it has none."""
+    """The output for the wrong example, compiled in a project of its own; empty if there is none."""
     from rich.console import Console
 
     from hvaedsl.diagnostics.span import Source
@@ -123,7 +127,7 @@ def _printed(kind: type[Diagnostic]) -> str:
     if not kind.bad:
         return ""
     with TemporaryDirectory() as folder:
-        project = Path(folder) / "project"  # its name can stand in what is printed
+        project = Path(folder) / "project"  # its name may be printed
         project.mkdir()
         (project / "pyproject.toml").touch()
         path = project / f"{kind.code}.hvae"
@@ -135,25 +139,26 @@ def _printed(kind: type[Diagnostic]) -> str:
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 
-def _explain_cell(name: str | None, output: Path | None) -> None:
+def _explain_cell(name: str | None, out: Path | None) -> None:
     from hvaedsl.diagnostics.diagnostic import did_you_mean
     from hvaedsl.diagnostics.errors import UsageError
     from hvaedsl.ir.cells import CELLS
     from hvaedsl.report.explain import cell_explanation
 
-    if name is None and output is not None:
-        raise UsageError("--output draws one cell: name it")
+    if name is None and out is not None:
+        raise UsageError("--out needs the name of a cell: `hvaedsl explain cell NAME --out FILE`")
     if name is None:
         for text in CELLS.values():
             typer.echo(f"{text.name:<16}{text.title}")
         return
     found = CELLS.get(name)
     if found is None:
-        raise UsageError(f"no cell {name}: {did_you_mean(name, CELLS) or '`hvaedsl explain cell` lists them'}")
+        hint = did_you_mean(name, CELLS) or "`hvaedsl explain cell` lists all cells"
+        raise UsageError(f"unknown cell {name}: {hint}")
     typer.echo(cell_explanation(found), nl=False)
-    if output is not None:
+    if out is not None:
         from hvaedsl.render.cells import cell_dot
         from hvaedsl.render.output import write
 
-        write(cell_dot(found.name), output, engine="dot")
-        typer.echo(f"drawn: {output}", err=True)
+        write(cell_dot(found.name), out, engine="dot")
+        typer.echo(f"written: {out}", err=True)

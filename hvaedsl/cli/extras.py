@@ -1,4 +1,4 @@
-"""The optional dependencies of commands."""
+"""Optional dependencies of commands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DRAWING_PACKAGES = ("matplotlib", "jinja2")
 
 
 def require_train(command: str, *more: str) -> None:
-    """Raise `UsageError` unless the packages of the extra `train` are there, and `more` of them; none is imported."""
+    """Raise `UsageError` unless the packages of the extra `train` and `more` are installed. None is imported."""
     missing = [package for package in (*TRAIN_PACKAGES, *more) if find_spec(package) is None]
     if missing:
         raise UsageError(
@@ -21,7 +21,7 @@ def require_train(command: str, *more: str) -> None:
 
 
 def require_lsp() -> None:
-    """Raise `UsageError` unless the packages of the extra `lsp` are there; none is imported."""
+    """Raise `UsageError` unless the packages of the extra `lsp` are installed. None is imported."""
     missing = [package for package in ("pygls", "lsprotocol") if find_spec(package) is None]
     if missing:
         raise UsageError(

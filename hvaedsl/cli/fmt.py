@@ -16,17 +16,17 @@ def fmt(
         list[str],
         typer.Argument(
             metavar="PATH...",
-            help="Spec files, folders of them, or - for standard input.",
+            help="Spec files, folders, or - for standard input.",
             autocompletion=complete_spec_file,
         ),
     ],
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 if a file would change.")] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Like --check, and print what would change.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing. Exit code 1 if a file would change.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Like --check; also print the changes as a diff.")] = False,
 ) -> None:
-    """Format specs in place: one style, comments kept, the model unchanged.
+    """Format specs in place, in one style. Comments are kept and the model does not change.
 
-    A file that does not parse is left as it is, and its mistakes are shown (exit code 1). Of a folder every .hvae file
-    is taken that .gitignore does not leave out. Standard input is written to standard output.
+    A file with syntax errors is left unchanged and its errors are printed (exit code 1). In a folder, all .hvae files
+    are formatted except those excluded by .gitignore. Standard input is formatted to standard output.
 
     Example: [bold]hvaedsl fmt --check specs/[/]
     """
@@ -38,13 +38,15 @@ def fmt(
     from hvaedsl.report.full import print_full
     from hvaedsl.syntax.text import MAX_FILE_BYTES
 
+    # Every file is formatted in memory before the first one is written.
     stdin, write = "-" in paths, not (check or diff)
     if stdin and len(paths) > 1:
-        raise UsageError("standard input (-) is formatted alone")
+        raise UsageError("- (standard input) cannot be combined with other paths")
     if stdin:
         found = [format_bytes(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), "<stdin>")]
     else:
         found = format_files(file for path in paths for file in spec_files(path))
+
     for item in found:
         if item.diagnostics:
             print_full(item.diagnostics, Console(stderr=True))
@@ -56,6 +58,7 @@ def fmt(
             if write:
                 rewrite(item)
             typer.echo(f"{'reformatted' if write else 'would reformat'} {printable(item.name)}")
+
     if not stdin:
         typer.echo(summary(found, "reformatted" if write else "would be reformatted"), err=diff)
     if bugs := [item.bug for item in found if item.bug]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from hvaedsl.cli.completion import complete_advice, complete_spec
-from hvaedsl.cli.options import CustomFlag, Lets, Sets, allowed_custom, pairs
+from hvaedsl.cli.options import CustomFlag, Json, Lets, Sets, allowed_custom, format_of, pairs
 from hvaedsl.diagnostics.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,47 +24,47 @@ def lint(
         list[str],
         typer.Argument(
             metavar="PATH...",
-            help="Spec files, folders of them, or - for standard input.",
+            help="Spec files, folders, or - for standard input.",
             autocompletion=complete_spec,
         ),
     ],
-    output_format: Annotated[Format, typer.Option("--output-format", help="How findings are printed.")] = "full",
-    fix: Annotated[bool, typer.Option("--fix", help="Mend what has a safe fix, in place.")] = False,
+    output_format: Annotated[Format, typer.Option("--format", help="Output format.")] = "full",
+    as_json: Json = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Apply the safe fixes, in place.")] = False,
     unsafe_fixes: Annotated[
-        bool, typer.Option("--unsafe-fixes", help="With --fix or --diff: also fixes that may change what is meant.")
+        bool, typer.Option("--unsafe-fixes", help="With --fix or --diff: include fixes that may change the model.")
     ] = False,
     diff: Annotated[
-        bool, typer.Option("--diff", help="Write nothing; print what --fix would change. Exit code 1 if something.")
+        bool,
+        typer.Option(
+            "--diff", help="Write nothing; print the changes that --fix would make. Exit code 1 if there are any."
+        ),
     ] = False,
     select: Annotated[
         Codes,
         typer.Option(
             "--select",
             metavar="CODES",
-            help="The advice to give, e.g. HV5,HV601. Repeatable.",
+            help="Advice to report, as codes or prefixes, e.g. HV5,HV601. Repeatable.",
             autocompletion=complete_advice,
         ),
     ] = None,
     ignore: Annotated[
         Codes,
-        typer.Option(
-            "--ignore", metavar="CODES", help="The advice to leave out. Repeatable.", autocompletion=complete_advice
-        ),
+        typer.Option("--ignore", metavar="CODES", help="Advice to omit. Repeatable.", autocompletion=complete_advice),
     ] = None,
     stdin_filename: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="What standard input is called; its base lies beside it."),
+        typer.Option(metavar="NAME", help="File name for standard input, used in findings and to resolve `extends`."),
     ] = None,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Compile every spec, also those that have not changed.")
-    ] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Compile all specs, even unchanged ones.")] = False,
     custom: CustomFlag = False,
     sets: Sets = None,
     lets: Lets = None,
 ) -> None:
-    """Check specs: every error and all advice, and mend what can be mended. Exit code 1 where something is found.
+    """Check specs for errors and advice; optionally fix them. Exit code 1 if there are findings.
 
-    A file that another one extends is a base: keys that it leaves out are not missing.
+    A file that another one extends is a base: keys that it omits are not reported as missing.
 
     Example: [bold]hvaedsl lint specs/ --fix[/]
     """
@@ -72,11 +72,13 @@ def lint(
     from hvaedsl.lint.check import Check
     from hvaedsl.lint.selection import Selection, selectors
 
+    chosen = format_of(output_format, as_json, default="full")
     changes = fix or diff
     if unsafe_fixes and not changes:
-        raise UsageError("--unsafe-fixes goes with --fix or --diff")
+        raise UsageError("--unsafe-fixes needs --fix or --diff")
     if changes and (sets or lets):
-        raise UsageError("--fix and --diff mend specs as they are written: leave --set and --let out")
+        raise UsageError("--fix and --diff change the specs as written; remove --set and --let")
+
     texts = _texts(paths, stdin_filename)
     check = Check(
         Selection(selectors(select, "--select"), selectors(ignore, "--ignore")),
@@ -86,22 +88,25 @@ def lint(
         None if no_cache or changes else lint_cache(),
     )
     if not changes:
-        _show(check(texts), output_format, texts)
+        _show(check(texts), chosen, texts)
         return
-    from hvaedsl.lint.fixes import mend
 
-    mended = mend(texts, check, unsafe=unsafe_fixes)
+    from hvaedsl.lint.fixes import apply_fixes
+
+    mended = apply_fixes(texts, check, unsafe=unsafe_fixes)
     counted = f"{mended.count} fix{'es' * (mended.count != 1)}"
     if diff:
         typer.echo(mended.texts.diff(), nl=False)
         typer.echo(f"{counted} would be applied", err=True)
         raise typer.Exit(1 if mended.count else 0)
+
+    # Fixed files are rewritten; fixed standard input goes to standard output, and its findings to standard error.
     if texts.given is None:
         mended.texts.write()
         typer.echo(f"{counted} applied", err=True)
     else:
         _pass_on(mended.texts.output())
-    _show(mended.linted, output_format, mended.texts, err=texts.given is not None)
+    _show(mended.linted, chosen, mended.texts, err=texts.given is not None)
 
 
 def _texts(paths: list[str], stdin_filename: str | None) -> Texts:
@@ -111,22 +116,22 @@ def _texts(paths: list[str], stdin_filename: str | None) -> Texts:
 
     if "-" not in paths:
         if stdin_filename is not None:
-            raise UsageError("--stdin-filename names standard input: give - as the path")
+            raise UsageError("--stdin-filename needs - (standard input) as the path")
         return texts_of(file for path in paths for file in spec_files(path))
     if len(paths) > 1:
-        raise UsageError("standard input (-) is linted alone")
+        raise UsageError("- (standard input) cannot be combined with other paths")
     return text_of_stdin(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), stdin_filename)
 
 
 def _pass_on(first: bytes) -> None:
-    """Write bytes, and what is left of standard input where it was too long to be read: nothing of it is lost."""
+    """Write bytes, then the rest of standard input if it was too long to be read completely: no text is lost."""
     typer.echo(first, nl=False)
     for chunk in iter(lambda: sys.stdin.buffer.read(1 << 16), b""):
         typer.echo(chunk, nl=False)
 
 
 def _show(linted: Linted, output_format: Format, texts: Texts, *, err: bool = False) -> None:
-    """Print what was found, and end with the exit code that says whether anything was."""
+    """Print the findings, and exit with 1 if there are any, else with 0."""
     found = linted.found
     match output_format:
         case "full" if found:
@@ -157,8 +162,8 @@ def _show(linted: Linted, output_format: Format, texts: Texts, *, err: bool = Fa
         case _:
             pass
     if output_format == "full" and any(item.fix is not None for item in found):
-        from hvaedsl.lint.fixes import offer
+        from hvaedsl.lint.fixes import fix_summary
 
-        if hint := offer(texts, linted):
+        if hint := fix_summary(texts, linted):
             typer.echo(hint, err=err)
     raise typer.Exit(1 if found else 0)

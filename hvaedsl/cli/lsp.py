@@ -11,13 +11,13 @@ from hvaedsl.cli.extras import require_lsp
 
 
 def lsp(
-    stdio: Annotated[  # noqa: ARG001 - what editors pass
-        bool, typer.Option("--stdio", help="Speak on standard input and output: the only way, and the default.")
+    stdio: Annotated[  # noqa: ARG001 - editors pass it
+        bool, typer.Option("--stdio", show_default=False, help="Use standard input and output, the only transport.")
     ] = True,
 ) -> None:
-    """The language server, which an editor starts: it needs the extra `lsp`, and no torch.
+    """Start the language server for an editor. It needs the extra `lsp`, but no torch.
 
-    Set-up for VS Code, Neovim and Helix: docs/editors.md.
+    Setup for VS Code, Neovim and Helix is described in docs/editors.md.
 
     Example: [bold]hvaedsl lsp[/]
     """
@@ -26,5 +26,7 @@ def lsp(
     from hvaedsl.lsp.server import serve
 
     if sys.stdin.isatty():
-        typer.echo("hvaedsl lsp speaks the Language Server Protocol with an editor: see docs/editors.md", err=True)
+        typer.echo(
+            "hvaedsl lsp is started by an editor and speaks the Language Server Protocol; see docs/editors.md", err=True
+        )
     raise typer.Exit(serve(__version__))

@@ -8,17 +8,18 @@ from typing import Annotated
 import typer
 
 from hvaedsl.cli.completion import complete_dataset, complete_spec
+from hvaedsl.cli.options import described
 from hvaedsl.diagnostics.errors import UsageError
 
 
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The new spec: a name or a path, with .hvae or without.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name or path of the new spec, with or without .hvae.")],
     base: Annotated[
         str | None,
         typer.Option(
             "--from",
             metavar="SPEC",
-            help="What it extends: a spec file, or a shipped spec by its name. Else a small whole spec is written.",
+            help="Spec to extend: a file or the name of a shipped spec. If omitted, a small complete spec is written.",
             autocompletion=complete_spec,
         ),
     ] = None,
@@ -26,21 +27,22 @@ def new(
         str | None,
         typer.Option(
             metavar="SET",
-            help="Data set of the small whole spec; digits if left out. One's own: folder, npy.",
+            help=described("Dataset of the complete spec; `folder` or `npy` for custom images.", "digits"),
             autocompletion=complete_dataset,
         ),
     ] = None,
     resolution: Annotated[
-        int | None, typer.Option(min=1, metavar="R", help="Height and width of one's own images; 32 if left out.")
+        int | None, typer.Option(min=1, metavar="R", help=described("Height and width of custom images.", "32"))
     ] = None,
     channels: Annotated[
-        int | None, typer.Option(min=1, max=3, metavar="C", help="1 or 3, of one's own images; 3 if left out.")
+        int | None,
+        typer.Option(min=1, max=3, metavar="C", help=described("Color channels of custom images, 1 or 3.", "3")),
     ] = None,
     path: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Where the images are; one's own: images if left out.")
+        str | None, typer.Option(metavar="PATH", help=described("Path of the images.", "`images` for custom images"))
     ] = None,
 ) -> None:
-    """Write a new spec: one that extends another, or a small whole one. Nothing is overwritten.
+    """Write a new spec: an extension of another one, or a small complete one. Existing files are never overwritten.
 
     Example: [bold]hvaedsl new mine --from cifar_ws[/], [bold]hvaedsl new faces --dataset folder --resolution 16[/]
     """
@@ -49,7 +51,7 @@ def new(
     target = _target(name)
     if base is not None:
         if any(given is not None for given in (dataset, resolution, channels, path)):
-            raise UsageError("--from brings the data set of its spec: change it in the new file")
+            raise UsageError("--from takes the dataset from its spec; to change it, edit the new file")
         text = extending_spec(target, base)
     else:
         text = standalone_spec(target, dataset or "digits", resolution, channels, path)
@@ -59,25 +61,25 @@ def new(
 
 
 def _target(name: str) -> Path:
-    """The file to write. Raises `UsageError` where it cannot be one."""
+    """The file to write. Raises `UsageError` for an invalid name."""
     if not name.isprintable() or not Path(name).name or name.endswith(("/", ".")):
-        raise UsageError(f"{name!r} is no name of a spec")
+        raise UsageError(f"{name!r} is not a valid name for a spec")
     target = Path(name if name.endswith(".hvae") else f"{name}.hvae")
     if target.stem in ("", ".hvae"):
-        raise UsageError(f"{name!r} is no name of a spec")
+        raise UsageError(f"{name!r} is not a valid name for a spec")
     try:
         taken = target.exists() or target.is_symlink()
     except OSError as error:  # too long a name
         raise UsageError(f"{target} cannot be written: {(error.strerror or str(error)).lower()}") from None
     if taken:
-        raise UsageError(f"{target} exists already: take another name, or remove it first")
+        raise UsageError(f"{target} already exists; choose another name or remove the file")
     if not target.parent.is_dir():
-        raise UsageError(f"{target}: there is no folder {target.parent}")
+        raise UsageError(f"{target} cannot be written: the folder {target.parent} does not exist")
     return target
 
 
 def _write(target: Path, text: str) -> None:
-    """Write a file that must not be there. Raises `UsageError`; nothing half written stays behind."""
+    """Write a file that must not exist yet. Raises `UsageError`; no partial file is left behind."""
     try:
         with target.open("x", encoding="utf-8", newline="\n") as file:
             try:

@@ -1,10 +1,10 @@
-"""Arguments that several commands take, and how they are read."""
+"""Arguments and options that several commands share, each declared once, and functions that read their values."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
@@ -14,10 +14,19 @@ from hvaedsl.diagnostics.errors import UsageError
 if TYPE_CHECKING:
     from hvaedsl.custom.importing import CustomParts
 
+Format = TypeVar("Format", bound=str)
+
+
+def described(meaning: str, default: str = "") -> str:
+    """The help of an option with a default that is computed, shown as typer shows other defaults."""
+    return f"{meaning} [dim]\\[default: {default}][/]" if default else meaning
+
+
 SpecPath = Annotated[
     str,
-    typer.Argument(metavar="SPEC", help="A .hvae file, or the name of a shipped spec.", autocompletion=complete_spec),
+    typer.Argument(metavar="SPEC", help="Spec file (.hvae) or name of a shipped spec.", autocompletion=complete_spec),
 ]
+
 Sets = Annotated[
     list[str] | None,
     typer.Option(
@@ -30,20 +39,34 @@ Sets = Annotated[
 Lets = Annotated[
     list[str] | None, typer.Option("--let", metavar="NAME=N", help="Override a constant, e.g. --let n=20. Repeatable.")
 ]
-
 CustomFlag = Annotated[
     bool,
     typer.Option(
         "--custom",
-        "--plugins",
-        help="Import custom cells, likelihoods and datasets to check and count them. A project sets it with "
+        help="Import custom cells, likelihoods and datasets to check and count them. To enable this for a project, set "
         "custom = true in \\[tool.hvaedsl].",
     ),
 ]
 
+TextFormat = Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")]
+Json = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
+Render = Annotated[bool, typer.Option("--render", help="Draw a diagram, to --out or NAME.svg.")]
+DiagramFile = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Diagram file: .svg, .png or .pdf. Implies --render."),
+]
+
+
+def format_of(chosen: Format, as_json: bool, default: str = "text") -> Format | Literal["json"]:
+    """The output format, of which `--json` is a short form. Raises `UsageError` if the two options contradict."""
+    if as_json and chosen not in (default, "json"):
+        raise UsageError(f"--format is {chosen}, but --json is short for --format json; remove one of them")
+    return "json" if as_json else chosen
+
 
 def allowed_custom(flag: bool, path: str) -> CustomParts | None:
-    """Leave to import one's own parts, by the flag or by the configuration of the project that a spec belongs to."""
+    """Permission to import custom code, given by the flag or by the configuration of the spec's project."""
     from hvaedsl.custom.importing import CustomParts
     from hvaedsl.lint.configuration import configuration_of
 
@@ -51,12 +74,12 @@ def allowed_custom(flag: bool, path: str) -> CustomParts | None:
 
 
 def pairs(given: Sequence[str] | None, flag: str) -> dict[str, str]:
-    """`KEY=VALUE` options as a mapping. Raises `UsageError` where the `=` is missing or a key comes twice."""
+    """`KEY=VALUE` options as a mapping. Raises `UsageError` if an `=` is missing or a key is given twice."""
     found: dict[str, str] = {}
     for item in given or ():
         key, separator, value = item.partition("=")
         if not separator or not key.strip():
-            raise UsageError(f"{flag} takes NAME=VALUE, not `{item}`")
+            raise UsageError(f"{flag} is `{item}`; it must be NAME=VALUE")
         if key.strip() in found:
             raise UsageError(f"{flag} {key.strip()} is given twice")
         found[key.strip()] = value.strip()

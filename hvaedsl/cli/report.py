@@ -7,14 +7,17 @@ from typing import Annotated
 
 import typer
 
-from hvaedsl.cli.analyze import BatchSize, Device, Images, Run, Seed, SplitName, Weights
+from hvaedsl.cli.analyze import Images
 from hvaedsl.cli.extras import DRAWING_PACKAGES, require_train
+from hvaedsl.cli.options import described
+from hvaedsl.cli.trained_run import BatchSize, Device, RunPath, Seed, SplitName, Weights
 
 
 def report(
-    run: Run,
+    run: RunPath,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE.html", help="Where to; else RUN/report.html.")
+        Path | None,
+        typer.Option("--out", metavar="FILE.html", help=described("Output file.", "RUN/report.html")),
     ] = None,
     weights: Weights = "raw",
     split: SplitName = "test",
@@ -23,18 +26,18 @@ def report(
     device: Device = None,
     batch_size: BatchSize = None,
 ) -> None:
-    """Write all analyses of a run as one HTML page, which holds its figures and data and loads nothing.
+    """Write all analyses of a run to one self-contained HTML page with figures and data.
 
     Example: [bold]hvaedsl report runs/digits --out digits.html[/]
     """
     require_train("report", *DRAWING_PACKAGES)
     from hvaedsl.diagnostics.errors import UsageError
     from hvaedsl_runtime.analysis.base import Subject
-    from hvaedsl_runtime.analysis.report import write_report
+    from hvaedsl_runtime.analysis.html_report import write_report
     from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 
     if out is not None and (out.suffix.lower() != ".html" or not out.parent.is_dir() or out.is_dir()):
-        raise UsageError(f"--out names an .html file in a folder that exists, not {out}")
+        raise UsageError(f"--out is {out}; it must name an .html file in an existing folder")
     subject = Subject(FinishedRun.open(run, device), weights, split, images, seed, batch_size)
     path = out or run / "report.html"
     write_report(subject, path, typer.echo)

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from hvaedsl.cli.extras import require_train
+from hvaedsl.cli.options import described
+from hvaedsl.cli.trained_run import Device, RunPath, Seed, Temperature, Weights, positive_temperature
 
 
 def sample(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder that hvaedsl train wrote.")],
-    count: Annotated[int | None, typer.Option(min=1, metavar="N", help="How many images; else the spec's.")] = None,
-    temperature: Annotated[
-        float | None, typer.Option(metavar="T", help="Factor on the prior's standard deviation; else the spec's.")
+    run: RunPath,
+    count: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help=described("Number of samples.", "sample.count"))
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, metavar="S", help="Which images.")] = 0,
-    output: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Where to; else into RUN/samples, named after the options.")
+    temperature: Temperature = None,
+    seed: Seed = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE.png", help=described("Output file.", "in RUN/samples, named after the options")
+        ),
     ] = None,
-    weights: Annotated[
-        Literal["ema", "raw"], typer.Option(help="Averaged weights, or those of the last step.")
-    ] = "ema",
-    device: Annotated[
-        Literal["cpu", "cuda"] | None, typer.Option(help="Where to compute; else a GPU where there is one.")
-    ] = None,
+    weights: Weights = "ema",
+    device: Device = None,
 ) -> None:
-    """Draw images from the prior of a trained model, as one picture.
+    """Draw samples from the prior of a trained model and write them as one picture.
 
-    Example: [bold]hvaedsl sample runs/digits --count 16 --temperature 0.8 --output digits.png[/]
+    Example: [bold]hvaedsl sample runs/digits --count 16 --temperature 0.8 --out digits.png[/]
     """
     require_train("sample")
     from hvaedsl.diagnostics.errors import UsageError
@@ -37,18 +38,18 @@ def sample(
     from hvaedsl_runtime.evaluate.finished_run import FinishedRun
     from hvaedsl_runtime.evaluate.pictures import save_samples
 
-    if temperature is not None and not temperature > 0:
-        raise UsageError(f"--temperature is above 0, not {temperature:g}")
-    if output is not None and (output.suffix.lower() != ".png" or not output.parent.is_dir() or output.is_dir()):
-        raise UsageError(f"--output names a .png file in a folder that exists, not {output}")
+    positive_temperature(temperature)
+    if out is not None and (out.suffix.lower() != ".png" or not out.parent.is_dir() or out.is_dir()):
+        raise UsageError(f"--out is {out}; it must name a .png file in an existing folder")
+
     finished = FinishedRun.open(run, device)
     spec = finished.program.spec
     count = count or spec.sample.count
     images = finished.sample(weights, count, temperature or spec.sample.temperature, seed)
-    if output is None:
+    if out is None:
         step, warmth = finished.checkpoint.step, "spec" if temperature is None else f"{temperature:g}"
         name = f"{weights}-step-{step:08d}-count-{count}-temperature-{warmth}-seed-{seed}"
-        output = finished.folder.picture("samples", name)
-    with refusals_explained(output, "name another place with --output"):
-        save_samples(output, images, spec)
-    typer.echo(f"drawn: {output}")
+        out = finished.folder.picture("samples", name)
+    with refusals_explained(out, "name another place with --out"):
+        save_samples(out, images, spec)
+    typer.echo(f"written: {out}")

@@ -7,19 +7,18 @@ from typing import Annotated
 
 import typer
 
-from hvaedsl.cli.options import Lets, Sets, SpecPath, pairs
+from hvaedsl.cli.options import Json, Lets, Sets, SpecPath, TextFormat, format_of, pairs
 
 
 def show(
     spec: SpecPath,
-    provenance: Annotated[
-        bool, typer.Option("--provenance", help="Say behind each value where it was written.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    provenance: Annotated[bool, typer.Option("--provenance", help="Print the origin of each value.")] = False,
+    output_format: TextFormat = "text",
+    as_json: Json = False,
     sets: Sets = None,
     lets: Lets = None,
 ) -> None:
-    """Print the resolved spec: inheritance and overrides applied, every default filled in.
+    """Print the resolved spec, with inheritance, overrides and defaults applied.
 
     Example: [bold]hvaedsl show specs/cifar_ws.hvae --provenance[/]
     """
@@ -27,8 +26,9 @@ def show(
     from hvaedsl.program import load
     from hvaedsl.report.provenance import provenance_json, provenance_text
 
+    chosen = format_of(output_format, as_json)
     program = load(spec, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"))
-    if as_json:
+    if chosen == "json":
         data = spec_json(program.spec)
         if provenance:
             data["provenance"] = provenance_json(program.spec, program.origins)

@@ -7,23 +7,24 @@ from typing import Annotated
 import typer
 
 from hvaedsl.cli.completion import complete_spec
-from hvaedsl.cli.options import CustomFlag, Lets, Sets, allowed_custom, pairs
+from hvaedsl.cli.options import CustomFlag, Json, Lets, Sets, TextFormat, allowed_custom, format_of, pairs
 
 
 def table(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH...", help="Spec files, or folders of them.", autocompletion=complete_spec),
+        typer.Argument(metavar="PATH...", help="Spec files or folders.", autocompletion=complete_spec),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    output_format: TextFormat = "text",
+    as_json: Json = False,
     custom: CustomFlag = False,
     sets: Sets = None,
     lets: Lets = None,
 ) -> None:
-    """Print models side by side: parameters, depth, latents, FLOPs and memory, beside the published figures.
+    """Print a table of models: parameters, depth, latents, FLOPs and memory, next to the published figures.
 
-    A base beside a file that extends it has no row. The exit code is 0 whether or not a figure deviates, 1 where a spec
-    has errors; the others are printed all the same.
+    A base has no row if a file that extends it is in the table. Exit code 1 if a spec has errors, 0 otherwise, even if
+    a figure deviates from the published one.
 
     Example: [bold]hvaedsl table specs/[/]
     """
@@ -33,6 +34,7 @@ def table(
     from hvaedsl.report.full import print_full
     from hvaedsl.report.model_table import model_table, model_table_json
 
+    chosen = format_of(output_format, as_json)
     files = [file for path in paths for file in spec_files(path)]
     programs, errors = load_models(
         files,
@@ -40,8 +42,10 @@ def table(
         lets=pairs(lets, "--let"),
         custom=lambda file: allowed_custom(custom, file),
     )
+
+    # The models that compile are printed even if others have errors.
     models = [(program.spec, program.cost) for program in programs]
-    if as_json:
+    if chosen == "json":
         typer.echo(model_table_json(models))
     elif models:
         console = Console()

@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Any
 
 import typer
 
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Lets, Sets, SpecPath, pairs
+from hvaedsl.cli.run_options import with_options
+from hvaedsl.ir.run_options import TrainOptions
 
 
-def train(
-    spec: SpecPath,
-    gpus: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Processes, one for each GPU; --device cpu runs them on the CPU.")
-    ] = 1,
-    device: Annotated[
-        Literal["cpu", "cuda"] | None, typer.Option(help="Where to compute; else a GPU where there is one.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run folder; else runs/NAME.")] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in the folder, from its last checkpoint, or begin it.")
-    ] = False,
-    download: Annotated[bool, typer.Option("--download", help="Download the images where they are missing.")] = False,
-    wandb: Annotated[
-        Literal["off", "online", "offline"], typer.Option(help="Log to Weights & Biases as well.")
-    ] = "off",
-    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads of each process.")] = None,
-    sets: Sets = None,
-    lets: Lets = None,
-) -> None:
-    """Train a spec, and report its test likelihood with raw and averaged weights.
+@with_options(TrainOptions)
+def train(spec: SpecPath, sets: Sets = None, lets: Lets = None, **options: Any) -> None:
+    """Train a spec and report its test likelihood for raw and averaged weights.
 
-    The run folder gets the resolved spec, metrics.jsonl, checkpoints, pictures and summary.json. Ctrl-C saves a
-    checkpoint first.
+    The run folder receives the resolved spec, metrics.jsonl, checkpoints, pictures and summary.json. Ctrl-C saves a
+    checkpoint before the run stops.
 
     Example: [bold]hvaedsl train specs/digits.hvae --set train.steps=2000 --out runs/digits[/]
     """
@@ -44,11 +28,11 @@ def train(
     from hvaedsl_runtime.launch.local import launch
     from hvaedsl_runtime.train.settings import RunSettings
 
-    part_folders = RunFolder(Path(spec).parent).part_folders()  # where the spec is that of a run folder
+    # The spec of a run folder finds its custom code where the run found it.
+    part_folders = RunFolder(Path(spec).parent).part_folders()
     program = load(spec, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), custom=CustomParts(part_folders))
     if program.advice:
-        typer.echo(f"advice: {len(program.advice)}; read it with `hvaedsl lint {spec}`", err=True)
-    settings = RunSettings(
-        out=out or RUNS / program.name, resume=resume, device=device, download=download, wandb=wandb, threads=threads
-    )
-    launch(program, settings, gpus)
+        typer.echo(f"advice: {len(program.advice)}; to read it, run `hvaedsl lint {spec}`", err=True)
+
+    out = options.pop("out") or RUNS / program.name
+    launch(program, RunSettings(out=out, **options))

@@ -10,7 +10,7 @@ from hvaedsl.diff.compare import Difference, Side
 
 
 def difference_json(difference: Difference) -> str:
-    """The difference as text of one JSON object; the fields are those of `hvaedsl.diff.compare.Difference`."""
+    """Return the difference as one JSON object with the fields of `hvaedsl.diff.compare.Difference`."""
     weights = difference.weights
     found: dict[str, Any] = {
         "same": difference.is_empty,

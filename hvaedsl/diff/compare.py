@@ -1,4 +1,4 @@
-"""Two programs -> what has changed between them: keys, levels, order, cost, and whether the weights still load."""
+"""Compare two programs: keys, levels, order, cost, and whether the weights still load."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hvaedsl.ir.spec_text import key_text
 from hvaedsl.lowering.names import parameter_shapes
 from hvaedsl.program import Program
 
-_BLOCKS = ("encoder", "decoder")  # keys that are compared by what they make: `32x2` is `32, 32`
+_BLOCKS = ("encoder", "decoder")  # keys that are compared by their blocks: `32x2` equals `32, 32`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What a whole model costs. Memory: float32 activations of a training step on `batch` images."""
+    """Cost of a whole model. Memory: float32 activations of a training step on `batch` images."""
 
     parameters: int
     weight_groups: int
@@ -34,17 +34,17 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One of the two models."""
+    """One of the two compared models."""
 
-    label: str  # as it was asked for: a path, or git:REV:PATH
+    label: str  # as given on the command line: a path or git:REV:PATH
     name: str
     totals: Totals
-    uncounted: tuple[str, ...]  # one's own parts that have not been imported
+    uncounted: tuple[str, ...]  # custom parts that have not been imported
 
 
 @dataclass(frozen=True, slots=True)
 class KeyChange:
-    """A key of the resolved spec whose value differs; values as the language writes them."""
+    """A key of the resolved spec with different values, in the notation of the language."""
 
     section: str
     name: str
@@ -54,7 +54,7 @@ class KeyChange:
 
 @dataclass(frozen=True, slots=True)
 class LevelChange:
-    """A resolution of one pass that differs, or that only one of the models has."""
+    """A resolution of one stack that differs or that only one model has."""
 
     stack: Stack
     resolution: int
@@ -64,7 +64,7 @@ class LevelChange:
 
 @dataclass(frozen=True, slots=True)
 class WalkChange:
-    """A pass that applies the same blocks at each resolution, in another order."""
+    """A stack with the same blocks at each resolution in another order."""
 
     stack: Stack
     before: str
@@ -73,7 +73,7 @@ class WalkChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """All that differs between two programs, apart from their names, comments, layout, and how values are written."""
+    """All differences of two programs, except names, comments, layout and notation of values."""
 
     before: Side
     after: Side
@@ -84,19 +84,20 @@ class Difference:
 
     @property
     def is_empty(self) -> bool:
-        """Whether both are the same model, trained and sampled in the same way."""
+        """Whether both are the same model with the same training and sampling."""
         return not (self.keys or self.levels or self.walks)
 
     @property
     def changes_the_model(self) -> bool:
-        """Whether the same weights would compute something else, apart from what only training reads."""
+        """Whether the same weights compute something else, training aside."""
         return bool(self.levels or self.walks or any(change.section.startswith("model") for change in self.keys))
 
 
 def compare(before: Program, after: Program, labels: tuple[str, str] | None = None) -> Difference:
-    """What has changed from one program to another; `labels` are what the two are called, else their names."""
+    """Compare two programs; `labels` replace their names."""
     first, second = labels or (before.name, after.name)
     levels = tuple(_level_changes(before, after))
+    # The order of the blocks is compared only where the blocks at each resolution are the same.
     moved = {change.stack for change in levels if _blocks(change.before) != _blocks(change.after)}
     return Difference(
         before=_side(before, first),
@@ -139,7 +140,7 @@ def _key_changes(before: Spec, after: Spec) -> Iterator[KeyChange]:
 
 
 def _widths(spec: Spec) -> Mapping[int, int]:
-    """The widths that differ from `width`, and which that is."""
+    """The widths that differ from `width`, with `width` itself under 0."""
     return {0: spec.model.width} | {r: width for r, width in spec.model.widths.items() if width != spec.model.width}
 
 

@@ -1,4 +1,4 @@
-"""What one pass does at one resolution, in terms that two programs can be compared by."""
+"""The operations of one stack at one resolution, summarized for comparison."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from hvaedsl.ir.bridge import Bridge, EncoderBlock, Pool, Stack, State, TopDownB
 from hvaedsl.passes.cost import Cost, Row
 from hvaedsl.render.runs import Run, find_runs
 
-Place = tuple[Stack, int]  # the pass and the resolution
+Place = tuple[Stack, int]  # the stack and the resolution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """One resolution of one pass. Two levels are equal where nothing about them has changed."""
+    """One resolution of one stack. Two levels are equal if nothing in them differs."""
 
-    notation: str  # its blocks in the order of computation, as the language writes them
+    notation: str  # its blocks in the order of computation, as in the language
     blocks: int  # applications
-    weight_groups: int  # that are first applied here
-    sharing: tuple[tuple[int, int], ...]  # how often a set of weights is applied here: (times, sets)
+    weight_groups: int  # first applied here
+    sharing: tuple[tuple[int, int], ...]  # (times applied here, number of weight groups)
     channels: tuple[int, ...]
     inner_channels: tuple[int, ...]
     latent_channels: int | None  # of each z; None in the encoder
-    begins: str  # of a decoder: how its state begins
-    reads: str  # of a decoder: what its posteriors read
+    begins: str  # in a decoder: the initial state
+    reads: str  # in a decoder: the encoder activations that its posteriors read
     parameters: int
     latents: int
     flops_per_image: int
@@ -33,7 +33,7 @@ class Level:
 
 
 def levels_of(bridge: Bridge, cost: Cost) -> dict[Place, Level]:
-    """The levels of a bridge: the encoder downwards, then the decoder upwards."""
+    """Return the levels of a bridge: the encoder from high to low resolution, then the decoder upwards."""
     notations: dict[Place, list[str]] = {}
     for run in find_runs(bridge):
         if run.notation:
@@ -43,13 +43,13 @@ def levels_of(bridge: Bridge, cost: Cost) -> dict[Place, Level]:
 
 
 def walk_of(bridge: Bridge, stack: Stack) -> str:
-    """The blocks of a pass in the order of computation, through all resolutions."""
+    """Return the blocks of a stack in the order of computation, across resolutions."""
     runs = (run for run in find_runs(bridge) if run.notation)
     return ", ".join(run.notation for run in runs if place_of(run, bridge)[0] == stack)
 
 
 def place_of(run: Run, bridge: Bridge) -> Place:
-    """The pass and the resolution of a run."""
+    """Return the stack and resolution of a run."""
     return stack_of(bridge.operations[run.operations[0]]), run.resolution
 
 
@@ -60,6 +60,7 @@ def _level(bridge: Bridge, place: Place, row: Row, notation: str) -> Level:
     climbing = [op for op in blocks if isinstance(op, TopDownBlock)]
     start = next((op for op in ops if isinstance(op, State)), None)
     applied = Counter(op.group for op in blocks)
+
     return Level(
         notation=notation,
         blocks=row.blocks,
@@ -78,7 +79,7 @@ def _level(bridge: Bridge, place: Place, row: Row, notation: str) -> Level:
 
 
 def _reads(bridge: Bridge, resolution: int, blocks: Sequence[TopDownBlock]) -> str:
-    """Which activations of the encoder the posteriors read, counted from the encoder's last block at a resolution."""
+    """The encoder activations that the posteriors read, counted from the encoder's last block at the resolution."""
     order = [i for i, op in bridge.encoder if isinstance(op, EncoderBlock) and op.resolution == resolution]
     from_last = {index: position for position, index in enumerate(reversed(order))}
     found = list(dict.fromkeys(_activation(bridge, block.reads, from_last) for block in blocks))

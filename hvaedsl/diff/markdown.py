@@ -1,6 +1,6 @@
-"""A difference as markdown, for the comment on a pull request. Everything of the spec stands in code spans.
+"""A difference as markdown, for a comment on a pull request.
 
-So an `@g` mentions nobody, a `*` is no emphasis, and no value can bring markup of its own.
+Text of the spec is in code spans, so that `@g` mentions nobody, `*` is not emphasis, and a value cannot add markup.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hvaedsl.diff.wording import (
 
 
 def difference_markdown(difference: Difference) -> str:
-    """A heading, a table of what it costs, and what has changed."""
+    """Return a heading, a table of the cost, and the changes."""
     return "\n".join(_lines(difference)) + "\n"
 
 
@@ -32,22 +32,25 @@ def _lines(difference: Difference) -> Iterator[str]:
     yield f"### {_code(before.label)} → {_code(after.label)}"
     yield ""
     if difference.is_empty:
-        yield "No difference: the same model, trained in the same way."
+        yield "No difference: the same model with the same training."
         return
+
     yield from _table(("", "before", "after", "change"), [_row(figure) for figure in totals(difference)])
     for side in (before, after):
         if line := uncounted(side):
             yield from ("", _plain(line))
+
     for section, changes in groupby(difference.keys, key=lambda change: change.section):
         yield ""
         rows = [(_code(change.name), _code(change.before), _code(change.after)) for change in changes]
         yield from _table((_code(section), "before", "after"), rows)
     for stack, levels in groupby(difference.levels, key=lambda change: change.stack):
         yield ""
-        yield from _table((stack, "before", "after", "besides"), [_level(change) for change in levels])
+        yield from _table((stack, "before", "after", "details"), [_level(change) for change in levels])
     for walk in difference.walks:
         yield from ("", f"The {walk.stack} applies the same blocks in another order:", "")
         yield from (f"- before {_code(walk.before)}", f"- after {_code(walk.after)}")
+
     weights = difference.weights
     sign = "❔" if not weights.known else "✅" if weights.load else "❌"
     yield from ("", f"{sign} {_plain(weights_sentence(difference))}")
@@ -63,11 +66,11 @@ def _row(figure: Figure) -> tuple[str, ...]:
 
 def _level(change: LevelChange) -> tuple[str, ...]:
     sides = ((notation(level), level) for level in (change.before, change.after))
-    besides = (
+    details = (
         f"{figure.what} {figure.before} → {figure.after}" + (f", {figure.change}" if "(" in figure.change else "")
         for figure in level_figures(change)
     )
-    return (str(change.resolution), *(_code(text) if level else text for text, level in sides), "<br>".join(besides))
+    return (str(change.resolution), *(_code(text) if level else text for text, level in sides), "<br>".join(details))
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -77,7 +80,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _code(text: str) -> str:
-    """A code span that holds the text as it is, in a table too: the fence is longer than any run of backticks."""
+    """Return a code span, also valid in a table, with a fence that is longer than any run of backticks in the text."""
     shown = printable(text).replace("|", "\\|")
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)
     fence, space = "`" * (longest + 1), " " if longest else ""
@@ -85,5 +88,5 @@ def _code(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """A sentence without markup of its own."""
+    """Escape the markup in a sentence."""
     return re.sub(r"([\\`*_{}\[\]<#|@~])", r"\\\1", printable(text))

@@ -1,4 +1,4 @@
-"""Both bridges beside each other, with a mark on every box that has no equal in the other picture."""
+"""Both bridges side by side, with a mark on every box that has no equal in the other picture."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from hvaedsl.render.dot import Picture, dot_side_by_side
 from hvaedsl.render.runs import Run, find_runs
 from hvaedsl.render.style import Mark
 
-# What tells one application from another, and not what it computes.
+# Fields that identify an application and do not affect what it computes.
 _IDENTITY = frozenset({"group", "application", "layer", "reads", "span", "measured"})
 Marks = dict[int, Mark]
 
 
 def difference_dot(before: Program, after: Program) -> str:
-    """The two pictures as DOT text: the first marks what is gone, the second what is new, both what differs."""
+    """Return both pictures as DOT text; the first marks removed boxes, the second added ones, both changed ones."""
     first, second = marks(before.bridge, after.bridge)
     return dot_side_by_side(_picture(before, first, "before"), _picture(after, second, "after"))
 
 
-def _picture(program: Program, marks: Marks, word: str) -> Picture:
+def _picture(program: Program, marks: Marks, prefix: str) -> Picture:
     cost = program.cost
     caption = f"{cost.parameters:,} parameters, stochastic depth {cost.stochastic_depth:,}"
-    return Picture(bridge=program.bridge, name=f"{word}: {program.name}", caption=caption, marks=marks)
+    return Picture(bridge=program.bridge, name=f"{prefix}: {program.name}", caption=caption, marks=marks)
 
 
 def marks(before: Bridge, after: Bridge) -> tuple[Marks, Marks]:
-    """The marks of both bridges, by the first operation of each box.
+    """Return the marks of both bridges by the first operation of each box.
 
-    Boxes are paired within a pass and resolution; stem and head with those of the other bridge, wherever they stand.
+    Boxes are paired within a stack and resolution; stem and head at any resolution.
     """
     first, second = _by_place(before), _by_place(after)
     old: Marks = {}
@@ -56,14 +56,14 @@ def _pair(old: Sequence[Run], new: Sequence[Run], bridges: tuple[Bridge, Bridge]
     for tag, start, end, other, other_end in SequenceMatcher(None, *contents, autojunk=False).get_opcodes():
         if tag == "equal":
             continue
-        gone, come = list(old[start:end]), list(new[other:other_end])
-        for role in dict.fromkeys(run.role for run in gone):
-            # A box stands for another one of its role: a block that mixes in for a block that mixes in.
-            first, second = ([run for run in side if run.role == role] for side in (gone, come))
+        removed, added = list(old[start:end]), list(new[other:other_end])
+        for role in dict.fromkeys(run.role for run in removed):
+            # Boxes are paired by role: a mix-in with a mix-in.
+            first, second = ([run for run in side if run.role == role] for side in (removed, added))
             for before, after in zip(first, second, strict=False):
                 found[0][before.operations[0]] = found[1][after.operations[0]] = "changed"
-        found[0].update({run.operations[0]: "removed" for run in gone if run.operations[0] not in found[0]})
-        found[1].update({run.operations[0]: "added" for run in come if run.operations[0] not in found[1]})
+        found[0].update({run.operations[0]: "removed" for run in removed if run.operations[0] not in found[0]})
+        found[1].update({run.operations[0]: "added" for run in added if run.operations[0] not in found[1]})
 
 
 def _content(run: Run, bridge: Bridge) -> tuple[object, ...]:

@@ -19,7 +19,7 @@ from hvaedsl.diff.wording import (
 
 
 def difference_text(difference: Difference) -> str:
-    """Everything that differs; one line where nothing does."""
+    """Return all differences as text; one line if there are none."""
     return "\n".join(map(printable, _lines(difference))) + "\n"
 
 
@@ -28,10 +28,12 @@ def _lines(difference: Difference) -> Iterator[str]:
     if difference.is_empty:
         yield f"{before.label} and {after.label} are the same model"
         return
+
     yield f"{before.label} -> {after.label}"
     yield ""
     yield from _aligned(totals(difference), "  ")
     yield from (line for side in (before, after) if (line := uncounted(side)))
+
     for section, changes in groupby(difference.keys, key=lambda change: change.section):
         found = list(changes)
         yield ""
@@ -52,6 +54,7 @@ def _lines(difference: Difference) -> Iterator[str]:
         yield ""
         yield f"{walk.stack}: the same blocks in another order"
         yield from (f"  {walk.before}", f"  -> {walk.after}")
+
     yield ""
     yield weights_sentence(difference)
     yield from (f"  {name}  {shapes}" for name, shapes in tensor_changes(difference))
@@ -60,7 +63,7 @@ def _lines(difference: Difference) -> Iterator[str]:
 def _aligned(figures: Sequence[Figure], indent: str) -> Iterator[str]:
     name = max((len(figure.what) for figure in figures), default=0)
     values = [figure.before if figure.change == "=" else f"{figure.before} -> {figure.after}" for figure in figures]
-    # A long value, such as a list, does not push its neighbours.
+    # A long value, such as a list, does not widen the column.
     width = max((len(value) for value in values if len(value) <= 40), default=0)
     for figure, value in zip(figures, values, strict=True):
         yield f"{indent}{figure.what:<{name}}  {value:<{width}}  {figure.change}".rstrip()

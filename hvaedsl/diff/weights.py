@@ -1,4 +1,4 @@
-"""Whether the weights of one model load into another one: by the names and shapes of the parameters, without torch."""
+"""Check whether the weights of one model load into another, by names and shapes of parameters, without torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class TensorChange:
-    """A parameter that has another shape, or that only one of the models has."""
+    """A parameter with another shape, or one that only one model has."""
 
     name: str
     before: Shape | None
@@ -19,12 +19,12 @@ class TensorChange:
 
 @dataclass(frozen=True, slots=True)
 class WeightsMatch:
-    """The parameters of two models, side by side."""
+    """The comparison of two models' parameters."""
 
     tensors: int  # of the second model
-    alike: int  # that the first one has under the same name, in the same shape
+    alike: int  # with the same name and shape in the first model
     changes: tuple[TensorChange, ...]
-    known: bool = True  # False where one's own parts have not been imported: nobody knows their parameters
+    known: bool = True  # False if custom parts, whose parameters are unknown, were not imported
 
     @property
     def load(self) -> bool:
@@ -33,7 +33,7 @@ class WeightsMatch:
 
 
 def match_weights(before: Mapping[str, Shape], after: Mapping[str, Shape], *, known: bool) -> WeightsMatch:
-    """Compare two models' parameters: those of the second in their order, then those that it lacks."""
+    """Compare the parameters of two models: those of the second in order, then those that it lacks."""
     names = [*after, *(name for name in before if name not in after)]
     changes = tuple(
         TensorChange(name, before.get(name), after.get(name))

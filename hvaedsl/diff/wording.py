@@ -1,4 +1,4 @@
-"""A difference in words and figures, the same for text and markdown: what, before, after, and by how much."""
+"""The figures and sentences that describe a difference, for text and markdown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHOWN_TENSORS = 3
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A quantity of both sides; `change` is empty where nothing can be subtracted, `=` where it is the same."""
+    """A quantity before and after; `change` is empty if it is not a number and `=` if it is the same."""
 
     what: str
     before: str
@@ -24,7 +24,7 @@ class Figure:
 
 
 def totals(difference: Difference) -> tuple[Figure, ...]:
-    """The cost of both whole models, equal figures too."""
+    """Return the cost of both models, including equal figures."""
     old, new = difference.before.totals, difference.after.totals
     batch = f"batch {old.batch}" if old.batch == new.batch else f"batch {old.batch} -> {new.batch}"
     return (
@@ -40,7 +40,7 @@ def totals(difference: Difference) -> tuple[Figure, ...]:
 
 
 def level_figures(change: LevelChange) -> tuple[Figure, ...]:
-    """What has changed at one resolution besides the notation of its blocks; a level that is not there counts 0."""
+    """Return the changes at one resolution besides the block notation; a missing level counts as 0."""
     old, new = change.before, change.after
     counted = (
         ("blocks", "blocks", _grouped),
@@ -54,57 +54,57 @@ def level_figures(change: LevelChange) -> tuple[Figure, ...]:
         _figure(what, getattr(old, name) if old else 0, getattr(new, name) if new else 0, word)
         for what, name, word in counted
     )
-    return (*_told(old, new), *(figure for figure in figures if figure.change != "="))
+    return (*_described(old, new), *(figure for figure in figures if figure.change != "="))
 
 
-def _told(old: Level | None, new: Level | None) -> Iterator[Figure]:
-    """What cannot be subtracted."""
+def _described(old: Level | None, new: Level | None) -> Iterator[Figure]:
+    """Properties that are not numbers."""
     if old is None or new is None:
         return
-    words: tuple[tuple[str, Callable[[Level], str]], ...] = (
+    descriptions: tuple[tuple[str, Callable[[Level], str]], ...] = (
         ("channels", lambda level: _numbers(level.channels)),
         ("channels inside a block", lambda level: _numbers(level.inner_channels)),
         ("channels of each z", lambda level: str(level.latent_channels)),
         ("weights applied", lambda level: _sharing(level)),
-        ("state begins", lambda level: level.begins),
+        ("initial state", lambda level: level.begins),
         ("posteriors read", lambda level: level.reads),
     )
-    for what, word in words:
-        if word(old) != word(new):
-            yield Figure(what, word(old), word(new))
+    for what, describe in descriptions:
+        if describe(old) != describe(new):
+            yield Figure(what, describe(old), describe(new))
 
 
 def notation(level: Level | None) -> str:
-    """The blocks of a level; of one that is not there that it is not."""
+    """Return the blocks of a level, or words for a missing or empty one."""
     if level is None:
         return "nothing"
     return level.notation or "no blocks"
 
 
 def weights_sentence(difference: Difference) -> str:
-    """Whether the first model's weights load into the second."""
+    """Return a sentence on whether the first model's weights load into the second."""
     weights, (old, new) = difference.weights, (difference.before.label, difference.after.label)
     if not weights.known:
-        return f"whether weights of {old} load into {new} is not known: --custom imports and counts what is one's own"
+        return f"weights of {old} load into {new}: unknown, because custom parts were not imported; use --custom"
     if weights.load:
-        other = ", and compute something else there" if difference.changes_the_model else ""
+        other = ", but the model computes something else" if difference.changes_the_model else ""
         return f"weights of {old} load into {new}: yes, all {weights.tensors:,} tensors{other}"
     count = len(weights.changes)
     if weights.alike == weights.tensors:
-        places = f"{count:,} more tensor{'s have no place' if count != 1 else ' has no place'} there"
-        return f"weights of {old} load into {new}: no, all {weights.tensors:,} tensors are alike, and {places}"
+        extra = f"{count:,} more tensor{'s do not exist' if count != 1 else ' does not exist'} there"
+        return f"weights of {old} load into {new}: no, all {weights.tensors:,} tensors match, but {extra}"
     return (
         f"weights of {old} load into {new}: no, {count:,} tensor{'s differ' if count != 1 else ' differs'}, "
-        f"{weights.alike:,} of {weights.tensors:,} are alike"
+        f"{weights.alike:,} of {weights.tensors:,} match"
     )
 
 
 def tensor_changes(difference: Difference) -> Iterator[tuple[str, str]]:
-    """The first tensors that stand in the way, and how they differ."""
+    """Yield the first tensors that do not load, with their shapes."""
     if not difference.weights.known:
         return
     changes = difference.weights.changes
-    # Another shape says more than a name that is missing.
+    # Different shapes are more informative than missing names.
     ordered = sorted(changes, key=lambda item: item.before is None or item.after is None)
     for change in ordered[:SHOWN_TENSORS]:
         yield change.name, _shapes(change)
@@ -113,9 +113,9 @@ def tensor_changes(difference: Difference) -> Iterator[tuple[str, str]]:
 
 
 def uncounted(side: Side) -> str:
-    """What the figures of a side leave out; empty where that is nothing."""
+    """Return a sentence on what the figures of a side do not count; empty if they count everything."""
     parts = ", ".join(side.uncounted)
-    return f"not counted in {side.label}: {parts}; --custom imports what is one's own, and counts it" if parts else ""
+    return f"not counted in {side.label}: {parts}; use --custom to import and count custom parts" if parts else ""
 
 
 def _shapes(change: TensorChange) -> str:

@@ -1,1 +1,1 @@
-"""`hvaedsl lint` beyond the checks themselves: which advice is given, comments that suppress nothing, and fixes."""
+"""`hvaedsl lint`: finding specs, selecting advice, ignore comments, fixes, and the cache."""

@@ -1,9 +1,9 @@
-"""What linting found, kept for specs that have not changed since.
+"""The lint cache: results for specs that have not changed.
 
-An entry is named by what decides about it: the text, what the file is called, the overrides, and the code that judges.
-It holds the chain of bases as they were, which are looked for and read anew each time, and what was found as data: the
-code of each diagnostic and its fields, from which the diagnostic itself is made again. Entries are JSON, written whole;
-one that cannot be read, or says something else than it should, counts as none. They may be shared and deleted at will.
+The name of an entry is a digest of everything that determines its result: the text, the file name, the overrides, and
+the code of the checks. An entry holds digests of the bases, which are found and read again each time, and the
+diagnostics as data. Entries are JSON files that are written atomically; one that is unreadable or damaged is ignored.
+They can be shared and deleted at any time.
 """
 
 from __future__ import annotations
@@ -33,79 +33,83 @@ if TYPE_CHECKING:
     from hvaedsl.program import Compilation, Overrides
     from hvaedsl.syntax import ast
 
-VARIABLE = "HVAEDSL_CACHE"  # another folder than the user's cache; "off" for none
+VARIABLE = "HVAEDSL_CACHE"  # another cache folder, or "off"
 MAX_ENTRIES = 10_000
-MAX_ENTRY_BYTES = 1 << 14  # a spec with more to be said about it is compiled again
-# What decides about the findings of a spec; the rest of the package lowers, draws, prints and trains.
-_JUDGES = ("custom", "diagnostics", "elaborate", "ir", "passes", "rules", "syntax")
+MAX_ENTRY_BYTES = 1 << 14  # larger results are not kept
+# The folders whose code determines the diagnostics of a spec.
+_CHECKING = ("custom", "diagnostics", "elaborate", "ir", "passes", "rules", "syntax")
 
 
-class Judged(Record):
-    """What is known of a spec once it has been linted."""
+class LintResult(Record):
+    """The result of linting one spec."""
 
     diagnostics: tuple[Diagnostic, ...]
-    silenced: tuple[Diagnostic, ...]  # advice that a comment on its line silences
+    silenced: tuple[Diagnostic, ...]  # advice that a comment on its line suppresses
     sources: tuple[Source, ...]  # the root base first, the spec itself last
     sound: bool  # without errors
 
 
-def judged(compilation: Compilation) -> Judged:
-    """What linting wants to know of a compilation."""
+def lint_result(compilation: Compilation) -> LintResult:
+    """Return the lint result of a compilation."""
     sources = tuple(document.source for document in compilation.documents)
-    return Judged(compilation.diagnostics, compilation.silenced, sources, compilation.program is not None)
+    return LintResult(compilation.diagnostics, compilation.silenced, sources, compilation.program is not None)
 
 
-class Question(Record):
-    """What decides about the findings of a spec, beside the texts of its bases and the code that judges."""
+class CacheKey(Record):
+    """What determines the diagnostics of a spec, besides the texts of its bases and the code of the checks."""
 
     source: Source
     sets: Overrides
     lets: Overrides
-    custom: bool  # one's own parts may be imported
+    custom: bool  # custom parts may be imported
 
     def name(self) -> str:
-        """The name of the entry that answers it."""
+        """Return the name of the cache entry."""
         overrides = [[[key, str(value)] for key, value in given.items()] for given in (self.sets, self.lets)]
-        return _digest(_judge() + json.dumps([self.source.name, self.source.text, overrides, self.custom]))
+        return _digest(_checks_digest() + json.dumps([self.source.name, self.source.text, overrides, self.custom]))
 
 
 class LintCache:
-    """The entries in a folder; without a folder nothing is remembered."""
+    """The cache entries in a folder; without a folder nothing is cached."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._written = False
 
-    def recall(self, question: Question) -> Judged | None:
-        """What was found in this very spec with these very bases; None where that is not known."""
+    def recall(self, key: CacheKey) -> LintResult | None:
+        """Return the cached result for a spec and its present bases, or None."""
         if self._folder is None:
             return None
-        path = self._folder / question.name()
+
+        path = self._folder / key.name()
         try:
             digest, _, text = path.read_text(encoding="utf-8").partition("\n")
             if digest != _digest(text):
                 return None  # damaged
             entry = json.loads(text)
-            chain = tuple(_chain_now(question.source, entry["chain"]))
-            places = (question.source, *chain)
-            found, silenced = (tuple(findings_of(entry[part], places)) for part in ("found", "silenced"))
+            chain = tuple(_present_chain(key.source, entry["chain"]))
+            sources = (key.source, *chain)
+            found, silenced = (tuple(findings_of(entry[part], sources)) for part in ("found", "silenced"))
             sound = bool(entry["sound"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
-            return None  # not there, another's, or of bases that have changed
-        with contextlib.suppress(OSError):
-            os.utime(path)  # what is asked for is kept longest
-        return Judged(found, silenced, places[::-1], sound)
+            return None  # missing, of another format, or with changed bases
 
-    def remember(self, question: Question, compilation: Compilation) -> None:
-        """Keep what was found, where it depends on nothing but the question and the chain of texts."""
-        chain = _chain_then(compilation)
-        if self._folder is None or chain is None or _asks_parts(question, compilation):
+        with contextlib.suppress(OSError):
+            os.utime(path)  # the least recently used entries are deleted first
+        return LintResult(found, silenced, sources[::-1], sound)
+
+    def remember(self, key: CacheKey, compilation: Compilation) -> None:
+        """Store a result, if it depends only on the key and the texts of the bases."""
+        chain = _stored_chain(compilation)
+        if self._folder is None or chain is None or _may_use_custom_parts(key, compilation):
             return
-        places = (question.source, *(base for _, base in chain))
+
+        sources = (key.source, *(base for _, base in chain))
         try:
-            found, silenced = (findings_data(part, places) for part in (compilation.diagnostics, compilation.silenced))
+            found, silenced = (findings_data(part, sources) for part in (compilation.diagnostics, compilation.silenced))
         except NotData:
             return
+
         entry = {
             "chain": [[target, _digest(base.text)] for target, base in chain],
             "sound": compilation.program is not None,
@@ -114,7 +118,7 @@ class LintCache:
         }
         text = json.dumps(entry, separators=(",", ":"))
         if len(text) <= MAX_ENTRY_BYTES:
-            self._write(self._folder / question.name(), f"{_digest(text)}\n{text}")
+            self._write(self._folder / key.name(), f"{_digest(text)}\n{text}")
 
     def _write(self, path: Path, text: str) -> None:
         unfinished = path.with_name(f"{path.name}.{os.getpid()}-{time.monotonic_ns()}.tmp")
@@ -126,12 +130,12 @@ class LintCache:
             except OSError:
                 unfinished.unlink(missing_ok=True)
                 raise
-        except OSError:  # a full disk, a folder of somebody else's: linting goes on without
+        except OSError:  # a full disk or a read-only folder: continue without the cache
             self._folder = None
         self._written = True
 
     def prune(self) -> None:
-        """Take out what was not asked for the longest, where there are too many entries."""
+        """Delete the least recently used entries if there are too many."""
         if self._folder is None or not self._written:
             return
         with contextlib.suppress(OSError):
@@ -143,32 +147,31 @@ class LintCache:
 
 
 def lint_cache() -> LintCache:
-    """The cache of this user, or where `HVAEDSL_CACHE` says; `off` for none."""
-    said = os.environ.get(VARIABLE)
-    if said == "off":
+    """Return the cache of this user, or the one that `HVAEDSL_CACHE` sets; `off` disables it."""
+    configured = os.environ.get(VARIABLE)
+    if configured == "off":
         return LintCache(None)
-    return LintCache((Path(said) if said else user_cache_path("hvaedsl")) / "lint")
+    return LintCache((Path(configured) if configured else user_cache_path("hvaedsl")) / "lint")
 
 
-def _asks_parts(question: Question, compilation: Compilation) -> bool:
-    """Whether modules of one's own may have had a say: those of a spec with errors are not known."""
+def _may_use_custom_parts(key: CacheKey, compilation: Compilation) -> bool:
+    """Whether custom parts may affect the result; the custom parts of a spec with errors are unknown."""
     from hvaedsl.ir.spec import custom_parts
 
-    return question.custom and (compilation.program is None or bool(custom_parts(compilation.program.spec)))
+    return key.custom and (compilation.program is None or bool(custom_parts(compilation.program.spec)))
 
 
 def _last_used(entry: os.DirEntry[str]) -> int:
     try:
         return entry.stat().st_mtime_ns
-    except OSError:  # taken out by another process
+    except OSError:  # deleted by another process
         return 0
 
 
-def _chain_then(compilation: Compilation) -> list[tuple[str, Source]] | None:
-    """Each base with the name that its child calls it by, the nearest first; None where one was not found."""
-    *bases, own = compilation.documents
+def _stored_chain(compilation: Compilation) -> list[tuple[str, Source]] | None:
+    """Return each base with its name in `extends`, the nearest first; None if one was not found."""
+    *bases, child = compilation.documents
     chain = []
-    child = own
     for base in reversed(bases):
         target = _target(child)
         if target is None:
@@ -184,8 +187,8 @@ def _target(document: ast.Document) -> str | None:
     return next((item.target.value for item in document.statements if isinstance(item, ast.Extends)), None)
 
 
-def _chain_now(source: Source, chain: list[list[str]]) -> Iterator[Source]:
-    """The bases as they are now. Raises `ValueError` where one is missing or another text than it was."""
+def _present_chain(source: Source, chain: list[list[str]]) -> Iterator[Source]:
+    """Yield the present bases. Raises `ValueError` if one is missing or has changed."""
     child = source
     for target, digest in chain:
         base = base_of(target, child)
@@ -200,10 +203,10 @@ def _digest(text: str) -> str:
 
 
 @cache
-def _judge() -> str:
-    """The code that judges, as one digest: another version, or a rule that is being written, is another judge."""
+def _checks_digest() -> str:
+    """Return a digest of the code of the checks, which changes with every version and every edited rule."""
     package = Path(__file__).parents[1]
-    files = [*package.glob("*.py"), *(file for layer in _JUDGES for file in (package / layer).rglob("*.py"))]
+    files = [*package.glob("*.py"), *(file for layer in _CHECKING for file in (package / layer).rglob("*.py"))]
     files += shipped("grammars").glob("*.lark")
     digest = hashlib.sha256(f"{__version__} {platform.python_version()}".encode())
     for file in sorted(files):

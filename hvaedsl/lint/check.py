@@ -1,4 +1,4 @@
-"""What `hvaedsl lint` finds: every error, the advice that was selected, and comments that suppress nothing."""
+"""The check of `hvaedsl lint`: errors, the selected advice, and unused ignore comments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.lint.cache import LintCache
 from hvaedsl.lint.selection import Selection
-from hvaedsl.lint.spec_files import Leave, Linted, lint_sources, no_custom
+from hvaedsl.lint.spec_files import AllowCustom, Linted, lint_sources, no_custom
 from hvaedsl.lint.suppressions import unused_suppressions
 from hvaedsl.lint.texts import Places, Texts
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 class Check(Record):
-    """How to lint: overrides of the command line, leave to import one's own parts, and what advice is given."""
+    """Settings of lint: selected advice, command-line overrides, permission for custom parts, and the cache."""
 
     selection: Selection
     sets: Overrides | None = None
     lets: Overrides | None = None
-    custom: Leave = no_custom
+    custom: AllowCustom = no_custom
     cache: LintCache | None = None
 
     def __call__(self, texts: Texts) -> Linted:
-        """Lint the texts; what is found comes file by file, in the order of its places.
+        """Lint the texts; the diagnostics are sorted by file and position.
 
-        Raises `UsageError` where a project's configuration cannot be read.
+        Raises `UsageError` if the configuration of a project cannot be read.
         """
         linted = lint_sources(
             texts.sources.values(),
@@ -38,8 +38,9 @@ class Check(Record):
             cache=self.cache,
         )
         found = [*texts.unreadable, *linted.found]
-        if not self.sets and not self.lets:  # with other values other lines are silenced
-            found += unused_suppressions(linted.judged, texts.sources)
+        if not self.sets and not self.lets:  # with overrides, comments on other lines may be used
+            found += unused_suppressions(linted.results, texts.sources)
+
         places, order = Places(), {place: at for at, place in enumerate(texts.sources)}
         found.sort(
             key=lambda item: (
@@ -48,4 +49,4 @@ class Check(Record):
                 item.span.start,
             )
         )
-        return Linted(tuple(filter(self.selection.takes, found)), linted.judged, linted.compilations)
+        return Linted(tuple(filter(self.selection.takes, found)), linted.results, linted.compilations)

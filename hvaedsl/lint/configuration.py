@@ -1,4 +1,4 @@
-"""What a project says of hvaedsl: the table `[tool.hvaedsl]` of the nearest pyproject.toml."""
+"""The configuration of a project: the table `[tool.hvaedsl]` of the nearest pyproject.toml."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field,
 from hvaedsl.diagnostics.diagnostic import did_you_mean, listing
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.record import Record
-from hvaedsl.lint.selectors import refusal
+from hvaedsl.lint.selectors import selector_problem
 
 
-def refuse_unknown(selectors: Iterable[str]) -> tuple[str, ...]:
-    """The selectors, if all of them can choose advice. Raises `ValueError` with why the first cannot."""
+def valid_selectors(selectors: Iterable[str]) -> tuple[str, ...]:
+    """Return the selectors, stripped. Raises `ValueError` for the first that selects no advice."""
     found = tuple(item.strip() for item in selectors)
-    if problem := next(filter(None, map(refusal, found)), ""):
+    if problem := next(filter(None, map(selector_problem, found)), ""):
         raise ValueError(problem)
     return found
 
 
-def refuse_no_pattern(glob: str) -> str:
-    """The pattern, if it means files. Raises `ValueError`."""
+def valid_pattern(glob: str) -> str:
+    """Return a .gitignore pattern. Raises `ValueError` if it cannot match a file."""
     from pathspec import GitIgnoreSpec
 
     try:
-        made = list(GitIgnoreSpec.from_lines([glob]).patterns)
+        patterns = list(GitIgnoreSpec.from_lines([glob]).patterns)
     except ValueError:
-        made = []
-    if not any(pattern.include for pattern in made):
-        raise ValueError("no pattern that means files, as a line of a .gitignore has it")
+        patterns = []
+    if not any(pattern.include for pattern in patterns):
+        raise ValueError("expected a file pattern in the syntax of .gitignore")
     return glob
 
 
-Selectors = Annotated[tuple[str, ...], AfterValidator(refuse_unknown)]
-Glob = Annotated[str, AfterValidator(refuse_no_pattern)]
+Selectors = Annotated[tuple[str, ...], AfterValidator(valid_selectors)]
+Glob = Annotated[str, AfterValidator(valid_pattern)]
 
 
 class Configuration(BaseModel):
@@ -48,29 +48,29 @@ class Configuration(BaseModel):
 
     # Custom parts may be imported by commands that only compile. `plugins` is the key's former name.
     custom: StrictBool = Field(default=False, validation_alias=AliasChoices("custom", "plugins"))
-    select: Selectors = ("HV",)  # the advice that `lint` gives, by code or prefix
-    ignore: Selectors = ()  # the advice that it does not give
+    select: Selectors = ("HV",)  # advice that `lint` gives, by code or prefix
+    ignore: Selectors = ()  # advice that it does not give
     per_file_ignores: Mapping[Glob, Selectors] = Field({}, alias="per-file-ignores")  # by .gitignore pattern
 
 
 class Project(Record):
-    """A configuration and the folder whose pyproject.toml holds it; the folder asked for where none does."""
+    """A configuration and the folder of its pyproject.toml, or the given folder if there is none."""
 
     folder: Path
     configuration: Configuration
 
 
 def configuration_of(path: Path) -> Configuration:
-    """The configuration of the project that a file or folder belongs to; the defaults where there is none.
+    """Return the configuration of the project of a file or folder, or the defaults.
 
-    Raises `UsageError` for a table that cannot be read, or holds what nothing knows.
+    Raises `UsageError` for a table that cannot be read or has an unknown key or invalid value.
     """
     return project_of(path).configuration
 
 
 def project_of(path: Path) -> Project:
-    """The project that a file or folder belongs to. Raises `UsageError` as `configuration_of` does."""
-    start = path.resolve()  # without `..`, whose folder may have another project
+    """Return the project of a file or folder. Raises `UsageError` as `configuration_of` does."""
+    start = path.resolve()  # resolved, because the parents of `a/..` are not those of the folder it names
     for folder in (start, *start.parents):
         file = folder / "pyproject.toml"
         if file.is_file():
@@ -87,12 +87,12 @@ def _read(file: Path) -> Configuration:
         raise UsageError(f"{file}: [tool.hvaedsl] {_first(error)}") from None
 
 
-# What pydantic says of its own types, in the words of TOML.
+# Messages for pydantic's error types, in terms of TOML.
 _TYPES = {
-    "tuple_type": 'it takes a list of codes, such as ["HV5"]',
-    "string_type": 'a code stands in quotes, such as "HV5"',
-    "dict_type": "it takes a table of patterns and their codes",
-    "bool_type": "it takes true or false",
+    "tuple_type": 'must be a list of codes, such as ["HV5"]',
+    "string_type": 'a code must be in quotes, such as "HV5"',
+    "dict_type": "must be a table of patterns and their codes",
+    "bool_type": "must be true or false",
 }
 
 
@@ -100,7 +100,7 @@ def _first(error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) or '""' for part in first["loc"] if part != "[key]")
     if not key:
-        return "takes keys: it is no table"
+        return "must be a table"
     if first["type"] == "extra_forbidden":
         known = [field.alias or name for name, field in Configuration.model_fields.items()]
         hint = did_you_mean(key, known) or f"its keys are {listing(known, 'and')}"
@@ -108,8 +108,8 @@ def _first(error: ValidationError) -> str:
     return f"{key}: {_TYPES.get(first['type']) or first['msg'].removeprefix('Value error, ')}"
 
 
-@lru_cache(maxsize=16)  # a project of a thousand specs asks a thousand times
+@lru_cache(maxsize=16)  # called for every spec of a project
 def _parsed(text: str) -> Configuration:
     tools = tomllib.loads(text).get("tool")
-    table = tools.get("hvaedsl") if isinstance(tools, dict) else None  # what others say of a wrong file is theirs
+    table = tools.get("hvaedsl") if isinstance(tools, dict) else None  # other tools report their own tables
     return Configuration.model_construct() if table is None else Configuration.model_validate(table)

@@ -1,4 +1,4 @@
-"""Which advice is given: the configuration of each file's project, and the command line over it. Errors always are."""
+"""Selection of advice, by the project of each file and the command line, which takes precedence. Errors always show."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from pathlib import Path
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.record import Record
-from hvaedsl.lint.configuration import Project, project_of, refuse_unknown
-from hvaedsl.lint.selectors import chooses
+from hvaedsl.lint.configuration import Project, project_of, valid_selectors
+from hvaedsl.lint.selectors import specificity
 
 
 class Selection(Record):
-    """What `--select` and `--ignore` say (None where they are not given), and the projects read so far."""
+    """The values of `--select` and `--ignore` (None if not given), and the projects read so far."""
 
     select: tuple[str, ...] | None = None
     ignore: tuple[str, ...] | None = None
     _projects: dict[Path, Project] = field(default_factory=dict)
 
     def takes(self, item: Diagnostic) -> bool:
-        """Whether a finding is given. Raises `UsageError` where its project's configuration cannot be read."""
+        """Whether a diagnostic is selected. Raises `UsageError` if the configuration of its project cannot be read."""
         return item.severity is Severity.ERROR or self._takes(item.code, item.span.source.path)
 
     def _takes(self, code: str, path: Path | None) -> bool:
-        """Of a prefix and a longer one the longer counts; of equal ones the one that ignores."""
+        """The longer of two matching prefixes wins; of equal ones, the ignored."""
         project = self._project((Path() if path is None else path.parent).resolve())
         configured = project.configuration
-        selected = chooses(configured.select if self.select is None else self.select, code)
-        if selected <= chooses(configured.ignore if self.ignore is None else self.ignore, code):
+        selected = specificity(configured.select if self.select is None else self.select, code)
+        if selected <= specificity(configured.ignore if self.ignore is None else self.ignore, code):
             return False
         here = [codes for glob, codes in configured.per_file_ignores.items() if _matches(glob, path, project.folder)]
-        return not any(chooses(codes, code) for codes in here)
+        return not any(specificity(codes, code) for codes in here)
 
     def _project(self, folder: Path) -> Project:
         if folder not in self._projects:
@@ -41,7 +41,7 @@ class Selection(Record):
 
 
 def _matches(glob: str, path: Path | None, folder: Path) -> bool:
-    """Whether a pattern of `per-file-ignores`, read as a line of a .gitignore in `folder`, means a file."""
+    """Whether a pattern of `per-file-ignores`, as a line of a .gitignore in `folder`, matches a file."""
     if path is None:
         return False
     place = path.parent.resolve() / path.name
@@ -53,10 +53,10 @@ def _matches(glob: str, path: Path | None, folder: Path) -> bool:
 
 
 def selectors(given: Sequence[str] | None, flag: str) -> tuple[str, ...] | None:
-    """`--select HV5,HV601` as codes. Raises `UsageError` for one that chooses no advice."""
+    """Split an option such as `--select HV5,HV601` into codes. Raises `UsageError` for one that selects no advice."""
     if given is None or not given:
         return None
     try:
-        return refuse_unknown(code for item in given for code in item.split(",") if code.strip())
+        return valid_selectors(code for item in given for code in item.split(",") if code.strip())
     except ValueError as error:
         raise UsageError(f"{flag}: {error}") from None

@@ -1,4 +1,4 @@
-"""Codes as a configuration names them: `HV502`, or a prefix such as `HV5` for all of a kind."""
+"""Selectors of advice: a code such as `HV502`, or a prefix such as `HV5`."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from hvaedsl.diagnostics.diagnostic import Severity, nearest
 
 @cache
 def severities() -> dict[str, Severity]:
-    """The severity of every code."""
-    from hvaedsl.rules import KINDS  # a spec that has not changed is linted without the rules
+    """Return the severity of every code."""
+    from hvaedsl.rules import KINDS  # imported late: an unchanged spec is linted without the rules
 
     return {code: kind.severity for code, kind in KINDS.items()}
 
 
 def advice_codes() -> tuple[str, ...]:
-    """The codes that can be chosen."""
+    """Return the codes that can be selected."""
     return tuple(code for code, severity in severities().items() if severity is Severity.ADVICE)
 
 
-def refusal(selector: str) -> str:
-    """Why a selector can choose no advice; empty where it can."""
+def selector_problem(selector: str) -> str:
+    """Return why a selector selects no advice; empty if it selects some."""
     if re.fullmatch("HV[0-9]*", selector) and any(code.startswith(selector) for code in advice_codes()):
         return ""
     if re.fullmatch("HV[0-9]+", selector) and any(code.startswith(selector) for code in severities()):
-        return f"`{selector}` is about errors: they are always given; only advice ({_groups()}) can be chosen"
+        return f"`{selector}` selects errors, which always show; select advice: {_groups()}"
     near = nearest(selector.upper(), (*advice_codes(), *_prefixes()))
-    return f"no advice has the code `{selector}`" + (f"; did you mean `{near}`?" if near else f": it is {_groups()}")
+    return f"no advice has the code `{selector}`; " + (f"did you mean `{near}`?" if near else f"advice is {_groups()}")
 
 
-def chooses(selectors: tuple[str, ...], code: str) -> int:
-    """How closely the selectors name a code: the length of the longest that does, 0 where none does."""
+def specificity(selectors: tuple[str, ...], code: str) -> int:
+    """Return the length of the longest selector that matches a code; 0 if none does."""
     return max((len(item) for item in selectors if code.startswith(item)), default=0)
 
 

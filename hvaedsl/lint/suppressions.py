@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, removal
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.diagnostics.suppressions import InvalidSuppression, UnusedSuppression
-from hvaedsl.lint.cache import Judged
+from hvaedsl.lint.cache import LintResult
 from hvaedsl.lint.selectors import advice_codes
 from hvaedsl.lint.texts import place_of
 
@@ -19,20 +19,22 @@ if TYPE_CHECKING:
 _OWN = {UnusedSuppression.code, InvalidSuppression.code}
 
 
-def unused_suppressions(judged: Sequence[Judged], linted: Iterable[Path]) -> Iterator[Diagnostic]:
-    """Those in the linted files, which are given by where they lie.
+def unused_suppressions(results: Sequence[LintResult], linted: Iterable[Path]) -> Iterator[Diagnostic]:
+    """Yield a diagnostic for each unused comment in the linted files.
 
-    A file that others extend is judged by all of them. One that is part of no spec without errors is not judged, since
-    its advice is not known.
+    A comment in a base is used if it suppresses advice in any spec that extends the base. Files that are only part of
+    specs with errors are skipped, because their advice is unknown.
     """
-    wanted = set(linted)
-    sound = [item for item in judged if item.sound]
+    included = set(linted)
+    sound = [item for item in results if item.sound]
     used = {(place_of(found.span.source), found.span.line, found.code) for item in sound for found in item.silenced}
+
     sources: dict[Path, Source] = {}
     for item in sound:
         for source in item.sources:
-            if place_of(source) in wanted:
+            if place_of(source) in included:
                 sources.setdefault(place_of(source), source)
+
     for place, source in sources.items():
         for comment in _suppressions(source):
             if not comment.codes:
@@ -45,7 +47,7 @@ def unused_suppressions(judged: Sequence[Judged], linted: Iterable[Path]) -> Ite
 
 
 def _suppressions(source: Source) -> Iterator[Suppression]:
-    """Those of a text; the lexer is loaded for one that can have some."""
+    """Yield the ignore comments of a text; the lexer is imported only if it may have one."""
     if "ignore" in source.text.lower():
         from hvaedsl.syntax.suppression import suppressions
 

@@ -1,4 +1,4 @@
-"""What the linted files hold: as they were read, and as fixes leave them until they are written."""
+"""The texts of the linted files, as read and as changed by fixes before they are written."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class Texts(Record):
-    """Specs by where they lie, in the order that they were asked for, and why others could not be read."""
+    """Texts of specs by path, in the order of the command line, and the errors of unreadable ones."""
 
     sources: Mapping[Path, Source]
     unreadable: tuple[Diagnostic, ...] = ()
-    given: bytes | None = None  # of standard input, what was read
+    given: bytes | None = None  # the bytes of standard input
     _before: Mapping[Path, Source] = field(default_factory=dict)
 
     def read(self, path: Path, shown: str) -> Source:
-        """The text of a base: the one that is linted with it, else the file's. Raises as `read_source` does."""
+        """Read a base, from the linted texts if it is one of them. Raises the errors of `read_source`."""
         source = self.sources.get(path.resolve()) if self.given is None else None
         return read_source(path, shown) if source is None else Source(shown, source.text, path)
 
     def may_change(self, source: Source) -> bool:
-        """Whether a text is that of a linted file, and not one that was found by the name of a shipped spec."""
+        """Whether a text may be fixed: it is a linted file, and not a spec that is installed with hvaedsl."""
         place = place_of(source)
         if self.given is not None:
             return source is next(iter(self.sources.values()))
@@ -44,7 +44,7 @@ class Texts(Record):
         return not place.is_relative_to(installed) and (place != _shipped(named) or named.exists())
 
     def edited(self, fixes: Sequence[Fix]) -> tuple[Texts, int]:
-        """With as many of the fixes as do not touch each other, each whole or not at all, and how many they are."""
+        """Apply fixes that do not touch each other, each completely or not at all; return the texts and the number."""
         taken: dict[Path, list[Edit]] = {}
         count = 0
         for fix in sorted(fixes, key=lambda item: item.edits[0].span.start):
@@ -56,35 +56,35 @@ class Texts(Record):
         return replace(self, sources={**self.sources, **changed}, _before=self._before or self.sources), count
 
     def changed(self) -> Iterator[tuple[str, bytes, bytes]]:
-        """The files that differ from what was read: name, before and after. Raises `UsageError` as `write` does."""
+        """Yield name, old and new bytes of each changed file. Raises `UsageError` as `write` does."""
         for place, source in self.sources.items():
             before = self._before.get(place, source)
             if before.text != source.text:
                 held = read_bytes(place, source.name) if self.given is None else self.given
                 if decode(held, source.name).text != before.text:
-                    raise UsageError(f"{source.name}: changed by another program in the meantime; it was not written")
+                    raise UsageError(f"{source.name}: changed by another program in the meantime; it was not fixed")
                 after = _BOM * held.startswith(_BOM) + source.text.encode()
                 if len(after) > MAX_FILE_BYTES:
-                    raise UsageError(f"{source.name}: mended it would be too large; it is left as it is")
+                    raise UsageError(f"{source.name}: the fixed file would be too large; it was not fixed")
                 yield source.name, held, after
 
     def diff(self) -> str:
-        """What `write` would change."""
-        return "".join(diff_of(name, before, after, "mended") for name, before, after in self.changed())
+        """Return the changes that `write` would make, as a unified diff."""
+        return "".join(diff_of(name, before, after, "fixed") for name, before, after in self.changed())
 
     def output(self) -> bytes:
-        """Standard input as fixes leave it; as it was given where it could not be read."""
+        """Return the fixed standard input, or the original bytes if they could not be read."""
         assert self.given is not None
         return next((after for _, _, after in self.changed()), self.given)
 
     def write(self) -> None:
-        """Write every changed file whole. Raises `UsageError` for one that cannot be written."""
+        """Write the changed files atomically. Raises `UsageError` for one that cannot be written."""
         for name, before, after in self.changed():
             write_over(name, before, after)
 
 
 def texts_of(names: Iterable[str]) -> Texts:
-    """The texts of files, each once, under whatever names it is given. Raises `UsageError` for one that is missing."""
+    """Read the texts of files, each once even under several names. Raises `UsageError` for a missing file."""
     first: dict[str, str] = {}
     for name in names:
         first.setdefault(os.path.realpath(name), name)
@@ -100,7 +100,7 @@ def texts_of(names: Iterable[str]) -> Texts:
 
 
 def text_of_stdin(data: bytes, filename: str | None) -> Texts:
-    """Standard input, as if it stood in a file of that name, which need not exist."""
+    """Read standard input as a file of the given name, which need not exist."""
     name = filename or STDIN
     path = Path(filename) if filename else None
     try:
@@ -112,18 +112,18 @@ def text_of_stdin(data: bytes, filename: str | None) -> Texts:
 
 
 def place_of(source: Source) -> Path:
-    """Where a text lies, links followed; its name where it is no file's."""
+    """Return the resolved path of a text, or its name if it is not a file."""
     return Path(source.name) if source.path is None else source.path.resolve()
 
 
 class Places:
-    """Where texts lie, each looked up once: for findings, which are many, in texts, which are few."""
+    """Paths of texts, each resolved once: there are many diagnostics and few texts."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Source, Path]] = {}  # with the source, so that its id stays its own
+        self._known: dict[int, tuple[Source, Path]] = {}  # the source is kept so that its id is not reused
 
     def __getitem__(self, source: Source) -> Path:
-        """Where a text lies, as `place_of` has it."""
+        """Return the path of a text, as `place_of` does."""
         known = self._known.get(id(source))
         if known is None:
             known = self._known[id(source)] = source, place_of(source)

@@ -1,4 +1,4 @@
-"""The language server: pure functions on an analysed document, one file a feature, and `server`, which wires them.
+"""The language server: a file of pure functions for each feature, and `server`, which connects them to the protocol.
 
-Nothing here imports torch, runs a spec's own parts, or writes to standard output, which belongs to the protocol.
+Nothing here imports torch, imports custom parts, or writes to standard output, which belongs to the protocol.
 """

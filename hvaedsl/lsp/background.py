@@ -1,8 +1,8 @@
-"""Compiling beside the event loop: a large spec takes seconds, and the editor wants answers meanwhile.
+"""Compiling in threads: a large spec takes seconds, and the event loop keeps answering requests meanwhile.
 
-Not in a process, from which the result would have to be copied: that takes a third of the time that compiling takes,
-half of it on the event loop. Not in the threads of pygls, each of which has a whole request: texts would change under
-it, and the end of the server waits for them.
+A process was not chosen, because copying the result back takes a third of the time of compiling, half of it on the
+event loop. The threads of pygls were not chosen either: each runs a whole request, so texts would change during it, and
+the server waits for them when it exits.
 """
 
 from __future__ import annotations
@@ -17,54 +17,54 @@ from functools import partial
 from time import monotonic
 from typing import TypeVar
 
-from hvaedsl.lsp.analysed import Analysed, compiled
-from hvaedsl.lsp.desk import Desk
+from hvaedsl.lsp.analyzed import AnalyzedText, compiled
+from hvaedsl.lsp.open_documents import OpenDocuments
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class _Work:
-    """What is under way for one text."""
+    """The compilation of one text that is running."""
 
     task: asyncio.Task[None]
-    begun: float
+    started: float  # seconds on the monotonic clock
 
 
 class Background:
-    """Compiles the texts of a desk when somebody waits for it, each in a thread of its own.
+    """Compiles documents on request, each in a thread of its own.
 
-    Nothing stops a thread, so there is one at a time for each text. What it makes of a text that has changed meanwhile
-    is dropped, and the text of that moment is next.
+    A thread cannot be stopped, so each document has one at a time. If the document has changed meanwhile, the result is
+    dropped and the new text is compiled.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._under_way: dict[str, _Work] = {}
+    def __init__(self, documents: OpenDocuments) -> None:
+        self._documents = documents
+        self._running: dict[str, _Work] = {}
 
     async def compiled(self, uri: str, patience_seconds: float = math.inf) -> None:
-        """Wait until a text is compiled, or has been under way for so long."""
-        while (found := self._desk.known(uri)) is not None and found.compilation is None:
-            work = self._under_way.get(uri) or self._begin(uri, found)
-            left = work.begun + patience_seconds - monotonic()
+        """Wait until a text is compiled, or its compilation has run for `patience_seconds`."""
+        while (found := self._documents.known(uri)) is not None and found.compilation is None:
+            work = self._running.get(uri) or self._start(uri, found)
+            left = work.started + patience_seconds - monotonic()
             _, pending = await asyncio.wait({work.task}, timeout=None if math.isinf(left) else max(left, 0))
             if pending:
                 return
-            work.task.result()  # what it raised is its waiters' business
+            work.task.result()  # raises what the task raised
 
-    def _begin(self, uri: str, found: Analysed) -> _Work:
-        work = self._under_way[uri] = _Work(asyncio.create_task(self._compile(found)), monotonic())
-        work.task.add_done_callback(lambda _: self._under_way.pop(uri))
+    def _start(self, uri: str, found: AnalyzedText) -> _Work:
+        work = self._running[uri] = _Work(asyncio.create_task(self._compile(found)), monotonic())
+        work.task.add_done_callback(lambda _: self._running.pop(uri))
         return work
 
-    async def _compile(self, found: Analysed) -> None:
-        self._desk.take(found, await in_thread(partial(compiled, found)))
+    async def _compile(self, found: AnalyzedText) -> None:
+        self._documents.replace(found, await in_thread(partial(compiled, found)))
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """What a call gives or raises, made in a thread; the end of the process does not wait for it."""
+    """Run a call in a daemon thread and return its result or raise its exception; the process exits without it."""
     made: Future[T] = Future()
-    made.set_running_or_notify_cancel()  # from here on nobody can cancel it
+    made.set_running_or_notify_cancel()  # from here on it cannot be cancelled
 
     def run() -> None:
         try:

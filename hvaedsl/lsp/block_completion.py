@@ -1,4 +1,4 @@
-"""Completion inside block lists: the entries that fit the resolution reached, and the labels that may be shared."""
+"""Completion in block lists: entries for the current resolution, and labels of blocks with the same shape."""
 
 from __future__ import annotations
 
@@ -15,58 +15,60 @@ from hvaedsl.ir.blocks import BlockList, Entry
 from hvaedsl.ir.kinds import BlockStack
 from hvaedsl.ir.pooling import wavelet_of
 from hvaedsl.ir.spec import Spec
-from hvaedsl.lsp.analysed import Analysed
-from hvaedsl.lsp.offer import Offer
-from hvaedsl.lsp.words import Cursor, Word
+from hvaedsl.lsp.analyzed import AnalyzedText
+from hvaedsl.lsp.placed_tokens import Cursor, PlacedToken
+from hvaedsl.lsp.suggestion import Suggestion
 from hvaedsl.syntax.parser import parse_value
 
 _ENTRY = CompletionItemKind.Value
-_MAX_RESOLUTION = 1 << 14  # beyond it no factors are tried
+_MAX_RESOLUTION = 1 << 14  # above it no factors are suggested
 
 
 @dataclass(frozen=True)
 class Walk:
-    """Where the entries before the cursor lead."""
+    """The state of a block list after the entries before the cursor."""
 
-    resolution: int | None  # of the last block, or behind the last pooling; None where there is no entry yet
-    applied: tuple[int, ...]  # the resolutions of the blocks, in the order of their first
+    resolution: int | None  # after the last block or pooling; None before the first entry
+    applied: tuple[int, ...]  # resolutions of the blocks, in order of first use
     depth: int
 
 
-def block_entries(analysed: Analysed, cursor: Cursor) -> Iterator[Offer]:
-    """The entries that may stand at the cursor."""
-    spec = _spec(analysed)
-    walk = _walk_before(analysed, cursor)
+def block_entries(analyzed: AnalyzedText, cursor: Cursor) -> Iterator[Suggestion]:
+    """Suggest entries for the cursor."""
+    spec = _spec(analyzed)
+    walk = _walk_before(analyzed, cursor)
     if spec is None or walk is None:
         return
     if cursor.key == "model.encoder":
-        yield from _encoder(spec, walk, is_repeated=_is_repeated(analysed, cursor))
+        yield from _encoder(spec, walk, is_repeated=_is_repeated(analyzed, cursor))
     else:
-        yield from _decoder(spec, walk, _activations(spec, _encoder_list(analysed, spec)))
-    for name, (_, value) in analysed.lets().items():
-        yield Offer(f"${name}*", f"{value} copies of what follows", CompletionItemKind.Constant, snippet=f"\\${name}*")
+        yield from _decoder(spec, walk, _activations(spec, _encoder_list(analyzed, spec)))
+    for name, (_, value) in analyzed.lets().items():
+        yield Suggestion(
+            f"${name}*", f"{value} copies of what follows", CompletionItemKind.Constant, snippet=f"\\${name}*"
+        )
 
 
-def labels(analysed: Analysed, cursor: Cursor) -> Iterator[Offer]:
-    """The labels of this stack whose blocks have the shape of the entry before the `@`."""
-    spec = _spec(analysed)
+def labels(analyzed: AnalyzedText, cursor: Cursor) -> Iterator[Suggestion]:
+    """Suggest labels of this stack whose blocks have the shape of the entry before the `@`."""
+    spec = _spec(analyzed)
     here = _resolution_before(cursor.before)
     shapes: dict[str, list[int]] = {}
-    for before, at, word in zip(analysed.words, analysed.words[1:], analysed.words[2:], strict=False):
-        if word.role == "label" and word.dotted == cursor.key and at.text == "@" and word.start != cursor.start:
-            shapes.setdefault(word.text, []).append(_leading(before.text) or 0)
+    for before, at, token in zip(analyzed.tokens, analyzed.tokens[1:], analyzed.tokens[2:], strict=False):
+        if token.role == "label" and token.dotted == cursor.key and at.text == "@" and token.start != cursor.start:
+            shapes.setdefault(token.text, []).append(_leading(before.text) or 0)
     for name, resolutions in shapes.items():
         if here is None or spec is None or all(_same_shape(spec, here, other) for other in resolutions if other):
             places = listing([str(item) for item in dict.fromkeys(resolutions) if item], "and")
-            yield Offer(name, f"shared with the block at {places}", CompletionItemKind.Reference)
+            yield Suggestion(name, f"shared with the block at {places}", CompletionItemKind.Reference)
 
 
 def _same_shape(spec: Spec, one: int, other: int) -> bool:
     return kernel_at(one) == kernel_at(other) and spec.model.width_at(one) == spec.model.width_at(other)
 
 
-def _resolution_before(before: Sequence[Word]) -> int | None:
-    entry = [word for word in before if word.role in ("block", "number")]
+def _resolution_before(before: Sequence[PlacedToken]) -> int | None:
+    entry = [token for token in before if token.role in ("block", "number")]
     return _leading(entry[-1].text) if entry else None
 
 
@@ -79,64 +81,64 @@ def _leading(text: str) -> int | None:
     return int(digits) if digits and len(digits) < 16 else None
 
 
-def _spec(analysed: Analysed) -> Spec | None:
-    """A spec whose image and model are known; the block lists of it may be placeholders.
+def _spec(analyzed: AnalyzedText) -> Spec | None:
+    """The spec if its image and model are known; its block lists may be placeholders.
 
-    What may still be written behind a section that is not closed has its default.
+    A key that may still be written in an unclosed section has its default.
     """
-    values = analysed.values
-    if values is not None and analysed.knows("data.dataset", "data.resolution"):
+    values = analyzed.values
+    if values is not None and analyzed.knows("data.dataset", "data.resolution"):
         unreadable = values.poisoned.intersection(values.origins)
         if unreadable.isdisjoint(("model.pooling", "model.skips")):
             return values.spec
-    return analysed.last_good.spec if analysed.last_good is not None else None
+    return analyzed.last_good.spec if analyzed.last_good is not None else None
 
 
-def _walk_before(analysed: Analysed, cursor: Cursor) -> Walk | None:
-    """Where the entries between `=` and the cursor lead; None where they leave it in doubt."""
+def _walk_before(analyzed: AnalyzedText, cursor: Cursor) -> Walk | None:
+    """The state after the entries between `=` and the cursor; None if it is uncertain."""
     complete, brackets = _complete(cursor)
     if not complete:
         return Walk(None, (), 0)
-    text = analysed.text[complete[0].start : complete[-1].end] + "".join(reversed(brackets))
-    read = _read(analysed, cursor.key, text)
+    text = analyzed.text[complete[0].start : complete[-1].end] + "".join(reversed(brackets))
+    read = _read(analyzed, cursor.key, text)
     return None if read is None else _walk(read)
 
 
-def _complete(cursor: Cursor) -> tuple[Sequence[Word], Sequence[str]]:
-    """The words before the cursor that are entries, and the brackets to close behind them.
+def _complete(cursor: Cursor) -> tuple[Sequence[PlacedToken], Sequence[str]]:
+    """The complete entries before the cursor, as tokens, and the brackets that close them.
 
-    The comma behind the last one is left out, and so are repetitions that hold nothing yet, which lead nowhere.
+    The comma after the last entry and repetitions that are still empty are left out.
     """
-    words, brackets = cursor.before, cursor.brackets
-    while words and words[-1].text in (",", "*", "("):
-        if words[-1].text == "(":
+    tokens, brackets = cursor.before, cursor.brackets
+    while tokens and tokens[-1].text in (",", "*", "("):
+        if tokens[-1].text == "(":
             brackets = brackets[:-1]
-        words = words[:-2] if words[-1].text == "*" else words[:-1]
-    return words, brackets
+        tokens = tokens[:-2] if tokens[-1].text == "*" else tokens[:-1]
+    return tokens, brackets
 
 
-def _read(analysed: Analysed, key: str, text: str) -> BlockList | None:
-    """A block list alone, with the constants of the chain; None where its resolutions are in doubt."""
+def _read(analyzed: AnalyzedText, key: str, text: str) -> BlockList | None:
+    """Read a block list alone, with the constants of the chain; None if its resolutions are uncertain."""
     value, wrong = parse_value(Source("<block list>", text))
     if value is None or wrong:
         return None
-    values = {name: number for name, (_, number) in analysed.lets().items() if number is not None}
+    values = {name: number for name, (_, number) in analyzed.lets().items() if number is not None}
     reader = BlockReader(key, BlockStack("encoder" if key == "model.encoder" else "decoder"), values)
     read = reader.read(value)
     return read if reader.walk_known else None
 
 
-def _encoder_list(analysed: Analysed, spec: Spec) -> BlockList:
-    """The encoder as far as it is written; a comma too many at its end does not hide it."""
-    if analysed.knows("model.encoder", "model.encoder.walk"):
+def _encoder_list(analyzed: AnalyzedText, spec: Spec) -> BlockList:
+    """The encoder as far as it is written, also with a comma too many at its end."""
+    if analyzed.knows("model.encoder", "model.encoder.walk"):
         return spec.model.encoder
-    words = [word for word in analysed.words if word.dotted == "model.encoder" and word.key]
-    if words:
-        text = analysed.text[words[0].start : words[-1].end].removeprefix("=").rstrip().removesuffix(",")
-        read = _read(analysed, "model.encoder", text)
+    tokens = [token for token in analyzed.tokens if token.dotted == "model.encoder" and token.key]
+    if tokens:
+        text = analyzed.text[tokens[0].start : tokens[-1].end].removeprefix("=").rstrip().removesuffix(",")
+        read = _read(analyzed, "model.encoder", text)
         if read is not None:
             return read
-    return analysed.last_good.spec.model.encoder if analysed.last_good is not None else spec.model.encoder
+    return analyzed.last_good.spec.model.encoder if analyzed.last_good is not None else spec.model.encoder
 
 
 def _walk(read: BlockList) -> Walk:
@@ -153,32 +155,32 @@ def _walk(read: BlockList) -> Walk:
     return Walk(reached, tuple(applied), depth)
 
 
-def _is_repeated(analysed: Analysed, cursor: Cursor) -> bool:
-    """Whether several copies are made of what stands at the cursor."""
+def _is_repeated(analyzed: AnalyzedText, cursor: Cursor) -> bool:
+    """Whether the entry at the cursor is inside a repetition."""
     groups: list[bool] = []
-    before: Word | None = None  # of the word behind it, its count where that is `*`
+    before: PlacedToken | None = None  # the previous token: the count if this one is `*`
     several = False
-    for word in cursor.before:
-        if word.text == "(":
+    for token in cursor.before:
+        if token.text == "(":
             groups.append(several)
-        elif word.text == ")" and groups:
+        elif token.text == ")" and groups:
             groups.pop()
-        several = word.text == "*" and before is not None and _count(analysed, before) != 1
-        before = word
+        several = token.text == "*" and before is not None and _count(analyzed, before) != 1
+        before = token
     return several or any(groups)
 
 
-def _count(analysed: Analysed, word: Word) -> int | None:
-    """The number that a word stands for, a constant's too."""
-    if word.role == "reference":
-        return analysed.lets().get(word.text.removeprefix("$"), (None, None))[1]
-    return _leading(word.text)
+def _count(analyzed: AnalyzedText, token: PlacedToken) -> int | None:
+    """The value of a number or a constant."""
+    if token.role == "reference":
+        return analyzed.lets().get(token.text.removeprefix("$"), (None, None))[1]
+    return _leading(token.text)
 
 
-def _encoder(spec: Spec, walk: Walk, *, is_repeated: bool) -> Iterator[Offer]:
-    """At the resolution reached: blocks, shared blocks, and every pooling that divides it.
+def _encoder(spec: Spec, walk: Walk, *, is_repeated: bool) -> Iterator[Suggestion]:
+    """Suggest blocks, shared blocks and, outside repetitions, every pooling that divides the current resolution.
 
-    A copy of a pooling would begin where the one before it has left.
+    A repeated pooling would start at the resolution that the copy before it has left.
     """
     here = walk.resolution or spec.data.resolution
     yield from _blocks(here)
@@ -186,11 +188,11 @@ def _encoder(spec: Spec, walk: Walk, *, is_repeated: bool) -> Iterator[Offer]:
         return
     for factor in _factors(here, spec):
         to = here // factor
-        yield Offer(f"{here}d{factor}", f"a block, then pooling to {to}x{to}", _ENTRY)
+        yield Suggestion(f"{here}d{factor}", f"a block, then pooling to {to}x{to}", _ENTRY)
 
 
-def _decoder(spec: Spec, walk: Walk, known: Sequence[int]) -> Iterator[Offer]:
-    """At every resolution that has an encoder activation: blocks where the decoder is, mix-ins where it may go."""
+def _decoder(spec: Spec, walk: Walk, known: Sequence[int]) -> Iterator[Suggestion]:
+    """Suggest blocks at the current resolution, and mix-ins to each resolution that has an encoder activation."""
     here = walk.resolution
     if here is None:
         for resolution in known if spec.model.skips == "all" else known[:1]:
@@ -201,13 +203,13 @@ def _decoder(spec: Spec, walk: Walk, known: Sequence[int]) -> Iterator[Offer]:
     for resolution in [item for item in known if item >= here]:
         for source in sources:
             if source < resolution and resolution % source == 0 and _fits_wavelet(resolution // source, spec):
-                yield Offer(f"{resolution}m{source}", f"a block that mixes {source}x{source} in", _ENTRY)
+                yield Suggestion(f"{resolution}m{source}", f"a block that mixes in {source}x{source}", _ENTRY)
 
 
-def _blocks(resolution: int) -> Iterator[Offer]:
-    yield Offer(f"{resolution}x", "blocks with weights of their own", _ENTRY)
-    yield Offer(f"{resolution}r", "one block, applied several times", _ENTRY)
-    yield Offer(str(resolution), "one block", _ENTRY)
+def _blocks(resolution: int) -> Iterator[Suggestion]:
+    yield Suggestion(f"{resolution}x", "blocks, each with its own weights", _ENTRY)
+    yield Suggestion(f"{resolution}r", "one block, applied several times", _ENTRY)
+    yield Suggestion(str(resolution), "one block", _ENTRY)
 
 
 def _factors(resolution: int, spec: Spec) -> Iterator[int]:
@@ -221,7 +223,7 @@ def _fits_wavelet(factor: int, spec: Spec) -> bool:
 
 
 def _activations(spec: Spec, encoder: BlockList) -> tuple[int, ...]:
-    """The resolutions of the encoder's activations, lowest first; the image's where the encoder is not known."""
+    """Resolutions of the encoder's activations, lowest first; only that of the image if the encoder is unknown."""
     found = {spec.data.resolution}
     for entry in encoder.expanded():
         found.add(entry.resolution)

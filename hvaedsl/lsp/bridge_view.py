@@ -1,4 +1,4 @@
-"""The picture of the bridge beside the text."""
+"""The picture of the bridge that the editor shows beside the text."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from typing import TypedDict
 
 from hvaedsl.diagnostics.diagnostic import Severity
 from hvaedsl.diagnostics.errors import UsageError
-from hvaedsl.lsp.analysed import Analysed
+from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.render.output import render
 
 
 class BridgeView(TypedDict):
-    """What the command gives: the picture, or why there is none."""
+    """Result of the command: the picture, or the reason why there is none."""
 
     name: str
     svg: str | None
-    current: bool  # False where the text has errors and the picture is of the last text without
-    message: str  # in words: why there is no picture, or that it is an older one; else empty
+    current: bool  # False if the text has errors and the picture is of the last version without errors
+    message: str  # why there is no picture, or that it is an older one; otherwise empty
 
 
-def bridge_view(analysed: Analysed) -> BridgeView:
-    """The bridge of a text as SVG; of the last one that compiled where this one does not."""
-    program = analysed.last_good
-    current = analysed.program is not None
-    name = program.name if program is not None else PurePath(analysed.source.name).stem
+def bridge_view(analyzed: AnalyzedText) -> BridgeView:
+    """Draw the bridge of a text as SVG, or of its last version that compiled."""
+    program = analyzed.last_good
+    current = analyzed.program is not None
+    name = program.name if program is not None else PurePath(analyzed.source.name).stem
     if program is None:
-        return BridgeView(name=name, svg=None, current=False, message=f"no picture yet: {_errors(analysed)}")
+        return BridgeView(name=name, svg=None, current=False, message=f"no picture yet: {_errors(analyzed)}")
     try:
         svg = render(program.dot(), "svg").decode()
     except UsageError as error:
         return BridgeView(name=name, svg=None, current=current, message=str(error))
-    message = "" if current else f"the picture of the last text without an error; {_errors(analysed)}"
+    message = "" if current else f"showing the last version without errors; {_errors(analyzed)}"
     return BridgeView(name=name, svg=svg, current=current, message=message)
 
 
-def _errors(analysed: Analysed) -> str:
-    """How many errors there are, and the first of them."""
-    found = [item for item in analysed.diagnostics if item.severity is Severity.ERROR]
+def _errors(analyzed: AnalyzedText) -> str:
+    """The number of errors and the first one."""
+    found = [item for item in analyzed.diagnostics if item.severity is Severity.ERROR]
     if not found:
-        return f"a bug in hvaedsl: {analysed.bug}"
+        return f"a bug in hvaedsl: {analyzed.bug}"
     count = "one error" if len(found) == 1 else f"{len(found):,} errors, the first"
     return f"{count} in {found[0].span.source.name}, line {found[0].span.line}: {found[0].message}"

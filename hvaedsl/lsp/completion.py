@@ -1,4 +1,4 @@
-"""Completion: what may stand at the cursor, from the schema, the shipped specs and the resolutions reached."""
+"""Completion at the cursor, from the schema, the shipped specs and the current resolution."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from hvaedsl.elaborate.collect import SCHEMA, TOP_LEVEL
 from hvaedsl.ir.datasets import USER_IMAGES
 from hvaedsl.ir.spec import SECTIONS
 from hvaedsl.ir.spec_text import default_text
-from hvaedsl.lsp.analysed import Analysed
+from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.lsp.bases import bases_for
 from hvaedsl.lsp.block_completion import block_entries, labels
 from hvaedsl.lsp.key_text import inherited, schema_key
-from hvaedsl.lsp.offer import Offer
+from hvaedsl.lsp.placed_tokens import Cursor, comment_at, cursor_at
+from hvaedsl.lsp.suggestion import Suggestion
 from hvaedsl.lsp.value_completion import values
-from hvaedsl.lsp.words import Cursor, comment_at, cursor_at
 from hvaedsl.report.explain import template_title
 from hvaedsl.rules import KINDS
 
@@ -35,138 +35,147 @@ _IGNORE_AT_END = re.compile(r"#\s*hvae:\s*ignore\[(?:[^\]]*,)?\s*(\w*)\Z")
 
 @dataclass(frozen=True)
 class CompletionClient:
-    """What the client can do with a completion."""
+    """What the client supports in a completion."""
 
-    snippets: bool = False  # it understands where the cursor goes
-    label_details: bool = False  # it shows a word on every row, not on the chosen one alone
+    snippets: bool = False  # text with places for the cursor
+    label_details: bool = False  # a detail on every row, not only on the selected one
 
 
 _PLAIN = CompletionClient()
 
 
-def complete(analysed: Analysed, offset: int, client: CompletionClient = _PLAIN) -> list[CompletionItem]:
-    """The completions at an offset, best first."""
-    text = analysed.text
+def complete(analyzed: AnalyzedText, offset: int, client: CompletionClient = _PLAIN) -> list[CompletionItem]:
+    """Return the completions at an offset, best first."""
+    text = analyzed.text
     comment = comment_at(text, offset)
     if comment is not None:
-        return _ignored_codes(analysed, comment, offset, client)
+        return _ignored_codes(analyzed, comment, offset, client)
+
     cursor = cursor_at(text, offset)
     if cursor is None or (cursor.written.startswith('"') and cursor.awaits != "base"):
         return []
+
     reference = _REFERENCE_AT_END.search(text, 0, offset)
     if reference is not None and cursor.key:
-        return _items(analysed, _constants(analysed), reference.start(), cursor.end, client)
+        return _items(analyzed, _constants(analyzed), reference.start(), cursor.end, client)
     if cursor.awaits == "base":
-        return _bases(analysed, cursor, offset, client)
-    return _items(analysed, _offers(analysed, cursor), cursor.start, cursor.end, client)
+        return _bases(analyzed, cursor, offset, client)
+    return _items(analyzed, _suggestions(analyzed, cursor), cursor.start, cursor.end, client)
 
 
 def _items(
-    analysed: Analysed, offers: Iterator[Offer], start: int, end: int, client: CompletionClient
+    analyzed: AnalyzedText, suggestions: Iterator[Suggestion], start: int, end: int, client: CompletionClient
 ) -> list[CompletionItem]:
-    where = analysed.lines.range(start, end)
+    where = analyzed.lines.range(start, end)
     return [
-        _item(offer, TextEdit(where, offer.snippet if client.snippets else offer.plain), at, client)
-        for at, offer in enumerate(offers)
+        _item(suggestion, TextEdit(where, suggestion.snippet if client.snippets else suggestion.plain), at, client)
+        for at, suggestion in enumerate(suggestions)
     ]
 
 
-def _item(offer: Offer, edit: TextEdit, rank: int, client: CompletionClient) -> CompletionItem:
-    is_snippet = client.snippets and offer.snippet != offer.plain
-    on_its_row = client.label_details and offer.detail
+def _item(suggestion: Suggestion, edit: TextEdit, rank: int, client: CompletionClient) -> CompletionItem:
+    is_snippet = client.snippets and suggestion.snippet != suggestion.plain
+    on_its_row = client.label_details and suggestion.detail
     return CompletionItem(
-        label=offer.label,
-        label_details=CompletionItemLabelDetails(description=offer.detail) if on_its_row else None,
-        kind=offer.kind,
-        detail=offer.detail or None,
-        documentation=offer.about or None,
+        label=suggestion.label,
+        label_details=CompletionItemLabelDetails(description=suggestion.detail) if on_its_row else None,
+        kind=suggestion.kind,
+        detail=suggestion.detail or None,
+        documentation=suggestion.about or None,
         sort_text=f"{rank:04}",
-        filter_text=offer.label,
+        filter_text=suggestion.label,
         text_edit=edit,
         insert_text_format=InsertTextFormat.Snippet if is_snippet else InsertTextFormat.PlainText,
     )
 
 
-def _offers(analysed: Analysed, cursor: Cursor) -> Iterator[Offer]:
+def _suggestions(analyzed: AnalyzedText, cursor: Cursor) -> Iterator[Suggestion]:
     match cursor.awaits:
         case "statement":
-            yield from _statements(analysed, cursor)
+            yield from _statements(analyzed, cursor)
         case "label":
-            yield from labels(analysed, cursor)
+            yield from labels(analyzed, cursor)
         case "version":
-            yield Offer("1", "the version of the language", CompletionItemKind.Value)
+            yield Suggestion("1", "the version of the language", CompletionItemKind.Value)
         case "value":
             key = schema_key(cursor.key)
             if cursor.key in ("model.encoder", "model.decoder"):
-                yield from block_entries(analysed, cursor)
+                yield from block_entries(analyzed, cursor)
             elif key is not None:
-                yield from values(analysed, cursor, key.kind)
-            if _begins_line_behind_comma(analysed, cursor):
-                yield from _statements(analysed, cursor)
+                yield from values(analyzed, cursor, key.kind)
+            if _begins_line_behind_comma(analyzed, cursor):
+                yield from _statements(analyzed, cursor)
 
 
-def _begins_line_behind_comma(analysed: Analysed, cursor: Cursor) -> bool:
-    """Whether a new line may have been meant for the next key: the comma before it is then one too many."""
+def _begins_line_behind_comma(analyzed: AnalyzedText, cursor: Cursor) -> bool:
+    """Whether the line may be meant for the next key, so that the comma before it is one too many."""
     last = cursor.before[-1] if cursor.before else None
     if last is None or last.text != "," or cursor.brackets:
         return False
-    return "\n" in analysed.text[last.end : cursor.start]
+    return "\n" in analyzed.text[last.end : cursor.start]
 
 
-def _statements(analysed: Analysed, cursor: Cursor) -> Iterator[Offer]:
-    """Keys that the section does not have yet, what is required first; sections; at the top also the keywords."""
-    written = {word.dotted for word in analysed.words if word.role in ("key", "section") and word.start != cursor.start}
+def _statements(analyzed: AnalyzedText, cursor: Cursor) -> Iterator[Suggestion]:
+    """Suggest the missing keys, required ones first, then sections and, at the top level, keywords."""
+    written = {
+        token.dotted for token in analyzed.tokens if token.role in ("key", "section") and token.start != cursor.start
+    }
     path = cursor.section
     names = [name for name in SCHEMA.get(path, {}) if f"{path}.{name}" not in written]
-    needed = [name for name in names if _needed(analysed, f"{path}.{name}")]
+    needed = [name for name in names if _needed(analyzed, f"{path}.{name}")]
     for name in sorted(names, key=lambda name: name not in needed):
         key = SCHEMA[path][name]
         about = f"{key.meaning} ({key.kind})"
-        yield Offer(name, _detail(analysed, f"{path}.{name}"), CompletionItemKind.Property, about, plain=f"{name} = ")
-    keywords = list(_keywords(analysed)) if not path else []
-    yield from (offer for offer in keywords if offer.label == "hvae")  # it is the first statement
+        yield Suggestion(
+            name, _detail(analyzed, f"{path}.{name}"), CompletionItemKind.Property, about, plain=f"{name} = "
+        )
+
+    keywords = list(_keywords(analyzed)) if not path else []
+    yield from (suggestion for suggestion in keywords if suggestion.label == "hvae")  # the first statement of a spec
     inner = TOP_LEVEL if not path else tuple(item for item in SECTIONS if item.rpartition(".")[0] == path)
     for dotted in inner:
         if dotted not in written:
             name = dotted.rpartition(".")[2]
             about = (SECTIONS[dotted].__doc__ or "").partition(": ")[2].removesuffix(".")
-            yield Offer(name, about, CompletionItemKind.Module, plain=f"{name} {{", snippet=f"{name} {{\n  $0\n}}")
-    yield from (offer for offer in keywords if offer.label != "hvae")
+            yield Suggestion(name, about, CompletionItemKind.Module, plain=f"{name} {{", snippet=f"{name} {{\n  $0\n}}")
+    yield from (suggestion for suggestion in keywords if suggestion.label != "hvae")
 
 
-def _keywords(analysed: Analysed) -> Iterator[Offer]:
-    """The keywords that the text may still have."""
-    present = {word.text for word in analysed.words if word.role == "keyword"}
+def _keywords(analyzed: AnalyzedText) -> Iterator[Suggestion]:
+    """Suggest the keywords that the text may still have."""
+    present = {token.text for token in analyzed.tokens if token.role == "keyword"}
     keyword = CompletionItemKind.Keyword
     if "hvae" not in present:
-        yield Offer("hvae", "the version: `hvae 1`", keyword, plain="hvae 1")
+        yield Suggestion("hvae", "the version: `hvae 1`", keyword, plain="hvae 1")
     if "extends" not in present:
-        yield Offer("extends", "a base", keyword, plain='extends "', snippet='extends "$1"')
-    yield Offer("let", "a constant", keyword, plain="let ", snippet="let ${1:n} = ${2:1}")
+        yield Suggestion("extends", "a base", keyword, plain='extends "', snippet='extends "$1"')
+    yield Suggestion("let", "a constant", keyword, plain="let ", snippet="let ${1:n} = ${2:1}")
 
 
-def _detail(analysed: Analysed, dotted: str) -> str:
-    """What a key that is not written would need to be, or is."""
+def _detail(analyzed: AnalyzedText, dotted: str) -> str:
+    """The inherited value of a key, why it is needed, or its default."""
     default = default_text(dotted)
-    otherwise = f"default {default}" if default else "default of the data set"
-    return inherited(analysed, dotted) or _needed(analysed, dotted) or otherwise
+    otherwise = f"default {default}" if default else "default of the dataset"
+    return inherited(analyzed, dotted) or _needed(analyzed, dotted) or otherwise
 
 
-def _needed(analysed: Analysed, dotted: str) -> str:
-    """What a key must be written for; empty where nothing needs it, or a base has it."""
+def _needed(analyzed: AnalyzedText, dotted: str) -> str:
+    """What a key is needed for; empty if it is optional or a base has it."""
     key = schema_key(dotted)
-    if key is None or inherited(analysed, dotted):
+    if key is None or inherited(analyzed, dotted):
         return ""
-    dataset = next((word.text for word in analysed.words if (word.dotted, word.role) == ("data.dataset", "symbol")), "")
+    dataset = next(
+        (token.text for token in analyzed.tokens if (token.dotted, token.role) == ("data.dataset", "symbol")), ""
+    )
     if dataset in USER_IMAGES and dotted in ("data.channels", "data.resolution"):
         return f"needed for {dataset}"
     return {"always": "needed to compile", "to train": "needed to train"}.get(key.required, "")
 
 
-def _constants(analysed: Analysed) -> Iterator[Offer]:
-    for name, (let, value) in analysed.lets().items():
-        where = "" if let.span.source is analysed.source else f", from {let.span.source.name}"
-        yield Offer(
+def _constants(analyzed: AnalyzedText) -> Iterator[Suggestion]:
+    for name, (let, value) in analyzed.lets().items():
+        where = "" if let.span.source is analyzed.source else f", from {let.span.source.name}"
+        yield Suggestion(
             f"${name}",
             f"{value if value is not None else '?'}{where}",
             CompletionItemKind.Constant,
@@ -174,32 +183,32 @@ def _constants(analysed: Analysed) -> Iterator[Offer]:
         )
 
 
-def _bases(analysed: Analysed, cursor: Cursor, offset: int, client: CompletionClient) -> list[CompletionItem]:
-    """The files that `extends` may name; what stands between the quotes is replaced."""
-    text = analysed.text
+def _bases(analyzed: AnalyzedText, cursor: Cursor, offset: int, client: CompletionClient) -> list[CompletionItem]:
+    """Files that `extends` may name; the text between the quotes is replaced."""
+    text = analyzed.text
     quoted = cursor.written.startswith('"')
-    end = analysed.lines.line_end(offset)
+    end = analyzed.lines.line_end(offset)
     closing = text.find('"', offset, end) if quoted else -1
     stop = closing if closing >= 0 else cursor.end
     start = cursor.start + 1 if quoted else cursor.start
     tail = "" if closing >= 0 else '"'
-    offers = (
-        Offer(name, about, CompletionItemKind.File, plain=f"{'' if quoted else chr(34)}{name}{tail}")
-        for name, about in bases_for(analysed.source)
+    suggestions = (
+        Suggestion(name, about, CompletionItemKind.File, plain=f"{'' if quoted else chr(34)}{name}{tail}")
+        for name, about in bases_for(analyzed.source)
     )
-    return _items(analysed, offers, start, stop, client)
+    return _items(analyzed, suggestions, start, stop, client)
 
 
-def _ignored_codes(analysed: Analysed, comment: str, offset: int, client: CompletionClient) -> list[CompletionItem]:
-    """The codes that `# hvae: ignore[` may name: those of advice; the ones found on this line first."""
+def _ignored_codes(analyzed: AnalyzedText, comment: str, offset: int, client: CompletionClient) -> list[CompletionItem]:
+    """Codes of advice for `# hvae: ignore[`, those that were found on this line first."""
     found = _IGNORE_AT_END.search(comment)
     if found is None:
         return []
-    line = analysed.lines.position(offset).line
-    here = {item.code for item in analysed.diagnostics if analysed.lines.position(item.span.start).line == line}
+    line = analyzed.lines.position(offset).line
+    here = {item.code for item in analyzed.diagnostics if analyzed.lines.position(item.span.start).line == line}
     advice = [kind for kind in KINDS.values() if kind.severity is Severity.ADVICE]
-    offers = (
-        Offer(kind.code, template_title(kind), CompletionItemKind.Value)
+    suggestions = (
+        Suggestion(kind.code, template_title(kind), CompletionItemKind.Value)
         for kind in sorted(advice, key=lambda kind: (kind.code not in here, kind.code))
     )
-    return _items(analysed, offers, offset - len(found[1]), offset, client)
+    return _items(analyzed, suggestions, offset - len(found[1]), offset, client)

@@ -1,4 +1,4 @@
-"""The entries of a block list in the text, and the operations of the bridge that each of them stands for."""
+"""The entries of a block list in the text, and the operations of the bridge that each entry becomes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hvaedsl.elaborate.collect import SCHEMA
 from hvaedsl.elaborate.resolve import Resolved
 from hvaedsl.ir.bridge import Bridge, Operation
 from hvaedsl.ir.spec import Spec, section_of
-from hvaedsl.lsp.analysed import Analysed
+from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.passes.cost import Cost, cost
 from hvaedsl.syntax import ast
 
@@ -22,7 +22,7 @@ Written = ast.Block | ast.Integer | ast.Reference
 
 @dataclass(frozen=True)
 class Compiled:
-    """A bridge that holds for a value of the present text; `shift` is how far that has moved since it was compiled."""
+    """A bridge that is valid for a value of the present text, which has moved by `shift` since it was compiled."""
 
     spec: Spec
     bridge: Bridge
@@ -32,13 +32,13 @@ class Compiled:
 
     @cached_property
     def _placed(self) -> list[tuple[int, Operation]]:
-        """The operations that the source writes, by where; those of one place in their order."""
+        """The operations that the source contains, with their offsets, in the order of the text."""
         written = ((op.span, op) for op in self.bridge.operations)
         placed = [(span.start, op) for span, op in written if span is not None and span.source is self.source]
         return sorted(placed, key=_place)
 
     def operations(self, span: Span) -> tuple[Operation, ...]:
-        """The operations that what stands at a span of the present text stands for, entry by entry."""
+        """The operations of the entries in a span of the present text, in their order."""
         first = bisect_left(self._placed, span.start - self.shift, key=_place)
         behind = bisect_left(self._placed, span.end - self.shift, key=_place)
         return tuple(op for _, op in self._placed[first:behind])
@@ -48,17 +48,18 @@ def _place(item: tuple[int, Operation]) -> int:
     return item[0]
 
 
-def compiled(analysed: Analysed, key: str) -> Compiled | None:
-    """The compilation that holds for the block list `key`, as the present text writes it.
+def compiled(analyzed: AnalyzedText, key: str) -> Compiled | None:
+    """The compilation that is valid for the block list `key` of the present text.
 
-    The present one, where all of data and model could be read; else the last good one, if this value was the same, and
-    all that could be read of data and model beside the other stack.
+    This is the present one if all of `data` and `model` could be read. Otherwise it is the last good one, if this value
+    and every readable key of `data` and `model`, except the other stack, are unchanged.
     """
-    unit, values = analysed.unit, analysed.values
+    unit, values = analyzed.unit, analyzed.values
     if unit is not None and values is not None and not any(map(_shapes_the_model, values.poisoned)):
-        return Compiled(unit.spec, unit.bridge, unit.analysis(cost), analysed.source)
-    value = block_lists(analysed).get(key)
-    good = analysed.last_good
+        return Compiled(unit.spec, unit.bridge, unit.analysis(cost), analyzed.source)
+
+    value = block_lists(analyzed).get(key)
+    good = analyzed.last_good
     origin = good.origins.get(key) if good is not None else None
     if good is None or value is None or origin is None or origin.source is not good.document.source:
         return None
@@ -68,7 +69,7 @@ def compiled(analysed: Analysed, key: str) -> Compiled | None:
 
 
 def _agree(values: Resolved, good: Spec, stack: str) -> bool:
-    """Whether all that could be read is as it was, a constant in the block list too; the other stack aside."""
+    """Whether every readable key that shapes the model, except the other stack, is unchanged."""
     keys = [f"{section}.{name}" for section, names in SCHEMA.items() for name in names]
     shaping = [key for key in keys if _shapes_the_model(key) and (key == stack or key not in STACKS)]
     return all(key in values.poisoned or _value(values.spec, key) == _value(good, key) for key in shaping)
@@ -83,18 +84,18 @@ def _shapes_the_model(key: str) -> bool:
     return key.startswith(("data.", "model."))
 
 
-def block_lists(analysed: Analysed) -> dict[str, ast.Value]:
-    """The block lists of this text that could be read, by dotted key."""
-    return {key: item.value for key, item in analysed.assignments() if key in STACKS}
+def block_lists(analyzed: AnalyzedText) -> dict[str, ast.Value]:
+    """Block lists of this text that could be read, by dotted key."""
+    return {key: item.value for key, item in analyzed.assignments() if key in STACKS}
 
 
 def items(value: ast.Value) -> tuple[ast.Value, ...]:
-    """What commas part at the top of a block list."""
+    """The items of a block list at its top level."""
     return value.items if isinstance(value, ast.List) else (value,)
 
 
 def entries(value: ast.Value) -> Iterator[tuple[Written, ast.Name | None]]:
-    """Every entry that is written in a block list, once each, with its label."""
+    """Every entry of a block list, once each, with its label."""
     match value:
         case ast.List() | ast.Group():
             for item in value.items:

@@ -1,4 +1,4 @@
-"""An entry of a block list in words: what is applied, with which weights, and its share of the model."""
+"""The hover text of a block-list entry: what is applied, with which weights, and its share of the model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def entry_text(entry: Written, stack: str, written: str, found: Compiled | None, *, is_compiled: bool = True) -> str:
-    """What a hover on an entry says, as Markdown. Figures stand there only where a compilation holds for it."""
+    """Return the hover text of an entry as Markdown, with figures if a compilation is valid for it."""
     operations = found.operations(entry.span) if found is not None else ()
     blocks = [op for op in operations if isinstance(op, EncoderBlock | TopDownBlock)]
     if found is None or not blocks:
@@ -21,6 +21,7 @@ def entry_text(entry: Written, stack: str, written: str, found: Compiled | None,
             "no figures: the spec does not compile yet" if is_compiled else "no figures yet: the spec is being compiled"
         )
         return f"`{written}`: {_without_figures(entry, stack)} ({why})"
+
     lines = [f"`{written}`: {_applied(blocks)}", *_moves(operations)]
     lines.append(f"- {_channels(blocks[0])}")
     lines.append(f"- {_weights(found, blocks)}")
@@ -40,7 +41,7 @@ def _without_figures(entry: Written, stack: str) -> str:
         "x": f"{what} blocks at {at}, each with its own weights",
         "r": f"one {what} block at {at}, applied several times with the same weights",
         "d": f"one {what} block at {at}, then pooling",
-        "m": f"one {what} block at {at} that first takes in the state of a lower resolution",
+        "m": f"one {what} block at {at} that first mixes in the state of a lower resolution",
     }
     return meanings.get(entry.operator, "not an entry")
 
@@ -59,13 +60,13 @@ def _applied(blocks: Sequence[EncoderBlock | TopDownBlock]) -> str:
 
 
 def _moves(operations: Sequence[Operation]) -> Iterator[str]:
-    """What leads to another resolution; the same for every copy of the entry."""
+    """The step to another resolution, which is the same for every copy of the entry."""
     for op in operations:
         if isinstance(op, Pool):
             yield f"- then {op.method} pooling by {op.factor} to {op.to}x{op.to}"
             return
         if isinstance(op, MixIn):
-            yield f"- first takes in the state of {op.source}x{op.source}, {op.embedding} upsampling"
+            yield f"- first mixes in the state of {op.source}x{op.source}, {op.embedding} upsampling"
             return
 
 
@@ -109,7 +110,7 @@ def _latents(blocks: Sequence[Operation], depth: int) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """A part of a whole in per cent."""
+    """A part of a whole in percent."""
     if not whole:
         return "0 %"
     percent = 100 * part / whole
@@ -117,7 +118,7 @@ def share(part: int, whole: int) -> str:
 
 
 def amount(count: float) -> str:
-    """A large number with an SI prefix, as it stands before a unit."""
+    """A large number with an SI prefix, to be followed by a unit."""
     for size, prefix in _PREFIXES:
         if count >= size:
             return f"{count / size:.3g} {prefix}"

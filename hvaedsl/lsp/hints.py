@@ -1,4 +1,4 @@
-"""Inlay hints: the resolution behind each pooling, and the stochastic depth reached at each resolution."""
+"""Inlay hints: the resolution after each pooling, and the stochastic depth reached at each resolution."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Iterator
 from lsprotocol.types import InlayHint, InlayHintKind
 
 from hvaedsl.ir.bridge import Pool, TopDownBlock
-from hvaedsl.lsp.analysed import Analysed
+from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.lsp.entries import Compiled, block_lists, compiled, entries, items
 from hvaedsl.syntax import ast
 
 
-def inlay_hints(analysed: Analysed, start: int, end: int) -> list[InlayHint]:
-    """The hints between two offsets; none for a block list whose resolutions are not known."""
+def inlay_hints(analyzed: AnalyzedText, start: int, end: int) -> list[InlayHint]:
+    """Return the hints between two offsets; none for a block list whose resolutions are unknown."""
     hints: list[InlayHint] = []
-    for key, value in block_lists(analysed).items():
-        found = compiled(analysed, key)
+    for key, value in block_lists(analyzed).items():
+        found = compiled(analyzed, key)
         if found is not None:
             made = _poolings(value, found) if key == "model.encoder" else _depths(value, found)
-            hints += [_hint(analysed, at, text, tip) for at, text, tip in made if start <= at <= end]
+            hints += [_hint(analyzed, at, text, tip) for at, text, tip in made if start <= at <= end]
     return hints
 
 
-def _hint(analysed: Analysed, at: int, text: str, tip: str) -> InlayHint:
-    return InlayHint(analysed.lines.position(at), text, kind=InlayHintKind.Parameter, tooltip=tip, padding_left=True)
+def _hint(analyzed: AnalyzedText, at: int, text: str, tip: str) -> InlayHint:
+    return InlayHint(analyzed.lines.position(at), text, kind=InlayHintKind.Parameter, tooltip=tip, padding_left=True)
 
 
 def _poolings(value: ast.Value, found: Compiled) -> Iterator[tuple[int, str, str]]:
@@ -36,9 +36,9 @@ def _poolings(value: ast.Value, found: Compiled) -> Iterator[tuple[int, str, str
 
 
 def _depths(value: ast.Value, found: Compiled) -> Iterator[tuple[int, str, str]]:
-    """Where the decoder leaves a resolution, and at its end: how many latents have been drawn.
+    """The number of latents drawn so far, wherever the decoder leaves a resolution and at its end.
 
-    Not behind every part: a list is one long line, and editors cut the hints of a line off.
+    Not after every item: a list is one long line, and editors truncate the hints of a line.
     """
     whole = found.cost.stochastic_depth
     layers = [[op for op in found.operations(item.span) if isinstance(op, TopDownBlock)] for item in items(value)]

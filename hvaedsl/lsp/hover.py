@@ -1,4 +1,4 @@
-"""Hover: what stands under the cursor means here."""
+"""Hover: the meaning of the text at the cursor."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.kinds import ChoiceOrCustom
 from hvaedsl.ir.spec import SECTIONS
-from hvaedsl.lsp.analysed import Analysed, within
+from hvaedsl.lsp.analyzed import AnalyzedText, within
 from hvaedsl.lsp.entries import block_lists, compiled, entries
 from hvaedsl.lsp.entry_text import entry_text
 from hvaedsl.lsp.key_text import dataset_text, key_text, schema_key
 from hvaedsl.lsp.navigation import base_document, constant
-from hvaedsl.lsp.words import Word, comment_at
+from hvaedsl.lsp.placed_tokens import PlacedToken, comment_at
 from hvaedsl.report.explain import template_title
 from hvaedsl.rules import KINDS
 from hvaedsl.syntax import ast
@@ -24,85 +24,85 @@ _CODE = re.compile(r"HV\d{3}")
 _NAME_AT_END = re.compile(r"\$([A-Za-z_]\w*)\Z")
 
 
-def hover(analysed: Analysed, offset: int, kind: MarkupKind = MarkupKind.Markdown) -> Hover | None:
-    """The meaning of what stands at an offset; None where there is nothing to say."""
-    found = _told(analysed, offset)
+def hover(analyzed: AnalyzedText, offset: int, kind: MarkupKind = MarkupKind.Markdown) -> Hover | None:
+    """Return what the text at an offset means; None if there is nothing to show."""
+    found = _text_and_range(analyzed, offset)
     if found is None:
         return None
     text, start, end = found
-    return Hover(MarkupContent(kind, text), analysed.lines.range(start, end))
+    return Hover(MarkupContent(kind, text), analyzed.lines.range(start, end))
 
 
-def _told(analysed: Analysed, offset: int) -> tuple[str, int, int] | None:
-    """What is said, and of which part of the text."""
-    if comment_at(analysed.text, offset) is not None:
-        return _code(analysed, offset)
-    word = analysed.word_at(offset)
-    return None if word is None else _entry(analysed, offset) or _word(analysed, word)
+def _text_and_range(analyzed: AnalyzedText, offset: int) -> tuple[str, int, int] | None:
+    """The text of the hover, with the start and end of the part that it describes."""
+    if comment_at(analyzed.text, offset) is not None:
+        return _code(analyzed, offset)
+    token = analyzed.token_at(offset)
+    return None if token is None else _entry(analyzed, offset) or _token(analyzed, token)
 
 
-def _code(analysed: Analysed, offset: int) -> tuple[str, int, int] | None:
-    """A code in a comment that silences it."""
-    begin, end = analysed.lines.line_start(offset), analysed.lines.line_end(offset)
-    for found in _CODE.finditer(analysed.text, begin, end):
+def _code(analyzed: AnalyzedText, offset: int) -> tuple[str, int, int] | None:
+    """The rule of a code in an ignore comment."""
+    begin, end = analyzed.lines.line_start(offset), analyzed.lines.line_end(offset)
+    for found in _CODE.finditer(analyzed.text, begin, end):
         if found.start() <= offset <= found.end() and found[0] in KINDS:
             kind = KINDS[found[0]]
             return f"**{kind.code}**: {template_title(kind)}\n\n{kind.why}", *found.span()
     return None
 
 
-def _entry(analysed: Analysed, offset: int) -> tuple[str, int, int] | None:
-    """An entry of a block list: what it stands for, and what that costs."""
-    for key, value in block_lists(analysed).items():
+def _entry(analyzed: AnalyzedText, offset: int) -> tuple[str, int, int] | None:
+    """The operations of a block-list entry and their cost."""
+    for key, value in block_lists(analyzed).items():
         if not within(value.span, offset):
             continue
         for entry, label in entries(value):
             span = entry.span if label is None else entry.span.to(label.span)
             if within(span, offset):
-                found = compiled(analysed, key)
-                is_compiled = analysed.compilation is not None
+                found = compiled(analyzed, key)
+                is_compiled = analyzed.compilation is not None
                 text = entry_text(entry, key.removeprefix("model."), span.text, found, is_compiled=is_compiled)
-                constants = _constants(analysed, span.text)
+                constants = _constants(analyzed, span.text)
                 return "\n\n".join([text, *constants]), span.start, span.end
     return None
 
 
-def _constants(analysed: Analysed, text: str) -> list[str]:
+def _constants(analyzed: AnalyzedText, text: str) -> list[str]:
     names = re.findall(r"\$([A-Za-z_]\w*)", text)
-    return [told for told in (_constant(analysed, name) for name in names) if told]
+    return [text for text in (_constant(analyzed, name) for name in names) if text]
 
 
-def _constant(analysed: Analysed, name: str) -> str:
-    found = constant(analysed, name)
+def _constant(analyzed: AnalyzedText, name: str) -> str:
+    found = constant(analyzed, name)
     if found is None:
         return ""
     value = found.value.value if isinstance(found.value, ast.Integer) else "?"
-    here = found.span.source is analysed.source
+    here = found.span.source is analyzed.source
     where = f"line {found.span.line}" if here else f"{found.span.source.name}, line {found.span.line}"
-    return f"`${name}` = {value}, written in {where}"
+    return f"`${name}` = {value}, defined in {where}"
 
 
-def _word(analysed: Analysed, word: Word) -> tuple[str, int, int] | None:
+def _token(analyzed: AnalyzedText, token: PlacedToken) -> tuple[str, int, int] | None:
     text: str | None = None
-    match word.role:
+    match token.role:
         case "key":
-            text = key_text(analysed, word.dotted)
-        case "section" if word.dotted in SECTIONS:
-            text = (SECTIONS[word.dotted].__doc__ or "").strip()
+            text = key_text(analyzed, token.dotted)
+        case "section" if token.dotted in SECTIONS:
+            text = (SECTIONS[token.dotted].__doc__ or "").strip()
         case "let":
-            text = _constant(analysed, word.text)
+            text = _constant(analyzed, token.text)
         case "base":
-            text = _base(analysed)
+            text = _base(analyzed)
         case "symbol" | "function":
-            text = _symbol(word)
+            text = _symbol(token)
         case _:
-            found = _NAME_AT_END.search(word.text)
-            text = _constant(analysed, found[1]) if found else None
-    return (text, word.start, word.end) if text else None
+            found = _NAME_AT_END.search(token.text)
+            text = _constant(analyzed, found[1]) if found else None
+    return (text, token.start, token.end) if text else None
 
 
-def _base(analysed: Analysed) -> str:
-    base = base_document(analysed)
+def _base(analyzed: AnalyzedText) -> str:
+    base = base_document(analyzed)
     if base is None:
         return ""
     first = base.source.text.lstrip()
@@ -110,14 +110,14 @@ def _base(analysed: Analysed) -> str:
     return "\n\n".join(part for part in (f"`{base.source.name}`", about) if part)
 
 
-def _symbol(word: Word) -> str:
-    dotted = word.dotted
+def _symbol(token: PlacedToken) -> str:
+    dotted = token.dotted
     key = schema_key(dotted)
     if key is None:
         return ""
-    if isinstance(key.kind, ChoiceOrCustom) and word.text in DATASETS:
-        return dataset_text(word.text)
-    if dotted == "model.cell" and word.text in CELLS:
-        cell = CELLS[word.text]
+    if isinstance(key.kind, ChoiceOrCustom) and token.text in DATASETS:
+        return dataset_text(token.text)
+    if dotted == "model.cell" and token.text in CELLS:
+        cell = CELLS[token.text]
         return f"`{cell.name}`: {cell.title}\n\n```\n{chr(10).join(cell.equations)}\n```\n\n{cell.reading}"
-    return f"`{word.text}` for `{dotted}`: {key.meaning}"
+    return f"`{token.text}` for `{dotted}`: {key.meaning}"

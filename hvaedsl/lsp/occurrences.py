@@ -1,4 +1,4 @@
-"""Where a constant or a label is written: its definition and its uses in one text."""
+"""The definition and uses of constants and labels in one text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from hvaedsl.lsp.words import Word
+from hvaedsl.lsp.placed_tokens import PlacedToken
 
 _REFERENCE = re.compile(r"\$([A-Za-z_]\w*)")
 
@@ -31,21 +31,21 @@ class Occurrence:
     defines: bool = False
 
 
-def occurrences(words: Iterable[Word]) -> Iterator[Occurrence]:
-    """Every place where a constant or a label is written, in the order of the text."""
-    for word in words:
-        if word.role == "label":
-            yield Occurrence(Name("label", word.text, word.dotted), word.start, word.end)
-        elif word.role == "let":
-            yield Occurrence(Name("constant", word.text), word.start, word.end, defines=True)
-        elif word.role in ("reference", "block"):
-            for found in _REFERENCE.finditer(word.text):
-                start = word.start + found.start(1)
+def occurrences(tokens: Iterable[PlacedToken]) -> Iterator[Occurrence]:
+    """Every occurrence of a constant or a label, in the order of the text."""
+    for token in tokens:
+        if token.role == "label":
+            yield Occurrence(Name("label", token.text, token.dotted), token.start, token.end)
+        elif token.role == "let":
+            yield Occurrence(Name("constant", token.text), token.start, token.end, defines=True)
+        elif token.role in ("reference", "block"):
+            for found in _REFERENCE.finditer(token.text):
+                start = token.start + found.start(1)
                 yield Occurrence(Name("constant", found[1]), start, start + len(found[1]))
 
 
-def occurrence_at(words: Iterable[Word], offset: int) -> Occurrence | None:
-    """The name at an offset; `$` and `@` belong to it."""
-    found = [item for item in occurrences(words) if item.start - 1 <= offset <= item.end]
+def occurrence_at(tokens: Iterable[PlacedToken], offset: int) -> Occurrence | None:
+    """The occurrence at an offset, which may be on its `$` or `@`."""
+    found = [item for item in occurrences(tokens) if item.start - 1 <= offset <= item.end]
     exact = [item for item in found if item.start <= offset]
     return next(iter([*exact, *(item for item in found if not item.defines)]), None)

@@ -1,7 +1,7 @@
-"""Between offsets in code points, as the compiler counts, and the positions of the protocol.
+"""Conversion between offsets in code points, which the compiler uses, and positions of the protocol.
 
-A position is a line and a column, both from 0, the column in code units of the encoding that client and server agreed
-on: UTF-16 unless the client offers another one. The protocol ends a line at LF, CRLF or a lone CR, and nowhere else.
+A position is a 0-based line and column. The column counts code units of the negotiated encoding: UTF-16 unless the
+client offers another. In the protocol a line ends only at LF, CRLF or a lone CR.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Lines:
 
     @cached_property
     def _wide(self) -> list[int]:
-        """The offsets of the characters that take more than one code unit."""
+        """Offsets of the characters that take more than one code unit."""
         if self.encoding == PositionEncodingKind.Utf32 or self.text.isascii():
             return []
         pattern = _NOT_ASCII if self.encoding == PositionEncodingKind.Utf8 else _ASTRAL
@@ -46,20 +46,20 @@ class Lines:
 
     @cached_property
     def _extra(self) -> list[int]:
-        """How many code units more than characters stand before each wide character, and before the end."""
+        """Excess of code units over characters before each wide character and before the end."""
         more = (self._units(self.text[at]) - 1 for at in self._wide)
         return [0, *accumulate(more)]
 
     def position(self, offset: int) -> Position:
-        """The position of an offset in code points; one past the end is taken for the end."""
+        """The position of an offset in code points, which is limited to the text."""
         offset = min(max(0, offset), len(self.text))
         line = bisect_right(self._starts, offset) - 1
-        return Position(line, self.length(self._starts[line], min(offset, self._ends[line])))  # none inside CRLF
+        return Position(line, self.length(self._starts[line], min(offset, self._ends[line])))  # never inside CRLF
 
     def offset(self, position: Position) -> int:
-        """The offset in code points; a column behind the line is its end, a line behind the text the text's end.
+        """The offset in code points, limited to the line and to the text.
 
-        A position inside a character is before it.
+        A position inside a character becomes the offset before it.
         """
         if position.line >= len(self._starts):
             return len(self.text)
@@ -76,18 +76,18 @@ class Lines:
         return self.range(span.start, span.end)
 
     def line_end(self, offset: int) -> int:
-        """Where the line that holds an offset ends, its line break left out."""
+        """The end of the line that contains an offset, before the line break."""
         return self._ends[bisect_right(self._starts, offset) - 1]
 
     def line_start(self, offset: int) -> int:
-        """Where the line that holds an offset begins."""
+        """The start of the line that contains an offset."""
         return self._starts[bisect_right(self._starts, offset) - 1]
 
     def length(self, start: int, end: int) -> int:
-        """How many code units stand between two offsets."""
+        """The number of code units between two offsets."""
         before, behind = bisect_left(self._wide, start), bisect_left(self._wide, end)
         return end - start + self._extra[behind] - self._extra[before]
 
     def _units(self, letter: str) -> int:
-        """Of one character that is wide in this encoding."""
+        """The number of code units of a wide character."""
         return len(letter.encode("utf-8", "surrogatepass")) if self.encoding == PositionEncodingKind.Utf8 else 2

@@ -1,4 +1,4 @@
-"""The server: it wires the features to the protocol. What they say is in the files beside this one."""
+"""The server: connects the features, which are in the other files of this folder, to the protocol."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from pygls.lsp.server import LanguageServer
 from hvaedsl.diagnostics.errors import CompilerBug, SpecError
 from hvaedsl.fmt import format_source
 from hvaedsl.lsp.actions import ACTION_KINDS, Here, code_actions
-from hvaedsl.lsp.analysed import Analysed
+from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.lsp.background import Background, in_thread
 from hvaedsl.lsp.bridge_view import BridgeView, bridge_view
 from hvaedsl.lsp.completion import CompletionClient, complete
-from hvaedsl.lsp.desk import Desk
 from hvaedsl.lsp.findings import published, shown
 from hvaedsl.lsp.hints import inlay_hints
 from hvaedsl.lsp.hover import hover
 from hvaedsl.lsp.navigation import definition
 from hvaedsl.lsp.occurrences import occurrence_at, occurrences
+from hvaedsl.lsp.open_documents import OpenDocuments
 from hvaedsl.lsp.rename import CannotRenameError, prepare_rename, rename
+from hvaedsl.lsp.semantic_tokens import LEGEND, semantic_tokens
 from hvaedsl.lsp.symbols import document_symbols, flat_symbols, folding_ranges
-from hvaedsl.lsp.tokens import LEGEND, semantic_tokens
 from hvaedsl.report.explain import explanation
 from hvaedsl.rules import KINDS
 
 BRIDGE = "hvaedsl.bridge"
 EXPLAIN = "hvaedsl.explain"
-_PAUSE_SECONDS = 0.05  # without a change, before a text is compiled for its diagnostics
-_PATIENCE_SECONDS = 1.0  # that a request waits for a text to be compiled; the largest published models take a tenth
+_PAUSE_SECONDS = 0.05  # without a change until a text is compiled for its diagnostics
+_PATIENCE_SECONDS = 1.0  # a request waits for compilation; the largest published models take a tenth of it
 _TRIGGERS = [" ", ",", "=", "@", "$", '"', "(", "[", "{"]
 
 
-class _AtPlace(Protocol):
-    """The parameters of a request about a place."""
+class _PositionParams(Protocol):
+    """Parameters of a request about a position."""
 
     @property
     def text_document(self) -> lsp.TextDocumentIdentifier: ...
@@ -53,50 +53,50 @@ class _AtPlace(Protocol):
 
 
 class Server(LanguageServer):
-    """The language server with its desk. Whole texts are sent: specs are short, and nothing can get out of step.
+    """The language server with its open documents. Changes are sent as whole texts, because specs are short.
 
-    A request that needs the text alone is answered at once. One that needs figures or findings waits a moment for the
-    text to be compiled; then it is answered with what is known without.
+    A request that needs only the text is answered at once. A request for figures or diagnostics waits up to
+    `_PATIENCE_SECONDS` for the compilation and is then answered without it.
     """
 
     def __init__(self, version: str) -> None:
         super().__init__("hvaedsl", version, text_document_sync_kind=lsp.TextDocumentSyncKind.Full)
-        self.desk = Desk()
-        self.background = Background(self.desk)
+        self.documents = OpenDocuments()
+        self.background = Background(self.documents)
         self._publishing: dict[str, asyncio.Task[None]] = {}
-        self._without_figures: set[str] = set()  # texts of which the client may show what no longer holds
+        self._without_figures: set[str] = set()  # texts whose figures in the client may be outdated
         self.is_shut_down = False
         self.exit_code = 0
 
     def can(self, capability: str) -> bool:
-        """Whether the client has said that it can do something: a dotted field of its capabilities."""
+        """Whether the client has a capability, given as a dotted path."""
         return bool(get_capability(self.client_capabilities, capability, False))
 
     def changed(self, uri: str, text: str, version: int) -> None:
-        """Take a text over."""
-        others = self.desk.put(uri, text, version)
+        """Take over a new version of a text."""
+        others = self.documents.put(uri, text, version)
         self.later([uri])
         self.bases_changed(others)
 
     def closed(self, uri: str) -> None:
-        """Take the diagnostics of a text away."""
+        """Forget a text and clear its diagnostics."""
         self._stop_publishing(uri)
         self._without_figures.discard(uri)
-        self.bases_changed(self.desk.close(uri))
+        self.bases_changed(self.documents.close(uri))
         self.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri, []))
 
     def files_changed(self) -> None:
-        """Something on disk has changed: texts are judged by what lies beside them, too."""
-        self.bases_changed(self.desk.files_changed())
-        self.later(self.desk.uris)
+        """Check the open texts again after a change on disk, because they depend on their bases and neighbors."""
+        self.bases_changed(self.documents.files_changed())
+        self.later(self.documents.uris)
 
     def bases_changed(self, uris: Iterable[str]) -> None:
-        """What texts extend has changed: more than the client knows of may be another now."""
+        """Check texts whose bases have changed, and mark their figures in the client as outdated."""
         self._without_figures.update(uris)
         self.later(uris)
 
     def later(self, uris: Iterable[str]) -> None:
-        """Publish what is found in texts after a pause; a change in between begins the pause anew."""
+        """Publish the diagnostics of texts after a pause, which a change restarts."""
         for uri in uris:
             self._stop_publishing(uri)
             self._publishing[uri] = asyncio.create_task(self._publish(uri))
@@ -109,59 +109,62 @@ class Server(LanguageServer):
     async def _publish(self, uri: str) -> None:
         await asyncio.sleep(_PAUSE_SECONDS)
         await self.background.compiled(uri)
-        found = self.desk.known(uri)
+        found = self.documents.known(uri)
         if found is not None:
-            diagnostics = published(found, self.desk.uri_of)
+            diagnostics = published(found, self.documents.uri_of)
             self.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri, diagnostics, found.version))
         if uri in self._without_figures:
             self._without_figures.discard(uri)
             if self.can("workspace.inlay_hint.refresh_support"):
                 self.workspace_inlay_hint_refresh(None)
 
-    async def figures(self, uri: str) -> Analysed | None:
-        """The text of this moment, whatever is typed then, compiled where that takes a moment only."""
-        asked = self.desk.known(uri)
+    async def figures(self, uri: str) -> AnalyzedText | None:
+        """The text as it is now, whatever is typed meanwhile, compiled if that is quick enough."""
+        asked = self.documents.known(uri)
         await self.background.compiled(uri, _PATIENCE_SECONDS)
-        now = self.desk.known(uri)
+        now = self.documents.known(uri)
         found = now if asked is not None and now is not None and now.source is asked.source else asked
         if found is not None and found.compilation is None:
             self._without_figures.add(uri)
         return found
 
-    def at(self, params: _AtPlace) -> tuple[Analysed, int] | None:
-        """The text that a request is about, and the offset."""
-        found = self.desk.known(params.text_document.uri)
+    def at(self, params: _PositionParams) -> tuple[AnalyzedText, int] | None:
+        """The text and offset that a request is about."""
+        found = self.documents.known(params.text_document.uri)
         return None if found is None else (found, found.lines.offset(params.position))
 
-    def edit(self, about: Analysed, changes: Mapping[str, Sequence[lsp.TextEdit]]) -> lsp.WorkspaceEdit:
-        """Edits by URI as one change, with the versions that they are meant for where the client knows those."""
+    def edit(self, about: AnalyzedText, changes: Mapping[str, Sequence[lsp.TextEdit]]) -> lsp.WorkspaceEdit:
+        """Combine edits by URI into one change, with the versions of the documents if the client supports them."""
         if not self.can("workspace.workspace_edit.document_changes"):
             return lsp.WorkspaceEdit(changes)
-        versions = {uri: about.version if uri == about.uri else self.desk.version(uri) for uri in changes}
+        versions = {uri: about.version if uri == about.uri else self.documents.version(uri) for uri in changes}
         texts = {uri: lsp.OptionalVersionedTextDocumentIdentifier(uri, version) for uri, version in versions.items()}
         return lsp.WorkspaceEdit(document_changes=[lsp.TextDocumentEdit(texts[uri], changes[uri]) for uri in changes])
 
 
 def make_server(version: str) -> Server:
-    """A server with every feature, not started yet."""
+    """Create a server with every feature, without starting it."""
     server = Server(version)
-    _follow_texts(server)
-    _at_a_place(server)
-    _of_a_text(server)
-    _renaming(server)
+    _add_document_sync(server)
+    _add_position_features(server)
+    _add_document_features(server)
+    _add_rename(server)
     return server
 
 
 def serve(version: str) -> int:
-    """Speak the protocol on standard input and output until the client ends it; the exit code.
+    """Serve on standard input and output until the client exits, and return the exit code.
 
-    Whatever else is printed, by a library too, goes to standard error.
+    All other output, also that of libraries, goes to standard error.
     """
     library = logging.getLogger("pygls")
-    library.setLevel(logging.ERROR)  # it warns of every request that is cancelled too late
+    library.setLevel(logging.ERROR)  # it warns about every request that is cancelled too late
     logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_no_refusal)
-    sys.setswitchinterval(0.001)  # a thread that compiles keeps the event loop waiting for so long, and not for 5 ms
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a thread waits for input, which Ctrl-C would not end
+
+    sys.setswitchinterval(0.001)  # how long a compiling thread may block the event loop; the default is 5 ms
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a thread waits for input, which Ctrl-C would not interrupt
+
+    # The protocol keeps the real standard output; everything else that is printed goes to standard error.
     protocol = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     server = make_server(version)
@@ -170,18 +173,18 @@ def serve(version: str) -> int:
 
 
 def _is_no_refusal(record: logging.LogRecord) -> bool:
-    """A request that is refused has been answered: that is no event of the log, with a traceback."""
+    """Keep refused requests, which the client has an answer to, out of the log."""
     return record.exc_info is None or not isinstance(record.exc_info[1], JsonRpcInvalidParams)
 
 
-def _follow_texts(server: Server) -> None:
+def _add_document_sync(server: Server) -> None:
     @server.feature(lsp.INITIALIZE)
     def initialize(_: lsp.InitializeParams) -> None:
-        server.desk.encoding = lsp.PositionEncodingKind(server.workspace.position_encoding)
+        server.documents.encoding = lsp.PositionEncodingKind(server.workspace.position_encoding)
 
     @server.feature(lsp.INITIALIZED)
     def initialized(_: lsp.InitializedParams) -> None:
-        """Bases change on disk too: editors that watch files only when they are asked to are asked."""
+        """Register for changes on disk, for editors that report them only on request."""
         if server.can("workspace.did_change_watched_files.dynamic_registration"):
             specs = lsp.DidChangeWatchedFilesRegistrationOptions([lsp.FileSystemWatcher("**/*.hvae")])
             watching = lsp.Registration("specs", lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES, specs)
@@ -193,7 +196,7 @@ def _follow_texts(server: Server) -> None:
 
     @server.feature(lsp.EXIT)
     def leave(_: None) -> None:
-        server.exit_code = 0 if server.is_shut_down else 1  # as the protocol has it
+        server.exit_code = 0 if server.is_shut_down else 1  # as the protocol requires
 
     @server.feature(lsp.TEXT_DOCUMENT_DID_OPEN)
     def did_open(params: lsp.DidOpenTextDocumentParams) -> None:
@@ -218,7 +221,7 @@ def _follow_texts(server: Server) -> None:
         server.files_changed()
 
 
-def _at_a_place(server: Server) -> None:
+def _add_position_features(server: Server) -> None:
     @server.feature(lsp.TEXT_DOCUMENT_HOVER)
     async def on_hover(params: lsp.HoverParams) -> lsp.Hover | None:
         found = await server.figures(params.text_document.uri)
@@ -234,7 +237,7 @@ def _at_a_place(server: Server) -> None:
     @server.feature(lsp.TEXT_DOCUMENT_DEFINITION)
     def on_definition(params: lsp.DefinitionParams) -> lsp.Location | None:
         place = server.at(params)
-        return definition(*place, server.desk.uri_of) if place is not None else None
+        return definition(*place, server.documents.uri_of) if place is not None else None
 
     @server.feature(lsp.TEXT_DOCUMENT_DOCUMENT_HIGHLIGHT)
     def on_highlight(params: lsp.DocumentHighlightParams) -> list[lsp.DocumentHighlight]:
@@ -242,17 +245,17 @@ def _at_a_place(server: Server) -> None:
         if place is None:
             return []
         found, offset = place
-        here = occurrence_at(found.words, offset)
-        places = [item for item in occurrences(found.words) if here is not None and item.name == here.name]
+        here = occurrence_at(found.tokens, offset)
+        places = [item for item in occurrences(found.tokens) if here is not None and item.name == here.name]
         return [lsp.DocumentHighlight(found.lines.range(item.start, item.end)) for item in places]
 
 
-def _of_a_text(server: Server) -> None:
-    desk = server.desk
+def _add_document_features(server: Server) -> None:
+    documents = server.documents
 
     @server.feature(lsp.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
     def on_symbols(params: lsp.DocumentSymbolParams) -> Sequence[lsp.DocumentSymbol] | Sequence[lsp.SymbolInformation]:
-        found = desk.known(params.text_document.uri)
+        found = documents.known(params.text_document.uri)
         if found is None:
             return []
         nested = server.can("text_document.document_symbol.hierarchical_document_symbol_support")
@@ -260,12 +263,12 @@ def _of_a_text(server: Server) -> None:
 
     @server.feature(lsp.TEXT_DOCUMENT_FOLDING_RANGE)
     def on_folding(params: lsp.FoldingRangeParams) -> list[lsp.FoldingRange]:
-        found = desk.known(params.text_document.uri)
+        found = documents.known(params.text_document.uri)
         return folding_ranges(found) if found is not None else []
 
     @server.feature(lsp.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL, LEGEND)
     def on_tokens(params: lsp.SemanticTokensParams) -> lsp.SemanticTokens:
-        found = desk.known(params.text_document.uri)
+        found = documents.known(params.text_document.uri)
         return semantic_tokens(found) if found is not None else lsp.SemanticTokens([])
 
     @server.feature(lsp.TEXT_DOCUMENT_INLAY_HINT)
@@ -283,15 +286,15 @@ def _of_a_text(server: Server) -> None:
         start, end = found.lines.offset(params.range.start), found.lines.offset(params.range.end)
         here = Here(
             found,
-            show=lambda item: shown(found, item, desk.uri_of),
+            show=lambda item: shown(found, item, documents.uri_of),
             edit=lambda edits: server.edit(found, {found.uri: edits}),
         )
         return code_actions(here, start, end, params.context.only)
 
     @server.feature(lsp.TEXT_DOCUMENT_FORMATTING)
     def on_formatting(params: lsp.DocumentFormattingParams) -> list[lsp.TextEdit] | None:
-        """The whole text anew; nothing where it does not parse, whose diagnostics say why."""
-        found = desk.known(params.text_document.uri)
+        """Format the whole text; no edit if it does not parse, which its diagnostics report."""
+        found = documents.known(params.text_document.uri)
         if found is None:
             return None
         try:
@@ -306,20 +309,22 @@ def _of_a_text(server: Server) -> None:
     @server.command(BRIDGE)
     async def on_bridge(uri: str) -> BridgeView:
         await server.background.compiled(uri)
-        found = desk.known(uri)
+        found = documents.known(uri)
         if found is None:
-            return BridgeView(name=uri, svg=None, current=False, message="there is no such text")
+            return BridgeView(
+                name=uri, svg=None, current=False, message="this text is not open, and there is no such file"
+            )
         return await in_thread(partial(bridge_view, found))
 
     @server.command(EXPLAIN)
     def on_explain(code: str) -> str:
         kind = KINDS.get(code)
         if kind is None:
-            raise JsonRpcInvalidParams(f"`{code}` is no code of hvaedsl")
+            raise JsonRpcInvalidParams(f"`{code}` is not a diagnostic code of hvaedsl")
         return explanation(kind)
 
 
-def _renaming(server: Server) -> None:
+def _add_rename(server: Server) -> None:
     @server.feature(lsp.TEXT_DOCUMENT_PREPARE_RENAME)
     def on_prepare(params: lsp.PrepareRenameParams) -> lsp.PrepareRenamePlaceholder | None:
         place = server.at(params)
@@ -327,17 +332,21 @@ def _renaming(server: Server) -> None:
 
     @server.feature(lsp.TEXT_DOCUMENT_RENAME, lsp.RenameOptions(prepare_provider=True))
     async def on_rename(params: lsp.RenameParams) -> lsp.WorkspaceEdit | None:
-        place, desk = server.at(params), server.desk
+        place, documents = server.at(params), server.documents
         if place is None:
             return None
-        chains = desk.chains(place[0])
-        try:  # in a thread: the specs of the project are read
-            edits = await in_thread(partial(rename, *place, params.new_name, chains=chains, writable=desk.writable))
+        chains = documents.chains(place[0])
+        try:  # in a thread, because it reads the specs of the project
+            edits = await in_thread(
+                partial(rename, *place, params.new_name, chains=chains, writable=documents.writable)
+            )
         except CannotRenameError as error:
             raise JsonRpcInvalidParams(str(error)) from None
+
         found = place[0]
         changes = {
-            found.uri if source is found.source else desk.uri_of(source) or "": made for source, made in edits.items()
+            found.uri if source is found.source else documents.uri_of(source) or "": made
+            for source, made in edits.items()
         }
         return server.edit(found, changes)
 

@@ -1,4 +1,4 @@
-"""Document symbols: the outline of a spec, and what can be folded."""
+"""The outline of a spec, and its foldable ranges."""
 
 from __future__ import annotations
 
@@ -7,50 +7,50 @@ from collections.abc import Iterable, Iterator
 from lsprotocol.types import DocumentSymbol, FoldingRange, Location, SymbolInformation, SymbolKind
 
 from hvaedsl.diagnostics.span import Span
-from hvaedsl.lsp.analysed import Analysed
+from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.syntax import ast
 
 _CLOSING = ("}", "]", ")")
-_LONGEST = 60  # code points of a value beside its key
+_LONGEST = 60  # code points of a value that is shown with its key
 
 
-def document_symbols(analysed: Analysed) -> list[DocumentSymbol]:
-    """Sections with their keys, constants, and the base; what could not be read is left out."""
-    return list(_symbols(analysed, analysed.statements))
+def document_symbols(analyzed: AnalyzedText) -> list[DocumentSymbol]:
+    """Return the sections with their keys, the constants and the base, as far as they could be read."""
+    return list(_symbols(analyzed, analyzed.statements))
 
 
-def flat_symbols(analysed: Analysed) -> list[SymbolInformation]:
-    """The same for clients that know no hierarchy."""
-    return list(_flat(analysed, document_symbols(analysed)))
+def flat_symbols(analyzed: AnalyzedText) -> list[SymbolInformation]:
+    """Return the symbols as a flat list, for clients without support for a hierarchy."""
+    return list(_flat(analyzed, document_symbols(analyzed)))
 
 
 def _flat(
-    analysed: Analysed, symbols: Iterable[DocumentSymbol], inside: str | None = None
+    analyzed: AnalyzedText, symbols: Iterable[DocumentSymbol], inside: str | None = None
 ) -> Iterator[SymbolInformation]:
     for item in symbols:
-        yield SymbolInformation(Location(analysed.uri, item.range), item.name, item.kind, container_name=inside)
-        yield from _flat(analysed, item.children or (), item.name)
+        yield SymbolInformation(Location(analyzed.uri, item.range), item.name, item.kind, container_name=inside)
+        yield from _flat(analyzed, item.children or (), item.name)
 
 
-def _symbols(analysed: Analysed, statements: tuple[ast.Statement, ...]) -> Iterator[DocumentSymbol]:
+def _symbols(analyzed: AnalyzedText, statements: tuple[ast.Statement, ...]) -> Iterator[DocumentSymbol]:
     for item in statements:
         match item:
             case ast.Section():
-                inner = list(_symbols(analysed, item.statements))
-                yield _symbol(analysed, item.name.text, SymbolKind.Module, item.span, item.name.span, "", inner)
+                inner = list(_symbols(analyzed, item.statements))
+                yield _symbol(analyzed, item.name.text, SymbolKind.Module, item.span, item.name.span, "", inner)
             case ast.Assignment():
                 detail = _shortened(item.value.span.text)
-                yield _symbol(analysed, item.key.text, SymbolKind.Property, item.span, item.key.span, detail)
+                yield _symbol(analyzed, item.key.text, SymbolKind.Property, item.span, item.key.span, detail)
             case ast.Let():
                 detail = _shortened(item.value.span.text)
-                yield _symbol(analysed, item.name.text, SymbolKind.Constant, item.span, item.name.span, detail)
+                yield _symbol(analyzed, item.name.text, SymbolKind.Constant, item.span, item.name.span, detail)
             case ast.Extends():
                 detail = _shortened(item.target.value)
-                yield _symbol(analysed, "extends", SymbolKind.File, item.span, item.target.span, detail)
+                yield _symbol(analyzed, "extends", SymbolKind.File, item.span, item.target.span, detail)
 
 
 def _symbol(
-    analysed: Analysed,
+    analyzed: AnalyzedText,
     name: str,
     kind: SymbolKind,
     span: Span,
@@ -58,7 +58,7 @@ def _symbol(
     detail: str,
     children: list[DocumentSymbol] | None = None,
 ) -> DocumentSymbol:
-    lines = analysed.lines
+    lines = analyzed.lines
     return DocumentSymbol(name, kind, lines.of_span(span), lines.of_span(selection), detail or None, children=children)
 
 
@@ -67,12 +67,12 @@ def _shortened(text: str) -> str:
     return flat if len(flat) <= _LONGEST else f"{flat[: _LONGEST - 1]}…"
 
 
-def folding_ranges(analysed: Analysed) -> list[FoldingRange]:
-    """Every section, and every value, that runs over several lines; a bracket that begins its last line stays."""
+def folding_ranges(analyzed: AnalyzedText) -> list[FoldingRange]:
+    """Return every section and value of several lines; a closing bracket alone on the last line is not folded."""
     found = []
-    for span in _foldable(analysed.statements):
-        start, end = analysed.lines.position(span.start).line, analysed.lines.position(span.end).line
-        last = analysed.text[analysed.lines.line_start(span.end) : span.end].strip()
+    for span in _foldable(analyzed.statements):
+        start, end = analyzed.lines.position(span.start).line, analyzed.lines.position(span.end).line
+        last = analyzed.text[analyzed.lines.line_start(span.end) : span.end].strip()
         end -= last in _CLOSING
         if end > start:
             found.append(FoldingRange(start, end))

@@ -1,6 +1,7 @@
 """The contract of the passes.
 
-- A transform maps a valid bridge to a valid one; its options are its fields.
+- A transform is a function from a valid bridge to a valid bridge; its options are keyword parameters. The pipeline
+  verifies the bridge before and after it.
 - An analysis is a function of a bridge; it computes a value and changes nothing.
 - A rule checks a compilation unit and yields diagnostics. `needs` are the spec keys that it depends on: it is skipped
   if one of them could not be read. `model.encoder.walk` and `model.decoder.walk` are the resolutions of a block list,
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.record import Record
@@ -23,13 +24,6 @@ from hvaedsl.ir.spec import Spec
 from hvaedsl.syntax import ast
 
 V = TypeVar("V")
-
-
-class Transform(Protocol):
-    """A pass from bridge to bridge."""
-
-    def run(self, bridge: Bridge) -> Bridge:
-        """The rewritten bridge."""
 
 
 class Unit(Record):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.bridge import (
     Bridge,
     EncoderBlock,
@@ -18,8 +17,10 @@ from hvaedsl.ir.bridge import (
 from hvaedsl.ir.spec import Processing, Skips
 
 
-class Connect(Record):
-    """Fill in `reads` (Falck, Williams et al. 2022, G.4.5). Blocks without an activation to read stay unconnected.
+def connect(bridge: Bridge, *, processing: Processing, skips: Skips) -> Bridge:
+    """Fill in which activation each top-down block reads (Falck, Williams et al. 2022, G.4.5).
+
+    A block without an activation to read stays unconnected.
 
     Asynchronous: every block at R reads the encoder's last activation at R. In the published code the block of a `d`
     entry and its pooling are one step whose output belongs to the lower resolution, so at R the decoder reads the
@@ -30,21 +31,14 @@ class Connect(Record):
 
     Without skip connections only the blocks at the encoder's last resolution read an activation.
     """
-
-    processing: Processing = "asynchronous"
-    skips: Skips = "all"
-
-    def run(self, bridge: Bridge) -> Bridge:
-        """The bridge with `reads` filled in."""
-        connect = _synchronous if self.processing == "synchronous" else _asynchronous
-        operations = tuple(connect(bridge))
-        if self.skips == "none":
-            bottleneck = bottleneck_resolution(bridge)
-            operations = tuple(
-                replace(op, reads=None) if isinstance(op, TopDownBlock) and op.resolution != bottleneck else op
-                for op in operations
-            )
-        return replace(bridge, operations=operations)
+    operations = tuple(_synchronous(bridge) if processing == "synchronous" else _asynchronous(bridge))
+    if skips == "none":
+        bottleneck = bottleneck_resolution(bridge)
+        operations = tuple(
+            replace(op, reads=None) if isinstance(op, TopDownBlock) and op.resolution != bottleneck else op
+            for op in operations
+        )
+    return replace(bridge, operations=operations)
 
 
 def _asynchronous(bridge: Bridge) -> Iterator[Operation]:

@@ -1,1 +1,1 @@
-"""The bridge as a picture: runs of equal blocks, boxes on lanes of resolution, DOT text, and the rendered file."""
+"""Pictures of a bridge: runs of equal blocks, boxes on resolution lanes, DOT text, and image files."""

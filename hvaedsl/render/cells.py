@@ -1,4 +1,4 @@
-"""A cell as a picture: from the state x and the activation a over posterior, prior and z to the next state."""
+"""Pictures of the cells: from the state x and the activation a to the next state."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hvaedsl.render.style import FAINT_TEXT, FONT, TEXT
 
 _State, _Branch, _Latent, _Weights, _Sum = "state", "branch", "latent", "weights", "sum"
 
-# Role and label of signs; which of them a cell has is said by its wires. Another sign is drawn as weights, by its text.
-_SIGNS: Mapping[str, tuple[str, str]] = MappingProxyType(
+# Role and label of nodes; the wires of a cell determine which it has. Any other node is drawn as weights, by its name.
+_NODES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "a": (_State, "a\nencoder activation"),
         "x": (_State, "x\nstate"),
@@ -48,22 +48,24 @@ _BRANCHES: tuple[Wire, ...] = (
 
 
 def cell_dot(cell: str) -> str:
-    """The picture of a cell, by its name, as DOT source that Graphviz lays out."""
+    """Return the picture of a cell, given its name, as DOT source that Graphviz lays out."""
     wires = (*_BRANCHES, *CELLS[cell].wires)
-    used = dict.fromkeys(sign for tail, head, _ in wires for sign in (tail, head))
+    used = dict.fromkeys(node for tail, head, _ in wires for node in (tail, head))
     lines = [
         f'digraph "{cell}" {{',
         f'  graph [rankdir=LR, nodesep=0.28, ranksep=0.45, pad=0.2, bgcolor=white, fontname="{FONT}"];',
         f'  node [style="filled,rounded", fontname="{FONT}", fontsize=11, fontcolor="{TEXT}", margin="0.12,0.07"];',
         f'  edge [arrowsize=0.6, color="#3e4c59", fontname="{FONT}", fontsize=9, fontcolor="{FAINT_TEXT}"];',
     ]
-    for sign in used:
-        role, label = _SIGNS.get(sign, (_Weights, sign))
+
+    for node in used:
+        role, label = _NODES.get(node, (_Weights, node))
         shape, fill, border = _PAINT[role]
         style = "filled" if shape != "box" else "filled,rounded"
         shown = label.replace("\n", "\\n").replace('"', "'")
         paint = f'style="{style}", fillcolor="{fill}", color="{border}"'
-        lines.append(f'  {_node(sign)} [label="{shown}", shape={shape}, {paint}];')
+        lines.append(f'  {_node(node)} [label="{shown}", shape={shape}, {paint}];')
+
     lines += ["  { rank=same; a; x; }", "  { rank=same; posterior; prior; }"]
     for tail, head, label in wires:
         style = ", style=dashed" if label in ("in sampling", "unused") else ""
@@ -71,6 +73,6 @@ def cell_dot(cell: str) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _node(sign: str) -> str:
-    """A sign as DOT names it."""
-    return sign if sign.isidentifier() else '"' + sign.replace('"', "'") + '"'
+def _node(name: str) -> str:
+    """The name of a node, quoted if DOT requires it."""
+    return name if name.isidentifier() else '"' + name.replace('"', "'") + '"'

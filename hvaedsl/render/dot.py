@@ -1,4 +1,4 @@
-"""DOT text with every position given: `dot -Tsvg` draws it as it stands, and so does `neato -n2`."""
+"""DOT text with all positions fixed, which `dot -Tsvg` and `neato -n2` draw without a layout."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from hvaedsl.diagnostics.printable import printable
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.render.edges import EDGE_PT
 from hvaedsl.render.geometry import Box, Edge, Lane, Layout, Point
-from hvaedsl.render.labels import lane_text
+from hvaedsl.render.labels import lane_text, text_width
 from hvaedsl.render.layout import LANE_LABEL_LEFT, LANE_PT, lay_out
 from hvaedsl.render.legend import LEGEND_PT, SWATCH_GAP, SWATCH_WIDTH, Entry, legend, legend_height
 from hvaedsl.render.stacks import LINE_PT, TITLE_PT
 from hvaedsl.render.style import FAINT_TEXT, FONT, LANE, STROKES, TEXT, Mark, Paint, marked, paint_of
 from hvaedsl.render.switches import switch_words
-from hvaedsl.render.text import text_width
 
 _NAME_PT = 16.0
 _CAPTION_PT = 10.0
@@ -26,12 +25,12 @@ _ARROW_SIZE = 0.6
 _ARROW_LENGTH = 10 * _ARROW_SIZE  # Graphviz draws a normal arrowhead ten points long
 _CORNER = 5.0
 _LEGEND_GAP = 12.0
-_BETWEEN = 48.0  # two pictures
+_BETWEEN = 48.0  # distance of two pictures
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """What is drawn of one bridge; `marks` says, by operation, what differs from another one."""
+    """A bridge to draw; `marks` marks the operations that differ from another bridge."""
 
     bridge: Bridge
     name: str
@@ -40,15 +39,15 @@ class Picture:
 
 
 def dot_source(bridge: Bridge, *, name: str, caption: str = "") -> str:
-    """The picture of a bridge as DOT text, titled `name`, with `caption` and the switches that are on under the title.
+    """Return the picture of a bridge as DOT text, with `name` as title, `caption`, and the architecture switches.
 
-    All lengths are in points. The same text gives the same picture with Graphviz's programs and with its libraries.
+    All lengths are in points. Graphviz's programs and libraries draw the same picture from it.
     """
     return _document(name, _drawn(Picture(bridge=bridge, name=name, caption=caption))[0])
 
 
 def dot_side_by_side(left: Picture, right: Picture) -> str:
-    """Two pictures beside each other as DOT text, their titles on one line."""
+    """Return two pictures side by side as DOT text, with their titles on one line."""
     first, width = _drawn(left, key="left_")
     second, _ = _drawn(right, key="right_", shift=width + _BETWEEN)
     return _document(f"{left.name} and {right.name}", [*first, *second])
@@ -65,16 +64,19 @@ def _document(name: str, lines: Sequence[str]) -> str:
 
 
 def _drawn(picture: Picture, *, key: str = "", shift: float = 0.0) -> tuple[list[str], float]:
-    """The statements of a picture and its width; `key` stands before its nodes' names, `shift` moves it to the right.
+    """Return the statements of a picture and its width; `key` prefixes the node names, `shift` moves it to the right.
 
-    With a key the height of 0 is that of the title, which pictures beside each other share; else that of the legend.
+    With a key, height 0 is at the title, which is common to pictures side by side; otherwise it is at the legend.
     """
     bridge, marks = picture.bridge, picture.marks
     layout = lay_out(bridge)
     entries = legend(layout, set(marks.values()))
+
+    # The title and captions are above the layout, the legend below it.
     captions = [*([picture.caption] if picture.caption else []), *switch_words(bridge)]
     header = _NAME_PT * 2 + _CAPTION_PT * 1.8 * len(captions)
     bottom = layout.height + _LEGEND_GAP + legend_height(entries)
+
     sheet = _Sheet(-header if key else bottom, left=shift, key=key)
     lines = [
         *_header(sheet, picture.name, captions, header),
@@ -87,7 +89,7 @@ def _drawn(picture: Picture, *, key: str = "", shift: float = 0.0) -> tuple[list
 
 
 class _Sheet:
-    """Turns the layout's y, which grows downwards, into Graphviz's, which grows upwards."""
+    """Converts the layout's y, which grows downwards, to Graphviz's, which grows upwards."""
 
     def __init__(self, height: float, *, left: float, key: str) -> None:
         self.height, self.left, self.key = height, left, key
@@ -95,15 +97,15 @@ class _Sheet:
     def point(self, point: Point) -> str:
         return f"{_number(self.left + point[0])},{_number(self.height - point[1])}"
 
-    def node(self, key: str, centre: Point, size: Point, attributes: str) -> str:
+    def node(self, key: str, center: Point, size: Point, attributes: str) -> str:
         width, height = (_number(length / _POINTS_PER_INCH) for length in size)
-        return f'  {self.key}{key} [pos="{self.point(centre)}!", width={width}, height={height}, {attributes}];'
+        return f'  {self.key}{key} [pos="{self.point(center)}!", width={width}, height={height}, {attributes}];'
 
-    def text(self, key: str, left: Point, label: str, size: float, *, bold: bool = False, colour: str = TEXT) -> str:
-        """A line of text that begins at `left`, its middle at that height."""
+    def text(self, key: str, left: Point, label: str, size: float, *, bold: bool = False, color: str = TEXT) -> str:
+        """A line of text that starts at `left` and is vertically centered there."""
         width = text_width(label, size, bold=bold)
         markup = _table([_line(label, bold=bold)], width=int(width))
-        attributes = f'shape=plaintext, fontsize={size:g}, fontcolor="{colour}", label=<{markup}>'
+        attributes = f'shape=plaintext, fontsize={size:g}, fontcolor="{color}", label=<{markup}>'
         return self.node(key, (left[0] + width / 2, left[1]), (width + 6, size * 1.7), attributes)
 
 
@@ -112,7 +114,7 @@ def _header(sheet: _Sheet, name: str, captions: Sequence[str], height: float) ->
     yield sheet.text("title", (0.0, top + _NAME_PT * 0.7), name, _NAME_PT, bold=True)
     for i, caption in enumerate(captions):
         key, below = f"caption{i or ''}", len(captions) - i
-        yield sheet.text(key, (0.0, -_CAPTION_PT * 1.8 * below), caption, _CAPTION_PT, colour=FAINT_TEXT)
+        yield sheet.text(key, (0.0, -_CAPTION_PT * 1.8 * below), caption, _CAPTION_PT, color=FAINT_TEXT)
 
 
 def _lane(sheet: _Sheet, lane: Lane, width: float) -> Iterator[str]:
@@ -122,7 +124,7 @@ def _lane(sheet: _Sheet, lane: Lane, width: float) -> Iterator[str]:
     size, channels = lane_text(lane.resolution, lane.channels)
     r, left = lane.resolution, LANE_LABEL_LEFT
     yield sheet.text(f"resolution{r}", (left, middle - 8), size, LANE_PT, bold=True)
-    yield sheet.text(f"channels{r}", (left, middle + 9), channels, LINE_PT, colour=FAINT_TEXT)
+    yield sheet.text(f"channels{r}", (left, middle + 9), channels, LINE_PT, color=FAINT_TEXT)
 
 
 def _box(sheet: _Sheet, box: Box, layout: Layout, marks: Mapping[int, Mark]) -> str:
@@ -143,7 +145,7 @@ def _fill(paint: Paint) -> str:
 
 def _edge(sheet: _Sheet, edge: Edge) -> str:
     stroke = STROKES[edge.kind]
-    attributes = f'pos="{_spline(sheet, edge.points)}", color="{stroke.colour}", penwidth={stroke.width:g}'
+    attributes = f'pos="{_spline(sheet, edge.points)}", color="{stroke.color}", penwidth={stroke.width:g}'
     if stroke.dashed:
         attributes += ", style=dashed"
     if edge.label_at is not None:
@@ -156,14 +158,14 @@ def _entry(sheet: _Sheet, index: int, entry: Entry, top: float) -> Iterator[str]
     if isinstance(entry.sign, Paint):
         yield sheet.node(f"sign{index}", middle, (SWATCH_WIDTH, 9.0), _fill(entry.sign))
     else:
-        stroke = f'style=filled, penwidth=0, fillcolor="{entry.sign.colour}"'
+        stroke = f'style=filled, penwidth=0, fillcolor="{entry.sign.color}"'
         yield sheet.node(f"sign{index}", middle, (SWATCH_WIDTH, 1.5), stroke)
     left = (entry.x + SWATCH_WIDTH + SWATCH_GAP, middle[1])
-    yield sheet.text(f"meaning{index}", left, entry.meaning, LEGEND_PT, colour=FAINT_TEXT)
+    yield sheet.text(f"meaning{index}", left, entry.meaning, LEGEND_PT, color=FAINT_TEXT)
 
 
 def _spline(sheet: _Sheet, points: tuple[Point, ...]) -> str:
-    """A polyline with rounded corners as Graphviz's cubic spline: tip, start, then three points a piece."""
+    """A polyline with rounded corners as a Graphviz spline: tip, start, then three points per cubic piece."""
     tip = points[-1]
     path = (*points[:-1], _towards(tip, points[-2], _ARROW_LENGTH))
     pieces = [path[0]]
@@ -185,13 +187,13 @@ def _towards(start: Point, end: Point, distance: float) -> Point:
 
 
 def _line(text: str, *, bold: bool = False) -> str:
-    """One line of text as Graphviz's markup; characters that XML forbids become the replacement character."""
+    """A line of text as Graphviz markup; characters that XML forbids become the replacement character."""
     shown = escape(printable(text))
     return f"<b>{shown}</b>" if bold else shown
 
 
 def _table(rows: Sequence[str], *, title: str = "", width: int = 0) -> str:
-    """Marked-up lines under one another: centred, or from the left of a table of the given least width."""
+    """Lines of markup as a table: centered, or left-aligned with a minimum width."""
     wide, align = (f' width="{width}"', "left") if width else ("", "center")
     head = f'<tr><td cellpadding="2">{title}</td></tr>' if title else ""
     cells = "".join(f'<tr><td align="{align}">{row}</td></tr>' for row in rows)

@@ -1,4 +1,4 @@
-"""Routes: every arrow as an orthogonal polyline that passes through no box."""
+"""Routes of the arrows: orthogonal polylines that do not cross boxes."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from itertools import pairwise
 
 from hvaedsl.ir.bridge import Bridge, MixIn, Pool, TopDownBlock
 from hvaedsl.render.geometry import Box, Edge, EdgeKind, Lane, Point, is_clear
-from hvaedsl.render.labels import mix_in_label, pool_label
+from hvaedsl.render.labels import mix_in_label, pool_label, text_width
 from hvaedsl.render.runs import ENCODER_ROLES, Run
-from hvaedsl.render.text import text_width
 
 EDGE_PT = 8.0
-_BEFORE_COLUMN = 20.0  # where the wrap to the next column climbs or falls, ahead of that column
-_STUB = 9.0  # where a skip edge turns towards a box, and how far below or above a box other edges turn
-_SKIP_ROW = 4.0  # below the upper border of a lane
-_BUS = 26.0  # left of the decoder
-_APART = 7.0
-_TURN = 0.75  # where in the gap between two lanes an edge changes its column; its label stands above
+_BEFORE_COLUMN = 20.0  # distance from a column of the vertical line that leads to it
+_STUB = 9.0  # distance from a box at which an edge turns
+_SKIP_ROW = 4.0  # distance below the upper border of a lane
+_BUS = 26.0  # distance to the left of the decoder
+_APART = 7.0  # distance of parallel skip edges
+_TURN = 0.75  # share of the gap between lanes at which an edge changes its column, below its label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """The placed boxes, and what the routes need to know about where they stand."""
+    """The placed boxes, with the positions that the routes need."""
 
     bridge: Bridge
     runs: dict[Run, Box]  # in the order of computation
@@ -39,14 +38,14 @@ class Scene:
         return next(lane for lane in self.lanes if lane.resolution == resolution)
 
     def gap_below(self, lane: Lane, share: float) -> float:
-        """A height in the gap under a lane."""
+        """The height at a share of the gap below a lane."""
         i = self.lanes.index(lane)
         below = self.lanes[i + 1].top if i + 1 < len(self.lanes) else lane.bottom
         return lane.bottom + share * (below - lane.bottom)
 
 
 def route(scene: Scene) -> tuple[Edge, ...]:
-    """Skip edges first, so that the flow is drawn over them."""
+    """Return all edges, skip edges first, so that the flow is drawn over them."""
     ordered = list(scene.runs.values())
     stem, head = ordered[0], ordered[-1]
     return (
@@ -66,7 +65,7 @@ def _edge(
 
 
 def _downwards(scene: Scene) -> Iterator[Edge]:
-    """The encoder: run to run, with a pooling wherever the lane changes."""
+    """Edges of the encoder from run to run, with a pooling wherever the lane changes."""
     encoder = [(run, box) for run, box in scene.runs.items() if run.role in ENCODER_ROLES]
     for (run, source), (following, target) in pairwise(encoder):
         if run.resolution == following.resolution:
@@ -86,7 +85,7 @@ def _pool_between(bridge: Bridge, run: Run, following: Run) -> Pool:
 
 
 def _upwards(scene: Scene) -> Iterator[Edge]:
-    """The decoder within each lane: how its state begins, and then from run to run."""
+    """Edges of the decoder within each lane: from the initial state and from run to run."""
     latest: dict[int, Box] = {}
     for run, box in scene.runs.items():
         if run.role in ENCODER_ROLES:
@@ -102,7 +101,7 @@ def _upwards(scene: Scene) -> Iterator[Edge]:
 
 
 def _wrap(source: Box, target: Box) -> tuple[Point, ...]:
-    """Straight on within a column; else around to the beginning of the next column, to the right."""
+    """A straight line within a column; otherwise around to the start of the next column on the right."""
     climbs = source.role in ("mix_in", "top_down")
     start, end = (source.top, target.bottom) if climbs else (source.bottom, target.top)
     if source.x == target.x:
@@ -120,7 +119,7 @@ def _wrap(source: Box, target: Box) -> tuple[Point, ...]:
 
 
 def _mix_ins(scene: Scene) -> Iterator[Edge]:
-    """From the last run at the source's resolution, by the shortest route that is free."""
+    """Edges from the last run at the source resolution, by the shortest route that crosses no box."""
     boxes = tuple(scene.runs.values())
     latest: dict[int, Box] = {}
     outer = scene.right
@@ -133,6 +132,8 @@ def _mix_ins(scene: Scene) -> Iterator[Edge]:
                 turn, height = scene.gap_below(below, _TURN), scene.gap_below(below, 0.38)
                 points: tuple[Point, ...] = (source.top, (source.x, turn), (target.x, turn), target.bottom)
                 at = _beside(target.x, height, label)
+
+                # If a box is in the way, the edge goes around all boxes on the right.
                 if not is_clear(points, boxes):
                     outer += _STUB
                     points = _around(source, target, outer)
@@ -148,7 +149,7 @@ def _around(source: Box, target: Box, outer: float) -> tuple[Point, ...]:
 
 
 def _skips(scene: Scene) -> Iterator[Edge]:
-    """From the box of each activation that is read to every box that reads it; arrows of one source share a bus."""
+    """Edges from each activation to the boxes that read it; edges of one source share a vertical line."""
     owner = {i: box for run, box in scene.runs.items() for i in run.operations}
     reads: dict[tuple[str, str], set[int]] = defaultdict(set)
     ends: dict[tuple[str, str], tuple[Box, Box]] = {}
@@ -157,6 +158,8 @@ def _skips(scene: Scene) -> Iterator[Edge]:
             source, target = owner[op.reads], owner[i]
             reads[source.key, target.key].add(op.reads)
             ends[source.key, target.key] = (source, target)
+
+    # Each source gets its own vertical line per lane, left of the decoder.
     buses: dict[int, list[str]] = defaultdict(list)
     for pair, (source, target) in ends.items():
         assert target.resolution is not None
@@ -165,6 +168,7 @@ def _skips(scene: Scene) -> Iterator[Edge]:
         if source.key not in known:
             known.append(source.key)
         bus = scene.decoder_left - _BUS - _APART * known.index(source.key)
+
         count = len(reads[pair])
         label = f"{count} activations" if count > 1 else ""
         at = (scene.decoder_left - _BUS - text_width(label, EDGE_PT) / 2, target.y - EDGE_PT) if label else None
@@ -186,12 +190,12 @@ def _skip_points(scene: Scene, source: Box, target: Box, lane: Lane, bus: float)
 
 
 def _beside(x: float, y: float, label: str) -> Point:
-    """The centre of a label that begins just right of a vertical line."""
+    """The center of a label just to the right of a vertical line."""
     return (x + 5 + text_width(label, EDGE_PT) / 2, y)
 
 
 def _simplify(points: Sequence[Point]) -> tuple[Point, ...]:
-    """Without repeated points, and without points in the middle of a straight stretch."""
+    """Remove repeated points and points in the middle of a straight line."""
     distinct = [point for i, point in enumerate(points) if i == 0 or point != points[i - 1]]
     kept = distinct[:1]
     for point, following in pairwise(distinct[1:]):

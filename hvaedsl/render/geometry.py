@@ -14,7 +14,7 @@ EdgeKind = Literal["flow", "pool", "mix_in", "skip", "start"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """A box with its text; `x`, `y` is its centre. `operations` are indices into the bridge."""
+    """A box with its text, centered at `x`, `y`. `operations` are indices into the bridge."""
 
     key: str
     role: BoxRole
@@ -23,7 +23,7 @@ class Box:
     height: float
     x: float = 0.0
     y: float = 0.0
-    title: str = ""  # block notation; only boxes of blocks have one
+    title: str = ""  # block notation; empty for boxes without blocks
     resolution: int | None = None
     operations: tuple[int, ...] = ()
     groups: tuple[str, ...] = ()
@@ -49,12 +49,6 @@ class Box:
         """The middle of the lower side."""
         return (self.x, self.y + self.height / 2)
 
-    def overlaps(self, other: Box) -> bool:
-        """Whether the two boxes share any area."""
-        wide = abs(self.x - other.x) * 2 < self.width + other.width
-        high = abs(self.y - other.y) * 2 < self.height + other.height
-        return wide and high
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
@@ -68,7 +62,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """An arrow along `points` from box `source` to box `target`; `label_at` is the centre of the label."""
+    """An arrow along `points` from box `source` to box `target`; `label_at` is the center of the label."""
 
     source: str
     target: str
@@ -80,7 +74,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """The whole picture without title and legend. `recurring` lists the weight groups found in several boxes."""
+    """The picture without title and legend. `recurring` lists the weight groups of several boxes."""
 
     width: float
     height: float
@@ -91,7 +85,7 @@ class Layout:
 
 
 def is_clear(points: Iterable[Point], boxes: Iterable[Box]) -> bool:
-    """Whether an orthogonal polyline passes through the inside of no box."""
+    """Whether an orthogonal polyline crosses no box."""
     segments = tuple(pairwise(points))
     return not any(_crosses(start, end, box) for box in boxes for start, end in segments)
 

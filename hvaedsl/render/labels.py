@@ -1,17 +1,24 @@
-"""What stands in a box: the notation, how many blocks, how wide, and of a top-down block the latent's shape.
+"""The text of boxes, arrows and lanes, and estimates of its width.
 
-A cell other than vdvae stands before the latent.
+A box has the notation, the number of blocks and channels, and for top-down blocks the latent's shape, preceded by the
+cell unless it is vdvae.
 """
 
 from __future__ import annotations
+
+import unicodedata
 
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, MixIn, Pool, State, Stem, TopDownBlock
 from hvaedsl.ir.pooling import wavelet_of
 from hvaedsl.render.runs import Run
 
+_REGULAR_EM = 0.64  # the widest common fallback font (DejaVu Sans) averages 0.6 em on the labels drawn here
+_BOLD_EM = 0.73
+_WIDE_EM = 1.05
+
 
 def box_text(run: Run, bridge: Bridge) -> tuple[str, tuple[str, ...]]:
-    """Title and further lines of a run's box."""
+    """Return the title and lines of the box of a run."""
     op = bridge.operations[run.operations[-1]]
     match op:
         case Stem():
@@ -42,29 +49,35 @@ def _count(run: Run) -> str:
 
 
 def pool_label(pool: Pool) -> str:
-    """The label of an arrow downwards: the factor, and the zero-padded channels where the width changes."""
+    """Return the label of a pooling: the factor, and the channels if the width changes."""
     padded = f", {pool.in_channels} → {pool.channels} ch" if pool.in_channels != pool.channels else ""
     method = {"average": "pool", "strided": "strided"}.get(pool.method) or wavelet_of(pool.method)
     return f"{method} /{pool.factor}{padded}"
 
 
 def mix_in_label(mix_in: MixIn) -> str:
-    """The label of an arrow upwards: the factor, and the channels that are kept where the width changes."""
+    """Return the label of a mix-in: the factor, and the channels if the width changes."""
     cut = f", {mix_in.source_channels} → {mix_in.channels} ch" if mix_in.source_channels != mix_in.channels else ""
     embedding = f" {wavelet}" if (wavelet := wavelet_of(mix_in.embedding)) else ""
     return f"×{mix_in.resolution // mix_in.source} up{embedding}{cut}"
 
 
 def image_text(bridge: Bridge) -> str:
-    """The picture's input."""
+    """Return the text of the input box."""
     return f"image {bridge.image_resolution}×{bridge.image_resolution}×{bridge.image_channels}"
 
 
 def likelihood_text(bridge: Bridge) -> str:
-    """The picture's output."""
+    """Return the text of the output box."""
     return f"p(x | z): {bridge.head.likelihood}"
 
 
 def lane_text(resolution: int, channels: tuple[int, ...]) -> tuple[str, str]:
-    """The two lines at the left of a lane."""
+    """Return the two lines of text at the left of a lane."""
     return f"{resolution} × {resolution}", f"{' / '.join(map(str, channels))} channels"
+
+
+def text_width(text: str, size: float, *, bold: bool = False) -> float:
+    """Return an upper estimate of the width of one line of text, in points; `size` is the font size in points."""
+    narrow = _BOLD_EM if bold else _REGULAR_EM
+    return size * sum(_WIDE_EM if unicodedata.east_asian_width(letter) in "WF" else narrow for letter in text)

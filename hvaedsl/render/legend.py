@@ -1,4 +1,4 @@
-"""The legend: what the colours and the arrows of this picture mean, broken into lines of the picture's width."""
+"""The legend of the colors and arrows in a picture, in lines of the picture's width."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import get_args
 
 from hvaedsl.render.geometry import Layout
+from hvaedsl.render.labels import text_width
 from hvaedsl.render.style import OWN, SHARED, STROKES, Mark, Paint, Stroke, mark_paint, paint_of, recurring_paint
-from hvaedsl.render.text import text_width
 
 LEGEND_PT = 8.5
 LEGEND_LINE = 15.0
@@ -19,7 +19,7 @@ _BETWEEN = 16.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One sign with its meaning; `x` is its left border, `y` its middle, both relative to the legend."""
+    """A sign with its meaning; `x` is its left border, `y` its middle, relative to the legend."""
 
     sign: Paint | Stroke
     meaning: str
@@ -28,7 +28,7 @@ class Entry:
 
 
 def legend(layout: Layout, marks: Collection[Mark] = ()) -> tuple[Entry, ...]:
-    """The entries for what the picture contains, from left to right and line by line."""
+    """Return the entries for everything in the picture, from left to right, line by line."""
     entries: list[Entry] = []
     x, y = 0.0, LEGEND_LINE / 2
     for sign, meaning in (*_marked(marks), *_signs(layout)):
@@ -41,7 +41,7 @@ def legend(layout: Layout, marks: Collection[Mark] = ()) -> tuple[Entry, ...]:
 
 
 def legend_height(entries: Sequence[Entry]) -> float:
-    """The height of all lines."""
+    """Return the height of the legend."""
     return max((entry.y for entry in entries), default=0.0) + LEGEND_LINE / 2
 
 
@@ -59,8 +59,9 @@ def _signs(layout: Layout) -> list[tuple[Paint | Stroke, str]]:
         signs.append((SHARED, "shared weights: each block applied ×n"))
     for i, group in enumerate(layout.recurring):
         signs.append((recurring_paint(i), f"one set of weights: {group}"))
+
     kinds = {edge.kind for edge in layout.edges}
-    # Another pooling than the average is named at its arrows.
+    # A pooling other than average is named at its arrows.
     averaged = all(edge.label.startswith("pool") for edge in layout.edges if edge.kind == "pool")
     for kind, stroke in STROKES.items():
         if stroke.meaning and kind in kinds:

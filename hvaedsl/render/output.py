@@ -1,8 +1,14 @@
-"""DOT text to a picture file, with Graphviz's program where it is installed, else with the libraries in pygraphviz."""
+"""Draws DOT text into a file with the program `dot` if it is installed, otherwise with the libraries in pygraphviz."""
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -11,12 +17,16 @@ from hvaedsl.diagnostics.errors import UsageError
 _DOTS_PER_INCH = 192
 Format = Literal["svg", "png", "pdf"]
 Engine = Literal["nop2", "dot"]
+# About the fonts of the system, which the pictures do not depend on: the text has room whichever font draws it.
+_FONT_WARNING = re.compile(
+    r"Fontconfig (error|warning): |\(.*\): (Pango|GLib|GLib-GObject)-(WARNING|CRITICAL) |Warning: no hard-coded metrics"
+)
 
 
 def render(dot: str, format: Format, engine: Engine = "nop2") -> bytes:  # noqa: A002 - Graphviz's word
-    """The picture as bytes, with positions as they are given (nop2), or laid out by Graphviz (dot).
+    """Return the picture as bytes, with the given positions (nop2) or laid out by Graphviz (dot).
 
-    Drawn by `dot` on the search path, or where that is missing or fails, by pygraphviz.
+    Uses `dot` on the search path, or pygraphviz if it is missing or fails.
 
     Raises:
         UsageError: neither could draw it.
@@ -37,10 +47,10 @@ def render(dot: str, format: Format, engine: Engine = "nop2") -> bytes:  # noqa:
 
 
 def write(dot: str, path: Path, engine: Engine = "nop2") -> None:
-    """Draw into a file; its suffix names the format.
+    """Draw into a file in the format of its suffix.
 
     Raises:
-        UsageError: another suffix, a file that cannot be written, or no Graphviz.
+        UsageError: unknown suffix, a file that cannot be written, or no Graphviz.
     """
     picture = render(dot, _format_of(path), engine)
     try:
@@ -55,11 +65,11 @@ def _format_of(path: Path) -> Format:
     for known in formats:
         if suffix == known:
             return known
-    raise UsageError(f"{path}: a picture's file name ends in one of {', '.join(f'.{known}' for known in formats)}")
+    raise UsageError(f"{path}: the file name must end in one of {', '.join(f'.{known}' for known in formats)}")
 
 
 def _with_resolution(dot: str) -> str:
-    """Pixels fine enough for print; the other formats have none."""
+    """Set a resolution for print, which only PNG needs."""
     body, brace, rest = dot.rpartition("}")
     return f"{body}  graph [dpi={_DOTS_PER_INCH}];\n{brace}{rest}"
 
@@ -73,8 +83,8 @@ def _with_program(dot: str, format: Format, engine: Engine) -> bytes:  # noqa: A
         else:
             picture = graphviz.Source(dot, engine=engine).pipe(format=format, quiet=True)
     except graphviz.CalledProcessError as error:
-        said = (error.stderr or b"").decode(errors="replace").strip()
-        raise UsageError(f"Graphviz's program could not draw {format}: {said or error}") from error
+        reason = _without_font_warnings((error.stderr or b"").decode(errors="replace"))
+        raise UsageError(f"Graphviz's program could not draw {format}: {reason or error}") from error
     except (OSError, graphviz.ExecutableNotFound) as error:
         raise UsageError(f"Graphviz's program could not be run: {error}") from error
     assert isinstance(picture, bytes)
@@ -87,9 +97,43 @@ def _with_libraries(dot: str, format: Format, engine: Engine) -> bytes:  # noqa:
     except ImportError as error:
         why = f"pygraphviz cannot be imported ({error})"  # it is missing, or a library of the system that it needs
         raise UsageError(f"{why}: install it from version 2.0, or Graphviz's programs") from error
-    try:
-        picture = pygraphviz.AGraph(string=dot).draw(format=format, prog=engine)  # nop2 is what `neato -n2` does
-    except (ValueError, OSError) as error:
-        raise UsageError(f"pygraphviz could not draw {format}: {error}") from error
+
+    with _captured_stderr() as captured:
+        try:
+            picture = pygraphviz.AGraph(string=dot).draw(format=format, prog=engine)  # nop2 is what `neato -n2` does
+        except (ValueError, OSError) as error:
+            reason = _without_font_warnings(captured()) or error
+            raise UsageError(f"pygraphviz could not draw {format}: {reason}") from error
+        messages = _without_font_warnings(captured())
+
+    if messages:
+        print(messages, file=sys.stderr)
     assert isinstance(picture, bytes)
     return picture
+
+
+def _without_font_warnings(messages: str) -> str:
+    return "\n".join(line for line in messages.splitlines() if line.strip() and not _FONT_WARNING.match(line))
+
+
+@contextmanager
+def _captured_stderr() -> Iterator[Callable[[], str]]:
+    """Capture what C libraries of this process write to standard error; yields a function that returns it so far."""
+    with tempfile.TemporaryFile() as file:
+
+        def captured() -> str:
+            file.seek(0)
+            return file.read().decode(errors="replace")
+
+        try:
+            original = os.dup(2)
+        except OSError:  # standard error is closed: there is nothing to capture
+            yield captured
+            return
+        sys.stderr.flush()
+        os.dup2(file.fileno(), 2)
+        try:
+            yield captured
+        finally:
+            os.dup2(original, 2)
+            os.close(original)

@@ -1,8 +1,8 @@
-"""Runs: consecutive equal operations that are drawn as one box, in the order of computation.
+"""Runs: consecutive equal operations, which are drawn as one box, in the order of computation.
 
-A run is a number of weight groups in a row, each applied the same number of times: `11*32r3` is eleven groups and
-three applications, `32x11` eleven groups and one. A block that pools, and a block that mixes in, are runs of their own.
-A group that returns elsewhere is never merged with others, so that its colour tells where else it is applied.
+A run is a sequence of weight groups, each applied the same number of times: `11*32r3` has eleven groups with three
+applications each, `32x11` eleven groups with one. A block with pooling or a mix-in is a run of its own. A group that is
+applied elsewhere too is never merged with others, so that its color shows all of its places.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ ENCODER_ROLES: frozenset[Role] = frozenset({"stem", "residual", "down", "pooled"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One box's worth of operations, by their indices in the bridge, all at one resolution of the picture."""
+    """The operations of one box, as indices into the bridge, all in one lane of the picture."""
 
     role: Role
     resolution: int
     operations: tuple[int, ...]
-    groups: tuple[str, ...] = ()  # `encoder @g`: each pass has names of its own
+    groups: tuple[str, ...] = ()  # such as `encoder @g`: encoder and decoder have separate names
     applications: int = 0  # of each group, in a row
-    notation: str = ""  # as the language writes it: 11*32r3, 32d2, 8r3@g
+    notation: str = ""  # as in the language: 11*32r3, 32d2, 8r3@g
 
     @property
     def shared(self) -> bool:
@@ -36,7 +36,7 @@ class Run:
 
 
 def find_runs(bridge: Bridge) -> tuple[Run, ...]:
-    """Every operation of the bridge in exactly one run, in the order of computation."""
+    """Return runs that contain every operation of the bridge exactly once, in the order of computation."""
     last = len(bridge.operations) - 1
     spread = _spread_groups(bridge)
     encoder = _encoder_runs(bridge, spread)
@@ -46,7 +46,7 @@ def find_runs(bridge: Bridge) -> tuple[Run, ...]:
 
 
 def recurring_groups(runs: Sequence[Run]) -> tuple[str, ...]:
-    """The weight groups that more than one run applies, in the order of their first application."""
+    """Return the weight groups of several runs, in the order of their first application."""
     seen: dict[str, int] = {}
     for run in runs:
         for group in run.groups:
@@ -64,13 +64,15 @@ def _encoder_runs(bridge: Bridge, spread: frozenset[str]) -> Iterator[Run]:
                 waiting = []
             waiting.append((i, op))
             continue
+
+        # A pooling takes the block of its `d` entry, which came last, out of the blocks that wait to be merged.
         block = waiting.pop() if isinstance(op, Pool) and waiting else None
         yield from _block_runs(waiting, spread)
         waiting = []
         if isinstance(op, Stem):
             yield Run(role="stem", resolution=op.resolution, operations=(i,))
             continue
-        # A pooled activation that the decoder reads is a place of its own; else the arrow downwards says it all.
+        # A pooled activation that the decoder reads gets its own box; otherwise the arrow is enough.
         alone = block is None or i in read
         if block is not None:
             yield _down_run(block, op, (block[0],) if alone else (block[0], i))
@@ -95,6 +97,8 @@ def _decoder_runs(bridge: Bridge, spread: frozenset[str]) -> Iterator[Run]:
         if isinstance(op, TopDownBlock) and not mixed and (not waiting or waiting[-1][1].resolution == op.resolution):
             waiting.append((i, op))
             continue
+
+        # Anything else ends the sequence of plain blocks.
         yield from _block_runs(waiting, spread)
         waiting = []
         match op:
@@ -123,7 +127,7 @@ def _mix_in_run(mixed: Sequence[tuple[int, MixIn]], index: int, block: TopDownBl
 
 
 def _block_runs(blocks: Sequence[tuple[int, Block]], spread: frozenset[str]) -> Iterator[Run]:
-    """Merge plain blocks at one resolution: first the applications of a group, then the groups that are alike."""
+    """Merge plain blocks at one resolution: first the applications of a group, then equal groups."""
     segments = [list(segment) for _, segment in groupby(blocks, key=_group_of)]
     merged: list[list[list[tuple[int, Block]]]] = []
     for segment in segments:
@@ -133,6 +137,7 @@ def _block_runs(blocks: Sequence[tuple[int, Block]], spread: frozenset[str]) -> 
             own.append(segment)
         else:
             merged.append([segment])
+
     for alike in merged:
         first = alike[0][0][1]
         groups = tuple(_group_of(segment[0]) for segment in alike)
@@ -160,7 +165,7 @@ def _shape(block: Block) -> tuple[int | str, ...]:
 
 
 def _spread_groups(bridge: Bridge) -> frozenset[str]:
-    """The labelled groups, and those that are applied at several places: never merged with their neighbours."""
+    """The labeled groups and those that are applied at several places, which are never merged with neighbors."""
     seen: set[str] = set()
     spread: set[str] = set()
     before = ""
@@ -174,12 +179,12 @@ def _spread_groups(bridge: Bridge) -> frozenset[str]:
 
 
 def qualified_group(block: Block) -> str:
-    """The weight group with its pass; encoder and decoder name their groups independently."""
+    """Return the weight group with its stack, because encoder and decoder name their groups independently."""
     return f"{stack_of(block)} {block.group}"
 
 
 def group_label(group: str) -> str:
-    """The label as it is written, `@g`; empty for the groups that the compiler numbers."""
+    """Return the label of a group as in the language, `@g`; empty for groups that the compiler numbers."""
     _, at, label = group.partition("@")
     return at + label
 

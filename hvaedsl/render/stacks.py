@@ -1,4 +1,4 @@
-"""Stacks: the boxes of one pass in one lane, sized, and broken into columns where they would grow too tall."""
+"""Stacks: the boxes of the encoder or decoder in one lane, with their sizes, split into columns if too tall."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Literal
 
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.render.geometry import Box
-from hvaedsl.render.labels import box_text
+from hvaedsl.render.labels import box_text, text_width
 from hvaedsl.render.runs import Run
-from hvaedsl.render.text import text_width
 
 TITLE_PT = 11.0
 LINE_PT = 9.0
@@ -26,14 +25,14 @@ Column = tuple[Box, ...]
 
 
 def measure(runs: Sequence[Run], bridge: Bridge) -> dict[Run, Box]:
-    """A box for each run, not yet placed; boxes of blocks have one size, and no other box of a stack is wider."""
+    """Return an unplaced box for each run; boxes of blocks have one size, and no other box of a stack is wider."""
     boxes = {run: _box(f"b{i}", run, bridge) for i, run in enumerate(runs)}
     width = max(box.width for run, box in boxes.items() if run.role != "state")
     return {run: replace(box, width=width) if box.title else box for run, box in boxes.items()}
 
 
 def note(key: str, role: Literal["image", "likelihood"], text: str) -> Box:
-    """A box that stands for the data rather than for an operation, not yet placed."""
+    """Return an unplaced box for the input or output, which are not operations."""
     width = text_width(text, LINE_PT) + _MARGIN
     return Box(key=key, role=role, lines=(text,), width=width, height=_SMALL_HEIGHT)
 
@@ -56,7 +55,7 @@ def _box(key: str, run: Run, bridge: Bridge) -> Box:
 
 
 def columns_of(boxes: Sequence[Box]) -> tuple[Column, ...]:
-    """Break a stack into columns of equal length, in the order of computation."""
+    """Split a stack into columns of equal length, in the order of computation."""
     count = len(boxes)
     if not count:
         return ()
@@ -67,12 +66,12 @@ def columns_of(boxes: Sequence[Box]) -> tuple[Column, ...]:
 
 
 def stack_height(columns: Sequence[Column]) -> float:
-    """The height of the tallest column."""
+    """Return the height of the tallest column."""
     return max((_column_height(column) for column in columns), default=0.0)
 
 
 def place_encoder(columns: Sequence[Column], *, top: float, right: float, width: float) -> list[Box]:
-    """Each column from the top downwards, the last one ending at `right`."""
+    """Place each column from the top downwards, the last one ending at `right`."""
     placed: list[Box] = []
     for j, column in enumerate(columns):
         x = right - width / 2 - (len(columns) - 1 - j) * (width + CHANNEL)
@@ -81,9 +80,9 @@ def place_encoder(columns: Sequence[Column], *, top: float, right: float, width:
 
 
 def place_decoder(columns: Sequence[Column], *, top: float, left: float, width: float, slot: float) -> list[Box]:
-    """Each column upwards; one alone hangs from the top of the lane, several stand on one line.
+    """Place each column upwards, aligned at the bottom of the tallest one.
 
-    The first column begins at `left`; `slot` is kept free to the right of it, for how the state begins.
+    The first column starts at `left`; a space of `slot` to the right of it is for the initial state.
     """
     placed: list[Box] = []
     height = stack_height(columns)

@@ -1,4 +1,4 @@
-"""Colours and sizes of the picture."""
+"""Colors and line widths of the picture."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Paint:
 OWN = Paint("#ffffff", "#7b8794")
 SHARED = Paint("#fde3bf", "#c56a00")
 _MODEST = Paint("#f7f9fa", "#9aa5b1")
-# One for each group that several boxes apply; beyond eight they begin again, and the label in the box tells them apart.
+# For each group of several boxes; after eight the colors repeat, and the labels in the boxes distinguish the groups.
 _RECURRING = (
     Paint("#cfe5f7", "#1f6fb2"),
     Paint("#d3efd2", "#2f7d32"),
@@ -41,9 +41,9 @@ _MODEST_ROLES: frozenset[BoxRole] = frozenset({"image", "stem", "pooled", "state
 
 @dataclass(frozen=True, slots=True)
 class Stroke:
-    """How an arrow is drawn; `meaning` is its line in the legend."""
+    """The style of an arrow; `meaning` is its text in the legend."""
 
-    colour: str
+    color: str
     width: float
     dashed: bool
     meaning: str
@@ -63,17 +63,17 @@ _MARKED_WIDTH = 3.0
 
 
 def marked(paint: Paint, mark: Mark) -> Paint:
-    """A box that differs from another bridge's: a thick coloured border; the fill still tells whose weights."""
+    """Return the paint of a box that differs: a thick colored border, with the fill for the weights unchanged."""
     return replace(paint, border=_MARKS[mark], border_width=_MARKED_WIDTH)
 
 
 def mark_paint(mark: Mark) -> Paint:
-    """The sign of a mark in the legend."""
+    """Return the sign of a mark for the legend."""
     return marked(OWN, mark)
 
 
 def paint_of(box: Box, recurring: tuple[str, ...]) -> Paint:
-    """Neutral for own weights; a colour for shared ones, the same wherever a group returns."""
+    """Return the paint of a box: neutral for its own weights, one color per group for shared ones."""
     if box.role in _MODEST_ROLES:
         return _MODEST
     if box.groups[0] in recurring:
@@ -82,5 +82,5 @@ def paint_of(box: Box, recurring: tuple[str, ...]) -> Paint:
 
 
 def recurring_paint(index: int) -> Paint:
-    """The colour of a group that several boxes apply."""
+    """Return the color of a group of several boxes."""
     return _RECURRING[index % len(_RECURRING)]

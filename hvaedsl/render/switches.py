@@ -1,4 +1,4 @@
-"""What a bridge does beyond the plain architecture, in words for the picture's caption."""
+"""Phrases for the caption about the architecture switches of a bridge."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NORMS = {
 
 
 def switch_words(bridge: Bridge) -> tuple[str, ...]:
-    """One phrase for each switch that is on; the cell stands in the boxes and is none of them."""
+    """Return a phrase for each switch that is on, except the cell, which is in the boxes."""
     return tuple(_words(bridge))
 
 
@@ -24,6 +24,7 @@ def _words(bridge: Bridge) -> Iterator[str]:
     encoder = [op for _, op in bridge.encoder if isinstance(op, EncoderBlock)]
     decoder = [op for _, op in bridge.decoder if isinstance(op, TopDownBlock)]
     pools = [op for _, op in bridge.encoder if isinstance(op, Pool)]
+
     bottleneck = bottleneck_resolution(bridge)
     above = [op for op in decoder if op.resolution != bottleneck]
     if above and all(op.reads is None for op in above):
@@ -32,6 +33,7 @@ def _words(bridge: Bridge) -> Iterator[str]:
         yield f"pooling: {pools[0].method}"
     if decoder and decoder[0].normalize is not None:
         yield _NORMS[decoder[0].normalize]
+
     places: Sequence[tuple[str, Exponents]] = (
         ("image", bridge.stem.features),
         ("residual blocks", next((op.features for op in encoder), ())),

@@ -1,4 +1,4 @@
-"""Diagnostics as plain data and back: the code, the fields, and the places in numbered sources."""
+"""Conversion of diagnostics to plain data and back: code, fields, and places in numbered sources."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _COMMON = frozenset(("span", "secondary", "notes", "fix"))
 
 
 class NotData(Exception):
-    """A diagnostic holds what cannot be written down, or would not come back as it was."""
+    """A diagnostic cannot be converted to data and back without a change."""
 
 
 def findings_data(found: Sequence[Diagnostic], sources: Sequence[Source]) -> list[dict[str, Any]]:
-    """The diagnostics as data for JSON; their places are in the sources, or in options of the command line.
+    """Convert diagnostics to data for JSON; their places are in the sources or in options of the command line.
 
-    Raises `NotData` where one would not come back the same.
+    Raises `NotData` if one would not convert back to an equal diagnostic.
     """
     data = [_record(item, sources) for item in found]
     try:
@@ -32,10 +32,10 @@ def findings_data(found: Sequence[Diagnostic], sources: Sequence[Source]) -> lis
 
 
 def findings_of(data: Sequence[Mapping[str, Any]], sources: Sequence[Source]) -> Iterator[Diagnostic]:
-    """The diagnostics of such data. Raises `KeyError`, `TypeError`, `IndexError` or `ValueError` for any other."""
+    """Convert data back to diagnostics. Raises `KeyError`, `TypeError`, `IndexError` or `ValueError` for other data."""
     if not data:
         return
-    from hvaedsl.rules import KINDS  # most specs have nothing to be said about
+    from hvaedsl.rules import KINDS  # most specs have no findings
 
     places = _Places(sources)
     for record in data:
@@ -69,7 +69,7 @@ def _fix(data: Sequence[Any] | None, places: _Places) -> Fix | None:
 
 
 def _data(value: object) -> object:
-    """A field's value for JSON, which has no tuples."""
+    """Convert the value of a field for JSON, which has no tuples."""
     match value:
         case None | bool() | int() | float() | str():
             return value
@@ -84,7 +84,7 @@ def _value(data: object) -> Any:
 
 
 def _place(span: Span, sources: Sequence[Source]) -> list[Any]:
-    """Where a span is: the number of its source, or name and text of an option of the command line."""
+    """Convert a span, with the number of its source or the name and text of a command-line option."""
     number = next((index for index, source in enumerate(sources) if source is span.source), None)
     if number is None and span.source.path is not None:
         raise NotData(span.source.name)
@@ -93,7 +93,7 @@ def _place(span: Span, sources: Sequence[Source]) -> list[Any]:
 
 
 class _Places:
-    """Spans from data; those in one option share its source, as they did."""
+    """Converts data back to spans; those in one command-line option share its source."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources

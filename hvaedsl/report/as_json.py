@@ -10,7 +10,7 @@ from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix
 
 
 def to_json(diagnostics: Sequence[Diagnostic]) -> str:
-    """The list as text; `[]` where there is nothing."""
+    """Return the list as text; `[]` if there are no diagnostics."""
     return json.dumps([_record(item) for item in diagnostics], indent=2)
 
 

@@ -1,4 +1,4 @@
-"""Diagnostics a line each: `path:line:column: CODE message`, as editors and grep read them."""
+"""Diagnostics, one per line: `path:line:column: CODE message`, for editors and grep."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from hvaedsl.diagnostics.printable import printable
 
 
 def to_concise(diagnostics: Sequence[Diagnostic]) -> str:
-    """The lines; empty where there is nothing."""
+    """Return the lines; empty if there are no diagnostics."""
     return "\n".join(f"{printable(str(item.span))}: {item.code} {printable(item.message)}" for item in diagnostics)

@@ -1,4 +1,4 @@
-"""The cost of a program, resolution by resolution, as a table."""
+"""A table of the cost of a program by resolution."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hvaedsl.passes.cost import Cost, Row
 
 
 def cost_table(spec: Spec, cost: Cost, checkpointing: Checkpointing, batch: int) -> Table:
-    """Blocks, weight groups, parameters, latents, FLOPs and activation memory; the latter for a batch.
+    """Return blocks, weight groups, parameters, latents, FLOPs and activation memory of a batch by resolution.
 
-    With `train.recompute_every` a last row has the activation memory that is then needed.
+    With `train.recompute_every`, a last row has the activation memory with recomputation.
     """
     every = spec.train.recompute_every
     table = Table(
@@ -32,12 +32,14 @@ def cost_table(spec: Spec, cost: Cost, checkpointing: Checkpointing, batch: int)
     table.add_column("stack", no_wrap=True)
     for heading in ("R", "blocks", "weight\ngroups", "parameters", "latents", "FLOPs", "float32", "bfloat16"):
         table.add_column(heading, justify="right", no_wrap=True)
+
     stack = cost.rows[0].stack
     for row in cost.rows:
         if row.stack != stack:
             table.add_section()
             stack = row.stack
         table.add_row(row.stack, str(row.resolution), *_cells(row, batch))
+
     table.add_section()
     table.add_row("total", "", *_total(cost, batch), style="bold")
     if every is not None:
@@ -47,29 +49,31 @@ def cost_table(spec: Spec, cost: Cost, checkpointing: Checkpointing, batch: int)
 
 
 def headline(spec: Spec, cost: Cost) -> str:
-    """Parameters and depth, beside the published figures where the spec has them."""
+    """Return parameters, depth and latents, and the published figures if the spec has them."""
     parts = [f"{cost.parameters:,} parameters", f"stochastic depth {cost.stochastic_depth:,}"]
     parts += [f"{cost.latents:,} latents"]
     line = ", ".join(parts)
     if cost.uncounted:
-        line += f"\nnot counted: {', '.join(cost.uncounted)}; --custom imports what is your own, and counts it"
+        line += f"\nnot counted: {', '.join(cost.uncounted)}; use --custom to import and count custom parts"
+
     paper = spec.paper
     published = [
         f"{short_count(paper.parameters)} parameters" if paper.parameters is not None else "",
         f"depth {paper.depth}" if paper.depth is not None else "",
         f"likelihood {paper.nll:g} ({paper.nll_status})" if paper.nll is not None else "",
     ]
-    said = ", ".join(part for part in published if part)
+    listed = ", ".join(part for part in published if part)
     where = f" ({paper.table})" if paper.table else ""
-    return f"{line}\npublished{where}{': ' * bool(said)}{said}" if said or where else line
+    return f"{line}\npublished{where}{': ' * bool(listed)}{listed}" if listed or where else line
 
 
 def cost_json(spec: Spec, cost: Cost, checkpointing: Checkpointing, batch: int) -> dict[str, Any]:
-    """The cost as plain data. The activations are those of a training step, with `recompute_every` where it is set."""
+    """Return the cost as plain data; activations are those of a training step, with `recompute_every` if it is set."""
     every = spec.train.recompute_every
     needed: tuple[int, int] = (cost.activation_bytes(batch), cost.activation_bytes(batch, "bfloat16"))
     if every is not None:
         needed = (checkpointing.peak_bytes(every, batch), checkpointing.peak_bytes(every, batch, "bfloat16"))
+
     return {
         "parameters": cost.parameters,
         "stochastic_depth": cost.stochastic_depth,
@@ -90,7 +94,7 @@ def _caption(checkpointing: Checkpointing, batch: int, every: int | None) -> str
         return first
     kept = size(checkpointing.kept_bytes(every, batch))
     return (
-        f"{first}\nrecomputed: the state is kept every {every:,} blocks ({kept} in float32), and what lies between is "
+        f"{first}\nrecomputed: the state is kept every {every:,} blocks ({kept} in float32); the blocks between are "
         "computed again"
     )
 
@@ -120,17 +124,17 @@ def _total(cost: Cost, batch: int) -> list[str]:
 
 
 def short_count(number: float) -> str:
-    """A count with a decimal suffix, three digits: 233k, 39.1M, 12.3G."""
+    """Return a count with a decimal suffix and three digits: 233k, 39.1M, 12.3G."""
     return _three_digits(number, 1000, ("", "k", "M", "G", "T", "P"), "")
 
 
 def size(count: float) -> str:
-    """A size in bytes with a binary suffix, three digits."""
+    """Return a size in bytes with a binary suffix and three digits."""
     return _three_digits(count, 1024, ("B", "KiB", "MiB", "GiB", "TiB", "PiB"), " ")
 
 
 def _three_digits(number: float, base: int, suffixes: tuple[str, ...], space: str) -> str:
-    """With the first suffix under which the number, rounded, stays below `base`."""
+    """Format with the first suffix for which the rounded number is below `base`."""
     index = 0
     while float(_rounded(number)) >= base and index < len(suffixes) - 1:
         number, index = number / base, index + 1

@@ -1,4 +1,4 @@
-"""Diagnostics as rustc prints them: code, title, the source line, labels under it, and the way out."""
+"""Diagnostics in the style of rustc: code, title, source lines with labels, and help."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hvaedsl.diagnostics.printable import printable
 from hvaedsl.diagnostics.span import Source, Span
 
 MAX_SHOWN = 200
-_WINDOW = 100  # code points of a source line that are shown at the most
+_WINDOW = 100  # maximum number of code points that are shown of a source line
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class _Mark:
 
 
 def print_full(diagnostics: Sequence[Diagnostic], console: Console) -> None:
-    """Print diagnostics, a blank line between them, and a closing line that counts them all."""
+    """Print diagnostics, separated by blank lines, and a last line with their number."""
     for diagnostic in diagnostics[:MAX_SHOWN]:
         for line in _lines(diagnostic):
             console.print(line, soft_wrap=True, highlight=False)
@@ -39,7 +39,7 @@ def print_full(diagnostics: Sequence[Diagnostic], console: Console) -> None:
 
 
 def summary(diagnostics: Sequence[Diagnostic]) -> str:
-    """`2 errors, 1 piece of advice`."""
+    """Return the number of errors and of advice, as in `2 errors, 1 piece of advice`."""
     errors = sum(item.severity is Severity.ERROR for item in diagnostics)
     advice = len(diagnostics) - errors
     parts = [f"{errors} error{'s' * (errors != 1)}"] if errors else []
@@ -48,31 +48,33 @@ def summary(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def _lines(diagnostic: Diagnostic) -> Iterator[Text]:
-    colour = "red" if diagnostic.severity is Severity.ERROR else "yellow"
+    color = "red" if diagnostic.severity is Severity.ERROR else "yellow"
     title = Text()
-    title.append(f"{diagnostic.severity.value}[{diagnostic.code}]", f"bold {colour}")
+    title.append(f"{diagnostic.severity.value}[{diagnostic.code}]", f"bold {color}")
     title.append(f": {printable(diagnostic.message)}", "bold")
     yield title
+
     marks = [_Mark(diagnostic.span, diagnostic.label_text, True)]
     marks += [_Mark(label.span, label.text, False) for label in diagnostic.secondary]
     gutter = max(len(str(mark.span.line)) for mark in marks)
-    yield from _places(marks, gutter, colour)
+    yield from _places(marks, gutter, color)
+
     for note in diagnostic.notes:
         yield _trailer(gutter, "note", note)
     if diagnostic.help_text:
         yield _trailer(gutter, "help", diagnostic.help_text)
-    if diagnostic.fix is not None and not _is_said(diagnostic.fix.title, diagnostic.help_text):
+    if diagnostic.fix is not None and not _is_in_help(diagnostic.fix.title, diagnostic.help_text):
         yield _trailer(gutter, "fix", diagnostic.fix.title)
 
 
-def _is_said(title: str, help_text: str) -> bool:
-    """Whether the help says already what a fix writes."""
+def _is_in_help(title: str, help_text: str) -> bool:
+    """Whether the help already contains what a fix writes."""
     written = re.findall("`[^`]+`", title)
     return title in help_text or (bool(written) and all(word in help_text for word in written))
 
 
-def _places(marks: list[_Mark], gutter: int, colour: str) -> Iterator[Text]:
-    """The marked lines, those of the primary source first."""
+def _places(marks: list[_Mark], gutter: int, color: str) -> Iterator[Text]:
+    """Yield the marked lines, those of the primary source first."""
     primary = marks[0].span.source
     ordered = sorted(marks, key=lambda mark: (mark.span.source is not primary, mark.span.line, mark.span.column))
     for source, group in groupby(ordered, key=lambda mark: mark.span.source):
@@ -81,10 +83,10 @@ def _places(marks: list[_Mark], gutter: int, colour: str) -> Iterator[Text]:
         arrow = "-->" if source is primary else ":::"
         yield Text.assemble((f"{' ' * gutter}{arrow} ", "bold blue"), printable(str(shown.span)))
         if source.text:
-            yield from _excerpt(source, found, gutter, colour)
+            yield from _excerpt(source, found, gutter, color)
 
 
-def _excerpt(source: Source, marks: Iterable[_Mark], gutter: int, colour: str) -> Iterator[Text]:
+def _excerpt(source: Source, marks: Iterable[_Mark], gutter: int, color: str) -> Iterator[Text]:
     bar = Text(f"{' ' * gutter} |", "bold blue")
     yield bar
     last: int | None = None
@@ -92,18 +94,19 @@ def _excerpt(source: Source, marks: Iterable[_Mark], gutter: int, colour: str) -
         if last is not None and number > last + 1:
             yield Text("...", "bold blue")
         last = number
+
         line = source.line(number)
         start = _window_start(found[0], line)
         cut = line[start : start + _WINDOW]
         shown = ("…" if start else "") + printable(cut) + ("…" if start + _WINDOW < len(line) else "")
         yield Text.assemble((f"{number:>{gutter}} | ", "bold blue"), shown)
         for mark in found:
-            yield _underline(mark, line, start, gutter, colour)
+            yield _underline(mark, line, start, gutter, color)
     yield bar
 
 
 def _rows(source: Source, marks: Iterable[_Mark]) -> Iterator[tuple[int, list[_Mark]]]:
-    """The marks that share an excerpt: those of one line, as far as its window reaches."""
+    """Group the marks that share an excerpt: those of one line within its window."""
     rows: list[tuple[int, list[_Mark]]] = []
     for mark in marks:
         number, column = mark.span.line, mark.span.column
@@ -116,17 +119,17 @@ def _rows(source: Source, marks: Iterable[_Mark]) -> Iterator[tuple[int, list[_M
 
 
 def _window_start(mark: _Mark, line: str) -> int:
-    """The first code point that is shown of a line: 0 where all of it fits."""
+    """Return the first code point of a line that is shown: 0 if the whole line fits."""
     return max(0, mark.span.column - 1 - _WINDOW // 2) if len(line) > _WINDOW else 0
 
 
-def _underline(mark: _Mark, line: str, start: int, gutter: int, colour: str) -> Text:
+def _underline(mark: _Mark, line: str, start: int, gutter: int, color: str) -> Text:
     first = mark.span.column - 1
     end = mark.span.end_column - 1 if mark.span.end_line == mark.span.line else len(line)
     end = max(first, min(end, start + _WINDOW))
     before = cell_len(printable(line[start:first])) + (1 if start else 0)
     width = max(1, cell_len(printable(line[first:end])))
-    style = f"bold {colour}" if mark.primary else "bold blue"
+    style = f"bold {color}" if mark.primary else "bold blue"
     text = Text.assemble((f"{' ' * gutter} | ", "bold blue"), " " * before)
     text.append(("^" if mark.primary else "-") * width, style)
     if mark.text:

@@ -1,4 +1,4 @@
-"""Diagnostics as workflow commands of GitHub Actions, which become annotations of a change's lines.
+"""Diagnostics as workflow commands of GitHub Actions, which annotate the lines of a change.
 
 Source: "Workflow commands for GitHub Actions", Setting an error message.
 """
@@ -15,14 +15,14 @@ _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ","
 
 
 def to_github(diagnostics: Sequence[Diagnostic]) -> str:
-    """A command a line; empty where there is nothing."""
+    """Return one command per line; empty if there are no diagnostics."""
     return "\n".join(map(_command, diagnostics))
 
 
 def _command(item: Diagnostic) -> str:
     span = item.span
     properties = {"file": span.source.name, "line": span.line, "col": span.column, "endLine": span.end_line}
-    if span.line == span.end_line:  # columns of two lines are refused
+    if span.line == span.end_line:  # GitHub refuses columns on two lines
         properties["endColumn"] = span.end_column
     properties["title"] = item.code
     listed = ",".join(f"{name}={str(value).translate(_PROPERTY)}" for name, value in properties.items())

@@ -1,4 +1,4 @@
-"""Several models side by side, beside what was published of them."""
+"""A table of several models with their published figures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Model = tuple[Spec, Cost]
 
 
 def model_table(models: Sequence[Model]) -> Table:
-    """One row a model: counted figures, and the published ones behind them where the spec cites any."""
+    """Return a row per model: counted figures, each followed by the published one if the spec has it."""
     table = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -26,22 +26,24 @@ def model_table(models: Sequence[Model]) -> Table:
         caption="* deviates from the published figure   ? published, but not confirmed   memory: float32, batch 1",
         caption_justify="left",
     )
+
     table.add_column("model", no_wrap=True)
     for heading in ("parameters", "published", "depth", "published", "latents", "FLOPs", "memory", "likelihood"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("source")
+
     for spec, cost in models:
         table.add_row(*_row(spec, cost))
     return table
 
 
 def model_table_json(models: Sequence[Model]) -> str:
-    """The same as JSON: a list of objects."""
+    """Return the table as JSON: a list of objects."""
     return json.dumps([_record(spec, cost) for spec, cost in models], indent=2)
 
 
 def parameters_deviate(counted: int, published: float) -> bool:
-    """Whether a count is further from a printed figure than its last digit allows; at most one per cent is allowed."""
+    """Whether a count differs from a published figure by more than its last digit, and by more than one percent."""
     unit = 1
     while published >= 10 * unit and published % (10 * unit) == 0:
         unit *= 10
@@ -49,12 +51,14 @@ def parameters_deviate(counted: int, published: float) -> bool:
 
 
 def _row(spec: Spec, cost: Cost) -> list[str]:
+    # A published figure is followed by `*` if the counted one deviates, a likelihood by `?` if it is not confirmed.
     paper = spec.paper
     parameters = "" if paper.parameters is None else short_count(paper.parameters)
     if paper.parameters is not None and parameters_deviate(cost.parameters, paper.parameters):
         parameters += "*"
     depth = "" if paper.depth is None else f"{paper.depth}{'*' if paper.depth != cost.stochastic_depth else ''}"
     nll = "" if paper.nll is None else f"{paper.nll:g}{'' if paper.nll_status == 'confirmed' else '?'}"
+
     return [
         spec.name,
         f"{cost.parameters:,}",

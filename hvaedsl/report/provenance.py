@@ -1,4 +1,4 @@
-"""Where each value of a resolved spec comes from."""
+"""The origin of each value of a resolved spec."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hvaedsl.ir.spec import SECTIONS, Spec, keys
 
 
 def provenance_text(spec: Spec, text: str, origins: Mapping[str, Span]) -> str:
-    """The resolved text with `# from PLACE` behind each value."""
+    """Return the resolved text with the origin of each value in a comment."""
     lines = text.splitlines()
     width = min(60, max((len(line) for line in lines if " = " in line), default=0))
     sections: list[str] = []
@@ -28,7 +28,7 @@ def provenance_text(spec: Spec, text: str, origins: Mapping[str, Span]) -> str:
 
 
 def provenance_json(spec: Spec, origins: Mapping[str, Span]) -> dict[str, str]:
-    """For each dotted key, where its value was written."""
+    """Return the origin of each value by dotted key."""
     return {
         f"{section}.{name}": _origin(spec, origins, f"{section}.{name}")
         for section, fields in SECTIONS.items()
@@ -43,5 +43,5 @@ def _origin(spec: Spec, origins: Mapping[str, Span], key: str) -> str:
     if key == "data.binarize":
         return "default for this likelihood"
     if key.startswith("data.") and key not in ("data.path", "data.split_seed") and spec.data.dataset in DATASETS:
-        return "the data set"
+        return "the dataset"
     return "default"

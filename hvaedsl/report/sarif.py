@@ -19,7 +19,7 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def to_sarif(diagnostics: Sequence[Diagnostic], version: str) -> str:
-    """One run of hvaedsl of that version, with the rules that found something."""
+    """Return one run of hvaedsl, of the given version, with the rules of the diagnostics."""
     codes = sorted({item.code for item in diagnostics})
     driver = {"name": "hvaedsl", "version": version, "rules": [_rule(KINDS[code]) for code in codes]}
     run = {
@@ -50,10 +50,12 @@ def _result(item: Diagnostic, index: int) -> dict[str, Any]:
         "level": _LEVELS[item.severity],
         "message": {"text": text},
     }
-    if item.span.source.path is None:  # of the command line: no file to point into
+
+    if item.span.source.path is None:  # from the command line: there is no file
         result["locations"] = [{"message": {"text": item.span.source.name}}]
     else:
         result["locations"] = [{"physicalLocation": _place(item.span)}]
+
     related = [label for label in item.secondary if label.span.source.path is not None]
     if related:
         result["relatedLocations"] = [_related(at, label) for at, label in enumerate(related)]
@@ -71,7 +73,7 @@ def _place(span: Span) -> dict[str, Any]:
 
 
 def _uri(source: Source) -> str:
-    """A path as the user gave it: a relative one is relative to the working directory, in CI the checkout's root."""
+    """Return a path as given; a relative one is relative to the working directory, in CI the root of the checkout."""
     path = Path(source.name)
     return path.as_uri() if path.is_absolute() else quote(os.fsencode(path.as_posix()))
 

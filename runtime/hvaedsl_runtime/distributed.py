@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from hvaedsl.diagnostics.errors import DeviceNotFound
-
-DeviceName = Literal["cpu", "cuda"]
+from hvaedsl.ir.run_options import DeviceName
 
 # How long the other processes wait while the first one draws pictures or downloads.
 COLLECTIVE_TIMEOUT = timedelta(minutes=60)

@@ -44,13 +44,13 @@ def test_a_broken_bound_is_told(benchmark: ModuleType) -> None:
     assert [item.holds for item in (kept, broken, shown)] == [True, False, True]
     assert benchmark.table([kept, broken, shown]).splitlines() == [
         "a    2.00 s  at most 2",
-        "b    2.00 s  at most 1  BROKEN",
+        "b    2.00 s  at most 1  EXCEEDED",
         "c    2.00 s",
     ]
 
 
 def test_a_process_that_fails_is_no_figure(benchmark: ModuleType, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="ended with 7"):
+    with pytest.raises(RuntimeError, match="exited with code 7"):
         benchmark.cpu_seconds(["-c", "raise SystemExit(7)"], benchmark.environment(tmp_path))
 
 

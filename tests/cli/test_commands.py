@@ -76,7 +76,7 @@ class Command:
         ("compile good.hvae --emit dot --json", 2),
         ("compile good.hvae --emit python", 0),
         ("compile good.hvae --emit python --json", 2),
-        ("compile good.hvae --batch 0", 2),
+        ("compile good.hvae --batch-size 0", 2),
         ("compile good.hvae --set model.width", 2),
         ("compile good.hvae --set =3", 2),
         ("compile good.hvae --set model.width=3 --set model.width=4", 2),
@@ -115,7 +115,7 @@ def test_compile_prints_the_cost(hvae: Command) -> None:
     program = hvaedsl.loads(GOOD)
     out = hvae("compile", "good.hvae").out
     assert f"{program.cost.parameters:,} parameters, stochastic depth 4" in out
-    found = json.loads(hvae("compile", "good.hvae", "--json", "--batch", "5").out)
+    found = json.loads(hvae("compile", "good.hvae", "--json", "--batch-size", "5").out)
     assert found["parameters"] == program.cost.parameters
     assert found["activation_bytes_float32"] == program.cost.activation_bytes(5)
 
@@ -154,8 +154,8 @@ def test_provenance(hvae: Command) -> None:
 
 
 def test_lint_as_json(hvae: Command) -> None:
-    assert json.loads(hvae("lint", "good.hvae", "--output-format", "json").out) == []
-    (found,) = json.loads(hvae("lint", "bad.hvae", "--output-format", "json").out)
+    assert json.loads(hvae("lint", "good.hvae", "--format", "json").out) == []
+    (found,) = json.loads(hvae("lint", "bad.hvae", "--format", "json").out)
     assert set(found) == {
         *("code", "severity", "message", "help", "fix"),
         *("path", "line", "column", "end_line", "end_column"),
@@ -163,7 +163,7 @@ def test_lint_as_json(hvae: Command) -> None:
     assert (found["code"], found["severity"], found["path"]) == ("HV112", "error", "bad.hvae")
     assert (found["line"], found["column"], found["end_line"], found["end_column"]) == (4, 50, 4, 51)
     Path("fixed.hvae").write_text(GOOD.replace("8r$n", "8x2@g"))
-    (found,) = json.loads(hvae("lint", "fixed.hvae", "--output-format", "json").out)
+    (found,) = json.loads(hvae("lint", "fixed.hvae", "--format", "json").out)
     (edit,) = found["fix"]["edits"]
     assert (edit["line"], edit["replacement"]) == (4, "r")
 
@@ -176,7 +176,7 @@ def test_lint_of_a_folder_tells_a_bases_mistake_once(hvae: Command) -> None:
         (folder / f"{name}.hvae").write_text('hvae 1\nextends "base.hvae"\n')
     (folder / "deep" / "good.hvae").write_text(GOOD)
     (folder / "notes.txt").write_text("no spec")
-    found = json.loads(hvae("lint", "specs", "--output-format", "json").out)
+    found = json.loads(hvae("lint", "specs", "--format", "json").out)
     assert [(item["code"], item["path"]) for item in found] == [("HV112", "specs/base.hvae")]
     assert "nothing found in 1 spec" in hvae("lint", "specs/deep").out
 

@@ -169,3 +169,9 @@ def test_the_script_of_a_shell_is_shown(shell: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "HVAEDSL_COMPLETE" in done.stdout
+
+
+def test_former_names_of_options_are_not_offered() -> None:
+    offered = completed("lint", "--")
+    assert {"--format", "--json", "--custom"} <= set(offered)
+    assert not {"--output-format", "--plugins"} & set(offered)

@@ -70,7 +70,7 @@ def test_overrides_count_for_both_sides() -> None:
 def test_both_are_drawn() -> None:
     assert RUNNER.invoke(app, ["diff", "a.hvae", "b.hvae", "--render"]).exit_code == 1
     assert "before: a" in Path("a-b.svg").read_text().replace("&#160;", " ")
-    RUNNER.invoke(app, ["diff", "a.hvae", "b.hvae", "--output", "both.png"])
+    RUNNER.invoke(app, ["diff", "a.hvae", "b.hvae", "--out", "both.png"])
     assert Path("both.png").read_bytes().startswith(b"\x89PNG")
 
 

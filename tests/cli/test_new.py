@@ -44,7 +44,7 @@ def test_nothing_is_overwritten() -> None:
     for name in ("mine", "mine.hvae", "link"):
         result = new(name)
         assert isinstance(result.exception, UsageError)
-        assert "exists already" in str(result.exception)
+        assert "already exists" in str(result.exception)
     assert Path("mine.hvae").read_text() == "precious"
     assert not Path("nowhere").exists()
 
@@ -52,13 +52,13 @@ def test_nothing_is_overwritten() -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["missing/mine"], "there is no folder missing"),
-        (["a\nb"], "is no name of a spec"),
-        ([""], "is no name of a spec"),
-        ([".."], "is no name of a spec"),
-        (["specs/"], "is no name of a spec"),
-        ([".hvae"], "is no name of a spec"),
-        (["mine", "--from", "cifar", "--dataset", "mnist"], "brings the data set"),
+        (["missing/mine"], "the folder missing does not exist"),
+        (["a\nb"], "is not a valid name"),
+        ([""], "is not a valid name"),
+        ([".."], "is not a valid name"),
+        (["specs/"], "is not a valid name"),
+        ([".hvae"], "is not a valid name"),
+        (["mine", "--from", "cifar", "--dataset", "mnist"], "takes the dataset"),
         (["mine", "--dataset", "mnsit"], "unknown dataset mnsit"),
         (["x" * 300], "too long"),
     ],

@@ -15,9 +15,7 @@ pytestmark = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
 COMMAND = [sys.executable, "-c", "from hvaedsl.cli.main import run; run()"]
 
 
-@pytest.mark.parametrize(
-    "arguments", [("explain", "HV303"), ("lint", "cifar"), ("lint", "cifar", "--output-format", "json")]
-)
+@pytest.mark.parametrize("arguments", [("explain", "HV303"), ("lint", "cifar"), ("lint", "cifar", "--format", "json")])
 def test_it_is_told_and_is_no_bug_of_ours(arguments: tuple[str, ...]) -> None:
     with FULL.open("wb") as full:
         ended = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)

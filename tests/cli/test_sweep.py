@@ -50,7 +50,7 @@ def test_a_dry_run_as_json_with_the_parameters_held(command: Command) -> None:
     ("arguments", "code", "words"),
     [
         ("missing.hvae --let n=1", 2, "missing.hvae"),
-        ("mnist_r --let n=1,1", 2, "given twice"),
+        ("mnist_r --let n=1,1", 2, "duplicate value 1"),
         ("mnist_r --let n=0,1", 1, "n=0"),
         ("mnist_r --let k=1,2", 1, "HV209"),
         ("mnist_r --vary model.cell", 2, "KEY=VALUE"),

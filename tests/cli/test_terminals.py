@@ -36,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [("full", "ascii"), ("full", "latin-1"), ("concise", "cp1252"), ("github", "latin-1")],
 )
 def test_an_encoding_that_lacks_a_letter(output_format: str, encoding: str, folder: Path) -> None:
-    ended = run("lint", "cyrillic.hvae", "--output-format", output_format, PYTHONIOENCODING=encoding)
+    ended = run("lint", "cyrillic.hvae", "--format", output_format, PYTHONIOENCODING=encoding)
     assert (ended.returncode, ended.stderr) == (1, b"")
     assert b"HV102" in ended.stdout
     assert b"\\u0445" in ended.stdout
@@ -75,7 +75,7 @@ def test_a_name_that_is_no_text(folder: Path) -> None:
     except OSError:
         pytest.skip("the file system takes no such name")
     for output_format in ("full", "github", "sarif"):
-        ended = run("lint", name, "--output-format", output_format, PYTHONIOENCODING="utf-8:strict")
+        ended = run("lint", name, "--format", output_format, PYTHONIOENCODING="utf-8:strict")
         assert (ended.returncode, ended.stderr) == (1, b"")
     assert b'"uri": "a%FF.hvae"' in ended.stdout
 
@@ -86,4 +86,4 @@ def test_a_working_directory_that_is_gone(folder: Path) -> None:
     command = ("sh", "-c", script, "sh", *COMMAND, "lint", "cifar")
     ended = subprocess.run(command, capture_output=True, check=False)
     assert (ended.returncode, ended.stdout) == (2, b"")
-    assert ended.stderr == b"error: the working directory is gone: change into one that is there\n"
+    assert ended.stderr == b"error: the working directory does not exist; change to one that does\n"

@@ -20,7 +20,7 @@ from hvaedsl_runtime.analysis import kl
 from hvaedsl_runtime.analysis.base import Subject
 from hvaedsl_runtime.data import open_split
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
-from hvaedsl_runtime.theory.material import run_material
+from hvaedsl_runtime.theory.check_inputs import run_inputs
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 
@@ -160,7 +160,7 @@ def test_what_a_module_prints_is_not_in_the_output(project: Path) -> None:
     (project / "parts_of_a_test_that_print.py").write_text(f"print('printed'){PARTS}")
     spec = project / "own.hvae"
     spec.write_text('hvae 1\nextends "digits.hvae"\nmodel { cell = "parts_of_a_test_that_print:Same" }\n')
-    result = CliRunner().invoke(app, ["compile", "--plugins", "--json", str(spec)])
+    result = CliRunner().invoke(app, ["compile", "--custom", "--json", str(spec)])
     assert json.loads(result.stdout)["name"] == "own"
     assert "printed" in result.stderr
 
@@ -182,7 +182,7 @@ def test_a_project_may_give_leave(project: Path) -> None:
     spec = project / "own.hvae"
     spec.write_text('hvae 1\nextends "digits.hvae"\nmodel { cell = "parts_of_a_test:Same" }\n')
     assert "not counted" in CliRunner().invoke(app, ["compile", str(spec)]).output
-    assert "not counted" not in CliRunner().invoke(app, ["compile", "--plugins", str(spec)]).output
+    assert "not counted" not in CliRunner().invoke(app, ["compile", "--custom", str(spec)]).output
     (project / "pyproject.toml").write_text("[tool.hvaedsl]\nplugins = true\n")
     assert "not counted" not in CliRunner().invoke(app, ["compile", str(spec)]).output
     (project / "pyproject.toml").write_text("[tool.hvaedsl]\nplugin = true\n")
@@ -293,9 +293,9 @@ def test_what_needs_more_than_the_protocol_says_so(project: Path) -> None:
     )
     finished = FinishedRun.open(project / "run", "cpu")
     assert all(layer.active_units is None for layer in kl.measure(Subject(finished), [0, 1]))
-    material = run_material(finished, 0)
-    assert material.models == {}
-    assert "Theorem 5 is left out" in material.source
+    inputs = run_inputs(finished, 0)
+    assert inputs.models == {}
+    assert "Theorem 5 is omitted" in inputs.source
 
 
 @pytest.mark.long

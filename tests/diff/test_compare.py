@@ -158,7 +158,7 @@ def test_a_mix_in_and_how_a_state_begins() -> None:
     assert [(change.stack, change.resolution) for change in found.levels] == [("decoder", 8)]
     assert "8m4, 8x2 -> 8x3" in difference_text(found)
     text = difference_text(compare(hvaedsl.loads(SPEC), hvaedsl.loads(SPEC, sets={"model.bias_up_to": "4"})))
-    assert "state begins" in text
+    assert "initial state" in text
     assert "as a learned bias -> as zeros" in text
 
 
@@ -214,7 +214,7 @@ def test_weights_that_are_left_over_are_told_as_such() -> None:
     first, second = found.before.totals, found.after.totals
     assert first.parameters > second.parameters
     count = len(found.weights.changes)
-    sentence = f"no, all {found.weights.tensors:,} tensors are alike, and {count} more tensors have no place there"
+    sentence = f"no, all {found.weights.tensors:,} tensors match, but {count} more tensors do not exist there"
     assert sentence in difference_text(found)
     assert f"no, {count} tensors differ, " in difference_text(compare(fewer, more))
 
@@ -223,7 +223,7 @@ def test_parts_that_nobody_has_counted_leave_the_weights_open() -> None:
     found = compare(hvaedsl.loads(SPEC), hvaedsl.loads(SPEC, sets={"model.cell": '"custom_cell:Linear"'}))
     text = difference_text(found)
     assert not found.weights.load
-    assert "is not known" in text
+    assert "unknown, because custom parts were not imported" in text
     assert "not counted in model: custom_cell:Linear" in text
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diff.compare import compare
-from hvaedsl.diff.sides import Loaded, load_side
+from hvaedsl.diff.loading import LoadedSpec, load_spec
 from hvaedsl.program import CustomParts
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -53,28 +53,28 @@ def git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
     return run
 
 
-def widths(side: Loaded) -> tuple[int, int]:
+def widths(side: LoadedSpec) -> tuple[int, int]:
     assert side.program is not None, side.diagnostics
     return side.program.spec.model.width, side.program.spec.model.latent
 
 
 def test_a_base_is_taken_from_the_same_revision(git: Git) -> None:
-    assert widths(load_side("git:first:specs/child.hvae")) == (16, 8)
-    assert widths(load_side("git:HEAD:specs/child.hvae")) == (24, 6)
-    assert widths(load_side(f"git:{git('rev-parse', 'first')[:8]}:./specs/../specs/child.hvae")) == (16, 8)
-    assert widths(load_side("git:main@{0}:specs/child.hvae")) == (24, 6)
+    assert widths(load_spec("git:first:specs/child.hvae")) == (16, 8)
+    assert widths(load_spec("git:HEAD:specs/child.hvae")) == (24, 6)
+    assert widths(load_spec(f"git:{git('rev-parse', 'first')[:8]}:./specs/../specs/child.hvae")) == (16, 8)
+    assert widths(load_spec("git:main@{0}:specs/child.hvae")) == (24, 6)
     Path("base.hvae").unlink()
-    assert widths(load_side("git:main~1:specs/child.hvae")) == (16, 8)
+    assert widths(load_spec("git:main~1:specs/child.hvae")) == (16, 8)
 
 
 def test_a_path_is_from_the_working_directory(git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("specs")
-    assert widths(load_side("git:first:child.hvae")) == (16, 8)
-    assert widths(load_side("git:first:../base.hvae")) == (16, 4)
+    assert widths(load_spec("git:first:child.hvae")) == (16, 8)
+    assert widths(load_spec("git:first:../base.hvae")) == (16, 4)
 
 
 def test_a_file_against_its_past(git: Git) -> None:
-    old, new = load_side("git:first:specs/child.hvae").program, load_side("specs/child.hvae").program
+    old, new = load_spec("git:first:specs/child.hvae").program, load_spec("specs/child.hvae").program
     assert old is not None
     assert new is not None
     found = compare(old, new)
@@ -92,16 +92,16 @@ def test_parts_of_ones_own_are_imported_from_the_working_tree(git: Git) -> None:
     Path("specs/child.hvae").write_text(CHILD.replace("latent", f'cell = "cell_of_a_revision:{name}" latent'))
     git("add", ".")
     git("commit", "--quiet", "-am", "a cell")
-    side = load_side("git:HEAD:specs/child.hvae", custom=CustomParts())
+    side = load_spec("git:HEAD:specs/child.hvae", custom=CustomParts())
     assert side.program is not None, side.diagnostics
     assert side.program.cost.uncounted == ()
-    assert load_side("git:HEAD:specs/child.hvae").program.cost.uncounted  # type: ignore[union-attr]
+    assert load_spec("git:HEAD:specs/child.hvae").program.cost.uncounted  # type: ignore[union-attr]
 
 
 def test_a_mistake_tells_its_revision_and_file(git: Git) -> None:
     Path("base.hvae").write_text(BASE.replace("8d2", "8q2"))
     git("commit", "--quiet", "-am", "broken")
-    side = load_side("git:HEAD:specs/child.hvae")
+    side = load_spec("git:HEAD:specs/child.hvae")
     assert side.program is None
     assert [str(item.span) for item in side.diagnostics] == ["git:HEAD:base.hvae:3:49"]
 
@@ -110,7 +110,7 @@ def test_a_base_outside_of_the_repository_is_refused(git: Git, tmp_path: Path) -
     (tmp_path / "outside.hvae").write_text(BASE)
     Path("specs/child.hvae").write_text('hvae 1\nextends "../../outside.hvae"\n')
     git("commit", "--quiet", "-am", "outside")
-    side = load_side("git:HEAD:specs/child.hvae")
+    side = load_spec("git:HEAD:specs/child.hvae")
     assert [item.code for item in side.diagnostics] == ["HV212"]
     assert side.diagnostics[0].label_text == "not inside my models"
 
@@ -119,7 +119,7 @@ def test_a_file_too_large_for_a_spec(git: Git) -> None:
     Path("huge.hvae").write_text("#" * (1 << 21))
     git("add", ".")
     git("commit", "--quiet", "-m", "huge")
-    assert [item.code for item in load_side("git:HEAD:huge.hvae").diagnostics] == ["HV108"]
+    assert [item.code for item in load_spec("git:HEAD:huge.hvae").diagnostics] == ["HV108"]
 
 
 def test_links_and_submodules_are_no_files(git: Git) -> None:
@@ -129,15 +129,15 @@ def test_links_and_submodules_are_no_files(git: Git) -> None:
     git("commit", "--quiet", "-m", "links")
     for name in ("link.hvae", "sub.hvae"):
         with pytest.raises(UsageError, match="is not a file of HEAD"):
-            load_side(f"git:HEAD:{name}")
+            load_spec(f"git:HEAD:{name}")
 
 
 @pytest.mark.parametrize(
     ("place", "reason"),
     [
-        ("git:first", "names no revision and file"),
-        ("git::base.hvae", "names no revision and file"),
-        ("git:first:", "names no revision and file"),
+        ("git:first", "is not git:REV:PATH"),
+        ("git::base.hvae", "is not git:REV:PATH"),
+        ("git:first:", "is not git:REV:PATH"),
         ("git:nowhere:base.hvae", "no revision `nowhere`"),
         ("git:--help:base.hvae", "no revision `--help`"),
         ("git:first:missing.hvae", "missing.hvae is not a file of first$"),
@@ -150,32 +150,32 @@ def test_links_and_submodules_are_no_files(git: Git) -> None:
 )
 def test_what_is_not_there(git: Git, place: str, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
-        load_side(place)
+        load_spec(place)
 
 
 def test_what_is_meant_is_called_from_the_working_directory(git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("specs")
     with pytest.raises(UsageError, match=re.escape("did you mean ../base.hvae?")):
-        load_side("git:first:base.hvae")
+        load_spec("git:first:base.hvae")
 
 
 def test_a_shallow_clone_says_what_it_is(git: Git, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     git("clone", "--quiet", "--depth", "1", f"file://{Path.cwd()}", str(tmp_path / "shallow"))
     monkeypatch.chdir(tmp_path / "shallow")
-    assert widths(load_side("git:HEAD:specs/child.hvae")) == (24, 6)
+    assert widths(load_spec("git:HEAD:specs/child.hvae")) == (24, 6)
     for revision in ("HEAD~1", "first"):
-        with pytest.raises(UsageError, match="this clone is shallow, and `git fetch --unshallow` brings the rest"):
-            load_side(f"git:{revision}:specs/child.hvae")
+        with pytest.raises(UsageError, match="this clone is shallow; `git fetch --unshallow` fetches the rest"):
+            load_spec(f"git:{revision}:specs/child.hvae")
 
 
 def test_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(UsageError, match="not a git repository"):
-        load_side("git:HEAD:base.hvae")
+        load_spec("git:HEAD:base.hvae")
 
 
 def test_no_git(git: Git, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="needs git, which is not on the search path"):
-        load_side("git:HEAD:base.hvae")
+        load_spec("git:HEAD:base.hvae")

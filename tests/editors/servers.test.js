@@ -55,7 +55,7 @@ const standIns = {
 const load = Module._load;
 Module._load = (name, ...rest) => standIns[name] ?? load(name, ...rest);
 
-const { expanded, grouped, unset } = require(path.join(SOURCE, "command.js"));
+const { expanded, grouped, defaultCommand } = require(path.join(SOURCE, "command.js"));
 const { Servers } = require(path.join(SOURCE, "servers.js"));
 
 const ANSWERS = ["-e", "console.log('ready'); process.stdin.resume()"];
@@ -81,17 +81,17 @@ test("the words of the setting", () => {
   assert.deepEqual(expanded(["${workspaceFolder}/v/hvaedsl", "lsp"], "/a", "/home"), ["/a/v/hvaedsl", "lsp"]);
   assert.deepEqual(expanded(["~/v", "${userHome}", "a~/b"], undefined, "/home/$&"), ["/home/$&/v", "/home/$&", "a~/b"]);
   for (const wrong of ["hvaedsl lsp", [], [""], [1], {}]) {
-    assert.throws(() => expanded(wrong, "/a", "/home"), /is a list of words/);
+    assert.throws(() => expanded(wrong, "/a", "/home"), /must be a list of words/);
   }
   assert.throws(() => expanded(["${workspaceFolder}/v"], undefined, "/home"), /no folder is open/);
 });
 
 test("where nothing is set, the folder's own environment comes first", () => {
   const own = path.join("/a", ".venv", "bin", "hvaedsl");
-  assert.deepEqual(unset("/a", (file) => file === own, "linux"), [own, "lsp"]);
-  assert.deepEqual(unset("/a", () => false, "linux"), ["hvaedsl", "lsp"]);
-  assert.deepEqual(unset(undefined, () => true, "linux"), ["hvaedsl", "lsp"]);
-  assert.match(unset("/a", () => true, "win32")[0], /Scripts.hvaedsl\.exe$/);
+  assert.deepEqual(defaultCommand("/a", (file) => file === own, "linux"), [own, "lsp"]);
+  assert.deepEqual(defaultCommand("/a", () => false, "linux"), ["hvaedsl", "lsp"]);
+  assert.deepEqual(defaultCommand(undefined, () => true, "linux"), ["hvaedsl", "lsp"]);
+  assert.match(defaultCommand("/a", () => true, "win32")[0], /Scripts.hvaedsl\.exe$/);
 });
 
 test("folders with the same command share a server", () => {
@@ -140,9 +140,9 @@ test("what cannot be had is told once, with a reason", async () => {
   const failing = "process.stderr.write('\u256d\u2500 Error \u2500\u256e\\nno such command\\n'); process.exit(2)";
   const cases = [
     [["hvaedsl-that-is-not-there", "lsp"], /^hvaedsl: `hvaedsl-that-is-not-there` was not found\. Install it/],
-    [[__filename], /may not be executed/],
-    [here("-e", failing), /ended with exit code 2 before it answered.*It said: Error no such command$/],
-    ["hvaedsl lsp", /is a list of words/],
+    [[__filename], /is not executable/],
+    [here("-e", failing), /exited with code 2 before it answered.*Output: Error no such command$/],
+    ["hvaedsl lsp", /must be a list of words/],
   ];
   for (const [command, words] of cases) {
     const { told, servers } = opened({ a: command });

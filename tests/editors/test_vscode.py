@@ -1,4 +1,4 @@
-"""The extension for VS Code: its manifest, its grammar held against the server's colours, and the page of a picture."""
+"""The extension for VS Code: its manifest, its grammar held against the server's colors, and the page of a picture."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import pytest
 from lsprotocol.types import SemanticTokenTypes
 
 from hvaedsl.elaborate.collect import SCHEMA
+from hvaedsl.lsp.semantic_tokens import TYPES, colored_ranges
 from hvaedsl.lsp.server import BRIDGE, EXPLAIN
-from hvaedsl.lsp.tokens import TYPES, coloured
 from hvaedsl.shipped import shipped
-from tests.lsp.texts import GOOD, analysed
+from tests.lsp.texts import GOOD, analyzed
 
 FOLDER = Path(__file__).parents[2] / "editors" / "vscode"
 GRAMMAR: dict[str, Any] = json.loads((FOLDER / "syntaxes" / "hvae.tmLanguage.json").read_text(encoding="utf-8"))
@@ -61,19 +61,19 @@ def files() -> list[Path]:
 
 
 @pytest.mark.parametrize("text", [GOOD, *(path.read_text(encoding="utf-8") for path in files())])
-def test_the_grammar_colours_as_the_server_does(text: str) -> None:
-    found = analysed(text)
+def test_the_grammar_colors_as_the_server_does(text: str) -> None:
+    found = analyzed(text)
     offset = 0
     by_grammar: dict[tuple[int, int], str] = {}
     for line in text.split("\n"):
         by_grammar |= {(offset + start, offset + end): scope for start, end, scope in scoped(line)}
         offset += len(line) + 1
-    for item in coloured(found):
+    for item in colored_ranges(found):
         scope = by_grammar.get((item.start, item.end), "")
         assert scope.startswith(SCOPES[item.kind]), (text[item.start : item.end], item.kind, scope)
 
 
-def test_a_colour_stays_when_the_server_speaks_up() -> None:
+def test_a_color_stays_when_the_server_speaks_up() -> None:
     """The manifest gives the server's kinds the scopes of the grammar."""
     manifest = json.loads((FOLDER / "package.json").read_text(encoding="utf-8"))
     (entry,) = manifest["contributes"]["semanticTokenScopes"]

@@ -15,7 +15,7 @@ from hvaedsl.cli.main import run
 from hvaedsl.custom.importing import CustomParts
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.lint import cache as lint_cache
-from hvaedsl.lint.cache import LintCache, Question, judged
+from hvaedsl.lint.cache import CacheKey, LintCache, lint_result
 from hvaedsl.lint.spec_files import lint_sources
 from hvaedsl.program import compile_source
 from hvaedsl.report.as_data import findings_data, findings_of
@@ -64,8 +64,8 @@ def lint(*arguments: str) -> int:
     return int(stop.value.code or 0)
 
 
-def question(text: str, name: str = "a.hvae", *, custom: bool = False, **sets: str) -> Question:
-    return Question(Source(name, text, Path(name)), sets, {}, custom)
+def question(text: str, name: str = "a.hvae", *, custom: bool = False, **sets: str) -> CacheKey:
+    return CacheKey(Source(name, text, Path(name)), sets, {}, custom)
 
 
 @pytest.mark.parametrize("code", KINDS)
@@ -92,7 +92,7 @@ def test_every_format_prints_the_same_from_the_cache(
     Path("child.hvae").write_text(CHILD)
     printed = []
     for flags in (["--no-cache"], [], []):
-        assert lint(".", "--output-format", output_format, "--set", "model.width=17", *flags) == 1
+        assert lint(".", "--format", output_format, "--set", "model.width=17", *flags) == 1
         printed.append(capfd.readouterr().out)
     assert printed[0] == printed[1] == printed[2] != ""
     first, second, third = (compiled[at : at + len(KINDS) + 2] for at in (0, len(KINDS) + 2, 2 * len(KINDS) + 4))
@@ -160,7 +160,7 @@ def test_bases_known_and_compiled_are_bases_alike(cache: Path) -> None:
 def test_another_judge_judges_anew(cache: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("good.hvae").write_text(GOOD)
     lint("good.hvae")
-    monkeypatch.setattr(lint_cache, "_judge", lambda: "a rule has been added")
+    monkeypatch.setattr(lint_cache, "_checks_digest", lambda: "a rule has been added")
     lint("good.hvae")
     assert len(compiled) == 2
 
@@ -261,5 +261,5 @@ def test_what_modules_of_ones_own_may_change_is_not_kept(cache: Path) -> None:
     asked = question(GOOD, custom=True)
     compilation = compile_source(asked.source, custom=CustomParts())
     store.remember(asked, compilation)
-    assert store.recall(asked) == judged(compilation)
+    assert store.recall(asked) == lint_result(compilation)
     assert store.recall(question(GOOD)) is None

@@ -10,7 +10,7 @@ from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.lint.check import Check
-from hvaedsl.lint.fixes import mend
+from hvaedsl.lint.fixes import apply_fixes
 from hvaedsl.lint.selection import Selection
 from hvaedsl.lint.spec_files import Linted
 from hvaedsl.lint.texts import Texts, place_of
@@ -25,7 +25,7 @@ UNSAFE = {
     *("HV302", "HV304", "HV306", "HV316", "HV401", "HV402", "HV503", "HV601"),
 }
 
-# Beyond the catalogue's own snippets: what is written, what it becomes, whether by a safe fix.
+# Besides the snippets of the rules: the text, the fixed text, and whether the fix is safe.
 CASES = {
     "a comma at the end of a list": (
         "HV101",
@@ -96,7 +96,7 @@ CASES = {
         spec(decoder="4x1, 8m4"),
         False,
     ),
-    "one labelled block without a mix-in": (
+    "one labeled block without a mix-in": (
         "HV503",
         spec(decoder="4x1, 8x1@g, 8x1@g"),
         spec(decoder="4x1, 8m4@g, 8x1@g"),
@@ -164,9 +164,9 @@ def check_one(folder: Path, code: str, bad: str, safe: bool) -> str:
     after, count = before.edited([item.fix])
     assert count == 1
     assert lint(after).found == (), "what was found is gone, and nothing else is found"
-    mended = mend(before, lint, unsafe=True)
+    mended = apply_fixes(before, lint, unsafe=True)
     assert (text_in(mended.texts), mended.count, mended.linted.found) == (text_in(after), 1, ())
-    untouched = mend(before, lint, unsafe=False)
+    untouched = apply_fixes(before, lint, unsafe=False)
     assert untouched.count == safe
     assert (text_in(untouched.texts) == bad) is not safe
     if safe:
@@ -200,11 +200,11 @@ def repeated(words: list[str], at: int) -> bool:
 
 
 @pytest.mark.parametrize("code", sorted(SAFE | UNSAFE))
-def test_the_snippets_of_the_catalogue(code: str, tmp_path: Path) -> None:
+def test_the_snippets_of_the_rules(code: str, tmp_path: Path) -> None:
     check_one(tmp_path, code, KINDS[code].bad, code in SAFE)
 
 
-def test_no_other_snippet_of_the_catalogue_has_a_fix(tmp_path: Path) -> None:
+def test_no_other_snippet_of_the_rules_has_a_fix(tmp_path: Path) -> None:
     fixed = set()
     for kind in KINDS.values():
         if kind.bad:

@@ -1,4 +1,4 @@
-"""`hvaedsl lint --output-format`: one golden for each format, over the specs of the folder formats/.
+"""`hvaedsl lint --format`: one golden for each format, over the specs of the folder formats/.
 
 `pytest tests/lint --update-goldens` writes the goldens; read the difference before you keep it.
 """
@@ -40,7 +40,7 @@ def subset() -> Any:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_goldens(name: str, found: Command, update_goldens: bool) -> None:
-    ended = found("lint", ".", "--output-format", name)
+    ended = found("lint", ".", "--format", name)
     assert (ended.code, ended.err) == (1, "")
     text = ended.out.replace(f'"version": "{__version__}"', '"version": "VERSION"')
     golden = HERE / "formats" / f"{name}{ENDINGS.get(name, '.txt')}"
@@ -51,7 +51,7 @@ def test_goldens(name: str, found: Command, update_goldens: bool) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_where_nothing_is_found(name: str, hvae: Command) -> None:
-    ended = hvae("lint", "good.hvae", "--output-format", name)
+    ended = hvae("lint", "good.hvae", "--format", name)
     assert (ended.code, ended.err) == (0, "")
     if name == "full":
         assert ended.out == "nothing found in 1 spec\n"
@@ -66,7 +66,7 @@ def test_where_nothing_is_found(name: str, hvae: Command) -> None:
 
 
 def test_sarif_of_every_snippet_is_valid(hvae: Command) -> None:
-    log = json.loads(hvae("lint", str(HERE.parent / "goldens"), "--output-format", "sarif").out)
+    log = json.loads(hvae("lint", str(HERE.parent / "goldens"), "--format", "sarif").out)
     jsonschema.validate(log, subset())
     (run,) = log["runs"]
     rules = run["tool"]["driver"]["rules"]
@@ -75,7 +75,7 @@ def test_sarif_of_every_snippet_is_valid(hvae: Command) -> None:
 
 
 def test_the_schema_finds_what_is_wrong(found: Command) -> None:
-    log = json.loads(found("lint", ".", "--output-format", "sarif").out)
+    log = json.loads(found("lint", ".", "--format", "sarif").out)
     jsonschema.validate(log, subset())
     log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"] = 0
     with pytest.raises(jsonschema.ValidationError):
@@ -83,12 +83,12 @@ def test_the_schema_finds_what_is_wrong(found: Command) -> None:
 
 
 def test_a_finding_of_the_command_line_has_no_file(hvae: Command) -> None:
-    ended = hvae("lint", "good.hvae", "--set", "model.widht=3", "--output-format", "sarif")
+    ended = hvae("lint", "good.hvae", "--set", "model.widht=3", "--format", "sarif")
     log = json.loads(ended.out)
     jsonschema.validate(log, subset())
     (result,) = log["runs"][0]["results"]
     assert result["locations"] == [{"message": {"text": "--set model.widht"}}]
-    concise = hvae("lint", "good.hvae", "--set", "model.widht=3", "--output-format", "concise")
+    concise = hvae("lint", "good.hvae", "--set", "model.widht=3", "--format", "concise")
     assert concise.out == "--set model.widht:1:1: HV218 unknown key `model.widht` for `--set`\n"
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.lint.check import Check
-from hvaedsl.lint.fixes import mend
+from hvaedsl.lint.fixes import apply_fixes
 from hvaedsl.lint.selection import Selection
 from hvaedsl.lint.texts import Texts, place_of
 
@@ -69,14 +69,14 @@ def test_fixes(edits: list[tuple[int, str | None]]) -> None:
     source = Source("spec.hvae", text_of(edits), Path("spec.hvae"))
     texts, check = Texts({place_of(source): source}), Check(Selection())
     (before,) = check(texts).compilations
-    safely = mend(texts, check, unsafe=False)
+    safely = apply_fixes(texts, check, unsafe=False)
     (after,) = safely.linted.compilations
     if before.program is not None:
         assert after.program is not None
         assert after.program.bridge == before.program.bridge
         assert after.program.spec.data == before.program.spec.data
     assert not any(item.fix.safe for item in safely.linted.found if item.fix is not None)
-    mended = mend(texts, check, unsafe=True)
+    mended = apply_fixes(texts, check, unsafe=True)
     assert mended.count >= safely.count
     for result in (safely, mended):
         (text,) = (item.text for item in result.texts.sources.values())

@@ -29,7 +29,7 @@ def lint(hvae: Command) -> Callable[..., list[str]]:
 
     def codes(configuration: str, *arguments: str) -> list[str]:
         Path("pyproject.toml").write_text(f"[tool.hvaedsl]\n{configuration}\n")
-        ended = hvae("lint", *(arguments or ("spec.hvae",)), "--output-format", "concise")
+        ended = hvae("lint", *(arguments or ("spec.hvae",)), "--format", "concise")
         assert ended.err == ""
         assert ended.code == bool(ended.out)
         return [line.split(": ")[1].split()[0] for line in ended.out.splitlines()]
@@ -106,20 +106,23 @@ def test_errors_are_always_given(lint: Callable[..., list[str]]) -> None:
     [
         ('select = ["HV59"]\nignore = ["HV589"]', "ignore: no advice has the code `HV589`; did you mean `HV5"),
         ('ignore = ["hv502"]', "no advice has the code `hv502`; did you mean `HV502`?"),
-        ('ignore = ["HV303"]', "`HV303` is about errors: they are always given; only advice (HV5xx and HV6xx)"),
-        ('ignore = ["HV3"]', "`HV3` is about errors"),
+        ('ignore = ["HV303"]', "`HV303` selects errors, which always show; select advice: HV5xx and HV6xx"),
+        ('ignore = ["HV3"]', "`HV3` selects errors"),
         ('ignore = ["E501"]', "no advice has the code `E501`"),
-        ('ignore = [""]', "no advice has the code ``: it is HV5xx and HV6xx"),
-        ('ignore = "HV502"', 'ignore: it takes a list of codes, such as ["HV5"]'),
-        ("ignore = [502]", 'ignore.0: a code stands in quotes, such as "HV5"'),
-        ('custom = "yes"', "custom: it takes true or false"),
-        ('per-file-ignores = "a.hvae"', "per-file-ignores: it takes a table of patterns and their codes"),
-        ('per-file-ignores = { "" = ["HV5"] }', 'per-file-ignores."": no pattern that means files'),
+        ('ignore = [""]', "no advice has the code ``; advice is HV5xx and HV6xx"),
+        ('ignore = "HV502"', 'ignore: must be a list of codes, such as ["HV5"]'),
+        ("ignore = [502]", 'ignore.0: a code must be in quotes, such as "HV5"'),
+        ('custom = "yes"', "custom: must be true or false"),
+        ('per-file-ignores = "a.hvae"', "per-file-ignores: must be a table of patterns and their codes"),
+        (
+            'per-file-ignores = { "" = ["HV5"] }',
+            'per-file-ignores."": expected a file pattern in the syntax of .gitignore',
+        ),
         ('per-file-ignores = { "a.hvae" = ["HV999"] }', "per-file-ignores.a.hvae: no advice has the code `HV999`"),
         ('ignored = ["HV502"]', "has no key `ignored`: did you mean `ignore`?"),
-        ('per-file-ignores = { "!" = ["HV502"] }', "no pattern that means files"),
-        ('per-file-ignores = { "# a" = ["HV502"] }', "no pattern that means files"),
-        ('per-file-ignores = { "!a.hvae" = ["HV502"] }', "no pattern that means files"),
+        ('per-file-ignores = { "!" = ["HV502"] }', "expected a file pattern in the syntax of .gitignore"),
+        ('per-file-ignores = { "# a" = ["HV502"] }', "expected a file pattern in the syntax of .gitignore"),
+        ('per-file-ignores = { "!a.hvae" = ["HV502"] }', "expected a file pattern in the syntax of .gitignore"),
         ("colour = 1", "has no key `colour`: its keys are custom, select, ignore and per-file-ignores"),
     ],
 )
@@ -136,7 +139,7 @@ def test_what_it_cannot_hold(configuration: str, says: str, hvae: Command) -> No
     ("text", "code", "says"),
     [
         ("tool = 3", 0, ""),  # wrong, and not about this tool
-        ("[tool]\nhvaedsl = []", 2, "[tool.hvaedsl] takes keys: it is no table"),
+        ("[tool]\nhvaedsl = []", 2, "[tool.hvaedsl] must be a table"),
         ("[tool.hvaedsl]", 0, ""),
     ],
 )
@@ -151,4 +154,4 @@ def test_the_command_line_cannot_either(hvae: Command) -> None:
     assert "--select: no advice has the code `HV9`" in hvae("lint", "good.hvae", "--select", "HV9").err
     ended = hvae("lint", "good.hvae", "--ignore", "HV303")
     assert ended.code == 2
-    assert "--ignore: `HV303` is about errors" in ended.err
+    assert "--ignore: `HV303` selects errors" in ended.err

@@ -31,7 +31,7 @@ model {
 @pytest.fixture
 def lint(hvae: Command) -> Callable[..., list[str]]:
     def places(*arguments: str) -> list[str]:
-        out = hvae("lint", *arguments, "--output-format", "concise").out
+        out = hvae("lint", *arguments, "--format", "concise").out
         return [" ".join(line.split()[:2]) for line in out.splitlines()]
 
     return places

@@ -134,7 +134,7 @@ def test_the_end_does_not_wait(client: Client, slow: str, log: Path) -> None:
 
 
 def test_a_bug_is_told_and_the_server_goes_on(start: Start, spec: str) -> None:
-    broken = "import hvaedsl.lsp.analysed as a\ndef fail(source, read):\n  raise KeyError('x')\na.compile_source = fail"
+    broken = "import hvaedsl.lsp.analyzed as a\ndef fail(source, read):\n  raise KeyError('x')\na.compile_source = fail"
     client = start(before=broken)
     client.open(spec, GOOD)
     (finding,) = client.found(spec)

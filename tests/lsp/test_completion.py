@@ -11,15 +11,15 @@ from lsprotocol.types import CompletionItemKind, InsertTextFormat
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.ir.datasets import NAMES, USER_IMAGES
 from hvaedsl.lsp.completion import CompletionClient, complete
-from hvaedsl.lsp.offer import Offer
+from hvaedsl.lsp.suggestion import Suggestion
 from hvaedsl.program import compile_source
 from hvaedsl.rules.decoder_walk import DecoderEnd
 from hvaedsl.rules.shallow_decoder import ShallowDecoder
-from tests.lsp.texts import GOOD, analysed, at_cursor
+from tests.lsp.texts import GOOD, analyzed, at_cursor
 
 
 def offered(text: str) -> list[str]:
-    found, offset = at_cursor(text, before=analysed(GOOD))
+    found, offset = at_cursor(text, before=analyzed(GOOD))
     return [item.label for item in complete(found, offset)]
 
 
@@ -30,7 +30,7 @@ def replaced(old: str, new: str) -> str:
 
 def taken(text: str, label: str) -> str:
     """The text once a completion has been taken."""
-    found, offset = at_cursor(text, before=analysed(GOOD))
+    found, offset = at_cursor(text, before=analyzed(GOOD))
     item = next(item for item in complete(found, offset) if item.label == label)
     edit = item.text_edit
     assert edit is not None
@@ -72,8 +72,8 @@ def test_a_text_with_a_space_is_a_snippet_for_who_knows_them() -> None:
     assert width.text_edit is not None
     assert (width.text_edit.new_text, width.insert_text_format) == ("width = $0", InsertTextFormat.Snippet)
     assert taken("hvae 1\nmodel { wid| }", "width") == "hvae 1\nmodel { width =  }"
-    assert Offer("", "", CompletionItemKind.Value, plain="a $} \\").snippet == "a \\$\\} \\\\$0"
-    assert Offer("32x", "", CompletionItemKind.Value).snippet == "32x"
+    assert Suggestion("", "", CompletionItemKind.Value, plain="a $} \\").snippet == "a \\$\\} \\\\$0"
+    assert Suggestion("32x", "", CompletionItemKind.Value).snippet == "32x"
 
 
 def test_a_nested_section_has_its_own_keys() -> None:
@@ -89,10 +89,10 @@ def test_data_sets_have_their_shapes(written: str) -> None:
     text = replaced("dataset = cifar10", written)
     assert offered(text) == list(NAMES)
     found, offset = at_cursor(text)
-    offers = {item.label: item for item in complete(found, offset)}
-    assert offers["mnist"].detail == "grey images of 32x32"
-    assert offers["mnist"].documentation == "grey images of 32x32 pixels, 256 levels, 5,000 held out"
-    assert all((offers[name].detail or "").startswith("your own images") for name in USER_IMAGES)
+    suggestions = {item.label: item for item in complete(found, offset)}
+    assert suggestions["mnist"].detail == "gray images of 32x32"
+    assert suggestions["mnist"].documentation == "gray images of 32x32 pixels, 256 levels, 5,000 held out"
+    assert all((suggestions[name].detail or "").startswith("your own images") for name in USER_IMAGES)
 
 
 def test_words_of_the_schema() -> None:
@@ -207,41 +207,41 @@ def test_constants_stand_behind_the_dollar() -> None:
 def test_a_key_says_what_its_base_has(tmp_path: Path) -> None:
     (tmp_path / "base.hvae").write_text(GOOD)
     found, offset = at_cursor('hvae 1\nextends "base.hvae"\nmodel {\n  |\n}\n', tmp_path / "child.hvae")
-    offers = [(item.label, item.detail) for item in complete(found, offset)]
-    assert offers[0] == ("width", "32 in base.hvae")
-    assert dict(offers)["encoder"] == "32x2, 32d2, 2*16r$n, 16… in base.hvae"
-    assert dict(offers)["bottleneck"] == "default 0.25"
+    suggestions = [(item.label, item.detail) for item in complete(found, offset)]
+    assert suggestions[0] == ("width", "32 in base.hvae")
+    assert dict(suggestions)["encoder"] == "32x2, 32d2, 2*16r$n, 16… in base.hvae"
+    assert dict(suggestions)["bottleneck"] == "default 0.25"
     found, offset = at_cursor('hvae 1\nextends "base.hvae"\npaper {\n  |\n}\n', tmp_path / "child.hvae")
     assert all("base.hvae" not in (item.detail or "") for item in complete(found, offset))
 
 
 def test_images_of_ones_own_need_their_shape() -> None:
     details = dict.fromkeys(("channels", "resolution", "levels"), "")
-    for dataset, needed in (("folder", "needed for folder"), ("cifar10", "default of the data set")):
+    for dataset, needed in (("folder", "needed for folder"), ("cifar10", "default of the dataset")):
         found, offset = at_cursor(f"hvae 1\ndata {{\n  dataset = {dataset}\n  |\n}}\n")
-        offers = complete(found, offset)
-        details = {item.label: item.detail or "" for item in offers}
+        suggestions = complete(found, offset)
+        details = {item.label: item.detail or "" for item in suggestions}
         assert (details["channels"], details["resolution"]) == (needed, needed)
         assert details["levels"] != needed or dataset == "cifar10"
         if dataset == "folder":
-            assert {item.label for item in offers[:2]} == {"channels", "resolution"}
+            assert {item.label for item in suggestions[:2]} == {"channels", "resolution"}
 
 
 def test_details_stand_on_every_row_where_the_client_shows_them() -> None:
     found, offset = at_cursor(replaced("32d2, 2*16r$n, 16d4, 4x1@low", "32d2, |"))
     (first, *_) = complete(found, offset, CompletionClient(label_details=True))
     assert first.label_details is not None
-    assert (first.label, first.label_details.description) == ("16x", "blocks with weights of their own")
+    assert (first.label, first.label_details.description) == ("16x", "blocks, each with its own weights")
     assert complete(found, offset)[0].label_details is None
 
 
 def test_bases_are_files_beside_it_and_shipped_specs(tmp_path: Path) -> None:
     (tmp_path / "mine.hvae").write_text("# My own.\nhvae 1\n")
     found, offset = at_cursor('hvae 1\nextends "vd|"\n', tmp_path / "child.hvae")
-    offers = {item.label: item.detail for item in complete(found, offset)}
-    assert offers["mine.hvae"] == "My own."
-    assert "vdvae.hvae" in offers
-    assert "child.hvae" not in offers
+    suggestions = {item.label: item.detail for item in complete(found, offset)}
+    assert suggestions["mine.hvae"] == "My own."
+    assert "vdvae.hvae" in suggestions
+    assert "child.hvae" not in suggestions
 
 
 @pytest.mark.parametrize("written", ['"vd|"', '"|"', '"vd|', '"vd|vae.hvae"', "|"])

@@ -1,4 +1,4 @@
-"""Definition, rename, hints, symbols, colours, actions and the picture, on texts."""
+"""Definition, rename, hints, symbols, colors, actions and the picture, on texts."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from lsprotocol.types import InlayHintLabelPart, Range, SemanticTokenTypes, Text
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.lsp.actions import FIX_ALL, Here, code_actions
-from hvaedsl.lsp.analysed import Analysed, compiled
+from hvaedsl.lsp.analyzed import AnalyzedText, compiled
 from hvaedsl.lsp.bridge_view import bridge_view
-from hvaedsl.lsp.desk import Desk
 from hvaedsl.lsp.findings import published, shown
 from hvaedsl.lsp.hints import inlay_hints
 from hvaedsl.lsp.navigation import definition
+from hvaedsl.lsp.open_documents import OpenDocuments
 from hvaedsl.lsp.rename import CannotRenameError, prepare_rename, rename
+from hvaedsl.lsp.semantic_tokens import colored_ranges, semantic_tokens
 from hvaedsl.lsp.symbols import document_symbols, folding_ranges
-from hvaedsl.lsp.tokens import coloured, semantic_tokens
 from hvaedsl.program import Compilation, loads
-from tests.lsp.texts import GOOD, analysed, at_cursor
+from tests.lsp.texts import GOOD, analyzed, at_cursor
 
 
 def uri(source: Source) -> str | None:
     return source.name
 
 
-def text_in(found: Analysed, where: Range) -> str:
+def text_in(found: AnalyzedText, where: Range) -> str:
     return found.text[found.lines.offset(where.start) : found.lines.offset(where.end)]
 
 
-def applied(text: str, edits: list[TextEdit], found: Analysed) -> str:
+def applied(text: str, edits: list[TextEdit], found: AnalyzedText) -> str:
     for edit in sorted(edits, key=lambda edit: (edit.range.start.line, edit.range.start.character), reverse=True):
         start, end = found.lines.offset(edit.range.start), found.lines.offset(edit.range.end)
         text = text[:start] + edit.new_text + text[end:]
@@ -103,12 +103,12 @@ def test_a_name_is_renamed_in_a_line_that_is_half_written() -> None:
 
 @pytest.mark.parametrize("new", ["", "3n", "a b", "ä", "n-1", "let x"])
 def test_what_is_no_name_is_refused(new: str) -> None:
-    with pytest.raises(CannotRenameError, match="is no name"):
+    with pytest.raises(CannotRenameError, match="is not a valid name"):
         renamed(GOOD.replace("let n", "let |n"), new)
 
 
 def test_a_name_that_is_taken_is_refused() -> None:
-    with pytest.raises(CannotRenameError, match="is there already"):
+    with pytest.raises(CannotRenameError, match="already exists"):
         renamed(GOOD.replace("let n = 3", "let |n = 3\nlet k = 1"), "k")
 
 
@@ -118,16 +118,16 @@ def test_a_constant_is_renamed_across_files(tmp_path: Path) -> None:
     (tmp_path / "deep" / "er").mkdir(parents=True)
     (tmp_path / "deep" / "er" / "child.hvae").write_text('hvae 1\nextends "../../base.hvae"\nlet n = 4\n')
     (tmp_path / "other.hvae").write_text("hvae 1\nlet n = 5\nmodel { latent = $n }\n")
-    desk = Desk()
+    documents = OpenDocuments()
     opened = (tmp_path / "base.hvae").as_uri()
-    desk.put(opened, GOOD)
-    found = desk.known(opened)
+    documents.put(opened, GOOD)
+    found = documents.known(opened)
     assert found is not None
     at = GOOD.index("let n") + 4
-    edits = rename(found, at, "k", chains=desk.chains(found), writable=desk.writable)
+    edits = rename(found, at, "k", chains=documents.chains(found), writable=documents.writable)
     assert sorted(source.name for source in edits) == ["base.hvae", "child.hvae"]
-    with pytest.raises(CannotRenameError, match=r"child\.hvae, which is not yours"):
-        rename(found, at, "k", chains=desk.chains(found), writable=lambda _: False)
+    with pytest.raises(CannotRenameError, match=r"child\.hvae, which cannot be changed"):
+        rename(found, at, "k", chains=documents.chains(found), writable=lambda _: False)
 
 
 def test_only_names_can_be_renamed() -> None:
@@ -139,7 +139,7 @@ def test_only_names_can_be_renamed() -> None:
 
 def hints(text: str) -> list[tuple[str, str]]:
     """Each hint with the word that it stands behind."""
-    found, _ = at_cursor(text, before=analysed(GOOD))
+    found, _ = at_cursor(text, before=analyzed(GOOD))
     made = inlay_hints(found, 0, len(found.text))
     labels = [(found.lines.offset(item.position), item.label) for item in made]
     assert not any(isinstance(label, InlayHintLabelPart) for _, label in labels)
@@ -164,30 +164,30 @@ def test_hints_give_resolutions_and_depth() -> None:
 
 
 def test_symbols_are_the_outline() -> None:
-    top = document_symbols(analysed(GOOD))
+    top = document_symbols(analyzed(GOOD))
     assert [item.name for item in top] == ["n", "data", "model", "train"]
     model = top[2]
     assert [item.name for item in model.children or ()] == ["width", "latent", "encoder", "decoder"]
     assert (model.children or ())[0].detail == "32"
     nested = (top[3].children or ())[0]
     assert [item.name for item in nested.children or ()] == ["free_nats"]
-    assert [(item.start_line, item.end_line) for item in folding_ranges(analysed(GOOD))] == [(3, 4), (7, 11), (14, 15)]
+    assert [(item.start_line, item.end_line) for item in folding_ranges(analyzed(GOOD))] == [(3, 4), (7, 11), (14, 15)]
 
 
 def test_a_bracket_that_closes_stays_in_sight() -> None:
     text = "model {\n  encoder = 32x2,\n    32d2\n  widths = {\n    16: 8\n  } }\ndata {\n  dataset = cifar10\n}\n"
-    ranges = [(item.start_line, item.end_line) for item in folding_ranges(analysed(text))]
+    ranges = [(item.start_line, item.end_line) for item in folding_ranges(analyzed(text))]
     assert ranges == [(0, 5), (1, 2), (3, 4), (6, 7)]
 
 
 def test_an_empty_section_has_a_place() -> None:
-    for item in document_symbols(analysed("hvae 1\nmodel { fourier { } }\ndata { }\n")):
+    for item in document_symbols(analyzed("hvae 1\nmodel { fourier { } }\ndata { }\n")):
         assert item.range.start <= item.selection_range.start <= item.selection_range.end <= item.range.end
 
 
-def test_colours_tell_a_block_letter_by_letter() -> None:
-    found = analysed(GOOD.replace("let n = 3", "let n = 3 # 🦆 why"))
-    parts = [(found.text[item.start : item.end], item.kind) for item in coloured(found)]
+def test_colors_tell_a_block_letter_by_letter() -> None:
+    found = analyzed(GOOD.replace("let n = 3", "let n = 3 # 🦆 why"))
+    parts = [(found.text[item.start : item.end], item.kind) for item in colored_ranges(found)]
     kinds = SemanticTokenTypes
     at = parts.index(("32", kinds.Number), parts.index(("encoder", kinds.Property)))
     assert parts[at : at + 3] == [("32", kinds.Number), ("x", kinds.Operator), ("2", kinds.Number)]
@@ -199,8 +199,8 @@ def test_colours_tell_a_block_letter_by_letter() -> None:
     assert parts[0] == ("hvae", kinds.Keyword)
 
 
-def test_packed_colours_unpack_to_the_same_words() -> None:
-    found = analysed("# 🦆🦆 é\r\n" + GOOD.replace("\n", "\r\n"))
+def test_packed_colors_unpack_to_the_same_words() -> None:
+    found = analyzed("# 🦆🦆 é\r\n" + GOOD.replace("\n", "\r\n"))
     data = semantic_tokens(found).data
     line = column = 0
     read = []
@@ -209,15 +209,15 @@ def test_packed_colours_unpack_to_the_same_words() -> None:
         line, column = line + down, right if down else column + right
         units = found.text.split("\r\n")[line].encode("utf-16-le")
         read.append(units[2 * column : 2 * (column + length)].decode("utf-16-le"))
-    assert read == [found.text[item.start : item.end] for item in coloured(found)]
+    assert read == [found.text[item.start : item.end] for item in colored_ranges(found)]
 
 
-def here_in(found: Analysed) -> Here:
+def here_in(found: AnalyzedText) -> Here:
     return Here(found, lambda item: shown(found, item, uri), lambda edits: WorkspaceEdit({"file:///spec.hvae": edits}))
 
 
-def acted(text: str, title: str, found: Analysed | None = None, only: list[str] | None = None) -> str:
-    found = found or analysed(text)
+def acted(text: str, title: str, found: AnalyzedText | None = None, only: list[str] | None = None) -> str:
+    found = found or analyzed(text)
     actions = code_actions(here_in(found), 0, len(found.text), only)
     action = next(item for item in actions if title in item.title)
     assert action.edit is not None
@@ -248,16 +248,16 @@ def test_the_actions_of_a_line_are_offered_all_over_it_the_nearest_first() -> No
 
 def test_advice_is_silenced_on_its_line() -> None:
     text = GOOD.replace("= 32\n", "= 32 widths = {8: 64}\n")
-    assert [item.code for item in analysed(text).diagnostics] == ["HV502"]
-    quiet = acted(text, "silence HV502")
+    assert [item.code for item in analyzed(text).diagnostics] == ["HV502"]
+    quiet = acted(text, "ignore HV502 on")
     assert quiet == text.replace("{8: 64}", "{8: 64}  # hvae: ignore[HV502]")
-    assert analysed(quiet).diagnostics == ()
+    assert analyzed(quiet).diagnostics == ()
     other = text.replace("{8: 64}", "{8: 64}  # hvae: ignore[HV501] later")
-    assert acted(other, "silence HV502") == other.replace("HV501]", "HV501, HV502]")
+    assert acted(other, "ignore HV502 on") == other.replace("HV501]", "HV501, HV502]")
 
 
 def test_fixes_that_overlap_are_not_applied_together() -> None:
-    found = analysed("hvae 1\nmodel { width = 3 }\n")
+    found = analyzed("hvae 1\nmodel { width = 3 }\n")
     span = found.source.span(7, 12)
 
     def fixed(replacement: str) -> Diagnostic:
@@ -297,41 +297,41 @@ def test_a_project_selects_its_advice(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.hvaedsl]\nignores = ["HV502"]\n')
     advice, problem = published(found, uri)
     assert advice.code == "HV502"
-    assert problem.message.startswith("all advice is given: ")
+    assert problem.message.startswith("showing all advice: ")
     assert "has no key `ignores`" in problem.message
 
 
 def test_the_picture_is_of_the_last_text_without_errors() -> None:
-    view = bridge_view(analysed(GOOD))
+    view = bridge_view(analyzed(GOOD))
     assert view["svg"] is not None
     assert "<svg" in view["svg"]
     assert (view["current"], view["message"]) == (True, "")
-    broken, _ = at_cursor(GOOD.replace("16d4", "16d|"), before=analysed(GOOD))
+    broken, _ = at_cursor(GOOD.replace("16d4", "16d|"), before=analyzed(GOOD))
     old = bridge_view(broken)
     assert (old["svg"], old["current"]) == (view["svg"], False)
-    assert old["message"].startswith("the picture of the last text without an error; ")
-    none = bridge_view(analysed(GOOD.replace("32x2, 32d2", "32q2, 32d2")))
+    assert old["message"].startswith("showing the last version without errors; ")
+    none = bridge_view(analyzed(GOOD.replace("32x2, 32d2", "32q2, 32d2")))
     assert (none["name"], none["svg"]) == ("spec", None)
     said = "one error in spec.hvae, line 11: unknown encoder operator `q`"
     assert none["message"] == f"no picture yet: {said}"
 
 
 def test_texts_without_a_file_and_with_odd_names(tmp_path: Path) -> None:
-    desk = Desk()
-    desk.put("untitled:Untitled-1", GOOD)
-    found = desk.known("untitled:Untitled-1")
+    documents = OpenDocuments()
+    documents.put("untitled:Untitled-1", GOOD)
+    found = documents.known("untitled:Untitled-1")
     assert found is not None
     assert compiled(found).program is not None
     odd = tmp_path / "größe #1 100%.hvae"
     odd.write_text(GOOD)
     opened = odd.as_uri()
-    desk.put(opened, GOOD.replace("16d4", "16d3"))
-    found = desk.known(opened)
+    documents.put(opened, GOOD.replace("16d4", "16d3"))
+    found = documents.known(opened)
     assert found is not None
     assert "HV303" in {item.code for item in compiled(found).diagnostics}
-    assert desk.uri_of(found.source) == opened
+    assert documents.uri_of(found.source) == opened
     assert unquote(opened).endswith("größe #1 100%.hvae")
-    assert desk.known((tmp_path / "missing.hvae").as_uri()) is None
+    assert documents.known((tmp_path / "missing.hvae").as_uri()) is None
 
 
 def test_a_file_that_is_open_twice_stays_open_once_it_is_closed(tmp_path: Path) -> None:
@@ -339,12 +339,12 @@ def test_a_file_that_is_open_twice_stays_open_once_it_is_closed(tmp_path: Path) 
     (tmp_path / "link").symlink_to(tmp_path)
     one, other = (tmp_path / "base.hvae").as_uri(), (tmp_path / "link" / "base.hvae").as_uri()
     child = (tmp_path / "child.hvae").as_uri()
-    desk = Desk()
-    desk.put(one, GOOD)
-    desk.put(other, GOOD)
-    desk.put(child, 'hvae 1\nextends "base.hvae"\n')
-    assert desk.close(other) == [one, child]
-    found = desk.known(child)
+    documents = OpenDocuments()
+    documents.put(one, GOOD)
+    documents.put(other, GOOD)
+    documents.put(child, 'hvae 1\nextends "base.hvae"\n')
+    assert documents.close(other) == [one, child]
+    found = documents.known(child)
     assert found is not None
     assert compiled(found).program is not None
 
@@ -354,13 +354,13 @@ def test_a_file_that_is_open_twice_stays_open_once_it_is_closed(tmp_path: Path) 
     ("untitled:Untitled-1", "Untitled-1"), ("untitled:", "<untitled>"), ("git:/specs/x.hvae?ref=main", "x.hvae"),
 ])  # fmt: skip
 def test_a_text_is_called_as_its_uri_says(uri: str, name: str) -> None:
-    desk = Desk()
-    desk.put(uri, GOOD)
-    found = desk.known(uri)
+    documents = OpenDocuments()
+    documents.put(uri, GOOD)
+    found = documents.known(uri)
     assert found is not None
     assert found.source.name == name
 
 
 def test_a_text_that_is_too_large_is_a_diagnostic() -> None:
-    found = analysed("#" * (1 << 21))
+    found = analyzed("#" * (1 << 21))
     assert [item.code for item in published(found, uri)] == ["HV108"]

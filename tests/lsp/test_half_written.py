@@ -13,7 +13,7 @@ from lsprotocol.types import DocumentSymbol, WorkspaceEdit
 
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.lsp.actions import Here, code_actions
-from hvaedsl.lsp.analysed import Analysed, analyse
+from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.lsp.completion import CompletionClient, complete
 from hvaedsl.lsp.findings import published, shown
 from hvaedsl.lsp.hints import inlay_hints
@@ -21,23 +21,23 @@ from hvaedsl.lsp.hover import hover
 from hvaedsl.lsp.navigation import definition
 from hvaedsl.lsp.occurrences import occurrence_at
 from hvaedsl.lsp.rename import prepare_rename, rename
+from hvaedsl.lsp.semantic_tokens import semantic_tokens
 from hvaedsl.lsp.symbols import document_symbols, folding_ranges
-from hvaedsl.lsp.tokens import semantic_tokens
-from tests.lsp.texts import GOOD, analysed
+from tests.lsp.texts import GOOD, analyze, analyzed
 
 
 def uri(source: Source) -> str | None:
     return source.name
 
 
-def ask_everything(found: Analysed, offset: int) -> None:
+def ask_everything(found: AnalyzedText, offset: int) -> None:
     """Every request at one place; what comes back points into the text."""
     hover(found, offset)
     for item in complete(found, offset, CompletionClient(snippets=True, label_details=True)):
         assert item.text_edit is not None
     definition(found, offset, uri)
     prepare_rename(found, offset)
-    if occurrence_at(found.words, offset) is not None:
+    if occurrence_at(found.tokens, offset) is not None:
         rename(found, offset, "a_name_that_is_not_there")
     inlay_hints(found, 0, len(found.text))
     _check_nested(document_symbols(found))
@@ -56,11 +56,11 @@ def _check_nested(symbols: Sequence[DocumentSymbol]) -> None:
         _check_nested(item.children or ())
 
 
-def of(text: str) -> Analysed:
-    return analyse(Source("spec.hvae", text), before=analysed(GOOD).last_good)
+def of(text: str) -> AnalyzedText:
+    return analyze(Source("spec.hvae", text), before=analyzed(GOOD).last_good)
 
 
-def uncompiled(text: str) -> Analysed:
+def uncompiled(text: str) -> AnalyzedText:
     return replace(of(text), compilation=None)
 
 

@@ -12,11 +12,11 @@ from hvaedsl.ir.shapes import flops, parameters
 from hvaedsl.lsp.entry_text import amount, share
 from hvaedsl.lsp.hover import hover
 from hvaedsl.program import loads
-from tests.lsp.texts import GOOD, analysed, at_cursor
+from tests.lsp.texts import GOOD, analyzed, at_cursor
 
 
 def told(text: str, path: Path | None = None) -> str:
-    found, offset = at_cursor(text, path, before=analysed(GOOD))
+    found, offset = at_cursor(text, path, before=analyzed(GOOD))
     said = hover(found, offset)
     if said is None:
         return ""
@@ -43,7 +43,7 @@ def test_an_entry_says_what_it_is_and_what_it_costs() -> None:
 def test_copies_poolings_and_mix_ins() -> None:
     assert "2 top-down blocks at 16x16, each applied 3 times" in told(GOOD.replace("(16r$n)", "(1|6r$n)"))
     assert "then average pooling by 2 to 16x16" in told(GOOD.replace("32d2", "32d|2"))
-    assert "first takes in the state of 16x16, nearest upsampling" in told(GOOD.replace("32m16", "|32m16"))
+    assert "first mixes in the state of 16x16, nearest upsampling" in told(GOOD.replace("32m16", "|32m16"))
     assert "2 residual blocks at 32x32, each with its own weights" in told(GOOD.replace("= 32x2,", "= 32x|2,"))
 
 
@@ -60,8 +60,8 @@ def test_shares_of_all_groups_add_up() -> None:
 
 
 def test_a_constant_says_its_value_and_where_it_stands() -> None:
-    assert "`$n` = 3, written in line 2" in told(GOOD.replace("2*16r$n", "2*16r$|n"))
-    assert told(GOOD.replace("let n", "let |n")) == "`$n` = 3, written in line 2"
+    assert "`$n` = 3, defined in line 2" in told(GOOD.replace("2*16r$n", "2*16r$|n"))
+    assert told(GOOD.replace("let n", "let |n")) == "`$n` = 3, defined in line 2"
 
 
 def test_a_key_says_type_meaning_default_and_value() -> None:
@@ -82,7 +82,7 @@ def test_a_value_of_a_base_says_so(tmp_path: Path) -> None:
 
 
 def test_words_data_sets_and_cells() -> None:
-    assert told(GOOD.replace("= cifar10", "= cifar|10")).startswith("`cifar10`: colour images of 32x32 pixels")
+    assert told(GOOD.replace("= cifar10", "= cifar|10")).startswith("`cifar10`: color images of 32x32 pixels")
     assert "x' = resnet" in told(GOOD.replace("latent  = 4", "latent = 4 cell = vd|vae"))
     assert "`model { }`" in told(GOOD.replace("model {", "mod|el {"))
 

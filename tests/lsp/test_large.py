@@ -8,13 +8,13 @@ from time import perf_counter
 import pytest
 
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.lsp.analysed import Analysed, analyse
+from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.lsp.completion import complete
 from hvaedsl.lsp.hints import inlay_hints
 from hvaedsl.lsp.hover import hover
 from hvaedsl.lsp.position import Lines
-from hvaedsl.lsp.tokens import semantic_tokens
-from tests.lsp.texts import analysed
+from hvaedsl.lsp.semantic_tokens import semantic_tokens
+from tests.lsp.texts import analyze, analyzed
 
 PATIENCE_SECONDS = 4.0  # several times what it takes, and a small part of what a square takes
 LIST = ", ".join(["32x1"] * 3000)
@@ -33,8 +33,8 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 @pytest.fixture(scope="module")
-def long_list() -> Analysed:
-    return analysed(LONG_LIST)
+def long_list() -> AnalyzedText:
+    return analyzed(LONG_LIST)
 
 
 @pytest.mark.parametrize("letter", ["a", "é", "🦆"])
@@ -45,18 +45,18 @@ def test_places_on_a_long_line(letter: str) -> None:
     assert seconds(lambda: [lines.offset(lines.position(offset)) for offset in range(0, 1_000_000, 500)]) < 1
 
 
-def test_colours_of_a_long_list(long_list: Analysed) -> None:
+def test_colors_of_a_long_list(long_list: AnalyzedText) -> None:
     assert seconds(lambda: semantic_tokens(long_list)) < PATIENCE_SECONDS
 
 
-def test_hints_of_a_long_list(long_list: Analysed) -> None:
+def test_hints_of_a_long_list(long_list: AnalyzedText) -> None:
     assert len(inlay_hints(long_list, 0, len(long_list.text))) == 3001
     assert seconds(lambda: inlay_hints(long_list, 0, len(long_list.text))) < PATIENCE_SECONDS
 
 
 def test_more_tokens_than_a_spec_may_have_are_not_read() -> None:
     text = "hvae 1\nmodel {\n" + "k=1\n" * 250_000 + "}"
-    found = analyse(Source("spec.hvae", text))
+    found = analyze(Source("spec.hvae", text))
     assert [item.code for item in found.diagnostics] == ["HV117"]
     assert seconds(lambda: semantic_tokens(found)) < PATIENCE_SECONDS
     assert complete(found, len(text) - 2) == []

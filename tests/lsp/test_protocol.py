@@ -71,7 +71,7 @@ def test_every_keystroke_of_a_line(start: Start, spec: str) -> None:
     assert client.found(spec) == []
 
 
-def test_completion_hints_symbols_and_colours(start: Start, spec: str) -> None:
+def test_completion_hints_symbols_and_colors(start: Start, spec: str) -> None:
     client = start(snippets=True)
     client.open(spec, GOOD)
     text = GOOD.replace("2*16r$n, 16d4, 4x1@low", "")
@@ -86,9 +86,9 @@ def test_completion_hints_symbols_and_colours(start: Start, spec: str) -> None:
     assert [item["label"] for item in hints][:2] == ["→ 16x16", "→ 4x4"]
     symbols = client.request("textDocument/documentSymbol", parameters)
     assert [item["name"] for item in symbols] == ["n", "data", "model", "train"]
-    colours = client.request("textDocument/semanticTokens/full", parameters)["data"]
+    colors = client.request("textDocument/semanticTokens/full", parameters)["data"]
     legend = client.server["capabilities"]["semanticTokensProvider"]["legend"]["tokenTypes"]
-    assert colours[:5] == [0, 0, 4, legend.index("keyword"), 0]
+    assert colors[:5] == [0, 0, 4, legend.index("keyword"), 0]
     assert client.request("textDocument/foldingRange", parameters)[0]["startLine"] == 3
 
 
@@ -128,7 +128,7 @@ def test_rename_and_its_refusals(start: Start, spec: str) -> None:
     assert client.at("prepareRename", spec, 0, 0) is None
     edits = client.at("rename", spec, line, column + 2, newName="k")["changes"][spec]
     assert [item["newText"] for item in edits] == ["k"] * 3
-    with pytest.raises(ServerError, match="`3` is no name"):
+    with pytest.raises(ServerError, match="`3` is not a valid name"):
         client.at("rename", spec, line, column + 2, newName="3")
     assert len(client.at("documentHighlight", spec, line, column + 2)) == 3
     assert client.close() == (0, "")  # a refusal is no traceback in the editor's log
@@ -243,14 +243,14 @@ def test_the_picture_comes_as_svg(start: Start, spec: str) -> None:
     assert "<svg" in view["svg"]
     assert view["current"] is True
     missing = client.request("workspace/executeCommand", {"command": "hvaedsl.bridge", "arguments": [spec + "x"]})
-    assert (missing["svg"], missing["message"]) == (None, "there is no such text")
+    assert (missing["svg"], missing["message"]) == (None, "this text is not open, and there is no such file")
 
 
 def test_a_code_is_explained(start: Start) -> None:
     client = start()
     page = client.request("workspace/executeCommand", {"command": "hvaedsl.explain", "arguments": ["HV303"]})
     assert page == explanation(KINDS["HV303"])
-    with pytest.raises(ServerError, match="`HV999` is no code of hvaedsl"):
+    with pytest.raises(ServerError, match="`HV999` is not a diagnostic code of hvaedsl"):
         client.request("workspace/executeCommand", {"command": "hvaedsl.explain", "arguments": ["HV999"]})
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from hvaedsl.lsp.analysed import compiled
-from hvaedsl.lsp.desk import Desk
+from hvaedsl.lsp.analyzed import compiled
 from hvaedsl.lsp.findings import worth_showing
+from hvaedsl.lsp.open_documents import OpenDocuments
 from tests.lsp.client import Client
 from tests.lsp.conftest import Start
 from tests.lsp.texts import GOOD
@@ -71,12 +71,12 @@ def test_what_is_published_in_the_end_is_what_is_found(start: Start, tmp_path: P
         if rng.random() < 0.2:
             client.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
             client.open(uri, seen[-1])
-    desk = Desk()
+    documents = OpenDocuments()
     for uri, seen in texts.items():
-        desk.put(uri, seen[-1])
+        documents.put(uri, seen[-1])
     for uri, seen in texts.items():  # the base first: the child's last diagnostics know of it
         client.change(uri, seen[-1])
-        found = desk.known(uri)
+        found = documents.known(uri)
         assert found is not None
         assert [item["code"] for item in client.found(uri)] == [item.code for item in worth_showing(compiled(found))]
     assert client.close() == (0, "")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lsprotocol.types import PositionEncodingKind
+
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.lsp.analysed import Analysed, analyse
+from hvaedsl.lsp.analyzed import AnalyzedText, compiled
+from hvaedsl.lsp.position import Lines
+from hvaedsl.program import Program
 
 GOOD = """\
 hvae 1
@@ -28,12 +32,17 @@ train {
 """
 
 
-def at_cursor(text: str, path: Path | None = None, before: Analysed | None = None) -> tuple[Analysed, int]:
+def analyze(source: Source, *, before: Program | None = None) -> AnalyzedText:
+    """The source, compiled; `before` is the program of an earlier text."""
+    return compiled(AnalyzedText(source, Lines(source.text, PositionEncodingKind.Utf16), before=before))
+
+
+def at_cursor(text: str, path: Path | None = None, before: AnalyzedText | None = None) -> tuple[AnalyzedText, int]:
     """The analysis of a text without its `|`, and where that stood."""
     offset = text.index("|")
     good = before.last_good if before is not None else None
-    return analyse(Source("spec.hvae", text.replace("|", "", 1), path), before=good), offset
+    return analyze(Source("spec.hvae", text.replace("|", "", 1), path), before=good), offset
 
 
-def analysed(text: str, path: Path | None = None) -> Analysed:
-    return analyse(Source("spec.hvae", text, path))
+def analyzed(text: str, path: Path | None = None) -> AnalyzedText:
+    return analyze(Source("spec.hvae", text, path))

@@ -110,7 +110,7 @@ def told(*arguments):
     return result.output
 
 assert "gated           a gate lets z in" in told("explain", "cell")
-assert "x' = x + sigmoid(G x) * (W z + b)" in told("explain", "cell", "gated", "--output", "gated.svg")
+assert "x' = x + sigmoid(G x) * (W z + b)" in told("explain", "cell", "gated", "--out", "gated.svg")
 assert "G x" in open("gated.svg").read()
 told("explain", "cell", "--markdown", "docs")
 assert "| `gated` | x + sigmoid(G x) * (W z + b) | no | `z_proj`, `gate` | no |" in open("docs/cells.md").read()

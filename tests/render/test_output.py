@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +67,51 @@ def test_without_either_the_error_says_why_and_what_to_install(tmp_path: Path, m
     monkeypatch.setitem(sys.modules, "pygraphviz", None)
     with pytest.raises(UsageError, match=r"no such format.*cannot be imported \(.*\): install"):
         output.render(DOT, "svg")
+
+
+FONT_WARNINGS = (
+    "Fontconfig error: Cannot load default config file: No such file: (null)",
+    "Fontconfig warning: no <cachedir> elements found. Check configuration.",
+    "",
+    "(process:7): Pango-WARNING **: 12:00:00.000: couldn't load font, expect ugly output",
+)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script stands for the program")
+def test_font_warnings_of_the_program_are_not_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    warn = f"print(*{FONT_WARNINGS!r}, sep='\\n', file=sys.stderr)"
+    install_program(tmp_path, monkeypatch, f"{warn}\nprint('drawn')")
+    assert output.render(DOT, "svg") == b"drawn\n"
+    install_program(tmp_path, monkeypatch, f"{warn}\nsys.exit('Error: no such format')")
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    with pytest.raises(UsageError, match="could not draw svg: Error: no such format; pygraphviz"):
+        output.render(DOT, "svg")
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("without_programs")
+def test_font_warnings_of_the_libraries_are_not_printed(tmp_path: Path) -> None:
+    """In a process of its own: Fontconfig reads its configuration once a process."""
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom hvaedsl.render import output\n"
+        "os.environ.update(FONTCONFIG_FILE='/nowhere', FONTCONFIG_PATH='/nowhere')\n"
+        f"output.write({DOT!r}, Path('model.svg'))\n"
+        "print('the process still has its standard error', file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stderr == "the process still has its standard error\n"
+    assert (tmp_path / "model.svg").read_bytes().startswith(b"<?xml")
+
+
+@pytest.mark.usefixtures("without_programs")
+def test_errors_and_warnings_of_the_libraries_are_not_lost(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError, match="pygraphviz could not draw svg: Error: syntax error in line 1"):
+        output.render("digraph { a -- ", "svg")
+    assert capfd.readouterr().err == ""
+    output.render("digraph { a [shape=nonsense]; }", "svg", "dot")
+    assert "unknown shape nonsense" in capfd.readouterr().err
 
 
 def test_another_suffix_is_told_which_formats_there_are(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ def test_the_last_row_is_the_memory_with_checkpoints(precision: str, column: int
 
 
 def test_json_counts_the_checkpoints() -> None:
-    plain = json.loads(printed("--json", "--batch", "3"))
-    less = json.loads(printed("--json", "--batch", "3", "--set", f"train.recompute_every={EVERY}"))
+    plain = json.loads(printed("--json", "--batch-size", "3"))
+    less = json.loads(printed("--json", "--batch-size", "3", "--set", f"train.recompute_every={EVERY}"))
     program = hvaedsl.load("cifar_ws.hvae")
     assert (plain["recompute_every"], less["recompute_every"]) == (None, EVERY)
     for precision in ("float32", "bfloat16"):

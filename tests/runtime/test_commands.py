@@ -106,11 +106,37 @@ def test_eval_repeats_what_training_reported(finished: Path, command: Command) -
     assert written["step"] == 12
 
 
+def test_eval_prints_what_it_writes(finished: Path, command: Command) -> None:
+    result = finished / "eval_validation.json"
+
+    def evaluated(weights: str) -> dict[str, Any]:
+        arguments = ("--split", "validation", "--weights", weights, "--device", "cpu", "--json")
+        code, out, err = command("eval", finished, *arguments)
+        assert code == 0, err
+        printed = json.loads(out)
+        assert isinstance(printed, dict)
+        return printed
+
+    both = evaluated("both")
+    assert json.loads(result.read_text()) == both
+    assert {"raw", "ema"} <= set(both)
+
+    # An evaluation of one kind of weights keeps the other's figures of the same step, and drops those of another.
+    assert evaluated("raw") == {key: value for key, value in both.items() if key != "ema"}
+    assert json.loads(result.read_text()) == both
+    result.write_text(json.dumps({**both, "step": 4}))
+    alone = evaluated("ema")
+    assert set(both) - set(alone) == {"raw"}
+    assert json.loads(result.read_text()) == alone
+    result.write_text("[")
+    assert evaluated("ema") == json.loads(result.read_text()) == alone
+
+
 def test_sample_draws_the_same_picture_twice(finished: Path, tmp_path: Path, command: Command) -> None:
     pictures = [tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c.png"]
     for picture, seed in zip(pictures, ("1", "1", "2"), strict=True):
         code, out, err = command(
-            "sample", finished, "--count", "4", "--temperature", "0.5", "--seed", seed, "--output", picture
+            "sample", finished, "--count", "4", "--temperature", "0.5", "--seed", seed, "--out", picture
         )
         assert code == 0, err
         assert str(picture) in out
@@ -122,10 +148,11 @@ def test_sample_draws_the_same_picture_twice(finished: Path, tmp_path: Path, com
 def test_mistakes_are_one_readable_error(finished: Path, tmp_path: Path, spec_path: Path, command: Command) -> None:
     cases: list[tuple[int, str, tuple[str | Path, ...]]] = [
         (5, "--resume", ("train", spec_path, "--out", finished)),
+        (5, "--gpus 1 --dtype float32", ("train", spec_path, "--out", finished, "--resume", "--dtype", "float64")),
         (5, "no such folder", ("eval", tmp_path / "nothing")),
         (5, "no checkpoint", ("sample", tmp_path)),
         (2, "--temperature", ("sample", finished, "--temperature", "0")),
-        (2, ".png", ("sample", finished, "--output", tmp_path / "x.jpg")),
+        (2, ".png", ("sample", finished, "--out", tmp_path / "x.jpg")),
     ]
     for expected, words, arguments in cases:
         code, _, err = command(*arguments)

@@ -1,13 +1,13 @@
-// The pictures beside the texts: one panel for each spec, drawn anew when typing pauses.
+// Panels with the picture of each spec, which are redrawn when typing pauses.
 "use strict";
 
 const vscode = require("vscode");
 const { page } = require("./page");
 
-const PAUSE_MS = 300; // without a change, before a picture is drawn anew
+const PAUSE_MS = 300; // without a change until a picture is redrawn
 
 class Bridges {
-  // `execute(uri, command, ...args)` asks the server that looks after a text.
+  // `execute(uri, command, ...args)` sends a command to the server of a text.
   constructor(execute) {
     this._execute = execute;
     this._panels = new Map(); // by the URI of the spec
@@ -31,7 +31,7 @@ class Bridges {
     await this._draw(uri, panel);
   }
 
-  // Every picture that is seen, since any of their texts may extend the one that has changed.
+  // Redraws all visible pictures, because any of their texts may extend the one that has changed.
   refresh() {
     clearTimeout(this._timer);
     this._timer = setTimeout(() => this._drawAll(), PAUSE_MS);
@@ -44,7 +44,7 @@ class Bridges {
 
   async _drawAll() {
     if (this._drawing !== undefined) {
-      this.refresh(); // the server is still at the last ones
+      this.refresh(); // the previous redraw has not finished
       return;
     }
     const seen = [...this._panels].filter(([, panel]) => panel.visible);

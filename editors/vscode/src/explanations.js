@@ -1,4 +1,4 @@
-// The code of a finding is a link to what `hvaedsl explain` says of it.
+// Links the code of a diagnostic to its page of `hvaedsl explain`.
 "use strict";
 
 const vscode = require("vscode");
@@ -6,7 +6,7 @@ const vscode = require("vscode");
 const SCHEME = "hvaedsl-explain";
 
 class Explanations {
-  // `execute(command, ...args)` asks a server.
+  // `execute(command, ...args)` sends a command to a server.
   constructor(execute) {
     this._execute = execute;
     this.scheme = SCHEME;

@@ -1,4 +1,4 @@
-// Starts `hvaedsl lsp` and shows the bridge of a spec beside its text. What the language means is the server's business.
+// Starts `hvaedsl lsp` and shows the bridge of a spec beside its text; the server implements the language.
 "use strict";
 
 const vscode = require("vscode");
@@ -16,14 +16,14 @@ function activate(context) {
   const { commands, languages, window, workspace } = vscode;
   const output = window.createOutputChannel("hvaedsl");
   const status = languages.createLanguageStatusItem("hvaedsl", { language: "hvae" });
-  const bridges = new Bridges((uri, ...asked) => execute(servers.of(vscode.Uri.parse(uri)), ...asked));
-  const explanations = new Explanations((...asked) => execute(servers.any(), ...asked));
+  const bridges = new Bridges((uri, ...request) => execute(servers.of(vscode.Uri.parse(uri)), ...request));
+  const explanations = new Explanations((...request) => execute(servers.any(), ...request));
   const changed = () => {
     Object.assign(status, statusOf(servers, workspace.isTrusted));
     bridges.refresh();
   };
   const middleware = { handleDiagnostics: explanations.handleDiagnostics, provideCompletionItem };
-  servers = new Servers(output, (words) => tell(words, output), changed, middleware);
+  servers = new Servers(output, (message) => showFailure(message, output), changed, middleware);
   const reconcile = () => {
     if (workspace.isTrusted) {
       servers.reconcile();
@@ -49,18 +49,18 @@ function activate(context) {
     workspace.onDidGrantWorkspaceTrust(reconcile),
   );
   changed();
-  reconcile(); // the window does not wait for it
+  reconcile(); // not awaited, so that the window opens at once
 }
 
 async function deactivate() {
   await servers?.stop();
 }
 
-async function execute(server, ...asked) {
+async function execute(server, ...request) {
   if (server?.running) {
-    return server.execute(...asked);
+    return server.execute(...request);
   }
-  const reason = server === undefined ? "hvaedsl: no server looks after this." : "hvaedsl: the server is starting.";
+  const reason = server === undefined ? "hvaedsl: no server handles this file." : "hvaedsl: the server is starting.";
   throw new Error(vscode.workspace.isTrusted ? (servers.failure ?? reason) : UNTRUSTED);
 }
 
@@ -81,14 +81,14 @@ async function showBridge(bridges) {
   }
 }
 
-async function tell(words, output) {
-  const [settings, again, log] = ["Open Settings", "Restart", "Show Output"];
-  const chosen = await vscode.window.showErrorMessage(words, settings, again, log);
+async function showFailure(message, output) {
+  const [settings, retry, log] = ["Open Settings", "Restart", "Show Output"];
+  const chosen = await vscode.window.showErrorMessage(message, settings, retry, log);
   if (chosen === settings) {
-    // Those of the user would not show it in a remote window, where a program is the remote machine's.
-    const whose = vscode.workspace.workspaceFolders ? "openWorkspaceSettings" : "openSettings";
-    await vscode.commands.executeCommand(`workbench.action.${whose}`, { query: "hvaedsl.command" });
-  } else if (chosen === again) {
+    // In a remote window the user settings would not show it, because the program is on the remote machine.
+    const command = vscode.workspace.workspaceFolders ? "openWorkspaceSettings" : "openSettings";
+    await vscode.commands.executeCommand(`workbench.action.${command}`, { query: "hvaedsl.command" });
+  } else if (chosen === retry) {
     await restart();
   } else if (chosen === log) {
     output.show();

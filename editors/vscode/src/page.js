@@ -1,12 +1,12 @@
-// The page that holds the picture. No script runs in it, and nothing is loaded.
+// The page with the picture. It runs no script and loads nothing.
 "use strict";
 
 function escaped(text) {
   return text.replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
 }
 
-// The picture is drawn dark on white; on a dark theme its lightness is turned round and its hues stay. The message
-// stays in sight, wherever the page is scrolled to.
+// The picture is dark on white; in a dark theme its lightness is inverted and its hues are kept. The message remains
+// visible while the page scrolls.
 const STYLE = `
   body { background: var(--vscode-editor-background); color: var(--vscode-editor-foreground); margin: 1em; }
   p {
@@ -20,7 +20,7 @@ const STYLE = `
   svg > g > polygon:first-of-type { fill: none; }
 `;
 
-// `view` is what the server's command `hvaedsl.bridge` gives.
+// `view` is the result of the server's command `hvaedsl.bridge`.
 function page(view) {
   const picture = view.svg === null ? "" : view.svg.slice(view.svg.indexOf("<svg"));
   const message = view.message ? `<p role="status">${escaped(view.message)}</p>` : "";

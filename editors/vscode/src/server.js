@@ -1,4 +1,4 @@
-// One `hvaedsl lsp` and the client that speaks with it. What goes wrong is told once, and in words of its own.
+// A process of `hvaedsl lsp` and its client. Each failure is reported once, with a message of our own.
 "use strict";
 
 const { spawn } = require("node:child_process");
@@ -6,25 +6,25 @@ const vscode = require("vscode");
 const { CloseAction, ErrorAction, LanguageClient, State } = require("vscode-languageclient/node");
 const { ended, notStarted, silent } = require("./failure");
 
-const KEPT_CHARACTERS = 4000; // of what the program said last on standard error
-const RESTARTS = 3; // in three minutes, after which it is left alone
-const PATIENCE_SECONDS = 20; // for the first answer, before the user is told
-const EXIT_MS = 1000; // between the end of what a program writes and its own
+const KEPT_CHARACTERS = 4000; // of the last standard error output
+const RESTARTS = 3; // in three minutes, then it is not restarted again
+const PATIENCE_SECONDS = 20; // for the first answer until the user is told
+const EXIT_MS = 1000; // between the end of the output of a program and its exit
 
 class Client extends LanguageClient {
-  // While it starts, the library would tell one failure in three ways.
+  // During the start the library would report one failure three times.
   error(message, data, show) {
     super.error(message, data, this.state === State.Running ? show : false);
   }
 
-  // The library also stops what has not come to run, and then complains that it cannot.
+  // The library also stops a client that never ran, and then reports that it cannot.
   async stop(timeout) {
     if (this.state === State.Running) {
       await super.stop(timeout);
     }
   }
 
-  // The library makes the server's commands those of VS Code, and a second server could not do it again.
+  // The library registers the commands of a server in VS Code, which fails for a second server.
   registerFeature(feature) {
     if (feature.registrationType?.method !== "workspace/executeCommand") {
       super.registerFeature(feature);
@@ -33,14 +33,14 @@ class Client extends LanguageClient {
 }
 
 class Server {
-  // `group` is one of `grouped`; `tell` takes the words of a failure, `changed` is called when it runs or does not.
-  constructor(group, output, tell, changed, middleware) {
+  // `group` is one of `grouped`; `report` takes the message of a failure, `changed` is called when the state changes.
+  constructor(group, output, report, changed, middleware) {
     this.group = group;
     this.failure = undefined;
-    this._tell = tell;
+    this._report = report;
     this._changed = changed;
     this._stopping = false;
-    this._lost = new Promise((_, reject) => (this._lose = reject)); // the library waits on for a program that has ended
+    this._lost = new Promise((_, reject) => (this._lose = reject)); // the library keeps waiting for a program that has exited
     this._lost.catch(() => undefined);
     this._client = new Client("hvaedsl", "hvaedsl", () => this._spawn(), this._options(output, middleware));
     this._client.onDidChangeState(changed);
@@ -55,7 +55,7 @@ class Server {
     return this._client.initializeResult?.serverInfo?.version ?? "";
   }
 
-  // Comes back when it runs, or cannot be had: `failure` says why.
+  // Resolves when it runs or has failed, with the reason in `failure`.
   async start() {
     const slow = setTimeout(() => this._fail(silent(this.group.command, PATIENCE_SECONDS)), PATIENCE_SECONDS * 1000);
     try {
@@ -70,7 +70,7 @@ class Server {
     }
   }
 
-  // One that has not answered yet is ended, and `start` comes back.
+  // Also ends a program that has not answered yet, so that `start` resolves.
   async stop() {
     this._stopping = true;
     await this._client.stop().catch(() => undefined);
@@ -94,14 +94,14 @@ class Server {
     };
   }
 
-  // The program, once it is known to be one.
+  // The process, once it has started.
   async _spawn() {
     const [program, ...args] = this.group.command;
     const child = spawn(program, args, { cwd: this.group.folders[0]?.uri.fsPath });
     const exit = { code: null, signal: null, stderr: "" };
     child.stderr.setEncoding("utf8");
     child.stderr.on("data", (text) => (exit.stderr = (exit.stderr + text).slice(-KEPT_CHARACTERS)));
-    child.stdin.on("error", () => undefined); // a program that has ended; its exit is what is told
+    child.stdin.on("error", () => undefined); // the program has exited, which is reported instead
     this._child = child;
     this._exit = new Promise((resolve) => child.once("close", (code, signal) => resolve({ ...exit, code, signal })));
     return new Promise((resolve, reject) => {
@@ -130,7 +130,7 @@ class Server {
     if (verdict.action === CloseAction.Restart) {
       return { ...verdict, handled: true };
     }
-    this._fail(ended(this.group.command, await this._exit, ", and too often to be started again"));
+    this._fail(ended(this.group.command, await this._exit, ", too often to be restarted"));
     return left;
   }
 
@@ -143,13 +143,13 @@ class Server {
     this._child.kill();
     return exit === undefined
       ? silent(this.group.command)
-      : ended(this.group.command, exit, " before it answered as a language server does");
+      : ended(this.group.command, exit, " before it answered as a language server");
   }
 
-  _fail(words) {
-    this.failure = words;
+  _fail(message) {
+    this.failure = message;
     this._changed();
-    this._tell(words);
+    this._report(message);
   }
 }
 

@@ -1,27 +1,27 @@
-// The servers of a window: one for all folders, or one for each command where the folders' settings differ.
+// The servers of a window: one for all folders, or one per command if the settings of the folders differ.
 "use strict";
 
 const fs = require("node:fs");
 const os = require("node:os");
 const vscode = require("vscode");
-const { SettingError, expanded, grouped, unset } = require("./command");
+const { SettingError, expanded, grouped, defaultCommand } = require("./command");
 const { Server } = require("./server");
 
 class Servers {
-  // `tell` takes the words of a failure, `changed` is called when a server has started or cannot be had.
-  constructor(output, tell, changed, middleware) {
+  // `report` takes the message of a failure, `changed` is called when a server has started or failed.
+  constructor(output, report, changed, middleware) {
     this._output = output;
-    this._tell = tell;
+    this._report = report;
     this._changed = changed;
     this._middleware = middleware;
     this._servers = [];
     this._turn = Promise.resolve();
-    this._misread = undefined; // what is wrong with the settings
+    this._settingError = undefined; // message about an invalid setting
   }
 
-  // The first failure that is there.
+  // The message of the first failure.
   get failure() {
-    return this._misread ?? this._servers.find((server) => server.failure)?.failure;
+    return this._settingError ?? this._servers.find((server) => server.failure)?.failure;
   }
 
   get starting() {
@@ -32,8 +32,8 @@ class Servers {
     return this._servers.filter((server) => server.running).map((server) => server.version);
   }
 
-  // Starts what the settings ask for, and stops what they no longer do. One after the other: settings can change
-  // while a server starts.
+  // Starts the servers that the settings require and stops the others. Calls are queued, because the settings can
+  // change while a server starts.
   reconcile() {
     return this._after(() => this._reconcile());
   }
@@ -49,7 +49,7 @@ class Servers {
     return this._after(() => this._stop(this._servers));
   }
 
-  // The server that looks after a text.
+  // The server of a text.
   of(uri) {
     const folder = vscode.workspace.getWorkspaceFolder(uri);
     return this._servers.find(({ group }) => group.everything || group.folders.includes(folder));
@@ -61,28 +61,28 @@ class Servers {
 
   _after(action) {
     this._turn = this._turn.then(action, action);
-    this._servers.filter((server) => !server.running).forEach((server) => server.stop()); // nobody waits for it
+    this._servers.filter((server) => !server.running).forEach((server) => server.stop()); // not awaited
     return this._turn;
   }
 
   async _reconcile() {
     let groups = [];
-    this._misread = undefined;
+    this._settingError = undefined;
     try {
-      groups = wanted();
+      groups = configuredGroups();
     } catch (error) {
       if (!(error instanceof SettingError)) {
         throw error;
       }
-      this._misread = `hvaedsl: ${error.message}.`;
-      this._tell(this._misread);
+      this._settingError = `hvaedsl: ${error.message}.`;
+      this._report(this._settingError);
     }
     const keys = groups.map(keyOf);
     await this._stop(this._servers.filter((server) => !server.running || !keys.includes(keyOf(server.group))));
     const known = this._servers.map((server) => keyOf(server.group));
     const made = groups
       .filter((group) => !known.includes(keyOf(group)))
-      .map((group) => new Server(group, this._output, this._tell, this._changed, this._middleware));
+      .map((group) => new Server(group, this._output, this._report, this._changed, this._middleware));
     this._servers.push(...made);
     this._changed();
     await Promise.all(made.map((server) => server.start()));
@@ -95,7 +95,7 @@ class Servers {
   }
 }
 
-function wanted() {
+function configuredGroups() {
   const folders = vscode.workspace.workspaceFolders ?? [undefined];
   return grouped(folders.map((folder) => ({ folder, command: commandOf(folder) }))).map((group) => ({
     ...group,
@@ -106,8 +106,8 @@ function wanted() {
 function commandOf(folder) {
   const settings = vscode.workspace.getConfiguration("hvaedsl", folder?.uri);
   const path = folder?.uri.fsPath;
-  const written = settings.get("command");
-  return written === null ? unset(path, fs.existsSync, process.platform) : expanded(written, path, os.homedir());
+  const configured = settings.get("command");
+  return configured === null ? defaultCommand(path, fs.existsSync, process.platform) : expanded(configured, path, os.homedir());
 }
 
 function keyOf(group) {

@@ -1,4 +1,4 @@
-// What stands behind the `{}` of the status bar while a spec is open.
+// The entry of the language status menu (`{}` in the status bar) for specs.
 "use strict";
 
 const vscode = require("vscode");

@@ -1,1 +1,1 @@
-"""What can be seen in a trained model: one file an analysis, `base` for what they share, `every` for their order."""
+"""Analyses of a trained model: one file each; `base` has their common types, `registry` their list."""

@@ -1,6 +1,7 @@
-"""What an analysis is given, and what it gives.
+"""The input and output of an analysis.
 
-To add one: a file here with its `Analysis`, a line in `every.py`, and a line in the table of hvaedsl/cli/analyze.py.
+To add an analysis: a file here that defines `ANALYSIS`, a line in `registry.py`, and a line in the table of
+hvaedsl/cli/analyze.py.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from hvaedsl_runtime.noise import ImageNoise
 
 @dataclass(frozen=True)
 class Subject:
-    """What an analysis looks at: a run, one of its two sets of weights, and images of a split.
+    """The input of an analysis: a run, one of its two sets of weights, and images of a split.
 
-    `images` is how many images; None leaves it to the analysis. `seed` fixes what is drawn from the prior. What is
-    drawn from the posterior is what evaluation draws for the same image, so that the figures agree with its own.
-    `batch_size` is how many images go through the model at a time; None takes the spec's.
+    `images` is the number of images; None leaves it to the analysis. `seed` is the seed for samples drawn from the
+    prior. Samples from the posterior use the same noise as evaluation does for the same image, so that the figures
+    agree. `batch_size` None means the batch size of the spec.
 
-    The weights are by default those of the last step: the average starts at the initial weights, uncorrected, so that
-    in a short run it is mostly those. Model and images are opened when they are first asked for.
+    The default weights are those of the last step: the average starts at the initial weights, without bias correction,
+    and after a short run still consists mostly of those. Model and images are loaded when they are first used.
     """
 
     run: FinishedRun
@@ -42,46 +43,46 @@ class Subject:
 
     @property
     def spec(self) -> Spec:
-        """The run's spec."""
+        """The spec of the run."""
         return self.run.program.spec
 
     @cached_property
     def model(self) -> HierarchicalVAE:
-        """The model with the chosen weights, not training."""
+        """The model with the chosen weights, in evaluation mode."""
         return self.run.model(self.weights)
 
     @cached_property
     def evaluator(self) -> Evaluator:
-        """Gives input, target and posterior noise of images by index. Raises RunError (4): images not found."""
+        """The source of input, target and posterior noise of images by index. Raises DataNotFound, InvalidData."""
         return self.run.evaluator(self.split, self.batch_size)
 
     def indices(self, default: int) -> list[int]:
-        """The images to look at, `default` of them unless a number was asked for; fewer where the split has fewer.
+        """The indices of the images to use: `default` of them unless `images` is set, or all if the split has fewer.
 
-        They are spread evenly over the split: some data sets are ordered by class.
+        They are spread evenly over the split, because some datasets are ordered by class.
         """
         available = len(self.evaluator.images)
         count = min(self.images or default, available)
         return [position * available // count for position in range(count)]
 
     def batches(self, indices: list[int]) -> Iterator[list[int]]:
-        """The indices, a batch at a time."""
+        """The indices in batches."""
         size = self.evaluator.batch_size
         return (indices[start : start + size] for start in range(0, len(indices), size))
 
-    def watched(self, indices: list[int], description: str) -> Iterator[list[int]]:
-        """The same batches, with a progress bar on a terminal."""
+    def batches_with_progress(self, indices: list[int], description: str) -> Iterator[list[int]]:
+        """The indices in batches, with a progress bar on a terminal."""
         with image_bar(description, len(indices)) as advance:
             for batch in self.batches(indices):
                 yield batch
                 advance(len(batch))
 
     def prior_noise(self, draws: range) -> ImageNoise:
-        """Noise of draws from the prior: a function of the seed, the draw's number and the layer alone."""
+        """Noise for draws from the prior: a function of the seed, the number of the draw and the layer only."""
         return ImageNoise(self.seed, "sample", draws, self.run.device, self.run.dtype)
 
-    def described(self) -> dict[str, str | int | None]:
-        """What was looked at, for a result's data."""
+    def metadata(self) -> dict[str, str | int | None]:
+        """The run, its weights, the split and the seed, for the data of a result."""
         return {
             "run": self.run.folder.path.resolve().name,
             "model": self.run.folder.model_name(),
@@ -95,9 +96,9 @@ class Subject:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure of a result; `stem` begins with the result's name.
+    """A figure of a result; `stem` starts with the name of the result.
 
-    A grid of images (`images`) is written as PNG alone; any other figure as SVG too.
+    A grid of images (`images`) is written only as PNG, any other figure as PNG and SVG.
     """
 
     stem: str
@@ -108,10 +109,10 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Result:
-    """What an analysis found.
+    """The output of an analysis.
 
-    `name` is the stem of its JSON file. `text`: what is seen, how it is defined, and the source, in plain sentences;
-    an empty line between paragraphs. `data`: plain values, numbers with their units in their names.
+    `name` is the stem of its JSON file. `text` says what the figures show, how it is defined, and the source;
+    paragraphs are separated by an empty line. `data` has plain values; keys of numbers include the unit.
     """
 
     name: str
@@ -123,13 +124,12 @@ class Result:
 
 @dataclass(frozen=True)
 class Analysis:
-    """An analysis by its name on the command line."""
+    """An analysis and its name on the command line."""
 
     name: str
-    summary: str  # one line
     examine: Callable[[Subject], Result]
 
     def run(self, subject: Subject) -> Result:
-        """What is found, drawn in the common style. Raises RunError as the subject does: 4 images not found."""
+        """Run the analysis and draw its figures in the common style. Raises DataNotFound, InvalidData."""
         with style():
             return self.examine(subject)

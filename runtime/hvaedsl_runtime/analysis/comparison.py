@@ -1,4 +1,4 @@
-"""Several runs beside each other: curves over steps and time, and a table."""
+"""Comparison of several runs: a table, and curves over steps and time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 from rich.table import Table
 
@@ -21,26 +22,26 @@ from hvaedsl_runtime.analysis.collapse import COLLAPSED_KL_NATS
 from hvaedsl_runtime.analysis.curves import (
     STEPS,
     Axis,
+    bounds_for_limits,
     collapsed_over_steps,
     draw_bound,
-    drawn_bounds,
     evaluated_split,
-    limit_to_later,
+    limit_to_later_steps,
     time_axis,
 )
-from hvaedsl_runtime.analysis.figures import COLOURS, panels, style, whole_numbers
+from hvaedsl_runtime.analysis.figures import COLORS, panels, style, whole_numbers
 from hvaedsl_runtime.analysis.history import History, read_history
-from hvaedsl_runtime.analysis.written import drawn, write_files
+from hvaedsl_runtime.analysis.result_files import drawing_files, write_files
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.evaluate.units import Unit, reporting_unit
 
-LINES = ("-", "--", ":", "-.")
+LINE_STYLES = ("-", "--", ":", "-.")
 
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """A run, finished or not, by its spec and its log; its checkpoint is not needed."""
+    """A run, finished or not, with its spec and its log; its checkpoint is not needed."""
 
     label: str
     path: Path
@@ -50,13 +51,14 @@ class ComparedRun:
     history: History
 
     def row(self, unit: Unit) -> dict[str, str | int | float | None]:
-        """What the table says of it; None for what it does not have yet. Likelihoods in the unit."""
+        """The row of the run in the table, with likelihoods in `unit`; None for values that it does not have yet."""
         split = evaluated_split(self.history)
         bounds: dict[str, float | None] = {}
         for name in ("validation", "test"):
             for weights in ("raw", "ema"):
                 found = self.history.last(name, weights)
                 bounds[f"{name}_{weights}_{unit.key}"] = None if found is None else unit.of(found.loss_nats_per_dim)
+
         collapsed = [] if split is None else collapsed_over_steps(self.history, split, "raw").values.tolist()
         return {
             "run": self.label,
@@ -72,66 +74,72 @@ class ComparedRun:
 
 
 def open_runs(paths: Sequence[Path]) -> list[ComparedRun]:
-    """The runs in these folders, labelled by their folders' names, or by their paths where names come twice.
+    """Open the runs in these folders, labeled by the names of the folders, or by their paths if a name is not unique.
 
-    Raises UsageError for less than two folders, for one given twice, and where the likelihoods of two runs cannot be
-    compared; RunError (5) for a folder without a run; SpecError for a run's spec that does not compile.
+    Raises UsageError for fewer than two folders, for duplicates, and if the likelihoods of two runs are not comparable;
+    RunNotFound if a folder has no run; DamagedRun if a log cannot be read; SpecError if a spec does not compile.
     """
     if len(paths) < 2:
-        raise UsageError("compare takes two runs or more")
+        raise UsageError(f"compare got {len(paths)} run{'s' * (len(paths) != 1)}; it needs two or more")
+
     places = [path.resolve() for path in paths]
     for place, count in Counter(places).items():
         if count > 1:
-            raise UsageError(f"{place} is given twice")
+            raise UsageError(f"{place} is given {count} times; pass each run once")
+
     names = Counter(place.name for place in places)
     runs = [
-        _open(path, place.name if names[place.name] == 1 else str(path))
+        _open_run(path, place.name if names[place.name] == 1 else str(path))
         for path, place in zip(paths, places, strict=True)
     ]
+
     for run in runs[1:]:
         check_comparable(runs[0], run)
     return runs
 
 
 def check_comparable(one: ComparedRun, other: ComparedRun) -> None:
-    """Raise UsageError, naming the keys, where the likelihoods of two runs are not of the same images."""
-    then, now = _images(one.spec), _images(other.spec)
-    differences = [f"{key} is {then[key]} and {now[key]}" for key in then if then[key] != now[key]]
+    """Raise UsageError, with the keys that differ, if two runs were not trained on the same images."""
+    ours, theirs = _image_keys(one.spec), _image_keys(other.spec)
+    differences = [f"{key} is {ours[key]} and {theirs[key]}" for key in ours if ours[key] != theirs[key]]
     if differences:
         raise UsageError(
-            f"{one.label} and {other.label} cannot be compared: their likelihoods are not of the same images; "
-            + "; ".join(differences)
+            f"{one.label} and {other.label} cannot be compared, because their images differ: " + "; ".join(differences),
+            help="compare runs with the same dataset and preprocessing",
         )
 
 
 def notes(runs: Sequence[ComparedRun]) -> list[str]:
-    """What a reader should know before trusting small differences."""
+    """Notes for readers of the table: differences between the runs that affect the comparison."""
     found = []
     held_out = {(run.spec.data.validation, run.spec.data.split_seed) for run in runs}
     if len(held_out) > 1:
         found.append(
-            "The runs hold out different validation images (data.validation, data.split_seed): hold their validation "
-            "curves against each other only roughly."
+            "The runs have different validation images (data.validation, data.split_seed): their validation curves are "
+            "only roughly comparable."
         )
+
     if len({run.spec.data.split_seed for run in runs}) > 1 and runs[0].spec.data.binarize == "dynamic":
-        found.append("Their test images are binarised by different draws (data.split_seed).")
+        found.append("The test images are binarized with different seeds (data.split_seed).")
+
     unfinished = [run.label for run in runs if run.history.last("test", "raw") is None]
     if unfinished:
-        found.append(f"Not finished, and so without a test likelihood: {', '.join(unfinished)}.")
+        found.append(f"Unfinished runs, without a test likelihood: {', '.join(unfinished)}.")
     return found
 
 
 def table(runs: Sequence[ComparedRun]) -> Table:
-    """The runs, a row each."""
+    """The table of the runs, one row each."""
     unit = reporting_unit(runs[0].spec)
-    shown = Table(title=f"{_image_set(runs[0].spec)}, {unit.label}", title_justify="left")
-    shown.add_column("run", overflow="fold")
+    comparison = Table(title=f"{_image_set(runs[0].spec)}, {unit.label}", title_justify="left")
+    comparison.add_column("run", overflow="fold")
     for heading in ("parameters", "depth", "steps", "time", "validation", "test, raw", "test, EMA", "collapsed"):
-        shown.add_column(heading, justify="right")
+        comparison.add_column(heading, justify="right")
+
     for run in runs:
         row = run.row(unit)
         figures = [row[f"{name}_{unit.key}"] for name in ("validation_raw", "test_raw", "test_ema")]
-        shown.add_row(
+        comparison.add_row(
             run.label,
             f"{run.parameters:,}",
             str(run.depth),
@@ -140,11 +148,11 @@ def table(runs: Sequence[ComparedRun]) -> Table:
             *("" if figure is None else f"{figure:.4f}" for figure in figures),
             "" if row["collapsed_layers"] is None else f"{row['collapsed_layers']} of {run.depth}",
         )
-    return shown
+    return comparison
 
 
-def write_comparison(runs: Sequence[ComparedRun], folder: Path) -> list[Path]:
-    """compare.json (rows and notes), compare.csv (every value drawn) and the figures; RunError (5): cannot write."""
+def comparison_json(runs: Sequence[ComparedRun]) -> str:
+    """Rows and notes as JSON text."""
     unit = reporting_unit(runs[0].spec)
     document = {
         "dataset": runs[0].spec.data.dataset,
@@ -153,63 +161,76 @@ def write_comparison(runs: Sequence[ComparedRun], folder: Path) -> list[Path]:
         "runs": [run.row(unit) for run in runs],
         "notes": notes(runs),
     }
+    return json_text(document, indent=2) + "\n"
+
+
+def write_comparison(runs: Sequence[ComparedRun], folder: Path) -> list[Path]:
+    """Write compare.json (rows and notes), compare.csv (the values of all curves) and the figures; return the paths.
+
+    Raises WriteError.
+    """
+    unit = reporting_unit(runs[0].spec)
     with style():
-        drawings = drawings_of(runs, unit)
+        drawings = draw_comparison(runs, unit)
     files: list[tuple[str, str | bytes]] = [
-        ("compare.json", json_text(document, indent=2) + "\n"),
+        ("compare.json", comparison_json(runs)),
         ("compare.csv", csv_text(runs, unit)),
     ]
-    return write_files(folder, [*files, *drawn(drawings)])
+    return write_files(folder, [*files, *drawing_files(drawings)])
 
 
-def drawings_of(runs: Sequence[ComparedRun], unit: Unit) -> tuple[Drawing, ...]:
-    """The likelihood over steps and over time; collapsed layers over steps where some run has logged them."""
+def draw_comparison(runs: Sequence[ComparedRun], unit: Unit) -> tuple[Drawing, ...]:
+    """The likelihood over steps and time, and the collapsed layers over steps if some run has logged them."""
     longest = max(run.history.wall_seconds for run in runs)
-    drawings = [
-        Drawing("compare", draw_bounds(runs, unit, (STEPS, time_axis(longest))), "Likelihood over steps and time.")
-    ]
-    if any(_collapsed(run) for run in runs):
+    bounds = draw_bounds(runs, unit, (STEPS, time_axis(longest)))
+    drawings = [Drawing("compare", bounds, "Likelihood over steps and time.")]
+    if any(_has_collapsed(run) for run in runs):
         drawings.append(Drawing("compare-collapsed", draw_collapsed(runs), "Collapsed layers over steps."))
     return tuple(drawings)
 
 
 def draw_bounds(runs: Sequence[ComparedRun], unit: Unit, axes: Sequence[Axis]) -> Figure:
-    """A panel for each axis: training batches, smoothed and faint; evaluations of the weights of the step."""
+    """One panel per axis: training batches, smoothed, as light lines, and evaluations with the weights of the step."""
     figure, (by_steps, by_time) = panels(2, height_inches=2.8)
+
     for panel, axis in zip((by_steps, by_time), axes, strict=True):
         for number, run in enumerate(runs):
-            colour, line = _look(number)
+            color, line = _line_style(number)
             smoothed = run.history.loss_nats_per_dim.smoothed()
             panel.plot(
                 axis.of(smoothed),
                 smoothed.values * unit.per_nat_per_dim,
-                color=colour,
+                color=color,
                 linestyle=line,
                 alpha=0.35,
                 linewidth=0.9,
             )
             bounds = run.history.bounds(evaluated_split(run.history) or "validation", "raw")
-            draw_bound(panel, axis, bounds, unit, colour, run.label if axis is STEPS else "", line, marker="o")
-        limit_to_later(panel, [found for run in runs for found in drawn_bounds(run.history)], unit)
+            draw_bound(panel, axis, bounds, unit, color, run.label if axis is STEPS else "", line, marker="o")
+
+        limit_to_later_steps(panel, [bound for run in runs for bound in bounds_for_limits(run.history)], unit)
         panel.set_xlabel(axis.label)
         panel.set_ylabel(unit.label)
         panel.set_xlim(left=0)
+
     whole_numbers(by_steps.xaxis)
     figure.legend(loc="outside upper center", ncols=min(4, len(runs)))
     return figure
 
 
 def draw_collapsed(runs: Sequence[ComparedRun]) -> Figure:
-    """The number of collapsed layers, raw weights, over steps."""
+    """The number of collapsed layers over steps, with raw weights."""
     figure, (panel,) = panels(height_inches=2.6)
+
     for number, run in enumerate(runs):
         split = evaluated_split(run.history)
-        if split is not None and _collapsed(run):
+        if split is not None and _has_collapsed(run):
             found = collapsed_over_steps(run.history, split, "raw")
-            colour, line = _look(number)
+            color, line = _line_style(number)
             panel.plot(
-                found.steps, found.values, color=colour, linestyle=line, marker="o", markersize=3.5, label=run.label
+                found.steps, found.values, color=color, linestyle=line, marker="o", markersize=3.5, label=run.label
             )
+
     panel.set_ylim(bottom=0)
     panel.set_xlim(left=0)
     whole_numbers(panel.xaxis)
@@ -221,35 +242,37 @@ def draw_collapsed(runs: Sequence[ComparedRun]) -> Figure:
 
 
 def csv_text(runs: Sequence[ComparedRun], unit: Unit) -> str:
-    """One line for every logged training step and evaluation; a value that was not finite is empty."""
+    """CSV text with one line per logged training step and evaluation; values that are not finite are empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("run", "split", "weights", "step", "wall_seconds", unit.key))
+
     for run in runs:
         curves = [("train", "raw", run.history.loss_nats_per_dim)]
         curves += [(*key, run.history.bounds(*key)) for key in run.history.evaluations]
         for split, weights, found in curves:
             for step, seconds, value in zip(found.steps, found.wall_seconds, found.values, strict=True):
-                shown = "" if value != value else repr(float(value) * unit.per_nat_per_dim)
-                writer.writerow((run.label, split, weights, int(step), float(seconds), shown))
+                text_of_value = "" if np.isnan(value) else repr(float(value) * unit.per_nat_per_dim)
+                writer.writerow((run.label, split, weights, int(step), float(seconds), text_of_value))
     return text.getvalue()
 
 
-def _open(path: Path, label: str) -> ComparedRun:
+def _open_run(path: Path, label: str) -> ComparedRun:
     folder = RunFolder(path)
     if not path.is_dir():
-        raise RunNotFound(f"{path}: no such folder", help="name folders that hvaedsl train wrote")
+        raise RunNotFound(f"{path}: no such folder", help="pass folders that hvaedsl train wrote")
     if not folder.spec.is_file():
         raise RunNotFound(
-            f"{path}: no run, {folder.spec.name} is missing", help="name folders that hvaedsl train wrote"
+            f"{path}: no run, {folder.spec.name} is missing", help="pass folders that hvaedsl train wrote"
         )
+
     program = hvaedsl.load(folder.spec)
     cost = program.cost
     return ComparedRun(label, path, program.spec, cost.parameters, cost.stochastic_depth, read_history(folder.metrics))
 
 
-def _images(spec: Spec) -> dict[str, object]:
-    """What makes two likelihoods likelihoods of the same images, by key."""
+def _image_keys(spec: Spec) -> dict[str, object]:
+    """The values that determine the images of a likelihood, by key."""
     data = spec.data
     keys: dict[str, object] = {
         "data.dataset": data.dataset,
@@ -257,8 +280,8 @@ def _images(spec: Spec) -> dict[str, object]:
         "data.channels": data.channels,
         "data.levels": data.levels,
         "data.binarize": data.binarize,
-        "the bits of model.likelihood": spec.model.likelihood.bits or "all",
-        "the unit": reporting_unit(spec).label,
+        "model.likelihood (bits)": spec.model.likelihood.bits or "all",
+        "unit": reporting_unit(spec).label,
     }
     if data.dataset in USER_IMAGES:
         keys["data.path"] = data.path
@@ -266,18 +289,19 @@ def _images(spec: Spec) -> dict[str, object]:
 
 
 def _image_set(spec: Spec) -> str:
-    binarised = f", binarised ({spec.data.binarize})" if spec.data.binarize != "none" else ""
-    return f"{spec.data.dataset} {spec.data.resolution}x{spec.data.resolution}{binarised}"
+    binarized = f", binarized ({spec.data.binarize})" if spec.data.binarize != "none" else ""
+    return f"{spec.data.dataset} {spec.data.resolution}x{spec.data.resolution}{binarized}"
 
 
-def _collapsed(run: ComparedRun) -> bool:
+def _has_collapsed(run: ComparedRun) -> bool:
+    """Whether the log has the KL of the layers, from which collapsed layers are counted."""
     split = evaluated_split(run.history)
     return split is not None and len(collapsed_over_steps(run.history, split, "raw").steps) > 0
 
 
-def _look(number: int) -> tuple[str, str]:
-    """Colour and line of a run; beyond the colours, they begin anew with another line."""
-    return COLOURS[number % len(COLOURS)], LINES[number // len(COLOURS) % len(LINES)]
+def _line_style(number: int) -> tuple[str, str]:
+    """Color and line style of a run; when the colors are used up, they repeat with another line style."""
+    return COLORS[number % len(COLORS)], LINE_STYLES[number // len(COLORS) % len(LINE_STYLES)]
 
 
 def _duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""How every figure looks: one style, colours that the colour-blind tell apart, marked jumps, grids of images."""
+"""The common style of figures: a color-blind safe palette, marks at changes of resolution, grids of images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 from torch.nn import functional as F
 
-# Okabe and Ito's palette, without its yellow, which is too light for lines on white.
+# The palette of Okabe and Ito without yellow, which is too light for lines on white.
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK = (
     "#0072B2",
     "#E69F00",
@@ -27,13 +27,13 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK = (
     "#56B4E9",
     "#000000",
 )
-COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
-GREY = "#707070"
+COLORS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
+GRAY = "#707070"
 
 WIDTH_INCHES = 7.4
 DOTS_PER_INCH = 150
-CELL_PIXELS = 96  # about the side of an image in a grid
-LARGEST_CELL_PIXELS = 192  # larger images are averaged down to less than this
+CELL_PIXELS = 96  # approximate side of an image in a grid
+LARGEST_CELL_PIXELS = 192  # larger images are averaged down to at most this
 
 _STYLE = {
     "font.size": 9,
@@ -44,7 +44,7 @@ _STYLE = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "axes.prop_cycle": cycler(color=COLOURS),
+    "axes.prop_cycle": cycler(color=COLORS),
     "grid.color": "#e4e4e4",
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.4,
@@ -54,31 +54,31 @@ _STYLE = {
     "ytick.labelsize": 8,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
-    "svg.hashsalt": "hvaedsl",  # the same figure is the same file
+    "svg.hashsalt": "hvaedsl",  # equal figures give equal files
 }
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in the common style; nothing of matplotlib's own settings is changed for good."""
+    """Apply the common style inside the block; matplotlib's settings are restored afterwards."""
     with matplotlib.style.context(_STYLE):
         yield
 
 
 def panels(rows: int = 1, columns: int = 1, *, height_inches: float = 2.6) -> tuple[Figure, list[Axes]]:
-    """A figure as wide as a page, `height_inches` a row of panels, and its panels row by row."""
+    """A figure of the width of a page with `height_inches` per row of panels, and its panels row by row."""
     figure = Figure(figsize=(WIDTH_INCHES, height_inches * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
     return figure, [axes for row in grid for axes in row]
 
 
 def mark_jumps(axes: Axes, jumps: Sequence[tuple[float, str]]) -> None:
-    """Vertical lines at changes of resolution, each with its label (such as `8 to 16`) above the panel.
+    """Draw vertical lines at changes of resolution, each with its label (such as `8 → 16`) above the panel.
 
-    Call it after the panel's title is set: the title makes room.
+    Call it after the title of the panel is set: the title is moved up.
     """
     for position, label in jumps:
-        axes.axvline(position, color=GREY, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0.5)
+        axes.axvline(position, color=GRAY, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0.5)
         axes.annotate(
             label,
             (position, 1),
@@ -90,46 +90,51 @@ def mark_jumps(axes: Axes, jumps: Sequence[tuple[float, str]]) -> None:
             ha="left",
             va="bottom",
             fontsize=7,
-            color=GREY,
+            color=GRAY,
         )
     if jumps and axes.get_title(loc="left"):
         axes.set_title(axes.get_title(loc="left"), pad=26)
 
 
 def whole_numbers(axis: Axis) -> None:
-    """Ticks at whole numbers alone, for an axis that counts blocks, layers or steps."""
+    """Put ticks at integers only, for an axis of blocks, layers or steps."""
     axis.set_major_locator(MaxNLocator(integer=True))
 
 
 def image_grid(images: Tensor, *, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> Figure:
-    """A figure of images, float [rows, columns, H, W, C] in [0, 1], with labels at the rows and above the columns.
+    """A figure of images, float [rows, columns, H, W, C] in [0, 1], with labels left of rows and above columns.
 
-    A pixel of an image becomes a square of whole pixels; images too large for that are averaged down.
+    Images are enlarged by an integer factor, so that each of their pixels is a square; large images are averaged down.
     """
     tiles = _tiles(images)
     across, side = tiles.shape[1], tiles.shape[2]
     gap = 4
+
+    # The images side by side on white, [height, width, 3].
     canvas = torch.ones(tiles.shape[0] * (side + gap) - gap, across * (side + gap) - gap, 3)
     for row, line in enumerate(tiles):
         for column, tile in enumerate(line):
             canvas[row * (side + gap) :, column * (side + gap) :][:side, :side] = tile
+
+    # The figure is the canvas with margins for the labels, pixel by pixel.
     height, width = canvas.shape[:2]
     left = 12 + (max((len(label) for label in rows), default=0) * 11)
     top, margin = (34 if columns else 12), 12
-    whole = (left + width + margin, top + height + margin)
-    figure = Figure(figsize=(whole[0] / DOTS_PER_INCH, whole[1] / DOTS_PER_INCH))
+    size = (left + width + margin, top + height + margin)
+    figure = Figure(figsize=(size[0] / DOTS_PER_INCH, size[1] / DOTS_PER_INCH))
     figure.figimage(canvas.numpy(), xo=left, yo=margin, origin="upper")
+
     for row, label in enumerate(rows):
-        centre = top + row * (side + gap) + side / 2
-        figure.text((left - 8) / whole[0], 1 - centre / whole[1], label, ha="right", va="center", fontsize=8)
+        center = top + row * (side + gap) + side / 2
+        figure.text((left - 8) / size[0], 1 - center / size[1], label, ha="right", va="center", fontsize=8)
     for column, label in enumerate(columns):
-        centre = left + column * (side + gap) + side / 2
-        figure.text(centre / whole[0], 1 - (top - 8) / whole[1], label, ha="center", va="bottom", fontsize=8)
+        center = left + column * (side + gap) + side / 2
+        figure.text(center / size[0], 1 - (top - 8) / size[1], label, ha="center", va="bottom", fontsize=8)
     return figure
 
 
 def svg(figure: Figure) -> bytes:
-    """The figure as SVG; the same figure gives the same bytes."""
+    """The figure as SVG; equal figures give equal bytes."""
     with style():
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})

@@ -1,4 +1,4 @@
-"""The log of a run, read for curves."""
+"""The log of a run as curves."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ WINDOWS_PER_RUN = 50
 
 @dataclass(frozen=True)
 class Curve:
-    """Values over steps and over the seconds spent in steps; a value that was not finite is NaN."""
+    """Values over steps and over the seconds spent in training steps; values that are not finite are NaN."""
 
     steps: Numbers
     wall_seconds: Numbers
     values: Numbers
 
     def last(self) -> Curve:
-        """The last value alone."""
+        """The curve of the last value only."""
         return Curve(self.steps[-1:], self.wall_seconds[-1:], self.values[-1:])
 
     def smoothed(self) -> Curve:
-        """Every value replaced by the mean of those up to it, a fiftieth of the curve; values not finite left out."""
+        """The moving average over the latest fiftieth of the curve, without the values that are not finite."""
         window = max(1, len(self.values) // WINDOWS_PER_RUN)
         finite = np.isfinite(self.values)
         sums = _running_sum(np.where(finite, self.values, 0.0), window)
@@ -42,7 +42,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One line of the log about a whole split; `kl_nats` of every layer where the log has it."""
+    """An evaluation of a split in the log; `kl_nats` has one value per layer, and is None if it was not logged."""
 
     step: int
     wall_seconds: float
@@ -52,7 +52,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class History:
-    """What a run has logged: its training steps, and its evaluations by (split, weights), each in order of steps."""
+    """The log of a run: its training steps, and its evaluations by (split, weights), both in the order of steps."""
 
     loss_nats_per_dim: Curve
     gradient_norm: Curve
@@ -61,42 +61,43 @@ class History:
 
     @property
     def last_step(self) -> int:
-        """How many steps were logged."""
+        """The number of logged steps."""
         return int(self.loss_nats_per_dim.steps[-1]) if len(self.loss_nats_per_dim.steps) else 0
 
     @property
     def wall_seconds(self) -> float:
-        """The time spent in the steps that were logged."""
+        """The time spent in the logged steps."""
         return float(self.loss_nats_per_dim.wall_seconds[-1]) if self.last_step else 0.0
 
     def bounds(self, split: str, weights: str) -> Curve:
-        """The bound on a split over steps, in nats per dimension."""
+        """The bound on -log p of a split over steps, in nats per dimension."""
         rows = self.evaluations.get((split, weights), ())
-        return curve(rows, [row.loss_nats_per_dim for row in rows])
+        return evaluation_curve(rows, [row.loss_nats_per_dim for row in rows])
 
     def last(self, split: str, weights: str) -> Evaluation | None:
-        """The last evaluation on a split."""
+        """The last evaluation of a split, or None."""
         rows = self.evaluations.get((split, weights), ())
         return rows[-1] if rows else None
 
 
 def read_history(path: Path) -> History:
-    """Read a metrics.jsonl. Raises RunError (5) where it is missing, or is no log of a run."""
+    """Read a metrics.jsonl. Raises RunNotFound if it is missing, DamagedRun if it is not the log of a run."""
     if not path.is_file():
-        raise RunNotFound(f"{path}: no log of a run", help="name a folder that hvaedsl train wrote")
+        raise RunNotFound(f"{path}: log not found", help="pass a folder that hvaedsl train wrote")
+
     try:
         return _history(read_metrics(path))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DamagedRun(
             f"{path}: not the log of a run ({type(error).__name__}: {error})",
-            help="take the file from a backup, or train anew into another folder with --out",
+            help="restore the file from a backup, or train again with another --out",
         ) from error
     except OSError as error:
         raise DamagedRun(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def curve(rows: Sequence[Evaluation], values: Sequence[float]) -> Curve:
-    """A value for each of these evaluations."""
+def evaluation_curve(rows: Sequence[Evaluation], values: Sequence[float]) -> Curve:
+    """The curve of one value per evaluation."""
     return Curve(
         np.array([row.step for row in rows], dtype=np.float64),
         np.array([row.wall_seconds for row in rows], dtype=np.float64),
@@ -111,15 +112,16 @@ def _history(lines: list[dict[str, Any]]) -> History:
         if line["split"] != "train":
             key = (str(line["split"]), str(line["weights"]))
             evaluations[key] = (*evaluations.get(key, ()), _evaluation(line))
+
     steps = np.array([int(line["step"]) for line in train], dtype=np.float64)
     seconds = np.array([_number(line["wall_seconds"]) for line in train], dtype=np.float64)
 
-    def of(key: str) -> Curve:
+    def values(key: str) -> Curve:
         return Curve(steps, seconds, np.array([_number(line[key]) for line in train], dtype=np.float64))
 
     return History(
-        of("loss_nats_per_dim"),
-        of("gradient_norm"),
+        values("loss_nats_per_dim"),
+        values("gradient_norm"),
         tuple(int(line["step"]) for line in train if not line["applied"]),
         evaluations,
     )
@@ -136,7 +138,7 @@ def _evaluation(line: dict[str, Any]) -> Evaluation:
 
 
 def _number(value: float | None) -> float:
-    """A number of the log, where null stands for one that was not finite."""
+    """A number of the log, which has null for values that are not finite."""
     return math.nan if value is None else float(value)
 
 

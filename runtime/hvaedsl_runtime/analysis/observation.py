@@ -1,6 +1,6 @@
-"""What every block reads and gives while images pass through a model; the model is left as it is.
+"""Record the input and output of every block of a model in forward passes, with hooks that are removed afterwards.
 
-Shape legend: B images, C channels of the state, R a resolution. All tensors here are [B, C, R, R] unless they say more.
+Shape legend: B images, C channels of the state, R a resolution. Tensors are [B, C, R, R] unless noted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hvaedsl.nn.steps import TopDown
 
 @dataclass(frozen=True)
 class EncoderVisit:
-    """One application of an encoder block, counted from 0: the state before it and after it."""
+    """One application of an encoder block, numbered from 0: the state before and after it."""
 
     index: int
     before: Tensor
@@ -30,13 +30,13 @@ class EncoderVisit:
 class DecoderVisit:
     """One application of a top-down block with z from the posterior.
 
-    `parts` is what the cell's named parts give, of those that it has: `h` the increment beside the prior, `Wz` the
-    projected latent, `combiner` what combining state and latent adds to the state, `resnet` what the residual step
-    adds. Any cell, one's own too, has `before` and `after`.
+    `parts` has the increments of the named parts that the cell has: `h`, the increment of the prior network; `Wz`, the
+    projected latent; `combiner`, the increment of combining state and latent; `resnet`, that of the residual step. It
+    is empty for a custom cell that is not a `Cell`.
     """
 
     step: TopDown
-    cell: nn.Module  # a Cell, unless it is one's own that is none
+    cell: nn.Module  # a Cell, or a custom cell
     before: Tensor
     activation: Tensor
     after: Tensor
@@ -45,57 +45,57 @@ class DecoderVisit:
 
 
 @contextmanager
-def observed(
+def observe(
     model: HierarchicalVAE,
     *,
     encoder: Callable[[EncoderVisit], None] | None = None,
     decoder: Callable[[DecoderVisit], None] | None = None,
 ) -> Iterator[None]:
-    """While this is open, every pass of images through the model tells of each application of a block, in order.
+    """Call `encoder` and `decoder` at each application of a block, in order, inside the block.
 
-    One pass at a time: open it anew for the next batch.
+    It is for a single forward pass: enter it again for the next batch.
     """
     with ExitStack() as stack:
         if encoder is not None:
-            _watch_encoder(model, encoder, stack)
+            _observe_encoder(model, encoder, stack)
         if decoder is not None:
-            _watch_decoder(model, decoder, stack)
+            _observe_decoder(model, decoder, stack)
         yield
 
 
-def _watch_encoder(model: HierarchicalVAE, tell: Callable[[EncoderVisit], None], stack: ExitStack) -> None:
+def _observe_encoder(model: HierarchicalVAE, callback: Callable[[EncoderVisit], None], stack: ExitStack) -> None:
     visits = 0
 
-    def after_block(_: nn.Module, given: tuple[Tensor, ...], state: Tensor) -> None:
+    def after_block(_: nn.Module, inputs: tuple[Tensor, ...], state: Tensor) -> None:
         nonlocal visits
-        tell(EncoderVisit(visits, given[0], state))
+        callback(EncoderVisit(visits, inputs[0], state))
         visits += 1
 
     for block in model.encoder.blocks.values():
-        _keep(stack, block.register_forward_hook(after_block))
+        _remove_on_exit(stack, block.register_forward_hook(after_block))
 
 
-def _watch_decoder(model: HierarchicalVAE, tell: Callable[[DecoderVisit], None], stack: ExitStack) -> None:
+def _observe_decoder(model: HierarchicalVAE, callback: Callable[[DecoderVisit], None], stack: ExitStack) -> None:
     parts: dict[str, Tensor] = {}
     steps = iter(model.plan.decoder_steps)
 
-    def after_cell(cell: nn.Module, given: tuple[Tensor, ...], gives: tuple[Tensor, Tensor, Tensor]) -> None:
-        state, activation, _ = given
-        following, _, kl_nats = gives
-        found = dict(parts)
+    def after_cell(cell: nn.Module, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, Tensor, Tensor]) -> None:
+        before, activation, _ = inputs
+        after, _, kl_nats = outputs
+        callback(DecoderVisit(next(steps), cell, before, activation, after, kl_nats, dict(parts)))
         parts.clear()
-        tell(DecoderVisit(next(steps), cell, state, activation, following, kl_nats, found))
 
+    # The hooks of the parts run before that of their cell, and fill `parts` for it.
     for block in model.decoder.blocks.values():
         for name, part in block.named_children():
             if name in _PARTS and isinstance(block, Cell):
-                _keep(stack, part.register_forward_hook(_part_hook(block, name, parts)))
-        _keep(stack, block.register_forward_hook(after_cell))
+                _remove_on_exit(stack, part.register_forward_hook(_part_hook(block, name, parts)))
+        _remove_on_exit(stack, block.register_forward_hook(after_cell))
 
 
 def _part_hook(cell: Cell, name: str, parts: dict[str, Tensor]) -> Callable[..., None]:
-    def after_part(_: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
-        part = _PARTS[name](cell, given[0], output)
+    def after_part(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        part = _PARTS[name](cell, inputs[0], output)
         if part is not None:
             key, value = part
             parts[key] = value
@@ -103,29 +103,29 @@ def _part_hook(cell: Cell, name: str, parts: dict[str, Tensor]) -> Callable[...,
     return after_part
 
 
-def _increment_beside_prior(cell: Cell, _: Tensor, output: Tensor) -> tuple[str, Tensor] | None:
+def _prior_increment(cell: Cell, _: Tensor, output: Tensor) -> tuple[str, Tensor] | None:
     return ("h", output[:, -cell.h_channels :]) if cell.h_channels else None
 
 
-def _projected(_: Cell, __: Tensor, output: Tensor) -> tuple[str, Tensor]:
+def _projected_latent(_: Cell, __: Tensor, output: Tensor) -> tuple[str, Tensor]:
     return "Wz", output
 
 
-def _added_in_combination(_: Cell, given: Tensor, output: Tensor) -> tuple[str, Tensor]:
-    return "combiner", output - given[:, : output.shape[1]]  # it reads [x, z]
+def _combiner_increment(_: Cell, state_and_z: Tensor, output: Tensor) -> tuple[str, Tensor]:
+    return "combiner", output - state_and_z[:, : output.shape[1]]
 
 
-def _added_by_resnet(_: Cell, given: Tensor, output: Tensor) -> tuple[str, Tensor] | None:
-    return ("resnet", output - given) if output.shape == given.shape else None
+def _resnet_increment(_: Cell, state: Tensor, output: Tensor) -> tuple[str, Tensor] | None:
+    return ("resnet", output - state) if output.shape == state.shape else None
 
 
 _PARTS: Mapping[str, Callable[[Cell, Tensor, Tensor], tuple[str, Tensor] | None]] = {
-    "prior": _increment_beside_prior,
-    "z_proj": _projected,
-    "combiner": _added_in_combination,
-    "resnet": _added_by_resnet,
+    "prior": _prior_increment,
+    "z_proj": _projected_latent,
+    "combiner": _combiner_increment,
+    "resnet": _resnet_increment,
 }
 
 
-def _keep(stack: ExitStack, handle: RemovableHandle) -> None:
+def _remove_on_exit(stack: ExitStack, handle: RemovableHandle) -> None:
     stack.callback(handle.remove)

@@ -1,4 +1,4 @@
-"""Some latents from the posterior, the others from the prior: what each part of the hierarchy holds of an image."""
+"""Partial posteriors: some latents from the posterior and the others from the prior, to locate information."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from torch import Tensor
 from hvaedsl.lowering.module import HierarchicalVAE, Noise
 from hvaedsl.lowering.plan import Plan
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
-from hvaedsl_runtime.analysis.figures import COLOURS, image_grid, panels
+from hvaedsl_runtime.analysis.figures import COLORS, image_grid, panels
 from hvaedsl_runtime.evaluate.pictures import targets_for_display
 from hvaedsl_runtime.evaluate.units import reporting_unit
 
 IMAGES = 8
 TEMPERATURE = 0.1
-MOST_ROWS = 8  # of a picture; the data have every mask of the family, up to MOST_MASKS
-MOST_MASKS = 48
+MAX_ROWS = 8  # of an image grid
+MAX_MASKS = 48  # of a family, in the data
 
 TEXT = """\
-Every latent of an image is drawn from the posterior once. Then some of them are kept, and the prior draws the others \
-at temperature {temperature:g}, given whatever state the kept ones lead to, from the same noise in every row. What \
-still looks like the image is what the kept latents hold of it. With all of them kept it is the reconstruction, with \
-none a sample from the prior.
+Every latent of an image is drawn from the posterior once. Some of these latents are kept, and the others are drawn \
+from the prior at temperature {temperature:g}, given the state that the kept ones lead to and with the same noise in \
+every row. The resemblance of the result to the image shows how much information the kept latents carry. With all \
+latents kept, the result is the reconstruction; with none, it is a sample from the prior.
 
-Three ways of keeping: the first k latents of every resolution (Falck, Williams et al. 2022, Figure G.13); all latents \
-of the resolutions up to R; the first k blocks (Child 2021, Figure 4). The pictures show the central image of the \
-likelihood. The figure shows the distortion, -log p of the image given the latents, in {unit}, the mean over {images} \
-{split} images."""
+There are three ways to choose the kept latents: the first k latents of every resolution (Falck, Williams et al. \
+2022, Figure G.13); all latents of the resolutions up to R; the first k blocks (Child 2021, Figure 4). The image \
+grids show the central image of the likelihood. The plot shows the distortion, -log p of the image given the latents, \
+in {unit}, averaged over {images} {split} images."""
 
 
 @dataclass(frozen=True)
 class Mask:
-    """Which layers keep their latent from the posterior, and how a picture's row says so."""
+    """The layers whose latent is kept from the posterior, and the label of their row in an image grid."""
 
     label: str
     kept: frozenset[int]
@@ -43,7 +43,7 @@ class Mask:
 
 @dataclass(frozen=True)
 class Family:
-    """Masks that keep more and more, from none to all layers."""
+    """Nested masks, from no layer to all layers."""
 
     name: str
     title: str
@@ -51,39 +51,43 @@ class Family:
 
 
 def families(plan: Plan) -> tuple[Family, ...]:
-    """The three families of masks; each begins with no layer and ends with all, and every mask holds the one before."""
+    """The three families of masks; each starts with no layer, ends with all, and every mask contains the one before."""
     by_resolution: dict[int, list[int]] = {}
     for step in plan.decoder_steps:
         by_resolution.setdefault(step.resolution, []).append(step.layer)
+
     most = max(map(len, by_resolution.values()))
     first = [
         Mask(f"k = {k}", frozenset(layer for layers in by_resolution.values() for layer in layers[:k]))
         for k in range(most + 1)
     ]
+
     up_to = [Mask("none", frozenset())] + [
         Mask(f"R \N{LESS-THAN OR EQUAL TO} {top}", frozenset(_up_to(by_resolution, top)))
         for top in sorted(by_resolution)
     ]
+
     depth = len(plan.decoder_steps)
     blocks = [Mask(f"k = {k}", frozenset(range(k))) for k in range(depth + 1)]
+
     return (
-        Family("first-of-each", "the first k latents of every resolution", tuple(spread(first, MOST_MASKS))),
+        Family("first-of-each", "the first k latents of every resolution", tuple(evenly_spaced(first, MAX_MASKS))),
         Family("resolutions", "all latents of the resolutions up to R", tuple(up_to)),
-        Family("blocks", "the first k blocks", tuple(spread(blocks, MOST_MASKS))),
+        Family("blocks", "the first k blocks", tuple(evenly_spaced(blocks, MAX_MASKS))),
     )
 
 
-def spread(masks: Sequence[Mask], most: int) -> list[Mask]:
-    """At most so many of the masks, spread evenly, the first and the last among them."""
+def evenly_spaced(masks: Sequence[Mask], most: int) -> list[Mask]:
+    """At most `most` of the masks, evenly spaced, including the first and the last."""
     if len(masks) <= most:
         return list(masks)
     return [masks[round(position * (len(masks) - 1) / (most - 1))] for position in range(most)]
 
 
-def partial(
+def decode_kept(
     model: HierarchicalVAE, latents: Sequence[Tensor], kept: frozenset[int], noise: Noise, temperature: float
 ) -> Tensor:
-    """The state that the likelihood reads, [B, width, H, W], with the kept layers' z and the prior's for the others."""
+    """The state for the likelihood, [B, width, H, W]: z of the kept layers, and draws from the prior for the others."""
     given = [z if layer in kept else None for layer, z in enumerate(latents)]
     return model.decoder.generate(latents[0].shape[0], given, temperature, noise)
 
@@ -97,22 +101,26 @@ def examine(subject: Subject) -> Result:
     shown: dict[tuple[str, int], list[Tensor]] = {}
     originals = []
     done = 0
-    for batch in subject.watched(indices, "partial posteriors"):
+
+    for batch in subject.batches_with_progress(indices, "partial posteriors"):
         x, target = subject.evaluator.prepared(batch)
         latents = model.latents(x, noise=subject.evaluator.noise(batch))
         noise = subject.prior_noise(range(done, done + len(batch)))
         originals.append(targets_for_display(target, spec)[: IMAGES - done])
-        for family, mask in _all(groups):
-            state = partial(model, latents, mask.kept, noise, TEMPERATURE)
+
+        for family, mask in _family_masks(groups):
+            state = decode_kept(model, latents, mask.kept, noise, TEMPERATURE)
             key = (family.name, len(mask.kept))
             distortions.setdefault(key, []).append(model.likelihood.nll_nats_per_dim(state, target).double().cpu())
-            if done < IMAGES and mask in spread(family.masks, MOST_ROWS):
+            if done < IMAGES and mask in evenly_spaced(family.masks, MAX_ROWS):
                 images = targets_for_display(model.likelihood.mean(state), spec)[: IMAGES - done]
                 shown.setdefault(key, []).append(images)
+
         done += len(batch)
+
     mean_nats = {key: torch.cat(values).mean().item() for key, values in distortions.items()}
     data = {
-        **subject.described(),
+        **subject.metadata(),
         "images": len(indices),
         "temperature": TEMPERATURE,
         "unit": unit.key,
@@ -129,42 +137,42 @@ def examine(subject: Subject) -> Result:
         },
     }
     text = TEXT.format(temperature=TEMPERATURE, unit=unit.label, images=len(indices), split=subject.split)
-    drawings = [
-        _picture(
-            family, torch.cat(originals), {key[1]: torch.cat(v) for key, v in shown.items() if key[0] == family.name}
-        )
-        for family in groups
-    ]
-    curves = Drawing(
-        "partial-posteriors", draw(groups, mean_nats, subject), "Distortion over the share of layers kept."
-    )
-    return Result("partial-posteriors", "Partial posteriors", text, data, (*drawings, curves))
+
+    grids = []
+    for family in groups:
+        images_of_masks = {kept: torch.cat(parts) for (name, kept), parts in shown.items() if name == family.name}
+        grids.append(_grid(family, torch.cat(originals), images_of_masks))
+    plot = draw(groups, mean_nats, subject)
+    curves = Drawing("partial-posteriors", plot, "Distortion over the share of kept layers.")
+    return Result("partial-posteriors", "Partial posteriors", text, data, (*grids, curves))
 
 
 def draw(groups: Sequence[Family], mean_nats: dict[tuple[str, int], float], subject: Subject) -> Figure:
-    """The distortion over the share of layers that keep their latent, a line for each family."""
+    """The distortion over the share of layers whose latent is kept, one line per family."""
     unit = reporting_unit(subject.spec)
     depth = len(subject.model.plan.decoder_steps)
     figure, (axes,) = panels()
-    for family, colour, marker in zip(groups, COLOURS, "os^", strict=False):
+
+    for family, color, marker in zip(groups, COLORS, "os^", strict=False):
         kept = [len(mask.kept) for mask in family.masks]
         values = [unit.of(mean_nats[family.name, count]) for count in kept]
         shares = [count / depth for count in kept]
-        axes.plot(shares, values, color=colour, marker=marker, markersize=3.5, label=family.title)
+        axes.plot(shares, values, color=color, marker=marker, markersize=3.5, label=family.title)
+
     axes.set_xlabel("share of layers whose latent is kept")
-    axes.set_ylabel(f"distortion, {unit.label}")
+    axes.set_ylabel(f"distortion ({unit.label})")
     axes.legend()
     return figure
 
 
-def _picture(family: Family, originals: Tensor, images: dict[int, Tensor]) -> Drawing:
-    masks = spread(family.masks, MOST_ROWS)
+def _grid(family: Family, originals: Tensor, images: dict[int, Tensor]) -> Drawing:
+    masks = evenly_spaced(family.masks, MAX_ROWS)
     grid = torch.stack([originals, *(images[len(mask.kept)] for mask in masks)])
     figure = image_grid(grid, rows=["image", *(mask.label for mask in masks)])
     return Drawing(f"partial-posteriors-{family.name}", figure, f"Kept: {family.title}.", images=True)
 
 
-def _all(groups: Sequence[Family]) -> Iterator[tuple[Family, Mask]]:
+def _family_masks(groups: Sequence[Family]) -> Iterator[tuple[Family, Mask]]:
     return ((family, mask) for family in groups for mask in family.masks)
 
 
@@ -172,6 +180,4 @@ def _up_to(by_resolution: dict[int, list[int]], top: int) -> Iterator[int]:
     return (layer for resolution, layers in by_resolution.items() if resolution <= top for layer in layers)
 
 
-ANALYSIS = Analysis(
-    "partial-posteriors", "Some latents from the posterior, the others from the prior, by three masks", examine
-)
+ANALYSIS = Analysis("partial-posteriors", examine)

@@ -1,4 +1,4 @@
-"""Images projected onto the resolutions of the hierarchy: what a pooling keeps of them, and what it drops."""
+"""Images projected onto the resolutions of the hierarchy, and the details that each projection drops."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ SHOWN = 3
 SQUARES_OF_ZERO = 1e-30
 
 TEXT = """\
-P_R x, the projection of an image x onto resolution R: every patch that becomes one value at R is replaced by \
-its mean. Below it what is dropped, the details (I - P_R) x, grey where they are zero; at R = {finest} nothing \
-is. By Theorem 2 (Falck, Williams et al. 2022), where {finest} / R is a power of two, P_R x is the inverse Haar \
-transform of the image with all finer details set to zero. The hierarchy of this model: {resolutions}.
+P_R x is the projection of an image x onto resolution R: every patch that becomes one value at R is replaced by its \
+mean. The row below it shows the details (I - P_R) x, gray where they are zero; at R = {finest} there are none. By \
+Theorem 2 (Falck, Williams et al. 2022), if {finest} / R is a power of two, P_R x is the inverse Haar transform of \
+the image with all finer details set to zero. The resolutions of this model are {resolutions}.
 
-The share ||P_R x||^2 / ||x||^2 is of the image as the model reads it, shifted and scaled, mean and standard \
-deviation over {images} {split} images spread evenly over the split. What is missing to 1 is the energy of the \
-details. It is a property of the images and the hierarchy, whatever the weights.
+The share ||P_R x||^2 / ||x||^2 is that of the image as the model reads it, shifted and scaled: mean and standard \
+deviation over {images} {split} images, spread evenly over the split. The rest of the energy is that of the details. \
+The share depends only on the images and the hierarchy, not on the weights.
 
-The data hold the checks of Theorem 2 on these images, in float64: {holding} of {checks} are as they must be."""
+The data include the checks of Theorem 2 on these images, in float64: {passed} of {checks} checks passed."""
 
 
 @torch.no_grad()
@@ -36,21 +36,24 @@ def examine(subject: Subject) -> Result:
     """The analysis `projections`."""
     finest, *coarser = subject.run.program.bridge.resolutions()
     indices = subject.indices(IMAGES)
+
+    # The images as the model reads them, and as they are displayed, both [N, C, H, W].
     inputs, shown = [], []
-    for batch in subject.watched(indices, "projections"):
+    for batch in subject.batches_with_progress(indices, "projections"):
         x, target = subject.evaluator.prepared(batch)
         inputs.append(x.double().cpu().permute(0, 3, 1, 2))
         shown.append(targets_for_display(target, subject.spec).double().permute(0, 3, 1, 2))
     x, images = torch.cat(inputs), torch.cat(shown)
+
     shares = torch.stack([_energy_share(x, finest // resolution) for resolution in (finest, *coarser)])
-    checks = list(projection_checks(images, subject.seed))
     means, stds = shares.mean(dim=1).tolist(), shares.std(dim=1, unbiased=False).tolist()
     rows = [
         {"resolution": resolution, "factor": finest // resolution, "energy_share_mean": mean, "energy_share_std": std}
         for resolution, mean, std in zip((finest, *coarser), means, stds, strict=True)
     ]
+    checks = list(projection_checks(images, subject.seed))
     data = {
-        **subject.described(),
+        **subject.metadata(),
         "images": len(indices),
         "projections": rows,
         "theorem_2": [asdict(check) | {"holds": check.holds} for check in checks],
@@ -60,19 +63,22 @@ def examine(subject: Subject) -> Result:
         resolutions=", ".join(map(str, (finest, *coarser))),
         images=len(indices),
         split=subject.split,
-        holding=sum(check.holds for check in checks),
+        passed=sum(check.holds for check in checks),
         checks=len(checks),
     )
+
     grid = _grid(images[:: max(1, len(images) // SHOWN)][:SHOWN], (finest, *coarser))
     energy = _energy_figure((finest, *coarser), means, stds)
     drawings = (
-        Drawing("projections", grid, "P_R x by resolution, and the details below.", images=True),
-        Drawing("projections-energy", energy, "The share of an image's energy at each resolution, mean and std."),
+        Drawing("projections", grid, "P_R x for each resolution, and the details below it.", images=True),
+        Drawing(
+            "projections-energy", energy, "The share of energy that each resolution keeps: mean and standard deviation."
+        ),
     )
     return Result("projections", "Projections onto the resolutions", text, data, drawings)
 
 
-ANALYSIS = Analysis("projections", "Images projected onto the resolutions, and Theorem 2 on them", examine)
+ANALYSIS = Analysis("projections", examine)
 
 
 def _energy_share(x: Tensor, factor: int) -> Tensor:
@@ -81,7 +87,7 @@ def _energy_share(x: Tensor, factor: int) -> Tensor:
 
 
 def _grid(images: Tensor, resolutions: tuple[int, ...]) -> Figure:
-    """For images [N, C, H, W] in [0, 1] two rows each, P_R x and (I - P_R) x, a column for every resolution."""
+    """Two rows for each of the images [N, C, H, W] in [0, 1], P_R x and (I - P_R) x, with a column per resolution."""
     projected = [average_projection(images, resolutions[0] // resolution) for resolution in resolutions]
     kept = torch.stack(projected, dim=1)
     details = (1 + images[:, None] - kept) / 2

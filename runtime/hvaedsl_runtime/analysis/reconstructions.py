@@ -1,4 +1,4 @@
-"""Images beside what the model makes of their latents."""
+"""Images and their reconstructions."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from hvaedsl_runtime.evaluate.pictures import targets_for_display
 from hvaedsl_runtime.evaluate.units import dimensions, reporting_unit
 
 IMAGES = 8
-MOST_COLUMNS = 16
+MAX_COLUMNS = 16
 
 TEXT = """\
-{split} images; below them their reconstructions, the central image of the likelihood given one draw of all latents \
-from the posterior; and the absolute difference of the two, white where it is as large as can be. The images are \
-spread evenly over the split.
+{split} images, their reconstructions (the central image of the likelihood given one draw of all latents from the \
+posterior), and the absolute difference of the two, from black (0) to white (1). The images are spread evenly over \
+the split.
 
-The data hold the bound of each image, distortion plus rate, in {unit}, under the same noise as in evaluation."""
+The data include the bound on -log p of each image, distortion plus rate, in {unit}, with the same noise as in \
+evaluation."""
 
 
 @torch.no_grad()
@@ -26,7 +27,8 @@ def examine(subject: Subject) -> Result:
     model, spec, unit = subject.model, subject.spec, reporting_unit(subject.spec)
     indices = subject.indices(IMAGES)
     originals, means, rows = [], [], []
-    for batch in subject.watched(indices, "reconstructions"):
+
+    for batch in subject.batches_with_progress(indices, "reconstructions"):
         x, target = subject.evaluator.prepared(batch)
         latents = model.latents(x, noise=subject.evaluator.noise(batch))
         out = model(x, target, subject.evaluator.noise(batch))
@@ -42,10 +44,12 @@ def examine(subject: Subject) -> Result:
             }
             for index, distortion, rate in nats
         ]
+
     original, mean = torch.cat(originals), torch.cat(means)
-    grid = torch.stack((original, mean, (original - mean).abs()))[:, :MOST_COLUMNS]
+    grid = torch.stack((original, mean, (original - mean).abs()))[:, :MAX_COLUMNS]
+
     data = {
-        **subject.described(),
+        **subject.metadata(),
         "unit": unit.key,
         "dimensions": dimensions(spec),
         "mean_absolute_difference": (original - mean).abs().mean().item(),
@@ -53,8 +57,8 @@ def examine(subject: Subject) -> Result:
     }
     figure = image_grid(grid, rows=("image", "reconstruction", "difference"))
     text = TEXT.format(split=subject.split.capitalize(), unit=unit.label)
-    drawing = Drawing("reconstructions", figure, "Images, reconstructions, differences.", images=True)
+    drawing = Drawing("reconstructions", figure, "Images, reconstructions and absolute differences.", images=True)
     return Result("reconstructions", "Reconstructions", text, data, (drawing,))
 
 
-ANALYSIS = Analysis("reconstructions", "Images beside what the model makes of their latents", examine)
+ANALYSIS = Analysis("reconstructions", examine)

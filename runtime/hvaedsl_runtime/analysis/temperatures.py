@@ -1,4 +1,4 @@
-"""Images from the prior at several temperatures, from the same noise."""
+"""Samples from the prior at several temperatures, with the same noise."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from hvaedsl_runtime.noise import seeded_generator
 
 TEMPERATURES = (0.1, 0.4, 0.7, 0.85, 1.0)
 SAMPLES = 8
-MOST_COLUMNS = 16
 
 TEXT = """\
-Images from the prior alone. The temperature multiplies the standard deviation of every layer's prior (Child 2021): \
-towards 0 each latent is its prior's mean, at 1 it is drawn from the model as it was trained. A column has the same \
-noise throughout, so only the temperature changes down it.
+Samples from the prior. The temperature multiplies the standard deviation of the prior of every layer (Child 2021): \
+at 0, each latent would be the mean of its prior; at 1, it is drawn from the model as it was trained. All images in a \
+column use the same noise.
 
-The first picture shows images drawn from the likelihood, as hvaedsl sample draws them; the second the central image \
-of the same likelihoods, without the noise of the pixels."""
+The first grid shows images drawn from the likelihood, as in hvaedsl sample; the second grid shows the central images \
+of the same likelihoods, without pixel noise."""
 
 
 @torch.no_grad()
 def states(model: HierarchicalVAE, subject: Subject, count: int, temperature: float) -> Tensor:
-    """The states that the likelihood reads, [count, width, H, W], from the prior at a temperature."""
+    """The states for the likelihood, [count, width, H, W], from the prior at a temperature."""
     size = subject.evaluator.batch_size
     parts = []
     for start in range(0, count, size):
@@ -38,38 +37,38 @@ def states(model: HierarchicalVAE, subject: Subject, count: int, temperature: fl
 
 @torch.no_grad()
 def examine(subject: Subject) -> Result:
-    """The analysis `temperatures`; `images` of the subject is how many samples."""
+    """The analysis `temperatures`; `images` of the subject is the number of samples."""
     model, spec = subject.model, subject.spec
     count = subject.images or SAMPLES
     samples, means = [], []
+
     for temperature in TEMPERATURES:
-        drawn = states(model, subject, count, temperature)
+        state = states(model, subject, count, temperature)
         generator = seeded_generator(subject.run.device, subject.seed, "likelihood")
-        samples.append(samples_for_display(model.likelihood.sample(drawn, generator).cpu(), spec))
-        means.append(targets_for_display(model.likelihood.mean(drawn), spec))
+        samples.append(samples_for_display(model.likelihood.sample(state, generator).cpu(), spec))
+        means.append(targets_for_display(model.likelihood.mean(state), spec))
+
     rows = [f"t = {temperature:g}" for temperature in TEMPERATURES]
     data = {
-        **subject.described(),
+        **subject.metadata(),
         "samples": count,
         "temperatures": [
             {
                 "temperature": temperature,
-                # How far apart the images are: the mean over pixels of their standard deviation over samples.
+                # The diversity of the images: the standard deviation over samples, averaged over pixels.
                 "pixel_std_over_samples": mean.double().std(dim=0, correction=0).mean().item(),
             }
             for temperature, mean in zip(TEMPERATURES, means, strict=True)
         ],
     }
+
+    samples_grid = image_grid(torch.stack(samples), rows=rows)
+    means_grid = image_grid(torch.stack(means), rows=rows)
     drawings = (
-        Drawing("temperatures", image_grid(torch.stack(samples), rows=rows), "Drawn from the likelihood.", images=True),
-        Drawing(
-            "temperatures-means",
-            image_grid(torch.stack(means), rows=rows),
-            "The likelihood's central image.",
-            images=True,
-        ),
+        Drawing("temperatures", samples_grid, "Samples from the likelihood.", images=True),
+        Drawing("temperatures-means", means_grid, "Central images of the likelihood.", images=True),
     )
-    return Result("temperatures", "Samples over temperatures", TEXT, data, drawings)
+    return Result("temperatures", "Samples at several temperatures", TEXT, data, drawings)
 
 
-ANALYSIS = Analysis("temperatures", "Images from the prior at several temperatures, from the same noise", examine)
+ANALYSIS = Analysis("temperatures", examine)

@@ -8,13 +8,13 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hvaedsl.diagnostics.errors import DamagedRun, UsageError
+from hvaedsl.ir.run_options import WandbMode
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import append_whole, made_folder, refusals_explained, write_whole
 
-WandbMode = Literal["off", "online", "offline"]
 Metrics = Mapping[str, int | float | bool | str | list[float]]
 
 logger = logging.getLogger(__name__)

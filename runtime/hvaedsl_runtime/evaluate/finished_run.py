@@ -1,24 +1,26 @@
-"""What is done with a run afterwards: evaluating it again, drawing more samples. One process does it."""
+"""Open a run folder to evaluate its checkpoint again or to draw samples, in one process."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import RunNotFound
+from hvaedsl.ir.run_options import DeviceName
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl.program import CustomParts, Program
 from hvaedsl_runtime.console import image_bar
 from hvaedsl_runtime.data import Preparation, Split, open_split
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
 from hvaedsl_runtime.disk.run_folder import RunFolder
-from hvaedsl_runtime.distributed import DeviceName, Processes, choose_device
+from hvaedsl_runtime.distributed import Processes, choose_device
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
 from hvaedsl_runtime.evaluate.pictures import draw_samples
 from hvaedsl_runtime.evaluate.results import WEIGHTS
@@ -30,7 +32,7 @@ Weights = Literal["raw", "ema"]
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run folder with a checkpoint, finished or not, and the program that its checkpoint holds."""
+    """A run folder with a checkpoint, of a finished run or not, and the program in the checkpoint."""
 
     folder: RunFolder
     program: Program
@@ -39,10 +41,14 @@ class FinishedRun:
 
     @classmethod
     def open(cls, path: Path, device: DeviceName | None) -> FinishedRun:
-        """The run in a folder. Raises RunError: 5 no run or a damaged one; 6 the device is not there."""
+        """Open a run folder.
+
+        Raises RunNotFound for a folder without a run, DamagedRun for a checkpoint that cannot be read, DeviceNotFound
+        for a device that is not available.
+        """
         folder = RunFolder(path)
         if not path.is_dir():
-            raise RunNotFound(f"{path}: no such folder", help="name a folder that hvaedsl train wrote")
+            raise RunNotFound(f"{path}: no such folder", help="pass a folder written by `hvaedsl train`")
         checkpoint = load_checkpoint(folder.checkpoint)
         program = hvaedsl.loads(checkpoint.spec, path=folder.spec, custom=CustomParts(folder.part_folders()))
         set_matrix_precision(program.spec.train.precision)
@@ -50,24 +56,24 @@ class FinishedRun:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of the weights."""
+        """The dtype of the weights."""
         return self.checkpoint.position.torch_dtype
 
     def model(self, weights: Weights) -> HierarchicalVAE:
-        """The model with the weights of the last step, or with their moving average."""
+        """Build the model with the weights of the last step (raw), or with their moving average (ema)."""
         model = self.program.module().to(device=self.device, dtype=self.dtype)
         model.load_state_dict(self.checkpoint.model if weights == "raw" else self.checkpoint.ema)
         return model.eval()
 
     def initial_model(self) -> HierarchicalVAE:
-        """The model as this run began with it: the same weights, on a machine that draws the same numbers."""
+        """Build the model with the weights before the first step, as far as torch draws the same numbers again."""
         with torch.random.fork_rng(devices=[]):
             return initial_model(self.program, self.checkpoint.position.seed, self.device, self.dtype).eval()
 
     def evaluator(self, split: Split, batch_size: int | None = None) -> Evaluator:
-        """What training evaluates with: noise and binarisation are fixed by seeds and the image's index.
+        """Make the evaluator that training uses: noise and binarization depend on seeds and an image's index.
 
-        Raises RunError (4) where the images are not found.
+        Raises as `open_split` does: DataNotFound for missing images, InvalidData for others than the spec's.
         """
         training = self.program.training()
         return Evaluator(
@@ -80,33 +86,46 @@ class FinishedRun:
             dtype=self.dtype,
         )
 
-    def evaluate(self, split: Split, batch_size: int | None = None) -> dict[str, LikelihoodBound]:
-        """The bound on a whole split for raw and averaged weights.
+    def evaluate(
+        self, split: Split, batch_size: int | None = None, kinds: Sequence[Weights] = ("raw", "ema")
+    ) -> dict[str, LikelihoodBound]:
+        """Compute the bound on a whole split for each kind of weights, as training reports it at this step.
 
-        It is what training reports at this step. Raises RunError (4) where the images are not found.
+        Raises DataNotFound and InvalidData as `evaluator` does.
         """
         evaluator = self.evaluator(split, batch_size)
         bounds: dict[str, LikelihoodBound] = {}
-        both: tuple[Weights, ...] = ("raw", "ema")
-        for weights in both:
+        for weights in kinds:
             with image_bar(f"{split}, {WEIGHTS[weights]}", len(evaluator.images)) as advance:
                 bounds[weights] = evaluator(self.model(weights), advance)
         return bounds
 
+    def evaluation(self, split: Split, bounds: Mapping[str, LikelihoodBound]) -> dict[str, Any]:
+        """Return the result of `evaluate` as JSON values."""
+        return {
+            "split": split,
+            "step": self.checkpoint.step,
+            "unit": reporting_unit(self.program.spec).key,
+            **{name: bound.to_dict() for name, bound in bounds.items()},
+        }
+
     def write_evaluation(self, split: Split, bounds: Mapping[str, LikelihoodBound]) -> None:
-        """Write what `evaluate` gave to eval_SPLIT.json. Raises WriteError."""
-        self.folder.write_json(
-            self.folder.path / f"eval_{split}.json",
-            {
-                "split": split,
-                "step": self.checkpoint.step,
-                "unit": reporting_unit(self.program.spec).key,
-                **{name: bound.to_dict() for name, bound in bounds.items()},
-            },
-        )
+        """Write the result of `evaluate` to eval_SPLIT.json. Raises WriteError.
+
+        An existing file of the same step keeps its results for the other kind of weights.
+        """
+        path, result = self.folder.path / f"eval_{split}.json", self.evaluation(split, bounds)
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # missing, or damaged and replaced below
+            before = None
+
+        if isinstance(before, dict) and before.get("step") == self.checkpoint.step:
+            result |= {name: before[name] for name in WEIGHTS if name in before and name not in result}
+        self.folder.write_json(path, result)
 
     def sample(self, weights: Weights, count: int, temperature: Temperature, seed: int) -> Tensor:
-        """Images from the prior, uint8 [count, H, W, C]; a function of the arguments and the run."""
+        """Draw images from the prior, uint8 [count, H, W, C]: a function of the arguments and the run."""
         return draw_samples(
             self.model(weights),
             count,

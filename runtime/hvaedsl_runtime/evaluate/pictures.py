@@ -1,4 +1,4 @@
-"""Pictures for people: samples from the prior, and images beside their reconstructions."""
+"""PNG pictures of samples from the prior, and of images above their reconstructions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
-from torchvision.utils import make_grid, save_image
+from torch.nn import functional
 
 from hvaedsl.ir.spec import Spec
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
@@ -17,6 +18,7 @@ from hvaedsl_runtime.evaluate.evaluator import Evaluator
 from hvaedsl_runtime.noise import ImageNoise, seeded_generator
 
 GRID_WIDTH_PIXELS = 512
+GRID_GAP_PIXELS = 2
 
 
 @torch.no_grad()
@@ -30,56 +32,86 @@ def draw_samples(
     device: torch.device,
     dtype: torch.dtype,
 ) -> Tensor:
-    """`count` images from the prior, uint8 [count, H, W, C] as the model's `sample` gives them, on the CPU.
+    """Draw `count` images from the prior, uint8 [count, H, W, C] on the CPU.
 
-    They depend on the seed, and through the likelihood's draws on the batch size.
+    They are a function of the seed and, because the likelihood is sampled batch by batch, of the batch size.
     """
     generator = seeded_generator(device, seed, "likelihood")
     batches = []
+
     for start in range(0, count, batch_size):
         indices = range(start, min(start + batch_size, count))
         noise = ImageNoise(seed, "sample", indices, device, dtype)
         batches.append(model.sample(len(indices), temperature=temperature, noise=noise, generator=generator).cpu())
+
     return torch.cat(batches)
 
 
 @torch.no_grad()
 def reconstruct(model: HierarchicalVAE, evaluator: Evaluator, indices: list[int]) -> tuple[Tensor, Tensor]:
-    """Targets of a split's images and the likelihood's mean given their posterior latents, both [B, H, W, C]."""
+    """Return the targets of images and their reconstructions, both [B, H, W, C].
+
+    A reconstruction is the likelihood's mean given latents from the posterior. `indices` are indices into the split.
+    """
     x, target = evaluator.prepared(indices)
     latents = model.latents(x, noise=evaluator.noise(indices))
     return target, model.likelihood.mean(model.decode(latents))
 
 
 def samples_for_display(samples: Tensor, spec: Spec) -> Tensor:
-    """Samples, uint8 [N, H, W, C], as float in [0, 1]: binary images hold 0 and 255, the others levels from 0."""
+    """Scale samples, uint8 [N, H, W, C], to [0, 1]: binary images hold 0 and 255, others levels from 0."""
     brightest = 255 if spec.data.binarize != "none" else spec.data.levels - 1
     return samples.float() / brightest
 
 
 def targets_for_display(targets: Tensor, spec: Spec) -> Tensor:
-    """Images on the scale of the targets, [N, H, W, C] in [-1, 1] or {0, 1}, as float in [0, 1]."""
+    """Scale targets, [N, H, W, C] in [-1, 1] or {0, 1}, to [0, 1]; float32 on the CPU."""
     targets = targets.float().cpu()
     return targets if spec.data.binarize != "none" else (targets + 1) / 2
 
 
 def save_samples(path: Path, samples: Tensor, spec: Spec) -> None:
-    """A square grid of samples, uint8 [N, H, W, C]."""
+    """Save samples, uint8 [N, H, W, C], as a square grid. Raises WriteError."""
     save_grid(path, samples_for_display(samples, spec), columns=math.ceil(math.sqrt(len(samples))))
 
 
 def save_reconstructions(path: Path, originals: Tensor, reconstructions: Tensor, spec: Spec) -> None:
-    """Two rows, both [N, H, W, C] on the scale of the targets: the images above, their reconstructions below."""
+    """Save images in one row and their reconstructions below, both [N, H, W, C] on the scale of the targets.
+
+    Raises WriteError.
+    """
     rows: Sequence[Tensor] = (originals, reconstructions)
     save_grid(path, torch.cat([targets_for_display(row, spec) for row in rows]), columns=len(originals))
 
 
 def save_grid(path: Path, images: Tensor, columns: int) -> None:
-    """A PNG of images, float [N, H, W, C] in [0, 1], at least 512 pixels wide: a pixel becomes a square of them.
+    """Save images, float [N, H, W, C] in [0, 1], as an RGB picture in PNG format, at least 512 pixels wide.
 
-    Raises WriteError.
+    Small images are enlarged: each pixel becomes a square. The values and the gaps between images are those of
+    `torchvision.utils.make_grid` and `save_image`, whose import takes longer than that of torch. Raises WriteError.
     """
+    values = images.mul(255).add(0.5).clamp(0, 255).to("cpu", torch.uint8)
     factor = math.ceil(GRID_WIDTH_PIXELS / (columns * images.shape[2]))
-    enlarged = images.permute(0, 3, 1, 2).repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
+    enlarged = values.repeat_interleave(factor, dim=1).repeat_interleave(factor, dim=2)
+    picture = image_grid(enlarged, columns).expand(-1, -1, 3)
+
     with put_in_place(path) as temporary:
-        save_image(make_grid(enlarged, nrow=columns), temporary)
+        Image.fromarray(picture.numpy()).save(temporary)
+
+
+def image_grid(images: Tensor, columns: int) -> Tensor:
+    """Arrange images [N, H, W, C] row by row in one image [rows * (H + 2) + 2, columns * (W + 2) + 2, C].
+
+    Gaps and cells without an image are 0. A single image has no border.
+    """
+    count = len(images)
+    if count == 1:
+        return images[0]
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+
+    # Each cell has its gap above and to the left; the gaps below and to the right of the grid are added last.
+    gap = GRID_GAP_PIXELS
+    cells = functional.pad(images, (0, 0, gap, 0, gap, 0, 0, rows * columns - count))
+    grid = cells.reshape(rows, columns, *cells.shape[1:]).transpose(1, 2).flatten(2, 3).flatten(0, 1)
+    return functional.pad(grid, (0, 0, 0, gap, 0, gap))

@@ -1,1 +1,1 @@
-"""Starting a run: in this process, or in several through torch's elastic launcher."""
+"""Launch a run in this process, or in several through torch's elastic launcher."""

@@ -1,4 +1,4 @@
-"""A run as a process is told to carry it out."""
+"""A training run, described for another process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hvaedsl_runtime.train.settings import RunSettings
 class RunTask(BaseModel):
     """A training run for another process: the resolved spec as text, the model's name, and the settings.
 
-    `processes` is the number of processes that train together. `folders` are searched for the modules of custom parts.
+    `folders` are searched for the modules of custom parts.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -23,17 +23,15 @@ class RunTask(BaseModel):
     name: str
     spec: str
     settings: RunSettings
-    processes: int = 1
     folders: tuple[Path, ...] = ()
 
     @classmethod
-    def of(cls, program: Program, settings: RunSettings, processes: int) -> Self:
-        """The task of training a program; its custom parts are found from the working directory too."""
+    def of(cls, program: Program, settings: RunSettings) -> Self:
+        """Describe the training of a program; its custom parts may be in the working directory too."""
         return cls(
             name=program.name,
             spec=program.resolved_text(),
             settings=settings,
-            processes=processes,
             folders=(*program.folders, Path.cwd()),
         )
 

@@ -1,1 +1,1 @@
-"""Sweeps: one spec trained at several points and seeds, into one folder, with a table and a plot."""
+"""Sweeps: training a spec at several points with several seeds in one folder, with a table and a plot."""

@@ -1,4 +1,4 @@
-"""What a sweep varies, as it is asked for: constants and keys with several values each, and seeds."""
+"""The axes of a sweep, from the options: constants and keys with several values, and seeds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import product
+from math import prod
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -16,11 +17,11 @@ from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, Kind, Number, Optional, Who
 from hvaedsl.ir.spec import SECTIONS, keys
 
 MAX_POINTS = 1000
-LONGEST_VALUE = 24
+MAX_SLUG_LENGTH = 24
 
 
 class Axis(BaseModel):
-    """A constant (`let`) or a key (`set`), and its values as they are written."""
+    """A constant (`let`) or a key (`set`), and its values as text."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,7 +31,7 @@ class Axis(BaseModel):
 
 
 class Coordinates(BaseModel):
-    """One value of each axis, by the axis's name; `name` is the point's folder."""
+    """A point: one value of each axis, by the name of the axis. `name` is the name of its folder."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,78 +46,81 @@ class Coordinates(BaseModel):
 
 
 def let_axes(lets: Mapping[str, str]) -> tuple[list[Axis], dict[str, str]]:
-    """`--let n=1,2,3` as an axis, and constants of one value apart."""
+    """Axes from `--let n=1,2,3`, and separately the constants with a single value. Raises UsageError for duplicates."""
     axes = [Axis(kind="let", name=name, values=_distinct(name, _split(value))) for name, value in lets.items()]
     fixed = {axis.name: axis.values[0] for axis in axes if len(axis.values) == 1}
     return [axis for axis in axes if axis.name not in fixed], fixed
 
 
 def set_axes(given: Sequence[str]) -> list[Axis]:
-    """`--vary KEY=VALUE`, repeated, as axes in the order of their keys' first mention.
+    """Axes from repeated `--vary KEY=VALUE`, in the order in which the keys first appear.
 
-    Where the key takes one number or one word, commas separate values; else a value may hold commas, as a block list
-    does, and each `--vary` gives one. Raises UsageError for what is no `KEY=VALUE`, and a value that comes twice.
+    If values of the key are one number or one word, commas separate them. Other values, such as block lists, may
+    contain commas, and each `--vary` gives one. Raises UsageError if an item is not `KEY=VALUE`, and for duplicates.
     """
     values: dict[str, list[str]] = {}
     for item in given:
         key, separator, value = (part.strip() for part in item.partition("="))
         if not separator or not key or not value:
-            raise UsageError(f"--vary takes KEY=VALUE, not `{item}`")
+            raise UsageError(f"--vary is `{item}`; it must be KEY=VALUE, e.g. model.latent=8,16")
         values.setdefault(key, []).extend(_split(value) if _is_plain(_kind(key)) else [value])
-    return [Axis(kind="set", name=key, values=_distinct(key, several)) for key, several in values.items()]
+
+    return [Axis(kind="set", name=key, values=_distinct(key, listed)) for key, listed in values.items()]
 
 
 def seeds_of(text: str) -> tuple[int, ...]:
-    """`3` as the seeds 0, 1, 2; `0,3,7` as they are (`7,` is the seed 7 alone). Raises UsageError for others."""
+    """The seeds 0, 1, 2 for `3`, and those of a list for `0,3,7` (`7,` is the list of seed 7). Raises UsageError."""
     words = [word.strip() for word in text.split(",")]
     if len(words) > 1 and not words[-1]:
         words.pop()
     if not all(re.fullmatch(r"\d{1,15}", word) for word in words):
-        raise UsageError(f"--seeds takes a number of seeds, or seeds such as 0,3,7; not `{text}`")
+        raise UsageError(f"--seeds is `{text}`; it must be a number of seeds, e.g. 3, or a list of seeds, e.g. 0,3,7")
+
     if "," not in text:
         count = int(text)
         if not 1 <= count <= MAX_POINTS:
-            raise UsageError(f"--seeds {text}: from 1 to {MAX_POINTS:,} seeds")
+            raise UsageError(f"--seeds is {text}; the number of seeds must be from 1 to {MAX_POINTS:,}")
         return tuple(range(count))
     return tuple(int(word) for word in _distinct("--seeds", words))
 
 
 def grid(axes: Sequence[Axis], alone: str) -> list[Coordinates]:
-    """Every combination of the axes' values, the last axis changing fastest; `alone` names the point without axes.
+    """All combinations of the values of the axes; the last axis changes fastest.
 
-    Raises UsageError for an axis that comes twice and for more than MAX_POINTS points.
+    `alone` is the name of the only point if there are no axes. Raises UsageError for duplicate axes and for more than
+    MAX_POINTS points.
     """
     for name, count in Counter(axis.name for axis in axes).items():
         if count > 1:
-            raise UsageError(f"{name} is varied twice")
-    points = 1
-    for axis in axes:
-        points *= len(axis.values)
+            raise UsageError(f"{name} is varied {count} times; give all of its values to one axis")
+
+    points = prod(len(axis.values) for axis in axes)
     if points > MAX_POINTS:
-        raise UsageError(f"{points:,} points; a sweep has at most {MAX_POINTS:,}")
+        raise UsageError(f"the axes have {points:,} points; a sweep can have at most {MAX_POINTS:,}")
+
     names = short_names(axes)
     found = []
     for combination in product(*(axis.values for axis in axes)):
-        here = list(zip(axes, combination, strict=True))
+        assigned = list(zip(axes, combination, strict=True))
         found.append(
             Coordinates(
-                name=",".join(f"{names[axis.name]}={file_word(value)}" for axis, value in here) or file_word(alone),
-                lets={axis.name: value for axis, value in here if axis.kind == "let"},
-                sets={axis.name: value for axis, value in here if axis.kind == "set"},
+                name=",".join(f"{names[axis.name]}={slug(value)}" for axis, value in assigned) or slug(alone),
+                lets={axis.name: value for axis, value in assigned if axis.kind == "let"},
+                sets={axis.name: value for axis, value in assigned if axis.kind == "set"},
             )
         )
     return found
 
 
 def short_names(axes: Sequence[Axis]) -> dict[str, str]:
-    """`model.cell` as `cell`, unless another axis ends alike."""
+    """Short names of axes: `cell` for `model.cell`, unless the name of another axis has the same end."""
     last = Counter(axis.name.rpartition(".")[2] for axis in axes)
     return {axis.name: word if last[word := axis.name.rpartition(".")[2]] == 1 else axis.name for axis in axes}
 
 
-def file_word(value: str) -> str:
-    """A value as part of a folder's name: as it is where every system takes it, else shortened, with a checksum."""
-    word = re.sub(r"[^A-Za-z0-9_.+-]+", "-", value).strip("-.")[:LONGEST_VALUE]
+def slug(value: str) -> str:
+    """A value as part of a file name: unchanged if all systems allow it, or else shortened and with a checksum."""
+    word = re.sub(r"[^A-Za-z0-9_.+-]+", "-", value).strip("-.")[:MAX_SLUG_LENGTH]
     if word == value:
         return word
     return f"{word}-{hashlib.sha256(value.encode()).hexdigest()[:6]}".lstrip("-")
@@ -125,25 +129,26 @@ def file_word(value: str) -> str:
 def _split(value: str) -> list[str]:
     words = [word.strip() for word in value.split(",")]
     if not all(words):
-        raise UsageError(f"an empty value in `{value}`")
+        raise UsageError(f"`{value}` has an empty value; remove the extra comma")
     return words
 
 
 def _distinct(name: str, values: Sequence[str]) -> tuple[str, ...]:
-    twice = [value for value, count in Counter(values).items() if count > 1]
-    if twice:
-        raise UsageError(f"{name}: {twice[0]} is given twice")
+    duplicates = [value for value, count in Counter(values).items() if count > 1]
+    if duplicates:
+        raise UsageError(f"{name}: duplicate value {duplicates[0]}; remove it")
     return tuple(values)
 
 
 def _kind(dotted: str) -> Kind | None:
-    """What a key takes; None for a key that the schema does not know, which compiling reports."""
+    """The kind of values of a key; None for an unknown key, which is reported when the point is compiled."""
     section, _, name = dotted.rpartition(".")
     key = keys(SECTIONS[section]).get(name) if section in SECTIONS else None
     return None if key is None else key.kind
 
 
 def _is_plain(kind: Kind | None) -> bool:
+    """Whether a value is one number or one word, without commas."""
     if isinstance(kind, Optional):
         return _is_plain(kind.of)
     return kind is None or isinstance(kind, Whole | Number | Choice | ChoiceOrCustom)

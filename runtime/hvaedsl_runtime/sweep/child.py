@@ -1,6 +1,6 @@
-"""One run of a sweep, in a process of its own: `python -m hvaedsl_runtime.sweep.child`, its task on stdin.
+"""The process of one run of a sweep: `python -m hvaedsl_runtime.sweep.child`, with a task on stdin.
 
-A run that crashes, or takes more memory than there is, then takes nothing else with it.
+A run that crashes, or exhausts the memory, does not end the sweep.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STDIN = 0
 
 
 class ChildTask(BaseModel):
-    """A run of a sweep; `failure` is the file that its process writes the reason into if it fails."""
+    """A run of a sweep; if it fails, its process writes the reason to the file `failure`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,11 +33,11 @@ class ChildTask(BaseModel):
 
 
 def main() -> int:
-    """Carry out the task on stdin and return the exit code; write the reason of a failure into the task's file."""
+    """Run the task on stdin and return the exit code; if the run fails, write the reason to the file of the task."""
     task = ChildTask.model_validate_json(read_line(STDIN))
     threading.Thread(target=stop_without_parent, daemon=True).start()
     try:
-        launch(task.run.program(), task.run.settings, task.run.processes)
+        launch(task.run.program(), task.run.settings)
         return ExitCode.SUCCESS
     except KeyboardInterrupt:
         return ExitCode.SIGNAL + signal.SIGINT
@@ -46,7 +46,7 @@ def main() -> int:
         if failure.is_bug:
             traceback.print_exc()
 
-    # A run that was stopped has not failed: it is resumed.
+    # A run that was stopped has not failed: it will be resumed.
     if not failure.is_stop:
         try:
             write_whole(made_folder(task.failure.parent) / task.failure.name, failure.model_dump_json(indent=2) + "\n")
@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def read_line(descriptor: int) -> bytes:
-    """The first line. Unbuffered: what follows is the watch's."""
+    """Read the first line, unbuffered: `stop_without_parent` reads the rest."""
     line = bytearray()
     while (byte := os.read(descriptor, 1)) not in (b"", b"\n"):
         line += byte
@@ -64,7 +64,7 @@ def read_line(descriptor: int) -> bytes:
 
 
 def stop_without_parent() -> None:
-    """Wait for the end of stdin, which is that of the sweep's process, and then stop as on SIGTERM."""
+    """Wait until stdin is closed, which happens when the process of the sweep ends, and then stop as on SIGTERM."""
     while os.read(STDIN, 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

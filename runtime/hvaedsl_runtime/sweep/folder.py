@@ -1,4 +1,4 @@
-"""The folder of a sweep: what lies where, whose sweep it is, and that one process at a time works in it."""
+"""The folder of a sweep: its files, the check that it belongs to a plan, and its lock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hvaedsl_runtime.disk.whole_files import made_folder, refusals_explained, wr
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.sweep.plan import Point, SweepPlan
 
-# A run whose sweep was killed saves its checkpoint first; so long the next sweep waits for it.
+# A run whose sweep was killed saves its checkpoint before it ends; the next sweep waits this long for it.
 PATIENCE_SECONDS = 20.0
 NOT_COMPARED = CHANGEABLE - {"train.steps"}
 
@@ -32,113 +32,122 @@ class SweepFolder:
 
     @property
     def plan(self) -> Path:
-        """The points, the seeds, and the spec of each point."""
+        """The plan: the points, the seeds, and the spec of each point."""
         return self.path / "sweep.json"
 
     def result(self, suffix: str) -> Path:
-        """The results: `json`, `csv` (a line a run), `txt` (the table), `png` and `svg` (the plot)."""
+        """A file of results: `json`, `csv` (one line per run), `txt` (the table), `png` or `svg` (the plot)."""
         return self.path / f"results.{suffix}"
 
     def run(self, point: Point, seed: int) -> RunFolder:
-        """The folder of a run, as `hvaedsl train` writes it."""
+        """The folder of a run, an ordinary run folder of `hvaedsl train`."""
         return RunFolder(self.path / "points" / point.name / f"seed-{seed}")
 
     def failure_path(self, point: Point, seed: int) -> Path:
-        """Where a failed run's reason stands, beside its folder: that may not have been made."""
+        """The file with the reason why a run failed, next to the folder of the run, which may not exist."""
         return self.path / "points" / point.name / f"seed-{seed}.failed.json"
 
     def failure(self, point: Point, seed: int) -> Failure | None:
-        """Why a run failed; None where it did not, or has not run. Raises RunError (5) for a spoilt file."""
+        """The reason why a run failed; None if it did not fail or has not run. Raises DamagedRun."""
         path = self.failure_path(point, seed)
         if not path.exists():
             return None
+
         try:
             return Failure.model_validate_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise DamagedRun(
-                f"{path}: found no failure in it", help="remove the file: the run is then tried again"
+                f"{path}: not the failure of a run", help="remove the file, and the run is retried"
             ) from None
 
     def record_failure(self, point: Point, seed: int, failure: Failure) -> None:
-        """Write a failure down. Raises WriteError."""
+        """Write the reason why a run failed. Raises WriteError."""
         path = self.failure_path(point, seed)
         write_whole(made_folder(path.parent) / path.name, failure.model_dump_json(indent=2) + "\n")
 
     def forget_failure(self, point: Point, seed: int) -> None:
-        """Remove what was written down of a failure, if anything was. Raises WriteError."""
+        """Remove the failure of a run, if there is one. Raises WriteError."""
         path = self.failure_path(point, seed)
         with refusals_explained(path):
             path.unlink(missing_ok=True)
 
-    def take(self, plan: SweepPlan) -> str:
-        """Make the folder this plan's, or find that it is; what was added to the plan before, else nothing.
+    def claim(self, plan: SweepPlan) -> str:
+        """Write the plan into the folder, and return what it adds to the plan that was there, or an empty string.
 
-        Raises RunError (5) for a folder with other files in it, or with a sweep of which this plan is no extension.
+        Raises RunFolderInUse if the folder has other files, RunMismatch if its sweep is not part of the plan,
+        DamagedRun, WriteError.
         """
         before = self.read_plan()
         added = "" if before is None else self._extension(before, plan)
         if before is None and self.path.is_dir() and any(item.name != LOCK for item in self.path.iterdir()):
             raise RunFolderInUse(
-                f"{self.path} is not empty, and holds no sweep: {self.plan.name} is missing",
+                f"{self.path} is not empty and has no sweep: {self.plan.name} is missing",
                 help="name another folder with --out",
             )
+
         write_whole(self.plan, plan.model_dump_json(indent=2) + "\n")
         return added
 
     def read_plan(self) -> SweepPlan | None:
-        """The plan in the folder; None where there is none. Raises RunError (5) for one that cannot be read."""
+        """The plan in the folder, or None. Raises DamagedRun."""
         if not self.plan.exists():
             return None
+
         try:
             return SweepPlan.model_validate_json(self.plan.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             place = f" at {error.errors()[0]['loc']}" if isinstance(error, ValidationError) else ""
             raise DamagedRun(
-                f"{self.plan}: not the plan of a sweep of this version{place}",
+                f"{self.plan}: not the plan of a sweep, or of another version{place}",
                 help="name another folder with --out; the runs in this one are ordinary run folders",
             ) from None
 
     def _extension(self, before: SweepPlan, now: SweepPlan) -> str:
-        """What `now` adds to `before`. Raises RunError (5) where it changes something."""
-        self._same_axes(before, now)
+        """The points and seeds that `now` adds to `before`. Raises RunMismatch if it changes anything else."""
+        self._check_axes(before, now)
+
+        # Points and seeds may be added, not removed.
         points = {point.name: point for point in now.points}
         missing = [point.name for point in before.points if point.name not in points]
         if missing:
-            self._changed(f"its point{'s' * (len(missing) > 1)} {', '.join(missing)} would be left out")
+            self._reject(f"its point{'s' * (len(missing) > 1)} {', '.join(missing)} would be removed")
         seeds = [seed for seed in before.seeds if seed not in now.seeds]
         if seeds:
-            self._changed(f"its seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))} would be left out")
-        for old in before.points:
-            then, today = (hvaedsl.loads(point.spec).spec for point in (old, points[old.name]))
-            differences = spec_differences(then, today, NOT_COMPARED, "there")
-            if differences:
-                self._changed(f"at the point {old.name}, {'; '.join(differences)}")
-        known = {point.name for point in before.points}
-        more = [point.name for point in now.points if point.name not in known]
-        more += [f"seed {seed}" for seed in now.seeds if seed not in before.seeds]
-        return ", ".join(more)
+            self._reject(f"its seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))} would be removed")
 
-    def _same_axes(self, before: SweepPlan, now: SweepPlan) -> None:
+        # The specs of the points may differ in keys that do not affect the results.
+        for old in before.points:
+            old_spec, new_spec = (hvaedsl.loads(point.spec).spec for point in (old, points[old.name]))
+            differences = spec_differences(old_spec, new_spec, NOT_COMPARED, "in the folder")
+            if differences:
+                self._reject(f"at the point {old.name}, {'; '.join(differences)}")
+
+        known = {point.name for point in before.points}
+        added = [point.name for point in now.points if point.name not in known]
+        added += [f"seed {seed}" for seed in now.seeds if seed not in before.seeds]
+        return ", ".join(added)
+
+    def _check_axes(self, before: SweepPlan, now: SweepPlan) -> None:
         if before.model != now.model:
-            self._changed(f"it is of {before.model}, not of {now.model}")
+            self._reject(f"its model is {before.model}, not {now.model}")
         names = [{axis.name for axis in plan.axes} for plan in (before, now)]
         if names[0] != names[1]:
-            told = [" and ".join(sorted(several)) or "seeds only" for several in names]
-            self._changed(f"it varies {told[0]}, not {told[1]}")
+            old, new = (" and ".join(sorted(varied)) or "only seeds" for varied in names)
+            self._reject(f"it varies {old}, not {new}")
 
-    def _changed(self, difference: str) -> NoReturn:
+    def _reject(self, difference: str) -> NoReturn:
         raise RunMismatch(
-            f"{self.path} holds another sweep: {difference}",
-            help="add points or seeds to the sweep in it, or name another folder with --out",
+            f"{self.path} has a different sweep: {difference}",
+            help="only add points or seeds, or name another folder with --out",
         )
 
     @contextmanager
     def locked(self) -> Iterator[int | None]:
-        """Hold the folder for this process and its children; the lock's descriptor, None where there are no locks.
+        """Lock the folder for this process and its children; yield the descriptor, or None if locks are not supported.
 
-        Raises RunError (5) where the folder cannot be made, and where another process keeps on working in it.
+        Raises WriteError if the folder cannot be created, and RunFolderInUse if another process keeps the lock.
         """
-        with refusals_explained(self.path, "name another with --out"):
+        with refusals_explained(self.path, "choose another with --out"):
             self.path.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -147,6 +156,7 @@ class SweepFolder:
             os.close(descriptor)
 
     def _lock(self, descriptor: int) -> bool:
+        """Wait for the lock, and return whether the system has locks. Raises RunFolderInUse after PATIENCE_SECONDS."""
         if os.name != "posix":
             return False
         import fcntl
@@ -158,11 +168,11 @@ class SweepFolder:
             except BlockingIOError:
                 if time.monotonic() > until:
                     raise RunFolderInUse(
-                        f"another process works in {self.path}",
+                        f"{self.path} is in use by another process",
                         help="wait for it or stop it, or name another folder with --out",
                     ) from None
                 time.sleep(0.1)
-            except OSError:  # a file system without locks
+            except OSError:  # the file system has no locks
                 return False
             else:
                 return True

@@ -1,4 +1,4 @@
-"""The plan of a sweep: its points, all of them compiled before anything is trained. No torch here."""
+"""The plan of a sweep: its points, compiled before anything is trained. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_PARAMETERS = 100_000_000_000
 
 
 class Matched(BaseModel):
-    """Block counts that were chosen to hold the parameters; `difference` is (reached - target) / target."""
+    """The block counts chosen to match a number of parameters; `difference` is (parameters - target) / target."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,7 +37,7 @@ class Matched(BaseModel):
 
 
 class Point(BaseModel):
-    """A point of the sweep. `spec` is its resolved text, whatever seed that says; `activation_bytes`, of a batch."""
+    """A point of the sweep. `spec` is its resolved text with the default seed; `activation_bytes` is for one batch."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,13 +50,13 @@ class Point(BaseModel):
     spec: str
 
     def program(self, model_name: str, seed: int, part_folders: tuple[Path, ...] = ()) -> Program:
-        """The point compiled, with this seed; modules of one's own parts are looked for in `part_folders`."""
+        """Compile the point with this seed; modules of custom parts are searched for in `part_folders`."""
         path, sets = f"{model_name}.hvae", {"train.seed": seed}
         return hvaedsl.loads(self.spec, path=path, sets=sets, custom=CustomParts(part_folders))
 
 
 class SweepPlan(BaseModel):
-    """What sweep.json holds: everything that the sweep is made of."""
+    """The content of sweep.json: everything that defines the sweep."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,18 +66,18 @@ class SweepPlan(BaseModel):
     dataset: str
     axes: tuple[Axis, ...]
     seeds: tuple[int, ...]
-    part_folders: tuple[Path, ...] = ()  # where modules of one's own parts are looked for
-    average_is_slow: bool  # the averaged weights of some point are still its initial ones at the end (HV601)
+    part_folders: tuple[Path, ...] = ()  # searched for modules of custom parts
+    average_is_slow: bool  # at the end of some run, its averaged weights are still close to the initial ones (HV601)
     points: tuple[Point, ...]
 
     def runs(self) -> list[tuple[Point, int]]:
-        """Every run, in order: all points with the first seed, then all with the second."""
+        """All runs in order: every point with the first seed, then every point with the second."""
         return [(point, seed) for seed in self.seeds for point in self.points]
 
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """A sweep as it is asked for. `target` None matches the spec's own parameters, nothing varied."""
+    """The options of a sweep. If `target` is None, `match` means the parameters of the spec without variations."""
 
     spec: str
     axes: Sequence[Axis]
@@ -86,37 +86,39 @@ class SweepRequest:
     sets: Mapping[str, str]
     match: bool = False
     target: int | None = None
-    custom: CustomParts | None = None  # leave to import one's own parts
+    custom: CustomParts | None = None  # permission to import custom parts
 
-    def compile(self, here: Mapping[str, str], lets: Mapping[str, str]) -> Program:
-        """The spec with what is fixed, and these overrides."""
-        sets = {**self.sets, **here}
-        return hvaedsl.load(self.spec, sets=sets, lets={**self.lets, **lets}, custom=self.custom)
+    def compile(self, sets: Mapping[str, str], lets: Mapping[str, str]) -> Program:
+        """Compile the spec with the fixed keys and constants and these. Raises SpecError, UsageError."""
+        return hvaedsl.load(self.spec, sets={**self.sets, **sets}, lets={**self.lets, **lets}, custom=self.custom)
 
 
 def make_plan(request: SweepRequest) -> SweepPlan:
     """Compile every point.
 
-    Raises SpecError with the mistakes of all points, each told once; UsageError for points that cannot be compared,
-    and for what the sweep sets itself.
+    Raises SpecError with the errors of all points, without duplicates; UsageError if points cannot be compared, and for
+    keys that the sweep sets itself.
     """
     _check_request(request)
     target = _target(request)
+
+    # An error that several points have is reported once, with the names of these points.
     points: list[Point] = []
     programs: list[Program] = []
-    mistakes: dict[tuple[object, ...], tuple[Diagnostic, list[str]]] = {}
+    errors: dict[tuple[object, ...], tuple[Diagnostic, list[str]]] = {}
     for coordinates in grid(request.axes, alone=_stem(request.spec)):
         try:
             program, point = _point(request, coordinates, target)
         except SpecError as error:
             for item in error.diagnostics:
                 key = (item.code, item.message, item.span.source.name, item.span.start, item.span.end)
-                mistakes.setdefault(key, (item, []))[1].append(coordinates.name)
+                errors.setdefault(key, (item, []))[1].append(coordinates.name)
             continue
         programs.append(program)
         points.append(point)
-    if mistakes:
-        raise SpecError([_at_points(item, names) for item, names in mistakes.values()])
+    if errors:
+        raise SpecError([_at_points(item, names) for item, names in errors.values()])
+
     _check_comparable(programs)
     _check_names(points)
     first = programs[0]
@@ -145,6 +147,7 @@ def _point(request: SweepRequest, coordinates: Coordinates, target: int | None) 
         matched = Matched(
             target=target, difference=match.difference, encoder=str(model.encoder), decoder=str(model.decoder)
         )
+
     training = program.training()
     return program, Point(
         name=coordinates.name,
@@ -160,7 +163,7 @@ def _point(request: SweepRequest, coordinates: Coordinates, target: int | None) 
 
 
 def _without_seed(program: Program) -> str:
-    """The resolved text with the schema's seed: which seeds are trained stands beside the points."""
+    """The resolved text with the default seed; the plan has the seeds of the sweep."""
     train = program.spec.train.model_copy(update={"seed": TrainSpec().seed})
     return spec_text(program.spec.model_copy(update={"train": train}))
 
@@ -168,7 +171,7 @@ def _without_seed(program: Program) -> str:
 def _target(request: SweepRequest) -> int | None:
     if not request.match:
         if request.target is not None:
-            raise UsageError("--target goes with --match-parameters")
+            raise UsageError("--target needs --match-parameters; add it, or remove --target")
         return None
     return request.target if request.target is not None else request.compile({}, {}).cost.parameters
 
@@ -176,33 +179,40 @@ def _target(request: SweepRequest) -> int | None:
 def _check_request(request: SweepRequest) -> None:
     varied = {axis.name for axis in request.axes if axis.kind == "set"}
     if "train.seed" in varied | set(request.sets):
-        raise UsageError("a sweep sets train.seed itself: name the seeds with --seeds")
+        raise UsageError("a sweep sets train.seed itself; use --seeds to choose the seeds")
     for name in sorted(varied & set(request.sets)):
-        raise UsageError(f"{name} is varied, and set to {request.sets[name]}")
+        raise UsageError(f"{name} is varied, but also set to {request.sets[name]}; remove one of them")
     if request.match and {"model.encoder", "model.decoder"} & varied:
-        raise UsageError("--match-parameters chooses block counts: vary something other than the block lists")
+        raise UsageError(
+            "--match-parameters changes the block counts, so model.encoder and model.decoder cannot be varied"
+        )
 
 
 def _check_comparable(programs: Sequence[Program]) -> None:
-    sets = {program.spec.data.dataset for program in programs}
+    datasets = {program.spec.data.dataset for program in programs}
+    if len(datasets) > 1:
+        raise UsageError(f"the points have different datasets ({', '.join(sorted(datasets))}); they cannot be compared")
+
+    # A likelihood per image also depends on the size of the images.
     units = {reporting_unit(program.spec) for program in programs}
-    if len(sets) > 1 or len(units) > 1:
-        what = "data sets" if len(sets) > 1 else "units"
-        raise UsageError(f"the points have different {what}, so that their likelihoods say nothing of each other")
+    if len(units) > 1:
+        labels = sorted({unit.label for unit in units})
+        difference = f"units ({', '.join(labels)})" if len(labels) > 1 else "image sizes"
+        raise UsageError(f"the points have different {difference}; their likelihoods cannot be compared")
 
 
 def _check_names(points: Sequence[Point]) -> None:
-    """Folders are told apart where capitals are not."""
+    """Raise UsageError if names differ only in case: some file systems ignore it."""
     seen: dict[str, str] = {}
     for point in points:
         other = seen.setdefault(point.name.lower(), point.name)
         if other is not point.name:
-            raise UsageError(f"the points {other} and {point.name} would share a folder")
+            raise UsageError(f"the points {other} and {point.name} differ only in case, so they would share a folder")
 
 
 def _at_points(item: Diagnostic, names: Sequence[str]) -> Diagnostic:
-    told = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return replace(item, notes=(*item.notes, f"at the point{'s' * (len(names) > 1)} {told} of the sweep"))
+    listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return replace(item, notes=(*item.notes, f"at the point{'s' * (len(names) > 1)} {listed} of the sweep"))
 
 
 def _stem(spec: str) -> str:
@@ -210,9 +220,11 @@ def _stem(spec: str) -> str:
 
 
 def parameters_of(text: str) -> int:
-    """A number of parameters such as `39M`, `107k` or `39145700`. Raises UsageError for others."""
+    """The number of parameters that a text such as `39M`, `107k` or `39145700` means. Raises UsageError."""
     found = re.fullmatch(r"([0-9_]{1,15}(?:\.[0-9]{1,9})?)([kM]?)", text.strip())
     count = float(found[1].replace("_", "") or "0") * {"": 1, "k": 1e3, "M": 1e6}[found[2]] if found else 0.0
     if not 1 <= count <= MAX_PARAMETERS:
-        raise UsageError(f"--target takes a number of parameters such as 39M, not `{text}`")
+        raise UsageError(
+            f"--target is `{text}`; it must be a number of parameters from 1 to {MAX_PARAMETERS:,}, e.g. 39M"
+        )
     return round(count)

@@ -1,4 +1,4 @@
-"""A sweep as a picture: likelihood, parameters and time against what is varied, every seed a dot."""
+"""The plot of a sweep: likelihood, parameters and time over the first axis, with one dot per seed."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from hvaedsl_runtime.sweep.axes import short_names
 from hvaedsl_runtime.sweep.results import PointResult, RunResult, Spread, SweepResults
 from hvaedsl_runtime.sweep.tables import UNITS
 
-# Okabe and Ito's colours, which the colour-blind tell apart.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+# The palette of Okabe and Ito, which is color-blind safe.
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 MARKERS = "osD^vP*X"
-LOG_FROM = 8.0  # a numeric axis that spans so large a factor is logarithmic
-LONGEST_LABEL = 22
-SHIFT = 0.12
+LOG_FROM = 8.0  # a numeric axis that spans at least this factor is logarithmic
+MAX_LABEL_LENGTH = 22
+SHIFT = 0.12  # between lines, on an axis that is not numeric
 DOTS_PER_INCH = 150
 
 
 @dataclass(frozen=True)
 class Line:
-    """The points that share all values but that of the first axis, in its order."""
+    """The points that differ only in the value of the first axis, in its order."""
 
     label: str
     points: tuple[PointResult, ...]
-    colour: str
+    color: str
     marker: str
-    shift: float  # beside the other lines' points, where these stand side by side and not at numbers
+    shift: float  # horizontal offset from the other lines, on an axis that is not numeric
 
 
 @dataclass(frozen=True)
 class Positions:
-    """Where the first axis's values stand: as numbers, or side by side."""
+    """The positions of the values of the first axis: their numbers, or else 0, 1, 2, ..."""
 
     name: str
     values: tuple[str, ...]
@@ -49,24 +49,25 @@ class Positions:
 
     @property
     def dash(self) -> Literal["-", ":"]:
-        """A line between numbers is read as a curve; between words it only leads the eye."""
+        """The line style: solid between numbers, dotted between words."""
         return "-" if self.numeric else ":"
 
     def of(self, result: PointResult) -> float:
-        """The abscissa of a point."""
+        """The horizontal position of a point."""
         value = result.point.values.get(self.name, self.values[0])
         return float(value) if self.numeric else float(self.values.index(value))
 
     def set_up(self, axes: Axes, label: str, shift: float) -> None:
-        """Ticks at the values, and the label; `shift` is the last line's."""
+        """Set the ticks and the label of an axis; `shift` is that of the last line."""
         places = [float(value) for value in self.values] if self.numeric else list(range(len(self.values)))
         if not self.numeric:
             places = [place + shift / 2 for place in places]
         if self.numeric and min(places) > 0 and max(places) / min(places) >= LOG_FROM:
             axes.set_xscale("log")
             axes.minorticks_off()
+
         long = max(map(len, self.values)) > 8
-        labels = [_shortened(value) for value in self.values]
+        labels = [_truncated(value) for value in self.values]
         axes.set_xticks(places, labels, rotation=20 if long else 0, ha="right" if long else "center")
         if not self.numeric:
             axes.set_xlim(-0.5, len(places) - 0.5 + shift)
@@ -74,54 +75,58 @@ class Positions:
 
 
 def draw(results: SweepResults, png: Path, svg: Path) -> None:
-    """Write the plot of a sweep with one finished run or more."""
+    """Write the plot of a sweep that has at least one finished run. Raises WriteError."""
     with mpl.rc_context({"svg.hashsalt": "hvaedsl", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
         figure = figure_of(results)
         for path in (png, svg):
             with put_in_place(path) as temporary:
-                figure.savefig(temporary, format=path.suffix[1:], dpi=DOTS_PER_INCH, metadata=_no_date(path))
+                figure.savefig(temporary, format=path.suffix[1:], dpi=DOTS_PER_INCH, metadata=_metadata(path))
 
 
 def figure_of(results: SweepResults) -> Figure:
-    """Four panels: likelihood and parameters against the first axis, likelihood against time, time against the axis."""
+    """Four panels: likelihood, parameters and time over the first axis, and likelihood over time."""
     figure = Figure(figsize=(9, 6.6), layout="constrained")
     panels = figure.subplots(2, 2)
     lines, positions = _lines(results), _positions(results)
     unit, weights = UNITS[results.plan.unit], results.weights
     names = short_names(results.plan.axes)
     label = names.get(positions.name, "")
-    likelihood = f"test, {unit} (lower is better)"
+    likelihood = f"test {unit} (lower is better)"
 
     def test(run: RunResult) -> float | None:
         return run.test[weights]
 
     panel = panels[0, 0]
-    _against_axis(panel, lines, positions, test, lambda point: point.test(weights))
+    _plot_over_axis(panel, lines, positions, test, lambda point: point.test(weights))
     panel.set_title(f"Likelihood, {WEIGHTS[weights]}", loc="left")
     panel.set_ylabel(likelihood)
-    _likelihood_against_time(panels[0, 1], lines, positions, results)
-    panels[0, 1].set_title("Likelihood against training time", loc="left")
-    panels[0, 1].set_xlabel("seconds of training")
+
+    _plot_likelihood_over_time(panels[0, 1], lines, positions, results)
+    panels[0, 1].set_title("Likelihood over training time", loc="left")
+    panels[0, 1].set_xlabel("training time (seconds)")
     panels[0, 1].set_ylabel(likelihood)
+
     for line in lines:
         heights = [float(point.point.parameters) for point in line.points]
         panels[1, 0].plot(
             [positions.of(point) + line.shift for point in line.points],
             heights,
             label=line.label,
-            color=line.colour,
+            color=line.color,
             marker=line.marker,
             linestyle=positions.dash,
         )
     panels[1, 0].set_title("Parameters", loc="left")
     panels[1, 0].set_ylim(0, 1.15 * max(point.point.parameters for point in results.points))
     panels[1, 0].yaxis.set_major_formatter(mpl.ticker.EngFormatter(sep=""))
+
     panel = panels[1, 1]
-    _against_axis(panel, lines, positions, lambda run: run.seconds_per_step, lambda point: point.seconds_per_step)
-    panel.set_title("Time", loc="left")
-    panel.set_ylabel("seconds a step (median)")
+    _plot_over_axis(panel, lines, positions, lambda run: run.seconds_per_step, lambda point: point.seconds_per_step)
+    panel.set_title("Time per step", loc="left")
+    panel.set_ylabel("seconds per step (median)")
     seconds = [run.seconds_per_step for point in results.points for run in point.runs]
     panel.set_ylim(0, 1.15 * max(seconds))
+
     for panel in (panels[0, 0], panels[1, 0], panels[1, 1]):
         positions.set_up(panel, label, lines[-1].shift)
     if len(lines) > 1:
@@ -131,16 +136,16 @@ def figure_of(results: SweepResults) -> Figure:
     return figure
 
 
-def _against_axis(
+def _plot_over_axis(
     axes: Axes,
     lines: Sequence[Line],
     positions: Positions,
     value: Callable[[RunResult], float | None],
     spread: Callable[[PointResult], Spread | None],
 ) -> None:
-    """Every run as a dot, and through the means a line with bars of one standard deviation."""
+    """Plot every run as a dot, and the means as a line with bars of one standard deviation."""
     for line in lines:
-        _dots(
+        _plot_dots(
             axes, line, [(positions.of(point) + line.shift, value(run)) for point in line.points for run in point.runs]
         )
         known = [
@@ -154,23 +159,26 @@ def _against_axis(
                 capsize=3,
                 elinewidth=1,
                 markerfacecolor="white",
-                color=line.colour,
+                color=line.color,
                 marker=line.marker,
                 linestyle=positions.dash,
             )
 
 
-def _likelihood_against_time(axes: Axes, lines: Sequence[Line], positions: Positions, results: SweepResults) -> None:
-    """Every run as a dot at its own time, the means named by their value of the first axis."""
+def _plot_likelihood_over_time(axes: Axes, lines: Sequence[Line], positions: Positions, results: SweepResults) -> None:
+    """Plot every run as a dot at its time, and label the means with the value of the first axis."""
     times = [run.wall_seconds for point in results.points for run in point.runs]
     middle = (min(times) + max(times)) / 2
+
     for line in lines:
         runs = [run for point in line.points for run in point.runs]
-        _dots(axes, line, [(run.wall_seconds, run.test[results.weights]) for run in runs])
+        _plot_dots(axes, line, [(run.wall_seconds, run.test[results.weights]) for run in runs])
+
         for point in line.points:
             time, test = point.wall_seconds, point.test(results.weights)
             if time is None or test is None:
                 continue
+
             axes.errorbar(
                 [time.mean],
                 [test.mean],
@@ -179,13 +187,15 @@ def _likelihood_against_time(axes: Axes, lines: Sequence[Line], positions: Posit
                 capsize=3,
                 elinewidth=1,
                 markerfacecolor="white",
-                color=line.colour,
+                color=line.color,
                 marker=line.marker,
                 linestyle="none",
             )
+
+            # Labels point inwards, away from the border of the panel.
             on_the_left = time.mean < middle
             axes.annotate(
-                _shortened(point.point.values.get(positions.name, "")),
+                _truncated(point.point.values.get(positions.name, "")),
                 (time.mean, test.mean),
                 xytext=(6 if on_the_left else -6, 6),
                 textcoords="offset points",
@@ -195,14 +205,14 @@ def _likelihood_against_time(axes: Axes, lines: Sequence[Line], positions: Posit
     axes.margins(0.15)
 
 
-def _dots(axes: Axes, line: Line, places: Sequence[tuple[float, float | None]]) -> None:
-    """A dot for each run, but for those whose likelihood is not finite."""
+def _plot_dots(axes: Axes, line: Line, places: Sequence[tuple[float, float | None]]) -> None:
+    """Plot one dot per run, without the runs whose value is not finite."""
     finite = [(at, height) for at, height in places if height is not None]
     axes.scatter(
         [at for at, _ in finite],
         [height for _, height in finite],
         s=14,
-        color=line.colour,
+        color=line.color,
         alpha=0.6,
         linewidths=0,
         zorder=3,
@@ -210,24 +220,26 @@ def _dots(axes: Axes, line: Line, places: Sequence[tuple[float, float | None]]) 
 
 
 def _lines(results: SweepResults) -> list[Line]:
-    """A line for each combination of the axes behind the first."""
+    """One line for each combination of values of the axes after the first."""
     others = [axis.name for axis in results.plan.axes[1:]]
 
-    def rest(result: PointResult) -> tuple[str, ...]:
+    def other_values(result: PointResult) -> tuple[str, ...]:
         return tuple(result.point.values[name] for name in others)
 
     order = {axis.name: axis.values.index for axis in results.plan.axes[1:]}
-    ordered = sorted(results.points, key=lambda item: [order[n](v) for n, v in zip(others, rest(item), strict=True)])
+    ordered = sorted(
+        results.points, key=lambda item: [order[n](v) for n, v in zip(others, other_values(item), strict=True)]
+    )
     positions = _positions(results)
     return [
         Line(
-            ", ".join(map(_shortened, values)),
+            ", ".join(map(_truncated, values)),
             tuple(sorted(points, key=positions.of)),
-            COLOURS[index % len(COLOURS)],
+            COLORS[index % len(COLORS)],
             MARKERS[index % len(MARKERS)],
             0.0 if positions.numeric else SHIFT * index,
         )
-        for index, (values, points) in enumerate(groupby(ordered, key=rest))
+        for index, (values, points) in enumerate(groupby(ordered, key=other_values))
     ]
 
 
@@ -245,8 +257,8 @@ def _is_number(value: str) -> bool:
         return False
 
 
-def _shortened(value: str) -> str:
-    return value if len(value) <= LONGEST_LABEL else value[: LONGEST_LABEL - 1] + "…"
+def _truncated(value: str) -> str:
+    return value if len(value) <= MAX_LABEL_LENGTH else value[: MAX_LABEL_LENGTH - 1] + "…"
 
 
 def _title(results: SweepResults) -> str:
@@ -260,6 +272,6 @@ def _title(results: SweepResults) -> str:
     return "; ".join(parts)
 
 
-def _no_date(path: Path) -> dict[str, str | None]:
-    """The same results give the same file."""
+def _metadata(path: Path) -> dict[str, str | None]:
+    """Metadata without date and version: equal results give equal files."""
     return {"Date": None} if path.suffix == ".svg" else {"Software": None}

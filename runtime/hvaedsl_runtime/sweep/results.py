@@ -1,4 +1,4 @@
-"""What came out of a sweep, point by point over the seeds. No torch here."""
+"""The results of a sweep: statistics over the seeds of each point. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ from hvaedsl_runtime.sweep.folder import SweepFolder
 from hvaedsl_runtime.sweep.plan import Point, SweepPlan
 
 Weights = Literal["raw", "ema"]
-BOTH: tuple[Weights, Weights] = ("raw", "ema")
-# With fewer seeds a spread says little.
-SEEDS_TO_TELL = 3
+WEIGHT_KINDS: tuple[Weights, Weights] = ("raw", "ema")
+MIN_SEEDS = 3  # with fewer seeds, results are only indicative
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """A finished run. `test` is the bound in the sweep's unit, by weights; None where it is not finite."""
+    """A finished run. `test` has the bound in the unit of the sweep, by weights; None if it is not finite."""
 
     seed: int
     parameters: int
@@ -39,87 +38,87 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Spread:
-    """A mean over seeds, and the sample standard deviation (n - 1), None for one seed."""
+    """The mean over seeds and the sample standard deviation (n - 1), which is None for a single seed."""
 
     mean: float
     deviation: float | None
 
     @classmethod
     def of(cls, values: Sequence[float | None]) -> Spread | None:
-        """The spread of some values; None where there is none, or one that is not finite."""
+        """The spread of values; None if there are none, or if some are None (not finite)."""
         finite = [value for value in values if value is not None]
         if not finite or len(finite) < len(values):
             return None
         return cls(mean(finite), stdev(finite) if len(finite) > 1 else None)
 
     def to_dict(self) -> dict[str, float | None]:
-        """Both figures by name."""
+        """The mean and the standard deviation by name."""
         return {"mean": self.mean, "standard_deviation": self.deviation}
 
 
 @dataclass(frozen=True)
 class PointResult:
-    """A point with its finished runs, and the messages of those that failed, by seed."""
+    """A point with its finished runs, and the messages of failed runs by seed."""
 
     point: Point
     runs: tuple[RunResult, ...]
     failures: Mapping[int, str]
 
     def test(self, weights: Weights) -> Spread | None:
-        """The test likelihood over seeds."""
+        """The bound on the test split over seeds."""
         return Spread.of([run.test[weights] for run in self.runs])
 
     @property
     def wall_seconds(self) -> Spread | None:
-        """The seconds in training steps over seeds."""
+        """The time in training steps over seeds."""
         return Spread.of([run.wall_seconds for run in self.runs])
 
     @property
     def seconds_per_step(self) -> Spread | None:
-        """The median seconds of a step over seeds."""
+        """The median time of a step over seeds."""
         return Spread.of([run.seconds_per_step for run in self.runs])
 
 
 @dataclass(frozen=True)
 class SweepResults:
-    """A sweep's results, finished or not."""
+    """The results of a sweep, finished or not."""
 
     plan: SweepPlan
     points: tuple[PointResult, ...]
 
     @property
     def finished(self) -> int:
-        """How many runs are finished."""
+        """The number of finished runs."""
         return sum(len(point.runs) for point in self.points)
 
     @property
     def weights(self) -> Weights:
-        """Which weights a plot shows: the averaged ones, unless they are still near the initial ones (HV601)."""
+        """The weights shown in the plot: averaged ones, unless they are still close to the initial ones (HV601)."""
         return "raw" if self.plan.average_is_slow else "ema"
 
     @property
     def indicative(self) -> bool:
-        """Whether some point has too few seeds for its spread to say much."""
-        return any(len(point.runs) < SEEDS_TO_TELL for point in self.points)
+        """Whether some point has fewer than MIN_SEEDS finished runs."""
+        return any(len(point.runs) < MIN_SEEDS for point in self.points)
 
     def best(self, weights: Weights) -> Point | None:
-        """The point with the lowest likelihood, where the difference is beyond the spread.
+        """The point with the lowest bound, if its mean plus deviation is below all other means minus their deviations.
 
-        That is: its mean plus its deviation lies below every other point's mean minus that point's deviation. None
-        where it does not, where a point is not finished, and where there is one point, or one seed.
+        None otherwise, if a point is not finished, and if there is only one point or one seed.
         """
         spreads = [(result.point, result.test(weights)) for result in self.points]
         known = [(point, spread) for point, spread in spreads if spread is not None and spread.deviation is not None]
         if len(known) < len(spreads) or len(known) < 2 or any(len(p.runs) < len(self.plan.seeds) for p in self.points):
             return None
+
         known.sort(key=lambda item: item[1].mean)
         (first, lowest), *others = known
         reach = lowest.mean + (lowest.deviation or 0.0)
         return first if all(reach < spread.mean - (spread.deviation or 0.0) for _, spread in others) else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain data, for results.json."""
-        best = {weights: self.best(weights) for weights in BOTH}
+        """The content of results.json."""
+        best = {weights: self.best(weights) for weights in WEIGHT_KINDS}
         return {
             "model": self.plan.model,
             "dataset": self.plan.dataset,
@@ -135,19 +134,21 @@ class SweepResults:
 
 
 def collect(plan: SweepPlan, folder: SweepFolder) -> SweepResults:
-    """Read what the runs of a sweep left. Raises RunError (5) for files that cannot be read."""
+    """Read the results of the runs in the folder of a sweep. Raises DamagedRun."""
     return SweepResults(plan, tuple(_collect_point(plan, folder, point) for point in plan.points))
 
 
 def write_results(results: SweepResults, folder: SweepFolder) -> None:
-    """Write results.json, and results.csv with a line a run."""
+    """Write results.json, and results.csv with one line per run. Raises WriteError."""
     write_whole(folder.result("json"), json_text(results.to_dict(), indent=2) + "\n")
+
     text = io.StringIO()
     names = [axis.name for axis in results.plan.axes]
-    test = [f"test_{weights}_{results.plan.unit}" for weights in BOTH]
+    test = [f"test_{weights}_{results.plan.unit}" for weights in WEIGHT_KINDS]
     figures = ["parameters", "stochastic_depth", "wall_seconds", "seconds_per_step", "skipped_updates", "device"]
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["point", *names, "seed", *figures, *test])
+
     for result in results.points:
         for run in result.runs:
             writer.writerow(
@@ -161,9 +162,10 @@ def write_results(results: SweepResults, folder: SweepFolder) -> None:
                     run.seconds_per_step,
                     run.skipped_updates,
                     run.device,
-                    *(run.test[weights] for weights in BOTH),
+                    *(run.test[weights] for weights in WEIGHT_KINDS),
                 ]
             )
+
     write_whole(folder.result("csv"), text.getvalue())
 
 
@@ -189,30 +191,30 @@ def _run_result(plan: SweepPlan, run: RunFolder, seed: int) -> RunResult:
             seconds_per_step=_seconds_per_step(run, summary),
             skipped_updates=int(summary["skipped_updates"]),
             device=str(summary["device"]),
-            test={weights: summary["test"][weights][plan.unit] for weights in BOTH},
+            test={weights: summary["test"][weights][plan.unit] for weights in WEIGHT_KINDS},
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedRun(
-            f"{run.summary}: not the summary of a run of this version ({error})",
-            help="remove it: the run is then evaluated again",
+            f"{run.summary}: not the summary of a run, or of another version ({error})",
+            help="remove it, and the run is evaluated again",
         ) from None
 
 
 def _seconds_per_step(run: RunFolder, summary: Mapping[str, Any]) -> float:
-    """The median over steps: what a busy machine or a first step takes longer is left out."""
+    """The median over steps, which is robust to a slow first step and a busy machine."""
     lines = [line for line in read_metrics(run.metrics) if line["split"] == "train"] if run.metrics.exists() else []
-    taken = [
+    durations = [
         (after["wall_seconds"] - before["wall_seconds"]) / (after["step"] - before["step"])
         for before, after in pairwise(lines)
     ]
-    return median(taken) if taken else float(summary["wall_seconds"]) / max(1, int(summary["steps"]))
+    return median(durations) if durations else float(summary["wall_seconds"]) / max(1, int(summary["steps"]))
 
 
 def _point_dict(result: PointResult) -> dict[str, Any]:
     spreads = {
         "wall_seconds": result.wall_seconds,
         "seconds_per_step": result.seconds_per_step,
-        **{f"test_{weights}": result.test(weights) for weights in BOTH},
+        **{f"test_{weights}": result.test(weights) for weights in WEIGHT_KINDS},
     }
     return {
         "name": result.point.name,
@@ -229,7 +231,7 @@ def _point_dict(result: PointResult) -> dict[str, Any]:
                 "seconds_per_step": run.seconds_per_step,
                 "skipped_updates": run.skipped_updates,
                 "device": run.device,
-                **{f"test_{weights}": run.test[weights] for weights in BOTH},
+                **{f"test_{weights}": run.test[weights] for weights in WEIGHT_KINDS},
             }
             for run in result.runs
         ],

@@ -1,1 +1,1 @@
-"""The paper's theorems as numerical checks, in float64 (Falck, Williams et al. 2022)."""
+"""Numerical checks of the theorems of Falck, Williams et al. 2022, in float64."""

@@ -1,6 +1,6 @@
-"""The checks of Theorems 2, 3, 5 and B.4: each is an identity, how far it is from holding, and how far it may be.
+"""The checks of Theorems 2, 3, 5 and B.4: each has an identity, a measured error and a tolerance.
 
-A negative control is the same measurement where the identity must not hold: it shows that the check could fail.
+A negative control is the same measurement where the identity must fail. It shows that the check can fail.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl.nn.resolution import average_pool
 from hvaedsl_runtime.theory import projection, transport
 from hvaedsl_runtime.theory import sampled_rate as sampled
+from hvaedsl_runtime.theory.check_inputs import CheckInputs
 from hvaedsl_runtime.theory.first_prior import prior_spreads
-from hvaedsl_runtime.theory.material import Material
 from hvaedsl_runtime.train.objective import sampled_rate
 
 ROUNDING = 1e-12
 TRANSPORT_ROUNDING = 1e-10
 MUST_DIFFER_BY = 1e-3
-LATER_PRIORS_DIFFER_BY = 1e-9  # averaged weights of a short run are nearly the initial ones: priors of zeros
-SAMPLING = 0.05  # of a variance over the draws below
+LATER_PRIORS_DIFFER_BY = 1e-9  # small: in a short run the averaged weights of the priors are still close to zero
+SAMPLING = 0.05  # relative error of a variance over the number of draws below
 
 STACKS, SAMPLES, FIELD_RESOLUTION = 50, 128, 8
 DRAWS_WITH_REPLACEMENT = 100_000
@@ -33,7 +33,10 @@ LAYERS_DRAWN = (1, 2)
 
 @dataclass(frozen=True)
 class Check:
-    """An identity, its error and its tolerance; a control's error must be above. `figures` are reported beside it."""
+    """An identity with its error and its tolerance; the error of a control must exceed it.
+
+    `figures` are further numbers for the report.
+    """
 
     name: str
     identity: str
@@ -44,16 +47,16 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Whether all is as it must be; an error that is not a number never is."""
+        """Whether the check passed: the identity holds, or fails if it is a control. NaN never passes."""
         return self.error > self.tolerance if self.control else self.error <= self.tolerance
 
 
-def all_checks(material: Material, seed: int) -> Iterator[Check]:
-    """Every check, in the paper's order."""
-    yield from projection_checks(material.images(), seed)
+def all_checks(inputs: CheckInputs, seed: int) -> Iterator[Check]:
+    """Yield all checks, in the order of the paper."""
+    yield from projection_checks(inputs.images(), seed)
     yield from transport_checks(seed)
-    yield from first_prior_checks(material)
-    yield from sampled_rate_checks(material.small_model, material.small_batch, seed)
+    yield from first_prior_checks(inputs)
+    yield from sampled_rate_checks(inputs.small_model, inputs.small_batch, seed)
 
 
 def projection_checks(
@@ -63,11 +66,13 @@ def projection_checks(
     pool: projection.Pooling = average_pool,
     project: projection.Projection = projection.average_projection,
 ) -> Iterator[Check]:
-    """Theorem 2 on images [N, C, R, R] in [0, 1], float64, for every J that R allows, and by 3 on what 3 divides.
+    """Theorem 2 on images [N, C, R, R] in [0, 1], float64, for every J that R allows, and for pooling by 3.
 
-    An error is the worst over images and J, in units of max(1, ||x||).
+    Errors are in units of max(1, ||x||), the largest over images and J.
     """
     name = "Theorem 2"
+
+    # Pooling by 2^J: the Haar identities and the properties of a projection.
     y = projection.unit_fields(images, seed)
     levels = range(1, projection.haar_levels(images.shape[2]) + 1)
     if levels:
@@ -81,6 +86,8 @@ def projection_checks(
         }
         for identity, by_level in errors.items():
             yield Check(name, identity, max(projection.worst(error, images) for error in by_level), ROUNDING)
+
+    # Pooling by 3 has no Haar transform; the largest part of the images that 3 divides is used.
     size = images.shape[2] // 3 * 3
     if size:
         thirds = images[:, :, :size, :size]
@@ -91,40 +98,43 @@ def projection_checks(
         }
         for identity, error in by_three.items():
             yield Check(name, f"d3 on {size}x{size}: {identity}", projection.worst(error, thirds), ROUNDING)
+
     yield from _projection_controls(images, len(levels))
 
 
 def _projection_controls(images: Tensor, levels: int) -> Iterator[Check]:
-    """Other poolings must not be P. The smallest difference over J counts.
+    """Other poolings must differ from P; the smallest difference over J is reported.
 
-    Down to a single value every orthonormal wavelet of a periodic signal leaves the mean, as Haar does: db2 is
-    compared where at least 2x2 values remain.
+    At a single value, every orthonormal wavelet of a periodic signal keeps the mean, as Haar does. Therefore db2 is
+    compared only down to 2x2 values.
     """
-    every = range(1, levels + 1)
+    all_levels = range(1, levels + 1)
     strided = [
         projection.relative_difference(
             projection.strided_projection(images, 2**j), projection.average_projection(images, 2**j), images
         )
-        for j in every
+        for j in all_levels
     ]
     db2 = [
         projection.relative_difference(
             projection.wavelet_projection(images, j, "db2"), projection.average_projection(images, 2**j), images
         )
-        for j in every
+        for j in all_levels
         if images.shape[2] > 2**j
     ]
-    for what, differences in (("strided pooling = P x", strided), ("db2 with details 0 = P x", db2)):
+
+    for identity, differences in (("strided pooling = P x", strided), ("db2 with details 0 = P x", db2)):
         if differences:
-            yield Check("Theorem 2", what, min(differences), MUST_DIFFER_BY, control=True)
+            yield Check("Theorem 2", identity, min(differences), MUST_DIFFER_BY, control=True)
 
 
 def transport_checks(seed: int, stacks: int = STACKS) -> Iterator[Check]:
-    """Theorem 3 for random affine stacks, in the form of theory/transport.py; errors are of squared distances."""
+    """Theorem 3 for random affine stacks, in the form derived in transport.py; errors are of squared distances."""
     name = "Theorem 3"
     shape = (stacks, SAMPLES, FIELD_RESOLUTION, seed)
-    general = [transport.bounds(*made) for made in transport.random_stacks(*shape, orthogonal=False)]
-    orthogonal = [transport.bounds(*made) for made in transport.random_stacks(*shape, orthogonal=True)]
+    general = [transport.bounds(*stack) for stack in transport.random_stacks(*shape, orthogonal=False)]
+    orthogonal = [transport.bounds(*stack) for stack in transport.random_stacks(*shape, orthogonal=True)]
+
     yield Check(
         name,
         "sum E||d_j||^2/prod L_i^2 <= W2^2(X, Y) <= E||X - Y||^2",
@@ -138,6 +148,8 @@ def transport_checks(seed: int, stacks: int = STACKS) -> Iterator[Check]:
             "smallest W2^2 / E||X - Y||^2": min(found.w2_squared / found.upper for found in general),
         },
     )
+
+    # With orthogonal maps, both inequalities are equalities.
     yield Check(
         name,
         "orthogonal F_j: W2^2(X, Y) = E||X - Y||^2",
@@ -150,6 +162,8 @@ def transport_checks(seed: int, stacks: int = STACKS) -> Iterator[Check]:
         max(abs(found.lower - found.w2_squared) for found in orthogonal),
         TRANSPORT_ROUNDING,
     )
+
+    # The Lipschitz constants are necessary.
     yield Check(
         name,
         "sum E||d_j||^2 <= W2^2(X, Y), without L_i",
@@ -159,10 +173,10 @@ def transport_checks(seed: int, stacks: int = STACKS) -> Iterator[Check]:
     )
 
 
-def first_prior_checks(material: Material) -> Iterator[Check]:
-    """Theorem 5 on every kind of weights that there is; the later layers are the control."""
-    for weights, model in material.models.items():
-        spreads, kls_nats = prior_spreads(model, material.batches(f"Theorem 5, {weights} weights"))
+def first_prior_checks(inputs: CheckInputs) -> Iterator[Check]:
+    """Theorem 5 for each kind of weights; the later layers are the control."""
+    for weights, model in inputs.models.items():
+        spreads, kls_nats = prior_spreads(model, inputs.batches(f"Theorem 5, {weights} weights"))
         name = "Theorem 5"
         yield Check(
             name,
@@ -188,18 +202,23 @@ def sampled_rate_checks(
     draws: int = DRAWS_WITH_REPLACEMENT,
     steps: int = TRAINING_STEPS,
 ) -> Iterator[Check]:
-    """B.4 on the KL of a model of at most 8 layers, for a batch (x, target), both [B, H, W, C], at fixed noise."""
+    """B.4 on the KL of a model with at most 8 layers, for a batch (x, target), both [B, H, W, C], with fixed noise."""
     name = "B.4"
-    generator = torch.Generator().manual_seed(seed)
     parameters = list(model.parameters())
-    kl_nats = model(
-        *batch, lambda _, shape: torch.randn(shape, dtype=torch.float64, generator=generator)
-    ).kl_nats  # drawn once: fixed noise
+
+    # One forward pass: only the choice of layers is random from here on.
+    generator = torch.Generator().manual_seed(seed)
+    output = model(*batch, lambda _, shape: torch.randn(shape, dtype=torch.float64, generator=generator))
+    kl_nats = output.kl_nats
+
+    # The mean of the estimate and of its gradient, over all choices of layers.
     for count in LAYERS_DRAWN:
         value, gradient = sampled.mean_errors(kl_nats, parameters, count, estimate)
         which = "M = 1" if count == 1 else f"M = {count}, without replacement"
         yield Check(name, f"mean of S over all choices = rate, {which}", value, ROUNDING)
         yield Check(name, f"mean of grad S = grad rate, {which}", gradient, ROUNDING)
+
+    # The variance with replacement, over random draws.
     of_layers = kl_nats.detach().mean(dim=1)
     for count in LAYERS_DRAWN:
         expected = sampled.variance_with_replacement(of_layers, count)
@@ -212,15 +231,19 @@ def sampled_rate_checks(
             SAMPLING,
             figures={"draws with replacement": draws},
         )
+
+    # The variance without replacement, over all choices and over the layers that training draws.
     count = LAYERS_DRAWN[-1]
     without = sampled.variance_without_replacement(of_layers, count)
     exact = float(sampled.over_all_choices(of_layers, count).var(unbiased=False))
-    identity = f"Var S = L^2/M (L-M)/(L-1) Var_l(KL_l), M = {count}, without"
+    identity = f"Var S = L^2/M (L-M)/(L-1) Var_l(KL_l), M = {count}, without replacement"
     yield Check(name, identity, sampled.relative_deviation(exact, without), ROUNDING)
     in_training = float(sampled.drawn_in_training(of_layers, count, steps, seed).var())
-    identity = f"Var S of the layers that training draws: as without, M = {count}"
+    identity = f"Var S in training = Var S without replacement, M = {count}"
     deviation = sampled.relative_deviation(in_training, without)
     yield Check(name, identity, deviation, SAMPLING, figures={"layers L": len(of_layers), "training steps": steps})
+
+    # Control: the formula for draws with replacement does not describe draws without.
     deviation = sampled.relative_deviation(exact, sampled.variance_with_replacement(of_layers, count))
     yield Check(
         name, f"Var S = L^2/M Var_l(KL_l) without replacement, M = {count}", deviation, MUST_DIFFER_BY, control=True

@@ -1,8 +1,8 @@
-"""Theorem 5: the first stochastic layer has nothing before it, so its prior is one distribution for all images.
+"""Theorem 5: no latent precedes the first stochastic layer, so its prior is the same distribution for all images.
 
-Falck, Williams et al. 2022, Theorem 5, as far as it can be seen in a model: the top-down state begins as a learned
-constant, so the prior's network gives the same p(z1) (and h) for every image, while later layers see z1.
-The check is made in a forward pass over images, on what the prior's network really gave.
+Falck, Williams et al. 2022, Theorem 5, as far as it applies to a discrete model: the top-down state starts as a learned
+constant, so the prior network outputs the same p(z1) (and h) for every image, while later layers depend on z1.
+The check compares the outputs of the prior networks in a forward pass over images.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hvaedsl.lowering.module import HierarchicalVAE, Noise
 
 
 class PriorSpread:
-    """How far apart the priors of different images are, layer by layer: the largest |p_i - p_1| that was seen."""
+    """How far apart the priors of different images are, layer by layer: the largest |p_i - p_1| over images i."""
 
     def __init__(self, depth: int) -> None:
         self.spreads = [0.0] * depth
@@ -25,10 +25,10 @@ class PriorSpread:
         self._layer = 0
 
     @contextmanager
-    def watching(self, model: HierarchicalVAE) -> Iterator[None]:
-        """Within, one forward pass is looked at; its layers come in the decoder's order, each once."""
+    def recording(self, model: HierarchicalVAE) -> Iterator[None]:
+        """Record one forward pass inside the block; the layers run in the order of the decoder, each once."""
         blocks = {model.decoder.block(step) for step in model.plan.decoder_steps}
-        hooks = [block.prior.register_forward_hook(self._see) for block in blocks]
+        hooks = [block.prior.register_forward_hook(self._record) for block in blocks]
         self._layer = 0
         try:
             yield
@@ -36,10 +36,11 @@ class PriorSpread:
             for hook in hooks:
                 hook.remove()
 
-    def _see(self, _: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> None:
+    def _record(self, _: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> None:
         first = self._first[self._layer]
         if first is None:
             first = self._first[self._layer] = output[0].clone()
+
         spread = float((output - first).abs().max())
         self.spreads[self._layer] = max(self.spreads[self._layer], spread)
         self._layer += 1
@@ -51,10 +52,10 @@ def prior_spreads(
 ) -> tuple[list[float], Tensor]:
     """The spread of every layer's prior over all images, and KL(q || p) in nats, [depth, N].
 
-    Batches are (x, target, noise), both [B, H, W, C]; means, log sigmas and h all count for the spread.
+    Batches are (x, target, noise), x and target [B, H, W, C]. The spread is over means, log sigmas and h.
     """
     spread, kls_nats = PriorSpread(model.stochastic_depth), []
     for x, target, noise in batches:
-        with spread.watching(model):
+        with spread.recording(model):
             kls_nats.append(model(x, target, noise).kl_nats)
     return spread.spreads, torch.cat(kls_nats, dim=1)

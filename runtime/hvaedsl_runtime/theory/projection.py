@@ -1,10 +1,10 @@
-"""Theorem 2: average pooling by 2^J gives the Haar approximation, and its projection drops exactly the details.
+"""Theorem 2: average pooling by 2^J is the Haar approximation, and its projection drops exactly the details.
 
 Falck, Williams et al. 2022, Theorem 2. P x = upsample(avgpool(x, k), k) with k = 2^J; cA_J is the approximation of the
-J-level orthonormal Haar transform in two dimensions. P is made of the functions that the models pool and upsample with,
-the transforms come from PyWavelets. The factor 2^J, the tolerance and the scaling of the errors are chosen here.
+J-level orthonormal Haar transform in two dimensions. P uses the pooling and upsampling functions of the models, and
+the transforms are those of PyWavelets. The factor 2^J, the tolerance and the scaling of the errors are chosen here.
 
-Shape legend: x, y fields [N, C, H, W], float64; every error is one number per image, [N].
+Shape legend: x, y are fields [N, C, H, W] in float64; errors are one number per image, [N].
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from hvaedsl.nn.resolution import average_pool, strided_pool, upsample_nearest
 Pooling = Callable[[Tensor, int], Tensor]
 Projection = Callable[[Tensor, int], Tensor]
 
-# The transform of a periodic signal: orthonormal at every even size, for filters longer than the signal too.
+# The transform of a periodic signal: orthonormal at every even size, even if the filter is longer than the signal.
 BOUNDARY = "periodization"
 
 
 def average_projection(x: Tensor, factor: int) -> Tensor:
-    """P x, [N, C, H, W]: every factor x factor patch becomes its mean. Raises ValueError where it does not divide."""
+    """P x, [N, C, H, W]: each factor x factor patch becomes its mean. Raises ValueError unless it divides H and W."""
     return upsample_nearest(average_pool(x, factor), factor)
 
 
 def strided_projection(x: Tensor, factor: int) -> Tensor:
-    """[N, C, H, W]: every patch becomes its first value. Idempotent, but not self-adjoint: a negative control."""
+    """Replace every patch by its first value, [N, C, H, W]. Idempotent, but not self-adjoint: a negative control."""
     return upsample_nearest(strided_pool(x, factor), factor)
 
 
 def wavelet_projection(x: Tensor, levels: int, wavelet: str) -> Tensor:
-    """[N, C, H, W]: the inverse transform of a wavelet's approximation, with all details 0 (PyWavelets)."""
+    """The inverse transform of a wavelet approximation with all details 0, [N, C, H, W] (PyWavelets)."""
     approximation = wavelet_analysis(x, levels, wavelet)[0].numpy()
     for _ in range(levels):
         approximation = pywt.idwt2((approximation, (None, None, None)), wavelet, mode=BOUNDARY, axes=(-2, -1))
@@ -48,7 +48,8 @@ def wavelet_analysis(x: Tensor, levels: int, wavelet: str) -> tuple[Tensor, Tens
     Raises ValueError unless 2^J divides H and W.
     """
     if any(size % 2**levels for size in x.shape[2:]):
-        raise ValueError(f"{levels} levels need sizes that {2**levels} divides, not {list(x.shape[2:])}")
+        raise ValueError(f"the sizes are {list(x.shape[2:])}; {levels} levels need multiples of {2**levels}")
+
     approximation, energy = x.numpy(), torch.zeros(len(x), dtype=x.dtype)
     for _ in range(levels):
         approximation, details = pywt.dwt2(approximation, wavelet, mode=BOUNDARY, axes=(-2, -1))
@@ -62,7 +63,7 @@ def haar_levels(size: int) -> int:
 
 
 def coefficient_errors(x: Tensor, levels: int, pool: Pooling = average_pool) -> Tensor:
-    """||cA_J - 2^J avgpool(x, 2^J)||: a Haar step in two dimensions sums four values over 2, their mean times 2."""
+    """||cA_J - 2^J avgpool(x, 2^J)||. In two dimensions a Haar step divides the sum of four values by 2."""
     return norms(wavelet_analysis(x, levels, "haar")[0] - 2**levels * pool(x, 2**levels))
 
 
@@ -72,7 +73,7 @@ def reconstruction_errors(x: Tensor, levels: int, project: Projection = average_
 
 
 def energy_errors(x: Tensor, levels: int, project: Projection = average_projection) -> Tensor:
-    """| ||x|| - sqrt(||P x||^2 + sum ||details||^2) |: of the roots, since the tolerance is in units of ||x||."""
+    """| ||x|| - sqrt(||P x||^2 + sum ||details||^2) |: square roots, because the tolerance is in units of ||x||."""
     details = wavelet_analysis(x, levels, "haar")[1]
     return (norms(x) - (norms(project(x, 2**levels)) ** 2 + details).sqrt()).abs()
 
@@ -84,7 +85,7 @@ def idempotence_errors(x: Tensor, factor: int, project: Projection = average_pro
 
 
 def self_adjointness_errors(x: Tensor, y: Tensor, factor: int, project: Projection = average_projection) -> Tensor:
-    """|<P x, y> - <x, P y>|, for y of norm 1."""
+    """|<P x, y> - <x, P y>| for y of norm 1."""
     return (inner_products(project(x, factor), y) - inner_products(x, project(y, factor))).abs()
 
 
@@ -94,7 +95,7 @@ def relative_difference(a: Tensor, b: Tensor, x: Tensor) -> float:
 
 
 def unit_fields(x: Tensor, seed: int) -> Tensor:
-    """Random fields of the shape of x, [N, C, H, W], each of norm 1: uniform on the sphere."""
+    """Random fields with the shape of x, [N, C, H, W], uniform on the unit sphere."""
     generator = torch.Generator().manual_seed(seed)
     fields = torch.randn(x.shape, dtype=x.dtype, generator=generator)
     return fields / norms(fields).view(-1, 1, 1, 1)
@@ -111,5 +112,5 @@ def norms(x: Tensor) -> Tensor:
 
 
 def inner_products(x: Tensor, y: Tensor) -> Tensor:
-    """<x, y> of each pair, [N]."""
+    """<x, y> of each pair of images, [N]."""
     return (x * y).flatten(1).sum(dim=1)

@@ -1,10 +1,9 @@
-"""B.4: the rate estimated from M of L layers, S = (L / M) * the sum of their KL; at fixed noise only the choice varies.
+"""B.4: the rate estimated from M of L layers, S = (L / M) * the sum of their KL, with fixed noise.
 
-Falck, Williams et al. 2022, Appendix B.4. Its mean is the full rate and its gradient's mean the full gradient, with
-and without replacement. Its variance is (L^2 / M) Var_l(KL_l) with replacement, and that times (L - M) / (L - 1)
-without [derived here]; training draws without (`train.kl.sampled_layers`). Var_l divides by L.
-
-It saves little time: the state needs every layer's posterior, prior and z, and only the sum is shorter.
+Falck, Williams et al. 2022, Appendix B.4. The mean of S is the rate and the mean of its gradient is the gradient of the
+rate, with and without replacement. Its variance is (L^2 / M) Var_l(KL_l) with replacement, and that times
+(L - M) / (L - 1) without [derived here]; training draws without replacement (`train.kl.sampled_layers`). Var_l divides
+by L.
 """
 
 from __future__ import annotations
@@ -22,25 +21,28 @@ Estimate = Callable[[Tensor, Tensor], Tensor]  # kl_nats [L, B] and layers [M] -
 
 
 def choices(depth: int, count: int) -> list[Tensor]:
-    """Every choice of `count` of `depth` layers without replacement, each [count]."""
+    """All choices of `count` out of `depth` layers without replacement, each [count]."""
     return [torch.tensor(layers) for layers in combinations(range(depth), count)]
 
 
 def mean_errors(
     kl_nats: Tensor, parameters: Sequence[Tensor], count: int, estimate: Estimate = sampled_rate
 ) -> tuple[float, float]:
-    """How far the mean over all choices is from the full rate, and its gradient from the full gradient.
+    """The distance of the mean estimate from the rate, and of its gradient from the gradient of the rate.
 
-    kl_nats is [L, B], with a graph to the parameters; in units of max(1, norm of the full one).
+    The mean is over all choices of `count` layers. kl_nats is [L, B], with a graph to the parameters. Distances are in
+    units of max(1, norm of the rate or its gradient).
     """
     of_layers = choices(len(kl_nats), count)
     full = kl_nats.sum(dim=0)
     full_gradient = _gradient(full.sum(), parameters)
+
     mean, gradient = torch.zeros_like(full), torch.zeros_like(full_gradient)
     for layers in of_layers:
         value = estimate(kl_nats, layers)
         mean = mean + value.detach() / len(of_layers)
         gradient += _gradient(value.sum(), parameters) / len(of_layers)
+
     return _distance(mean, full.detach()), _distance(gradient, full_gradient)
 
 
@@ -56,21 +58,21 @@ def variance_without_replacement(kl_nats: Tensor, count: int) -> float:
 
 
 def drawn_with_replacement(kl_nats: Tensor, count: int, draws: int, seed: int) -> Tensor:
-    """So many estimates of the rate, [draws], from kl_nats [L], the layers drawn independently."""
+    """`draws` estimates of the rate, [draws], from kl_nats [L]; layers are drawn independently."""
     generator = torch.Generator().manual_seed(seed)
     layers = torch.randint(len(kl_nats), (count, draws), generator=generator)
     return sampled_rate(kl_nats, layers)
 
 
 def drawn_in_training(kl_nats: Tensor, count: int, steps: int, seed: int) -> Tensor:
-    """The estimates of so many training steps, [steps], from kl_nats [L]: the layers are those that training draws."""
+    """The estimates of `steps` training steps, [steps], from kl_nats [L], with the layers that training draws."""
     objective = Objective(KLSpec(sampled_layers=count), seed)
     layers = torch.stack([objective.layers(step, len(kl_nats)) for step in range(steps)], dim=1)
     return sampled_rate(kl_nats, layers)
 
 
 def over_all_choices(kl_nats: Tensor, count: int) -> Tensor:
-    """The estimates of all choices without replacement, [choices], from kl_nats [L]."""
+    """The estimates for all choices without replacement, [choices], from kl_nats [L]."""
     return sampled_rate(kl_nats, torch.stack(choices(len(kl_nats), count), dim=1))
 
 
@@ -80,7 +82,7 @@ def relative_deviation(value: float, expected: float) -> float:
 
 
 def _gradient(value: Tensor, parameters: Sequence[Tensor]) -> Tensor:
-    """The gradient as one vector; 0 where the value does not depend on a parameter."""
+    """The gradient as one vector; 0 for parameters that the value does not depend on."""
     gradients = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True, materialize_grads=True)
     return torch.cat([gradient.flatten() for gradient in gradients])
 

@@ -125,7 +125,7 @@ class TrainingRun:
         if then != now:
             raise RunMismatch(
                 f"{self.folder.path} was trained by {then[0]} process(es) in {then[1]}, not by {now[0]} in {now[1]}",
-                help=f"the global batch would change: resume with --gpus {then[0]}, or use another folder with --out",
+                help=f"resume with --gpus {then[0]} --dtype {then[1]}, or use another folder with --out",
             )
         if position.step > self.training.steps:
             raise RunMismatch(

@@ -35,7 +35,7 @@ def shared_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, shared_images: Path) -> Trained:
-    """A folder with a finished run of 8 steps, trained once for each set of overrides; not to be written into."""
+    """A folder with a finished run of 8 steps, trained once per set of overrides; tests must not write into it."""
     made: dict[str, Path] = {}
 
     def trained_with(**sets: object) -> Path:
@@ -57,7 +57,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, shared_images: Path) -> Tr
 
 @pytest.fixture
 def subject_of(trained: Trained) -> Callable[..., Subject]:
-    """A run's subject whose weights are moved far enough from the initial ones that every part counts."""
+    """A subject whose weights are moved away from the initial ones, so that all parts of the model have an effect."""
 
     def opened(images: int | None = None, seed: int = 0, **sets: object) -> Subject:
         run = FinishedRun.open(trained(**sets), "cpu")

@@ -1,4 +1,4 @@
-"""`hvaedsl analyze`: what each command writes, and what it says of mistakes."""
+"""`hvaedsl analyze`: the files of each command, and its error messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import NoReturn
 import pytest
 
 from hvaedsl.cli.analyze import ANALYSES as COMMANDS
-from hvaedsl_runtime.analysis.every import ANALYSES, by_name
+from hvaedsl_runtime.analysis.registry import ANALYSES, by_name
 
 Trained = Callable[..., Path]
 Command = Callable[..., tuple[object, str, str]]
@@ -23,7 +23,7 @@ def refuse(constant: str) -> NoReturn:
     raise AssertionError(constant)
 
 
-def test_there_is_a_command_for_every_analysis_and_none_besides() -> None:
+def test_the_commands_are_the_analyses_of_the_registry() -> None:
     assert set(COMMANDS) == {analysis.name for analysis in ANALYSES}
     assert len({analysis.name for analysis in ANALYSES}) == len(ANALYSES)
     with pytest.raises(KeyError):
@@ -31,7 +31,7 @@ def test_there_is_a_command_for_every_analysis_and_none_besides() -> None:
 
 
 @pytest.mark.parametrize("name", [analysis.name for analysis in ANALYSES])
-@pytest.mark.parametrize("likelihood", ["grey", "binary"])
+@pytest.mark.parametrize("likelihood", ["gray", "binary"])
 def test_every_analysis_is_a_command(
     trained: Trained, tmp_path: Path, command: Command, name: str, likelihood: str
 ) -> None:
@@ -48,6 +48,13 @@ def test_every_analysis_is_a_command(
     assert all((tmp_path / "out" / file).stat().st_size > 100 for file in written)
 
 
+def test_json_prints_the_data_and_nothing_else(trained: Trained, tmp_path: Path, command: Command) -> None:
+    code, out, err = command("analyze", "curves", trained(), "--out", tmp_path / "out", "--json")
+    assert code == 0, err
+    assert out == (tmp_path / "out" / "curves.json").read_text()
+    assert f"written: {tmp_path}/out/curves.json" in err.replace("\n", "")
+
+
 def test_the_same_command_writes_the_same_files(trained: Trained, tmp_path: Path, command: Command) -> None:
     for folder in ("one", "other"):
         for name in ("kl", "temperatures"):
@@ -56,7 +63,7 @@ def test_the_same_command_writes_the_same_files(trained: Trained, tmp_path: Path
         assert path.read_bytes() == (tmp_path / "other" / path.name).read_bytes()
 
 
-def test_files_go_into_the_run_unless_told_otherwise(trained: Trained, tmp_path: Path, command: Command) -> None:
+def test_the_default_folder_is_in_the_run(trained: Trained, tmp_path: Path, command: Command) -> None:
     shutil.copytree(trained(), tmp_path / "run")
     code, _, err = command("analyze", "curves", tmp_path / "run")
     assert code == 0, err

@@ -16,7 +16,7 @@ from hvaedsl_runtime.analysis.history import read_history
 Trained = Callable[..., Path]
 Command = Callable[..., tuple[object, str, str]]
 
-COLOUR = """hvae 1
+COLOR = """hvae 1
 data {{ {data} }}
 model {{ width = 8 latent = 2 encoder = 32x1 decoder = 32x1 {model} }}
 train {{ steps = 2 batch_size = 2 learning_rate = 1e-3 }}
@@ -25,10 +25,10 @@ train {{ steps = 2 batch_size = 2 learning_rate = 1e-3 }}
 
 @pytest.fixture
 def compared(tmp_path: Path) -> Callable[..., ComparedRun]:
-    """A run that is known by its spec alone, with an empty log."""
+    """A run with a spec and an empty log."""
 
     def make(data: str, model: str = "") -> ComparedRun:
-        program = hvaedsl.loads(COLOUR.format(data=data, model=model))
+        program = hvaedsl.loads(COLOR.format(data=data, model=model))
         log = tmp_path / "metrics.jsonl"
         log.touch()
         return ComparedRun(data, tmp_path, program.spec, 1, 1, read_history(log))
@@ -55,20 +55,20 @@ def compared(tmp_path: Path) -> Callable[..., ComparedRun]:
         ),
     ],
 )
-def test_runs_on_other_images_are_refused(
+def test_runs_on_different_images_are_rejected(
     compared: Callable[..., ComparedRun], one: tuple[str, str], other: tuple[str, str], key: str
 ) -> None:
-    with pytest.raises(UsageError, match="not of the same images") as caught:
+    with pytest.raises(UsageError, match="their images differ") as caught:
         check_comparable(compared(*one), compared(*other))
     assert key in str(caught.value)
 
 
-def test_what_does_not_change_the_images_may_differ(compared: Callable[..., ComparedRun]) -> None:
+def test_keys_that_do_not_change_the_images_may_differ(compared: Callable[..., ComparedRun]) -> None:
     ours = compared('dataset = cifar10 path = "/here"', "likelihood = mixture_of_logistics(5)")
     theirs = compared('dataset = cifar10 path = "/there" split_seed = 3')
     check_comparable(ours, theirs)
-    assert "hold out different validation images" in notes([ours, theirs])[0]
-    assert "Not finished" in notes([ours, ours])[0]
+    assert "different validation images" in notes([ours, theirs])[0]
+    assert "Unfinished" in notes([ours, ours])[0]
 
 
 def test_a_table_curves_and_values(trained: Trained, tmp_path: Path, command: Command) -> None:
@@ -86,6 +86,9 @@ def test_a_table_curves_and_values(trained: Trained, tmp_path: Path, command: Co
         assert row["test_ema_bits_per_dim"] == pytest.approx(summary["test"]["ema"]["bits_per_dim"])
         assert f"{row['test_raw_bits_per_dim']:.4f}" in out
         assert row["collapsed_layers"] is not None
+    code, printed, err = command("compare", one, other, "--json")
+    assert code == 0, err
+    assert json.loads(printed) == found
     with (tmp_path / "new" / "cmp" / "compare.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * (8 + 2 * 2 + 2)
@@ -96,7 +99,7 @@ def test_a_table_curves_and_values(trained: Trained, tmp_path: Path, command: Co
     )
 
 
-def test_an_unfinished_run_is_taken_as_far_as_it_came(trained: Trained, tmp_path: Path, command: Command) -> None:
+def test_an_unfinished_run_is_compared_up_to_its_last_step(trained: Trained, tmp_path: Path, command: Command) -> None:
     shutil.copytree(trained(), tmp_path / "killed")
     log = tmp_path / "killed" / "metrics.jsonl"
     lines = log.read_text().splitlines()
@@ -104,11 +107,11 @@ def test_an_unfinished_run_is_taken_as_far_as_it_came(trained: Trained, tmp_path
     shutil.rmtree(tmp_path / "killed" / "checkpoints")
     code, out, err = command("compare", trained(), tmp_path / "killed")
     assert code == 0, err
-    assert "Not finished, and so without a test likelihood: killed." in out
+    assert "Unfinished runs, without a test likelihood: killed." in out
     assert not list(tmp_path.glob("**/compare*"))
 
 
-def test_names_that_come_twice_are_told_apart_by_their_paths(trained: Trained) -> None:
+def test_duplicate_names_are_replaced_by_paths(trained: Trained) -> None:
     runs = open_runs([trained(), trained(model__cell="nvae")])
     assert [run.label for run in runs] == [str(run.path) for run in runs]
     assert runs[0].label != runs[1].label
@@ -119,11 +122,11 @@ def test_mistakes_are_one_readable_error(trained: Trained, tmp_path: Path, comma
     (tmp_path / "file").touch()
     binary = trained(model__likelihood="bernoulli", data__binarize="dynamic")
     cases: list[tuple[int, str, tuple[Path | str, ...]]] = [
-        (2, "two runs or more", (trained(),)),
-        (2, "given twice", (trained(), trained())),
+        (2, "compare got 1 run; it needs two or more", (trained(),)),
+        (2, "is given 2 times", (trained(), trained())),
         (5, "no such folder", (trained(), tmp_path / "nothing")),
         (5, "spec.hvae is missing", (trained(), tmp_path / "foreign")),
-        (2, "not of the same images; data.binarize is none and dynamic", (trained(), binary)),
+        (2, "their images differ: data.binarize is none and dynamic", (trained(), binary)),
         (5, "cannot be written: File exists", (trained(), trained(model__cell="nvae"), "--out", tmp_path / "file")),
     ]
     for expected, words, arguments in cases:

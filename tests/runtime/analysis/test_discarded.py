@@ -1,4 +1,4 @@
-"""The analysis `discarded`: what enters each pooling, and the share of it that goes."""
+"""The analysis `discarded`: the input of each pooling, and the share of it that is discarded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hvaedsl.ir.pooling import POOLINGS
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl.nn.steps import Downsample
 from hvaedsl_runtime.analysis.base import Result, Subject
-from hvaedsl_runtime.analysis.discarded import ANALYSIS, WHAT_IS_KEPT, DiscardedShares, discarded_share
+from hvaedsl_runtime.analysis.discarded import ANALYSIS, PROJECTIONS, DiscardedShares, discarded_share
 from hvaedsl_runtime.analysis.figures import svg
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.theory.projection import (
@@ -37,12 +37,12 @@ def examined(program: Program, out: Path) -> tuple[Subject, Result]:
     return subject, ANALYSIS.run(subject)
 
 
-def seen_by(model: HierarchicalVAE, x: Tensor) -> DiscardedShares:
-    seen = DiscardedShares(model)
-    with seen.watching(), torch.no_grad():
+def shares_of(model: HierarchicalVAE, x: Tensor) -> DiscardedShares:
+    shares = DiscardedShares(model)
+    with shares.recording(), torch.no_grad():
         model.encode(x)
     assert not any(pool._forward_hooks for pool in model.encoder.pools.values())
-    return seen
+    return shares
 
 
 def test_the_share_of_known_fields() -> None:
@@ -55,8 +55,8 @@ def test_the_share_of_known_fields() -> None:
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("processing", ["asynchronous", "synchronous"])
-def test_what_is_seen_is_what_enters_the_pooling(processing: str, pooling: str) -> None:
-    """Shared blocks among them: `8r2` is one module, applied twice."""
+def test_the_recorded_activation_is_the_input_of_the_pooling(processing: str, pooling: str) -> None:
+    """With a shared block: `8r2` is one module that is applied twice."""
     sets = {
         "model.encoder": "8r2, 8d2, 4d4, 1x1",
         "model.decoder": "1x1, 4m1, 8m4, 8r2",
@@ -65,7 +65,7 @@ def test_what_is_seen_is_what_enters_the_pooling(processing: str, pooling: str) 
     }
     model = hvaedsl.load("specs/digits.hvae", sets=sets).module().double()
     x = torch.randn((3, 8, 8, 1), dtype=torch.float64)
-    seen = seen_by(model, x)
+    shares = shares_of(model, x)
     state, expected = model.encoder.stem(x.permute(0, 3, 1, 2)), []
     factors = {pool.name: pool.factor for pool in model.plan.pools}
     for step in model.plan.encoder_steps:
@@ -82,41 +82,41 @@ def test_what_is_seen_is_what_enters_the_pooling(processing: str, pooling: str) 
         state, _ = model.encoder.walk(state, [step])
     assert [pool.fine for pool in model.plan.pools] == [8, 4]
     for pool, share in zip(model.plan.pools, expected, strict=True):
-        (found,) = seen.shares[pool.name]
+        (found,) = shares.shares[pool.name]
         assert torch.allclose(found, share, rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize(("pooling", "expected"), [("average", 3 / 4), ("strided", 3 / 2), ("wavelet(db2)", 3 / 4)])
-def test_noise_loses_what_the_text_says(pooling: str, expected: float) -> None:
-    assert pooling in WHAT_IS_KEPT
+def test_the_share_of_noise_is_that_of_the_text(pooling: str, expected: float) -> None:
+    assert pooling in PROJECTIONS
     sets: dict[str, object] = {"model.pooling": pooling}
     model = hvaedsl.load("specs/digits.hvae", sets=sets).module().double()
-    seen = DiscardedShares(model)
+    shares = DiscardedShares(model)
     noise = torch.randn((50, 48, 8, 8), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     first = model.plan.pools[0].name
-    with seen.watching():
+    with shares.recording():
         model.encoder.pools[first](noise)
-    assert torch.cat(seen.shares[first]).mean().item() == pytest.approx(expected, rel=0.02)
+    assert torch.cat(shares.shares[first]).mean().item() == pytest.approx(expected, rel=0.02)
 
 
-def test_the_trained_model_beside_the_initial_one(tmp_path: Path, compiled: Compiled) -> None:
+def test_the_shares_of_the_trained_and_the_initial_model(tmp_path: Path, compiled: Compiled) -> None:
     subject, result = examined(compiled(), tmp_path / "run")
     rows = result.data["poolings"]
     assert isinstance(rows, list)
     ((resolution, factor),) = [(row["resolution"], row["factor"]) for row in rows]
     assert (resolution, factor) == (8, 2)
-    initial = seen_by(subject.run.initial_model(), subject.evaluator.prepared(subject.indices(128))[0])
+    initial = shares_of(subject.run.initial_model(), subject.evaluator.prepared(subject.indices(128))[0])
     ((share,),) = initial.shares.values()
     assert result.data["images"] == len(share) == 11
     assert rows[0]["initial_share_mean"] == pytest.approx(share.mean().item(), rel=1e-5)
     assert rows[0]["trained_share_mean"] != rows[0]["initial_share_mean"]
-    assert "no verification of Theorem 3" in result.text
+    assert "does not verify Theorem 3" in result.text
     assert svg(result.drawings[0].figure).startswith(b"<?xml")
 
 
-def test_an_encoder_that_never_pools_says_so(tmp_path: Path, compiled: Compiled) -> None:
+def test_an_encoder_without_pooling(tmp_path: Path, compiled: Compiled) -> None:
     program = compiled({"model.encoder": "8x1", "model.decoder": "8x2", "train.steps": 1})
     _, result = examined(program, tmp_path / "run")
-    assert "pools nowhere" in result.text
+    assert "no pooling" in result.text
     assert result.data["poolings"] == []
     assert result.drawings == ()

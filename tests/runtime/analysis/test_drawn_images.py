@@ -1,4 +1,4 @@
-"""Temperatures, partial posteriors, reconstructions: what the pictures show."""
+"""The image grids of temperatures, partial posteriors and reconstructions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 from hvaedsl_runtime.analysis import partial_posteriors, reconstructions, temperatures
 from hvaedsl_runtime.analysis.base import Subject
-from hvaedsl_runtime.analysis.partial_posteriors import Mask, families, partial, spread
+from hvaedsl_runtime.analysis.partial_posteriors import Mask, decode_kept, evenly_spaced, families
 from hvaedsl_runtime.evaluate.pictures import reconstruct, targets_for_display
 
 SubjectOf = Callable[..., Subject]
@@ -22,7 +22,7 @@ def test_a_temperature_has_the_same_noise_for_the_same_seed(subject_of: SubjectO
     states = [temperatures.states(subject.model, subject, 5, 0.7) for subject in (one, again, other)]
     assert torch.equal(states[0], states[1])
     assert not torch.allclose(states[0], states[2])
-    # A sample depends on its number, not on how many are drawn with it.
+    # A sample depends on its number, not on the number of samples drawn with it.
     assert torch.allclose(states[0][:3], temperatures.states(one.model, one, 3, 0.7), atol=1e-5)
 
 
@@ -60,11 +60,11 @@ def test_masks_nest_from_nothing_to_everything(subject_of: SubjectOf) -> None:
 
 def test_many_masks_are_thinned_and_keep_their_ends() -> None:
     masks = [Mask(str(k), frozenset(range(k))) for k in range(106)]
-    thinned = spread(masks, 8)
+    thinned = evenly_spaced(masks, 8)
     assert len(thinned) == 8
     assert (thinned[0], thinned[-1]) == (masks[0], masks[-1])
     assert all(one.kept < following.kept for one, following in pairwise(thinned))
-    assert spread(masks[:5], 8) == masks[:5]
+    assert evenly_spaced(masks[:5], 8) == masks[:5]
 
 
 @pytest.mark.parametrize("cell", ["vdvae", "non_residual", "euler_maruyama", "nvae"])
@@ -74,21 +74,21 @@ def test_all_kept_is_the_reconstruction_and_none_kept_the_prior(subject_of: Subj
     model, indices = subject.model, [0, 3, 7]
     x, target = subject.evaluator.prepared(indices)
     latents, noise = model.latents(x, noise=subject.evaluator.noise(indices)), subject.prior_noise(range(3))
-    everything = partial(model, latents, frozenset(range(6)), noise, 0.1)
+    everything = decode_kept(model, latents, frozenset(range(6)), noise, 0.1)
     out = model(x, target, subject.evaluator.noise(indices))
     distortion = model.likelihood.nll_nats_per_dim(everything, target)
     assert torch.allclose(distortion, out.distortion_nats_per_dim, rtol=1e-5)
     _, mean = reconstruct(model, subject.evaluator, indices)
     assert torch.allclose(model.likelihood.mean(everything), mean, atol=1e-6)
-    nothing = partial(model, latents, frozenset(), noise, 0.1)
+    nothing = decode_kept(model, latents, frozenset(), noise, 0.1)
     assert torch.equal(nothing, model.decode_prior(3, temperature=0.1, noise=noise))
     assert not torch.allclose(nothing, everything, atol=1e-3)
-    first = partial(model, latents, frozenset(range(2)), noise, 0.1)
+    first = decode_kept(model, latents, frozenset(range(2)), noise, 0.1)
     assert torch.equal(first, model.decode(latents[:2], temperature=0.1, noise=noise))
 
 
 @torch.no_grad()
-def test_a_latent_that_is_left_out_in_the_middle_comes_from_the_prior(subject_of: SubjectOf) -> None:
+def test_an_omitted_latent_in_the_middle_comes_from_the_prior(subject_of: SubjectOf) -> None:
     subject = subject_of()
     model = subject.model
     latents = model.latents(subject.evaluator.prepared([0, 1])[0], noise=subject.evaluator.noise([0, 1]))
@@ -107,15 +107,15 @@ def test_a_latent_that_is_left_out_in_the_middle_comes_from_the_prior(subject_of
         model.decode([None, None])
 
 
-def test_partial_posteriors_tell_the_distortion_of_every_mask(subject_of: SubjectOf) -> None:
+def test_partial_posteriors_have_the_distortion_of_every_mask(subject_of: SubjectOf) -> None:
     subject = subject_of(images=11)
     result = partial_posteriors.ANALYSIS.run(subject)
     masks = cast(dict[str, Any], result.data)["masks"]
     with torch.no_grad():
-        every = subject.evaluator(subject.model)
+        bound = subject.evaluator(subject.model)
     ends = [(rows[0]["distortion_nats_per_dim"], rows[-1]["distortion_nats_per_dim"]) for rows in masks.values()]
     assert ends[0] == ends[1] == ends[2]
-    assert ends[0][1] == pytest.approx(every.distortion_nats_per_dim, rel=1e-5)
+    assert ends[0][1] == pytest.approx(bound.distortion_nats_per_dim, rel=1e-5)
     assert [drawing.stem for drawing in result.drawings if drawing.images] == [
         "partial-posteriors-first-of-each",
         "partial-posteriors-resolutions",
@@ -133,7 +133,7 @@ def test_reconstructions_have_the_bound_of_evaluation(subject_of: SubjectOf) -> 
         assert mean == pytest.approx(getattr(bound, key), rel=1e-5)
 
 
-def test_images_are_spread_over_the_split_and_never_twice(subject_of: SubjectOf) -> None:
+def test_images_are_spread_evenly_without_duplicates(subject_of: SubjectOf) -> None:
     subject = subject_of()
     assert subject.indices(4) == [0, 2, 5, 8]
     assert subject.indices(500) == list(range(11))

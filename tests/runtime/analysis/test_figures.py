@@ -27,9 +27,9 @@ def test_a_grid_shows_every_pixel_as_it_is(channels: int) -> None:
     for row in range(2):
         for column in range(3):
             corner = shown[top + row * (8 * factor + gap) :, left + column * (8 * factor + gap) :]
-            centres = corner[factor // 2 : 8 * factor : factor, factor // 2 : 8 * factor : factor]
+            centers = corner[factor // 2 : 8 * factor : factor, factor // 2 : 8 * factor : factor]
             expected = (images[row, column].expand(8, 8, 3) * 255).numpy()
-            assert np.abs(centres - expected).max() <= 1
+            assert np.abs(centers - expected).max() <= 1
 
 
 def test_large_images_are_averaged_down_and_values_outside_are_cut() -> None:
@@ -40,7 +40,7 @@ def test_large_images_are_averaged_down_and_values_outside_are_cut() -> None:
     assert tuple(shown[shown.shape[0] // 2, shown.shape[1] // 2]) == (0, 255, 255)
 
 
-def test_the_same_figure_is_the_same_file_and_nothing_is_loaded_from_elsewhere() -> None:
+def test_equal_figures_give_equal_files_without_external_references() -> None:
     def make() -> bytes:
         with style():
             figure, (axes,) = panels()
@@ -56,7 +56,7 @@ def test_the_same_figure_is_the_same_file_and_nothing_is_loaded_from_elsewhere()
     assert b"@import" not in one
 
 
-def test_the_style_does_not_stay() -> None:
+def test_the_style_is_restored() -> None:
     before = rcParams["axes.grid"]
     with style():
         assert rcParams["axes.grid"] is True

@@ -29,12 +29,12 @@ def train_line(step: int, loss: float | None, **more: object) -> dict[str, objec
     }
 
 
-def written(path: Path, *lines: dict[str, object]) -> Path:
+def write_log(path: Path, *lines: dict[str, object]) -> Path:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return path
 
 
-def test_smoothing_is_the_mean_of_the_latest_fiftieth() -> None:
+def test_smoothing_is_the_moving_average_over_a_fiftieth() -> None:
     values = np.arange(200.0) ** 2
     values[[7, 90, 91, 92, 93]] = [math.nan, math.inf, math.nan, math.nan, math.nan]
     smoothed = Curve(np.arange(200.0), np.arange(200.0), values).smoothed().values
@@ -50,7 +50,7 @@ def test_smoothing_is_the_mean_of_the_latest_fiftieth() -> None:
 def test_a_log_is_read_by_split_and_weights(tmp_path: Path) -> None:
     evaluation = {"split": "validation", "wall_seconds": 1.0, "loss_nats_per_dim": 2.5}
     history = read_history(
-        written(
+        write_log(
             tmp_path / "metrics.jsonl",
             train_line(1, 4.0),
             train_line(2, None, applied=False),
@@ -70,13 +70,13 @@ def test_a_log_is_read_by_split_and_weights(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["[1, 2]", '{"step": 1}', '{"step": "x", "split": "train"}', "nonsense"])
-def test_what_is_no_log_is_one_error(tmp_path: Path, line: str) -> None:
+def test_a_file_that_is_not_a_log_is_one_error(tmp_path: Path, line: str) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text(f"{line}\n{line}\n", encoding="utf-8")
     with pytest.raises(RunError) as caught:
         read_history(path)
     assert caught.value.exit_code == 5
-    with pytest.raises(RunError, match="no log of a run"):
+    with pytest.raises(RunError, match="log not found"):
         read_history(tmp_path / "nothing.jsonl")
 
 
@@ -97,21 +97,21 @@ def test_curves_count_the_collapsed_layers_that_evaluations_logged(subject_of: C
     )
 
 
-def test_a_log_without_kl_says_so_and_is_drawn_all_the_same(trained: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_log_without_kl_has_no_collapsed_layers(trained: Callable[..., Path], tmp_path: Path) -> None:
     shutil.copytree(trained(), tmp_path / "run")
     log = tmp_path / "run" / "metrics.jsonl"
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     subject = Subject(FinishedRun.open(tmp_path / "run", "cpu"))
     assert len(curves.ANALYSIS.run(subject).drawings[0].figure.axes) == 3
-    written(log, *({key: value for key, value in line.items() if key != "kl_nats"} for line in lines))
+    write_log(log, *({key: value for key, value in line.items() if key != "kl_nats"} for line in lines))
     result = curves.ANALYSIS.run(subject)
     assert "no KL per layer" in result.text
     assert len(result.drawings[0].figure.axes) == 2
-    written(log, *(line for line in lines if line["split"] == "train"))
-    assert "no evaluation in the log yet" in curves.ANALYSIS.run(subject).text
+    write_log(log, *(line for line in lines if line["split"] == "train"))
+    assert "has no evaluation yet" in curves.ANALYSIS.run(subject).text
 
 
 def test_a_run_without_a_single_step_in_its_log_can_be_drawn(tmp_path: Path) -> None:
-    history = read_history(written(tmp_path / "metrics.jsonl"))
+    history = read_history(write_log(tmp_path / "metrics.jsonl"))
     assert history.last_step == 0
     assert history.wall_seconds == 0.0

@@ -62,7 +62,7 @@ def test_a_collapsed_layer_is_named_and_has_no_active_unit(subject_of: SubjectOf
 
 
 def test_below_the_threshold_no_unit_can_be_active(subject_of: SubjectOf) -> None:
-    """However the KL is spread: all of it in the mean of one unit, as far below the threshold as floats allow."""
+    """Even if all of the KL is in the mean of one unit, and just below the threshold."""
     values = torch.tensor([-1.0, 1.0]) * (ACTIVE_VARIANCE * (1 - 1e-6)) ** 0.5
     kl_nats = (0.5 * values**2).mean().item()
     assert collapsed_layers([kl_nats]) == [0]
@@ -71,7 +71,7 @@ def test_below_the_threshold_no_unit_can_be_active(subject_of: SubjectOf) -> Non
 
 
 class Foreign(nn.Module):
-    """One's own cell: it offers what the protocol asks for, and no more."""
+    """A custom cell that has only what the protocol requires."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class Foreign(nn.Module):
         return following
 
 
-def test_a_cell_that_tells_its_kl_alone_is_measured_as_far_as_that_goes(subject_of: SubjectOf) -> None:
+def test_a_cell_without_gaussians_has_its_kl_alone(subject_of: SubjectOf) -> None:
     plain, subject = found(subject_of(images=11)), subject_of(images=11)
     step = subject.model.plan.decoder_steps[4]
     subject.model.decoder.blocks[step.block] = Foreign(subject.model.decoder.blocks[step.block])

@@ -1,4 +1,4 @@
-"""What blocks read and give, held against what they are defined to compute."""
+"""The recorded inputs and outputs of blocks, compared with their definition."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from torch import Tensor
 
 from hvaedsl_runtime.analysis import kl
 from hvaedsl_runtime.analysis.base import Subject
-from hvaedsl_runtime.analysis.observation import DecoderVisit, EncoderVisit, observed
+from hvaedsl_runtime.analysis.observation import DecoderVisit, EncoderVisit, observe
 
 SubjectOf = Callable[..., Subject]
 CELLS = ("vdvae", "non_residual", "euler_maruyama", "nvae")
 
 
-def watch(subject: Subject) -> tuple[list[EncoderVisit], list[DecoderVisit], Tensor]:
+def visits_of(subject: Subject) -> tuple[list[EncoderVisit], list[DecoderVisit], Tensor]:
     up: list[EncoderVisit] = []
     down: list[DecoderVisit] = []
     indices = [0, 1, 2]
-    with observed(subject.model, encoder=up.append, decoder=down.append), torch.no_grad():
+    with observe(subject.model, encoder=up.append, decoder=down.append), torch.no_grad():
         out = subject.model(*subject.evaluator.prepared(indices), subject.evaluator.noise(indices))
     return up, down, out.kl_nats
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_every_block_is_told_once_and_in_order(subject_of: SubjectOf, cell: str) -> None:
+def test_every_block_is_visited_once_and_in_order(subject_of: SubjectOf, cell: str) -> None:
     subject = subject_of(model__cell=cell)
-    up, down, kl_nats = watch(subject)
+    up, down, kl_nats = visits_of(subject)
     assert [visit.index for visit in up] == list(range(6))
     assert [visit.before.shape[2] for visit in up] == [8, 8, 4, 4, 4, 1]
     assert [visit.step.layer for visit in down] == list(range(6))
@@ -40,8 +40,8 @@ def test_every_block_is_told_once_and_in_order(subject_of: SubjectOf, cell: str)
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_parts_make_up_the_step(subject_of: SubjectOf, cell: str) -> None:
-    _, down, _ = watch(subject_of(model__cell=cell))
+def test_the_increments_add_up_to_the_step(subject_of: SubjectOf, cell: str) -> None:
+    _, down, _ = visits_of(subject_of(model__cell=cell))
     for visit in down:
         parts = visit.parts
         if cell == "vdvae":
@@ -59,18 +59,18 @@ def test_the_parts_make_up_the_step(subject_of: SubjectOf, cell: str) -> None:
         assert torch.linalg.vector_norm(rebuilt - visit.after) <= 1e-5 * torch.linalg.vector_norm(visit.after)
 
 
-def test_nothing_is_left_on_the_model_even_after_an_error(subject_of: SubjectOf) -> None:
+def test_hooks_are_removed_even_after_an_error(subject_of: SubjectOf) -> None:
     subject = subject_of()
     with (
         pytest.raises(RuntimeError, match="in between"),
-        observed(subject.model, encoder=lambda _: None, decoder=lambda _: None),
+        observe(subject.model, encoder=lambda _: None, decoder=lambda _: None),
     ):
         raise RuntimeError("in between")
     assert all(not module._forward_hooks for module in subject.model.modules())
 
 
 def test_consecutive_states_at_a_resolution_are_one_state(subject_of: SubjectOf) -> None:
-    _, down, _ = watch(subject_of())
+    _, down, _ = visits_of(subject_of())
     for one, following in pairwise(down):
         if one.step.resolution == following.step.resolution:
             assert torch.equal(one.after, following.before)
@@ -88,7 +88,7 @@ SWITCHES: list[dict[str, object]] = [
 @pytest.mark.parametrize("sets", SWITCHES, ids=lambda sets: next(iter(sets)))
 def test_the_switches_of_the_language_change_nothing_in_that(subject_of: SubjectOf, sets: dict[str, object]) -> None:
     subject = subject_of(**sets)
-    up, down, _ = watch(subject)
+    up, down, _ = visits_of(subject)
     assert (len(up), len(down)) == (6, 6)
     for visit in down:
         rebuilt = visit.before + visit.parts["h"] + visit.parts["Wz"] + visit.parts["resnet"]

@@ -43,7 +43,7 @@ def test_the_control_is_the_model_before_training(subject_of: SubjectOf) -> None
 
 
 def test_the_initial_model_is_the_one_that_training_began_with(trained: Callable[..., Path]) -> None:
-    # The learning rate of step 0 is 0, and weight decay goes with it: one step leaves the weights as they were.
+    # The learning rate of step 0 is 0, and it scales weight decay: one step leaves the weights unchanged.
     run = FinishedRun.open(trained(train__steps=1), "cpu")
     state = torch.random.get_rng_state()
     initial = run.initial_model().state_dict()

@@ -161,7 +161,7 @@ def test_a_converted_run_is_evaluated_sampled_and_resumed(tmp_path: Path, comman
     assert found["raw"] == found["ema"]
     assert found["step"] == 2
 
-    assert command("sample", out, "--device", "cpu", "--output", tmp_path / "s.png")[0] == 0
+    assert command("sample", out, "--device", "cpu", "--out", tmp_path / "s.png")[0] == 0
     code, _, err = command("train", out / "spec.hvae", "--out", out, "--resume", "--device", "cpu")
     assert code == 0, err
     trained = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]

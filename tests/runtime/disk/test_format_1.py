@@ -66,7 +66,7 @@ def test_every_command_reads_it(run: Path, tmp_path: Path, command: Command) -> 
     weights = str(tmp_path / "w.safetensors")
     for arguments in (
         ("eval", folder, "--device", "cpu"),
-        ("sample", folder, "--device", "cpu", "--output", str(tmp_path / "s.png")),
+        ("sample", folder, "--device", "cpu", "--out", str(tmp_path / "s.png")),
         ("convert", folder, "--to", weights, "--names", "ours"),
         ("export", folder, "--to", "safetensors"),
         ("analyze", "kl", folder, "--device", "cpu"),

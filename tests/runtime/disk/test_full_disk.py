@@ -31,8 +31,8 @@ Command = Callable[..., tuple[object, str, str]]
 Limit = Callable[[int], AbstractContextManager[None]]
 
 
-def settings(out: Path, *, resume: bool = False) -> RunSettings:
-    return RunSettings(out=out, resume=resume, device="cpu", threads=1)
+def settings(out: Path, *, resume: bool = False, gpus: int = 1) -> RunSettings:
+    return RunSettings(out=out, resume=resume, gpus=gpus, device="cpu", threads=1)
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, name: str, occasion: int, number: int = errno.ENOSPC) -> None:
@@ -222,13 +222,13 @@ def test_of_two_processes_the_one_that_writes_tells(
 ) -> None:
     sets = {"train.batch_size": 2}
     with file_size_limit(20_000), pytest.raises(WriteError) as caught:
-        launch(compiled(sets), settings(tmp_path / "parts"), 2)
+        launch(compiled(sets), settings(tmp_path / "parts", gpus=2))
     assert "last.pt: cannot be written: File too large; there is no checkpoint yet" in str(caught.value)
     assert caught.value.help.startswith("raise the limit on the size of a file, then restart with: hvaedsl train ")
     assert "--gpus 2" in caught.value.help
     assert caught.value.remedy == "raise the limit on the size of a file"
-    launch(compiled(sets), settings(tmp_path / "parts", resume=True), 2)
-    launch(compiled(sets), settings(tmp_path / "whole"), 2)
+    launch(compiled(sets), settings(tmp_path / "parts", resume=True, gpus=2))
+    launch(compiled(sets), settings(tmp_path / "whole", gpus=2))
     assert_same_run(tmp_path / "parts", tmp_path / "whole", curve)
 
 
@@ -248,7 +248,7 @@ def test_without_room_for_temporary_files_nothing_starts(
 
     monkeypatch.setattr("tempfile.mkdtemp", full)
     with pytest.raises(WriteError, match="a temporary folder: cannot be written: No usable temp") as caught:
-        launch(compiled(), settings(tmp_path / "run"), 2)
+        launch(compiled(), settings(tmp_path / "run", gpus=2))
     assert "TMPDIR" in caught.value.help
 
 
@@ -268,8 +268,8 @@ def test_samples_that_cannot_be_written_leave_the_old_picture(
 ) -> None:
     (tmp_path / "x.png").write_text("before")
     refuse(monkeypatch, "x.png", 1, errno.EROFS)
-    code, _, err = command("sample", whole, "--count", "2", "--device", "cpu", "--output", tmp_path / "x.png")
+    code, _, err = command("sample", whole, "--count", "2", "--device", "cpu", "--out", tmp_path / "x.png")
     assert code == 5
     assert f"{tmp_path}/x.png: cannot be written: Read-only file system" in err
-    assert "help: make it writable, or name another place with --output" in err
+    assert "help: make it writable, or name another place with --out" in err
     assert (tmp_path / "x.png").read_text() == "before"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.utils import make_grid, save_image
 
 from hvaedsl import Program
-from hvaedsl_runtime.evaluate.pictures import draw_samples, save_reconstructions, save_samples
+from hvaedsl_runtime.evaluate.pictures import draw_samples, save_grid, save_reconstructions, save_samples
 
 Compiled = Callable[..., Program]
 CPU = torch.device("cpu")
@@ -72,3 +74,17 @@ def test_samples_are_a_function_of_the_seed(compiled: Compiled) -> None:
     assert draws[0].shape == (5, 8, 8, 1)
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
+
+
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (2, 1), (2, 3), (7, 3), (9, 3), (16, 4)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_grid_has_the_pixels_of_torchvisions(tmp_path: Path, count: int, columns: int, channels: int) -> None:
+    images = 1.2 * torch.rand((count, 8, 6, channels), generator=torch.Generator().manual_seed(0)) - 0.1
+    save_grid(tmp_path / "ours.png", images, columns)
+    factor = math.ceil(512 / (columns * 6))
+    enlarged = images.permute(0, 3, 1, 2).repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
+    save_image(make_grid(enlarged, nrow=columns), tmp_path / "theirs.png")
+    with Image.open(tmp_path / "ours.png") as ours, Image.open(tmp_path / "theirs.png") as theirs:
+        assert ours.mode == theirs.mode == "RGB"
+        np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
+    assert (tmp_path / "ours.png").read_bytes() == (tmp_path / "theirs.png").read_bytes()

@@ -12,8 +12,9 @@ import pytest
 
 from hvaedsl import Program
 from hvaedsl.diagnostics.errors import CompilerBug, InvalidData, ProcessFailed, RunError, SpecError
+from hvaedsl_runtime.launch.elastic import first_error, start_workers
 from hvaedsl_runtime.launch.failure import Failure
-from hvaedsl_runtime.launch.local import first_error, launch, start_workers
+from hvaedsl_runtime.launch.local import launch
 from hvaedsl_runtime.launch.task import RunTask
 from hvaedsl_runtime.train.settings import RunSettings
 
@@ -21,8 +22,8 @@ Compiled = Callable[..., Program]
 Curve = Callable[[Path], list[dict[str, Any]]]
 
 
-def settings(out: Path) -> RunSettings:
-    return RunSettings(out=out, device="cpu", threads=1, dtype="float64")
+def settings(out: Path, gpus: int = 1) -> RunSettings:
+    return RunSettings(out=out, gpus=gpus, device="cpu", threads=1, dtype="float64")
 
 
 def assert_close(one: list[dict[str, Any]], two: list[dict[str, Any]]) -> None:
@@ -35,11 +36,11 @@ def assert_close(one: list[dict[str, Any]], two: list[dict[str, Any]]) -> None:
 @pytest.mark.long
 def test_two_processes_train_like_one(tmp_path: Path, compiled: Compiled, curve: Curve) -> None:
     sets: dict[str, object] = {"train.steps": 20, "train.eval_every": 10, "train.batch_size": 4}
-    launch(compiled(sets), settings(tmp_path / "probe"), 1)
+    launch(compiled(sets), settings(tmp_path / "probe"))
     norms = [line["gradient_norm"] for line in curve(tmp_path / "probe") if line["split"] == "train"]
     sets["train.skip_above"] = median(norms)
-    launch(compiled(sets), settings(tmp_path / "one"), 1)
-    launch(compiled({**sets, "train.batch_size": 2}), settings(tmp_path / "two"), 2)
+    launch(compiled(sets), settings(tmp_path / "one"))
+    launch(compiled({**sets, "train.batch_size": 2}), settings(tmp_path / "two", gpus=2))
     assert_close(curve(tmp_path / "one"), curve(tmp_path / "two"))
     applied = [line["applied"] for line in curve(tmp_path / "two") if line["split"] == "train"]
     assert 0 < sum(applied) < 20
@@ -47,26 +48,27 @@ def test_two_processes_train_like_one(tmp_path: Path, compiled: Compiled, curve:
 
 
 @pytest.mark.long
-def test_so_they_do_with_dynamic_binarisation_and_parameters_without_gradient(
+def test_so_they_do_with_dynamic_binarization_and_parameters_without_gradient(
     tmp_path: Path, compiled: Compiled, binary: dict[str, object], curve: Curve
 ) -> None:
     sets = {**binary, "train.steps": 20, "train.eval_every": 10, "train.batch_size": 4}
     assert compiled(sets).without_gradient
-    launch(compiled(sets), settings(tmp_path / "one"), 1)
-    launch(compiled({**sets, "train.batch_size": 2}), settings(tmp_path / "two"), 2)
+    launch(compiled(sets), settings(tmp_path / "one"))
+    launch(compiled({**sets, "train.batch_size": 2}), settings(tmp_path / "two", gpus=2))
     assert_close(curve(tmp_path / "one"), curve(tmp_path / "two"))
 
 
 @pytest.mark.long
 def test_two_processes_resume_where_an_evaluation_was_done(tmp_path: Path, compiled: Compiled, curve: Curve) -> None:
-    run, resumed = settings(tmp_path / "run"), settings(tmp_path / "run").model_copy(update={"resume": True})
+    run = settings(tmp_path / "run", gpus=2)
+    resumed = run.model_copy(update={"resume": True})
     sets = {"train.batch_size": 2}
-    launch(compiled(sets), run, 2)
+    launch(compiled(sets), run)
     before = curve(run.out), (run.out / "summary.json").read_text()
-    launch(compiled(sets), resumed, 2)
+    launch(compiled(sets), resumed)
     assert (curve(run.out), (run.out / "summary.json").read_text()) == before
-    launch(compiled({**sets, "train.steps": 14}), resumed, 2)
-    launch(compiled({"train.batch_size": 4, "train.steps": 14}), settings(tmp_path / "one"), 1)
+    launch(compiled({**sets, "train.steps": 14}), resumed)
+    launch(compiled({"train.batch_size": 4, "train.steps": 14}), settings(tmp_path / "one"))
     assert_close(curve(tmp_path / "one"), curve(run.out))
 
 
@@ -75,7 +77,7 @@ def test_an_error_of_the_workers_is_one_error(
     tmp_path: Path, compiled: Compiled, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(RunError, match="no update was applied in all 12 steps") as caught:
-        launch(compiled({"train.skip_above": 1e-9}), settings(tmp_path / "run"), 2)
+        launch(compiled({"train.skip_above": 1e-9}), settings(tmp_path / "run", gpus=2))
     assert caught.value.exit_code == 7
     assert "train.skip_above" in caught.value.help
     assert "Traceback" not in capfd.readouterr().err
@@ -120,14 +122,14 @@ def test_a_worker_that_was_killed_is_told() -> None:
 def test_a_worker_that_left_no_reason_is_told() -> None:
     error = first_error({0: ended(message="To enable traceback see: ...", exitcode=5)})
     assert isinstance(error, ProcessFailed)
-    assert str(error) == "training process 0 ended with exit code 5 and gave no reason"
+    assert str(error) == "training process 0 ended with exit code 5 and reported no error"
     assert "output above" in error.help
     assert error.exit_code == 5
 
 
 @pytest.mark.long
 def test_a_worker_that_meets_a_bad_spec_ends_as_one_process_does(tmp_path: Path, compiled: Compiled) -> None:
-    task = RunTask.of(compiled(), settings(tmp_path / "run"), 2)
+    task = RunTask.of(compiled(), settings(tmp_path / "run", gpus=2))
     broken = task.model_copy(update={"spec": re.sub(r"8d2", "8d3", task.spec)})
     with pytest.raises(SpecError) as alone:
         broken.program()
@@ -142,11 +144,11 @@ def test_gpus_that_are_not_there_are_told_before_anything_starts(
     tmp_path: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(RunError, match="2 GPUs asked for, none found") as caught:
-        launch(compiled(), RunSettings(out=tmp_path / "run"), 2)
+    with pytest.raises(RunError, match="found no GPU; 2 were requested") as caught:
+        launch(compiled(), RunSettings(out=tmp_path / "run", gpus=2))
     assert caught.value.exit_code == 6
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     with pytest.raises(RunError, match="2 CUDA devices requested; 1 available"):
-        launch(compiled(), RunSettings(out=tmp_path / "run"), 2)
+        launch(compiled(), RunSettings(out=tmp_path / "run", gpus=2))
     assert not (tmp_path / "run").exists()

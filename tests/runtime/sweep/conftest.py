@@ -15,7 +15,7 @@ MakeResults = Callable[..., SweepResults]
 
 @pytest.fixture
 def make_results() -> MakeResults:
-    """Results as of a sweep: `likelihoods` point by point and seed by seed, of raw weights; averaged ones 1 higher."""
+    """Results of a sweep with these `likelihoods` of raw weights, by point and seed; averaged weights are 1 higher."""
 
     def make(axes: Sequence[Axis], likelihoods: Sequence[Sequence[float]], **more: Any) -> SweepResults:
         points, results = [], []

@@ -3,16 +3,16 @@ from __future__ import annotations
 import pytest
 
 from hvaedsl.diagnostics.errors import UsageError
-from hvaedsl_runtime.sweep.axes import Axis, file_word, grid, let_axes, seeds_of, set_axes
+from hvaedsl_runtime.sweep.axes import Axis, grid, let_axes, seeds_of, set_axes, slug
 
 
-def test_constants_of_several_values_are_axes_and_of_one_are_fixed() -> None:
+def test_constants_with_several_values_are_axes_and_with_one_are_fixed() -> None:
     axes, fixed = let_axes({"n": "1, 2,3", "m": "4"})
     assert [(axis.kind, axis.name, axis.values) for axis in axes] == [("let", "n", ("1", "2", "3"))]
     assert fixed == {"m": "4"}
 
 
-def test_commas_separate_values_of_numbers_and_words_alone() -> None:
+def test_commas_separate_only_numbers_and_words() -> None:
     axes = set_axes(
         [
             "model.cell = vdvae,nvae",
@@ -36,7 +36,7 @@ def test_commas_separate_values_of_numbers_and_words_alone() -> None:
 
 
 @pytest.mark.parametrize("given", ["model.cell", "=3", "model.cell=", "model.width=3,,4", "model.width=3,3"])
-def test_mistakes_in_what_is_varied(given: str) -> None:
+def test_invalid_axes_are_usage_errors(given: str) -> None:
     with pytest.raises(UsageError):
         set_axes([given])
 
@@ -66,23 +66,23 @@ def test_the_grid_is_the_product_and_its_names_can_be_read() -> None:
     assert [point.name for point in grid([], alone="small")] == ["small"]
 
 
-def test_keys_that_end_alike_keep_their_sections() -> None:
+def test_keys_with_the_same_end_keep_their_sections() -> None:
     axes = [Axis(kind="set", name=name, values=("1", "2")) for name in ("a.steps", "b.steps")]
     assert grid(axes, alone="")[0].name == "a.steps=1,b.steps=1"
 
 
-def test_too_many_points_and_an_axis_twice() -> None:
+def test_too_many_points_and_duplicate_axes() -> None:
     many = [Axis(kind="let", name=name, values=tuple(map(str, range(40)))) for name in "ab"]
     with pytest.raises(UsageError, match="1,600 points"):
         grid(many, alone="")
-    with pytest.raises(UsageError, match="varied twice"):
+    with pytest.raises(UsageError, match="a is varied 2 times"):
         grid([many[0], many[0]], alone="")
 
 
-def test_values_become_words_that_every_system_takes_and_stay_apart() -> None:
-    assert file_word("1e-4") == "1e-4"
+def test_slugs_are_valid_on_all_systems_and_unique() -> None:
+    assert slug("1e-4") == "1e-4"
     odd = ["4x1, 8m4, 8x1", "4x1 8m4 8x1", '"../../x"', "a/b", "..", "*", "x" * 300]
-    words = [file_word(value) for value in odd]
+    words = [slug(value) for value in odd]
     assert len(set(words)) == len(odd)
     for word in words:
         assert len(word) <= 32

@@ -1,4 +1,4 @@
-"""Sweeps carried out: what they leave, and how they end and go on."""
+"""Running sweeps: their output, how they end, and how they are resumed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from hvaedsl_runtime.sweep.plan import SweepPlan, SweepRequest, make_plan
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 
-LIMIT_SECONDS = 900  # a minute where nothing else runs
+LIMIT_SECONDS = 900  # a minute on an idle machine
 SPEC = """hvae 1
 let n = 1
 data {{ dataset = npy path = "{path}" channels = 1 resolution = 8 levels = 17 validation = 10 }}
@@ -64,7 +64,7 @@ def start(*arguments: str | Path) -> subprocess.Popen[str]:
 
 @pytest.fixture
 def command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """`hvaedsl sweep` in this process: its exit code, and what it and its runs printed on stdout and stderr."""
+    """`hvaedsl sweep` in this process: exit code, stdout and stderr, including the output of its runs."""
 
     def call(*arguments: str | Path) -> tuple[object, str, str]:
         monkeypatch.setattr(sys, "argv", ["hvaedsl", "sweep", *map(str, arguments)])
@@ -109,15 +109,15 @@ def test_the_figures_are_those_of_the_summaries(finished: Path) -> None:
             assert point[f"test_{weights}"]["mean"] == pytest.approx(mean(values))
             assert point[f"test_{weights}"]["standard_deviation"] == pytest.approx(stdev(values))
             assert f"{mean(values):.4f} ± {stdev(values):.4f}" in table
-            told = [float(row[f"test_{weights}_bits_per_dim"]) for row in rows if row["point"] == point["name"]]
-            assert told == values
+            listed = [float(row[f"test_{weights}_bits_per_dim"]) for row in rows if row["point"] == point["name"]]
+            assert listed == values
         assert point["wall_seconds"]["mean"] == pytest.approx(mean(s["wall_seconds"] for s in summaries))
     assert (finished / "results.png").stat().st_size > 10_000
     assert (finished / "results.svg").stat().st_size > 10_000
 
 
 @pytest.mark.long
-def test_a_run_is_what_train_would_have_made(finished: Path, spec: Path, tmp_path: Path, curve: Curve) -> None:
+def test_a_run_is_the_same_as_that_of_train(finished: Path, spec: Path, tmp_path: Path, curve: Curve) -> None:
     program = hvaedsl.load(spec, lets={"n": 2}, sets={"train.seed": 1})
     train(program, RunSettings(out=tmp_path / "alone", device="cpu", threads=1))
     assert curve(finished / "points" / "n=2" / "seed-1") == curve(tmp_path / "alone")
@@ -132,11 +132,11 @@ def test_finished_runs_are_not_run_again_and_points_are_added(finished: Path, sp
     before = {path: path.stat().st_mtime_ns for path in finished.glob("points/*/*/summary.json")}
     code, out, err = command(spec, "--let", "n=1,2", *options)
     assert code == 0, err
-    assert "4 of 4 runs are finished already" in out
+    assert "4 of 4 runs are already finished" in out
     assert "run 1 of" not in out
     code, out, err = command(spec, "--let", "n=1,2", "--set", "model.latent=3", *options)
     assert code == 5
-    assert "model.latent: 2 there, 3 now" in err
+    assert "model.latent: 2 in the folder, 3 now" in err
     code, out, err = command(spec, "--let", "n=1,2,3", "--json", *options)
     assert code == 0, err
     assert [point["name"] for point in json.loads(out)["points"]] == ["n=1", "n=2", "n=3"]
@@ -147,7 +147,7 @@ def test_finished_runs_are_not_run_again_and_points_are_added(finished: Path, sp
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, spec: Path) -> Path:
-    """The runs of n = 1, 2 that nothing stops, each by itself, in folders of these names."""
+    """The runs of n = 1, 2 without interruption, each trained separately, in folders of these names."""
     folder = tmp_path_factory.mktemp("undisturbed")
     for n in (1, 2):
         program = hvaedsl.load(spec, lets={"n": n}, sets={"train.steps": 300, "train.save_every": 40})
@@ -157,7 +157,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, spec: Path) -> Path:
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_sweep_that_is_stopped_or_killed_goes_on(
+def test_a_sweep_that_was_stopped_or_killed_is_resumed(
     tmp_path: Path, spec: Path, undisturbed: Path, curve: Curve, command: Command, number: signal.Signals
 ) -> None:
     out = tmp_path / "sweep"
@@ -182,7 +182,7 @@ def test_a_sweep_that_is_stopped_or_killed_goes_on(
 
 
 @pytest.mark.long
-def test_a_run_that_fails_is_written_down_and_the_others_go_on(tmp_path: Path, spec: Path, command: Command) -> None:
+def test_a_failed_run_is_recorded_and_the_others_run(tmp_path: Path, spec: Path, command: Command) -> None:
     options = (spec, "--vary", "train.skip_above=1e-9,none", "--out", tmp_path / "s", "--device", "cpu")
     code, out, err = command(*options)
     assert code == 7
@@ -195,7 +195,7 @@ def test_a_run_that_fails_is_written_down_and_the_others_go_on(tmp_path: Path, s
     assert (len(good["runs"]), good["failed"]) == (1, [])
     code, out, err = command(*options)
     assert code == 7
-    assert "failed before and is left out" in out
+    assert ", which failed before" in out
     assert "run 1 of 2" not in out
     code, out, err = command(*options, "--retry-failed")
     assert code == 7
@@ -204,7 +204,7 @@ def test_a_run_that_fails_is_written_down_and_the_others_go_on(tmp_path: Path, s
 
 
 @pytest.mark.long
-def test_images_that_are_not_there_end_the_sweep_at_once(tmp_path: Path, spec: Path, command: Command) -> None:
+def test_missing_images_end_the_sweep(tmp_path: Path, spec: Path, command: Command) -> None:
     nowhere = f'data.path="{tmp_path}/nowhere"'
     code, out, err = command(spec, "--let", "n=1,2", "--set", nowhere, "--out", tmp_path / "s", "--device", "cpu")
     assert code == 4
@@ -221,7 +221,7 @@ def wait_for_lines(path: Path, count: int, process: subprocess.Popen[str]) -> No
         time.sleep(0.02)
 
 
-# What follows puts a script into the place of the process that trains.
+# The tests below replace the process that trains by a script.
 
 
 @pytest.fixture
@@ -244,13 +244,13 @@ def test_all_points_with_one_seed_come_before_the_next_seed(
 ) -> None:
     log = tmp_path / "log"
     sweep_with(f"head -n 1 >> {log}", plan, tmp_path, monkeypatch)(None)
-    tasks = [json.loads(line) for line in log.read_text().splitlines()]
+    tasks = [json.loads(line)["run"] for line in log.read_text().splitlines()]
     found = [re.search(r"points/(.*)$", task["settings"]["out"]) for task in tasks]
     assert [match and match[1] for match in found] == ["n=1/seed-0", "n=2/seed-0", "n=1/seed-1", "n=2/seed-1"]
     assert [hvaedsl.loads(task["spec"]).training().seed for task in tasks] == [0, 0, 1, 1]
 
 
-def test_a_process_that_is_killed_is_a_failed_run_and_not_the_end(
+def test_a_process_that_is_killed_is_a_failed_run(
     plan: SweepPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep = sweep_with("kill -9 $$", plan, tmp_path, monkeypatch)
@@ -269,11 +269,13 @@ def test_a_run_that_is_asked_to_stop_stops_the_sweep(
     with pytest.raises(RunError, match="stopped by SIGTERM at n=1, seed 0") as caught:
         sweep(None)
     assert caught.value.exit_code == 143
-    assert caught.value.help == "go on with: hvaedsl sweep x"
+    assert caught.value.help == "resume with: hvaedsl sweep x"
     assert sweep.folder.failure(plan.points[0], 0) is None
 
 
-def test_a_process_that_says_nothing_is_told(plan: SweepPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_gives_no_reason_is_reported(
+    plan: SweepPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sweep = sweep_with("exit 9", plan, tmp_path, monkeypatch)
     sweep(None)
     failure = sweep.folder.failure(plan.points[1], 1)
@@ -281,7 +283,7 @@ def test_a_process_that_says_nothing_is_told(plan: SweepPlan, tmp_path: Path, mo
     assert failure.message == "the process ended with exit code 9 and gave no reason"
 
 
-def test_a_run_that_is_refused_to_write_ends_the_sweep_and_is_no_failure(
+def test_a_write_error_ends_the_sweep_and_is_not_a_failed_run(
     plan: SweepPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "sweep" / "points" / "n=1" / "seed-0.failed.json"
@@ -295,7 +297,7 @@ def test_a_run_that_is_refused_to_write_ends_the_sweep_and_is_no_failure(
 
 
 @pytest.mark.long
-def test_a_sweep_that_finds_no_room_goes_on(
+def test_a_sweep_with_a_write_error_is_resumed(
     tmp_path: Path, spec: Path, command: Command, file_size_limit: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     options = (spec, "--let", "n=1,2", "--out", tmp_path / "s", "--device", "cpu", "--threads", "1")
@@ -303,7 +305,7 @@ def test_a_sweep_that_finds_no_room_goes_on(
         code, out, err = command(*options)
     assert code == 5, err
     assert "seed-0/checkpoints/last.pt: cannot be written: File too large; there is no checkpoint yet" in err
-    assert f"raise the limit on the size of a file, then go on with: hvaedsl sweep {spec}" in err
+    assert f"raise the limit on the size of a file, then resume with: hvaedsl sweep {spec}" in err
     assert "Traceback" not in err
     assert "run 2 of 2" not in out
     assert list((tmp_path / "s").rglob("*.failed.json")) == []
@@ -312,7 +314,7 @@ def test_a_sweep_that_finds_no_room_goes_on(
     assert "2 of 2 runs" in out
 
 
-def test_what_was_killed_while_its_folder_was_made_is_begun_anew(
+def test_a_run_that_was_killed_while_its_folder_was_created_is_restarted(
     plan: SweepPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = tmp_path / "log"
@@ -323,12 +325,12 @@ def test_what_was_killed_while_its_folder_was_made_is_begun_anew(
     trained = sweep.folder.run(plan.points[1], 0)
     trained.begin("small", plan.points[1].program("small", 0).resolved_text())
     sweep(None)
-    first, second = (json.loads(line)["settings"]["resume"] for line in log.read_text().splitlines()[:2])
+    first, second = (json.loads(line)["run"]["settings"]["resume"] for line in log.read_text().splitlines()[:2])
     assert (first, second) == (False, True)
     half.check_free(resume=False)
 
 
-def test_a_run_folder_of_another_spec_is_refused(
+def test_a_run_folder_of_another_spec_is_rejected(
     plan: SweepPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep = sweep_with("exit 0", plan, tmp_path, monkeypatch)

@@ -35,91 +35,91 @@ def plan_of(folder: Path, let: str = "1,2", vary: tuple[str, ...] = (), seeds: i
 
 
 @pytest.fixture
-def taken(tmp_path: Path) -> SweepFolder:
+def claimed(tmp_path: Path) -> SweepFolder:
     folder = SweepFolder(tmp_path / "sweep")
     folder.path.mkdir()
-    assert folder.take(plan_of(tmp_path)) == ""
+    assert folder.claim(plan_of(tmp_path)) == ""
     return folder
 
 
-def test_the_same_sweep_goes_on(tmp_path: Path, taken: SweepFolder) -> None:
-    assert taken.take(plan_of(tmp_path)) == ""
-    assert taken.read_plan() == plan_of(tmp_path)
+def test_the_same_sweep_is_resumed(tmp_path: Path, claimed: SweepFolder) -> None:
+    assert claimed.claim(plan_of(tmp_path)) == ""
+    assert claimed.read_plan() == plan_of(tmp_path)
 
 
-def test_points_and_seeds_may_be_added(tmp_path: Path, taken: SweepFolder) -> None:
-    assert taken.take(plan_of(tmp_path, "1,2,5", seeds=3)) == "n=5, seed 2"
-    assert taken.read_plan() == plan_of(tmp_path, "1,2,5", seeds=3)
+def test_points_and_seeds_may_be_added(tmp_path: Path, claimed: SweepFolder) -> None:
+    assert claimed.claim(plan_of(tmp_path, "1,2,5", seeds=3)) == "n=5, seed 2"
+    assert claimed.read_plan() == plan_of(tmp_path, "1,2,5", seeds=3)
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"let": "1,3"}, "its point n=2 would be left out"),
-        ({"let": "1"}, "it varies n, not seeds only"),
-        ({"seeds": 1}, "its seed 1 would be left out"),
+        ({"let": "1,3"}, "its point n=2 would be removed"),
+        ({"let": "1"}, "it varies n, not only seeds"),
+        ({"seeds": 1}, "its seed 1 would be removed"),
         ({"vary": ("model.latent=2,3",)}, "it varies n, not model.latent and n"),
-        ({"train__steps": "20"}, "train.steps: 10 there, 20 now"),
-        ({"model__latent": "4"}, "at the point n=1, model.latent: 2 there, 4 now"),
+        ({"train__steps": "20"}, "train.steps: 10 in the folder, 20 now"),
+        ({"model__latent": "4"}, "at the point n=1, model.latent: 2 in the folder, 4 now"),
     ],
 )
-def test_a_changed_sweep_is_refused_with_the_difference(
-    tmp_path: Path, taken: SweepFolder, change: dict[str, Any], words: str
+def test_a_changed_sweep_is_rejected_with_the_difference(
+    tmp_path: Path, claimed: SweepFolder, change: dict[str, Any], words: str
 ) -> None:
-    before = taken.plan.read_bytes()
+    before = claimed.plan.read_bytes()
     with pytest.raises(RunError) as caught:
-        taken.take(plan_of(tmp_path, **change))
+        claimed.claim(plan_of(tmp_path, **change))
     assert caught.value.exit_code == 5
     assert words in str(caught.value)
     assert "--out" in caught.value.help
-    assert taken.plan.read_bytes() == before
+    assert claimed.plan.read_bytes() == before
 
 
-def test_where_the_images_lie_is_no_change(tmp_path: Path, taken: SweepFolder) -> None:
-    taken.take(plan_of(tmp_path, data__path='"elsewhere"'))
+def test_the_path_of_the_images_may_change(tmp_path: Path, claimed: SweepFolder) -> None:
+    claimed.claim(plan_of(tmp_path, data__path='"elsewhere"'))
 
 
-def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").touch()
-    with pytest.raises(RunError, match="holds no sweep"):
-        SweepFolder(tmp_path / "thesis").take(plan_of(tmp_path))
+    with pytest.raises(RunError, match="has no sweep"):
+        SweepFolder(tmp_path / "thesis").claim(plan_of(tmp_path))
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"format": 2}', "\0", "{"])
-def test_a_damaged_plan_is_told(tmp_path: Path, taken: SweepFolder, content: str) -> None:
-    taken.plan.write_text(content, encoding="utf-8")
+def test_a_damaged_plan_is_reported(tmp_path: Path, claimed: SweepFolder, content: str) -> None:
+    claimed.plan.write_text(content, encoding="utf-8")
     with pytest.raises(RunError, match="not the plan of a sweep") as caught:
-        taken.take(plan_of(tmp_path))
+        claimed.claim(plan_of(tmp_path))
     assert caught.value.exit_code == 5
 
 
-def test_a_failure_is_kept_and_a_damaged_one_is_told(tmp_path: Path, taken: SweepFolder) -> None:
+def test_a_failure_is_kept_and_a_damaged_one_is_reported(tmp_path: Path, claimed: SweepFolder) -> None:
     point = plan_of(tmp_path).points[0]
-    assert taken.failure(point, 0) is None
+    assert claimed.failure(point, 0) is None
     failure = Failure.of(NoUpdate("no update", help="lower it"))
-    taken.record_failure(point, 0, failure)
-    assert taken.failure(point, 0) == failure
-    assert taken.failure(point, 1) is None
-    taken.failure_path(point, 0).write_text("{", encoding="utf-8")
-    with pytest.raises(RunError, match="found no failure"):
-        taken.failure(point, 0)
+    claimed.record_failure(point, 0, failure)
+    assert claimed.failure(point, 0) == failure
+    assert claimed.failure(point, 1) is None
+    claimed.failure_path(point, 0).write_text("{", encoding="utf-8")
+    with pytest.raises(RunError, match="not the failure of a run"):
+        claimed.failure(point, 0)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="no locks elsewhere")
+@pytest.mark.skipif(os.name != "posix", reason="locks are supported only on POSIX")
 def test_one_process_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweep_folder, "PATIENCE_SECONDS", 0.2)
     folder = SweepFolder(tmp_path / "a" / "sweep")
     with folder.locked() as lock:
         assert lock is not None
-        with pytest.raises(RunError, match="another process works in") as caught, folder.locked():
+        with pytest.raises(RunError, match="is in use by another process") as caught, folder.locked():
             pass
         assert caught.value.exit_code == 5
     with folder.locked():
         pass
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
         pytest.raises(RunError, match="cannot be written: Not a directory") as caught,

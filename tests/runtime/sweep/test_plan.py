@@ -57,7 +57,7 @@ def test_a_plan_survives_its_file(spec: str) -> None:
     assert SweepPlan.model_validate_json(plan.model_dump_json()) == plan
 
 
-def test_all_mistakes_of_all_points_are_told_once(spec: str) -> None:
+def test_the_errors_of_all_points_are_reported_once(spec: str) -> None:
     with pytest.raises(SpecError) as caught:
         make_plan(request(spec, "0,1", ("model.cell=vdvae,nvea", "model.latent=2,x")))
     codes = [item.code for item in caught.value.diagnostics]
@@ -67,7 +67,7 @@ def test_all_mistakes_of_all_points_are_told_once(spec: str) -> None:
     assert any(item.span.source.name == "--set model.cell" for item in caught.value.diagnostics)
 
 
-def test_a_spec_that_cannot_be_trained_is_told_before_anything_starts(tmp_path: Path) -> None:
+def test_a_spec_that_cannot_be_trained_is_reported_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "bare.hvae").write_text(SPEC.partition("train")[0], encoding="utf-8")
     with pytest.raises(SpecError, match=r"train\.steps"):
         make_plan(request(str(tmp_path / "bare.hvae")))
@@ -78,25 +78,25 @@ def test_a_spec_that_cannot_be_trained_is_told_before_anything_starts(tmp_path: 
     [
         (("train.seed=1,2",), {}, "--seeds"),
         ((), {"sets": {"train.seed": "1"}}, "--seeds"),
-        (("model.width=16,32",), {"sets": {"model.width": "8"}}, "varied, and set"),
+        (("model.width=16,32",), {"sets": {"model.width": "8"}}, "varied, but also set"),
         (("model.likelihood=bernoulli", "model.likelihood=mixture_of_logistics(2)"), {}, "different units"),
-        (("model.encoder=8x1, 8d2, 4x1", "model.encoder=8x2, 8d2, 4x1"), {"match": True}, "block lists"),
+        (("model.encoder=8x1, 8d2, 4x1", "model.encoder=8x2, 8d2, 4x1"), {"match": True}, "cannot be varied"),
         ((), {"target": 5}, "--match-parameters"),
     ],
 )
-def test_what_makes_no_sweep(spec: str, vary: tuple[str, ...], more: dict[str, Any], words: str) -> None:
+def test_invalid_sweeps_are_usage_errors(spec: str, vary: tuple[str, ...], more: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         make_plan(request(spec, "", vary, **more))
 
 
-def test_points_of_different_data_sets_are_refused(tmp_path: Path) -> None:
+def test_points_with_different_datasets_are_rejected(tmp_path: Path) -> None:
     text = SPEC.replace("digits", "mnist").replace("8x4, 8r$n, 8d2, 4x1", "32r$n").replace("4x1, 8m4, 8r$n", "32r$n")
     (tmp_path / "large.hvae").write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError, match="different data sets"):
+    with pytest.raises(UsageError, match="different datasets"):
         make_plan(request(str(tmp_path / "large.hvae"), "", ("data.dataset=mnist,fashion_mnist",)))
 
 
-def test_parameters_are_held_at_those_of_the_spec_or_a_target(spec: str) -> None:
+def test_parameters_match_those_of_the_spec_or_a_target(spec: str) -> None:
     base = hvaedsl.load(spec).cost.parameters
     for target in (None, base * 9 // 10):
         plan = make_plan(request(spec, "", ("model.latent=4,40",), match=True, target=target))
@@ -113,11 +113,11 @@ def test_parameters_are_held_at_those_of_the_spec_or_a_target(spec: str) -> None
 
 
 @pytest.mark.parametrize(("text", "count"), [("39M", 39_000_000), ("107k", 107_000), ("39.1M", 39_100_000), ("12", 12)])
-def test_a_target_is_a_count(text: str, count: int) -> None:
+def test_a_target_is_a_number_of_parameters(text: str, count: int) -> None:
     assert parameters_of(text) == count
 
 
 @pytest.mark.parametrize("text", ["", "0", "x", "-3", "1e6", "999999999M", "_", "0.2"])
-def test_and_nothing_else(text: str) -> None:
+def test_invalid_targets_are_usage_errors(text: str) -> None:
     with pytest.raises(UsageError, match="--target"):
         parameters_of(text)

@@ -29,9 +29,9 @@ LISTS = Axis(kind="set", name="model.decoder", values=("4x1, 8m4, 8x1", "1x1, 4m
         ([], [[2.0, 2.1]]),
         ([N], [[2.0], [], [math.nan]]),
     ],
-    ids=["numbers", "words", "block lists", "two axes", "seeds alone", "gaps"],
+    ids=["numbers", "words", "block lists", "two axes", "only seeds", "gaps"],
 )
-def test_a_plot_is_no_empty_picture(
+def test_a_plot_is_not_empty(
     tmp_path: Path, make_results: MakeResults, axes: list[Axis], likelihoods: list[list[float]]
 ) -> None:
     draw(make_results(axes, likelihoods), tmp_path / "a.png", tmp_path / "a.svg")
@@ -65,7 +65,7 @@ def test_a_line_for_each_value_of_the_second_axis(make_results: MakeResults) -> 
     assert heights == [[1000, 3000, 5000], [2000, 4000, 6000]]
 
 
-def test_the_same_results_give_the_same_file(tmp_path: Path, make_results: MakeResults) -> None:
+def test_equal_results_give_equal_files(tmp_path: Path, make_results: MakeResults) -> None:
     for name in ("a", "b"):
         draw(make_results([N], [[2.0]] * 3), tmp_path / f"{name}.png", tmp_path / f"{name}.svg")
     for suffix in ("png", "svg"):

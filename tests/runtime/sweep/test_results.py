@@ -26,11 +26,11 @@ def test_the_best_is_marked_only_beyond_the_spread(make_results: MakeResults) ->
     best = clear.best("raw")
     assert best is not None
     assert best.name == "n=2"
-    assert results_text(clear).count("*") == 3  # both weights, and the note
-    # Means 1.1 and 1.25, deviations 0.1: lower, and not beyond the spread.
+    assert results_text(clear).count("*") == 3  # both kinds of weights, and the note
+    # Means 1.1 and 1.25, deviations 0.1: lower, but by less than the deviations.
     close = make_results([N], [[1.15, 1.25, 1.35], [1.0, 1.1, 1.2], [3.0, 3.1, 3.2]])
     assert close.best("raw") is None
-    assert "no point is the lowest" in results_text(close)
+    assert "no point is lowest" in results_text(close)
 
 
 @pytest.mark.parametrize(
@@ -43,16 +43,16 @@ def test_the_best_is_marked_only_beyond_the_spread(make_results: MakeResults) ->
     ],
     ids=["one seed", "a seed missing", "a point missing", "not finite"],
 )
-def test_no_best_where_a_spread_is_not_known(make_results: MakeResults, likelihoods: list[list[float]]) -> None:
+def test_no_best_if_a_deviation_is_unknown(make_results: MakeResults, likelihoods: list[list[float]]) -> None:
     results = make_results([N], likelihoods)
     assert results.best("raw") is None
     assert "*" not in results_text(results)
 
 
-def test_one_seed_shows_no_spread(make_results: MakeResults) -> None:
+def test_one_seed_shows_no_deviation(make_results: MakeResults) -> None:
     text = results_text(make_results([N], [[2.0], [1.0], [3.0]]))
     assert "±" not in text
-    assert "no spread is known" in text
+    assert "standard deviation unknown" in text
     assert "indicative" in text
     assert "2.0000" in text
 
@@ -62,7 +62,7 @@ def test_three_seeds_are_not_called_indicative(make_results: MakeResults) -> Non
     assert make_results([N], [[2.0, 2.1]] * 3).indicative
 
 
-def test_what_is_missing_is_said(make_results: MakeResults) -> None:
+def test_missing_runs_are_reported(make_results: MakeResults) -> None:
     text = results_text(make_results([N], [[2.0, 2.1], [1.0], [math.nan, 1.0]]))
     assert "5 of 6 runs" in text
     assert "1 of 2" in text

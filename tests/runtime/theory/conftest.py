@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from hvaedsl_runtime.theory.material import Material, digits_material
+from hvaedsl_runtime.theory.check_inputs import CheckInputs, digits_inputs
 
 
 @pytest.fixture(scope="package")
-def digits() -> Material:
-    return digits_material(seed=0)
+def digits() -> CheckInputs:
+    return digits_inputs(seed=0)

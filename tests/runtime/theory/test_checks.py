@@ -1,4 +1,4 @@
-"""`hvaedsl check-theory`: what is printed, and the exit code, on the digits and on a run."""
+"""`hvaedsl check-theory`: output and exit code, on the digits and on a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 
 
-def test_everything_holds_on_the_digits() -> None:
+def test_all_checks_pass_on_the_digits() -> None:
     done = CliRunner().invoke(app, ["check-theory", "--json", "--seed", "5"])
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)
@@ -43,7 +43,7 @@ def test_everything_holds_on_the_digits() -> None:
         (Check("Theorem 2", "db2 = haar", float("nan"), 1e-3, control=True), "DOES NOT"),
     ],
 )
-def test_one_that_fails_is_the_exit_code(monkeypatch: pytest.MonkeyPatch, broken: Check, words: str) -> None:
+def test_a_failing_check_sets_the_exit_code(monkeypatch: pytest.MonkeyPatch, broken: Check, words: str) -> None:
     good = Check("Theorem 3", "1 = 1", 0.0, 1e-10, figures={"stacks": 50})
 
     def found(*_: object) -> Iterator[Check]:
@@ -53,7 +53,7 @@ def test_one_that_fails_is_the_exit_code(monkeypatch: pytest.MonkeyPatch, broken
     done = CliRunner().invoke(app, ["check-theory"])
     assert done.exit_code == 1
     assert words in done.stdout
-    assert "1 of 2 are not: Theorem 2" in " ".join(done.stdout.split())
+    assert "1 of 2 checks failed: Theorem 2" in " ".join(done.stdout.split())
     done = CliRunner().invoke(app, ["check-theory", "--json"])
     assert done.exit_code == 1
     assert [check["holds"] for check in json.loads(done.stdout)["checks"]] == [True, False]

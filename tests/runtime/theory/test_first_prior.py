@@ -1,4 +1,4 @@
-"""Theorem 5: the first prior reads no image; later ones do, through z."""
+"""Theorem 5: the first prior does not depend on the image; later ones do, through z."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 import torch
 
 import hvaedsl
+from hvaedsl_runtime.theory.check_inputs import CheckInputs, random_model
 from hvaedsl_runtime.theory.checks import first_prior_checks
 from hvaedsl_runtime.theory.first_prior import prior_spreads
-from hvaedsl_runtime.theory.material import Material, random_model
 
 
-def test_it_holds_and_the_later_layers_differ(digits: Material) -> None:
+def test_it_holds_and_the_later_layers_differ(digits: CheckInputs) -> None:
     first, later = first_prior_checks(digits)
     assert first.holds
     assert first.figures["images"] == 128
@@ -22,7 +22,7 @@ def test_it_holds_and_the_later_layers_differ(digits: Material) -> None:
     assert later.holds
 
 
-def test_the_kl_is_the_models(digits: Material) -> None:
+def test_the_kl_is_the_models(digits: CheckInputs) -> None:
     model = digits.models["random"]
     spreads, kls_nats = prior_spreads(model, digits.batches(""))
     assert len(spreads) == model.stochastic_depth == len(kls_nats)
@@ -31,7 +31,7 @@ def test_the_kl_is_the_models(digits: Material) -> None:
     assert torch.equal(kls_nats[:, : len(x)], model(x, target, noise).kl_nats.detach())
 
 
-def test_a_state_that_begins_with_the_image_is_found(digits: Material) -> None:
+def test_an_initial_state_that_depends_on_the_image_is_found(digits: CheckInputs) -> None:
     model = random_model(hvaedsl.load("specs/digits.hvae"), seed=1)
     begin = model.decoder.begin
 
@@ -44,29 +44,29 @@ def test_a_state_that_begins_with_the_image_is_found(digits: Material) -> None:
     assert not first.holds
 
 
-def test_a_fresh_model_fails_the_control(digits: Material) -> None:
-    """Its priors end in zeros: they are the same for all images at every layer, and the check would say nothing."""
+def test_a_fresh_model_fails_the_control(digits: CheckInputs) -> None:
+    """Its priors end in zeros, so they are the same for all images at every layer."""
     model = hvaedsl.load("specs/digits.hvae").module().double()
     first, later = first_prior_checks(replace(digits, models={"fresh": model}))
     assert first.holds
     assert not later.holds
 
 
-def test_no_hook_stays(digits: Material) -> None:
+def test_hooks_are_removed(digits: CheckInputs) -> None:
     model = digits.models["random"]
     prior_spreads(model, digits.batches(""))
     assert not any(module._forward_hooks for module in model.modules())
 
 
 @pytest.mark.parametrize("cell", ["non_residual", "euler_maruyama", "nvae"])
-def test_it_holds_for_every_cell(digits: Material, cell: str) -> None:
+def test_it_holds_for_every_cell(digits: CheckInputs, cell: str) -> None:
     sets: dict[str, object] = {"model.cell": cell, "model.latent": 48}
     model = random_model(hvaedsl.load("specs/digits.hvae", sets=sets), seed=0)
     checks = list(first_prior_checks(replace(digits, models={"random": model})))
     assert all(check.holds for check in checks)
 
 
-def test_a_single_layer_has_no_control(digits: Material) -> None:
+def test_a_single_layer_has_no_control(digits: CheckInputs) -> None:
     program = hvaedsl.load("specs/digits.hvae", sets={"model.encoder": "8x1", "model.decoder": "8x1"})
     (first,) = first_prior_checks(replace(digits, models={"random": random_model(program, seed=0)}))
     assert first.holds

@@ -1,4 +1,4 @@
-"""Theorem 2: the identities hold for average pooling, and each check notices what is not it."""
+"""Theorem 2: the identities hold for average pooling, and the checks detect other poolings."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from hvaedsl.nn.resolution import average_pool
+from hvaedsl_runtime.theory.check_inputs import CheckInputs
 from hvaedsl_runtime.theory.checks import Check, projection_checks
-from hvaedsl_runtime.theory.material import Material
 from hvaedsl_runtime.theory.projection import (
     Projection,
     average_projection,
@@ -24,12 +24,12 @@ COEFFICIENTS, RECONSTRUCTION, ENERGY, TWICE, ADJOINT = range(5)
 
 
 @pytest.fixture(scope="module")
-def images(digits: Material) -> Tensor:
+def images(digits: CheckInputs) -> Tensor:
     return digits.images()
 
 
 def identities(checks: list[Check]) -> list[bool]:
-    """Whether the five identities by powers of two hold, and the two by 3."""
+    """Whether the five identities for pooling by powers of two hold, and the two for pooling by 3."""
     return [check.holds for check in checks if not check.control]
 
 
@@ -63,7 +63,7 @@ def test_a_wrong_factor_is_found_by_the_coefficients_alone(images: Tensor) -> No
     [
         (strided_projection, {RECONSTRUCTION, ENERGY, ADJOINT}),
         (lambda x, factor: average_projection(x, factor) / 2, {RECONSTRUCTION, ENERGY, TWICE}),
-        (lambda x, _: x, {RECONSTRUCTION, ENERGY}),  # a projection, and onto too much
+        (lambda x, _: x, {RECONSTRUCTION, ENERGY}),  # a projection, onto too large a space
         (lambda x, factor: wavelet_projection(x, haar_levels(factor), "db2"), {RECONSTRUCTION, ENERGY}),
     ],
 )
@@ -73,15 +73,15 @@ def test_another_projection_is_found(images: Tensor, project: Projection, failin
     assert {number for number, holds in enumerate(found) if not holds} == failing
 
 
-def test_the_controls_fail_where_every_pooling_does_the_same() -> None:
-    """Constant images hold nothing that a pooling could lose."""
+def test_the_controls_fail_if_all_poolings_are_equal() -> None:
+    """Constant images have no details that a pooling could drop."""
     flat = torch.full((3, 1, 8, 8), 0.5, dtype=torch.float64)
     controls = [check for check in projection_checks(flat, 0) if check.control]
     assert controls
     assert not any(check.holds for check in controls)
 
 
-def test_an_image_that_is_no_number_does_not_pass() -> None:
+def test_an_image_of_nan_does_not_pass() -> None:
     fields = torch.full((1, 1, 4, 4), torch.nan, dtype=torch.float64)
     assert not any(check.holds for check in projection_checks(fields, 0))
 
@@ -91,7 +91,7 @@ def test_levels_of_a_size(size: int, levels: int) -> None:
     assert haar_levels(size) == levels
 
 
-@pytest.mark.parametrize("analyse", [wavelet_analysis, wavelet_projection])
-def test_levels_that_do_not_divide_are_an_error(analyse: Callable[[Tensor, int, str], object]) -> None:
-    with pytest.raises(ValueError, match="2 levels need sizes that 4 divides, not \\[6, 6\\]"):
-        analyse(torch.zeros((1, 1, 6, 6), dtype=torch.float64), 2, "haar")
+@pytest.mark.parametrize("transform", [wavelet_analysis, wavelet_projection])
+def test_levels_that_do_not_divide_are_an_error(transform: Callable[[Tensor, int, str], object]) -> None:
+    with pytest.raises(ValueError, match=r"the sizes are \[6, 6\]; 2 levels need multiples of 4"):
+        transform(torch.zeros((1, 1, 6, 6), dtype=torch.float64), 2, "haar")

@@ -1,4 +1,4 @@
-"""B.4: the estimate is right on average and in its gradient, its variance is as stated, and wrong ones are found."""
+"""B.4: the estimate and its gradient are unbiased, its variance is as stated, and wrong estimates are found."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from hvaedsl_runtime.theory.check_inputs import CheckInputs
 from hvaedsl_runtime.theory.checks import Check, sampled_rate_checks
-from hvaedsl_runtime.theory.material import Material
 from hvaedsl_runtime.theory.sampled_rate import (
     drawn_in_training,
     over_all_choices,
@@ -17,12 +17,12 @@ from hvaedsl_runtime.theory.sampled_rate import (
 from hvaedsl_runtime.train.objective import sampled_rate
 
 
-def checks(digits: Material, **changes: object) -> list[Check]:
+def checks(digits: CheckInputs, **changes: object) -> list[Check]:
     few = {"draws": 40_000, "steps": 4_000, **changes}
     return list(sampled_rate_checks(digits.small_model, digits.small_batch, 0, **few))  # type: ignore[arg-type]
 
 
-def test_all_hold(digits: Material) -> None:
+def test_all_hold(digits: CheckInputs) -> None:
     found = checks(digits)
     assert len(found) == 9
     assert sum(check.control for check in found) == 1
@@ -37,11 +37,11 @@ def test_all_hold(digits: Material) -> None:
         lambda kl_nats, layers: sampled_rate(kl_nats, layers % (len(kl_nats) - 1)),
     ],
 )
-def test_a_biased_estimate_is_found(digits: Material, wrong: object) -> None:
+def test_a_biased_estimate_is_found(digits: CheckInputs, wrong: object) -> None:
     assert [check.holds for check in checks(digits, estimate=wrong)[:4]] == [False] * 4
 
 
-def test_an_estimate_without_gradient_is_found_in_the_gradient_alone(digits: Material) -> None:
+def test_an_estimate_without_gradient_is_found_in_the_gradient_alone(digits: CheckInputs) -> None:
     def detached(kl_nats: Tensor, layers: Tensor) -> Tensor:
         value = sampled_rate(kl_nats, layers)
         return value.detach() + 0 * value

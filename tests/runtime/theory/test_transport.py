@@ -1,4 +1,4 @@
-"""Theorem 3 in its provable form: the bounds hold for any stack, and the check notices where they do not."""
+"""Theorem 3 in its provable form: the bounds hold for all stacks, and the check detects violations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def test_both_inequalities_and_both_equalities_hold() -> None:
     found = list(transport_checks(seed=3, stacks=6))
     assert [check.control for check in found] == [False, False, False, True]
     assert all(check.holds for check in found)
-    assert found[0].figures["smallest lower bound / W2^2"] > 0.01  # no empty bound
+    assert found[0].figures["smallest lower bound / W2^2"] > 0.01  # the bound is not vacuous
 
 
 def test_without_details_nothing_is_lost() -> None:
@@ -27,7 +27,7 @@ def test_without_details_nothing_is_lost() -> None:
 
 
 def test_the_bound_is_that_of_the_formula() -> None:
-    """One scaling of 2x2 fields by 3: what is lost is x - mean, the bound what it was before the scaling."""
+    """One scaling of 2x2 fields by 3: the details are 3 (x - mean), and the bound is E||x - mean||^2."""
     x = torch.randn((20, 1, 2, 2), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     scaling = AffineMap(3 * torch.eye(4, dtype=torch.float64), torch.ones(4, dtype=torch.float64))
     expected = (x - x.mean(dim=(2, 3), keepdim=True)).square().sum(dim=(1, 2, 3)).mean().item()
@@ -53,16 +53,16 @@ def test_a_bound_that_fails_is_reported(monkeypatch: pytest.MonkeyPatch, broken:
 
 
 def test_wrong_lipschitz_constants_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The smallest singular value in place of the largest."""
+    """The smallest singular value instead of the largest."""
     smallest = property(lambda self: float(torch.linalg.matrix_norm(self.matrix, ord=-2)))
     monkeypatch.setattr(AffineMap, "lipschitz", smallest)
     inequality, *_ = transport_checks(seed=0, stacks=4)
     assert not inequality.holds
 
 
-def test_decoding_to_elsewhere_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Orthogonal stacks lose exactly the details, and not a shifted image more."""
+def test_a_shifted_decoder_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The distance of orthogonal stacks is that of the details alone, without a shift."""
     monkeypatch.setattr("hvaedsl_runtime.theory.transport.decode", lambda stack, x: decode(stack, x) + 0.1)
     _, same_distance, same_details, _ = transport_checks(seed=0, stacks=2)
-    assert same_distance.holds  # a shift is what an optimal assignment does, too
+    assert same_distance.holds  # the optimal assignment finds the same shift
     assert not same_details.holds

@@ -1,13 +1,54 @@
 from __future__ import annotations
 
+import shlex
+import string
 from pathlib import Path
+from typing import Any
 
+import typer.main
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic.fields import FieldInfo
+from typer.core import TyperGroup
+
+from hvaedsl.cli.main import app
+from hvaedsl.ir.run_options import option_of
 from hvaedsl_runtime.train.settings import RunSettings
 
+ROOT = typer.main.get_command(app)
+assert isinstance(ROOT, TyperGroup)
+TRAIN = ROOT.commands["train"]
 
-def test_the_command_to_resume_repeats_the_options() -> None:
+PATHS = st.text(string.ascii_letters + string.digits + " .'\"$-_/é", min_size=1).map(lambda text: Path("runs", text))
+
+
+def values(field: FieldInfo) -> st.SearchStrategy[Any]:
+    """Every value that the option of a field takes."""
+    option = option_of(field)
+    assert option is not None
+    if field.annotation is Path:
+        return PATHS
+    drawn: st.SearchStrategy[Any] = st.from_type(field.annotation)  # type: ignore[arg-type]  # an optional type too
+    least = option.minimum
+    return drawn if least is None else drawn.map(lambda value: value if value is None else abs(value) + least)
+
+
+SETTINGS = st.builds(RunSettings, **{name: values(field) for name, field in RunSettings.model_fields.items()})
+
+
+@given(settings=SETTINGS)
+def test_the_command_to_resume_says_every_option(settings: RunSettings) -> None:
+    program, command, *words = shlex.split(settings.resume_command(settings.gpus))
+    assert (program, command) == ("hvaedsl", "train")
+    params = TRAIN.make_context("train", words).params
+    options = {name: value for name, value in params.items() if name not in ("spec", "sets", "lets")}
+    assert RunSettings(**options) == settings.model_copy(update={"resume": True})
+    assert Path(params["spec"]) == settings.out / "spec.hvae"
+
+
+def test_the_command_to_resume_leaves_defaults_out() -> None:
     plain = RunSettings(out=Path("runs/my model"), resume=True)
     command = "hvaedsl train 'runs/my model/spec.hvae' --out 'runs/my model' --resume"
     assert plain.resume_command(1) == command
-    every = plain.model_copy(update={"device": "cpu", "threads": 3, "wandb": "offline"})
-    assert every.resume_command(2) == f"{command} --gpus 2 --device cpu --threads 3 --wandb offline"
+    some = plain.model_copy(update={"device": "cpu", "download": True, "dtype": "float64"})
+    assert some.resume_command(2) == f"{command} --gpus 2 --device cpu --download --dtype float64"

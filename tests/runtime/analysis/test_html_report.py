@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 import pytest
 
 from hvaedsl_runtime.analysis.base import Subject
-from hvaedsl_runtime.analysis.every import ANALYSES
-from hvaedsl_runtime.analysis.report import report_html, write_report
+from hvaedsl_runtime.analysis.html_report import report_html, write_report
+from hvaedsl_runtime.analysis.registry import ANALYSES
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 
 Trained = Callable[..., Path]
@@ -22,7 +22,7 @@ VOID = {"meta", "img", "link", "br"}
 
 
 class Page(HTMLParser):
-    """A page's references, ids, and whether every element is closed."""
+    """The references and ids of a page, and its open elements."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ def run_copy(trained: Trained, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def report(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, list[str]]:
-    """A run whose model has a hostile name, its page, and the lines that were said meanwhile."""
+    """A run whose model has a hostile name, its page, and the lines that were printed."""
     run, said = tmp_path_factory.mktemp("report") / "run", list[str]()
     shutil.copytree(trained(), run)
     (run / "run.json").write_text(json.dumps({"name": '<script>alert("1")</script>'}), encoding="utf-8")
@@ -69,7 +69,7 @@ def report(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return run, (run / "report.html").read_text(encoding="utf-8"), said
 
 
-def test_the_page_holds_every_figure_and_loads_nothing(report: tuple[Path, str, list[str]]) -> None:
+def test_the_page_is_self_contained(report: tuple[Path, str, list[str]]) -> None:
     _, text, said = report
     page = Page(text)
     assert page.open == []
@@ -98,7 +98,7 @@ def test_names_cannot_break_the_page(report: tuple[Path, str, list[str]]) -> Non
     assert "alert(&#34;1&#34;)" in report[1]
 
 
-def test_the_page_holds_the_results_the_spec_and_the_data(report: tuple[Path, str, list[str]]) -> None:
+def test_the_page_has_the_results_the_spec_and_the_data(report: tuple[Path, str, list[str]]) -> None:
     run, text, _ = report
     summary = json.loads((run / "summary.json").read_text())
     for weights in ("raw", "ema"):
@@ -124,14 +124,14 @@ def test_a_run_without_its_last_evaluation_says_how_to_get_one(run_copy: Path, c
         return report_html(Subject(FinishedRun.open(run_copy, "cpu")), [])
 
     (run_copy / "summary.json").unlink()
-    assert "There is no evaluation of step 8 yet" in page()
+    assert "Step 8 has not been evaluated yet" in page()
     assert command("eval", run_copy)[0] == 0
     assert "of the test images after 8 steps" in page()
     evaluated = json.loads((run_copy / "eval_test.json").read_text())
     assert f"{evaluated['raw']['bits_per_dim']:.4f}" in page()
-    # An evaluation of another step is not taken for this one's.
+    # An evaluation of another step is not used.
     (run_copy / "eval_test.json").write_text(json.dumps({**evaluated, "step": 4}), encoding="utf-8")
-    assert "There is no evaluation of step 8 yet" in page()
+    assert "Step 8 has not been evaluated yet" in page()
 
 
 def test_mistakes_are_one_readable_error(run_copy: Path, tmp_path: Path, command: Command) -> None:

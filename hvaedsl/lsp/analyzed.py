@@ -1,10 +1,10 @@
-"""One text of the editor with what is known of it, and the last compilation without an error before it.
+"""A text of the editor, what the compiler knows about it, and the last program that compiled before it.
 
-A text can be asked as soon as it is there: its words, statements and values are read when something asks for them. What
-its bridge says, the figures and the findings, is there once it is compiled, which `compiled` does.
+Tokens, statements and values are read when they are first used. The bridge, its figures and the diagnostics exist once
+`compiled` has compiled the text.
 
-Most texts of an editor are half written. A feature asks for the present compilation first, and where that has a
-placeholder, for the last good one: its figures hold for a value that is still written as it was.
+Most texts in an editor are half written. A feature uses the compilation of the present text if it can, and otherwise
+the last good program, whose figures hold for every value that has not changed since.
 """
 
 from __future__ import annotations
@@ -14,16 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from lsprotocol.types import PositionEncodingKind
-
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.errors import CompilerBug, SpecError
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.collect import collect
 from hvaedsl.elaborate.inheritance import Chain, Read, load_chain
 from hvaedsl.elaborate.resolve import Resolved, resolve
+from hvaedsl.lsp.placed_tokens import PlacedToken, placed_tokens
 from hvaedsl.lsp.position import Lines
-from hvaedsl.lsp.words import Word, words
 from hvaedsl.passes.base import Unit
 from hvaedsl.program import Compilation, Program, compile_source
 from hvaedsl.syntax import ast
@@ -33,47 +31,47 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Analysed:
-    """A text as the client knows it, and what the compiler says of it."""
+class AnalyzedText:
+    """A text as the client has it, with the results of the compiler."""
 
     source: Source
     lines: Lines
-    read: Read = read_source  # gives the texts of its bases
-    before: Program | None = None  # of an earlier text
-    compilation: Compilation | None = None  # None where it is not compiled yet
-    bug: str = ""  # what went wrong in the compiler itself
+    read: Read = read_source  # returns the text of a base
+    before: Program | None = None  # of an earlier version
+    compilation: Compilation | None = None  # None until it is compiled
+    bug: str = ""  # an error of the compiler itself
     uri: str = ""
-    version: int | None = None  # None where it is not open
+    version: int | None = None  # None if it is not open
 
     @property
     def text(self) -> str:
-        """The text."""
+        """The text of the source."""
         return self.source.text
 
     @property
     def unit(self) -> Unit | None:
-        """What the rules looked at, whose values may be placeholders; None before it is compiled, too."""
+        """The unit that the rules checked, in which a value may be a placeholder; None until the text is compiled."""
         return self.compilation.unit if self.compilation is not None else None
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """What was found; nothing before it is compiled."""
+        """The diagnostics; empty until the text is compiled."""
         return self.compilation.diagnostics if self.compilation is not None else ()
 
     @property
     def program(self) -> Program | None:
-        """The program of this text; None where it has errors, and before it is compiled."""
+        """The program of this text; None if it has errors or is not compiled yet."""
         return self.compilation.program if self.compilation is not None else None
 
     @property
     def last_good(self) -> Program | None:
-        """The program of this text, else that of an earlier one."""
+        """The program of this text or of the last earlier version that compiled."""
         return self.program or self.before
 
     @cached_property
-    def words(self) -> tuple[Word, ...]:
-        """The tokens, each with the section and key that it stands in; nothing is left out of a half-written text."""
-        return words(self.text)
+    def tokens(self) -> tuple[PlacedToken, ...]:
+        """All tokens, also of a half-written text, each with the section and key that it is in."""
+        return placed_tokens(self.text)
 
     @cached_property
     def _chain(self) -> Chain:
@@ -85,12 +83,12 @@ class Analysed:
 
     @property
     def documents(self) -> tuple[ast.Document, ...]:
-        """The chain, the root base first and this text last; empty where the text could not be read at all."""
+        """The chain of `extends`, the root base first and this text last; empty if the text could not be read."""
         return self.compilation.documents if self.compilation is not None else self._chain.documents
 
     @property
     def is_whole(self) -> bool:
-        """Whether the text and all that it extends could be read to the end."""
+        """Whether this text and all of its bases could be read completely."""
         return self._chain.complete if self.compilation is None else self.unit is not None
 
     @property
@@ -100,7 +98,7 @@ class Analysed:
 
     @cached_property
     def values(self) -> Resolved | None:
-        """The values of the chain as far as they could be read; None where the text could not be read at all."""
+        """The values of the chain, as far as they could be read; None if the text could not be read."""
         unit = self.unit
         if self.compilation is not None and unit is not None:
             return Resolved(unit.spec, unit.origins, self.compilation.poisoned, ())
@@ -109,21 +107,21 @@ class Analysed:
         return resolve("model", self.source, collect(self.documents, {}, {}, complete=False), complete=False)
 
     def knows(self, *keys: str) -> bool:
-        """Whether the values of these keys have been read."""
+        """Whether the values of these keys could be read."""
         return self.values is not None and self.values.poisoned.isdisjoint(keys)
 
-    def word_at(self, offset: int) -> Word | None:
-        """The token that holds or ends at an offset; of two that touch there the second, unless that is a mark."""
-        touching = [word for word in self.words if word.start <= offset <= word.end]
-        named = [word for word in touching if word.role != "mark"]
+    def token_at(self, offset: int) -> PlacedToken | None:
+        """The token that contains an offset or ends there; of two that meet, the second unless it is punctuation."""
+        touching = [token for token in self.tokens if token.start <= offset <= token.end]
+        named = [token for token in touching if token.role != "mark"]
         return next(reversed(named or touching), None)
 
     def assignments(self) -> Iterator[tuple[str, ast.Assignment]]:
-        """Every assignment of this text that could be read, by dotted key."""
+        """Assignments of this text that could be read, by dotted key."""
         yield from assignments(self.statements)
 
     def lets(self) -> dict[str, tuple[ast.Let, int | None]]:
-        """The constants of the chain by name: the statement that counts, and its value where that is a whole number."""
+        """Constants of the chain by name: the statement in effect, and its value if that is an integer."""
         return {
             item.name.text: (item, item.value.value if isinstance(item.value, ast.Integer) else None)
             for document in self.documents
@@ -132,29 +130,18 @@ class Analysed:
         }
 
 
-def analyse(
-    source: Source,
-    *,
-    before: Program | None = None,
-    encoding: PositionEncodingKind = PositionEncodingKind.Utf16,
-    read: Read = read_source,
-) -> Analysed:
-    """A text, compiled. `before` is the program of an earlier text, `read` reads its bases."""
-    return compiled(Analysed(source, Lines(source.text, encoding), read, before))
-
-
-def compiled(analysed: Analysed) -> Analysed:
-    """The same text, compiled; raises nothing. It changes nothing either, and may run in any thread."""
+def compiled(analyzed: AnalyzedText) -> AnalyzedText:
+    """Compile a text; raises nothing, changes nothing, and may run in any thread."""
     try:
-        _refuse_large(analysed.source)
-        return replace(analysed, compilation=compile_source(analysed.source, read=analysed.read))
+        _refuse_large(analyzed.source)
+        return replace(analyzed, compilation=compile_source(analyzed.source, read=analyzed.read))
     except SpecError as error:
-        return replace(analysed, compilation=Compilation(None, (), error.diagnostics))
+        return replace(analyzed, compilation=Compilation(None, (), error.diagnostics))
     except CompilerBug as error:
-        return replace(analysed, compilation=Compilation(None, (), ()), bug=str(error))
-    except Exception as error:  # the last resort: a server that goes on, and says what has happened
-        _LOG.exception("compiling %s", analysed.source.name)
-        return replace(analysed, compilation=Compilation(None, (), ()), bug=f"{type(error).__name__}: {error}")
+        return replace(analyzed, compilation=Compilation(None, (), ()), bug=str(error))
+    except Exception as error:  # the server continues and reports the error
+        _LOG.exception("compiling %s", analyzed.source.name)
+        return replace(analyzed, compilation=Compilation(None, (), ()), bug=f"{type(error).__name__}: {error}")
 
 
 def _refuse_large(source: Source) -> None:
@@ -162,7 +149,7 @@ def _refuse_large(source: Source) -> None:
 
 
 def assignments(statements: tuple[ast.Statement, ...], section: str = "") -> Iterator[tuple[str, ast.Assignment]]:
-    """The assignments of some statements by dotted key, in the order of the text."""
+    """Assignments among the statements and in their sections, by dotted key, in the order of the text."""
     for item in statements:
         if isinstance(item, ast.Assignment):
             yield f"{section}{item.key.text}", item
@@ -171,5 +158,5 @@ def assignments(statements: tuple[ast.Statement, ...], section: str = "") -> Ite
 
 
 def within(span: Span, offset: int) -> bool:
-    """Whether an offset stands in a span or at its end."""
+    """Whether an offset is in a span or at its end."""
     return span.start <= offset <= span.end

@@ -1,4 +1,4 @@
-"""What the checks are made on: genuine images and models, of a run or of the digits that come with scikit-learn."""
+"""The images and models that the checks run on: those of a run, or scikit-learn's digits and the shipped model."""
 
 from __future__ import annotations
 
@@ -23,25 +23,29 @@ from hvaedsl_runtime.model import initial_model
 from hvaedsl_runtime.noise import ImageNoise
 
 IMAGES = 128
-VALUES = 2**22  # fewer images where they are large: fields in float64 and their transforms are held at once
+VALUES = 2**22  # fewer images if they are large: float64 images and their transforms are in memory at the same time
 SMALL_BATCH = 8
 SCALE_OF_ZEROS = 0.1
 CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
-class Material:
-    """Images of a data set's test split, and models that take them; `source` says which, in words."""
+class CheckInputs:
+    """Images of a dataset's test split and models that accept them; `source` describes both in a sentence.
+
+    `models` are in float64, by kind of weights: `raw` and `ema`, or `random`. `small_model` and `small_batch` are for
+    B.4: the shipped model of digits, with 7 stochastic layers.
+    """
 
     source: str
-    models: Mapping[str, HierarchicalVAE]  # by the kind of weights, in float64
+    models: Mapping[str, HierarchicalVAE]
     evaluator: Evaluator
-    small_model: HierarchicalVAE  # of the shipped digits: 7 stochastic layers
+    small_model: HierarchicalVAE
     small_batch: tuple[Tensor, Tensor]
 
     @property
     def indices(self) -> list[int]:
-        """The images that are looked at, spread evenly over the split: some data sets are ordered by class."""
+        """The images used, spread evenly over the split, because some datasets are ordered by class."""
         available = len(self.evaluator.images)
         count = min(available, IMAGES, max(1, VALUES // prod(self.evaluator.images.shape)))
         return [position * available // count for position in range(count)]
@@ -52,7 +56,7 @@ class Material:
         return torch.from_numpy(images.batch(self.indices)).permute(0, 3, 1, 2).double() / (images.levels - 1)
 
     def batches(self, description: str) -> Iterator[tuple[Tensor, Tensor, ImageNoise]]:
-        """The images as models take them: (x, target, noise), both [B, H, W, C]; with a bar on a terminal."""
+        """The images in batches (x, target, noise), x and target [B, H, W, C]; with a progress bar on a terminal."""
         indices, size = self.indices, self.evaluator.batch_size
         with image_bar(description, len(indices)) as advance:
             for start in range(0, len(indices), size):
@@ -61,8 +65,8 @@ class Material:
                 advance(len(batch))
 
 
-def digits_material(seed: int) -> Material:
-    """The digits, and the shipped model of them with random weights."""
+def digits_inputs(seed: int) -> CheckInputs:
+    """The digits dataset, and the shipped model of it with random weights."""
     program = hvaedsl.load(shipped("specs") / "digits.hvae")
     data, training = program.spec.data, program.training()
     evaluator = Evaluator(
@@ -75,7 +79,7 @@ def digits_material(seed: int) -> Material:
         dtype=torch.float64,
     )
     model = random_model(program, seed)
-    return Material(
+    return CheckInputs(
         source="images: digits of scikit-learn; model: specs/digits.hvae, random weights",
         models={"random": model},
         evaluator=evaluator,
@@ -84,34 +88,34 @@ def digits_material(seed: int) -> Material:
     )
 
 
-def run_material(run: FinishedRun, seed: int) -> Material:
-    """The test images of a run, and its model with both kinds of weights; B.4 stays with the digits.
+def run_inputs(run: FinishedRun, seed: int) -> CheckInputs:
+    """The test images of a run, and its model with raw and with averaged weights; B.4 still uses the digits.
 
-    Theorem 5 is checked on what the prior's network gives: a cell of one's own without one is left out, and `source`
-    says so. Raises RunError (4) where the images are not found.
+    Theorem 5 is checked on the outputs of the prior network. A custom cell that is not a `hvaedsl.nn.cells.Cell` may
+    have none: `models` is then empty, and `source` says so. Raises DataNotFound, InvalidData.
     """
-    small = digits_material(seed)
+    digits = digits_inputs(seed)
     models = {"raw": run.model("raw").double(), "ema": run.model("ema").double()}
-    left_out = ""
+
+    omitted = ""
     if any(not isinstance(block, Cell) for block in models["raw"].decoder.blocks.values()):
-        models, left_out = (
-            {},
-            f"; Theorem 5 is left out, since {run.program.spec.model.cell} is no hvaedsl.nn.cells.Cell",
-        )
+        models = {}
+        omitted = f"; Theorem 5 is omitted, because {run.program.spec.model.cell} is not a hvaedsl.nn.cells.Cell"
+
     return replace(
-        small,
+        digits,
         source=f"images: {run.program.spec.data.dataset}, test; model: {run.folder.path} after "
-        f"{run.checkpoint.step} steps; B.4: specs/digits.hvae, random weights{left_out}",
+        f"{run.checkpoint.step} steps; B.4: specs/digits.hvae, random weights{omitted}",
         models=models,
         evaluator=replace(run.evaluator("test"), dtype=torch.float64),
     )
 
 
 def random_model(program: Program, seed: int) -> HierarchicalVAE:
-    """A model in float64, initialised from a seed, with small normal draws for what begins as zero.
+    """A model in float64, initialized from a seed, with small normal draws for the weights that start as zero.
 
-    A fresh prior ends in a convolution of zeros: it is then the same for all images at every layer, whatever it reads,
-    and a check of Theorem 5 would say nothing.
+    A new prior ends in a convolution of zeros. It is the same for all images at every layer, whatever its input, so
+    that a check of Theorem 5 could not fail.
     """
     with torch.random.fork_rng(devices=()), torch.no_grad():
         model = initial_model(program, seed, CPU, torch.float64).eval()

@@ -1,4 +1,4 @@
-"""All analyses of a run as one HTML page that holds everything it shows."""
+"""All analyses of a run as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.program import Program
 from hvaedsl.render.output import render
 from hvaedsl_runtime.analysis.base import Drawing, Result, Subject
-from hvaedsl_runtime.analysis.every import ANALYSES
 from hvaedsl_runtime.analysis.figures import png, svg
-from hvaedsl_runtime.analysis.written import write_files
+from hvaedsl_runtime.analysis.registry import ANALYSES
+from hvaedsl_runtime.analysis.result_files import write_files
 from hvaedsl_runtime.disk.run_folder import read_json
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
@@ -28,7 +28,7 @@ from hvaedsl_runtime.evaluate.units import Unit, reporting_unit
 
 @dataclass(frozen=True)
 class Embedded:
-    """A drawing as a page holds it: a data URI, the file name it is saved under, and its caption."""
+    """A figure embedded in the page: a data URI, the file name for downloads, and the caption."""
 
     uri: str
     file: str
@@ -37,26 +37,29 @@ class Embedded:
 
 
 def write_report(subject: Subject, path: Path, say: Callable[[str], None]) -> None:
-    """Run every analysis and write the page; `say` is told a line after each.
+    """Run every analysis and write the page; `say` gets a line after each analysis.
 
-    Raises RunError: 4 images not found, 5 the page cannot be written, or a file of the run is damaged.
+    Raises DataNotFound, InvalidData; DamagedRun if a file of the run cannot be read; WriteError.
     """
-    known_results(subject.run, reporting_unit(subject.spec))  # a damaged file is told before the work, not after
+    evaluated_bounds(subject.run, reporting_unit(subject.spec))  # fail early if a file is damaged
+
     results = []
     for analysis in ANALYSES:
         started = time.monotonic()
         results.append(analysis.run(subject))
         say(f"{analysis.name}: {time.monotonic() - started:.1f} s")
+
     write_files(path.parent, [(path.name, report_html(subject, results))])
 
 
 def report_html(subject: Subject, results: list[Result]) -> str:
-    """The page, with these results in this order."""
+    """The page with these results, in this order."""
     run = subject.run
-    program = named(run)
+    program = _named_program(run)
     unit = reporting_unit(program.spec)
-    results_text, rows = known_results(run, unit)
+    results_text, rows = evaluated_bounds(run, unit)
     bridge, no_bridge = _bridge(program)
+
     loader = PackageLoader("hvaedsl_runtime.analysis", ".")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=False)
     return environment.get_template("report.html.jinja").render(
@@ -75,25 +78,29 @@ def report_html(subject: Subject, results: list[Result]) -> str:
     )
 
 
-def named(run: FinishedRun) -> Program:
-    """The run's program under the name of its model: the spec in the folder is called spec.hvae."""
+def _named_program(run: FinishedRun) -> Program:
+    """The program of the run with the name of its model; the spec in the folder is called spec.hvae."""
     return run.program.named(run.folder.model_name() or run.folder.path.resolve().name)
 
 
-def known_results(run: FinishedRun, unit: Unit) -> tuple[str, list[dict[str, str]]]:
-    """What is known of the likelihood at the checkpoint's step, without evaluating anew: a sentence and a table."""
+def evaluated_bounds(run: FinishedRun, unit: Unit) -> tuple[str, list[dict[str, str]]]:
+    """The bounds of the checkpoint that were already evaluated: a sentence and the rows of a table."""
     step, path = run.checkpoint.step, run.folder.path
     summary = read_json(run.folder.summary) if run.folder.summary.exists() else {}
     if summary.get("steps") == step and isinstance(summary.get("test"), Mapping):
-        return f"The bound on -log p of the test images after {step} steps; lower is better.", _rows(
-            summary["test"], unit
-        )
+        return _bound_text("test", step), _rows(summary["test"], unit)
+
     for split in ("test", "validation"):
         evaluated = path / f"eval_{split}.json"
         found = read_json(evaluated) if evaluated.exists() else {}
         if found.get("step") == step and set(WEIGHTS) <= set(found):
-            return f"The bound on -log p of the {split} images after {step} steps; lower is better.", _rows(found, unit)
-    return f"There is no evaluation of step {step} yet: hvaedsl eval {path} makes one.", []
+            return _bound_text(split, step), _rows(found, unit)
+
+    return f"Step {step} has not been evaluated yet; run hvaedsl eval {path}.", []
+
+
+def _bound_text(split: str, step: int) -> str:
+    return f"The bound on -log p of the {split} images after {step} steps; lower is better."
 
 
 def _rows(bounds: Mapping[str, Any], unit: Unit) -> list[dict[str, str]]:
@@ -118,13 +125,13 @@ def _facts(run: FinishedRun, program: Program) -> list[tuple[str, str]]:
     checkpoint, training = run.checkpoint, program.training()
     minutes, seconds = divmod(round(checkpoint.counters.wall_seconds), 60)
     return [
-        ("data set", f"{program.spec.data.dataset}, {program.spec.data.resolution}x{program.spec.data.resolution}"),
+        ("dataset", f"{program.spec.data.dataset}, {program.spec.data.resolution}x{program.spec.data.resolution}"),
         ("parameters", f"{program.cost.parameters:,}"),
         ("stochastic depth", str(program.cost.stochastic_depth)),
         ("steps", f"{checkpoint.step:,} of {training.steps:,}"),
-        ("updates skipped", f"{checkpoint.counters.skipped_updates:,}"),
+        ("skipped updates", f"{checkpoint.counters.skipped_updates:,}"),
         ("time in training steps", f"{minutes} min {seconds} s"),
-        ("images a step", f"{training.batch_size * checkpoint.position.world_size:,}"),
+        ("images per step", f"{training.batch_size * checkpoint.position.world_size:,}"),
         ("seed", str(checkpoint.position.seed)),
         ("EMA decay", f"{training.ema_decay:g}"),
     ]
@@ -132,33 +139,30 @@ def _facts(run: FinishedRun, program: Program) -> list[tuple[str, str]]:
 
 def _subtitle(subject: Subject) -> str:
     weights, step = WEIGHTS[subject.weights], subject.run.checkpoint.step
-    return (
-        f"After {step:,} steps. The analyses look at the {weights} and at {subject.split} images; seed {subject.seed}."
-    )
+    return f"After {step:,} steps. The analyses use the {weights} and {subject.split} images, with seed {subject.seed}."
 
 
 def _bridge(program: Program) -> tuple[str | None, str]:
     try:
         return _uri("image/svg+xml", render(program.dot(), "svg")), ""
     except UsageError as error:
-        return None, f"The bridge is not drawn: {error}."
+        return None, f"The architecture could not be drawn: {error}."
 
 
 def _section(result: Result) -> dict[str, object]:
     json = json_text(dict(result.data), indent=1)
-    figures = [_embedded(drawing) for drawing in result.drawings]
     return {
         "name": result.name,
         "title": result.title,
         "paragraphs": result.text.split("\n\n"),
-        "figures": figures,
+        "figures": [_embedded(drawing) for drawing in result.drawings],
         "json": json,
         "json_uri": _uri("application/json", json.encode()),
     }
 
 
 def _embedded(drawing: Drawing) -> Embedded:
-    """Image grids as PNG, plots as SVG, which the page may enlarge."""
+    """Image grids as PNG, and plots as SVG, which can be enlarged."""
     if drawing.images:
         return Embedded(_uri("image/png", png(drawing.figure)), f"{drawing.stem}.png", drawing.caption, plot=False)
     return Embedded(_uri("image/svg+xml", svg(drawing.figure)), f"{drawing.stem}.svg", drawing.caption, plot=True)

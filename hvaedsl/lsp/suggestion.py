@@ -1,4 +1,4 @@
-"""One completion before it has a place in a text."""
+"""A completion, before it is converted for the protocol."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from lsprotocol.types import CompletionItemKind
 
 
 @dataclass(frozen=True)
-class Offer:
-    """What a list of completions shows, and what is written when it is taken."""
+class Suggestion:
+    """What a list of completions shows, and what is inserted when it is accepted."""
 
     label: str
     detail: str
     kind: CompletionItemKind
     about: str = ""
-    plain: str = ""  # what is written; the label where nothing else is said
-    snippet: str = ""  # the same for clients that know snippets
+    plain: str = ""  # inserted text; the label if empty
+    snippet: str = ""  # the same for clients that support snippets
 
     def __post_init__(self) -> None:
-        """Fill in what is left out.
+        """Fill in the omitted fields.
 
-        What holds a space is a snippet too: of other texts Neovim 0.11 writes only what stands before the first space.
+        A text with a space becomes a snippet: of plain text, Neovim 0.11 inserts only the part before the first space.
         """
         if not self.plain:
             object.__setattr__(self, "plain", self.label)
@@ -31,5 +31,5 @@ class Offer:
 
 
 def _escaped(text: str) -> str:
-    """A text as a snippet that writes just it."""
+    """Escape a text so that a snippet inserts it literally."""
     return re.sub(r"[\\$}]", r"\\\g<0>", text)

@@ -1,4 +1,4 @@
-"""Semantic tokens: every token and comment with its part in the language, a block entry letter by letter."""
+"""Semantic tokens: the kind of every token and comment, and of each part of a block entry."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from lsprotocol.types import SemanticTokens, SemanticTokensLegend, SemanticTokenTypes
 
-from hvaedsl.lsp.analysed import Analysed
-from hvaedsl.lsp.words import Role, Word
+from hvaedsl.lsp.analyzed import AnalyzedText
+from hvaedsl.lsp.placed_tokens import PlacedToken, Role
 
 _KINDS: dict[Role, SemanticTokenTypes] = {
     "keyword": SemanticTokenTypes.Keyword,
@@ -32,26 +32,27 @@ _COMMENT = re.compile(r"#[^\r\n]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Coloured:
-    """A stretch of one line and its kind."""
+class ColoredRange:
+    """A range of one line and its kind."""
 
     start: int
     end: int
     kind: SemanticTokenTypes
 
 
-def semantic_tokens(analysed: Analysed) -> SemanticTokens:
-    """All tokens, as the protocol packs them: line and column from the token before, length, kind, no modifiers."""
+def semantic_tokens(analyzed: AnalyzedText) -> SemanticTokens:
+    """Return all tokens as the protocol packs them: line and column relative to the previous one, length, kind."""
     data: list[int] = []
     line = column = 0
-    for item in coloured(analysed):
-        at, end = analysed.lines.position(item.start), analysed.lines.position(item.end)
+    for item in colored_ranges(analyzed):
+        at, end = analyzed.lines.position(item.start), analyzed.lines.position(item.end)
         if at.line != end.line:
-            continue  # a string with a lone CR in it
+            continue  # a string that contains a lone CR
+
         data += [
             at.line - line,
             at.character - (column if at.line == line else 0),
-            analysed.lines.length(item.start, item.end),
+            analyzed.lines.length(item.start, item.end),
             TYPES.index(item.kind),
             0,
         ]
@@ -59,30 +60,30 @@ def semantic_tokens(analysed: Analysed) -> SemanticTokens:
     return SemanticTokens(data)
 
 
-def coloured(analysed: Analysed) -> Iterator[Coloured]:
-    """Words and comments in the order of the text."""
+def colored_ranges(analyzed: AnalyzedText) -> Iterator[ColoredRange]:
+    """Yield the tokens and comments in the order of the text."""
     end = 0
-    for word in analysed.words:
-        yield from _comments(analysed.text, end, word.start)
-        yield from _parts(word)
-        end = word.end
-    yield from _comments(analysed.text, end, len(analysed.text))
+    for token in analyzed.tokens:
+        yield from _comments(analyzed.text, end, token.start)
+        yield from _parts(token)
+        end = token.end
+    yield from _comments(analyzed.text, end, len(analyzed.text))
 
 
-def _comments(text: str, start: int, end: int) -> Iterator[Coloured]:
+def _comments(text: str, start: int, end: int) -> Iterator[ColoredRange]:
     for found in _COMMENT.finditer(text, start, end):
-        yield Coloured(*found.span(), SemanticTokenTypes.Comment)
+        yield ColoredRange(*found.span(), SemanticTokenTypes.Comment)
 
 
-def _parts(word: Word) -> Iterator[Coloured]:
-    found = _BLOCK.fullmatch(word.text) if word.role == "block" else None
+def _parts(token: PlacedToken) -> Iterator[ColoredRange]:
+    found = _BLOCK.fullmatch(token.text) if token.role == "block" else None
     if found is not None:
         last = SemanticTokenTypes.Variable if found[3].startswith("$") else SemanticTokenTypes.Number
         kinds = (SemanticTokenTypes.Number, SemanticTokenTypes.Operator, last)
         for part, kind in enumerate(kinds, 1):
             if found[part]:
-                yield Coloured(word.start + found.start(part), word.start + found.end(part), kind)
-    elif word.text in ("*", "@"):
-        yield Coloured(word.start, word.end, SemanticTokenTypes.Operator)
-    elif word.role in _KINDS:
-        yield Coloured(word.start, word.end, _KINDS[word.role])
+                yield ColoredRange(token.start + found.start(part), token.start + found.end(part), kind)
+    elif token.text in ("*", "@"):
+        yield ColoredRange(token.start, token.end, SemanticTokenTypes.Operator)
+    elif token.role in _KINDS:
+        yield ColoredRange(token.start, token.end, _KINDS[token.role])

@@ -1,4 +1,4 @@
-"""The checks as a table for people and as JSON for programs."""
+"""The checks as tables and as JSON."""
 
 from __future__ import annotations
 
@@ -11,30 +11,33 @@ from rich.text import Text
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.theory.checks import Check
 
-WIDTH = 115  # of the longest row: a narrower terminal wraps lines, and no figure is cut
+WIDTH = 118  # of the longest row: on a narrower terminal lines wrap, and no number is cut off
+IDENTITY_WIDTH = 66
 REMARKS = (
-    "Theorem 2: the worst over images and J, per image and in units of max(1, ||x||).",
-    "B.4: sampling layers saves little time. The state needs every layer's posterior, prior and z; "
-    "only the sum of the KL is shorter.",
+    "Theorem 2: errors are per image, in units of max(1, ||x||); the largest over images and J is shown.",
+    "B.4: sampling layers saves little time, because the state needs the posterior, the prior and z of every layer; "
+    "only the sum of the KL has fewer terms.",
 )
 
 
 def checks_report(source: str, checks: Sequence[Check]) -> Group:
-    """The identities with error, tolerance and verdict; apart from them the negative controls, then the figures."""
+    """A table of the identities, a table of the negative controls, and the additional figures."""
     identities = Table(title=f"Identities, in float64\n{source}", title_justify="left")
     controls = Table(title="\nNegative controls: these identities must fail", title_justify="left")
     for table, error, bound in ((identities, "error", "tolerance"), (controls, "differs by", "more than")):
         table.add_column("", no_wrap=True)
-        table.add_column("identity", overflow="fold", min_width=63)
+        table.add_column("identity", overflow="fold", min_width=IDENTITY_WIDTH)
         table.add_column(error, justify="right", no_wrap=True)
         table.add_column(bound, justify="right", no_wrap=True)
         table.add_column("", no_wrap=True)
+
     for check in checks:
         table, words = (controls, ("differs", "DOES NOT")) if check.control else (identities, ("holds", "FAILS"))
         verdict = Text(words[0], "green") if check.holds else Text(words[1], "bold red")
         table.add_row(check.name, Text(check.identity), f"{check.error:.2g}", f"{check.tolerance:g}", verdict)
-    lines = [f"{check.name}: {_figures(check)}." for check in checks if check.figures]
-    return Group(identities, controls, Text("\n" + "\n".join([*dict.fromkeys(lines), *REMARKS, _verdict(checks)])))
+
+    figures = dict.fromkeys(f"{check.name}: {_figures(check)}." for check in checks if check.figures)
+    return Group(identities, controls, Text("\n" + "\n".join([*figures, *REMARKS, _verdict(checks)])))
 
 
 def checks_json(source: str, checks: Sequence[Check]) -> str:
@@ -56,13 +59,13 @@ def checks_json(source: str, checks: Sequence[Check]) -> str:
 
 def _figures(check: Check) -> str:
     return ", ".join(
-        f"{what} = {value:,}" if isinstance(value, int) else f"{what} = {value:.4g}"
-        for what, value in check.figures.items()
+        f"{name} = {value:,}" if isinstance(value, int) else f"{name} = {value:.4g}"
+        for name, value in check.figures.items()
     )
 
 
 def _verdict(checks: Sequence[Check]) -> str:
     failed = [check for check in checks if not check.holds]
     if not failed:
-        return f"All {len(checks)} are as they must be."
-    return f"{len(failed)} of {len(checks)} are not: " + "; ".join(f"{it.name}, {it.identity}" for it in failed)
+        return f"All {len(checks)} checks passed."
+    return f"{len(failed)} of {len(checks)} checks failed: " + "; ".join(f"{it.name}, {it.identity}" for it in failed)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hvaedsl.render.text import text_width
+from hvaedsl.render.labels import text_width
 
 
 def test_width_grows_with_size_weight_and_wide_letters() -> None:

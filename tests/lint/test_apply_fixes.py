@@ -39,7 +39,7 @@ def spec(hvae: Command) -> Path:
 def test_safe_fixes(hvae: Command, spec: Path) -> None:
     ended = hvae("lint", "wide.hvae", "--fix")
     assert (ended.code, ended.err) == (1, "2 fixes applied\n")
-    assert "1 piece of advice\n1 can be mended with --fix --unsafe-fixes: read what it changes\n" in ended.out
+    assert "1 piece of advice\n1 can be fixed with --fix --unsafe-fixes (review the changes)\n" in ended.out
     assert "HV503" in ended.out
     assert spec.read_text() == SAFELY
     assert hvaedsl.loads(SAFELY).bridge == hvaedsl.loads(WIDE).bridge
@@ -85,7 +85,7 @@ def test_diff_writes_nothing(hvae: Command, spec: Path) -> None:
     ended = hvae("lint", "wide.hvae", "good.hvae", "--diff")
     assert (ended.code, ended.err) == (1, "2 fixes would be applied\n")
     assert ended.out == (
-        "--- wide.hvae\n+++ wide.hvae (mended)\n@@ -2,7 +2,7 @@\n data { dataset = digits }\n model {\n"
+        "--- wide.hvae\n+++ wide.hvae (fixed)\n@@ -2,7 +2,7 @@\n data { dataset = digits }\n model {\n"
         "   width = 16  latent = 4\n-  widths = {2: 64, 4: 32}  # as before\n"
         "-  encoder = 8x2, 8d2, 4x1  # hvae: ignore[HV501]\n+  widths = {4: 32}  # as before\n"
         "+  encoder = 8x2, 8d2, 4x1\n   decoder = 4x1, 8x2\n }\n"
@@ -180,13 +180,13 @@ def test_a_file_that_may_not_be_written(hvae: Command, spec: Path, monkeypatch: 
 
 def test_a_file_that_somebody_writes_meanwhile(hvae: Command, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def mend_slowly(*arguments: object, **options: object) -> object:
-        mended = mend(*arguments, **options)  # type: ignore[arg-type]
+        mended = apply_fixes(*arguments, **options)  # type: ignore[arg-type]
         spec.write_text(WIDE + "# mine\n")
         return mended
 
-    from hvaedsl.lint.fixes import mend
+    from hvaedsl.lint.fixes import apply_fixes
 
-    monkeypatch.setattr("hvaedsl.lint.fixes.mend", mend_slowly)
+    monkeypatch.setattr("hvaedsl.lint.fixes.apply_fixes", mend_slowly)
     ended = hvae("lint", "wide.hvae", "--fix")
     assert ended.code == 2
     assert "changed by another program in the meantime" in ended.err
@@ -199,22 +199,22 @@ def test_a_fix_that_breaks_a_text_is_our_bug(hvae: Command, spec: Path, monkeypa
     monkeypatch.setattr("hvaedsl.lint.suppressions.removal", lambda span: Edit(span, "}"))
     ended = hvae("lint", "wide.hvae", "--fix")
     assert ended.code == 3
-    assert "a fix leaves a text that cannot be read" in ended.err
+    assert "a fix makes a spec unreadable" in ended.err
     assert spec.read_text() == WIDE
 
 
 def test_standard_input(hvae: Command) -> None:
-    ended = hvae("lint", "-", "--output-format", "concise", stdin=WIDE.encode())
+    ended = hvae("lint", "-", "--format", "concise", stdin=WIDE.encode())
     assert ended.code == 1
     assert [line.split()[0] for line in ended.out.splitlines()] == ["<stdin>:5:13:", "<stdin>:6:28:", "<stdin>:7:18:"]
     assert hvae("lint", "-", stdin=Path("good.hvae").read_bytes()).out == "nothing found in 1 spec\n"
-    ended = hvae("lint", "-", "--fix", "--output-format", "concise", stdin=WIDE.encode())
+    ended = hvae("lint", "-", "--fix", "--format", "concise", stdin=WIDE.encode())
     assert (ended.code, ended.out) == (1, SAFELY)
     assert "HV503" in ended.err
     ended = hvae("lint", "-", "--diff", "--stdin-filename", "a.hvae", stdin=WIDE.encode())
     assert ended.code == 1
-    assert ended.out.startswith("--- a.hvae\n+++ a.hvae (mended)\n")
-    ended = hvae("lint", "-", "--output-format", "concise", stdin=b"\xff\xfe")
+    assert ended.out.startswith("--- a.hvae\n+++ a.hvae (fixed)\n")
+    ended = hvae("lint", "-", "--format", "concise", stdin=b"\xff\xfe")
     assert (ended.code, ended.out.split()[:2]) == (1, ["<stdin>:1:1:", "HV107"])
 
 
@@ -232,7 +232,7 @@ def test_standard_input_stands_where_its_name_says(hvae: Command) -> None:
     (folder / "base.hvae").write_text(WIDE)
     (folder / "pyproject.toml").write_text('[tool.hvaedsl]\nignore = ["HV502"]\n')
     child = b'hvae 1\nextends "base.hvae"\nmodel { widht = 3 }\n'
-    ended = hvae("lint", "-", "--stdin-filename", "models/new.hvae", "--output-format", "concise", stdin=child)
+    ended = hvae("lint", "-", "--stdin-filename", "models/new.hvae", "--format", "concise", stdin=child)
     assert ended.out.startswith("models/new.hvae:3:9: HV201 ")
     good = b'hvae 1\nextends "base.hvae"\nmodel { decoder = 4x1, 8m4, 8x2 }\n'
     assert hvae("lint", "-", "--stdin-filename", "models/new.hvae", stdin=good).code == 0
@@ -242,11 +242,11 @@ def test_standard_input_stands_where_its_name_says(hvae: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ("good.hvae --unsafe-fixes", "--unsafe-fixes goes with --fix or --diff"),
-        ("good.hvae --fix --set model.width=3", "mend specs as they are written"),
-        ("good.hvae --diff --let n=3", "mend specs as they are written"),
-        ("good.hvae -", "standard input (-) is linted alone"),
-        ("good.hvae --stdin-filename a.hvae", "give - as the path"),
+        ("good.hvae --unsafe-fixes", "--unsafe-fixes needs --fix or --diff"),
+        ("good.hvae --fix --set model.width=3", "change the specs as written"),
+        ("good.hvae --diff --let n=3", "change the specs as written"),
+        ("good.hvae -", "cannot be combined"),
+        ("good.hvae --stdin-filename a.hvae", "needs - (standard input)"),
         ("none.hvae --fix", "no such file"),
     ],
 )
@@ -257,6 +257,6 @@ def test_wrong_usage(arguments: str, says: str, hvae: Command) -> None:
 
 
 def test_a_file_under_two_names_is_linted_once(hvae: Command, spec: Path) -> None:
-    ended = hvae("lint", "wide.hvae", "./wide.hvae", ".", "--output-format", "concise")
+    ended = hvae("lint", "wide.hvae", "./wide.hvae", ".", "--format", "concise")
     assert len(ended.out.splitlines()) == 3
     assert "nothing found in 1 spec\n" in hvae("lint", "good.hvae", str(Path("good.hvae").absolute())).out

@@ -1,4 +1,4 @@
-"""The texts that are open in the editor, and what is known of each."""
+"""The documents that are open in the editor, with the results of the compiler for each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hvaedsl.diagnostics.span import Source
 from hvaedsl.elaborate.bases import find_base, project_root
 from hvaedsl.elaborate.inheritance import Read, load_chain
 from hvaedsl.lint.spec_files import spec_files
-from hvaedsl.lsp.analysed import Analysed
+from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.lsp.position import Lines
 from hvaedsl.lsp.rename import Chains
 from hvaedsl.shipped import shipped
@@ -26,20 +26,20 @@ from hvaedsl.syntax import ast
 from hvaedsl.syntax.text import read_source
 
 
-class Desk:
-    """What is open, by URI. A base that is open is read from its buffer, saved or not.
+class OpenDocuments:
+    """The open documents by URI. A base that is open is read from its buffer, saved or not.
 
-    What is known of a text is replaced, and never changed in place, when the text changes, or one that it extends does.
+    If a document or one of its bases changes, its `AnalyzedText` is replaced, never changed in place.
     """
 
     def __init__(self) -> None:
         self.encoding = PositionEncodingKind.Utf16
-        self._open: dict[str, Analysed] = {}
-        self._files: dict[str, Analysed] = {}  # that are not open, and were asked for
-        self._buffers: Mapping[Path, str] = {}  # the open texts of files; other threads read it
+        self._open: dict[str, AnalyzedText] = {}
+        self._files: dict[str, AnalyzedText] = {}  # requested, but not open
+        self._buffers: Mapping[Path, str] = {}  # of open files; read by other threads, so replaced as a whole
 
     def put(self, uri: str, text: str, version: int | None = None) -> list[str]:
-        """A text has been opened or changed; the other open ones that it bears on."""
+        """Open or change a document, and return the other open ones that may depend on it."""
         path = path_of(uri)
         if path is not None:
             self._buffers = {**self._buffers, path: text}
@@ -48,16 +48,16 @@ class Desk:
         return self._renew_around(uri, path)
 
     def close(self, uri: str) -> list[str]:
-        """A text is open no longer, and its file counts again; the open ones that it bore on."""
+        """Close a document, so that its file is used again; return the open ones that may depend on it."""
         closed = self._open.pop(uri, None)
         if closed is None:
             return []
-        places = ((found.source.path, found.text) for found in self._open.values())  # one file may be open twice
+        places = ((found.source.path, found.text) for found in self._open.values())  # a file may be open twice
         self._buffers = {path: text for path, text in places if path is not None}
         return self._renew_around(uri, closed.source.path)
 
     def files_changed(self) -> list[str]:
-        """Something on disk has changed; the open texts whose bases have."""
+        """Reset after a change on disk, and return the open documents whose bases have changed."""
         self._files.clear()
         around = [uri for uri, found in self._open.items() if not _has_its_bases(found, self._read)]
         for uri in around:
@@ -66,11 +66,11 @@ class Desk:
 
     @property
     def uris(self) -> list[str]:
-        """The open texts."""
+        """URIs of the open documents."""
         return list(self._open)
 
-    def known(self, uri: str) -> Analysed | None:
-        """What is known of an open text, or of a file; None where there is neither."""
+    def known(self, uri: str) -> AnalyzedText | None:
+        """The text of an open document or of a file; None if there is neither."""
         found = self._open.get(uri) or self._files.get(uri)
         path = path_of(uri) if found is None else None
         if path is None:
@@ -81,14 +81,14 @@ class Desk:
             return None
         return self._files[uri]
 
-    def take(self, before: Analysed, made: Analysed) -> None:
-        """A text has been compiled. That is dropped where the text, or one that it extends, has changed meanwhile."""
+    def replace(self, before: AnalyzedText, compiled: AnalyzedText) -> None:
+        """Store a compiled text, unless the document or one of its bases has changed since it was `before`."""
         for known in (self._open, self._files):
             if known.get(before.uri) is before:
-                known[before.uri] = made
+                known[before.uri] = compiled
 
     def uri_of(self, source: Source) -> str | None:
-        """The URI of a source, as the client spells it where it is open; None of one that is no file."""
+        """The URI of a source, as the client spells it if it is open; None if it is not a file."""
         if source.path is None:
             return next((uri for uri, found in self._open.items() if found.source is source), None)
         path = source.path.resolve()
@@ -96,15 +96,15 @@ class Desk:
         return next(opened, None) or from_fs_path(str(path))
 
     def version(self, uri: str) -> int | None:
-        """The version of an open text; None of one that is not."""
+        """The version of a document; None if it is not open."""
         return self._open[uri].version if uri in self._open else None
 
-    def chains(self, found: Analysed) -> Chains:
-        """Finds the chains of the other texts that write a name: those open, and the specs of the project."""
+    def chains(self, found: AnalyzedText) -> Chains:
+        """Return a function that finds the chains of other texts with a name, open or in the project."""
         return partial(_chains, found, self._buffers)
 
     def writable(self, source: Source) -> bool:
-        """Whether a source is the user's: open, or a file that may be written and was not shipped with hvaedsl."""
+        """Whether a source may be changed: it is open, or a writable file that is not a shipped spec."""
         if source.path is None:
             return True
         path = source.path.resolve()
@@ -113,21 +113,21 @@ class Desk:
 
     @property
     def _read(self) -> Read:
-        """What reads a base: its buffer of this moment where it is open."""
+        """A function that reads a base, from the present buffer if it is open."""
         return partial(_read, self._buffers)
 
-    def _new(self, uri: str, source: Source, version: int | None, old: Analysed | None = None) -> Analysed:
-        """A text of which nothing is known yet but the last good program of an earlier one."""
+    def _new(self, uri: str, source: Source, version: int | None, old: AnalyzedText | None = None) -> AnalyzedText:
+        """A text that is not compiled yet, with the last good program of its earlier version."""
         before = old.last_good if old is not None else None
-        return Analysed(source, Lines(source.text, self.encoding), self._read, before, uri=uri, version=version)
+        return AnalyzedText(source, Lines(source.text, self.encoding), self._read, before, uri=uri, version=version)
 
     def _renew(self, uri: str) -> None:
-        """Forget what is known of an open text."""
+        """Reset an open document to a text that is not compiled yet."""
         old = self._open[uri]
         self._open[uri] = self._new(uri, old.source, old.version, old)
 
     def _renew_around(self, uri: str, path: Path | None) -> list[str]:
-        """After a change of one text: forget what is known of the others that extend it."""
+        """Reset the other open documents that may extend a changed one, and return their URIs."""
         self._files.clear()
         around = [other for other, found in self._open.items() if other != uri and _may_extend(found, path)]
         for other in around:
@@ -136,12 +136,12 @@ class Desk:
 
 
 def _read(buffers: Mapping[Path, str], path: Path, name: str) -> Source:
-    """The text of a file: its buffer's where it is open. Raises as `read_source` does."""
+    """Read a file, from its buffer if it is open. Raises the errors of `read_source`."""
     text = buffers.get(path.resolve())
     return read_source(path, name) if text is None else Source(name, text, path)
 
 
-def _chains(found: Analysed, buffers: Mapping[Path, str], name: str) -> Iterator[tuple[Source, ...]]:
+def _chains(found: AnalyzedText, buffers: Mapping[Path, str], name: str) -> Iterator[tuple[Source, ...]]:
     read = partial(_read, buffers)
     for path in sorted({*_project_specs(found), *buffers} - {found.source.path}):
         try:
@@ -149,33 +149,34 @@ def _chains(found: Analysed, buffers: Mapping[Path, str], name: str) -> Iterator
             if re.search(rf"\b{name}\b", source.text, re.ASCII):
                 yield tuple(document.source for document in load_chain(source, read).documents)
         except (SpecError, UsageError):
-            continue  # a file that cannot be read holds no name
+            continue  # an unreadable file contains no name
 
 
-def _project_specs(found: Analysed) -> Iterator[Path]:
-    """The specs that may extend a text or a base of it: no `extends` leads out of a project."""
+def _project_specs(found: AnalyzedText) -> Iterator[Path]:
+    """Specs that may extend a text or one of its bases; `extends` does not leave the project."""
     for folder in {path.parent for path in _paths(found)}:
         try:
             yield from (Path(name).resolve() for name in spec_files(str(project_root(folder))))
-        except UsageError:  # none, or .gitignore leaves this folder out
+        except UsageError:  # there is none, or .gitignore ignores the folder
             yield from folder.glob("*.hvae")
 
 
-def _paths(found: Analysed) -> set[Path]:
-    """The files of a chain."""
+def _paths(found: AnalyzedText) -> set[Path]:
+    """The files of the chain of a text."""
     sources = (document.source for document in found.documents)
     return {source.path.resolve() for source in sources if source.path is not None}
 
 
-def _may_extend(found: Analysed, path: Path | None) -> bool:
-    """Whether the chain of a text holds a file, or might once it can be read."""
+def _may_extend(found: AnalyzedText, path: Path | None) -> bool:
+    """Whether the chain of a text contains a file, or may contain it once it can be read."""
     return path is not None and (not found.is_whole or path in _paths(found))
 
 
-def _has_its_bases(found: Analysed, read: Read) -> bool:
-    """Whether what a text extends is still as it was read."""
+def _has_its_bases(found: AnalyzedText, read: Read) -> bool:
+    """Whether the bases of a text are still the files and texts that were read."""
     if not found.is_whole:
         return False
+
     for base, child in pairwise(found.documents):
         extends = next(item for item in child.statements if isinstance(item, ast.Extends))
         try:
@@ -188,16 +189,16 @@ def _has_its_bases(found: Analysed, read: Read) -> bool:
 
 
 def path_of(uri: str) -> Path | None:
-    """The file of a URI; None of a text that has none yet, and of what is no name of a file."""
+    """The file of a URI; None for an unsaved text or an invalid file name."""
     try:
         if urlsplit(uri).scheme != "file":
             return None
-        found = to_fs_path(uri.replace(";", "%3B"))  # it would take a semicolon for the end of the path
+        found = to_fs_path(uri.replace(";", "%3B"))  # to_fs_path ends the path at a semicolon
         return Path(found).resolve() if found else None
-    except (OSError, RuntimeError, ValueError):  # a NUL in it, a loop of links, or no URI at all
+    except (OSError, RuntimeError, ValueError):  # a NUL character, a loop of links, or an invalid URI
         return None
 
 
 def name_of(uri: str) -> str:
-    """What a text without a file is called."""
+    """The name of a text without a file."""
     return PurePath(unquote(uri.partition(":")[2].partition("?")[0])).name or "<untitled>"

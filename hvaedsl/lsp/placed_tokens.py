@@ -1,8 +1,7 @@
-"""The tokens of a text, each with what it is there for and the section and key that it stands in.
+"""The tokens of a text, each with its role and the section and key that it is in.
 
-The parser drops a statement that it cannot read; here nothing is dropped. A line that is being written is understood as
-far as it goes, so that completion, rename and colours work on it. A text with more tokens than a spec may have is not
-read, as the parser does not read it either.
+The parser drops a statement that it cannot read; here nothing is dropped. A half-written line is read as far as it
+goes, so that completion, rename and colors work on it. Like the parser, this refuses a text with too many tokens.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ Role = Literal[
     "number",
     "string",
     "base",  # the string of an `extends`
-    "name",  # a name that stands where a statement begins, and is no key yet
+    "name",  # a name at the start of a statement that is not a key yet
     "mark",  # punctuation
     "junk",
 ]
@@ -40,14 +39,14 @@ Awaits = Literal["statement", "value", "more", "label", "base", "let", "version"
 
 _OPEN = {"LPAR": ")", "LSQB": "]", "LBRACE": "}"}
 _CLOSE = {"RPAR", "RSQB", "RBRACE"}
-_CONTINUE = {"EQUAL", "COMMA", "STAR", "COLON", "MINUS"}  # after these a value goes on
+_CONTINUE = {"EQUAL", "COMMA", "STAR", "COLON", "MINUS"}  # a value continues after these
 _NUMBERS = {"INTEGER", "FLOAT", "SUFFIXED"}
 _PLAIN: dict[str, Role] = {"REFERENCE": "reference", "BLOCK": "block", "STRING": "string", "JUNK": "junk"}
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """One token: its place in code points, and the dotted section and key it stands in (`key` empty outside values)."""
+class PlacedToken:
+    """A token with its offsets in code points and its dotted section and key (`key` is empty outside values)."""
 
     kind: str  # the grammar's name of the token
     role: Role
@@ -59,33 +58,33 @@ class Word:
 
     @property
     def dotted(self) -> str:
-        """The dotted key whose value it stands in; of a key or section, its own."""
+        """The dotted key whose value holds the token; for a key or section, its own."""
         own = self.text if self.role in ("key", "section", "name") else self.key
         return f"{self.section}.{own}" if self.section and own else own
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """What may be written at one place, and what of it stands there already."""
+    """What may be written at an offset, and the part of it that is already there."""
 
     awaits: Awaits
     section: str
     key: str  # dotted; empty outside a value
     value_start: int  # where the value begins
-    before: tuple[Word, ...]  # the words of the value, the unfinished one left out
-    brackets: tuple[str, ...]  # the open ones of the value, as they are closed, outermost first
-    written: str  # of the unfinished word
+    before: tuple[PlacedToken, ...]  # the tokens of the value, without the unfinished one
+    brackets: tuple[str, ...]  # closing brackets of those open in the value, outermost first
+    written: str  # the unfinished token
     start: int
     end: int
 
 
-def words(text: str) -> tuple[Word, ...]:
-    """Every token of a text; none of one that has too many."""
+def placed_tokens(text: str) -> tuple[PlacedToken, ...]:
+    """All tokens of a text; none if it has too many."""
     return tuple(_Walk().all(_tokens(text) or []))
 
 
 def comment_at(text: str, offset: int) -> str | None:
-    """The comment that holds an offset, from its `#` to the offset; None outside of comments."""
+    """The part of a comment from its `#` to the offset; None outside of comments."""
     tokens = _tokens(text[:offset])
     if tokens is None:
         return None
@@ -96,18 +95,22 @@ def comment_at(text: str, offset: int) -> str | None:
 
 
 def cursor_at(text: str, offset: int) -> Cursor | None:
-    """What may be written at an offset, from what stands before it; None behind too many tokens."""
+    """Determine from the text before an offset what may be written there; None after too many tokens."""
     tokens = _tokens(text[:offset])
     if tokens is None:
         return None
+
+    # The token that ends at the offset is still being written: it is what the completion replaces.
     unfinished = tokens[-1] if tokens and tokens[-1].end_pos == offset and _is_wordlike(tokens[-1]) else None
     walk = _Walk()
     read = list(walk.all(tokens[:-1] if unfinished else tokens))
+
     awaits = walk.awaits
     start = offset if unfinished is None or unfinished.start_pos is None else unfinished.start_pos
     glued = unfinished is not None and len(tokens) > 1 and tokens[-2].end_pos == start  # as the `$` of `32r$` is
     if awaits == "more" and not walk.brackets and not glued and (unfinished or text[offset - 1 : offset].isspace()):
-        awaits = "statement"  # a value is complete, and a new word begins
+        awaits = "statement"  # the value is complete, and a new token starts
+
     key = walk.key if awaits in ("value", "more", "label") else ""
     section = ".".join(walk.sections)
     return Cursor(
@@ -115,7 +118,7 @@ def cursor_at(text: str, offset: int) -> Cursor | None:
         section=section,
         key=f"{section}.{key}" if section and key else key,
         value_start=walk.value_start,
-        before=tuple(word for word in read if key and word.start >= walk.value_start),
+        before=tuple(token for token in read if key and token.start >= walk.value_start),
         brackets=tuple(walk.brackets),
         written="" if unfinished is None else str(unfinished),
         start=start,
@@ -124,7 +127,7 @@ def cursor_at(text: str, offset: int) -> Cursor | None:
 
 
 def _tokens(text: str) -> list[Token] | None:
-    """The tokens of a text; None where there are too many."""
+    """The tokens of a text; None if there are too many."""
     found = list(islice(hvae_parser().lex(text), MAX_TOKENS + 1))
     return found if len(found) <= MAX_TOKENS else None
 
@@ -141,7 +144,7 @@ def _word_end(text: str, offset: int) -> int:
 
 @dataclass
 class _Walk:
-    """Follows the tokens; at each point says what may come next."""
+    """Reads tokens one by one; `awaits` says what may come next."""
 
     sections: list[str] = field(default_factory=list)
     brackets: list[str] = field(default_factory=list)
@@ -149,19 +152,19 @@ class _Walk:
     value_start: int = 0
     awaits: Awaits = "statement"
 
-    def all(self, tokens: list[Token]) -> Iterator[Word]:
-        """The words of some tokens."""
+    def all(self, tokens: list[Token]) -> Iterator[PlacedToken]:
+        """Place all of the tokens."""
         for at, token in enumerate(tokens):
-            yield self._word(token, tokens[at + 1].type if at + 1 < len(tokens) else "")
+            yield self._placed(token, tokens[at + 1].type if at + 1 < len(tokens) else "")
 
-    def _word(self, token: Token, following: str) -> Word:
+    def _placed(self, token: Token, following: str) -> PlacedToken:
         role = self._role(token, following)
         start, end = token.start_pos or 0, token.end_pos or 0
         key = "" if role in ("key", "section", "let", "name", "keyword", "base") else self.key
-        return Word(token.type, role, str(token), start, end, ".".join(self.sections[: self._depth(role)]), key)
+        return PlacedToken(token.type, role, str(token), start, end, ".".join(self.sections[: self._depth(role)]), key)
 
     def _depth(self, role: Role) -> int:
-        """How many of the open sections hold this word: a section's name stands outside of it."""
+        """The number of open sections that hold a token; the name of a section is outside of it."""
         return len(self.sections) - 1 if role == "section" else len(self.sections)
 
     def _role(self, token: Token, following: str) -> Role:
@@ -173,6 +176,7 @@ class _Walk:
             self._end_value()
             self.awaits = keywords[kind]
             return "keyword"
+
         if kind in _OPEN or kind in _CLOSE:
             return self._bracket(kind)
         if kind in _CONTINUE:
@@ -189,13 +193,15 @@ class _Walk:
         if self.awaits == "let":
             self.key, self.brackets = str(token), []
             return "let"
+
         name, path = str(token), ".".join(self.sections)
         opens = following == "LBRACE"
         if ")" in self.brackets and not opens and name not in SCHEMA.get(path, ()):
             return "argument"
+
         self._end_value()
         if self.sections and name in TOP_LEVEL and f"{path}.{name}" not in SCHEMA:
-            self.sections = []  # the section before it is not closed yet
+            self.sections = []  # the section before it has not been closed yet
         if opens:
             self.sections.append(name)
             return "section"

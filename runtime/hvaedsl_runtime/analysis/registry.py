@@ -1,4 +1,4 @@
-"""All analyses, in the order of a report."""
+"""The list of analyses, in the order of a report."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ ANALYSES: tuple[Analysis, ...] = (
 
 
 def by_name(name: str) -> Analysis:
-    """The analysis of this name. Raises KeyError where there is none."""
+    """The analysis with this name. Raises KeyError if there is none."""
     return {analysis.name: analysis for analysis in ANALYSES}[name]

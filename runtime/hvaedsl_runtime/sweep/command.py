@@ -1,4 +1,4 @@
-"""A sweep from its plan to the printed results."""
+"""The command `hvaedsl sweep`: from a plan to the printed results. Printing a plan does not import torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hvaedsl.diagnostics.errors import RunError, RunsFailed, WriteError
 from hvaedsl_runtime.disk.run_folder import RUNS
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import write_whole
-from hvaedsl_runtime.sweep.axes import file_word, short_names
+from hvaedsl_runtime.sweep.axes import short_names, slug
 from hvaedsl_runtime.sweep.folder import SweepFolder
 from hvaedsl_runtime.sweep.plan import SweepPlan
 from hvaedsl_runtime.sweep.results import SweepResults, collect, write_results
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def print_plan(plan: SweepPlan, as_json: bool) -> None:
-    """Show what would be trained."""
+    """Print the plan, as a table or as JSON."""
     if as_json:
         sys.stdout.write(json_text(plan.model_dump(mode="json"), indent=2) + "\n")
     else:
@@ -33,35 +33,38 @@ def print_plan(plan: SweepPlan, as_json: bool) -> None:
 
 
 def default_folder(plan: SweepPlan) -> Path:
-    """runs/sweeps/ with the model and what varies: another question is another sweep."""
+    """The default folder, runs/sweeps/NAME, where NAME is made from the model and the axes."""
     words = [plan.model, *short_names(plan.axes).values()]
     if any(point.matched for point in plan.points):
         words.append("matched")
-    return RUNS / "sweeps" / file_word("-".join(words))
+    return RUNS / "sweeps" / slug("-".join(words))
 
 
-def carry_out(plan: SweepPlan, settings: SweepSettings, out: Path | None, *, as_json: bool) -> None:
-    """Train what is not finished, then write and print the results: of a sweep that is stopped, those there are.
+def run_sweep(plan: SweepPlan, settings: SweepSettings, *, as_json: bool) -> None:
+    """Train the runs that are not finished, then write and print the results.
 
-    Raises RunError as the sweep does; where runs failed, at the end, with the exit code of the first.
+    If the sweep is stopped, the results so far are written. Raises as `Sweep` and `SweepFolder` do, and RunsFailed at
+    the end if runs failed.
     """
     from hvaedsl_runtime.sweep.driver import Sweep
 
-    folder = SweepFolder(default_folder(plan) if out is None else out)
+    folder = SweepFolder(default_folder(plan) if settings.out is None else settings.out)
     console = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, soft_wrap=True)
-    with folder.locked() as lock, going_on_told(settings.resume_command):
-        added = folder.take(plan)
+    with folder.locked() as lock, resume_help(settings.resume_command):
+        added = folder.claim(plan)
         console.print(plan_text(plan), markup=False)
         if added:
             console.print(f"added to the sweep in {folder.path}: {added}", markup=False)
+
         try:
             Sweep(plan, folder, settings, console.file)(lock)
         except RunError:
-            with suppress(WriteError):  # what stopped the sweep says more
-                write(collect(plan, folder), folder)
+            with suppress(WriteError):  # the error that stopped the sweep says more
+                write_files(collect(plan, folder), folder)
             raise
         results = collect(plan, folder)
-        write(results, folder)
+        write_files(results, folder)
+
     text = json_text(results.to_dict(), indent=2) + "\n" if as_json else results_text(results)
     sys.stdout.write(text)
     console.print(f"written to {folder.path}: results.txt, .json, .csv, .png, .svg", markup=False)
@@ -69,16 +72,16 @@ def carry_out(plan: SweepPlan, settings: SweepSettings, out: Path | None, *, as_
 
 
 @contextmanager
-def going_on_told(command: str) -> Iterator[None]:
-    """Add to a WriteError how the sweep goes on."""
+def resume_help(command: str) -> Iterator[None]:
+    """Add the command that resumes the sweep to a WriteError."""
     try:
         yield
     except WriteError as error:
-        raise error.then(f"go on with: {command}") from error
+        raise error.then(f"resume with: {command}") from error
 
 
-def write(results: SweepResults, folder: SweepFolder) -> None:
-    """Write the table, the figures, and the plot once a run is finished."""
+def write_files(results: SweepResults, folder: SweepFolder) -> None:
+    """Write the results as JSON, CSV and a table, and the plot if any run is finished. Raises WriteError."""
     write_results(results, folder)
     write_whole(folder.result("txt"), results_text(results))
     if results.finished:
@@ -88,7 +91,7 @@ def write(results: SweepResults, folder: SweepFolder) -> None:
 
 
 def raise_failures(results: SweepResults, folder: SweepFolder) -> None:
-    """Raise RunError with the exit code of the first run that failed, if any did."""
+    """Raise RunsFailed, with the exit code of the first failed run, if any run failed."""
     failed = [
         (result.point, seed, failure)
         for seed in results.plan.seeds
@@ -100,6 +103,6 @@ def raise_failures(results: SweepResults, folder: SweepFolder) -> None:
         count = len(results.plan.runs())
         raise RunsFailed(
             f"{len(failed)} of {count} runs failed\n  " + "\n  ".join(lines),
-            help="--retry-failed tries them again",
+            help="run the sweep again with --retry-failed",
             first=failed[0][2].exit_code,
         )

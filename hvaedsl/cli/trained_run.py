@@ -1,0 +1,40 @@
+"""Arguments and options that several commands on a trained run share, each declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from hvaedsl.cli.options import described
+from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.ir.run_options import DEVICE, DeviceName
+
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder written by hvaedsl train.")]
+
+Device = Annotated[DeviceName | None, typer.Option("--device", help=described(DEVICE.help, DEVICE.default))]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", min=1, metavar="N", help=described("Batch size.", "train.batch_size"))
+]
+SplitName = Annotated[Literal["test", "validation"], typer.Option("--split", help="Split of the dataset.")]
+Weights = Annotated[
+    Literal["raw", "ema"],
+    typer.Option("--weights", help="Weights of the last step (raw) or their exponential moving average (ema)."),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, metavar="S", help="Seed for samples drawn from the prior.")]
+Temperature = Annotated[
+    float | None,
+    typer.Option(
+        "--temperature",
+        metavar="T",
+        help=described("Factor on the prior's standard deviation.", "sample.temperature"),
+    ),
+]
+
+
+def positive_temperature(value: float | None) -> float | None:
+    """The value of `--temperature`. Raises `UsageError` if it is not positive."""
+    if value is not None and not value > 0:
+        raise UsageError(f"--temperature is {value:g}; it must be positive")
+    return value

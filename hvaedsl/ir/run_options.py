@@ -1,0 +1,88 @@
+"""How a run is carried out, beyond its spec: the one declaration of the options of `train` and `sweep`.
+
+A field of these classes is an option of a command. From it follow the option itself (`hvaedsl/cli/run_options.py`), the
+settings that a run is given (`RunSettings` and `SweepSettings` of the runtime are subclasses), and the command that
+resumes the run. A field in `RunOptions` belongs to both commands, one in `TrainOptions` or `SweepOptions` to that
+command alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
+
+DeviceName = Literal["cpu", "cuda"]
+Dtype = Literal["float32", "float64"]
+WandbMode = Literal["off", "online", "offline"]
+
+
+class Option(NamedTuple):
+    """How the command line shows a field. `default` describes a default that is computed, and is empty otherwise."""
+
+    help: str
+    default: str = ""
+    metavar: str | None = None
+    minimum: int | None = None
+
+
+# The commands that use a trained run have these too.
+DEVICE = Option("Device.", "cuda if available")
+
+
+class RunOptions(BaseModel):
+    """Options of a single run and of every run of a sweep."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    gpus: Annotated[
+        int,
+        Option("Number of processes, one per GPU. With --device cpu, they run on the CPU.", metavar="N", minimum=1),
+    ] = 1
+    device: Annotated[DeviceName | None, DEVICE] = None
+    threads: Annotated[int | None, Option("CPU threads per process.", "chosen by torch", metavar="N", minimum=1)] = None
+    download: Annotated[bool, Option("Download the dataset if it is missing.")] = False
+
+    def shared(self) -> dict[str, Any]:
+        """The options that a sweep hands to each of its runs."""
+        return {name: getattr(self, name) for name in RunOptions.model_fields}
+
+
+class TrainOptions(RunOptions):
+    """Options of `hvaedsl train`. A field without default (`out`) is filled in by the command if it is not given."""
+
+    out: Annotated[Path, Option("Run folder.", "runs/NAME", metavar="DIR")]
+    resume: Annotated[bool, Option("Resume from the newest checkpoint, or start if there is none.")] = False
+    dtype: Annotated[Dtype, Option("Precision of the weights and the noise.")] = "float32"
+    wandb: Annotated[WandbMode, Option("Log to Weights & Biases as well.")] = "off"
+
+
+class SweepOptions(RunOptions):
+    """Options of `hvaedsl sweep` beside those of its plan."""
+
+    out: Annotated[Path | None, Option("Folder of the sweep.", "runs/sweeps/NAME", metavar="DIR")] = None
+    retry_failed: Annotated[bool, Option("Retry runs that failed before.")] = False
+
+
+def option_of(field: FieldInfo) -> Option | None:
+    """The option that a field declares; None if it is not an option."""
+    return next((item for item in field.metadata if isinstance(item, Option)), None)
+
+
+def flag_of(name: str) -> str:
+    """The option of a field as it is typed."""
+    return f"--{name.replace('_', '-')}"
+
+
+def words_of(options: RunOptions, leave_out: Set[str] = frozenset()) -> list[str]:
+    """The words on a command line that say these options; a default is left out."""
+    words: list[str] = []
+    for name, field in type(options).model_fields.items():
+        value = getattr(options, name)
+        if option_of(field) is None or name in leave_out or value == field.default:
+            continue
+        words += [flag_of(name)] if value is True else [flag_of(name), str(value)]
+    return words
