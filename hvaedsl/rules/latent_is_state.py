@@ -44,7 +44,7 @@ class LatentIsState(Diagnostic):
         widths = {width for _, width in self.widths}
         if len(widths) == 1:
             return f"write `latent = {widths.pop()}`, or use another cell"
-        return "give all resolutions of the decoder one width and set `latent` to it, or use another cell"
+        return "give all resolutions of the decoder the same width and set `latent` to it, or use another cell"
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:

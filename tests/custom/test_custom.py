@@ -175,7 +175,7 @@ def test_a_module_of_a_name_that_is_taken_is_not_mistaken_for_the_other(project:
     hvaedsl.load(project / "first" / "own.hvae", custom=CustomParts())
     with pytest.raises(hvaedsl.SpecError, match="HV220") as caught:
         hvaedsl.load(project / "second" / "own.hvae", custom=CustomParts())
-    assert "has been imported from" in caught.value.diagnostics[0].message
+    assert "is already imported, from" in caught.value.diagnostics[0].message
 
 
 def test_a_project_may_give_leave(project: Path) -> None:
