@@ -62,6 +62,7 @@ def prepare(
         raise UsageError(f"--from is {source}, which {problem}")
     if out is None and name == "folder":
         raise UsageError("--out is missing; custom images need an output folder, which data.path names in the spec")
+
     target = out or default_folder(name)
     try:
         prepare_images(spec, source, target, overwrite=force, bar=image_bar)

@@ -42,6 +42,8 @@ def table(
         lets=pairs(lets, "--let"),
         custom=lambda file: allowed_custom(custom, file),
     )
+
+    # The models that compile are printed even if others have errors.
     models = [(program.spec, program.cost) for program in programs]
     if chosen == "json":
         typer.echo(model_table_json(models))

@@ -55,7 +55,7 @@ class HierarchicalVAE(nn.Module):
         self.likelihood = cast(Likelihood, likelihood)
         self.image_channels = image_channels
         self.image_features = image_features
-        # Activation checkpointing: keep the state every so many blocks, compute the rest again when it is needed.
+        # Activation checkpointing: keep the state every N blocks and recompute the rest in the backward pass.
         self.recompute_every: int | None = None
         self._unpublished = unpublished
 

@@ -34,7 +34,7 @@ class MixInNotLower(Diagnostic):
     """HV306."""
 
     code = "HV306"
-    title = "the source of a mix-in must be a lower resolution; {source} is not below {resolution}"
+    title = "a mix-in needs a lower resolution; {source} is not below {resolution}"
     label = "expected less than {resolution}"
     help = "for example `{resolution}m{example}` mixes in the state of {example}"
     why = "`RmS` adds the state of resolution S, upsampled by R / S."

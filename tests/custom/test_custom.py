@@ -195,9 +195,9 @@ def test_a_project_may_give_leave(project: Path) -> None:
     [
         ("parts_of_a_test:Missing", "parts_of_a_test has no Missing"),
         ("parts_of_nothing:Cell", "no module named parts_of_nothing"),
-        ("parts_of_a_test:not_a_class", "it is no class of torch modules"),
+        ("parts_of_a_test:not_a_class", "it is not a torch module class"),
         ("parts_of_a_test:NoArguments", "it cannot be built with (channels, mid_channels, latent, kernel): TypeError"),
-        ("parts_of_a_test:Wide", "the next state that forward gives is [B, 47, 1, 1], and has to be [B, 48, 1, 1]"),
+        ("parts_of_a_test:Wide", "the next state that forward gives is [B, 47, 1, 1], but must be [B, 48, 1, 1]"),
         ("parts_of_a_test:Raises", "KeyError: 'nothing here' (parts_of_a_test.py, line "),
     ],
 )

@@ -44,7 +44,7 @@ class Module:
 
     @cached_property
     def definitions(self) -> dict[str, ast.stmt]:
-        """What stands at the top level, by name: functions, classes, constants."""
+        """The top-level functions, classes and constants, by name."""
         found: dict[str, ast.stmt] = {}
         for node in self.tree.body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):

@@ -247,6 +247,6 @@ def _tuple(values: Sequence[int]) -> str:
 
 
 def _printable(name: str) -> str:
-    """A name as it may stand in a docstring, on one line with what else is said there."""
+    """A name made safe for one line of a docstring."""
     plain = "".join(letter if letter.isprintable() and letter not in '"\\' else "_" for letter in name)
     return plain if len(plain) <= LONGEST_NAME else plain[: LONGEST_NAME - 3] + "..."

@@ -113,7 +113,7 @@ def _joined(parts: Sequence[str]) -> str:
 
 
 def _as_comment(text: str) -> Iterator[str]:
-    """Lines as comments, long block lists broken at their commas. What is not printable is escaped."""
+    """Lines as comments; long block lists are broken at commas, and unprintable characters are escaped."""
     for line in map(_escaped, text.splitlines()):
         indent = " " * (len(line) - len(line.split("= ", 1)[-1])) if "= " in line else "    "
         if '"' in line or len(line) + 2 <= WIDTH:
