@@ -81,6 +81,7 @@ def prepare(spec: DataSpec, root: Path, target: Path, *, overwrite: bool, bar: B
         _check_ours(partial)
         _check_ours(replaced)
 
+    # Readers list and count the images here; they decode them while the arrays are written.
     try:
         source = READERS[spec.dataset](spec, root)
     except OSError as error:
@@ -91,6 +92,7 @@ def prepare(spec: DataSpec, root: Path, target: Path, *, overwrite: bool, bar: B
         _check_space(spec, source, target)
         partial.mkdir(parents=True)
 
+    # Replace the old folder only when the new one is complete.
     try:
         manifest = _write(spec, source, partial, bar)
         with refusals_explained(target, INSTEAD):

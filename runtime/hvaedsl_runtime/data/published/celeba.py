@@ -40,6 +40,7 @@ def celeba(spec: DataSpec, root: Path) -> Source:
     else:
         raise files_missing(spec, root, "img_align_celeba/ with JPEG files", _way_out(root))
 
+    # The list decides the split; images on one side only become warnings.
     listed = _partition(lists[0])
     by_part = _by_part(listed, names, folder, lists[0])
     fit = crop_and_resize(spec.resolution)

@@ -72,6 +72,7 @@ def _files(folder: Path, spec: DataSpec) -> Source:
         way_out = f"pass the folder that contains {files} such as {RELEASE}/00000/00000.png"
         raise files_missing(spec, folder, "PNG file" if spec.resolution > 256 else f"{ARRAY} and no PNG file", way_out)
 
+    # The order of the images is that of the numbers in their names.
     numbered: dict[int, str] = {}
     for name in names:
         number = re.search(r"(\d+)\.png$", name, re.IGNORECASE)

@@ -35,11 +35,11 @@ SUFFIX = ".png"
 
 
 def imagenet_png(spec: DataSpec, root: Path) -> Source:
-    """Read imagenet32-{train,valid}.npy (openai/vdvae), {train,valid}_32x32.tar or the folders in these tars, or 64.
+    """Read imagenet32-{train,valid}.npy (openai/vdvae), {train,valid}_32x32.tar, or the folders unpacked from these.
 
-    The first of these layouts that is found is read; the valid images are the test set. The arrays keep their order,
-    which openai/vdvae took from a file system: the published split is a split of that order, and only these files
-    reproduce it exactly. Files in tars and folders are sorted by name.
+    The names are the same with 64. The first of these layouts that is found is read; the valid images are the test set.
+    The arrays keep their order, which openai/vdvae took from a file system: the published split is a split of that
+    order, and only these files reproduce it exactly. Files in tars and folders are sorted by name.
     Raises DataNotFound or InvalidData for missing, damaged or wrong files.
     """
     size = spec.resolution

@@ -22,6 +22,7 @@ def torchvision_files(spec: DataSpec, root: Path) -> Source:
         way_out = f"pass the folder that contains {layout.folder}/; `hvaedsl train SPEC --download` downloads it"
         raise files_missing(spec, root, f"{layout.folder}/ with {layout.files[0]} and the others", way_out)
 
+    # Read from the folder found, which may be a parent of `root`.
     located = spec.model_copy(update={"path": str(place)})
     parts: dict[PartName, Part] = {
         "train": part_of_images(torchvision_images(located, train=True, download=False), spec),
