@@ -1,4 +1,4 @@
-"""`hvaedsl convert`."""
+"""`hvaedsl convert`: import weight files into a run folder, or write a run's weights to a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hvaedsl diff`."""
+"""`hvaedsl diff`: compare two specs: architecture, cost and training settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hvaedsl fmt`."""
+"""`hvaedsl fmt`: format specs in place, in one style."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hvaedsl lint`."""
+"""`hvaedsl lint`: check specs for errors and advice; optionally fix them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hvaedsl table`."""
+"""`hvaedsl table`: models with their cost, next to the published figures."""
 
 from __future__ import annotations
 

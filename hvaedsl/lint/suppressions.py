@@ -1,4 +1,4 @@
-"""Comments `# hvae: ignore[...]` that suppress nothing (HV590, HV591)."""
+"""Report unused (HV590) and invalid (HV591) comments `# hvae: ignore[...]`."""
 
 from __future__ import annotations
 

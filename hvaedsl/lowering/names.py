@@ -1,4 +1,4 @@
-"""What the modules and parameters of a lowered model are called, in our module tree and in the published code's."""
+"""The names of modules and parameters: in our module tree, and in the published code."""
 
 from __future__ import annotations
 

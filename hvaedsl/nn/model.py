@@ -1,4 +1,4 @@
-"""The face of a model: its loss, its latents, its samples, and its parameters under the published names.
+"""The public methods of a model: its loss, latents, samples, and parameters under the published names.
 
 Shape legend: B batch, H, W image height and width, C image channels, R a resolution of the hierarchy.
 Images are [B, H, W, C] outside and [B, channels, R, R] inside.

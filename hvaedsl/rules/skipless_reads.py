@@ -1,4 +1,4 @@
-"""Without skip connections the decoder has a block at the resolution where the encoder ends (HV319)."""
+"""HV319: with `skips = none`, the decoder has no block at the resolution where the encoder ends."""
 
 from __future__ import annotations
 

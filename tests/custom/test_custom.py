@@ -1,4 +1,4 @@
-"""Cells, likelihoods and data sets of one's own: imported on leave alone, counted exactly, trained, told when wrong."""
+"""Custom cells, likelihoods and datasets: imported only if allowed, counted exactly, trained, and checked."""
 
 from __future__ import annotations
 
@@ -265,7 +265,7 @@ def test_a_run_from_elsewhere_is_evaluated_sampled_and_resumed(project: Path) ->
     assert json.loads((project / "run" / "summary.json").read_text())["steps"] == 6
 
 
-def test_weights_of_ones_own_parts_are_written_and_read(project: Path) -> None:
+def test_weights_of_custom_parts_are_written_and_read(project: Path) -> None:
     spec = project / "own.hvae"
     spec.write_text(
         'hvae 1\nextends "digits.hvae"\n'

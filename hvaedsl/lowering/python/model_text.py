@@ -1,4 +1,4 @@
-"""What is particular to one model, as Python source: the steps of its two passes, and a class with its constructor.
+"""The Python source specific to one model: the steps of its two passes, and a class with its constructor.
 
 The names in it mean what they mean in `hvaedsl.nn`. Text of a spec reaches it as checked identifiers and as literals
 alone.

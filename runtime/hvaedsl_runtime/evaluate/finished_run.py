@@ -1,4 +1,4 @@
-"""Open a run folder to evaluate its checkpoint again or to draw samples, in one process."""
+"""A run folder with a checkpoint: load its model, evaluate it on a split, and draw samples."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ def image_folder(spec: DataSpec, root: Path) -> Source:
     """Read the images of `root` as the dataset `folder` does. Raises DataNotFound for missing images."""
     parts = folder_parts(spec.model_copy(update={"path": str(root)}))
     return Source(
-        layout="image files, cropped to the centre square and resized bilinearly where they have another size",
+        layout="image files, cropped to the center square and resized bilinearly if they have another size",
         origins=tuple(_origin(root if name == "all" else root / name, files) for name, files in parts.items()),
         parts={name: part_of_images(files, spec) for name, files in parts.items()},
     )
