@@ -186,7 +186,7 @@ class Compilation(Record):
     program: Program | None
     documents: tuple[ast.Document, ...]  # the root base first, the spec itself last
     diagnostics: tuple[Diagnostic, ...]
-    silenced: tuple[Diagnostic, ...] = ()  # advice that a comment on its line suppresses
+    suppressed: tuple[Diagnostic, ...] = ()  # advice that a comment on its line suppresses
     unit: Unit | None = None  # the input of the rules; None if a document could not be read to its end
     poisoned: frozenset[str] = frozenset()  # keys whose value in `unit` is a placeholder
 

@@ -1,4 +1,4 @@
-"""Every diagnostic as a user sees it: the catalogue's bad snippet in HVnnn.hvae, its rendering beside it in HVnnn.err.
+"""Every diagnostic as a user sees it: its bad snippet in HVnnn.hvae, its rendering beside it in HVnnn.err.
 
 `pytest tests/test_goldens.py --update-goldens` rewrites both; read the difference before you keep it.
 """

@@ -1,1 +1,1 @@
-"""The command line: one thin file a command. Each parses its arguments, calls the compiler, and prints."""
+"""The command line: one small file per command. Each parses its arguments, calls the compiler, and prints."""

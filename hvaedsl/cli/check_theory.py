@@ -1,4 +1,4 @@
-"""`hvaedsl check-theory`."""
+"""`hvaedsl check-theory`: check Theorems 2, 3, 5 and B.4 of the paper numerically, next to controls that must fail."""
 
 from __future__ import annotations
 

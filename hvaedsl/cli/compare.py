@@ -1,4 +1,4 @@
-"""`hvaedsl compare`."""
+"""`hvaedsl compare`: compare runs trained on the same dataset: a table and curves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hvaedsl compile`."""
+"""`hvaedsl compile`: check a spec and print its cost per resolution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hvaedsl convert`."""
+"""`hvaedsl convert`: import weight files into a run folder, or write a run's weights to a file."""
 
 from __future__ import annotations
 
@@ -102,6 +102,8 @@ def convert(
     Example: [bold]hvaedsl convert runs/published --to cifar.safetensors --names ours[/]
     """
     require_train("convert")
+
+    # Each option belongs to one of the two directions.
     into = {
         "--from": raw, "--ema": ema, "--optimizer": optimizer, "--out": out, "--step": step,
         "--trained-on": trained_on, "--gpus": gpus, "--set": sets, "--let": lets,
@@ -111,12 +113,14 @@ def convert(
         _refuse(into, "imports into a run folder, but --to writes a weight file; remove one of them")
         _export(Path(source), to, weights or "ema", names or "published", replace=force)
         return
+
     _refuse(out_of, "needs --to FILE, the weight file to write")
     if raw is None and ema is None:
         raise UsageError(
             f"{source} is a folder; to write its weights to a file, add --to FILE" if Path(source).is_dir()
             else "no weights given; add --from, --ema or both, or --to FILE to write those of a run folder"
         )  # fmt: skip
+
     from hvaedsl.program import CustomParts, load
     from hvaedsl_runtime.convert.conversion import Sources, import_weights
     from hvaedsl_runtime.disk.run_folder import RUNS
@@ -124,6 +128,7 @@ def convert(
     program = load(source, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), custom=CustomParts())
     sources = Sources(raw, ema, optimizer, step, trained_on, gpus or 1)
     done = import_weights(program, sources, out or RUNS / program.name)
+
     parameters = f"{program.cost.parameters:,} parameters"
     typer.echo(f"written: {done.folder.path}, {program.name} after {done.state.step:,} steps, {parameters}")
     for note in done.notes:

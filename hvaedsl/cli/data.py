@@ -52,24 +52,24 @@ def prepare(
     require_train("data prepare")
     from hvaedsl_runtime.console import image_bar
     from hvaedsl_runtime.data.places import default_folder
+    from hvaedsl_runtime.data.prepare import data_to_prepare
+    from hvaedsl_runtime.data.prepare import prepare as prepare_images
     from hvaedsl_runtime.data.prepared import PreparedSet
-    from hvaedsl_runtime.data.summary import summary
-    from hvaedsl_runtime.data.wanted import wanted_data
-    from hvaedsl_runtime.data.writing import prepare as prepare_images
 
-    spec = wanted_data(name, resolution, channels)
+    spec = data_to_prepare(name, resolution, channels)
     if not source.is_dir():
         problem = "is a file; give the folder that contains it" if source.exists() else "does not exist"
         raise UsageError(f"--from is {source}, which {problem}")
     if out is None and name == "folder":
         raise UsageError("--out is missing; custom images need an output folder, which data.path names in the spec")
+
     target = out or default_folder(name)
     try:
         prepare_images(spec, source, target, overwrite=force, bar=image_bar)
     except KeyboardInterrupt:
         typer.echo("interrupted; no files were left behind", err=True)
         raise typer.Exit(130) from None
-    typer.echo(summary(PreparedSet.at(target)))
+    typer.echo(PreparedSet.at(target).summary())
 
 
 @data.command(cls=FormerNamesCommand)
@@ -80,11 +80,10 @@ def show(folder: Folder, output_format: TextFormat = "text", as_json: Json = Fal
     """
     require_train("data show")
     from hvaedsl_runtime.data.prepared import PreparedSet
-    from hvaedsl_runtime.data.summary import summary
 
     chosen = format_of(output_format, as_json)
     prepared = PreparedSet.at(folder)
-    typer.echo(prepared.manifest.model_dump_json(indent=2) if chosen == "json" else summary(prepared))
+    typer.echo(prepared.manifest.model_dump_json(indent=2) if chosen == "json" else prepared.summary())
 
 
 @data.command(cls=FormerNamesCommand)

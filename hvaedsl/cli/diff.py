@@ -1,4 +1,4 @@
-"""`hvaedsl diff`."""
+"""`hvaedsl diff`: compare two specs: architecture, cost and training settings."""
 
 from __future__ import annotations
 
@@ -60,6 +60,8 @@ def diff(
         load_spec(place, sets=overrides, lets=constants, custom=allowed_custom(custom, place))
         for place in (before, after)
     )
+
+    # Both specs are reported before the command gives up.
     if first.program is None or second.program is None:
         console = Console(stderr=True)
         for side in (first, second):
@@ -69,6 +71,7 @@ def diff(
                 )
                 print_full(side.diagnostics, console)
         raise typer.Exit(2)
+
     difference = compare(first.program, second.program, (before, after))
     printed = {"text": difference_text, "markdown": difference_markdown, "json": difference_json}[chosen]
     typer.echo(printed(difference), nl=False)

@@ -1,4 +1,4 @@
-"""`hvaedsl eval`."""
+"""`hvaedsl eval`: evaluate the last checkpoint of a run on all images of a split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hvaedsl explain`."""
+"""`hvaedsl explain`: explain a diagnostic, with its reason and a wrong and a right example, or a cell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hvaedsl export`."""
+"""`hvaedsl export`: write a trained model to a file that does not need hvaedsl, verified against the model."""
 
 from __future__ import annotations
 

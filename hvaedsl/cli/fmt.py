@@ -1,4 +1,4 @@
-"""`hvaedsl fmt`."""
+"""`hvaedsl fmt`: format specs in place, in one style."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def fmt(
     from hvaedsl.report.full import print_full
     from hvaedsl.syntax.text import MAX_FILE_BYTES
 
+    # Every file is formatted in memory before the first one is written.
     stdin, write = "-" in paths, not (check or diff)
     if stdin and len(paths) > 1:
         raise UsageError("- (standard input) cannot be combined with other paths")
@@ -45,6 +46,7 @@ def fmt(
         found = [format_bytes(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), "<stdin>")]
     else:
         found = format_files(file for path in paths for file in spec_files(path))
+
     for item in found:
         if item.diagnostics:
             print_full(item.diagnostics, Console(stderr=True))
@@ -56,6 +58,7 @@ def fmt(
             if write:
                 rewrite(item)
             typer.echo(f"{'reformatted' if write else 'would reformat'} {printable(item.name)}")
+
     if not stdin:
         typer.echo(summary(found, "reformatted" if write else "would be reformatted"), err=diff)
     if bugs := [item.bug for item in found if item.bug]:

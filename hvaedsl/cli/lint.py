@@ -1,4 +1,4 @@
-"""`hvaedsl lint`."""
+"""`hvaedsl lint`: check specs for errors and advice; optionally fix them."""
 
 from __future__ import annotations
 
@@ -78,6 +78,7 @@ def lint(
         raise UsageError("--unsafe-fixes needs --fix or --diff")
     if changes and (sets or lets):
         raise UsageError("--fix and --diff change the specs as written; remove --set and --let")
+
     texts = _texts(paths, stdin_filename)
     check = Check(
         Selection(selectors(select, "--select"), selectors(ignore, "--ignore")),
@@ -89,20 +90,23 @@ def lint(
     if not changes:
         _show(check(texts), chosen, texts)
         return
+
     from hvaedsl.lint.fixes import apply_fixes
 
-    mended = apply_fixes(texts, check, unsafe=unsafe_fixes)
-    counted = f"{mended.count} fix{'es' * (mended.count != 1)}"
+    fixed = apply_fixes(texts, check, unsafe=unsafe_fixes)
+    counted = f"{fixed.count} fix{'es' * (fixed.count != 1)}"
     if diff:
-        typer.echo(mended.texts.diff(), nl=False)
+        typer.echo(fixed.texts.diff(), nl=False)
         typer.echo(f"{counted} would be applied", err=True)
-        raise typer.Exit(1 if mended.count else 0)
+        raise typer.Exit(1 if fixed.count else 0)
+
+    # Fixed files are rewritten; fixed standard input goes to standard output, and its findings to standard error.
     if texts.given is None:
-        mended.texts.write()
+        fixed.texts.write()
         typer.echo(f"{counted} applied", err=True)
     else:
-        _pass_on(mended.texts.output())
-    _show(mended.linted, chosen, mended.texts, err=texts.given is not None)
+        _pass_on(fixed.texts.output())
+    _show(fixed.linted, chosen, fixed.texts, err=texts.given is not None)
 
 
 def _texts(paths: list[str], stdin_filename: str | None) -> Texts:
@@ -127,7 +131,7 @@ def _pass_on(first: bytes) -> None:
 
 
 def _show(linted: Linted, output_format: Format, texts: Texts, *, err: bool = False) -> None:
-    """Print the findings, and exit with 1 if there are any, else with 0."""
+    """Print the findings, and exit with 1 if there are any, or with 0 otherwise."""
     found = linted.found
     match output_format:
         case "full" if found:

@@ -1,4 +1,4 @@
-"""`hvaedsl lsp`."""
+"""`hvaedsl lsp`: start the language server for an editor."""
 
 from __future__ import annotations
 

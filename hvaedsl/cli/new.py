@@ -1,4 +1,4 @@
-"""`hvaedsl new`."""
+"""`hvaedsl new`: write a new spec: an extension of another one, or a small complete one."""
 
 from __future__ import annotations
 

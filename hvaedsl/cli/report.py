@@ -1,4 +1,4 @@
-"""`hvaedsl report`."""
+"""`hvaedsl report`: write all analyses of a run to one self-contained HTML page with figures and data."""
 
 from __future__ import annotations
 

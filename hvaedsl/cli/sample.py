@@ -1,4 +1,4 @@
-"""`hvaedsl sample`."""
+"""`hvaedsl sample`: draw samples from the prior of a trained model and write them as one picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hvaedsl show`."""
+"""`hvaedsl show`: print the resolved spec, with inheritance, overrides and defaults applied."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hvaedsl sweep`."""
+"""`hvaedsl sweep`: train a spec at several points and seeds, or only print the plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hvaedsl table`."""
+"""`hvaedsl table`: models with their cost, next to the published figures."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ def table(
         lets=pairs(lets, "--let"),
         custom=lambda file: allowed_custom(custom, file),
     )
+
+    # The models that compile are printed even if others have errors.
     models = [(program.spec, program.cost) for program in programs]
     if chosen == "json":
         typer.echo(model_table_json(models))

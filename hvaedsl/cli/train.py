@@ -1,4 +1,4 @@
-"""`hvaedsl train`."""
+"""`hvaedsl train`: train a spec and report its test likelihood for raw and averaged weights."""
 
 from __future__ import annotations
 

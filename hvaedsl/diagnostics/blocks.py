@@ -1,4 +1,4 @@
-"""Block lists: counts and labels that cannot be expanded."""
+"""HV310, HV313, HV401, HV402: counts and labels in block lists that cannot be expanded."""
 
 from __future__ import annotations
 

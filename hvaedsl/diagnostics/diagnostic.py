@@ -1,4 +1,4 @@
-"""A diagnostic: a frozen record of one finding, worded by templates.
+"""The base class of diagnostics, their severity, labels, fixes and edits, and the wording of suggestions.
 
 Each kind is a subclass, in `hvaedsl.rules` beside the check that yields it, or in this package. Its code, severity and
 templates are class attributes; the data of one finding are its fields. For `hvaedsl explain` it has the reason (`why`),

@@ -38,7 +38,7 @@ class NotBinarized(Diagnostic):
     """HV217."""
 
     code = "HV217"
-    title = "`data.binarize` is `none`, but `likelihood = bernoulli` needs binarized images"
+    title = "`data.binarize` is `none`; `likelihood = bernoulli` needs binarized images"
     label = "expected `dynamic` or `threshold`"
     help = "remove the key; under `bernoulli` the default is `dynamic`"
     why = _BINARIZED
@@ -123,7 +123,7 @@ class MixtureBinarized(Diagnostic):
     """HV228."""
 
     code = "HV228"
-    title = "`data.binarize` is `{binarize}`, but a mixture of logistics needs images that are not binarized"
+    title = "`data.binarize` is `{binarize}`; a mixture of logistics needs `none`"
     label = "expected `none`"
     help = "remove the key, or write `likelihood = bernoulli`"
     why = _BINARIZED

@@ -1,4 +1,4 @@
-"""HV201 to HV218: keys, sections, values, constants and inheritance."""
+"""HV201 to HV213, HV216, HV218: keys, sections, values, constants and inheritance."""
 
 from __future__ import annotations
 

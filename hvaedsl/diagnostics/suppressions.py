@@ -1,4 +1,4 @@
-"""HV590, HV591: comments that suppress no finding."""
+"""HV590, HV591: unused and invalid comments that suppress advice."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class BlockReader:
 
     def _is_item(self, value: ast.Value) -> bool:
         return isinstance(
-            value, ast.Block | ast.Integer | ast.Reference | ast.Repeated | ast.Labelled | ast.Group | ast.Negative
+            value, ast.Block | ast.Integer | ast.Reference | ast.Repeated | ast.Labeled | ast.Group | ast.Negative
         )
 
     def _items(self, value: ast.Value, label: ast.Name | None = None) -> Iterator[Entry | Repeat]:
@@ -81,7 +81,7 @@ class BlockReader:
                 body = tuple(self._items(value.body))
                 if body:
                     yield Repeat(count, body)
-            case ast.Labelled():
+            case ast.Labeled():
                 if isinstance(value.entry, ast.Block | ast.Integer | ast.Reference):
                     yield from self._items(value.entry, value.label)
                 else:
@@ -204,7 +204,7 @@ def unknown_constant(value: ast.Reference, lets: Mapping[str, int]) -> UnknownCo
     return UnknownConstant(span=value.span, name=value.name, known=tuple(lets), fix=fix)
 
 
-def _labels_inside(value: ast.Labelled) -> Fix | None:
+def _labels_inside(value: ast.Labeled) -> Fix | None:
     """The fix that labels each entry of a group, if each is one block."""
     group, source = value.entry, value.span.source
     if not isinstance(group, ast.Group) or not all(map(_is_one_block, group.items)):

@@ -22,8 +22,8 @@ def describe(value: ast.Value) -> str:
             return "a block entry"
         case ast.Repeated():
             return "a repetition"
-        case ast.Labelled():
-            return "a labelled entry"
+        case ast.Labeled():
+            return "a labeled entry"
         case ast.Group():
             return "a group in parentheses"
         case ast.Negative():

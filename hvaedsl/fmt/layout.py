@@ -1,4 +1,4 @@
-"""From units to text: indentation, the columns of `=` and of comments, blank lines."""
+"""Lay out statements as text: indentation, aligned `=` and comments, blank lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fourier features: their places and their channels. Without torch."""
+"""Fourier features: where a model can add them, and how many channels they add. Imports no torch."""
 
 from __future__ import annotations
 

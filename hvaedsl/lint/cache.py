@@ -37,14 +37,14 @@ VARIABLE = "HVAEDSL_CACHE"  # another cache folder, or "off"
 MAX_ENTRIES = 10_000
 MAX_ENTRY_BYTES = 1 << 14  # larger results are not kept
 # The folders whose code determines the diagnostics of a spec.
-_CHECKING = ("custom", "diagnostics", "elaborate", "ir", "passes", "rules", "syntax")
+_CHECKING = ("custom", "diagnostics", "elaborate", "ir", "lint", "passes", "rules", "syntax")
 
 
 class LintResult(Record):
     """The result of linting one spec."""
 
     diagnostics: tuple[Diagnostic, ...]
-    silenced: tuple[Diagnostic, ...]  # advice that a comment on its line suppresses
+    suppressed: tuple[Diagnostic, ...]  # advice that a comment on its line suppresses
     sources: tuple[Source, ...]  # the root base first, the spec itself last
     sound: bool  # without errors
 
@@ -52,7 +52,7 @@ class LintResult(Record):
 def lint_result(compilation: Compilation) -> LintResult:
     """Return the lint result of a compilation."""
     sources = tuple(document.source for document in compilation.documents)
-    return LintResult(compilation.diagnostics, compilation.silenced, sources, compilation.program is not None)
+    return LintResult(compilation.diagnostics, compilation.suppressed, sources, compilation.program is not None)
 
 
 class CacheKey(Record):
@@ -89,14 +89,14 @@ class LintCache:
             entry = json.loads(text)
             chain = tuple(_present_chain(key.source, entry["chain"]))
             sources = (key.source, *chain)
-            found, silenced = (tuple(findings_of(entry[part], sources)) for part in ("found", "silenced"))
+            found, suppressed = (tuple(findings_of(entry[part], sources)) for part in ("found", "suppressed"))
             sound = bool(entry["sound"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
             return None  # missing, of another format, or with changed bases
 
         with contextlib.suppress(OSError):
             os.utime(path)  # the least recently used entries are deleted first
-        return LintResult(found, silenced, sources[::-1], sound)
+        return LintResult(found, suppressed, sources[::-1], sound)
 
     def remember(self, key: CacheKey, compilation: Compilation) -> None:
         """Store a result, if it depends only on the key and the texts of the bases."""
@@ -106,7 +106,9 @@ class LintCache:
 
         sources = (key.source, *(base for _, base in chain))
         try:
-            found, silenced = (findings_data(part, sources) for part in (compilation.diagnostics, compilation.silenced))
+            found, suppressed = (
+                findings_data(part, sources) for part in (compilation.diagnostics, compilation.suppressed)
+            )
         except NotData:
             return
 
@@ -114,7 +116,7 @@ class LintCache:
             "chain": [[target, _digest(base.text)] for target, base in chain],
             "sound": compilation.program is not None,
             "found": found,
-            "silenced": silenced,
+            "suppressed": suppressed,
         }
         text = json.dumps(entry, separators=(",", ":"))
         if len(text) <= MAX_ENTRY_BYTES:

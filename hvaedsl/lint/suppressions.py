@@ -1,4 +1,4 @@
-"""Comments `# hvae: ignore[...]` that suppress nothing (HV590, HV591)."""
+"""Report unused (HV590) and invalid (HV591) comments `# hvae: ignore[...]`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def unused_suppressions(results: Sequence[LintResult], linted: Iterable[Path]) -
     """
     included = set(linted)
     sound = [item for item in results if item.sound]
-    used = {(place_of(found.span.source), found.span.line, found.code) for item in sound for found in item.silenced}
+    used = {(place_of(found.span.source), found.span.line, found.code) for item in sound for found in item.suppressed}
 
     sources: dict[Path, Source] = {}
     for item in sound:

@@ -1,6 +1,6 @@
-"""Trying one's own cells and likelihoods on shapes alone: torch's meta device computes no numbers.
+"""Measuring custom cells and likelihoods by their shapes: torch's meta device computes no numbers.
 
-What is found goes into the cost; what is wrong is said before a model is built.
+The measurements become part of the cost. Mistakes are reported before a model is built.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _META = torch.device("meta")
 
 
 def custom_class(reference: str, folders: Sequence[Path] = ()) -> type[nn.Module]:
-    """The class of one's own cell or likelihood. Raises `CustomPartError` where there is none."""
+    """The class of a custom cell or likelihood. Raises `CustomPartError` if there is none."""
     part = import_custom(reference, folders)
     if not (inspect.isclass(part) and issubclass(part, nn.Module)):
         raise CustomPartError(
-            "it is no class of torch modules", f"a {type(part).__name__}", "derive it from torch.nn.Module"
+            "it is not a torch module class", f"a {type(part).__name__}", "derive it from torch.nn.Module"
         )
     return part
 
@@ -38,7 +38,7 @@ def custom_class(reference: str, folders: Sequence[Path] = ()) -> type[nn.Module
 def measure(
     bridge: Bridge, levels: int, *, cell: type[nn.Module] | None = None, likelihood: type[nn.Module] | None = None
 ) -> Attach:
-    """Measure one's own cell and likelihood, where there are some. Raises `CustomPartError` for what cannot be used."""
+    """Measure a custom cell and likelihood, if given. Raises `CustomPartError` for one that cannot be used."""
     cells = {}
     if cell is not None:
         for op in bridge.operations:
@@ -145,7 +145,7 @@ def _check_shape(given: object, wanted: torch.Size, what: str) -> None:
         batch = ["B", *wanted[1:]]
         shown = ["B", *found[1:]] if isinstance(found, list) and found[:1] == [2] else found
         raise CustomPartError(
-            f"{what} is {_shape(shown)}, and has to be {_shape(batch)}", "another shape", "mend the part"
+            f"{what} is {_shape(shown)}, but must be {_shape(batch)}", "another shape", "fix the custom part"
         )
 
 
@@ -154,7 +154,7 @@ def _shape(sizes: object) -> str:
 
 
 class _Saved:
-    """Counts the bytes of what autograd keeps, parameters aside; meta tensors have sizes and no content."""
+    """Count the bytes that autograd keeps, without parameters; meta tensors have sizes and no content."""
 
     def __init__(self, part: nn.Module) -> None:
         self.bytes = 0

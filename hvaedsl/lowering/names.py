@@ -1,4 +1,4 @@
-"""What the modules and parameters of a lowered model are called, in our module tree and in the published code's."""
+"""The names of modules and parameters: in our module tree, and in the published code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def resampling_attribute(start: int, end: int) -> str:
 def parameter_shapes(bridge: Bridge) -> dict[str, tuple[int, ...]]:
     """Every parameter of the lowered module by name, `model.named_parameters()` without torch.
 
-    Of one's own parts those that have been measured.
+    For custom parts, those that have been measured.
     """
     found: dict[str, tuple[int, ...]] = {}
     for op in bridge.operations:
@@ -58,7 +58,7 @@ def without_gradient(bridge: Bridge, found: Unreached) -> tuple[str, ...]:
 
 
 def _outgoing(block: TopDownBlock) -> tuple[str, ...]:
-    """What only the outgoing state trains: modules within a cell, or the single parameters of one's own."""
+    """Names that only the outgoing state trains: modules within a cell, or single parameters of a custom cell."""
     kind = cell_kind(block.cell)
     if kind is None:
         return block.measured.outgoing if block.measured is not None else ()
@@ -105,14 +105,14 @@ def published_parameters(bridge: Bridge) -> dict[str, str]:
     """Every parameter of the published code's model, in its order, and which of ours it is; that of a shared block
     once for each application.
 
-    The order is that of the code's `parameters()`: its optimiser numbers its state so. Empty where a block's cell is
-    not in the published code.
+    The order is that of the code's `parameters()`: its optimizer numbers its state in this order. Empty if a block's
+    cell is not in the published code.
     """
     found = [(name, ours) for ours, names in published_names(bridge).items() for name in names]
     return dict(sorted(found, key=lambda pair: _published_place(pair[0])))  # stable: inside a block our order is theirs
 
 
-# As torch walks the published modules: a module's own parameters stand before those of the modules inside it.
+# As torch walks the published modules: a module's own parameters come before those of the modules inside it.
 _PUBLISHED_ORDER = (
     "encoder.in_conv",
     "encoder.enc_blocks",

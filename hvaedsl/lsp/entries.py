@@ -102,9 +102,9 @@ def entries(value: ast.Value) -> Iterator[tuple[Written, ast.Name | None]]:
                 yield from entries(item)
         case ast.Repeated():
             yield from entries(value.body)
-        case ast.Labelled(entry=ast.Block() | ast.Integer() | ast.Reference() as entry):
+        case ast.Labeled(entry=ast.Block() | ast.Integer() | ast.Reference() as entry):
             yield entry, value.label
-        case ast.Labelled():
+        case ast.Labeled():
             yield from entries(value.entry)
         case ast.Block() | ast.Integer() | ast.Reference():
             yield value, None

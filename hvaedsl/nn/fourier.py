@@ -1,4 +1,4 @@
-"""Fourier features: sines and cosines of a tensor beside it."""
+"""Fourier features: append sines and cosines of a tensor to its channels."""
 
 from __future__ import annotations
 

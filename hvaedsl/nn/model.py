@@ -1,4 +1,4 @@
-"""The face of a model: its loss, its latents, its samples, and its parameters under the published names.
+"""The public methods of a model: its loss, latents, samples, and parameters under the published names.
 
 Shape legend: B batch, H, W image height and width, C image channels, R a resolution of the hierarchy.
 Images are [B, H, W, C] outside and [B, channels, R, R] inside.
@@ -55,7 +55,7 @@ class HierarchicalVAE(nn.Module):
         self.likelihood = cast(Likelihood, likelihood)
         self.image_channels = image_channels
         self.image_features = image_features
-        # Activation checkpointing: keep the state every so many blocks, compute the rest again when it is needed.
+        # Activation checkpointing: keep the state every N blocks and recompute the rest in the backward pass.
         self.recompute_every: int | None = None
         self._unpublished = unpublished
 

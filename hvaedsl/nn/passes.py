@@ -29,14 +29,14 @@ AnyCell = TypeVar("AnyCell", bound=nn.Module)
 def encoder_block(
     channels: int, mid_channels: int, kernel: int, *, applications: int, features: Exponents = ()
 ) -> Bottleneck:
-    """A residual block of an encoder that applies so many: its last convolution starts scaled for the depth."""
+    """A residual block of an encoder with `applications` blocks; its last convolution starts scaled for this depth."""
     block = Bottleneck(channels, mid_channels, channels, kernel, residual=True, features=features)
     block.scale_last_(math.sqrt(1 / applications))
     return block
 
 
 def decoder_block(cell: AnyCell, *, applications: int) -> AnyCell:
-    """A cell of a decoder that applies so many: it starts scaled for the depth, if it has a method for that."""
+    """A cell of a decoder with `applications` blocks; it starts scaled for this depth, if it has a method for that."""
     scale = getattr(cell, "scale_for_depth_", None)
     if scale is not None:
         scale(applications)

@@ -1,4 +1,4 @@
-"""What one's own cell and likelihood offer. Subclassing `Cell` or `Likelihood` gives most of it, and is not required.
+"""The interface of custom cells and likelihoods. Subclassing `Cell` or `Likelihood` provides most of it.
 
 Shape legend: x the state and a the encoder activation, [B, channels, R, R]; z the latent, [B, latent, R, R].
 """
@@ -14,8 +14,8 @@ from torch import Tensor
 class TopDownCell(Protocol):
     """A torch module, built as `Name(channels, mid_channels, latent, kernel)`.
 
-    Where the spec asks for Fourier features inside cells, a fifth argument `features` (`hvaedsl.nn.fourier`) says
-    which. A method `scale_for_depth_(applications)` is called once for each set of weights, where there is one.
+    If the spec has Fourier features inside cells, a fifth argument `features` (`hvaedsl.nn.fourier`) says which.
+    A method `scale_for_depth_(applications)`, if there is one, is called once for each set of weights.
     """
 
     def __call__(self, state: Tensor, activation: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""What the published code (openai/vdvae) calls the parameters of a model. No torch here.
+"""The parameter names of the published code (openai/vdvae). Imports no torch.
 
 A block's index there is the position of its application in the expanded stack, so that a shared block has one name for
 each application.

@@ -1,4 +1,4 @@
-"""Activation checkpointing: keep the state every so many steps, and compute the rest again when it is needed."""
+"""Activation checkpointing: keep the state every N steps and recompute the rest in the backward pass."""
 
 from __future__ import annotations
 

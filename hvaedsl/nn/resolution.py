@@ -18,7 +18,7 @@ LOW_PASS: dict[str, tuple[float, ...]] = {
 def average_pool(x: Tensor, factor: int) -> Tensor:
     """[B, C, H, W] -> [B, C, H / factor, W / factor]: the mean of every factor x factor patch.
 
-    Raises ValueError where `factor` does not divide H and W.
+    Raises ValueError if `factor` does not divide H and W.
     """
     _check_divides(x, factor)
     return F.avg_pool2d(x, factor)
@@ -27,7 +27,7 @@ def average_pool(x: Tensor, factor: int) -> Tensor:
 def strided_pool(x: Tensor, factor: int) -> Tensor:
     """[B, C, H, W] -> [B, C, H / factor, W / factor]: the first value of every factor x factor patch.
 
-    Raises ValueError where `factor` does not divide H and W.
+    Raises ValueError if `factor` does not divide H and W.
     """
     _check_divides(x, factor)
     return x[:, :, ::factor, ::factor]
@@ -132,7 +132,7 @@ def wavelet_analysis(wavelet: str, resolution: int, factor: int) -> Tensor:
 def pad_channels(x: Tensor, channels: int) -> Tensor:
     """[B, C, H, W] -> [B, channels, H, W], the new channels zero (openai/vdvae).
 
-    Raises ValueError where it would cut.
+    Raises ValueError if it would cut.
     """
     missing = channels - x.shape[1]
     if missing < 0:
@@ -143,7 +143,7 @@ def pad_channels(x: Tensor, channels: int) -> Tensor:
 def mix_in(state: Tensor, source: Tensor, embedding: nn.Module) -> Tensor:
     """The state [B, C, H, W] plus the source [B, C', H', W'], cut to the first C channels and embedded at H x W.
 
-    The `m` of a block string (Falck, Williams et al. 2022, Table G.6). Raises ValueError where C' < C.
+    The `m` of a block string (Falck, Williams et al. 2022, Table G.6). Raises ValueError if C' < C.
     """
     channels = state.shape[1]
     if source.shape[1] < channels:

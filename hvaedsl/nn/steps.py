@@ -1,4 +1,4 @@
-"""The steps of both passes, as a model takes them one after another. No torch here: what writes models reads this too.
+"""The steps of both passes, in the order of computation. Imports no torch: the code generator reads them.
 
 Blocks, poolings and embeddings are called by their names in the model. A slot holds an activation of the encoder until
 the decoder has read it.

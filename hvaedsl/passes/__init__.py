@@ -1,4 +1,4 @@
-"""The passes on a bridge: transforms rewrite it, analyses measure it, rules check it.
+"""The passes on a bridge: a transform rewrites it, analyses measure it, and a verifier checks its invariants.
 
-No pass calls another; a rule gets the result of an analysis from the pipeline, by the function that computes it.
+No pass calls another. The pipeline (`hvaedsl.pipeline`) runs them, and gives the results of analyses to the rules.
 """

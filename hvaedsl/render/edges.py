@@ -133,7 +133,7 @@ def _mix_ins(scene: Scene) -> Iterator[Edge]:
                 points: tuple[Point, ...] = (source.top, (source.x, turn), (target.x, turn), target.bottom)
                 at = _beside(target.x, height, label)
 
-                # If a box is in the way, the edge goes around all boxes on the right.
+                # If a box blocks it, the edge goes around all boxes on the right.
                 if not is_clear(points, boxes):
                     outer += _STUB
                     points = _around(source, target, outer)

@@ -69,7 +69,7 @@ the residual state. Everything else (block lists, mix-ins, sharing, likelihoods,
 every cell. The residual blocks f, the branches of posterior and prior and the mix-ins are those of VDVAE.
 
 The reading is that of Falck, Williams et al. 2022: the decoder discretizes dX = mu(t, X) dt + sigma(t, X) dW, whose
-state X is carried up a hierarchy of resolutions. What is not theirs is marked *chosen here* under *Source*. Below, x is
+state X is carried up a hierarchy of resolutions. Additions are marked *chosen here* under *Source*. Below, x is
 the state, a the encoder's activation and z the latent. `hvaedsl explain cell NAME` prints these sections; with
 `--out NAME.svg` it draws the picture. `make docs-cells` writes this page."""
 

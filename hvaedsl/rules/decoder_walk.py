@@ -34,7 +34,7 @@ class MixInNotLower(Diagnostic):
     """HV306."""
 
     code = "HV306"
-    title = "the source of a mix-in must be a lower resolution; {source} is not below {resolution}"
+    title = "a mix-in needs a lower resolution; {source} is not below {resolution}"
     label = "expected less than {resolution}"
     help = "for example `{resolution}m{example}` mixes in the state of {example}"
     why = "`RmS` adds the state of resolution S, upsampled by R / S."
@@ -53,7 +53,7 @@ class MixInDoesNotDivide(Diagnostic):
     title = "cannot mix the state of {source} into {resolution}"
     label = "{source} does not divide {resolution}"
     help = "mix in from {divisors}; upsampling repeats each pixel"
-    why = "`RmS` upsamples the state of resolution S by R / S (nearest neighbour)."
+    why = "`RmS` upsamples the state of resolution S by R / S (nearest neighbor)."
     bad = spec(decoder="4x1, 8m3, 8x2")
     good = spec(decoder="4x1, 8m4, 8x2")
 

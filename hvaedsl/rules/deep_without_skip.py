@@ -1,4 +1,4 @@
-"""A model with a stochastic depth above 100 skips updates with huge gradients (HV603)."""
+"""HV603: a model with a stochastic depth above 100 does not skip updates with huge gradients."""
 
 from __future__ import annotations
 

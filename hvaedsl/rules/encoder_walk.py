@@ -1,4 +1,4 @@
-"""The encoder starts at the image resolution and changes it by pooling only (HV301 to HV304)."""
+"""HV301 to HV304: the encoder does not start at the image resolution, or changes it other than by pooling."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ class LatentIsState(Diagnostic):
     """HV316."""
 
     code = "HV316"
-    title = "`cell = {cell}` needs `latent` equal to the width; `latent` is {latent} and the width is {where}"
-    label = "z has {latent} channels"
+    title = "`cell = {cell}` needs `latent` equal to the width"
+    label = "`latent` is {latent}, the width is {where}"
     help = "{hint}"
     why = (
         "The cell `euler_maruyama` has no projection between z and the state: the next state is z itself, so both have "
@@ -44,7 +44,7 @@ class LatentIsState(Diagnostic):
         widths = {width for _, width in self.widths}
         if len(widths) == 1:
             return f"write `latent = {widths.pop()}`, or use another cell"
-        return "give all resolutions of the decoder one width and set `latent` to it, or use another cell"
+        return "give all resolutions of the decoder the same width and set `latent` to it, or use another cell"
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:

@@ -1,4 +1,4 @@
-"""Adjacent blocks of one resolution are one entry (HV510)."""
+"""HV510: adjacent blocks of one resolution could be one entry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A repetition is applied more than once (HV509)."""
+"""HV509: a repetition is applied only once."""
 
 from __future__ import annotations
 

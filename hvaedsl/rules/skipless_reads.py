@@ -1,4 +1,4 @@
-"""Without skip connections the decoder has a block at the resolution where the encoder ends (HV319)."""
+"""HV319: with `skips = none`, the decoder has no block at the resolution where the encoder ends."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class EncoderUnread(Diagnostic):
     """HV319."""
 
     code = "HV319"
-    title = "with `skips = none` only blocks at {bottleneck} read the encoder, but the decoder has none there"
-    label = "the posterior sees nothing of the image"
+    title = "only blocks at {bottleneck} read the encoder, and the decoder has none there"
+    label = "with `skips = none` the posterior sees nothing of the image"
     help = "start the decoder with `{bottleneck}x1`, or write `skips = all`"
     why = (
         "With `skips = none` the decoder reads only the encoder's last activation. A decoder that starts above its "

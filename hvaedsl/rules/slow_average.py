@@ -1,4 +1,4 @@
-"""The averaged weights are no longer the initial ones when the run ends (HV601)."""
+"""HV601: the run is too short for its EMA decay, so the averaged weights still contain the initial ones."""
 
 from __future__ import annotations
 

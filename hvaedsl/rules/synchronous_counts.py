@@ -15,11 +15,8 @@ class UnequalCounts(Diagnostic):
     """HV315."""
 
     code = "HV315"
-    title = (
-        "at {resolution} the encoder applies {encoder} blocks and the decoder {decoder}; synchronous processing needs "
-        "equal counts"
-    )
-    label = "{decoder} applications at {resolution} in the decoder"
+    title = "at {resolution} the encoder applies {encoder} blocks, the decoder {decoder}"
+    label = "synchronous processing needs equal counts"
     help = "change one of them (the block of `{resolution}dK` counts too), or write `processing = asynchronous`"
     why = (
         "With `processing = synchronous` the k-th application of the decoder at R reads the k-th from last block of "

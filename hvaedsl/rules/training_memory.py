@@ -1,4 +1,4 @@
-"""Training fits into the memory of the GPU that the spec states (HV605)."""
+"""HV605: training does not fit into the GPU memory that the spec states."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ class WaveletFactor(Diagnostic):
     """HV317."""
 
     code = "HV317"
-    title = "`pooling = {pooling}` needs factors that are powers of 2; {fine} to {coarse} is a factor of {factor}"
-    label = "not a power of 2"
+    title = "`pooling = {pooling}` needs factors that are powers of 2"
+    label = "{fine} to {coarse} is a factor of {factor}"
     help = "{hint}"
     why = (
         "One level of a wavelet transform halves the resolution, so J levels divide it by 2^J. A mix-in embeds the "

@@ -18,7 +18,7 @@ class WidthAtImage(Diagnostic):
     """HV311."""
 
     code = "HV311"
-    title = "the width at the image resolution is {found}; it must be `width`, which is {width}"
+    title = "the width at the image resolution must be `width` ({width}), not {found}"
     label = "{image} is the image resolution"
     help = "write `width = {found}` and the widths of the other resolutions, or remove this entry"
     why = "The stem and the head have `width` channels; `widths` is for other resolutions that differ."

@@ -74,7 +74,7 @@ class Repeated(Node):
     span: Span = field(compare=False)
 
 
-class Labelled(Node):
+class Labeled(Node):
     """`A@name`."""
 
     entry: Value
@@ -148,7 +148,7 @@ Value = (
     | Reference
     | Block
     | Repeated
-    | Labelled
+    | Labeled
     | Group
     | Negative
     | Call

@@ -138,7 +138,7 @@ class Builder:
         return ast.Invalid(span) if number is None else ast.Repeated(number, value, span)
 
     def value_label(self, span: Span, entry: Tree[Token], label: Token) -> ast.Value:
-        return ast.Labelled(self.value(entry), self._name(label), span)
+        return ast.Labeled(self.value(entry), self._name(label), span)
 
     def value_group(self, span: Span, *items: Tree[Token]) -> ast.Value:
         return ast.Group(tuple(self.value(item) for item in items), span)

@@ -189,7 +189,7 @@ class _Parser:
         """Report the error, drop its statement, and return the index of the token to continue with."""
         last = self.tokens[at - 1] if at else None
         token = self.tokens[at]
-        strange = self._strange_neighbour(at)
+        strange = self._strange_neighbor(at)
         if strange is None:
             self.diagnostics.append(_diagnostic(self.source, self.parser, token, last, self.brackets, self.sections))
         else:  # the strange character explains the error beside it
@@ -219,7 +219,7 @@ class _Parser:
             self.broken |= {self._path(token) for token in self.tokens[begin:at] if token.type == "KEY"}
         return at
 
-    def _strange_neighbour(self, at: int) -> Token | None:
+    def _strange_neighbor(self, at: int) -> Token | None:
         """The junk token that touches the one at this index, or None.
 
         An ASCII one counts only between statements: where a value belongs, the expected tokens say more.

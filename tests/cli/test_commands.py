@@ -145,12 +145,12 @@ def test_provenance(hvae: Command) -> None:
     assert lines["latent"] == "child.hvae:3:18"
     assert lines["width"] == "good.hvae:4:17"
     assert lines["steps"] == "--set train.steps"
-    assert lines["validation"] == "the data set"
+    assert lines["validation"] == "the dataset"
     assert lines["binarize"] == "default for this likelihood"
     assert lines["bottleneck"] == "default"
     found = json.loads(hvae(*arguments, "--json").out)["provenance"]
     assert found["model.latent"] == "child.hvae:3:18"
-    assert found["data.resolution"] == "the data set"
+    assert found["data.resolution"] == "the dataset"
 
 
 def test_lint_as_json(hvae: Command) -> None:

@@ -221,4 +221,4 @@ def test_what_would_grow_too_large_is_left(fmt: Fmt) -> None:
     Path("deep.hvae").write_text(text)
     ended = fmt("deep.hvae", "ugly.hvae")
     assert (ended.code, Path("deep.hvae").read_text()) == (2, text)
-    assert "formatted it would have 1," in ended.err
+    assert "the formatted file would have 1," in ended.err

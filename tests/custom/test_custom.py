@@ -1,4 +1,4 @@
-"""Cells, likelihoods and data sets of one's own: imported on leave alone, counted exactly, trained, told when wrong."""
+"""Custom cells, likelihoods and datasets: imported only if allowed, counted exactly, trained, and checked."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_a_module_of_a_name_that_is_taken_is_not_mistaken_for_the_other(project:
     hvaedsl.load(project / "first" / "own.hvae", custom=CustomParts())
     with pytest.raises(hvaedsl.SpecError, match="HV220") as caught:
         hvaedsl.load(project / "second" / "own.hvae", custom=CustomParts())
-    assert "has been imported from" in caught.value.diagnostics[0].message
+    assert "is already imported, from" in caught.value.diagnostics[0].message
 
 
 def test_a_project_may_give_leave(project: Path) -> None:
@@ -196,9 +196,9 @@ def test_a_project_may_give_leave(project: Path) -> None:
     [
         ("parts_of_a_test:Missing", "parts_of_a_test has no Missing"),
         ("parts_of_nothing:Cell", "no module named parts_of_nothing"),
-        ("parts_of_a_test:not_a_class", "it is no class of torch modules"),
+        ("parts_of_a_test:not_a_class", "it is not a torch module class"),
         ("parts_of_a_test:NoArguments", "it cannot be built with (channels, mid_channels, latent, kernel): TypeError"),
-        ("parts_of_a_test:Wide", "the next state that forward gives is [B, 47, 1, 1], and has to be [B, 48, 1, 1]"),
+        ("parts_of_a_test:Wide", "the next state that forward gives is [B, 47, 1, 1], but must be [B, 48, 1, 1]"),
         ("parts_of_a_test:Raises", "KeyError: 'nothing here' (parts_of_a_test.py, line "),
     ],
 )
@@ -266,7 +266,7 @@ def test_a_run_from_elsewhere_is_evaluated_sampled_and_resumed(project: Path) ->
     assert json.loads((project / "run" / "summary.json").read_text())["steps"] == 6
 
 
-def test_weights_of_ones_own_parts_are_written_and_read(project: Path) -> None:
+def test_weights_of_custom_parts_are_written_and_read(project: Path) -> None:
     spec = project / "own.hvae"
     spec.write_text(
         'hvae 1\nextends "digits.hvae"\n'

@@ -18,7 +18,7 @@ from hvaedsl.rules import KINDS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "lint.md").read_text(encoding="utf-8")
-ONLY_HERE = {"HV208"}  # whose snippets in the catalogue have none; tests/lint/test_fixes.py has others
+ONLY_HERE = {"HV208"}  # whose bad snippets have no fix; tests/lint/test_fixes.py has others
 
 
 def codes_of(table: str) -> set[str]:

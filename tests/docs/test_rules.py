@@ -51,11 +51,11 @@ def test_the_examples_of_a_page_run(kind: type[Diagnostic]) -> None:
     bad, _, good = re.findall(r"^```\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
     assert {item.code for item in compile_source(Source("bad.hvae", bad)).diagnostics} == {kind.code}
     assert kind.code not in {item.code for item in compile_source(Source("good.hvae", good)).diagnostics}
-    silenced = re.search(r"`(# hvae: ignore\[HV\d+\] reason)`", page)
-    assert silenced is not None
+    suppressed = re.search(r"`(# hvae: ignore\[HV\d+\] reason)`", page)
+    assert suppressed is not None
     (found,) = compile_source(Source("bad.hvae", bad)).diagnostics
     lines = bad.split("\n")
-    lines[found.span.line - 1] += f"  {silenced[1]}"
+    lines[found.span.line - 1] += f"  {suppressed[1]}"
     assert compile_source(Source("bad.hvae", "\n".join(lines))).diagnostics == ()
 
 

@@ -122,6 +122,6 @@ def test_the_bridge_is_the_same_however_a_spec_was_written(path: Path) -> None:
 
 
 def test_the_advised_spec_is_advised() -> None:
-    """Else the test of what is silenced would say nothing."""
+    """Else the test of what is suppressed would say nothing."""
     codes = {item.code for item in compile_source(Source("model", ADVISED)).diagnostics}
     assert {"HV502", "HV503"} <= codes

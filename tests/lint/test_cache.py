@@ -14,7 +14,7 @@ import hvaedsl.program
 from hvaedsl.cli.main import run
 from hvaedsl.custom.importing import CustomParts
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.lint import cache as lint_cache
+from hvaedsl.lint import cache as cache_module
 from hvaedsl.lint.cache import CacheKey, LintCache, lint_result
 from hvaedsl.lint.spec_files import lint_sources
 from hvaedsl.program import compile_source
@@ -160,7 +160,7 @@ def test_bases_known_and_compiled_are_bases_alike(cache: Path) -> None:
 def test_another_judge_judges_anew(cache: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("good.hvae").write_text(GOOD)
     lint("good.hvae")
-    monkeypatch.setattr(lint_cache, "_checks_digest", lambda: "a rule has been added")
+    monkeypatch.setattr(cache_module, "_checks_digest", lambda: "a rule has been added")
     lint("good.hvae")
     assert len(compiled) == 2
 
@@ -170,7 +170,7 @@ def _damage(entry: Path) -> list[bytes]:
     text = content.partition(b"\n")[2].decode()
 
     def signed(other: str) -> bytes:
-        return f"{lint_cache._digest(other)}\n{other}".encode()
+        return f"{cache_module._digest(other)}\n{other}".encode()
 
     return [
         b"",
@@ -230,7 +230,7 @@ def test_off_writes_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_longest_unasked_are_taken_out(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lint_cache, "MAX_ENTRIES", 10)
+    monkeypatch.setattr(cache_module, "MAX_ENTRIES", 10)
     names = [f"{index}.hvae" for index in range(12)]
     for index, name in enumerate(names):
         Path(name).write_text(f"{GOOD}# {index}\n")
@@ -245,7 +245,7 @@ def test_the_longest_unasked_are_taken_out(cache: Path, monkeypatch: pytest.Monk
 
 
 def test_a_large_entry_is_not_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lint_cache, "MAX_ENTRY_BYTES", 10)
+    monkeypatch.setattr(cache_module, "MAX_ENTRY_BYTES", 10)
     Path("good.hvae").write_text(GOOD)
     lint("good.hvae")
     assert not cache.exists()

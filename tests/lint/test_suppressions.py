@@ -58,7 +58,7 @@ def test_a_base_that_is_no_spec_alone(lint: Callable[..., list[str]]) -> None:
 def test_where_it_cannot_be_known(lint: Callable[..., list[str]]) -> None:
     Path("a.hvae").write_text(BASE.replace("{2: 64}", "{4: 64}"))
     assert lint("a.hvae") == ["a.hvae:5:21: HV590"]
-    assert lint("a.hvae", "--set", "model.width=32") == [], "with other values other lines are silenced"
+    assert lint("a.hvae", "--set", "model.width=32") == [], "with other values other lines are suppressed"
     Path("a.hvae").write_text(BASE.replace("8d2", "8d3"))
     assert lint("a.hvae") == ["a.hvae:6:20: HV303"], "an error hides all advice"
 

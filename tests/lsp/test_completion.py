@@ -252,5 +252,5 @@ def test_a_base_is_written_with_both_quotes(written: str) -> None:
 def test_codes_in_a_comment_that_silences() -> None:
     advised = replaced("width   = 32", "width = 32 widths = {8: 64} # hvae: ignore[|")
     assert offered(advised)[:3] == ["HV502", "HV501", "HV503"]
-    assert "HV303" not in offered(advised)  # an error cannot be silenced
+    assert "HV303" not in offered(advised)  # an error cannot be suppressed
     assert offered(replaced("let n = 3", "let n = 3 # da|")) == []

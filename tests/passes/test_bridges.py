@@ -87,13 +87,13 @@ def test_what_only_the_outgoing_state_trains_depends_on_the_cell(cell: str, part
 
 
 @pytest.mark.parametrize(
-    ("model", "title", "help_text"),
+    ("model", "label", "help_text"),
     [
-        ("width = 8", "`latent` is 4 and the width 8 at 4 and 8", "write `latent = 8`"),
-        ("width = 4 widths = {4: 8, 2: 16}", "`latent` is 4 and the width 16 at 2, 8 at 4", "the same width"),
+        ("width = 8", "`latent` is 4, the width is 8 at 4 and 8", "write `latent = 8`"),
+        ("width = 4 widths = {4: 8, 2: 16}", "`latent` is 4, the width is 16 at 2, 8 at 4", "the same width"),
     ],
 )
-def test_a_latent_that_is_the_state_has_its_channels(model: str, title: str, help_text: str) -> None:
+def test_a_latent_that_is_the_state_has_its_channels(model: str, label: str, help_text: str) -> None:
     deep = "2: 16" in model
     encoder, decoder = ("8d2, 4d2, 2x1", "2x1, 4m2, 8m4") if deep else ("8x1, 8d2, 4x1", "4x1, 8m4, 8x1")
     with pytest.raises(hvaedsl.SpecError) as caught:
@@ -103,7 +103,7 @@ def test_a_latent_that_is_the_state_has_its_channels(model: str, title: str, hel
         )
     (found,) = caught.value.diagnostics
     assert found.code == "HV316"
-    assert title in found.message
+    assert found.label_text == label
     assert help_text in found.help_text
 
 
@@ -165,7 +165,7 @@ def test_a_shared_block_is_reached_through_any_application() -> None:
 )
 def test_a_missing_mix_in_is_advice(decoder: str, more: str, begins: str) -> None:
     (advice,) = compiled("8x1, 8d2, 4x1", decoder, more).advice
-    assert (advice.code, advice.label_text) == ("HV503", f"the state is {begins} here")
+    assert (advice.code, advice.label_text) == ("HV503", f"the state starts as {begins} here")
 
 
 def test_advice_is_not_given_on_a_wrong_spec() -> None:
@@ -239,7 +239,7 @@ def test_a_sound_bridge_is_verified() -> None:
 
 @pytest.mark.parametrize("name", CORRUPTED)
 def test_a_corrupted_bridge_is_our_bug(name: str) -> None:
-    with pytest.raises(CompilerBug, match="not valid after a test"):
+    with pytest.raises(CompilerBug, match="invalid after a test"):
         verify(CORRUPTED[name], after="a test")
 
 

@@ -146,17 +146,17 @@ from __future__ import annotations
 
 import typer
 
-from hvaedsl.cli.options import SpecPath
+from hvaedsl.cli.options import Sets, SpecPath, pairs
 
 
-def depth(spec: SpecPath) -> None:
+def depth(spec: SpecPath, sets: Sets = None) -> None:
     """Print the stochastic depth of a spec.
 
     Example: [bold]hvaedsl depth specs/digits.hvae[/]
     """
     from hvaedsl.program import load
 
-    typer.echo(load(spec).cost.stochastic_depth)
+    typer.echo(load(spec, sets=pairs(sets, "--set")).cost.stochastic_depth)
 '''
 
 
@@ -164,6 +164,8 @@ def depth(spec: SpecPath) -> None:
 def test_a_command(tree: Tree) -> None:
     tree.write("hvaedsl/cli/depth.py", COMMAND)
     tree.insert("hvaedsl/cli/command_table.py", '        "lsp": (', '        "depth": ("depth", "depth"),\n')
-    assert tree.hvaedsl("depth", "digits").strip().isdecimal()
+    assert tree.hvaedsl("depth", "digits", "--set", "model.decoder=1x1, 8m1").strip() == "2"
     assert "Print the stochastic depth of a spec." in tree.hvaedsl("--help")
+    tree.pytest("tests/docs/test_options.py", "--update-goldens")
+    assert "depth" in (tree.path / "docs" / "options.md").read_text()
     tree.pytest("tests/cli/test_help.py", "tests/cli/test_what_is_imported.py", "-k", "depth or table")

@@ -57,13 +57,13 @@ def test_two_places_on_one_line_share_its_excerpt() -> None:
     out = rendered("hvae 1\nmodel { width = 3" + " " * 60 + "width = 4 }")
     assert sum(line.startswith("2 |") for line in out.splitlines()) == 1
     assert "first written here" in out
-    assert "written again here" in out
+    assert "repeated here" in out
 
 
 def test_two_places_far_apart_on_one_line_have_two_excerpts() -> None:
     out = rendered("hvae 1\nmodel { width = 3" + " " * 1000 + "width = 4 }")
     assert "first written here" in out
-    assert "written again here" in out
+    assert "repeated here" in out
     assert max(map(len, out.splitlines())) < 250
 
 

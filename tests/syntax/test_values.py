@@ -111,8 +111,8 @@ def test_calls_maps_and_lists() -> None:
 def test_a_label_binds_tighter_than_a_repetition() -> None:
     value = read("3*8r1@g")
     assert isinstance(value, ast.Repeated)
-    assert isinstance(value.body, ast.Labelled)
-    assert isinstance(read("(8r1, 8x2)@g"), ast.Labelled)
+    assert isinstance(value.body, ast.Labeled)
+    assert isinstance(read("(8r1, 8x2)@g"), ast.Labeled)
     group = read("$k*(8x1, 2*(4x1))")
     assert isinstance(group, ast.Repeated)
     assert isinstance(group.count, ast.Reference)

@@ -1,4 +1,4 @@
-"""What is said of a cell, once: its name, its module, its parts, its picture and its text. Torch-free.
+"""The description of a cell: its name, module, parts, diagram and text. Imports no torch.
 
 Posterior and prior are bottlenecks, alike in every cell. The parts follow them.
 """

@@ -1,1 +1,1 @@
-"""Plan to Python source: one file that needs torch alone. No torch here: the layers' source is read as text."""
+"""Plan to Python source: one file that needs only torch. No torch here: the layers' source is read as text."""

@@ -102,7 +102,7 @@ def _in_order(library: Library, roots: Sequence[Import]) -> Iterator[str]:
 
 
 def _spaced(taken: Sequence[Definition]) -> Iterator[str]:
-    """The texts, neighbouring constants of a module in one."""
+    """The texts, neighboring constants of a module in one."""
     together: list[str] = []
     before: Definition | None = None
     for found in taken:

@@ -12,7 +12,7 @@ from importlib.resources import files
 from hvaedsl.diagnostics.errors import CompilerBug
 
 PACKAGE = "hvaedsl"
-# A silenced finding of our linter is not silenced in a file that others lint; its reason stays.
+# A suppressed finding of our linter is not suppressed in a file that others lint; its reason stays.
 SILENCED = re.compile(r"  # noqa: [A-Z0-9, ]+?(?: - (?P<reason>.*))?$", re.MULTILINE)
 
 
@@ -44,7 +44,7 @@ class Module:
 
     @cached_property
     def definitions(self) -> dict[str, ast.stmt]:
-        """What stands at the top level, by name: functions, classes, constants."""
+        """The top-level functions, classes and constants, by name."""
         found: dict[str, ast.stmt] = {}
         for node in self.tree.body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -111,8 +111,8 @@ class Library:
         return self.find(self.module(found.module), found.name)
 
 
-def _reason(silenced: re.Match[str]) -> str:
-    return f"  # {silenced['reason']}" if silenced["reason"] else ""
+def _reason(suppressed: re.Match[str]) -> str:
+    return f"  # {suppressed['reason']}" if suppressed["reason"] else ""
 
 
 def imports(statements: list[ast.stmt]) -> Iterator[Import]:

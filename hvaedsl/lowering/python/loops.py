@@ -1,4 +1,4 @@
-"""Statements in order as lines of source: runs of alike statements become loops."""
+"""Source lines for a list of statements; consecutive statements of one form become loops."""
 
 from __future__ import annotations
 

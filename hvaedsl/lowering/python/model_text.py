@@ -1,4 +1,4 @@
-"""What is particular to one model, as Python source: the steps of its two passes, and a class with its constructor.
+"""The Python source specific to one model: the steps of its two passes, and a class with its constructor.
 
 The names in it mean what they mean in `hvaedsl.nn`. Text of a spec reaches it as checked identifiers and as literals
 alone.
@@ -247,6 +247,6 @@ def _tuple(values: Sequence[int]) -> str:
 
 
 def _printable(name: str) -> str:
-    """A name as it may stand in a docstring, on one line with what else is said there."""
+    """A name made safe for one line of a docstring."""
     plain = "".join(letter if letter.isprintable() and letter not in '"\\' else "_" for letter in name)
     return plain if len(plain) <= LONGEST_NAME else plain[: LONGEST_NAME - 3] + "..."

@@ -1,6 +1,6 @@
 """A model as Python source, in two forms of one text: importing `hvaedsl.nn`, or with what it takes of it in the file.
 
-The first is what `Program.module()` runs, the second needs torch alone. Nothing here imports torch.
+The first is what `Program.module()` runs, the second needs only torch. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ outside and [B, channels, R, R] inside. Nats everywhere.
 HEADER = '''
 """{summary}
 
-Written by hvaedsl {version} from the spec at the end of the file; it needs torch alone. Weights of a run:
+Written by hvaedsl {version} from the spec at the end of the file; it needs only torch. To load the weights of a run:
 
     checkpoint = torch.load("RUN/checkpoints/last.pt", map_location="cpu", weights_only=True)
     model = {name}()
@@ -81,7 +81,7 @@ def module_source(plan: Plan, about: About) -> ModuleSource:
 
 
 def python_source(plan: Plan, about: About, *, spec_text: str, version: str) -> str:
-    """A file that needs torch alone. The spec is at its end, as a comment."""
+    """A file that needs only torch. The spec is at its end, as a comment."""
     own = _Own(plan, about)
     layers = inlined(own.imports)
     name = class_name(about.name, own.names | layers.names)
@@ -113,7 +113,7 @@ def _joined(parts: Sequence[str]) -> str:
 
 
 def _as_comment(text: str) -> Iterator[str]:
-    """Lines as comments, long block lists broken at their commas. What is not printable is escaped."""
+    """Lines as comments; long block lists are broken at commas, and unprintable characters are escaped."""
     for line in map(_escaped, text.splitlines()):
         indent = " " * (len(line) - len(line.split("= ", 1)[-1])) if "= " in line else "    "
         if '"' in line or len(line) + 2 <= WIDTH:

@@ -1,4 +1,4 @@
-"""What all cells have in common: a posterior, a prior, a latent drawn from one of them, and a step of the state.
+"""The base class of cells: a posterior, a prior, a latent drawn from one of them, and a step of the state.
 
 Shape legend: x the state and a the encoder activation, [B, channels, H, W]; z the latent, [B, latent, H, W].
 """

@@ -16,7 +16,7 @@ class EulerMaruyamaCell(Cell):
 
     `posterior_parameters` and `prior_parameters` give the increment z - x: mu and log sigma. Both means hold the same
     x, so KL(q || p) is that of the increments and x does not enter it. Nothing is scaled with depth: no convolution
-    stands between z and the state, and there is no residual step. Raises ValueError where z has not the channels of the
+    stands between z and the state, and there is no residual step. Raises ValueError if z has not the channels of the
     state, and for Fourier features of z.
     """
 

@@ -1,4 +1,4 @@
-"""What every likelihood offers."""
+"""The base class of likelihoods."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class MixtureOfLogistics(Likelihood):
 
 
 def choose_half_width(levels: int, bits: int | None) -> float:
-    """Half the width of a bin for so many levels, or for the 5-bit targets; raises ValueError for others."""
+    """Half the width of a bin for a number of levels, or for 5-bit targets; raises ValueError for other values."""
     if not 2 <= levels <= MAXIMUM_LEVELS:
         raise ValueError(f"levels must be from 2 to {MAXIMUM_LEVELS}, not {levels}")
     if bits is None:

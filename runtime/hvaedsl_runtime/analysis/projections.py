@@ -20,7 +20,7 @@ SQUARES_OF_ZERO = 1e-30
 
 TEXT = """\
 P_R x is the projection of an image x onto resolution R: every patch that becomes one value at R is replaced by its \
-mean. The rows below show the details (I - P_R) x, gray where they are zero; at R = {finest} there are none. By \
+mean. The row below it shows the details (I - P_R) x, gray where they are zero; at R = {finest} there are none. By \
 Theorem 2 (Falck, Williams et al. 2022), if {finest} / R is a power of two, P_R x is the inverse Haar transform of \
 the image with all finer details set to zero. The resolutions of this model are {resolutions}.
 

@@ -122,7 +122,7 @@ def draw(trained: tuple[Pass, Pass], initial: tuple[Pass, Pass]) -> Figure:
         jumps = resolution_jumps(now)
 
         _draw_states(states, then, GRAY, "at initialization", dashed=True)
-        _draw_states(states, now, BLACK, "trained", dashed=False)
+        _draw_states(states, now, BLACK, "trained state", dashed=False)
         states.set_title(title)
         _draw_increments(increments, now, then)
 

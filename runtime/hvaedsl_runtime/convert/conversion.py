@@ -194,7 +194,7 @@ def _step(sources: Sources, files: Iterable[WeightFile]) -> int | None:
     stated = {file.step: file.path for file in files if file.step is not None}
     if len(stated) > 1:
         steps = ", ".join(f"{path.name}: {step}" for step, path in stated.items())
-        raise UsageError(f"the files are of different steps ({steps}); choose one with --step")
+        raise UsageError(f"the files are from different steps ({steps}); choose one with --step")
     return next(iter(stated), None)
 
 

@@ -1,4 +1,4 @@
-"""Images: opening and splitting data sets, preparing batches for a model, and what is drawn from seeds."""
+"""Datasets: open and split them, prepare their images for training, and turn batches into a model's inputs."""
 
 from hvaedsl_runtime.data.baseline import histogram_baseline_bits_per_dim
 from hvaedsl_runtime.data.images import ImageSet, Split

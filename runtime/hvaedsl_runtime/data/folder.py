@@ -1,4 +1,4 @@
-"""One's own images as files in a folder, each decoded when a batch asks for it."""
+"""The dataset `folder`: image files in a folder, each decoded when a batch reads it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from hvaedsl_runtime.data.splits import PartName, members
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 DECODING_THREADS = 8
-# What Pillow raises for files that are cut short or altered; struct.error and TypeError come from its EXIF reader.
+# Pillow raises these for truncated or altered files; struct.error and TypeError come from its EXIF reader.
 UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, struct.error, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True, slots=True)
 class FileImages:
-    """Image files in a fixed order, brought to one size and to grey (1 channel) or RGB (3)."""
+    """Image files in a fixed order, converted to one size and to gray (1 channel) or RGB (3)."""
 
     files: tuple[Path, ...]
     resolution: int
@@ -36,7 +36,10 @@ class FileImages:
         return len(self.files)
 
     def read(self, indices: Indices) -> Pixels:
-        """The images at these indices, uint8 [B, H, W, C]. Raises RunError (4), naming the file, for a bad one."""
+        """Decode the images at `indices`, uint8 [B, H, W, C].
+
+        Raises InvalidData, with the name of the file, for an image that cannot be read or does not fit the spec.
+        """
         batch = np.empty((len(indices), self.resolution, self.resolution, self.channels), dtype=np.uint8)
         with ThreadPoolExecutor(DECODING_THREADS) as pool:
             for position, pixels in enumerate(pool.map(self._decode, (self.files[index] for index in indices))):
@@ -48,13 +51,16 @@ class FileImages:
             with Image.open(file) as image:
                 if image.mode.startswith(("I", "F")):
                     raise InvalidData(
-                        f"{file}: found an image of more than 8 bits per channel, wanted 8",
+                        f"{file}: the image has more than 8 bits per channel; it must have 8",
                         help="convert the file to 8 bits per channel",
                     )
                 upright = ImageOps.exif_transpose(image).convert("RGB" if self.channels == 3 else "L")
                 fitted = _fitted(upright, self.resolution)
         except UNREADABLE as error:
-            raise InvalidData(f"{file}: the image cannot be read: {error}", help="mend or remove the file") from error
+            raise InvalidData(
+                f"{file}: the image cannot be read: {error}", help="replace or remove the file"
+            ) from error
+
         pixels = np.asarray(fitted, dtype=np.uint8).reshape(self.resolution, self.resolution, self.channels)
         if (highest := int(pixels.max())) >= self.levels:
             raise too_many_levels(str(file), highest, self.levels)
@@ -62,7 +68,7 @@ class FileImages:
 
 
 def _fitted(image: Image.Image, resolution: int) -> Image.Image:
-    """The centre square, resized; cropped first, since a filter over a box would see the pixels around it."""
+    """Crop the center square, then resize it: in this order, the filter sees no pixel outside the square."""
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     square = image.crop((left, top, left + side, top + side))
@@ -71,13 +77,14 @@ def _fitted(image: Image.Image, resolution: int) -> Image.Image:
 
 
 def folder(spec: DataSpec, split: Split) -> ImageSet:
-    """Folders train, test and perhaps validation (searched in depth), or one flat folder of image files.
+    """Open a split of the folders train, test and, optionally, validation, or of one flat folder of image files.
 
-    Files are png, jpg, jpeg, webp and bmp, in the order of their paths. What is not resolution x resolution is cropped
-    to the square at its centre and resized with an antialiasing bilinear filter; an alpha channel is dropped. Without
-    a folder `validation`, `data.validation` images of `train` are held out. Of a flat folder, a tenth of the images is
-    the test set and `data.validation` more are the validation set. Splits are drawn by `split_seed`.
-    Raises RunError (4) for missing images.
+    Files are png, jpg, jpeg, webp and bmp, in the order of their paths; train, test and validation are searched
+    recursively. An image that is not resolution x resolution is cropped to its center square and resized with an
+    antialiasing bilinear filter; an alpha channel is dropped. Without a folder `validation`, `data.validation` images
+    of `train` are held out. A flat folder is divided: a tenth of the images are the test set, `data.validation` others
+    the validation set. Splits are drawn with `split_seed`.
+    Raises DataNotFound for missing images.
     """
     parts = folder_parts(spec)
     part, indices = members(spec, {name: len(images) for name, images in parts.items()}, split)
@@ -85,18 +92,22 @@ def folder(spec: DataSpec, split: Split) -> ImageSet:
 
 
 def folder_parts(spec: DataSpec) -> Mapping[PartName, FileImages]:
-    """The images of each folder, or `all` those of a flat one. Raises RunError (4) for missing images."""
+    """Return the images of each folder, or those of a flat folder as `all`. Raises DataNotFound for missing images."""
     for place in places(spec):
         if (place / "train").is_dir():
             return _from_folders(place, spec)
         if place.is_dir() and (files := _image_files(place, place.iterdir())):
             return {"all": _images(files, spec)}
     kinds = ", ".join(suffix.removeprefix(".") for suffix in SUFFIXES)
-    raise not_found(spec, f"folders train and test, or one folder of image files ({kinds})", "put the files there")
+    raise not_found(
+        spec,
+        f"folders train and test, or one folder of image files ({kinds})",
+        "put the files there",
+    )
 
 
 def has_validation_folder(spec: DataSpec) -> bool:
-    """Whether validation images lie in a folder of their own."""
+    """Whether there is a folder of validation images."""
     for place in places(spec):
         if (place / "train").is_dir():
             return (place / "validation").is_dir()
@@ -106,14 +117,14 @@ def has_validation_folder(spec: DataSpec) -> bool:
 
 
 def _from_folders(root: Path, spec: DataSpec) -> Mapping[PartName, FileImages]:
-    own: tuple[PartName, ...] = ("validation",) if (root / "validation").is_dir() else ()
-    names: tuple[PartName, ...] = ("train", "test", *own)
+    validation: tuple[PartName, ...] = ("validation",) if (root / "validation").is_dir() else ()
+    names: tuple[PartName, ...] = ("train", "test", *validation)
     parts = {name: _image_files(root / name, (root / name).rglob("*")) for name in names}
     for part, files in parts.items():
         if not files:
             raise DataNotFound(
-                f"{root / part}: found no image file, wanted some in train and in test",
-                help="a single folder of image files, named by data.path, is split for you",
+                f"{root / part}: found no image file; train and test must each have at least one",
+                help="add images, or set data.path to one folder of image files, which is split automatically",
             )
     return {part: _images(files, spec) for part, files in parts.items()}
 
@@ -123,7 +134,7 @@ def _is_image_file(path: Path) -> bool:
 
 
 def _image_files(root: Path, paths: Iterable[Path]) -> tuple[Path, ...]:
-    """The image files among `paths`, in an order that no platform and no file system decides."""
+    """Return the image files among `paths`, sorted by their path below `root`: the same order on every platform."""
     found = {path.relative_to(root).as_posix(): path for path in paths if _is_image_file(path)}
     return tuple(found[name] for name in sorted(found))
 

@@ -1,4 +1,4 @@
-"""What a reader gives: images that are fetched by index, and the part of them that makes up one split."""
+"""Images that are read by index, one split of them, and checks of their type, shape and levels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Split = Literal["train", "validation", "test"]
 Pixels = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
 
-# Values that one pass over a data set holds at a time; counting them needs eight bytes each.
+# Values held at a time in a pass over a dataset; counting levels needs eight bytes for each.
 VALUES_PER_CHUNK = 2**22
 
 
@@ -25,11 +25,11 @@ class Images(Protocol):
     """Images in a fixed order."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of images."""
         ...
 
     def read(self, indices: Indices) -> Pixels:
-        """The images at these indices, uint8 [B, H, W, C], in the order of the indices."""
+        """Return the images at `indices`, uint8 [B, H, W, C], in that order."""
         ...
 
 
@@ -43,7 +43,10 @@ class ArrayImages:
         return len(self.pixels)
 
     def read(self, indices: Indices) -> Pixels:
-        """The images at these indices, uint8 [B, H, W, C]; fetched in ascending order, as a mapped file likes it."""
+        """Return the images at `indices`, uint8 [B, H, W, C], in that order.
+
+        They are read in ascending order, which is fastest for a mapped file.
+        """
         order = np.argsort(indices, kind="stable")
         batch = np.empty((len(indices), *self.pixels.shape[1:]), dtype=np.uint8)
         batch[order] = self.pixels[indices[order]]
@@ -52,10 +55,10 @@ class ArrayImages:
 
 @dataclass(frozen=True, slots=True)
 class ImageSet:
-    """One split of a data set: `members` are the indices of its images in `images`.
+    """One split of a dataset: `members` are the indices of its images in `images`.
 
-    `shape` is (H, W, C); every value lies below `levels`. `level_counts` says how often each level occurs in all of
-    `images`, where that is known.
+    `shape` is (H, W, C); every value is below `levels`. `level_counts` is the number of times that each level occurs in
+    all of `images`, if known.
     """
 
     name: str
@@ -70,28 +73,30 @@ class ImageSet:
         return len(self.members)
 
     def batch(self, indices: Sequence[int] | npt.NDArray[np.integer]) -> Pixels:
-        """The images at these indices of the split, uint8 [B, H, W, C].
+        """Return the images at `indices` of the split, uint8 [B, H, W, C].
 
-        Raises IndexError for an index outside the split, RunError for a file that cannot be read.
+        Raises IndexError for an index outside the split, InvalidData for a file that cannot be read.
         """
         return self.images.read(self.members[np.asarray(indices, dtype=np.int64)])
 
     def chunks(self) -> Iterator[Pixels]:
-        """All images once and in order, in arrays [n, H, W, C] of bounded size."""
+        """Yield all images once and in order, in arrays [n, H, W, C] of bounded size."""
         step = max(1, VALUES_PER_CHUNK // prod(self.shape))
         for start in range(0, len(self), step):
             yield self.batch(np.arange(start, min(start + step, len(self))))
 
     def counted_levels(self) -> npt.NDArray[np.int64]:
-        """How often each level occurs in the split, int64 [levels]; the same numbers whichever way they are found.
+        """Count how often each level occurs in the split, int64 [levels].
 
-        Reads every image; or, where `level_counts` is there, the images of other splits, if those are fewer.
+        Reads every image; or, if `level_counts` is known and the images of other splits are fewer, those. Either way
+        gives the same counts.
         """
         if self.level_counts is not None:
             others = np.setdiff1d(np.arange(len(self.images)), self.members)
             if len(others) < len(self):
                 rest = replace(self, members=others, level_counts=None)
                 return np.array(self.level_counts, dtype=np.int64) - rest.counted_levels()
+
         counts = np.zeros(self.levels, dtype=np.int64)
         for chunk in self.chunks():
             counts += np.bincount(chunk.ravel(), minlength=self.levels)
@@ -101,41 +106,41 @@ class ImageSet:
 def image_set(
     spec: DataSpec, split: Split, images: Images, members: Indices, level_counts: tuple[int, ...] | None = None
 ) -> ImageSet:
-    """The split of `images` that `members` names. Raises RunError (4) where it is empty."""
+    """Make the split of `images` with the indices `members`. Raises DataNotFound if it has no image."""
     if not len(members):
         raise DataNotFound(
-            f"{spec.dataset} has no {split} images (data.validation = {spec.validation})",
+            f"{spec.dataset} has no {split} images; data.validation is {spec.validation}",
             help="set data.validation to the number of training images to hold out" if split == "validation" else "",
         )
     shape = (spec.resolution, spec.resolution, spec.channels)
     return ImageSet(spec.dataset, split, spec.levels, shape, images, members, level_counts)
 
 
-def checked(pixels: npt.NDArray[np.generic], spec: DataSpec, place: str) -> ArrayImages:
-    """An array that comes from `place`, held against the spec.
+def array_images(pixels: npt.NDArray[np.generic], spec: DataSpec, place: str) -> ArrayImages:
+    """Check an array of images against the spec; `place` names its origin in messages.
 
-    Raises RunError (4) unless it is uint8 [N, resolution, resolution, channels] with values below `levels`, N > 0.
+    Raises InvalidData unless it is uint8 [N, resolution, resolution, channels] with N > 0 and values below `levels`.
     """
-    wanted = f"uint8 [N, {spec.resolution}, {spec.resolution}, {spec.channels}]"
+    expected = f"uint8 [N, {spec.resolution}, {spec.resolution}, {spec.channels}]"
     if pixels.dtype != np.uint8:
         raise InvalidData(
-            f"{place}: found values of type {pixels.dtype}, wanted {wanted}",
+            f"{place}: the array has type {pixels.dtype}; it must be {expected}",
             help=f"save the images as uint8, with levels from 0 to {spec.levels - 1}",
         )
     if pixels.ndim != 4 or pixels.shape[1:] != (spec.resolution, spec.resolution, spec.channels):
         raise InvalidData(
-            f"{place}: found an array of shape {list(pixels.shape)}, wanted {wanted}",
-            help="the channels come last, grey images too have that axis; or correct data.resolution and data.channels",
+            f"{place}: the array has shape {list(pixels.shape)}; it must be {expected}",
+            help="put the channel axis last, for gray images too, or correct data.resolution and data.channels",
         )
     if not len(pixels):
-        raise InvalidData(f"{place}: found no image, wanted {wanted} with N > 0")
+        raise InvalidData(f"{place}: the array has no image; it must be {expected} with N > 0")
     images = ArrayImages(pixels.view(np.uint8))
     check_levels(images, spec, place)
     return images
 
 
 def check_levels(images: ArrayImages, spec: DataSpec, place: str) -> None:
-    """Raise RunError (4) where a value is not below `levels`; 256 levels need no look at the values."""
+    """Raise InvalidData if a value is not below `levels`; with 256 levels, no value is read."""
     if spec.levels == 256:
         return
     every = ImageSet(spec.dataset, "train", spec.levels, images.pixels.shape[1:], images, np.arange(len(images)))
@@ -145,8 +150,8 @@ def check_levels(images: ArrayImages, spec: DataSpec, place: str) -> None:
 
 
 def too_many_levels(place: str, highest: int, levels: int) -> RunError:
-    """The error for a value that is not below `levels`."""
+    """Make the error for a value that is not below `levels`."""
     return InvalidData(
-        f"{place}: found the value {highest}, wanted values from 0 to {levels - 1} (data.levels = {levels})",
-        help="correct data.levels, or store the levels themselves, not their shades of grey",
+        f"{place}: the highest value is {highest}; values must be 0 to {levels - 1} (data.levels = {levels})",
+        help="correct data.levels, or store levels (0, 1, ...) instead of shades of gray (0 to 255)",
     )

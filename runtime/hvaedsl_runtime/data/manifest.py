@@ -1,4 +1,4 @@
-"""What stands beside prepared images: where they came from, how many there are, their levels and checksums."""
+"""The manifest of prepared images: their origin, number, levels and checksums."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VERSION = 1
 
 
 class Record(BaseModel):
-    """A base: nothing changes, nothing is unknown."""
+    """Base of the manifest's models: immutable, without unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -26,7 +26,8 @@ class Record(BaseModel):
 class ArrayRecord(Record):
     """One .npy file, uint8 [count, resolution, resolution, channels].
 
-    `sha256` is that of the whole file. `level_counts` says how often each level occurs; `mean` and `std` follow.
+    `sha256` is the checksum of the whole file. `level_counts` is the number of times that each level occurs; `mean` and
+    `std` are computed from it.
     """
 
     count: int = Field(gt=0)
@@ -37,12 +38,12 @@ class ArrayRecord(Record):
     level_counts: tuple[int, ...]
 
     def highest_level(self) -> int:
-        """The highest level that occurs."""
+        """Return the highest level that occurs."""
         return max(level for level, count in enumerate(self.level_counts) if count)
 
 
 class OriginRecord(Record):
-    """A file, or a folder of so many files, that images came from."""
+    """A file that images came from, or a folder of `files` files; `bytes` is the total size."""
 
     path: str
     files: int
@@ -50,7 +51,7 @@ class OriginRecord(Record):
 
 
 class Manifest(Record):
-    """A whole prepared set; the file is written last."""
+    """The manifest of a prepared dataset. It is written last, so a folder that has one is complete."""
 
     format: Literal["hvaedsl images"] = "hvaedsl images"
     version: Literal[1] = 1
@@ -66,9 +67,9 @@ class Manifest(Record):
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """The manifest of a folder; None where there is none of ours.
+    """Read the manifest of a folder; return None if the folder holds no prepared images.
 
-    Raises RunError (4) for one that is damaged, or of a later version.
+    Raises InvalidData for a manifest that is damaged or of another version.
     """
     path = folder / NAME
     try:
@@ -76,14 +77,16 @@ def read_manifest(folder: Path) -> Manifest | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError:
-        return None  # one's own folder of images may hold any manifest.json
+        return None  # any folder of images may hold an unrelated manifest.json
+
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         return None
     if content.get("version") != VERSION:
         raise InvalidData(
-            f"{path}: found version {content.get('version')} of prepared images, wanted {VERSION}",
+            f"{path}: version {content.get('version')} of prepared images is not supported; expected {VERSION}",
             help="prepare the images again with this version of hvaedsl",
         )
+
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Opening a split of the data set that a spec names."""
+"""Open a split of the dataset that a spec names."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from hvaedsl_runtime.data.places import not_found
 from hvaedsl_runtime.data.prepared import find_prepared
 from hvaedsl_runtime.data.torchvision_sets import torchvision_set
 
-# What needs no preparation, and has none.
+# Datasets that are never prepared.
 ALREADY_ARRAYS = ("digits", "npy")
 
 
 def open_split(spec: DataSpec, split: Split, *, download: bool = False) -> ImageSet:
-    """The train, validation or test images of `spec.dataset`; nothing is downloaded unless `download` says so.
+    """Open the train, validation or test images of `spec.dataset`; download them only if `download` is set.
 
-    Prepared images come first, mapped into memory; then the published files, of data sets small enough for that. No
-    image of one split is in another, but that FFHQ is tested on its validation images; which are in which depends on
-    the spec and on the images alone. With several processes on one machine, one of them should open a split with
-    `download` before the others do.
-    Raises RunError (4): images not found, not as the spec says, or not prepared.
+    Prepared images take precedence, and are mapped into memory; small datasets are also read from their published
+    files. The splits are disjoint, except that FFHQ is tested on its validation images, and depend only on the spec and
+    the images. If several processes on a machine may download, one of them must open a split before the others.
+    Raises DataNotFound if images are missing or not prepared, InvalidData if they do not fit the spec or cannot be
+    read.
     """
-    with _refusals_explained(spec):
+    with _read_errors_explained(spec):
         return _open(spec, split, download=download)
 
 
 def has_validation(spec: DataSpec) -> bool:
-    """Whether there are validation images: held out of the training images, or in a file or folder of their own.
+    """Whether there are validation images: held out of the training images, or in a separate file or folder.
 
-    Raises RunError (4) where the system refuses to look.
+    Raises InvalidData if a folder cannot be read.
     """
-    with _refusals_explained(spec):
+    with _read_errors_explained(spec):
         if is_custom(spec.dataset):
             return spec.validation > 0
         if spec.dataset not in ALREADY_ARRAYS and (prepared := find_prepared(spec)) is not None:
@@ -54,14 +54,14 @@ def has_validation(spec: DataSpec) -> bool:
 
 
 @contextmanager
-def _refusals_explained(spec: DataSpec) -> Iterator[None]:
-    """Turn what the system says about files into RunError (4)."""
+def _read_errors_explained(spec: DataSpec) -> Iterator[None]:
+    """Turn the system's errors on reading files into InvalidData."""
     try:
         yield
     except OSError as error:
         raise InvalidData(
             f"the images of {spec.dataset} cannot be opened: {error}",
-            help="check data.path, and that its folders can be read",
+            help="check data.path and the permissions of its folders",
         ) from error
 
 
@@ -70,6 +70,7 @@ def _open(spec: DataSpec, split: Split, *, download: bool) -> ImageSet:
         return custom_images(spec, split)
     if spec.dataset not in ALREADY_ARRAYS and (prepared := find_prepared(spec)) is not None:
         return prepared.split(spec, split)
+
     match spec.dataset:
         case "digits":
             return digits(spec, split)
@@ -81,6 +82,6 @@ def _open(spec: DataSpec, split: Split, *, download: bool) -> ImageSet:
             return folder(spec, split)
     raise not_found(
         spec,
-        f"prepared images: {spec.dataset}/manifest.json, or manifest.json itself",
-        f"hvaedsl data prepare {spec.dataset} --from PATH makes them out of the published files",
+        f"prepared images, {spec.dataset}/manifest.json or manifest.json",
+        f"run `hvaedsl data prepare {spec.dataset} --from PATH` on the published files",
     )

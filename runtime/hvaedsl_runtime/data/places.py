@@ -1,4 +1,4 @@
-"""Where the files of a data set are looked for."""
+"""The folders in which the files of a dataset are searched for."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ ENVIRONMENT_VARIABLE = "HVAEDSL_DATA"
 
 
 def places(spec: DataSpec) -> dict[Path, str]:
-    """The places to look at, the first one first, each with what names it.
+    """Return the folders or files to search, in this order, each with the name of the setting that it comes from.
 
-    `data.path` alone where it is written (relative to the working directory); else the folder that HVAEDSL_DATA
-    names, where it is set, then `data` in the user's cache folder.
+    Only `data.path` (relative to the working directory) if the spec has it; otherwise the folder in HVAEDSL_DATA, if
+    that is set, then `data` in the user's cache folder.
     """
     if spec.path is not None:
         return {_expanded(spec.path): "data.path"}
@@ -29,7 +29,7 @@ def places(spec: DataSpec) -> dict[Path, str]:
 
 
 def located(spec: DataSpec) -> DataSpec:
-    """The same data, with a `data.path` that means the same from every working directory; `~` stays as it is."""
+    """Return the data section with an absolute `data.path`; a path that starts with `~` is kept."""
     if spec.path is None or _expanded(spec.path).is_absolute():
         return spec
     return spec.model_copy(update={"path": str(Path(spec.path).absolute())})
@@ -40,28 +40,28 @@ def _expanded(written: str) -> Path:
         return Path(written).expanduser()
     except RuntimeError as error:
         raise DataNotFound(
-            f"data.path = {written}: there is no such user's home folder",
-            help="write the whole path, or ./ before a name that begins with ~",
+            f"data.path is {written}; the home folder of that user is unknown",
+            help="use an absolute path, or put ./ before a name that starts with ~",
         ) from error
 
 
 def default_folder(dataset: str) -> Path:
-    """Where prepared images are found without `data.path`: below what HVAEDSL_DATA names, else in the cache folder."""
+    """Return the folder of prepared images without `data.path`: in HVAEDSL_DATA if set, or in the cache folder."""
     if variable := os.environ.get(ENVIRONMENT_VARIABLE):
         return Path(variable).expanduser() / dataset
     return user_cache_path("hvaedsl") / "data" / dataset
 
 
-def not_found(spec: DataSpec, wanted: str, way_out: str) -> RunError:
-    """The error that lists every place looked at; `wanted` says what should lie there."""
+def not_found(spec: DataSpec, expected: str, way_out: str) -> RunError:
+    """Make the error that lists every place searched; `expected` names the files that one of them must have."""
     if spec.path is None:
-        elsewhere = f"other places can be named by data.path or the environment variable {ENVIRONMENT_VARIABLE}"
+        elsewhere = f"or set data.path or the environment variable {ENVIRONMENT_VARIABLE} to another folder"
     else:
         elsewhere = "or correct data.path"
         if not _expanded(spec.path).is_absolute():
             elsewhere += f", which is relative to the working directory, {Path.cwd()}"
-    looked_at = "\n".join(f"  {place} ({source})" for place, source in places(spec).items())
+    searched = "\n".join(f"  {place} ({source})" for place, source in places(spec).items())
     return DataNotFound(
-        f"the images of {spec.dataset} were not found; wanted {wanted}; looked in\n{looked_at}",
-        help=f"{way_out}; {elsewhere}",
+        f"the images of {spec.dataset} were not found; expected {expected} in\n{searched}",
+        help=f"{way_out}, {elsewhere}",
     )

@@ -1,4 +1,4 @@
-"""Opening and checking prepared images: arrays that are mapped into memory, never loaded."""
+"""Open, describe and verify prepared images: arrays that are mapped into memory."""
 
 from __future__ import annotations
 
@@ -21,52 +21,58 @@ BYTES_AT_A_TIME = 2**20
 
 @dataclass(frozen=True, slots=True)
 class PreparedSet:
-    """A folder that `hvaedsl data prepare` wrote."""
+    """A folder written by `hvaedsl data prepare`."""
 
     folder: Path
     manifest: Manifest
 
     @classmethod
     def at(cls, folder: Path) -> PreparedSet:
-        """The set in a folder. Raises RunError (4) where there is none."""
+        """Open a folder. Raises DataNotFound if it has no manifest, InvalidData if the manifest is damaged."""
         manifest = read_manifest(folder)
         if manifest is None:
             raise DataNotFound(
-                f"{folder}: found no prepared images, wanted {NAME}",
-                help="name a folder that hvaedsl data prepare wrote",
+                f"{folder}: found no prepared images ({NAME})",
+                help="pass a folder written by `hvaedsl data prepare`",
             )
         return cls(folder, manifest)
 
     def path(self, part: PartName) -> Path:
-        """The file of a part."""
+        """Return the file of a part."""
         return self.folder / f"{part}.npy"
 
     @property
     def has_validation(self) -> bool:
-        """Whether validation images are known without holding any out."""
+        """Whether there are validation images without holding any out of the training images."""
         parts = self.manifest.arrays
         return "validation" in parts or (self.manifest.dataset in TESTED_ON_VALIDATION and "test" in parts)
 
     def split(self, spec: DataSpec, split: Split) -> ImageSet:
-        """One split, divided as the published files are; of the values, nothing is read.
+        """Open a split, divided as the published files are; no pixel is read.
 
-        Raises RunError (4) for missing and damaged files, and for images that are not as the spec says.
+        Raises InvalidData for missing or damaged files, and for images that do not fit the spec; DataNotFound if the
+        split has no image.
         """
         manifest = self.manifest
         if (manifest.resolution, manifest.channels) != (spec.resolution, spec.channels):
             raise InvalidData(
-                f"{self.folder}: found images of {_shape(manifest.resolution, manifest.channels)}, "
-                f"wanted {_shape(spec.resolution, spec.channels)}",
+                f"{self.folder}: the images are {_shape(manifest.resolution, manifest.channels)}; "
+                f"the spec needs {_shape(spec.resolution, spec.channels)}",
                 help="correct data.resolution and data.channels, or prepare the images again",
             )
+
         part, indices = members(spec, {name: record.count for name, record in manifest.arrays.items()}, split)
         record = manifest.arrays[part]
         if (highest := record.highest_level()) >= spec.levels:
             raise too_many_levels(str(self.path(part)), highest, spec.levels)
+
         return image_set(spec, split, self._open(part), indices, record.level_counts[: spec.levels])
 
     def damaged(self, read: Callable[[int], None]) -> list[str]:
-        """What does not agree with the manifest, one line each; `read` is told of every array's images as they pass."""
+        """Return a line for each array that does not match the manifest, after reading all of them.
+
+        `read` is called with the number of images read since the last call.
+        """
         lines = []
         for part, record in self.manifest.arrays.items():
             path = self.path(part)
@@ -76,28 +82,46 @@ class PreparedSet:
                 lines.append(f"{path}: {error.strerror}")
                 continue
             if found != record.sha256:
-                lines.append(f"{path}: its checksum is {found}, wanted {record.sha256}")
+                lines.append(f"{path}: its checksum is {found}; expected {record.sha256}")
         return lines
+
+    def summary(self) -> str:
+        """Describe the manifest: a line for the dataset and for each array, then origins and warnings."""
+        manifest = self.manifest
+        shape = _shape(manifest.resolution, manifest.channels)
+        lines = [f"{self.folder}: {manifest.dataset}, {shape}, {manifest.levels} levels, uint8"]
+        lines += [
+            f"  {part}.npy: {record.count:,} images, {_size(record.bytes)}, "
+            f"mean {record.mean:.4f}, std {record.std:.4f}"
+            for part, record in manifest.arrays.items()
+        ]
+
+        lines.append(f"  from: {manifest.layout}")
+        for origin in manifest.origins:
+            files = "" if origin.files == 1 else f"{origin.files:,} files, "
+            lines.append(f"    {origin.path} ({files}{_size(origin.bytes)})")
+        lines += [f"warning: {warning}" for warning in manifest.warnings]
+        return "\n".join(lines)
 
     def _open(self, part: PartName) -> ArrayImages:
         path, record = self.path(part), self.manifest.arrays[part]
-        wanted = (record.count, self.manifest.resolution, self.manifest.resolution, self.manifest.channels)
+        shape = (record.count, self.manifest.resolution, self.manifest.resolution, self.manifest.channels)
         try:
             pixels = np.lib.format.open_memmap(path, mode="r")
-            if pixels.dtype != np.uint8 or pixels.shape != wanted:
-                raise ValueError(f"{pixels.dtype} {list(pixels.shape)} instead of uint8 {list(wanted)}")
+            if pixels.dtype != np.uint8 or pixels.shape != shape:
+                raise ValueError(f"{pixels.dtype} {list(pixels.shape)} instead of uint8 {list(shape)}")
         except (OSError, ValueError, EOFError) as error:
             raise InvalidData(
-                f"{path}: not the array that the manifest beside it describes: {error}",
+                f"{path}: the array does not match its manifest: {error}",
                 help="prepare the images again, with --force",
             ) from error
         return ArrayImages(pixels)
 
 
 def find_prepared(spec: DataSpec) -> PreparedSet | None:
-    """The prepared set that a spec means: NAME/ in the first place that has it, or the place itself.
+    """Find the prepared images of a spec's dataset: in the folder NAME of a searched folder, or in that folder itself.
 
-    Raises RunError (4) where `data.path` names the prepared images of another data set.
+    Returns None if there are none. Raises InvalidData if `data.path` holds the prepared images of another dataset.
     """
     for place in places(spec):
         for folder in (place / spec.dataset, place):
@@ -108,7 +132,7 @@ def find_prepared(spec: DataSpec) -> PreparedSet | None:
                 return PreparedSet(folder, manifest)
             if spec.path is not None:
                 raise InvalidData(
-                    f"{folder}: found prepared images of {manifest.dataset}, wanted {spec.dataset}",
+                    f"{folder}: the prepared images are of {manifest.dataset}; the spec needs {spec.dataset}",
                     help="correct data.path or data.dataset",
                 )
     return None
@@ -129,3 +153,10 @@ def _sha256(path: Path, record: ArrayRecord, read: Callable[[int], None]) -> str
 
 def _shape(resolution: int, channels: int) -> str:
     return f"{resolution}x{resolution}x{channels}"
+
+
+def _size(size: int) -> str:
+    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} bytes"

@@ -1,6 +1,6 @@
-"""What is drawn from seeds alone: the order of the training images, and the draws that binarise in evaluation.
+"""Random draws that depend on seeds alone: the order of the training images, and binarization in evaluation.
 
-Both are functions of their arguments, without a state to save: numpy's PCG64, the same on every platform.
+Both are functions of their arguments, without a state to save, from numpy's PCG64, the same on every platform.
 """
 
 from __future__ import annotations
@@ -16,18 +16,22 @@ from hvaedsl_runtime.data.images import Indices, Split
 
 # Equal seeds for different purposes must not give the same numbers.
 ORDER = 1
-BINARISATION: Mapping[Split, int] = {"test": 2, "validation": 3, "train": 4}
+BINARIZATION: Mapping[Split, int] = {"test": 2, "validation": 3, "train": 4}
 
 
 def index_stream(length: int, seed: int, start: int, count: int) -> Indices:
-    """`count` elements from `start` on of an infinite stream of indices below `length`, int64 [count].
+    """Return elements `start` to `start + count` of an infinite stream of indices below `length`, int64 [count].
 
-    The stream joins permutations: epoch e, elements e * length to (e + 1) * length, is shuffled by (seed, e). The
-    batch of any step is therefore a function of seed and step, also after a run was resumed.
+    The stream is a sequence of permutations: epoch e, elements e * length to (e + 1) * length, is shuffled with
+    (seed, e). The batch of a step is therefore a function of seed and step, also after a run is resumed.
     Raises ValueError for a length below 1, or a negative seed, start or count.
     """
     if length < 1 or min(seed, start, count) < 0:
-        raise ValueError(f"no stream of {length} indices with seed {seed}, from {start}, {count} elements")
+        raise ValueError(
+            f"length is {length}, seed {seed}, start {start}, count {count}; "
+            "length must be positive, the others must not be negative"
+        )
+
     stop = start + count
     pieces = [
         _permutation(length, seed, epoch)[max(start - epoch * length, 0) : stop - epoch * length]
@@ -39,14 +43,14 @@ def index_stream(length: int, seed: int, start: int, count: int) -> Indices:
 def fixed_uniform(
     seed: int, split: Split, indices: Sequence[int] | npt.NDArray[np.integer], shape: tuple[int, int, int]
 ) -> torch.Tensor:
-    """Uniform draws in [0, 1) for the images at `indices` of a split, float32 [B, H, W, C]; `shape` is (H, W, C).
+    """Draw uniform numbers in [0, 1) for images of a split, float32 [B, H, W, C]; `shape` is (H, W, C).
 
-    An image's draws are a function of seed, split and index alone, not of the batch that it is in: a test set is
-    binarised once and for all. Raises ValueError for a negative seed or index.
+    An image's draws depend on seed, split and index alone, not on the batch: a test set is binarized the same way in
+    every evaluation. Raises ValueError for a negative seed or index.
     """
     draws = np.empty((len(indices), *shape), dtype=np.float32)
     for image, index in zip(draws, indices, strict=True):
-        _generator(seed, int(index), BINARISATION[split]).random(dtype=np.float32, out=image)
+        _generator(seed, int(index), BINARIZATION[split]).random(dtype=np.float32, out=image)
     return torch.from_numpy(draws)
 
 
@@ -54,7 +58,7 @@ def fixed_uniform(
 @lru_cache(maxsize=2)
 def _permutation(length: int, seed: int, epoch: int) -> Indices:
     permutation = _generator(seed, epoch, ORDER).permutation(length).astype(np.int64)
-    permutation.flags.writeable = False  # it is handed out in slices, and kept
+    permutation.flags.writeable = False  # slices of the cached array are returned
     return permutation
 
 

@@ -1,4 +1,4 @@
-"""Which image belongs to which split: a function of the number of images and of the split's seed."""
+"""Assign images to splits: a function of the number of images and of `data.split_seed`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hvaedsl.diagnostics.errors import DataNotFound
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import Indices, Split
 
-# The arrays or folders that images may lie in: one for each split, or one for all. Without "validation", the validation
-# images are held out of "train".
+# The arrays or folders that images are stored in: one for each split, or one for all. Without "validation", the
+# validation images are held out of "train".
 PartName = Literal["all", "train", "validation", "test"]
 
 # openai/vdvae's split of the CIFAR-10 training set.
@@ -24,24 +24,25 @@ IMAGENET_SEED = 42
 FFHQ256_TEST = 7_000
 FFHQ256_SEED = 5
 FFHQ1024_TEST = 5_000
-# Of one's own images without a test set, one in this many (rounded down) is for testing.
+# Of custom images without a test set, one in this many (rounded down) is for testing.
 TEST_ONE_IN = 10
 
 
 def partition(length: int, spec: DataSpec, *, test: int = 0) -> Mapping[Split, Indices]:
-    """Divide `length` images, by `split_seed`: `test` for testing, `spec.validation` for validation, the rest to train.
+    """Divide `length` images into `test` test images, `spec.validation` validation images, and training images.
 
     The first images of a permutation (numpy's PCG64, the same on every platform) are the test set, the next ones the
-    validation set: the test set does not depend on `validation`. Each part is in ascending order.
-    Raises RunError (4) where no image is left to train on.
+    validation set, so the test set does not depend on `validation`. Each split is in ascending order.
+    Raises DataNotFound if no training image is left.
     """
     held_out = spec.validation + test
     if held_out >= length:
         parts = f"{spec.validation} for validation" + (f" and {test} for testing" if test else "")
         raise DataNotFound(
-            f"{spec.dataset}: of {length} images, {parts} are to be held out, and none is left to train on",
+            f"{spec.dataset}: {parts} are held out of {length} images; no training image is left",
             help="set data.validation to a smaller number",
         )
+
     shuffled = np.random.Generator(np.random.PCG64(spec.split_seed)).permutation(length).astype(np.int64)
     return {
         "test": np.sort(shuffled[:test]),
@@ -51,15 +52,20 @@ def partition(length: int, spec: DataSpec, *, test: int = 0) -> Mapping[Split, I
 
 
 def partition_in_three(length: int, spec: DataSpec) -> Mapping[Split, Indices]:
-    """As `partition`, with a tenth of the images for testing: for one's own images that come in one piece."""
+    """Divide images that are stored together as `partition` does, with a tenth of them for testing."""
     return partition(length, spec, test=length // TEST_ONE_IN)
 
 
 def cifar10_partition(length: int, spec: DataSpec) -> Mapping[Split, Indices]:
-    """The published split, in its order, at its size and split_seed = 0 (openai/vdvae); else one by `split_seed`."""
+    """Divide CIFAR-10's training images.
+
+    With 5,000 validation images and split_seed = 0, the published split in its order (openai/vdvae); otherwise as
+    `partition`.
+    """
     if (spec.validation, spec.split_seed) != (CIFAR10_VALIDATION, 0) or length <= CIFAR10_VALIDATION:
         return partition(length, spec)
-    from sklearn.model_selection import train_test_split  # a slow import, and few runs need it
+
+    from sklearn.model_selection import train_test_split  # a slow import that few runs need
 
     train, validation = train_test_split(
         np.arange(length, dtype=np.int64), test_size=CIFAR10_VALIDATION, random_state=CIFAR10_RANDOM_STATE
@@ -68,9 +74,10 @@ def cifar10_partition(length: int, spec: DataSpec) -> Mapping[Split, Indices]:
 
 
 def imagenet_partition(length: int, spec: DataSpec) -> Mapping[Split, Indices]:
-    """The last 5,000 of the published permutation, in its order, at split_seed = 0 (openai/vdvae); else `partition`.
+    """Divide ImageNet's training images.
 
-    The published split of images is that of the published order: see docs/data.md.
+    With 5,000 validation images and split_seed = 0, these are the last of the published permutation, in its order
+    (openai/vdvae); otherwise as `partition`. The published split applies to the published order: see docs/data.md.
     """
     if not _published(length, spec, IMAGENET_VALIDATION):
         return partition(length, spec)
@@ -78,9 +85,10 @@ def imagenet_partition(length: int, spec: DataSpec) -> Mapping[Split, Indices]:
 
 
 def ffhq256_partition(length: int, spec: DataSpec) -> Mapping[Split, Indices]:
-    """The last 7,000 of the published permutation, at split_seed = 0 (openai/vdvae); else drawn by `split_seed`.
+    """Divide FFHQ at 256 pixels; its validation images are the test images too, as in the published code.
 
-    The validation images are the test images too, as in the published code.
+    With 7,000 validation images and split_seed = 0, these are the last of the published permutation (openai/vdvae);
+    otherwise they are drawn with `split_seed`.
     """
     if not _published(length, spec, FFHQ256_TEST):
         return _tested_on_validation(partition(length, spec))
@@ -88,7 +96,11 @@ def ffhq256_partition(length: int, spec: DataSpec) -> Mapping[Split, Indices]:
 
 
 def ffhq1024_partition(length: int, spec: DataSpec) -> Mapping[Split, Indices]:
-    """The last 5,000 images, at split_seed = 0 (openai/vdvae); else drawn by `split_seed`. Validation as for 256."""
+    """Divide FFHQ at 1024 pixels; its validation images are the test images too, as in the published code.
+
+    With 5,000 validation images and split_seed = 0, these are the last images (openai/vdvae); otherwise they are drawn
+    with `split_seed`.
+    """
     if not _published(length, spec, FFHQ1024_TEST):
         return _tested_on_validation(partition(length, spec))
     every = np.arange(length, dtype=np.int64)
@@ -97,7 +109,7 @@ def ffhq1024_partition(length: int, spec: DataSpec) -> Mapping[Split, Indices]:
 
 Divide = Callable[[int, DataSpec], Mapping[Split, Indices]]
 
-# How the training images of a data set are divided, and the images of one that comes in one piece.
+# How the training images of a dataset are divided, and the images of one without a published test set.
 HELD_OUT: Mapping[str, Divide] = {
     "cifar10": cifar10_partition,
     "imagenet32": imagenet_partition,
@@ -110,9 +122,9 @@ TESTED_ON_VALIDATION = frozenset(IN_ONE_PIECE)
 
 
 def members(spec: DataSpec, counts: Mapping[PartName, int], split: Split) -> tuple[PartName, Indices]:
-    """The part that a split's images lie in, and which of that part's images they are; `counts` are the parts' sizes.
+    """Return the part that holds a split's images, and their indices in it; `counts` are the sizes of the parts.
 
-    Raises RunError (4) where no image is left to train on.
+    Raises DataNotFound if no training image is left.
     """
     if "all" in counts:
         return "all", IN_ONE_PIECE.get(spec.dataset, partition_in_three)(counts["all"], spec)[split]
@@ -129,7 +141,7 @@ def _published(length: int, spec: DataSpec, validation: int) -> bool:
 
 
 def _ends_of_permutation(length: int, seed: int, last: int) -> Mapping[Split, Indices]:
-    # The legacy generator: numpy keeps its stream for ever, and the published code seeds it.
+    # The published code seeds numpy's legacy generator, whose stream numpy guarantees.
     permutation = np.random.RandomState(seed).permutation(length).astype(np.int64)
     return {"train": permutation[:-last], "validation": permutation[-last:]}
 

@@ -1,4 +1,4 @@
-"""MNIST, Fashion-MNIST and CIFAR-10, read and, where asked to, downloaded by torchvision."""
+"""MNIST, Fashion-MNIST and CIFAR-10, read and optionally downloaded by torchvision."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import numpy as np
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Pixels, Split, checked, image_set
+from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Pixels, Split, array_images, image_set
 from hvaedsl_runtime.data.places import not_found, places
 from hvaedsl_runtime.data.splits import PartName, members
 
 IDX_FILES = tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
 CIFAR_FILES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta")
-# What torchvision's readers raise for files that are cut short, altered, or something else.
+# torchvision's readers raise these for truncated, altered or unrelated files.
 UNREADABLE = (OSError, RuntimeError, ValueError, AssertionError, LookupError)
 NO_DOWNLOAD = (OSError, RuntimeError, EOFError, http.client.HTTPException, tarfile.TarError)
 MNIST_PADDING = 2
@@ -27,14 +27,14 @@ MNIST_PADDING = 2
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A class of torchvision.datasets, and the files that it reads below its root."""
+    """A class of torchvision.datasets and the files that it reads, in `folder` below its root."""
 
     reader: str
     folder: str
     files: tuple[str, ...]
 
-    def lies_in(self, root: Path) -> bool:
-        """Whether every file is there."""
+    def is_in(self, root: Path) -> bool:
+        """Whether `root` has every file."""
         return all((root / self.folder / file).is_file() for file in self.files)
 
 
@@ -46,11 +46,11 @@ LAYOUTS = {
 
 
 def torchvision_set(spec: DataSpec, split: Split, *, download: bool) -> ImageSet:
-    """The data set's own test images, or its training images divided by `split_seed`.
+    """Open a split: the published test images, or the training images divided with `split_seed`.
 
-    MNIST and Fashion-MNIST are padded with zeros from 28 to 32 pixels. CIFAR-10 is split as openai/vdvae does it.
-    Downloads nothing unless `download` says so and no place has the files.
-    Raises RunError (4) where files are missing, unreadable, or cannot be downloaded.
+    MNIST and Fashion-MNIST are padded with zeros from 28 to 32 pixels. CIFAR-10 is split as in openai/vdvae.
+    Files are downloaded only if `download` is set and no searched folder has them.
+    Raises DataNotFound if files are missing or cannot be downloaded, InvalidData if they cannot be read.
     """
     images = torchvision_images(spec, train=split != "test", download=download)
     counts: dict[PartName, int] = {"test" if split == "test" else "train": len(images)}
@@ -59,7 +59,7 @@ def torchvision_set(spec: DataSpec, split: Split, *, download: bool) -> ImageSet
 
 
 def torchvision_images(spec: DataSpec, *, train: bool, download: bool) -> ArrayImages:
-    """All training or all test images, in memory. Raises RunError (4) as `torchvision_set` does."""
+    """Read all training or all test images into memory. Raises as `torchvision_set` does."""
     layout = LAYOUTS[spec.dataset]
     root = _root(spec, layout, download=download)
     place = f"{root / layout.folder}"
@@ -68,20 +68,23 @@ def torchvision_images(spec: DataSpec, *, train: bool, download: bool) -> ArrayI
     except UNREADABLE as error:
         raise InvalidData(
             f"{place}: the files of {spec.dataset} cannot be read: {error}",
-            help="delete that folder and get the files again, with --download for instance",
+            help="delete that folder, then download the files again, for example with --download",
         ) from error
-    return checked(pixels, spec, place)
+    return array_images(pixels, spec, place)
 
 
 def _reader(layout: Layout) -> Callable[..., Any]:
-    from torchvision import datasets  # a slow import, for these data sets alone
+    from torchvision import datasets  # a slow import that only these datasets need
 
     reader: Callable[..., Any] = getattr(datasets, layout.reader)
     return reader
 
 
 def _pixels(dataset: Any) -> Pixels:
-    """uint8 [N, 32, 32, C] of a torchvision data set, whose `data` is [N, 28, 28] (a tensor) or [N, 32, 32, 3]."""
+    """Return the images of a torchvision dataset, uint8 [N, 32, 32, C].
+
+    Its `data` is [N, 28, 28] (a tensor) or [N, 32, 32, 3] (an array).
+    """
     pixels: Pixels = np.asarray(dataset.data)
     if pixels.ndim == 3:
         margins = (MNIST_PADDING, MNIST_PADDING)
@@ -90,20 +93,22 @@ def _pixels(dataset: Any) -> Pixels:
 
 
 def _root(spec: DataSpec, layout: Layout, *, download: bool) -> Path:
-    """The first place that has the files; else, if asked to, the first place after a download."""
+    """Return the first searched folder that has the files; if none has, the first one after a download."""
     candidates = list(places(spec))
     for candidate in candidates:
-        if layout.lies_in(candidate):
+        if layout.is_in(candidate):
             return candidate
+
     if not download:
         files = ", ".join(layout.files)
-        raise not_found(spec, f"{layout.folder}/ with {files}", "run again with --download to fetch them")
+        raise not_found(spec, f"{layout.folder}/ with {files}", "use --download")
+
     root = candidates[0]
     try:
         _reader(layout)(root, download=True)
     except NO_DOWNLOAD as error:
         raise DataNotFound(
             f"{spec.dataset} could not be downloaded to {root}: {error}",
-            help=f"check the network and that the folder can be written, or put the files into {root / layout.folder}",
+            help=f"check the network and the folder's permissions, or put the files into {root / layout.folder}",
         ) from error
     return root

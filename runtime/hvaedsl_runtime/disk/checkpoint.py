@@ -169,7 +169,8 @@ def _grouped(flat: StateDict) -> StateDict:
 
     for part, names in groups.items():
         content[part] = {name: flat[name] for name in names if name in flat}
-    content["averaging"] = {"updates": flat.get("step", 0) - flat.get("skipped_updates", 0)}
+    if {"step", "skipped_updates"} <= flat.keys():
+        content["averaging"] = {"updates": flat["step"] - flat["skipped_updates"]}
     content["versions"] = {"hvaedsl": flat.get("version", "unknown"), "torch": "unknown"}
     return content
 

@@ -1,4 +1,4 @@
-"""The parts of a run's state: what each of them offers, and the two that are plain values."""
+"""The parts of a run's state: their common interface, and the two that are plain values."""
 
 from __future__ import annotations
 

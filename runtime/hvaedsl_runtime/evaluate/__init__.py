@@ -1,1 +1,1 @@
-"""Evaluation: likelihood bounds, samples, reconstructions, and a run that is opened again."""
+"""Evaluate models: likelihood bounds, samples, reconstructions, and finished runs."""

@@ -1,4 +1,4 @@
-"""The likelihood of a whole split, exactly once per image."""
+"""Evaluate the likelihood of a whole split, every image exactly once."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from hvaedsl_runtime.noise import ImageNoise
 
 
 class Model(Protocol):
-    """What an evaluation asks of a model; a HierarchicalVAE has it."""
+    """The methods of a model that an evaluation calls; HierarchicalVAE has them."""
 
     training: bool
 
     @property
     def stochastic_depth(self) -> int:
-        """How many stochastic layers there are."""
+        """Number of stochastic layers."""
         ...
 
     def train(self, mode: bool = True) -> object:
-        """Take the model into training, or out of it."""
+        """Set training or evaluation mode."""
         ...
 
     def __call__(self, x: Tensor, target: Tensor, noise: Noise) -> Output:
-        """The loss of images x [B, H, W, C] with targets [B, H, W, C]."""
+        """Compute the loss of images x [B, H, W, C] with targets [B, H, W, C]."""
         ...
 
 
 @dataclass(frozen=True)
 class LikelihoodBound:
-    """The mean over images of the upper bound on -log p: distortion + rate, in nats per dimension.
+    """The upper bound on -log p, distortion + rate, in nats per dimension, averaged over images.
 
-    `kl_nats` is the mean over images of each stochastic layer's KL, whose sum is the rate in nats per image.
+    `kl_nats` is each stochastic layer's KL in nats per image, averaged over images; the sum is the rate.
     """
 
     images: int
@@ -50,7 +50,7 @@ class LikelihoodBound:
 
     @property
     def loss_nats_per_dim(self) -> float:
-        """Distortion + rate."""
+        """Distortion + rate, in nats per dimension."""
         return self.distortion_nats_per_dim + self.rate_nats_per_dim
 
     @property
@@ -64,7 +64,7 @@ class LikelihoodBound:
         return self.loss_nats_per_dim * self.dimensions
 
     def to_dict(self) -> dict[str, int | float | list[float]]:
-        """Every figure by name."""
+        """Return every value by name, as JSON has it."""
         return {
             "images": self.images,
             "loss_nats_per_dim": self.loss_nats_per_dim,
@@ -80,11 +80,11 @@ class LikelihoodBound:
 class Evaluator:
     """Evaluates models on the images of one split.
 
-    Every image counts once, those of a short last batch too, and a likelihood that is not finite is averaged as it
-    is. `noise_seed` and an image's index in the split fix its noise; `split_seed`, the split and the index fix how it
-    is binarised, for every run on the data set alike. So the result depends on neither the batch size nor the number of
-    processes, up to the rounding of the model's own arithmetic. The model runs in the precision of its weights, never
-    under autocast, whatever the precision of training.
+    Every image counts once, including those of a short last batch, and a likelihood that is not finite is averaged
+    unchanged. An image's noise is a function of `noise_seed` and its index in the split; its binarization is a function
+    of `split_seed`, the split and the index, and so the same for every run on the dataset. The result therefore depends
+    on neither the batch size nor the number of processes, up to rounding. The model runs in the precision of its
+    weights, never under autocast, whatever the precision of training.
     """
 
     images: ImageSet
@@ -96,7 +96,7 @@ class Evaluator:
     dtype: torch.dtype
 
     def prepared(self, indices: list[int]) -> tuple[Tensor, Tensor]:
-        """The model's input and the target of the images at these indices, both [B, H, W, C]."""
+        """Return the input and the target of the images at `indices` of the split, both [B, H, W, C]."""
         device = self.processes.device
         pixels = torch.from_numpy(self.images.batch(indices)).to(device)
         uniform = None
@@ -105,23 +105,24 @@ class Evaluator:
         return self.preparation(pixels, uniform=uniform, dtype=self.dtype)
 
     def noise(self, indices: list[int]) -> ImageNoise:
-        """The noise of the images at these indices."""
+        """Return the noise of the images at `indices` of the split."""
         return ImageNoise(self.noise_seed, self.images.split, indices, self.processes.device, self.dtype)
 
     @torch.no_grad()
     def __call__(self, model: Model, advance: Callable[[int], None] | None = None) -> LikelihoodBound:
-        """The bound of `model` on the whole split, the images divided among the processes.
+        """Compute the bound of `model` on the whole split; the images are divided among the processes.
 
-        `advance` is told after each batch how many images of this process are done.
+        `advance` is called after each batch with its number of images.
         """
         count = len(self.images)
-        # One place per image, so that the sum has one order however the images are divided.
+        # A column for each image, so that the order of the sum does not depend on the division among processes.
         per_image = torch.zeros((2 + model.stochastic_depth, count), dtype=torch.float64, device=self.processes.device)
-        own = range(self.processes.rank, count, self.processes.world_size)
+        indices_of_rank = range(self.processes.rank, count, self.processes.world_size)
+
         was_training = model.training
         model.train(False)
-        for start in range(0, len(own), self.batch_size):
-            indices = list(own[start : start + self.batch_size])
+        for start in range(0, len(indices_of_rank), self.batch_size):
+            indices = list(indices_of_rank[start : start + self.batch_size])
             out = model(*self.prepared(indices), self.noise(indices))
             per_image[0, indices] = out.distortion_nats_per_dim.double()
             per_image[1, indices] = out.rate_nats_per_dim.double()
@@ -129,6 +130,8 @@ class Evaluator:
             if advance is not None:
                 advance(len(indices))
         model.train(was_training)
+
+        # The other processes' columns are 0 here, so the sum over processes fills in every image.
         distortion, rate, *kl_nats = self.processes.sum(per_image).mean(dim=1).tolist()
         height, width, channels = self.images.shape
         return LikelihoodBound(count, height * width * channels, distortion, rate, tuple(kl_nats))

@@ -1,4 +1,4 @@
-"""What is done with a run afterwards: evaluating it again, drawing more samples. One process does it."""
+"""A run folder with a checkpoint: load its model, evaluate it on a split, and draw samples."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Weights = Literal["raw", "ema"]
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run folder with a checkpoint, finished or not, and the program that its checkpoint holds."""
+    """A run folder with a checkpoint, of a finished run or not, and the program in the checkpoint."""
 
     folder: RunFolder
     program: Program
@@ -41,10 +41,14 @@ class FinishedRun:
 
     @classmethod
     def open(cls, path: Path, device: DeviceName | None) -> FinishedRun:
-        """The run in a folder. Raises RunError: 5 no run or a damaged one; 6 the device is not there."""
+        """Open a run folder.
+
+        Raises RunNotFound for a folder without a run, DamagedRun for a checkpoint that cannot be read, DeviceNotFound
+        for a device that is not available.
+        """
         folder = RunFolder(path)
         if not path.is_dir():
-            raise RunNotFound(f"{path}: no such folder", help="name a folder that hvaedsl train wrote")
+            raise RunNotFound(f"{path}: no such folder", help="pass a folder written by `hvaedsl train`")
         checkpoint = load_checkpoint(folder.checkpoint)
         program = hvaedsl.loads(checkpoint.spec, path=folder.spec, custom=CustomParts(folder.part_folders()))
         set_matrix_precision(program.spec.train.precision)
@@ -52,24 +56,24 @@ class FinishedRun:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of the weights."""
+        """The dtype of the weights."""
         return self.checkpoint.position.torch_dtype
 
     def model(self, weights: Weights) -> HierarchicalVAE:
-        """The model with the weights of the last step, or with their moving average."""
+        """Build the model with the weights of the last step (raw), or with their moving average (ema)."""
         model = self.program.module().to(device=self.device, dtype=self.dtype)
         model.load_state_dict(self.checkpoint.model if weights == "raw" else self.checkpoint.ema)
         return model.eval()
 
     def initial_model(self) -> HierarchicalVAE:
-        """The model as this run began with it: the same weights, on a machine that draws the same numbers."""
+        """Build the model with the weights before the first step, as far as torch draws the same numbers again."""
         with torch.random.fork_rng(devices=[]):
             return initial_model(self.program, self.checkpoint.position.seed, self.device, self.dtype).eval()
 
     def evaluator(self, split: Split, batch_size: int | None = None) -> Evaluator:
-        """What training evaluates with: noise and binarisation are fixed by seeds and the image's index.
+        """Make the evaluator that training uses: noise and binarization depend on seeds and an image's index.
 
-        Raises RunError (4) where the images are not found.
+        Raises as `open_split` does: DataNotFound for missing images, InvalidData for others than the spec's.
         """
         training = self.program.training()
         return Evaluator(
@@ -85,9 +89,9 @@ class FinishedRun:
     def evaluate(
         self, split: Split, batch_size: int | None = None, kinds: Sequence[Weights] = ("raw", "ema")
     ) -> dict[str, LikelihoodBound]:
-        """The bound on a whole split for each kind of weights.
+        """Compute the bound on a whole split for each kind of weights, as training reports it at this step.
 
-        It is what training reports at this step. Raises RunError (4) where the images are not found.
+        Raises DataNotFound and InvalidData as `evaluator` does.
         """
         evaluator = self.evaluator(split, batch_size)
         bounds: dict[str, LikelihoodBound] = {}
@@ -97,7 +101,7 @@ class FinishedRun:
         return bounds
 
     def evaluation(self, split: Split, bounds: Mapping[str, LikelihoodBound]) -> dict[str, Any]:
-        """The result of `evaluate` as plain data."""
+        """Return the result of `evaluate` as JSON values."""
         return {
             "split": split,
             "step": self.checkpoint.step,
@@ -108,12 +112,12 @@ class FinishedRun:
     def write_evaluation(self, split: Split, bounds: Mapping[str, LikelihoodBound]) -> None:
         """Write the result of `evaluate` to eval_SPLIT.json. Raises WriteError.
 
-        A file of the same step keeps its results for the other kind of weights.
+        An existing file of the same step keeps its results for the other kind of weights.
         """
         path, result = self.folder.path / f"eval_{split}.json", self.evaluation(split, bounds)
         try:
             before = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # there is none, or it is damaged and is replaced
+        except (OSError, ValueError):  # missing, or damaged and replaced below
             before = None
 
         if isinstance(before, dict) and before.get("step") == self.checkpoint.step:
@@ -121,7 +125,7 @@ class FinishedRun:
         self.folder.write_json(path, result)
 
     def sample(self, weights: Weights, count: int, temperature: Temperature, seed: int) -> Tensor:
-        """Images from the prior, uint8 [count, H, W, C]; a function of the arguments and the run."""
+        """Draw images from the prior, uint8 [count, H, W, C]: a function of the arguments and the run."""
         return draw_samples(
             self.model(weights),
             count,

@@ -1,4 +1,4 @@
-"""What came out of a run: the test likelihood, and beside it what it is to be held against."""
+"""The result of a run: its likelihood bounds, and a baseline to compare them with."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from hvaedsl_runtime.data import ImageSet, histogram_baseline_bits_per_dim
 from hvaedsl_runtime.evaluate.evaluator import LikelihoodBound
 from hvaedsl_runtime.evaluate.units import NATS_PER_BIT, reporting_unit
 
-# Counting a training set of so many values takes a second or two.
+# Counting the levels of this many values takes one or two seconds.
 CHEAP_TO_COUNT = 200_000_000
 
 WEIGHTS = {"raw": "raw weights", "ema": "averaged weights (EMA)"}
 
 
 def histogram_baseline(spec: Spec, train: ImageSet, test: ImageSet) -> float | None:
-    """Bits per dimension of independent pixel histograms on the same split.
+    """Return the bits per dimension of independent pixel histograms on the same split.
 
-    None where it would say nothing (binary or 5-bit images) or take long (many images, or images in single files).
+    Returns None if they are not comparable (binary or 5-bit images) or slow to compute (many images, or image files).
     """
     comparable = spec.data.binarize == "none" and spec.model.likelihood.bits is None
     cheap = spec.data.dataset != "folder" and (len(train) + len(test)) * prod(train.shape) <= CHEAP_TO_COUNT
@@ -31,15 +31,17 @@ def histogram_baseline(spec: Spec, train: ImageSet, test: ImageSet) -> float | N
 def results_table(
     spec: Spec, title: str, bounds: Mapping[str, LikelihoodBound], baseline_bits_per_dim: float | None = None
 ) -> Table:
-    """The bound on -log p for each kind of weights (`raw`, `ema`), in the spec's unit; lower is better."""
+    """Make a table of the bound on -log p for raw and averaged weights, in the spec's unit; lower is better."""
     unit = reporting_unit(spec)
     table = Table(title=title, title_justify="left")
     table.add_column("")
     for heading in (unit.label, "distortion", "rate", "images"):
         table.add_column(heading, justify="right")
+
     for weights, bound in bounds.items():
         figures = (bound.loss_nats_per_dim, bound.distortion_nats_per_dim, bound.rate_nats_per_dim)
         table.add_row(WEIGHTS[weights], *(f"{unit.of(nats):.4f}" for nats in figures), str(bound.images))
+
     if baseline_bits_per_dim is not None:
         bits = unit.of(baseline_bits_per_dim * NATS_PER_BIT)
         table.add_row("baseline: pixel histograms", f"{bits:.4f}", "", "", "")

@@ -13,28 +13,28 @@ NATS_PER_BIT = math.log(2)
 
 @dataclass(frozen=True)
 class Unit:
-    """Bits per dimension, or nats per image where images are binary; `per_nat_per_dim` converts into it."""
+    """Bits per dimension, or nats per image; `per_nat_per_dim` converts from nats per dimension."""
 
     key: Literal["bits_per_dim", "nats_per_image"]
     per_nat_per_dim: float
 
     @property
     def label(self) -> str:
-        """The unit as it is printed."""
+        """The name of the unit in tables."""
         return "bits/dim" if self.key == "bits_per_dim" else "nats/image"
 
     def of(self, nats_per_dim: float) -> float:
-        """A likelihood in nats per dimension, converted."""
+        """Convert a likelihood from nats per dimension."""
         return nats_per_dim * self.per_nat_per_dim
 
 
 def dimensions(spec: Spec) -> int:
-    """H * W * C of an image."""
+    """Return H * W * C of an image."""
     return spec.data.resolution**2 * spec.data.channels
 
 
 def reporting_unit(spec: Spec) -> Unit:
-    """Nats per image of binary images, as is usual for binarised MNIST; else bits per dimension."""
+    """Return nats per image for binary images, as is usual for binarized MNIST, and bits per dimension for others."""
     if spec.data.binarize != "none":
         return Unit("nats_per_image", float(dimensions(spec)))
     return Unit("bits_per_dim", 1 / NATS_PER_BIT)

@@ -1,4 +1,4 @@
-"""What an exported program computes. Noise comes in as tensors, one a layer, so that a graph draws nothing itself."""
+"""The computations that can be exported. Noise is an input, a tensor for each layer, so a graph has no random draws."""
 
 from __future__ import annotations
 
@@ -9,36 +9,39 @@ from torch import Tensor, nn
 
 from hvaedsl.lowering.module import HierarchicalVAE, Noise, Temperature
 
-What = Literal["sample", "reconstruct", "loss"]
-WHAT: tuple[What, ...] = get_args(What)
+EntryPoint = Literal["sample", "reconstruct", "loss"]
+ENTRY_POINTS: tuple[EntryPoint, ...] = get_args(EntryPoint)
 
 
 class Loss(nn.Module):
-    """The bound of images."""
+    """The upper bound on -log p of images."""
 
     def __init__(self, model: HierarchicalVAE) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, x: Tensor, target: Tensor, noise: Sequence[Tensor]) -> dict[str, Tensor]:
-        """X and target [B, H, W, C], noise [B, latent, R, R] a layer -> the fields of `Output`."""
-        return dict(self.model(x, target, given(noise))._asdict())
+        """Return the fields of `Output` for x and target [B, H, W, C] and each layer's noise [B, latent, R, R]."""
+        return dict(self.model(x, target, noise_by_layer(noise))._asdict())
 
 
 class Reconstruct(nn.Module):
-    """The likelihood's central image and its parameters, given the latents of images."""
+    """The likelihood's mean and parameters, given latents from the posterior of images."""
 
     def __init__(self, model: HierarchicalVAE) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, x: Tensor, noise: Sequence[Tensor]) -> dict[str, Tensor]:
-        """X [B, H, W, C], noise [B, latent, R, R] a layer -> `mean` [B, H, W, C], `outputs` [B, H, W, head]."""
-        return described(self.model, self.model.decode(self.model.latents(x, given(noise))))
+        """Return `mean` [B, H, W, C] and `outputs` [B, H, W, head].
+
+        The inputs are x [B, H, W, C] and each layer's noise [B, latent, R, R].
+        """
+        return likelihood_outputs(self.model, self.model.decode(self.model.latents(x, noise_by_layer(noise))))
 
 
 class Sample(nn.Module):
-    """The likelihood's central image and its parameters, given latents from the prior."""
+    """The likelihood's mean and parameters, given latents from the prior."""
 
     def __init__(self, model: HierarchicalVAE, temperature: Temperature) -> None:
         super().__init__()
@@ -46,14 +49,14 @@ class Sample(nn.Module):
         self.temperature = temperature
 
     def forward(self, noise: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Noise [B, latent, R, R] a layer -> `mean` [B, H, W, C], `outputs` [B, H, W, head]."""
+        """Return `mean` [B, H, W, C] and `outputs` [B, H, W, head], given each layer's noise [B, latent, R, R]."""
         batch = noise[0].shape[0]
-        state = self.model.decode_prior(batch, temperature=self.temperature, noise=given(noise))
-        return described(self.model, state)
+        state = self.model.decode_prior(batch, temperature=self.temperature, noise=noise_by_layer(noise))
+        return likelihood_outputs(self.model, state)
 
 
-def entry_point(model: HierarchicalVAE, what: What, temperature: Temperature) -> nn.Module:
-    """The module that is exported under a name."""
+def entry_point(model: HierarchicalVAE, what: EntryPoint, temperature: Temperature) -> nn.Module:
+    """Make the module that computes an entry point."""
     match what:
         case "loss":
             return Loss(model)
@@ -63,13 +66,13 @@ def entry_point(model: HierarchicalVAE, what: What, temperature: Temperature) ->
             return Sample(model, temperature)
 
 
-def given(noise: Sequence[Tensor]) -> Noise:
-    """The noise of each layer by its place."""
+def noise_by_layer(noise: Sequence[Tensor]) -> Noise:
+    """Return the noise function of given tensors, indexed by layer."""
     return lambda layer, _: noise[layer]
 
 
-def described(model: HierarchicalVAE, state: Tensor) -> dict[str, Tensor]:
-    """What the likelihood makes of the final state [B, width, H, W]; one's own may know no `outputs`."""
+def likelihood_outputs(model: HierarchicalVAE, state: Tensor) -> dict[str, Tensor]:
+    """Return mean and parameters for the final state [B, width, H, W]; a custom likelihood may have no `outputs`."""
     found = {"mean": model.likelihood.mean(state)}
     if hasattr(model.likelihood, "outputs"):
         found["outputs"] = model.likelihood.outputs(state)

@@ -1,4 +1,4 @@
-"""A model as torch.export's program, loaded back and held against the model before the file gets its name."""
+"""Export a model with torch.export; the file is loaded and compared with the model before it gets its name."""
 
 from __future__ import annotations
 
@@ -21,67 +21,69 @@ from hvaedsl_runtime.data import Preparation, open_split
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import Evaluator
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
-from hvaedsl_runtime.export.entry_points import What, entry_point
-from hvaedsl_runtime.export.places import check_place, exported
+from hvaedsl_runtime.export.entry_points import EntryPoint, entry_point
+from hvaedsl_runtime.export.output_file import check_output, output_file
 from hvaedsl_runtime.noise import ImageNoise
 
 SUFFIX = ".pt2"
 DESCRIPTION = "hvaedsl.json"
 SPEC = "spec.hvae"
-# Two, for torch.export takes a batch of one for a constant; checked on other sizes too.
+# Traced with two images, because torch.export makes a batch of one a constant; checked with other sizes too.
 TRACED_BATCH = 2
 CHECKED_BATCHES = (3, 1)
-# Relative to the largest value of an output; rounding in another order, never more.
+# Relative to the largest value of an output: allows for another order of rounding, and nothing else.
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What is exported, with which weights; `temperature` is that of `sample`, fixed in the program."""
+    """The entry point and the weights to export; `temperature` is for `sample`, and a constant of the program."""
 
-    what: What
+    what: EntryPoint
     weights: Weights = "ema"
     temperature: Temperature = 1.0
     replace: bool = False
 
 
 @dataclass(frozen=True)
-class Written:
-    """A file that is in its place, and how far its outputs are from the model's at most."""
+class ExportedFile:
+    """An exported program, and the largest difference between its outputs and the model's."""
 
     path: Path
     maximum_difference: float
 
 
-def export_program(finished: FinishedRun, path: Path, options: ExportOptions) -> Written:
-    """Write an entry point of a run as a .pt2 whose batch size is free, with the spec and the preparation in it.
+def export_program(finished: FinishedRun, path: Path, options: ExportOptions) -> ExportedFile:
+    """Export an entry point of a run as a .pt2 file with a dynamic batch size, the spec and the preparation.
 
-    The program is that of a CPU. Before the file gets its name it is loaded and run on images of the test split, in
-    several batch sizes. Raises UsageError for a name that does not serve, and for a model that torch.export does not
-    take; RunError: 4 for images that are not found; 5 for a file that is there already or cannot be written, and where
-    what was loaded computes something else.
+    The program runs on the CPU. Before the file gets its name, it is loaded and run on images of the test split in
+    several batch sizes. Raises UsageError for an unsuitable name and for a model that torch.export rejects,
+    DataNotFound for missing images, OutputExists for an existing file, ExportFailed if the program's outputs differ
+    from the model's, WriteError if the file cannot be written.
     """
-    check_place(path, SUFFIX, replace=options.replace)
+    check_output(path, SUFFIX, replace=options.replace)
+
     model = finished.model(options.weights).requires_grad_(False)
     examples = Examples(finished, model, options.what)
     entry = entry_point(model, options.what, options.temperature)
     program = _traced(entry, examples(TRACED_BATCH))
-    with exported(path) as temporary:
+
+    with output_file(path) as temporary:
         _save(program, temporary, finished, options, examples)
         difference = _checked(temporary, path, entry, examples, finished.dtype)
-    return Written(path, difference)
+    return ExportedFile(path, difference)
 
 
 class Examples:
     """Inputs of an entry point, from the first images of the test split."""
 
-    def __init__(self, finished: FinishedRun, model: HierarchicalVAE, what: What) -> None:
+    def __init__(self, finished: FinishedRun, model: HierarchicalVAE, what: EntryPoint) -> None:
         self.what = what
         self.model = model
         self.dtype, self.device = finished.dtype, finished.device
         spec = finished.program.spec
         self.seed = spec.train.seed
-        # Samples need no images.
+        # Samples need no images, so an export of `sample` works without the dataset.
         self.evaluator = None
         if what != "sample":
             self.evaluator = Evaluator(
@@ -96,11 +98,11 @@ class Examples:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The inputs in order."""
+        """The names of the inputs, in order."""
         return {"loss": ("x", "target", "noise"), "reconstruct": ("x", "noise"), "sample": ("noise",)}[self.what]
 
     def __call__(self, batch: int) -> tuple[Any, ...]:
-        """Inputs for so many images; a data set with fewer repeats them."""
+        """Return the inputs of `batch` images; a dataset with fewer images repeats them."""
         if self.evaluator is None:
             return (self.noise(range(batch)),)
         indices = [index % len(self.evaluator.images) for index in range(batch)]
@@ -109,13 +111,13 @@ class Examples:
         return (x, target, noise) if self.what == "loss" else (x, noise)
 
     def noise(self, indices: Sequence[int]) -> list[Tensor]:
-        """Every layer's, each [B, latent, R, R]."""
+        """Return each layer's noise, [B, latent, R, R]."""
         drawn = ImageNoise(self.seed, "export", indices, self.device, self.dtype)
         return [drawn(layer, (len(indices), *shape)) for layer, shape in enumerate(latent_shapes(self.model))]
 
 
 def latent_shapes(model: HierarchicalVAE) -> tuple[tuple[int, int, int], ...]:
-    """The shape of every layer's latent, (latent, R, R)."""
+    """Return the shape of each layer's latent, (latent, R, R)."""
     return tuple((step.latent, step.resolution, step.resolution) for step in model.plan.decoder_steps)
 
 
@@ -126,9 +128,9 @@ def _traced(entry: nn.Module, inputs: tuple[Any, ...]) -> torch.export.ExportedP
     try:
         with _quiet(), torch.no_grad():
             return torch.export.export(entry, inputs, dynamic_shapes=shapes)
-    except Exception as error:  # whatever a cell from elsewhere does that a graph cannot hold
+    except Exception as error:  # any error: a custom cell may do anything
         reason = next(iter(str(error).splitlines()), "")
-        raise UsageError(f"torch.export does not take this model: {type(error).__name__}: {reason}") from error
+        raise UsageError(f"torch.export cannot export this model: {type(error).__name__}: {reason}") from error
 
 
 def _save(
@@ -153,7 +155,8 @@ def _save(
     if options.what == "sample":
         description["temperature"] = options.temperature
     texts = {DESCRIPTION: json.dumps(description, indent=2, allow_nan=False), SPEC: checkpoint.spec}
-    # Through memory: in writing to a full disk itself, torch.export ends the process.
+
+    # Through memory: if the disk is full, torch.export ends the process when it writes a file itself.
     buffer = io.BytesIO()
     with _quiet():
         torch.export.save(program, buffer, extra_files=texts)
@@ -162,9 +165,13 @@ def _save(
 
 @torch.no_grad()
 def _checked(path: Path, named: Path, entry: nn.Module, examples: Examples, dtype: torch.dtype) -> float:
-    """The largest difference between the file's outputs and the model's. Raises RunError (5) for more than rounding."""
+    """Return the largest difference between the file's outputs and the model's.
+
+    Raises ExportFailed if it is more than rounding.
+    """
     with _quiet():
         loaded = torch.export.load(path).module()
+
     largest = 0.0
     for batch in CHECKED_BATCHES:
         inputs = examples(batch)
@@ -175,9 +182,9 @@ def _checked(path: Path, named: Path, entry: nn.Module, examples: Examples, dtyp
             allowed = TOLERANCE[dtype] * max(1.0, tensor.abs().max().item())
             if not (torch.equal(tensor, other) or difference <= allowed):
                 raise ExportFailed(
-                    f"{named}: not written: the exported program's {name} is {difference:.3g} from the model's, for "
-                    f"a batch of {batch}",
-                    help="the weights are safe in the run folder; --to safetensors writes them",
+                    f"{named}: not written: the exported program's {name} differs from the model's by {difference:.3g} "
+                    f"for a batch of {batch}; it may differ by {allowed:.3g}",
+                    help="the run folder is unchanged; export the weights with --to safetensors",
                 )
             largest = max(largest, difference if difference == difference else 0.0)
     return largest
@@ -185,7 +192,7 @@ def _checked(path: Path, named: Path, entry: nn.Module, examples: Examples, dtyp
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without torch.export's warnings about itself."""
+    """Suppress the warnings of torch.export about its own internals."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -1,4 +1,4 @@
-"""An exception on its way to another process, or into a file."""
+"""An exception as data, for another process or a file."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from hvaedsl.report.as_data import NotData, findings_data, findings_of
 
 
 class Failure(BaseModel):
-    """Why a process failed: the exception's class by its name, its message, and its other arguments.
+    """Why a process failed: the class of the exception, its message, and its other arguments.
 
-    `raised_at` is in seconds since the epoch: among the failures of several processes the earliest is the cause.
+    `raised_at` is in seconds since the epoch: among the failures of several processes, the earliest is the cause.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -39,7 +39,7 @@ class Failure(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _of_the_first_format(cls, data: Any) -> Any:
-        """Read a failure that was written down before failures had a kind."""
+        """Read a failure of the first format, which had no `kind`."""
         if not isinstance(data, dict) or "kind" in data or "exit_code" not in data:
             return data
         help_ = data.get("help", "")
@@ -50,13 +50,15 @@ class Failure(BaseModel):
 
     @classmethod
     def of(cls, error: Exception) -> Failure:
-        """The failure that an exception is; one that is not meant for a user is a bug, with its traceback."""
+        """Describe an exception; one that is not a HvaedslError is a bug, with its traceback."""
         known = error if isinstance(error, HvaedslError) else CompilerBug(_last_call(error))
+
         details = known.details
         if isinstance(known, SpecError):
             details = _findings(known)
         elif known is not error:
             details = {"help": "".join(traceback.format_exception(error))}
+
         return cls(
             kind=type(known).__name__,
             message=str(known),
@@ -72,7 +74,7 @@ class Failure(BaseModel):
 
     @property
     def is_bug(self) -> bool:
-        """Whether nothing was raised for the user; another process's failure is then more likely the cause."""
+        """Whether the exception was not meant for the user; another process's failure is then the likelier cause."""
         return self.exit_code == ExitCode.BUG
 
     @property
@@ -82,13 +84,13 @@ class Failure(BaseModel):
 
     @property
     def is_refusal(self) -> bool:
-        """Whether the system refused to write."""
+        """Whether the system refused a write."""
         return self.kind == WriteError.__name__
 
     def error(self) -> HvaedslError:
-        """The exception that it was."""
+        """Make the exception again."""
         kinds = {kind.__name__: kind for kind in error_types()}
-        kind = kinds.get(self.kind, ProcessFailed)  # of another version of hvaedsl
+        kind = kinds.get(self.kind, ProcessFailed)  # a class of another version of hvaedsl
         if kind is SpecError:
             return SpecError(tuple(findings_of(self.details["findings"], _sources(self.details["sources"]))))
         if kind is ProcessFailed:
@@ -97,22 +99,24 @@ class Failure(BaseModel):
 
 
 def _last_call(error: Exception) -> str:
-    """An unexpected exception in a line, with the function that raised it."""
+    """Describe an unexpected exception in one line, with the function that raised it."""
     last = traceback.extract_tb(error.__traceback__)[-1:]
     where = f" ({last[0].name}, line {last[0].lineno})" if last else ""
     return f"{type(error).__name__}: {error}{where}"
 
 
 def _findings(error: SpecError) -> dict[str, Any]:
-    """The diagnostics and the texts that they point into."""
+    """Describe the diagnostics and the sources that their spans refer to."""
     sources: list[Source] = []
     for diagnostic in error.diagnostics:
         labels = [diagnostic.span, *(label.span for label in diagnostic.secondary)]
         sources += [span.source for span in labels if all(span.source is not known for known in sources)]
+
     try:
         findings = findings_data(error.diagnostics, sources)
     except NotData as problem:
         raise CompilerBug(f"a diagnostic cannot cross processes: {problem}") from error
+
     return {"findings": findings, "sources": [[item.name, item.text, item.path and str(item.path)] for item in sources]}
 
 

@@ -1,4 +1,4 @@
-"""A run as a process is told to carry it out."""
+"""A training run, described for another process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RunTask(BaseModel):
 
     @classmethod
     def of(cls, program: Program, settings: RunSettings) -> Self:
-        """The task of training a program; its custom parts are found from the working directory too."""
+        """Describe the training of a program; its custom parts may be in the working directory too."""
         return cls(
             name=program.name,
             spec=program.resolved_text(),

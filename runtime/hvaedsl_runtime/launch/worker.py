@@ -1,4 +1,4 @@
-"""One of a run's processes: `python -m hvaedsl_runtime.launch.worker TASK.json`, started by torch's launcher."""
+"""A training process, started by torch's launcher as `python -m hvaedsl_runtime.launch.worker TASK.json`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hvaedsl_runtime.train.loop import train
 
 
 def main(path: Path) -> int:
-    """Carry out a task and return the exit code. A failure goes to the launcher, which reports it."""
+    """Run a task and return the exit code. A failure is written for the launcher, which reports it."""
     task = RunTask.model_validate_json(path.read_text(encoding="utf-8"))
     if task.settings.threads is None:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ["LOCAL_WORLD_SIZE"])))
@@ -32,8 +32,8 @@ def main(path: Path) -> int:
 
 
 def report(failure: Failure) -> None:
-    """Leave a failure where torch's launcher looks for it; if there is no room for it, print it here."""
-    # `message` and `timestamp` are what the launcher itself reads.
+    """Write a failure to the error file of torch's launcher, or print it if the file cannot be written."""
+    # The launcher reads `message` and `timestamp`; `first_error` reads the rest.
     content = {"timestamp": str(int(failure.raised_at)), **failure.model_dump(mode="json")}
     try:
         write_whole(Path(os.environ["TORCHELASTIC_ERROR_FILE"]), json.dumps(content))

@@ -1,4 +1,4 @@
-"""The axes of a sweep, from the options: constants and keys with several values, and seeds."""
+"""The points of a sweep: parse --let, --vary and --seeds into axes, and combine them into a grid of points."""
 
 from __future__ import annotations
 

@@ -197,10 +197,10 @@ def run_child(task: ChildTask, relay: SignalRelay, lock: int | None, stdout: int
 
 
 def unexplained_failure(code: int) -> Failure:
-    """The failure of a process that gave no reason, from its exit code."""
+    """The failure of a process that reported no error, from its exit code."""
     message = f"the process ended with exit code {code}"
     if code <= ExitCode.SIGNAL:
-        return Failure.of(ProcessFailed(f"{message} and gave no reason", status=code, help="see its output above"))
+        return Failure.of(ProcessFailed(f"{message} and reported no error", status=code, help="see its output above"))
 
     with suppress(ValueError):  # the number is not that of a signal
         message = f"the process was killed by {signal.Signals(code - ExitCode.SIGNAL).name}"

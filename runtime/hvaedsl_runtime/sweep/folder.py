@@ -82,7 +82,7 @@ class SweepFolder:
         if before is None and self.path.is_dir() and any(item.name != LOCK for item in self.path.iterdir()):
             raise RunFolderInUse(
                 f"{self.path} is not empty and has no sweep: {self.plan.name} is missing",
-                help="choose another folder with --out",
+                help="name another folder with --out",
             )
 
         write_whole(self.plan, plan.model_dump_json(indent=2) + "\n")
@@ -99,7 +99,7 @@ class SweepFolder:
             place = f" at {error.errors()[0]['loc']}" if isinstance(error, ValidationError) else ""
             raise DamagedRun(
                 f"{self.plan}: not the plan of a sweep, or of another version{place}",
-                help="choose another folder with --out; the runs in this one are ordinary run folders",
+                help="name another folder with --out; the runs in this one are ordinary run folders",
             ) from None
 
     def _extension(self, before: SweepPlan, now: SweepPlan) -> str:
@@ -138,7 +138,7 @@ class SweepFolder:
     def _reject(self, difference: str) -> NoReturn:
         raise RunMismatch(
             f"{self.path} has a different sweep: {difference}",
-            help="only add points or seeds, or choose another folder with --out",
+            help="only add points or seeds, or name another folder with --out",
         )
 
     @contextmanager
@@ -169,7 +169,7 @@ class SweepFolder:
                 if time.monotonic() > until:
                     raise RunFolderInUse(
                         f"{self.path} is in use by another process",
-                        help="wait for it or stop it, or choose another folder with --out",
+                        help="wait for it or stop it, or name another folder with --out",
                     ) from None
                 time.sleep(0.1)
             except OSError:  # the file system has no locks

@@ -1,4 +1,4 @@
-"""The plot of a sweep: likelihood, parameters and time over the first axis, with one dot per seed."""
+"""Plot a sweep: likelihood, parameters and time per step over the first axis; likelihood over training time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The images and models that the checks run on: those of a run, or scikit-learn's digits and the shipped model."""
+"""The inputs of the theory checks: images and float64 models, of a run or of the shipped spec `digits`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checks as tables and as JSON."""
+"""The results of the theory checks, as text tables and as JSON."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_every_kind_of_file_is_read(make_spec: Any, tmp_path: Path, suffix: str)
     assert np.abs(batch.astype(int) - 128).max() <= 2
 
 
-def test_other_sizes_are_cropped_at_the_centre_and_resized(make_spec: Any, tmp_path: Path) -> None:
+def test_other_sizes_are_cropped_at_the_center_and_resized(make_spec: Any, tmp_path: Path) -> None:
     wide = np.full((16, 48, 1), 200, dtype=np.uint8)
     wide[:, 16:32] = 40
     wide[8:, 16:32] = 80
@@ -74,12 +74,12 @@ def test_other_sizes_are_cropped_at_the_centre_and_resized(make_spec: Any, tmp_p
     assert (batch[0, 5:] == 80).all()
 
 
-def test_colours_become_grey_and_grey_becomes_colours(make_spec: Any, tmp_path: Path) -> None:
-    write(tmp_path / "colour", np.broadcast_to(np.array([255, 0, 0], dtype=np.uint8), (2, 8, 8, 3)))
-    grey = everything(open_split(make_spec("folder", path=str(tmp_path / "colour"), validation=1), "train"))
-    assert np.unique(grey).tolist() == [76]  # ITU-R 601: 0.299 * 255
-    write(tmp_path / "grey", np.full((2, 8, 8, 1), 90, dtype=np.uint8))
-    spec = make_spec("folder", path=str(tmp_path / "grey"), channels=3, validation=1)
+def test_colors_become_gray_and_gray_becomes_colors(make_spec: Any, tmp_path: Path) -> None:
+    write(tmp_path / "color", np.broadcast_to(np.array([255, 0, 0], dtype=np.uint8), (2, 8, 8, 3)))
+    gray = everything(open_split(make_spec("folder", path=str(tmp_path / "color"), validation=1), "train"))
+    assert np.unique(gray).tolist() == [76]  # ITU-R 601: 0.299 * 255
+    write(tmp_path / "gray", np.full((2, 8, 8, 1), 90, dtype=np.uint8))
+    spec = make_spec("folder", path=str(tmp_path / "gray"), channels=3, validation=1)
     assert np.unique(everything(open_split(spec, "train"))).tolist() == [90]
 
 
@@ -114,7 +114,7 @@ def test_so_is_one_with_spoilt_exif(make_spec: Any, tmp_path: Path) -> None:
 def test_more_than_eight_bits_are_refused(make_spec: Any, tmp_path: Path) -> None:
     Image.fromarray(np.full((8, 8), 40_000, dtype=np.uint16)).save(tmp_path / "deep.png")
     images = open_split(make_spec("folder", path=str(tmp_path), validation=0), "train")
-    with pytest.raises(RunError, match=r"deep\.png: found an image of more than 8 bits"):
+    with pytest.raises(RunError, match=r"deep\.png: the image has more than 8 bits"):
         images.batch([0])
 
 
@@ -123,7 +123,7 @@ def test_levels_are_held_against_the_spec(make_spec: Any, make_images: Any, tmp_
     images = open_split(make_spec("folder", path=str(tmp_path), validation=0, levels=4), "train")
     assert everything(images).max() == 3
     images = open_split(make_spec("folder", path=str(tmp_path), validation=0, levels=3), "train")
-    with pytest.raises(RunError, match=r"png: found the value 3, wanted values from 0 to 2"):
+    with pytest.raises(RunError, match=r"png: the highest value is 3; values must be 0 to 2"):
         everything(images)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.data import images as images_module
-from hvaedsl_runtime.data.images import ArrayImages, checked, image_set
+from hvaedsl_runtime.data.images import ArrayImages, array_images, image_set
 
 
 def test_a_batch_keeps_the_order_and_the_repeats_of_its_indices(make_spec: Any, make_images: Any) -> None:
@@ -56,14 +56,14 @@ def test_an_empty_split_says_which_key_decides(make_spec: Any, make_images: Any)
 def test_what_does_not_fit_the_spec_is_told_with_place_found_and_wanted(
     make_spec: Any, pixels: Any, found: str
 ) -> None:
-    with pytest.raises(RunError, match=rf"^some/file\.npy: found .*{found}.*wanted uint8 \[N, 8, 8, 1\]") as caught:
-        checked(pixels, make_spec("npy"), "some/file.npy")
+    with pytest.raises(RunError, match=rf"^some/file\.npy: the array has .*{found}.*must be uint8 \[N, 8") as caught:
+        array_images(pixels, make_spec("npy"), "some/file.npy")
     assert caught.value.exit_code == 4
 
 
 def test_values_must_lie_below_the_levels(make_spec: Any) -> None:
     pixels = np.zeros((3, 8, 8, 1), dtype=np.uint8)
     pixels[2, 7, 7, 0] = 16
-    assert len(checked(pixels, make_spec("npy", levels=17), "a.npy")) == 3
-    with pytest.raises(RunError, match=r"a\.npy: found the value 16, wanted values from 0 to 15"):
-        checked(pixels, make_spec("npy", levels=16), "a.npy")
+    assert len(array_images(pixels, make_spec("npy", levels=17), "a.npy")) == 3
+    with pytest.raises(RunError, match=r"a\.npy: the highest value is 16; values must be 0 to 15"):
+        array_images(pixels, make_spec("npy", levels=16), "a.npy")

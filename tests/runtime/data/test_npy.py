@@ -65,7 +65,7 @@ def test_a_mistake_names_the_file(make_spec: Any, make_images: Any, tmp_path: Pa
 @pytest.mark.parametrize("content", [b"", b"no array", b"\x93NUMPY\x01\x00"])
 def test_a_file_that_is_no_array_is_told(make_spec: Any, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "all.npy").write_bytes(content)
-    with pytest.raises(RunError, match=r"no readable \.npy array") as caught:
+    with pytest.raises(RunError, match=r"not a readable \.npy file") as caught:
         open_split(make_spec("npy", path=str(tmp_path / "all.npy")), "train")
     assert caught.value.exit_code == 4
 
@@ -74,20 +74,20 @@ def test_a_file_that_is_cut_short_is_told(make_spec: Any, make_images: Any, tmp_
     np.save(tmp_path / "all.npy", make_images(30))
     whole = (tmp_path / "all.npy").read_bytes()
     (tmp_path / "all.npy").write_bytes(whole[:-100])
-    with pytest.raises(RunError, match=r"no readable \.npy array"):
+    with pytest.raises(RunError, match=r"not a readable \.npy file"):
         open_split(make_spec("npy", path=str(tmp_path / "all.npy")), "train")
 
 
 def test_objects_are_not_unpickled(make_spec: Any, tmp_path: Path) -> None:
     np.save(tmp_path / "all.npy", np.array([{}, {}], dtype=object), allow_pickle=True)
-    with pytest.raises(RunError, match=r"no readable \.npy array"):
+    with pytest.raises(RunError, match=r"not a readable \.npy file"):
         open_split(make_spec("npy", path=str(tmp_path / "all.npy")), "train")
 
 
 def test_a_folder_needs_both_files(make_spec: Any, make_images: Any, tmp_path: Path) -> None:
     spec = make_spec("npy", path=str(tmp_path))
-    with pytest.raises(RunError, match=r"wanted train\.npy and test\.npy"):
+    with pytest.raises(RunError, match=r"expected train\.npy and test\.npy"):
         open_split(spec, "train")
     np.save(tmp_path / "train.npy", make_images(20))
-    with pytest.raises(RunError, match=r"wanted test\.npy beside it"):
+    with pytest.raises(RunError, match=r"found train\.npy but no test\.npy"):
         open_split(spec, "train")

@@ -23,7 +23,7 @@ def test_digits_are_scikit_learns_images_divided_in_three(make_spec: Any) -> Non
 
 
 def test_a_data_set_that_is_not_prepared_says_how_to_prepare_it(make_spec: Any) -> None:
-    with pytest.raises(RunError, match=r"imagenet32 were not found; wanted prepared images") as e:
+    with pytest.raises(RunError, match=r"imagenet32 were not found; expected prepared images") as e:
         open_split(make_spec("imagenet32", channels=3, resolution=32), "train")
     assert e.value.exit_code == 4
     assert "hvaedsl data prepare imagenet32 --from PATH" in e.value.help

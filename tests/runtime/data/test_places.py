@@ -27,7 +27,7 @@ def test_a_tilde_is_the_home_folder(make_spec: Any) -> None:
 
 
 def test_the_home_folder_of_nobody_is_told(make_spec: Any) -> None:
-    with pytest.raises(RunError, match=r"data\.path = ~no-such-user/images") as caught:
+    with pytest.raises(RunError, match=r"data\.path is ~no-such-user/images") as caught:
         places(make_spec("mnist", path="~no-such-user/images"))
     assert caught.value.exit_code == 4
 
@@ -43,9 +43,9 @@ def test_a_path_is_made_independent_of_the_working_directory(
 
 def test_the_way_out_of_a_written_path_is_that_path(make_spec: Any, tmp_path: Path) -> None:
     relative = not_found(make_spec("mnist", path="here"), "some files", "fetch them").help
-    assert relative == f"fetch them; or correct data.path, which is relative to the working directory, {Path.cwd()}"
+    assert relative == f"fetch them, or correct data.path, which is relative to the working directory, {Path.cwd()}"
     assert not_found(make_spec("mnist", path=str(tmp_path)), "", "fetch them").help == (
-        "fetch them; or correct data.path"
+        "fetch them, or correct data.path"
     )
 
 
@@ -54,8 +54,8 @@ def test_the_error_lists_every_place(make_spec: Any, cache_folder: Path, monkeyp
     error = not_found(make_spec("mnist"), "some files", "fetch them")
     assert error.exit_code == 4
     assert str(error).splitlines() == [
-        "the images of mnist were not found; wanted some files; looked in",
+        "the images of mnist were not found; expected some files in",
         "  elsewhere (HVAEDSL_DATA)",
         f"  {cache_folder} (the cache folder)",
     ]
-    assert error.help.startswith("fetch them; ")
+    assert error.help.startswith("fetch them, or set data.path")

@@ -41,7 +41,7 @@ def test_other_sets_take_mean_and_standard_deviation_of_the_training_images(make
     assert float(x.std(correction=0)) == pytest.approx(1, rel=1e-9)
 
 
-def test_dynamic_binarisation_takes_the_statistics_of_the_binarised_images(make_spec: Any) -> None:
+def test_dynamic_binarization_takes_the_statistics_of_the_binarized_images(make_spec: Any) -> None:
     train = open_split(make_spec(), "train")
     prepare = preparation(make_spec(binarize="dynamic"), BERNOULLI, train)
     images = torch.from_numpy(train.batch(np.arange(len(train))))
@@ -55,7 +55,7 @@ def test_dynamic_binarisation_takes_the_statistics_of_the_binarised_images(make_
     assert abs(float(x.std()) - 1) < 0.02
 
 
-def test_a_one_is_drawn_with_the_grey_values_probability() -> None:
+def test_a_one_is_drawn_with_the_gray_values_probability() -> None:
     prepare = make(levels=17, binarize="dynamic", shift=-0.25, scale=2.0)
     assert prepare.needs_uniform
     images = torch.arange(17, dtype=torch.uint8).reshape(1, 1, 17, 1).expand(40_000, 1, 17, 1)
@@ -125,7 +125,7 @@ def test_it_survives_json_exactly(make_spec: Any) -> None:
         Preparation.from_dict({key: value for key, value in prepare.to_dict().items() if key != "levels"})
 
 
-def test_dynamic_binarisation_wants_draws_of_the_images_shape() -> None:
+def test_dynamic_binarization_wants_draws_of_the_images_shape() -> None:
     prepare = make(binarize="dynamic")
     with pytest.raises(ValueError, match="needs uniform draws"):
         prepare(EVERY_LEVEL)
@@ -135,11 +135,11 @@ def test_dynamic_binarisation_wants_draws_of_the_images_shape() -> None:
 
 def test_what_does_not_go_together_is_refused(make_spec: Any, make_set: Any, make_images: Any) -> None:
     train = make_set(make_images(4))
-    with pytest.raises(ValueError, match="train split"):
+    with pytest.raises(ValueError, match="must be computed from train"):
         preparation(make_spec("npy"), MIXTURE, make_set(make_images(4), split="test"))
-    with pytest.raises(ValueError, match="bernoulli does not go with"):
+    with pytest.raises(ValueError, match="bernoulli; it cannot be used with"):
         preparation(make_spec("npy"), BERNOULLI, train)
-    with pytest.raises(ValueError, match=r"does not go with data\.binarize = dynamic"):
+    with pytest.raises(ValueError, match=r"cannot be used with data\.binarize = dynamic"):
         preparation(make_spec("npy", binarize="dynamic"), MIXTURE, train)
-    with pytest.raises(ValueError, match="256 levels, not 17"):
+    with pytest.raises(ValueError, match="256 levels, and data"):
         preparation(make_spec("npy", levels=17), FIVE_BITS, train)

@@ -19,10 +19,9 @@ from hvaedsl.ir.spec import Likelihood
 from hvaedsl_runtime.data import Split, has_validation, open_split, preparation
 from hvaedsl_runtime.data.images import ArrayImages
 from hvaedsl_runtime.data.manifest import ArrayRecord, Manifest
+from hvaedsl_runtime.data.prepare import data_to_prepare, prepare
 from hvaedsl_runtime.data.prepared import PreparedSet, find_prepared
 from hvaedsl_runtime.data.splits import PartName
-from hvaedsl_runtime.data.wanted import wanted_data
-from hvaedsl_runtime.data.writing import prepare
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 MIXTURE = Likelihood(name="mixture_of_logistics", mixtures=10)
@@ -54,7 +53,7 @@ def photos(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def test_prepared_images_are_the_raw_ones(
     photos: Path, tmp_path: Path, make_spec: Any, validation: int, split_seed: int
 ) -> None:
-    prepare(wanted_data("folder", 8, 1), photos, tmp_path / "set", overwrite=False, bar=no_bar)
+    prepare(data_to_prepare("folder", 8, 1), photos, tmp_path / "set", overwrite=False, bar=no_bar)
     fields = {"validation": validation, "split_seed": split_seed}
     raw = make_spec("folder", path=str(photos), **fields)
     prepared = make_spec("folder", path=str(tmp_path / "set"), **fields)
@@ -71,7 +70,7 @@ def test_prepared_images_are_the_raw_ones(
 def test_statistics_read_only_what_is_held_out(
     photos: Path, tmp_path: Path, make_spec: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare(wanted_data("folder", 8, 1), photos, tmp_path / "set", overwrite=False, bar=no_bar)
+    prepare(data_to_prepare("folder", 8, 1), photos, tmp_path / "set", overwrite=False, bar=no_bar)
     train = open_split(make_spec("folder", path=str(tmp_path / "set"), validation=4), "train")
     read: list[int] = []
     original = ArrayImages.read
@@ -91,7 +90,7 @@ def test_the_place_is_found_without_a_path(
 ) -> None:
     assert find_prepared(make_spec("folder")) is None
     for root in (cache_folder, tmp_path / "root"):
-        prepare(wanted_data("folder", 8, 1), photos, root / "folder", overwrite=False, bar=no_bar)
+        prepare(data_to_prepare("folder", 8, 1), photos, root / "folder", overwrite=False, bar=no_bar)
         found = find_prepared(make_spec("folder"))
         assert found is not None
         assert found.folder == root / "folder"
@@ -100,20 +99,20 @@ def test_the_place_is_found_without_a_path(
 
 
 def test_another_data_set_is_not_taken(photos: Path, tmp_path: Path, make_spec: Any) -> None:
-    prepare(wanted_data("folder", 8, 1), photos, tmp_path / "set", overwrite=False, bar=no_bar)
-    with pytest.raises(RunError, match="found prepared images of folder, wanted celeba") as caught:
+    prepare(data_to_prepare("folder", 8, 1), photos, tmp_path / "set", overwrite=False, bar=no_bar)
+    with pytest.raises(RunError, match="the prepared images are of folder; the spec needs celeba") as caught:
         open_split(make_spec("celeba", path=str(tmp_path / "set"), channels=3, resolution=64), "train")
     assert caught.value.exit_code == 4
-    with pytest.raises(RunError, match="found images of 8x8x1, wanted 16x16x3"):
+    with pytest.raises(RunError, match="the images are 8x8x1; the spec needs 16x16x3"):
         open_split(make_spec("folder", path=str(tmp_path / "set"), channels=3, resolution=16), "train")
-    with pytest.raises(RunError, match="found the value 199, wanted values from 0 to 16"):
+    with pytest.raises(RunError, match="the highest value is 199; values must be 0 to 16"):
         open_split(make_spec("folder", path=str(tmp_path / "set"), levels=17), "train")
     assert open_split(make_spec("folder", path=str(tmp_path / "set"), levels=200), "train").counted_levels().size == 200
 
 
 def test_damage_is_told(photos: Path, tmp_path: Path, make_spec: Any) -> None:
     target = tmp_path / "set"
-    prepare(wanted_data("folder", 8, 1), photos, target, overwrite=False, bar=no_bar)
+    prepare(data_to_prepare("folder", 8, 1), photos, target, overwrite=False, bar=no_bar)
     spec = make_spec("folder", path=str(target))
     prepared = PreparedSet.at(target)
     path = prepared.path(next(iter(prepared.manifest.arrays)))
@@ -123,14 +122,17 @@ def test_damage_is_told(photos: Path, tmp_path: Path, make_spec: Any) -> None:
     path.write_bytes(content)
     assert len(prepared.damaged(nothing)) == 1
     path.write_bytes(content[:-10])
-    with pytest.raises(RunError, match="not the array that the manifest beside it describes"):
+    with pytest.raises(RunError, match="the array does not match its manifest"):
         open_split(spec, "train")
     path.unlink()
-    with pytest.raises(RunError, match="not the array that the manifest beside it describes"):
+    with pytest.raises(RunError, match="the array does not match its manifest"):
         open_split(spec, "train")
     assert "No such file" in prepared.damaged(nothing)[0]
     manifest = json.loads((target / "manifest.json").read_text())
-    for change, message in (({"version": 2}, "found version 2"), ({"arrays": 3}, "the manifest is damaged: arrays")):
+    for change, message in (
+        ({"version": 2}, "version 2 of prepared images"),
+        ({"arrays": 3}, "the manifest is damaged: arrays"),
+    ):
         (target / "manifest.json").write_text(json.dumps(manifest | change))
         with pytest.raises(RunError, match=message):
             open_split(spec, "train")
@@ -146,9 +148,9 @@ import numpy as np
 from hvaedsl.ir.spec import Likelihood
 from hvaedsl_runtime.data import open_split, preparation
 from hvaedsl_runtime.data.splits import PartName
-from hvaedsl_runtime.data.wanted import wanted_data
+from hvaedsl_runtime.data.prepare import data_to_prepare
 
-spec = wanted_data("imagenet32", None, None).model_copy(update={"path": sys.argv[1]})
+spec = data_to_prepare("imagenet32", None, None).model_copy(update={"path": sys.argv[1]})
 limit = int(next(line for line in open("/proc/self/status") if line.startswith("VmData")).split()[1]) * 1024 + 2**27
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 sets = {split: open_split(spec, split) for split in ("train", "validation", "test")}

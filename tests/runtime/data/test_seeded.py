@@ -34,7 +34,7 @@ def test_what_is_handed_out_can_be_written_to() -> None:
 def test_impossible_streams_are_refused() -> None:
     assert index_stream(10, 0, 5, 0).shape == (0,)
     for length, seed, start, count in ((0, 0, 0, 1), (10, -1, 0, 1), (10, 0, -1, 1), (10, 0, 0, -1)):
-        with pytest.raises(ValueError, match="no stream"):
+        with pytest.raises(ValueError, match="length must be positive"):
             index_stream(length, seed, start, count)
 
 

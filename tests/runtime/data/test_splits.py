@@ -41,7 +41,7 @@ def test_the_test_set_does_not_depend_on_the_size_of_the_validation_set(make_spe
 
 def test_something_is_left_to_train_on(make_spec: Any) -> None:
     assert len(partition(5, make_spec("npy", validation=2), test=2)["train"]) == 1
-    with pytest.raises(RunError, match="of 5 images, 3 for validation and 2 for testing") as caught:
+    with pytest.raises(RunError, match="3 for validation and 2 for testing are held out of 5 images") as caught:
         partition(5, make_spec("npy", validation=3), test=2)
     assert caught.value.exit_code == 4
 

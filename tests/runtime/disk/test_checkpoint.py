@@ -87,6 +87,18 @@ def test_format_1_becomes_the_current_one(tmp_path: Path, state: State, caplog: 
     assert torch.equal(loaded.model["weight"], state["model"]["weight"])
 
 
+@pytest.mark.parametrize(("field", "part"), [("step", "position"), ("skipped_updates", "counters")])
+def test_a_field_that_format_1_lacks_is_missing_afterwards(tmp_path: Path, state: State, field: str, part: str) -> None:
+    content = flat(state)
+    del content[field]
+    torch.save(content, tmp_path / "last.pt")
+    loaded = load_checkpoint(tmp_path / "last.pt")
+    with pytest.raises(DamagedRun, match=f"`{part}`: `{field}` is missing"):
+        getattr(loaded, part)
+    with pytest.raises(DamagedRun, match="`averaging` is missing"):
+        _ = loaded["averaging"]
+
+
 def test_every_migration_leads_to_the_format_after_it(
     tmp_path: Path, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,7 +104,7 @@ def test_values_that_are_not_finite_are_not_left_out(compiled: Compiled, alone: 
     assert evaluator(compiled(), alone)(OneInfinite()).loss_nats_per_dim == math.inf
 
 
-def test_the_test_set_is_binarised_once(compiled: Compiled, binary: dict[str, object], alone: Processes) -> None:
+def test_the_test_set_is_binarized_once(compiled: Compiled, binary: dict[str, object], alone: Processes) -> None:
     program = compiled(binary)
     evaluate = evaluator(program, alone)
     _, first = evaluate.prepared([5, 6])

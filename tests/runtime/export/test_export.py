@@ -19,7 +19,7 @@ import hvaedsl
 from hvaedsl.diagnostics.errors import DataNotFound, RunError, UsageError
 from hvaedsl_runtime.data import Preparation
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
-from hvaedsl_runtime.export import WHAT, ExportOptions, What, export_program, export_tensors
+from hvaedsl_runtime.export import ENTRY_POINTS, EntryPoint, ExportOptions, export_program, export_tensors
 from hvaedsl_runtime.export import program as exporting
 from hvaedsl_runtime.export.entry_points import entry_point
 from hvaedsl_runtime.train.loop import train
@@ -62,9 +62,9 @@ def noise_of(description: dict[str, Any], batch: int) -> list[Tensor]:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
-@pytest.mark.parametrize("what", WHAT)
+@pytest.mark.parametrize("what", ENTRY_POINTS)
 def test_a_program_computes_what_the_model_does_for_any_batch(
-    finished: FinishedRun, tmp_path: Path, what: What
+    finished: FinishedRun, tmp_path: Path, what: EntryPoint
 ) -> None:
     path = tmp_path / f"{what}.pt2"
     written = export_program(finished, path, ExportOptions(what, temperature={4: 0.6}))
@@ -138,9 +138,9 @@ def test_a_program_that_computes_something_else_is_not_written(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("what", WHAT)
+@pytest.mark.parametrize("what", ENTRY_POINTS)
 def test_a_model_that_cannot_be_traced_is_said_plainly(
-    finished: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: What
+    finished: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: EntryPoint
 ) -> None:
     class Branching(nn.Module):
         def forward(self, *inputs: Any) -> dict[str, Tensor]:
@@ -148,7 +148,7 @@ def test_a_model_that_cannot_be_traced_is_said_plainly(
             return {"mean": noise if noise.sum() > 0 else -noise}
 
     monkeypatch.setattr(exporting, "entry_point", lambda *_: Branching())
-    with pytest.raises(UsageError, match=r"torch\.export does not take this model"):
+    with pytest.raises(UsageError, match=r"torch\.export cannot export this model"):
         export_program(finished, tmp_path / "x.pt2", ExportOptions(what))
     assert list(tmp_path.iterdir()) == []
 
@@ -178,7 +178,7 @@ def test_mistakes_are_one_readable_error(folder: Path, tmp_path: Path, command: 
         (5, "no checkpoint", (tmp_path / "empty", "--to", "safetensors")),
         (2, ".pt2", (folder, "--to", "pt2", "--out", tmp_path / "x.onnx")),
         (2, ".safetensors", (folder, "--to", "safetensors", "--out", tmp_path / "x.pt2")),
-        (2, "folder that exists", (folder, "--to", "pt2", "--out", tmp_path / "none" / "x.pt2")),
+        (2, "existing folder", (folder, "--to", "pt2", "--out", tmp_path / "none" / "x.pt2")),
         (2, "--what", (folder, "--to", "safetensors", "--what", "loss")),
         (2, "--temperature", (folder, "--to", "pt2", "--what", "loss", "--temperature", "0.5")),
         (2, "--temperature", (folder, "--to", "pt2", "--temperature", "0")),
@@ -205,7 +205,7 @@ def test_a_file_that_finds_no_room_is_one_error(
         code, _, err = command("export", folder, "--to", to, "--out", path)
     assert code == 5
     assert f"{path}: cannot be written: File too large" in err
-    assert "help: raise the limit on the size of a file, or name another with --out" in err
+    assert "help: raise the limit on the size of a file, or name another file with --out" in err
     assert list(tmp_path.iterdir()) == []
 
 

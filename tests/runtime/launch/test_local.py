@@ -48,7 +48,7 @@ def test_two_processes_train_like_one(tmp_path: Path, compiled: Compiled, curve:
 
 
 @pytest.mark.long
-def test_so_they_do_with_dynamic_binarisation_and_parameters_without_gradient(
+def test_so_they_do_with_dynamic_binarization_and_parameters_without_gradient(
     tmp_path: Path, compiled: Compiled, binary: dict[str, object], curve: Curve
 ) -> None:
     sets = {**binary, "train.steps": 20, "train.eval_every": 10, "train.batch_size": 4}

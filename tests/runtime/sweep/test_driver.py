@@ -280,7 +280,7 @@ def test_a_process_that_gives_no_reason_is_reported(
     sweep(None)
     failure = sweep.folder.failure(plan.points[1], 1)
     assert failure is not None
-    assert failure.message == "the process ended with exit code 9 and gave no reason"
+    assert failure.message == "the process ended with exit code 9 and reported no error"
 
 
 def test_a_write_error_ends_the_sweep_and_is_not_a_failed_run(

@@ -1,4 +1,4 @@
-"""The data sets as their authors publish them: which reader opens which files."""
+"""Readers of published datasets, and the number of images that each publishes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _NPZ: Mapping[PartName, int] = {"train": 1_281_167, "test": 50_000}
 _PNG: Mapping[PartName, int] = {"train": 1_281_149, "test": 49_999}
 _FFHQ: Mapping[PartName, int] = {"all": 70_000, "train": 65_000, "test": 5_000}
 
-# How many images are published. Fewer are no error, but told.
+# Number of published images. If fewer are found, the manifest has a warning.
 COUNTS: Mapping[str, Mapping[PartName, int]] = {
     "mnist": _MNIST,
     "fashion_mnist": _MNIST,

@@ -11,26 +11,28 @@ from hvaedsl.diagnostics.errors import InvalidData
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.npy import open_npy
 from hvaedsl_runtime.data.published.image_files import Fit, image_names, part_of_files
-from hvaedsl_runtime.data.published.source import Source, found, not_there, origins_of_files, part_of_images
+from hvaedsl_runtime.data.published.source import Source, files_missing, find_files, origins_of_files, part_of_images
 
 RELEASE = "images1024x1024"
 ARRAY = "ffhq-256.npy"
 
 
 def ffhq(spec: DataSpec, root: Path) -> Source:
-    """ffhq-256.npy for 256 pixels; PNG files by number (00000.png, in one folder or in many) for 256 and 1024; or the
-    folders train/ and valid/ that openai/vdvae makes of the latter for 1024.
+    """Read ffhq-256.npy (256 pixels), numbered PNG files (both sizes), or the folders train/ and valid/ (1024 pixels).
 
-    Images of 1024 pixels become 256 by an antialiasing bilinear filter, which openai/vdvae names as that of its array;
-    that they come out equal is not known. Raises RunError (4) for missing, damaged and wrong files.
+    PNG files (00000.png, in one folder or in several) are taken in the order of their numbers. openai/vdvae divides
+    them into train/ and valid/. Images of 1024 pixels are resized to 256 with an antialiasing bilinear filter, which
+    openai/vdvae names for its array; whether the results are equal is not known.
+    Raises DataNotFound or InvalidData for missing, damaged or wrong files.
     """
-    if spec.resolution == 256 and (arrays := found(root, ARRAY)):
+    if spec.resolution == 256 and (arrays := find_files(root, ARRAY)):
         images = open_npy(arrays[0], spec)
         return Source(
             layout="ffhq-256.npy of openai/vdvae",
             origins=origins_of_files(arrays[:1]),
             parts={"all": part_of_images(images, spec)},
         )
+
     folder = _folder(root)
     if spec.resolution == 1024 and (folder / "train").is_dir() and (folder / "valid").is_dir():
         train, test = _files(folder / "train", spec), _files(folder / "valid", spec)
@@ -42,12 +44,14 @@ def ffhq(spec: DataSpec, root: Path) -> Source:
     return _files(folder, spec)
 
 
-def fitted(resolution: int) -> Fit:
-    """A square image, resized where it is larger. Raises ValueError for one that is smaller or no square."""
+def resize_square(resolution: int) -> Fit:
+    """Resize a larger square image. `Fit` raises ValueError for an image that is smaller or not square."""
 
     def fit(image: Image.Image) -> Image.Image:
         if image.width != image.height or image.width < resolution:
-            raise ValueError(f"found {image.width}x{image.height} pixels, wanted a square of {resolution} or more")
+            raise ValueError(
+                f"it has {image.width}x{image.height} pixels; it must be a square of {resolution} pixels or more"
+            )
         if image.width == resolution:
             return image
         return image.resize((resolution, resolution), Image.Resampling.BILINEAR)
@@ -56,8 +60,8 @@ def fitted(resolution: int) -> Fit:
 
 
 def _folder(root: Path) -> Path:
-    """The folder of images: the release's own name for it, where it is there (it has thumbnails beside it)."""
-    named = (path for path in found(root, RELEASE, "ffhq1024") if path.is_dir())
+    """Return the release's folder of images, if it exists (thumbnails lie beside it), or `root`."""
+    named = (path for path in find_files(root, RELEASE, "ffhq1024") if path.is_dir())
     return next(named, root)
 
 
@@ -65,25 +69,28 @@ def _files(folder: Path, spec: DataSpec) -> Source:
     names, origin = image_names(folder, (".png",))
     if not names:
         files = f"{ARRAY}, or PNG files" if spec.resolution == 256 else "PNG files"
-        way_out = f"name the folder that holds {files} such as {RELEASE}/00000/00000.png"
-        raise not_there(spec, folder, "PNG file" if spec.resolution > 256 else f"{ARRAY} and no PNG file", way_out)
+        way_out = f"pass the folder that contains {files} such as {RELEASE}/00000/00000.png"
+        raise files_missing(spec, folder, "PNG file" if spec.resolution > 256 else f"{ARRAY} and no PNG file", way_out)
+
+    # The order of the images is that of the numbers in their names.
     numbered: dict[int, str] = {}
     for name in names:
         number = re.search(r"(\d+)\.png$", name, re.IGNORECASE)
         if number is None:
             raise InvalidData(
-                f"{folder / name}: the name has no number, and the order of the images is that of their numbers",
-                help="name a folder with nothing in it but the images, 00000.png to 69999.png",
+                f"{folder / name}: the name has no number, by which the images are ordered",
+                help="pass a folder that contains only the images, 00000.png to 69999.png",
             )
         if (index := int(number[1])) in numbered:
             raise InvalidData(
                 f"{folder / numbered[index]} and {folder / name} have the same number",
-                help=f"name the folder of one set of images, such as {RELEASE}",
+                help=f"pass the folder of one set of images, such as {RELEASE}",
             )
         numbered[index] = name
+
     ordered = [numbered[index] for index in sorted(numbered)]
     return Source(
         layout=f"PNG files by number, {spec.resolution} pixels or resized to that bilinearly",
         origins=(origin,),
-        parts={"all": part_of_files(folder, ordered, fitted(spec.resolution), spec)},
+        parts={"all": part_of_files(folder, ordered, resize_square(spec.resolution), spec)},
     )

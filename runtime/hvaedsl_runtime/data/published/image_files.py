@@ -1,4 +1,4 @@
-"""Published images as PNG or JPEG files: listed in an order that no file system decides, decoded by several threads."""
+"""Published images as PNG or JPEG files: sorted by path, decoded by several threads."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from hvaedsl_runtime.data.folder import DECODING_THREADS, UNREADABLE
 from hvaedsl_runtime.data.images import Pixels
 from hvaedsl_runtime.data.published.source import Origin, Part, images_at_a_time
 
-# Brings an image to the size of the data set. Raises ValueError, saying what is wrong, for one that does not fit.
+# Converts an image to the size of the dataset. Raises ValueError, with the reason, for an image that does not fit.
 Fit = Callable[[Image.Image], Image.Image]
 
 
 def part_of_files(root: Path, names: Sequence[str], fit: Fit, spec: DataSpec) -> Part:
-    """The files `names` below `root`, in that order."""
+    """Return the files `names` below `root`, in that order."""
 
     def read(index: int) -> tuple[str, bytes]:
         path = root / names[index]
@@ -35,7 +35,7 @@ def part_of_files(root: Path, names: Sequence[str], fit: Fit, spec: DataSpec) ->
 
 
 def decoded_part(count: int, read: Callable[[int], tuple[str, bytes]], fit: Fit, spec: DataSpec) -> Part:
-    """`count` images, of which `read` gives the name (for messages) and the bytes. Reads in order, decodes at once."""
+    """Return `count` images, decoded in parallel; `read` gives the name (for messages) and the bytes of each."""
     step = images_at_a_time(spec, least=DECODING_THREADS)
 
     def decode(named: tuple[str, bytes]) -> Pixels:
@@ -51,11 +51,11 @@ def decoded_part(count: int, read: Callable[[int], tuple[str, bytes]], fit: Fit,
 
 
 def decoded(name: str, content: bytes, fit: Fit) -> Pixels:
-    """One image file as uint8 [H, W, 3]. Raises RunError (4), naming it, where it is damaged or does not fit."""
+    """Decode an image file, uint8 [H, W, 3]. Raises InvalidData, with its name, if it is damaged or does not fit."""
     try:
         with Image.open(io.BytesIO(content)) as image:
             if image.mode.startswith(("I", "F")):
-                raise ValueError("more than 8 bits per channel")
+                raise ValueError("it has more than 8 bits per channel")
             pixels: Pixels = np.asarray(fit(image.convert("RGB")), dtype=np.uint8)
     except UNREADABLE as error:
         raise unreadable(name, error) from error
@@ -63,26 +63,26 @@ def decoded(name: str, content: bytes, fit: Fit) -> Pixels:
 
 
 def unreadable(name: str, error: Exception) -> RunError:
-    """The error for one file among many."""
-    return InvalidData(f"{name}: the image cannot be read: {error}", help="get that file again, and prepare again")
+    """Make the error for one image file."""
+    return InvalidData(f"{name}: the image cannot be read: {error}", help="download it again, then prepare again")
 
 
-def of_size(width: int, height: int) -> Fit:
-    """Takes images of that size alone, as they are."""
+def require_size(width: int, height: int) -> Fit:
+    """Return images unchanged. `Fit` raises ValueError for an image of another size."""
 
     def fit(image: Image.Image) -> Image.Image:
         if image.size != (width, height):
             found = "x".join(map(str, image.size))
-            raise ValueError(f"found {found} pixels, wanted {width}x{height}")
+            raise ValueError(f"it has {found} pixels; it must have {width}x{height}")
         return image
 
     return fit
 
 
 def image_names(root: Path, suffixes: tuple[str, ...]) -> tuple[list[str], Origin]:
-    """The image files below `root`, relative to it with /, in the order of their paths; and how many and how large.
+    """List the image files below `root`, as paths relative to it with /, sorted; and their number and total size.
 
-    Hidden files are left out. Raises OSError where a folder cannot be listed.
+    Hidden files are skipped. Raises OSError if a folder cannot be listed.
     """
 
     def refuse(error: OSError) -> None:

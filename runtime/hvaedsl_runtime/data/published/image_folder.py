@@ -1,4 +1,4 @@
-"""One's own image files, decoded once instead of in every batch."""
+"""The dataset `folder`, prepared: its image files are decoded once instead of in every batch."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hvaedsl_runtime.data.published.source import Origin, Source, part_of_images
 
 
 def image_folder(spec: DataSpec, root: Path) -> Source:
-    """The images of `root` as the data set `folder` reads them. Raises RunError (4) for missing images."""
+    """Read the images of `root` as the dataset `folder` does. Raises DataNotFound for missing images."""
     parts = folder_parts(spec.model_copy(update={"path": str(root)}))
     return Source(
-        layout="image files, cropped to the centre square and resized bilinearly where they have another size",
+        layout="image files, cropped to the center square and resized bilinearly if they have another size",
         origins=tuple(_origin(root if name == "all" else root / name, files) for name, files in parts.items()),
         parts={name: part_of_images(files, spec) for name, files in parts.items()},
     )

@@ -1,4 +1,4 @@
-"""Downsampled ImageNet as Chrabaszcz et al. (2017) publish it: npz batches with the planes of each image in one row."""
+"""Downsampled ImageNet of Chrabaszcz et al. (2017): npz batches with the planes of each image in one row."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from hvaedsl_runtime.data.images import Pixels
 from hvaedsl_runtime.data.published.source import (
     Part,
     Source,
-    found,
+    files_missing,
+    find_files,
     images_at_a_time,
-    not_there,
     origins_of_files,
 )
 
@@ -31,38 +31,40 @@ MEMBER = "data.npy"
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One npz file; its array `data` is uint8 [count, 3 * resolution * resolution], red, green and blue plane."""
+    """An npz file; its array `data` is uint8 [count, 3 * resolution * resolution]: red, green and blue plane."""
 
     path: Path
     count: int
 
     def images(self, spec: DataSpec) -> Iterator[Pixels]:
-        """The images in order, uint8 [n, H, W, 3]; the array is never in memory as a whole."""
+        """Yield the images in order, uint8 [n, H, W, 3]; the whole array is never in memory."""
         row = spec.channels * spec.resolution**2
         step = images_at_a_time(spec)
-        with _damage_told(self.path), zipfile.ZipFile(self.path) as archive, archive.open(MEMBER) as member:
+        with _damage_explained(self.path), zipfile.ZipFile(self.path) as archive, archive.open(MEMBER) as member:
             _header(member)
             for start in range(0, self.count, step):
-                wanted = min(step, self.count - start)
-                content = member.read(wanted * row)
-                if len(content) != wanted * row:
-                    raise EOFError("the array is cut short")
+                count = min(step, self.count - start)
+                content = member.read(count * row)
+                if len(content) != count * row:
+                    raise EOFError("the array is truncated")
+
                 planes = np.frombuffer(content, dtype=np.uint8)
-                yield planes.reshape(wanted, spec.channels, spec.resolution, spec.resolution).transpose(0, 2, 3, 1)
+                yield planes.reshape(count, spec.channels, spec.resolution, spec.resolution).transpose(0, 2, 3, 1)
 
 
 def imagenet_npz(spec: DataSpec, root: Path) -> Source:
-    """train_data_batch_1.npz to _10.npz, in the order of their numbers, and val_data.npz, which is the test set.
+    """Read train_data_batch_1.npz to _10.npz, in the order of their numbers, and val_data.npz, the test set.
 
-    Labels and mean images are left alone. Pickled batches (the same names without .npz) are refused: reading a pickle
-    can run any code. Raises RunError (4) for missing, damaged and wrong files.
+    Labels and mean images are ignored. Pickled batches (the same names without .npz) are rejected: loading a pickle can
+    run arbitrary code. Raises DataNotFound or InvalidData for missing, damaged or wrong files.
     """
-    paths = _numbered(found(root, "train_data_batch_*.npz"))
-    test = found(root, "val_data.npz")
+    paths = _numbered(find_files(root, "train_data_batch_*.npz"))
+    test = find_files(root, "val_data.npz")
     if not paths or not test:
         raise _missing(spec, root, "val_data.npz" if paths else "train_data_batch_1.npz")
     if len(test) > 1:
-        raise _twice(test[0], test[1])
+        raise _duplicate(test[0], test[1])
+
     return Source(
         layout="npz batches of Chrabaszcz et al. (2017)",
         origins=origins_of_files([*paths, *test]),
@@ -82,55 +84,55 @@ def _part(paths: Sequence[Path], spec: DataSpec) -> Part:
 
 def _batch(path: Path, spec: DataSpec) -> Batch:
     row = spec.channels * spec.resolution**2
-    with _damage_told(path), zipfile.ZipFile(path) as archive, archive.open(MEMBER) as member:
-        shape, by_columns, dtype = _header(member)
-    if dtype != np.uint8 or by_columns or len(shape) != 2 or shape[1] != row:
+    with _damage_explained(path), zipfile.ZipFile(path) as archive, archive.open(MEMBER) as member:
+        shape, fortran_order, dtype = _header(member)
+    if dtype != np.uint8 or fortran_order or len(shape) != 2 or shape[1] != row:
         raise InvalidData(
-            f"{path}: found `data` as {dtype} {list(shape)}, wanted uint8 [N, {row}]",
-            help=f"{spec.dataset} has {spec.resolution}x{spec.resolution} pixels; name the folder of its own files",
+            f"{path}: `data` is {dtype} {list(shape)}; it must be uint8 [N, {row}]",
+            help=f"{spec.dataset} has {spec.resolution}x{spec.resolution} pixels; pass the folder of its files",
         )
     return Batch(path, shape[0])
 
 
 def _header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
-    """Shape, whether columns come first, and type: what stands before the values of a .npy file."""
+    """Read the header of a .npy file: shape, whether the order is Fortran's, and type."""
     match np.lib.format.read_magic(member):
         case (1, 0):
             return np.lib.format.read_array_header_1_0(member)
         case (2, 0):
             return np.lib.format.read_array_header_2_0(member)
         case version:
-            raise ValueError(f"the array has the unknown format version {version}")
+            raise ValueError(f"unknown version {version} of the .npy format")
 
 
 def _numbered(paths: Sequence[Path]) -> list[Path]:
-    """By number: 10 comes behind 9."""
+    """Sort training batches by number: 10 comes after 9."""
     by_number: dict[int, Path] = {}
     for path in paths:
         if (match := re.fullmatch(r"train_data_batch_(\d+)\.npz", path.name)) is None:
             continue
         if (number := int(match[1])) in by_number:
-            raise _twice(by_number[number], path)
+            raise _duplicate(by_number[number], path)
         by_number[number] = path
     return [by_number[number] for number in sorted(by_number)]
 
 
-def _twice(first: Path, second: Path) -> RunError:
+def _duplicate(first: Path, second: Path) -> RunError:
     return InvalidData(
-        f"{first} and {second} are both there",
-        help="name the folder of one data set, with each batch in it once",
+        f"{first} and {second} are the same batch",
+        help="pass a folder that contains each batch once",
     )
 
 
-def _missing(spec: DataSpec, root: Path, wanted: str) -> RunError:
-    archives = found(root, f"Imagenet{spec.resolution}_*.zip")
-    pickles = [path for path in found(root, "train_data_batch_*", "val_data") if not path.suffix]
-    way_out = f"name the folder that holds train_data_batch_1.npz to _10.npz and val_data.npz: {_archives(spec)}"
+def _missing(spec: DataSpec, root: Path, file: str) -> RunError:
+    archives = find_files(root, f"Imagenet{spec.resolution}_*.zip")
+    pickles = [path for path in find_files(root, "train_data_batch_*", "val_data") if not path.suffix]
+    way_out = f"pass the folder that contains train_data_batch_1.npz to _10.npz and val_data.npz: {_archives(spec)}"
     if archives:
         way_out = f"unpack {', '.join(path.name for path in archives)} first"
     elif pickles:
-        way_out = f"{pickles[0]} is a Python pickle, which can run any code when it is read: get {_archives(spec)}"
-    return not_there(spec, root, wanted, way_out)
+        way_out = f"{pickles[0]} is a Python pickle, and loading one can run arbitrary code: download {_archives(spec)}"
+    return files_missing(spec, root, file, way_out)
 
 
 def _archives(spec: DataSpec) -> str:
@@ -140,11 +142,11 @@ def _archives(spec: DataSpec) -> str:
 
 
 @contextmanager
-def _damage_told(path: Path) -> Iterator[None]:
+def _damage_explained(path: Path) -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
         raise InvalidData(
-            f"{path}: found no readable npz batch with an array `data`: {error}",
-            help="get the file again",
+            f"{path}: not a readable npz batch with an array `data`: {error}",
+            help="download the file again",
         ) from error

@@ -1,4 +1,4 @@
-"""Small ImageNet as van den Oord et al. (2016) publish it, PNG files in a tar, and as openai/vdvae rewrites it."""
+"""Small ImageNet of van den Oord et al. (2016): PNG files in a tar, or the arrays that openai/vdvae makes of them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import Indices
 from hvaedsl_runtime.data.npy import open_npy
-from hvaedsl_runtime.data.published.image_files import decoded_part, image_names, of_size, part_of_files, unreadable
+from hvaedsl_runtime.data.published.image_files import (
+    decoded_part,
+    image_names,
+    part_of_files,
+    require_size,
+    unreadable,
+)
 from hvaedsl_runtime.data.published.source import (
     Origin,
     Part,
     Source,
-    found,
-    not_there,
+    files_missing,
+    find_files,
     origins_of_files,
     part_of_images,
 )
@@ -29,12 +35,12 @@ SUFFIX = ".png"
 
 
 def imagenet_png(spec: DataSpec, root: Path) -> Source:
-    """imagenet32-train.npy and imagenet32-valid.npy (openai/vdvae), else train_32x32.tar and valid_32x32.tar, else
-    the folders in those tars; 64 likewise. The valid images are the test set.
+    """Read imagenet32-{train,valid}.npy (openai/vdvae), {train,valid}_32x32.tar, or the folders unpacked from these.
 
+    The names are the same with 64. The first of these layouts that is found is read; the valid images are the test set.
     The arrays keep their order, which openai/vdvae took from a file system: the published split is a split of that
-    order, and comes out exactly from those files alone. Tars and folders are taken in the order of the names.
-    Raises RunError (4) for missing, damaged and wrong files.
+    order, and only these files reproduce it exactly. Files in tars and folders are sorted by name.
+    Raises DataNotFound or InvalidData for missing, damaged or wrong files.
     """
     size = spec.resolution
     names = {"train": f"train_{size}x{size}", "valid": f"valid_{size}x{size}"}
@@ -43,8 +49,9 @@ def imagenet_png(spec: DataSpec, root: Path) -> Source:
         ("PNG files in tars, by name", {part: f"{name}.tar" for part, name in names.items()}, _tar),
         ("PNG files in folders, by name", names, _folder),
     )
-    for layout, wanted, read in layouts:
-        train, test = (_first(root, wanted[part]) for part in ("train", "valid"))
+
+    for layout, files, read in layouts:
+        train, test = (_first(root, files[part]) for part in ("train", "valid"))
         if train is not None and test is not None:
             parts = {"train": read(train, spec), "test": read(test, spec)}
             return Source(
@@ -53,16 +60,15 @@ def imagenet_png(spec: DataSpec, root: Path) -> Source:
                 parts={"train": parts["train"].part, "test": parts["test"].part},
                 warnings=tuple(warning for part in parts.values() for warning in part.warnings),
             )
-    wanted_names = f"{names['train']}.tar and {names['valid']}.tar"
-    way_out = (
-        f"name the folder that holds {wanted_names}, or what was unpacked from them, or the .npy files made of them"
-    )
-    raise not_there(spec, root, f"pair {wanted_names}", way_out)
+
+    archives = f"{names['train']}.tar and {names['valid']}.tar"
+    way_out = f"pass the folder that contains {archives}, the folders unpacked from them, or openai/vdvae's .npy files"
+    raise files_missing(spec, root, f"pair {archives}", way_out)
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One of the two parts, and where it came from."""
+    """One of the two parts, with its origins and warnings."""
 
     part: Part
     origins: tuple[Origin, ...]
@@ -70,7 +76,7 @@ class Read:
 
 
 def _first(root: Path, name: str) -> Path | None:
-    return next(iter(found(root, name)), None)
+    return next(iter(find_files(root, name)), None)
 
 
 def _array(path: Path, spec: DataSpec) -> Read:
@@ -81,12 +87,12 @@ def _folder(path: Path, spec: DataSpec) -> Read:
     names, origin = image_names(path, (SUFFIX,))
     if not names:
         raise _no_png(path)
-    part = part_of_files(path, names, of_size(spec.resolution, spec.resolution), spec)
+    part = part_of_files(path, names, require_size(spec.resolution, spec.resolution), spec)
     return Read(part, (origin,))
 
 
 def _tar(path: Path, spec: DataSpec) -> Read:
-    """The PNG files of an uncompressed tar, in the order of their names; nothing is unpacked."""
+    """Read the PNG files of an uncompressed tar in place, sorted by name."""
     names, offsets, sizes, others = _index(path)
     if not names:
         raise _no_png(path)
@@ -102,20 +108,21 @@ def _tar(path: Path, spec: DataSpec) -> Read:
         except OSError as error:
             raise unreadable(name, error) from error
 
-    part = decoded_part(len(names), read, of_size(spec.resolution, spec.resolution), spec)
-    warnings = (f"{path.name}: left out {len(others)} files that are no PNG: {_some(others)}",) if others else ()
+    part = decoded_part(len(names), read, require_size(spec.resolution, spec.resolution), spec)
+    warnings = (f"{path.name}: skipped {len(others)} files that are not PNG: {_some(others)}",) if others else ()
     return Read(part, origins_of_files([path]), warnings)
 
 
 def _index(path: Path) -> tuple[list[str], Indices, Indices, list[str]]:
-    """Names, offsets and sizes of the PNG files in a tar, and the names of other files."""
+    """List the names, offsets and sizes of the PNG files in a tar, and the names of other files."""
     names: list[str] = []
     places: list[tuple[int, int]] = []
     others: list[str] = []
+
     try:
         with tarfile.open(path, "r:") as archive:
             while (member := archive.next()) is not None:
-                archive.members.clear()  # type: ignore[attr-defined]  # over a million of them; no entry is asked for again
+                archive.members.clear()  # type: ignore[attr-defined]  # there may be over a million; none is read again
                 name = member.name.rpartition("/")[2]
                 if member.isfile() and name.lower().endswith(SUFFIX) and not name.startswith("."):
                     names.append(member.name)
@@ -124,15 +131,16 @@ def _index(path: Path) -> tuple[list[str], Indices, Indices, list[str]]:
                     others.append(member.name)
     except (OSError, tarfile.TarError, ValueError, EOFError) as error:
         raise InvalidData(
-            f"{path}: found no readable, uncompressed tar: {error}",
-            help="get the file again, or unpack it and name the folder",
+            f"{path}: not a readable, uncompressed tar: {error}",
+            help="download the file again, or unpack it and pass the folder",
         ) from error
+
     columns = np.array(places, dtype=np.int64).reshape(-1, 2)
     return names, columns[:, 0], columns[:, 1], others
 
 
 def _no_png(path: Path) -> RunError:
-    return DataNotFound(f"{path}: found no PNG file", help="get the files again")
+    return DataNotFound(f"{path}: found no PNG file", help="download the files again")
 
 
 def _some(names: list[str], shown: int = 3) -> str:

@@ -1,4 +1,4 @@
-"""What a reader of published files gives: the parts of a data set, counted first and decoded as they are asked for."""
+"""A published dataset: its parts, counted first and decoded on demand, and where its files are."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import VALUES_PER_CHUNK, Images, Pixels
 from hvaedsl_runtime.data.splits import PartName
 
-# How far below the folder that the user names files are searched: archives unpack into folders of their own.
+# Number of levels of folders that are searched: archives unpack into separate folders.
 DEPTH = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where images came from: a file, or a folder of so many files."""
+    """The origin of images: a file, or a folder of `files` files; `bytes` is the total size."""
 
     path: Path
     files: int
@@ -29,7 +29,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Images that are published together, in the order in which `batches` gives them, uint8 [n, H, W, C]."""
+    """Images that are published together; `batches` yields them in order, uint8 [n, H, W, C]."""
 
     count: int
     batches: Callable[[], Iterator[Pixels]]
@@ -37,7 +37,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A data set as it lies in published files. `layout` says which files, and what is done to their images."""
+    """A dataset in published files; `layout` describes the files, and how their images are converted."""
 
     layout: str
     origins: tuple[Origin, ...]
@@ -46,7 +46,7 @@ class Source:
 
 
 def part_of_images(images: Images, spec: DataSpec) -> Part:
-    """All of `images`, read in steps of bounded size."""
+    """Return all of `images`, read in batches of bounded size."""
     step = images_at_a_time(spec)
 
     def batches() -> Iterator[Pixels]:
@@ -57,14 +57,14 @@ def part_of_images(images: Images, spec: DataSpec) -> Part:
 
 
 def images_at_a_time(spec: DataSpec, least: int = 1) -> int:
-    """How many images are held in memory together."""
+    """Return the number of images that are held in memory at a time, at least `least`."""
     return max(least, VALUES_PER_CHUNK // prod((spec.resolution, spec.resolution, spec.channels)))
 
 
-def found(root: Path, *patterns: str) -> list[Path]:
-    """The files and folders whose names match, in `root` and the folders below it, the highest first, then by name.
+def find_files(root: Path, *patterns: str) -> list[Path]:
+    """Find the files and folders whose names match, in `root` and the folders below it, highest first, then by name.
 
-    Hidden ones (`._000001.jpg`, of archives made on a Mac) are left out.
+    Hidden ones (`._000001.jpg`, in archives made on macOS) are skipped.
     """
     levels = ["*/" * depth for depth in range(DEPTH)]
     hits = (sorted(path for pattern in patterns for path in root.glob(level + pattern)) for level in levels)
@@ -72,13 +72,13 @@ def found(root: Path, *patterns: str) -> list[Path]:
 
 
 def origins_of_files(paths: Iterable[Path]) -> tuple[Origin, ...]:
-    """Files with their sizes."""
+    """Return files with their sizes."""
     return tuple(Origin(path, 1, path.stat().st_size) for path in paths)
 
 
-def not_there(spec: DataSpec, root: Path, wanted: str, way_out: str) -> RunError:
-    """The error for a folder that lacks the published files; `way_out` completes `name the folder that ...`."""
+def files_missing(spec: DataSpec, root: Path, files: str, way_out: str) -> RunError:
+    """Make the error for a folder without the published files."""
     return DataNotFound(
-        f"{root}: found no {wanted} of {spec.dataset} there, nor in the folders below it",
+        f"{root}: found no {files} of {spec.dataset}, in this folder or below",
         help=way_out,
     )

@@ -18,7 +18,7 @@ Command = Callable[..., tuple[object, str, str]]
 
 @pytest.fixture
 def rgb() -> Callable[..., Pixels]:
-    """Random colour images, uint8 [count, resolution, resolution, 3]."""
+    """Random color images, uint8 [count, resolution, resolution, 3]."""
 
     def make(count: int, resolution: int, seed: int = 0) -> Pixels:
         shape = (count, resolution, resolution, 3)

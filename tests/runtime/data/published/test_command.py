@@ -15,7 +15,7 @@ import torch
 from hvaedsl.ir.spec import Likelihood
 from hvaedsl_runtime.data import open_split, preparation
 from hvaedsl_runtime.data.images import Pixels
-from hvaedsl_runtime.data.wanted import wanted_data
+from hvaedsl_runtime.data.prepare import data_to_prepare
 
 SPEC = """hvae 1
 data {{ dataset = {dataset} {data} }}
@@ -116,7 +116,7 @@ def test_ffhq1024_is_prepared_and_opened(
     code, out, err = command("data", "prepare", "ffhq1024", "--from", tmp_path / "published")
     assert (code, err) == (0, "")
     assert "warning: found 4 of 70,000 images (all)" in out
-    spec = wanted_data("ffhq1024", None, None).model_copy(update={"validation": 1})
+    spec = data_to_prepare("ffhq1024", None, None).model_copy(update={"validation": 1})
     sets = {split: open_split(spec, split) for split in ("train", "validation", "test")}
     assert [len(images) for images in sets.values()] == [3, 1, 1]
     np.testing.assert_array_equal(sets["validation"].batch([0]), sets["test"].batch([0]))
@@ -149,12 +149,16 @@ def test_mistakes_are_one_message(tmp_path: Path, command: Any) -> None:
     folder.mkdir()
     (folder / "file").touch()
     for arguments, exit_code, message in (
-        (("faces", "--from", folder), 2, "no data set is called faces; to prepare are mnist"),
-        (("npy", "--from", folder), 2, "npy is arrays already"),
+        (("faces", "--from", folder), 2, "unknown dataset faces; NAME must be one of mnist"),
+        (("npy", "--from", folder), 2, "npy needs no preparation"),
         (("digits", "--from", folder), 2, "digits comes with scikit-learn"),
         (("celeba", "--from", tmp_path / "none"), 2, "does not exist"),
         (("celeba", "--from", folder / "file"), 2, "is a file; give the folder"),
-        (("celeba", "--from", folder, "--resolution", "32"), 2, "celeba has a shape"),
+        (
+            ("celeba", "--from", folder, "--resolution", "32"),
+            2,
+            "celeba is 64x64x3; --resolution and --channels are only for",
+        ),
         (("folder", "--from", folder, "--out", tmp_path / "out"), 2, "--resolution and --channels"),
         (("folder", "--from", folder, "--resolution", "8", "--channels", "2", "--out", "o"), 2, "(1 or 3)"),
         (("folder", "--from", folder, "--resolution", "8", "--channels", "1"), 2, "--out is missing"),

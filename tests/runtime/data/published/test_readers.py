@@ -12,13 +12,13 @@ from PIL import Image
 
 from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.data.images import Pixels
+from hvaedsl_runtime.data.prepare import data_to_prepare
 from hvaedsl_runtime.data.published import READERS, Part, Source
 from hvaedsl_runtime.data.published.source import images_at_a_time
-from hvaedsl_runtime.data.wanted import wanted_data
 
 
 def read(dataset: str, root: Path) -> Source:
-    return READERS[dataset](wanted_data(dataset, None, None), root)
+    return READERS[dataset](data_to_prepare(dataset, None, None), root)
 
 
 def pixels(part: Part) -> Pixels:
@@ -51,7 +51,7 @@ def test_an_npz_batch_is_read_in_pieces(
     tmp_path: Path, rgb: Any, write_npz: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hvaedsl_runtime.data.published.source.VALUES_PER_CHUNK", 2 * 3072)
-    assert images_at_a_time(wanted_data("imagenet32", None, None)) == 2
+    assert images_at_a_time(data_to_prepare("imagenet32", None, None)) == 2
     train = rgb(5, 32)
     write_npz(tmp_path / "train_data_batch_1.npz", train)
     write_npz(tmp_path / "val_data.npz", train)
@@ -70,11 +70,9 @@ def test_npz_mistakes_are_told(tmp_path: Path, rgb: Any, write_npz: Any) -> None
     write_npz(tmp_path / "train_data_batch_1.npz", rgb(2, 32))
     fails("imagenet32", tmp_path, r"found no val_data\.npz")
     write_npz(tmp_path / "val_data.npz", rgb(2, 32))
-    assert (
-        "64x64" in fails("imagenet64", tmp_path, r"found `data` as uint8 \[2, 3072\], wanted uint8 \[N, 12288\]").help
-    )
+    assert "64x64" in fails("imagenet64", tmp_path, r"`data` is uint8 \[2, 3072\]; it must be uint8 \[N, 12288\]").help
     write_npz(tmp_path / "again" / "train_data_batch_1.npz", rgb(2, 32))
-    fails("imagenet32", tmp_path, "are both there")
+    fails("imagenet32", tmp_path, "are the same batch")
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "pickled", "other array"])
@@ -92,7 +90,7 @@ def test_a_damaged_npz_is_named_and_no_pickle_is_read(tmp_path: Path, rgb: Any, 
         np.savez(path, data=np.array([{"a": 1}], dtype=object))
     else:
         np.savez(path, labels=np.zeros(3))
-    fails("imagenet32", tmp_path, r"train_data_batch_1\.npz: found")
+    fails("imagenet32", tmp_path, r"train_data_batch_1\.npz: (not a readable npz batch|`data` is object)")
 
 
 @pytest.mark.parametrize("unpacked", [False, True])
@@ -115,7 +113,7 @@ def test_oord_png_files_come_in_the_order_of_their_names(
     np.testing.assert_array_equal(pixels(source.parts["train"]), train)
     np.testing.assert_array_equal(pixels(source.parts["test"]), test)
     if not unpacked:
-        assert source.warnings[0].startswith("train_32x32.tar: left out 2 files that are no PNG: train_32x32/")
+        assert source.warnings[0].startswith("train_32x32.tar: skipped 2 files that are not PNG: train_32x32/")
 
 
 def test_the_published_codes_arrays_come_first_and_keep_their_order(tmp_path: Path, rgb: Any, write_tar: Any) -> None:
@@ -135,9 +133,9 @@ def test_oord_mistakes_are_told(tmp_path: Path, rgb: Any, write_tar: Any) -> Non
     write_tar(tmp_path / "valid_32x32.tar", rgb(2, 16))
     fails("imagenet32_oord", tmp_path, r"train_32x32\.tar: train_32x32/0000000\.png: the image cannot be read")
     write_tar(tmp_path / "train_32x32.tar", rgb(2, 32))
-    fails("imagenet32_oord", tmp_path, "found 16x16 pixels, wanted 32x32")
+    fails("imagenet32_oord", tmp_path, "it has 16x16 pixels; it must have 32x32")
     (tmp_path / "valid_32x32.tar").write_bytes(b"no tar")
-    fails("imagenet32_oord", tmp_path, r"valid_32x32\.tar: found no readable, uncompressed tar")
+    fails("imagenet32_oord", tmp_path, r"valid_32x32\.tar: not a readable, uncompressed tar")
     write_tar(tmp_path / "valid_32x32.tar", rgb(0, 32), {"valid_32x32/notes.txt": b"nothing"})
     fails("imagenet32_oord", tmp_path, r"valid_32x32\.tar: found no PNG file")
     content = (tmp_path / "train_32x32.tar").read_bytes()
@@ -165,16 +163,16 @@ def test_celeba_tells_what_is_missing(tmp_path: Path, write_celeba: Any) -> None
     (folder / "000001.jpg").rename(folder / "900001.jpg")
     assert read("celeba", tmp_path).warnings == (
         "1 of 5 images in list_eval_partition.txt are not in img_align_celeba/",
-        "left out 1 images that list_eval_partition.txt does not list",
+        "skipped 1 images that list_eval_partition.txt does not list",
     )
     (folder / "000002.jpg").write_bytes((folder / "000002.jpg").read_bytes()[:900])
     fails("celeba", tmp_path, r"000002\.jpg: the image cannot be read")
     Image.new("RGB", (200, 200)).save(folder / "000002.jpg")
-    fails("celeba", tmp_path, r"000002\.jpg: the image cannot be read: found 200x200 pixels, wanted 178x218")
+    fails("celeba", tmp_path, r"000002\.jpg: the image cannot be read: it has 200x200 pixels; it must have 178x218")
     (folder / "000002.jpg").unlink()
     fails("celeba", tmp_path, "found 0 training and 2 test images")
     (tmp_path / "celeba" / "list_eval_partition.txt").write_text("000001.jpg 7\n")
-    fails("celeba", tmp_path, "wanted a file name and 0, 1 or 2 on every line: found `000001.jpg 7`")
+    fails("celeba", tmp_path, "every line must be a file name and 0, 1 or 2: found `000001.jpg 7`")
     for path in folder.iterdir():
         path.unlink()
     (tmp_path / "img_align_celeba.zip").touch()
@@ -188,7 +186,7 @@ def test_ffhq256_is_the_published_codes_array(tmp_path: Path, rgb: Any) -> None:
     assert list(source.parts) == ["all"]
     np.testing.assert_array_equal(pixels(source.parts["all"]), images)
     np.save(tmp_path / "ffhq-256.npy", images.transpose(0, 3, 1, 2))
-    fails("ffhq256", tmp_path, r"found an array of shape \[3, 3, 256, 256\]")
+    fails("ffhq256", tmp_path, r"the array has shape \[3, 3, 256, 256\]")
 
 
 def test_or_the_releases_files_made_smaller(tmp_path: Path, rgb: Any, write_pngs: Any) -> None:
@@ -213,7 +211,7 @@ def test_ffhq_mistakes_are_told(tmp_path: Path, rgb: Any, write_pngs: Any) -> No
     fails("ffhq256", tmp_path, r"found no ffhq-256\.npy and no PNG file")
     fails("ffhq1024", tmp_path, "found no PNG file")
     write_pngs(tmp_path / "a", rgb(1, 128), "{:05}.png")
-    fails("ffhq256", tmp_path, r"00000\.png: the image cannot be read: found 128x128 pixels")
+    fails("ffhq256", tmp_path, r"00000\.png: the image cannot be read: it has 128x128 pixels")
     write_pngs(tmp_path / "b", rgb(1, 128), "{:05}.png")
     fails("ffhq256", tmp_path, "have the same number")
     write_pngs(tmp_path / "c", rgb(1, 128), "face.png")

@@ -1,4 +1,4 @@
-"""Preparing images: published files become arrays that a run maps into memory, with a manifest."""
+"""Prepare images: turn published files into arrays that a run maps into memory, with a manifest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from hvaedsl import __version__
-from hvaedsl.diagnostics.errors import InvalidData, PreparedFolderInUse, RunError
+from hvaedsl.diagnostics.errors import InvalidData, PreparedFolderInUse, RunError, UsageError
+from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, Manifest, OriginRecord, read_manifest
 from hvaedsl_runtime.data.preparation import mean_and_std
@@ -25,34 +26,73 @@ from hvaedsl_runtime.disk.whole_files import partial_name, refusals_explained, w
 
 INSTEAD = "name another folder with --out"
 FILES = frozenset(("all.npy", "train.npy", "validation.npy", "test.npy", NAME, partial_name(Path(NAME)).name))
-# Shows a description and how many images there are; what it yields is told of each image that is done.
+# Shows a description and the number of images; yields a function to call with the number of images just done.
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
-def prepare(spec: DataSpec, root: Path, target: Path, *, overwrite: bool, bar: Bar) -> Manifest:
-    """Turn the published files below `root` into a prepared set in `target`: arrays as .npy files, and manifest.json.
+def data_to_prepare(name: str, resolution: int | None, channels: int | None) -> DataSpec:
+    """Make the data section of a dataset to prepare; `resolution` and `channels` are for the dataset `folder` alone.
 
-    Images pass through memory a few megabytes at a time. They are written into a folder beside the target, which takes
-    its name when it is whole: what is there is never half a set. One that a killed process left is replaced.
-    Raises RunError (4): missing, damaged or wrong files; a target that is in the way. WriteError: a target that cannot
-    be written; a full disk.
+    Raises UsageError for a name that cannot be prepared, and for a resolution or channels that do not fit.
+    """
+    if name not in READERS:
+        reasons = {
+            "digits": "digits comes with scikit-learn and needs no preparation",
+            "npy": "npy needs no preparation: set data.path to the arrays",
+        }
+        raise UsageError(f"{reasons.get(name, f'unknown dataset {name}')}; NAME must be one of {', '.join(READERS)}")
+
+    if name == "folder":
+        if resolution is None or channels not in (1, 3):
+            raise UsageError("the dataset folder needs --resolution and --channels (1 or 3)")
+        return DataSpec(
+            dataset=name, channels=channels, resolution=resolution, levels=256, validation=0, binarize="none"
+        )
+
+    known = DATASETS[name]
+    if resolution is not None or channels is not None:
+        shape = f"{known.resolution}x{known.resolution}x{known.channels}"
+        raise UsageError(f"{name} is {shape}; --resolution and --channels are only for the dataset folder")
+    return DataSpec(
+        dataset=name,
+        channels=known.channels,
+        resolution=known.resolution,
+        levels=known.levels,
+        validation=known.validation,
+        binarize="none",
+    )
+
+
+def prepare(spec: DataSpec, root: Path, target: Path, *, overwrite: bool, bar: Bar) -> Manifest:
+    """Turn the published files below `root` into prepared images in `target`: .npy files and manifest.json.
+
+    A few megabytes of images are in memory at a time. They are written into a folder beside `target` that is renamed
+    when complete, so `target` is never half written. An incomplete folder that a killed process left is replaced.
+    Raises DataNotFound or InvalidData for missing, damaged or wrong files; PreparedFolderInUse if `target` has other
+    content; WriteError if it cannot be written.
     """
     target = target.absolute()
     partial, replaced = (target.with_name(f"{target.name}.{ending}") for ending in ("partial", "replaced"))
+
     with refusals_explained(target, INSTEAD):
         if replaced.exists() and not target.exists():
-            replaced.rename(target)  # a process was killed between the two renamings below
+            replaced.rename(target)  # a process was killed between the two renames below
         _check_target(target, overwrite)
         _check_ours(partial)
         _check_ours(replaced)
+
+    # Readers list and count the images here; they decode them while the arrays are written.
     try:
         source = READERS[spec.dataset](spec, root)
     except OSError as error:
-        raise InvalidData(f"{root} cannot be read: {error}", help="check the folder and that it can be read") from error
+        raise InvalidData(f"{root} cannot be read: {error}", help="check the folder and its permissions") from error
+
     with refusals_explained(target, INSTEAD):
         shutil.rmtree(partial, ignore_errors=True)
         _check_space(spec, source, target)
         partial.mkdir(parents=True)
+
+    # Replace the old folder only when the new one is complete.
     try:
         manifest = _write(spec, source, partial, bar)
         with refusals_explained(target, INSTEAD):
@@ -61,13 +101,14 @@ def prepare(spec: DataSpec, root: Path, target: Path, *, overwrite: bool, bar: B
                 target.rename(replaced)
             partial.rename(target)
             shutil.rmtree(replaced, ignore_errors=True)
-    except BaseException:  # an interruption too: half a set is of no use, and may be large
+    except BaseException:  # also KeyboardInterrupt: an incomplete folder is of no use, and may be large
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return manifest
 
 
 def _write(spec: DataSpec, source: Source, folder: Path, bar: Bar) -> Manifest:
+    """Write the arrays, then the manifest."""
     arrays = {name: _write_array(folder / f"{name}.npy", name, part, spec, bar) for name, part in source.parts.items()}
     manifest = Manifest(
         dataset=spec.dataset,
@@ -83,30 +124,35 @@ def _write(spec: DataSpec, source: Source, folder: Path, bar: Bar) -> Manifest:
         arrays=arrays,
         hvaedsl=__version__,
     )
+
     with refusals_explained(folder, INSTEAD):
         write_whole(folder / NAME, manifest.model_dump_json(indent=1) + "\n")
     return manifest
 
 
 def _write_array(path: Path, name: PartName, part: Part, spec: DataSpec, bar: Bar) -> ArrayRecord:
-    """Write one .npy file from its beginning to its end; a mapped one would end the process on a full disk."""
+    """Write a .npy file sequentially: a mapped file would end the process on a full disk."""
     shape = (spec.resolution, spec.resolution, spec.channels)
     digest, counts, done = hashlib.sha256(), np.zeros(spec.levels, dtype=np.int64), 0
+
     with bar(f"{spec.dataset}: {name}", part.count) as advance, _created(path) as file:
         _append(file, _header((part.count, *shape)), digest, path)
+
         for batch in part.batches():
             if batch.shape[1:] != shape or batch.dtype != np.uint8:
-                raise ValueError(f"a reader gave {batch.dtype} {batch.shape}, not uint8 {shape}")
+                raise ValueError(f"a reader returned images {batch.dtype} {batch.shape}; expected uint8 {shape}")
             counts += np.bincount(batch.ravel(), minlength=spec.levels)
             _append(file, np.ascontiguousarray(batch).data, digest, path)
             done += len(batch)
             advance(len(batch))
+
         with refusals_explained(path, INSTEAD):
             file.flush()
             os.fsync(file.fileno())
             size = os.fstat(file.fileno()).st_size
+
     if done != part.count:
-        raise ValueError(f"a reader announced {part.count} images and gave {done}")
+        raise ValueError(f"a reader returned {done} images; expected {part.count}")
     mean, std = mean_and_std(counts)
     return ArrayRecord(
         count=done, bytes=size, sha256=digest.hexdigest(), mean=mean, std=std, level_counts=tuple(counts.tolist())
@@ -120,7 +166,7 @@ def _created(path: Path) -> Iterator[io.BufferedWriter]:
     try:
         yield file
     except BaseException:
-        with suppress(OSError):  # what is still in the buffer finds no room either
+        with suppress(OSError):  # flushing the rest of the buffer fails on a full disk
             file.close()
         raise
     with refusals_explained(path, INSTEAD):
@@ -151,36 +197,37 @@ def _check_target(target: Path, overwrite: bool) -> None:
         return
     if not target.is_dir() or not _ours(target):
         raise PreparedFolderInUse(
-            f"{target} exists, and holds no prepared images: nothing in it is touched",
+            f"{target} exists and holds no prepared images; it is not overwritten",
             help="name another folder with --out",
         )
     if not overwrite:
         raise PreparedFolderInUse(
-            f"{target} holds prepared images already",
-            help="--force replaces them; --out names another folder",
+            f"{target} already holds prepared images",
+            help="replace them with --force, or name another folder with --out",
         )
 
 
 def _check_ours(folder: Path) -> None:
     if folder.exists() and not (folder.is_dir() and all(path.name in FILES for path in folder.iterdir())):
         raise PreparedFolderInUse(
-            f"{folder} is in the way, and is not what an interrupted preparation leaves",
+            f"{folder} exists and is not left from an interrupted preparation",
             help="move it, or name another folder with --out",
         )
 
 
 def _ours(folder: Path) -> bool:
+    """Whether a folder holds prepared images and nothing else."""
     try:
         marked = read_manifest(folder) is not None
-    except RunError:  # damaged, or of another version: ours none the less
+    except RunError:  # a damaged manifest, or one of another version, is still a manifest
         marked = True
     return marked and all(path.name in FILES for path in folder.iterdir())
 
 
 def _check_space(spec: DataSpec, source: Source, target: Path) -> None:
-    """Raise OSError where the disk has not the room that the arrays need."""
+    """Raise OSError if the arrays need more than the free disk space."""
     needed = sum(part.count for part in source.parts.values()) * prod((spec.resolution, spec.resolution, spec.channels))
     existing = next(folder for folder in target.parents if folder.exists())
     free = shutil.disk_usage(existing).free
     if needed > free:
-        raise OSError(errno.ENOSPC, f"the images need {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free")
+        raise OSError(errno.ENOSPC, f"the images need {needed / 2**30:.1f} GiB; {free / 2**30:.1f} GiB are free")

@@ -22,9 +22,8 @@ from PIL import Image
 from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.data import open_split
 from hvaedsl_runtime.data.manifest import Manifest
+from hvaedsl_runtime.data.prepare import Bar, data_to_prepare, prepare
 from hvaedsl_runtime.data.prepared import PreparedSet
-from hvaedsl_runtime.data.wanted import wanted_data
-from hvaedsl_runtime.data.writing import Bar, prepare
 
 
 def nothing(images: int) -> None:
@@ -38,7 +37,7 @@ def no_bar(description: str, images: int) -> Iterator[Callable[[int], None]]:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """20 grey images of 8x8 pixels in one flat folder."""
+    """20 gray images of 8x8 pixels in one flat folder."""
     folder = tmp_path / "photos"
     folder.mkdir()
     pixels = np.random.default_rng(0).integers(0, 200, (20, 8, 8), dtype=np.uint8)
@@ -48,7 +47,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def run(photos: Path, target: Path, *, overwrite: bool = False, bar: Bar = no_bar) -> Manifest:
-    return prepare(wanted_data("folder", 8, 1), photos, target, overwrite=overwrite, bar=bar)
+    return prepare(data_to_prepare("folder", 8, 1), photos, target, overwrite=overwrite, bar=bar)
 
 
 def fails(photos: Path, target: Path, message: str, *, overwrite: bool = False, code: int = 4) -> None:
@@ -83,7 +82,7 @@ def test_what_is_there_is_not_overwritten_unasked(photos: Path, tmp_path: Path) 
     target = tmp_path / "set"
     run(photos, target)
     before = (target / "all.npy").read_bytes()
-    fails(photos, target, "holds prepared images already")
+    fails(photos, target, "already holds prepared images")
     (photos / "00.png").unlink()
     run(photos, target, overwrite=True)
     assert (target / "all.npy").read_bytes() != before
@@ -92,7 +91,7 @@ def test_what_is_there_is_not_overwritten_unasked(photos: Path, tmp_path: Path) 
         "set",
     ]
     (target / "mine.txt").write_text("precious")
-    fails(photos, target, "holds no prepared images: nothing in it is touched", overwrite=True)
+    fails(photos, target, "holds no prepared images; it is not overwritten", overwrite=True)
     fails(photos, photos, "holds no prepared images", overwrite=True)
     assert (target / "mine.txt").exists()
     fails(photos, photos / "01.png", "holds no prepared images", overwrite=True)
@@ -116,11 +115,11 @@ def test_what_a_killed_process_left_is_replaced(photos: Path, tmp_path: Path) ->
     assert not partial.exists()
     partial.mkdir()
     (partial / "mine.txt").write_text("precious")
-    fails(photos, target, r"set\.partial is in the way", overwrite=True)
+    fails(photos, target, r"set\.partial exists and is not left", overwrite=True)
     assert (partial / "mine.txt").exists()
     shutil.rmtree(partial)
     target.rename(tmp_path / "set.replaced")  # killed between two renamings
-    fails(photos, target, "holds prepared images already")
+    fails(photos, target, "already holds prepared images")
     assert (target / "all.npy").exists()
 
 
@@ -163,7 +162,7 @@ def test_a_full_disk_is_told_before_and_while_writing(
     with monkeypatch.context() as patched:
         usage = shutil.disk_usage(tmp_path)._replace(free=1)
         patched.setattr("shutil.disk_usage", lambda _: usage)
-        fails(photos, tmp_path / "set", "the images need .* GiB, and 0.0 GiB are free", code=5)
+        fails(photos, tmp_path / "set", "the images need .* GiB; 0.0 GiB are free", code=5)
     if Path("/dev/full").exists():
         real = Path.open
         monkeypatch.setattr(
@@ -185,6 +184,8 @@ def test_a_target_that_cannot_be_made_is_told(photos: Path, tmp_path: Path) -> N
 def test_fewer_images_than_published_are_told(tmp_path: Path) -> None:
     for name, count in (("train_data_batch_1", 3), ("val_data", 2)):
         np.savez(tmp_path / f"{name}.npz", data=np.zeros((count, 3072), dtype=np.uint8), labels=np.ones(count))
-    manifest = prepare(wanted_data("imagenet32", None, None), tmp_path, tmp_path / "set", overwrite=False, bar=no_bar)
+    manifest = prepare(
+        data_to_prepare("imagenet32", None, None), tmp_path, tmp_path / "set", overwrite=False, bar=no_bar
+    )
     assert manifest.warnings == ("found 3 of 1,281,167 images (train)", "found 2 of 50,000 images (test)")
     assert json.loads((tmp_path / "set" / "manifest.json").read_text())["warnings"] == list(manifest.warnings)
