@@ -37,7 +37,7 @@ VARIABLE = "HVAEDSL_CACHE"  # another cache folder, or "off"
 MAX_ENTRIES = 10_000
 MAX_ENTRY_BYTES = 1 << 14  # larger results are not kept
 # The folders whose code determines the diagnostics of a spec.
-_CHECKING = ("custom", "diagnostics", "elaborate", "ir", "lint", "passes", "rules", "syntax")
+_CHECKING = ("custom", "diagnostics", "elaborate", "ir", "lint", "passes", "report", "rules", "syntax")
 
 
 class LintResult(Record):

@@ -101,6 +101,8 @@ def _first(error: ValidationError) -> str:
     key = ".".join(str(part) or '""' for part in first["loc"] if part != "[key]")
     if not key:
         return "must be a table"
+    if first["type"] == "extra_forbidden" and key == "plugins":
+        return "has `custom` and also `plugins`, its former name; remove `plugins`"
     if first["type"] == "extra_forbidden":
         known = [field.alias or name for name, field in Configuration.model_fields.items()]
         hint = did_you_mean(key, known) or f"its keys are {listing(known, 'and')}"

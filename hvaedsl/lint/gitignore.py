@@ -61,12 +61,17 @@ def _from_root(line: str, place: str) -> str:
     sign = "!" * pattern.startswith("!")
     pattern = pattern.removeprefix("!")
     if place == "." or not pattern.strip("/"):
-        return sign + pattern
+        return sign + _folders_only(pattern)
 
     # A pattern with a slash before its end is anchored at its folder; any other applies at every depth below it.
     depth = "" if "/" in pattern[:-1] else "**/"
     escaped = re.sub(r"([\\*?\[\]])", r"\\\1", place)
-    return f"{sign}/{escaped}/{depth}{pattern.removeprefix('/')}"
+    return _folders_only(f"{sign}/{escaped}/{depth}{pattern.removeprefix('/')}")
+
+
+def _folders_only(pattern: str) -> str:
+    """Write a final `**/` so that pathspec, like git, matches folders with it and no files."""
+    return re.sub(r"(^|/)\*\*/$", r"\1**/*/", pattern)
 
 
 def rules_above(folder: Path) -> IgnoreRules:

@@ -50,21 +50,17 @@ def make_module(plan: Plan, about: About, custom: Mapping[str, type[nn.Module]])
 def _executed(source: ModuleSource, handed_in: Mapping[str, object]) -> ModuleType:
     """The source as a module, executed once for each text and each choice of custom classes."""
     digest = hashlib.sha256(source.text.encode()).hexdigest()[:16]
-    name = f"hvaedsl_model_{digest}"
-    known = sys.modules.get(name)
-    if known is not None and all(vars(known).get(key) is value for key, value in handed_in.items()):
-        return known
+    # The module keeps its custom classes alive, so that their ids are not used again.
+    name = "_".join([f"hvaedsl_model_{digest}", *(f"{id(part):x}" for part in handed_in.values())])
+    filename = f"<hvaedsl {source.class_name} {digest}>"
+    # Without a time of change, linecache never looks for it on the disk.
+    linecache.cache[filename] = (len(source.text), None, source.text.splitlines(keepends=True), filename)
+    if name in sys.modules:
+        return sys.modules[name]
 
     module = ModuleType(name)
-    module.__file__ = f"<hvaedsl {source.class_name} {digest}>"
+    module.__file__ = filename
     vars(module).update(handed_in)
-    # Without a time of change, linecache never looks for it on the disk.
-    linecache.cache[module.__file__] = (
-        len(source.text),
-        None,
-        source.text.splitlines(keepends=True),
-        module.__file__,
-    )
-    exec(compile(source.text, module.__file__, "exec"), vars(module))
+    exec(compile(source.text, filename, "exec"), vars(module))
     sys.modules[name] = module
     return module

@@ -239,7 +239,7 @@ def test_the_search_path_is_as_before(project: Path) -> None:
 def test_images_of_another_type_are_told(project: Path) -> None:
     sets = {"data.dataset": '"parts_of_a_test:float_images"', "data.validation": 0}
     data = hvaedsl.load(SPEC, sets=sets).spec.data
-    with pytest.raises(RunError, match="found values of type float64"):
+    with pytest.raises(RunError, match="the array has type float64"):
         open_split(data, "train")
 
 

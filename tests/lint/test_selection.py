@@ -112,6 +112,7 @@ def test_errors_are_always_given(lint: Callable[..., list[str]]) -> None:
         ('ignore = [""]', "no advice has the code ``; advice is HV5xx and HV6xx"),
         ('ignore = "HV502"', 'ignore: must be a list of codes, such as ["HV5"]'),
         ("ignore = [502]", 'ignore.0: a code must be in quotes, such as "HV5"'),
+        ("custom = true\nplugins = true", "has `custom` and also `plugins`, its former name; remove `plugins`"),
         ('custom = "yes"', "custom: must be true or false"),
         ('per-file-ignores = "a.hvae"', "per-file-ignores: must be a table of patterns and their codes"),
         (

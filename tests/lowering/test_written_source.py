@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import inspect
+import linecache
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -84,13 +86,18 @@ def test_a_copy_computes_the_same_and_has_weights_of_its_own() -> None:
 def test_another_class_of_a_custom_cell_makes_another_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sets = SETS | {"model.cell": '"handed_in_of_a_test:Mine"'}
     monkeypatch.syspath_prepend(str(tmp_path))
-    scales = []
+    scales, models = [], []
     for scale in (1, 2):
         (tmp_path / "handed_in_of_a_test.py").write_text(CELL.format(scale=scale))
-        monkeypatch.delitem(__import__("sys").modules, "handed_in_of_a_test", raising=False)
-        block = hvaedsl.load("digits.hvae", sets=sets).module().decoder.blocks["r8_0"]
-        scales.append(vars(type(block))["scale"])
+        monkeypatch.delitem(sys.modules, "handed_in_of_a_test", raising=False)
+        models.append(hvaedsl.load("digits.hvae", sets=sets).module())
+        scales.append(vars(type(models[-1].decoder.blocks["r8_0"]))["scale"])
     assert scales == [1, 2]
+    # Both modules stay known, and their source is shown after linecache has been cleared.
+    assert all(vars(sys.modules[type(model).__module__])[type(model).__name__] is type(model) for model in models)
+    linecache.clearcache()
+    hvaedsl.load("digits.hvae", sets=sets).module()
+    assert "class Digits" in inspect.getsource(type(models[1]))
 
 
 def test_it_compiles_with_torch() -> None:

@@ -76,7 +76,7 @@ def test_a_key(tree: Tree) -> None:
     tree.run("-c", "import hvaedsl; assert hvaedsl.load('digits', sets={'train.patience': 7}).training().patience == 7")
     spec = (tree.path / "specs" / "digits.hvae").read_text().replace("train {", "train {\n  patience = 7")
     (tree.path / "patient.hvae").write_text(spec)
-    assert "train.patience" in tree.hvaedsl("diff", "digits", "patient.hvae", "--exit-zero")
+    assert "patience  1000 -> 7" in tree.hvaedsl("diff", "digits", "patient.hvae", "--exit-zero")
 
 
 READER = '''def gives_up(skipped_in_a_row: int, training: TrainingSpec) -> bool:
@@ -94,12 +94,12 @@ from pathlib import Path
 
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.npy import open_npy
-from hvaedsl_runtime.data.published.source import Source, found, origins_of_files, part_of_images
+from hvaedsl_runtime.data.published.source import Source, find_files, origins_of_files, part_of_images
 
 
 def squares(spec: DataSpec, root: Path) -> Source:
     """The arrays squares-train.npy and squares-test.npy."""
-    train, test = found(root, "squares-train.npy")[0], found(root, "squares-test.npy")[0]
+    train, test = find_files(root, "squares-train.npy")[0], find_files(root, "squares-test.npy")[0]
     return Source(
         layout="two arrays",
         origins=origins_of_files([train, test]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import tempfile
 import uuid
@@ -69,12 +70,14 @@ def first_error(failures: dict[int, ProcessFailure]) -> HvaedslError:
         for failure in failures.values()
         if "kind" in failure.error_file_data
     ]
-    if reported:
+    # The launcher itself ends the rest by SIGTERM. A process that another signal ended was killed from outside.
+    killed = {rank: item for rank, item in failures.items() if item.exitcode < 0 and item.exitcode != -signal.SIGTERM}
+    if reported and not (killed and all(failure.is_bug for failure in reported)):
         cause = min(reported, key=lambda failure: (failure.is_bug, failure.raised_at))
         return CompilerBug(f"a training process failed\n{cause.help}") if cause.is_bug else cause.error()
 
-    # No process reported an error; the launcher knows the exit code of each.
-    rank, failure = min(failures.items(), key=lambda item: item[1].timestamp)
+    # No process could report the cause: the launcher knows how the first of them ended.
+    rank, failure = min((killed or failures).items(), key=lambda item: item[1].timestamp)
     ended = f"training process {rank} ended with exit code {failure.exitcode}"
     if failure.exitcode > 0:
         return ProcessFailed(

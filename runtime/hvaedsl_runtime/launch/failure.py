@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 import traceback
 from pathlib import Path
@@ -56,7 +57,7 @@ class Failure(BaseModel):
         details = known.details
         if isinstance(known, SpecError):
             details = _findings(known)
-        elif known is not error:
+        elif isinstance(known, CompilerBug) and not known.help:
             details = {"help": "".join(traceback.format_exception(error))}
 
         return cls(
@@ -80,7 +81,7 @@ class Failure(BaseModel):
     @property
     def is_stop(self) -> bool:
         """Whether a signal ended the process."""
-        return self.exit_code > ExitCode.SIGNAL
+        return self.exit_code in (ExitCode.SIGNAL + signal.SIGINT, ExitCode.SIGNAL + signal.SIGTERM)
 
     @property
     def is_refusal(self) -> bool:

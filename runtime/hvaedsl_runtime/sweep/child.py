@@ -45,6 +45,9 @@ def main() -> int:
         failure = Failure.of(error)
         if failure.is_bug:
             traceback.print_exc()
+            message = f"a bug in hvaedsl, not in your spec: {failure.message}"
+            help_ = "please report it, with the traceback above"
+            failure = failure.model_copy(update={"message": message, "details": {"help": help_}})
 
     # A run that was stopped has not failed: it will be resumed.
     if not failure.is_stop:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from hvaedsl.diagnostics.errors import RunError, RunsFailed, WriteError
+from hvaedsl.diagnostics.errors import RunError, RunsFailed, UsageError, WriteError
 from hvaedsl_runtime.disk.run_folder import RUNS
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import write_whole
@@ -58,7 +58,7 @@ def run_sweep(plan: SweepPlan, settings: SweepSettings, *, as_json: bool) -> Non
 
         try:
             Sweep(plan, folder, settings, console.file)(lock)
-        except RunError:
+        except (RunError, UsageError):
             with suppress(WriteError):  # the error that stopped the sweep says more
                 write_files(collect(plan, folder), folder)
             raise

@@ -82,6 +82,8 @@ class TrainState:
                 raise PartError(f"`{name}` is missing")
             try:
                 part.load_state_dict(state[name])
+            except torch.OutOfMemoryError:  # the state fits; the device is too small
+                raise
             except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:  # as torch and pydantic do
                 reason = " ".join(str(error).split())
                 raise PartError(f"`{name}` does not fit this run: {reason}") from error

@@ -359,9 +359,9 @@ def test_mistakes_are_one_readable_error(tmp_path: Path, command: Command, small
     new = ("--out", tmp_path / "run")
     cases: list[tuple[int, str, tuple[str | Path, ...]]] = [
         (2, "--from, --ema or both", (small, *new)),
-        (2, "is a folder: --to", (full,)),
+        (2, "is a folder; to write its weights to a file, add --to", (full,)),
         (2, "no such file", (small, "--ema", tmp_path / "none.th", *new)),
-        (2, "of different steps", (small, "--from", good, "--ema", later, *new)),
+        (2, "from different steps", (small, "--from", good, "--ema", later, *new)),
         (2, "--optimizer needs the weights", (small, "--ema", good, "--optimizer", good, *new)),
         (2, "--trained-on is celeba", (small, "--ema", good, "--trained-on", "celeba", *new)),
         (2, "--ema reads files", (full, "--to", tmp_path / "w.th", "--ema", good)),

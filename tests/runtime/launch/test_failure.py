@@ -88,3 +88,19 @@ def test_every_class_has_an_exit_code_and_says_what_it_means() -> None:
     plain = {error.exit_code for error in errors if not ARGUMENTS.get(type(error)) or isinstance(error, WriteError)}
     assert plain == set(ExitCode) - {ExitCode.SUCCESS, ExitCode.SPEC, ExitCode.SIGNAL}
     assert Stopped("x", signal=signal.SIGTERM).exit_code == 143
+
+
+def test_a_violated_invariant_keeps_its_traceback() -> None:
+    try:
+        raise CompilerBug("the source has other steps")
+    except CompilerBug as error:
+        failure = Failure.of(error)
+    assert failure.message == "the source has other steps"
+    assert 'raise CompilerBug("the source has other steps")' in failure.help
+
+
+def test_only_signals_that_stop_a_run_are_stops() -> None:
+    assert Failure.of(Stopped("x", signal=signal.SIGINT)).is_stop
+    assert Failure.of(ProcessFailed("x", status=-signal.SIGTERM)).is_stop
+    assert not Failure.of(ProcessFailed("x", status=-signal.SIGKILL)).is_stop
+    assert not Failure.of(NoUpdate("x")).is_stop

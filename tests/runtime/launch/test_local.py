@@ -119,6 +119,18 @@ def test_a_worker_that_was_killed_is_told() -> None:
     assert error.exit_code == 137
 
 
+def test_a_worker_that_was_killed_goes_before_peers_that_lost_it() -> None:
+    peer = raised(RuntimeError("Connection closed by peer"), 1.0)
+    ended_by_the_launcher = ended(exitcode=-15, message="Signal 15", timestamp=0)
+    killed = ended(exitcode=-9, message="Signal 9 (SIGKILL)", timestamp=1)
+    error = first_error({0: peer, 1: killed, 2: ended_by_the_launcher})
+    assert isinstance(error, ProcessFailed)
+    assert (error.exit_code, "training process 1" in str(error)) == (137, True)
+    bug = first_error({0: peer, 2: ended_by_the_launcher})
+    assert isinstance(bug, CompilerBug)
+    assert "Connection closed by peer" in str(bug)
+
+
 def test_a_worker_that_left_no_reason_is_told() -> None:
     error = first_error({0: ended(message="To enable traceback see: ...", exitcode=5)})
     assert isinstance(error, ProcessFailed)

@@ -84,5 +84,5 @@ def test_the_layers_are_a_function_of_seed_and_step_and_come_alike_often() -> No
 
 
 def test_more_layers_than_there_are_is_an_error() -> None:
-    with pytest.raises(SpecError, match="at most the stochastic depth of this model, 7"):
+    with pytest.raises(SpecError, match="at most 7, the stochastic depth of this model"):
         hvaedsl.load("digits.hvae", sets={"train.kl.sampled_layers": 8})
