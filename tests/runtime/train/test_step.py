@@ -113,10 +113,10 @@ def test_the_kernel_on_a_cpu_is_fused_where_it_computes_adamw(compiled: Compiled
 def test_a_run_keeps_the_implementation_it_started_with(compiled: Compiled, alone: Processes) -> None:
     step = make(compiled(), alone)
     step(5, *batch())
-    state = step.optimizer.state_dict()
+    state = step.state.optimizer.state_dict()
     state["param_groups"][0]["fused"] = None  # as in a checkpoint from before the fused kernel
-    step.optimizer.load_state_dict(state)
-    assert step.optimizer.param_groups[0]["fused"] is None
+    step.state.optimizer.load_state_dict(state)
+    assert step.state.optimizer.param_groups[0]["fused"] is None
     assert step(6, *batch()).applied
 
 
