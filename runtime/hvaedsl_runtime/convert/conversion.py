@@ -135,9 +135,9 @@ def export_weights(run: Path, path: Path, weights: Weights, names: Names, *, rep
     OutputExists unless `replace`; WeightsMismatch for a cell without published names; WriteError.
     """
     if path.suffix.lower() not in (SAFETENSORS, ".th", ".pt", ".pth"):
-        raise UsageError(f"--to names a file that ends in {SAFETENSORS} or .th, not {path}")
+        raise UsageError(f"--to is {path}; it must end in {SAFETENSORS} or .th")
     if not path.parent.is_dir() or path.is_dir():
-        raise UsageError(f"--to names a file in a folder that exists, not {path}")
+        raise UsageError(f"--to is {path}; it must be a file in a folder that exists")
     if path.exists() and not replace:
         raise OutputExists(f"{path} exists already", help="replace it with --force, or name another file with --to")
 

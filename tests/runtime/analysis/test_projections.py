@@ -16,10 +16,12 @@ from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 
+DIGITS = Path(__file__).parents[2] / "specs" / "digits_small.hvae"
+
 
 @pytest.fixture
 def result(tmp_path: Path) -> Result:
-    program = hvaedsl.load("specs/digits.hvae", sets={"train.steps": 1, "model.width": 8})
+    program = hvaedsl.load(DIGITS, sets={"train.steps": 1, "model.width": 8})
     train(program, RunSettings(out=tmp_path / "run", device="cpu", threads=1))
     return ANALYSIS.run(Subject(FinishedRun.open(tmp_path / "run", "cpu"), images=20))
 

@@ -330,7 +330,7 @@ def test_weights_of_another_model_name_the_differences_and_the_specs_that_fit(
     code, _, err = command("convert", small, "--ema", digits, "--out", tmp_path / "run")
     assert code == 5
     assert "does not have the weights of small" in err
-    assert "unknown (decoder.dec_blocks." in err
+    assert " unknown (encoder.enc_blocks." in err
     assert f"encoder.in_conv.weight is [{width}, 1, 3, 3] in the file and [8, 3, 3, 3] in the model" in err
     assert "it fits the shipped spec digits" in err
 
@@ -364,10 +364,10 @@ def test_mistakes_are_one_readable_error(tmp_path: Path, command: Command, small
         (2, "from different steps", (small, "--from", good, "--ema", later, *new)),
         (2, "--optimizer needs the weights", (small, "--ema", good, "--optimizer", good, *new)),
         (2, "--trained-on is celeba", (small, "--ema", good, "--trained-on", "celeba", *new)),
-        (2, "--ema reads files", (full, "--to", tmp_path / "w.th", "--ema", good)),
-        (2, "--step reads files", (full, "--to", tmp_path / "w.th", "--step", "0")),
-        (2, "--names goes with --to", (small, "--ema", good, "--names", "ours", *new)),
-        (2, "ends in .safetensors or .th", (full, "--to", tmp_path / "w.npz")),
+        (2, "--ema imports into a run folder", (full, "--to", tmp_path / "w.th", "--ema", good)),
+        (2, "--step imports into a run folder", (full, "--to", tmp_path / "w.th", "--step", "0")),
+        (2, "--names needs --to", (small, "--ema", good, "--names", "ours", *new)),
+        (2, "must end in .safetensors or .th", (full, "--to", tmp_path / "w.npz")),
         (2, "folder that exists", (full, "--to", tmp_path / "none" / "w.th")),
         (5, "with and without the prefix module.", (small, "--ema", both, *new)),
         (5, "is not empty", (small, "--ema", good, "--out", full)),

@@ -17,6 +17,8 @@ from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.run import TrainingRun
 from hvaedsl_runtime.train.settings import RunSettings
 
+DIGITS = Path(__file__).parents[2] / "specs" / "digits_small.hvae"
+
 pytestmark = pytest.mark.long
 
 STEPS = 50
@@ -66,7 +68,7 @@ MOST_LEFT = {"normalize_l2": 0.975, "normalize_rms_over_batch": 0.975, "fourier_
 def test_switch(
     name: str, tmp_path: Path, curve: Callable[[Path], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program = hvaedsl.load("digits.hvae", sets=SMALL | SWITCHES[name])
+    program = hvaedsl.load(DIGITS, sets=SMALL | SWITCHES[name])
     train(program, RunSettings(out=tmp_path / "whole", device="cpu", threads=1))
     losses = [line["loss_nats_per_dim"] for line in curve(tmp_path / "whole") if line["split"] == "train"]
     assert len(losses) == STEPS
