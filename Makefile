@@ -58,11 +58,11 @@ docs-cells: $(INSTALLED)
 	$(BIN)/hvaedsl explain cell --markdown docs
 
 bench-lint: $(INSTALLED)
-	$(BIN)/python benchmarks/lint.py
+	$(BIN)/python -m benchmarks.lint
 
 # CPU time and result of `demo` after the install, against their bounds; about two minutes.
 bench-demo: $(INSTALLED)
-	$(BIN)/python benchmarks/demo.py
+	$(BIN)/python -m benchmarks.demo
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,7 +1,7 @@
 """CPU time of `hvaedsl lint`: one spec, relative to importing the libraries that it needs, and a thousand specs.
 
-    python benchmarks/lint.py            # a table; exit code 1 if a bound is exceeded
-    python benchmarks/lint.py --json
+    python -m benchmarks.lint            # a table; exit code 1 if a bound is exceeded
+    python -m benchmarks.lint --json
 
 Times are user and system time of child processes. The measured commands are interleaved, so that other load affects all
 of them, and medians are compared. Bytecode and the lint cache are in a temporary folder: no files of the user are read
@@ -11,18 +11,13 @@ or written, and every process has its bytecode, as after an installation.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarks.measurement import PROGRAM, ROOT, Figure, cpu_seconds, environment, print_figures
+
 SPEC = "specs/cifar_ws.hvae"
 SPECS = 1_000
 
@@ -33,7 +28,7 @@ FIRST_RATIO = 2.0
 COLD_CPU_S = 15.0
 UNCHANGED_CPU_S = 2.0
 
-LINT = "from hvaedsl.cli.main import run; run()"
+FOUND_OR_NOT = (0, 1)  # exit codes of lint
 EMPTY_PROGRAM = """
 import typer
 app = typer.Typer(add_completion=False)
@@ -45,62 +40,24 @@ app()
 """
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A measured figure and its upper bound; None if it has none."""
-
-    name: str
-    value: float
-    unit: str
-    bound: float | None = None
-
-    @property
-    def holds(self) -> bool:
-        """Whether the figure is within its bound."""
-        return self.bound is None or self.value <= self.bound
-
-
-def cpu_seconds(arguments: Sequence[str], environment: Mapping[str, str]) -> float:
-    """Run this Python and return its user and system time. Raises `RuntimeError` if it fails."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, env=dict(environment), capture_output=True, text=True, check=False
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode not in (0, 1) or "Traceback" in done.stderr:
-        raise RuntimeError(f"{' '.join(arguments)} exited with code {done.returncode}: {done.stderr}")
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """Return the environment of the measured processes: this checkout, with bytecode and cache in `folder`."""
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    paths = [str(ROOT), str(ROOT / "runtime"), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return inherited | {
-        "PYTHONPATH": os.pathsep.join(paths),
-        "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),
-        "HVAEDSL_CACHE": str(folder / "cache"),
-    }
-
-
 def one_spec(folder: Path, rounds: int) -> list[Figure]:
     """Measure one spec relative to the reference; the empty typer program is the share of the argument parser."""
-    kept = environment(folder)
+    kept = environment(folder, HVAEDSL_CACHE=str(folder / "cache"))
     off = kept | {"HVAEDSL_CACHE": "off"}
     runs = {
         "reference": (["-c", REFERENCE], kept),
         "empty typer program": (["-c", EMPTY_PROGRAM, "one", "word"], kept),
-        "first": (["-c", LINT, "lint", SPEC], off),
-        "unchanged": (["-c", LINT, "lint", SPEC], kept),
+        "first": (["-c", PROGRAM, "lint", SPEC], off),
+        "unchanged": (["-c", PROGRAM, "lint", SPEC], kept),
     }
     # An unmeasured run of each writes bytecode and cache.
     for arguments, where in runs.values():
-        cpu_seconds(arguments, where)
+        cpu_seconds(arguments, where, exit_codes=FOUND_OR_NOT)
 
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, (arguments, where) in runs.items():
-            times[name].append(cpu_seconds(arguments, where))
+            times[name].append(cpu_seconds(arguments, where, exit_codes=FOUND_OR_NOT))
 
     medians = {name: statistics.median(found) for name, found in times.items()}
     bounds = {"first": FIRST_RATIO, "unchanged": UNCHANGED_RATIO}
@@ -117,10 +74,15 @@ def many_specs(folder: Path, count: int = SPECS) -> list[Figure]:
     """Measure many different specs in one process: with an empty cache, and again unchanged."""
     specs = folder / "specs"
     write_variants(specs, count)
-    arguments, where = ["-c", LINT, "lint", str(specs), "--format", "json"], environment(folder)
+    arguments, where = (
+        ["-c", PROGRAM, "lint", str(specs), "--format", "json"],
+        environment(folder, HVAEDSL_CACHE=str(folder / "cache")),
+    )
     return [
-        Figure(f"{count:,} specs: first", cpu_seconds(arguments, where), "s", COLD_CPU_S),
-        Figure(f"{count:,} specs: unchanged", cpu_seconds(arguments, where), "s", UNCHANGED_CPU_S),
+        Figure(f"{count:,} specs: first", cpu_seconds(arguments, where, exit_codes=FOUND_OR_NOT), "s", COLD_CPU_S),
+        Figure(
+            f"{count:,} specs: unchanged", cpu_seconds(arguments, where, exit_codes=FOUND_OR_NOT), "s", UNCHANGED_CPU_S
+        ),
     ]
 
 
@@ -137,16 +99,6 @@ def write_variants(folder: Path, count: int) -> None:
         (folder / f"{spec.stem}_{index:04}.hvae").write_text(changed, encoding="utf-8")
 
 
-def table(figures: Sequence[Figure]) -> str:
-    """Return a line per figure, with its bound."""
-    width = max(len(item.name) for item in figures)
-    lines = []
-    for item in figures:
-        bound = "" if item.bound is None else f"  at most {item.bound:g}{'' if item.holds else '  EXCEEDED'}"
-        lines.append(f"{item.name:<{width}}  {item.value:6.2f} {item.unit:<1}{bound}".rstrip())
-    return "\n".join(lines)
-
-
 def main() -> int:
     """Measure and print; return exit code 1 if a bound is exceeded."""
     parser = argparse.ArgumentParser(description="CPU time of hvaedsl lint.")
@@ -155,11 +107,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         figures = [*one_spec(Path(name), max(1, options.rounds)), *many_specs(Path(name))]
-    if options.json:
-        print(json.dumps([{**asdict(item), "holds": item.holds} for item in figures], indent=2))
-    else:
-        print(table(figures))
-    return 0 if all(item.holds for item in figures) else 1
+    return print_figures(figures, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -66,12 +66,11 @@ def run() -> None:
         print_full(error.diagnostics, Console(stderr=True))
         sys.exit(error.exit_code)
     except HvaedslError as error:
-        message = f"a bug in hvaedsl, not in your spec: {error}" if isinstance(error, CompilerBug) else str(error)
-        _fail(f"{message}\n  help: {error.help}" if error.help else message, error.exit_code)
+        _fail(_traced(error) if isinstance(error, CompilerBug) else error.report, error.exit_code)
     except Exception as error:  # last resort: users never see a bare traceback
         if refused := _refusal(error):
             _fail(refused, ExitCode.USAGE)
-        _fail(_bug_report(error), ExitCode.BUG)
+        _fail(_traced(error), ExitCode.BUG)
 
 
 def _leave_garbage() -> None:
@@ -103,16 +102,13 @@ def _refusal(error: Exception) -> str:
     return ""
 
 
-def _bug_report(error: Exception) -> str:
-    import traceback
-
-    last = traceback.extract_tb(error.__traceback__)[-1]
+def _traced(error: Exception) -> str:
+    """The report of a bug, or its traceback if the environment asks for it."""
     if os.environ.get("HVAEDSL_TRACEBACK"):
+        import traceback
+
         return "".join(traceback.format_exception(error))
-    return (
-        f"a bug in hvaedsl, not in your spec: {type(error).__name__}: {error} ({last.name}, line {last.lineno})\n"
-        "  help: please report it, with the output of the same command under HVAEDSL_TRACEBACK=1"
-    )
+    return (error if isinstance(error, CompilerBug) else CompilerBug.of(error)).report
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -23,7 +23,7 @@ def with_options(declaration: type[RunOptions]) -> Callable[[Function], Function
     def decorate(function: Function) -> Function:
         own = inspect.signature(function, eval_str=True)
         kept = [item for item in own.parameters.values() if item.kind is not item.VAR_KEYWORD]
-        function.__signature__ = own.replace(parameters=[*kept, *_parameters(declaration)])  # type: ignore[attr-defined]
+        function.__signature__ = own.replace(parameters=[*kept, *_parameters(declaration)])  # type: ignore[attr-defined]  # typer reads it
         return function
 
     return decorate

@@ -1,7 +1,7 @@
-"""The exceptions that reach a user, and the exit codes, which are listed here alone.
+"""The exceptions that reach a user, and the only list of exit codes.
 
-An exception class carries its exit code; its docstring says what it means. Who raises one gives the message and the way
-out (`help`), never a code.
+An exception class has its exit code; its docstring says what it means. The code that raises one passes the message and
+the way out (`help`), never an exit code.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from enum import IntEnum
 from typing import Any, ClassVar
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic
+
+BUG = "a bug in hvaedsl, not in your spec"
+REPORT_IT = "please report it, with the output of the same command under HVAEDSL_TRACEBACK=1"
 
 
 class ExitCode(IntEnum):
@@ -40,18 +43,32 @@ class ExitCode(IntEnum):
 
 
 class HvaedslError(Exception):
-    """The base of the exceptions that a command reports as one message. `help` is the way out; it may be empty."""
+    """The base of the exceptions that a command reports as one message. `help` is the way out; it may be empty.
+
+    A class names the arguments that its constructor takes beside the message; they are attributes of the same name.
+    """
 
     exit_code: ClassVar[int]
+    arguments: ClassVar[tuple[str, ...]] = ("help",)
 
-    def __init__(self, message: str, *, help: str = "") -> None:  # noqa: A002 - the diagnostics' word
+    def __init__(self, message: str, *, help: str = "") -> None:
         self.help = help
         super().__init__(message)
 
     @property
     def details(self) -> dict[str, Any]:
-        """The arguments beside the message with which the exception is made again, as JSON has them."""
-        return {"help": self.help}
+        """The arguments beside the message, with which the exception can be made again; plain values."""
+        return {name: getattr(self, name) for name in self.arguments}
+
+    @property
+    def headline(self) -> str:
+        """The message as a command prints it."""
+        return str(self)
+
+    @property
+    def report(self) -> str:
+        """The message and the way out, as a command prints them."""
+        return f"{self.headline}\n  help: {self.help}" if self.help else self.headline
 
 
 class SpecError(HvaedslError):
@@ -71,9 +88,26 @@ class UsageError(HvaedslError):
 
 
 class CompilerBug(HvaedslError):
-    """An invariant of the compiler is violated; never the user's mistake."""
+    """A bug of our own: a violated invariant or an unexpected exception; never the user's mistake."""
 
     exit_code = ExitCode.BUG
+
+    def __init__(self, message: str, *, help: str = REPORT_IT) -> None:
+        super().__init__(message, help=help)
+
+    @classmethod
+    def of(cls, error: Exception) -> CompilerBug:
+        """The bug that an unexpected exception is, in one line with the function that raised it."""
+        import traceback  # only bugs need it
+
+        last = traceback.extract_tb(error.__traceback__)[-1:]
+        where = f" ({last[0].name}, line {last[0].lineno})" if last else ""
+        return cls(f"{type(error).__name__}: {error}{where}")
+
+    @property
+    def headline(self) -> str:
+        """The message, behind the words that clear the user."""
+        return f"{BUG}: {self}"
 
 
 class RunError(HvaedslError):
@@ -153,16 +187,12 @@ class WriteError(RunError):
     """
 
     exit_code = ExitCode.FILES
+    arguments = ("help", "reason", "remedy")
 
-    def __init__(self, message: str, *, remedy: str, reason: str = "", help: str = "") -> None:  # noqa: A002
+    def __init__(self, message: str, *, remedy: str, reason: str = "", help: str = "") -> None:
         self.reason = reason or message
         self.remedy = remedy
         super().__init__(message, help=help or remedy)
-
-    @property
-    def details(self) -> dict[str, Any]:
-        """The arguments beside the message."""
-        return {"help": self.help, "reason": self.reason, "remedy": self.remedy}
 
     def then(self, way_on: str, *, state: str = "") -> WriteError:
         """The same error, with what to do after the remedy; `state` is appended to the message."""
@@ -191,8 +221,10 @@ class NoUpdate(RunError):
 class Stopped(RunError):
     """A signal ended a run."""
 
-    def __init__(self, message: str, *, signal: int, help: str = "") -> None:  # noqa: A002
-        self.signal = signal
+    arguments = ("help", "signal")
+
+    def __init__(self, message: str, *, signal: int, help: str = "") -> None:
+        self.signal = int(signal)
         super().__init__(message, help=help)
 
     @property
@@ -200,16 +232,13 @@ class Stopped(RunError):
         """128 + the signal's number, as shells say it."""
         return ExitCode.SIGNAL + self.signal
 
-    @property
-    def details(self) -> dict[str, Any]:
-        """The arguments beside the message."""
-        return {"help": self.help, "signal": int(self.signal)}
-
 
 class ProcessFailed(RunError):
     """A process of a run ended without a reason that it could give; `status` is its exit status, -N after signal N."""
 
-    def __init__(self, message: str, *, status: int, help: str = "") -> None:  # noqa: A002
+    arguments = ("help", "status")
+
+    def __init__(self, message: str, *, status: int, help: str = "") -> None:
         self.status = status
         super().__init__(message, help=help)
 
@@ -218,16 +247,13 @@ class ProcessFailed(RunError):
         """The process's, 128 + N after signal N."""
         return self.status if self.status >= 0 else ExitCode.SIGNAL - self.status
 
-    @property
-    def details(self) -> dict[str, Any]:
-        """The arguments beside the message."""
-        return {"help": self.help, "status": self.status}
-
 
 class RunsFailed(RunError):
     """Some runs of a sweep failed; it ends as the first of them did."""
 
-    def __init__(self, message: str, *, first: int, help: str = "") -> None:  # noqa: A002
+    arguments = ("help", "first")
+
+    def __init__(self, message: str, *, first: int, help: str = "") -> None:
         self.first = first
         super().__init__(message, help=help)
 
@@ -235,11 +261,6 @@ class RunsFailed(RunError):
     def exit_code(self) -> int:  # type: ignore[override]  # that of a run
         """That of the first run that failed."""
         return self.first
-
-    @property
-    def details(self) -> dict[str, Any]:
-        """The arguments beside the message."""
-        return {"help": self.help, "first": self.first}
 
 
 def error_types(base: type[HvaedslError] = HvaedslError) -> Iterator[type[HvaedslError]]:

@@ -6,7 +6,7 @@ from lsprotocol.types import Diagnostic as Shown
 from lsprotocol.types import DiagnosticRelatedInformation, DiagnosticSeverity, Position, Range
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
-from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.errors import BUG, UsageError
 from hvaedsl.diagnostics.names import MissingKey
 from hvaedsl.lint.selection import Selection
 from hvaedsl.lsp.analyzed import AnalyzedText
@@ -25,7 +25,7 @@ def published(analyzed: AnalyzedText, uri: Uri) -> list[Shown]:
     """
     found = [shown(analyzed, item, uri) for item in worth_showing(analyzed)]
     if analyzed.bug:
-        found.append(_without_place(f"a bug in hvaedsl, not in your spec: {analyzed.bug}", DiagnosticSeverity.Error))
+        found.append(_without_place(f"{BUG}: {analyzed.bug}", DiagnosticSeverity.Error))
     try:
         _selected(analyzed)
     except UsageError as error:

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 import hvaedsl
+from benchmarks import demo
+from benchmarks.measurement import table
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    path = ROOT / "benchmarks" / "demo.py"
-    found = importlib.util.spec_from_file_location("benchmark_of_the_demo", path)
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    monkeypatch.setitem(sys.modules, "benchmark_of_the_demo", module)
-    found.loader.exec_module(module)
-    return module
 
 
 def summary(bits_per_dim: float = 1.8, kl_nats: tuple[float, ...] = (1.0,) * 7) -> dict[str, object]:
@@ -33,16 +21,16 @@ def summary(bits_per_dim: float = 1.8, kl_nats: tuple[float, ...] = (1.0,) * 7) 
     return {"test": test, "histogram_baseline_bits_per_dim": 2.4}
 
 
-def test_the_commands_are_those_of_the_makefile(benchmark: ModuleType) -> None:
+def test_the_commands_are_those_of_the_makefile() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     recipe = makefile.partition("\ndemo:")[2].partition("\n\n")[0].splitlines()[1:]
     commands = [line.strip().partition("hvaedsl ")[2] for line in recipe if "hvaedsl " in line]
-    assert commands == [" ".join(benchmark.DRAW), " ".join([*benchmark.TRAIN, "--out $(DEMO)"])]
+    assert commands == [" ".join(demo.DRAW), " ".join([*demo.TRAIN, "--out $(DEMO)"])]
 
 
-def test_the_shipped_spec_is_deep_and_shares_a_block(benchmark: ModuleType) -> None:
-    program = hvaedsl.load(ROOT / benchmark.TRAIN[1])
-    assert program.cost.stochastic_depth >= benchmark.LEAST_DEPTH
+def test_the_shipped_spec_is_deep_and_shares_a_block() -> None:
+    program = hvaedsl.load(ROOT / demo.TRAIN[1])
+    assert program.cost.stochastic_depth >= demo.LEAST_DEPTH
     assert "r" in str(program.spec.model.decoder)
 
 
@@ -56,23 +44,18 @@ def test_the_shipped_spec_is_deep_and_shares_a_block(benchmark: ModuleType) -> N
         ({"kl_nats": (*(1.0,) * 7, 0.049)}, ["least KL of a layer"]),
     ],
 )
-def test_a_broken_bound_is_reported(benchmark: ModuleType, changed: dict[str, float], broken: list[str]) -> None:
-    figures = benchmark.result(summary(**changed))  # type: ignore[arg-type]
+def test_a_broken_bound_is_reported(changed: dict[str, float], broken: list[str]) -> None:
+    figures = demo.result(summary(**changed))  # type: ignore[arg-type]
     assert [item.name for item in figures if not item.holds] == broken
-    lines = benchmark.table(figures).splitlines()
+    lines = table(figures).splitlines()
     assert [line.startswith(tuple(broken)) if broken else False for line in lines] == [
         line.endswith("BROKEN") for line in lines
     ]
 
 
-def test_a_command_that_fails_is_no_figure(benchmark: ModuleType, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match=r"compile missing\.hvae ended with 2"):
-        benchmark.cpu_seconds(["compile", "missing.hvae"], benchmark.environment(tmp_path), tmp_path)
-
-
 @pytest.mark.long
 def test_a_short_training_breaks_the_bounds_of_the_result(
-    benchmark: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     short = tmp_path / "short.hvae"
     short.write_text(
@@ -80,9 +63,9 @@ def test_a_short_training_breaks_the_bounds_of_the_result(
         "train { steps = 2 batch_size = 4 learning_rate = 1e-3 ema_decay = 0.5 }\nsample { count = 4 }\n",
         encoding="utf-8",
     )
-    monkeypatch.setattr(benchmark, "TRAIN", ("train", str(short)))
+    monkeypatch.setattr(demo, "TRAIN", ("train", str(short)))
     monkeypatch.setattr(sys, "argv", ["demo.py", "--json", "--seed", "3", "--out", str(tmp_path / "run")])
-    assert benchmark.main() == 1
+    assert demo.main() == 1
     figures = {item["name"]: item for item in json.loads(capsys.readouterr().out)}
     assert figures["both: CPU time"]["holds"]
     assert figures["both: CPU time"]["value"] > figures["draw cifar_ws"]["value"] > 0

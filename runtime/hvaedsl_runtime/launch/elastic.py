@@ -74,7 +74,7 @@ def first_error(failures: dict[int, ProcessFailure]) -> HvaedslError:
     killed = {rank: item for rank, item in failures.items() if item.exitcode < 0 and item.exitcode != -signal.SIGTERM}
     if reported and not (killed and all(failure.is_bug for failure in reported)):
         cause = min(reported, key=lambda failure: (failure.is_bug, failure.raised_at))
-        return CompilerBug(f"a training process failed\n{cause.help}") if cause.is_bug else cause.error()
+        return CompilerBug(f"a training process failed\n{cause.traceback}") if cause.is_bug else cause.error()
 
     # No process could report the cause: the launcher knows how the first of them ended.
     rank, failure = min((killed or failures).items(), key=lambda item: item[1].timestamp)
@@ -96,7 +96,7 @@ def _stopped(task: RunTask, error: SignalException) -> Stopped:
     """The error for a run that a signal ended, with the command that resumes or restarts it."""
     folder = RunFolder(task.settings.out)
     saved = folder.checkpoint.exists()
-    command = f"{'resume' if saved else 'restart'} with: {task.settings.resume_command(task.settings.gpus)}"
+    command = f"{'resume' if saved else 'restart'} with: {task.settings.resume_command()}"
     return Stopped(
         f"stopped by {error.sigval.name}" + ("" if saved else "; there is no checkpoint yet"),
         help=command if folder.spec.exists() else "",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import time
-import traceback
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -21,12 +20,14 @@ from hvaedsl.diagnostics.errors import (
 )
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.report.as_data import NotData, findings_data, findings_of
+from hvaedsl_runtime.train.interruption import SIGNALS
 
 
 class Failure(BaseModel):
     """Why a process failed: the class of the exception, its message, and its other arguments.
 
     `raised_at` is in seconds since the epoch: among the failures of several processes, the earliest is the cause.
+    `traceback` is that of a bug.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -36,6 +37,7 @@ class Failure(BaseModel):
     exit_code: int
     details: dict[str, Any] = Field(default_factory=dict)
     raised_at: float = 0.0
+    traceback: str = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -51,27 +53,17 @@ class Failure(BaseModel):
 
     @classmethod
     def of(cls, error: Exception) -> Failure:
-        """Describe an exception; one that is not a HvaedslError is a bug, with its traceback."""
-        known = error if isinstance(error, HvaedslError) else CompilerBug(_last_call(error))
-
-        details = known.details
-        if isinstance(known, SpecError):
-            details = _findings(known)
-        elif isinstance(known, CompilerBug) and not known.help:
-            details = {"help": "".join(traceback.format_exception(error))}
-
+        """Describe an exception; one that is not a HvaedslError is a bug."""
+        known = error if isinstance(error, HvaedslError) else CompilerBug.of(error)
+        is_bug = isinstance(known, CompilerBug)
         return cls(
             kind=type(known).__name__,
             message=str(known),
             exit_code=known.exit_code,
-            details=details,
+            details=_findings(known) if isinstance(known, SpecError) else known.details,
             raised_at=time.time(),
+            traceback="".join(format_exception(error)) if is_bug else "",
         )
-
-    @property
-    def help(self) -> str:
-        """The way out; it may be empty."""
-        return str(self.details.get("help") or self.details.get("remedy") or "")
 
     @property
     def is_bug(self) -> bool:
@@ -81,7 +73,7 @@ class Failure(BaseModel):
     @property
     def is_stop(self) -> bool:
         """Whether a signal ended the process."""
-        return self.exit_code in (ExitCode.SIGNAL + signal.SIGINT, ExitCode.SIGNAL + signal.SIGTERM)
+        return self.exit_code in (ExitCode.SIGNAL + number for number in SIGNALS)
 
     @property
     def is_refusal(self) -> bool:
@@ -95,15 +87,9 @@ class Failure(BaseModel):
         if kind is SpecError:
             return SpecError(tuple(findings_of(self.details["findings"], _sources(self.details["sources"]))))
         if kind is ProcessFailed:
-            return ProcessFailed(self.message, status=int(self.details.get("status", self.exit_code)), help=self.help)
+            help_ = str(self.details.get("help", ""))
+            return ProcessFailed(self.message, status=int(self.details.get("status", self.exit_code)), help=help_)
         return kind(self.message, **self.details)
-
-
-def _last_call(error: Exception) -> str:
-    """Describe an unexpected exception in one line, with the function that raised it."""
-    last = traceback.extract_tb(error.__traceback__)[-1:]
-    where = f" ({last[0].name}, line {last[0].lineno})" if last else ""
-    return f"{type(error).__name__}: {error}{where}"
 
 
 def _findings(error: SpecError) -> dict[str, Any]:

@@ -38,8 +38,7 @@ def report(failure: Failure) -> None:
     try:
         write_whole(Path(os.environ["TORCHELASTIC_ERROR_FILE"]), json.dumps(content))
     except WriteError:
-        help_ = f"\n  help: {failure.help}" if failure.help else ""
-        print(f"error: {failure.message}{help_}", file=sys.stderr, flush=True)
+        print(f"error: {failure.error().report}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -44,17 +43,14 @@ def main() -> int:
     except Exception as error:
         failure = Failure.of(error)
         if failure.is_bug:
-            traceback.print_exc()
-            message = f"a bug in hvaedsl, not in your spec: {failure.message}"
-            help_ = "please report it, with the traceback above"
-            failure = failure.model_copy(update={"message": message, "details": {"help": help_}})
+            print(failure.traceback, file=sys.stderr, flush=True)
 
     # A run that was stopped has not failed: it will be resumed.
     if not failure.is_stop:
         try:
             write_whole(made_folder(task.failure.parent) / task.failure.name, failure.model_dump_json(indent=2) + "\n")
         except WriteError:
-            print(f"error: {failure.message}", file=sys.stderr, flush=True)
+            print(f"error: {failure.error().report}", file=sys.stderr, flush=True)
     return failure.exit_code
 
 

@@ -99,7 +99,7 @@ def raise_failures(results: SweepResults, folder: SweepFolder) -> None:
         if (failure := folder.failure(result.point, seed)) is not None
     ]
     if failed:
-        lines = [f"{point.name}, seed {seed}: {failure.message}" for point, seed, failure in failed]
+        lines = [f"{point.name}, seed {seed}: {failure.error().headline}" for point, seed, failure in failed]
         count = len(results.plan.runs())
         raise RunsFailed(
             f"{len(failed)} of {count} runs failed\n  " + "\n  ".join(lines),

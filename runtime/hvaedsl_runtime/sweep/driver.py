@@ -126,7 +126,7 @@ class Sweep:
         if failure.is_refusal or failure.exit_code in SHARED_FAILURES:
             self.folder.forget_failure(point, seed)
             raise failure.error()
-        self.say(f"failed: {failure.message}" + (f"\n  help: {failure.help}" if failure.help else ""))
+        self.say(f"failed: {failure.error().report}")
 
     def _is_skipped(self, point: Point, seed: int) -> bool:
         """Whether the run failed before and is not retried."""
@@ -134,7 +134,7 @@ class Sweep:
             return False
         failure = self.folder.failure(point, seed)
         if failure is not None:
-            self.say(f"skipped {point.name}, seed {seed}, which failed before: {failure.message}")
+            self.say(f"skipped {point.name}, seed {seed}, which failed before: {failure.error().headline}")
         return failure is not None
 
 

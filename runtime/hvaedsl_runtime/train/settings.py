@@ -18,8 +18,12 @@ class RunSettings(TrainOptions):
         """`dtype` as torch names it."""
         return torch.float64 if self.dtype == "float64" else torch.float32
 
-    def resume_command(self, processes: int) -> str:
-        """The command that resumes a run of `processes` processes: every option that is not its default."""
-        options = words_of(self.model_copy(update={"gpus": processes}), leave_out={"out", "resume"})
+    def resume_command(self, processes: int | None = None) -> str:
+        """The command that resumes a run, with every option that is not its default.
+
+        `processes` is the number of processes that torchrun started; `gpus` is used if it is None.
+        """
+        settings = self if processes is None else self.model_copy(update={"gpus": processes})
+        options = words_of(settings, leave_out={"out", "resume"})
         command = ["hvaedsl", "train", str(RunFolder(self.out).spec), "--out", str(self.out), "--resume"]
         return shlex.join([*command, *options])

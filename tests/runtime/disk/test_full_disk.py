@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from hvaedsl import Program
 from hvaedsl.diagnostics.errors import WriteError
@@ -24,6 +23,7 @@ from hvaedsl_runtime.launch.local import launch
 from hvaedsl_runtime.launch.worker import report
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
+from tests.runtime.equal_states import same
 
 Compiled = Callable[..., Program]
 Curve = Callable[[Path], list[dict[str, Any]]]
@@ -47,17 +47,6 @@ def refuse(monkeypatch: pytest.MonkeyPatch, name: str, occasion: int, number: in
         return replace(path, target)
 
     monkeypatch.setattr(Path, "replace", refused)
-
-
-def same(one: Any, two: Any) -> bool:
-    """To the bit."""
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, two)
-    if isinstance(one, dict):
-        return one.keys() == two.keys() and all(same(value, two[key]) for key, value in one.items())
-    if isinstance(one, list):
-        return len(one) == len(two) and all(map(same, one, two))
-    return bool(one == two)
 
 
 def assert_same_run(one: Path, two: Path, curve: Curve) -> None:

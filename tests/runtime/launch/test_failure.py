@@ -65,7 +65,8 @@ def test_an_unexpected_exception_is_a_bug_with_its_traceback() -> None:
     assert failure.is_bug
     assert type(failure.error()) is CompilerBug
     assert "KeyError: 'no such key' (test_an_unexpected" in failure.message
-    assert "Traceback" in failure.help
+    assert "Traceback" in failure.traceback
+    assert failure.error().report.startswith("a bug in hvaedsl, not in your spec: KeyError")
 
 
 def test_failures_that_were_written_before_failures_had_kinds_are_read() -> None:
@@ -96,7 +97,7 @@ def test_a_violated_invariant_keeps_its_traceback() -> None:
     except CompilerBug as error:
         failure = Failure.of(error)
     assert failure.message == "the source has other steps"
-    assert 'raise CompilerBug("the source has other steps")' in failure.help
+    assert 'raise CompilerBug("the source has other steps")' in failure.traceback
 
 
 def test_only_signals_that_stop_a_run_are_stops() -> None:

@@ -259,7 +259,7 @@ def test_a_process_that_is_killed_is_a_failed_run(
     assert [failure.exit_code for failure in failures if failure is not None] == [137] * 4
     assert failures[0] is not None
     assert "SIGKILL" in failures[0].message
-    assert "--retry-failed" in failures[0].help
+    assert "--retry-failed" in failures[0].error().help
 
 
 def test_a_run_that_is_asked_to_stop_stops_the_sweep(

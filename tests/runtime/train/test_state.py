@@ -17,6 +17,7 @@ from hvaedsl_runtime.data import Preparation
 from hvaedsl_runtime.disk.checkpoint import load_checkpoint, save_checkpoint
 from hvaedsl_runtime.disk.state_parts import Counters, PartError, Position
 from hvaedsl_runtime.train.state import TrainState
+from tests.runtime.equal_states import same
 
 Compiled = Callable[..., Program]
 PREPARATION = Preparation(shift=-8.0, scale=0.25, levels=17, binarize="none", bits=None)
@@ -37,16 +38,6 @@ def advanced(program: Program) -> TrainState:
             state.ema.update(state.model)
         state.record_step(applied=applied, seconds=0.5)
     return state
-
-
-def same(one: Any, two: Any) -> bool:
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, two)
-    if isinstance(one, dict):
-        return one.keys() == two.keys() and all(same(value, two[key]) for key, value in one.items())
-    if isinstance(one, list):
-        return len(one) == len(two) and all(map(same, one, two))
-    return bool(one == two)
 
 
 @pytest.fixture
