@@ -34,14 +34,19 @@ def whole_words_in_bash() -> Iterator[None]:
     if os.environ.get(_ASKED) != "complete_bash":
         yield
         return
+
+    # Give the program the words as the user sees them.
     cursor = int(os.environ.get("COMP_CWORD", "0"))
     words = _BASH_WORD.findall(os.environ.get("COMP_WORDS", ""))
     joined = _joined(words[: cursor + 1])
     written = joined.pop() if cursor < len(words) else ""
     os.environ["COMP_WORDS"] = " ".join([*joined, written])
     os.environ["COMP_CWORD"] = str(len(joined))
+
+    # Bash replaces only what follows the last break, so candidates lack what precedes it.
     known = re.sub(r"\A--[\w-]+=", "", written)  # the value of --option=value is completed alone
     known = known[: max(known.rfind(mark) for mark in _BREAKS) + 1]
+
     answer = io.StringIO()
     try:
         with redirect_stdout(answer):

@@ -44,10 +44,10 @@ def export(
     from hvaedsl_runtime.export import ExportOptions, export_folder, export_program, export_tensors
 
     if to == "safetensors" and what is not None:
-        raise UsageError("--what needs --to pt2; a safetensors file holds only weights")
+        raise UsageError("--what requires --to pt2; a safetensors file holds only weights")
     what = what or "sample"
     if temperature is not None and (to != "pt2" or what != "sample"):
-        raise UsageError("--temperature needs --to pt2 --what sample")
+        raise UsageError("--temperature requires --to pt2 --what sample")
     positive_temperature(temperature)
 
     finished = FinishedRun.open(run, "cpu")

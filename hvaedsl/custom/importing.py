@@ -52,7 +52,7 @@ def import_custom(reference: str, folders: Sequence[Path] = ()) -> object:
                 raise CustomPartError(
                     f"no module named {error.name}",
                     "not found",
-                    f"searched {searched} and Python's path; set PYTHONPATH to the folder of the module",
+                    f"searched {searched} and Python's import path; add the folder of the module to PYTHONPATH",
                 ) from error
             raise CustomPartError(
                 f"it needs {error.name}, which is not installed", "not importable", "install it"

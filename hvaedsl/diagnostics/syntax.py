@@ -17,8 +17,8 @@ class UnexpectedToken(Diagnostic):
     label = "expected {expected}"
     help = "{hint}"
     why = (
-        "The grammar does not allow this token here: a value, a comma or an `=` is missing before it, or it is a "
-        "bracket too many."
+        "The grammar does not allow this token here: a value, a comma or an `=` is missing before it, or there "
+        "is an extra bracket."
     )
     bad = spec(encoder="8x2 8d2, 4x1")
     good = spec(encoder="8x2, 8d2, 4x1")

@@ -58,16 +58,23 @@ def _measure_cell(kind: type[nn.Module], op: TopDownBlock) -> Measured:
         lambda: decoder_block(kind(*shape, *([features] if any(features) else [])), applications=1), arguments
     )
     cell = cast(TopDownCell, made)
+
+    # Two images: a size that the batch alone has is then told from a size of 1.
     state = torch.empty((2, op.channels, op.resolution, op.resolution), device=_META, requires_grad=True)
     noise = torch.empty((2, op.latent, op.resolution, op.resolution), device=_META)
     activation = torch.empty_like(state, requires_grad=True)
+
+    # From the posterior, as in training: this is what costs are counted for.
     with FlopCounterMode(display=False) as counter, _Saved(made) as saved:
         given = _tried(lambda: cell(state, activation, noise), "forward(state, activation, noise)")
     following, z, kl_nats = _three(given)
     _check_shape(following, state.shape, "the next state that forward gives")
     _check_shape(z, noise.shape, "the z that forward gives")
     _check_shape(kl_nats, torch.Size((2,)), "the KL that forward gives, in nats per image,")
+
     outgoing = _without_gradient(made, cast(Tensor, kl_nats))
+
+    # From the prior, and with a given z, as in sampling.
     with torch.no_grad():
         drawn = _tried(lambda: cell.generate(state, noise, 0.7), "generate(state, noise, temperature)")
         if not isinstance(drawn, tuple) or len(drawn) != 2:

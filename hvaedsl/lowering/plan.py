@@ -75,6 +75,8 @@ def make_plan(bridge: Bridge, likelihood: Likelihood, levels: int) -> Plan:
     """The plan of a verified and connected bridge."""
     ops = bridge.operations
     slots = _slots(ops)
+
+    # A pooling follows the block of its entry.
     encoder_steps: list[Apply | Downsample] = []
     for index, op in bridge.encoder:
         if isinstance(op, EncoderBlock):
@@ -82,6 +84,7 @@ def make_plan(bridge: Bridge, likelihood: Likelihood, levels: int) -> Plan:
         elif isinstance(op, Pool):
             name = resampling_attribute(op.resolution, op.to)
             encoder_steps.append(Downsample(name, op.channels, op.normalize, slots.get(index)))
+
     return Plan(
         image_resolution=bridge.image_resolution,
         image_channels=bridge.image_channels,

@@ -108,7 +108,7 @@ def _suggestions(analyzed: AnalyzedText, cursor: Cursor) -> Iterator[Suggestion]
 
 
 def _begins_line_behind_comma(analyzed: AnalyzedText, cursor: Cursor) -> bool:
-    """Whether the line may be meant for the next key, so that the comma before it is one too many."""
+    """Whether the cursor is on a new line after a trailing comma, where the next key may be intended."""
     last = cursor.before[-1] if cursor.before else None
     if last is None or last.text != "," or cursor.brackets:
         return False

@@ -17,7 +17,7 @@ Model = tuple[Spec, Cost]
 
 
 def model_table(models: Sequence[Model]) -> Table:
-    """Return a row per model: counted figures, each followed by the published one if the spec has it."""
+    """Return a table with one row per model: computed figures, each followed by the published one if there is one."""
     table = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),

@@ -118,9 +118,12 @@ class TrainingDisplay:
         self.console = LastingConsole(quiet=silent, highlight=False, soft_wrap=True)
         self.steps = steps
         self.images_per_step = images_per_step
+
+        # Without a terminal, some plain lines in place of the bar.
         self._plain = silent or not self.console.is_terminal
         self._line_every = max(1, steps // PLAIN_LINES_PER_RUN)
         self._last_line = (start, time.monotonic())
+
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),

@@ -22,5 +22,5 @@ CELL = CellKind(
     details="`latent` must equal the width at every resolution of the decoder. Both means hold the same x, so KL(q || "
     "p) is that of the increments z - x. There is no z projection, no residual step and no h, and nothing is "
     "scaled with depth: sigma starts near 1 in every block.",
-    source="Chosen here: the scheme by its name, without a published model that it could be held against.",
+    source="Chosen here, named after the scheme; there is no published model to compare with.",
 )

@@ -20,6 +20,6 @@ CELL = CellKind(
     details="A starts as the identity and B as vdvae's W. It is NVAE's connection and not NVAE: the blocks are those "
     "of VDVAE, without batch normalization, squeeze-and-excitation, depthwise convolutions and residual "
     "normal distributions.",
-    source="Vahdat and Kautz 2020 combine [x, z] so; x + B z: Falck, Williams et al. 2022. Chosen here: the start of "
-    "A and B, and that the residual step is VDVAE's.",
+    source="Vahdat and Kautz 2020 combine [x, z] this way; x + B z is from Falck, Williams et al. 2022. Chosen here: "
+    "the initial A and B, and the residual step of VDVAE.",
 )

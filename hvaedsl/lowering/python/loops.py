@@ -30,7 +30,7 @@ class Section:
 
 @dataclass(frozen=True)
 class _Run:
-    """One statement some times in a row."""
+    """A statement repeated `times` times in succession."""
 
     statement: Statement
     times: int
@@ -46,7 +46,7 @@ class _Run:
 
 
 def lines_of(items: Sequence[Statement | Section], indent: str) -> Iterator[str]:
-    """The lines, each with the indentation."""
+    """Yield the source lines, each indented by `indent`."""
     for is_section, group in groupby(items, key=lambda item: isinstance(item, Section)):
         if is_section:
             yield from (line for item in group if isinstance(item, Section) for line in ("", f"{indent}# {item.title}"))

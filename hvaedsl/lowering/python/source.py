@@ -1,4 +1,4 @@
-"""A model as Python source, in two forms of one text: importing `hvaedsl.nn`, or with what it takes of it in the file.
+"""A model as Python source: importing `hvaedsl.nn`, or with the definitions of `hvaedsl.nn` in the file.
 
 The first is what `Program.module()` runs, the second needs only torch. Nothing here imports torch.
 """
@@ -56,8 +56,8 @@ Written by hvaedsl {version} from the spec at the end of the file; it needs only
 MODULE_HEADER = '''
 """{summary}
 
-Written by hvaedsl from the spec, to be run by `Program.module()`. `hvaedsl compile SPEC --emit python` writes the same
-with what it imports of hvaedsl in the file.
+Written by hvaedsl from the spec, to be run by `Program.module()`. `hvaedsl compile SPEC --emit python` writes a
+self-contained version.
 
 '''
 

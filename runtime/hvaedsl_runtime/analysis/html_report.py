@@ -162,7 +162,7 @@ def _section(result: Result) -> dict[str, object]:
 
 
 def _embedded(drawing: Drawing) -> Embedded:
-    """Image grids as PNG, and plots as SVG, which can be enlarged."""
+    """Embed a drawing: image grids as PNG, plots as SVG."""
     if drawing.images:
         return Embedded(_uri("image/png", png(drawing.figure)), f"{drawing.stem}.png", drawing.caption, plot=False)
     return Embedded(_uri("image/svg+xml", svg(drawing.figure)), f"{drawing.stem}.svg", drawing.caption, plot=True)

@@ -199,6 +199,7 @@ def draw_resolutions(rows: Sequence[dict[str, int | float]]) -> Figure:
     colors = _colors([int(row["resolution"]) for row in rows])
     names = [f"{row['resolution']}x{row['resolution']}" for row in rows]
     kl_nats = [row["kl_nats"] for row in rows]
+
     bars = axes.barh(names, kl_nats, color=[colors[int(row["resolution"])] for row in rows])
     axes.bar_label(
         bars,
@@ -206,6 +207,8 @@ def draw_resolutions(rows: Sequence[dict[str, int | float]]) -> Figure:
         padding=4,
         fontsize=8,
     )
+
+    # Space on the right for the labels of the bars.
     axes.set_xlim(0, max(kl_nats) * 1.7 or 1)
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
@@ -216,6 +219,7 @@ def draw_resolutions(rows: Sequence[dict[str, int | float]]) -> Figure:
 def _by_resolution(layers: Sequence[Layer]) -> list[dict[str, int | float]]:
     rate_nats = sum(layer.mean_kl_nats for layer in layers)
     rows: list[dict[str, int | float]] = []
+
     for resolution in dict.fromkeys(layer.step.resolution for layer in layers):
         layers_here = [layer for layer in layers if layer.step.resolution == resolution]
         kl_nats = sum(layer.mean_kl_nats for layer in layers_here)

@@ -82,7 +82,7 @@ ANALYSIS = Analysis("projections", examine)
 
 
 def _energy_share(x: Tensor, factor: int) -> Tensor:
-    """||P x||^2 / ||x||^2 of images [N, C, H, W], [N]; 0 for an image of zeros."""
+    """||P x||^2 / ||x||^2, shape [N], for images x of shape [N, C, H, W]; 0 for an image of zeros."""
     return norms(average_projection(x, factor)) ** 2 / norms(x).square().clamp(min=SQUARES_OF_ZERO)
 
 

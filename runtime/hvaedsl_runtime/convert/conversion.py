@@ -177,7 +177,7 @@ def _dtype(files: Iterable[WeightFile]) -> str:
 
 
 def _state(program: Program, prepare: Preparation, position: Position, files: Mapping[str, WeightFile]) -> TrainState:
-    """The state of a run with the weights of files; missing ones are copied from the others.
+    """Build the state of a run from weight files; a missing kind (raw or ema) is copied from the other.
 
     All steps count as applied updates, because no file states how many were skipped.
     """

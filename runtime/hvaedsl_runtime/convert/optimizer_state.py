@@ -50,7 +50,7 @@ def restore_published(program: Program, state: TrainState, path: Path) -> Optimi
     numbers = [number for group in groups for number in group["params"]]
     if len(numbers) != len(published):
         raise WeightsMismatch(
-            f"{path} is of a model with {len(numbers)} parameters; {program.name} has {len(published)}",
+            f"{path} has the state of {len(numbers)} parameters; {program.name} has {len(published)}",
             help="name the file that was saved together with the weights",
         )
 

@@ -110,6 +110,7 @@ def _check_fit(program: Program, layout: Layout, given: Mapping[str, Tensor], pa
         for name, tensor in given.items()
         if name in layout.parameter and tuple(tensor.shape) != (shape := layout.shapes[layout.parameter[name]])
     ]
+
     problems = [
         f"{len(items)} {what} ({'; '.join(items[:SHOWN])}{'; ...' if len(items) > SHOWN else ''})"
         for items, what in ((missing, "missing"), (unknown, "unknown"), (reshaped, "of another shape"))
@@ -117,6 +118,8 @@ def _check_fit(program: Program, layout: Layout, given: Mapping[str, Tensor], pa
     ]
     if not problems:
         return
+
+    # The way out depends on what the file is instead.
     fitting = fitting_specs({name: tuple(tensor.shape) for name, tensor in given.items()})
     if fitting:
         way_out = f"it fits the shipped spec{'s' if len(fitting) > 1 else ''} {', '.join(fitting)}"
@@ -124,6 +127,7 @@ def _check_fit(program: Program, layout: Layout, given: Mapping[str, Tensor], pa
         way_out = "it has no weights of such a model; name another file"
     else:
         way_out = f"the file has {_described(given)}; no shipped spec has these shapes"
+
     count, differences = len(layout.required), "; ".join(problems)
     raise WeightsMismatch(
         f"{path} does not have the weights of {program.name}; of {count} parameters: {differences}", help=way_out

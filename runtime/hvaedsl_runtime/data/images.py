@@ -134,6 +134,7 @@ def array_images(pixels: npt.NDArray[np.generic], spec: DataSpec, place: str) ->
         )
     if not len(pixels):
         raise InvalidData(f"{place}: the array has no image; it must be {expected} with N > 0")
+
     images = ArrayImages(pixels.view(np.uint8))
     check_levels(images, spec, place)
     return images

@@ -132,7 +132,7 @@ def find_prepared(spec: DataSpec) -> PreparedSet | None:
                 return PreparedSet(folder, manifest)
             if spec.path is not None:
                 raise InvalidData(
-                    f"{folder}: the prepared images are of {manifest.dataset}; the spec needs {spec.dataset}",
+                    f"{folder}: contains prepared images of {manifest.dataset}; the spec uses {spec.dataset}",
                     help="correct data.path or data.dataset",
                 )
     return None

@@ -98,7 +98,7 @@ class SweepFolder:
         except (OSError, ValueError) as error:
             place = f" at {error.errors()[0]['loc']}" if isinstance(error, ValidationError) else ""
             raise DamagedRun(
-                f"{self.plan}: not the plan of a sweep, or of another version{place}",
+                f"{self.plan}: cannot be read as a sweep plan of this version{place}",
                 help="name another folder with --out; the runs in this one are ordinary run folders",
             ) from None
 

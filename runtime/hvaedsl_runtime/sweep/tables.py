@@ -83,15 +83,18 @@ def notes(results: SweepResults) -> list[str]:
     several = len(results.plan.seeds) > 1
     lines = ["mean ± sample standard deviation over seeds" if several else "one seed: standard deviation unknown"]
     lines[0] += "; seconds per step: median over the steps of a run"
+
     if results.indicative:
         lines.append(f"indicative: fewer than {MIN_SEEDS} seeds")
     if len(results.points) > 1 and several and results.finished == len(results.plan.runs()):
         best = [results.best(weights) for weights in WEIGHT_KINDS]
         lines.append("*: lowest by more than the standard deviations" if any(best) else NONE_LOWEST)
+
     if results.plan.average_is_slow:
         lines.append(
             "the averaged weights are still close to the initial ones (HV601); use the results of the raw weights"
         )
+
     devices = sorted({run.device for result in results.points for run in result.runs})
     if len(devices) > 1:
         lines.append(f"the times were measured on different devices: {', '.join(devices)}")

@@ -120,12 +120,12 @@ class TrainingRun:
         checkpoint = load_checkpoint(self.folder.checkpoint)
 
         position = checkpoint.position
-        then = (position.world_size, position.dtype)
-        now = (self.processes.world_size, self.settings.dtype)
+        then = f"--gpus {position.world_size} --dtype {position.dtype}"
+        now = f"--gpus {self.processes.world_size} --dtype {self.settings.dtype}"
         if then != now:
             raise RunMismatch(
-                f"{self.folder.path} was trained by {then[0]} process(es) in {then[1]}, not by {now[0]} in {now[1]}",
-                help=f"resume with --gpus {then[0]} --dtype {then[1]}, or use another folder with --out",
+                f"{self.folder.path} was trained with {then}; this command has {now}",
+                help=f"resume with {then}, or use another folder with --out",
             )
         if position.step > self.training.steps:
             raise RunMismatch(
@@ -150,7 +150,7 @@ class TrainingRun:
         return state
 
     def _begin_outputs(self, images: dict[Split, ImageSet]) -> RunOutputs:
-        """Fill the run folder in the first process; what the other processes get writes nothing."""
+        """Fill the run folder in the first process; the outputs of the other processes write no files."""
         metrics = None
         if self.processes.is_first:
             # Before any file is written, because it fails without a login.

@@ -100,7 +100,7 @@ def test_the_place_is_found_without_a_path(
 
 def test_another_data_set_is_not_taken(photos: Path, tmp_path: Path, make_spec: Any) -> None:
     prepare(data_to_prepare("folder", 8, 1), photos, tmp_path / "set", overwrite=False, bar=no_bar)
-    with pytest.raises(RunError, match="the prepared images are of folder; the spec needs celeba") as caught:
+    with pytest.raises(RunError, match="contains prepared images of folder; the spec uses celeba") as caught:
         open_split(make_spec("celeba", path=str(tmp_path / "set"), channels=3, resolution=64), "train")
     assert caught.value.exit_code == 4
     with pytest.raises(RunError, match="the images are 8x8x1; the spec needs 16x16x3"):

@@ -89,7 +89,7 @@ def test_a_folder_with_other_files_is_rejected(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"format": 2}', "\0", "{"])
 def test_a_damaged_plan_is_reported(tmp_path: Path, claimed: SweepFolder, content: str) -> None:
     claimed.plan.write_text(content, encoding="utf-8")
-    with pytest.raises(RunError, match="not the plan of a sweep") as caught:
+    with pytest.raises(RunError, match="cannot be read as a sweep plan of this version") as caught:
         claimed.claim(plan_of(tmp_path))
     assert caught.value.exit_code == 5
 
