@@ -234,7 +234,7 @@ def test_an_optimizer_that_does_not_fit_is_refused(tmp_path: Path, command: Comm
     zeros = {"exp_avg": torch.zeros_like(first), "exp_avg_sq": torch.zeros_like(first)}
     cases: list[tuple[Path, object, str]] = [
         (small, state_dict, "not the state of an optimizer"),
-        (small, {"state": {}, "param_groups": [{"params": [0, 1]}]}, "a model with 2 parameters"),
+        (small, {"state": {}, "param_groups": [{"params": [0, 1]}]}, "has the state of 2 parameters"),
         (small, {**whole, "state": other_moments}, "exp_avg is [3]"),
         (small, {**whole, "state": {0: {"momentum_buffer": torch.zeros(3)}}}, "momentum_buffer"),
         (small, {**whole, "state": {0: zeros}}, "number of updates is None"),
