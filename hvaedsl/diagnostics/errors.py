@@ -126,6 +126,17 @@ class InvalidData(RunError):
     exit_code = ExitCode.DATA
 
 
+class UnusableImages(InvalidData):
+    """Image files that are damaged, or that cannot be converted without a loss that nobody asked for.
+
+    `problems` is the list that the message was made of, for merging; it stays in the process.
+    """
+
+    def __init__(self, message: str, *, help: str = "", problems: Any = None) -> None:
+        self.problems = problems
+        super().__init__(message, help=help)
+
+
 class PreparedFolderInUse(RunError):
     """The folder that prepared images are to be written into has other content."""
 

@@ -12,7 +12,7 @@ from hvaedsl.diagnostics.errors import RunMismatch, WriteError
 from hvaedsl.ir.spec import DataSpec, custom_parts
 from hvaedsl.program import Program
 from hvaedsl_runtime.console import TrainingDisplay
-from hvaedsl_runtime.data import ImageSet, Split, has_validation, located, open_split, preparation
+from hvaedsl_runtime.data import ImageSet, Split, has_validation, located, open_split, preparation, remarks
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from hvaedsl_runtime.disk.metrics import MetricsLog, start_wandb
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_same_run
@@ -65,6 +65,7 @@ class TrainingRun:
         self.saved_step: int | None = None if checkpoint is None else checkpoint.step
 
         self.outputs = self._begin_outputs(images)
+        self._say_remarks(images["train"])
         metrics = self.outputs.metrics
         # Only the first process has the file, and all have to agree on which evaluations are due.
         self.evaluated_step = processes.from_first(metrics.evaluated_step if metrics is not None else 0)
@@ -148,6 +149,17 @@ class TrainingRun:
             checkpoint.restore(state)
             logger.info("resuming from step %d of %s", state.step, checkpoint.path)
         return state
+
+    def _say_remarks(self, images: ImageSet) -> None:
+        """Print what was not taken or changed of the image files, and that a batch has more images than there are."""
+        say = self.outputs.display.say
+        for line in remarks(images):
+            say(f"{images.name}: {line}")
+        if self.batches.global_batch_size > len(images):
+            say(
+                f"{images.name}: a step takes {self.batches.global_batch_size:,} images, more than the {len(images):,} "
+                "training images: it repeats some; lower train.batch_size, or add images"
+            )
 
     def _begin_outputs(self, images: dict[Split, ImageSet]) -> RunOutputs:
         """Fill the run folder in the first process; the outputs of the other processes write no files."""
