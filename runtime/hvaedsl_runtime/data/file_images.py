@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Changes, Fitting, changes_text, count_changes
-from hvaedsl_runtime.data.image_file import Unusable, decode, fit_square
+from hvaedsl_runtime.data.image_file import REPLACE, Unusable, decode, fit_square
 from hvaedsl_runtime.data.images import Indices, Pixels, too_many_levels
 from hvaedsl_runtime.data.problems import ImageProblem, Problems
 
@@ -67,7 +67,7 @@ class FileImages:
                 fit = fit_square(self.resolution, self.fitting)
                 image, changes = decode(file, self.channels, self.fitting, fit)
         except OSError as error:
-            return ImageProblem(str(path), f"the image cannot be read: {error.strerror}", "replace or remove the file")
+            return ImageProblem(str(path), f"the image cannot be read: {error.strerror or error}", REPLACE)
         except Unusable as error:
             return ImageProblem(str(path), str(error), error.remedy)
 

@@ -23,7 +23,7 @@ PNG_DEPTH_AT = 24
 UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, struct.error, Image.DecompressionBombError)
 
 PREPARE = "`hvaedsl data prepare folder`"
-REPLACE = "replace or remove the file"
+REPLACE = "replace or remove damaged files"
 
 # Fits an upright image in gray or RGB to a size, and says what it changed. Raises Unusable.
 Fit = Callable[[Image.Image], tuple[Image.Image, Change]]
@@ -158,9 +158,9 @@ def _with_alpha(image: Image.Image, depth: int | None) -> Image.Image:
     if image.mode not in ("1", "L") or not isinstance(key, int):
         return image.convert("RGBA")
 
-    # The transparent shade of a PNG file is in the file's own depth; the pixels were scaled to 8 bits.
+    # Pillow scales the pixels to 8 bits, but the transparent shade of a PNG file only if it has 1 bit.
     gray = image.convert("L")
-    shade = key * 255 // (2 ** (depth or 8) - 1)
+    shade = key if image.mode == "1" else key * 255 // (2 ** (depth or 8) - 1)
     gray.putalpha(Image.fromarray(np.where(np.asarray(gray) == shade, 0, 255).astype(np.uint8)))
     return gray.convert("RGBA")
 

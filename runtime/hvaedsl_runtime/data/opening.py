@@ -61,7 +61,8 @@ def remarks(images: ImageSet) -> tuple[str, ...]:
     """
     found = list(images.notes)
     if isinstance(images.images, FileImages) and (changes := images.images.changes_of(images.members)):
-        found.append(f"{len(images):,} {images.split} images: {changes}")
+        split = "training" if images.split == "train" else images.split
+        found.append(f"{len(images):,} {split} images: {changes}")
     return tuple(found)
 
 

@@ -166,7 +166,9 @@ def test_a_full_disk_is_told_before_and_while_writing(
     if Path("/dev/full").exists():
         real = Path.open
         monkeypatch.setattr(
-            Path, "open", lambda path, *_: real(Path("/dev/full") if path.suffix == ".npy" else path, "wb")
+            Path,
+            "open",
+            lambda path, mode: real(*((Path("/dev/full"), "wb") if path.suffix == ".npy" else (path, mode))),
         )
         fails(photos, tmp_path / "set", "cannot be written: No space left on device", code=5)
         assert not (tmp_path / "set").exists()

@@ -21,7 +21,7 @@ from hvaedsl_runtime.data.published.source import Origin, Part, images_at_a_time
 
 # Published files are never converted beyond gray to color: a file that would need it is not the published one.
 AS_PUBLISHED = Fitting(crop=False, resize=False)
-REMEDY = "download it again, then prepare again"
+REMEDY = "download the files again, then prepare again"
 
 
 def part_of_files(root: Path, names: Sequence[str], fit: Fit, spec: DataSpec) -> Part:
@@ -69,7 +69,7 @@ def decoded_part(count: int, read: Callable[[int], tuple[str, bytes | OSError]],
 def decoded(index: int, name: str, content: bytes | OSError, fit: Fit, changes: Changes) -> Pixels | ImageProblem:
     """Decode an image file, uint8 [H, W, 3], and record its changes; or return why it cannot be used."""
     if isinstance(content, OSError):
-        return ImageProblem(name, f"the image cannot be read: {content.strerror}", REMEDY)
+        return ImageProblem(name, f"the image cannot be read: {content.strerror or content}", REMEDY)
     try:
         image, changes[index] = decode(io.BytesIO(content), 3, AS_PUBLISHED, fit, upright=False)
     except Unusable as error:
