@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError, UnusableImages
 from hvaedsl.ir.spec import DataSpec
+from hvaedsl_runtime.data.array_conversion import conversion
 from hvaedsl_runtime.data.problems import Problems
 
 Split = Literal["train", "validation", "test"]
@@ -156,16 +157,17 @@ def array_images(pixels: npt.NDArray[np.generic], spec: DataSpec, place: str) ->
 
     Raises InvalidData unless it is uint8 [N, resolution, resolution, channels] with N > 0 and values below `levels`.
     """
+    shape = (spec.resolution, spec.resolution, spec.channels)
     expected = f"uint8 [N, {spec.resolution}, {spec.resolution}, {spec.channels}]"
     if pixels.dtype != np.uint8:
+        found = f"type {pixels.dtype} and shape {list(pixels.shape)}"
         raise InvalidData(
-            f"{place}: the array has type {pixels.dtype}; it must be {expected}",
-            help=f"save the images as uint8, with levels from 0 to {spec.levels - 1}",
+            f"{place}: the array has {found}; it must be {expected}", help=conversion(pixels, shape, spec.levels)
         )
-    if pixels.ndim != 4 or pixels.shape[1:] != (spec.resolution, spec.resolution, spec.channels):
+    if pixels.ndim != 4 or pixels.shape[1:] != shape:
         raise InvalidData(
             f"{place}: the array has shape {list(pixels.shape)}; it must be {expected}",
-            help="put the channel axis last, for gray images too, or correct data.resolution and data.channels",
+            help=conversion(pixels, shape, spec.levels),
         )
     if not len(pixels):
         raise InvalidData(f"{place}: the array has no image; it must be {expected} with N > 0")

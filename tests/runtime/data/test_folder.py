@@ -243,6 +243,6 @@ def test_changes_are_said_after_a_pass_and_counted_once(make_spec: Any, make_ima
 
 def test_a_set_too_small_for_a_test_set_says_so(make_spec: Any, make_images: Any, tmp_path: Path) -> None:
     write(tmp_path, make_images(7))
-    with pytest.raises(RunError, match=r"no test images: a tenth of all .* is for testing, and there are 7 images") as e:
+    with pytest.raises(RunError, match=r"no test images: a tenth of all .* is for testing, and there are 7") as e:
         open_split(make_spec("folder", path=str(tmp_path), validation=0), "test")
     assert "at least 10" in e.value.help
