@@ -129,13 +129,13 @@ def _notes(parts: Mapping[PartName, Tree], unsearched: str = "") -> Iterator[str
     for tree in parts.values():
         others += tree.others
     if others:
-        yield f"{others.total():,} files are not taken: {others_text(others)}"
+        yield f"files that are not taken ({others.total():,}): {others_text(others)}"
     if unsearched:
         yield unsearched
 
     loops = [f"{tree.root / name}" for tree in parts.values() for name in tree.loops]
     if loops:
-        yield f"{len(loops):,} links lead back to a folder above them and are not followed: {_some(loops)}"
+        yield f"links that are not followed, because they lead back to a folder above ({len(loops):,}): {_some(loops)}"
 
     # Without a link, no file has two paths (hard links are files of their own).
     if any(tree.has_links for tree in parts.values()):
@@ -145,7 +145,7 @@ def _notes(parts: Mapping[PartName, Tree], unsearched: str = "") -> Iterator[str
         within = sum(repeated(tree.paths()) for tree in parts.values())
         across = repeated(path for tree in parts.values() for path in tree.paths()) - within
         if across:
-            yield f"{across:,} files are in more than one of {', '.join(parts)}"
+            yield f"files that are in more than one of {', '.join(parts)}: {across:,}"
 
 
 def _unsearched(folders: list[str], beside: str) -> str:

@@ -196,7 +196,7 @@ def test_what_is_not_taken_is_said(make_spec: Any, make_images: Any, tmp_path: P
     images = open_split(make_spec("folder", path=str(tmp_path), validation=0), "train")
     assert len(images) == 3
     assert remarks(images) == (
-        "5 files are not taken: 2 .tiff, 1 .gif (image formats that are not read; convert them to PNG); "
+        "files that are not taken (5): 2 .tiff, 1 .gif (image formats that are not read; convert them to PNG); "
         "1 without a suffix, 1 .json (not images)",
         "folders beside train are not searched: raw/",
     )

@@ -37,7 +37,7 @@ def test_links_to_files_and_folders_are_followed(tmp_path: Path, photos: Path, m
     train, test = open_split(spec, "train"), open_split(spec, "test")
     assert train.batch(range(6))[:, 0, 0, 0].tolist() == list(range(6))
     assert test.batch([0]).max() == 5
-    assert remarks(train) == ("1 files are in more than one of train, test",)
+    assert remarks(train) == ("files that are in more than one of train, test: 1",)
 
 
 def test_a_whole_split_may_be_a_link(tmp_path: Path, photos: Path, make_spec: Any) -> None:
