@@ -45,23 +45,27 @@ def prepare(
         Literal["center", "none"] | None,
         typer.Option(
             help=described(
-                "Crop images to the center square, or refuse images that are not square; `folder`.", "center"
+                "Crop images to the center square, or refuse images that are not square; only for NAME `folder`.",
+                "center",
             )
         ),
     ] = None,
     resize: Annotated[
         bool | None,
-        typer.Option(help=described("Resize images, or refuse images of another size; `folder`.", "resize")),
+        typer.Option(
+            help=described("Resize images, or refuse images of another size; only for NAME `folder`.", "resize")
+        ),
     ] = None,
     gray: Annotated[
-        bool, typer.Option("--gray", help="Convert color images to gray; `folder` with 1 channel.")
+        bool, typer.Option("--gray", help="Convert color images to gray; only for NAME `folder` with 1 channel.")
     ] = False,
     background: Annotated[
         str | None,
         typer.Option(
             metavar="COLOR",
             help=described(
-                "Composite transparent images on white, black or #rrggbb; `folder`.", "refuse transparent images"
+                "Composite transparent images on white, black or #rrggbb; only for NAME `folder`.",
+                "refuse transparent images",
             ),
         ),
     ] = None,

@@ -75,6 +75,6 @@ class FileImages:
         self.changes[index] = changes
         pixels = np.asarray(image, dtype=np.uint8).reshape(self.resolution, self.resolution, self.channels)
         if (highest := int(pixels.max())) >= self.levels:
-            error = too_many_levels("", highest, self.levels)
-            return ImageProblem(str(path), str(error).removeprefix(": "), error.help)
+            too_high = too_many_levels(str(path), highest, self.levels)
+            return ImageProblem(str(path), str(too_high).removeprefix(f"{path}: "), too_high.help)
         return pixels

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageChops, ImageOps
+from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from hvaedsl_runtime.data.fitting import Change, Color, Fitting
 
@@ -186,7 +186,7 @@ def _in_channels(image: Image.Image, channels: int, *, allow_gray: bool) -> tupl
 
 def _reason(error: Exception, file: BinaryIO) -> str:
     """Return the reason of an error of Pillow; an unknown format is named by its first bytes where they are known."""
-    if not isinstance(error, Image.UnidentifiedImageError):
+    if not isinstance(error, UnidentifiedImageError):
         return error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
     file.seek(0)
     start = file.read(16)
