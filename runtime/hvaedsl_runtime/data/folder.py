@@ -11,7 +11,7 @@ from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.file_images import FileImages
 from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Fitting
-from hvaedsl_runtime.data.image_tree import SUFFIXES, Tree, others_text, repeated, search, visible_folders
+from hvaedsl_runtime.data.image_tree import SUFFIXES, Tree, identity_of, others_text, search, visible_folders
 from hvaedsl_runtime.data.images import ImageSet, Split, image_set
 from hvaedsl_runtime.data.places import not_found, places
 from hvaedsl_runtime.data.splits import VALIDATION_NAMES, PartName, members, one_validation
@@ -23,10 +23,10 @@ SOME = 3
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the images of each part are, and what of the folder is not taken, a line each."""
+    """Where the images of each part are; `unsearched` says what lies beside them, a line each."""
 
     parts: Mapping[PartName, Tree]
-    notes: tuple[str, ...]
+    unsearched: tuple[str, ...] = ()
 
     def images(self, spec: DataSpec, fitting: Fitting) -> dict[PartName, FileImages]:
         """Return the images of each part."""
@@ -34,6 +34,22 @@ class Layout:
             part: FileImages(tuple(tree.paths()), spec.resolution, spec.channels, spec.levels, fitting)
             for part, tree in self.parts.items()
         }
+
+    def notes(self) -> tuple[str, ...]:
+        """Say what of the folder is not taken, and what is taken more than once, a line each.
+
+        If there are symbolic links, the file system's entry of every image is read.
+        """
+        others = sum((tree.others for tree in self.parts.values()), Counter[str]())
+        lines = [f"files that are not taken ({others.total():,}): {others_text(others)}"] if others else []
+        lines += self.unsearched
+        if loops := [str(tree.root / name) for tree in self.parts.values() for name in tree.loops]:
+            lines.append(
+                f"links to a folder that contains them, which are not followed ({len(loops):,}): {_some(loops)}"
+            )
+        if any(tree.has_links for tree in self.parts.values()):
+            lines += _repetitions(self.parts)
+        return tuple(lines)
 
 
 def folder(spec: DataSpec, split: Split) -> ImageSet:
@@ -48,7 +64,8 @@ def folder(spec: DataSpec, split: Split) -> ImageSet:
     layout = folder_layout(spec)
     parts = layout.images(spec, CROP_AND_RESIZE)
     part, indices = members(spec, {name: len(images) for name, images in parts.items()}, split)
-    return image_set(spec, split, parts[part], indices, notes=layout.notes)
+    notes = layout.notes() if split == "train" else ()
+    return image_set(spec, split, parts[part], indices, notes=notes)
 
 
 def folder_layout(spec: DataSpec) -> Layout:
@@ -68,12 +85,13 @@ def folder_layout(spec: DataSpec) -> Layout:
 
         flat = search(place, deep=False)
         if flat.names:
-            return Layout({"all": flat}, tuple(_notes({"all": flat}, _unsearched(folders, "images"))))
+            return Layout({"all": flat}, _beside("the image files", folders))
         _refuse_split_names(place, folders)
         if spec.path is not None:
             classes = search(place)
             if classes.names:
-                return Layout({"all": classes}, tuple(_notes({"all": classes})))
+                _refuse_nested_splits(place, folders)
+                return Layout({"all": classes})
             others += classes.others
     raise _missing(spec, others)
 
@@ -108,8 +126,9 @@ def _splits(root: Path, folders: list[str]) -> Layout:
                 help=f"add images to the folder {names[part]}"
                 + (", or remove it" if part == "validation" else "; train and test must each have at least one"),
             )
-    beside = [name for name in folders if name not in names.values()]
-    return Layout(parts, tuple(_notes(parts, _unsearched(beside, "train"))))
+    loose = search(root, deep=False).names
+    beside = [f"{len(loose):,} image files beside train are not taken: {_some(loose)}"] if loose else []
+    return Layout(parts, (*beside, *_beside("train", [name for name in folders if name not in names.values()])))
 
 
 def _refuse_split_names(place: Path, folders: list[str]) -> None:
@@ -123,33 +142,34 @@ def _refuse_split_names(place: Path, folders: list[str]) -> None:
         )
 
 
-def _notes(parts: Mapping[PartName, Tree], unsearched: str = "") -> Iterator[str]:
-    """Say what of the folders is not taken, and what is taken more than once."""
-    others = Counter[str]()
-    for tree in parts.values():
-        others += tree.others
-    if others:
-        yield f"files that are not taken ({others.total():,}): {others_text(others)}"
-    if unsearched:
-        yield unsearched
-
-    loops = [f"{tree.root / name}" for tree in parts.values() for name in tree.loops]
-    if loops:
-        yield f"links that are not followed, because they lead back to a folder above ({len(loops):,}): {_some(loops)}"
-
-    # Without a link, no file has two paths (hard links are files of their own).
-    if any(tree.has_links for tree in parts.values()):
-        for part, tree in parts.items():
-            if again := repeated(tree.paths()):
-                yield f"{again:,} of {len(tree.names):,} paths ({part}) are links to a file that counts again for each"
-        within = sum(repeated(tree.paths()) for tree in parts.values())
-        across = repeated(path for tree in parts.values() for path in tree.paths()) - within
-        if across:
-            yield f"files that are in more than one of {', '.join(parts)}: {across:,}"
+def _refuse_nested_splits(place: Path, folders: list[str]) -> None:
+    """Refuse to merge the splits of a dataset that lies one folder deeper. Raises DataNotFound."""
+    for name in folders:
+        inner = {folder.lower() for folder in visible_folders(place / name)}
+        if inner & {"train", "training"} and inner & (SPLIT_LIKE - {"train", "training"}):
+            raise DataNotFound(
+                f"{place}: the folder {name}/ holds the splits {', '.join(sorted(inner & SPLIT_LIKE))}",
+                help=f"set data.path to {place / name}",
+            )
 
 
-def _unsearched(folders: list[str], beside: str) -> str:
-    return f"folders beside {beside} are not searched: {_some([f'{name}/' for name in folders])}" if folders else ""
+def _repetitions(parts: Mapping[PartName, Tree]) -> Iterator[str]:
+    """Say how many paths lead to a file that another path of the part, or of another part, leads to."""
+    found = {
+        part: [identity for path in tree.paths() if (identity := identity_of(path))] for part, tree in parts.items()
+    }
+    for part, identities in found.items():
+        if again := len(identities) - len(set(identities)):
+            yield f"{again:,} of {len(identities):,} paths ({part}) are links to a file that counts again for each"
+
+    different = [set(identities) for identities in found.values()]
+    if across := sum(map(len, different)) - len(set().union(*different)):
+        yield f"files that are in more than one of {', '.join(parts)}: {across:,}"
+
+
+def _beside(images: str, folders: list[str]) -> tuple[str, ...]:
+    """Say that folders beside `images` are not searched."""
+    return (f"folders beside {images} are not searched: {_some([f'{name}/' for name in folders])}",) if folders else ()
 
 
 def _some(names: list[str]) -> str:

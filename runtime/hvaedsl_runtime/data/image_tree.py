@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,15 +129,10 @@ def others_text(others: Mapping[str, int]) -> str:
     return "; ".join(f"{', '.join(found)} ({reason})" for reason, found in groups.items())
 
 
-def repeated(paths: Iterable[Path]) -> int:
-    """Count the paths that lead to a file to which an earlier path leads too. Reads the directory entry of each."""
-    seen: set[tuple[int, int]] = set()
-    total = 0
-    for path in paths:
-        try:
-            found = path.stat()
-        except OSError:  # a link to no file; reading it fails
-            continue
-        total += 1
-        seen.add((found.st_dev, found.st_ino))
-    return total - len(seen)
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """Return the device and number of a file, which all its paths share; None for a link to no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

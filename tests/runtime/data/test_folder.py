@@ -180,6 +180,11 @@ def test_other_names_of_splits_are_no_classes(
     with pytest.raises(RunError, match="found Test/, Train/ but no folder train") as caught:
         open_split(make_spec("folder", path=str(tmp_path)), "train")
     assert "name the folders train, test" in caught.value.help
+    write(tmp_path / "archive" / "set" / "train", make_images(9))
+    write(tmp_path / "archive" / "set" / "test", make_images(9))
+    with pytest.raises(RunError, match="the folder set/ holds the splits test, train") as caught:
+        open_split(make_spec("folder", path=str(tmp_path / "archive")), "train")
+    assert caught.value.help == f"set data.path to {tmp_path / 'archive' / 'set'}"
     monkeypatch.setenv("HVAEDSL_DATA", str(tmp_path / "all"))
     write(tmp_path / "all" / "celeba", make_images(20))
     with pytest.raises(RunError, match="were not found"):
@@ -203,7 +208,10 @@ def test_what_is_not_taken_is_said(make_spec: Any, make_images: Any, tmp_path: P
     write(tmp_path, make_images(12))
     (tmp_path / "train").rename(tmp_path / "more")
     images = open_split(make_spec("folder", path=str(tmp_path), validation=0), "train")
-    assert remarks(images) == ("folders beside images are not searched: more/, raw/, test/",)
+    assert remarks(images) == ("folders beside the image files are not searched: more/, raw/, test/",)
+    (tmp_path / "more").rename(tmp_path / "train")
+    images = open_split(make_spec("folder", path=str(tmp_path), validation=0), "train")
+    assert remarks(images)[1] == "12 image files beside train are not taken: 000.png, 001.png, 002.png and 9 more"
 
 
 def test_all_bad_files_of_a_pass_are_named(

@@ -65,9 +65,9 @@ def crop_and_resize(resolution: int) -> Fit:
     whole = require_size(WIDTH, HEIGHT)
 
     def fit(image: Image.Image) -> tuple[Image.Image, Change]:
-        # Cropped first, so that the filter sees no pixel outside the square.
+        # Cropped first, so that the filter sees no pixel outside the square. The layout says so for all images.
         square = whole(image)[0].crop(CROP)
-        return square.resize((resolution, resolution), Image.Resampling.BILINEAR), Change.CROPPED | Change.RESIZED
+        return square.resize((resolution, resolution), Image.Resampling.BILINEAR), Change(0)
 
     return fit
 

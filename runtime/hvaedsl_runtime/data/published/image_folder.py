@@ -22,6 +22,6 @@ def image_folder(spec: DataSpec, root: Path, fitting: Fitting | None = None) -> 
         layout=f"image files, {fitting}",
         origins=tuple(Origin(tree.root, len(tree.names), tree.size()) for tree in layout.parts.values()),
         parts={name: part_of_images(images, spec) for name, images in parts.items()},
-        warnings=layout.notes,
+        warnings=layout.notes(),
         fitting=fitting,
     )

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from hvaedsl.diagnostics.errors import RunError
+from hvaedsl_runtime.data.fitting import count_changes
 from hvaedsl_runtime.data.images import Pixels
 from hvaedsl_runtime.data.prepare import data_to_prepare
 from hvaedsl_runtime.data.published import READERS, Part, Source
@@ -224,3 +225,24 @@ def test_torchvisions_folders_are_found_from_inside_too(tmp_path: Path) -> None:
     (tmp_path / "a" / "MNIST" / "raw").mkdir(parents=True)
     error = fails("mnist", tmp_path / "a", r"found no MNIST/raw/ with train-images-idx3-ubyte")
     assert "--download" in error.help
+
+
+def test_published_files_are_refused_together_and_their_changes_counted(
+    tmp_path: Path, rgb: Any, write_pngs: Any
+) -> None:
+    write_pngs(tmp_path / "real", rgb(6, 256), "{:05}.png")
+    (tmp_path / "images1024x1024").symlink_to(tmp_path / "real")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # as published, it is not applied
+    Image.new("L", (512, 512)).save(tmp_path / "real" / "00000.png", exif=exif)
+    part = read("ffhq256", tmp_path).parts["all"]
+    assert len(pixels(part)) == 6
+    assert part.changes is not None
+    counts = {change: files for change, files in count_changes(part.changes).items() if files}
+    assert counts == {"files": 6, "resized": 1, "gray_to_color": 1, "orientation_ignored": 1}
+
+    Image.new("RGBA", (256, 256)).save(tmp_path / "real" / "00001.png")
+    Image.new("CMYK", (256, 256)).save(tmp_path / "real" / "00004.png", format="JPEG")
+    with pytest.raises(RunError, match=r"(?s)^2 image files .*00001\.png: .*transparent.*00004\.png: .*CMYK") as caught:
+        pixels(read("ffhq256", tmp_path).parts["all"])
+    assert caught.value.help == "download the files again, then prepare again"
