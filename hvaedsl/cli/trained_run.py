@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -34,7 +35,7 @@ Temperature = Annotated[
 
 
 def positive_temperature(value: float | None) -> float | None:
-    """The value of `--temperature`. Raises `UsageError` if it is not positive."""
-    if value is not None and not value > 0:
-        raise UsageError(f"--temperature is {value:g}; it must be positive")
+    """The value of `--temperature`. Raises `UsageError` if it is not positive and finite."""
+    if value is not None and not 0 < value < math.inf:
+        raise UsageError(f"--temperature is {value:g}; it must be a positive, finite number")
     return value

@@ -152,6 +152,8 @@ def test_mistakes_are_one_readable_error(finished: Path, tmp_path: Path, spec_pa
         (5, "no such folder", ("eval", tmp_path / "nothing")),
         (5, "no checkpoint", ("sample", tmp_path)),
         (2, "--temperature", ("sample", finished, "--temperature", "0")),
+        (2, "--temperature is inf", ("sample", finished, "--temperature", "inf")),
+        (2, "--temperature is nan", ("export", finished, "--to", "pt2", "--temperature", "nan")),
         (2, ".png", ("sample", finished, "--out", tmp_path / "x.jpg")),
     ]
     for expected, words, arguments in cases:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import RunNotFound
+from hvaedsl.diagnostics.errors import RunNotFound, UsageError
 from hvaedsl.ir.run_options import DeviceName
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl.program import CustomParts, Program
@@ -22,7 +23,7 @@ from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.distributed import Processes, choose_device
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
-from hvaedsl_runtime.evaluate.pictures import draw_samples
+from hvaedsl_runtime.evaluate.fixed_batches import PriorSampler, fixed_batch_size
 from hvaedsl_runtime.evaluate.results import WEIGHTS
 from hvaedsl_runtime.evaluate.units import reporting_unit
 from hvaedsl_runtime.model import initial_model, set_matrix_precision
@@ -125,13 +126,23 @@ class FinishedRun:
         self.folder.write_json(path, result)
 
     def sample(self, weights: Weights, count: int, temperature: Temperature, seed: int) -> Tensor:
-        """Draw images from the prior, uint8 [count, H, W, C]: a function of the arguments and the run."""
-        return draw_samples(
-            self.model(weights),
-            count,
-            batch_size=self.program.training().batch_size,
-            temperature=temperature,
-            seed=seed,
-            device=self.device,
-            dtype=self.dtype,
-        )
+        """Draw images from the prior, uint8 [count, H, W, C]: image i is a function of (seed, i), weights, temperature.
+
+        Raises UsageError for a temperature that is not a positive, finite number, and for a count below 1.
+        """
+        check_temperature(temperature)
+        if count < 1:
+            raise UsageError(f"the number of samples is {count}; it must be at least 1")
+        return self.prior(self.model(weights), seed)(count, temperature)
+
+    def prior(self, model: HierarchicalVAE, seed: int) -> PriorSampler:
+        """Make the sampler of images from the prior of a model of this run."""
+        return PriorSampler(model, fixed_batch_size(self.program), seed, self.device, self.dtype)
+
+
+def check_temperature(temperature: Temperature) -> None:
+    """Raise UsageError unless every temperature is positive and finite."""
+    values = temperature.values() if isinstance(temperature, Mapping) else (temperature,)
+    for value in values:
+        if not 0 < value < math.inf:
+            raise UsageError(f"the temperature is {value:g}; it must be a positive, finite number")

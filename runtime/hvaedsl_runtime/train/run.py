@@ -18,6 +18,7 @@ from hvaedsl_runtime.disk.metrics import MetricsLog, start_wandb
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_same_run
 from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.distributed import Processes
+from hvaedsl_runtime.evaluate.fixed_batches import fixed_batch_size
 from hvaedsl_runtime.train.batches import TrainingBatches
 from hvaedsl_runtime.train.outputs import RunOutputs
 from hvaedsl_runtime.train.settings import RunSettings
@@ -173,6 +174,7 @@ class TrainingRun:
             spec=self.program.spec,
             training=self.training,
             folder=self.folder,
+            picture_batch=fixed_batch_size(self.program),
             images=images,
             processes=self.processes,
             display=display,
