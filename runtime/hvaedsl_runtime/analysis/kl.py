@@ -208,8 +208,9 @@ def draw_resolutions(rows: Sequence[dict[str, int | float]]) -> Figure:
         fontsize=8,
     )
 
-    # Space on the right for the labels of the bars.
-    axes.set_xlim(0, max(kl_nats) * 1.7 or 1)
+    # Space on the right for the labels of the bars. A KL that is not finite has no bar.
+    longest = max(filter(math.isfinite, kl_nats), default=0)
+    axes.set_xlim(0, longest * 1.7 or 1)
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("KL (nats/image)")

@@ -29,6 +29,7 @@ from hvaedsl_runtime.convert.optimizer_state import restore_published
 from hvaedsl_runtime.convert.weight_names import Names, as_ours, renamed
 from hvaedsl_runtime.data import Preparation, open_split, preparation, published_preparation
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, save_checkpoint
+from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.run_folder import RunFolder, as_written
 from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.disk.weights import SAFETENSORS, read_weights, write_safetensors, write_torch
@@ -132,7 +133,8 @@ def export_weights(run: Path, path: Path, weights: Weights, names: Names, *, rep
     step and the preparation, from which `import_weights` makes a run again. Returns the number of tensors.
 
     Raises UsageError for an unsuitable suffix or folder; RunNotFound or DamagedRun for a folder without a usable run;
-    OutputExists unless `replace`; WeightsMismatch for a cell without published names; WriteError.
+    OutputExists unless `replace`; WeightsMismatch for a cell without published names; Diverged for weights that are not
+    finite; WriteError.
     """
     if path.suffix.lower() not in (SAFETENSORS, ".th", ".pt", ".pth"):
         raise UsageError(f"--to is {path}; it must end in {SAFETENSORS} or .th")
@@ -143,7 +145,7 @@ def export_weights(run: Path, path: Path, weights: Weights, names: Names, *, rep
 
     finished = FinishedRun.open(run, "cpu")
     checkpoint = finished.checkpoint
-    tensors = renamed(finished.program, names, checkpoint.model if weights == "raw" else checkpoint.ema)
+    tensors = renamed(finished.program, names, checkpoint.finite_weights(weights))
     with refusals_explained(path, "name another with --to"):
         if path.suffix.lower() == SAFETENSORS:
             write_safetensors(path, tensors, describe(checkpoint, weights, names))
@@ -167,6 +169,9 @@ def describe(checkpoint: Checkpoint, weights: Weights, names: Names) -> dict[str
 def _read(program: Program, path: Path) -> WeightFile:
     tensors, metadata = read_weights(path)
     ours, names = as_ours(program, tensors, path)
+    found = first_not_finite(tensors)
+    if found is not None:
+        raise InvalidWeights(f"{path}: {found}", help="the training diverged; name a file that was saved before that")
     return WeightFile(path, ours, names, metadata)
 
 

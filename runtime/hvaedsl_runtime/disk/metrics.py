@@ -17,6 +17,8 @@ from hvaedsl_runtime.disk.whole_files import append_whole, made_folder, refusals
 
 Metrics = Mapping[str, int | float | bool | str | list[float]]
 
+RESTORE_LOG = "restore the file from a backup"
+
 logger = logging.getLogger(__name__)
 
 
@@ -27,7 +29,7 @@ class MetricsLog:
     written as null. Lines that a resumed run will write again are dropped on opening: those beyond `step`, those of the
     test split, with which a run ends, and an evaluation with a truncated line, which a power cut can leave.
 
-    All methods that write raise WriteError.
+    Raises DamagedRun for a file that is not a log. All methods that write raise WriteError.
     """
 
     def __init__(self, path: Path, step: int, wandb_run: Any = None) -> None:
@@ -74,22 +76,41 @@ class MetricsLog:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The lines of a metrics file, without a truncated last line.
 
-    Raises DamagedRun if another line is not JSON.
+    Raises DamagedRun if the file cannot be read, or if another line is not one of a log.
     """
     return _lines(path)[0]
 
 
 def _lines(path: Path) -> tuple[list[dict[str, Any]], bool]:
-    """The complete lines, and whether a truncated last one follows them."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    metrics = []
-    for number, line in enumerate(lines, 1):
+    """The complete lines, and whether a truncated last one follows them. Raises DamagedRun."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise DamagedRun(f"{path}: the log cannot be read: {reason}", help=RESTORE_LOG) from error
+
+    metrics: list[dict[str, Any]] = []
+    for number, text in enumerate(lines, 1):
         try:
-            metrics.append(json.loads(line))
-        except json.JSONDecodeError as error:
+            line = json.loads(text)
+        except (json.JSONDecodeError, RecursionError) as error:
             if number < len(lines):
-                raise DamagedRun(f"{path}: line {number} is not JSON", help="remove the line") from error
+                raise DamagedRun(
+                    f"{path}: line {number} is not JSON", help=f"remove the line, or {RESTORE_LOG}"
+                ) from error
+            break
+        if not is_line(line):
+            raise DamagedRun(
+                f"{path}: line {number} is not one of a log, which has a `step` and a `split`",
+                help=f"remove the line, or {RESTORE_LOG}",
+            )
+        metrics.append(line)
     return metrics, len(metrics) < len(lines)
+
+
+def is_line(line: object) -> bool:
+    """Whether a JSON value has what every line of a log has: the number of steps done, and the split."""
+    return isinstance(line, dict) and isinstance(line.get("step"), int) and isinstance(line.get("split"), str)
 
 
 def start_wandb(mode: WandbMode, folder: Path, name: str, config: Mapping[str, Any]) -> Any:

@@ -60,10 +60,24 @@ class FinishedRun:
         """The dtype of the weights."""
         return self.checkpoint.position.torch_dtype
 
+    @property
+    def preparation(self) -> Preparation:
+        """How images become inputs. Raises DamagedRun if the checkpoint does not say."""
+        try:
+            return Preparation.from_dict(self.checkpoint.preparation)
+        except (TypeError, ValueError) as error:
+            raise self.checkpoint.unusable("`preparation` is not that of a run") from error
+
     def model(self, weights: Weights) -> HierarchicalVAE:
-        """Build the model with the weights of the last step (raw), or with their moving average (ema)."""
+        """Build the model with the weights of the last step (raw), or with their moving average (ema).
+
+        Raises Diverged if some weights are not finite, DamagedRun if they do not fit the spec.
+        """
         model = self.program.module().to(device=self.device, dtype=self.dtype)
-        model.load_state_dict(self.checkpoint.model if weights == "raw" else self.checkpoint.ema)
+        try:
+            model.load_state_dict(self.checkpoint.finite_weights(weights))
+        except (AttributeError, RuntimeError, TypeError) as error:  # as torch reports what does not fit
+            raise self.checkpoint.unusable(f"its {weights} weights are not those of its spec") from error
         return model.eval()
 
     def initial_model(self) -> HierarchicalVAE:
@@ -79,7 +93,7 @@ class FinishedRun:
         training = self.program.training()
         return Evaluator(
             images=open_split(self.program.spec.data, split),
-            preparation=Preparation.from_dict(self.checkpoint.preparation),
+            preparation=self.preparation,
             noise_seed=training.seed,
             split_seed=self.program.spec.data.split_seed,
             batch_size=batch_size or training.batch_size,
@@ -136,8 +150,9 @@ class FinishedRun:
         return self.prior(self.model(weights), seed)(count, temperature)
 
     def prior(self, model: HierarchicalVAE, seed: int) -> PriorSampler:
-        """Make the sampler of images from the prior of a model of this run."""
-        return PriorSampler(model, fixed_batch_size(self.program), seed, self.device, self.dtype)
+        """Make the sampler of images from a model's prior; it raises Diverged if they are not finite."""
+        size = fixed_batch_size(self.program)
+        return PriorSampler(model, size, seed, self.device, self.dtype, only_finite=True)
 
 
 def check_temperature(temperature: Temperature) -> None:

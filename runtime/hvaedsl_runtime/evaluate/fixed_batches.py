@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hvaedsl.diagnostics.errors import Diverged
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl.program import Program
 from hvaedsl_runtime.noise import ImageNoise, seeded_generator
@@ -85,7 +86,8 @@ def row_of(index: int, size: int) -> int:
 class PriorSampler:
     """Draws images from a model's prior: image i is a function of (seed, i), the weights and the temperature.
 
-    Images 0 to `batch_size` - 1 are one batch, and so on; a last batch is computed with all its images.
+    Images 0 to `batch_size` - 1 are one batch, and so on; a last batch is computed with all its images. With
+    `only_finite`, Diverged is raised for a model whose states are NaN or infinite.
     """
 
     model: HierarchicalVAE
@@ -93,6 +95,7 @@ class PriorSampler:
     seed: int
     device: torch.device
     dtype: torch.dtype
+    only_finite: bool = False
 
     def states(self, count: int, temperature: Temperature) -> Iterator[tuple[range, Tensor]]:
         """The states for the likelihood, [batch_size, width, H, W], of each batch and the images that are requested.
@@ -103,6 +106,11 @@ class PriorSampler:
             drawn = range(start, start + self.batch_size)
             noise = ImageNoise(self.seed, "sample", drawn, self.device, self.dtype)
             state = self.model.decode_prior(self.batch_size, temperature=temperature, noise=noise)
+            if self.only_finite and not state.isfinite().all():
+                raise Diverged(
+                    f"the model of the run computes samples that are not finite (seed {self.seed}, from {start})",
+                    help="the training diverged: train again into another folder with a lower train.learning_rate",
+                )
             yield drawn[: count - start], state
 
     def pixels(self, images: range, state: Tensor) -> Tensor:

@@ -89,13 +89,13 @@ class RunOutputs:
             figures = [f"{unit.of(bound.loss_nats_per_dim):.4f} {weights}" for weights, bound in bounds.items()]
             self.display.say(f"step {step}: validation {unit.label}: {', '.join(figures)}")
 
-    def finish(self) -> None:
-        """Evaluate on the test images, draw the final pictures, and write and print the summary."""
+    def finish(self) -> dict[str, LikelihoodBound]:
+        """Evaluate on the test images, draw the final pictures, write and print the summary, and return the bounds."""
         logger.info("final evaluation after step %d", self.state.step)
         bounds = self.evaluate("test")
         self.draw("final")
         if self.metrics is None:
-            return
+            return bounds
 
         baseline = histogram_baseline(self.spec, self.images["train"], self.images["test"])
         self.metrics.sync()
@@ -108,6 +108,7 @@ class RunOutputs:
         split = f"split seed {self.spec.data.split_seed}"
         self.display.say(f"images: {sizes} ({split}); updates skipped: {skipped} of {step}")
         self.display.say(f"written to {self.folder.path}")
+        return bounds
 
     def evaluate(self, split: Split) -> dict[str, LikelihoodBound]:
         """The bound on a whole split for both kinds of weights; logged to the metrics."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hvaedsl.diagnostics.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import DamagedRun, RunError, UsageError
 from hvaedsl_runtime.disk.metrics import MetricsLog, read_metrics, start_wandb
 
 
@@ -70,6 +70,21 @@ def test_a_spoilt_line_is_one_error(tmp_path: Path) -> None:
     path.write_text('{"step": 1\n{"step": 2, "split": "train"}\n')
     with pytest.raises(RunError, match="line 1 is not JSON"):
         read_metrics(path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"[1]\n[2]\n", b'{"split": "train"}\n', b"3\n4\n", b"\xcf\xff\n", b"[" * 100_000 + b"\n{}\n"]
+)
+def test_a_file_that_is_not_a_log_is_one_error_when_it_is_read_and_when_a_run_resumes(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(content)
+    for read in (read_metrics, lambda path: MetricsLog(path, 0)):
+        with pytest.raises(DamagedRun) as caught:
+            read(path)
+        assert "backup" in caught.value.help
+    assert path.read_bytes() == content
 
 
 def test_wandb_is_imported_only_when_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
