@@ -12,6 +12,7 @@ from typing import Any
 
 from hvaedsl.diagnostics.errors import DamagedRun, UsageError
 from hvaedsl.ir.run_options import WandbMode
+from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import append_whole, made_folder, refusals_explained, write_whole
 
@@ -113,10 +114,11 @@ def is_line(line: object) -> bool:
     return isinstance(line, dict) and isinstance(line.get("step"), int) and isinstance(line.get("split"), str)
 
 
-def start_wandb(mode: WandbMode, folder: Path, name: str, config: Mapping[str, Any]) -> Any:
-    """Start a run of Weights & Biases; None for `off`, which does not import the package.
+def start_wandb(mode: WandbMode, folder: RunFolder, config: Mapping[str, Any]) -> Any:
+    """Start or continue the run of Weights & Biases of a run folder; None for `off`, which does not import the package.
 
-    Raises UsageError if the package is missing or cannot log in; WriteError if the folder cannot be created.
+    The run has the folder's name. Its id is kept in the folder, so that a resumed run continues it there.
+    Raises UsageError if the package is missing or cannot log in; DamagedRun if the id cannot be read; WriteError.
     """
     if mode == "off":
         return None
@@ -124,12 +126,27 @@ def start_wandb(mode: WandbMode, folder: Path, name: str, config: Mapping[str, A
         import wandb
     except ImportError as error:
         raise UsageError("--wandb needs the package wandb: pip install 'hvaedsl[train]'") from error
-    made_folder(folder)
-    logger.info("starting Weights & Biases (%s)", mode)
+
+    made_folder(folder.path)
+    run_id = folder.wandb_id()
+    logger.info("starting Weights & Biases (%s, %s)", mode, run_id or "a new run")
     try:
-        return wandb.init(project="hvaedsl", name=name, dir=str(folder), config=dict(config), mode=mode, resume="auto")
+        run = wandb.init(
+            project="hvaedsl",
+            name=folder.path.resolve().name,
+            id=run_id,
+            resume=None if run_id is None else "allow",
+            dir=str(folder.path),
+            config=dict(config),
+            allow_val_change=True,  # such as a larger train.steps in a resumed run
+            mode=mode,
+        )
     except wandb.Error as error:
         raise UsageError(f"Weights & Biases: {str(error).rstrip('.')}; --wandb offline needs no login") from error
+
+    if run_id is None:
+        folder.write_json(folder.wandb_identity, {"id": str(run.id)})
+    return run
 
 
 def _json_line(metrics: Metrics) -> str:

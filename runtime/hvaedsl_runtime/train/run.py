@@ -11,6 +11,7 @@ from typing import Self
 import hvaedsl
 from hvaedsl.diagnostics.errors import RunMismatch, WriteError
 from hvaedsl.ir.spec import DataSpec, custom_parts
+from hvaedsl.ir.spec_text import flat_values
 from hvaedsl.program import Program
 from hvaedsl_runtime.console import TrainingDisplay
 from hvaedsl_runtime.data import ImageSet, Split, has_validation, located, open_split, preparation
@@ -161,8 +162,8 @@ class TrainingRun:
         metrics = None
         if self.processes.is_first:
             # Before any file is written, because it fails without a login.
-            config = self.program.spec.model_dump(mode="json")
-            run = start_wandb(self.settings.wandb, self.folder.path, self.program.name, config)
+            config = {"name": self.program.name, **flat_values(self.program.spec)}
+            run = start_wandb(self.settings.wandb, self.folder, config)
             self.folder.begin(self.program.name, self.program.resolved_text(), part_folders(self.program))
             try:
                 metrics = MetricsLog(self.folder.metrics, self.state.step, run)
