@@ -14,7 +14,9 @@ from hvaedsl.ir.run_options import DEVICE, DeviceName
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder written by hvaedsl train.")]
 
-Device = Annotated[DeviceName | None, typer.Option("--device", help=described(DEVICE.help, DEVICE.default))]
+Device = Annotated[
+    DeviceName | None, typer.Option("--device", metavar=DEVICE.metavar, help=described(DEVICE.help, DEVICE.default))
+]
 BatchSize = Annotated[
     int | None, typer.Option("--batch-size", min=1, metavar="N", help=described("Batch size.", "train.batch_size"))
 ]

@@ -21,7 +21,7 @@ from hvaedsl_runtime.console import image_bar
 from hvaedsl_runtime.data import Preparation, Split, open_split
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
 from hvaedsl_runtime.disk.run_folder import RunFolder
-from hvaedsl_runtime.distributed import Processes, choose_device
+from hvaedsl_runtime.distributed import Processes, choose_device, say_untested
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
 from hvaedsl_runtime.evaluate.fixed_batches import PriorSampler, fixed_batch_size
 from hvaedsl_runtime.evaluate.results import WEIGHTS
@@ -53,7 +53,9 @@ class FinishedRun:
         checkpoint = load_checkpoint(folder.checkpoint)
         program = hvaedsl.loads(checkpoint.spec, path=folder.spec, custom=CustomParts(folder.part_folders()))
         set_matrix_precision(program.spec.train.precision)
-        return cls(folder, program, checkpoint, choose_device(device))
+        chosen = choose_device(device, dtype=checkpoint.position.torch_dtype)
+        say_untested(chosen)
+        return cls(folder, program, checkpoint, chosen)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -41,7 +41,7 @@ def train(program: Program, settings: RunSettings) -> None:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
 
-    with process_group(settings.device) as processes, memory_errors_explained():
+    with process_group(settings.device, settings.torch_dtype) as processes, memory_errors_explained():
         set_matrix_precision(program.spec.train.precision)
         with TrainingRun(program, settings, processes) as run, Interruption() as interruption:
             try:
@@ -190,7 +190,9 @@ def memory_errors_explained() -> Iterator[None]:
     """Turn torch's out-of-memory error into OutOfMemory."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:  # mps has no class for it
+        if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
+            raise
         reason = str(error).partition(". ")[0]
         raise OutOfMemory(
             f"out of GPU memory: {reason}",
