@@ -103,8 +103,8 @@ def import_weights(program: Program, sources: Sources, out: Path) -> Conversion:
     _check_free(out)
     program = identified(program, program.name)
 
-    paths: dict[Weights, Path | None] = {"raw": sources.raw, "ema": sources.ema}
-    files = {kind: _read(program, path, kind) for kind, path in paths.items() if path is not None}
+    paths: tuple[tuple[Weights, Path | None], ...] = (("raw", sources.raw), ("ema", sources.ema))
+    files: dict[str, WeightFile] = {kind: _read(program, path, kind) for kind, path in paths if path is not None}
     if not files:
         raise UsageError("a conversion needs weights: give --from, --ema or both")
     if sources.optimizer is not None and "raw" not in files:

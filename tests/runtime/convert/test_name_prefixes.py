@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -91,7 +92,9 @@ def test_wrapped_models_are_converted(tmp_path: Path, spec_path: Path, command: 
     raw, averaged = program.module(), program.module()
     with torch.no_grad():
         averaged.decoder.gain.fill_(2)
-    lightning = nn.ModuleDict({"net": torch.compile(raw), "ema": torch.optim.swa_utils.AveragedModel(averaged)})
+    lightning = nn.ModuleDict()
+    lightning["net"] = cast(nn.Module, torch.compile(raw))
+    lightning["ema"] = torch.optim.swa_utils.AveragedModel(averaged)
     torch.save({"epoch": 3, "state_dict": lightning.state_dict()}, tmp_path / "both.ckpt")
 
     file = tmp_path / "both.ckpt"
@@ -101,4 +104,4 @@ def test_wrapped_models_are_converted(tmp_path: Path, spec_path: Path, command: 
     assert "both.ckpt: removed `state_dict.ema.module.`" in out
     checkpoint = load_checkpoint(RunFolder(tmp_path / "run").checkpoint)
     assert all(torch.equal(tensor, checkpoint.model[name]) for name, tensor in raw.state_dict().items())
-    assert checkpoint.ema["decoder.gain"].unique().tolist() == [2]
+    assert bool((checkpoint.ema["decoder.gain"] == 2).all())

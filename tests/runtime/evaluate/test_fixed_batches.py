@@ -16,7 +16,7 @@ from hvaedsl_runtime.evaluate.fixed_batches import (
 )
 
 Compiled = Callable[..., Program]
-NORMALIZED = {"model.normalize_state.over": "batch", "model.normalize_state.norm": "rms"}
+NORMALIZED: dict[str, object] = {"model.normalize_state.over": "batch", "model.normalize_state.norm": "rms"}
 
 
 def sampler(program: Program, seed: int = 3) -> PriorSampler:
@@ -32,7 +32,8 @@ def sampler(program: Program, seed: int = 3) -> PriorSampler:
 def test_an_image_of_a_seed_does_not_depend_on_the_count_or_the_batch_size_of_the_spec(
     compiled: Compiled, binary: dict[str, object], change: str
 ) -> None:
-    sets: dict[str, object] = {"levels": {}, "binary": binary, "norm over the batch": NORMALIZED}[change]
+    choices: dict[str, dict[str, object]] = {"levels": {}, "binary": binary, "norm over the batch": NORMALIZED}
+    sets = choices[change]
     draw = sampler(compiled(sets))
     whole = draw(40, 0.7)
     assert whole.shape == (40, 8, 8, 1)
@@ -75,7 +76,8 @@ def test_full_and_strided_requests_fill_their_batches() -> None:
 
 
 def test_results_are_in_the_order_of_the_request() -> None:
-    indices, done = [40, 3, 99, 3], []
+    indices = [40, 3, 99, 3]
+    done: list[int] = []
     (squares,) = compute_by_image(indices, 16, lambda batch: (torch.tensor(batch) ** 2,), done.append)
     assert squares.tolist() == [index**2 for index in indices]
     assert sum(done) == 4
