@@ -16,6 +16,7 @@ from torch import Tensor
 
 from hvaedsl.diagnostics.errors import Diverged
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
+from hvaedsl.passes.cost import inference_bytes
 from hvaedsl.program import Program
 from hvaedsl_runtime.noise import ImageNoise, seeded_generator
 
@@ -26,10 +27,9 @@ ACTIVATION_BYTES = 2**30
 def fixed_batch_size(program: Program) -> int:
     """The number of images in a batch of this program: at most 16, with activations of less than 1 GiB if possible.
 
-    Counted are the activations that training in float32 keeps, of which a computation without gradients keeps a part.
-    One image is the least.
+    The activations are counted in float32, whatever the precision of a run. One image is the least.
     """
-    per_image = max(1, program.cost.activation_bytes(1))
+    per_image = max(1, inference_bytes(program.bridge))
     return max(1, min(MAXIMUM_IMAGES, (ACTIVATION_BYTES - 1) // per_image))
 
 

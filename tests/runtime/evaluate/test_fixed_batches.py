@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import hvaedsl
 from hvaedsl import Program
+from hvaedsl.passes.cost import inference_bytes
 from hvaedsl_runtime.evaluate.fixed_batches import (
     MAXIMUM_IMAGES,
     PriorSampler,
@@ -51,13 +56,50 @@ def test_another_seed_or_temperature_gives_other_images(compiled: Compiled) -> N
     assert not torch.equal(several[0], several[1])
 
 
-@pytest.mark.parametrize(("name", "expected"), [("digits", MAXIMUM_IMAGES), ("cifar", None), ("ffhq1024", 1)])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("digits", MAXIMUM_IMAGES), ("cifar", MAXIMUM_IMAGES), ("ffhq1024", None)]
+)
 def test_the_size_follows_from_the_activations_of_an_image(name: str, expected: int | None) -> None:
     program = hvaedsl.load(name)
     size = fixed_batch_size(program)
     assert expected in (None, size)
     assert 1 <= size <= MAXIMUM_IMAGES
-    assert size == 1 or program.cost.activation_bytes(size) < 2**30
+    assert size == 1 or size * inference_bytes(program.bridge) < 2**30
+    assert size == MAXIMUM_IMAGES or (size + 1) * inference_bytes(program.bridge) >= 2**30
+
+
+class LiveTensors(TorchDispatchMode):
+    """Counts the bytes of the tensors that operations make, as long as they are alive, and the most at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: dict[int, int] = {}
+        self.most = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, tuple | list) else [result]:
+            if isinstance(tensor, Tensor) and (place := tensor.untyped_storage().data_ptr()) not in self.sizes:
+                self.sizes[place] = tensor.untyped_storage().nbytes()
+                weakref.finalize(tensor.untyped_storage(), self.sizes.pop, place, 0)
+        self.most = max(self.most, sum(self.sizes.values()))
+        return result
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+@torch.no_grad()
+def test_an_image_needs_no_more_than_is_counted(compiled: Compiled, normalized: bool) -> None:
+    program = compiled(NORMALIZED if normalized else {})
+    model, x = program.module(), torch.zeros(1, 8, 8, 1)
+    for compute in (
+        lambda: model.sample(1),
+        lambda: model.likelihood.mean(model.decode(model.latents(x))),
+        lambda: model(x, x),
+    ):
+        with LiveTensors() as live:
+            live.sizes = {tensor.untyped_storage().data_ptr(): 0 for tensor in model.state_dict().values()}
+            compute()
+        assert 0 < live.most <= inference_bytes(program.bridge)
 
 
 @pytest.mark.parametrize("indices", [[0, 1, 2], list(range(50)), [0, 16, 32, 48], [5, 1000, 3, 777], [4]])
