@@ -68,11 +68,11 @@ def test_the_size_follows_from_the_activations_of_an_image(name: str, expected: 
     assert size == MAXIMUM_IMAGES or (size + 1) * inference_bytes(program.bridge) >= 2**30
 
 
-class LiveTensors(TorchDispatchMode):
+class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
     """Counts the bytes of the tensors that operations make, as long as they are alive, and the most at a time."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's
         self.sizes: dict[int, int] = {}
         self.most = 0
 
