@@ -38,7 +38,7 @@ class ExitCode(IntEnum):
         "a run folder, checkpoint or weight file that is in use, missing, damaged, or of another run; a full disk",
     )
     DEVICE = 6, "a device that is missing or out of memory"
-    TRAINING = 7, "a training run in which no update is applied"
+    TRAINING = 7, "a training run that diverged, or in which no update is applied"
     SIGNAL = 128, "interrupted by signal N (130 by Ctrl-C, 143 by SIGTERM)"
 
 
@@ -225,6 +225,12 @@ class OutOfMemory(RunError):
 
 class NoUpdate(RunError):
     """Training applied no update, in many consecutive steps or in all of them."""
+
+    exit_code = ExitCode.TRAINING
+
+
+class Diverged(RunError):
+    """The weights of a run, or its likelihood at the end, are not finite."""
 
     exit_code = ExitCode.TRAINING
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import InvalidWeights, SpecError, WeightsMismatch
+from hvaedsl.diagnostics.errors import SpecError, WeightsMismatch
 from hvaedsl.ir.cells import CELLS
 from hvaedsl.lowering.names import parameter_shapes, published_parameters
 from hvaedsl.program import Program
@@ -20,8 +20,6 @@ from hvaedsl.shipped import shipped
 Names = Literal["published", "ours"]
 Shapes = Mapping[str, tuple[int, ...]]
 
-# The prefix of DistributedDataParallel; the published code saves its model wrapped.
-WRAPPED = "module."
 SHOWN = 3
 
 
@@ -64,13 +62,12 @@ def renamed(program: Program, names: Names, weights: Mapping[str, Tensor]) -> di
     return {name: weights[ours] for name, ours in layout_of(program, names).parameter.items()}
 
 
-def as_ours(program: Program, tensors: Mapping[str, Tensor], path: Path) -> tuple[dict[str, Tensor], Names]:
-    """The tensors of a file under our names, and the naming of the file, with or without the prefix `module.`.
+def as_ours(program: Program, given: Mapping[str, Tensor], path: Path) -> tuple[dict[str, Tensor], Names]:
+    """The tensors of a file under our names, and the naming of the file; prefixes are removed already.
 
     For a shared block, the first application's weights are enough. Raises WeightsMismatch, naming the differences and
     the shipped specs that fit, unless the file has every parameter in the program's shape and nothing else.
     """
-    given = unwrapped(tensors, path)
     names = names_of(given)
     layout = layout_of(program, names)
     _check_fit(program, layout, given, path)
@@ -84,15 +81,6 @@ def as_ours(program: Program, tensors: Mapping[str, Tensor], path: Path) -> tupl
                 help="the weights were trained without sharing: replace r by x in the spec's blocks",
             )
     return {ours: found[ours] for ours in layout.shapes}, names
-
-
-def unwrapped(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """The tensors without the prefix `module.`. Raises InvalidWeights if two would get the same name."""
-    given = {name.removeprefix(WRAPPED): tensor for name, tensor in tensors.items()}
-    if len(given) < len(tensors):
-        twice = next(name for name in tensors if WRAPPED + name in tensors)
-        raise InvalidWeights(f"{path}: has {twice} with and without the prefix {WRAPPED}", help="remove one of them")
-    return given
 
 
 def names_of(tensors: Mapping[str, Tensor]) -> Names:
