@@ -90,6 +90,18 @@ def _end_token(source: Source) -> Token:
     return Token("$END", "", end, place.line, place.column, place.line, place.column, end)
 
 
+def _independent(parser: InteractiveParser) -> InteractiveParser:
+    """A copy of the parser that stays as it is while the parser reads on.
+
+    Lark extends the list of a starred rule in place, so the lists of the unfinished rules are copied too. With a shared
+    list, a value that ends before a broken statement would have its last items twice.
+    """
+    copy = parser.copy(deepcopy_values=False)
+    values = copy.parser_state.value_stack
+    values[:] = [Tree(item.data, list(item.children), item.meta) if isinstance(item, Tree) else item for item in values]
+    return copy
+
+
 def _diagnostic(
     source: Source,
     parser: InteractiveParser,
@@ -143,7 +155,7 @@ class _Parser:
 
     def _mark(self, statement: int | None) -> None:
         """Save the parser's state before the statement that starts with the token of this index."""
-        self.checkpoint = self.parser.copy(deepcopy_values=False)
+        self.checkpoint = _independent(self.parser)
         self.statement = statement
         self.brackets: list[Token] = []  # of values; those of sections are in `braces`
 
@@ -212,7 +224,6 @@ class _Parser:
         begin = self.statement
         if self.statement is not None or not between:
             self._break()
-        self.parser = self.parser.copy(deepcopy_values=False)
         self._mark(None)
         at = self._resume(at, opened)
         if begin is not None:  # keys inside an open bracket, which were skipped
