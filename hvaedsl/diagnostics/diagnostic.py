@@ -48,12 +48,13 @@ def removal(span: Span) -> Edit:
     while start and text[start - 1] in " \t":
         start -= 1
     after = end
-    while after < len(text) and text[after] in " \t\r":
+    while after < len(text) and text[after] in " \t":
         after += 1
 
-    begins_line = start == 0 or text[start - 1] == "\n"
-    if begins_line and text[after : after + 1] in ("\n", ""):
-        end = after + len(text[after : after + 1])
+    begins_line = start == 0 or text[start - 1] in "\r\n"
+    line_break = "\r\n" if text.startswith("\r\n", after) else text[after : after + 1]
+    if begins_line and line_break in ("\r\n", "\n", "\r", ""):
+        end = after + len(line_break)
     elif begins_line:
         start, end = span.start, after  # the rest of the line moves to the start of the removed text
     return Edit(span.source.span(start, end), "")

@@ -25,22 +25,14 @@ MAX_DIGITS = 15
 _SUFFIXES = {"k": 1_000, "M": 1_000_000}
 _BLOCK = re.compile(r"([0-9]+)([a-z]+)(.*)")
 _ESCAPE = re.compile(r"\\(.)")
-_ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
+_ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
 
 
 def token_span(source: Source, token: Token) -> Span:
-    """The span of a token."""
+    """The span of a token. Lark's line numbers count no lone CR; those of the source do."""
     assert token.start_pos is not None
     assert token.end_pos is not None
-    return Span(
-        source,
-        token.start_pos,
-        token.end_pos,
-        token.line or 1,
-        token.column or 1,
-        token.end_line or 1,
-        token.end_column or 1,
-    )
+    return source.span(token.start_pos, token.end_pos)
 
 
 class Builder:
@@ -205,7 +197,7 @@ class Builder:
         meta = tree.meta
         if meta.empty:  # an empty section body, which no diagnostic points at
             return self.source.span(0, 0)
-        return Span(self.source, meta.start_pos, meta.end_pos, meta.line, meta.column, meta.end_line, meta.end_column)
+        return self.source.span(meta.start_pos, meta.end_pos)
 
 
 def _within(span: Span, start: int, end: int) -> Span:
