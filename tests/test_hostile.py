@@ -59,7 +59,7 @@ CASES = (
     Hostile("empty", "", (("HV119", 1, 1),)),
     Hostile("blank", "\ufeff \n\n", (("HV119", 1, 1),)),
     Hostile("comments_alone", "\n# later\n", (("HV119", 1, 1),)),
-    Hostile("version_alone", "hvae 1\n", tuple(("HV207", 1, 7) for _ in range(5))),
+    Hostile("version_alone", "hvae 1\n", (("HV207", 1, 7),)),
     encoder("no_count", "32x, 32d2, 16x1", ("HV113", 5, 16)),
     encoder("no_operator", "32q12", ("HV112", 5, 15)),
     encoder("pool_by_0", "32d0", ("HV304", 5, 16)),

@@ -1,7 +1,7 @@
 """Places: a source text and a half-open range in it.
 
-Lines and columns are 1-based, columns count code points, and the end is exclusive. A line ends at LF, CRLF or a lone CR,
-as it does for editors.
+Lines and columns are 1-based, columns count code points, and the end is exclusive. A line ends at LF, CRLF or a lone
+CR, as it does for editors.
 """
 
 from __future__ import annotations

@@ -86,10 +86,19 @@ class UnmatchedBrace(Diagnostic):
     code = "HV104"
     title = "unmatched `}}`"
     label = "no section is open here"
-    help = "remove it"
+    help = "{hint}"
     why = "Every `}` closes one `{`."
     bad = spec() + "}\n"
     good = spec()
+
+    closed: str = ""  # the section that another brace closes before its last keys
+
+    @property
+    def hint(self) -> str:
+        """Which brace to remove."""
+        if self.closed:
+            return f"remove the `}}` that closes `{self.closed}` before its last keys"
+        return "remove it"
 
 
 class MissingVersion(Diagnostic):
@@ -339,8 +348,8 @@ class UnknownEscape(Diagnostic):
     label = 'the escapes are `\\"`, `\\\\`, `\\n`, `\\r` and `\\t`'
     help = "write `\\\\` for a backslash; paths can use `/` on every system"
     why = (
-        'In a string `\\"` is a quote, `\\\\` a backslash, `\\n` a line break, `\\r` a carriage return and `\\t` a tab; '
-        "there are no others."
+        'In a string `\\"` is a quote, `\\\\` a backslash, `\\n` a line break, `\\r` a carriage return and `\\t` a '
+        "tab; there are no others."
     )
     bad = spec(data='dataset = digits  path = "D:\\faces"')
     good = spec(data='dataset = digits  path = "D:\\\\faces"')

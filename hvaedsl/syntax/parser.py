@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from lark import Token, Tree
 from lark.exceptions import UnexpectedToken as LarkUnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, removal
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Label, removal
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.diagnostics.syntax import NestingTooDeep, TooManyErrors, TooManyTokens, UnclosedBrace, UnmatchedBrace
@@ -124,13 +125,16 @@ class _Parser:
     broken: set[str] = field(default_factory=set)
     sections: list[Token] = field(default_factory=list)  # the keys of the open sections, outermost first
     braces: list[Token] = field(default_factory=list)  # their opening braces
+    closed: int | None = None  # the index of the brace that closed the last top-level section
+    outside: list[tuple[int, int]] = field(default_factory=list)
+    last_section: str = ""  # its name
     any_read: bool = False
 
     def run(self) -> Parsed:
         self.tokens = list(_tokens(self.source, self.diagnostics))
         stopped = bool(self.diagnostics)
         if len(self.tokens) == MAX_TOKENS and stopped:
-            return Parsed(ast.Document(self.source, (), frozenset(("",))), tuple(self.diagnostics), False)
+            return Parsed(ast.Document(self.source, (), (), frozenset(("",))), tuple(self.diagnostics), False)
 
         self.parser = hvae_parser().parse_interactive(start="start")
         self._mark(None)
@@ -150,7 +154,7 @@ class _Parser:
         if len(found) > MAX_SYNTAX_ERRORS + 1:  # by the errors of the builder
             found[MAX_SYNTAX_ERRORS:] = [TooManyErrors(span=found[MAX_SYNTAX_ERRORS].span, limit=MAX_SYNTAX_ERRORS)]
             stopped = True
-        document = ast.Document(self.source, statements, frozenset(self.broken))
+        document = ast.Document(self.source, statements, tuple(self.outside), frozenset(self.broken))
         return Parsed(document, tuple(found), closed and not stopped)
 
     def _mark(self, statement: int | None) -> None:
@@ -164,8 +168,7 @@ class _Parser:
         token = self.tokens[at]
         if not self.brackets and (token.type in _STARTS or token.type == "RBRACE"):
             if token.type == "RBRACE" and not self.braces:
-                span = token_span(self.source, token)
-                self.diagnostics.append(UnmatchedBrace(span=span, fix=Fix("remove it", (removal(span),))))
+                self.diagnostics.append(self._unmatched(at))
                 return at + 1
             if "LET" in self.parser.choices():  # between statements
                 self._mark(at)
@@ -193,9 +196,34 @@ class _Parser:
             if self.brackets:
                 self.brackets.pop()
             else:
-                self.sections.pop()
+                section = self.sections.pop()
                 self.braces.pop()
                 self._mark(None)
+                if not self.sections:
+                    self.closed, self.last_section = at, str(section)
+
+    def _unmatched(self, at: int) -> UnmatchedBrace:
+        """The diagnostic of a `}` that closes nothing.
+
+        If only keys are between it and the last section, that section was closed too early, and it is the brace there
+        that is not meant.
+        """
+        span = token_span(self.source, self.tokens[at])
+        early, self.closed = self.closed, None
+        between = self.tokens[early + 1 : at] if early is not None else []
+        kinds = [token.type for token in between]
+        only_keys = kinds[:1] == ["KEY"] and ("KEY", "LBRACE") not in pairwise(kinds)
+        if early is None or not only_keys or not {"HVAE", "LET", "EXTENDS"}.isdisjoint(kinds):
+            return UnmatchedBrace(span=span, fix=Fix("remove it", (removal(span),)))
+
+        brace = token_span(self.source, self.tokens[early])
+        self.outside.append((brace.end, span.start))
+        return UnmatchedBrace(
+            span=span,
+            closed=self.last_section,
+            secondary=(Label(brace, f"`{self.last_section}` is closed here"),),
+            fix=Fix("remove the first of the two", (removal(brace),)),
+        )
 
     def _recover(self, at: int) -> int:
         """Report the error, drop its statement, and return the index of the token to continue with."""
@@ -307,8 +335,13 @@ class _Parser:
     def _break(self) -> None:
         """Drop the current statement, and remember its key."""
         self.parser = self.checkpoint
-        first = self.tokens[self.statement] if self.statement is not None else None
-        self.broken.add(self._path(first) if first is not None and first.type == "KEY" else "")
+        first, *rest = self.tokens[self.statement : self.statement + 2] if self.statement is not None else [None]
+        if first is not None and first.type == "KEY":
+            self.broken.add(self._path(first))
+        elif first is not None and first.type == "LET" and rest and rest[0].type in ("KEY", "NAME"):
+            self.broken.add(f"let {rest[0]}")
+        else:
+            self.broken.add("")
 
     def _finish(self, stopped: bool) -> tuple[Tree[Token], bool]:
         """The tree, with all unclosed sections closed, and whether there were none."""

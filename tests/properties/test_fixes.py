@@ -71,7 +71,7 @@ def check_fixes(text: str) -> None:
 def test_fixes_of_damaged_specs(part: int) -> None:
     """Other seeds under `make fuzz`, and fifty times as many."""
     start = random.randrange(10**9) if LONG else 0
-    for seed in SEEDS[part :: 4]:
+    for seed in SEEDS[part::4]:
         chance = random.Random(start + seed)
         text = damaged(chance.choice(TEXTS), chance)
         try:
