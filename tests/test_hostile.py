@@ -74,7 +74,7 @@ CASES = (
     encoder("fullwidth", "３２x1", ("HV102", 5, 13)),
     encoder("behind_wide_characters", '32x1, "😀", 32х1', ("HV204", 5, 19), ("HV102", 5, 26)),
     encoder("upper_case", "32X1", ("HV110", 5, 13)),
-    encoder("trailing_comma", "32x1,", ("HV101", 5, 17)),
+    encoder("trailing_comma", "32x1, 32d2, 16x1,", ("HV101", 5, 29)),
     encoder("parentheses", "(" * 100_000, ("HV109", 5, 13 + 63)),
     encoder("closed_parentheses", "(" * 100_000 + "8x1" + ")" * 100_000, ("HV109", 5, 13 + 63)),
     encoder("lists", "[" * 65, ("HV109", 5, 13 + 63)),

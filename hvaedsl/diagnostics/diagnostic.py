@@ -60,6 +60,13 @@ def removal(span: Span) -> Edit:
     return Edit(span.source.span(start, end), "")
 
 
+def separator_removal(span: Span) -> Edit:
+    """Remove a separator; a space takes its place if it touches a word on both sides, which would become one."""
+    text = span.source.text
+    touches = span.start > 0 and not text[span.start - 1].isspace() and not text[span.end : span.end + 1].isspace()
+    return Edit(span, " " if touches and span.end < len(text) else "")
+
+
 def insertion(source: Source, at: int, text: str) -> Edit:
     """Insert a text before the code point `at`."""
     return Edit(source.span(at, at), text)

@@ -120,7 +120,7 @@ class BlockReader:
         operators = _OPERATORS[self.kind.stack]
         if block.operator not in operators:
             self.walk_known = False
-            self._report(UnknownOperator(span=block.operator_span, operator=block.operator, stack=self.kind.stack))
+            self._unknown_operator(block)
             return one
 
         operator, meaning = operators[block.operator]
@@ -142,6 +142,25 @@ class BlockReader:
             self._copies(block, label, argument)
             operator = "r"
         return Entry(resolution, operator, argument, name, block.span, block.argument.span)
+
+    def _unknown_operator(self, block: ast.Block) -> None:
+        letter, name = block.operator[0], block.span.text[block.operator_span.start + 1 - block.span.start :]
+        written, fix = "", None
+        if letter in _OPERATORS[self.kind.stack] and name.isidentifier():
+            at = block.operator_span.start + 1
+            written = f"{block.resolution}{letter}${name}"
+            if name in self.constants.values:
+                fix = Fix(f"write `{written}`", (insertion(block.span.source, at, "$"),))
+        self._report(
+            UnknownOperator(
+                span=block.operator_span,
+                operator=block.operator,
+                stack=self.kind.stack,
+                with_constant=written,
+                constant=name if written and fix is None else "",
+                fix=fix,
+            )
+        )
 
     def _missing_count(self, block: ast.Block, missing: str, example: int) -> None:
         end, text = block.span, block.span.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -36,6 +37,7 @@ from hvaedsl.syntax.parser import parse_value
 SCHEMA = {name: keys(section) for name, section in SECTIONS.items()}
 TOP_LEVEL = tuple(name for name in SCHEMA if "." not in name)
 NOT_INHERITED = "paper"
+_BEFORE_CODE = re.compile(r"\ufeff?(?:\s|#[^\r\n]*)*")
 _KEYWORDS: dict[type[ast.Statement], Literal["hvae", "extends", "let"]] = {
     ast.Version: "hvae",
     ast.Extends: "extends",
@@ -134,7 +136,7 @@ class _Reader:
             self._report(NoStatements(span=document.source.span(0, 0)))
             self.into.broken.add("")  # explains every missing key
         elif "" not in document.broken:
-            start = first.span.start if first else 0
+            start = _BEFORE_CODE.match(document.source.text).end()  # type: ignore[union-attr]  # matches any text
             span = first.span if isinstance(first, ast.Extends | ast.Let) else document.source.span(start, start)
             late = next((item for item in document.statements if isinstance(item, ast.Version)), None)
             self.late_version = late is not None

@@ -20,7 +20,9 @@ from hvaedsl.diagnostics.span import Source
 from hvaedsl.diagnostics.syntax import NestingTooDeep, TooManyErrors, TooManyTokens, UnclosedBrace, UnmatchedBrace
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.builder import Builder, junk, token_span
+from hvaedsl.syntax.commas import without_surplus_commas
 from hvaedsl.syntax.grammar import hvae_parser
+from hvaedsl.syntax.notation import repair
 from hvaedsl.syntax.unexpected import unexpected
 
 MAX_NESTING = 64
@@ -49,21 +51,14 @@ def parse_value(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...
     parser = hvae_parser()
     diagnostics: list[Diagnostic] = []
     interactive = parser.parse_interactive(start="value")
-    last: Token | None = None
-    for token in _tokens(source, diagnostics):
+    tokens = _tokens(source, repair(source).text, diagnostics)
+    if found := (*repair(source).diagnostics, *diagnostics):
+        return None, found
+    for at, token in enumerate((*tokens, _end_token(source))):
         try:
-            interactive.feed_token(token)
+            tree = interactive.feed_token(token)
         except LarkUnexpectedToken:
-            return None, (*diagnostics, _diagnostic(source, interactive, token, last))
-        last = token
-
-    end = _end_token(source)
-    if diagnostics:
-        return None, tuple(diagnostics)
-    try:
-        tree = interactive.feed_token(end)
-    except LarkUnexpectedToken:
-        return None, (_diagnostic(source, interactive, end, last),)
+            return None, (_diagnostic(source, interactive, (*tokens, token), at),)
 
     builder = Builder(source)
     assert isinstance(tree, Tree)
@@ -71,10 +66,17 @@ def parse_value(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...
     return value, tuple(builder.diagnostics)
 
 
-def _tokens(source: Source, diagnostics: list[Diagnostic]) -> Iterator[Token]:
+def _tokens(source: Source, text: str, diagnostics: list[Diagnostic]) -> list[Token]:
+    """The tokens of the repaired text, without surplus commas, up to a limit that is reported."""
+    tokens, surplus = without_surplus_commas(source, list(_limited(source, text, diagnostics)))
+    diagnostics += surplus
+    return tokens
+
+
+def _limited(source: Source, text: str, diagnostics: list[Diagnostic]) -> Iterator[Token]:
     """The tokens, until there are too many of them or the brackets are nested too deep."""
     depth = 0
-    for count, token in enumerate(hvae_parser().lex(source.text)):
+    for count, token in enumerate(hvae_parser().lex(text)):
         if count == MAX_TOKENS:
             diagnostics.append(TooManyTokens(span=token_span(source, token), limit=MAX_TOKENS))
             return
@@ -106,16 +108,18 @@ def _independent(parser: InteractiveParser) -> InteractiveParser:
 def _diagnostic(
     source: Source,
     parser: InteractiveParser,
-    token: Token,
-    last: Token | None,
+    tokens: Sequence[Token],
+    at: int,
     brackets: Sequence[Token] = (),
     sections: Sequence[Token] = (),
 ) -> Diagnostic:
+    """The diagnostic of the token at an index, which the parser does not accept."""
+    token, last = tokens[at], tokens[at - 1] if at else None
     if token.type == "JUNK":
-        return junk(source, token)
+        return junk(source, token, last)
     if last is not None and last.type == "JUNK" and last.startswith('"'):
         return junk(source, last)  # an unclosed string contains the token that belongs here
-    return unexpected(source, parser.accepts(), token, last, brackets, sections)
+    return unexpected(source, parser.accepts(), tokens, at, brackets, sections)
 
 
 @dataclass
@@ -131,10 +135,14 @@ class _Parser:
     any_read: bool = False
 
     def run(self) -> Parsed:
-        self.tokens = list(_tokens(self.source, self.diagnostics))
-        stopped = bool(self.diagnostics)
-        if len(self.tokens) == MAX_TOKENS and stopped:
-            return Parsed(ast.Document(self.source, (), (), frozenset(("",))), tuple(self.diagnostics), False)
+        repaired = repair(self.source)
+        self.tokens = _tokens(self.source, repaired.text, self.diagnostics)
+        self.placeholders = repaired.placeholders
+        limits = [item for item in self.diagnostics if isinstance(item, TooManyTokens | NestingTooDeep)]
+        if any(isinstance(item, TooManyTokens) for item in limits):
+            return Parsed(ast.Document(self.source, (), (), frozenset(("",))), tuple(limits), False)
+        self.diagnostics += repaired.diagnostics
+        stopped = bool(limits)
 
         self.parser = hvae_parser().parse_interactive(start="start")
         self._mark(None)
@@ -148,7 +156,7 @@ class _Parser:
                 break
 
         tree, closed = self._finish(stopped)
-        builder = Builder(self.source)
+        builder = Builder(self.source, self.placeholders)
         statements = builder.statements(tree)
         found = sorted(dict.fromkeys([*self.diagnostics, *builder.diagnostics]), key=lambda item: item.span.start)
         if len(found) > MAX_SYNTAX_ERRORS + 1:  # by the errors of the builder
@@ -230,8 +238,11 @@ class _Parser:
         last = self.tokens[at - 1] if at else None
         token = self.tokens[at]
         strange = self._strange_neighbor(at)
-        if strange is None:
-            self.diagnostics.append(_diagnostic(self.source, self.parser, token, last, self.brackets, self.sections))
+        if self._is_placeholder(token) or (last is not None and self._is_placeholder(last)):
+            self._lose(token)  # what it stands for is reported, and explains the error beside it
+        elif strange is None:
+            place = self.source, self.parser, self.tokens, at
+            self.diagnostics.append(_diagnostic(*place, self.brackets, self.sections))
         else:  # the strange character explains the error beside it
             self.diagnostics.append(junk(self.source, strange))
             self.broken.add(self._path() + ".*" if self.sections else "")
@@ -257,6 +268,17 @@ class _Parser:
         if begin is not None:  # keys inside an open bracket, which were skipped
             self.broken |= {self._path(token) for token in self.tokens[begin:at] if token.type == "KEY"}
         return at
+
+    def _is_placeholder(self, token: Token) -> bool:
+        return token.start_pos in self.placeholders
+
+    def _lose(self, token: Token) -> None:
+        """Remember what a placeholder between statements stands for, which is a dotted key or unknown."""
+        if self._between_statements():
+            dotted = token_span(self.source, token).text
+            self.broken.add(
+                dotted if "." in dotted and not self.sections else self._path() + ".*" * bool(self.sections)
+            )
 
     def _strange_neighbor(self, at: int) -> Token | None:
         """The junk token that touches the one at this index, or None.
@@ -348,8 +370,9 @@ class _Parser:
         end = _end_token(self.source)
         if not self._between_statements():
             if not stopped:
-                last = self.tokens[-1] if self.tokens else None
-                self.diagnostics.append(_diagnostic(self.source, self.parser, end, last, self.brackets))
+                place = self.source, self.parser, (*self.tokens, end), len(self.tokens)
+                if not self.tokens or not self._is_placeholder(self.tokens[-1]):
+                    self.diagnostics.append(_diagnostic(*place, self.brackets))
             self._break()
 
         closed = not self.braces
