@@ -121,8 +121,8 @@ class _Repairer:
 
     def strange_characters(self) -> bool:
         """Read unusual spaces as spaces, and remove invisible characters; whether any letters were moved for that."""
-        text, moved = self.source.text, False
-        for found in _OUTSIDE_TEXT.finditer(text):
+        invisible = []
+        for found in _OUTSIDE_TEXT.finditer(self.source.text):
             letter, at = found["odd"], found.start()
             if letter is None or (at == 0 and letter == "\ufeff"):
                 continue
@@ -130,8 +130,8 @@ class _Repairer:
                 self._character(letter, at, " ")
             elif is_invisible(letter):
                 self._character(letter, at, "")
-                moved = self._close_gap(at) or moved
-        return moved
+                invisible.append(at)
+        return self._close_gaps(invisible)
 
     def _character(self, letter: str, at: int, replacement: str) -> None:
         def make(span: Span, labels: tuple[Label, ...], notes: tuple[str, ...], fix: Fix | None) -> Diagnostic:
@@ -141,16 +141,32 @@ class _Repairer:
         self._add(("character", letter), make, title, at, at + 1, replacement, safe=True)
         self.letters[at] = " "
 
-    def _close_gap(self, at: int) -> bool:
-        """Move the rest of a word to the place of a character inside the word."""
-        letters = self.letters
-        end = at + 1
-        while end < len(letters) and (letters[end].isalnum() or letters[end] in "_$."):
-            end += 1
-        inside = at > 0 and (letters[at - 1].isalnum() or letters[at - 1] in "_$.") and end > at + 1
-        if inside:
-            letters[at:end] = [*letters[at + 1 : end], " "]
-        return inside
+    def _close_gaps(self, invisible: Sequence[int]) -> bool:
+        """Move the parts of words together that invisible characters separate; whether there are any."""
+        runs: dict[int, int] = {}  # start and end of adjacent invisible characters
+        start = -1
+        for at in invisible:
+            start = start if runs.get(start) == at else at
+            runs[start] = at + 1
+        inside = {start: end for start, end in runs.items() if self._is_word(start - 1) and self._is_word(end)}
+
+        end = -1
+        for start in inside:
+            if start < end:  # in the same word as the run before
+                continue
+            kept, end = [], start
+            while end in inside or self._is_word(end):
+                if end in inside:
+                    end = inside[end]
+                else:
+                    kept.append(self.letters[end])
+                    end += 1
+            self.letters[start:end] = kept + [" "] * (end - start - len(kept))
+        return bool(inside)
+
+    def _is_word(self, at: int) -> bool:
+        text = self.source.text
+        return 0 <= at < len(text) and (text[at].isalnum() or text[at] in "_$.") and not is_invisible(text[at])
 
     # --- notations
 
