@@ -1,4 +1,4 @@
-"""Commas without a value: they are reported, and reading goes on without them."""
+"""Commas without a value: they are reported, and reading continues without them."""
 
 from __future__ import annotations
 

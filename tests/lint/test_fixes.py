@@ -35,6 +35,19 @@ CASES = {
         spec(encoder="8x2, 8d2, 4x1"),
         True,
     ),
+    "an invisible character": ("HV102", spec(encoder="8x2, 8\u200bd2, 4x1"), spec(), True),
+    "an operator and the name of a constant": (
+        "HV112",
+        spec(top="hvae 1\nlet n = 2", encoder="8xn, 8d2, 4x1"),
+        spec(top="hvae 1\nlet n = 2", encoder="8x$n, 8d2, 4x1"),
+        False,
+    ),
+    "a path that ends in a backslash": (
+        "HV114",
+        spec(data='dataset = digits  path = "C:\\new\\" '),
+        spec(data='dataset = digits  path = "C:/new/" '),
+        False,
+    ),
     "a full-width digit": ("HV102", spec(encoder="8x２, 8d2, 4x1"), spec(encoder="8x2, 8d2, 4x1"), False),
     "a constant": (
         "HV208",
