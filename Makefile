@@ -36,7 +36,7 @@ test: $(INSTALLED) check
 test-quick: $(INSTALLED)
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not long"
 
-# Thousands of random and damaged specs, different ones in each run: about five minutes. Failing specs are minimized.
+# Tens of thousands of random and damaged specs, different ones in each run: about ten minutes. Failing specs are minimized.
 fuzz: $(INSTALLED)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -q tests/properties
 

@@ -117,8 +117,8 @@ def _complete(compilation: Compilation, base: str) -> Program:
     """The program of a base. Raises `UsageError` if it only lacks keys, `SpecError` if it has other errors."""
     if compilation.program is not None:
         return compilation.program
-    missing = [item.key for item in compilation.diagnostics if isinstance(item, MissingKey)]
-    if len(missing) == len(compilation.diagnostics):
+    missing = [key for item in compilation.diagnostics if isinstance(item, MissingKey) for key in item.keys]
+    if all(isinstance(item, MissingKey) for item in compilation.diagnostics):
         raise UsageError(f"{base} is not a complete model: it has no {listing(missing)}; extend a complete one")
     raise SpecError(compilation.diagnostics)
 

@@ -79,8 +79,9 @@ class Analyses(Mapping[Analysis, object]):
 
 def _run(rules_to_run: tuple[Rule, ...], unit: Unit, poisoned: frozenset[str]) -> tuple[Diagnostic, ...]:
     found: dict[tuple[str, object, str], Diagnostic] = {}
-    for rule in rules_to_run:
+    for rule in sorted(rules_to_run, key=lambda rule: not rule.poisons):
         if poisoned.isdisjoint(rule.needs):
             for diagnostic in rule.check(unit):
                 found.setdefault((diagnostic.code, diagnostic.span, diagnostic.message), diagnostic)
+                poisoned = poisoned.union(rule.poisons)
     return tuple(found.values())

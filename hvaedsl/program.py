@@ -12,6 +12,7 @@ from hvaedsl.custom.importing import CustomParts as CustomParts  # part of the p
 from hvaedsl.diagnostics.custom import CustomPartFails
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
 from hvaedsl.diagnostics.errors import SpecError, UsageError
+from hvaedsl.diagnostics.notation import SingleQuotes
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.build import build_bridge
@@ -261,7 +262,7 @@ def compile_source(
             found += error.diagnostics
 
     if any(item.severity is Severity.ERROR for item in found):
-        errors = [item for item in found if item.severity is Severity.ERROR]
+        errors = _without_explained([item for item in found if item.severity is Severity.ERROR])
         return Compilation(None, chain.documents, _sorted(errors, source), unit=unit, poisoned=resolved.poisoned)
 
     hidden = tuple(item for item in found if suppressed(item))
@@ -328,6 +329,12 @@ def _stem(source: Source) -> str:
 
 def _sections(document: ast.Document) -> dict[str, Span]:
     return {item.name.text: item.name.span for item in document.statements if isinstance(item, ast.Section)}
+
+
+def _without_explained(errors: list[Diagnostic]) -> list[Diagnostic]:
+    """The errors without single quotes around a value that must not be a string, whose fix removes the quotes."""
+    others = {item.span for item in errors if not isinstance(item, SingleQuotes)}
+    return [item for item in errors if not (isinstance(item, SingleQuotes) and item.span in others)]
 
 
 def _sorted(found: list[Diagnostic], source: Source) -> tuple[Diagnostic, ...]:

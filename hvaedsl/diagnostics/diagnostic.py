@@ -48,15 +48,23 @@ def removal(span: Span) -> Edit:
     while start and text[start - 1] in " \t":
         start -= 1
     after = end
-    while after < len(text) and text[after] in " \t\r":
+    while after < len(text) and text[after] in " \t":
         after += 1
 
-    begins_line = start == 0 or text[start - 1] == "\n"
-    if begins_line and text[after : after + 1] in ("\n", ""):
-        end = after + len(text[after : after + 1])
+    begins_line = start == 0 or text[start - 1] in "\r\n"
+    line_break = "\r\n" if text.startswith("\r\n", after) else text[after : after + 1]
+    if begins_line and line_break in ("\r\n", "\n", "\r", ""):
+        end = after + len(line_break)
     elif begins_line:
         start, end = span.start, after  # the rest of the line moves to the start of the removed text
     return Edit(span.source.span(start, end), "")
+
+
+def separator_removal(span: Span) -> Edit:
+    """Remove a separator; a space takes its place if it touches a word on both sides, which would become one."""
+    text = span.source.text
+    touches = span.start > 0 and not text[span.start - 1].isspace() and not text[span.end : span.end + 1].isspace()
+    return Edit(span, " " if touches and span.end < len(text) else "")
 
 
 def insertion(source: Source, at: int, text: str) -> Edit:

@@ -150,7 +150,7 @@ class MissingKey(Diagnostic):
     """HV207."""
 
     code = "HV207"
-    title = "missing key `{key}`"
+    title = "missing {which}"
     label = "{reason}"
     help = "{hint}"
     why = (
@@ -160,35 +160,34 @@ class MissingKey(Diagnostic):
     bad = spec(model="width = 16")
     good = spec()
 
-    key: str
+    keys: tuple[str, ...]  # dotted
     purpose: Literal["to compile", "to train"]
-    has_section: bool
-    example: str
-    meaning: str
+    additions: tuple[tuple[str, str, bool], ...]  # section, text to add to it, and whether the spec has the section
+    meaning: str  # of the first key
 
     @property
-    def section(self) -> str:
-        """The section of the key."""
-        return self.key.split(".")[0]
-
-    @property
-    def name(self) -> str:
-        """The key without its section."""
-        return self.key.split(".", 1)[-1]
+    def which(self) -> str:
+        """The keys."""
+        return f"key{'s' * (len(self.keys) > 1)} {listing((f'`{key}`' for key in self.keys), 'and')}"
 
     @property
     def reason(self) -> str:
-        """Where the key is missing, and what it is needed for."""
-        if self.has_section:
-            return f"`{self.name}` is required {self.purpose}"
-        return f"the spec has no section `{self.section}`"
+        """Where the first key is missing, and what it is needed for."""
+        section, _, has_section = next((item for item in self.additions if item[2]), self.additions[0])
+        if not has_section:
+            return f"the spec has no section `{section}`"
+        if len(self.keys) > 1:
+            return f"required {self.purpose}"
+        return f"`{self.keys[0].split('.', 1)[1]}` is required {self.purpose}"
 
     @property
     def hint(self) -> str:
         """The text to add."""
-        if self.has_section:
-            return f"add `{self.name} = {self.example}` to `{self.section}` ({self.meaning})"
-        return f"add `{self.section} {{ {self.name} = {self.example} }}` ({self.meaning})"
+        parts = [
+            f"`{text}` to `{section}`" if has_section else f"`{section} {{ {text} }}`"
+            for section, text, has_section in self.additions
+        ]
+        return f"add {listing(parts, 'and')}" + (f" ({self.meaning})" if len(self.keys) == 1 else "")
 
 
 class UnknownConstant(Diagnostic):

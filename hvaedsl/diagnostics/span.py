@@ -1,14 +1,20 @@
 """Places: a source text and a half-open range in it.
 
-Lines and columns are 1-based, columns count code points, and the end is exclusive.
+Lines and columns are 1-based, columns count code points, and the end is exclusive. A line ends at LF, CRLF or a lone
+CR, as it does for editors.
 """
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from dataclasses import field
+from functools import cached_property
 from pathlib import Path
 
 from hvaedsl.diagnostics.record import Record
+
+_LINE_BREAK = re.compile(r"\r\n?|\n")
 
 
 class Source(Record):
@@ -20,8 +26,11 @@ class Source(Record):
 
     def line(self, number: int) -> str:
         """The text of line `number` (1-based) without its line break; empty past the end."""
-        lines = self.text.split("\n")
-        return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else ""
+        starts = self._line_starts
+        if not 0 < number <= len(starts):
+            return ""
+        end = starts[number] if number < len(starts) else len(self.text)
+        return self.text[starts[number - 1] : end].rstrip("\r\n")
 
     def span(self, start: int, end: int) -> Span:
         """The span of code points `start` (inclusive) to `end` (exclusive)."""
@@ -29,9 +38,13 @@ class Source(Record):
         end_line, end_column = self._place(end)
         return Span(self, start, end, line, column, end_line, end_column)
 
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(found.end() for found in _LINE_BREAK.finditer(self.text))]
+
     def _place(self, offset: int) -> tuple[int, int]:
-        before = self.text.count("\n", 0, offset)
-        return before + 1, offset - (self.text.rfind("\n", 0, offset) + 1) + 1
+        line = bisect_right(self._line_starts, offset)
+        return line, offset - self._line_starts[line - 1] + 1
 
 
 class Span(Record):

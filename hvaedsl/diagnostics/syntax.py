@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Literal
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic
@@ -28,46 +27,6 @@ class UnexpectedToken(Diagnostic):
     hint: str = ""
 
 
-class UnexpectedCharacter(Diagnostic):
-    """HV102."""
-
-    code = "HV102"
-    title = "unexpected character {character}"
-    label = "not part of the language"
-    help = "{hint}"
-    why = (
-        "Keys, symbols and block lists consist of ASCII letters and digits. Letters and digits of other scripts may "
-        "look the same but are different characters; control characters usually come from a damaged or binary file."
-    )
-    bad = spec(encoder="8x2, 8d2, 4х1")
-    good = spec(encoder="8x2, 8d2, 4x1")
-
-    found: str
-
-    @property
-    def character(self) -> str:
-        """The character with its code point and name."""
-        name = unicodedata.name(self.found, "")
-        shown = f"`{self.found}` " if self.found.isprintable() else ""
-        return f"{shown}U+{ord(self.found):04X}{' ' + name if name else ''}"
-
-    @property
-    def hint(self) -> str:
-        """A replacement for the character, if one is known."""
-        if self.found.isdigit() and not self.found.isascii():
-            return "write the ASCII digits 0 to 9"
-        twin = LOOK_ALIKES.get(self.found)
-        if twin:
-            return f"it looks like the ASCII letter `{twin}`; write that letter"
-        if not self.found.isprintable() and not self.found.isspace():
-            return "save the file as plain UTF-8 text"
-        return "remove it" if self.found.isascii() else "remove it; only comments and strings may contain it"
-
-
-# Letters of other scripts that look like ASCII letters of operators and keys.
-LOOK_ALIKES = dict(zip("хХхѵгԁмасеорѕіјкΧχ×", "xxxvrdmaceopsijkxxx", strict=True))
-
-
 class UnclosedBrace(Diagnostic):
     """HV103."""
 
@@ -86,10 +45,19 @@ class UnmatchedBrace(Diagnostic):
     code = "HV104"
     title = "unmatched `}}`"
     label = "no section is open here"
-    help = "remove it"
+    help = "{hint}"
     why = "Every `}` closes one `{`."
     bad = spec() + "}\n"
     good = spec()
+
+    closed: str = ""  # the section that another brace closes before its last keys
+
+    @property
+    def hint(self) -> str:
+        """Which brace to remove."""
+        if self.closed:
+            return f"remove the `}}` that closes `{self.closed}` before its last keys"
+        return "remove it"
 
 
 class MissingVersion(Diagnostic):
@@ -175,16 +143,20 @@ class MalformedNumber(Diagnostic):
 
     text: str
     in_lowercase: str = ""  # the text with a lowercase operator, if that is a block
+    with_constant: str = ""  # the text with `$` before the name of a constant, if it ends in one
 
     @property
     def reason(self) -> str:
         """The problem with the text."""
+        if self.with_constant:
+            return "a constant has a `$` before its name"
         return "operators are lowercase letters" if self.in_lowercase else "not a known form"
 
     @property
     def hint(self) -> str:
         """The valid form, if there is one."""
-        return f"write `{self.in_lowercase}`" if self.in_lowercase else ""
+        written = self.with_constant or self.in_lowercase
+        return f"write `{written}`" if written else ""
 
 
 class MisplacedStatement(Diagnostic):
@@ -238,6 +210,8 @@ class UnknownOperator(Diagnostic):
 
     operator: str
     stack: str
+    with_constant: str = ""  # the entry with `$` before what may be the name of a constant
+    constant: str = ""  # the name of that constant if it is not defined
 
     @property
     def operators(self) -> str:
@@ -247,6 +221,10 @@ class UnknownOperator(Diagnostic):
     @property
     def hint(self) -> str:
         """The stack that has the operator, or the operators of this one."""
+        if self.constant:
+            return f"for a constant write `{self.with_constant}`, and `let {self.constant} = 2` at the top level"
+        if self.with_constant:
+            return f"write `{self.with_constant}`: a constant has a `$` before its name"
         if self.operator == "m":
             return "`m` mixes in a state, which only a decoder does"
         if self.operator == "d":
@@ -260,7 +238,7 @@ class MissingCount(Diagnostic):
 
     code = "HV113"
     title = "`{text}` is missing {missing}"
-    label = "expected a number"
+    label = "expected {expected}"
     help = "for example `{example}`"
     why = (
         "Every operator takes a number: of blocks, of applications, the factor of a pooling, or the source of a mix-in."
@@ -272,6 +250,11 @@ class MissingCount(Diagnostic):
     missing: str
     example: str
 
+    @property
+    def expected(self) -> str:
+        """What follows the text."""
+        return "a name or a number" if self.text.endswith("$") else "a number"
+
 
 class UnclosedString(Diagnostic):
     """HV114."""
@@ -279,10 +262,19 @@ class UnclosedString(Diagnostic):
     code = "HV114"
     title = "unclosed string"
     label = 'no closing `"` on this line'
-    help = 'close it with `"`; write `\\"` for a quote inside'
+    help = "{hint}"
     why = "A string starts and ends on one line."
     bad = 'hvae 1\nextends "vdvae.hvae\n'
     good = spec()
+
+    ends_in_backslash: bool = False
+
+    @property
+    def hint(self) -> str:
+        """How to close it."""
+        if self.ends_in_backslash:
+            return '`\\"` is a quote inside the string; paths can use `/` on every system'
+        return 'close it with `"`; write `\\"` for a quote inside'
 
 
 class NumberTooLarge(Diagnostic):
@@ -336,9 +328,12 @@ class UnknownEscape(Diagnostic):
 
     code = "HV118"
     title = "unknown escape `{escape}` in a string"
-    label = 'the escapes are `\\"`, `\\\\`, `\\n` and `\\t`'
+    label = 'the escapes are `\\"`, `\\\\`, `\\n`, `\\r` and `\\t`'
     help = "write `\\\\` for a backslash; paths can use `/` on every system"
-    why = 'In a string `\\"` is a quote, `\\\\` a backslash, `\\n` a line break and `\\t` a tab; there are no others.'
+    why = (
+        'In a string `\\"` is a quote, `\\\\` a backslash, `\\n` a line break, `\\r` a carriage return and `\\t` a '
+        "tab; there are no others."
+    )
     bad = spec(data='dataset = digits  path = "D:\\faces"')
     good = spec(data='dataset = digits  path = "D:\\\\faces"')
 

@@ -47,6 +47,8 @@ def find_base(target: str, here: Path | None, span: Span) -> Path:
 
     known = sorted(p.name for p in shipped("specs").glob("*.hvae"))
     hint = f"the shipped specs are {', '.join(known)}" if known else ""
+    if not target.isprintable():
+        hint = "`\\n`, `\\r` and `\\t` are control characters; write `/` between folders, on every system"
     raise SpecError([BaseNotFound(span=span, target=target, reason=" and ".join(tried), hint=hint)])
 
 

@@ -6,14 +6,15 @@ unknown, the walk is unknown too and no rule follows it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from hvaedsl.diagnostics.blocks import LabelOnCopies, LabelOnGroup, TooManyApplications, ZeroCount
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, nearest
-from hvaedsl.diagnostics.names import UnknownConstant, WrongType
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion
+from hvaedsl.diagnostics.names import WrongType
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import MissingCount, UnknownOperator
+from hvaedsl.elaborate.constants import Constants
 from hvaedsl.elaborate.words import describe
 from hvaedsl.ir.blocks import BlockList, Entry, Operator, Repeat
 from hvaedsl.ir.kinds import BlockStack
@@ -41,9 +42,10 @@ class BlockReader:
 
     key: str
     kind: BlockStack
-    lets: Mapping[str, int]
+    constants: Constants
     diagnostics: list[Diagnostic] = field(default_factory=list)
     walk_known: bool = True
+    counts_known: bool = True  # False if a count is a placeholder
 
     def read(self, value: ast.Value) -> BlockList | None:
         """The typed list; None if the value is not a block list or applies too many blocks."""
@@ -118,13 +120,13 @@ class BlockReader:
         operators = _OPERATORS[self.kind.stack]
         if block.operator not in operators:
             self.walk_known = False
-            self._report(UnknownOperator(span=block.operator_span, operator=block.operator, stack=self.kind.stack))
+            self._unknown_operator(block)
             return one
 
         operator, meaning = operators[block.operator]
         moves = operator in "dm"
         if block.argument is None:
-            self.walk_known = self.walk_known and not moves
+            self._placeholder(walk=moves)
             self._missing_count(block, meaning, 2 if operator != "m" else max(1, resolution // 2))
             return one
 
@@ -132,7 +134,7 @@ class BlockReader:
         if argument is None:
             return one
         if operator != "d" and argument < 1:  # HV303 and HV304 check the factor of a pooling
-            self.walk_known = self.walk_known and not moves
+            self._placeholder(walk=moves)
             self._report(ZeroCount(span=block.argument.span, text=block.span.text))
             return one
 
@@ -140,6 +142,25 @@ class BlockReader:
             self._copies(block, label, argument)
             operator = "r"
         return Entry(resolution, operator, argument, name, block.span, block.argument.span)
+
+    def _unknown_operator(self, block: ast.Block) -> None:
+        letter, name = block.operator[0], block.span.text[block.operator_span.start + 1 - block.span.start :]
+        written, fix = "", None
+        if letter in _OPERATORS[self.kind.stack] and name.isidentifier():
+            at = block.operator_span.start + 1
+            written = f"{block.resolution}{letter}${name}"
+            if name in self.constants.values:
+                fix = Fix(f"write `{written}`", (insertion(block.span.source, at, "$"),))
+        self._report(
+            UnknownOperator(
+                span=block.operator_span,
+                operator=block.operator,
+                stack=self.kind.stack,
+                with_constant=written,
+                constant=name if written and fix is None else "",
+                fix=fix,
+            )
+        )
 
     def _missing_count(self, block: ast.Block, missing: str, example: int) -> None:
         end, text = block.span, block.span.text
@@ -158,17 +179,25 @@ class BlockReader:
         """A count of at least 1; 1 for an invalid one. `walk`: the resolutions depend on it."""
         number = self._number(value, walk=walk)
         if number is not None and number < 1:
-            self.walk_known = self.walk_known and not walk
+            self._placeholder(walk=walk)
             self._report(ZeroCount(span=value.span, text=value.span.text))
         return max(1, number or 1)
 
     def _number(self, value: ast.Integer | ast.Reference, *, walk: bool) -> int | None:
         if isinstance(value, ast.Integer):
             return value.value
-        if value.name not in self.lets:
-            self.walk_known = self.walk_known and not walk
-            self._report(unknown_constant(value, self.lets))
-        return self.lets.get(value.name)
+        if self.constants.explained(value.name):
+            self._placeholder(walk=walk)
+            return None
+        if value.name not in self.constants.values:
+            self._placeholder(walk=walk)
+            self._report(self.constants.unknown(value))
+        return self.constants.values.get(value.name)
+
+    def _placeholder(self, *, walk: bool) -> None:
+        """Note that an entry is not the one that was meant. `walk`: the resolutions depend on it."""
+        self.counts_known = False
+        self.walk_known = self.walk_known and not walk
 
     def _wrong(self, value: ast.Value, hint: str = "") -> None:
         if isinstance(value, ast.Negative):
@@ -188,20 +217,13 @@ class BlockReader:
     def _unquoted(self, value: ast.String) -> Fix | None:
         """The fix that removes the quotes, if the string is a valid block list."""
         bare, problems = parse_value(Source("", value.value))
-        reader = BlockReader(self.key, self.kind, self.lets)
+        reader = BlockReader(self.key, self.kind, self.constants)
         if problems or bare is None or isinstance(bare, ast.String) or reader.read(bare) is None or reader.diagnostics:
             return None
         return Fix("remove the quotes", (Edit(value.span, value.value),))
 
     def _report(self, diagnostic: Diagnostic) -> None:
         self.diagnostics.append(diagnostic)
-
-
-def unknown_constant(value: ast.Reference, lets: Mapping[str, int]) -> UnknownConstant:
-    """The diagnostic of a `$name` that no `let` defines."""
-    near = nearest(value.name, lets)
-    fix = Fix(f"write `${near}`", (Edit(value.span, f"${near}"),)) if near is not None else None
-    return UnknownConstant(span=value.span, name=value.name, known=tuple(lets), fix=fix)
 
 
 def _labels_inside(value: ast.Labeled) -> Fix | None:

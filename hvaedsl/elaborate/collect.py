@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -26,6 +27,7 @@ from hvaedsl.diagnostics.names import (
 )
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import MisplacedStatement, MissingVersion, NoStatements, UnsupportedVersion
+from hvaedsl.elaborate.constants import Constants
 from hvaedsl.elaborate.words import describe
 from hvaedsl.ir.kinds import Optional, Text
 from hvaedsl.ir.spec import SECTIONS, keys
@@ -35,6 +37,7 @@ from hvaedsl.syntax.parser import parse_value
 SCHEMA = {name: keys(section) for name, section in SECTIONS.items()}
 TOP_LEVEL = tuple(name for name in SCHEMA if "." not in name)
 NOT_INHERITED = "paper"
+_BEFORE_CODE = re.compile(r"\ufeff?(?:\s|#[^\r\n]*)*")
 _KEYWORDS: dict[type[ast.Statement], Literal["hvae", "extends", "let"]] = {
     ast.Version: "hvae",
     ast.Extends: "extends",
@@ -48,10 +51,16 @@ class Collected:
 
     values: dict[str, ast.Value] = field(default_factory=dict)
     lets: dict[str, int] = field(default_factory=dict)
+    unreadable: set[str] = field(default_factory=set)  # constants whose value is a reported mistake
     statements: dict[str, Span] = field(default_factory=dict)  # the whole `key = value` of each value
     sections: dict[str, Span] = field(default_factory=dict)  # the last name of each section
     broken: set[str] = field(default_factory=set)  # keys lost to a reported mistake: never reported as missing
     diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    @property
+    def constants(self) -> Constants:
+        """The constants that values may use."""
+        return Constants(self.lets, self.unreadable, "" in self.broken)
 
 
 def collect(
@@ -80,16 +89,18 @@ class _Reader:
     into: Collected
     own: bool  # the spec itself, not one of its bases
     seen: dict[str, Span] = field(default_factory=dict)
-    astray: bool = False  # the statement before was a key outside of every section
+    lost: set[str] = field(default_factory=set)  # keys that a reported mistake in a name is meant to set
+    repeated: bool = False  # inside a duplicate section, which explains the duplicate keys in it
     late_version: bool = False  # `hvae` is not the first statement, and this has been reported
 
     def document(self, document: ast.Document) -> None:
         self.into.broken |= document.broken | {f"{key}.*" for key in document.broken if key in SCHEMA}
+        for name in (key.removeprefix("let ") for key in document.broken if key.startswith("let ")):
+            self.into.lets.setdefault(name, 1)
+            self.into.unreadable.add(name)
         self._version(document)
 
         for position, statement in enumerate(document.statements):
-            if not isinstance(statement, ast.Assignment):
-                self.astray = False
             match statement:
                 case ast.Version() if position and not self.late_version:
                     self._misplaced(statement, "hvae")
@@ -100,9 +111,21 @@ class _Reader:
                     if self._once(f"let {statement.name.text}", "constant", statement.name.span, statement.span):
                         _let(self.into, statement.name.text, statement.value)
                 case ast.Assignment():
-                    self._stray_key(statement)
+                    self._stray_key(statement, document)
                 case ast.Section():
                     self._section(statement, _names(document.statements))
+
+        self._forget(document.broken | self.lost)
+
+    def _forget(self, lost: Collection[str]) -> None:
+        """Remove the inherited values of keys that a reported mistake may set, so that nothing is checked against them.
+
+        `lost` are dotted keys, `SECTION.*` for all keys of a section, and "" for any key. Keys that this document sets
+        keep their value.
+        """
+        for key in [key for key in self.into.values if key not in self.seen]:
+            if not {"", key, f"{key.rpartition('.')[0]}.*"}.isdisjoint(lost):
+                del self.into.values[key]
 
     def _version(self, document: ast.Document) -> None:
         first = document.statements[0] if document.statements else None
@@ -113,7 +136,7 @@ class _Reader:
             self._report(NoStatements(span=document.source.span(0, 0)))
             self.into.broken.add("")  # explains every missing key
         elif "" not in document.broken:
-            start = first.span.start if first else 0
+            start = _BEFORE_CODE.match(document.source.text).end()  # type: ignore[union-attr]  # matches any text
             span = first.span if isinstance(first, ast.Extends | ast.Let) else document.source.span(start, start)
             late = next((item for item in document.statements if isinstance(item, ast.Version)), None)
             self.late_version = late is not None
@@ -138,17 +161,20 @@ class _Reader:
             )
             # The keys of the section that was probably meant, or of every section, are not missing.
             self.into.broken |= {f"{known}.*" for known in TOP_LEVEL if not near or f"`{known}`" in near}
+            self.lost |= {f"{known}.*" for known in SCHEMA if f"`{known.split('.')[0]}`" in near}
             return
 
         self._body(name, section)
 
     def _body(self, path: str, section: ast.Section) -> None:
         """Read the statements of a section; of a repeated one too, so that its keys are not reported as missing."""
-        self._once(path, "section", section.name.span)
+        inside_repeated = self.repeated
+        self.repeated = not self._once(path, "section", section.name.span) or inside_repeated
         self.into.sections[path] = section.name.span
         beside = _names(section.statements)
         for statement in section.statements:
             self._in_section(path, statement, beside)
+        self.repeated = inside_repeated
 
     def _in_section(self, section: str, statement: ast.Statement, beside: Sequence[str]) -> None:
         match statement:
@@ -166,7 +192,9 @@ class _Reader:
                     self._report(unknown)
                     # The key that was probably meant is not missing.
                     near = did_you_mean(statement.key.text, known)
-                    self.into.broken |= {f"{section}.{name}" for name in known if f"`{name}`" in near}
+                    meant = {f"{section}.{name}" for name in known if f"`{name}`" in near}
+                    self.into.broken |= meant
+                    self.lost |= meant
                 elif self._once(key, "key", statement.key.span, statement.span) and (
                     self.own or section != NOT_INHERITED
                 ):
@@ -196,18 +224,15 @@ class _Reader:
                 if isinstance(statement, ast.Let):
                     _let(self.into, statement.name.text, statement.value)
 
-    def _stray_key(self, statement: ast.Assignment) -> None:
-        """Report a key outside of every section, but only the first of several in a row.
-
-        One `}` too many puts a whole group of keys outside.
-        """
+    def _stray_key(self, statement: ast.Assignment, document: ast.Document) -> None:
+        """Report a key outside of every section, unless a brace that closes its section too early is reported."""
         key = statement.key.text
         homes = [section for section, known in SCHEMA.items() if key in known]
         self.into.broken |= {f"{home}.{key}" for home in homes} | ({f"{key}.*"} if key in TOP_LEVEL else set())
-        if self.astray:
+        self.lost |= {f"{home}.{key}" for home in homes}
+        if any(start <= statement.span.start < end for start, end in document.outside):
             return
 
-        self.astray = True
         home = homes[0] if homes else ""
         self._report(
             UnknownSection(span=statement.key.span, name=key, written_as="key", top_level=TOP_LEVEL, home=home)
@@ -218,6 +243,8 @@ class _Reader:
         first = self.seen.setdefault(name, span)
         if first is span:
             return True
+        if self.repeated:
+            return False
 
         label = Label(first, "first written here")
         fix = None
@@ -248,10 +275,12 @@ def _renaming(name: ast.Name, known: Collection[str], beside: Sequence[str]) -> 
 
 
 def _let(into: Collected, name: str, value: ast.Value) -> None:
+    into.unreadable.discard(name)
     if isinstance(value, ast.Integer):
         into.lets[name] = value.value
         return
-    into.lets.setdefault(name, 1)  # so that its uses are not reported as undefined
+    into.lets.setdefault(name, 1)  # for `--let` and suggestions; `unreadable` says that it is a placeholder
+    into.unreadable.add(name)
     if not isinstance(value, ast.Invalid):
         into.diagnostics.append(ConstantNotWhole(span=value.span, name=name, found=describe(value)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import singledispatchmethod
 from typing import NoReturn
@@ -20,7 +20,8 @@ from hvaedsl.diagnostics.likelihoods import (
 )
 from hvaedsl.diagnostics.names import DuplicateEntry, OutOfRange, UnknownSymbol, WrongType
 from hvaedsl.diagnostics.span import Source, Span
-from hvaedsl.elaborate.block_reader import BlockReader, unknown_constant
+from hvaedsl.elaborate.block_reader import BlockReader
+from hvaedsl.elaborate.constants import Constants
 from hvaedsl.elaborate.words import describe
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.custom import is_custom
@@ -52,10 +53,10 @@ class Reader:
     """Reads the value of one key. Every method raises `SpecError` if the value does not fit."""
 
     key: str
-    lets: Mapping[str, int]
+    constants: Constants
     diagnostics: list[Diagnostic]  # of values that could be read in spite of them
     entry_spans: dict[int, Span]  # of the entries of a map, by resolution
-    poisoned: set[str]  # gets `KEY.walk` if the resolutions of a block list are unknown
+    poisoned: set[str]  # gets `KEY.walk` and `KEY.counts` if the resolutions or counts of a block list are unknown
     optional: bool = False  # whether the key also takes `none`
 
     @singledispatchmethod
@@ -199,13 +200,15 @@ class Reader:
 
     @read.register
     def _(self, kind: BlockStack, value: ast.Value) -> BlockList:
-        reader = BlockReader(self.key, kind, self.lets)
+        reader = BlockReader(self.key, kind, self.constants)
         blocks = reader.read(value)
         self.diagnostics.extend(reader.diagnostics)
         if blocks is None:
             raise SpecError([])
         if not reader.walk_known:
             self.poisoned.add(f"{self.key}.walk")
+        if not reader.counts_known:
+            self.poisoned.add(f"{self.key}.counts")
         return blocks
 
     @read.register
@@ -266,9 +269,11 @@ class Reader:
             case ast.Negative(value=ast.Integer() | ast.Float() as inner):
                 return -inner.value
             case ast.Reference():
-                if value.name not in self.lets:
-                    self._fail(unknown_constant(value, self.lets))
-                return self.lets[value.name]
+                if self.constants.explained(value.name):
+                    raise SpecError([])
+                if value.name not in self.constants.values:
+                    self._fail(self.constants.unknown(value))
+                return self.constants.values[value.name]
             case _:
                 return self._wrong(kind, value)
 
@@ -306,7 +311,7 @@ class Reader:
 
         found: list[Diagnostic] = []
         try:
-            Reader(self.key, self.lets, found, {}, set()).read(kind, bare)
+            Reader(self.key, self.constants, found, {}, set()).read(kind, bare)
         except SpecError:
             return None
         return Fix(f"write `{value.value}`", (Edit(value.span, value.value),)) if not found else None

@@ -14,10 +14,10 @@ from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, removal
 from hvaedsl.diagnostics.errors import SpecError
 from hvaedsl.diagnostics.images import InvalidChannels, MissingShape, ShapeMismatch
 from hvaedsl.diagnostics.likelihoods import BernoulliChannels, BitsNeedLevels, MixtureBinarized, NotBinarized
-from hvaedsl.diagnostics.names import MissingKey
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.collect import SCHEMA, Collected
+from hvaedsl.elaborate.missing import missing_key
 from hvaedsl.elaborate.readers import Reader
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.custom import is_custom
@@ -39,6 +39,7 @@ def resolve(name: str, source: Source, collected: Collected, *, complete: bool) 
     """Read every value, fill in the defaults, and check that the keys fit each other."""
     resolver = _Resolver(source, collected, complete)
     values = {section: resolver.values(section) for section in SECTIONS}
+    resolver.report_missing(values)
     resolver.data_defaults(values["data"], values["model"])
     spec = Spec.model_construct(name=name, **_construct(values))
     resolver.likelihood(spec)
@@ -47,12 +48,13 @@ def resolve(name: str, source: Source, collected: Collected, *, complete: bool) 
 
 
 def missing_to_train(spec: Spec, source: Source, collected_sections: Mapping[str, Span]) -> list[Diagnostic]:
-    """The keys that training requires and the spec does not have, as diagnostics."""
-    return [
-        _missing(source, collected_sections, "train", name, key)
+    """The diagnostic of the keys that training requires and the spec does not have; none if it has them all."""
+    missing = [
+        f"train.{name}"
         for name, key in SCHEMA["train"].items()
         if key.required == "to train" and getattr(spec.train, name) is None
     ]
+    return [missing_key(source, collected_sections, missing, {"data": {}, "model": {}})] if missing else []
 
 
 @dataclass
@@ -62,6 +64,7 @@ class _Resolver:
     complete: bool
     origins: dict[str, Span] = field(default_factory=dict)
     poisoned: set[str] = field(default_factory=set)
+    missing: list[str] = field(default_factory=list)  # required keys, dotted, whose absence no mistake explains
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
     def values(self, section: str) -> dict[str, Any]:
@@ -80,7 +83,7 @@ class _Resolver:
                 values[name] = _placeholder(key)
                 self.poisoned.add(dotted)
                 if self.complete and not explained:
-                    self.diagnostics.append(_missing(self.source, self.collected.sections, section, name, key))
+                    self.missing.append(dotted)
             elif explained:
                 self.poisoned.add(dotted)
             return
@@ -88,7 +91,7 @@ class _Resolver:
         # Mistakes inside a readable value are reported too; an unreadable one poisons its key.
         self.origins[dotted] = value.span
         entries: dict[int, Span] = {}
-        reader = Reader(dotted, self.collected.lets, self.diagnostics, entries, self.poisoned)
+        reader = Reader(dotted, self.collected.constants, self.diagnostics, entries, self.poisoned)
         try:
             values[name] = reader.read(key.kind, value)
         except SpecError as error:
@@ -97,6 +100,16 @@ class _Resolver:
             if key.required == "always":
                 values[name] = _placeholder(key)
         self.origins.update({f"{dotted}.{resolution}": span for resolution, span in entries.items()})
+
+    def report_missing(self, values: Mapping[str, Mapping[str, Any]]) -> None:
+        """Report the required keys that are missing, all in one diagnostic."""
+        if not self.missing:
+            return
+        known = {
+            section: {name: value for name, value in found.items() if f"{section}.{name}" not in self.poisoned}
+            for section, found in values.items()
+        }
+        self.diagnostics.append(missing_key(self.source, self.collected.sections, self.missing, known))
 
     def data_defaults(self, values: dict[str, Any], model: Mapping[str, Any]) -> None:
         """Fill in the defaults of `data`: shape and levels from the dataset, `binarize` from the likelihood.
@@ -128,7 +141,8 @@ class _Resolver:
                     )
                     values[key] = known[key]
         elif name in USER_IMAGES or is_custom(str(name)):
-            self._require_shape(str(name), [key for key in ("channels", "resolution") if key not in values])
+            written = self.collected.values
+            self._require_shape(str(name), [key for key in ("channels", "resolution") if f"data.{key}" not in written])
 
         for key, default in known.items():
             values.setdefault(key, default)
@@ -172,19 +186,6 @@ class _Resolver:
             found.append(MixtureBinarized(span=at, binarize=data.binarize, fix=fix))
         if likelihood.bits is not None and data.levels != 256:
             found.append(BitsNeedLevels(span=span, levels=data.levels))
-
-
-def _missing(source: Source, sections: Mapping[str, Span], section: str, name: str, key: Key) -> Diagnostic:
-    end = len(source.text.rstrip())
-    place = sections.get(section)
-    return MissingKey(
-        span=place if place is not None else source.span(end, end),
-        key=f"{section}.{name}",
-        purpose="to train" if key.required == "to train" else "to compile",
-        has_section=place is not None,
-        example=key.example,
-        meaning=key.meaning,
-    )
 
 
 def _placeholder(key: Key) -> object:

@@ -109,7 +109,7 @@ def value_text(value: object) -> str:
 
 def string_text(text: str) -> str:
     """A string in the language: in quotes, with escapes."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
     return f'"{escaped}"'
 
 

@@ -1,4 +1,4 @@
-"""Applying fixes in rounds: those that do not touch each other, then lint again, until none is left."""
+"""Apply fixes in rounds: those that do not touch each other, then lint again, until none is left."""
 
 from __future__ import annotations
 
@@ -29,21 +29,32 @@ class Fixed(Record):
 def apply_fixes(texts: Texts, check: Callable[[Texts], Linted], *, unsafe: bool) -> Fixed:
     """Apply all safe fixes, and with `unsafe` also the others, without writing the files.
 
-    Raises `CompilerBug` if a fix makes a text unreadable, or if fixes remain after `MAX_ROUNDS`.
+    After `MAX_ROUNDS` the remaining fixes are left to another run. Raises `CompilerBug` if a fix makes a text
+    unreadable, or if fixes restore a text that they have changed before.
     """
     linted, count = check(texts), 0
+    before = {_state(texts)}
     for _ in range(MAX_ROUNDS):
         fixes = list(applicable(texts, linted, unsafe=unsafe))
         if not fixes:
-            return Fixed(texts, count, linted)
+            break
+
         fixed, applied = texts.edited(fixes)
-        after = check(fixed)
         for place, source in fixed.sources.items():
-            before = texts.sources[place]
-            if source is not before and not _is_readable(source) and _is_readable(before):
+            if source is not texts.sources[place] and not _is_readable(source) and _is_readable(texts.sources[place]):
                 raise CompilerBug(f"a fix makes a spec unreadable ({fixes[0].title}); no file was changed")
-        texts, linted, count = fixed, after, count + applied
-    raise CompilerBug(f"fixes remain after {MAX_ROUNDS} rounds; no file was changed")
+
+        # Every round is progress, so that the loop ends: no round leads back to an earlier one.
+        state = _state(fixed)
+        if state in before:
+            raise CompilerBug(f"a fix undoes another one ({fixes[0].title}); no file was changed")
+        before.add(state)
+        texts, linted, count = fixed, check(fixed), count + applied
+    return Fixed(texts, count, linted)
+
+
+def _state(texts: Texts) -> tuple[str, ...]:
+    return tuple(source.text for source in texts.sources.values())
 
 
 def applicable(texts: Texts, linted: Linted, *, unsafe: bool) -> Iterator[Fix]:

@@ -62,7 +62,7 @@ def _siblings(path: Path | None) -> list[Path]:
 def _title(path: Path) -> str:
     """The comment on the first line of a spec; empty if there is none or the file cannot be read."""
     try:
-        first = read_source(path).text.split("\n", 1)[0]
+        first = read_source(path).line(1)
     except (SpecError, UsageError):
         return ""
     return first.lstrip("# ").rstrip() if first.startswith("#") else ""

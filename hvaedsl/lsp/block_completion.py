@@ -11,6 +11,7 @@ from hvaedsl.diagnostics.diagnostic import listing
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.elaborate.block_reader import BlockReader
 from hvaedsl.elaborate.build import kernel_at
+from hvaedsl.elaborate.constants import Constants
 from hvaedsl.ir.blocks import BlockList, Entry
 from hvaedsl.ir.kinds import BlockStack
 from hvaedsl.ir.pooling import wavelet_of
@@ -123,7 +124,7 @@ def _read(analyzed: AnalyzedText, key: str, text: str) -> BlockList | None:
     if value is None or wrong:
         return None
     values = {name: number for name, (_, number) in analyzed.lets().items() if number is not None}
-    reader = BlockReader(key, BlockStack("encoder" if key == "model.encoder" else "decoder"), values)
+    reader = BlockReader(key, BlockStack("encoder" if key == "model.encoder" else "decoder"), Constants(values))
     read = reader.read(value)
     return read if reader.walk_known else None
 

@@ -112,7 +112,8 @@ def _begins_line_behind_comma(analyzed: AnalyzedText, cursor: Cursor) -> bool:
     last = cursor.before[-1] if cursor.before else None
     if last is None or last.text != "," or cursor.brackets:
         return False
-    return "\n" in analyzed.text[last.end : cursor.start]
+    between = analyzed.text[last.end : cursor.start]
+    return "\n" in between or "\r" in between
 
 
 def _statements(analyzed: AnalyzedText, cursor: Cursor) -> Iterator[Suggestion]:

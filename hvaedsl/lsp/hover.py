@@ -6,6 +6,7 @@ import re
 
 from lsprotocol.types import Hover, MarkupContent, MarkupKind
 
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.kinds import ChoiceOrCustom
@@ -105,8 +106,8 @@ def _base(analyzed: AnalyzedText) -> str:
     base = base_document(analyzed)
     if base is None:
         return ""
-    first = base.source.text.lstrip()
-    about = first.split("\n")[0].lstrip("# ").rstrip() if first.startswith("#") else ""
+    first = Source("", base.source.text.lstrip()).line(1)
+    about = first.lstrip("# ").rstrip() if first.startswith("#") else ""
     return "\n\n".join(part for part in (f"`{base.source.name}`", about) if part)
 
 

@@ -46,7 +46,8 @@ class Unit(Record):
 
 
 class Rule(Record):
-    """A check, and the spec keys that it depends on."""
+    """A check, the spec keys that it depends on, and what its findings make unreliable for the other rules."""
 
     check: Callable[[Unit], Iterable[Diagnostic]]
     needs: tuple[str, ...]
+    poisons: tuple[str, ...] = ()

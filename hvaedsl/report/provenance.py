@@ -11,7 +11,7 @@ from hvaedsl.ir.spec import SECTIONS, Spec, keys
 
 def provenance_text(spec: Spec, text: str, origins: Mapping[str, Span]) -> str:
     """Return the resolved text with the origin of each value in a comment."""
-    lines = text.splitlines()
+    lines = text.removesuffix("\n").split("\n")
     width = min(60, max((len(line) for line in lines if " = " in line), default=0))
     sections: list[str] = []
     out = []

@@ -110,18 +110,24 @@ def check_activations(unit: Unit) -> Iterator[Diagnostic]:
     Without skip connections only the bottleneck's activation is read. After a pooling by a wrong factor, which another
     check reports, the resolutions of the encoder are unknown.
     """
-    if unit.spec.model.skips == "none":
+    resolutions = _activations(unit)
+    if resolutions is None:
         return
-    if any(isinstance(op, Pool) and not op.is_sound for _, op in unit.bridge.encoder):
-        return
-
-    resolutions = tuple(sorted({output_resolution(op) for _, op in unit.bridge.encoder}, reverse=True))
     missing: set[int] = set()
     for _, op in unit.bridge.decoder:
         if isinstance(op, TopDownBlock) and op.resolution not in {*resolutions, *missing}:
             missing.add(op.resolution)
             assert op.span is not None
             yield NoEncoderActivation(span=op.span, resolution=op.resolution, resolutions=resolutions)
+
+
+def _activations(unit: Unit) -> tuple[int, ...] | None:
+    """The resolutions where a decoder block reads an activation; None if that is not known or not needed."""
+    if unit.spec.model.skips == "none":
+        return None
+    if any(isinstance(op, Pool) and not op.is_sound for _, op in unit.bridge.encoder):
+        return None
+    return tuple(sorted({output_resolution(op) for _, op in unit.bridge.encoder}, reverse=True))
 
 
 def check_mix_ins(unit: Unit) -> Iterator[Diagnostic]:
@@ -163,9 +169,12 @@ def check_order(unit: Unit) -> Iterator[Diagnostic]:
 
 
 def check_end(unit: Unit) -> Iterator[Diagnostic]:
-    """Report a last block that is not at the image resolution."""
+    """Report a last block that is not at the image resolution, unless its resolution is reported for another reason."""
     image = unit.bridge.image_resolution
     last = next((op for _, op in reversed(unit.bridge.decoder) if isinstance(op, TopDownBlock)), None)
+    resolutions = _activations(unit)
+    if last is not None and resolutions is not None and last.resolution not in resolutions:
+        return
     if last is not None and last.span is not None and last.resolution != image:
         yield DecoderEnd(span=last.span, resolution=last.resolution, image=image)
 
@@ -175,7 +184,7 @@ _WALKS = ("model.encoder", "model.encoder.walk", "model.decoder", "model.decoder
 ERRORS = (
     Rule(
         check_activations,
-        (*_IMAGE, "model.skips", *_WALKS),
+        (*_IMAGE, "model.skips", *_WALKS, "model.encoder.resolutions"),
     ),
     Rule(check_mix_ins, ("model.decoder",)),
     Rule(check_order, ("model.decoder", "model.decoder.walk")),

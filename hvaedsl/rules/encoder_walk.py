@@ -141,8 +141,10 @@ def check_poolings(unit: Unit) -> Iterator[Diagnostic]:
                 yield PoolingDoesNotDivide(span=op.span, resolution=op.resolution, factor=op.factor)
 
 
+# After a wrong start or jump, the encoder may have other resolutions than those that were meant.
+_RESOLUTIONS = ("model.encoder.resolutions",)
 ERRORS = (
-    Rule(check_start, ("data.dataset", "data.resolution", "model.encoder", "model.encoder.walk")),
-    Rule(check_walk, ("model.encoder", "model.encoder.walk")),
+    Rule(check_start, ("data.dataset", "data.resolution", "model.encoder", "model.encoder.walk"), _RESOLUTIONS),
+    Rule(check_walk, ("model.encoder", "model.encoder.walk"), _RESOLUTIONS),
     Rule(check_poolings, ("model.encoder",)),
 )

@@ -63,4 +63,5 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
 
 
 _WALKS = ("model.encoder", "model.encoder.walk", "model.decoder", "model.decoder.walk")
-ERRORS = (Rule(check, ("model.processing", "model.skips", *_WALKS)),)
+_COUNTS = ("model.encoder.counts", "model.encoder.resolutions", "model.decoder.counts")
+ERRORS = (Rule(check, ("model.processing", "model.skips", *_WALKS, *_COUNTS)),)

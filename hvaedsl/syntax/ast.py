@@ -204,4 +204,5 @@ class Document(Node):
 
     source: Source = field(compare=False)
     statements: tuple[Statement, ...]
-    broken: frozenset[str] = frozenset()  # dotted keys of statements that recovery dropped; "" if unknown
+    outside: tuple[tuple[int, int], ...] = ()  # ranges of keys that are outside of a section because of a brace
+    broken: frozenset[str] = frozenset()  # dotted keys, and `let NAME`, of dropped statements; "" if unknown

@@ -4,50 +4,44 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from lark import Token, Tree
 
+from hvaedsl.diagnostics.characters import LOOK_ALIKES, UnexpectedCharacter
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import (
-    LOOK_ALIKES,
     MalformedNumber,
+    MissingCount,
     NumberTooLarge,
     UnclosedString,
-    UnexpectedCharacter,
     UnknownEscape,
 )
 from hvaedsl.syntax import ast
 
 MAX_DIGITS = 15
 _SUFFIXES = {"k": 1_000, "M": 1_000_000}
+_CONSTANT = re.compile(r"([0-9]+[xrdm])([A-Za-z_][A-Za-z0-9_]*)")
 _BLOCK = re.compile(r"([0-9]+)([a-z]+)(.*)")
 _ESCAPE = re.compile(r"\\(.)")
-_ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
+_ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
 
 
 def token_span(source: Source, token: Token) -> Span:
-    """The span of a token."""
+    """The span of a token. Lark's line numbers count no lone CR; those of the source do."""
     assert token.start_pos is not None
     assert token.end_pos is not None
-    return Span(
-        source,
-        token.start_pos,
-        token.end_pos,
-        token.line or 1,
-        token.column or 1,
-        token.end_line or 1,
-        token.end_column or 1,
-    )
+    return source.span(token.start_pos, token.end_pos)
 
 
 class Builder:
     """Builds the AST of one source and collects the diagnostics of its tokens."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, placeholders: Collection[int] = ()) -> None:
         self.source = source
+        self.placeholders = placeholders  # offsets of tokens whose diagnostic has been reported
         self.diagnostics: list[Diagnostic] = []
 
     # --- statements
@@ -172,7 +166,8 @@ class Builder:
         return None if made is None else ast.Entry(made, item, self._span(node))
 
     def value_junk(self, span: Span, token: Token) -> ast.Value:
-        self.diagnostics.append(junk(self.source, token))
+        if token.start_pos not in self.placeholders:
+            self.diagnostics.append(junk(self.source, token))
         return ast.Invalid(span)
 
     # --- tokens
@@ -183,11 +178,14 @@ class Builder:
 
     def _string(self, token: Token) -> ast.String:
         span = token_span(self.source, token)
-        for found in _ESCAPE.finditer(token):
-            if found[1] not in _ESCAPES:
-                at = _within(span, span.start + found.start(), span.start + found.end())
-                fix = Fix(f"write `\\{found[0]}`", (insertion(self.source, at.start, "\\"),))
-                self.diagnostics.append(UnknownEscape(span=at, escape=found[0], fix=fix))
+        escapes = list(_ESCAPE.finditer(token))
+        unknown = [found for found in escapes if found[1] not in _ESCAPES]
+        if unknown:
+            # One of them shows that backslashes are meant as such, also those before `n` and `t`.
+            at = _within(span, span.start + unknown[0].start(), span.start + unknown[0].end())
+            meant = [span.start + found.start() for found in escapes if found[1] not in '"\\']
+            fix = Fix("double the backslashes", tuple(insertion(self.source, start, "\\") for start in meant))
+            self.diagnostics.append(UnknownEscape(span=at, escape=unknown[0][0], fix=fix))
         return ast.String(_ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[0]), token[1:-1]), span)
 
     def _name(self, token: Token) -> ast.Name:
@@ -205,7 +203,7 @@ class Builder:
         meta = tree.meta
         if meta.empty:  # an empty section body, which no diagnostic points at
             return self.source.span(0, 0)
-        return Span(self.source, meta.start_pos, meta.end_pos, meta.line, meta.column, meta.end_line, meta.end_column)
+        return self.source.span(meta.start_pos, meta.end_pos)
 
 
 def _within(span: Span, start: int, end: int) -> Span:
@@ -214,9 +212,12 @@ def _within(span: Span, start: int, end: int) -> Span:
     return Span(span.source, start, end, span.line, first, span.line, first + end - start)
 
 
-def junk(source: Source, token: Token) -> Diagnostic:
-    """The diagnostic of a token that is not part of the language."""
+def junk(source: Source, token: Token, last: Token | None = None) -> Diagnostic:
+    """The diagnostic of a token that is not part of the language; `last` is the token before it."""
     span = token_span(source, token)
+    if token == "$" and last is not None and last.type == "BLOCK" and last.end_pos == span.start:
+        text, example = f"{last}$", f"{last}2"
+        return MissingCount(span=span, text=text, missing="the name of a constant", example=example)
     if token.startswith('"'):
         return UnclosedString(span=span)
 
@@ -228,6 +229,11 @@ def junk(source: Source, token: Token) -> Diagnostic:
     # A number or a block, usually with an uppercase operator.
     if token[0].isdigit():
         lowered = token.lower() if re.fullmatch(r"[0-9]+[A-Za-z][0-9]*", token) else ""
+        constant = _CONSTANT.fullmatch(token)
+        if constant and re.search(rf"\blet\s+{constant[2]}\s*=", source.text):
+            written = f"{constant[1]}${constant[2]}"
+            fix = Fix(f"write `{written}`", (insertion(source, span.start + len(constant[1]), "$"),))
+            return MalformedNumber(span=span, text=str(token)[:40], with_constant=written, fix=fix)
         return MalformedNumber(
             span=span,
             text=str(token)[:40],

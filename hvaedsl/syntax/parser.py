@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from lark import Token, Tree
 from lark.exceptions import UnexpectedToken as LarkUnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, removal
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Label, removal
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.diagnostics.syntax import NestingTooDeep, TooManyErrors, TooManyTokens, UnclosedBrace, UnmatchedBrace
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.builder import Builder, junk, token_span
+from hvaedsl.syntax.commas import without_surplus_commas
 from hvaedsl.syntax.grammar import hvae_parser
+from hvaedsl.syntax.notation import repair
 from hvaedsl.syntax.unexpected import unexpected
 
 MAX_NESTING = 64
@@ -48,21 +51,14 @@ def parse_value(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...
     parser = hvae_parser()
     diagnostics: list[Diagnostic] = []
     interactive = parser.parse_interactive(start="value")
-    last: Token | None = None
-    for token in _tokens(source, diagnostics):
+    tokens = _tokens(source, repair(source).text, diagnostics)
+    if found := (*repair(source).diagnostics, *diagnostics):
+        return None, found
+    for at, token in enumerate((*tokens, _end_token(source))):
         try:
-            interactive.feed_token(token)
+            tree = interactive.feed_token(token)
         except LarkUnexpectedToken:
-            return None, (*diagnostics, _diagnostic(source, interactive, token, last))
-        last = token
-
-    end = _end_token(source)
-    if diagnostics:
-        return None, tuple(diagnostics)
-    try:
-        tree = interactive.feed_token(end)
-    except LarkUnexpectedToken:
-        return None, (_diagnostic(source, interactive, end, last),)
+            return None, (_diagnostic(source, interactive, (*tokens, token), at),)
 
     builder = Builder(source)
     assert isinstance(tree, Tree)
@@ -70,10 +66,17 @@ def parse_value(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...
     return value, tuple(builder.diagnostics)
 
 
-def _tokens(source: Source, diagnostics: list[Diagnostic]) -> Iterator[Token]:
+def _tokens(source: Source, text: str, diagnostics: list[Diagnostic]) -> list[Token]:
+    """The tokens of the repaired text, without surplus commas, up to a limit that is reported."""
+    tokens, surplus = without_surplus_commas(source, list(_limited(source, text, diagnostics)))
+    diagnostics += surplus
+    return tokens
+
+
+def _limited(source: Source, text: str, diagnostics: list[Diagnostic]) -> Iterator[Token]:
     """The tokens, until there are too many of them or the brackets are nested too deep."""
     depth = 0
-    for count, token in enumerate(hvae_parser().lex(source.text)):
+    for count, token in enumerate(hvae_parser().lex(text)):
         if count == MAX_TOKENS:
             diagnostics.append(TooManyTokens(span=token_span(source, token), limit=MAX_TOKENS))
             return
@@ -90,19 +93,33 @@ def _end_token(source: Source) -> Token:
     return Token("$END", "", end, place.line, place.column, place.line, place.column, end)
 
 
+def _independent(parser: InteractiveParser) -> InteractiveParser:
+    """A copy of the parser that stays as it is while the parser reads on.
+
+    Lark extends the list of a starred rule in place, so the lists of the unfinished rules are copied too. With a shared
+    list, a value that ends before a broken statement would have its last items twice.
+    """
+    copy = parser.copy(deepcopy_values=False)
+    values = copy.parser_state.value_stack
+    values[:] = [Tree(item.data, list(item.children), item.meta) if isinstance(item, Tree) else item for item in values]
+    return copy
+
+
 def _diagnostic(
     source: Source,
     parser: InteractiveParser,
-    token: Token,
-    last: Token | None,
+    tokens: Sequence[Token],
+    at: int,
     brackets: Sequence[Token] = (),
     sections: Sequence[Token] = (),
 ) -> Diagnostic:
+    """The diagnostic of the token at an index, which the parser does not accept."""
+    token, last = tokens[at], tokens[at - 1] if at else None
     if token.type == "JUNK":
-        return junk(source, token)
+        return junk(source, token, last)
     if last is not None and last.type == "JUNK" and last.startswith('"'):
         return junk(source, last)  # an unclosed string contains the token that belongs here
-    return unexpected(source, parser.accepts(), token, last, brackets, sections)
+    return unexpected(source, parser.accepts(), tokens, at, brackets, sections)
 
 
 @dataclass
@@ -112,13 +129,20 @@ class _Parser:
     broken: set[str] = field(default_factory=set)
     sections: list[Token] = field(default_factory=list)  # the keys of the open sections, outermost first
     braces: list[Token] = field(default_factory=list)  # their opening braces
+    closed: int | None = None  # the index of the brace that closed the last top-level section
+    outside: list[tuple[int, int]] = field(default_factory=list)
+    last_section: str = ""  # its name
     any_read: bool = False
 
     def run(self) -> Parsed:
-        self.tokens = list(_tokens(self.source, self.diagnostics))
-        stopped = bool(self.diagnostics)
-        if len(self.tokens) == MAX_TOKENS and stopped:
-            return Parsed(ast.Document(self.source, (), frozenset(("",))), tuple(self.diagnostics), False)
+        repaired = repair(self.source)
+        self.tokens = _tokens(self.source, repaired.text, self.diagnostics)
+        self.placeholders = repaired.placeholders
+        limits = [item for item in self.diagnostics if isinstance(item, TooManyTokens | NestingTooDeep)]
+        if any(isinstance(item, TooManyTokens) for item in limits):
+            return Parsed(ast.Document(self.source, (), (), frozenset(("",))), tuple(limits), False)
+        self.diagnostics += repaired.diagnostics
+        stopped = bool(limits)
 
         self.parser = hvae_parser().parse_interactive(start="start")
         self._mark(None)
@@ -132,18 +156,18 @@ class _Parser:
                 break
 
         tree, closed = self._finish(stopped)
-        builder = Builder(self.source)
+        builder = Builder(self.source, self.placeholders)
         statements = builder.statements(tree)
         found = sorted(dict.fromkeys([*self.diagnostics, *builder.diagnostics]), key=lambda item: item.span.start)
         if len(found) > MAX_SYNTAX_ERRORS + 1:  # by the errors of the builder
             found[MAX_SYNTAX_ERRORS:] = [TooManyErrors(span=found[MAX_SYNTAX_ERRORS].span, limit=MAX_SYNTAX_ERRORS)]
             stopped = True
-        document = ast.Document(self.source, statements, frozenset(self.broken))
+        document = ast.Document(self.source, statements, tuple(self.outside), frozenset(self.broken))
         return Parsed(document, tuple(found), closed and not stopped)
 
     def _mark(self, statement: int | None) -> None:
         """Save the parser's state before the statement that starts with the token of this index."""
-        self.checkpoint = self.parser.copy(deepcopy_values=False)
+        self.checkpoint = _independent(self.parser)
         self.statement = statement
         self.brackets: list[Token] = []  # of values; those of sections are in `braces`
 
@@ -152,8 +176,7 @@ class _Parser:
         token = self.tokens[at]
         if not self.brackets and (token.type in _STARTS or token.type == "RBRACE"):
             if token.type == "RBRACE" and not self.braces:
-                span = token_span(self.source, token)
-                self.diagnostics.append(UnmatchedBrace(span=span, fix=Fix("remove it", (removal(span),))))
+                self.diagnostics.append(self._unmatched(at))
                 return at + 1
             if "LET" in self.parser.choices():  # between statements
                 self._mark(at)
@@ -181,17 +204,45 @@ class _Parser:
             if self.brackets:
                 self.brackets.pop()
             else:
-                self.sections.pop()
+                section = self.sections.pop()
                 self.braces.pop()
                 self._mark(None)
+                if not self.sections:
+                    self.closed, self.last_section = at, str(section)
+
+    def _unmatched(self, at: int) -> UnmatchedBrace:
+        """The diagnostic of a `}` that closes nothing.
+
+        If only keys are between it and the last section, that section was closed too early, and it is the brace there
+        that is not meant.
+        """
+        span = token_span(self.source, self.tokens[at])
+        early, self.closed = self.closed, None
+        between = self.tokens[early + 1 : at] if early is not None else []
+        kinds = [token.type for token in between]
+        only_keys = kinds[:1] == ["KEY"] and ("KEY", "LBRACE") not in pairwise(kinds)
+        if early is None or not only_keys or not {"HVAE", "LET", "EXTENDS"}.isdisjoint(kinds):
+            return UnmatchedBrace(span=span, fix=Fix("remove it", (removal(span),)))
+
+        brace = token_span(self.source, self.tokens[early])
+        self.outside.append((brace.end, span.start))
+        return UnmatchedBrace(
+            span=span,
+            closed=self.last_section,
+            secondary=(Label(brace, f"`{self.last_section}` is closed here"),),
+            fix=Fix("remove the first of the two", (removal(brace),)),
+        )
 
     def _recover(self, at: int) -> int:
         """Report the error, drop its statement, and return the index of the token to continue with."""
         last = self.tokens[at - 1] if at else None
         token = self.tokens[at]
         strange = self._strange_neighbor(at)
-        if strange is None:
-            self.diagnostics.append(_diagnostic(self.source, self.parser, token, last, self.brackets, self.sections))
+        if self._is_placeholder(token) or (last is not None and self._is_placeholder(last)):
+            self._lose(token)  # what it stands for is reported, and explains the error beside it
+        elif strange is None:
+            place = self.source, self.parser, self.tokens, at
+            self.diagnostics.append(_diagnostic(*place, self.brackets, self.sections))
         else:  # the strange character explains the error beside it
             self.diagnostics.append(junk(self.source, strange))
             self.broken.add(self._path() + ".*" if self.sections else "")
@@ -212,12 +263,22 @@ class _Parser:
         begin = self.statement
         if self.statement is not None or not between:
             self._break()
-        self.parser = self.parser.copy(deepcopy_values=False)
         self._mark(None)
         at = self._resume(at, opened)
         if begin is not None:  # keys inside an open bracket, which were skipped
             self.broken |= {self._path(token) for token in self.tokens[begin:at] if token.type == "KEY"}
         return at
+
+    def _is_placeholder(self, token: Token) -> bool:
+        return token.start_pos in self.placeholders
+
+    def _lose(self, token: Token) -> None:
+        """Remember what a placeholder between statements stands for, which is a dotted key or unknown."""
+        if self._between_statements():
+            dotted = token_span(self.source, token).text
+            self.broken.add(
+                dotted if "." in dotted and not self.sections else self._path() + ".*" * bool(self.sections)
+            )
 
     def _strange_neighbor(self, at: int) -> Token | None:
         """The junk token that touches the one at this index, or None.
@@ -296,16 +357,22 @@ class _Parser:
     def _break(self) -> None:
         """Drop the current statement, and remember its key."""
         self.parser = self.checkpoint
-        first = self.tokens[self.statement] if self.statement is not None else None
-        self.broken.add(self._path(first) if first is not None and first.type == "KEY" else "")
+        first, *rest = self.tokens[self.statement : self.statement + 2] if self.statement is not None else [None]
+        if first is not None and first.type == "KEY":
+            self.broken.add(self._path(first))
+        elif first is not None and first.type == "LET" and rest and rest[0].type in ("KEY", "NAME"):
+            self.broken.add(f"let {rest[0]}")
+        else:
+            self.broken.add("")
 
     def _finish(self, stopped: bool) -> tuple[Tree[Token], bool]:
         """The tree, with all unclosed sections closed, and whether there were none."""
         end = _end_token(self.source)
         if not self._between_statements():
             if not stopped:
-                last = self.tokens[-1] if self.tokens else None
-                self.diagnostics.append(_diagnostic(self.source, self.parser, end, last, self.brackets))
+                place = self.source, self.parser, (*self.tokens, end), len(self.tokens)
+                if not self.tokens or not self._is_placeholder(self.tokens[-1]):
+                    self.diagnostics.append(_diagnostic(*place, self.brackets))
             self._break()
 
         closed = not self.braces

@@ -40,31 +40,30 @@ _PLAIN = {
 def unexpected(
     source: Source,
     accepted: AbstractSet[str],
-    token: Token,
-    last: Token | None,
+    tokens: Sequence[Token],
+    at: int,
     brackets: Sequence[Token],
     sections: Sequence[Token],
 ) -> UnexpectedToken:
-    """The diagnostic of a token that the parser does not accept after `last`.
+    """The diagnostic of the token at an index, which the parser does not accept.
 
     `brackets` are the open brackets of a value, `sections` the keys of the open sections.
     """
+    token, last = tokens[at], tokens[at - 1] if at else None
     span = token_span(source, token)
     found = "the end of the file" if token.type == "$END" else f"`{_shorten(token)}`"
     wants_value = {"BLOCK", "STRING", "FLOAT"} <= accepted or {"BLOCK", "JUNK"} <= accepted
     wants_statement = {"KEY", "LET"} <= accepted
 
-    # A value is expected.
-    if wants_value and last is not None and last.type == "COMMA":
-        comma = token_span(source, last)
-        fix = Fix("remove the comma", (Edit(comma, ""),), safe=True)
+    if token.type == "STAR" and (written := _count_first(source, tokens, at)) is not None:
+        first, text = written
+        place = source.span(first, token_span(source, tokens[at + 1]).end)
+        fix = Fix(f"write `{text}`", (Edit(place, text),))
         return UnexpectedToken(
-            span=comma,
-            found="`,` at the end of a list",
-            expected="another value after it",
-            hint="remove the comma, or add a value after it",
-            fix=fix,
+            span=span, found=found, expected="the count before the entry", hint=f"write `{text}`", fix=fix
         )
+
+    # A value is expected.
     if wants_value:
         return UnexpectedToken(span=span, found=found, expected="a value")
 
@@ -79,6 +78,9 @@ def unexpected(
             hint=_after_value(token),
             fix=fix if token.type in _VALUES - {"NAME", "JUNK", "LSQB", "MINUS"} else None,
         )
+    if last is not None and last.type == "LET" and token.type == "NAME":
+        hint = f"write `let {_shorten(token)} = 3`, with an integer"
+        return UnexpectedToken(span=span, found=found, expected="the name of a constant and `=`", hint=hint)
     if wants_statement:
         hint = f"write `{_shorten(token)} = ...` or `{_shorten(token)} {{ ... }}`" if token.type == "NAME" else ""
         if len(sections) > 1 and not hint and last is not None and last.type == "LBRACE":
@@ -89,6 +91,29 @@ def unexpected(
     words = [word for name, word in _PLAIN.items() if name in accepted]
     opened = (Label(token_span(source, brackets[-1]), "opened here"),) if brackets else ()
     return UnexpectedToken(span=span, found=found, expected=listing(words), secondary=opened)
+
+
+def _count_first(source: Source, tokens: Sequence[Token], at: int) -> tuple[int, str] | None:
+    """The start of a repetition whose count is after the `*` at an index, and the repetition as it is written here."""
+    following = [token.type for token in tokens[at + 1 : at + 3]]
+    if following[:1] not in (["INTEGER"], ["REFERENCE"]) or following[1:] == ["STAR"]:
+        return None
+
+    # Go back over a label and a group.
+    start = at - 1
+    if start >= 2 and [token.type for token in tokens[start - 1 : start + 1]] == ["AT", "NAME"]:
+        start -= 2
+    depth = 0
+    while start >= 0:
+        depth += (tokens[start].type == "RPAR") - (tokens[start].type == "LPAR")
+        if depth <= 0:
+            break
+        start -= 1
+    if start < 0 or tokens[start].type not in ("LPAR", "BLOCK") or (start and tokens[start - 1].type == "STAR"):
+        return None
+
+    first, last = token_span(source, tokens[start]), token_span(source, tokens[at - 1])
+    return first.start, f"{tokens[at + 1]}*{source.text[first.start : last.end]}"
 
 
 def _after_value(token: Token) -> str:

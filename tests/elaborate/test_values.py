@@ -174,8 +174,7 @@ def test_a_training_run_needs_three_keys_more() -> None:
     with pytest.raises(hvaedsl.SpecError) as caught:
         program.training()
     assert [item.message for item in caught.value.diagnostics] == [
-        "missing key `train.batch_size`",
-        "missing key `train.learning_rate`",
+        "missing keys `train.batch_size` and `train.learning_rate`",
     ]
     complete = hvaedsl.loads(SPEC, sets={"train.steps": 10, "train.batch_size": 2, "train.learning_rate": 1e-3})
     assert complete.training().batch_size == 2

@@ -17,10 +17,12 @@ from hvaedsl.lint.texts import Texts, place_of
 from hvaedsl.program import Program
 from hvaedsl.rules import KINDS
 from hvaedsl.syntax.grammar import hvae_parser
+from hvaedsl.syntax.notation import repair
 
-SAFE = {"HV105", "HV502", "HV509", "HV510", "HV590"}
+SAFE = {"HV105", "HV120", "HV123", "HV125", "HV502", "HV509", "HV510", "HV590"}
 UNSAFE = {
     *("HV101", "HV102", "HV104", "HV110", "HV118"),
+    *("HV121", "HV122", "HV124", "HV126", "HV512"),
     *("HV201", "HV202", "HV203", "HV204", "HV206", "HV216", "HV217", "HV221", "HV228"),
     *("HV302", "HV304", "HV306", "HV316", "HV401", "HV402", "HV503", "HV601"),
 }
@@ -32,6 +34,19 @@ CASES = {
         spec(encoder="8x2, 8d2, 4x1,"),
         spec(encoder="8x2, 8d2, 4x1"),
         True,
+    ),
+    "an invisible character": ("HV102", spec(encoder="8x2, 8\u200bd2, 4x1"), spec(), True),
+    "an operator and the name of a constant": (
+        "HV112",
+        spec(top="hvae 1\nlet n = 2", encoder="8xn, 8d2, 4x1"),
+        spec(top="hvae 1\nlet n = 2", encoder="8x$n, 8d2, 4x1"),
+        False,
+    ),
+    "a path that ends in a backslash": (
+        "HV114",
+        spec(data='dataset = digits  path = "C:\\new\\" '),
+        spec(data='dataset = digits  path = "C:/new/" '),
+        False,
     ),
     "a full-width digit": ("HV102", spec(encoder="8x２, 8d2, 4x1"), spec(encoder="8x2, 8d2, 4x1"), False),
     "a constant": (
@@ -178,7 +193,11 @@ def means_the_same(before: Linted, after: Linted, text: str, mended: str) -> Non
     (compilation,) = before.compilations
     if compilation.program is None:  # it had no meaning: no word of it is lost, none but the version is added
         words, others = (
-            [str(token) for token in hvae_parser().lex(item) if token.type not in ("COMMA", "COMMENT")]
+            [
+                str(token)
+                for token in hvae_parser().lex(repair(Source("", item)).text)
+                if token.type not in ("COMMA", "COMMENT")
+            ]
             for item in (text, mended)
         )
         assert [word for word in others if word not in ("hvae", "1")] == [

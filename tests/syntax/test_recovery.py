@@ -34,7 +34,7 @@ def places(text: str) -> list[tuple[str, int, int]]:
         ("latent = 4", "latent 4", ("HV101", 4, 15)),
         ("width = 16", "width = ", ("HV101", 4, 13)),
         ("width = 16", "width = = 16", ("HV101", 4, 11)),
-        ("width = 16", "width = 16;", ("HV102", 4, 13)),
+        ("width = 16", "width = 16;", ("HV125", 4, 13)),
         ("width = 16", "width = 16 17", ("HV101", 4, 14)),
         ("width = 16", "width = 16 widths {4: 32}", ("HV101", 4, 22)),
         ("width = 16", "width = 16 widths = {4 = 32}", ("HV101", 4, 26)),
@@ -62,7 +62,7 @@ def places(text: str) -> list[tuple[str, int, int]]:
         ("hvae 1", "hvae 1 hvae 1", ("HV111", 1, 8)),
         ("hvae 1", "hvae 1 let", ("HV101", 2, 6)),
         ("hvae 1", "hvae 1 let n 3", ("HV101", 1, 12)),
-        ("hvae 1", "hvae 1 extends vdvae.hvae", ("HV101", 1, 16)),
+        ("hvae 1", "hvae 1 extends vdvae.hvae", ("HV122", 1, 16)),
         ("hvae 1", 'hvae 1 let n = 3 extends "vdvae.hvae"', ("HV111", 1, 18)),
         ("hvae 1", 'hvae 1 extends "vdvae.hvae" extends "cifar.hvae"', ("HV203", 1, 29)),
         ("model {", "model { let n = 3", ("HV111", 3, 9)),
@@ -127,11 +127,11 @@ def test_no_rule_follows_a_decoder_that_is_in_doubt(entry: str) -> None:
 
 
 def test_keys_in_a_row_outside_of_a_section_are_one_mistake() -> None:
-    assert places(SPEC.replace("width = 16", "width = 16 }")) == [("HV202", 4, 17), ("HV104", 7, 1)]
+    assert places(SPEC.replace("width = 16", "width = 16 }")) == [("HV104", 7, 1)]
 
 
 def test_missing_keys_are_told_where_nothing_explains_them() -> None:
-    assert places("hvae 1\ndata { dataset = digits }\nmodel { width = 16 }\n") == [("HV207", 3, 1)] * 3
+    assert places("hvae 1\ndata { dataset = digits }\nmodel { width = 16 }\n") == [("HV207", 3, 1)]
     codes = [item.code for item in found(SPEC.replace("width = 16", "foo = 1"))]
     assert sorted(codes) == ["HV201", "HV207"]
 
@@ -159,4 +159,4 @@ def test_a_strange_character_is_named_and_explains_its_neighbours(good: str, bad
 
 
 def test_a_dotted_key_is_one_mistake() -> None:
-    assert [code for code, _, _ in places(SPEC + "model.width = 3\n")] == ["HV102"]
+    assert [code for code, _, _ in places(SPEC + "model.width = 3\n")] == ["HV127"]

@@ -142,7 +142,7 @@ def test_space_and_comments_only_separate() -> None:
         ("3²", "HV102"),
         ("8×1", "HV102"),
         ("$", "HV102"),
-        ("x;", "HV102"),
+        ("x;", "HV125"),
         ('"a', "HV114"),
         ("1" * 16, "HV115"),
         ("1" * 16 + "k", "HV115"),

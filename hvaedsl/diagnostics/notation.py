@@ -1,0 +1,167 @@
+"""HV120 to HV127: notations of other languages and tools, each with the form that means the same here."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.snippet import spec
+
+
+class ForeignComment(Diagnostic):
+    """HV120."""
+
+    code = "HV120"
+    title = "`{mark}` does not start a comment"
+    label = "comments start with `#`"
+    help = "write `#`"
+    why = "A comment starts with `#` and ends with its line; there are no comments of several lines."
+    bad = spec(model="width = 16  latent = 4  // channels")
+    good = spec(model="width = 16  latent = 4  # channels")
+
+    mark: Literal["//", "/*"]
+
+
+class SingleQuotes(Diagnostic):
+    """HV121."""
+
+    code = "HV121"
+    title = "a string in single quotes"
+    label = "strings are in double quotes"
+    help = "write `{replacement}`"
+    why = "A string has double quotes; words of the language, such as `cifar10`, have none."
+    bad = spec(data="dataset = digits  path = 'data/faces'")
+    good = spec(data='dataset = digits  path = "data/faces"')
+
+    replacement: str
+
+
+class MissingQuotes(Diagnostic):
+    """HV122."""
+
+    code = "HV122"
+    title = "`{text}` is not in quotes"
+    label = "file names and names of custom parts are strings"
+    help = "write `{replacement}`"
+    why = (
+        "Only the words of the language, which have ASCII letters, digits and underscores, are written without quotes."
+    )
+    bad = spec(data="dataset = digits  path = data/faces")
+    good = spec(data='dataset = digits  path = "data/faces"')
+
+    text: str
+    replacement: str
+
+
+class BracedConstant(Diagnostic):
+    """HV123."""
+
+    code = "HV123"
+    title = "`{text}` is not the name of a constant"
+    label = "constants have no braces"
+    help = "write `${name}`"
+    why = "`$name` is the integer of `let name = ...`. In a block entry it follows the operator: `8r$name`."
+    bad = spec(top="hvae 1\nlet n = 3", encoder="8r${n}, 8d2, 4x1")
+    good = spec(top="hvae 1\nlet n = 3", encoder="8r$n, 8d2, 4x1")
+
+    text: str
+    name: str
+
+
+class SpacedEntry(Diagnostic):
+    """HV124."""
+
+    code = "HV124"
+    title = "`{text}` has spaces inside a block entry"
+    label = "an entry is one word"
+    help = "write `{replacement}`"
+    why = "A block entry is a resolution, an operator and a number or constant, without spaces between them."
+    bad = spec(encoder="8 x 2, 8d2, 4x1")
+    good = spec(encoder="8x2, 8d2, 4x1")
+
+    text: str
+    replacement: str
+
+
+class Semicolon(Diagnostic):
+    """HV125."""
+
+    code = "HV125"
+    title = "unexpected `;`"
+    label = "{reason}"
+    help = "{hint}"
+    why = "The values of a list are separated by commas. Statements need no separator: white space is enough."
+    bad = spec(encoder="8x2; 8d2; 4x1")
+    good = spec(encoder="8x2, 8d2, 4x1")
+
+    in_list: bool
+
+    @property
+    def reason(self) -> str:
+        """What is between values, or between statements."""
+        return "the values of a list are separated by commas" if self.in_list else "statements have no separator"
+
+    @property
+    def hint(self) -> str:
+        """The change."""
+        return "write `,`" if self.in_list else "remove it"
+
+
+class CausalGenList(Diagnostic):
+    """HV126."""
+
+    code = "HV126"
+    title = "`{text}` is a block list of causal-gen"
+    label = "{meaning}"
+    help = "{hint}"
+    why = (
+        "In the published code of causal-gen (biomedia-mira/causal-gen, src/vae.py) `RbN` is N blocks at resolution R, "
+        "and `RbNdK` in an encoder N blocks and one more block that is followed by average pooling by K. Its decoder "
+        "adds the state of the resolution before to the first block of the next one; here an `m` entry does that."
+    )
+    bad = spec(encoder="8b2d2, 4b1")
+    good = spec(encoder="8x2, 8d2, 4x1")
+
+    text: str
+    stack: Literal["encoder", "decoder"]
+    replacement: str  # empty if the list cannot be written here
+
+    @property
+    def hint(self) -> str:
+        """The same blocks in this language."""
+        if self.replacement:
+            return f"write `{self.replacement}`"
+        if self.stack == "encoder":
+            return "write each stage as `RxN, RdK`; that code reads only the first digit of K"
+        return "write each stage as `RmS, Rx(N-1)`, where S is the resolution before; a decoder does not pool"
+
+    @property
+    def meaning(self) -> str:
+        """How that code reads the entries of this stack."""
+        if self.stack == "encoder":
+            return "`RbNdK` is N blocks at R and one with pooling by K"
+        return "`RbN` is N blocks at R, the first of which mixes in the state before"
+
+
+class DottedKey(Diagnostic):
+    """HV127."""
+
+    code = "HV127"
+    title = "`{dotted}` is not a key"
+    label = "a key is written inside its section"
+    help = "write `{key}` inside `{section} {{ ... }}`"
+    why = "Only the command line names a key with its section, as in `--set model.width=64`."
+    bad = spec(top="hvae 1\ntrain.steps = 100k")
+    good = spec(rest="train { steps = 100k }")
+
+    dotted: str
+
+    @property
+    def section(self) -> str:
+        """The section that the name has."""
+        return self.dotted.rpartition(".")[0]
+
+    @property
+    def key(self) -> str:
+        """The name of the key in its section."""
+        return self.dotted.rpartition(".")[2]

@@ -1,0 +1,29 @@
+"""The constants that a `$name` can stand for, and whether a mistake that has been reported explains a missing value."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import field
+
+from hvaedsl.diagnostics.diagnostic import Edit, Fix, nearest
+from hvaedsl.diagnostics.names import UnknownConstant
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.syntax import ast
+
+
+class Constants(Record):
+    """The constants of a chain of documents and the command line."""
+
+    values: Mapping[str, int]
+    unreadable: Collection[str] = field(default=frozenset())  # constants whose value is a reported mistake
+    some_lost: bool = False  # whether a `let` may be in a part of the text that could not be read
+
+    def explained(self, name: str) -> bool:
+        """Whether a reported mistake explains that a constant has no value."""
+        return name in self.unreadable or (self.some_lost and name not in self.values)
+
+    def unknown(self, reference: ast.Reference) -> UnknownConstant:
+        """The diagnostic of a `$name` that no `let` defines."""
+        near = nearest(reference.name, self.values)
+        fix = Fix(f"write `${near}`", (Edit(reference.span, f"${near}"),)) if near is not None else None
+        return UnknownConstant(span=reference.span, name=reference.name, known=tuple(self.values), fix=fix)

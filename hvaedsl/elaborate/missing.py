@@ -1,0 +1,114 @@
+"""Required keys that a spec leaves out: one diagnostic for all of them, with a text that makes the spec compile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from hvaedsl.diagnostics.names import MissingKey
+from hvaedsl.diagnostics.span import Source, Span
+from hvaedsl.elaborate.collect import SCHEMA
+from hvaedsl.ir.blocks import BlockList
+from hvaedsl.ir.datasets import DATASETS
+
+_NO_BLOCKS = BlockList(())
+Values = Mapping[str, Mapping[str, Any]]  # the values that the spec has, by section and key
+
+
+def missing_key(source: Source, sections: Mapping[str, Span], missing: Sequence[str], values: Values) -> MissingKey:
+    """The diagnostic of required keys, which are dotted and not in the spec; all have the same purpose.
+
+    It is at the first section that lacks one of them, or at the end of the text if the spec has none of these sections.
+    """
+    examples = _Examples(values)
+    additions: dict[str, list[str]] = {}
+    for dotted in missing:
+        section, _, name = dotted.partition(".")
+        additions.setdefault(section, []).append(f"{name} = {examples.of(section, name)}")
+
+    section, name = missing[0].split(".")
+    end = len(source.text.rstrip())
+    place = next((sections[section] for section in additions if section in sections), source.span(end, end))
+    key = SCHEMA[section][name]
+    return MissingKey(
+        span=place,
+        keys=tuple(missing),
+        purpose="to train" if key.required == "to train" else "to compile",
+        additions=tuple((section, "  ".join(lines), section in sections) for section, lines in additions.items()),
+        meaning=key.meaning,
+    )
+
+
+class _Examples:
+    """Values for missing keys that fit the values of the others."""
+
+    def __init__(self, values: Values) -> None:
+        self.data, self.model = values["data"], values["model"]
+        self.encoder: BlockList = self.model.get("encoder", _NO_BLOCKS)
+        self.decoder: BlockList = self.model.get("decoder", _NO_BLOCKS)
+
+    def of(self, section: str, name: str) -> str:
+        """The value of a key, as text."""
+        match f"{section}.{name}":
+            case "data.dataset":
+                return self._dataset()
+            case "model.width":
+                return str(self._width())
+            case "model.latent" if self.model.get("cell") == "euler_maruyama":  # z is the state
+                return str(self._width())
+            case "model.encoder":
+                return ", ".join(self._encoder(self._resolutions(self.decoder)))
+            case "model.decoder":
+                return ", ".join(self._decoder(self._resolutions(self.encoder)[::-1]))
+        return SCHEMA[section][name].example
+
+    def _width(self) -> int:
+        default = int(SCHEMA["model"]["width"].example)
+        width = self.model.get("width", min(self.model.get("widths", {}).values(), default=default))
+        return width if isinstance(width, int) else default
+
+    def _image(self) -> int:
+        """The resolution of the images, or that of the block list that the spec has."""
+        if resolution := self.data.get("resolution"):
+            return int(resolution)
+        if dataset := DATASETS.get(str(self.data.get("dataset"))):
+            return dataset.resolution
+        resolutions = [entry.resolution for stack in (self.encoder, self.decoder) for entry in stack.written_entries()]
+        return max(resolutions, default=DATASETS[SCHEMA["data"]["dataset"].example].resolution)
+
+    def _dataset(self) -> str:
+        """A dataset of the spec's shape; your own images if no known one has it."""
+        shape = {key: self.data[key] for key in ("channels", "levels") if key in self.data}
+        shape["resolution"] = self._image()
+        likelihood = self.model.get("likelihood")
+        if likelihood is not None and likelihood.name == "bernoulli":
+            shape.setdefault("channels", 1)
+        example = SCHEMA["data"]["dataset"].example
+        for dataset in sorted(DATASETS.values(), key=lambda dataset: dataset.name != example):
+            if all(getattr(dataset, key) == value for key, value in shape.items()):
+                return dataset.name
+
+        known = {"channels": shape.get("channels", 3), "resolution": shape["resolution"]}
+        return "  ".join(["npy", *(f"{key} = {value}" for key, value in known.items() if key not in self.data)])
+
+    def _resolutions(self, other: BlockList) -> list[int]:
+        """The resolutions of a stack, from the image down: those of the other stack, or the image's and its half."""
+        image = self._image()
+        found = sorted({image, *(entry.resolution for entry in other.written_entries())}, reverse=True)
+        if len(found) == 1 and not other.items and image % 2 == 0:
+            found.append(image // 2)
+        divisible = all(high % low == 0 for high, low in pairwise(found))
+        return found if divisible and found[0] == image else [image]
+
+    def _encoder(self, resolutions: Sequence[int]) -> Iterator[str]:
+        for resolution, below in pairwise(resolutions):
+            yield f"{resolution}x2"
+            yield f"{resolution}d{resolution // below}"
+        yield f"{resolutions[-1]}x2"
+
+    def _decoder(self, resolutions: Sequence[int]) -> Iterator[str]:
+        yield f"{resolutions[0]}x2"
+        for below, resolution in pairwise(resolutions):
+            yield f"{resolution}m{below}"
+            yield f"{resolution}x2"

@@ -1,0 +1,54 @@
+"""HV512: a path with backslashes that are read as control characters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity
+from hvaedsl.diagnostics.snippet import spec
+from hvaedsl.passes.base import Rule, Unit
+
+_KEY = "data.path"
+_ESCAPE = re.compile(r"\\(.)")
+_MEANINGS = {"n": "a line break", "r": "a carriage return", "t": "a tab"}
+
+
+class EscapeInPath(Diagnostic):
+    """HV512."""
+
+    code = "HV512"
+    severity = Severity.ADVICE
+    title = "`{escape}` in `data.path` is {meaning}, not a backslash and a letter"
+    label = "read as {meaning}"
+    help = "write `{replacement}`"
+    why = "In a string a backslash starts an escape. A path can use `/` on every system; a backslash is written twice."
+    rests_on = "chosen here: hardly any path contains a control character."
+    bad = spec(data='dataset = digits  path = "data\\train"')
+    good = spec(data='dataset = digits  path = "data/train"')
+
+    escape: str
+    meaning: str
+    replacement: str
+
+
+def check(unit: Unit) -> Iterator[Diagnostic]:
+    """Report the first control character that is written as an escape in the path of the images."""
+    path = unit.origins.get(_KEY)
+    if path is None or not path.text.startswith('"'):  # on the command line a path needs no quotes and has no escapes
+        return
+
+    found = next((item for item in _ESCAPE.finditer(path.text) if item[1] in _MEANINGS), None)
+    if found is not None:
+        start = path.start + found.start()
+        replacement = path.text.replace("\\\\", "/").replace("\\", "/")
+        yield EscapeInPath(
+            span=path.source.span(start, start + 2),
+            escape=found[0],
+            meaning=_MEANINGS[found[1]],
+            replacement=replacement,
+            fix=Fix(f"write `{replacement}`", (Edit(path, replacement),)),
+        )
+
+
+ADVICE = (Rule(check, (_KEY,)),)
