@@ -9,6 +9,7 @@ import typer
 
 from hvaedsl.cli.completion import complete_spec_file
 from hvaedsl.diagnostics.errors import CompilerBug, UsageError
+from hvaedsl.diagnostics.streams import print_bytes, print_data, say
 
 
 def fmt(
@@ -30,12 +31,10 @@ def fmt(
 
     Example: [bold]hvaedsl fmt --check specs/[/]
     """
-    from rich.console import Console
-
-    from hvaedsl.diagnostics.printable import printable
     from hvaedsl.fmt.files import format_bytes, format_files, rewrite, summary, unified_diff
     from hvaedsl.lint.spec_files import spec_files
     from hvaedsl.report.full import print_full
+    from hvaedsl.report.terminal import console
     from hvaedsl.syntax.text import MAX_FILE_BYTES
 
     # Every file is formatted in memory before the first one is written.
@@ -49,18 +48,18 @@ def fmt(
 
     for item in found:
         if item.diagnostics:
-            print_full(item.diagnostics, Console(stderr=True))
+            print_full(item.diagnostics, console(err=True))
         elif diff:
-            typer.echo(unified_diff(item), nl=False)
+            print_data(unified_diff(item))
         elif stdin and write and not item.bug:
-            typer.echo(item.after, nl=False)
+            print_bytes(item.after)
         elif item.changed and not stdin:
             if write:
                 rewrite(item)
-            typer.echo(f"{'reformatted' if write else 'would reformat'} {printable(item.name)}")
+            say(f"{'reformatted' if write else 'would reformat'} {item.name}")
 
     if not stdin:
-        typer.echo(summary(found, "reformatted" if write else "would be reformatted"), err=diff)
+        say(summary(found, "reformatted" if write else "would be reformatted"), err=diff)
     if bugs := [item.bug for item in found if item.bug]:
         raise CompilerBug("; ".join(bugs))
     mistakes = any(item.diagnostics for item in found)

@@ -7,7 +7,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
-from typer.core import TyperCommand
+from hvaedsl.cli.help_text import HelpCommand
 
 FORMER_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -20,7 +20,7 @@ FORMER_NAMES: Mapping[str, str] = MappingProxyType(
 )
 
 
-class FormerNamesCommand(TyperCommand):
+class FormerNamesCommand(HelpCommand):
     """A command that accepts the former names of the options that it has."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ import typer
 
 from hvaedsl.cli.completion import complete_spec
 from hvaedsl.cli.options import CustomFlag, Json, Lets, Sets, TextFormat, allowed_custom, format_of, pairs
+from hvaedsl.diagnostics.streams import print_data
 
 
 def table(
@@ -28,11 +29,10 @@ def table(
 
     Example: [bold]hvaedsl table specs/[/]
     """
-    from rich.console import Console
-
     from hvaedsl.lint.spec_files import load_models, spec_files
     from hvaedsl.report.full import print_full
     from hvaedsl.report.model_table import model_table, model_table_json
+    from hvaedsl.report.terminal import console
 
     chosen = format_of(output_format, as_json)
     files = [file for path in paths for file in spec_files(path)]
@@ -46,10 +46,9 @@ def table(
     # The models that compile are printed even if others have errors.
     models = [(program.spec, program.cost) for program in programs]
     if chosen == "json":
-        typer.echo(model_table_json(models))
+        print_data(model_table_json(models))
     elif models:
-        console = Console()
-        Console(width=max(console.width, 130) if not console.is_terminal else None).print(model_table(models))
+        console().print(model_table(models))
     if errors:
-        print_full(errors, Console(stderr=True))
+        print_full(errors, console(err=True))
         raise typer.Exit(1)

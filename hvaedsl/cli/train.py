@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Lets, Sets, SpecPath, pairs
 from hvaedsl.cli.run_options import with_options
+from hvaedsl.diagnostics.streams import say
 from hvaedsl.ir.run_options import TrainOptions
 
 
@@ -32,7 +31,7 @@ def train(spec: SpecPath, sets: Sets = None, lets: Lets = None, **options: Any) 
     part_folders = RunFolder(Path(spec).parent).part_folders()
     program = load(spec, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), custom=CustomParts(part_folders))
     if program.advice:
-        typer.echo(f"advice: {len(program.advice)}; to read it, run `hvaedsl lint {spec}`", err=True)
+        say(f"advice: {len(program.advice)}; to read it, run `hvaedsl lint {spec}`", err=True)
 
     out = options.pop("out") or RUNS / program.name
     launch(program, RunSettings(out=out, **options))

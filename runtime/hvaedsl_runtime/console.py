@@ -12,7 +12,6 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -26,6 +25,8 @@ from rich.progress import (
 from rich.text import Text
 
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.printable import printable_lines
+from hvaedsl.report.terminal import PlainConsole, console, console_of
 
 PLAIN_LINES_PER_RUN = 20
 LOG_VARIABLE = "HVAEDSL_LOG"
@@ -37,6 +38,10 @@ class StderrHandler(logging.StreamHandler[TextIO]):
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, in which names from outside cannot act on the terminal."""
+        return printable_lines(super().format(record))
 
     @property
     def stream(self) -> TextIO:  # type: ignore[override]  # an attribute there
@@ -84,9 +89,14 @@ class SpeedColumn(ProgressColumn):
 @contextmanager
 def image_bar(description: str, images: int) -> Iterator[Callable[[int], None]]:
     """Show a progress bar over images on a terminal. Call what it yields with the number of images just done."""
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    screen = console()
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
         task = bar.add_task(description, total=images)
 
         def advance(done: int) -> None:
@@ -95,7 +105,7 @@ def image_bar(description: str, images: int) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
-class LastingConsole(Console):
+class LastingConsole(PlainConsole):
     """A console that does not end the run if its reader exits, as in `train ... | head`, or its disk is full."""
 
     def print(self, *objects: Any, **options: Any) -> None:
@@ -115,7 +125,7 @@ class TrainingDisplay:
     """Shows the steps of a run and its evaluations; `silent` in every process but the first."""
 
     def __init__(self, *, steps: int, start: int, images_per_step: int, silent: bool) -> None:
-        self.console = LastingConsole(quiet=silent, highlight=False, soft_wrap=True)
+        self.console = console_of(LastingConsole, quiet=silent, soft_wrap=True)
         self.steps = steps
         self.images_per_step = images_per_step
 
@@ -125,10 +135,10 @@ class TrainingDisplay:
         self._last_line = (start, time.monotonic())
 
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[values]}"),
+            TextColumn("{task.fields[values]}", markup=False),
             SpeedColumn(images_per_step),
             TimeRemainingColumn(),
             console=self.console,
@@ -149,7 +159,7 @@ class TrainingDisplay:
 
     def say(self, line: str) -> None:
         """Print a line."""
-        self.console.print(line, markup=False)
+        self.console.print(line)
 
     def step_done(self, done: int, loss: float, unit: str, gradient_norm: float, *, applied: bool) -> None:
         """Show the result of the step after which `done` steps are done; the loss in a unit such as bits/dim."""
