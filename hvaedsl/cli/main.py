@@ -129,10 +129,9 @@ def _redirect(stream: TextIO) -> None:
 
 
 def _hide_warnings_of_packages() -> None:
-    """Ignore the deprecations that packages announce to each other; PYTHONWARNINGS and -W show them."""
-    if not sys.warnoptions:
-        for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
-            warnings.simplefilter("ignore", category)
+    """Do not print the deprecations that packages announce to each other, unless -W or PYTHONWARNINGS asks for them."""
+    for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
+        warnings.simplefilter("ignore", category, append=True)
 
 
 def _leave_garbage() -> None:

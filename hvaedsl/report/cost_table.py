@@ -23,7 +23,7 @@ def cost_table(spec: Spec, cost: Cost, checkpointing: Checkpointing, batch: int)
     size_of_image = f"{spec.data.resolution}x{spec.data.resolution}x{spec.data.channels}"
     table = Grid(
         title=Text(f"{spec.name}: {spec.data.dataset}, {size_of_image}", "bold"),
-        columns=[Column("stack", words=True), Column("R"), *map(Column, headings)],
+        columns=[Column("stack", words=True), Column("R", labeled=True), *map(Column, headings)],
         notes=_notes(checkpointing, batch, every),
         names=2,
     )

@@ -15,15 +15,21 @@ from hvaedsl.diagnostics.printable import printable_lines
 from hvaedsl.diagnostics.streams import UNLIMITED
 
 Cell = str | Text
+# In a stacked table, figures are aligned behind headings up to this length.
+LONGEST_HEADING = 16
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column. Figures are aligned right; words are aligned left, and fold if `fold` cells suffice for a line."""
+    """A column. Figures are aligned right; words are aligned left, and fold if `fold` cells suffice for a line.
+
+    If the table is stacked, a `labeled` name of a row follows the heading of its column.
+    """
 
     heading: str
     words: bool = False
     fold: int | None = None
+    labeled: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,8 @@ class Grid:
             yield self._table()
         else:
             yield from self._stacked(options.max_width)
+            if self.notes:
+                yield Text()
         for note in self.notes:
             yield _safe(note)
 
@@ -87,11 +95,12 @@ class Grid:
     def _stacked(self, width: int) -> Iterator[Text]:
         """A block for each row: its name, then a line for each figure. Empty cells are left out."""
         headings = [column.heading.replace("\n", " ") for column in self.columns]
-        longest = max(len(heading) for heading in headings[self.names :])
+        lengths = [len(heading) for heading in headings[self.names :]]
+        longest = max((length for length in lengths if length <= LONGEST_HEADING), default=0)
         for number, row in enumerate(self.rows):
             if number:
                 yield Text()
-            yield Text(" ", style=row.style or "bold").join(filter(None, map(_safe, row.cells[: self.names])))
+            yield Text(", ", style=row.style or "bold").join(self._name(row))
 
             for heading, cell in zip(headings[self.names :], row.cells[self.names :], strict=True):
                 value = _safe(cell)
@@ -102,6 +111,12 @@ class Grid:
                     line = Text(f"  {heading}\n    ")
                     value = Text("\n    ").join(value.split("\n"))
                 yield Text.assemble(line, value, overflow="fold")
+
+    def _name(self, row: Row) -> Iterator[Text]:
+        """The parts of the name of a row."""
+        for column, cell in zip(self.columns, row.cells[: self.names], strict=False):
+            if name := _safe(cell):
+                yield Text.assemble(f"{column.heading} " if column.labeled else "", name)
 
 
 def _safe(cell: Cell) -> Text:

@@ -22,6 +22,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from hvaedsl.diagnostics.errors import UsageError
@@ -29,6 +30,7 @@ from hvaedsl.diagnostics.printable import printable_lines
 from hvaedsl.report.terminal import PlainConsole, console, console_of
 
 PLAIN_LINES_PER_RUN = 20
+NARROW = 60  # columns; a bar with all its figures would be many lines high
 LOG_VARIABLE = "HVAEDSL_LOG"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -74,7 +76,7 @@ class SpeedColumn(ProgressColumn):
     """Steps and images per second; only images while a split is evaluated."""
 
     def __init__(self, images_per_step: int) -> None:
-        super().__init__()
+        super().__init__(Column(overflow="fold"))
         self.images_per_step = images_per_step
 
     def render(self, task: Task) -> Text:
@@ -90,19 +92,21 @@ class SpeedColumn(ProgressColumn):
 def image_bar(description: str, images: int) -> Iterator[Callable[[int], None]]:
     """Show a progress bar over images on a terminal. Call what it yields with the number of images just done."""
     screen = console()
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
+    with Progress(*image_columns(), console=screen, transient=True, disable=not screen.is_terminal) as bar:
         task = bar.add_task(description, total=images)
 
         def advance(done: int) -> None:
             bar.advance(task, done)
 
         yield advance
+
+
+def image_columns() -> Iterator[ProgressColumn]:
+    """The columns of a bar over images. On a narrow terminal the description folds, and no figure is cut."""
+    yield TextColumn("{task.description}", markup=False, table_column=Column(overflow="fold"))
+    yield BarColumn(bar_width=20)
+    yield MofNCompleteColumn(table_column=Column(no_wrap=True))
+    yield TimeRemainingColumn(table_column=Column(no_wrap=True))
 
 
 class LastingConsole(PlainConsole):
@@ -129,18 +133,15 @@ class TrainingDisplay:
         self.steps = steps
         self.images_per_step = images_per_step
 
-        # Without a terminal, some plain lines in place of the bar.
-        self._plain = silent or not self.console.is_terminal
+        # Without a terminal, or on a narrow one, some plain lines in place of the bar.
+        self._plain = silent or not self.console.is_terminal or self.console.width < NARROW
         self._line_every = max(1, steps // PLAIN_LINES_PER_RUN)
         self._last_line = (start, time.monotonic())
 
         self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[values]}", markup=False),
+            *image_columns(),
+            TextColumn("{task.fields[values]}", markup=False, table_column=Column(overflow="fold")),
             SpeedColumn(images_per_step),
-            TimeRemainingColumn(),
             console=self.console,
             disable=self._plain,
         )

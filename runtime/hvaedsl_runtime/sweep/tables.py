@@ -123,7 +123,8 @@ def _text(table: Grid) -> str:
 
 def _axes(plan: SweepPlan) -> list[Column]:
     """A column for each axis, or one for the name of the point if there are none."""
-    return [Column(name, words=True, fold=AXIS_WIDTH) for name in list(short_names(plan.axes).values()) or ["point"]]
+    names = list(short_names(plan.axes).values()) or ["point"]
+    return [Column(name, words=True, fold=AXIS_WIDTH, labeled=True) for name in names]
 
 
 def _values(plan: SweepPlan, point: Point) -> list[str]:
