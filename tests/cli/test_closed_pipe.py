@@ -62,9 +62,10 @@ def test_an_error_keeps_its_exit_code() -> None:
 
 
 def test_a_shell_sees_it() -> None:
-    script = (
-        '"$@" lint digits | true; echo ${PIPESTATUS[0]}; "$@" compile no-such-spec 2>&1 | true; echo ${PIPESTATUS[0]}'
-    )
+    script = """
+        "$@" lint digits | true; echo ${PIPESTATUS[0]}
+        "$@" compile no-such-spec 2>&1 | true; echo ${PIPESTATUS[0]}
+    """
     ended = subprocess.run(
         ("bash", "-c", script, "bash", *COMMAND), capture_output=True, text=True, env=environment(), check=True
     )
