@@ -35,16 +35,17 @@ def fmt(
     from hvaedsl.lint.spec_files import spec_files
     from hvaedsl.report.full import print_full
     from hvaedsl.report.terminal import console
-    from hvaedsl.syntax.text import MAX_FILE_BYTES
+    from hvaedsl.syntax.text import MAX_FILE_BYTES, raise_refused
 
     # Every file is formatted in memory before the first one is written.
     stdin, write = "-" in paths, not (check or diff)
     if stdin and len(paths) > 1:
         raise UsageError("- (standard input) cannot be combined with other paths")
     if stdin:
-        found = [format_bytes(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), "<stdin>")]
+        found, refused = [format_bytes(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), "<stdin>")], ()
     else:
-        found = format_files(file for path in paths for file in spec_files(path))
+        given = spec_files(*paths)
+        found, refused = format_files(given.files), given.refused
 
     for item in found:
         if item.diagnostics:
@@ -58,9 +59,10 @@ def fmt(
                 rewrite(item)
             say(f"{'reformatted' if write else 'would reformat'} {item.name}")
 
-    if not stdin:
+    if not stdin and any(not item.refusal for item in found):
         say(summary(found, "reformatted" if write else "would be reformatted"), err=diff)
     if bugs := [item.bug for item in found if item.bug]:
         raise CompilerBug("; ".join(bugs))
+    raise_refused([*refused, *(item.refusal for item in found if item.refusal)])
     mistakes = any(item.diagnostics for item in found)
     raise typer.Exit(1 if mistakes or (not write and any(item.changed for item in found)) else 0)

@@ -72,6 +72,7 @@ def lint(
     from hvaedsl.lint.cache import lint_cache
     from hvaedsl.lint.check import Check
     from hvaedsl.lint.selection import Selection, selectors
+    from hvaedsl.syntax.text import raise_refused
 
     chosen = format_of(output_format, as_json, default="full")
     changes = fix or diff
@@ -81,6 +82,8 @@ def lint(
         raise UsageError("--fix and --diff change the specs as written; remove --set and --let")
 
     texts = _texts(paths, stdin_filename)
+    if not texts.sources and not texts.unreadable:
+        raise_refused(texts.refused)
     check = Check(
         Selection(selectors(select, "--select"), selectors(ignore, "--ignore")),
         pairs(sets, "--set"),
@@ -99,6 +102,7 @@ def lint(
     if diff:
         print_data(fixed.texts.diff())
         say(f"{counted} would be applied", err=True)
+        raise_refused(texts.refused)
         raise typer.Exit(1 if fixed.count else 0)
 
     # Fixed files are rewritten; fixed standard input goes to standard output, and its findings to standard error.
@@ -118,7 +122,8 @@ def _texts(paths: list[str], stdin_filename: str | None) -> Texts:
     if "-" not in paths:
         if stdin_filename is not None:
             raise UsageError("--stdin-filename needs - (standard input) as the path")
-        return texts_of(file for path in paths for file in spec_files(path))
+        given = spec_files(*paths)
+        return texts_of(given.files, given.refused)
     if len(paths) > 1:
         raise UsageError("- (standard input) cannot be combined with other paths")
     return text_of_stdin(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), stdin_filename)
@@ -133,6 +138,8 @@ def _pass_on(first: bytes) -> None:
 
 def _show(linted: Linted, output_format: Format, texts: Texts, *, err: bool = False) -> None:
     """Print the findings, and exit with 1 if there are any, or with 0 otherwise."""
+    from hvaedsl.syntax.text import raise_refused
+
     found = linted.found
     match output_format:
         case "full" if found:
@@ -166,4 +173,5 @@ def _show(linted: Linted, output_format: Format, texts: Texts, *, err: bool = Fa
 
         if hint := fix_summary(texts, linted):
             say(hint, err=err)
+    raise_refused(texts.refused)  # the others have been checked
     raise typer.Exit(1 if found else 0)

@@ -26,6 +26,11 @@ from hvaedsl.diagnostics.streams import print_data
 COLLECT_AFTER = 100_000
 # Error numbers if stdout is a file on a full disk.
 OUTPUT_REFUSED = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+# Error numbers of a path that the user must change, wherever it is read or written. A missing file is not among them:
+# commands check for it, and elsewhere it is a bug.
+PATH_REFUSED = frozenset(
+    (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO, errno.EROFS)
+)
 PROGRAM = "hvaedsl"  # in usage texts, however it was started
 # The exit code if the reader of the output exits, as in `hvaedsl lint specs/ | head`: that of a process which SIGPIPE
 # ends.
@@ -156,6 +161,8 @@ def _refusal(error: Exception) -> str:
     """The operating system's reason for an unexpected error; empty if it has none."""
     if isinstance(error, OSError) and error.errno in OUTPUT_REFUSED and error.filename is None:
         return f"the output cannot be written: {error.strerror}"
+    if isinstance(error, OSError) and error.errno in PATH_REFUSED and error.filename is not None:
+        return f"{error.filename}: {(error.strerror or str(error)).lower()}"
     try:
         Path.cwd()
     except OSError:
