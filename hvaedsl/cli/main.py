@@ -18,7 +18,7 @@ import typer
 
 from hvaedsl.cli.command_table import CommandGroup
 from hvaedsl.cli.completion import whole_words_in_bash
-from hvaedsl.diagnostics.errors import CompilerBug, ExitCode, HvaedslError, SpecError
+from hvaedsl.diagnostics.errors import CompilerBug, ExitCode, HvaedslError, SpecError, UsageError
 from hvaedsl.diagnostics.streams import print_data
 
 # Allocations between two garbage collections, instead of 700: the objects of imports and of the compiler stay alive,
@@ -31,7 +31,6 @@ OUTPUT_REFUSED = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 PATH_REFUSED = frozenset(
     (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO, errno.EROFS)
 )
-PROGRAM = "hvaedsl"  # in usage texts, however it was started
 # The exit code if the reader of the output exits, as in `hvaedsl lint specs/ | head`: that of a process which SIGPIPE
 # ends.
 CLOSED_PIPE = ExitCode.SIGNAL + 13
@@ -57,27 +56,34 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def hvaedsl(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback reads it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Declarative architectures for hierarchical VAEs: compile, check, draw, train."""
+    processes = os.environ.get("WORLD_SIZE", "1")
+    if "TORCHELASTIC_RUN_ID" in os.environ and processes != "1" and context.invoked_subcommand != "train":
+        raise UsageError(
+            f"torchrun started {processes} processes, but {context.invoked_subcommand} runs in one",
+            help=f"run hvaedsl {context.invoked_subcommand} without torchrun; only train uses its processes",
+        )
 
 
-def run() -> None:
-    """Run the command line. docs/language.md lists the exit codes."""
+def run(program: str = "hvaedsl") -> None:
+    """Run the command line, called `program` in usage texts. docs/language.md lists the exit codes."""
     gc.set_threshold(COLLECT_AFTER)
     atexit.register(_leave_garbage)
     _make_printable()
     _hide_warnings_of_packages()
-    sys.exit(_flushed(_exit_code()))
+    sys.exit(_flushed(_exit_code(program)))
 
 
-def _exit_code() -> int:
+def _exit_code(program: str) -> int:
     """Run a command, print what went wrong, and return the exit code."""
     try:
         with whole_words_in_bash():
-            return app(prog_name=PROGRAM, standalone_mode=False) or ExitCode.SUCCESS
+            return app(prog_name=program, standalone_mode=False) or ExitCode.SUCCESS
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):  # typer and rich end so if the reader of the output exits
             return CLOSED_PIPE

@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from hvaedsl.diagnostics.errors import DeviceNotFound
+from hvaedsl.diagnostics.errors import DeviceNotFound, UsageError
 from hvaedsl.ir.run_options import DeviceName
 
 # How long the other processes wait while the first one draws pictures or downloads.
@@ -84,7 +84,7 @@ def choose_device(name: DeviceName | None, local_rank: int = 0) -> torch.device:
 def process_group(name: DeviceName | None) -> Iterator[Processes]:
     """Join the processes of the run with NCCL (GPUs) or gloo (CPUs); without a launcher, a single process.
 
-    Raises DeviceNotFound as `choose_device` does.
+    Raises DeviceNotFound as `choose_device` does, and UsageError if a launcher did not say where the processes meet.
     """
     if not started_by_launcher():
         device = choose_device(name)
@@ -92,6 +92,11 @@ def process_group(name: DeviceName | None) -> Iterator[Processes]:
         yield Processes(0, 1, device)
         return
 
+    if missing := [variable for variable in ("MASTER_ADDR", "MASTER_PORT") if variable not in os.environ]:
+        raise UsageError(
+            f"RANK and WORLD_SIZE are set, as a launcher sets them, but not {' and '.join(missing)}",
+            help="start the processes with torchrun -m hvaedsl, or unset RANK and WORLD_SIZE to train in one process",
+        )
     device = choose_device(name, int(os.environ.get("LOCAL_RANK", "0")))
     use_device(device)
     if device.type == "cuda":
