@@ -26,7 +26,8 @@ def fmt(
 ) -> None:
     """Format specs in place, in one style. Comments are kept and the model does not change.
 
-    A file with syntax errors is left unchanged and its errors are printed (exit code 1). In a folder, all .hvae files
+    A file with syntax errors is left unchanged and its errors are printed (exit code 1). If a PATH cannot be read,
+    nothing is written. In a folder, all .hvae files
     are formatted except those excluded by .gitignore. Standard input is formatted to standard output.
 
     Example: [bold]hvaedsl fmt --check specs/[/]
@@ -42,10 +43,13 @@ def fmt(
     if stdin and len(paths) > 1:
         raise UsageError("- (standard input) cannot be combined with other paths")
     if stdin:
-        found, refused = [format_bytes(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), "<stdin>")], ()
+        found, refused = [format_bytes(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), "<stdin>")], []
     else:
         given = spec_files(*paths)
-        found, refused = format_files(given.files), given.refused
+        found = format_files(given.files)
+        refused = [*given.refused, *(item.refusal for item in found if item.refusal)]
+        if not given.is_complete or any(item.refusal and item.name in paths for item in found):
+            raise_refused(refused)  # a path on the command line; what is closed below a folder stops nothing
 
     for item in found:
         if item.diagnostics:
@@ -59,10 +63,10 @@ def fmt(
                 rewrite(item)
             say(f"{'reformatted' if write else 'would reformat'} {item.name}")
 
-    if not stdin and any(not item.refusal for item in found):
+    if not stdin:
         say(summary(found, "reformatted" if write else "would be reformatted"), err=diff)
     if bugs := [item.bug for item in found if item.bug]:
         raise CompilerBug("; ".join(bugs))
-    raise_refused([*refused, *(item.refusal for item in found if item.refusal)])
+    raise_refused(refused)
     mistakes = any(item.diagnostics for item in found)
     raise typer.Exit(1 if mistakes or (not write and any(item.changed for item in found)) else 0)

@@ -30,10 +30,14 @@ def no_custom(_: str) -> None:
 
 
 class SpecFiles(Record):
-    """The files that paths name, and why folders among or below them could not be read."""
+    """The files that paths name, and why folders among or below them could not be read.
+
+    `is_complete` is whether each of the paths itself could be read and names a file.
+    """
 
     files: tuple[str, ...]
     refused: tuple[str, ...]
+    is_complete: bool
 
 
 def spec_files(*paths: str) -> SpecFiles:
@@ -44,6 +48,7 @@ def spec_files(*paths: str) -> SpecFiles:
     """
     files: list[str] = []
     refused: list[str] = []
+    complete = True
     for path in paths:
         folder = Path(path)
         if not _is_folder(folder):
@@ -56,7 +61,8 @@ def spec_files(*paths: str) -> SpecFiles:
             closed.append(f"{path}: no .hvae file in this folder, or .gitignore ignores them")
         files += found
         refused += closed
-    return SpecFiles(tuple(files), tuple(refused))
+        complete = complete and bool(found)
+    return SpecFiles(tuple(files), tuple(refused), complete)
 
 
 def _is_folder(path: Path) -> bool:

@@ -92,7 +92,11 @@ class SpeedColumn(ProgressColumn):
 def image_bar(description: str, images: int) -> Iterator[Callable[[int], None]]:
     """Show a progress bar over images on a terminal. Call what it yields with the number of images just done."""
     screen = console()
-    with Progress(*image_columns(), console=screen, transient=True, disable=not screen.is_terminal) as bar:
+    if not screen.is_terminal:
+        yield lambda _: None
+        return
+
+    with Progress(*image_columns(), console=screen, transient=True) as bar:
         task = bar.add_task(description, total=images)
 
         def advance(done: int) -> None:
@@ -150,13 +154,15 @@ class TrainingDisplay:
         )
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        if not self._plain:
+            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if not self._plain:
+            self._bar.stop()
 
     def say(self, line: str) -> None:
         """Print a line."""
