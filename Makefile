@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+LOWEST := .venv-lowest
 DEMO := runs/digits-$(shell date +%Y%m%d-%H%M%S)
 
 # The kernels are small and test machines have few cores, so more threads would only slow each other down.
@@ -10,7 +11,7 @@ export OMP_NUM_THREADS ?= 1
 # The tests start hundreds of processes. Bytecode is written so that each module is compiled only once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test test-quick fuzz check bench-lint bench-demo docs-rules docs-cells vsix clean
+.PHONY: install demo test test-quick test-lowest fuzz check bench-lint bench-demo docs-rules docs-cells vsix clean
 
 install: $(INSTALLED)
 
@@ -35,6 +36,14 @@ test: $(INSTALLED) check
 
 test-quick: $(INSTALLED)
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not long"
+
+# The quick tests with every direct dependency, torch among them, at the lower bound in pyproject.toml. `test` checks
+# the bounds of the base install (tests/packaging/test_lowest.py).
+test-lowest: $(INSTALLED)
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" uv venv --quiet --clear --python 3.11 $(LOWEST)
+	@echo "installing into $(LOWEST) (torch and torchvision are about 5 GB) ..."
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --group dev --editable '.[train,lsp]'
+	$(LOWEST)/bin/python -m pytest -q -n 2 --dist worksteal -m "not long"
 
 # Tens of thousands of random and damaged specs, different ones in each run: about ten minutes. Failing specs are minimized.
 fuzz: $(INSTALLED)
@@ -65,4 +74,4 @@ bench-demo: $(INSTALLED)
 	$(BIN)/python -m benchmarks.demo
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv $(LOWEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis

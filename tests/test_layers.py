@@ -48,6 +48,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli": BOTTOM
     | {"hvaedsl", "custom", "shipped", "syntax", "fmt", "ir", "rules", "report", "render", "program"}
     | {"diff", "draft", "lint", "lsp", "hvaedsl_runtime"},
+    "__main__": {"cli"},
 }
 
 # The rows of the runtime: its files and folders. Each may also import what COMPILER names of hvaedsl.

@@ -10,8 +10,10 @@ import typer
 
 from hvaedsl.cli.extras import DRAWING_PACKAGES, require_train
 from hvaedsl.cli.former_names import FormerNamesCommand
+from hvaedsl.cli.help_text import HelpGroup
 from hvaedsl.cli.options import Json, TextFormat, described, format_of
 from hvaedsl.cli.trained_run import BatchSize, Device, RunPath, Seed, SplitName, Weights
+from hvaedsl.diagnostics.streams import print_data, say
 
 # The runtime's list of analyses, by name; a test compares the two.
 ANALYSES: Mapping[str, str] = {
@@ -31,7 +33,7 @@ Images = Annotated[
 ]
 Folder = Annotated[Path | None, typer.Option("--out", metavar="DIR", help=described("Output folder.", "RUN/analysis"))]
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+app = typer.Typer(cls=HelpGroup, no_args_is_help=True, rich_markup_mode="rich")
 
 
 @app.callback()
@@ -67,9 +69,9 @@ def _command(name: str) -> Callable[..., None]:
         folder = made_folder(out or run / "analysis")
         result = by_name(name).run(subject)
         if json_wanted:
-            typer.echo(result_json(result), nl=False)
+            print_data(result_json(result))
         for path in write_result(result, folder):
-            typer.echo(f"written: {path}", err=json_wanted)
+            say(f"written: {path}", err=json_wanted)
 
     return command
 

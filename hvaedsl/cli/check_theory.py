@@ -10,6 +10,7 @@ import typer
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Json, TextFormat, described, format_of
 from hvaedsl.cli.trained_run import Device
+from hvaedsl.diagnostics.streams import print_data
 
 
 def check_theory(
@@ -31,22 +32,19 @@ def check_theory(
     Example: [bold]hvaedsl check-theory --run runs/digits[/]
     """
     require_train("check-theory")
-    from rich.console import Console
-
+    from hvaedsl.report.terminal import console
     from hvaedsl_runtime.evaluate.finished_run import FinishedRun
     from hvaedsl_runtime.theory.check_inputs import digits_inputs, run_inputs
-    from hvaedsl_runtime.theory.check_report import WIDTH, checks_json, checks_report
+    from hvaedsl_runtime.theory.check_report import checks_json, checks_report
     from hvaedsl_runtime.theory.checks import all_checks
 
     chosen = format_of(output_format, as_json)
     inputs = digits_inputs(seed) if run is None else run_inputs(FinishedRun.open(run, device), seed)
     checks = list(all_checks(inputs, seed))
     if chosen == "json":
-        typer.echo(checks_json(inputs.source, checks))
+        print_data(checks_json(inputs.source, checks))
     else:
-        console = Console(highlight=False)
-        console.width = max(console.width, WIDTH)
-        console.print(checks_report(inputs.source, checks))
+        console().print(checks_report(inputs.source, checks))
 
     if not all(check.holds for check in checks):
         raise typer.Exit(1)

@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from hvaedsl.cli.former_names import FormerNamesCommand
+from hvaedsl.cli.help_text import HelpGroup
 
 # Name: module in hvaedsl.cli, and its function or group of commands. The help lists them in this order.
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -73,7 +74,7 @@ class Commands(MutableMapping[str, Command]):
         return sum(1 for _ in self)
 
 
-class CommandGroup(TyperGroup):
+class CommandGroup(HelpGroup):
     """A group of the commands in the table."""
 
     def __init__(self, **settings: Any) -> None:

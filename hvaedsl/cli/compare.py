@@ -9,6 +9,7 @@ import typer
 
 from hvaedsl.cli.extras import DRAWING_PACKAGES, require_train
 from hvaedsl.cli.options import Json, TextFormat, format_of
+from hvaedsl.diagnostics.streams import print_data, say
 
 
 def compare(
@@ -27,8 +28,7 @@ def compare(
     Example: [bold]hvaedsl compare runs/digits runs/digits-deep --out comparison[/]
     """
     require_train("compare", *DRAWING_PACKAGES)
-    from rich.console import Console
-
+    from hvaedsl.report.terminal import console
     from hvaedsl_runtime.analysis.comparison import comparison_json, notes, open_runs, table, write_comparison
     from hvaedsl_runtime.disk.whole_files import made_folder
 
@@ -36,12 +36,10 @@ def compare(
     opened = open_runs(runs)
     paths = [] if out is None else write_comparison(opened, made_folder(out))
     if json_wanted:
-        typer.echo(comparison_json(opened), nl=False)
+        print_data(comparison_json(opened))
     else:
-        console = Console(highlight=False)
-        console.width = max(console.width, 120)  # on a narrower terminal lines wrap, but no figure is truncated
-        console.print(table(opened))
+        console().print(table(opened))
         for line in notes(opened):
-            typer.echo(line)
+            say(line)
     for path in paths:
-        typer.echo(f"written: {path}", err=json_wanted)
+        say(f"written: {path}", err=json_wanted)

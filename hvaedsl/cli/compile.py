@@ -23,6 +23,7 @@ from hvaedsl.cli.options import (
     pairs,
 )
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.streams import print_data, say
 
 if TYPE_CHECKING:
     from hvaedsl.program import Program
@@ -51,36 +52,34 @@ def compile_spec(
 
     Example: [bold]hvaedsl compile specs/cifar_ws.hvae --render[/]
     """
-    from rich.console import Console
-
     from hvaedsl.program import load
     from hvaedsl.report.cost_table import cost_json, cost_table, headline
     from hvaedsl.report.full import print_full
+    from hvaedsl.report.terminal import console
 
     program = load(spec, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), custom=allowed_custom(custom, spec))
     json_wanted = format_of(output_format, as_json) == "json"
     batch = batch_size or program.spec.train.batch_size or 1
-    console = Console()
-    console.width = max(console.width, 80)  # on a narrower terminal lines wrap, but no figure is truncated
 
     if emit is not None:
-        typer.echo(_stage(program, emit, as_json=json_wanted), nl=False)
+        print_data(_stage(program, emit, as_json=json_wanted))
     elif json_wanted:
         cost = cost_json(program.spec, program.cost, program.checkpointing, batch)
-        typer.echo(json.dumps({"name": program.name, **cost}, indent=2))
+        print_data(json.dumps({"name": program.name, **cost}, indent=2))
     else:
-        console.print(cost_table(program.spec, program.cost, program.checkpointing, batch))
-        console.print(headline(program.spec, program.cost), highlight=False)
+        out_console = console()
+        out_console.print(cost_table(program.spec, program.cost, program.checkpointing, batch))
+        out_console.print(headline(program.spec, program.cost))
         if program.advice:
-            console.print()
-            print_full(program.advice, console)
+            out_console.print()
+            print_full(program.advice, out_console)
 
     if render or out is not None:
         from hvaedsl.render.output import write
 
         path = out or Path(f"{program.name}.svg")
         write(program.dot(), path)
-        Console(stderr=True).print(f"written: {path}", highlight=False, soft_wrap=True)
+        say(f"written: {path}", err=True)
 
 
 def _stage(program: Program, emit: Stage, *, as_json: bool) -> str:

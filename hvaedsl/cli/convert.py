@@ -12,6 +12,7 @@ from hvaedsl.cli.completion import complete_spec
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Lets, Sets, described, pairs
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.streams import say
 
 INTO = "Weight files to run folder: hvaedsl convert SPEC"
 OUT_OF = "Run folder to weight file: hvaedsl convert RUN --to FILE"
@@ -130,10 +131,10 @@ def convert(
     done = import_weights(program, sources, out or RUNS / program.name)
 
     parameters = f"{program.cost.parameters:,} parameters"
-    typer.echo(f"written: {done.folder.path}, {program.name} after {done.state.step:,} steps, {parameters}")
+    say(f"written: {done.folder.path}, {program.name} after {done.state.step:,} steps, {parameters}")
     for note in done.notes:
-        typer.echo(f"  {note}")
-    typer.echo(f"next: hvaedsl eval {done.folder.path}")
+        say(f"  {note}")
+    say(f"next: hvaedsl eval {done.folder.path}")
 
 
 def _export(
@@ -142,7 +143,7 @@ def _export(
     from hvaedsl_runtime.convert.conversion import export_weights
 
     count = export_weights(run, to, weights, names, replace=replace)
-    typer.echo(f"written: {to}, {count:,} tensors")
+    say(f"written: {to}, {count:,} tensors")
 
 
 def _refuse(options: Mapping[str, object], reason: str) -> None:

@@ -11,14 +11,16 @@ import typer
 from hvaedsl.cli.completion import complete_dataset
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.former_names import FormerNamesCommand
+from hvaedsl.cli.help_text import HelpGroup
 from hvaedsl.cli.options import Force, Json, TextFormat, described, format_of
 from hvaedsl.diagnostics.errors import InvalidData, UsageError
+from hvaedsl.diagnostics.streams import print_data, say
 
 _HELP = """Prepare and verify datasets.
 
 Example: [bold]hvaedsl data prepare cifar10 --from downloads/[/]
 """
-data = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help=_HELP)
+data = typer.Typer(cls=HelpGroup, no_args_is_help=True, rich_markup_mode="rich", help=_HELP)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder written by hvaedsl data prepare.")]
 
@@ -97,9 +99,9 @@ def prepare(
     try:
         prepare_images(spec, source, target, overwrite=force, bar=image_bar, fitting=fitting)
     except KeyboardInterrupt:
-        typer.echo("interrupted; no files were left behind", err=True)
+        say("interrupted; no files were left behind", err=True)
         raise typer.Exit(130) from None
-    typer.echo(PreparedSet.at(target).summary())
+    say(PreparedSet.at(target).summary())
 
 
 @data.command(cls=FormerNamesCommand)
@@ -113,7 +115,10 @@ def show(folder: Folder, output_format: TextFormat = "text", as_json: Json = Fal
 
     chosen = format_of(output_format, as_json)
     prepared = PreparedSet.at(folder)
-    typer.echo(prepared.manifest.model_dump_json(indent=2) if chosen == "json" else prepared.summary())
+    if chosen == "json":
+        print_data(prepared.manifest.model_dump_json(indent=2))
+    else:
+        say(prepared.summary())
 
 
 @data.command(cls=FormerNamesCommand)
@@ -133,8 +138,8 @@ def verify(folder: Folder, output_format: TextFormat = "text", as_json: Json = F
         damaged = prepared.damaged(advance)
 
     if chosen == "json":
-        typer.echo(json.dumps({"folder": str(folder), "images": images, "damaged": damaged}, indent=2))
+        print_data(json.dumps({"folder": str(folder), "images": images, "damaged": damaged}, indent=2))
     if damaged:
         raise InvalidData("\n".join(damaged), help="prepare the images again, with --force")
     if chosen == "text":
-        typer.echo(f"{folder}: {images:,} images, all checksums agree")
+        say(f"{folder}: {images:,} images, all checksums agree")

@@ -9,6 +9,7 @@ import typer
 
 from hvaedsl.cli.completion import complete_spec
 from hvaedsl.cli.options import CustomFlag, DiagramFile, Json, Lets, Sets, allowed_custom, format_of, pairs
+from hvaedsl.diagnostics.streams import print_data, say
 
 Format = Literal["text", "markdown", "json"]
 
@@ -44,15 +45,13 @@ def diff(
 
     Example: [bold]hvaedsl diff cifar cifar_ws[/], [bold]hvaedsl diff git:main:mine.hvae mine.hvae --format markdown[/]
     """
-    from rich.console import Console
-
-    from hvaedsl.diagnostics.printable import printable
     from hvaedsl.diff.as_json import difference_json
     from hvaedsl.diff.compare import compare
     from hvaedsl.diff.loading import load_spec
     from hvaedsl.diff.markdown import difference_markdown
     from hvaedsl.diff.text import difference_text
     from hvaedsl.report.full import print_full
+    from hvaedsl.report.terminal import console
 
     chosen = format_of(output_format, as_json)
     overrides, constants = pairs(sets, "--set"), pairs(lets, "--let")
@@ -63,18 +62,15 @@ def diff(
 
     # Both specs are reported before the command gives up.
     if first.program is None or second.program is None:
-        console = Console(stderr=True)
         for side in (first, second):
             if side.program is None:
-                console.print(
-                    f"{printable(side.label)} does not compile:\n", highlight=False, markup=False, soft_wrap=True
-                )
-                print_full(side.diagnostics, console)
+                say(f"{side.label} does not compile:\n", err=True)
+                print_full(side.diagnostics, console(err=True))
         raise typer.Exit(2)
 
     difference = compare(first.program, second.program, (before, after))
     printed = {"text": difference_text, "markdown": difference_markdown, "json": difference_json}[chosen]
-    typer.echo(printed(difference), nl=False)
+    print_data(printed(difference))
 
     if render or out is not None:
         from hvaedsl.diff.pictures import difference_dot
@@ -82,5 +78,5 @@ def diff(
 
         path = out or Path(f"{first.program.name}-{second.program.name}.svg")
         write(difference_dot(first.program, second.program), path)
-        Console(stderr=True).print(f"written: {path}", highlight=False, soft_wrap=True)
+        say(f"written: {path}", err=True)
     raise typer.Exit(0 if difference.is_empty or exit_zero else 1)

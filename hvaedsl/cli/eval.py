@@ -10,6 +10,7 @@ import typer
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Json, TextFormat, format_of
 from hvaedsl.cli.trained_run import BatchSize, Device, RunPath, SplitName
+from hvaedsl.diagnostics.streams import print_data
 
 
 def evaluate(
@@ -31,8 +32,7 @@ def evaluate(
     Example: [bold]hvaedsl eval runs/digits --split validation[/]
     """
     require_train("eval")
-    from rich.console import Console
-
+    from hvaedsl.report.terminal import console
     from hvaedsl_runtime.disk.strict_json import json_text
     from hvaedsl_runtime.evaluate.finished_run import FinishedRun
     from hvaedsl_runtime.evaluate.results import results_table
@@ -41,12 +41,10 @@ def evaluate(
     finished = FinishedRun.open(run, device)
     bounds = finished.evaluate(split, batch_size, ("raw", "ema") if weights == "both" else (weights,))
     if chosen == "json":
-        typer.echo(json_text(finished.evaluation(split, bounds), indent=2))
+        print_data(json_text(finished.evaluation(split, bounds), indent=2))
     else:
         title = f"{run}: {split} images after {finished.checkpoint.step} steps"
-        console = Console(highlight=False)
-        console.width = max(console.width, 80)  # on a narrower terminal lines wrap, but no figure is truncated
-        console.print(results_table(finished.program.spec, title, bounds))
+        console().print(results_table(finished.program.spec, title, bounds))
     diverged = [name for name, bound in bounds.items() if not math.isfinite(bound.loss_nats_per_dim)]
     if diverged:
         typer.echo(f"the bound is not finite ({', '.join(diverged)}): the training of {run} diverged", err=True)

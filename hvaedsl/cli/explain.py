@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hvaedsl.cli.completion import complete_explained, complete_explained_name
+from hvaedsl.diagnostics.streams import print_data, say
 
 if TYPE_CHECKING:
     from hvaedsl.diagnostics.diagnostic import Diagnostic
@@ -71,13 +72,13 @@ def explain(
         raise UsageError(f"unexpected argument {name}; use `hvaedsl explain {code}`")
     if code is None:
         for kind in KINDS.values():
-            typer.echo(f"{kind.code}  {template_title(kind)}")
+            say(f"{kind.code}  {template_title(kind)}")
         return
     found = KINDS.get(code.upper())
     if found is None:
         hint = did_you_mean(code.upper(), KINDS) or "`hvaedsl explain` lists all codes"
         raise UsageError(f"unknown code {code}: {hint}")
-    typer.echo(explanation(found), nl=False)
+    print_data(explanation(found))
 
 
 def _write_pages(folder: Path) -> None:
@@ -93,7 +94,7 @@ def _write_pages(folder: Path) -> None:
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
-    typer.echo(f"{len(pages)} pages in {folder}")
+    say(f"{len(pages)} pages in {folder}")
 
 
 def _write_cells(folder: Path) -> None:
@@ -111,18 +112,17 @@ def _write_cells(folder: Path) -> None:
         raise UsageError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
     for name in CELLS:
         write(cell_dot(name), images / f"{name}.svg", engine="dot")
-    typer.echo(f"{folder / 'cells.md'}, and {len(CELLS)} pictures in {images}")
+    say(f"{folder / 'cells.md'}, and {len(CELLS)} pictures in {images}")
 
 
 def _printed(kind: type[Diagnostic]) -> str:
     """The output for the wrong example, compiled in a project of its own; empty if there is none."""
-    from rich.console import Console
-
     from hvaedsl.diagnostics.span import Source
     from hvaedsl.lint.check import Check
     from hvaedsl.lint.selection import Selection
     from hvaedsl.lint.texts import Texts, place_of
     from hvaedsl.report.full import print_full
+    from hvaedsl.report.terminal import text_console
 
     if not kind.bad:
         return ""
@@ -135,7 +135,7 @@ def _printed(kind: type[Diagnostic]) -> str:
         source = Source(path.name, kind.bad, path)
         found = Check(Selection())(Texts({place_of(source): source})).found
     out = io.StringIO()
-    print_full(found, Console(file=out, width=100, color_system=None))
+    print_full(found, text_console(out, width=100))
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 
@@ -149,16 +149,16 @@ def _explain_cell(name: str | None, out: Path | None) -> None:
         raise UsageError("--out needs the name of a cell: `hvaedsl explain cell NAME --out FILE`")
     if name is None:
         for text in CELLS.values():
-            typer.echo(f"{text.name:<16}{text.title}")
+            say(f"{text.name:<16}{text.title}")
         return
     found = CELLS.get(name)
     if found is None:
         hint = did_you_mean(name, CELLS) or "`hvaedsl explain cell` lists all cells"
         raise UsageError(f"unknown cell {name}: {hint}")
-    typer.echo(cell_explanation(found), nl=False)
+    print_data(cell_explanation(found))
     if out is not None:
         from hvaedsl.render.cells import cell_dot
         from hvaedsl.render.output import write
 
         write(cell_dot(found.name), out, engine="dot")
-        typer.echo(f"written: {out}", err=True)
+        say(f"written: {out}", err=True)

@@ -10,6 +10,7 @@ import typer
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Force, described
 from hvaedsl.cli.trained_run import RunPath, Temperature, Weights, positive_temperature
+from hvaedsl.diagnostics.streams import say
 
 
 def export(
@@ -55,7 +56,7 @@ def export(
     if to == "safetensors":
         path = out or export_folder(finished) / f"{weights}-{step}.safetensors"
         count = export_tensors(finished, path, weights, replace=force)
-        typer.echo(f"written: {path}, {count:,} tensors")
+        say(f"written: {path}, {count:,} tensors")
         return
 
     warmth = "" if temperature is None else f"-temperature-{temperature:g}"
@@ -64,4 +65,4 @@ def export(
     written = export_program(finished, path, options)
     difference = written.maximum_difference
     agreement = "bit for bit" if difference == 0 else f"within {difference:.2g}"
-    typer.echo(f"written: {path}; its outputs agree with the model's {agreement}")
+    say(f"written: {path}; its outputs agree with the model's {agreement}")

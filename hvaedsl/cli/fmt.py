@@ -9,6 +9,7 @@ import typer
 
 from hvaedsl.cli.completion import complete_spec_file
 from hvaedsl.diagnostics.errors import CompilerBug, UsageError
+from hvaedsl.diagnostics.streams import print_bytes, print_data, say
 
 
 def fmt(
@@ -25,43 +26,47 @@ def fmt(
 ) -> None:
     """Format specs in place, in one style. Comments are kept and the model does not change.
 
-    A file with syntax errors is left unchanged and its errors are printed (exit code 1). In a folder, all .hvae files
+    A file with syntax errors is left unchanged and its errors are printed (exit code 1). If a PATH cannot be read,
+    nothing is written. In a folder, all .hvae files
     are formatted except those excluded by .gitignore. Standard input is formatted to standard output.
 
     Example: [bold]hvaedsl fmt --check specs/[/]
     """
-    from rich.console import Console
-
-    from hvaedsl.diagnostics.printable import printable
     from hvaedsl.fmt.files import format_bytes, format_files, rewrite, summary, unified_diff
     from hvaedsl.lint.spec_files import spec_files
     from hvaedsl.report.full import print_full
-    from hvaedsl.syntax.text import MAX_FILE_BYTES
+    from hvaedsl.report.terminal import console
+    from hvaedsl.syntax.text import MAX_FILE_BYTES, raise_refused
 
     # Every file is formatted in memory before the first one is written.
     stdin, write = "-" in paths, not (check or diff)
     if stdin and len(paths) > 1:
         raise UsageError("- (standard input) cannot be combined with other paths")
     if stdin:
-        found = [format_bytes(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), "<stdin>")]
+        found, refused = [format_bytes(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), "<stdin>")], []
     else:
-        found = format_files(file for path in paths for file in spec_files(path))
+        given = spec_files(*paths)
+        found = format_files(given.files)
+        refused = [*given.refused, *(item.refusal for item in found if item.refusal)]
+        if not given.is_complete or any(item.refusal and item.name in paths for item in found):
+            raise_refused(refused)  # a path on the command line; what is closed below a folder stops nothing
 
     for item in found:
         if item.diagnostics:
-            print_full(item.diagnostics, Console(stderr=True))
+            print_full(item.diagnostics, console(err=True))
         elif diff:
-            typer.echo(unified_diff(item), nl=False)
+            print_data(unified_diff(item))
         elif stdin and write and not item.bug:
-            typer.echo(item.after, nl=False)
+            print_bytes(item.after)
         elif item.changed and not stdin:
             if write:
                 rewrite(item)
-            typer.echo(f"{'reformatted' if write else 'would reformat'} {printable(item.name)}")
+            say(f"{'reformatted' if write else 'would reformat'} {item.name}")
 
     if not stdin:
-        typer.echo(summary(found, "reformatted" if write else "would be reformatted"), err=diff)
+        say(summary(found, "reformatted" if write else "would be reformatted"), err=diff)
     if bugs := [item.bug for item in found if item.bug]:
         raise CompilerBug("; ".join(bugs))
+    raise_refused(refused)
     mistakes = any(item.diagnostics for item in found)
     raise typer.Exit(1 if mistakes or (not write and any(item.changed for item in found)) else 0)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hvaedsl.cli.empty_values import NonEmptyCommand
+from hvaedsl.cli.help_text import HelpCommand
 
 FORMER_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -20,7 +21,7 @@ FORMER_NAMES: Mapping[str, str] = MappingProxyType(
 )
 
 
-class FormerNamesCommand(NonEmptyCommand):
+class FormerNamesCommand(NonEmptyCommand, HelpCommand):
     """A command that accepts the former names of the options that it has, and refuses empty values."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

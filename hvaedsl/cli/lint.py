@@ -10,6 +10,7 @@ import typer
 from hvaedsl.cli.completion import complete_advice, complete_spec
 from hvaedsl.cli.options import CustomFlag, Json, Lets, Sets, allowed_custom, format_of, pairs
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.streams import print_bytes, print_data, say
 
 if TYPE_CHECKING:
     from hvaedsl.lint.spec_files import Linted
@@ -71,6 +72,7 @@ def lint(
     from hvaedsl.lint.cache import lint_cache
     from hvaedsl.lint.check import Check
     from hvaedsl.lint.selection import Selection, selectors
+    from hvaedsl.syntax.text import raise_refused
 
     chosen = format_of(output_format, as_json, default="full")
     changes = fix or diff
@@ -80,6 +82,8 @@ def lint(
         raise UsageError("--fix and --diff change the specs as written; remove --set and --let")
 
     texts = _texts(paths, stdin_filename)
+    if not texts.sources and not texts.unreadable:
+        raise_refused(texts.refused)
     check = Check(
         Selection(selectors(select, "--select"), selectors(ignore, "--ignore")),
         pairs(sets, "--set"),
@@ -96,14 +100,15 @@ def lint(
     fixed = apply_fixes(texts, check, unsafe=unsafe_fixes)
     counted = f"{fixed.count} fix{'es' * (fixed.count != 1)}"
     if diff:
-        typer.echo(fixed.texts.diff(), nl=False)
-        typer.echo(f"{counted} would be applied", err=True)
+        print_data(fixed.texts.diff())
+        say(f"{counted} would be applied", err=True)
+        raise_refused(texts.refused)
         raise typer.Exit(1 if fixed.count else 0)
 
     # Fixed files are rewritten; fixed standard input goes to standard output, and its findings to standard error.
     if texts.given is None:
         fixed.texts.write()
-        typer.echo(f"{counted} applied", err=True)
+        say(f"{counted} applied", err=True)
     else:
         _pass_on(fixed.texts.output())
     _show(fixed.linted, chosen, fixed.texts, err=texts.given is not None)
@@ -117,7 +122,8 @@ def _texts(paths: list[str], stdin_filename: str | None) -> Texts:
     if "-" not in paths:
         if stdin_filename is not None:
             raise UsageError("--stdin-filename needs - (standard input) as the path")
-        return texts_of(file for path in paths for file in spec_files(path))
+        given = spec_files(*paths)
+        return texts_of(given.files, given.refused)
     if len(paths) > 1:
         raise UsageError("- (standard input) cannot be combined with other paths")
     return text_of_stdin(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), stdin_filename)
@@ -125,45 +131,47 @@ def _texts(paths: list[str], stdin_filename: str | None) -> Texts:
 
 def _pass_on(first: bytes) -> None:
     """Write bytes, then the rest of standard input if it was too long to be read completely: no text is lost."""
-    typer.echo(first, nl=False)
+    print_bytes(first)
     for chunk in iter(lambda: sys.stdin.buffer.read(1 << 16), b""):
-        typer.echo(chunk, nl=False)
+        print_bytes(chunk)
 
 
 def _show(linted: Linted, output_format: Format, texts: Texts, *, err: bool = False) -> None:
     """Print the findings, and exit with 1 if there are any, or with 0 otherwise."""
+    from hvaedsl.syntax.text import raise_refused
+
     found = linted.found
     match output_format:
         case "full" if found:
-            from rich.console import Console
-
             from hvaedsl.report.full import print_full
+            from hvaedsl.report.terminal import console
 
-            print_full(found, Console(stderr=err))
+            print_full(found, console(err=err))
         case "full":
-            typer.echo(f"nothing found in {len(texts.sources)} spec{'s' * (len(texts.sources) != 1)}", err=err)
+            say(f"nothing found in {len(texts.sources)} spec{'s' * (len(texts.sources) != 1)}", err=err)
         case "json":
             from hvaedsl.report.as_json import to_json
 
-            typer.echo(to_json(found), err=err)
+            print_data(to_json(found), err=err)
         case "sarif":
             from hvaedsl import __version__
             from hvaedsl.report.sarif import to_sarif
 
-            typer.echo(to_sarif(found, __version__), err=err)
+            print_data(to_sarif(found, __version__), err=err)
         case "concise" if found:
             from hvaedsl.report.concise import to_concise
 
-            typer.echo(to_concise(found), err=err)
+            print_data(to_concise(found), err=err)
         case "github" if found:
             from hvaedsl.report.github import to_github
 
-            typer.echo(to_github(found), err=err)
+            print_data(to_github(found), err=err)
         case _:
             pass
     if output_format == "full" and any(item.fix is not None for item in found):
         from hvaedsl.lint.fixes import fix_summary
 
         if hint := fix_summary(texts, linted):
-            typer.echo(hint, err=err)
+            say(hint, err=err)
+    raise_refused(texts.refused)  # the others have been checked
     raise typer.Exit(1 if found else 0)

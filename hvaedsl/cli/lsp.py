@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hvaedsl.cli.extras import require_lsp
+from hvaedsl.diagnostics.streams import say
 
 
 def lsp(
@@ -26,7 +27,7 @@ def lsp(
     from hvaedsl.lsp.server import serve
 
     if sys.stdin.isatty():
-        typer.echo(
+        say(
             "hvaedsl lsp is started by an editor and speaks the Language Server Protocol; see docs/editors.md", err=True
         )
     raise typer.Exit(serve(__version__))

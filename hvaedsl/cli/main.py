@@ -7,22 +7,35 @@ import errno
 import gc
 import io
 import os
+import signal
 import sys
+import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, TextIO
 
 import typer
 
 from hvaedsl.cli.command_table import CommandGroup
 from hvaedsl.cli.completion import whole_words_in_bash
-from hvaedsl.diagnostics.errors import CompilerBug, ExitCode, HvaedslError, SpecError
+from hvaedsl.diagnostics.errors import CompilerBug, ExitCode, HvaedslError, SpecError, UsageError
+from hvaedsl.diagnostics.streams import print_data
 
 # Allocations between two garbage collections, instead of 700: the objects of imports and of the compiler stay alive,
 # and traversing them repeatedly took 10 % of the time of `hvaedsl lint`.
 COLLECT_AFTER = 100_000
 # Error numbers if stdout is a file on a full disk.
 OUTPUT_REFUSED = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+# Error numbers of a path that the user must change, wherever it is read or written. A missing file is not among them:
+# commands check for it, and elsewhere it is a bug.
+PATH_REFUSED = frozenset(
+    (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO, errno.EROFS)
+)
+# The exit code if the reader of the output exits, as in `hvaedsl lint specs/ | head`: that of a process which SIGPIPE
+# ends.
+CLOSED_PIPE = ExitCode.SIGNAL + 13
+# The base of typer's errors for wrong usage. Some versions of typer have it from click, others include click.
+WrongUsage: Any = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -37,40 +50,99 @@ def _version(wanted: bool) -> None:
     if wanted:
         from hvaedsl import __version__
 
-        typer.echo(f"hvaedsl {__version__}")
+        print_data(f"hvaedsl {__version__}")
         raise typer.Exit
 
 
 @app.callback()
 def hvaedsl(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback reads it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Declarative architectures for hierarchical VAEs: compile, check, draw, train."""
+    processes = os.environ.get("WORLD_SIZE", "1")
+    if "TORCHELASTIC_RUN_ID" in os.environ and processes != "1" and context.invoked_subcommand != "train":
+        raise UsageError(
+            f"torchrun started {processes} processes, but {context.invoked_subcommand} runs in one",
+            help=f"run hvaedsl {context.invoked_subcommand} without torchrun; only train uses its processes",
+        )
 
 
-def run() -> None:
-    """Run the command line. docs/language.md lists the exit codes."""
+def run(program: str = "hvaedsl") -> None:
+    """Run the command line, called `program` in usage texts. docs/language.md lists the exit codes."""
     gc.set_threshold(COLLECT_AFTER)
     atexit.register(_leave_garbage)
     _make_printable()
+    _hide_warnings_of_packages()
+    sys.exit(_flushed(_exit_code(program)))
+
+
+def _exit_code(program: str) -> int:
+    """Run a command, print what went wrong, and return the exit code."""
     try:
         with whole_words_in_bash():
-            app()
+            return app(prog_name=program, standalone_mode=False) or ExitCode.SUCCESS
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # typer and rich end so if the reader of the output exits
+            return CLOSED_PIPE
+        return end.code if isinstance(end.code, int) else ExitCode.SUCCESS
+    except BrokenPipeError:
+        return CLOSED_PIPE
+    except (KeyboardInterrupt, typer.Abort):
+        return ExitCode.SIGNAL + signal.SIGINT
     except SpecError as error:
-        from rich.console import Console
-
-        from hvaedsl.report.full import print_full
-
-        print_full(error.diagnostics, Console(stderr=True))
-        sys.exit(error.exit_code)
+        _print_findings(error)
+        return error.exit_code
     except HvaedslError as error:
-        _fail(_traced(error) if isinstance(error, CompilerBug) else error.report, error.exit_code)
+        _print_error(_traced(error) if isinstance(error, CompilerBug) else error.report)
+        return error.exit_code
     except Exception as error:  # last resort: users never see a bare traceback
-        if refused := _refusal(error):
-            _fail(refused, ExitCode.USAGE)
-        _fail(_traced(error), ExitCode.BUG)
+        return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> int:
+    """Print an error that no command expects, and return its exit code: wrong usage, a full disk, or a bug."""
+    if isinstance(error, WrongUsage):
+        _print_usage(error)
+        return int(error.exit_code)
+    if refused := _refusal(error):
+        _print_error(refused)
+        return ExitCode.USAGE
+    _print_error(_traced(error))
+    return ExitCode.BUG
+
+
+def _flushed(code: int) -> int:
+    """Print what is still buffered, and return the exit code; it becomes 141 if success cannot be printed.
+
+    An error keeps its exit code. A stream whose reader has exited is redirected, or Python would complain at exit.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            code = CLOSED_PIPE if code in (ExitCode.SUCCESS, ExitCode.SPEC) else code
+            _redirect(stream)
+        except (OSError, ValueError):  # a full disk, which was reported, or a closed stream
+            _redirect(stream)
+    if code == CLOSED_PIPE:
+        _redirect(sys.stdout)
+        _redirect(sys.stderr)
+    return code
+
+
+def _redirect(stream: TextIO) -> None:
+    """Drop what is written to a stream from now on."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _hide_warnings_of_packages() -> None:
+    """Do not print the deprecations that packages announce to each other, unless -W or PYTHONWARNINGS asks for them."""
+    for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
+        warnings.simplefilter("ignore", category, append=True)
 
 
 def _leave_garbage() -> None:
@@ -95,6 +167,8 @@ def _refusal(error: Exception) -> str:
     """The operating system's reason for an unexpected error; empty if it has none."""
     if isinstance(error, OSError) and error.errno in OUTPUT_REFUSED and error.filename is None:
         return f"the output cannot be written: {error.strerror}"
+    if isinstance(error, OSError) and error.errno in PATH_REFUSED and error.filename is not None:
+        return f"{error.filename}: {(error.strerror or str(error)).lower()}"
     try:
         Path.cwd()
     except OSError:
@@ -111,13 +185,35 @@ def _traced(error: Exception) -> str:
     return (error if isinstance(error, CompilerBug) else CompilerBug.of(error)).report
 
 
-def _fail(message: str, code: int) -> NoReturn:
-    from rich.console import Console
-    from rich.markup import escape
+def _print_findings(error: SpecError) -> None:
+    from hvaedsl.report.full import print_full
+    from hvaedsl.report.terminal import console
 
-    from hvaedsl.diagnostics.printable import printable
+    with suppress(OSError):  # the exit code remains
+        print_full(error.diagnostics, console(err=True))
 
-    shown = escape("\n".join(map(printable, message.split("\n"))))
+
+def _print_usage(error: Any) -> None:
+    """Print the message of typer for wrong usage, after the usage line of the command."""
+    from rich.text import Text
+
+    from hvaedsl.report.terminal import console
+
+    if type(error).__name__ == "NoArgsIsHelpError":  # it has printed the help
+        return
+    if (context := error.ctx) is not None:
+        usage = f"{context.get_usage()}\nTry '{context.command_path} {context.help_option_names[0]}' for help.\n"
+        with suppress(OSError):
+            console(err=True).print(Text(usage), soft_wrap=True)
+    _print_error(error.format_message())
+
+
+def _print_error(message: str) -> None:
+    from rich.text import Text
+
+    from hvaedsl.diagnostics.printable import printable_lines
+    from hvaedsl.report.terminal import console
+
     with suppress(OSError):  # if stderr is on the same full disk, the exit code remains
-        Console(stderr=True).print(f"[bold red]error[/]: {shown}", highlight=False, soft_wrap=True)
-    sys.exit(code)
+        shown = Text.assemble(("error", "bold red"), f": {printable_lines(message)}")
+        console(err=True).print(shown, soft_wrap=True)

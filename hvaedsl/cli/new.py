@@ -10,6 +10,7 @@ import typer
 from hvaedsl.cli.completion import complete_dataset, complete_spec
 from hvaedsl.cli.options import described
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.streams import say
 
 
 def new(
@@ -56,8 +57,8 @@ def new(
     else:
         text = standalone_spec(target, dataset or "digits", resolution, channels, path)
     _write(target, text)
-    typer.echo(f"written: {target}")
-    typer.echo(f"next: hvaedsl compile {target} --render", err=True)
+    say(f"written: {target}")
+    say(f"next: hvaedsl compile {target} --render", err=True)
 
 
 def _target(name: str) -> Path:

@@ -11,6 +11,7 @@ from hvaedsl.cli.analyze import Images
 from hvaedsl.cli.extras import DRAWING_PACKAGES, require_train
 from hvaedsl.cli.options import described
 from hvaedsl.cli.trained_run import BatchSize, Device, RunPath, Seed, SplitName, Weights
+from hvaedsl.diagnostics.streams import say
 
 
 def report(
@@ -41,4 +42,4 @@ def report(
     subject = Subject(FinishedRun.open(run, device), weights, split, images, seed, batch_size)
     path = out or run / "report.html"
     write_report(subject, path, typer.echo)
-    typer.echo(f"written: {path}")
+    say(f"written: {path}")

@@ -10,6 +10,7 @@ import typer
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import described
 from hvaedsl.cli.trained_run import Device, RunPath, Seed, Temperature, Weights, positive_temperature
+from hvaedsl.diagnostics.streams import say
 
 
 def sample(
@@ -52,4 +53,4 @@ def sample(
         out = finished.folder.picture("samples", name)
     with refusals_explained(out, "name another place with --out"):
         save_samples(out, images, spec)
-    typer.echo(f"written: {out}")
+    say(f"written: {out}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hvaedsl.cli.options import Json, Lets, Sets, SpecPath, TextFormat, format_of, pairs
+from hvaedsl.diagnostics.streams import print_data
 
 
 def show(
@@ -32,7 +33,7 @@ def show(
         data = spec_json(program.spec)
         if provenance:
             data["provenance"] = provenance_json(program.spec, program.origins)
-        typer.echo(json.dumps(data, indent=2))
+        print_data(json.dumps(data, indent=2))
     else:
         text = program.resolved_text()
-        typer.echo(provenance_text(program.spec, text, program.origins) if provenance else text, nl=False)
+        print_data(provenance_text(program.spec, text, program.origins) if provenance else text)

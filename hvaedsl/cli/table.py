@@ -8,6 +8,7 @@ import typer
 
 from hvaedsl.cli.completion import complete_spec
 from hvaedsl.cli.options import CustomFlag, Json, Lets, Sets, TextFormat, allowed_custom, format_of, pairs
+from hvaedsl.diagnostics.streams import print_data
 
 
 def table(
@@ -28,16 +29,16 @@ def table(
 
     Example: [bold]hvaedsl table specs/[/]
     """
-    from rich.console import Console
-
     from hvaedsl.lint.spec_files import load_models, spec_files
     from hvaedsl.report.full import print_full
     from hvaedsl.report.model_table import model_table, model_table_json
+    from hvaedsl.report.terminal import console
+    from hvaedsl.syntax.text import raise_refused
 
     chosen = format_of(output_format, as_json)
-    files = [file for path in paths for file in spec_files(path)]
-    programs, errors = load_models(
-        files,
+    given = spec_files(*paths)
+    programs, errors, refused = load_models(
+        given.files,
         sets=pairs(sets, "--set"),
         lets=pairs(lets, "--let"),
         custom=lambda file: allowed_custom(custom, file),
@@ -45,11 +46,12 @@ def table(
 
     # The models that compile are printed even if others have errors.
     models = [(program.spec, program.cost) for program in programs]
-    if chosen == "json":
-        typer.echo(model_table_json(models))
+    if chosen == "json" and (models or not refused):
+        print_data(model_table_json(models))
     elif models:
-        console = Console()
-        Console(width=max(console.width, 130) if not console.is_terminal else None).print(model_table(models))
+        console().print(model_table(models))
     if errors:
-        print_full(errors, Console(stderr=True))
+        print_full(errors, console(err=True))
+    raise_refused([*given.refused, *refused])
+    if errors:
         raise typer.Exit(1)

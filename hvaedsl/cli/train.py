@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
-
-import typer
 
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Lets, Sets, SpecPath, pairs
 from hvaedsl.cli.run_options import with_options
+from hvaedsl.diagnostics.streams import say
 from hvaedsl.ir.run_options import TrainOptions
 
 
@@ -31,8 +31,8 @@ def train(spec: SpecPath, sets: Sets = None, lets: Lets = None, **options: Any) 
     # The spec of a run folder finds its custom code where the run found it.
     part_folders = RunFolder(Path(spec).parent).part_folders()
     program = load(spec, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), custom=CustomParts(part_folders))
-    if program.advice:
-        typer.echo(f"advice: {len(program.advice)}; to read it, run `hvaedsl lint {spec}`", err=True)
+    if program.advice and os.environ.get("RANK", "0") == "0":  # once, if torchrun started several processes
+        say(f"advice: {len(program.advice)}; to read it, run `hvaedsl lint {spec}`", err=True)
 
     out = options.pop("out") or RUNS / program.name
     launch(program, RunSettings(out=out, **options))

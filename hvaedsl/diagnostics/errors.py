@@ -39,7 +39,7 @@ class ExitCode(IntEnum):
     )
     DEVICE = 6, "a device that is missing or out of memory"
     TRAINING = 7, "a training run that diverged, or in which no update is applied"
-    SIGNAL = 128, "interrupted by signal N (130 by Ctrl-C, 143 by SIGTERM)"
+    SIGNAL = 128, "interrupted by signal N (130 by Ctrl-C, 143 by SIGTERM); 141 if the reader of the output exits first"
 
 
 class HvaedslError(Exception):

@@ -8,7 +8,7 @@ from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diagnostics.names import BaseNotFound, BaseOutside
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.shipped import shipped
-from hvaedsl.syntax.text import read_source
+from hvaedsl.syntax.text import exists, read_source
 
 
 def base_of(target: str, child: Source) -> Source | None:
@@ -55,7 +55,7 @@ def find_base(target: str, here: Path | None, span: Span) -> Path:
 def project_root(folder: Path) -> Path:
     """The nearest folder, from `folder` upwards, with `.git` or `pyproject.toml`; `folder` itself if there is none."""
     for candidate in (folder, *folder.parents):
-        if (candidate / ".git").exists() or (candidate / "pyproject.toml").exists():
+        if exists(candidate / ".git") or exists(candidate / "pyproject.toml"):
             return candidate
     return folder
 

@@ -23,6 +23,7 @@ class Formatted:
     after: bytes
     diagnostics: tuple[Diagnostic, ...] = ()  # the syntax errors
     bug: str = ""  # why the result was discarded
+    refusal: str = ""  # why the file could not be read
 
     @property
     def changed(self) -> bool:
@@ -31,11 +32,13 @@ class Formatted:
 
 
 def format_file(name: str) -> Formatted:
-    """Read and format a file, without writing it. Raises `UsageError` if it does not exist or cannot be read."""
+    """Read and format a file, without writing it."""
     try:
         data = read_bytes(Path(name), name)
     except SpecError as error:
         return Formatted(name, b"", b"", error.diagnostics)
+    except UsageError as error:
+        return Formatted(name, b"", b"", refusal=str(error))
     return format_bytes(data, name, Path(name))
 
 
@@ -57,13 +60,13 @@ def format_bytes(data: bytes, name: str, path: Path | None = None) -> Formatted:
 
 
 def format_files(names: Iterable[str]) -> list[Formatted]:
-    """Format files, each once even if it is given under several names. Raises as `format_file` does."""
+    """Format files, each once even if it is given under several names."""
     return [format_file(name) for name in {os.path.realpath(name): name for name in names}.values()]
 
 
 def summary(found: Sequence[Formatted], changing: str) -> str:
     """Counts for the terminal: `2 files reformatted, 14 unchanged` if `changing` is `reformatted`."""
-    unformatted = sum(bool(item.diagnostics or item.bug) for item in found)
+    unformatted = sum(bool(item.diagnostics or item.bug or item.refusal) for item in found)
     changed = sum(item.changed for item in found)
     counts = [(changed, changing), (len(found) - changed - unformatted, "unchanged"), (unformatted, "not formatted")]
     (count, what), *others = [(count, what) for count, what in counts if count]

@@ -14,6 +14,7 @@ from hvaedsl.diagnostics.diagnostic import did_you_mean, listing
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.lint.selectors import selector_problem
+from hvaedsl.syntax.text import is_file, real_path, reason_of
 
 
 def valid_selectors(selectors: Iterable[str]) -> tuple[str, ...]:
@@ -70,10 +71,10 @@ def configuration_of(path: Path) -> Configuration:
 
 def project_of(path: Path) -> Project:
     """Return the project of a file or folder. Raises `UsageError` as `configuration_of` does."""
-    start = path.resolve()  # resolved, because the parents of `a/..` are not those of the folder it names
+    start = real_path(path)  # resolved, because the parents of `a/..` are not those of the folder it names
     for folder in (start, *start.parents):
         file = folder / "pyproject.toml"
-        if file.is_file():
+        if is_file(file):
             return Project(folder, _read(file))
     return Project(start, Configuration.model_construct())
 
@@ -81,7 +82,9 @@ def project_of(path: Path) -> Project:
 def _read(file: Path) -> Configuration:
     try:
         return _parsed(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {reason_of(error)}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}") from None
     except ValidationError as error:
         raise UsageError(f"{file}: [tool.hvaedsl] {_first(error)}") from None

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from hvaedsl.custom.importing import CustomParts
 from hvaedsl.diagnostics.diagnostic import Diagnostic
-from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diagnostics.names import MissingKey
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.lint.cache import CacheKey, LintCache, LintResult, lint_result
 from hvaedsl.lint.gitignore import IgnoreRules, rules_above
-from hvaedsl.syntax.text import read_source, source_of
+from hvaedsl.syntax.text import read_source, reason_of, source_of
 
 if TYPE_CHECKING:
     from hvaedsl.elaborate.inheritance import Read
@@ -29,36 +29,73 @@ def no_custom(_: str) -> None:
     """Allow no custom parts."""
 
 
-def spec_files(path: str) -> list[str]:
-    """Return a file as it is, or the `.hvae` files of a folder, sorted.
+class SpecFiles(Record):
+    """The files that paths name, and why folders among or below them could not be read.
+
+    `is_complete` is whether each of the paths itself could be read and names a file.
+    """
+
+    files: tuple[str, ...]
+    refused: tuple[str, ...]
+    is_complete: bool
+
+
+def spec_files(*paths: str) -> SpecFiles:
+    """Return files as they are, and in place of a folder its `.hvae` files, sorted.
 
     Hidden folders are skipped, and everything that `.gitignore` files ignore: those in the folder, and above it up to
-    the folder with `.git`. Raises `UsageError` for a folder without specs or one that cannot be read.
+    the folder with `.git`. A folder without specs is refused.
     """
-    folder = Path(path)
-    if not folder.is_dir():
-        return [path]
-    files = sorted(str(file) for file in _below(folder, rules_above(folder)) if file.is_file())
-    if not files:
-        raise UsageError(f"{path}: no .hvae file in this folder, or .gitignore ignores them")
-    return files
+    files: list[str] = []
+    refused: list[str] = []
+    complete = True
+    for path in paths:
+        folder = Path(path)
+        if not _is_folder(folder):
+            files.append(path)
+            continue
+
+        closed: list[str] = []
+        found = sorted(str(file) for file in _below(folder, rules_above(folder), closed) if _may_be_read(file))
+        if not found and not closed:
+            closed.append(f"{path}: no .hvae file in this folder, or .gitignore ignores them")
+        files += found
+        refused += closed
+        complete = complete and bool(found)
+    return SpecFiles(tuple(files), tuple(refused), complete)
 
 
-def _below(folder: Path, rules: IgnoreRules) -> Iterator[Path]:
-    """The `.hvae` files of a folder that are not ignored."""
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # reading it says why
+        return False
+
+
+def _may_be_read(path: Path) -> bool:
+    """Whether a file of a folder is a spec to read: a regular file, or one about which reading it says more."""
+    try:
+        return path.is_file()
+    except OSError:
+        return True
+
+
+def _below(folder: Path, rules: IgnoreRules, closed: list[str]) -> Iterator[Path]:
+    """The `.hvae` files of a folder that are not ignored; folders that cannot be read are added to `closed`."""
     rules = rules.followed_by(folder)
     try:
-        entries = list(os.scandir(folder))
+        entries = [(item.name, item.is_dir(follow_symlinks=False)) for item in os.scandir(folder)]
     except OSError as error:
-        raise UsageError(f"{folder}: {(error.strerror or str(error)).lower()}") from None
+        closed.append(f"{folder}: {reason_of(error)}")
+        return
 
-    for entry in entries:
-        path, is_folder = folder / entry.name, entry.is_dir(follow_symlinks=False)
-        candidate = not entry.name.startswith(".") if is_folder else entry.name.endswith(".hvae")
+    for name, is_folder in entries:
+        path = folder / name
+        candidate = not name.startswith(".") if is_folder else name.endswith(".hvae")
         if not candidate or rules.ignore(path, is_folder=is_folder):
             continue  # no rule brings back a file in an ignored folder: it is not entered
         if is_folder:
-            yield from _below(path, rules)
+            yield from _below(path, rules, closed)
         else:
             yield path
 
@@ -118,18 +155,28 @@ def load_models(
     sets: Overrides | None = None,
     lets: Overrides | None = None,
     custom: AllowCustom = no_custom,
-) -> tuple[list[Program], list[Diagnostic]]:
-    """Return the programs of the files, in order, and the errors of the others.
+) -> tuple[list[Program], list[Diagnostic], list[str]]:
+    """Return the programs of the files, in order, the errors of others, and why the rest could not be read.
 
-    A base that lacks keys is skipped if another of the files extends it. Raises `UsageError` for a missing file.
+    A base that lacks keys is skipped if another of the files extends it.
     """
     from hvaedsl.program import compile_source
 
-    compilations = [compile_source(source_of(file), sets=sets, lets=lets, custom=custom(file)) for file in files]
+    compilations: list[Compilation] = []
+    errors: list[Diagnostic] = []
+    refused: list[str] = []
+    for file in files:
+        try:
+            compilations.append(compile_source(source_of(file), sets=sets, lets=lets, custom=custom(file)))
+        except SpecError as error:  # too large, or not text
+            errors.extend(error.diagnostics)
+        except UsageError as error:
+            refused.append(str(error))
+
     bases = _bases(compilations)
     failed = [item for item in compilations if item.program is None]
-    errors = [error for item in failed for error in item.diagnostics if not _is_allowed_in_base(error, bases)]
-    return [item.program for item in compilations if item.program is not None], errors
+    errors += [error for item in failed for error in item.diagnostics if not _is_allowed_in_base(error, bases)]
+    return [item.program for item in compilations if item.program is not None], errors, refused
 
 
 def _bases(compilations: Sequence[Compilation]) -> set[Path]:

@@ -13,7 +13,7 @@ from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.rewriting import diff_of, write_over
 from hvaedsl.shipped import shipped
-from hvaedsl.syntax.text import MAX_FILE_BYTES, decode, read_bytes, read_source, refuse_large, source_of
+from hvaedsl.syntax.text import MAX_FILE_BYTES, decode, read_bytes, read_source, real_path, refuse_large, source_of
 
 STDIN = "<stdin>"
 _BOM = b"\xef\xbb\xbf"
@@ -24,6 +24,7 @@ class Texts(Record):
 
     sources: Mapping[Path, Source]
     unreadable: tuple[Diagnostic, ...] = ()
+    refused: tuple[str, ...] = ()  # why other files and folders could not be read
     given: bytes | None = None  # the bytes of standard input
     _before: Mapping[Path, Source] = field(default_factory=dict)
 
@@ -83,20 +84,26 @@ class Texts(Record):
             write_over(name, before, after)
 
 
-def texts_of(names: Iterable[str]) -> Texts:
-    """Read the texts of files, each once even under several names. Raises `UsageError` for a missing file."""
+def texts_of(names: Iterable[str], refused: Iterable[str] = ()) -> Texts:
+    """Read the texts of files, each once even under several names.
+
+    Files that are missing or cannot be read are in `refused` of the result, after those given.
+    """
     first: dict[str, str] = {}
     for name in names:
         first.setdefault(os.path.realpath(name), name)
     sources: dict[Path, Source] = {}
     unreadable: list[Diagnostic] = []
+    refusals = list(refused)
     for name in first.values():
         try:
             source = source_of(name)
             sources[place_of(source)] = source
         except SpecError as error:
             unreadable.extend(error.diagnostics)
-    return Texts(sources, tuple(unreadable))
+        except UsageError as error:
+            refusals.append(str(error))
+    return Texts(sources, tuple(unreadable), tuple(refusals))
 
 
 def text_of_stdin(data: bytes, filename: str | None) -> Texts:
@@ -107,13 +114,13 @@ def text_of_stdin(data: bytes, filename: str | None) -> Texts:
         refuse_large(len(data), name, path)
         source = decode(data, name, path)
     except SpecError as error:
-        return Texts({}, error.diagnostics, data)
+        return Texts({}, error.diagnostics, given=data)
     return Texts({place_of(source): source}, given=data)
 
 
 def place_of(source: Source) -> Path:
     """Return the resolved path of a text, or its name if it is not a file."""
-    return Path(source.name) if source.path is None else source.path.resolve()
+    return Path(source.name) if source.path is None else real_path(source.path)
 
 
 class Places:

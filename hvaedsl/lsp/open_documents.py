@@ -23,7 +23,7 @@ from hvaedsl.lsp.position import Lines
 from hvaedsl.lsp.rename import Chains
 from hvaedsl.shipped import shipped
 from hvaedsl.syntax import ast
-from hvaedsl.syntax.text import read_source
+from hvaedsl.syntax.text import read_source, real_path
 
 
 class OpenDocuments:
@@ -155,10 +155,8 @@ def _chains(found: AnalyzedText, buffers: Mapping[Path, str], name: str) -> Iter
 def _project_specs(found: AnalyzedText) -> Iterator[Path]:
     """Specs that may extend a text or one of its bases; `extends` does not leave the project."""
     for folder in {path.parent for path in _paths(found)}:
-        try:
-            yield from (Path(name).resolve() for name in spec_files(str(project_root(folder))))
-        except UsageError:  # there is none, or .gitignore ignores the folder
-            yield from folder.glob("*.hvae")
+        files = spec_files(str(project_root(folder))).files
+        yield from map(real_path, map(Path, files)) if files else folder.glob("*.hvae")  # .gitignore ignores the folder
 
 
 def _paths(found: AnalyzedText) -> set[Path]:

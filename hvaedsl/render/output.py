@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.streams import say
 
 _DOTS_PER_INCH = 192
 Format = Literal["svg", "png", "pdf"]
@@ -107,7 +108,7 @@ def _with_libraries(dot: str, format: Format, engine: Engine) -> bytes:  # noqa:
         messages = _without_font_warnings(captured())
 
     if messages:
-        print(messages, file=sys.stderr)
+        say(messages, err=True)
     assert isinstance(picture, bytes)
     return picture
 

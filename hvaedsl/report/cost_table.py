@@ -2,49 +2,40 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
-from rich import box
-from rich.table import Table
+from rich.text import Text
 
 from hvaedsl.ir.spec import Spec
 from hvaedsl.passes.checkpointing import Checkpointing
 from hvaedsl.passes.cost import Cost, Row
+from hvaedsl.report.grid import Column, Grid
 
 
-def cost_table(spec: Spec, cost: Cost, checkpointing: Checkpointing, batch: int) -> Table:
+def cost_table(spec: Spec, cost: Cost, checkpointing: Checkpointing, batch: int) -> Grid:
     """Return blocks, weight groups, parameters, latents, FLOPs and activation memory of a batch by resolution.
 
     With `train.recompute_every`, a last row has the activation memory with recomputation.
     """
     every = spec.train.recompute_every
-    table = Table(
-        title=f"{spec.name}: {spec.data.dataset}, {spec.data.resolution}x{spec.data.resolution}x{spec.data.channels}",
-        title_justify="left",
-        title_style="bold",
-        caption=_caption(checkpointing, batch, every),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,
+    headings = ("blocks", "weight\ngroups", "parameters", "latents", "FLOPs", "float32", "bfloat16")
+    size_of_image = f"{spec.data.resolution}x{spec.data.resolution}x{spec.data.channels}"
+    table = Grid(
+        title=Text(f"{spec.name}: {spec.data.dataset}, {size_of_image}", "bold"),
+        columns=[Column("stack", words=True), Column("R", labeled=True), *map(Column, headings)],
+        notes=_notes(checkpointing, batch, every),
+        names=2,
     )
-    table.add_column("stack", no_wrap=True)
-    for heading in ("R", "blocks", "weight\ngroups", "parameters", "latents", "FLOPs", "float32", "bfloat16"):
-        table.add_column(heading, justify="right", no_wrap=True)
 
-    stack = cost.rows[0].stack
-    for row in cost.rows:
-        if row.stack != stack:
-            table.add_section()
-            stack = row.stack
-        table.add_row(row.stack, str(row.resolution), *_cells(row, batch))
+    for row, following in zip_longest(cost.rows, cost.rows[1:]):
+        ends = following is None or following.stack != row.stack
+        table.add(row.stack, str(row.resolution), *_cells(row, batch), ends=ends)
 
-    table.add_section()
-    table.add_row("total", "", *_total(cost, batch), style="bold")
+    table.add("total", "", *_total(cost, batch), style="bold", ends=True)
     if every is not None:
         needed = (checkpointing.peak_bytes(every, batch), checkpointing.peak_bytes(every, batch, "bfloat16"))
-        table.add_row("recomputed", *[""] * 6, *map(size, needed), style="bold")
+        table.add("recomputed", *[""] * 6, *map(size, needed), style="bold")
     return table
 
 
@@ -88,15 +79,16 @@ def cost_json(spec: Spec, cost: Cost, checkpointing: Checkpointing, batch: int) 
     }
 
 
-def _caption(checkpointing: Checkpointing, batch: int, every: int | None) -> str:
+def _notes(checkpointing: Checkpointing, batch: int, every: int | None) -> list[str]:
     first = f"FLOPs of one forward pass and image; activations kept for the backward pass, batch {batch}"
     if every is None:
-        return first
+        return [first]
     kept = size(checkpointing.kept_bytes(every, batch))
-    return (
-        f"{first}\nrecomputed: the state is kept every {every:,} blocks ({kept} in float32); the blocks between are "
-        "computed again"
-    )
+    return [
+        first,
+        f"recomputed: the state is kept every {every:,} blocks ({kept} in float32); the blocks between are computed "
+        "again",
+    ]
 
 
 def _cells(row: Row, batch: int) -> list[str]:

@@ -30,12 +30,12 @@ def print_full(diagnostics: Sequence[Diagnostic], console: Console) -> None:
     """Print diagnostics, separated by blank lines, and a last line with their number."""
     for diagnostic in diagnostics[:MAX_SHOWN]:
         for line in _lines(diagnostic):
-            console.print(line, soft_wrap=True, highlight=False)
+            console.print(line, soft_wrap=True)
         console.print()
     if len(diagnostics) > MAX_SHOWN:
-        console.print(f"... and {len(diagnostics) - MAX_SHOWN:,} more\n", highlight=False)
+        console.print(f"... and {len(diagnostics) - MAX_SHOWN:,} more\n", soft_wrap=True)
     if diagnostics:
-        console.print(Text(summary(diagnostics), "bold"), soft_wrap=True, highlight=False)
+        console.print(Text(summary(diagnostics), "bold"), soft_wrap=True)
 
 
 def summary(diagnostics: Sequence[Diagnostic]) -> str:

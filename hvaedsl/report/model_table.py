@@ -6,34 +6,26 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 from hvaedsl.ir.spec import Spec
 from hvaedsl.passes.cost import Cost
 from hvaedsl.report.cost_table import short_count, size
+from hvaedsl.report.grid import Column, Grid
 
 Model = tuple[Spec, Cost]
 
 
-def model_table(models: Sequence[Model]) -> Table:
+def model_table(models: Sequence[Model]) -> Grid:
     """Return a table with one row per model: computed figures, each followed by the published one if there is one."""
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-        caption="* deviates from the published figure   ? published, but not confirmed   memory: float32, batch 1",
-        caption_justify="left",
+    headings = ("parameters", "published", "depth", "published", "latents", "FLOPs", "memory", "likelihood")
+    table = Grid(
+        title="",
+        columns=[Column("model", words=True), *map(Column, headings), Column("source", words=True, fold=18)],
+        notes=[
+            "* deviates from the published figure   ? published, but not confirmed   memory: float32, batch 1",
+        ],
     )
-
-    table.add_column("model", no_wrap=True)
-    for heading in ("parameters", "published", "depth", "published", "latents", "FLOPs", "memory", "likelihood"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("source")
-
     for spec, cost in models:
-        table.add_row(*_row(spec, cost))
+        table.add(*_row(spec, cost))
     return table
 
 

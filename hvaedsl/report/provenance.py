@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hvaedsl.diagnostics.printable import printable
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.spec import SECTIONS, Spec, keys
@@ -39,7 +40,7 @@ def provenance_json(spec: Spec, origins: Mapping[str, Span]) -> dict[str, str]:
 def _origin(spec: Spec, origins: Mapping[str, Span], key: str) -> str:
     span = origins.get(key)
     if span is not None:
-        return span.source.name if span.source.path is None else str(span)
+        return printable(span.source.name if span.source.path is None else str(span))
     if key == "data.binarize":
         return "default for this likelihood"
     if key.startswith("data.") and key not in ("data.path", "data.split_seed") and spec.data.dataset in DATASETS:

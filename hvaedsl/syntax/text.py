@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from hvaedsl.diagnostics.diagnostic import nearest
@@ -43,16 +45,50 @@ def source_of(path: str | Path) -> Source:
     return read_source(in_shipped if use_shipped else found, str(path))
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file or a link to one. False, not an exception, if the system refuses to say."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def exists(path: Path) -> bool:
+    """Whether there is something at a path. False, not an exception, if the system refuses to say."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def real_path(path: Path) -> Path:
+    """The absolute path without symbolic links. Unlike `Path.resolve`, it keeps a loop of links as it is."""
+    return Path(os.path.realpath(path))
+
+
+def reason_of(error: OSError) -> str:
+    """The operating system's reason for an error, as messages print it."""
+    return (error.strerror or str(error)).lower()
+
+
+def raise_refused(refused: Sequence[str]) -> None:
+    """Raise `UsageError` if some files or folders could not be read; the others have been checked."""
+    if len(refused) == 1:
+        raise UsageError(refused[0])
+    if refused:
+        raise UsageError(f"{len(refused)} paths cannot be read\n  " + "\n  ".join(refused))
+
+
 def read_bytes(path: Path, shown: str) -> bytes:
     """The bytes of a spec file. Raises `UsageError` as `read_source` does, and `SpecError` (HV108) for a large file."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            raise UsageError(f"{shown}: not a file")
+            raise UsageError(f"{shown}: {'is a folder' if stat.S_ISDIR(found.st_mode) else 'not a file'}")
         refuse_large(found.st_size, shown, path)
         return path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{shown}: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"{shown}: {reason_of(error)}") from None
     except ValueError as error:  # a NUL in the path itself
         raise UsageError(f"{shown!r}: {error}") from None
 

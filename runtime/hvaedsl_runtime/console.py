@@ -12,7 +12,6 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -23,11 +22,15 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.printable import printable_lines
+from hvaedsl.report.terminal import PlainConsole, console, console_of
 
 PLAIN_LINES_PER_RUN = 20
+NARROW = 60  # columns; a bar with all its figures would be many lines high
 LOG_VARIABLE = "HVAEDSL_LOG"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -37,6 +40,10 @@ class StderrHandler(logging.StreamHandler[TextIO]):
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, in which names from outside cannot act on the terminal."""
+        return printable_lines(super().format(record))
 
     @property
     def stream(self) -> TextIO:  # type: ignore[override]  # an attribute there
@@ -69,7 +76,7 @@ class SpeedColumn(ProgressColumn):
     """Steps and images per second; only images while a split is evaluated."""
 
     def __init__(self, images_per_step: int) -> None:
-        super().__init__()
+        super().__init__(Column(overflow="fold"))
         self.images_per_step = images_per_step
 
     def render(self, task: Task) -> Text:
@@ -84,9 +91,12 @@ class SpeedColumn(ProgressColumn):
 @contextmanager
 def image_bar(description: str, images: int) -> Iterator[Callable[[int], None]]:
     """Show a progress bar over images on a terminal. Call what it yields with the number of images just done."""
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    screen = console()
+    if not screen.is_terminal:
+        yield lambda _: None
+        return
+
+    with Progress(*image_columns(), console=screen, transient=True) as bar:
         task = bar.add_task(description, total=images)
 
         def advance(done: int) -> None:
@@ -95,7 +105,15 @@ def image_bar(description: str, images: int) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
-class LastingConsole(Console):
+def image_columns() -> Iterator[ProgressColumn]:
+    """The columns of a bar over images. On a narrow terminal the description folds, and no figure is cut."""
+    yield TextColumn("{task.description}", markup=False, table_column=Column(overflow="fold"))
+    yield BarColumn(bar_width=20)
+    yield MofNCompleteColumn(table_column=Column(no_wrap=True))
+    yield TimeRemainingColumn(table_column=Column(no_wrap=True))
+
+
+class LastingConsole(PlainConsole):
     """A console that does not end the run if its reader exits, as in `train ... | head`, or its disk is full."""
 
     def print(self, *objects: Any, **options: Any) -> None:
@@ -115,22 +133,19 @@ class TrainingDisplay:
     """Shows the steps of a run and its evaluations; `silent` in every process but the first."""
 
     def __init__(self, *, steps: int, start: int, images_per_step: int, silent: bool) -> None:
-        self.console = LastingConsole(quiet=silent, highlight=False, soft_wrap=True)
+        self.console = console_of(LastingConsole, quiet=silent, soft_wrap=True)
         self.steps = steps
         self.images_per_step = images_per_step
 
-        # Without a terminal, some plain lines in place of the bar.
-        self._plain = silent or not self.console.is_terminal
+        # Without a terminal, or on a narrow one, some plain lines in place of the bar.
+        self._plain = silent or not self.console.is_terminal or self.console.width < NARROW
         self._line_every = max(1, steps // PLAIN_LINES_PER_RUN)
         self._last_line = (start, time.monotonic())
 
         self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[values]}"),
+            *image_columns(),
+            TextColumn("{task.fields[values]}", markup=False, table_column=Column(overflow="fold")),
             SpeedColumn(images_per_step),
-            TimeRemainingColumn(),
             console=self.console,
             disable=self._plain,
         )
@@ -139,17 +154,19 @@ class TrainingDisplay:
         )
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        if not self._plain:
+            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if not self._plain:
+            self._bar.stop()
 
     def say(self, line: str) -> None:
         """Print a line."""
-        self.console.print(line, markup=False)
+        self.console.print(line)
 
     def step_done(self, done: int, loss: float, unit: str, gradient_norm: float, *, applied: bool) -> None:
         """Show the result of the step after which `done` steps are done; the loss in a unit such as bits/dim."""

@@ -134,7 +134,7 @@ def say_untested(device: torch.device) -> None:
 def process_group(name: DeviceName | None, dtype: torch.dtype = torch.float32) -> Iterator[Processes]:
     """Join the processes of the run with torch's backend for their device; without a launcher, a single process.
 
-    Raises DeviceNotFound as `choose_device` does.
+    Raises DeviceNotFound as `choose_device` does, and UsageError if a launcher did not say where the processes meet.
     """
     if not started_by_launcher():
         device = choose_device(name, dtype=dtype)
@@ -143,6 +143,11 @@ def process_group(name: DeviceName | None, dtype: torch.dtype = torch.float32) -
         yield Processes(0, 1, device)
         return
 
+    if missing := [variable for variable in ("MASTER_ADDR", "MASTER_PORT") if variable not in os.environ]:
+        raise UsageError(
+            f"RANK and WORLD_SIZE are set, as a launcher sets them, but not {' and '.join(missing)}",
+            help="start the processes with torchrun -m hvaedsl, or unset RANK and WORLD_SIZE to train in one process",
+        )
     device = choose_device(name, int(os.environ.get("LOCAL_RANK", "0")), dtype=dtype)
     use_device(device)
     dist.init_process_group(

@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import pytest
 import typer.main
 from rich.text import Text
 from typer.core import TyperGroup, TyperOption
@@ -61,6 +62,7 @@ def table() -> str:
     return HEAD + "".join(lines)
 
 
+@pytest.mark.skipif(not hasattr(TyperOption, "display_type"), reason="newer versions of typer print the types so")
 def test_the_table_is_that_of_the_commands(update_goldens: bool) -> None:
     page = PAGE.read_text(encoding="utf-8")
     before, head, _ = page.partition(HEAD)

@@ -20,15 +20,19 @@ def run(*command: str | Path, cwd: Path, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
+def uv() -> Path:
+    """The uv beside the interpreter of the tests."""
+    return Path(sys.executable).with_name("uv")
+
+
 @pytest.fixture(scope="module")
 def hvaedsl(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    uv = Path(sys.executable).with_name("uv")
-    run(uv, "build", "--quiet", "--wheel", "--out-dir", folder, ROOT, cwd=folder)
+    run(uv(), "build", "--quiet", "--wheel", "--out-dir", folder, ROOT, cwd=folder)
     (wheel,) = folder.glob("hvaedsl-*.whl")
-    run(uv, "venv", "--quiet", "--python", sys.executable, folder / "env", cwd=folder)
+    run(uv(), "venv", "--quiet", "--python", sys.executable, folder / "env", cwd=folder)
     python = folder / "env" / "bin" / "python"
-    run(uv, "pip", "install", "--quiet", "--python", python, "-c", ROOT / "constraints.txt", wheel, cwd=folder)
+    run(uv(), "pip", "install", "--quiet", "--python", python, "-c", ROOT / "constraints.txt", wheel, cwd=folder)
     return python.with_name("hvaedsl")
 
 

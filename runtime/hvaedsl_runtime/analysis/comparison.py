@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from rich.table import Table
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import RunNotFound, UsageError
 from hvaedsl.ir.datasets import USER_IMAGES
 from hvaedsl.ir.spec import Spec
+from hvaedsl.report.grid import Column, Grid
 from hvaedsl_runtime.analysis.base import Drawing
 from hvaedsl_runtime.analysis.collapse import COLLAPSED_KL_NATS
 from hvaedsl_runtime.analysis.curves import (
@@ -132,18 +132,20 @@ def notes(runs: Sequence[ComparedRun]) -> list[str]:
     return found
 
 
-def table(runs: Sequence[ComparedRun]) -> Table:
+def table(runs: Sequence[ComparedRun]) -> Grid:
     """The table of the runs, one row each."""
     unit = reporting_unit(runs[0].spec)
-    comparison = Table(title=f"{_image_set(runs[0].spec)}, {unit.label}", title_justify="left")
-    comparison.add_column("run", overflow="fold")
-    for heading in ("parameters", "depth", "steps", "time", "validation", "test, raw", "test, EMA", "collapsed"):
-        comparison.add_column(heading, justify="right")
+    headings = ("parameters", "depth", "steps", "time", "validation", "test, raw", "test, EMA", "collapsed")
+    comparison = Grid(
+        title=f"{_image_set(runs[0].spec)}, {unit.label}",
+        columns=[Column("run", words=True, fold=20), *map(Column, headings)],
+        framed=True,
+    )
 
     for run in runs:
         row = run.row(unit)
         figures = [row[f"{name}_{unit.key}"] for name in ("validation_raw", "test_raw", "test_ema")]
-        comparison.add_row(
+        comparison.add(
             run.label,
             f"{run.parameters:,}",
             str(run.depth),

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
-from rich.table import Table
-
 from hvaedsl.ir.spec import Spec
+from hvaedsl.report.grid import Column, Grid
 from hvaedsl_runtime.data import ImageSet, histogram_baseline_bits_per_dim
 from hvaedsl_runtime.evaluate.evaluator import LikelihoodBound
 from hvaedsl_runtime.evaluate.units import NATS_PER_BIT, reporting_unit
@@ -30,19 +29,17 @@ def histogram_baseline(spec: Spec, train: ImageSet, test: ImageSet) -> float | N
 
 def results_table(
     spec: Spec, title: str, bounds: Mapping[str, LikelihoodBound], baseline_bits_per_dim: float | None = None
-) -> Table:
+) -> Grid:
     """Make a table of the bound on -log p for raw and averaged weights, in the spec's unit; lower is better."""
     unit = reporting_unit(spec)
-    table = Table(title=title, title_justify="left")
-    table.add_column("")
-    for heading in (unit.label, "distortion", "rate", "images"):
-        table.add_column(heading, justify="right")
+    headings = (unit.label, "distortion", "rate", "images")
+    table = Grid(title, [Column("", words=True), *map(Column, headings)], framed=True)
 
     for weights, bound in bounds.items():
         figures = (bound.loss_nats_per_dim, bound.distortion_nats_per_dim, bound.rate_nats_per_dim)
-        table.add_row(WEIGHTS[weights], *(f"{unit.of(nats):.4f}" for nats in figures), str(bound.images))
+        table.add(WEIGHTS[weights], *(f"{unit.of(nats):.4f}" for nats in figures), str(bound.images))
 
     if baseline_bits_per_dim is not None:
         bits = unit.of(baseline_bits_per_dim * NATS_PER_BIT)
-        table.add_row("baseline: pixel histograms", f"{bits:.4f}", "", "", "")
+        table.add("baseline: pixel histograms", f"{bits:.4f}", "", "", "")
     return table

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hvaedsl.diagnostics.errors import DeviceNotFound
+import os
+
+from hvaedsl.diagnostics.errors import DeviceNotFound, UsageError
 from hvaedsl.ir.run_options import DeviceName
 from hvaedsl.program import Program
 from hvaedsl_runtime.distributed import choose_device, started_by_launcher
@@ -14,10 +16,13 @@ from hvaedsl_runtime.train.settings import RunSettings
 def launch(program: Program, settings: RunSettings) -> None:
     """Train in `settings.gpus` processes, one per GPU, or all on the CPU if `settings.device` is cpu.
 
-    A process that torchrun started joins torchrun's process group, and `settings.gpus` is ignored.
-    Raises what `hvaedsl_runtime.train.loop.train` raises; if several processes fail, the error that came first.
+    A process that torchrun started joins torchrun's process group. Raises what `hvaedsl_runtime.train.loop.train`
+    raises; if several processes fail, the error that came first; UsageError if torchrun started another number of
+    processes than `settings.gpus`, unless that is 1, the default.
     """
     program.training()
+    if started_by_launcher():
+        check_launcher(settings.gpus)
     if settings.gpus == 1 or started_by_launcher():
         train(program, settings)
         return
@@ -27,6 +32,16 @@ def launch(program: Program, settings: RunSettings) -> None:
     from hvaedsl_runtime.launch.elastic import start_workers
 
     start_workers(RunTask.of(program, settings))
+
+
+def check_launcher(processes: int) -> None:
+    """Raise UsageError if the launcher of this process started another number than were asked for."""
+    started = os.environ["WORLD_SIZE"]
+    if processes != 1 and str(processes) != started:
+        raise UsageError(
+            f"--gpus is {processes}, but the launcher (torchrun) started {started} processes",
+            help="remove --gpus, or run hvaedsl train --gpus N without torchrun: it starts its own processes",
+        )
 
 
 def check_devices(device: DeviceName | None, processes: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from hvaedsl.diagnostics.errors import WriteError
+from hvaedsl.diagnostics.streams import say
 from hvaedsl_runtime.disk.whole_files import write_whole
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.task import RunTask
@@ -38,7 +39,7 @@ def report(failure: Failure) -> None:
     try:
         write_whole(Path(os.environ["TORCHELASTIC_ERROR_FILE"]), json.dumps(content))
     except WriteError:
-        print(f"error: {failure.error().report}", file=sys.stderr, flush=True)
+        say(f"error: {failure.error().report}", err=True)
 
 
 if __name__ == "__main__":

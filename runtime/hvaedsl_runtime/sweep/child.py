@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from hvaedsl.diagnostics.errors import ExitCode, WriteError
+from hvaedsl.diagnostics.streams import say
 from hvaedsl_runtime.disk.whole_files import made_folder, write_whole
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.local import launch
@@ -43,14 +44,14 @@ def main() -> int:
     except Exception as error:
         failure = Failure.of(error)
         if failure.is_bug:
-            print(failure.traceback, file=sys.stderr, flush=True)
+            say(failure.traceback, err=True)
 
     # A run that was stopped has not failed: it will be resumed.
     if not failure.is_stop:
         try:
             write_whole(made_folder(task.failure.parent) / task.failure.name, failure.model_dump_json(indent=2) + "\n")
         except WriteError:
-            print(f"error: {failure.error().report}", file=sys.stderr, flush=True)
+            say(f"error: {failure.error().report}", err=True)
     return failure.exit_code
 
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from hvaedsl.diagnostics.errors import RunError, RunsFailed, UsageError, WriteError
+from hvaedsl.diagnostics.streams import print_data, say
+from hvaedsl.report.terminal import console
 from hvaedsl_runtime.disk.run_folder import RUNS
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import write_whole
@@ -18,7 +18,7 @@ from hvaedsl_runtime.sweep.axes import short_names, slug
 from hvaedsl_runtime.sweep.folder import SweepFolder
 from hvaedsl_runtime.sweep.plan import SweepPlan
 from hvaedsl_runtime.sweep.results import SweepResults, collect, write_results
-from hvaedsl_runtime.sweep.tables import plan_text, results_text
+from hvaedsl_runtime.sweep.tables import plan_table, results_table, results_text
 
 if TYPE_CHECKING:
     from hvaedsl_runtime.sweep.driver import SweepSettings
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 def print_plan(plan: SweepPlan, as_json: bool) -> None:
     """Print the plan, as a table or as JSON."""
     if as_json:
-        sys.stdout.write(json_text(plan.model_dump(mode="json"), indent=2) + "\n")
+        print_data(json_text(plan.model_dump(mode="json"), indent=2))
     else:
-        sys.stdout.write(plan_text(plan))
+        console().print(plan_table(plan))
 
 
 def default_folder(plan: SweepPlan) -> Path:
@@ -49,15 +49,15 @@ def run_sweep(plan: SweepPlan, settings: SweepSettings, *, as_json: bool) -> Non
     from hvaedsl_runtime.sweep.driver import Sweep
 
     folder = SweepFolder(default_folder(plan) if settings.out is None else settings.out)
-    console = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, soft_wrap=True)
+    screen = console(err=as_json)
     with folder.locked() as lock, resume_help(settings.resume_command):
         added = folder.claim(plan)
-        console.print(plan_text(plan), markup=False)
+        screen.print(plan_table(plan))
         if added:
-            console.print(f"added to the sweep in {folder.path}: {added}", markup=False)
+            say(f"added to the sweep in {folder.path}: {added}", err=as_json)
 
         try:
-            Sweep(plan, folder, settings, console.file)(lock)
+            Sweep(plan, folder, settings, sys.stderr if as_json else sys.stdout)(lock)
         except (RunError, UsageError):
             with suppress(WriteError):  # the error that stopped the sweep says more
                 write_files(collect(plan, folder), folder)
@@ -65,9 +65,11 @@ def run_sweep(plan: SweepPlan, settings: SweepSettings, *, as_json: bool) -> Non
         results = collect(plan, folder)
         write_files(results, folder)
 
-    text = json_text(results.to_dict(), indent=2) + "\n" if as_json else results_text(results)
-    sys.stdout.write(text)
-    console.print(f"written to {folder.path}: results.txt, .json, .csv, .png, .svg", markup=False)
+    if as_json:
+        print_data(json_text(results.to_dict(), indent=2))
+    else:
+        screen.print(results_table(results))
+    say(f"written to {folder.path}: results.txt, .json, .csv, .png, .svg", err=as_json)
     raise_failures(results, folder)
 
 

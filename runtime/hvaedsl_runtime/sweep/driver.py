@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import IO
+from typing import TextIO
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import ExitCode, ProcessFailed, Stopped, UsageError
 from hvaedsl.ir.run_options import SweepOptions
 from hvaedsl.program import Program
+from hvaedsl.report.terminal import console_of
 from hvaedsl_runtime.console import LastingConsole
 from hvaedsl_runtime.disk.run_folder import check_same_run
 from hvaedsl_runtime.distributed import started_by_launcher
@@ -45,11 +46,11 @@ class Sweep:
     plan: SweepPlan
     folder: SweepFolder
     settings: SweepSettings
-    out: IO[str] = field(default_factory=lambda: sys.stdout)
+    out: TextIO = field(default_factory=lambda: sys.stdout)
 
     def __post_init__(self) -> None:
         """Open the console."""
-        self.console = LastingConsole(file=self.out, highlight=False, soft_wrap=True)
+        self.console = console_of(LastingConsole, self.out, soft_wrap=True)
 
     def __call__(self, lock: int | None) -> None:
         """Train every run that is not finished. If one fails, the failure is recorded and the next run starts.
@@ -75,7 +76,7 @@ class Sweep:
 
     def say(self, line: str) -> None:
         """Print a line."""
-        self.console.print(line, markup=False)
+        self.console.print(line)
 
     def is_finished(self, point: Point, seed: int) -> bool:
         """Whether a run has a summary of this spec and all steps. Raises RunMismatch for another spec, DamagedRun."""

@@ -3,68 +3,73 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from hvaedsl.matching import CLOSE_ENOUGH
 from hvaedsl.report.cost_table import size
+from hvaedsl.report.grid import Column, Grid
+from hvaedsl.report.terminal import text_console
 from hvaedsl_runtime.sweep.axes import short_names
 from hvaedsl_runtime.sweep.plan import Matched, Point, SweepPlan
 from hvaedsl_runtime.sweep.results import MIN_SEEDS, WEIGHT_KINDS, PointResult, Spread, SweepResults, Weights
 
 UNITS = {"bits_per_dim": "bits/dim", "nats_per_image": "nats/image"}
-WIDTH = 110
+# On a narrow terminal, these columns fold at this width.
+AXIS_WIDTH = 16
+BLOCK_COUNTS_WIDTH = 40
 NONE_LOWEST = "no point is lowest by more than the standard deviations"
 
 
 def plan_text(plan: SweepPlan) -> str:
+    """The table of the planned points as plain text of any width."""
+    return _text(plan_table(plan))
+
+
+def plan_table(plan: SweepPlan) -> Grid:
     """The table of the planned points, with parameters, depth and memory."""
     seeds = f"{len(plan.seeds)} seed{'s' * (len(plan.seeds) > 1)}"
     points, runs = len(plan.points), len(plan.runs())
     title = f"{plan.model}: {points} point{'s' * (points > 1)}, {seeds}, {runs} run{'s' * (runs > 1)}"
 
-    table = _table()
-    _add_axes(table, plan)
-    for heading in ("parameters", "depth", "memory"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    columns = [*_axes(plan), *map(Column, ("parameters", "depth", "memory"))]
     lines = ["memory: activations stored for the backward pass of a batch"]
 
     targets = {point.matched.target for point in plan.points if point.matched}
     if targets:
-        table.add_column("deviation", justify="right", no_wrap=True)
-        table.add_column("block counts that match the parameters", overflow="fold")
+        columns.append(Column("deviation"))
+        columns.append(Column("block counts that match the parameters", words=True, fold=BLOCK_COUNTS_WIDTH))
         share = f"{float(CLOSE_ENOUGH):.0%}"
         lines.append(f"deviation: from the target of {min(targets):,} parameters; ! if more than {share}")
 
+    table = Grid(f"{title}\n", columns, lines, names=len(_axes(plan)))
     for point in plan.points:
         cells = [f"{point.parameters:,}", f"{point.stochastic_depth:,}", size(point.activation_bytes)]
         if point.matched is not None:
             cells += [_deviation(point.matched), f"encoder {point.matched.encoder}\ndecoder {point.matched.decoder}"]
-        table.add_row(*_values(plan, point), *cells)
-
-    return _text(title, table, lines)
+        table.add(*_values(plan, point), *cells)
+    return table
 
 
 def results_text(results: SweepResults) -> str:
+    """The table of results as plain text of any width."""
+    return _text(results_table(results))
+
+
+def results_table(results: SweepResults) -> Grid:
     """The table of results: parameters, depth, time and likelihood of each point, mean and deviation over seeds."""
     plan = results.plan
     finished = f"{results.finished} of {len(plan.runs())} runs"
     title = f"{plan.model}: {plan.dataset} test images, {UNITS[plan.unit]}, {finished}"
 
-    table = _table()
-    _add_axes(table, plan)
     matched = any(point.matched for point in plan.points)
     headings = ["parameters", *(["deviation"] if matched else []), "depth", "seconds\nper step", "training\nseconds"]
-    for heading in (*headings, "raw\nweights", "averaged\nweights", "seeds"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings += ["raw\nweights", "averaged\nweights", "seeds"]
+    columns = [*_axes(plan), *map(Column, headings)]
 
+    table = Grid(f"{title}\n", columns, notes(results), names=len(_axes(plan)))
     best = {weights: results.best(weights) for weights in WEIGHT_KINDS}
     for result in results.points:
         point = result.point
-        table.add_row(
+        table.add(
             *_values(plan, point),
             f"{point.parameters:,}",
             *([_deviation(point.matched) if point.matched else ""] if matched else []),
@@ -75,7 +80,7 @@ def results_text(results: SweepResults) -> str:
             _seeds(result, len(plan.seeds)),
         )
 
-    return _text(title, table, notes(results))
+    return table
 
 
 def notes(results: SweepResults) -> list[str]:
@@ -109,24 +114,17 @@ def spread_text(spread: Spread | None, digits: int) -> str:
     return f"{spread.mean:.{digits}f}{deviation}"
 
 
-def _text(title: str, table: Table, lines: Sequence[str]) -> str:
-    """A title, a table and notes as plain text, wide enough that no value is cut off."""
+def _text(table: Grid) -> str:
+    """A table as plain text, wide enough for every value."""
     out = io.StringIO()
-    console = Console(file=out, width=WIDTH)
-    console.width = max(WIDTH, console.measure(table).minimum)
-    console.print(table)
-    rows = [line.rstrip() for line in out.getvalue().splitlines()]
-    return "\n".join([title, "", *rows, *lines]) + "\n"
+    text_console(out).print(table)
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 
-def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-
-
-def _add_axes(table: Table, plan: SweepPlan) -> None:
-    """Add a column for each axis, or one for the name of the point if there are none."""
-    for name in list(short_names(plan.axes).values()) or ["point"]:
-        table.add_column(name, overflow="fold")
+def _axes(plan: SweepPlan) -> list[Column]:
+    """A column for each axis, or one for the name of the point if there are none."""
+    names = list(short_names(plan.axes).values()) or ["point"]
+    return [Column(name, words=True, fold=AXIS_WIDTH, labeled=True) for name in names]
 
 
 def _values(plan: SweepPlan, point: Point) -> list[str]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
+from hvaedsl.report.grid import Column, Grid
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.theory.checks import Check
 
-WIDTH = 118  # of the longest row: on a narrower terminal lines wrap, and no number is cut off
-IDENTITY_WIDTH = 66
+IDENTITY_WIDTH = 66  # an identity folds on a narrower terminal, down to this width
 REMARKS = (
     "Theorem 2: errors are per image, in units of max(1, ||x||); the largest over images and J is shown.",
     "B.4: sampling layers saves little time, because the state needs the posterior, the prior and z of every layer; "
@@ -22,22 +21,21 @@ REMARKS = (
 
 def checks_report(source: str, checks: Sequence[Check]) -> Group:
     """A table of the identities, a table of the negative controls, and the additional figures."""
-    identities = Table(title=f"Identities, in float64\n{source}", title_justify="left")
-    controls = Table(title="\nNegative controls: these identities must fail", title_justify="left")
-    for table, error, bound in ((identities, "error", "tolerance"), (controls, "differs by", "more than")):
-        table.add_column("", no_wrap=True)
-        table.add_column("identity", overflow="fold", min_width=IDENTITY_WIDTH)
-        table.add_column(error, justify="right", no_wrap=True)
-        table.add_column(bound, justify="right", no_wrap=True)
-        table.add_column("", no_wrap=True)
-
+    identities = _grid(f"Identities, in float64\n{source}", "error", "tolerance")
+    controls = _grid("\nNegative controls: these identities must fail", "differs by", "more than")
     for check in checks:
         table, words = (controls, ("differs", "DOES NOT")) if check.control else (identities, ("holds", "FAILS"))
         verdict = Text(words[0], "green") if check.holds else Text(words[1], "bold red")
-        table.add_row(check.name, Text(check.identity), f"{check.error:.2g}", f"{check.tolerance:g}", verdict)
+        table.add(check.name, check.identity, f"{check.error:.2g}", f"{check.tolerance:g}", verdict)
 
     figures = dict.fromkeys(f"{check.name}: {_figures(check)}." for check in checks if check.figures)
     return Group(identities, controls, Text("\n" + "\n".join([*figures, *REMARKS, _verdict(checks)])))
+
+
+def _grid(title: str, error: str, bound: str) -> Grid:
+    identity = Column("identity", words=True, fold=IDENTITY_WIDTH)
+    columns = [Column("", words=True), identity, Column(error), Column(bound), Column("verdict", words=True)]
+    return Grid(title, columns, framed=True)
 
 
 def checks_json(source: str, checks: Sequence[Check]) -> str:

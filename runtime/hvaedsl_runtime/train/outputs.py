@@ -103,7 +103,7 @@ class RunOutputs:
 
         step, skipped = self.state.step, self.state.counters.skipped_updates
         title = f"{self.spec.name}: {self.spec.data.dataset} test images after {step} steps, seed {self.training.seed}"
-        self.display.console.print(results_table(self.spec, title, bounds, baseline))
+        self.display.console.print(results_table(self.spec, title, bounds, baseline), soft_wrap=False)
         sizes = ", ".join(f"{len(images)} {split}" for split, images in self.images.items())
         split = f"split seed {self.spec.data.split_seed}"
         self.display.say(f"images: {sizes} ({split}); updates skipped: {skipped} of {step}")

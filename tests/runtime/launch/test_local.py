@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -12,7 +14,7 @@ import pytest
 import torch
 
 from hvaedsl import Program
-from hvaedsl.diagnostics.errors import CompilerBug, InvalidData, ProcessFailed, RunError, SpecError
+from hvaedsl.diagnostics.errors import CompilerBug, InvalidData, ProcessFailed, RunError, SpecError, UsageError
 from hvaedsl_runtime.launch.elastic import first_error, start_workers
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.local import launch
@@ -166,3 +168,27 @@ def test_gpus_that_are_not_there_are_told_before_anything_starts(
     with pytest.raises(RunError, match="2 CUDA devices requested; 1 available"):
         launch(compiled(), RunSettings(out=tmp_path / "run", gpus=2))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.long
+def test_torchrun_starts_the_processes(tmp_path: Path, spec_path: Path, curve: Curve) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "hvaedsl", "train"]
+    command += [str(spec_path), "--device", "cpu", "--threads", "1", "--out", str(tmp_path / "run")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("written to") == 1
+    assert ended.stderr.count("advice:") <= 1
+    assert [line["step"] for line in curve(tmp_path / "run") if line["split"] == "train"] == list(range(1, 13))
+
+
+def test_a_launcher_that_contradicts_the_options(
+    tmp_path: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match=r"--gpus is 3, but the launcher \(torchrun\) started 2 processes"):
+        launch(compiled(), settings(tmp_path / "run", gpus=3))
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    monkeypatch.delenv("MASTER_PORT", raising=False)
+    with pytest.raises(UsageError, match="but not MASTER_ADDR and MASTER_PORT"):
+        launch(compiled(), settings(tmp_path / "run"))

@@ -1,0 +1,37 @@
+"""Help texts: typer prints them; which streams get color is decided here, as for all other output."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+
+class HelpCommand(TyperCommand):
+    """A command whose help has color where other output has it."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help."""
+        _set_up_typer()
+        super().format_help(ctx, formatter)
+
+
+class HelpGroup(TyperGroup):
+    """A group of commands whose help has color where other output has it."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help."""
+        _set_up_typer()
+        super().format_help(ctx, formatter)
+
+
+def _set_up_typer() -> None:
+    """Let the consoles that typer makes for its help follow our decisions on color and terminals."""
+    from typer import rich_utils
+
+    from hvaedsl.diagnostics.streams import is_live
+    from hvaedsl.report.terminal import color_system
+
+    rich_utils.FORCE_TERMINAL = is_live(sys.stdout)
+    rich_utils.COLOR_SYSTEM = color_system(sys.stdout)
