@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from hvaedsl.ir.bridge import Block, Bridge, EncoderBlock, Head, Operation, Stack, State, Stem, TopDownBlock, stack_of
 from hvaedsl.ir.cells import CELLS, cell_kind
@@ -12,7 +12,6 @@ from hvaedsl.ir.spec import Likelihood
 from hvaedsl.nn.published import published_names as _published_names
 from hvaedsl.nn.published import published_prefixes
 from hvaedsl.passes.gradient import Unreached
-
 
 # A weight group: its stack, and its name there.
 Group = tuple[Stack, str]
@@ -24,42 +23,18 @@ def block_attributes(bridge: Bridge) -> dict[Group, str]:
     Groups are numbered in the order of their first application, so that the name of a parameter depends on the place of
     its block, and not on the label.
     """
+    return numbered(first_applications(bridge))
+
+
+def numbered(first_applications: Iterable[tuple[Group, Block]]) -> dict[Group, str]:
+    """The resolution of each group and its number there, in their order."""
     begun: Counter[tuple[Stack, int]] = Counter()
     found: dict[Group, str] = {}
-    for group, op in _first_applications(bridge):
+    for group, op in first_applications:
         place = (stack_of(op), op.resolution)
         found[group] = f"r{op.resolution}_{begun[place]}"
         begun[place] += 1
     return found
-
-
-def attributes_by_label(bridge: Bridge) -> dict[Group, str]:
-    """The attribute of each weight group before checkpoints of format 3: `shared_top` for the label `@top`.
-
-    Only groups without a label were counted, so `r16_1` may be another group's attribute than in `block_attributes`.
-    """
-    begun: Counter[tuple[Stack, int]] = Counter()
-    found: dict[Group, str] = {}
-    for group, op in _first_applications(bridge):
-        if op.group.startswith("@"):
-            found[group] = f"shared_{op.group[1:]}"
-            continue
-        place = (stack_of(op), op.resolution)
-        found[group] = f"r{op.resolution}_{begun[place]}"
-        begun[place] += 1
-    return found
-
-
-def positions_of_labels(bridge: Bridge) -> dict[str, str]:
-    """The path of each block before checkpoints of format 3, and its path now.
-
-    For the label `@top`: `decoder.blocks.shared_top`, and `decoder.blocks.r8_0`.
-    """
-    now = block_attributes(bridge)
-    return {
-        block_path(group[0], earlier): block_path(group[0], now[group])
-        for group, earlier in attributes_by_label(bridge).items()
-    }
 
 
 def block_path(stack: Stack, attribute: str) -> str:
@@ -67,13 +42,8 @@ def block_path(stack: Stack, attribute: str) -> str:
     return f"{stack}.blocks.{attribute}"
 
 
-def moved(name: str, paths: Mapping[str, str]) -> str:
-    """The name of a parameter after its block has got another path; the same name if its path is not in `paths`."""
-    path = ".".join(name.split(".")[:3])
-    return paths[path] + name[len(path) :] if path in paths else name
-
-
-def _first_applications(bridge: Bridge) -> Iterator[tuple[Group, Block]]:
+def first_applications(bridge: Bridge) -> Iterator[tuple[Group, Block]]:
+    """Each weight group with its first application, in order."""
     for op in bridge.operations:
         if isinstance(op, EncoderBlock | TopDownBlock) and op.application == 0:
             yield (stack_of(op), op.group), op

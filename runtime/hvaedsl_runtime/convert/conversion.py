@@ -14,19 +14,21 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+import hvaedsl
 from hvaedsl.diagnostics.errors import (
     DataNotFound,
     InvalidWeights,
     OutputExists,
     RunError,
     RunFolderInUse,
+    SpecError,
     UsageError,
     WeightsMismatch,
 )
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.program import Program
 from hvaedsl_runtime.convert.optimizer_state import restore_published
-from hvaedsl_runtime.convert.weight_names import Names, as_ours, renamed
+from hvaedsl_runtime.convert.weight_names import Names, NamesInFile, as_ours, renamed
 from hvaedsl_runtime.data import Preparation, open_split, preparation, published_preparation
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, save_checkpoint
 from hvaedsl_runtime.disk.run_folder import RunFolder, as_written
@@ -71,7 +73,7 @@ class WeightFile:
 
     path: Path
     tensors: Mapping[str, Tensor]
-    names: Names
+    names: NamesInFile
     metadata: Mapping[str, str]
 
     @property
@@ -166,8 +168,16 @@ def describe(checkpoint: Checkpoint, weights: Weights, names: Names) -> dict[str
 
 def _read(program: Program, path: Path) -> WeightFile:
     tensors, metadata = read_weights(path)
-    ours, names = as_ours(program, tensors, path)
+    ours, names = as_ours(program, tensors, path, _stated(metadata))
     return WeightFile(path, ours, names, metadata)
+
+
+def _stated(metadata: Mapping[str, str]) -> Program | None:
+    """The program in a file's metadata; None if there is none, or if this version cannot compile it."""
+    try:
+        return hvaedsl.loads(metadata["spec"]) if "spec" in metadata else None
+    except SpecError:
+        return None
 
 
 def _dtype(files: Iterable[WeightFile]) -> str:
