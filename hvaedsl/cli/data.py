@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -41,6 +41,34 @@ def prepare(
     channels: Annotated[
         int | None, typer.Option(min=1, max=3, metavar="C", help="Color channels, 1 or 3; only for NAME `folder`.")
     ] = None,
+    crop: Annotated[
+        Literal["center", "none"] | None,
+        typer.Option(
+            help=described(
+                "Crop images to the center square, or refuse images that are not square; only for NAME `folder`.",
+                "center",
+            )
+        ),
+    ] = None,
+    resize: Annotated[
+        bool | None,
+        typer.Option(
+            help=described("Resize images, or refuse images of another size; only for NAME `folder`.", "resize")
+        ),
+    ] = None,
+    gray: Annotated[
+        bool, typer.Option("--gray", help="Convert color images to gray; only for NAME `folder` with 1 channel.")
+    ] = False,
+    background: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLOR",
+            help=described(
+                "Composite transparent images on white, black or #rrggbb; only for NAME `folder`.",
+                "refuse transparent images",
+            ),
+        ),
+    ] = None,
 ) -> None:
     """Convert published files, or a folder of images, to memory-mapped arrays with a manifest.
 
@@ -52,11 +80,13 @@ def prepare(
     require_train("data prepare")
     from hvaedsl_runtime.console import image_bar
     from hvaedsl_runtime.data.places import default_folder
-    from hvaedsl_runtime.data.prepare import data_to_prepare
+    from hvaedsl_runtime.data.prepare import data_to_prepare, fitting_of
     from hvaedsl_runtime.data.prepare import prepare as prepare_images
     from hvaedsl_runtime.data.prepared import PreparedSet
 
     spec = data_to_prepare(name, resolution, channels)
+    cropped = None if crop is None else crop == "center"
+    fitting = fitting_of(name, channels, crop=cropped, resize=resize, gray=gray, background=background)
     if not source.is_dir():
         problem = "is a file; give the folder that contains it" if source.exists() else "does not exist"
         raise UsageError(f"--from is {source}, which {problem}")
@@ -65,7 +95,7 @@ def prepare(
 
     target = out or default_folder(name)
     try:
-        prepare_images(spec, source, target, overwrite=force, bar=image_bar)
+        prepare_images(spec, source, target, overwrite=force, bar=image_bar, fitting=fitting)
     except KeyboardInterrupt:
         typer.echo("interrupted; no files were left behind", err=True)
         raise typer.Exit(130) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 import typer
@@ -46,4 +47,7 @@ def evaluate(
         console = Console(highlight=False)
         console.width = max(console.width, 80)  # on a narrower terminal lines wrap, but no figure is truncated
         console.print(results_table(finished.program.spec, title, bounds))
+    diverged = [name for name, bound in bounds.items() if not math.isfinite(bound.loss_nats_per_dim)]
+    if diverged:
+        typer.echo(f"the bound is not finite ({', '.join(diverged)}): the training of {run} diverged", err=True)
     finished.write_evaluation(split, bounds)  # last: if writing fails, the result has been printed

@@ -7,7 +7,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
-from typer.core import TyperCommand
+from hvaedsl.cli.empty_values import NonEmptyCommand
 
 FORMER_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -20,8 +20,8 @@ FORMER_NAMES: Mapping[str, str] = MappingProxyType(
 )
 
 
-class FormerNamesCommand(TyperCommand):
-    """A command that accepts the former names of the options that it has."""
+class FormerNamesCommand(NonEmptyCommand):
+    """A command that accepts the former names of the options that it has, and refuses empty values."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments, with former names replaced."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,7 +14,9 @@ from hvaedsl.ir.run_options import DEVICE, DeviceName
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder written by hvaedsl train.")]
 
-Device = Annotated[DeviceName | None, typer.Option("--device", help=described(DEVICE.help, DEVICE.default))]
+Device = Annotated[
+    DeviceName | None, typer.Option("--device", metavar=DEVICE.metavar, help=described(DEVICE.help, DEVICE.default))
+]
 BatchSize = Annotated[
     int | None, typer.Option("--batch-size", min=1, metavar="N", help=described("Batch size.", "train.batch_size"))
 ]
@@ -34,7 +37,7 @@ Temperature = Annotated[
 
 
 def positive_temperature(value: float | None) -> float | None:
-    """The value of `--temperature`. Raises `UsageError` if it is not positive."""
-    if value is not None and not value > 0:
-        raise UsageError(f"--temperature is {value:g}; it must be positive")
+    """The value of `--temperature`. Raises `UsageError` if it is not positive and finite."""
+    if value is not None and not 0 < value < math.inf:
+        raise UsageError(f"--temperature is {value:g}; it must be a positive, finite number")
     return value

@@ -38,7 +38,7 @@ class ExitCode(IntEnum):
         "a run folder, checkpoint or weight file that is in use, missing, damaged, or of another run; a full disk",
     )
     DEVICE = 6, "a device that is missing or out of memory"
-    TRAINING = 7, "a training run in which no update is applied"
+    TRAINING = 7, "a training run that diverged, or in which no update is applied"
     SIGNAL = 128, "interrupted by signal N (130 by Ctrl-C, 143 by SIGTERM)"
 
 
@@ -124,6 +124,17 @@ class InvalidData(RunError):
     """Images are there, and are damaged or not of the type, shape or range that the spec says."""
 
     exit_code = ExitCode.DATA
+
+
+class UnusableImages(InvalidData):
+    """Image files that are damaged, or that cannot be converted without a loss that nobody asked for.
+
+    `problems` is the list that the message was made of, for merging; it stays in the process.
+    """
+
+    def __init__(self, message: str, *, help: str = "", problems: Any = None) -> None:
+        self.problems = problems
+        super().__init__(message, help=help)
 
 
 class PreparedFolderInUse(RunError):
@@ -214,6 +225,12 @@ class OutOfMemory(RunError):
 
 class NoUpdate(RunError):
     """Training applied no update, in many consecutive steps or in all of them."""
+
+    exit_code = ExitCode.TRAINING
+
+
+class Diverged(RunError):
+    """The weights of a run, or its likelihood at the end, are not finite."""
 
     exit_code = ExitCode.TRAINING
 

@@ -30,6 +30,7 @@ from hvaedsl.ir.kinds import (
     Choice,
     ChoiceOrCustom,
     Either,
+    FilePath,
     Kind,
     LikelihoodCall,
     Number,
@@ -87,6 +88,16 @@ class Reader:
 
     @read.register
     def _(self, kind: Text, value: ast.Value) -> str:
+        if not isinstance(value, ast.String):
+            self._wrong(kind, value)
+        return value.value
+
+    @read.register
+    def _(self, kind: FilePath, value: ast.Value) -> str:
+        if isinstance(value, ast.String) and not value.value.strip():
+            hint = "give a path, or write `none`; an unset shell variable leaves an empty path"
+            expected, found = self._type(kind), "an empty string"
+            self._fail(WrongType(span=value.span, key=self.key, expected=expected, found=found, hint=hint))
         if not isinstance(value, ast.String):
             self._wrong(kind, value)
         return value.value

@@ -57,6 +57,14 @@ class Text(Record):
         return "a string in quotes"
 
 
+class FilePath(Text):
+    """A path in quotes, which must not be empty: to the file system, an empty path is the working directory."""
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return "a path in quotes"
+
+
 class Choice(Record):
     """One of several symbols."""
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
-DeviceName = Literal["cpu", "cuda"]
+DeviceName = str  # a type of device as torch names it; the base install has no torch that could list them
 Dtype = Literal["float32", "float64"]
 WandbMode = Literal["off", "online", "offline"]
 
@@ -30,7 +30,11 @@ class Option(NamedTuple):
 
 
 # The commands that use a trained run have these too.
-DEVICE = Option("Device.", "cuda if available")
+DEVICE = Option(
+    "Device: cpu, or an accelerator that torch supports here, such as cuda, mps or xpu.",
+    "the accelerator if available",
+    metavar="DEVICE",
+)
 
 
 class RunOptions(BaseModel):

@@ -27,6 +27,7 @@ from hvaedsl.ir.kinds import (
     Choice,
     ChoiceOrCustom,
     Either,
+    FilePath,
     Key,
     LikelihoodCall,
     Number,
@@ -94,7 +95,7 @@ class DataSpec(Section):
 
     dataset: Annotated[str, Key(ChoiceOrCustom(NAMES), "the dataset", required="always", example="cifar10")]
     path: Annotated[
-        str | None, Key(Optional(Text()), "folder of the files; HVAEDSL_DATA or a cache folder if none")
+        str | None, Key(Optional(FilePath()), "folder of the files; HVAEDSL_DATA or a cache folder if none")
     ] = None
     channels: Annotated[int, Key(Whole(1, 3), "channels of an image, 1 or 3; required for npy and folder", example="3")]
     resolution: Annotated[int, Key(Whole(1), "height and width of an image; required for npy and folder", example="32")]

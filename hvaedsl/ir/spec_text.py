@@ -35,6 +35,19 @@ def spec_json(spec: Spec) -> dict[str, Any]:
     return found
 
 
+def flat_values(spec: Spec) -> dict[str, int | float | str]:
+    """Every key of the resolved spec that its text has, by dotted name, except `data.path`.
+
+    Numbers and booleans stay what they are; any other value is its text in the language, strings without quotes.
+    """
+    found: dict[str, int | float | str] = {}
+    for section in SECTIONS:
+        for name, value in _values(spec, section):
+            if not _implied(spec, section, name, value) and (section, name) != ("data", "path"):
+                found[f"{section}.{name}"] = value if isinstance(value, int | float | str) else value_text(value)
+    return found
+
+
 def _body(spec: Spec, section: str, indent: str) -> Iterator[str]:
     """The keys of a section, then the sections inside it."""
     shown = [(name, value) for name, value in _values(spec, section) if not _implied(spec, section, name, value)]

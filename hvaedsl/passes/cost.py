@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from hvaedsl.diagnostics.record import Record
-from hvaedsl.ir.bridge import Bridge, EncoderBlock, Operation, Stack, TopDownBlock, stack_of
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, Operation, Pool, Stack, State, Stem, TopDownBlock, stack_of
 from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.memory import BYTES, Precision
 from hvaedsl.ir.shapes import flops, once_a_shape, parameters
@@ -80,6 +80,34 @@ def cost(bridge: Bridge) -> Cost:
     order = sorted(rows, key=lambda row: (row[0] != "encoder", -row[1] if row[0] == "encoder" else row[1]))
     found = tuple(_row(bridge, kept, place, rows[place], counted) for place in order)
     return Cost(found, tuple(dict.fromkeys(_uncounted(bridge))))
+
+
+def inference_bytes(bridge: Bridge) -> int:
+    """Bytes of activations that one image needs at a time without gradients, in float32: an upper estimate.
+
+    They are the activations of the encoder that the decoder reads, the states, every z with its noise, and what the
+    operation that needs most keeps in training. Weights and convolution workspace are not included.
+    """
+    operations = bridge.operations
+    top_down = [op for op in operations if isinstance(op, TopDownBlock)]
+    read = {op.reads for op in top_down if op.reads is not None}
+    states = [op for op in operations if isinstance(op, State)]
+
+    kept = sum(_output_values(operations[index]) for index in read) + sum(map(_output_values, states))
+    latents = sum(op.latent * op.resolution**2 for op in top_down)
+    largest = max(model_storages(bridge, BYTES["float32"]).bytes_by_operation())
+    return 4 * (kept + 2 * latents) + largest
+
+
+def _output_values(op: Operation) -> int:
+    """The number of values in the output of an operation for one image; 0 for those without a state."""
+    match op:
+        case Pool():
+            return op.channels * op.to**2
+        case Stem() | EncoderBlock() | State():
+            return op.channels * op.resolution**2
+        case _:
+            return 0
 
 
 def _uncounted(bridge: Bridge) -> Iterator[str]:

@@ -19,7 +19,7 @@ class SlowAverage(Diagnostic):
     severity = Severity.ADVICE
     title = "after {steps:,} steps the averaged weights are still {share:.0%} the initial ones"
     label = "a decay of {decay:g} averages over about {horizon:,} steps"
-    help = "use an `ema_decay` of at most {fitting:g} for a run this short, or the results of the raw weights"
+    help = "{hint}"
     why = (
         "The averaged weights start at the initial ones, without bias correction (openai/vdvae): with a decay of "
         "0.9999 they are still 82 % initial weights after 2,000 steps. Evaluations report both raw and averaged "
@@ -46,13 +46,21 @@ class SlowAverage(Diagnostic):
         return round(1 / (1 - self.decay))
 
     @property
-    def fitting(self) -> float:
-        """A decay whose horizon is a tenth of the run."""
-        return max(0.0, 1 - 10 / self.steps)
+    def fitting(self) -> float | None:
+        """A decay whose horizon is a tenth of the run; None if that is less than two steps, which is no average."""
+        return 1 - 10 / self.steps if self.steps >= SHORTEST_AVERAGED_RUN else None
+
+    @property
+    def hint(self) -> str:
+        """The way out."""
+        if self.fitting is None:
+            return "train for more steps, or set `ema_decay = 0`: the averaged weights are then those of the last step"
+        return f"use an `ema_decay` of at most {self.fitting:g} for a run this short, or the results of the raw weights"
 
 
 # Below one percent the initial weights no longer affect the likelihood visibly.
 WORTH_SAYING = 0.01
+SHORTEST_AVERAGED_RUN = 20
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
@@ -62,8 +70,8 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         # A default decay has no place in the spec: the steps are too few for it.
         key = "train.ema_decay" if "train.ema_decay" in unit.origins else "train.steps"
         found = SlowAverage(span=unit.origin(key), steps=train.steps, decay=train.ema_decay)
-        fitting = f"{found.fitting:g}"
-        if key == "train.ema_decay" and 0 < float(fitting) < 1:
+        fitting = f"{found.fitting:g}" if found.fitting is not None else ""
+        if key == "train.ema_decay" and fitting and float(fitting) < 1:
             found = replace(found, fix=Fix(f"write `{fitting}`", (Edit(found.span, fitting),)))
         yield found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +13,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from hvaedsl.diagnostics.errors import DeviceNotFound
+from hvaedsl.diagnostics.errors import DeviceNotFound, UsageError
 from hvaedsl.ir.run_options import DeviceName
 
 # How long the other processes wait while the first one draws pictures or downloads.
 COLLECTIVE_TIMEOUT = timedelta(minutes=60)
+TESTED = ("cpu",)
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,46 +68,96 @@ def started_by_launcher() -> bool:
     return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
-def choose_device(name: DeviceName | None, local_rank: int = 0) -> torch.device:
-    """The device of a process: the requested one; by default a GPU if available, otherwise the CPU.
+def choose_device(name: DeviceName | None, local_rank: int = 0, *, dtype: torch.dtype = torch.float32) -> torch.device:
+    """The device of a process: the requested one; by default torch's accelerator if available, otherwise the CPU.
 
-    Raises DeviceNotFound if there are not enough GPUs.
+    An accelerator without `dtype` (float64) is not the default. Raises DeviceNotFound if it is requested all the same,
+    if the accelerator is not available or if there are not enough devices; UsageError for a name that torch lacks.
     """
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "cpu" or (name is None and gpus == 0):
+    available = accelerator()
+    if name is None:
+        usable = available is not None and (dtype != torch.float64 or has_float64(torch.device(available)))
+        name = available if available is not None and usable else "cpu"
+    _check_name(name)
+    if name == "cpu":
         return torch.device("cpu")
-    if local_rank >= gpus:
+
+    # torch supports one type of accelerator at a time.
+    count = torch.accelerator.device_count() if name == available else 0
+    if local_rank >= count:
+        shown = "CUDA" if name == "cuda" else name
         raise DeviceNotFound(
-            f"{local_rank + 1} CUDA device{'s' if local_rank else ''} requested; {gpus} available",
-            help="run on the CPU with --device cpu" + (f", or on all GPUs with --gpus {gpus}" if gpus else ""),
+            f"{local_rank + 1} {shown} device{'s' if local_rank else ''} requested; {count} available",
+            help="run on the CPU with --device cpu" + (f", or on all GPUs with --gpus {count}" if count else ""),
         )
-    return torch.device("cuda", local_rank)
+    device = torch.device(name, local_rank)
+    if dtype == torch.float64 and not has_float64(device):
+        raise DeviceNotFound(f"device {name} has no float64", help="run on the CPU with --device cpu")
+    return device
+
+
+def accelerator() -> str | None:
+    """The type of torch's accelerator, such as cuda, mps or xpu; None if there is none."""
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return None if found is None else found.type
+
+
+def _check_name(name: str) -> None:
+    try:
+        known = torch.device(name).index is None
+    except RuntimeError:
+        known = False
+    if not known:
+        usable = " or ".join(filter(None, ("cpu", accelerator())))
+        raise UsageError(f"--device is {name}; it must be a type of device of torch, here {usable}")
+
+
+def has_float64(device: torch.device) -> bool:
+    """Whether a device computes in float64; mps and some of xpu's do not."""
+    if device.type == "xpu":
+        return bool(torch.xpu.get_device_properties(device).has_fp64)
+    return device.type != "mps"
+
+
+def as_float64(tensor: Tensor) -> Tensor:
+    """The tensor in float64, on its device or, if that has no float64, on the CPU."""
+    return tensor.double() if has_float64(tensor.device) else tensor.cpu().double()
+
+
+def say_untested(device: torch.device) -> None:
+    """Warn about a device on which hvaedsl has not been tested."""
+    if device.type not in TESTED:
+        logger.warning("device %s is untested: hvaedsl has been tested on the CPU only", device.type)
 
 
 @contextmanager
-def process_group(name: DeviceName | None) -> Iterator[Processes]:
-    """Join the processes of the run with NCCL (GPUs) or gloo (CPUs); without a launcher, a single process.
+def process_group(name: DeviceName | None, dtype: torch.dtype = torch.float32) -> Iterator[Processes]:
+    """Join the processes of the run with torch's backend for their device; without a launcher, a single process.
 
     Raises DeviceNotFound as `choose_device` does.
     """
     if not started_by_launcher():
-        device = choose_device(name)
+        device = choose_device(name, dtype=dtype)
+        say_untested(device)
         use_device(device)
         yield Processes(0, 1, device)
         return
 
-    device = choose_device(name, int(os.environ.get("LOCAL_RANK", "0")))
+    device = choose_device(name, int(os.environ.get("LOCAL_RANK", "0")), dtype=dtype)
     use_device(device)
-    if device.type == "cuda":
-        dist.init_process_group("nccl", timeout=COLLECTIVE_TIMEOUT, device_id=device)
-    else:
-        dist.init_process_group("gloo", timeout=COLLECTIVE_TIMEOUT)
+    dist.init_process_group(
+        dist.get_default_backend_for_device(device),
+        timeout=COLLECTIVE_TIMEOUT,
+        device_id=None if device.type == "cpu" else device,
+    )
+    if dist.get_rank() == 0:
+        say_untested(device)
     # Not destroyed after an error: the others would fail with a broken connection before the cause is reported.
     yield Processes(dist.get_rank(), dist.get_world_size(), device)
     dist.destroy_process_group()
 
 
 def use_device(device: torch.device) -> None:
-    """Make a GPU the current one of this process."""
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
+    """Make an accelerator the current one of this process."""
+    if device.type != "cpu" and device.index is not None:
+        torch.accelerator.set_device_index(device.index)

@@ -54,7 +54,7 @@ def test_nothing_is_overwritten() -> None:
     [
         (["missing/mine"], "the folder missing does not exist"),
         (["a\nb"], "is not a valid name"),
-        ([""], "is not a valid name"),
+        ([""], "NAME is empty"),
         ([".."], "is not a valid name"),
         (["specs/"], "is not a valid name"),
         ([".hvae"], "is not a valid name"),

@@ -13,7 +13,7 @@ import hvaedsl
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.ir.bridge import Bridge, Head, Stem
 from hvaedsl.ir.bridge_text import bridge_json, bridge_text, parse_bridge
-from hvaedsl.ir.spec_text import spec_json, string_text, value_text
+from hvaedsl.ir.spec_text import flat_values, spec_json, string_text, value_text
 from hvaedsl.shipped import shipped
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_value
@@ -24,6 +24,20 @@ SPECS = sorted(path.name for path in shipped("specs").glob("*.hvae") if path.ste
 def same(first: hvaedsl.Program, second: hvaedsl.Program) -> None:
     assert second.spec.model_copy(update={"name": first.spec.name}) == first.spec
     assert second.bridge == first.bridge
+
+
+def test_flat_values_are_those_that_are_shown_without_places() -> None:
+    program = hvaedsl.load("ffhq1024")
+    values = flat_values(program.spec)
+    assert values["model.width"] == program.spec.model.width
+    assert values["model.encoder"] == str(program.spec.model.encoder)
+    assert values["model.widths"] == value_text(program.spec.model.widths)
+    assert values["train.betas"] == "0.9, 0.9"
+    assert values["model.likelihood"] == str(program.spec.model.likelihood)
+    assert "data.path" not in values
+    text = program.resolved_text()
+    assert all(f"{key.rpartition('.')[2]} " in text for key in values)
+    assert len(json.dumps(values)) < 4_000
 
 
 @pytest.mark.parametrize("name", SPECS)

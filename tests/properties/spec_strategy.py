@@ -21,6 +21,7 @@ from hvaedsl.ir.kinds import (
     Choice,
     ChoiceOrCustom,
     Either,
+    FilePath,
     Kind,
     LikelihoodCall,
     Number,
@@ -98,6 +99,8 @@ class _Drawing:
                 return self.whole(self.draw(st.integers(kind.minimum, top)))
             case Number():
                 return self.number(kind)
+            case FilePath():
+                return string_text(self.draw(_STRINGS.filter(str.strip)))
             case Text():
                 return string_text(self.draw(_STRINGS))
             case Choice():

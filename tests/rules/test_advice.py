@@ -293,6 +293,16 @@ def test_a_default_that_is_too_slow_is_told_at_the_steps() -> None:
     assert "an `ema_decay` of at most 0.9 " in advice.help_text
 
 
+@pytest.mark.parametrize("setting", ["", "ema_decay = 0.9"])
+@pytest.mark.parametrize("steps", [1, 10, 19])
+def test_a_run_too_short_for_any_average_needs_more_steps_or_none(steps: int, setting: str) -> None:
+    train = f"steps = {steps}  batch_size = 4  learning_rate = 1e-3"
+    (advice,) = compiled(train=f"{train}  {setting}").advice
+    assert (advice.code, advice.fix) == ("HV601", None)
+    assert advice.help_text.startswith("train for more steps, or set `ema_decay = 0`")
+    assert not compiled(train=f"{train}  ema_decay = 0").advice
+
+
 def test_a_short_run_takes_a_faster_average() -> None:
     assert of_cifar("steps = 2000  batch_size = 16  learning_rate = 2e-4  ema_decay = 0.99") == []
 

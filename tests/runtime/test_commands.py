@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,20 @@ Command = Callable[..., tuple[object, str, str]]
 Curve = Callable[[Path], list[dict[str, Any]]]
 
 
-def start(*arguments: str | Path) -> subprocess.Popen[str]:
+def start(*arguments: str | Path, ignoring: Sequence[signal.Signals] = ()) -> subprocess.Popen[str]:
+    """Start a command, which ignores some signals from its start, as under nohup or in the background of a shell."""
+
+    def ignore() -> None:
+        for number in ignoring:
+            signal.signal(number, signal.SIG_IGN)
+
     return subprocess.Popen(
         [sys.executable, "-c", "from hvaedsl.cli.main import run; run()", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=ignore,
     )
 
 
@@ -94,6 +101,37 @@ def test_a_run_of_two_processes_is_stopped_and_resumed(
     assert "--gpus 2" in err
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("processes", [1, 2])
+def test_signals_that_are_ignored_at_the_start_do_not_stop_a_run_and_sigterm_does(
+    tmp_path: Path, spec_path: Path, processes: int
+) -> None:
+    ignored = (signal.SIGHUP, signal.SIGINT)
+    options = ("--out", tmp_path / "run", "--device", "cpu", "--gpus", str(processes), "--set", "train.steps=100000")
+    process = start("train", spec_path, *options, ignoring=ignored)
+    log = tmp_path / "run" / "metrics.jsonl"
+    wait_for_lines(log, 3, process)
+
+    everyone = [process.pid, *children(process.pid)]
+    assert len(everyone) >= processes
+    for number in ignored:
+        for pid in everyone:
+            os.kill(pid, number)
+    wait_for_lines(log, len(log.read_text().splitlines()) + 20, process)
+
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=LIMIT_SECONDS)
+    assert process.returncode == 143, err
+    assert "stopped by SIGTERM" in err
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process started, on Linux."""
+    return [
+        int(word) for task in Path(f"/proc/{pid}/task").iterdir() for word in (task / "children").read_text().split()
+    ]
+
+
 def test_eval_repeats_what_training_reported(finished: Path, command: Command) -> None:
     code, out, err = command("eval", finished, "--device", "cpu", "--batch-size", "3")
     assert code == 0, err
@@ -152,6 +190,8 @@ def test_mistakes_are_one_readable_error(finished: Path, tmp_path: Path, spec_pa
         (5, "no such folder", ("eval", tmp_path / "nothing")),
         (5, "no checkpoint", ("sample", tmp_path)),
         (2, "--temperature", ("sample", finished, "--temperature", "0")),
+        (2, "--temperature is inf", ("sample", finished, "--temperature", "inf")),
+        (2, "--temperature is nan", ("export", finished, "--to", "pt2", "--temperature", "nan")),
         (2, ".png", ("sample", finished, "--out", tmp_path / "x.jpg")),
     ]
     for expected, words, arguments in cases:

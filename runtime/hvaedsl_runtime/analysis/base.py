@@ -6,11 +6,12 @@ hvaedsl/cli/analyze.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from hvaedsl.ir.spec import Spec
 from hvaedsl.lowering.module import HierarchicalVAE
@@ -19,6 +20,7 @@ from hvaedsl_runtime.console import image_bar
 from hvaedsl_runtime.data import Split
 from hvaedsl_runtime.evaluate.evaluator import Evaluator
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
+from hvaedsl_runtime.evaluate.fixed_batches import compute_by_image, fixed_batch_size
 from hvaedsl_runtime.noise import ImageNoise
 
 
@@ -28,7 +30,7 @@ class Subject:
 
     `images` is the number of images; None leaves it to the analysis. `seed` is the seed for samples drawn from the
     prior. Samples from the posterior use the same noise as evaluation does for the same image, so that the figures
-    agree. `batch_size` None means the batch size of the spec.
+    agree. `batch_size` None means the batch size of the spec; pictures are computed in a batch of fixed size instead.
 
     The default weights are those of the last step: the average starts at the initial weights, without bias correction,
     and after a short run still consists mostly of those. Model and images are loaded when they are first used.
@@ -77,7 +79,17 @@ class Subject:
                 yield batch
                 advance(len(batch))
 
-    def prior_noise(self, draws: range) -> ImageNoise:
+    def computed_by_image(
+        self, indices: Sequence[int], compute: Callable[[list[int]], tuple[Tensor, ...]], description: str
+    ) -> tuple[Tensor, ...]:
+        """Tensors of images for a picture: those of an image do not depend on `images` or `batch_size`.
+
+        `compute` and the result are those of `compute_by_image`; shows a progress bar on a terminal.
+        """
+        with image_bar(description, len(indices)) as advance:
+            return compute_by_image(indices, fixed_batch_size(self.run.program), compute, advance)
+
+    def prior_noise(self, draws: Sequence[int]) -> ImageNoise:
         """Noise for draws from the prior: a function of the seed, the number of the draw and the layer only."""
         return ImageNoise(self.seed, "sample", draws, self.run.device, self.run.dtype)
 

@@ -125,6 +125,10 @@ def notes(runs: Sequence[ComparedRun]) -> list[str]:
     unfinished = [run.label for run in runs if run.history.last("test", "raw") is None]
     if unfinished:
         found.append(f"Unfinished runs, without a test likelihood: {', '.join(unfinished)}.")
+
+    diverged = [run.label for run in runs if run.history.has_diverged]
+    if diverged:
+        found.append(f"Diverged runs, whose last logged likelihood is not finite: {', '.join(diverged)}.")
     return found
 
 

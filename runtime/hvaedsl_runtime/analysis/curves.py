@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -64,8 +65,9 @@ def evaluated_split(history: History) -> str | None:
 
 
 def collapsed_over_steps(history: History, split: str, weights: str) -> Curve:
-    """The number of collapsed layers at each evaluation that logged the KL of the layers."""
-    rows = [row for row in history.evaluations.get((split, weights), ()) if row.kl_nats is not None]
+    """The number of collapsed layers at each evaluation that logged the KL of the layers, not all of it NaN."""
+    evaluations = history.evaluations.get((split, weights), ())
+    rows = [row for row in evaluations if row.kl_nats is not None and not all(map(math.isnan, row.kl_nats))]
     return evaluation_curve(rows, [len(collapsed_layers(row.kl_nats or ())) for row in rows])
 
 

@@ -15,6 +15,7 @@ from hvaedsl.lowering.plan import Resampling
 from hvaedsl.nn.resolution import NearestEmbedding, WaveletEmbedding
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.figures import panels
+from hvaedsl_runtime.distributed import as_float64
 from hvaedsl_runtime.theory.projection import norms
 
 IMAGES = 128
@@ -67,8 +68,9 @@ class DiscardedShares:
 
     def _hook(self, name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         def record(_: nn.Module, inputs: tuple[Tensor, ...], pooled: Tensor) -> None:
-            projected = self._embeddings[name].to(pooled.device)(pooled.double())
-            self.shares[name].append(discarded_share(inputs[0].double(), projected))
+            wide = as_float64(pooled)
+            projected = self._embeddings[name].to(wide.device)(wide)
+            self.shares[name].append(discarded_share(as_float64(inputs[0]), projected))
 
         return record
 

@@ -69,6 +69,14 @@ class History:
         """The time spent in the logged steps."""
         return float(self.loss_nats_per_dim.wall_seconds[-1]) if self.last_step else 0.0
 
+    @property
+    def has_diverged(self) -> bool:
+        """Whether the loss of the last logged step or the last bound of a split is not finite."""
+        bounds = (self.bounds(*key) for key in self.evaluations)
+        return any(
+            len(curve.values) and not np.isfinite(curve.values[-1]) for curve in (self.loss_nats_per_dim, *bounds)
+        )
+
     def bounds(self, split: str, weights: str) -> Curve:
         """The bound on -log p of a split over steps, in nats per dimension."""
         rows = self.evaluations.get((split, weights), ())
@@ -87,13 +95,11 @@ def read_history(path: Path) -> History:
 
     try:
         return _history(read_metrics(path))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DamagedRun(
             f"{path}: not the log of a run ({type(error).__name__}: {error})",
             help="restore the file from a backup, or train again with another --out",
         ) from error
-    except OSError as error:
-        raise DamagedRun(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def evaluation_curve(rows: Sequence[Evaluation], values: Sequence[float]) -> Curve:

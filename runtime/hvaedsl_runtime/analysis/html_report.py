@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.errors import DamagedRun, UsageError
 from hvaedsl.program import Program
 from hvaedsl.render.output import render
 from hvaedsl_runtime.analysis.base import Drawing, Result, Subject
@@ -88,13 +88,13 @@ def evaluated_bounds(run: FinishedRun, unit: Unit) -> tuple[str, list[dict[str, 
     step, path = run.checkpoint.step, run.folder.path
     summary = read_json(run.folder.summary) if run.folder.summary.exists() else {}
     if summary.get("steps") == step and isinstance(summary.get("test"), Mapping):
-        return _bound_text("test", step), _rows(summary["test"], unit)
+        return _bound_text("test", step), _rows(summary["test"], unit, run.folder.summary)
 
     for split in ("test", "validation"):
         evaluated = path / f"eval_{split}.json"
         found = read_json(evaluated) if evaluated.exists() else {}
         if found.get("step") == step and set(WEIGHTS) <= set(found):
-            return _bound_text(split, step), _rows(found, unit)
+            return _bound_text(split, step), _rows(found, unit, evaluated)
 
     return f"Step {step} has not been evaluated yet; run hvaedsl eval {path}.", []
 
@@ -103,22 +103,27 @@ def _bound_text(split: str, step: int) -> str:
     return f"The bound on -log p of the {split} images after {step} steps; lower is better."
 
 
-def _rows(bounds: Mapping[str, Any], unit: Unit) -> list[dict[str, str]]:
+def _rows(bounds: Mapping[str, Any], unit: Unit, path: Path) -> list[dict[str, str]]:
+    """The rows of the table, from the content of a file. Raises DamagedRun if its values are not numbers."""
+
     def shown(bound: Mapping[str, Any], key: str) -> str:
         value = bound.get(f"{key}_nats_per_dim")
         return "not finite" if value is None else f"{unit.of(float(value)):.4f}"
 
-    return [
-        {
-            "name": name,
-            "loss": shown(bounds[weights], "loss"),
-            "distortion": shown(bounds[weights], "distortion"),
-            "rate": shown(bounds[weights], "rate"),
-            "images": f"{bounds[weights].get('images', 0):,}",
-        }
-        for weights, name in WEIGHTS.items()
-        if isinstance(bounds.get(weights), Mapping)
-    ]
+    try:
+        return [
+            {
+                "name": name,
+                "loss": shown(bounds[weights], "loss"),
+                "distortion": shown(bounds[weights], "distortion"),
+                "rate": shown(bounds[weights], "rate"),
+                "images": f"{int(bounds[weights].get('images', 0)):,}",
+            }
+            for weights, name in WEIGHTS.items()
+            if isinstance(bounds.get(weights), Mapping)
+        ]
+    except (TypeError, ValueError) as error:
+        raise DamagedRun(f"{path}: its bounds are not numbers", help="remove the file") from error
 
 
 def _facts(run: FinishedRun, program: Program) -> list[tuple[str, str]]:

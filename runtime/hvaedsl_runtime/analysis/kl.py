@@ -17,6 +17,7 @@ from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.collapse import ACTIVE_VARIANCE, COLLAPSED_KL_NATS, is_collapsed
 from hvaedsl_runtime.analysis.figures import COLORS, GRAY, mark_jumps, panels, whole_numbers
 from hvaedsl_runtime.analysis.observation import DecoderVisit, observe
+from hvaedsl_runtime.distributed import as_float64
 
 IMAGES = 256
 
@@ -98,11 +99,11 @@ def measure(subject: Subject, indices: list[int]) -> list[Layer]:
 
     def record(visit: DecoderVisit) -> None:
         layer = layers.setdefault(visit.step.layer, Layer(visit.step))
-        layer.kl_nats.append(visit.kl_nats.double().cpu())
+        layer.kl_nats.append(as_float64(visit.kl_nats).cpu())
         if isinstance(visit.cell, Cell):
             q = visit.cell.posterior_parameters(visit.before, visit.activation)
             p, _ = visit.cell.prior_parameters(visit.before)
-            layer.add((q.mean.double() - p.mean.double()) * torch.exp(-p.log_sigma.double()))
+            layer.add((as_float64(q.mean) - as_float64(p.mean)) * torch.exp(-as_float64(p.log_sigma)))
 
     for batch in subject.batches_with_progress(indices, "KL"):
         with observe(subject.model, decoder=record), torch.no_grad():
@@ -208,8 +209,9 @@ def draw_resolutions(rows: Sequence[dict[str, int | float]]) -> Figure:
         fontsize=8,
     )
 
-    # Space on the right for the labels of the bars.
-    axes.set_xlim(0, max(kl_nats) * 1.7 or 1)
+    # Space on the right for the labels of the bars. A KL that is not finite has no bar.
+    longest = max(filter(math.isfinite, kl_nats), default=0)
+    axes.set_xlim(0, longest * 1.7 or 1)
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("KL (nats/image)")

@@ -95,30 +95,18 @@ def decode_kept(
 @torch.no_grad()
 def examine(subject: Subject) -> Result:
     """The analysis `partial-posteriors`."""
-    model, spec, unit = subject.model, subject.spec, reporting_unit(subject.spec)
-    groups, indices = families(model.plan), subject.indices(IMAGES)
-    distortions: dict[tuple[str, int], list[Tensor]] = {}
-    shown: dict[tuple[str, int], list[Tensor]] = {}
-    originals = []
-    done = 0
+    unit = reporting_unit(subject.spec)
+    groups, indices = families(subject.model.plan), subject.indices(IMAGES)
 
-    for batch in subject.batches_with_progress(indices, "partial posteriors"):
-        x, target = subject.evaluator.prepared(batch)
-        latents = model.latents(x, noise=subject.evaluator.noise(batch))
-        noise = subject.prior_noise(range(done, done + len(batch)))
-        originals.append(targets_for_display(target, spec)[: IMAGES - done])
-
-        for family, mask in _family_masks(groups):
-            state = decode_kept(model, latents, mask.kept, noise, TEMPERATURE)
-            key = (family.name, len(mask.kept))
-            distortions.setdefault(key, []).append(model.likelihood.nll_nats_per_dim(state, target).double().cpu())
-            if done < IMAGES and mask in evenly_spaced(family.masks, MAX_ROWS):
-                images = targets_for_display(model.likelihood.mean(state), spec)[: IMAGES - done]
-                shown.setdefault(key, []).append(images)
-
-        done += len(batch)
-
-    mean_nats = {key: torch.cat(values).mean().item() for key, values in distortions.items()}
+    # The first images are shown. The others only count for the mean distortion.
+    originals, distortions, *pictures = decoded(subject, groups, indices[:IMAGES], shown=True)
+    if len(indices) > IMAGES:
+        _, more = decoded(subject, groups, indices[IMAGES:], shown=False)
+        distortions = torch.cat((distortions, more))
+    means = distortions.mean(dim=0).tolist()
+    mean_nats = {
+        (family.name, len(mask.kept)): mean for (family, mask), mean in zip(_family_masks(groups), means, strict=True)
+    }
     data = {
         **subject.metadata(),
         "images": len(indices),
@@ -138,13 +126,38 @@ def examine(subject: Subject) -> Result:
     }
     text = TEXT.format(temperature=TEMPERATURE, unit=unit.label, images=len(indices), split=subject.split)
 
-    grids = []
-    for family in groups:
-        images_of_masks = {kept: torch.cat(parts) for (name, kept), parts in shown.items() if name == family.name}
-        grids.append(_grid(family, torch.cat(originals), images_of_masks))
+    grids = [_grid(family, originals, images) for family, images in zip(groups, pictures, strict=True)]
     plot = draw(groups, mean_nats, subject)
     curves = Drawing("partial-posteriors", plot, "Distortion over the share of kept layers.")
     return Result("partial-posteriors", "Partial posteriors", text, data, (*grids, curves))
+
+
+def decoded(subject: Subject, groups: Sequence[Family], indices: Sequence[int], *, shown: bool) -> tuple[Tensor, ...]:
+    """Decode images under every mask, with noise that is a function of the index of the image and the layer.
+
+    Returns the images for display, [N, H, W, C]; their distortion in nats per dimension, float64 [N, masks]; and, if
+    they are shown, the central images of each family, [N, rows, H, W, C].
+    """
+    model, spec = subject.model, subject.spec
+
+    def compute(batch: list[int]) -> tuple[Tensor, ...]:
+        x, target = subject.evaluator.prepared(batch)
+        latents = model.latents(x, noise=subject.evaluator.noise(batch))
+        noise = subject.prior_noise(batch)
+        distortions: list[Tensor] = []
+        pictures: dict[str, list[Tensor]] = {}
+
+        for family, mask in _family_masks(groups):
+            state = decode_kept(model, latents, mask.kept, noise, TEMPERATURE)
+            distortions.append(model.likelihood.nll_nats_per_dim(state, target).cpu().double())
+            if shown and mask in evenly_spaced(family.masks, MAX_ROWS):
+                image = targets_for_display(model.likelihood.mean(state), spec)
+                pictures.setdefault(family.name, []).append(image)
+
+        grids = (torch.stack(images, dim=1) for images in pictures.values())
+        return (targets_for_display(target, spec), torch.stack(distortions, dim=1), *grids)
+
+    return subject.computed_by_image(indices, compute, "partial posteriors")
 
 
 def draw(groups: Sequence[Family], mean_nats: dict[tuple[str, int], float], subject: Subject) -> Figure:
@@ -165,9 +178,10 @@ def draw(groups: Sequence[Family], mean_nats: dict[tuple[str, int], float], subj
     return figure
 
 
-def _grid(family: Family, originals: Tensor, images: dict[int, Tensor]) -> Drawing:
+def _grid(family: Family, originals: Tensor, images: Tensor) -> Drawing:
+    """The grid of images [N, H, W, C] above their central images under the masks, [N, rows, H, W, C]."""
     masks = evenly_spaced(family.masks, MAX_ROWS)
-    grid = torch.stack([originals, *(images[len(mask.kept)] for mask in masks)])
+    grid = torch.cat((originals[None], images.transpose(0, 1)))
     figure = image_grid(grid, rows=["image", *(mask.label for mask in masks)])
     return Drawing(f"partial-posteriors-{family.name}", figure, f"Kept: {family.title}.", images=True)
 

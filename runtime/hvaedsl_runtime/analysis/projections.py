@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.figures import image_grid, panels
+from hvaedsl_runtime.distributed import as_float64
 from hvaedsl_runtime.evaluate.pictures import targets_for_display
 from hvaedsl_runtime.theory.checks import projection_checks
 from hvaedsl_runtime.theory.projection import average_projection, norms
@@ -41,7 +42,7 @@ def examine(subject: Subject) -> Result:
     inputs, shown = [], []
     for batch in subject.batches_with_progress(indices, "projections"):
         x, target = subject.evaluator.prepared(batch)
-        inputs.append(x.double().cpu().permute(0, 3, 1, 2))
+        inputs.append(as_float64(x).cpu().permute(0, 3, 1, 2))
         shown.append(targets_for_display(target, subject.spec).double().permute(0, 3, 1, 2))
     x, images = torch.cat(inputs), torch.cat(shown)
 

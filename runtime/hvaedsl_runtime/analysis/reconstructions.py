@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.figures import image_grid
@@ -26,26 +27,24 @@ def examine(subject: Subject) -> Result:
     """The analysis `reconstructions`."""
     model, spec, unit = subject.model, subject.spec, reporting_unit(subject.spec)
     indices = subject.indices(IMAGES)
-    originals, means, rows = [], [], []
 
-    for batch in subject.batches_with_progress(indices, "reconstructions"):
+    def compute(batch: list[int]) -> tuple[Tensor, ...]:
         x, target = subject.evaluator.prepared(batch)
         latents = model.latents(x, noise=subject.evaluator.noise(batch))
         out = model(x, target, subject.evaluator.noise(batch))
-        originals.append(targets_for_display(target, spec))
-        means.append(targets_for_display(model.likelihood.mean(model.decode(latents)), spec))
-        nats = zip(batch, out.distortion_nats_per_dim.tolist(), out.rate_nats_per_dim.tolist(), strict=True)
-        rows += [
-            {
-                "index": index,
-                "distortion_nats_per_dim": distortion,
-                "rate_nats_per_dim": rate,
-                unit.key: unit.of(distortion + rate),
-            }
-            for index, distortion, rate in nats
-        ]
+        mean = targets_for_display(model.likelihood.mean(model.decode(latents)), spec)
+        return targets_for_display(target, spec), mean, out.distortion_nats_per_dim, out.rate_nats_per_dim
 
-    original, mean = torch.cat(originals), torch.cat(means)
+    original, mean, distortions, rates = subject.computed_by_image(indices, compute, "reconstructions")
+    rows = [
+        {
+            "index": index,
+            "distortion_nats_per_dim": distortion,
+            "rate_nats_per_dim": rate,
+            unit.key: unit.of(distortion + rate),
+        }
+        for index, distortion, rate in zip(indices, distortions.tolist(), rates.tolist(), strict=True)
+    ]
     grid = torch.stack((original, mean, (original - mean).abs()))[:, :MAX_COLUMNS]
 
     data = {

@@ -17,6 +17,7 @@ from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.figures import BLACK, COLORS, GRAY, mark_jumps, panels, whole_numbers
 from hvaedsl_runtime.analysis.observation import DecoderVisit, EncoderVisit, observe
+from hvaedsl_runtime.distributed import as_float64
 
 IMAGES = 160
 BATCHES = 10
@@ -67,7 +68,7 @@ def measure(subject: Subject, model: HierarchicalVAE, indices: list[int], descri
 
     def record(place: dict[str, Norms], name: str, x: Tensor) -> None:
         norms = place.setdefault(name, Norms(x.shape[2], x[0].numel()))
-        norms.images.append(x.double().flatten(1).norm(dim=1).cpu())
+        norms.images.append(as_float64(x).flatten(1).norm(dim=1).cpu())
 
     def record_states(place: dict[str, Norms], before: Tensor, after: Tensor) -> None:
         record(place, "before", before)

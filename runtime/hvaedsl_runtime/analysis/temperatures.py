@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
-from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.figures import image_grid
 from hvaedsl_runtime.evaluate.pictures import samples_for_display, targets_for_display
-from hvaedsl_runtime.noise import seeded_generator
 
 TEMPERATURES = (0.1, 0.4, 0.7, 0.85, 1.0)
 SAMPLES = 8
@@ -24,29 +21,20 @@ of the same likelihoods, without pixel noise."""
 
 
 @torch.no_grad()
-def states(model: HierarchicalVAE, subject: Subject, count: int, temperature: float) -> Tensor:
-    """The states for the likelihood, [count, width, H, W], from the prior at a temperature."""
-    size = subject.evaluator.batch_size
-    parts = []
-    for start in range(0, count, size):
-        draws = range(start, min(start + size, count))
-        noise = subject.prior_noise(draws)
-        parts.append(model.decode_prior(len(draws), temperature=temperature, noise=noise))
-    return torch.cat(parts)
-
-
-@torch.no_grad()
 def examine(subject: Subject) -> Result:
     """The analysis `temperatures`; `images` of the subject is the number of samples."""
     model, spec = subject.model, subject.spec
     count = subject.images or SAMPLES
     samples, means = [], []
 
+    prior = subject.run.prior(model, subject.seed)
     for temperature in TEMPERATURES:
-        state = states(model, subject, count, temperature)
-        generator = seeded_generator(subject.run.device, subject.seed, "likelihood")
-        samples.append(samples_for_display(model.likelihood.sample(state, generator).cpu(), spec))
-        means.append(targets_for_display(model.likelihood.mean(state), spec))
+        drawn, central = [], []
+        for images, state in prior.states(count, temperature):
+            drawn.append(prior.pixels(images, state))
+            central.append(model.likelihood.mean(state)[: len(images)])
+        samples.append(samples_for_display(torch.cat(drawn), spec))
+        means.append(targets_for_display(torch.cat(central), spec))
 
     rows = [f"t = {temperature:g}" for temperature in TEMPERATURES]
     data = {

@@ -27,13 +27,15 @@ from hvaedsl.diagnostics.errors import (
 )
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.program import Program
+from hvaedsl_runtime.convert.name_prefixes import choose_weights
 from hvaedsl_runtime.convert.optimizer_state import restore_published
 from hvaedsl_runtime.convert.weight_names import Names, NamesInFile, as_ours, renamed
 from hvaedsl_runtime.data import Preparation, open_split, preparation, published_preparation
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, save_checkpoint
+from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.run_folder import RunFolder, as_written
 from hvaedsl_runtime.disk.state_parts import Position
-from hvaedsl_runtime.disk.weights import SAFETENSORS, read_weights, write_safetensors, write_torch
+from hvaedsl_runtime.disk.weights import SAFETENSORS, check_dense, read_tensors, write_safetensors, write_torch
 from hvaedsl_runtime.disk.whole_files import refusals_explained
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.train.run import identified, part_folders
@@ -69,12 +71,16 @@ class Conversion:
 
 @dataclass(frozen=True)
 class WeightFile:
-    """The content of a weight file: tensors under hvaedsl's names, the naming that it used, and its metadata."""
+    """The content of a weight file: tensors under hvaedsl's names, the naming that it used, and its metadata.
+
+    The notes say which prefixes of names were removed.
+    """
 
     path: Path
     tensors: Mapping[str, Tensor]
     names: NamesInFile
     metadata: Mapping[str, str]
+    notes: tuple[str, ...]
 
     @property
     def step(self) -> int | None:
@@ -99,15 +105,15 @@ def import_weights(program: Program, sources: Sources, out: Path) -> Conversion:
     _check_free(out)
     program = identified(program, program.name)
 
-    paths = {"raw": sources.raw, "ema": sources.ema}
-    files = {weights: _read(program, path) for weights, path in paths.items() if path is not None}
+    paths: tuple[tuple[Weights, Path | None], ...] = (("raw", sources.raw), ("ema", sources.ema))
+    files: dict[str, WeightFile] = {kind: _read(program, path, kind) for kind, path in paths if path is not None}
     if not files:
         raise UsageError("a conversion needs weights: give --from, --ema or both")
     if sources.optimizer is not None and "raw" not in files:
         raise UsageError("--optimizer needs the weights of the last step: give them with --from")
 
     # Assume what the files do not state, and note it for the user.
-    notes: list[str] = []
+    notes = list(dict.fromkeys(note for file in files.values() for note in file.notes))
     step = _step(sources, files.values())
     if step is None:
         step = 0
@@ -134,7 +140,8 @@ def export_weights(run: Path, path: Path, weights: Weights, names: Names, *, rep
     step and the preparation, from which `import_weights` makes a run again. Returns the number of tensors.
 
     Raises UsageError for an unsuitable suffix or folder; RunNotFound or DamagedRun for a folder without a usable run;
-    OutputExists unless `replace`; WeightsMismatch for a cell without published names; WriteError.
+    OutputExists unless `replace`; WeightsMismatch for a cell without published names; Diverged for weights that are not
+    finite; WriteError.
     """
     if path.suffix.lower() not in (SAFETENSORS, ".th", ".pt", ".pth"):
         raise UsageError(f"--to is {path}; it must end in {SAFETENSORS} or .th")
@@ -145,7 +152,7 @@ def export_weights(run: Path, path: Path, weights: Weights, names: Names, *, rep
 
     finished = FinishedRun.open(run, "cpu")
     checkpoint = finished.checkpoint
-    tensors = renamed(finished.program, names, checkpoint.model if weights == "raw" else checkpoint.ema)
+    tensors = renamed(finished.program, names, checkpoint.finite_weights(weights))
     with refusals_explained(path, "name another with --to"):
         if path.suffix.lower() == SAFETENSORS:
             write_safetensors(path, tensors, describe(checkpoint, weights, names))
@@ -166,10 +173,15 @@ def describe(checkpoint: Checkpoint, weights: Weights, names: Names) -> dict[str
     }
 
 
-def _read(program: Program, path: Path) -> WeightFile:
-    tensors, metadata = read_weights(path)
-    ours, names = as_ours(program, tensors, path, _stated(metadata))
-    return WeightFile(path, ours, names, metadata)
+def _read(program: Program, path: Path, weights: Weights) -> WeightFile:
+    tensors, metadata = read_tensors(path)
+    chosen = choose_weights(tensors, weights, path)
+    check_dense(chosen.tensors, path)
+    ours, names = as_ours(program, chosen.tensors, path, _stated(metadata))
+    found = first_not_finite(chosen.tensors)
+    if found is not None:
+        raise InvalidWeights(f"{path}: {found}", help="the training diverged; name a file that was saved before that")
+    return WeightFile(path, ours, names, metadata, chosen.notes)
 
 
 def _stated(metadata: Mapping[str, str]) -> Program | None:

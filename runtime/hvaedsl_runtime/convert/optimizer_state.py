@@ -14,6 +14,7 @@ from torch import Tensor
 from hvaedsl.diagnostics.errors import InvalidWeights, WeightsMismatch
 from hvaedsl.lowering.names import parameter_shapes, published_parameters
 from hvaedsl.program import Program
+from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.weights import read_torch
 from hvaedsl_runtime.train.state import TrainState
 
@@ -105,6 +106,11 @@ def _moments(
             raise WeightsMismatch(
                 f"{place}: {key} is {is_shape}; the parameter is {list(shape)}",
                 help="name the file that was saved together with the weights",
+            )
+        not_finite = first_not_finite({key: value})
+        if not_finite is not None:
+            raise InvalidWeights(
+                f"{place}: {not_finite}", help="omit --optimizer; the optimizer is then re-initialized"
             )
         found[key] = value.to(dtype)
 

@@ -23,8 +23,6 @@ Names = Literal["published", "ours"]
 NamesInFile = Literal["published", "ours", "by label"]
 Shapes = Mapping[str, tuple[int, ...]]
 
-# The prefix of DistributedDataParallel; the published code saves its model wrapped.
-WRAPPED = "module."
 SHOWN = 3
 
 
@@ -70,15 +68,14 @@ def renamed(program: Program, names: Names, weights: Mapping[str, Tensor]) -> di
 
 
 def as_ours(
-    program: Program, tensors: Mapping[str, Tensor], path: Path, stated: Program | None = None
+    program: Program, given: Mapping[str, Tensor], path: Path, stated: Program | None = None
 ) -> tuple[dict[str, Tensor], NamesInFile]:
-    """The tensors of a file under our names, and the naming of the file, with or without the prefix `module.`.
+    """The tensors of a file under our names, and the naming of the file; prefixes are removed already.
 
     Names by label are those of the spec that the file states, if it states one; otherwise those of `program`. For a
     shared block, the first application's weights are enough. Raises WeightsMismatch, naming the differences and
     the shipped specs that fit, unless the file has every parameter in the program's shape and nothing else.
     """
-    given = unwrapped(tensors, path)
     names = names_of(given)
     if names == "by label" and stated is not None:
         given, names = _without_labels(stated, given, path), "ours"
@@ -104,15 +101,6 @@ def _without_labels(stated: Program, given: Mapping[str, Tensor], path: Path) ->
             f"{path}: has {error.args[0]}, and the spec in its metadata has no such block",
             help="write the file again from its run",
         ) from error
-
-
-def unwrapped(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """The tensors without the prefix `module.`. Raises InvalidWeights if two would get the same name."""
-    given = {name.removeprefix(WRAPPED): tensor for name, tensor in tensors.items()}
-    if len(given) < len(tensors):
-        twice = next(name for name in tensors if WRAPPED + name in tensors)
-        raise InvalidWeights(f"{path}: has {twice} with and without the prefix {WRAPPED}", help="remove one of them")
-    return given
 
 
 def names_of(tensors: Mapping[str, Tensor]) -> NamesInFile:

@@ -2,7 +2,7 @@
 
 from hvaedsl_runtime.data.baseline import histogram_baseline_bits_per_dim
 from hvaedsl_runtime.data.images import ImageSet, Split
-from hvaedsl_runtime.data.opening import has_validation, open_split
+from hvaedsl_runtime.data.opening import has_validation, open_split, remarks
 from hvaedsl_runtime.data.places import located
 from hvaedsl_runtime.data.preparation import Preparation, preparation, published_preparation
 from hvaedsl_runtime.data.seeded import fixed_uniform, index_stream
@@ -19,4 +19,5 @@ __all__ = [
     "open_split",
     "preparation",
     "published_preparation",
+    "remarks",
 ]

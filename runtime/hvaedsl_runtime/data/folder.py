@@ -1,143 +1,194 @@
-"""The dataset `folder`: image files in a folder, each decoded when a batch reads it."""
+"""The dataset `folder`: image files in folders for splits, in one folder, or in a folder for each class."""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageOps
-
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data.images import ImageSet, Indices, Pixels, Split, image_set, too_many_levels
+from hvaedsl_runtime.data.file_images import FileImages
+from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Fitting
+from hvaedsl_runtime.data.image_tree import SUFFIXES, Tree, identity_of, others_text, search, visible_folders
+from hvaedsl_runtime.data.images import ImageSet, Split, image_set
 from hvaedsl_runtime.data.places import not_found, places
-from hvaedsl_runtime.data.splits import PartName, members
+from hvaedsl_runtime.data.splits import VALIDATION_NAMES, PartName, members, one_validation
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-DECODING_THREADS = 8
-# Pillow raises these for truncated or altered files; struct.error and TypeError come from its EXIF reader.
-UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, struct.error, Image.DecompressionBombError)
+# Names that other tools give to the folders of splits; without a folder `train` they are not taken for classes.
+SPLIT_LIKE = frozenset(("train", "training", "test", "testing", "eval", *VALIDATION_NAMES))
+SOME = 3
 
 
 @dataclass(frozen=True, slots=True)
-class FileImages:
-    """Image files in a fixed order, converted to one size and to gray (1 channel) or RGB (3)."""
+class Layout:
+    """Where the images of each part are; `unsearched` says what lies beside them, a line each."""
 
-    files: tuple[Path, ...]
-    resolution: int
-    channels: int
-    levels: int
+    parts: Mapping[PartName, Tree]
+    unsearched: tuple[str, ...] = ()
 
-    def __len__(self) -> int:
-        return len(self.files)
+    def images(self, spec: DataSpec, fitting: Fitting) -> dict[PartName, FileImages]:
+        """Return the images of each part."""
+        return {
+            part: FileImages(tuple(tree.paths()), spec.resolution, spec.channels, spec.levels, fitting)
+            for part, tree in self.parts.items()
+        }
 
-    def read(self, indices: Indices) -> Pixels:
-        """Decode the images at `indices`, uint8 [B, H, W, C].
+    def notes(self) -> tuple[str, ...]:
+        """Say what of the folder is not taken, and what is taken more than once, a line each.
 
-        Raises InvalidData, with the name of the file, for an image that cannot be read or does not fit the spec.
+        If there are symbolic links, the file system's entry of every image is read.
         """
-        batch = np.empty((len(indices), self.resolution, self.resolution, self.channels), dtype=np.uint8)
-        with ThreadPoolExecutor(DECODING_THREADS) as pool:
-            for position, pixels in enumerate(pool.map(self._decode, (self.files[index] for index in indices))):
-                batch[position] = pixels
-        return batch
-
-    def _decode(self, file: Path) -> Pixels:
-        try:
-            with Image.open(file) as image:
-                if image.mode.startswith(("I", "F")):
-                    raise InvalidData(
-                        f"{file}: the image has more than 8 bits per channel; it must have 8",
-                        help="convert the file to 8 bits per channel",
-                    )
-                upright = ImageOps.exif_transpose(image).convert("RGB" if self.channels == 3 else "L")
-                fitted = _fitted(upright, self.resolution)
-        except UNREADABLE as error:
-            raise InvalidData(
-                f"{file}: the image cannot be read: {error}", help="replace or remove the file"
-            ) from error
-
-        pixels = np.asarray(fitted, dtype=np.uint8).reshape(self.resolution, self.resolution, self.channels)
-        if (highest := int(pixels.max())) >= self.levels:
-            raise too_many_levels(str(file), highest, self.levels)
-        return pixels
-
-
-def _fitted(image: Image.Image, resolution: int) -> Image.Image:
-    """Crop the center square, then resize it: in this order, the filter sees no pixel outside the square."""
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    square = image.crop((left, top, left + side, top + side))
-    # Bilinear weights are never negative: no value leaves the range of its neighbours.
-    return square.resize((resolution, resolution), Image.Resampling.BILINEAR)
+        others = sum((tree.others for tree in self.parts.values()), Counter[str]())
+        lines = [f"files that are not taken ({others.total():,}): {others_text(others)}"] if others else []
+        lines += self.unsearched
+        if loops := [str(tree.root / name) for tree in self.parts.values() for name in tree.loops]:
+            lines.append(
+                f"links to a folder that contains them, which are not followed ({len(loops):,}): {_some(loops)}"
+            )
+        if any(tree.has_links for tree in self.parts.values()):
+            lines += _repetitions(self.parts)
+        return tuple(lines)
 
 
 def folder(spec: DataSpec, split: Split) -> ImageSet:
-    """Open a split of the folders train, test and, optionally, validation, or of one flat folder of image files.
+    """Open a split of an image folder; `folder_layout` says how it is laid out.
 
-    Files are png, jpg, jpeg, webp and bmp, in the order of their paths; train, test and validation are searched
-    recursively. An image that is not resolution x resolution is cropped to its center square and resized with an
-    antialiasing bilinear filter; an alpha channel is dropped. Without a folder `validation`, `data.validation` images
-    of `train` are held out. A flat folder is divided: a tenth of the images are the test set, `data.validation` others
-    the validation set. Splits are drawn with `split_seed`.
-    Raises DataNotFound for missing images.
+    Files are png, jpg, jpeg, webp and bmp, in the order of their paths. An image that is not resolution x resolution is
+    cropped to its center square and resized with an antialiasing bilinear filter. Without a folder of validation
+    images, `data.validation` images of `train` are held out. Files of one part are divided: a tenth of the images are
+    the test set, `data.validation` others the validation set. Splits are drawn with `split_seed`.
+    Raises DataNotFound for missing images, InvalidData for folders that contradict each other.
     """
-    parts = folder_parts(spec)
+    layout = folder_layout(spec)
+    parts = layout.images(spec, CROP_AND_RESIZE)
     part, indices = members(spec, {name: len(images) for name, images in parts.items()}, split)
-    return image_set(spec, split, parts[part], indices)
+    notes = layout.notes() if split == "train" else ()
+    return image_set(spec, split, parts[part], indices, notes=notes)
 
 
-def folder_parts(spec: DataSpec) -> Mapping[PartName, FileImages]:
-    """Return the images of each folder, or those of a flat folder as `all`. Raises DataNotFound for missing images."""
+def folder_layout(spec: DataSpec) -> Layout:
+    """Find the image files: in train, test and perhaps validation; directly in the folder; or in folders of classes.
+
+    A folder that has image files itself is read without the folders in it. Folders of classes are read only from
+    `data.path`: the cache folder and HVAEDSL_DATA hold other datasets. Splits and classes are searched recursively.
+    Raises DataNotFound for missing images, InvalidData for two folders of validation images.
+    """
+    others: Counter[str] = Counter()
     for place in places(spec):
-        if (place / "train").is_dir():
-            return _from_folders(place, spec)
-        if place.is_dir() and (files := _image_files(place, place.iterdir())):
-            return {"all": _images(files, spec)}
-    kinds = ", ".join(suffix.removeprefix(".") for suffix in SUFFIXES)
-    raise not_found(
-        spec,
-        f"folders train and test, or one folder of image files ({kinds})",
-        "put the files there",
-    )
+        if not place.is_dir():
+            continue
+        folders = visible_folders(place)
+        if "train" in folders:
+            return _splits(place, folders)
+
+        flat = search(place, deep=False)
+        if flat.names:
+            return Layout({"all": flat}, _beside("the image files", folders))
+        _refuse_split_names(place, folders)
+        if spec.path is not None:
+            classes = search(place)
+            if classes.names:
+                _refuse_nested_splits(place, folders)
+                return Layout({"all": classes})
+            others += classes.others
+    raise _missing(spec, others)
 
 
 def has_validation_folder(spec: DataSpec) -> bool:
-    """Whether there is a folder of validation images."""
+    """Whether there is a folder of validation images. Raises InvalidData if there are two."""
     for place in places(spec):
-        if (place / "train").is_dir():
-            return (place / "validation").is_dir()
-        if place.is_dir() and _image_files(place, place.iterdir()):
-            return False
+        if place.is_dir() and "train" in (folders := visible_folders(place)):
+            return one_validation(place, folders) is not None
     return False
 
 
-def _from_folders(root: Path, spec: DataSpec) -> Mapping[PartName, FileImages]:
-    validation: tuple[PartName, ...] = ("validation",) if (root / "validation").is_dir() else ()
-    names: tuple[PartName, ...] = ("train", "test", *validation)
-    parts = {name: _image_files(root / name, (root / name).rglob("*")) for name in names}
-    for part, files in parts.items():
-        if not files:
+def _splits(root: Path, folders: list[str]) -> Layout:
+    validation = one_validation(root, folders)
+    names: dict[PartName, str] = {"train": "train", "test": "test"}
+    if validation is not None:
+        names["validation"] = validation
+
+    if "test" not in folders:
+        found = ", ".join(f"{name}/" for name in folders)
+        raise DataNotFound(
+            f"{root}: found no folder test beside train; the folders are {found}",
+            help="put test images into a folder test, or set data.path to one folder of image files, of which a tenth "
+            "is held out for testing",
+        )
+    parts = {part: search(root / name) for part, name in names.items()}
+    for part, tree in parts.items():
+        if not tree.names:
+            taken = others_text(tree.others)
             raise DataNotFound(
-                f"{root / part}: found no image file; train and test must each have at least one",
-                help="add images, or set data.path to one folder of image files, which is split automatically",
+                f"{tree.root}: found no image file" + (f"; not taken: {taken}" if taken else ""),
+                help=f"add images to the folder {names[part]}"
+                + (", or remove it" if part == "validation" else "; train and test must each have at least one"),
             )
-    return {part: _images(files, spec) for part, files in parts.items()}
+    loose = search(root, deep=False).names
+    beside = [f"{len(loose):,} image files beside train are not taken: {_some(loose)}"] if loose else []
+    return Layout(parts, (*beside, *_beside("train", [name for name in folders if name not in names.values()])))
 
 
-def _is_image_file(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.is_file()
+def _refuse_split_names(place: Path, folders: list[str]) -> None:
+    """Refuse folders that are meant as splits, and would be read as classes. Raises DataNotFound."""
+    meant = [name for name in folders if name.lower() in SPLIT_LIKE]
+    if meant:
+        raise DataNotFound(
+            f"{place}: found {', '.join(f'{name}/' for name in meant)} but no folder train",
+            help="name the folders train, test and, if there are validation images, validation; or set data.path to "
+            "the folder with the images",
+        )
 
 
-def _image_files(root: Path, paths: Iterable[Path]) -> tuple[Path, ...]:
-    """Return the image files among `paths`, sorted by their path below `root`: the same order on every platform."""
-    found = {path.relative_to(root).as_posix(): path for path in paths if _is_image_file(path)}
-    return tuple(found[name] for name in sorted(found))
+def _refuse_nested_splits(place: Path, folders: list[str]) -> None:
+    """Refuse to merge the splits of a dataset that lies one folder deeper. Raises DataNotFound."""
+    for name in folders:
+        inner = {folder.lower() for folder in visible_folders(place / name)}
+        if inner & {"train", "training"} and inner & (SPLIT_LIKE - {"train", "training"}):
+            raise DataNotFound(
+                f"{place}: the folder {name}/ holds the splits {', '.join(sorted(inner & SPLIT_LIKE))}",
+                help=f"set data.path to {place / name}",
+            )
 
 
-def _images(files: tuple[Path, ...], spec: DataSpec) -> FileImages:
-    return FileImages(files, spec.resolution, spec.channels, spec.levels)
+def _repetitions(parts: Mapping[PartName, Tree]) -> Iterator[str]:
+    """Say how many paths lead to a file that another path of the part, or of another part, leads to."""
+    found = {
+        part: [identity for path in tree.paths() if (identity := identity_of(path))] for part, tree in parts.items()
+    }
+    for part, identities in found.items():
+        if again := len(identities) - len(set(identities)):
+            yield f"{again:,} of {len(identities):,} paths ({part}) are links to a file that counts again for each"
+
+    different = [set(identities) for identities in found.values()]
+    if across := sum(map(len, different)) - len(set().union(*different)):
+        yield f"files that are in more than one of {', '.join(parts)}: {across:,}"
+
+
+def _beside(images: str, folders: list[str]) -> tuple[str, ...]:
+    """Say that folders beside `images` are not searched."""
+    return (f"folders beside {images} are not searched: {_some([f'{name}/' for name in folders])}",) if folders else ()
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - SOME:,} more" if len(names) > SOME else ""
+    return ", ".join(names[:SOME]) + more
+
+
+def _missing(spec: DataSpec, others: Counter[str]) -> DataNotFound | InvalidData:
+    """Make the error for folders without images; it says what the folders hold instead."""
+    kinds = ", ".join(suffix.removeprefix(".") for suffix in SUFFIXES)
+    if spec.path is not None and (file := next(iter(places(spec)))).is_file():
+        return InvalidData(
+            f"data.path is {file}, a file; the dataset folder needs a folder of image files ({kinds})",
+            help="unpack an archive first; for a .npy file, set data.dataset to npy",
+        )
+    found = f"; found only {others_text(others)}" if others else ""
+    error = not_found(
+        spec,
+        f"folders train and test, one folder of image files ({kinds}), or a folder for each class",
+        "put the files there",
+    )
+    return DataNotFound(f"{error}{found}", help=error.help)

@@ -10,8 +10,10 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError
+from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError, UnusableImages
 from hvaedsl.ir.spec import DataSpec
+from hvaedsl_runtime.data.array_conversion import conversion
+from hvaedsl_runtime.data.problems import Problems
 
 Split = Literal["train", "validation", "test"]
 Pixels = npt.NDArray[np.uint8]
@@ -58,7 +60,7 @@ class ImageSet:
     """One split of a dataset: `members` are the indices of its images in `images`.
 
     `shape` is (H, W, C); every value is below `levels`. `level_counts` is the number of times that each level occurs in
-    all of `images`, if known.
+    all of `images`, if known. `notes` are lines for the user, about the files of all splits.
     """
 
     name: str
@@ -68,6 +70,7 @@ class ImageSet:
     images: Images
     members: Indices
     level_counts: tuple[int, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.members)
@@ -80,10 +83,11 @@ class ImageSet:
         return self.images.read(self.members[np.asarray(indices, dtype=np.int64)])
 
     def chunks(self) -> Iterator[Pixels]:
-        """Yield all images once and in order, in arrays [n, H, W, C] of bounded size."""
-        step = max(1, VALUES_PER_CHUNK // prod(self.shape))
-        for start in range(0, len(self), step):
-            yield self.batch(np.arange(start, min(start + step, len(self))))
+        """Yield all images once and in order, in arrays [n, H, W, C] of bounded size.
+
+        Raises UnusableImages at the end, for all image files that cannot be used.
+        """
+        return batches_of(self.images, self.members, max(1, VALUES_PER_CHUNK // prod(self.shape)))
 
     def counted_levels(self) -> npt.NDArray[np.int64]:
         """Count how often each level occurs in the split, int64 [levels].
@@ -103,17 +107,49 @@ class ImageSet:
         return counts
 
 
+def batches_of(images: Images, members: Indices, step: int) -> Iterator[Pixels]:
+    """Yield the images at `members` in order, in arrays of `step` images at most.
+
+    Image files that cannot be used do not end the pass: UnusableImages is raised at its end and names all of them.
+    """
+    problems = Problems()
+    for start in range(0, len(members), step):
+        try:
+            batch = images.read(members[start : start + step])
+        except UnusableImages as error:
+            problems.merge(error)
+            continue
+        yield batch
+    problems.raise_any()
+
+
 def image_set(
-    spec: DataSpec, split: Split, images: Images, members: Indices, level_counts: tuple[int, ...] | None = None
+    spec: DataSpec,
+    split: Split,
+    images: Images,
+    members: Indices,
+    level_counts: tuple[int, ...] | None = None,
+    notes: tuple[str, ...] = (),
 ) -> ImageSet:
     """Make the split of `images` with the indices `members`. Raises DataNotFound if it has no image."""
     if not len(members):
-        raise DataNotFound(
-            f"{spec.dataset} has no {split} images; data.validation is {spec.validation}",
-            help="set data.validation to the number of training images to hold out" if split == "validation" else "",
-        )
+        raise _empty_split(spec, split, len(images))
     shape = (spec.resolution, spec.resolution, spec.channels)
-    return ImageSet(spec.dataset, split, spec.levels, shape, images, members, level_counts)
+    return ImageSet(spec.dataset, split, spec.levels, shape, images, members, level_counts, notes)
+
+
+def _empty_split(spec: DataSpec, split: Split, images: int) -> RunError:
+    """Make the error for a split without an image, out of `images` that are stored together."""
+    if split == "validation":
+        return DataNotFound(
+            f"{spec.dataset} has no validation images; data.validation is {spec.validation}",
+            help="set data.validation to the number of training images to hold out",
+        )
+    found = f"{images:,} {'image' if images == 1 else 'images'}"
+    return DataNotFound(
+        f"{spec.dataset} has no {split} images: a tenth of all (rounded down) is for testing, and there are {found}",
+        help="add images, at least 10 in all, or put training and test images into train and test",
+    )
 
 
 def array_images(pixels: npt.NDArray[np.generic], spec: DataSpec, place: str) -> ArrayImages:
@@ -121,16 +157,17 @@ def array_images(pixels: npt.NDArray[np.generic], spec: DataSpec, place: str) ->
 
     Raises InvalidData unless it is uint8 [N, resolution, resolution, channels] with N > 0 and values below `levels`.
     """
+    shape = (spec.resolution, spec.resolution, spec.channels)
     expected = f"uint8 [N, {spec.resolution}, {spec.resolution}, {spec.channels}]"
     if pixels.dtype != np.uint8:
+        found = f"type {pixels.dtype} and shape {list(pixels.shape)}"
         raise InvalidData(
-            f"{place}: the array has type {pixels.dtype}; it must be {expected}",
-            help=f"save the images as uint8, with levels from 0 to {spec.levels - 1}",
+            f"{place}: the array has {found}; it must be {expected}", help=conversion(pixels, shape, spec.levels)
         )
-    if pixels.ndim != 4 or pixels.shape[1:] != (spec.resolution, spec.resolution, spec.channels):
+    if pixels.ndim != 4 or pixels.shape[1:] != shape:
         raise InvalidData(
             f"{place}: the array has shape {list(pixels.shape)}; it must be {expected}",
-            help="put the channel axis last, for gray images too, or correct data.resolution and data.channels",
+            help=conversion(pixels, shape, spec.levels),
         )
     if not len(pixels):
         raise InvalidData(f"{place}: the array has no image; it must be {expected} with N > 0")

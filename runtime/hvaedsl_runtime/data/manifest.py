@@ -50,8 +50,21 @@ class OriginRecord(Record):
     bytes: int
 
 
+class FitRecord(Record):
+    """What was allowed to be done to image files that do not fit; `background` is #rrggbb."""
+
+    crop: Literal["center", "none"]
+    resize: bool
+    gray: bool
+    background: str | None
+
+
 class Manifest(Record):
-    """The manifest of a prepared dataset. It is written last, so a folder that has one is complete."""
+    """The manifest of a prepared dataset. It is written last, so a folder that has one is complete.
+
+    `fit` is None for published datasets, and `changes`, the number of image files by change, is empty for arrays; both
+    are missing in manifests of earlier versions.
+    """
 
     format: Literal["hvaedsl images"] = "hvaedsl images"
     version: Literal[1] = 1
@@ -64,6 +77,8 @@ class Manifest(Record):
     warnings: tuple[str, ...]
     arrays: Mapping[PartName, ArrayRecord]
     hvaedsl: str
+    fit: FitRecord | None = None
+    changes: Mapping[str, int] = Field(default_factory=dict)
 
 
 def read_manifest(folder: Path) -> Manifest | None:

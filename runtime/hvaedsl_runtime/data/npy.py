@@ -2,70 +2,133 @@
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
+from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError
 from hvaedsl.ir.spec import DataSpec
+from hvaedsl_runtime.data.image_tree import is_clutter
 from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Split, array_images, image_set
 from hvaedsl_runtime.data.places import not_found, places
-from hvaedsl_runtime.data.splits import partition, partition_in_three
+from hvaedsl_runtime.data.splits import PartName, members, one_validation
+
+ZIP_SIGNATURE = b"PK\x03\x04"
+ONE_FILE = "set data.path to one of the files to divide it, or name them train.npy, test.npy and validation.npy"
 
 
 def npy(spec: DataSpec, split: Split) -> ImageSet:
     """Open a split of train.npy, test.npy and, optionally, validation.npy in one folder, or of a single .npy file.
 
-    Arrays are uint8 [N, H, W, C]. Without validation.npy, `data.validation` images of train.npy are held out; with it,
-    all of train.npy is for training. A single file is divided: a tenth of the images are the test set,
-    `data.validation` others the validation set. Splits are drawn with `split_seed`.
+    Arrays are uint8 [N, H, W, C]. validation.npy may also be called val.npy or valid.npy; without it, `data.validation`
+    images of train.npy are held out. A single file, which may be the only one in the folder `data.path`, is divided: a
+    tenth of the images are the test set, `data.validation` others the validation set. Splits are drawn with
+    `split_seed`.
     Raises DataNotFound for missing files, InvalidData for arrays that do not fit the spec.
     """
+    files = _files(spec)
+    # Only the arrays of the split are opened; `members` asks for the length of another only if it divides it.
+    part: PartName = "all" if "all" in files else split if split in files else "train"
+    images = open_npy(files[part], spec)
+    _, indices = members(spec, {name: len(images) for name in files}, split)
+    return image_set(spec, split, images, indices)
+
+
+def has_validation_file(spec: DataSpec) -> bool:
+    """Whether there is a file of validation images. Raises InvalidData if there are two."""
     for place in places(spec):
         if place.is_file():
-            images = open_npy(place, spec)
-            return image_set(spec, split, images, partition_in_three(len(images), spec)[split])
-        if (place / "train.npy").is_file():
-            return _from_folder(place, spec, split)
+            return False
+        if place.is_dir() and "train.npy" in (names := _file_names(place)):
+            return one_validation(place, names, ".npy") is not None
+    return False
+
+
+def _files(spec: DataSpec) -> Mapping[PartName, Path]:
+    """Find the file of each part, or the single file `all`. Raises DataNotFound or InvalidData."""
+    for place in places(spec):
+        if place.is_file():
+            return {"all": place}
+        if not place.is_dir():
+            continue
+        names = _file_names(place)
+        if "train.npy" in names:
+            return _split_files(place, names)
+
+        # Other folders than data.path hold the files of other datasets.
+        arrays = [name for name in names if name.endswith(".npy")]
+        if spec.path is not None and len(arrays) == 1:
+            return {"all": place / arrays[0]}
+        if spec.path is not None and arrays:
+            raise DataNotFound(f"{place}: found {', '.join(arrays)}, but no train.npy", help=ONE_FILE)
+        if spec.path is not None and (archives := [name for name in names if name.endswith(".npz")]):
+            raise _archive(place / archives[0])
+
     shape = f"[N, {spec.resolution}, {spec.resolution}, {spec.channels}]"
     raise not_found(
         spec, "train.npy and test.npy, or one .npy file", f"save uint8 arrays of shape {shape} in one of these folders"
     )
 
 
-def has_validation_file(spec: DataSpec) -> bool:
-    """Whether there is a file of validation images."""
-    for place in places(spec):
-        if place.is_file():
-            return False
-        if (place / "train.npy").is_file():
-            return (place / "validation.npy").is_file()
-    return False
+def _file_names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if not is_clutter(path.name) and path.is_file())
 
 
-def _from_folder(folder: Path, spec: DataSpec, split: Split) -> ImageSet:
-    if not (folder / "test.npy").is_file():
+def _split_files(folder: Path, names: list[str]) -> Mapping[PartName, Path]:
+    validation = one_validation(folder, names, ".npy")
+    if "test.npy" not in names:
+        others = ", ".join(name for name in names if name.endswith(".npy") and name != "train.npy")
         raise DataNotFound(
-            f"{folder}: found train.npy but no test.npy",
+            f"{folder}: found train.npy but no test.npy" + (f"; the other arrays are {others}" if others else ""),
             help="add test.npy, or set data.path to train.npy itself to hold a test set out of it",
         )
-    has_file = (folder / "validation.npy").is_file()
-    if split == "test" or (split == "validation" and has_file):
-        images = open_npy(folder / f"{split}.npy", spec)
-        return image_set(spec, split, images, np.arange(len(images)))
-
-    images = open_npy(folder / "train.npy", spec)
-    members = np.arange(len(images)) if has_file else partition(len(images), spec)[split]
-    return image_set(spec, split, images, members)
+    files: dict[PartName, Path] = {"train": folder / "train.npy", "test": folder / "test.npy"}
+    return files if validation is None else {**files, "validation": folder / validation}
 
 
 def open_npy(path: Path, spec: DataSpec) -> ArrayImages:
     """Map a .npy file into memory. Raises InvalidData if it cannot be read or its array does not fit the spec."""
     try:
+        with path.open("rb") as file:
+            if file.read(len(ZIP_SIGNATURE)) == ZIP_SIGNATURE:
+                raise _archive(path)
         pixels = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
+        if _holds_objects(path):
+            raise InvalidData(
+                f"{path}: the array has type object; it must be uint8 [N, H, W, C]",
+                help="stack the images to one array, `images = numpy.stack(list(images))`, and save it with numpy.save",
+            ) from error
         raise InvalidData(
             f"{path}: not a readable .npy file ({error}); it must hold a uint8 array [N, H, W, C]",
             help="save the images with numpy.save",
         ) from error
     return array_images(pixels, spec, str(path))
+
+
+def _holds_objects(path: Path) -> bool:
+    """Whether the header of a .npy file says that its array holds Python objects, which are pickled."""
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            return read(file)[2].hasobject
+    except (OSError, ValueError, EOFError):
+        return False
+
+
+def _archive(path: Path) -> RunError:
+    """Make the error for an .npz file, which cannot be mapped; it names the arrays in it."""
+    names: list[str] = []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+    except (OSError, zipfile.BadZipFile):
+        return InvalidData(f"{path}: a damaged .npz file", help="save the images with numpy.save")
+    array = names[0] if len(names) == 1 else "NAME"
+    return InvalidData(
+        f"{path}: an .npz file of the arrays {', '.join(names[:10]) or 'none'}; images must be in .npy files",
+        help=f'convert it with `numpy.save("{path.with_suffix(".npy").name}", numpy.load("{path.name}")["{array}"])`',
+    )

@@ -10,6 +10,7 @@ from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.custom import custom_images
 from hvaedsl_runtime.data.digits import digits
+from hvaedsl_runtime.data.file_images import FileImages
 from hvaedsl_runtime.data.folder import folder, has_validation_folder
 from hvaedsl_runtime.data.images import ImageSet, Split
 from hvaedsl_runtime.data.npy import has_validation_file, npy
@@ -51,6 +52,18 @@ def has_validation(spec: DataSpec) -> bool:
                 return spec.validation > 0 or has_validation_folder(spec)
             case _:
                 return spec.validation > 0
+
+
+def remarks(images: ImageSet) -> tuple[str, ...]:
+    """Return lines about the files of a split: what of them is not taken, and what was changed in those that were read.
+
+    The changes of raw image files are known only after all of the split were read, as `preparation` does.
+    """
+    found = list(images.notes)
+    if isinstance(images.images, FileImages) and (changes := images.images.changes_of(images.members)):
+        split = "training" if images.split == "train" else images.split
+        found.append(f"{len(images):,} {split} images: {changes}")
+    return tuple(found)
 
 
 @contextmanager

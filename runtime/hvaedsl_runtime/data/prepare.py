@@ -15,12 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from hvaedsl import __version__
-from hvaedsl.diagnostics.errors import InvalidData, PreparedFolderInUse, RunError, UsageError
+from hvaedsl.diagnostics.errors import InvalidData, PreparedFolderInUse, RunError, UnusableImages, UsageError
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, Manifest, OriginRecord, read_manifest
+from hvaedsl_runtime.data.fitting import Fitting, count_changes, parse_background
+from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, FitRecord, Manifest, OriginRecord, read_manifest
 from hvaedsl_runtime.data.preparation import mean_and_std
+from hvaedsl_runtime.data.problems import Problems
 from hvaedsl_runtime.data.published import COUNTS, READERS, Part, Source
+from hvaedsl_runtime.data.published.image_folder import image_folder
 from hvaedsl_runtime.data.splits import PartName
 from hvaedsl_runtime.disk.whole_files import partial_name, refusals_explained, write_whole
 
@@ -63,8 +66,38 @@ def data_to_prepare(name: str, resolution: int | None, channels: int | None) -> 
     )
 
 
-def prepare(spec: DataSpec, root: Path, target: Path, *, overwrite: bool, bar: Bar) -> Manifest:
+def fitting_of(
+    name: str, channels: int | None, *, crop: bool | None, resize: bool | None, gray: bool, background: str | None
+) -> Fitting:
+    """Make the fitting of a dataset to prepare; the options are for the dataset `folder` alone, None is the default.
+
+    Raises UsageError for another dataset, for an unknown color, and for gray color images.
+    """
+    given = {
+        "--crop": crop is not None,
+        "--resize": resize is not None,
+        "--gray": gray,
+        "--background": background is not None,
+    }
+    if name != "folder" and any(given.values()):
+        options = ", ".join(option for option, is_given in given.items() if is_given)
+        raise UsageError(f"{options}: only for the dataset folder; the files of {name} are converted as published")
+    if gray and channels != 1:
+        raise UsageError(f"--gray needs --channels 1; --channels is {channels}")
+    return Fitting(
+        crop=crop is not False,
+        resize=resize is not False,
+        gray=gray,
+        background=None if background is None else parse_background(background),
+    )
+
+
+def prepare(
+    spec: DataSpec, root: Path, target: Path, *, overwrite: bool, bar: Bar, fitting: Fitting | None = None
+) -> Manifest:
     """Turn the published files below `root` into prepared images in `target`: .npy files and manifest.json.
+
+    `fitting` is for the dataset `folder`; the default crops and resizes.
 
     A few megabytes of images are in memory at a time. They are written into a folder beside `target` that is renamed
     when complete, so `target` is never half written. An incomplete folder that a killed process left is replaced.
@@ -83,7 +116,8 @@ def prepare(spec: DataSpec, root: Path, target: Path, *, overwrite: bool, bar: B
 
     # Readers list and count the images here; they decode them while the arrays are written.
     try:
-        source = READERS[spec.dataset](spec, root)
+        is_folder = spec.dataset == "folder"
+        source = image_folder(spec, root, fitting) if is_folder else READERS[spec.dataset](spec, root)
     except OSError as error:
         raise InvalidData(f"{root} cannot be read: {error}", help="check the folder and its permissions") from error
 
@@ -108,8 +142,17 @@ def prepare(spec: DataSpec, root: Path, target: Path, *, overwrite: bool, bar: B
 
 
 def _write(spec: DataSpec, source: Source, folder: Path, bar: Bar) -> Manifest:
-    """Write the arrays, then the manifest."""
-    arrays = {name: _write_array(folder / f"{name}.npy", name, part, spec, bar) for name, part in source.parts.items()}
+    """Write the arrays, then the manifest. Raises UnusableImages, after all parts, for all of their files."""
+    arrays: dict[PartName, ArrayRecord] = {}
+    problems = Problems()
+    for name, part in source.parts.items():
+        try:
+            arrays[name] = _write_array(folder / f"{name}.npy", name, part, spec, bar)
+        except UnusableImages as error:
+            problems.merge(error)
+    problems.raise_any()
+
+    changes = [part.changes for part in source.parts.values() if part.changes is not None]
     manifest = Manifest(
         dataset=spec.dataset,
         resolution=spec.resolution,
@@ -123,11 +166,22 @@ def _write(spec: DataSpec, source: Source, folder: Path, bar: Bar) -> Manifest:
         warnings=(*_fewer_than_published(spec.dataset, source), *source.warnings),
         arrays=arrays,
         hvaedsl=__version__,
+        fit=None if source.fitting is None else _fit_record(source.fitting),
+        changes=count_changes(np.concatenate(changes)) if changes else {},
     )
 
     with refusals_explained(folder, INSTEAD):
         write_whole(folder / NAME, manifest.model_dump_json(indent=1) + "\n")
     return manifest
+
+
+def _fit_record(fitting: Fitting) -> FitRecord:
+    return FitRecord(
+        crop="center" if fitting.crop else "none",
+        resize=fitting.resize,
+        gray=fitting.gray,
+        background=fitting.background_text,
+    )
 
 
 def _write_array(path: Path, name: PartName, part: Part, spec: DataSpec, bar: Bar) -> ArrayRecord:

@@ -11,6 +11,7 @@ import numpy as np
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.ir.spec import DataSpec
+from hvaedsl_runtime.data.fitting import changes_text
 from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Split, image_set, too_many_levels
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, Manifest, read_manifest
 from hvaedsl_runtime.data.places import places
@@ -66,7 +67,9 @@ class PreparedSet:
         if (highest := record.highest_level()) >= spec.levels:
             raise too_many_levels(str(self.path(part)), highest, spec.levels)
 
-        return image_set(spec, split, self._open(part), indices, record.level_counts[: spec.levels])
+        changes = changes_text(manifest.changes)
+        notes = (f"of {manifest.changes['files']:,} files, when they were prepared: {changes}",) if changes else ()
+        return image_set(spec, split, self._open(part), indices, record.level_counts[: spec.levels], notes)
 
     def damaged(self, read: Callable[[int], None]) -> list[str]:
         """Return a line for each array that does not match the manifest, after reading all of them.
@@ -100,6 +103,8 @@ class PreparedSet:
         for origin in manifest.origins:
             files = "" if origin.files == 1 else f"{origin.files:,} files, "
             lines.append(f"    {origin.path} ({files}{_size(origin.bytes)})")
+        if changes := changes_text(manifest.changes):
+            lines.append(f"  of {manifest.changes['files']:,} files: {changes}")
         lines += [f"warning: {warning}" for warning in manifest.warnings]
         return "\n".join(lines)
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from hvaedsl.diagnostics.errors import DataNotFound
+from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import Indices, Split
 
 # The arrays or folders that images are stored in: one for each split, or one for all. Without "validation", the
 # validation images are held out of "train".
 PartName = Literal["all", "train", "validation", "test"]
+# Names of the folder or file of validation images; a dataset has at most one of them.
+VALIDATION_NAMES = ("validation", "val", "valid")
 
 # openai/vdvae's split of the CIFAR-10 training set.
 CIFAR10_VALIDATION = 5_000
@@ -26,6 +29,17 @@ FFHQ256_SEED = 5
 FFHQ1024_TEST = 5_000
 # Of custom images without a test set, one in this many (rounded down) is for testing.
 TEST_ONE_IN = 10
+
+
+def one_validation(root: Path, names: Collection[str], suffix: str = "") -> str | None:
+    """Return the one of VALIDATION_NAMES (and `suffix`) that is in `names`. Raises InvalidData if several are."""
+    found = [name + suffix for name in VALIDATION_NAMES if name + suffix in names]
+    if len(found) > 1:
+        raise InvalidData(
+            f"{root}: found {' and '.join(found)}; only one of them can hold the validation images",
+            help="keep one of them, or move their images together",
+        )
+    return found[0] if found else None
 
 
 def partition(length: int, spec: DataSpec, *, test: int = 0) -> Mapping[Split, Indices]:

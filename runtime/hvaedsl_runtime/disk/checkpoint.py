@@ -11,14 +11,15 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import DamagedRun, RunNotFound, SpecError
+from hvaedsl.diagnostics.errors import DamagedRun, Diverged, RunNotFound, SpecError
 from hvaedsl.lowering.earlier_names import named_by_position
+from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.state_parts import Counters, PartError, PlainPart, Position, StateDict, Stateful
 from hvaedsl_runtime.disk.weights import write_torch
 
@@ -43,7 +44,7 @@ class Checkpoint:
     def __getitem__(self, name: str) -> Any:
         """The state of a part. Raises DamagedRun if the file lacks it."""
         if name not in self.state:
-            raise _unusable(self.path, f"`{name}` is missing")
+            raise self.unusable(f"`{name}` is missing")
         return self.state[name]
 
     @property
@@ -73,6 +74,18 @@ class Checkpoint:
         weights: dict[str, Tensor] = self["ema"]
         return weights
 
+    def finite_weights(self, kind: Literal["raw", "ema"]) -> dict[str, Tensor]:
+        """The weights of the last step or their average, by name. Raises Diverged if some are not finite."""
+        weights = self.model if kind == "raw" else self.ema
+        found = first_not_finite(weights)
+        if found is not None:
+            raise Diverged(
+                f"{self.path}: the training diverged; in the {kind} weights after step {self.step}, {found}",
+                help="train again into another folder with a lower train.learning_rate; "
+                "`hvaedsl analyze curves` shows when it diverged",
+            )
+        return weights
+
     @property
     def preparation(self) -> StateDict:
         """The fields of the Preparation with which images became inputs."""
@@ -88,13 +101,17 @@ class Checkpoint:
         try:
             target.load_state_dict(self.state)
         except PartError as error:
-            raise _unusable(self.path, str(error)) from error
+            raise self.unusable(str(error)) from error
 
     def _plain(self, name: str, kind: type[Part]) -> Part:
         try:
             return kind.from_state(self[name])
         except (PartError, TypeError) as error:  # TypeError: not a dict
-            raise _unusable(self.path, f"`{name}`: {error}") from error
+            raise self.unusable(f"`{name}`: {error}") from error
+
+    def unusable(self, reason: str) -> DamagedRun:
+        """The error for a checkpoint that can be read and has unsuitable content."""
+        return _unusable(self.path, reason)
 
 
 def save_checkpoint(path: Path, spec: str, state: Mapping[str, Any]) -> None:

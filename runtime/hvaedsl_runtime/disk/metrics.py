@@ -12,10 +12,13 @@ from typing import Any
 
 from hvaedsl.diagnostics.errors import DamagedRun, UsageError
 from hvaedsl.ir.run_options import WandbMode
+from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import append_whole, made_folder, refusals_explained, write_whole
 
 Metrics = Mapping[str, int | float | bool | str | list[float]]
+
+RESTORE_LOG = "restore the file from a backup"
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +30,7 @@ class MetricsLog:
     written as null. Lines that a resumed run will write again are dropped on opening: those beyond `step`, those of the
     test split, with which a run ends, and an evaluation with a truncated line, which a power cut can leave.
 
-    All methods that write raise WriteError.
+    Raises DamagedRun for a file that is not a log. All methods that write raise WriteError.
     """
 
     def __init__(self, path: Path, step: int, wandb_run: Any = None) -> None:
@@ -74,28 +77,48 @@ class MetricsLog:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The lines of a metrics file, without a truncated last line.
 
-    Raises DamagedRun if another line is not JSON.
+    Raises DamagedRun if the file cannot be read, or if another line is not one of a log.
     """
     return _lines(path)[0]
 
 
 def _lines(path: Path) -> tuple[list[dict[str, Any]], bool]:
-    """The complete lines, and whether a truncated last one follows them."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    metrics = []
-    for number, line in enumerate(lines, 1):
+    """The complete lines, and whether a truncated last one follows them. Raises DamagedRun."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise DamagedRun(f"{path}: the log cannot be read: {reason}", help=RESTORE_LOG) from error
+
+    metrics: list[dict[str, Any]] = []
+    for number, text in enumerate(lines, 1):
         try:
-            metrics.append(json.loads(line))
-        except json.JSONDecodeError as error:
+            line = json.loads(text)
+        except (json.JSONDecodeError, RecursionError) as error:
             if number < len(lines):
-                raise DamagedRun(f"{path}: line {number} is not JSON", help="remove the line") from error
+                raise DamagedRun(
+                    f"{path}: line {number} is not JSON", help=f"remove the line, or {RESTORE_LOG}"
+                ) from error
+            break
+        if not is_line(line):
+            raise DamagedRun(
+                f"{path}: line {number} is not one of a log, which has a `step` and a `split`",
+                help=f"remove the line, or {RESTORE_LOG}",
+            )
+        metrics.append(line)
     return metrics, len(metrics) < len(lines)
 
 
-def start_wandb(mode: WandbMode, folder: Path, name: str, config: Mapping[str, Any]) -> Any:
-    """Start a run of Weights & Biases; None for `off`, which does not import the package.
+def is_line(line: object) -> bool:
+    """Whether a JSON value has what every line of a log has: the number of steps done, and the split."""
+    return isinstance(line, dict) and isinstance(line.get("step"), int) and isinstance(line.get("split"), str)
 
-    Raises UsageError if the package is missing or cannot log in; WriteError if the folder cannot be created.
+
+def start_wandb(mode: WandbMode, folder: RunFolder, config: Mapping[str, Any]) -> Any:
+    """Start or continue the run of Weights & Biases of a run folder; None for `off`, which does not import the package.
+
+    The run has the folder's name. Its id is kept in the folder, so that a resumed run continues it there.
+    Raises UsageError if the package is missing or cannot log in; DamagedRun if the id cannot be read; WriteError.
     """
     if mode == "off":
         return None
@@ -103,12 +126,27 @@ def start_wandb(mode: WandbMode, folder: Path, name: str, config: Mapping[str, A
         import wandb
     except ImportError as error:
         raise UsageError("--wandb needs the package wandb: pip install 'hvaedsl[train]'") from error
-    made_folder(folder)
-    logger.info("starting Weights & Biases (%s)", mode)
+
+    made_folder(folder.path)
+    run_id = folder.wandb_id()
+    logger.info("starting Weights & Biases (%s, %s)", mode, run_id or "a new run")
     try:
-        return wandb.init(project="hvaedsl", name=name, dir=str(folder), config=dict(config), mode=mode, resume="auto")
+        run = wandb.init(
+            project="hvaedsl",
+            name=folder.path.resolve().name,
+            id=run_id,
+            resume=None if run_id is None else "allow",
+            dir=str(folder.path),
+            config=dict(config),
+            allow_val_change=True,  # such as a larger train.steps in a resumed run
+            mode=mode,
+        )
     except wandb.Error as error:
         raise UsageError(f"Weights & Biases: {str(error).rstrip('.')}; --wandb offline needs no login") from error
+
+    if run_id is None:
+        folder.write_json(folder.wandb_identity, {"id": str(run.id)})
+    return run
 
 
 def _json_line(metrics: Metrics) -> str:

@@ -58,6 +58,23 @@ class RunFolder:
         """The files of Weights & Biases, if it is used; they are the first to be written."""
         return self.path / "wandb"
 
+    @property
+    def wandb_identity(self) -> Path:
+        """The id of the run at Weights & Biases, if it is used."""
+        return self.path / "wandb.json"
+
+    def wandb_id(self) -> str | None:
+        """The id of the run at Weights & Biases; None if it has none yet. Raises DamagedRun for a damaged file."""
+        if not self.wandb_identity.exists():
+            return None
+        try:
+            return str(json.loads(self.wandb_identity.read_text(encoding="utf-8"))["id"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DamagedRun(
+                f"{self.wandb_identity}: no id of a run in it",
+                help="remove it to start another run at Weights & Biases",
+            ) from error
+
     def picture(self, kind: str, name: str) -> Path:
         """A picture; `kind` is `samples` or `reconstructions`."""
         return self.path / kind / f"{name}.png"
@@ -84,7 +101,8 @@ class RunFolder:
 
     def _is_unused(self) -> bool:
         """Whether the folder is empty, or has only files of a run that ended inside `begin`."""
-        made = {self.identity, partial_name(self.identity), partial_name(self.spec)}
+        made = {self.identity, self.wandb_identity}
+        made |= set(map(partial_name, (self.identity, self.wandb_identity, self.spec)))
         files = (path for path in self.path.rglob("*") if not path.is_dir())
         return all(path in made or self.wandb in path.parents for path in files)
 

@@ -6,8 +6,9 @@ import os
 import pickle
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import safetensors
@@ -51,9 +52,19 @@ def write_torch(path: Path, content: Mapping[str, object]) -> None:
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read the tensors of a file by name, onto the CPU, and its metadata (none in torch's files).
 
-    Files with any suffix other than `.safetensors` are read as torch's. Raises UsageError for a missing file, and
-    InvalidWeights for one that cannot be read, has a newer format, would run code, or has anything but named
-    floating-point tensors.
+    Raises UsageError for a missing file, and InvalidWeights for one that cannot be read, has a newer format, would run
+    code, or has anything but named floating-point tensors.
+    """
+    tensors, metadata = read_tensors(path)
+    check_dense(tensors, path)
+    return tensors, metadata
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read tensors of any type as `read_weights` does.
+
+    Files with any suffix other than `.safetensors` are read as torch's. There, state dicts inside a larger checkpoint
+    are read too: a tensor's name then begins with the keys that lead to it, such as `state_dict.`.
     """
     if path.suffix.lower() == SAFETENSORS:
         tensors, metadata = _read_safetensors(path)
@@ -62,13 +73,17 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         tensors, metadata = _state_dict(path, read_torch(path)), {}
     if not tensors:
         raise InvalidWeights(f"{path}: no tensors in it", help="name a weight file")
+    return tensors, metadata
+
+
+def check_dense(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raise InvalidWeights unless all tensors are dense and of floating-point types."""
     for name, tensor in tensors.items():
         if not tensor.is_floating_point() or tensor.layout is not torch.strided:
             raise InvalidWeights(
                 f"{path}: {name} is {tensor.dtype}, {tensor.layout}; it must be a dense floating-point tensor",
                 help="convert quantized or sparse weights to dense ones first",
             )
-    return tensors, metadata
 
 
 def read_torch(path: Path) -> object:
@@ -140,11 +155,28 @@ def _state_dict(path: Path, content: object) -> dict[str, Tensor]:
             f"{path}: the checkpoint of a run folder, not a weight file",
             help=f"write its weights with: hvaedsl convert {path.parent.parent} --to weights{SAFETENSORS}",
         )
+    nested = dict(_nested(content)) if isinstance(content, Mapping) else {}
+    if nested:
+        return nested
     found = f"a mapping with {', '.join(map(repr, list(content)[:4]))}" if isinstance(content, Mapping) else ""
     raise InvalidWeights(
         f"{path}: {found or type(content).__name__}; a weight file must be a mapping from names to tensors",
         help="save the state dict alone, with torch.save(model.state_dict(), ...)",
     )
+
+
+def _nested(content: Mapping[Any, object]) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of the state dicts in a checkpoint, at any depth, by the keys that lead to them.
+
+    A state dict is a mapping from strings to tensors only. Optimizers number their states, and have none.
+    """
+    for key, value in content.items():
+        if not isinstance(key, str) or not isinstance(value, Mapping):
+            continue
+        if value and all(isinstance(name, str) and isinstance(item, Tensor) for name, item in value.items()):
+            yield from ((f"{key}.{name}", tensor) for name, tensor in value.items())
+        else:
+            yield from ((f"{key}.{name}", tensor) for name, tensor in _nested(value))
 
 
 def _damaged(path: Path, error: Exception) -> RunError:

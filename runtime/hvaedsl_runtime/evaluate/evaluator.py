@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hvaedsl.lowering.module import Noise, Output
 from hvaedsl_runtime.data import ImageSet, Preparation, fixed_uniform
-from hvaedsl_runtime.distributed import Processes
+from hvaedsl_runtime.distributed import Processes, as_float64
 from hvaedsl_runtime.evaluate.units import NATS_PER_BIT
 from hvaedsl_runtime.noise import ImageNoise
 
@@ -116,7 +116,7 @@ class Evaluator:
         """
         count = len(self.images)
         # A column for each image, so that the order of the sum does not depend on the division among processes.
-        per_image = torch.zeros((2 + model.stochastic_depth, count), dtype=torch.float64, device=self.processes.device)
+        per_image = as_float64(torch.zeros((2 + model.stochastic_depth, count), device=self.processes.device))
         indices_of_rank = range(self.processes.rank, count, self.processes.world_size)
 
         was_training = model.training
@@ -124,9 +124,9 @@ class Evaluator:
         for start in range(0, len(indices_of_rank), self.batch_size):
             indices = list(indices_of_rank[start : start + self.batch_size])
             out = model(*self.prepared(indices), self.noise(indices))
-            per_image[0, indices] = out.distortion_nats_per_dim.double()
-            per_image[1, indices] = out.rate_nats_per_dim.double()
-            per_image[2:, indices] = out.kl_nats.double()
+            per_image[0, indices] = as_float64(out.distortion_nats_per_dim)
+            per_image[1, indices] = as_float64(out.rate_nats_per_dim)
+            per_image[2:, indices] = as_float64(out.kl_nats)
             if advance is not None:
                 advance(len(indices))
         model.train(was_training)

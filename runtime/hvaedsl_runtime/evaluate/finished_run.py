@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import RunNotFound
+from hvaedsl.diagnostics.errors import RunNotFound, UsageError
 from hvaedsl.ir.run_options import DeviceName
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl.program import CustomParts, Program
@@ -20,9 +21,9 @@ from hvaedsl_runtime.console import image_bar
 from hvaedsl_runtime.data import Preparation, Split, open_split
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
 from hvaedsl_runtime.disk.run_folder import RunFolder
-from hvaedsl_runtime.distributed import Processes, choose_device
+from hvaedsl_runtime.distributed import Processes, choose_device, say_untested
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
-from hvaedsl_runtime.evaluate.pictures import draw_samples
+from hvaedsl_runtime.evaluate.fixed_batches import PriorSampler, fixed_batch_size
 from hvaedsl_runtime.evaluate.results import WEIGHTS
 from hvaedsl_runtime.evaluate.units import reporting_unit
 from hvaedsl_runtime.model import initial_model, set_matrix_precision
@@ -52,17 +53,33 @@ class FinishedRun:
         checkpoint = load_checkpoint(folder.checkpoint)
         program = hvaedsl.loads(checkpoint.spec, path=folder.spec, custom=CustomParts(folder.part_folders()))
         set_matrix_precision(program.spec.train.precision)
-        return cls(folder, program, checkpoint, choose_device(device))
+        chosen = choose_device(device, dtype=checkpoint.position.torch_dtype)
+        say_untested(chosen)
+        return cls(folder, program, checkpoint, chosen)
 
     @property
     def dtype(self) -> torch.dtype:
         """The dtype of the weights."""
         return self.checkpoint.position.torch_dtype
 
+    @property
+    def preparation(self) -> Preparation:
+        """How images become inputs. Raises DamagedRun if the checkpoint does not say."""
+        try:
+            return Preparation.from_dict(self.checkpoint.preparation)
+        except (TypeError, ValueError) as error:
+            raise self.checkpoint.unusable("`preparation` is not that of a run") from error
+
     def model(self, weights: Weights) -> HierarchicalVAE:
-        """Build the model with the weights of the last step (raw), or with their moving average (ema)."""
+        """Build the model with the weights of the last step (raw), or with their moving average (ema).
+
+        Raises Diverged if some weights are not finite, DamagedRun if they do not fit the spec.
+        """
         model = self.program.module().to(device=self.device, dtype=self.dtype)
-        model.load_state_dict(self.checkpoint.model if weights == "raw" else self.checkpoint.ema)
+        try:
+            model.load_state_dict(self.checkpoint.finite_weights(weights))
+        except (AttributeError, RuntimeError, TypeError) as error:  # as torch reports what does not fit
+            raise self.checkpoint.unusable(f"its {weights} weights are not those of its spec") from error
         return model.eval()
 
     def initial_model(self) -> HierarchicalVAE:
@@ -78,7 +95,7 @@ class FinishedRun:
         training = self.program.training()
         return Evaluator(
             images=open_split(self.program.spec.data, split),
-            preparation=Preparation.from_dict(self.checkpoint.preparation),
+            preparation=self.preparation,
             noise_seed=training.seed,
             split_seed=self.program.spec.data.split_seed,
             batch_size=batch_size or training.batch_size,
@@ -125,13 +142,24 @@ class FinishedRun:
         self.folder.write_json(path, result)
 
     def sample(self, weights: Weights, count: int, temperature: Temperature, seed: int) -> Tensor:
-        """Draw images from the prior, uint8 [count, H, W, C]: a function of the arguments and the run."""
-        return draw_samples(
-            self.model(weights),
-            count,
-            batch_size=self.program.training().batch_size,
-            temperature=temperature,
-            seed=seed,
-            device=self.device,
-            dtype=self.dtype,
-        )
+        """Draw images from the prior, uint8 [count, H, W, C]: image i is a function of (seed, i), weights, temperature.
+
+        Raises UsageError for a temperature that is not a positive, finite number, and for a count below 1.
+        """
+        check_temperature(temperature)
+        if count < 1:
+            raise UsageError(f"the number of samples is {count}; it must be at least 1")
+        return self.prior(self.model(weights), seed)(count, temperature)
+
+    def prior(self, model: HierarchicalVAE, seed: int) -> PriorSampler:
+        """Make the sampler of images from a model's prior; it raises Diverged if they are not finite."""
+        size = fixed_batch_size(self.program)
+        return PriorSampler(model, size, seed, self.device, self.dtype, only_finite=True)
+
+
+def check_temperature(temperature: Temperature) -> None:
+    """Raise UsageError unless every temperature is positive and finite."""
+    values = temperature.values() if isinstance(temperature, Mapping) else (temperature,)
+    for value in values:
+        if not 0 < value < math.inf:
+            raise UsageError(f"the temperature is {value:g}; it must be a positive, finite number")

@@ -12,50 +12,32 @@ from torch import Tensor
 from torch.nn import functional
 
 from hvaedsl.ir.spec import Spec
-from hvaedsl.lowering.module import HierarchicalVAE, Temperature
+from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl_runtime.disk.whole_files import put_in_place
 from hvaedsl_runtime.evaluate.evaluator import Evaluator
-from hvaedsl_runtime.noise import ImageNoise, seeded_generator
+from hvaedsl_runtime.evaluate.fixed_batches import compute_by_image
 
 GRID_WIDTH_PIXELS = 512
 GRID_GAP_PIXELS = 2
 
 
 @torch.no_grad()
-def draw_samples(
-    model: HierarchicalVAE,
-    count: int,
-    *,
-    batch_size: int,
-    temperature: Temperature,
-    seed: int,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> Tensor:
-    """Draw `count` images from the prior, uint8 [count, H, W, C] on the CPU.
+def reconstruct(
+    model: HierarchicalVAE, evaluator: Evaluator, indices: Sequence[int], batch_size: int
+) -> tuple[Tensor, Tensor]:
+    """Return the targets of images and their reconstructions, both [B, H, W, C] on the CPU.
 
-    They are a function of the seed and, because the likelihood is sampled batch by batch, of the batch size.
+    A reconstruction is the likelihood's mean given latents from the posterior. `indices` are indices into the split;
+    each image is computed in a batch of `batch_size`, as `compute_by_image` does.
     """
-    generator = seeded_generator(device, seed, "likelihood")
-    batches = []
 
-    for start in range(0, count, batch_size):
-        indices = range(start, min(start + batch_size, count))
-        noise = ImageNoise(seed, "sample", indices, device, dtype)
-        batches.append(model.sample(len(indices), temperature=temperature, noise=noise, generator=generator).cpu())
+    def compute(batch: list[int]) -> tuple[Tensor, Tensor]:
+        x, target = evaluator.prepared(batch)
+        latents = model.latents(x, noise=evaluator.noise(batch))
+        return target, model.likelihood.mean(model.decode(latents))
 
-    return torch.cat(batches)
-
-
-@torch.no_grad()
-def reconstruct(model: HierarchicalVAE, evaluator: Evaluator, indices: list[int]) -> tuple[Tensor, Tensor]:
-    """Return the targets of images and their reconstructions, both [B, H, W, C].
-
-    A reconstruction is the likelihood's mean given latents from the posterior. `indices` are indices into the split.
-    """
-    x, target = evaluator.prepared(indices)
-    latents = model.latents(x, noise=evaluator.noise(indices))
-    return target, model.likelihood.mean(model.decode(latents))
+    target, mean = compute_by_image(indices, batch_size, compute)
+    return target, mean
 
 
 def samples_for_display(samples: Tensor, spec: Spec) -> Tensor:

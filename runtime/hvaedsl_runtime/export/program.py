@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import ExportFailed, UsageError
+from hvaedsl.diagnostics.errors import Diverged, ExportFailed, UsageError
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
-from hvaedsl_runtime.data import Preparation, open_split
+from hvaedsl_runtime.data import open_split
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import Evaluator
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
@@ -59,7 +59,7 @@ def export_program(finished: FinishedRun, path: Path, options: ExportOptions) ->
     The program runs on the CPU. Before the file gets its name, it is loaded and run on images of the test split in
     several batch sizes. Raises UsageError for an unsuitable name and for a model that torch.export rejects,
     DataNotFound for missing images, OutputExists for an existing file, ExportFailed if the program's outputs differ
-    from the model's, WriteError if the file cannot be written.
+    from the model's, Diverged if these are not finite, WriteError if the file cannot be written.
     """
     check_output(path, SUFFIX, replace=options.replace)
 
@@ -88,7 +88,7 @@ class Examples:
         if what != "sample":
             self.evaluator = Evaluator(
                 images=open_split(spec.data, "test"),
-                preparation=Preparation.from_dict(finished.checkpoint.preparation),
+                preparation=finished.preparation,
                 noise_seed=self.seed,
                 split_seed=spec.data.split_seed,
                 batch_size=TRACED_BATCH,
@@ -178,6 +178,11 @@ def _checked(path: Path, named: Path, entry: nn.Module, examples: Examples, dtyp
         ours, theirs = entry(*inputs), loaded(*inputs)
         for name, tensor in ours.items():
             other = theirs[name]
+            if not tensor.isfinite().all():
+                raise Diverged(
+                    f"{named}: not written: the model's {name} is not finite",
+                    help="the training diverged: train again into another folder with a lower train.learning_rate",
+                )
             difference = (tensor - other).abs().max().item() if tensor.shape == other.shape else float("inf")
             allowed = TOLERANCE[dtype] * max(1.0, tensor.abs().max().item())
             if not (torch.equal(tensor, other) or difference <= allowed):

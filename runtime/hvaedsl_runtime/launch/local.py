@@ -30,9 +30,10 @@ def launch(program: Program, settings: RunSettings) -> None:
 
 
 def check_devices(device: DeviceName | None, processes: int) -> None:
-    """Raise DeviceNotFound unless there is a GPU for each process, or `device` is cpu."""
-    if choose_device(device).type == "cuda":
-        choose_device("cuda", processes - 1)
+    """Raise DeviceNotFound unless there is an accelerator for each process, or `device` is cpu."""
+    chosen = choose_device(device)
+    if chosen.type != "cpu":
+        choose_device(chosen.type, processes - 1)
     elif device is None and processes > 1:
         raise DeviceNotFound(
             f"found no GPU; {processes} were requested",

@@ -24,7 +24,7 @@ from hvaedsl_runtime.launch.task import RunTask
 from hvaedsl_runtime.sweep.child import ChildTask
 from hvaedsl_runtime.sweep.folder import SweepFolder
 from hvaedsl_runtime.sweep.plan import Point, SweepPlan
-from hvaedsl_runtime.train.interruption import SIGNALS
+from hvaedsl_runtime.train.interruption import SIGNALS, not_ignored
 from hvaedsl_runtime.train.settings import RunSettings
 
 # Missing images, a missing package: every run would fail like the first, so the sweep ends.
@@ -162,7 +162,7 @@ class SignalRelay:
 def forwarding_signals() -> Iterator[SignalRelay]:
     """Forward SIGINT and SIGTERM to the process of the run inside the block."""
     relay = SignalRelay()
-    previous = {number: signal.signal(number, relay.handle) for number in SIGNALS}
+    previous = {number: signal.signal(number, relay.handle) for number in not_ignored(SIGNALS)}
     try:
         yield relay
     finally:

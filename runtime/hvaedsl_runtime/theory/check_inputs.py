@@ -16,7 +16,7 @@ from hvaedsl.program import Program
 from hvaedsl.shipped import shipped
 from hvaedsl_runtime.console import image_bar
 from hvaedsl_runtime.data import open_split, preparation
-from hvaedsl_runtime.distributed import Processes
+from hvaedsl_runtime.distributed import Processes, has_float64
 from hvaedsl_runtime.evaluate.evaluator import Evaluator
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.model import initial_model
@@ -95,6 +95,10 @@ def run_inputs(run: FinishedRun, seed: int) -> CheckInputs:
     have none: `models` is then empty, and `source` says so. Raises DataNotFound, InvalidData.
     """
     digits = digits_inputs(seed)
+    moved = ""
+    if not has_float64(run.device):
+        moved = f", on the CPU, because {run.device.type} has no float64"
+        run = replace(run, device=CPU)
     models = {"raw": run.model("raw").double(), "ema": run.model("ema").double()}
 
     omitted = ""
@@ -105,7 +109,7 @@ def run_inputs(run: FinishedRun, seed: int) -> CheckInputs:
     return replace(
         digits,
         source=f"images: {run.program.spec.data.dataset}, test; model: {run.folder.path} after "
-        f"{run.checkpoint.step} steps; B.4: specs/digits.hvae, random weights{omitted}",
+        f"{run.checkpoint.step} steps{moved}; B.4: specs/digits.hvae, random weights{omitted}",
         models=models,
         evaluator=replace(run.evaluator("test"), dtype=torch.float64),
     )

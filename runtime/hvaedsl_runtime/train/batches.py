@@ -35,6 +35,8 @@ class TrainingBatches:
         self.batch_size = batch_size
         self.processes = processes
         self.dtype = dtype
+        # The memory of mps is that of the CPU. From memory that is not pinned, a copy must not be asynchronous.
+        self._pins = processes.device.type not in ("cpu", "mps")
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="images")
         self._ahead: tuple[int, Future[Tensor]] | None = None
 
@@ -56,7 +58,7 @@ class TrainingBatches:
         device = self.processes.device
         noise = StepNoise(self.seed, step, self.processes.rank, self.processes.world_size, device, self.dtype)
         uniform = noise.uniform(pixels.shape) if self.preparation.needs_uniform else None
-        x, target = self.preparation(pixels.to(device, non_blocking=True), uniform=uniform, dtype=self.dtype)
+        x, target = self.preparation(pixels.to(device, non_blocking=self._pins), uniform=uniform, dtype=self.dtype)
         return x, target, noise
 
     def close(self) -> None:
@@ -64,7 +66,7 @@ class TrainingBatches:
         self._reader.shutdown(wait=True, cancel_futures=True)
 
     def _read(self, step: int) -> Tensor:
-        """The images of this rank for a step, uint8 [B, H, W, C], in pinned memory for a GPU."""
+        """The images of this rank for a step, uint8 [B, H, W, C], in pinned memory for a GPU of its own memory."""
         start = step * self.global_batch_size + self.processes.rank * self.batch_size
         pixels = torch.from_numpy(self.images.batch(index_stream(len(self.images), self.seed, start, self.batch_size)))
-        return pixels.pin_memory() if self.processes.device.type == "cuda" else pixels
+        return pixels.pin_memory() if self._pins else pixels

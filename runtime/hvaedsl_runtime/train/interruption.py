@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def not_ignored(signals: Iterable[signal.Signals]) -> list[signal.Signals]:
+    """The signals that this process does not ignore.
+
+    `nohup` starts a command that ignores SIGHUP, and a shell starts one in the background that ignores SIGINT. A
+    handler would undo that.
+    """
+    return [number for number in signals if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 class InterruptionError(Exception):
@@ -20,7 +29,8 @@ class Interruption:
     """A context manager that records SIGINT and SIGTERM in `received` instead of ending the process.
 
     The training loop checks it between two steps. A second signal, or one inside `nothing_to_lose`, raises
-    InterruptionError. Handlers can only be set in the main thread; in another thread, signals keep their meaning.
+    InterruptionError. A signal that was ignored before stays ignored. Handlers can only be set in the main thread; in
+    another thread, signals keep their meaning.
     """
 
     def __init__(self) -> None:
@@ -30,7 +40,7 @@ class Interruption:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._handle) for number in SIGNALS}
+            self._previous = {number: signal.signal(number, self._handle) for number in not_ignored(SIGNALS)}
         return self
 
     def __exit__(

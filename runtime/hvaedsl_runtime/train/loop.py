@@ -11,10 +11,12 @@ from contextlib import contextmanager
 
 import torch
 
-from hvaedsl.diagnostics.errors import NoUpdate, OutOfMemory, RunError, Stopped, WriteError
+from hvaedsl.diagnostics.errors import Diverged, NoUpdate, OutOfMemory, RunError, Stopped, WriteError
 from hvaedsl.program import Program
 from hvaedsl_runtime.console import start_logging
+from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.distributed import process_group
+from hvaedsl_runtime.evaluate.results import WEIGHTS
 from hvaedsl_runtime.model import set_matrix_precision
 from hvaedsl_runtime.train.interruption import Interruption, InterruptionError
 from hvaedsl_runtime.train.run import TrainingRun
@@ -22,6 +24,7 @@ from hvaedsl_runtime.train.settings import RunSettings
 from hvaedsl_runtime.train.step import StepResult
 
 SKIPS_BEFORE_STOPPING = 1000
+NOT_FINITE_BEFORE_STOPPING = 100
 
 logger = logging.getLogger(__name__)
 
@@ -30,15 +33,15 @@ def train(program: Program, settings: RunSettings) -> None:
     """Train a program in this process, together with the others if a launcher started several.
 
     Raises SpecError if the spec lacks what training needs; UsageError for an unknown log level; DeviceNotFound;
-    OutOfMemory; NoUpdate; Stopped after SIGINT or SIGTERM; WriteError, which says what is saved; and the errors of
-    TrainingRun.
+    OutOfMemory; NoUpdate; Diverged; Stopped after SIGINT or SIGTERM; WriteError, which says what is saved; and the
+    errors of TrainingRun.
     """
     program.training()
     start_logging()
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
 
-    with process_group(settings.device) as processes, memory_errors_explained():
+    with process_group(settings.device, settings.torch_dtype) as processes, memory_errors_explained():
         set_matrix_precision(program.spec.train.precision)
         with TrainingRun(program, settings, processes) as run, Interruption() as interruption:
             try:
@@ -53,7 +56,8 @@ def train(program: Program, settings: RunSettings) -> None:
 def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
     """Step, save and evaluate until all steps are done, then evaluate on the test images.
 
-    Raises InterruptionError after a signal, once the state is saved; NoUpdate.
+    Raises InterruptionError after a signal, once the state is saved; NoUpdate; Diverged if the weights are not finite,
+    instead of saving them, or if the likelihood of the test images is not.
     """
     training = run.training
     while True:
@@ -62,7 +66,7 @@ def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
 
         # Save before the evaluation, so that a resumed run repeats an evaluation during which it was killed.
         if evaluation_due or is_due(step, training.save_every) or step >= training.steps:
-            run.save()
+            save(run)
         if evaluation_due:
             with interruption.nothing_to_lose():
                 run.validate()
@@ -72,19 +76,71 @@ def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
         # All processes stop after the same step, whichever of them received the signal.
         if run.processes.any(interruption.received is not None):
             logger.info("stopping after step %d: a signal was received", step)
-            run.save()
+            save(run)
             raise InterruptionError
         take_step(run)
 
     with interruption.nothing_to_lose():
-        run.finish()
+        bounds = run.finish()
+    for weights, bound in bounds.items():
+        if not math.isfinite(bound.loss_nats_per_dim):
+            raise diverged(run, f"the likelihood of the test images with the {WEIGHTS[weights]} is not finite")
+    run.save()  # unless the last step was not finite, this was done above
+
+
+def save(run: TrainingRun) -> None:
+    """Write the checkpoint of the current step. Raises Diverged if it would hold weights that are not finite.
+
+    After a step whose loss is not finite, nothing is written: if all later ones are like it, the last checkpoint is
+    still of weights that can be used.
+    """
+    if run.not_finite_in_a_row:
+        logger.info("no checkpoint of step %d: its loss is not finite", run.state.step)
+        return
+    check_weights(run)
+    run.save()
+
+
+def check_weights(run: TrainingRun) -> None:
+    """Raise Diverged, in every process, if a weight is not finite in one of them."""
+    for kind, model in run.state.models.items():
+        found = first_not_finite(dict(model.named_parameters()))
+        if run.processes.any(found is not None):
+            raise diverged(run, f"of the {WEIGHTS[kind]}, {found or 'a tensor in another process is not finite'}")
+
+
+def diverged(run: TrainingRun, what: str) -> RunError:
+    """The error for a run whose weights or likelihood are not finite. Resuming would repeat the same steps."""
+    saved, _ = what_is_saved(run)
+    training = run.training
+    ways = [f"lower train.learning_rate ({training.learning_rate:g})"]
+    ways.append(
+        "set train.skip_above" if training.skip_above is None else f"lower train.skip_above ({training.skip_above:g})"
+    )
+    if training.precision == "bfloat16":
+        ways.append("set train.precision = float32")
+    return Diverged(
+        f"training diverged: after step {run.state.step}, {what}; {saved}",
+        help=f"{', or '.join(ways)}, and train into another folder with --out: a resumed run would diverge again",
+    )
 
 
 def take_step(run: TrainingRun) -> None:
-    """Take one step, count it and log it. Raises NoUpdate if all or too many consecutive updates were skipped."""
+    """Take one step, count it and log it.
+
+    Raises NoUpdate if all or too many consecutive updates were skipped, Diverged if the weights or many consecutive
+    losses are not finite.
+    """
     started = time.monotonic()
     result = run.step(run.state.step, *run.batches(run.state.step))
     run.record(result, time.monotonic() - started)
+
+    # Some steps with a loss that is not finite are skipped. Weights that are not finite never recover, and neither do
+    # those whose loss is not finite on many batches, because skipped updates do not change them.
+    if run.not_finite_in_a_row:
+        check_weights(run)
+    if run.not_finite_in_a_row >= NOT_FINITE_BEFORE_STOPPING:
+        raise diverged(run, f"the loss was not finite in {NOT_FINITE_BEFORE_STOPPING} consecutive steps")
 
     step, counters = run.state.step, run.state.counters
     if counters.skipped_in_a_row >= SKIPS_BEFORE_STOPPING:
@@ -134,7 +190,9 @@ def memory_errors_explained() -> Iterator[None]:
     """Turn torch's out-of-memory error into OutOfMemory."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:  # mps has no class for it
+        if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
+            raise
         reason = str(error).partition(". ")[0]
         raise OutOfMemory(
             f"out of GPU memory: {reason}",

@@ -17,7 +17,8 @@ from hvaedsl_runtime.disk.metrics import MetricsLog
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
-from hvaedsl_runtime.evaluate.pictures import draw_samples, reconstruct, save_reconstructions, save_samples
+from hvaedsl_runtime.evaluate.fixed_batches import PriorSampler
+from hvaedsl_runtime.evaluate.pictures import reconstruct, save_reconstructions, save_samples
 from hvaedsl_runtime.evaluate.results import WEIGHTS, histogram_baseline, results_table
 from hvaedsl_runtime.evaluate.units import reporting_unit
 from hvaedsl_runtime.train.state import TrainState
@@ -33,13 +34,15 @@ logger = logging.getLogger(__name__)
 class RunOutputs:
     """Evaluates a run's state, and writes. Only the first process has `metrics`, and only it writes and prints.
 
-    All methods that write raise WriteError.
+    `picture_batch` is the fixed number of images of a batch in which pictures are computed. All methods that write
+    raise WriteError.
     """
 
     state: TrainState
     spec: Spec
     training: TrainingSpec
     folder: RunFolder
+    picture_batch: int
     images: Mapping[Split, ImageSet]
     processes: Processes
     display: TrainingDisplay
@@ -86,13 +89,13 @@ class RunOutputs:
             figures = [f"{unit.of(bound.loss_nats_per_dim):.4f} {weights}" for weights, bound in bounds.items()]
             self.display.say(f"step {step}: validation {unit.label}: {', '.join(figures)}")
 
-    def finish(self) -> None:
-        """Evaluate on the test images, draw the final pictures, and write and print the summary."""
+    def finish(self) -> dict[str, LikelihoodBound]:
+        """Evaluate on the test images, draw the final pictures, write and print the summary, and return the bounds."""
         logger.info("final evaluation after step %d", self.state.step)
         bounds = self.evaluate("test")
         self.draw("final")
         if self.metrics is None:
-            return
+            return bounds
 
         baseline = histogram_baseline(self.spec, self.images["train"], self.images["test"])
         self.metrics.sync()
@@ -105,6 +108,7 @@ class RunOutputs:
         split = f"split seed {self.spec.data.split_seed}"
         self.display.say(f"images: {sizes} ({split}); updates skipped: {skipped} of {step}")
         self.display.say(f"written to {self.folder.path}")
+        return bounds
 
     def evaluate(self, split: Split) -> dict[str, LikelihoodBound]:
         """The bound on a whole split for both kinds of weights; logged to the metrics."""
@@ -146,20 +150,14 @@ class RunOutputs:
             return
         model: HierarchicalVAE = self.state.ema.model
 
-        samples = draw_samples(
-            model,
-            self.spec.sample.count,
-            batch_size=self.training.batch_size,
-            temperature=self.spec.sample.temperature,
-            seed=self.training.seed,
-            device=self.processes.device,
-            dtype=self.state.position.torch_dtype,
-        )
+        dtype = self.state.position.torch_dtype
+        draw = PriorSampler(model, self.picture_batch, self.training.seed, self.processes.device, dtype)
+        samples = draw(self.spec.sample.count, self.spec.sample.temperature)
         save_samples(self.folder.picture("samples", name), samples, self.spec)
 
         evaluator = self.evaluator("validation" if "validation" in self.images else "test")
         indices = list(range(min(RECONSTRUCTIONS, len(evaluator.images))))
-        originals, means = reconstruct(model, evaluator, indices)
+        originals, means = reconstruct(model, evaluator, indices, self.picture_batch)
         save_reconstructions(self.folder.picture("reconstructions", name), originals, means, self.spec)
 
     def evaluator(self, split: Split) -> Evaluator:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,14 +11,17 @@ from typing import Self
 import hvaedsl
 from hvaedsl.diagnostics.errors import RunMismatch, WriteError
 from hvaedsl.ir.spec import DataSpec, custom_parts
+from hvaedsl.ir.spec_text import flat_values
 from hvaedsl.program import Program
 from hvaedsl_runtime.console import TrainingDisplay
-from hvaedsl_runtime.data import ImageSet, Split, has_validation, located, open_split, preparation
+from hvaedsl_runtime.data import ImageSet, Split, has_validation, located, open_split, preparation, remarks
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from hvaedsl_runtime.disk.metrics import MetricsLog, start_wandb
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_same_run
 from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.distributed import Processes
+from hvaedsl_runtime.evaluate.evaluator import LikelihoodBound
+from hvaedsl_runtime.evaluate.fixed_batches import fixed_batch_size
 from hvaedsl_runtime.train.batches import TrainingBatches
 from hvaedsl_runtime.train.outputs import RunOutputs
 from hvaedsl_runtime.train.settings import RunSettings
@@ -34,7 +38,7 @@ class TrainingRun:
     Nothing is written before the images are found and the model is built.
 
     Raises on creation DataNotFound or InvalidData; RunFolderInUse, RunMismatch, RunNotFound or DamagedRun if the run
-    folder does not allow this run; WriteError.
+    folder does not allow this run; Diverged if its weights are not finite; WriteError.
     """
 
     def __init__(self, program: Program, settings: RunSettings, processes: Processes) -> None:
@@ -63,8 +67,10 @@ class TrainingRun:
             dtype=settings.torch_dtype,
         )
         self.saved_step: int | None = None if checkpoint is None else checkpoint.step
+        self.not_finite_in_a_row = 0  # steps of this process until now whose loss is not finite
 
         self.outputs = self._begin_outputs(images)
+        self._say_remarks(images["train"])
         metrics = self.outputs.metrics
         # Only the first process has the file, and all have to agree on which evaluations are due.
         self.evaluated_step = processes.from_first(metrics.evaluated_step if metrics is not None else 0)
@@ -86,6 +92,7 @@ class TrainingRun:
     def record(self, result: StepResult, seconds: float) -> None:
         """Count a step that was taken, and log it."""
         self.state.record_step(applied=result.applied, seconds=seconds)
+        self.not_finite_in_a_row = 0 if math.isfinite(result.loss_nats_per_dim) else self.not_finite_in_a_row + 1
         if not result.applied:
             logger.info("step %d: update skipped, gradient norm %.4g", self.state.step, result.gradient_norm)
         self.outputs.record_step(result)
@@ -95,9 +102,9 @@ class TrainingRun:
         self.outputs.validate()
         self.evaluated_step = self.state.step
 
-    def finish(self) -> None:
-        """Evaluate on the test images, and write the results."""
-        self.outputs.finish()
+    def finish(self) -> dict[str, LikelihoodBound]:
+        """Evaluate on the test images, write the results, and return the bounds by kind of weights."""
+        return self.outputs.finish()
 
     def save(self) -> None:
         """Write the checkpoint of the current step, unless it was written already."""
@@ -145,17 +152,30 @@ class TrainingRun:
         position = Position(seed=self.training.seed, world_size=self.processes.world_size, dtype=self.settings.dtype)
         state = TrainState.initial(self.program, prepare, position, self.processes.device)
         if checkpoint is not None:
+            for weights in ("raw", "ema"):
+                checkpoint.finite_weights(weights)
             checkpoint.restore(state)
             logger.info("resuming from step %d of %s", state.step, checkpoint.path)
         return state
+
+    def _say_remarks(self, images: ImageSet) -> None:
+        """Print what was not taken or changed of the image files, and that a batch has more images than there are."""
+        say = self.outputs.display.say
+        for line in remarks(images):
+            say(f"{images.name}: {line}")
+        if self.batches.global_batch_size > len(images):
+            say(
+                f"{images.name}: a step takes {self.batches.global_batch_size:,} images, more than the {len(images):,} "
+                "training images: it repeats some; lower train.batch_size, or add images"
+            )
 
     def _begin_outputs(self, images: dict[Split, ImageSet]) -> RunOutputs:
         """Fill the run folder in the first process; the outputs of the other processes write no files."""
         metrics = None
         if self.processes.is_first:
             # Before any file is written, because it fails without a login.
-            config = self.program.spec.model_dump(mode="json")
-            run = start_wandb(self.settings.wandb, self.folder.path, self.program.name, config)
+            config = {"name": self.program.name, **flat_values(self.program.spec)}
+            run = start_wandb(self.settings.wandb, self.folder, config)
             self.folder.begin(self.program.name, self.program.resolved_text(), part_folders(self.program))
             try:
                 metrics = MetricsLog(self.folder.metrics, self.state.step, run)
@@ -173,6 +193,7 @@ class TrainingRun:
             spec=self.program.spec,
             training=self.training,
             folder=self.folder,
+            picture_batch=fixed_batch_size(self.program),
             images=images,
             processes=self.processes,
             display=display,

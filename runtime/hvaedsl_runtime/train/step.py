@@ -14,7 +14,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from hvaedsl.ir.spec import TrainingSpec
 from hvaedsl.lowering.module import HierarchicalVAE, Noise, Output
-from hvaedsl_runtime.distributed import Processes
+from hvaedsl_runtime.distributed import Processes, as_float64
 from hvaedsl_runtime.model import autocast
 from hvaedsl_runtime.train.objective import Objective, dimensions_of
 from hvaedsl_runtime.train.schedule import learning_rate_at
@@ -83,7 +83,7 @@ class TrainingStep:
         if processes.world_size > 1:
             # A convolution with one input channel has two valid layouts, and torch warns if they differ.
             warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
-            device_ids = [processes.device] if processes.device.type == "cuda" else None
+            device_ids = [processes.device] if processes.device.type != "cpu" else None
             self._loss = DistributedDataParallel(self._loss, device_ids=device_ids)
 
     def __call__(self, step: int, x: Tensor, target: Tensor, noise: Noise) -> StepResult:
@@ -97,7 +97,7 @@ class TrainingStep:
         norm = get_total_norm(gradients)
         means = self.processes.mean(torch.stack(terms[1:]).detach())
         # The only wait for the device in a step; between steps, several processes also wait to agree on signals.
-        loss, distortion, rate, gradient_norm = torch.cat((means.double(), norm.double().reshape(1))).tolist()
+        loss, distortion, rate, gradient_norm = torch.cat((as_float64(means), as_float64(norm).reshape(1))).tolist()
 
         learning_rate = learning_rate_at(step, self.training)
         applied = is_applied(gradient_norm, self.training.skip_above)

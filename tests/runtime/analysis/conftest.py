@@ -59,9 +59,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory, shared_images: Path) -> Tr
 def subject_of(trained: Trained) -> Callable[..., Subject]:
     """A subject whose weights are moved away from the initial ones, so that all parts of the model have an effect."""
 
-    def opened(images: int | None = None, seed: int = 0, **sets: object) -> Subject:
+    def opened(images: int | None = None, seed: int = 0, batch_size: int | None = None, **sets: object) -> Subject:
         run = FinishedRun.open(trained(**sets), "cpu")
-        subject = Subject(run, images=images, seed=seed)
+        subject = Subject(run, images=images, seed=seed, batch_size=batch_size)
         torch.manual_seed(1)
         with torch.no_grad():
             for parameter in subject.model.parameters():

@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
+from PIL import Image
 
 from hvaedsl_runtime.analysis import partial_posteriors, reconstructions, temperatures
-from hvaedsl_runtime.analysis.base import Subject
+from hvaedsl_runtime.analysis.base import Drawing, Subject
+from hvaedsl_runtime.analysis.figures import png
 from hvaedsl_runtime.analysis.partial_posteriors import Mask, decode_kept, evenly_spaced, families
 from hvaedsl_runtime.evaluate.pictures import reconstruct, targets_for_display
 
 SubjectOf = Callable[..., Subject]
 
 
+def pixels(drawing: Drawing) -> npt.NDArray[np.uint8]:
+    with Image.open(io.BytesIO(png(drawing.figure))) as image:
+        return np.asarray(image)
+
+
 def test_a_temperature_has_the_same_noise_for_the_same_seed(subject_of: SubjectOf) -> None:
-    one, again, other = subject_of(), subject_of(), subject_of(seed=1)
-    states = [temperatures.states(subject.model, subject, 5, 0.7) for subject in (one, again, other)]
-    assert torch.equal(states[0], states[1])
-    assert not torch.allclose(states[0], states[2])
-    # A sample depends on its number, not on the number of samples drawn with it.
-    assert torch.allclose(states[0][:3], temperatures.states(one.model, one, 3, 0.7), atol=1e-5)
+    grids = [
+        [pixels(drawing) for drawing in temperatures.ANALYSIS.run(subject_of(images=count, seed=seed)).drawings]
+        for count, seed in ((3, 0), (3, 0), (3, 1))
+    ]
+    for one, again, other in zip(*grids, strict=True):
+        assert np.array_equal(one, again)
+        assert not np.array_equal(one, other)
+
+
+def test_no_image_of_an_analysis_depends_on_the_number_of_images_or_the_batch_size(subject_of: SubjectOf) -> None:
+    few, many = subject_of(images=1), subject_of(images=11, batch_size=3)
+    rows = [cast(dict[str, Any], reconstructions.ANALYSIS.run(subject).data)["images"] for subject in (few, many)]
+    assert rows[0][0] == rows[1][0]
+
+    groups = families(few.model.plan)
+    one, all_of_them = (
+        partial_posteriors.decoded(subject, groups, indices, shown=True)
+        for subject, indices in ((few, [7]), (many, list(range(11))))
+    )
+    for alone, together in zip(one, all_of_them, strict=True):
+        assert torch.equal(alone[0], together[7])
 
 
 def test_the_samples_are_those_of_the_prior_and_grow_apart_with_the_temperature(subject_of: SubjectOf) -> None:
@@ -34,12 +59,7 @@ def test_the_samples_are_those_of_the_prior_and_grow_apart_with_the_temperature(
     assert spreads[0] < spreads[-1] / 2
     assert [row["temperature"] for row in rows][-1] == 1.0
     with torch.no_grad():
-        state = torch.cat(
-            [
-                subject.model.decode_prior(len(part), temperature=1.0, noise=subject.prior_noise(part))
-                for part in (range(4), range(4, 6))
-            ]
-        )
+        state = subject.model.decode_prior(6, temperature=1.0, noise=subject.prior_noise(range(6)))
         images = targets_for_display(subject.model.likelihood.mean(state), subject.spec)
     assert spreads[-1] == pytest.approx(images.double().std(dim=0, correction=0).mean().item(), rel=1e-6)
 
@@ -78,7 +98,7 @@ def test_all_kept_is_the_reconstruction_and_none_kept_the_prior(subject_of: Subj
     out = model(x, target, subject.evaluator.noise(indices))
     distortion = model.likelihood.nll_nats_per_dim(everything, target)
     assert torch.allclose(distortion, out.distortion_nats_per_dim, rtol=1e-5)
-    _, mean = reconstruct(model, subject.evaluator, indices)
+    _, mean = reconstruct(model, subject.evaluator, indices, 4)
     assert torch.allclose(model.likelihood.mean(everything), mean, atol=1e-6)
     nothing = decode_kept(model, latents, frozenset(), noise, 0.1)
     assert torch.equal(nothing, model.decode_prior(3, temperature=0.1, noise=noise))

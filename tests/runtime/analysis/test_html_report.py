@@ -151,3 +151,18 @@ def test_mistakes_are_one_readable_error(run_copy: Path, tmp_path: Path, command
     assert code == 5
     assert "summary.json: cannot be read as JSON" in err
     assert not (run_copy / "report.html").exists()
+    (run_copy / "summary.json").write_text(
+        '{"steps": 8, "test": {"raw": {"loss_nats_per_dim": "x"}}}', encoding="utf-8"
+    )
+    code, _, err = command("report", run_copy, "--images", "1")
+    assert code == 5
+    assert "summary.json: its bounds are not numbers" in err
+
+
+@pytest.mark.parametrize("log", ["", '{"step": 1, "split": "tr', "3\n4\n", '{"step": 1, "split": "train"}\n'])
+def test_an_empty_or_damaged_log_is_a_page_or_one_error(run_copy: Path, command: Command, log: str) -> None:
+    (run_copy / "metrics.jsonl").write_text(log, encoding="utf-8")
+    code, _, err = command("report", run_copy, "--images", "1", "--device", "cpu")
+    damaged = log.endswith("\n")
+    assert code == (5 if damaged else 0), err
+    assert ("metrics.jsonl" in err) is damaged

@@ -232,12 +232,18 @@ def test_an_optimizer_that_does_not_fit_is_refused(tmp_path: Path, command: Comm
     other_moments = {0: {"exp_avg": torch.zeros(3), "exp_avg_sq": torch.zeros(3), "step": torch.tensor(1.0)}}
     first = next(iter(state_dict.values()))
     zeros = {"exp_avg": torch.zeros_like(first), "exp_avg_sq": torch.zeros_like(first)}
+    spoiled = torch.full_like(first, torch.nan)
     cases: list[tuple[Path, object, str]] = [
         (small, state_dict, "not the state of an optimizer"),
         (small, {"state": {}, "param_groups": [{"params": [0, 1]}]}, "has the state of 2 parameters"),
         (small, {**whole, "state": other_moments}, "exp_avg is [3]"),
         (small, {**whole, "state": {0: {"momentum_buffer": torch.zeros(3)}}}, "momentum_buffer"),
         (small, {**whole, "state": {0: zeros}}, "number of updates is None"),
+        (
+            small,
+            {**whole, "state": {0: {**zeros, "exp_avg": spoiled, "step": torch.tensor(1.0)}}},
+            "`exp_avg` is NaN in",
+        ),
         (small, {**whole, "state": {0: {**zeros, "step": torch.tensor(0.5)}}}, "number of updates"),
         (shared, whole, "shares no weights"),
     ]
@@ -369,7 +375,7 @@ def test_mistakes_are_one_readable_error(tmp_path: Path, command: Command, small
         (2, "--names needs --to", (small, "--ema", good, "--names", "ours", *new)),
         (2, "must end in .safetensors or .th", (full, "--to", tmp_path / "w.npz")),
         (2, "folder that exists", (full, "--to", tmp_path / "none" / "w.th")),
-        (5, "with and without the prefix module.", (small, "--ema", both, *new)),
+        (5, "the weights of 2 models: names with no prefix", (small, "--ema", both, *new)),
         (5, "is not empty", (small, "--ema", good, "--out", full)),
         (5, "is not a folder", (small, "--ema", good, "--out", good)),
         (

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hvaedsl.diagnostics.errors import RunError
-from hvaedsl_runtime.data import ImageSet, Split, open_split
+from hvaedsl.diagnostics.errors import RunError, UnusableImages
+from hvaedsl_runtime.data import ImageSet, Split, has_validation, open_split, remarks
 from hvaedsl_runtime.data.images import Pixels
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -74,10 +75,11 @@ def test_other_sizes_are_cropped_at_the_center_and_resized(make_spec: Any, tmp_p
     assert (batch[0, 5:] == 80).all()
 
 
-def test_colors_become_gray_and_gray_becomes_colors(make_spec: Any, tmp_path: Path) -> None:
+def test_colors_are_not_lost_and_gray_becomes_colors(make_spec: Any, tmp_path: Path) -> None:
     write(tmp_path / "color", np.broadcast_to(np.array([255, 0, 0], dtype=np.uint8), (2, 8, 8, 3)))
-    gray = everything(open_split(make_spec("folder", path=str(tmp_path / "color"), validation=1), "train"))
-    assert np.unique(gray).tolist() == [76]  # ITU-R 601: 0.299 * 255
+    with pytest.raises(RunError, match=r"\.png: the image is in color, and data\.channels is 1") as caught:
+        everything(open_split(make_spec("folder", path=str(tmp_path / "color"), validation=1), "train"))
+    assert "--gray" in caught.value.help
     write(tmp_path / "gray", np.full((2, 8, 8, 1), 90, dtype=np.uint8))
     spec = make_spec("folder", path=str(tmp_path / "gray"), channels=3, validation=1)
     assert np.unique(everything(open_split(spec, "train"))).tolist() == [90]
@@ -114,7 +116,7 @@ def test_so_is_one_with_spoilt_exif(make_spec: Any, tmp_path: Path) -> None:
 def test_more_than_eight_bits_are_refused(make_spec: Any, tmp_path: Path) -> None:
     Image.fromarray(np.full((8, 8), 40_000, dtype=np.uint16)).save(tmp_path / "deep.png")
     images = open_split(make_spec("folder", path=str(tmp_path), validation=0), "train")
-    with pytest.raises(RunError, match=r"deep\.png: the image has more than 8 bits"):
+    with pytest.raises(RunError, match=r"deep\.png: the image has 16 bits per channel; it must have 8"):
         images.batch([0])
 
 
@@ -129,8 +131,126 @@ def test_levels_are_held_against_the_spec(make_spec: Any, make_images: Any, tmp_
 
 def test_missing_images_are_told(make_spec: Any, make_images: Any, tmp_path: Path) -> None:
     spec = make_spec("folder", path=str(tmp_path))
-    with pytest.raises(RunError, match="folders train and test, or one folder of image files"):
+    with pytest.raises(RunError, match="folders train and test, one folder of image files"):
         open_split(spec, "train")
     write(tmp_path / "train", make_images(3))
-    with pytest.raises(RunError, match="test: found no image file"):
+    with pytest.raises(RunError, match="found no folder test beside train; the folders are train/"):
         open_split(spec, "train")
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "a.gif").touch()
+    with pytest.raises(
+        RunError, match=r"test: found no image file; not taken: 1 \.gif \(image formats that are not read"
+    ):
+        open_split(spec, "train")
+    with pytest.raises(RunError, match=r"000\.png, a file; the dataset folder needs a folder of image files"):
+        open_split(make_spec("folder", path=str(tmp_path / "train" / "000.png")), "train")
+
+
+@pytest.mark.parametrize("name", ["validation", "val", "valid"])
+def test_every_name_of_the_validation_folder_is_read(
+    make_spec: Any, make_images: Any, tmp_path: Path, name: str
+) -> None:
+    for count, split in enumerate(("train", name, "test"), start=3):
+        write(tmp_path / split, make_images(count))
+    spec = make_spec("folder", path=str(tmp_path), validation=0)
+    assert has_validation(spec)
+    assert [len(open_split(spec, split)) for split in SPLITS] == [3, 4, 5]
+    write(tmp_path / ("val" if name != "val" else "valid"), make_images(2))
+    for opened in (lambda: has_validation(spec), lambda: open_split(spec, "train")):
+        with pytest.raises(RunError, match="only one of them can hold the validation images"):
+            opened()
+
+
+def test_folders_of_classes_are_divided_in_three(make_spec: Any, make_images: Any, tmp_path: Path) -> None:
+    pixels = make_images(35)
+    write(tmp_path / "cat", pixels[:20])
+    write(tmp_path / "dog" / "small", pixels[20:])
+    spec = make_spec("folder", path=str(tmp_path), validation=4)
+    parts = [everything(open_split(spec, split)) for split in SPLITS]
+    assert [len(part) for part in parts] == [28, 4, 3]
+    together = np.concatenate(parts)
+    np.testing.assert_array_equal(together[np.argsort(together[:, 0, 0, 0])], pixels)
+
+
+def test_other_names_of_splits_are_no_classes(
+    make_spec: Any, make_images: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("Train", "Test"):
+        write(tmp_path / name, make_images(3))
+    with pytest.raises(RunError, match="found Test/, Train/ but no folder train") as caught:
+        open_split(make_spec("folder", path=str(tmp_path)), "train")
+    assert "name the folders train, test" in caught.value.help
+    write(tmp_path / "archive" / "set" / "train", make_images(9))
+    write(tmp_path / "archive" / "set" / "test", make_images(9))
+    with pytest.raises(RunError, match="the folder set/ holds the splits test, train") as caught:
+        open_split(make_spec("folder", path=str(tmp_path / "archive")), "train")
+    assert caught.value.help == f"set data.path to {tmp_path / 'archive' / 'set'}"
+    monkeypatch.setenv("HVAEDSL_DATA", str(tmp_path / "all"))
+    write(tmp_path / "all" / "celeba", make_images(20))
+    with pytest.raises(RunError, match="were not found"):
+        open_split(make_spec("folder"), "train")
+
+
+def test_what_is_not_taken_is_said(make_spec: Any, make_images: Any, tmp_path: Path) -> None:
+    for name in ("train", "test", "raw"):
+        write(tmp_path / name, make_images(3))
+    for name in ("a.gif", "b.TIFF", "c.tiff", "labels.json", "LICENSE", ".DS_Store", "._000.png", "Thumbs.db"):
+        (tmp_path / "train" / name).touch()
+    (tmp_path / "train" / "__MACOSX").mkdir()
+    (tmp_path / "train" / "__MACOSX" / "d.png").touch()
+    images = open_split(make_spec("folder", path=str(tmp_path), validation=0), "train")
+    assert len(images) == 3
+    assert remarks(images) == (
+        "files that are not taken (5): 2 .tiff, 1 .gif (image formats that are not read; convert them to PNG); "
+        "1 without a suffix, 1 .json (not images)",
+        "folders beside train are not searched: raw/",
+    )
+    write(tmp_path, make_images(12))
+    (tmp_path / "train").rename(tmp_path / "more")
+    images = open_split(make_spec("folder", path=str(tmp_path), validation=0), "train")
+    assert remarks(images) == ("folders beside the image files are not searched: more/, raw/, test/",)
+    (tmp_path / "more").rename(tmp_path / "train")
+    images = open_split(make_spec("folder", path=str(tmp_path), validation=0), "train")
+    assert remarks(images)[1] == "12 image files beside train are not taken: 000.png, 001.png, 002.png and 9 more"
+
+
+def test_all_bad_files_of_a_pass_are_named(
+    make_spec: Any, make_images: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, make_images(60))
+    for index in range(0, 50, 2):
+        (tmp_path / f"{index:03}.png").write_bytes(b"")
+    (tmp_path / "001.png").unlink()
+    Image.fromarray(np.full((8, 8), 40_000, dtype=np.uint16)).save(tmp_path / "001.png")
+    images = replace(open_split(make_spec("folder", path=str(tmp_path), validation=0), "train"), members=np.arange(60))
+    monkeypatch.setattr("hvaedsl_runtime.data.images.VALUES_PER_CHUNK", 64 * 7)
+    with pytest.raises(UnusableImages, match=r"^26 image files cannot be used:") as caught:
+        images.counted_levels()
+    _, *named, more = str(caught.value).splitlines()
+    assert (len(named), more) == (20, "  ... and 6 more")
+    assert named[0].endswith("000.png: the image cannot be read: the file is empty")
+    assert caught.value.help == (
+        "25 of them: replace or remove damaged files;\n"
+        "    1 of them: convert the files to 8 bits per channel, for example with ImageMagick: `magick IN -depth 8 OUT`"
+    )
+
+
+def test_changes_are_said_after_a_pass_and_counted_once(make_spec: Any, make_images: Any, tmp_path: Path) -> None:
+    write(tmp_path, make_images(6, channels=3))
+    Image.new("L", (16, 12)).save(tmp_path / "000.png")
+    Image.new("RGB", (16, 16)).save(tmp_path / "001.png")
+    images = open_split(make_spec("folder", path=str(tmp_path), channels=3, validation=0), "train")
+    images.batch([0, 1])
+    assert remarks(images) == ()
+    for _ in range(2):
+        images.counted_levels()
+        assert remarks(images) == (
+            "6 training images: 1 cropped to the center square, 2 resized, 1 converted from gray to color",
+        )
+
+
+def test_a_set_too_small_for_a_test_set_says_so(make_spec: Any, make_images: Any, tmp_path: Path) -> None:
+    write(tmp_path, make_images(7))
+    with pytest.raises(RunError, match=r"no test images: a tenth of all .* is for testing, and there are 7") as e:
+        open_split(make_spec("folder", path=str(tmp_path), validation=0), "test")
+    assert "at least 10" in e.value.help

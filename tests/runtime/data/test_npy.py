@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from hvaedsl.diagnostics.errors import RunError
-from hvaedsl_runtime.data import ImageSet, Split, open_split
+from hvaedsl_runtime.data import ImageSet, Split, has_validation, open_split
 from hvaedsl_runtime.data.images import ArrayImages, Pixels
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -80,8 +81,90 @@ def test_a_file_that_is_cut_short_is_told(make_spec: Any, make_images: Any, tmp_
 
 def test_objects_are_not_unpickled(make_spec: Any, tmp_path: Path) -> None:
     np.save(tmp_path / "all.npy", np.array([{}, {}], dtype=object), allow_pickle=True)
-    with pytest.raises(RunError, match=r"not a readable \.npy file"):
+    with pytest.raises(RunError, match=r"all\.npy: the array has type object; it must be uint8") as caught:
         open_split(make_spec("npy", path=str(tmp_path / "all.npy")), "train")
+    assert "numpy.stack" in caught.value.help
+
+
+@pytest.mark.parametrize("name", ["all.npy", "faces.npy"])
+def test_the_only_file_of_a_folder_is_divided(make_spec: Any, make_images: Any, tmp_path: Path, name: str) -> None:
+    np.save(tmp_path / name, make_images(40))
+    (tmp_path / f"._{name}").touch()
+    spec = make_spec("npy", path=str(tmp_path), validation=5)
+    assert [len(open_split(spec, split)) for split in SPLITS] == [31, 5, 4]
+    assert not has_validation(make_spec("npy", path=str(tmp_path), validation=0))
+    np.save(tmp_path / "labels.npy", np.arange(40))
+    with pytest.raises(RunError, match=rf"found {name}, labels\.npy, but no train\.npy") as caught:
+        open_split(spec, "train")
+    assert "data.path" in caught.value.help
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_every_name_of_the_validation_file_is_read(make_spec: Any, make_images: Any, tmp_path: Path, name: str) -> None:
+    for count, split in enumerate(("train", name, "test"), start=3):
+        np.save(tmp_path / f"{split}.npy", make_images(count))
+    spec = make_spec("npy", path=str(tmp_path), validation=0)
+    assert has_validation(spec)
+    assert [len(open_split(spec, split)) for split in SPLITS] == [3, 4, 5]
+    (tmp_path / "test.npy").unlink()
+    with pytest.raises(RunError, match=rf"no test\.npy; the other arrays are {name}\.npy"):
+        open_split(spec, "train")
+    np.save(tmp_path / ("val.npy" if name != "val" else "valid.npy"), make_images(3))
+    with pytest.raises(RunError, match="only one of them can hold the validation images"):
+        has_validation(spec)
+
+
+def test_an_npz_file_is_explained(make_spec: Any, make_images: Any, tmp_path: Path) -> None:
+    np.savez(tmp_path / "faces.npz", images=make_images(3))
+    for path in (tmp_path, tmp_path / "faces.npz"):
+        with pytest.raises(RunError, match=r"faces\.npz: an \.npz file of the arrays images") as caught:
+            open_split(make_spec("npy", path=str(path)), "train")
+        assert 'numpy.save("faces.npy", numpy.load("faces.npz")["images"])' in caught.value.help
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW", "rows", "NHW"])
+@pytest.mark.parametrize(
+    "kind", ["uint8", "float64 to 1", "float32 from -1", "float32 to 255", "int64", "uint16", "wide"]
+)
+def test_the_conversion_line_converts(
+    make_spec: Any, make_images: Any, tmp_path: Path, channels: int, layout: str, kind: str
+) -> None:
+    """The way out is run as it is printed, and gives the images."""
+    right = make_images(20, channels=channels)
+    images = {
+        "NHWC": right,
+        "NCHW": right.transpose(0, 3, 1, 2),
+        "rows": right.reshape(20, -1),
+        "NHW": right[..., 0],
+    }[layout]
+    images = {
+        "uint8": images,
+        "float64 to 1": images / 255,
+        "float32 from -1": (images / 127.5 - 1).astype(np.float32),
+        "float32 to 255": images.astype(np.float32),
+        "int64": images.astype(np.int64),
+        "uint16": images.astype(np.uint16),
+        "wide": images.astype(np.uint16) * 257,
+    }[kind]
+    if (layout, kind) == ("NHWC", "uint8") or (layout == "NHW" and channels == 3):
+        return
+    np.save(tmp_path / "all.npy", images)
+    with pytest.raises(RunError, match=r"all\.npy: the array has") as caught:
+        open_split(make_spec("npy", path=str(tmp_path), channels=channels), "train")
+    line = re.fullmatch(r"with `images` the array, save `(.+)` with numpy\.save", caught.value.help)
+    assert line is not None
+    converted = eval(line[1], {"images": images})
+    assert converted.dtype == np.uint8
+    np.testing.assert_array_equal(converted, right)
+
+
+@pytest.mark.parametrize("values", [[np.nan], [-5.0, 300.0], [0.5, 7.0], [1j]])
+def test_values_of_no_usual_range_get_no_line(make_spec: Any, tmp_path: Path, values: list[complex]) -> None:
+    np.save(tmp_path / "all.npy", np.resize(np.array(values), (4, 8, 8, 1)))
+    with pytest.raises(RunError, match=r"it must be uint8 \[N, 8, 8, 1\]") as caught:
+        open_split(make_spec("npy", path=str(tmp_path)), "train")
+    assert caught.value.help == "save the images as uint8, with levels from 0 to 255"
 
 
 def test_a_folder_needs_both_files(make_spec: Any, make_images: Any, tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ def test_the_environment_variable_comes_before_the_cache(
     make_spec: Any, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert list(places(make_spec("mnist"))) == [cache_folder]
+    monkeypatch.setenv("HVAEDSL_DATA", "")  # as if unset; an empty path would be the working directory
+    assert list(places(make_spec("mnist"))) == [cache_folder]
     monkeypatch.setenv("HVAEDSL_DATA", "elsewhere")
     assert list(places(make_spec("mnist"))) == [Path("elsewhere"), cache_folder]
 

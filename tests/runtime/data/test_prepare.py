@@ -19,10 +19,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hvaedsl.diagnostics.errors import RunError
-from hvaedsl_runtime.data import open_split
-from hvaedsl_runtime.data.manifest import Manifest
-from hvaedsl_runtime.data.prepare import Bar, data_to_prepare, prepare
+from hvaedsl.diagnostics.errors import RunError, UnusableImages, UsageError
+from hvaedsl_runtime.data import open_split, remarks
+from hvaedsl_runtime.data.fitting import Fitting
+from hvaedsl_runtime.data.manifest import FitRecord, Manifest
+from hvaedsl_runtime.data.prepare import Bar, data_to_prepare, fitting_of, prepare
 from hvaedsl_runtime.data.prepared import PreparedSet
 
 
@@ -166,7 +167,9 @@ def test_a_full_disk_is_told_before_and_while_writing(
     if Path("/dev/full").exists():
         real = Path.open
         monkeypatch.setattr(
-            Path, "open", lambda path, *_: real(Path("/dev/full") if path.suffix == ".npy" else path, "wb")
+            Path,
+            "open",
+            lambda path, mode: real(*((Path("/dev/full"), "wb") if path.suffix == ".npy" else (path, mode))),
         )
         fails(photos, tmp_path / "set", "cannot be written: No space left on device", code=5)
         assert not (tmp_path / "set").exists()
@@ -189,3 +192,81 @@ def test_fewer_images_than_published_are_told(tmp_path: Path) -> None:
     )
     assert manifest.warnings == ("found 3 of 1,281,167 images (train)", "found 2 of 50,000 images (test)")
     assert json.loads((tmp_path / "set" / "manifest.json").read_text())["warnings"] == list(manifest.warnings)
+
+
+def test_bad_files_of_all_parts_are_named_in_one_pass(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for split in ("train", "test"):
+        (photos / split).mkdir()
+    for index in range(20):
+        (photos / f"{index:02}.png").rename(photos / ("train" if index < 15 else "test") / f"{index:02}.png")
+    for name in ("train/03.png", "train/11.png", "test/17.png"):
+        (photos / name).write_bytes(b"")
+    opened: list[str] = []
+    real = Path.open
+
+    def counted(path: Path, *arguments: Any) -> Any:
+        opened.append(path.name)
+        return real(path, *arguments)
+
+    monkeypatch.setattr(Path, "open", counted)
+    with pytest.raises(UnusableImages, match=r"(?s)^3 image files .*03\.png: .*11\.png: .*17\.png: ") as caught:
+        run(photos, tmp_path / "set")
+    assert caught.value.help == "replace or remove damaged files"
+    assert sorted(name for name in opened if name.endswith(".png")) == [f"{index:02}.png" for index in range(20)]
+    assert not (tmp_path / "set.partial").exists()
+
+
+def test_the_manifest_says_what_was_allowed_and_what_was_done(photos: Path, tmp_path: Path, make_spec: Any) -> None:
+    Image.new("RGB", (20, 16), (255, 0, 0)).save(photos / "00.png")
+    Image.new("LA", (8, 8), (40, 0)).save(photos / "01.png")
+    (photos / "notes.txt").touch()
+    target = tmp_path / "set"
+    fitting = fitting_of("folder", 1, crop=None, resize=None, gray=True, background="white")
+    manifest = prepare(data_to_prepare("folder", 8, 1), photos, target, overwrite=False, bar=no_bar, fitting=fitting)
+    assert manifest.fit == FitRecord(crop="center", resize=True, gray=True, background="#ffffff")
+    changed = {change: files for change, files in manifest.changes.items() if files}
+    assert changed == {"files": 20, "cropped": 1, "resized": 1, "color_to_gray": 1, "composited": 1}
+    assert manifest.warnings == ("files that are not taken (1): 1 .txt (not images)",)
+    assert np.load(target / "all.npy")[:2, 0, 0, 0].tolist() == [76, 255]  # ITU-R 601: 0.299 * 255
+    text = "of 20 files: 1 cropped to the center square, 1 resized, 1 converted from color to gray, 1 composited"
+    assert text in PreparedSet.at(target).summary()
+    (said,) = remarks(open_split(make_spec("folder", path=str(target)), "train"))
+    assert said.startswith("of 20 files, when they were prepared: 1 cropped")
+
+    # A manifest of an earlier version has neither.
+    content = json.loads((target / "manifest.json").read_text())
+    (target / "manifest.json").write_text(json.dumps({k: v for k, v in content.items() if k not in ("fit", "changes")}))
+    assert PreparedSet.at(target).manifest.changes == {}
+    assert remarks(open_split(make_spec("folder", path=str(target)), "train")) == ()
+
+
+def test_prepared_and_raw_folders_refuse_the_same_files(photos: Path, tmp_path: Path, make_spec: Any) -> None:
+    Image.new("RGBA", (8, 8)).save(photos / "00.png")
+    Image.fromarray(np.full((8, 8), 40_000, dtype=np.uint16)).save(photos / "07.png")
+    Image.new("RGB", (8, 8), (1, 2, 3)).save(photos / "09.png")
+    with pytest.raises(UnusableImages) as prepared:
+        run(photos, tmp_path / "set")
+    images = open_split(make_spec("folder", path=str(photos), validation=0), "train")
+    with pytest.raises(UnusableImages) as raw:
+        images.images.read(np.arange(20))
+    assert (str(prepared.value), prepared.value.help) == (str(raw.value), raw.value.help)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("celeba", {"crop": True}, "--crop: only for the dataset folder"),
+        ("celeba", {"background": "white", "gray": True}, "--gray, --background: only for the dataset folder"),
+        ("folder", {"background": "grey"}, "--background is `grey`; it must be white, black or #rrggbb"),
+        ("folder", {"background": "#fff"}, "--background is `#fff`"),
+        ("folder", {"gray": True, "channels": 3}, "--gray needs --channels 1; --channels is 3"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(name: str, options: dict[str, Any], message: str) -> None:
+    defaults: dict[str, Any] = {"channels": 1, "crop": None, "resize": None, "gray": False, "background": None}
+    given = defaults | options
+    with pytest.raises(UsageError, match=message):
+        fitting_of(name, given.pop("channels"), **given)
+    assert fitting_of("folder", 1, **{key: value for key, value in defaults.items() if key != "channels"}) == Fitting()

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from hvaedsl.diagnostics.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import DamagedRun, RunError, UsageError
 from hvaedsl_runtime.disk.metrics import MetricsLog, read_metrics, start_wandb
+from hvaedsl_runtime.disk.run_folder import RunFolder
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -72,32 +73,72 @@ def test_a_spoilt_line_is_one_error(tmp_path: Path) -> None:
         read_metrics(path)
 
 
-def test_wandb_is_imported_only_when_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "wandb", None)
-    assert start_wandb("off", tmp_path, "name", {}) is None
-    with pytest.raises(UsageError, match=r"hvaedsl\[train\]"):
-        start_wandb("offline", tmp_path, "name", {})
+@pytest.mark.parametrize(
+    "content", [b"[1]\n[2]\n", b'{"split": "train"}\n', b"3\n4\n", b"\xcf\xff\n", b"[" * 100_000 + b"\n{}\n"]
+)
+def test_a_file_that_is_not_a_log_is_one_error_when_it_is_read_and_when_a_run_resumes(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(content)
+    for read in (read_metrics, lambda path: MetricsLog(path, 0)):
+        with pytest.raises(DamagedRun) as caught:
+            read(path)
+        assert "backup" in caught.value.help
+    assert path.read_bytes() == content
 
 
-def test_wandb_gets_the_metrics_by_split_and_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    logged: list[tuple[dict[str, float], int]] = []
-    finished: list[int] = []
-    settings: dict[str, Any] = {}
+class FakeWandb:
+    """The package wandb as far as it is used: the settings of each run, what it logs and how it ends."""
 
-    def init(**given: Any) -> SimpleNamespace:
-        settings.update(given)
+    Error = OSError
+
+    def __init__(self) -> None:
+        self.settings: list[dict[str, Any]] = []
+        self.logged: list[tuple[dict[str, Any], int]] = []
+        self.finished: list[int] = []
+
+    def init(self, **given: Any) -> SimpleNamespace:
+        self.settings.append(given)
         return SimpleNamespace(
-            log=lambda values, step: logged.append((values, step)), finish=lambda exit_code: finished.append(exit_code)
+            id=given["id"] or f"id-{len(self.settings)}",
+            log=lambda values, step: self.logged.append((values, step)),
+            finish=lambda exit_code: self.finished.append(exit_code),
         )
 
-    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init, Error=OSError))
-    log = MetricsLog(tmp_path / "metrics.jsonl", 0, start_wandb("offline", tmp_path, "small", {"seed": 3}))
+
+def test_wandb_is_imported_only_when_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    assert start_wandb("off", RunFolder(tmp_path), {}) is None
+    with pytest.raises(UsageError, match=r"hvaedsl\[train\]"):
+        start_wandb("offline", RunFolder(tmp_path), {})
+
+    fake = FakeWandb()
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    log = MetricsLog(tmp_path / "metrics.jsonl", 0, start_wandb("offline", RunFolder(tmp_path / "small"), {"seed": 3}))
     log.write({"step": 1, "split": "train", "loss": 0.5})
     log.write({"step": 1, "split": "validation", "weights": "ema", "loss": 0.25})
     log.close(failed=False)
+    (settings,) = fake.settings
     assert (settings["mode"], settings["name"], settings["config"]) == ("offline", "small", {"seed": 3})
-    assert logged == [({"train/loss": 0.5}, 1), ({"validation/ema/loss": 0.25}, 1)]
-    assert finished == [0]
+    assert fake.logged == [({"train/loss": 0.5}, 1), ({"validation/ema/loss": 0.25}, 1)]
+    assert fake.finished == [0]
+
+
+def test_the_wandb_run_of_a_folder_is_resumed_and_named_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeWandb()
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    for name in ("first", "first", "second"):
+        start_wandb("offline", RunFolder(tmp_path / name), {})
+    chosen = [(one["name"], one["id"], one["resume"]) for one in fake.settings]
+    assert chosen == [("first", None, None), ("first", "id-1", "allow"), ("second", None, None)]
+
+    RunFolder(tmp_path / "first").check_free(resume=False)  # a run that ended before its first file
+    RunFolder(tmp_path / "first").wandb_identity.write_text("{")
+    with pytest.raises(DamagedRun, match="no id of a run"):
+        start_wandb("offline", RunFolder(tmp_path / "first"), {})
 
 
 def test_wandb_without_a_login_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,4 +150,5 @@ def test_wandb_without_a_login_is_one_error(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init, Error=NoLoginError))
     with pytest.raises(UsageError, match="No API key configured; --wandb offline"):
-        start_wandb("online", tmp_path / "run", "small", {})
+        start_wandb("online", RunFolder(tmp_path / "run"), {})
+    assert not RunFolder(tmp_path / "run").wandb_identity.exists()

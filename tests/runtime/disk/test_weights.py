@@ -111,7 +111,8 @@ def test_the_error_for_a_file_without_weights_says_what_it_is(tmp_path: Path) ->
     cases: list[tuple[object, str, str]] = [
         (torch.optim.AdamW(model.parameters()).state_dict(), "state of an optimizer", "--optimizer"),
         ({"format": 2, "spec": "hvae 1", "ema": {}}, "run folder", "convert"),
-        ({"model": model.state_dict()}, "'model'", "state_dict"),
+        ({"model": model}, "could run code", "state_dict"),
+        ({"epoch": 3, "lr": 0.1}, "'epoch', 'lr'", "state_dict"),
         ([1, 2], "list", "state_dict"),
         ({}, "no tensors", "weight file"),
         (
@@ -125,6 +126,20 @@ def test_the_error_for_a_file_without_weights_says_what_it_is(tmp_path: Path) ->
         with pytest.raises(RunError, match=words) as caught:
             read_weights(tmp_path / "w.th")
         assert way_out in caught.value.help
+
+
+def test_state_dicts_in_a_larger_checkpoint_are_read_by_their_keys(tmp_path: Path) -> None:
+    model = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    content = {
+        "epoch": 3, "state_dict": model.state_dict(), "optimizer_states": [optimizer.state_dict()],
+        "callbacks": {"average": {"model": model.state_dict(), "decay": 0.9}}, "optimizer": optimizer.state_dict(),
+    }  # fmt: skip
+    torch.save(content, tmp_path / "w.ckpt")
+    found, _ = read_weights(tmp_path / "w.ckpt")
+    assert set(found) == {f"{p}.{n}" for p in ("state_dict", "callbacks.average.model") for n in ("weight", "bias")}
 
 
 def test_a_missing_file_and_a_folder_are_one_error(tmp_path: Path) -> None:

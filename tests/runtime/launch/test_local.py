@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from hvaedsl import Program
 from hvaedsl.diagnostics.errors import CompilerBug, InvalidData, ProcessFailed, RunError, SpecError
@@ -155,12 +156,13 @@ def test_a_worker_that_meets_a_bad_spec_ends_as_one_process_does(tmp_path: Path,
 def test_gpus_that_are_not_there_are_told_before_anything_starts(
     tmp_path: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
     with pytest.raises(RunError, match="found no GPU; 2 were requested") as caught:
         launch(compiled(), RunSettings(out=tmp_path / "run", gpus=2))
     assert caught.value.exit_code == 6
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: True)
+    monkeypatch.setattr("torch.accelerator.current_accelerator", lambda: torch.device("cuda"))
+    monkeypatch.setattr("torch.accelerator.device_count", lambda: 1)
     with pytest.raises(RunError, match="2 CUDA devices requested; 1 available"):
         launch(compiled(), RunSettings(out=tmp_path / "run", gpus=2))
     assert not (tmp_path / "run").exists()

@@ -249,8 +249,8 @@ def test_exhausted_memory_is_explained(tmp_path: Path, compiled: Compiled, monke
     assert "train.batch_size" in caught.value.help
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_missing_gpu_is_told(tmp_path: Path, compiled: Compiled) -> None:
+def test_a_missing_gpu_is_told(tmp_path: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
     with pytest.raises(RunError, match="1 CUDA device requested; 0 available") as caught:
         train(compiled(), settings(tmp_path / "run").model_copy(update={"device": "cuda"}))
     assert caught.value.exit_code == 6

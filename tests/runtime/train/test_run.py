@@ -14,7 +14,7 @@ import torch
 
 import hvaedsl
 from hvaedsl import Program
-from hvaedsl.diagnostics.errors import NoUpdate, RunError
+from hvaedsl.diagnostics.errors import Diverged, NoUpdate, RunError
 from hvaedsl_runtime.disk.checkpoint import save_checkpoint
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
@@ -134,7 +134,8 @@ def test_figures_that_are_not_finite_leave_valid_json(
         return LikelihoodBound(len(evaluator.images), 64, math.nan, math.inf, (math.inf, math.nan))
 
     monkeypatch.setattr(Evaluator, "__call__", not_finite)
-    train(compiled(), settings(tmp_path / "run"))
+    with pytest.raises(Diverged, match="test images with the raw weights is not finite"):
+        train(compiled(), settings(tmp_path / "run"))
     finished = FinishedRun.open(tmp_path / "run", "cpu")
     finished.write_evaluation("test", finished.evaluate("test"))
 

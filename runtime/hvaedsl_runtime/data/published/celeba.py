@@ -10,7 +10,9 @@ from PIL import Image
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data.published.image_files import Fit, image_names, part_of_files, require_size
+from hvaedsl_runtime.data.fitting import Change
+from hvaedsl_runtime.data.image_file import Fit
+from hvaedsl_runtime.data.published.image_files import image_names, part_of_files, require_size
 from hvaedsl_runtime.data.published.source import Source, files_missing, find_files, origins_of_files
 from hvaedsl_runtime.data.splits import PartName
 
@@ -59,12 +61,13 @@ def celeba(spec: DataSpec, root: Path) -> Source:
 
 
 def crop_and_resize(resolution: int) -> Fit:
-    """Crop an aligned image to NVAE's square and resize it. `Fit` raises ValueError for an image of another size."""
+    """Crop an aligned image to NVAE's square and resize it. `Fit` raises Unusable for an image of another size."""
     whole = require_size(WIDTH, HEIGHT)
 
-    def fit(image: Image.Image) -> Image.Image:
-        # Cropped first, so that the filter sees no pixel outside the square.
-        return whole(image).crop(CROP).resize((resolution, resolution), Image.Resampling.BILINEAR)
+    def fit(image: Image.Image) -> tuple[Image.Image, Change]:
+        # Cropped first, so that the filter sees no pixel outside the square. The layout says so for all images.
+        square = whole(image)[0].crop(CROP)
+        return square.resize((resolution, resolution), Image.Resampling.BILINEAR), Change(0)
 
     return fit
 

@@ -9,8 +9,10 @@ from PIL import Image
 
 from hvaedsl.diagnostics.errors import InvalidData
 from hvaedsl.ir.spec import DataSpec
+from hvaedsl_runtime.data.fitting import Change
+from hvaedsl_runtime.data.image_file import Fit, Unusable
 from hvaedsl_runtime.data.npy import open_npy
-from hvaedsl_runtime.data.published.image_files import Fit, image_names, part_of_files
+from hvaedsl_runtime.data.published.image_files import REMEDY, image_names, part_of_files
 from hvaedsl_runtime.data.published.source import Source, files_missing, find_files, origins_of_files, part_of_images
 
 RELEASE = "images1024x1024"
@@ -45,16 +47,15 @@ def ffhq(spec: DataSpec, root: Path) -> Source:
 
 
 def resize_square(resolution: int) -> Fit:
-    """Resize a larger square image. `Fit` raises ValueError for an image that is smaller or not square."""
+    """Resize a larger square image. `Fit` raises Unusable for an image that is smaller or not square."""
 
-    def fit(image: Image.Image) -> Image.Image:
+    def fit(image: Image.Image) -> tuple[Image.Image, Change]:
         if image.width != image.height or image.width < resolution:
-            raise ValueError(
-                f"it has {image.width}x{image.height} pixels; it must be a square of {resolution} pixels or more"
-            )
+            found = f"the image has {image.width}x{image.height} pixels"
+            raise Unusable(f"{found}; it must be a square of {resolution} pixels or more", REMEDY)
         if image.width == resolution:
-            return image
-        return image.resize((resolution, resolution), Image.Resampling.BILINEAR)
+            return image, Change(0)
+        return image.resize((resolution, resolution), Image.Resampling.BILINEAR), Change.RESIZED
 
     return fit
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,70 +10,81 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hvaedsl.diagnostics.errors import InvalidData, RunError
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data.folder import DECODING_THREADS, UNREADABLE
+from hvaedsl_runtime.data.file_images import DECODING_THREADS
+from hvaedsl_runtime.data.fitting import Change, Changes, Fitting
+from hvaedsl_runtime.data.image_file import Fit, Unusable, decode
+from hvaedsl_runtime.data.image_tree import search
 from hvaedsl_runtime.data.images import Pixels
+from hvaedsl_runtime.data.problems import ImageProblem, Problems
 from hvaedsl_runtime.data.published.source import Origin, Part, images_at_a_time
 
-# Converts an image to the size of the dataset. Raises ValueError, with the reason, for an image that does not fit.
-Fit = Callable[[Image.Image], Image.Image]
+# Published files are never converted beyond gray to color: a file that would need it is not the published one.
+AS_PUBLISHED = Fitting(crop=False, resize=False)
+REMEDY = "download the files again, then prepare again"
 
 
 def part_of_files(root: Path, names: Sequence[str], fit: Fit, spec: DataSpec) -> Part:
     """Return the files `names` below `root`, in that order."""
 
-    def read(index: int) -> tuple[str, bytes]:
+    def read(index: int) -> tuple[str, bytes | OSError]:
         path = root / names[index]
         try:
             return str(path), path.read_bytes()
         except OSError as error:
-            raise unreadable(str(path), error) from error
+            return str(path), error
 
     return decoded_part(len(names), read, fit, spec)
 
 
-def decoded_part(count: int, read: Callable[[int], tuple[str, bytes]], fit: Fit, spec: DataSpec) -> Part:
-    """Return `count` images, decoded in parallel; `read` gives the name (for messages) and the bytes of each."""
-    step = images_at_a_time(spec, least=DECODING_THREADS)
+def decoded_part(count: int, read: Callable[[int], tuple[str, bytes | OSError]], fit: Fit, spec: DataSpec) -> Part:
+    """Return `count` images, decoded in parallel; `read` gives the name (for messages) and the bytes of each.
 
-    def decode(named: tuple[str, bytes]) -> Pixels:
-        return decoded(*named, fit)
+    Files that cannot be used do not end the pass: UnusableImages is raised at its end and names all of them.
+    """
+    step = images_at_a_time(spec, least=DECODING_THREADS)
+    changes = np.zeros(count, dtype=np.uint16)
+
+    def decode_one(index: int, named: tuple[str, bytes | OSError]) -> Pixels | ImageProblem:
+        return decoded(index, *named, fit, changes)
 
     def batches() -> Iterator[Pixels]:
+        problems = Problems()
         with ThreadPoolExecutor(DECODING_THREADS) as pool:
             for start in range(0, count, step):
                 indices = range(start, min(start + step, count))
-                yield np.stack(list(pool.map(decode, map(read, indices))))
+                images: list[Pixels] = []
+                for found in pool.map(decode_one, indices, map(read, indices)):
+                    if isinstance(found, ImageProblem):
+                        problems.add(found)
+                    else:
+                        images.append(found)
+                if images:
+                    yield np.stack(images)
+        problems.raise_any()
 
-    return Part(count, batches)
+    return Part(count, batches, changes)
 
 
-def decoded(name: str, content: bytes, fit: Fit) -> Pixels:
-    """Decode an image file, uint8 [H, W, 3]. Raises InvalidData, with its name, if it is damaged or does not fit."""
+def decoded(index: int, name: str, content: bytes | OSError, fit: Fit, changes: Changes) -> Pixels | ImageProblem:
+    """Decode an image file, uint8 [H, W, 3], and record its changes; or return why it cannot be used."""
+    if isinstance(content, OSError):
+        return ImageProblem(name, f"the image cannot be read: {content.strerror or content}", REMEDY)
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            if image.mode.startswith(("I", "F")):
-                raise ValueError("it has more than 8 bits per channel")
-            pixels: Pixels = np.asarray(fit(image.convert("RGB")), dtype=np.uint8)
-    except UNREADABLE as error:
-        raise unreadable(name, error) from error
-    return pixels
-
-
-def unreadable(name: str, error: Exception) -> RunError:
-    """Make the error for one image file."""
-    return InvalidData(f"{name}: the image cannot be read: {error}", help="download it again, then prepare again")
+        image, changes[index] = decode(io.BytesIO(content), 3, AS_PUBLISHED, fit, upright=False)
+    except Unusable as error:
+        return ImageProblem(name, str(error), REMEDY)
+    return np.asarray(image, dtype=np.uint8)
 
 
 def require_size(width: int, height: int) -> Fit:
-    """Return images unchanged. `Fit` raises ValueError for an image of another size."""
+    """Return images unchanged. `Fit` raises Unusable for an image of another size."""
 
-    def fit(image: Image.Image) -> Image.Image:
+    def fit(image: Image.Image) -> tuple[Image.Image, Change]:
         if image.size != (width, height):
             found = "x".join(map(str, image.size))
-            raise ValueError(f"it has {found} pixels; it must have {width}x{height}")
-        return image
+            raise Unusable(f"the image has {found} pixels; it must have {width}x{height}", REMEDY)
+        return image, Change(0)
 
     return fit
 
@@ -82,19 +92,7 @@ def require_size(width: int, height: int) -> Fit:
 def image_names(root: Path, suffixes: tuple[str, ...]) -> tuple[list[str], Origin]:
     """List the image files below `root`, as paths relative to it with /, sorted; and their number and total size.
 
-    Hidden files are skipped. Raises OSError if a folder cannot be listed.
+    Hidden files are skipped, links are followed. Raises OSError if a folder cannot be listed.
     """
-
-    def refuse(error: OSError) -> None:
-        raise error
-
-    names: list[str] = []
-    size = 0
-    for folder, _, files in os.walk(root, onerror=refuse):
-        relative = Path(folder).relative_to(root).as_posix()
-        prefix = "" if relative == "." else f"{relative}/"
-        for file in files:
-            if file.lower().endswith(suffixes) and not file.startswith("."):
-                names.append(prefix + file)
-                size += os.stat(os.path.join(folder, file)).st_size  # noqa: PTH116, PTH118 - over a million files
-    return sorted(names), Origin(root, len(names), size)
+    tree = search(root, suffixes)
+    return tree.names, Origin(root, len(tree.names), tree.size())

@@ -5,19 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data.folder import FileImages, folder_parts
+from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Fitting
+from hvaedsl_runtime.data.folder import folder_layout
 from hvaedsl_runtime.data.published.source import Origin, Source, part_of_images
 
 
-def image_folder(spec: DataSpec, root: Path) -> Source:
-    """Read the images of `root` as the dataset `folder` does. Raises DataNotFound for missing images."""
-    parts = folder_parts(spec.model_copy(update={"path": str(root)}))
+def image_folder(spec: DataSpec, root: Path, fitting: Fitting | None = None) -> Source:
+    """Read the images of `root` as the dataset `folder` does, converted as `fitting` allows.
+
+    Raises DataNotFound or InvalidData as `folder_layout` does.
+    """
+    fitting = fitting or CROP_AND_RESIZE
+    layout = folder_layout(spec.model_copy(update={"path": str(root)}))
+    parts = layout.images(spec, fitting)
     return Source(
-        layout="image files, cropped to the center square and resized bilinearly if they have another size",
-        origins=tuple(_origin(root if name == "all" else root / name, files) for name, files in parts.items()),
-        parts={name: part_of_images(files, spec) for name, files in parts.items()},
+        layout=f"image files, {fitting}",
+        origins=tuple(Origin(tree.root, len(tree.names), tree.size()) for tree in layout.parts.values()),
+        parts={name: part_of_images(images, spec) for name, images in parts.items()},
+        warnings=layout.notes(),
+        fitting=fitting,
     )
-
-
-def _origin(folder: Path, images: FileImages) -> Origin:
-    return Origin(folder, len(images), sum(file.stat().st_size for file in images.files))

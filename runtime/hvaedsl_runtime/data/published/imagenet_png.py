@@ -12,6 +12,7 @@ import numpy as np
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError
 from hvaedsl.ir.spec import DataSpec
+from hvaedsl_runtime.data.image_tree import is_clutter
 from hvaedsl_runtime.data.images import Indices
 from hvaedsl_runtime.data.npy import open_npy
 from hvaedsl_runtime.data.published.image_files import (
@@ -19,7 +20,6 @@ from hvaedsl_runtime.data.published.image_files import (
     image_names,
     part_of_files,
     require_size,
-    unreadable,
 )
 from hvaedsl_runtime.data.published.source import (
     Origin,
@@ -98,7 +98,7 @@ def _tar(path: Path, spec: DataSpec) -> Read:
         raise _no_png(path)
     order = sorted(range(len(names)), key=names.__getitem__)
 
-    def read(position: int) -> tuple[str, bytes]:
+    def read(position: int) -> tuple[str, bytes | OSError]:
         index = order[position]
         name = f"{path}: {names[index]}"
         try:
@@ -106,10 +106,10 @@ def _tar(path: Path, spec: DataSpec) -> Read:
                 file.seek(int(offsets[index]))
                 return name, file.read(int(sizes[index]))
         except OSError as error:
-            raise unreadable(name, error) from error
+            return name, error
 
     part = decoded_part(len(names), read, require_size(spec.resolution, spec.resolution), spec)
-    warnings = (f"{path.name}: skipped {len(others)} files that are not PNG: {_some(others)}",) if others else ()
+    warnings = (f"{path.name}: skipped files that are not PNG ({len(others):,}): {_some(others)}",) if others else ()
     return Read(part, origins_of_files([path]), warnings)
 
 
@@ -124,10 +124,11 @@ def _index(path: Path) -> tuple[list[str], Indices, Indices, list[str]]:
             while (member := archive.next()) is not None:
                 archive.members.clear()  # type: ignore[attr-defined]  # there may be over a million; none is read again
                 name = member.name.rpartition("/")[2]
-                if member.isfile() and name.lower().endswith(SUFFIX) and not name.startswith("."):
+                clutter = any(is_clutter(part) for part in member.name.split("/") if part != ".")
+                if member.isfile() and name.lower().endswith(SUFFIX) and not clutter:
                     names.append(member.name)
                     places.append((member.offset_data, member.size))
-                elif not member.isdir():
+                elif not member.isdir() and not clutter:
                     others.append(member.name)
     except (OSError, tarfile.TarError, ValueError, EOFError) as error:
         raise InvalidData(

@@ -11,7 +11,10 @@ import numpy as np
 
 from hvaedsl.diagnostics.errors import DataNotFound, RunError
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data.images import VALUES_PER_CHUNK, Images, Pixels
+from hvaedsl_runtime.data.file_images import FileImages
+from hvaedsl_runtime.data.fitting import Changes, Fitting
+from hvaedsl_runtime.data.image_tree import is_clutter
+from hvaedsl_runtime.data.images import VALUES_PER_CHUNK, Images, Pixels, batches_of
 from hvaedsl_runtime.data.splits import PartName
 
 # Number of levels of folders that are searched: archives unpack into separate folders.
@@ -29,31 +32,35 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Images that are published together; `batches` yields them in order, uint8 [n, H, W, C]."""
+    """Images that are published together; `batches` yields them in order, uint8 [n, H, W, C].
+
+    `changes` has the changes of each image file, filled in by `batches`; None if the images are in arrays.
+    """
 
     count: int
     batches: Callable[[], Iterator[Pixels]]
+    changes: Changes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A dataset in published files; `layout` describes the files, and how their images are converted."""
+    """A dataset in published files; `layout` describes the files, and how their images are converted.
+
+    `fitting` is what the user allowed, for the dataset `folder` alone.
+    """
 
     layout: str
     origins: tuple[Origin, ...]
     parts: Mapping[PartName, Part]
     warnings: tuple[str, ...] = ()
+    fitting: Fitting | None = None
 
 
 def part_of_images(images: Images, spec: DataSpec) -> Part:
     """Return all of `images`, read in batches of bounded size."""
     step = images_at_a_time(spec)
-
-    def batches() -> Iterator[Pixels]:
-        for start in range(0, len(images), step):
-            yield images.read(np.arange(start, min(start + step, len(images))))
-
-    return Part(len(images), batches)
+    changes = images.changes if isinstance(images, FileImages) else None
+    return Part(len(images), lambda: batches_of(images, np.arange(len(images)), step), changes)
 
 
 def images_at_a_time(spec: DataSpec, least: int = 1) -> int:
@@ -64,11 +71,11 @@ def images_at_a_time(spec: DataSpec, least: int = 1) -> int:
 def find_files(root: Path, *patterns: str) -> list[Path]:
     """Find the files and folders whose names match, in `root` and the folders below it, highest first, then by name.
 
-    Hidden ones (`._000001.jpg`, in archives made on macOS) are skipped.
+    Hidden ones (`._000001.jpg`, `__MACOSX`, in archives made on macOS) are skipped, with what is in them.
     """
     levels = ["*/" * depth for depth in range(DEPTH)]
     hits = (sorted(path for pattern in patterns for path in root.glob(level + pattern)) for level in levels)
-    return [path for level in hits for path in level if not path.name.startswith(".")]
+    return [path for level in hits for path in level if not any(map(is_clutter, path.relative_to(root).parts))]
 
 
 def origins_of_files(paths: Iterable[Path]) -> tuple[Origin, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from hvaedsl.ir.spec import Likelihood
 from hvaedsl_runtime.data import open_split, preparation
@@ -192,3 +193,42 @@ def test_a_changed_byte_is_found(tmp_path: Path, command: Any, genuine: Any) -> 
     assert code == 4
     (damaged,) = json.loads(out)["damaged"]
     assert "test.npy: its checksum is" in damaged
+
+
+def test_the_options_of_a_folder_decide_what_is_taken(tmp_path: Path, command: Any, rgb: Any, write_pngs: Any) -> None:
+    write_pngs(tmp_path / "photos", rgb(20, 16), "{:05}.png")
+    shape = ("--resolution", "16", "--channels", "3")
+    prepare = ("data", "prepare", "folder", "--from", tmp_path / "photos", *shape, "--force", "--out", tmp_path / "set")
+    assert command(*prepare, "--crop", "none", "--no-resize")[0] == 0
+    Image.new("RGBA", (20, 16), (200, 0, 0, 128)).save(tmp_path / "photos" / "00003.png")
+    for options, message in (
+        ((), "no background is given"),
+        (("--background", "#000000", "--crop", "none"), "the image is 20 wide and 16 high; it must be square"),
+        (("--background", "red"), "--background is `red`"),
+    ):
+        code, _, err = command(*prepare, *options)
+        assert code
+        assert message in " ".join(err.split())
+    code, out, err = command(*prepare, "--background", "black", "--no-resize")
+    assert (code, err) == (0, "")
+    assert "of 20 files: 1 cropped to the center square, 1 composited on the background" in out
+    assert np.load(tmp_path / "set" / "all.npy")[3, 0, 0].tolist() == [100, 0, 0]
+
+
+def test_train_says_what_it_changed_and_what_it_left(tmp_path: Path, command: Any, rgb: Any, write_pngs: Any) -> None:
+    write_pngs(tmp_path / "photos" / "cat", rgb(20, 32), "{:05}.png")
+    (tmp_path / "photos" / "cat" / "a.gif").touch()
+    data = f'path = "{tmp_path / "photos"}"  channels = 3  resolution = 16  validation = 0'
+    spec = write_spec(tmp_path / "small.hvae", "folder", data, 16)
+    size = ("--set", "train.batch_size=32")
+    code, out, err = command("train", spec, "--out", tmp_path / "run", "--device", "cpu", "--threads", "1", *size)
+    assert code == 0, err
+    assert "folder: files that are not taken (1): 1 .gif (image formats that are not read; convert them to PNG)" in out
+    assert "folder: 18 training images: 18 resized" in out
+    assert "folder: a step takes 32 images, more than the 18 training images" in out
+    (tmp_path / "photos" / "cat" / "00001.png").write_bytes(b"")
+    (tmp_path / "photos" / "cat" / "00002.png").write_bytes(b"")
+    code, _, err = command("train", spec, "--out", tmp_path / "run2", "--device", "cpu", "--threads", "1")
+    assert code == 4
+    assert "2 image files cannot be used" in err
+    assert not (tmp_path / "run2").exists()

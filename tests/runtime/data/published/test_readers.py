@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from hvaedsl.diagnostics.errors import RunError
+from hvaedsl_runtime.data.fitting import count_changes
 from hvaedsl_runtime.data.images import Pixels
 from hvaedsl_runtime.data.prepare import data_to_prepare
 from hvaedsl_runtime.data.published import READERS, Part, Source
@@ -113,7 +114,9 @@ def test_oord_png_files_come_in_the_order_of_their_names(
     np.testing.assert_array_equal(pixels(source.parts["train"]), train)
     np.testing.assert_array_equal(pixels(source.parts["test"]), test)
     if not unpacked:
-        assert source.warnings[0].startswith("train_32x32.tar: skipped 2 files that are not PNG: train_32x32/")
+        assert source.warnings[0].startswith(
+            "train_32x32.tar: skipped files that are not PNG (1): train_32x32/notes.txt"
+        )
 
 
 def test_the_published_codes_arrays_come_first_and_keep_their_order(tmp_path: Path, rgb: Any, write_tar: Any) -> None:
@@ -133,7 +136,7 @@ def test_oord_mistakes_are_told(tmp_path: Path, rgb: Any, write_tar: Any) -> Non
     write_tar(tmp_path / "valid_32x32.tar", rgb(2, 16))
     fails("imagenet32_oord", tmp_path, r"train_32x32\.tar: train_32x32/0000000\.png: the image cannot be read")
     write_tar(tmp_path / "train_32x32.tar", rgb(2, 32))
-    fails("imagenet32_oord", tmp_path, "it has 16x16 pixels; it must have 32x32")
+    fails("imagenet32_oord", tmp_path, "the image has 16x16 pixels; it must have 32x32")
     (tmp_path / "valid_32x32.tar").write_bytes(b"no tar")
     fails("imagenet32_oord", tmp_path, r"valid_32x32\.tar: not a readable, uncompressed tar")
     write_tar(tmp_path / "valid_32x32.tar", rgb(0, 32), {"valid_32x32/notes.txt": b"nothing"})
@@ -168,7 +171,7 @@ def test_celeba_tells_what_is_missing(tmp_path: Path, write_celeba: Any) -> None
     (folder / "000002.jpg").write_bytes((folder / "000002.jpg").read_bytes()[:900])
     fails("celeba", tmp_path, r"000002\.jpg: the image cannot be read")
     Image.new("RGB", (200, 200)).save(folder / "000002.jpg")
-    fails("celeba", tmp_path, r"000002\.jpg: the image cannot be read: it has 200x200 pixels; it must have 178x218")
+    fails("celeba", tmp_path, r"000002\.jpg: the image has 200x200 pixels; it must have 178x218")
     (folder / "000002.jpg").unlink()
     fails("celeba", tmp_path, "found 0 training and 2 test images")
     (tmp_path / "celeba" / "list_eval_partition.txt").write_text("000001.jpg 7\n")
@@ -211,7 +214,7 @@ def test_ffhq_mistakes_are_told(tmp_path: Path, rgb: Any, write_pngs: Any) -> No
     fails("ffhq256", tmp_path, r"found no ffhq-256\.npy and no PNG file")
     fails("ffhq1024", tmp_path, "found no PNG file")
     write_pngs(tmp_path / "a", rgb(1, 128), "{:05}.png")
-    fails("ffhq256", tmp_path, r"00000\.png: the image cannot be read: it has 128x128 pixels")
+    fails("ffhq256", tmp_path, r"00000\.png: the image has 128x128 pixels")
     write_pngs(tmp_path / "b", rgb(1, 128), "{:05}.png")
     fails("ffhq256", tmp_path, "have the same number")
     write_pngs(tmp_path / "c", rgb(1, 128), "face.png")
@@ -222,3 +225,24 @@ def test_torchvisions_folders_are_found_from_inside_too(tmp_path: Path) -> None:
     (tmp_path / "a" / "MNIST" / "raw").mkdir(parents=True)
     error = fails("mnist", tmp_path / "a", r"found no MNIST/raw/ with train-images-idx3-ubyte")
     assert "--download" in error.help
+
+
+def test_published_files_are_refused_together_and_their_changes_counted(
+    tmp_path: Path, rgb: Any, write_pngs: Any
+) -> None:
+    write_pngs(tmp_path / "real", rgb(6, 256), "{:05}.png")
+    (tmp_path / "images1024x1024").symlink_to(tmp_path / "real")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # as published, it is not applied
+    Image.new("L", (512, 512)).save(tmp_path / "real" / "00000.png", exif=exif)
+    part = read("ffhq256", tmp_path).parts["all"]
+    assert len(pixels(part)) == 6
+    assert part.changes is not None
+    counts = {change: files for change, files in count_changes(part.changes).items() if files}
+    assert counts == {"files": 6, "resized": 1, "gray_to_color": 1, "orientation_ignored": 1}
+
+    Image.new("RGBA", (256, 256)).save(tmp_path / "real" / "00001.png")
+    Image.new("CMYK", (256, 256)).save(tmp_path / "real" / "00004.png", format="JPEG")
+    with pytest.raises(RunError, match=r"(?s)^2 image files .*00001\.png: .*transparent.*00004\.png: .*CMYK") as caught:
+        pixels(read("ffhq256", tmp_path).parts["all"])
+    assert caught.value.help == "download the files again, then prepare again"

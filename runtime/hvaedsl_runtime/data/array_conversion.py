@@ -1,0 +1,64 @@
+"""The line of numpy that makes images of an array of another type or shape."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+
+# Images whose values are read to guess their range; reading all of a large file would take minutes.
+EXAMINED = 256
+
+
+def conversion(found: npt.NDArray[np.generic], shape: tuple[int, int, int], levels: int) -> str:
+    """Return the way out for an array that is not uint8 [N, *shape]: a line of numpy, as far as one can be known."""
+    reshaped = _to_shape(found.shape, shape)
+    if reshaped is None:
+        return "put the channel axis last, for gray images too, or correct data.resolution and data.channels"
+    converted = _to_uint8(found, f"images{reshaped}", levels)
+    if converted is None:
+        return f"save the images as uint8, with levels from 0 to {levels - 1}"
+    return f"with `images` the array, save `{converted}` with numpy.save"
+
+
+def _to_shape(found: tuple[int, ...], shape: tuple[int, int, int]) -> str | None:
+    """Return the operation that makes [N, H, W, C] of a shape; empty if it has that shape, None if it is not known."""
+    height, width, channels = shape
+    if found[1:] == shape:
+        return ""
+    if found[1:] == (channels, height, width):
+        return ".transpose(0, 2, 3, 1)"
+    if found[1:] == (height, width) and channels == 1:
+        return "[..., None]"
+    if found == shape:
+        return "[None]"
+    if len(found) == 2 and found[1] == prod(shape):
+        return f".reshape(-1, {height}, {width}, {channels})"
+    return None
+
+
+def _to_uint8(found: npt.NDArray[np.generic], images: str, levels: int) -> str | None:
+    """Return the expression that makes levels of `images`; None if the range of the values is not a usual one."""
+    if found.dtype == np.uint8:
+        return images
+    if found.dtype.kind == "b":
+        return f'({images} * {levels - 1}).astype("uint8")'
+    sample = np.asarray(found[:EXAMINED])
+    if found.dtype.kind not in "iuf" or not sample.size:
+        return None
+    if not np.isfinite(sample).all():
+        return None
+
+    low, high = float(sample.min()), float(sample.max())
+    if found.dtype.kind in "iu" or (high > 1 and (sample == np.round(sample)).all()):
+        if low >= 0 and high < levels:
+            return f'{images}.astype("uint8")'
+        if found.dtype == np.uint16 and levels == 256:
+            return f'({images} / 257).round().astype("uint8")'
+        return None
+    if low >= 0 and high <= 1:
+        return f'({images} * {levels - 1}).round().astype("uint8")'
+    if low >= -1 and high <= 1:
+        return f'(({images} + 1) * {(levels - 1) / 2:g}).round().astype("uint8")'
+    return None

@@ -1,0 +1,80 @@
+"""Image files in a fixed order, each decoded when a batch reads it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Changes, Fitting, changes_text, count_changes
+from hvaedsl_runtime.data.image_file import REPLACE, Unusable, decode, fit_square
+from hvaedsl_runtime.data.images import Indices, Pixels, too_many_levels
+from hvaedsl_runtime.data.problems import ImageProblem, Problems
+
+DECODING_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class FileImages:
+    """Image files, converted to one size and to gray (1 channel) or RGB (3), as far as `fitting` allows.
+
+    `changes` has the changes of each file that was read, and 0 for the others.
+    """
+
+    files: tuple[Path, ...]
+    resolution: int
+    channels: int
+    levels: int
+    fitting: Fitting = CROP_AND_RESIZE
+    changes: Changes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Start with no file read."""
+        object.__setattr__(self, "changes", np.zeros(len(self.files), dtype=np.uint16))
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def read(self, indices: Indices) -> Pixels:
+        """Decode the images at `indices`, uint8 [B, H, W, C].
+
+        Raises UnusableImages, which names all of them that cannot be read or do not fit the spec.
+        """
+        batch = np.empty((len(indices), self.resolution, self.resolution, self.channels), dtype=np.uint8)
+        problems = Problems()
+        with ThreadPoolExecutor(DECODING_THREADS) as pool:
+            for position, found in enumerate(pool.map(self._decode, indices)):
+                if isinstance(found, ImageProblem):
+                    problems.add(found)
+                else:
+                    batch[position] = found
+        problems.raise_any()
+        return batch
+
+    def changes_of(self, members: Indices) -> str:
+        """Describe what was changed in the files at `members`; empty until all of them were read."""
+        changes = self.changes[members]
+        counts = Counter(count_changes(changes))
+        return changes_text(counts) if counts["files"] == len(members) else ""
+
+    def _decode(self, index: int) -> Pixels | ImageProblem:
+        path = self.files[index]
+        try:
+            with path.open("rb") as file:
+                fit = fit_square(self.resolution, self.fitting)
+                image, changes = decode(file, self.channels, self.fitting, fit)
+        except OSError as error:
+            return ImageProblem(str(path), f"the image cannot be read: {error.strerror or error}", REPLACE)
+        except Unusable as error:
+            return ImageProblem(str(path), str(error), error.remedy)
+
+        # Threads write to different elements.
+        self.changes[index] = changes
+        pixels = np.asarray(image, dtype=np.uint8).reshape(self.resolution, self.resolution, self.channels)
+        if (highest := int(pixels.max())) >= self.levels:
+            too_high = too_many_levels(str(path), highest, self.levels)
+            return ImageProblem(str(path), str(too_high).removeprefix(f"{path}: "), too_high.help)
+        return pixels

@@ -1,0 +1,201 @@
+"""One image file: converted to 8-bit gray or RGB, or refused with a reason and a way out: see docs/data.md."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
+
+from hvaedsl_runtime.data.fitting import Change, Color, Fitting
+
+# Formats by Pillow's names; a file is read as what it is, whatever its suffix says.
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB")
+GRAY_MODES = ("1", "L", "LA", "La")
+COLOR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX")
+ORIENTATION = 0x0112
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# The signature, then the chunk IHDR: length, type, width and height (4 bytes each), bit depth.
+PNG_DEPTH_AT = 24
+# Pillow raises these for truncated or altered files; struct.error and TypeError come from its EXIF reader.
+UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, struct.error, Image.DecompressionBombError)
+
+PREPARE = "`hvaedsl data prepare folder`"
+REPLACE = "replace or remove damaged files"
+
+# Fits an upright image in gray or RGB to a size, and says what it changed. Raises Unusable.
+Fit = Callable[[Image.Image], tuple[Image.Image, Change]]
+
+
+class Unusable(Exception):
+    """An image file that cannot be used, with the way out."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        self.remedy = remedy
+        super().__init__(reason)
+
+
+def decode(
+    file: BinaryIO, channels: int, fitting: Fitting, fit: Fit, *, upright: bool = True
+) -> tuple[Image.Image, Change]:
+    """Decode an image as gray (1 channel) or RGB (3), and fit it. Returns the changes too.
+
+    The EXIF orientation is applied if `upright` is set. Raises Unusable for a file that is damaged, of another format,
+    or that would lose something that `fitting` does not allow.
+    """
+    try:
+        depth = _png_depth(file)
+        with Image.open(file) as image:
+            _check_kind(image, depth)
+            changes = Change.DECODED
+            if image.info.get("icc_profile"):
+                changes |= Change.PROFILE_IGNORED
+            if image.format == "MPO" and getattr(image, "n_frames", 1) > 1:
+                changes |= Change.FURTHER_PICTURES_IGNORED
+
+            image.load()
+            turned: Image.Image = image
+            if image.getexif().get(ORIENTATION, 1) in range(2, 9):
+                turned = ImageOps.exif_transpose(image) if upright else image
+                changes |= Change.ROTATED if upright else Change.ORIENTATION_IGNORED
+
+            opaque, composited = _opaque(turned, depth, fitting.background)
+            converted, recolored = _in_channels(opaque, channels, allow_gray=fitting.gray)
+            fitted, reshaped = fit(converted)
+            return fitted, changes | composited | recolored | reshaped
+    except UNREADABLE as error:
+        raise Unusable(f"the image cannot be read: {_reason(error, file)}", REPLACE) from error
+
+
+def fit_square(resolution: int, fitting: Fitting) -> Fit:
+    """Make the fit to resolution x resolution: the center square, then a bilinear resize, as far as allowed."""
+
+    def fit(image: Image.Image) -> tuple[Image.Image, Change]:
+        changes = Change(0)
+        if image.width != image.height:
+            if not fitting.crop:
+                raise Unusable(
+                    f"the image is {image.width} wide and {image.height} high; it must be square",
+                    f"crop the files, or let {PREPARE} do it with --crop center",
+                )
+            # Cropped first, so that the filter sees no pixel outside the square.
+            side = min(image.size)
+            left, top = (image.width - side) // 2, (image.height - side) // 2
+            image = image.crop((left, top, left + side, top + side))
+            changes |= Change.CROPPED
+
+        if image.width != resolution:
+            if not fitting.resize:
+                cropped = ", after cropping," if changes else ""
+                raise Unusable(
+                    f"the image{cropped} is {image.width}x{image.height}; it must be {resolution}x{resolution}",
+                    f"resize the files, or let {PREPARE} do it with --resize",
+                )
+            # Bilinear weights are never negative: no value leaves the range of its neighbors.
+            image = image.resize((resolution, resolution), Image.Resampling.BILINEAR)
+            changes |= Change.RESIZED
+        return image, changes
+
+    return fit
+
+
+def _png_depth(file: BinaryIO) -> int | None:
+    """Read the bits of a channel from the header of a PNG file; None for other files. The position is kept."""
+    start = file.read(PNG_DEPTH_AT + 1)
+    file.seek(0)
+    return start[PNG_DEPTH_AT] if len(start) > PNG_DEPTH_AT and start.startswith(PNG_SIGNATURE) else None
+
+
+def _check_kind(image: Image.Image, depth: int | None) -> None:
+    """Raise Unusable for a format, bit depth, color mode or animation that is not read; nothing is decoded yet."""
+    if image.format not in FORMATS:
+        raise Unusable(
+            f"the content is {image.format}, which is not read, whatever the suffix", "convert the files to PNG"
+        )
+    # Pillow opens 16-bit RGB as 8 bits and clips 16-bit gray, both without a warning.
+    if (depth is not None and depth > 8) or image.mode.startswith(("I", "F")):
+        bits = "16" if depth == 16 else "more than 8"
+        raise Unusable(
+            f"the image has {bits} bits per channel; it must have 8",
+            "convert the files to 8 bits per channel, for example with ImageMagick: `magick IN -depth 8 OUT`",
+        )
+    if image.mode not in (*GRAY_MODES, *COLOR_MODES):
+        raise Unusable(
+            f"the colors are {image.mode}; they must be gray or RGB",
+            "convert the files to RGB with a program that applies color profiles",
+        )
+    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+        frames = getattr(image, "n_frames", 1)
+        raise Unusable(
+            f"the image is an animation of {frames} frames; it must have one", "save one frame of each file as PNG"
+        )
+
+
+def _opaque(image: Image.Image, depth: int | None, background: Color | None) -> tuple[Image.Image, Change]:
+    """Return the image in gray or RGB without alpha: dropped if it is opaque everywhere, otherwise composited."""
+    plain = "L" if image.mode in GRAY_MODES else "RGB"
+    if not image.has_transparency_data:
+        return image.convert(plain), Change(0)
+
+    with_alpha = _with_alpha(image, depth)
+    if with_alpha.getchannel("A").getextrema()[0] == 255:
+        return with_alpha.convert(plain), Change(0)
+    if background is None:
+        raise Unusable(
+            "the image has transparent pixels, and no background is given",
+            f"composite the files on a background with {PREPARE} and --background white, black or #rrggbb",
+        )
+
+    below = Image.new("RGBA", image.size, (*background, 255))
+    return Image.alpha_composite(below, with_alpha).convert("RGB"), Change.COMPOSITED
+
+
+def _with_alpha(image: Image.Image, depth: int | None) -> Image.Image:
+    """Return the image in RGBA, with the alpha that the file gives as a channel, palette entries or a color."""
+    key = image.info.get("transparency")
+    if image.mode not in ("1", "L") or not isinstance(key, int):
+        return image.convert("RGBA")
+
+    # Pillow scales the pixels to 8 bits, but the transparent shade of a PNG file only if it has 1 bit.
+    gray = image.convert("L")
+    shade = key if image.mode == "1" else key * 255 // (2 ** (depth or 8) - 1)
+    gray.putalpha(Image.fromarray(np.where(np.asarray(gray) == shade, 0, 255).astype(np.uint8)))
+    return gray.convert("RGBA")
+
+
+def _in_channels(image: Image.Image, channels: int, *, allow_gray: bool) -> tuple[Image.Image, Change]:
+    """Convert an image in gray or RGB to `channels`. Other colors than shades of gray are lost only if allowed."""
+    if channels == 3:
+        return (image, Change(0)) if image.mode == "RGB" else (image.convert("RGB"), Change.GRAY_TO_COLOR)
+    if image.mode == "L":
+        return image, Change(0)
+
+    red, green, blue = image.split()
+    gray = image.convert("L")
+    if ImageChops.difference(red, green).getbbox() is None and ImageChops.difference(green, blue).getbbox() is None:
+        return gray, Change(0)
+    if not allow_gray:
+        raise Unusable(
+            "the image is in color, and data.channels is 1",
+            f"convert the files to gray with {PREPARE} and --gray, or set data.channels to 3",
+        )
+    return gray, Change.COLOR_TO_GRAY
+
+
+def _reason(error: Exception, file: BinaryIO) -> str:
+    """Return the reason of an error of Pillow; an unknown format is named by its first bytes where they are known."""
+    if not isinstance(error, UnidentifiedImageError):
+        return error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+    file.seek(0)
+    start = file.read(16)
+    if not start:
+        return "the file is empty"
+    if start.startswith(b"\xff\xd8"):
+        return "its JPEG header is damaged, or has more than 8 bits per channel"
+    if start[4:8] == b"ftyp":
+        return "the content is HEIC, AVIF or a video"
+    if start.lstrip()[:1] == b"<":
+        return "the content is a web page or SVG"
+    return "the content is of no known image format"

@@ -1,0 +1,64 @@
+"""Image files that cannot be used, gathered over a whole pass so that one message names them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from hvaedsl.diagnostics.errors import UnusableImages
+
+# Files that the message names; the rest is counted.
+NAMED = 20
+
+
+class ImageProblem(NamedTuple):
+    """Why one file cannot be used, and what to do about such files."""
+
+    file: str
+    reason: str
+    remedy: str
+
+
+@dataclass
+class Problems:
+    """The first problems of a pass, and the number of files for each remedy; its size is bounded."""
+
+    named: list[ImageProblem] = field(default_factory=list)
+    files_by_remedy: Counter[str] = field(default_factory=Counter)
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self.named)
+
+    def add(self, problem: ImageProblem) -> None:
+        """Record the problem of one file."""
+        self.files_by_remedy[problem.remedy] += 1
+        if len(self.named) < NAMED:
+            self.named.append(problem)
+
+    def merge(self, error: UnusableImages) -> None:
+        """Record the problems of an error that `error` made."""
+        assert isinstance(error.problems, Problems)
+        self.files_by_remedy.update(error.problems.files_by_remedy)
+        self.named.extend(error.problems.named[: NAMED - len(self.named)])
+
+    def raise_any(self) -> None:
+        """Raise UnusableImages if a problem was recorded."""
+        if self:
+            raise self.error()
+
+    def error(self) -> UnusableImages:
+        """Make the error that names the files, with each remedy and the number of its files."""
+        total = self.files_by_remedy.total()
+        lines = [f"{problem.file}: {problem.reason}" for problem in self.named]
+        if total > len(lines):
+            lines.append(f"... and {total - len(lines):,} more")
+        message = lines[0] if total == 1 else "\n  ".join((f"{total:,} image files cannot be used:", *lines))
+
+        # The number of files is said where it tells remedies apart.
+        remedies = [
+            remedy if len(self.files_by_remedy) == 1 else f"{files:,} of them: {remedy}"
+            for remedy, files in self.files_by_remedy.most_common()
+        ]
+        return UnusableImages(message, help=";\n    ".join(remedies), problems=self)
