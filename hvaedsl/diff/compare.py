@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
-from hvaedsl.diff.levels import Level, levels_of, walk_of
+from hvaedsl.diff.levels import Level, levels_of, walk_of, without_label_names
 from hvaedsl.diff.weights import WeightsMatch, match_weights
 from hvaedsl.ir.bridge import Bridge, Stack
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
@@ -73,7 +73,7 @@ class WalkChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """All differences of two programs, except names, comments, layout and notation of values."""
+    """All differences of two programs, except names (also of labels), comments, layout and notation of values."""
 
     before: Side
     after: Side
@@ -146,18 +146,21 @@ def _widths(spec: Spec) -> Mapping[int, int]:
 
 def _level_changes(before: Program, after: Program) -> Iterator[LevelChange]:
     first, second = levels_of(before.bridge, before.cost), levels_of(after.bridge, after.cost)
+    unnamed = [levels_of(without_label_names(side.bridge), side.cost) for side in (before, after)]
     for stack in get_args(Stack):
         found = {resolution for place, resolution in (*first, *second) if place == stack}
         for resolution in sorted(found, reverse=stack == "encoder"):
-            old, new = first.get((stack, resolution)), second.get((stack, resolution))
-            if old != new:
+            place = (stack, resolution)
+            old, new = first.get(place), second.get(place)
+            if old != new and unnamed[0].get(place) != unnamed[1].get(place):
                 yield LevelChange(stack, resolution, old, new)
 
 
 def _walk_changes(before: Bridge, after: Bridge) -> Iterator[WalkChange]:
     for stack in get_args(Stack):
         old, new = walk_of(before, stack), walk_of(after, stack)
-        if old != new:
+        unnamed = [walk_of(without_label_names(bridge), stack) for bridge in (before, after)]
+        if old != new and unnamed[0] != unnamed[1]:
             yield WalkChange(stack, old, new)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Pool, Stack, State, TopDownBlock, stack_of
+from hvaedsl.lowering.names import block_attributes
 from hvaedsl.passes.cost import Cost, Row
 from hvaedsl.render.runs import Run, find_runs
 
@@ -46,6 +47,18 @@ def walk_of(bridge: Bridge, stack: Stack) -> str:
     """Return the blocks of a stack in the order of computation, across resolutions."""
     runs = (run for run in find_runs(bridge) if run.notation)
     return ", ".join(run.notation for run in runs if place_of(run, bridge)[0] == stack)
+
+
+def without_label_names(bridge: Bridge) -> Bridge:
+    """Return the bridge with every label named after the position of its weights, for bridges that differ in names."""
+    attributes = block_attributes(bridge)
+    operations = tuple(
+        replace(op, group=f"@{attributes[stack_of(op), op.group]}")
+        if isinstance(op, EncoderBlock | TopDownBlock) and op.group.startswith("@")
+        else op
+        for op in bridge.operations
+    )
+    return replace(bridge, operations=operations)
 
 
 def place_of(run: Run, bridge: Bridge) -> Place:

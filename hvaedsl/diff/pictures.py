@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from difflib import SequenceMatcher
 
-from hvaedsl.diff.levels import Place, place_of
+from hvaedsl.diff.levels import Place, place_of, without_label_names
 from hvaedsl.ir.bridge import Bridge, Operation
 from hvaedsl.program import Program
 from hvaedsl.render.dot import Picture, dot_side_by_side
@@ -33,8 +33,18 @@ def _picture(program: Program, marks: Marks, prefix: str) -> Picture:
 def marks(before: Bridge, after: Bridge) -> tuple[Marks, Marks]:
     """Return the marks of both bridges by the first operation of each box.
 
-    Boxes are paired within a stack and resolution; stem and head at any resolution.
+    Boxes are paired within a stack and resolution; stem and head at any resolution. A box that differs only in the name
+    of its label has no mark.
     """
+    named = _marks(before, after)
+    unnamed = _marks(without_label_names(before), without_label_names(after))
+    old, new = (
+        {box: mark for box, mark in found.items() if box in other} for found, other in zip(named, unnamed, strict=True)
+    )
+    return old, new
+
+
+def _marks(before: Bridge, after: Bridge) -> tuple[Marks, Marks]:
     first, second = _by_place(before), _by_place(after)
     old: Marks = {}
     new: Marks = {}

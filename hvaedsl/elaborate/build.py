@@ -33,12 +33,13 @@ def kernel_at(resolution: int) -> int:
 class _Groups:
     """Names of the weight groups of one stack, and how often each has been applied.
 
-    The groups of a resolution are `r16_0`, `r16_1`, ... in order; a labeled group is `@name`.
+    The groups of a resolution are numbered in the order of their first application: `r16_0`, `r16_1`, ... A labeled
+    group is `@name`; it counts where it is first applied, so that the number of a group never depends on labels.
     """
 
     def __init__(self) -> None:
         self.applied: Counter[str] = Counter()
-        self.unlabeled: Counter[int] = Counter()  # groups by resolution
+        self.begun: Counter[int] = Counter()  # groups by the resolution of their first application
 
     def applications(self, entry: Entry) -> Iterator[tuple[str, int]]:
         """The group and the application index of each block of an entry."""
@@ -51,11 +52,12 @@ class _Groups:
                 self.applied[group] += 1
 
     def _name(self, entry: Entry) -> str:
-        if entry.label is not None:
-            return f"@{entry.label}"
-        index = self.unlabeled[entry.resolution]
-        self.unlabeled[entry.resolution] += 1
-        return f"r{entry.resolution}_{index}"
+        label = None if entry.label is None else f"@{entry.label}"
+        if label is not None and label in self.applied:
+            return label
+        number = self.begun[entry.resolution]
+        self.begun[entry.resolution] += 1
+        return label or f"r{entry.resolution}_{number}"
 
 
 def _encoder(spec: Spec) -> Iterator[Operation]:

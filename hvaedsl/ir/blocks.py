@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import field
+from collections.abc import Iterator, Mapping
+from dataclasses import field, replace
 from typing import Literal
 
 from hvaedsl.diagnostics.record import Record
@@ -75,6 +75,14 @@ class BlockList(Record):
         """The entries in order, without expanding repetitions."""
         return _written_entries(self.items)
 
+    def with_numbered_labels(self) -> BlockList:
+        """The list with its labels replaced by 1, 2, ...; two lists that differ only in labels' names become equal."""
+        numbers: dict[str, str] = {}
+        for entry in self.written_entries():
+            if entry.label is not None:
+                numbers.setdefault(entry.label, str(len(numbers) + 1))
+        return BlockList(_relabeled(self.items, numbers)) if numbers else self
+
     def __str__(self) -> str:
         """The list in the language."""
         return ", ".join(map(str, self.items))
@@ -102,3 +110,12 @@ def _written_entries(items: tuple[Entry | Repeat, ...]) -> Iterator[Entry]:
             yield item
         else:
             yield from _written_entries(item.body)
+
+
+def _relabeled(items: tuple[Entry | Repeat, ...], labels: Mapping[str, str]) -> tuple[Entry | Repeat, ...]:
+    return tuple(
+        replace(item, body=_relabeled(item.body, labels))
+        if isinstance(item, Repeat)
+        else replace(item, label=None if item.label is None else labels[item.label])
+        for item in items
+    )

@@ -1,26 +1,16 @@
-"""Activation memory: the bytes that autograd keeps of each operation for the backward pass, in eager mode.
+"""Activation memory: what autograd keeps of one operation for the backward pass, in eager mode.
 
 Counted from the tensors that the layers of `hvaedsl.nn` save: a GELU its input, a convolution its input, and so on; a
-test compares the count with the tensors that torch saves. Weights are not counted.
+test compares the count with the storages that torch keeps. Weights are not counted. `hvaedsl.ir.storages` has the
+count of a whole model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
 
-from hvaedsl.ir.bridge import (
-    EncoderBlock,
-    Head,
-    MixIn,
-    Normalization,
-    Operation,
-    Pool,
-    State,
-    Stem,
-    TopDownBlock,
-    shape_of,
-)
+from hvaedsl.ir.bridge import EncoderBlock, Head, Normalization, Operation, Pool, Stem, TopDownBlock
 from hvaedsl.ir.cells import cell_kind
 from hvaedsl.ir.cells.kind import CellKind
 from hvaedsl.ir.fourier import Exponents, with_features
@@ -30,126 +20,145 @@ from hvaedsl.ir.fourier import Exponents, with_features
 _GAUSSIAN_TENSORS = 6
 # Tensors between the four convolutions of a bottleneck: before and after each of three GELUs.
 _INNER_TENSORS = 6
+# Tensors that the discretized logistic keeps, with a number for each channel and component: 1 / scale; the distances of
+# the bin's center and edges from the mean, and the three by 1 / scale; two sigmoids; the bin's mass, and its clamp.
+_LOGISTIC_TENSORS = 11
 # The divisor of an image's state (4 bytes), and the mask of norms too small to divide by (1 byte).
 _DIVISOR_BYTES = 5
 
-InitialState = Literal["learned", "zeros"]
 Precision = Literal["float32", "bfloat16"]
 # Bytes of a number by the precision of the computation.
 BYTES: Mapping[Precision, int] = {"float32": 4, "bfloat16": 2}
+# Bytes of a number that is always float32: a state of the decoder starts as a float32 parameter, and every cell keeps
+# the type; norms, features and densities are computed in float32.
+HIGH = 4
 
 
-def saved_bytes_per_image(op: Operation, precision_bytes: int, *, initial: InitialState | None = None) -> int:
-    """Bytes kept by one application for one image; `precision_bytes` is 4 for float32, 2 for bfloat16 autocast.
+class Kept(NamedTuple):
+    """What autograd keeps of one application to one image.
 
-    Under autocast the encoder's state is bfloat16 and the decoder's is float32, since it starts as a float32 parameter
-    and every cell keeps the type. The bfloat16 copies of the weights do not grow with the batch and are not counted.
-    `initial` is given if the incoming state of a top-down block is still the initial one: a learned bias is a view of
-    the parameter, and zeros, and everything computed from zeros only, need no gradient.
+    `own_bytes` are those of the tensors that the operation makes. The incoming state may be kept by other operations
+    too.
     """
-    low, high, normalized = precision_bytes, 4, 0
+
+    own_bytes: int = 0
+    keeps_state: bool = False
+
+
+def kept_by(op: Operation, low: int, *, has_gradient: bool) -> Kept:
+    """What an operation keeps; `low` is 4 bytes for float32, 2 for bfloat16 autocast.
+
+    Under autocast the encoder's state is bfloat16. The bfloat16 copies of the weights do not grow with the batch and
+    are not counted. `has_gradient` says whether the incoming state has one: zeros have none, and layers without weights
+    keep nothing of tensors that are computed from zeros alone.
+    """
+    pixels = op.resolution**2
     match op:
         case Stem():
-            per_pixel: float = low * op.in_channels
-
+            # An image of one channel has the layout of a state already, so that no copy is made in float32.
+            return Kept(low * op.in_channels * pixels * (op.in_channels > 1 or low < HIGH))
         case EncoderBlock():
-            per_pixel = _block_input(op.channels, op.features, low, low) + low * _INNER_TENSORS * op.mid
-            normalized = _normalized(op.normalize, op.channels, op.resolution)
-
+            made = _before_gelu(op.channels, op.features) if op.features else 0
+            inside = _first_convolution(op.channels, op.features, low) + low * _INNER_TENSORS * op.mid
+            own = (made + inside + _before_norm(op.normalize, op.channels)) * pixels + _divisor(op.normalize)
+            return Kept(own, keeps_state=not op.features)
         case Pool():
-            per_pixel = low * op.in_channels * (op.method == "average")
-            normalized = _normalized(op.normalize, op.channels, op.to)
-
+            # The padding copies the state even if no channel is missing, so that it is never a view.
+            own = _before_norm(op.normalize, op.channels) * op.to**2 + _divisor(op.normalize)
+            return Kept(own, keeps_state=op.method == "average")
         case TopDownBlock():
-            kind = cell_kind(op.cell)
-            if kind is None:
-                return op.measured.saved_bytes if op.measured else 0
-            residual_steps = sum(part.bottleneck for part in kind.parts)
-            without_gradient = op.channels if initial == "zeros" else 0
-            # The prior's GELU then keeps the learned bias itself, which is a parameter.
-            kept_by_others = initial == "learned" and not op.branch_features and op.normalize is None
-            per_pixel = (
-                _block_input(3 * op.channels, op.branch_features, high, low)  # [x, a] and x
-                + _block_input(op.channels * residual_steps, op.resnet_features, high, low)
-                - _block_input(without_gradient, op.branch_features, high, 0)
-                - high * op.channels * kept_by_others
-                + low * (2 + residual_steps) * _INNER_TENSORS * op.mid
-                + high * _GAUSSIAN_TENSORS * op.latent
-                + _read_by_convolutions(op, kind, high, low)
-                + high * op.channels * kind.kept_states
-            )
-            if initial != "zeros":
-                normalized = _normalized(op.normalize, op.channels * (initial is None), op.resolution)
-
+            return _kept_by_cell(op, low, has_gradient)
         case Head(measured=measured) if measured is not None:
-            return measured.saved_bytes
+            return Kept(measured.saved_bytes, keeps_state=True)
         case Head():
-            per_pixel = (high + low) * op.channels + high * _likelihood_numbers(op, low)
+            return Kept((low * op.channels + _likelihood_bytes(op)) * pixels, keeps_state=True)
         case _:
-            per_pixel = 0
-    return round(per_pixel * op.resolution**2) + normalized
+            return Kept()
 
 
-def saved_bytes_in_order(operations: Iterable[Operation], precision_bytes: int) -> Iterator[int]:
-    """`saved_bytes_per_image` of each operation, with `initial` taken from the operations before it."""
-    initial: dict[int, InitialState] = {}
-    known: dict[Hashable, int] = {}
-    for op in operations:
-        if isinstance(op, State):
-            initial[op.resolution] = "learned" if op.learned else "zeros"
+def _kept_by_cell(op: TopDownBlock, low: int, has_gradient: bool) -> Kept:
+    kind = cell_kind(op.cell)
+    divisor = _divisor(op.normalize) * has_gradient
+    norm_keeps_state = op.normalize is not None and has_gradient
+    if kind is None:
+        return Kept(op.measured.saved_bytes + divisor if op.measured else 0, keeps_state=norm_keeps_state)
 
-        in_decoder = isinstance(op, State | MixIn | TopDownBlock)
-        before = initial.get(op.resolution) if in_decoder else None
-        kind = (shape_of(op), before)
-        if kind not in known:
-            known[kind] = saved_bytes_per_image(op, precision_bytes, initial=before)
-        yield known[kind]
-        if isinstance(op, MixIn | TopDownBlock):
-            initial.pop(op.resolution, None)
+    # The posterior reads [x, a], the prior x. Its GELU keeps the state itself, unless it reads features of it.
+    branches = op.branch_features
+    per_pixel = _first_convolution(3 * op.channels, branches, low)
+    if has_gradient or op.reads is not None:
+        per_pixel += _before_gelu(2 * op.channels, branches)
+    if has_gradient and branches:
+        per_pixel += _before_gelu(op.channels, branches)
+    reads_state = (has_gradient and not branches) or _convolves_state(kind, low)
+    if reads_state and op.normalize is not None:
+        per_pixel += HIGH * op.channels  # the normalized state, a tensor of its own
+
+    # The latent, and the parts that make the next state.
+    residual_steps = sum(part.bottleneck for part in kind.parts)
+    residual = _before_gelu(op.channels, op.resnet_features) + _first_convolution(op.channels, op.resnet_features, low)
+    per_pixel += residual_steps * residual
+    per_pixel += low * (2 + residual_steps) * _INNER_TENSORS * op.mid
+    per_pixel += HIGH * _GAUSSIAN_TENSORS * op.latent
+    per_pixel += _read_by_convolutions(op, kind, low) + HIGH * op.channels * kind.kept_states
+    return Kept(
+        per_pixel * op.resolution**2 + divisor,
+        keeps_state=reads_state if op.normalize is None else norm_keeps_state,
+    )
 
 
-def _read_by_convolutions(op: TopDownBlock, kind: CellKind, high: int, low: int) -> int:
-    """Bytes per pixel of what the convolutions of a cell read, and of the angles of z's features."""
+def _before_gelu(channels: int, features: Exponents) -> int:
+    """Bytes per pixel of what the first GELU of a bottleneck reads, in float32, and of the angles of its features."""
+    return HIGH * (with_features(channels, features) + len(features) * channels)
+
+
+def _first_convolution(channels: int, features: Exponents, low: int) -> int:
+    """Bytes per pixel of what the first convolution of a bottleneck reads."""
+    return low * with_features(channels, features)
+
+
+def _convolves_state(kind: CellKind, low: int) -> bool:
+    """Whether a convolution of a cell keeps the state itself, and not a copy in bfloat16."""
+    return low == HIGH and any(part.reads == "x" for part in kind.parts if not part.bottleneck)
+
+
+def _read_by_convolutions(op: TopDownBlock, kind: CellKind, low: int) -> int:
+    """Bytes per pixel of what the convolutions of a cell read beside the state, and of the angles of z's features."""
     z_channels = with_features(op.latent, op.z_features)
     found = 0
     for part in kind.parts:
         if part.bottleneck:
             continue
         if part.reads == "x":
-            # In float32 the prior's GELU keeps the same tensor, unless it reads features of it.
-            found += low * op.channels * (low < high or bool(op.branch_features))
+            found += low * op.channels * (low < HIGH)
         else:
             found += low * (z_channels + op.channels * (part.reads == "xz"))
-            found += high * op.latent * len(op.z_features)
+            found += HIGH * op.latent * len(op.z_features)
     return found
 
 
-def _block_input(channels: int, features: Exponents, bytes_before: int, low: int) -> int:
-    """Bytes per pixel of a bottleneck's input, before and after its first GELU, and of the angles of its features.
-
-    Features, and the GELU of an input with features, are computed in float32.
-    """
-    if not features:
-        return (bytes_before + low) * channels
-    return (4 + low) * with_features(channels, features) + 4 * len(features) * channels
+def _before_norm(normalize: Normalization | None, channels: int) -> int:
+    """Bytes per pixel of a state before its normalization, in float32."""
+    return 0 if normalize is None else HIGH * channels
 
 
-def _normalized(normalize: Normalization | None, channels: int, resolution: int) -> int:
-    """Bytes of a state before its normalization, in float32, and of its divisor; that of a batch is neglected."""
-    if normalize is None:
-        return 0
-    return 4 * channels * resolution**2 + _DIVISOR_BYTES * normalize.startswith("sample")
+def _divisor(normalize: Normalization | None) -> int:
+    """Bytes of the divisor of an image; that of a batch is neglected."""
+    return _DIVISOR_BYTES if normalize is not None and normalize.startswith("sample") else 0
 
 
-def _likelihood_numbers(op: Head, low: int) -> float:
-    """Numbers of four bytes that the likelihood keeps per pixel; a boolean counts as a quarter.
-
-    Measured with torch 2.15 for 1, 7 and 10 components: linear in their number.
-    """
+def _likelihood_bytes(op: Head) -> int:
+    """Bytes per pixel that the likelihood keeps: float32 numbers, and comparisons of one byte."""
+    channels = op.image_channels
     if op.likelihood == "bernoulli":
-        return float(low != 4)  # in float32 the logit is a view of the convolution's output, which is counted already
+        return HIGH  # the logit
     if not op.outputs:
         return 0
-    if op.image_channels == 3:
-        return 48.75 * (op.outputs // 10) + 2.5
-    return 16.25 * (op.outputs // 3) + 0.5
+    mixtures = op.outputs // (10 if channels == 3 else 3)
+    logistics = channels * mixtures
+    coefficients = logistics if channels == 3 else 0  # after their tanh
+    # For each component log_softmax and the sum over channels, and for each pixel the result of logsumexp.
+    numbers = op.outputs + coefficients + _LOGISTIC_TENSORS * logistics + 2 * mixtures + 1
+    # Is the mass of a bin large enough, and is the pixel at the lower or the upper end.
+    comparisons = logistics + 2 * channels
+    return HIGH * numbers + comparisons

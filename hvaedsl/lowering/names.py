@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, Operation, State, Stem, TopDownBlock
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from hvaedsl.ir.bridge import Block, Bridge, EncoderBlock, Head, Operation, Stack, State, Stem, TopDownBlock, stack_of
 from hvaedsl.ir.cells import CELLS, cell_kind
 from hvaedsl.ir.shapes import Convolution, arrays, convolutions
 from hvaedsl.ir.spec import Likelihood
@@ -10,10 +13,40 @@ from hvaedsl.nn.published import published_names as _published_names
 from hvaedsl.nn.published import published_prefixes
 from hvaedsl.passes.gradient import Unreached
 
+# A weight group: its stack, and its name there.
+Group = tuple[Stack, str]
 
-def attribute(group: str) -> str:
-    """The attribute of a weight group: `r16_0`, and `shared_top` for the label `@top`."""
-    return f"shared_{group[1:]}" if group.startswith("@") else group
+
+def block_attributes(bridge: Bridge) -> dict[Group, str]:
+    """The attribute of each weight group: `r16_0`, the resolution and its number there, labeled or not.
+
+    Groups are numbered in the order of their first application, so that the name of a parameter depends on the place of
+    its block, and not on the label.
+    """
+    return numbered(first_applications(bridge))
+
+
+def numbered(first_applications: Iterable[tuple[Group, Block]]) -> dict[Group, str]:
+    """The resolution of each group and its number there, in their order."""
+    begun: Counter[tuple[Stack, int]] = Counter()
+    found: dict[Group, str] = {}
+    for group, op in first_applications:
+        place = (stack_of(op), op.resolution)
+        found[group] = f"r{op.resolution}_{begun[place]}"
+        begun[place] += 1
+    return found
+
+
+def block_path(stack: Stack, attribute: str) -> str:
+    """The path of a block's module: `decoder.blocks.r8_0`."""
+    return f"{stack}.blocks.{attribute}"
+
+
+def first_applications(bridge: Bridge) -> Iterator[tuple[Group, Block]]:
+    """Each weight group with its first application, in order."""
+    for op in bridge.operations:
+        if isinstance(op, EncoderBlock | TopDownBlock) and op.application == 0:
+            yield (stack_of(op), op.group), op
 
 
 def state_attribute(resolution: int) -> str:
@@ -31,10 +64,12 @@ def parameter_shapes(bridge: Bridge) -> dict[str, tuple[int, ...]]:
 
     For custom parts, those that have been measured.
     """
+    attributes = block_attributes(bridge)
     found: dict[str, tuple[int, ...]] = {}
     for op in bridge.operations:
+        path = _path(op, attributes)
         for conv in convolutions(op):
-            name = _join(_path(op), conv.name)
+            name = _join(path, conv.name)
             found[f"{name}.weight"] = _weight_shape(conv)
             found[f"{name}.bias"] = (conv.out_channels,)
         for array, shape in arrays(op):
@@ -42,17 +77,19 @@ def parameter_shapes(bridge: Bridge) -> dict[str, tuple[int, ...]]:
                 f"decoder.states.{state_attribute(op.resolution)}" if isinstance(op, State) else f"decoder.{array}"
             ] = shape
         if isinstance(op, TopDownBlock | Head) and op.measured is not None:
-            found |= {_join(_path(op), name): shape for name, shape in op.measured.parameters}
+            found |= {_join(path, name): shape for name, shape in op.measured.parameters}
     return found
 
 
 def without_gradient(bridge: Bridge, found: Unreached) -> tuple[str, ...]:
     """The names of the parameters that no loss reaches."""
+    attributes = block_attributes(bridge)
     prefixes = ["encoder.stem."] if found.stem else []
-    prefixes += [f"encoder.blocks.{attribute(group)}." for group in found.encoder_groups]
+    prefixes += [block_path("encoder", attributes["encoder", group]) + "." for group in found.encoder_groups]
     blocks = {op.group: op for op in bridge.operations if isinstance(op, TopDownBlock)}
     for group in found.decoder_groups:
-        prefixes += [f"decoder.blocks.{attribute(group)}.{part}." for part in _outgoing(blocks[group])]
+        path = block_path("decoder", attributes["decoder", group])
+        prefixes += [f"{path}.{part}." for part in _outgoing(blocks[group])]
     # With a point behind it, so that `gate` is not taken for the beginning of `gates`.
     return tuple(name for name in parameter_shapes(bridge) if f"{name}.".startswith(tuple(prefixes)))
 
@@ -72,9 +109,10 @@ def published_names(bridge: Bridge) -> dict[str, tuple[str, ...]]:
     """
     if not _is_published(bridge):
         return {}
+    attributes = block_attributes(bridge)
     prefixes = published_prefixes(
-        [attribute(op.group) for op in bridge.operations if isinstance(op, EncoderBlock)],
-        [attribute(op.group) for op in bridge.operations if isinstance(op, TopDownBlock)],
+        [attributes["encoder", op.group] for op in bridge.operations if isinstance(op, EncoderBlock)],
+        [attributes["decoder", op.group] for op in bridge.operations if isinstance(op, TopDownBlock)],
         [
             (op.resolution, state_attribute(op.resolution))
             for op in bridge.operations
@@ -129,14 +167,13 @@ def _published_place(name: str) -> tuple[int, int]:
     return _PUBLISHED_ORDER.index(f"{stack}.{part}"), int(rest[0]) if rest and rest[0].isdigit() else 0
 
 
-def _path(op: Operation) -> str:
+def _path(op: Operation, attributes: Mapping[Group, str]) -> str:
     match op:
         case Stem():
             return "encoder.stem"
-        case EncoderBlock():
-            return f"encoder.blocks.{attribute(op.group)}"
-        case TopDownBlock():
-            return f"decoder.blocks.{attribute(op.group)}"
+        case EncoderBlock() | TopDownBlock():
+            stack = stack_of(op)
+            return block_path(stack, attributes[stack, op.group])
         case Head():
             return "likelihood"
         case _:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Operation, Pool, State, TopDownBlock
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Operation, Pool, State, TopDownBlock, stack_of
 from hvaedsl.ir.fourier import Exponents
 from hvaedsl.ir.pooling import Embedding, Pooling
 from hvaedsl.ir.spec import Likelihood
-from hvaedsl.lowering.names import attribute, resampling_attribute, state_attribute
+from hvaedsl.lowering.names import Group, block_attributes, resampling_attribute, state_attribute
 from hvaedsl.nn.steps import Apply, Downsample, InitialState, TopDown
 
 
@@ -74,13 +74,13 @@ class Plan:
 def make_plan(bridge: Bridge, likelihood: Likelihood, levels: int) -> Plan:
     """The plan of a verified and connected bridge."""
     ops = bridge.operations
-    slots = _slots(ops)
+    slots, names = _slots(ops), block_attributes(bridge)
 
     # A pooling follows the block of its entry.
     encoder_steps: list[Apply | Downsample] = []
     for index, op in bridge.encoder:
         if isinstance(op, EncoderBlock):
-            encoder_steps.append(Apply(attribute(op.group), op.normalize, slots.get(index)))
+            encoder_steps.append(Apply(names["encoder", op.group], op.normalize, slots.get(index)))
         elif isinstance(op, Pool):
             name = resampling_attribute(op.resolution, op.to)
             encoder_steps.append(Downsample(name, op.channels, op.normalize, slots.get(index)))
@@ -95,7 +95,7 @@ def make_plan(bridge: Bridge, likelihood: Likelihood, levels: int) -> Plan:
         stem_slot=slots.get(0),
         pools=_resamplings(ops, Pool),
         embeddings=_resamplings(ops, MixIn),
-        encoder_blocks=_modules(ops, EncoderBlock),
+        encoder_blocks=_modules(ops, EncoderBlock, names),
         encoder_steps=tuple(encoder_steps),
         encoder_applications=sum(isinstance(op, EncoderBlock) for op in ops),
         states=tuple(
@@ -103,16 +103,18 @@ def make_plan(bridge: Bridge, likelihood: Likelihood, levels: int) -> Plan:
             for op in ops
             if isinstance(op, State)
         ),
-        decoder_blocks=_modules(ops, TopDownBlock),
-        decoder_steps=tuple(_decoder_steps(bridge, slots)),
+        decoder_blocks=_modules(ops, TopDownBlock, names),
+        decoder_steps=tuple(_decoder_steps(bridge, slots, names)),
     )
 
 
-def _modules(ops: tuple[Operation, ...], kind: type[EncoderBlock | TopDownBlock]) -> tuple[BlockModule, ...]:
+def _modules(
+    ops: tuple[Operation, ...], kind: type[EncoderBlock | TopDownBlock], names: Mapping[Group, str]
+) -> tuple[BlockModule, ...]:
     found: dict[str, BlockModule] = {}
     for op in ops:
         if isinstance(op, kind) and op.application == 0:
-            shape = (attribute(op.group), op.channels, op.mid, op.kernel)
+            shape = (names[stack_of(op), op.group], op.channels, op.mid, op.kernel)
             if isinstance(op, TopDownBlock):
                 made = BlockModule(*shape, op.resnet_features, op.latent, op.cell, op.branch_features, op.z_features)
             else:
@@ -149,7 +151,7 @@ def _slots(ops: tuple[Operation, ...]) -> dict[int, str]:
     }
 
 
-def _decoder_steps(bridge: Bridge, slots: Mapping[int, str]) -> list[TopDown]:
+def _decoder_steps(bridge: Bridge, slots: Mapping[int, str], names: Mapping[Group, str]) -> list[TopDown]:
     steps: list[TopDown] = []
     source: int | None = None
     for _, op in bridge.decoder:
@@ -158,7 +160,7 @@ def _decoder_steps(bridge: Bridge, slots: Mapping[int, str]) -> list[TopDown]:
         elif isinstance(op, TopDownBlock):
             steps.append(
                 TopDown(
-                    block=attribute(op.group),
+                    block=names["decoder", op.group],
                     resolution=op.resolution,
                     source=source,
                     embedding=None if source is None else resampling_attribute(source, op.resolution),

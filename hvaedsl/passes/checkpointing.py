@@ -8,35 +8,33 @@ everything that it would have saved without checkpointing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from hvaedsl.diagnostics.record import Record
-from hvaedsl.ir.bridge import Bridge, Pool, State, Stem, TopDownBlock
-from hvaedsl.ir.memory import BYTES, Precision, saved_bytes_in_order
+from hvaedsl.ir.bridge import Bridge, State, TopDownBlock
+from hvaedsl.ir.memory import BYTES, Precision
+from hvaedsl.ir.storages import KeptStorages, model_storages
 
 
 class Step(Record):
-    """A step of one stack: the storage of its output, its resolution, and the bytes that it saves for one image."""
+    """A step of one stack: the resolution and the storage of its output, and what it keeps of one image."""
 
-    output: int
     resolution: int
-    saved_bytes: Mapping[Precision, int]
+    output: int
+    kept: Mapping[Precision, KeptStorages]
 
 
 class Checkpointing(Record):
     """The activation memory of a model for any length of the segments.
 
-    A storage is identified by the index of the operation that fills it; `encoder_numbers` and `decoder_numbers` are
-    the numbers that it holds for one image. Those of the encoder are in the precision of the forward pass, those of
-    the decoder in float32.
+    A storage is identified by the index of the operation that fills it (`hvaedsl.ir.storages`).
     """
 
     encoder: tuple[Step, ...]
     decoder: tuple[Step, ...]
-    encoder_numbers: Mapping[int, int]
-    decoder_numbers: Mapping[int, int]
-    always: frozenset[int]  # inputs of the first segments, and the activations that the decoder reads
-    outside_bytes: Mapping[Precision, int]  # saved by stem, head and likelihood, outside all segments
+    always: frozenset[int]  # inputs of the first segments, activations that the decoder reads, and the final state
+    outside_bytes: Mapping[Precision, int]  # made and kept by stem, head and likelihood, outside all segments
+    storage_bytes: Mapping[Precision, Mapping[int, int]]  # of one image
 
     @property
     def steps(self) -> int:
@@ -45,69 +43,68 @@ class Checkpointing(Record):
 
     def kept_bytes(self, every: int, batch: int, precision: Precision = "float32") -> int:
         """Bytes kept from the forward to the backward pass of a training step with `batch` images."""
-        kept = self.always | self._entering(every)
-        low = sum(numbers for storage, numbers in self.encoder_numbers.items() if storage in kept)
-        high = sum(numbers for storage, numbers in self.decoder_numbers.items() if storage in kept)
-        return batch * (self.outside_bytes[precision] + BYTES[precision] * low + BYTES["float32"] * high)
+        return batch * (self.outside_bytes[precision] + self._bytes_of(self._kept(every), precision))
 
     def peak_bytes(self, every: int, batch: int, precision: Precision = "float32") -> int:
-        """The kept bytes plus those of the segment that saves most: a close upper bound."""
+        """Bytes kept while the backward pass recomputes the segment that saves most, in addition to the kept ones.
+
+        An upper bound: some of the kept ones may have been released by then.
+        """
+        kept = self._kept(every)
+
+        def recomputed(segment: Sequence[Step]) -> int:
+            saved = [step.kept[precision] for step in segment]
+            states = {item.state for item in saved if item.state is not None}
+            return sum(item.own_bytes for item in saved) + self._bytes_of(states - kept, precision)
+
         return self.kept_bytes(every, batch, precision) + batch * max(
-            sum(step.saved_bytes[precision] for step in steps[start : start + every])
-            for steps in (self.encoder, self.decoder)
-            for start in range(0, max(1, len(steps)), every)
+            recomputed(segment) for steps in (self.encoder, self.decoder) for segment in segments(steps, every)
         )
 
-    def _entering(self, every: int) -> set[int]:
-        """The storages that enter a segment, except the first of each stack."""
-        found = {self.encoder[end - 1].output for end in range(every, len(self.encoder), every)}
+    def _bytes_of(self, storages: Set[int], precision: Precision) -> int:
+        return sum(self.storage_bytes[precision][storage] for storage in storages)
+
+    def _kept(self, every: int) -> Set[int]:
+        """The storages that are kept all along: those of the states that enter a segment, and `always`."""
+        found = set(self.always)
+        found.update(self.encoder[end - 1].output for end in range(every, len(self.encoder), every))
         states: dict[int, int] = {}
-        for place, step in enumerate(self.decoder):
-            if place % every == 0:
-                found.update(states.values())
-            states[step.resolution] = step.output
+        for segment in segments(self.decoder, every):
+            found.update(states.values())
+            states |= {step.resolution: step.output for step in segment}
         return found
 
 
+def segments(steps: Sequence[Step], every: int) -> Iterator[Sequence[Step]]:
+    """The steps in runs of `every`; one empty run if there are none."""
+    return (steps[start : start + every] for start in range(0, max(1, len(steps)), every))
+
+
 def checkpointing(bridge: Bridge) -> Checkpointing:
-    """The steps of both stacks with their outputs and saved bytes."""
-    saved = {precision: tuple(saved_bytes_in_order(bridge.operations, size)) for precision, size in BYTES.items()}
+    """The steps of both stacks with their outputs and what they keep."""
+    found = {precision: model_storages(bridge, size) for precision, size in BYTES.items()}
+    operations = found["float32"].operations  # the outputs are the same in both
 
-    def saved_by(*indices: int) -> Mapping[Precision, int]:
-        return {precision: sum(sizes[index] for index in indices) for precision, sizes in saved.items()}
+    def steps(indices: Iterable[int]) -> Iterator[Step]:
+        for index in indices:
+            output = operations[index].output
+            assert output is not None  # only parameters have no storage
+            kept = {precision: model.operations[index] for precision, model in found.items()}
+            yield Step(bridge.operations[index].resolution, output, kept)
 
-    numbers, storages = _encoder_storages(bridge)
-    blocks = {i: op for i, op in bridge.decoder if isinstance(op, TopDownBlock)}
-    # Kept in any case: the stem's output, initial states of zeros, and the activations that the decoder reads.
-    zeros = {i for i, op in bridge.decoder if isinstance(op, State) and not op.learned}
-    read = {storages[op.reads] for op in blocks.values() if op.reads is not None}
+    # A mix-in is part of the step of its block, and keeps nothing itself.
+    blocks = {index: op for index, op in bridge.decoder if isinstance(op, TopDownBlock)}
+    stem, head = 0, len(bridge.operations) - 1
+    zeros = (index for index, op in bridge.decoder if isinstance(op, State) and not op.learned)
+    read = (operations[op.reads].output for op in blocks.values() if op.reads is not None)
+    always = (operations[stem].output, *zeros, *read, operations[head].state)
     return Checkpointing(
-        encoder=tuple(Step(storages[i], op.resolution, saved_by(i)) for i, op in bridge.encoder[1:]),
-        decoder=tuple(Step(i, op.resolution, saved_by(i)) for i, op in blocks.items()),
-        encoder_numbers=numbers,
-        decoder_numbers={i: op.channels * op.resolution**2 for i, op in bridge.decoder if i in blocks or i in zeros},
-        always=frozenset(read | {storages[0], *zeros}),
-        outside_bytes=saved_by(0, len(bridge.operations) - 1),
+        encoder=tuple(steps(index for index, _ in bridge.encoder[1:])),
+        decoder=tuple(steps(blocks)),
+        always=frozenset(storage for storage in always if storage is not None),
+        outside_bytes={
+            precision: sum(model.operations[index].own_bytes for index in (stem, head))
+            for precision, model in found.items()
+        },
+        storage_bytes={precision: model.storage_bytes for precision, model in found.items()},
     )
-
-
-def _encoder_storages(bridge: Bridge) -> tuple[dict[int, int], Sequence[int]]:
-    """The numbers in each storage of the encoder, and the storage of each operation's output.
-
-    Strided pooling returns a view, whose storage is that of its input.
-    """
-    numbers: dict[int, int] = {}
-    storages: list[int] = []
-    for index, op in bridge.encoder:
-        if isinstance(op, Pool):
-            is_view = op.method == "strided" and op.channels == op.in_channels and op.normalize is None
-            storages.append(storages[-1] if is_view else index)
-            side = op.to
-        else:
-            storages.append(index)
-            side = op.resolution
-        if storages[-1] == index:
-            numbers[index] = op.channels * side**2
-
-    assert isinstance(bridge.operations[0], Stem)
-    return numbers, storages

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Operation, Pool, Stack, State, Stem, TopDownBlock, stack_of
 from hvaedsl.ir.custom import is_custom
-from hvaedsl.ir.memory import Precision, saved_bytes_in_order
+from hvaedsl.ir.memory import BYTES, Precision
 from hvaedsl.ir.shapes import flops, once_a_shape, parameters
+from hvaedsl.ir.storages import model_storages
 
 
 class Row(Record):
@@ -70,13 +71,14 @@ class Cost(Record):
 
 def cost(bridge: Bridge) -> Cost:
     """The cost by resolution: the encoder from high to low, then the decoder from low to high."""
-    rows: dict[tuple[Stack, int], list[Operation]] = {}
-    for op in bridge.operations:
-        rows.setdefault((stack_of(op), op.resolution), []).append(op)
+    rows: dict[tuple[Stack, int], list[int]] = {}
+    for index, op in enumerate(bridge.operations):
+        rows.setdefault((stack_of(op), op.resolution), []).append(index)
+    kept = {precision: model_storages(bridge, size).bytes_by_operation() for precision, size in BYTES.items()}
 
     counted: set[tuple[Stack, str]] = set()
     order = sorted(rows, key=lambda row: (row[0] != "encoder", -row[1] if row[0] == "encoder" else row[1]))
-    found = tuple(_row(stack, resolution, rows[stack, resolution], counted) for stack, resolution in order)
+    found = tuple(_row(bridge, kept, place, rows[place], counted) for place in order)
     return Cost(found, tuple(dict.fromkeys(_uncounted(bridge))))
 
 
@@ -93,7 +95,7 @@ def inference_bytes(bridge: Bridge) -> int:
 
     kept = sum(_output_values(operations[index]) for index in read) + sum(map(_output_values, states))
     latents = sum(op.latent * op.resolution**2 for op in top_down)
-    largest = max(saved_bytes_in_order(operations, 4), default=0)
+    largest = max(model_storages(bridge, BYTES["float32"]).bytes_by_operation())
     return 4 * (kept + 2 * latents) + largest
 
 
@@ -116,7 +118,15 @@ def _uncounted(bridge: Bridge) -> Iterator[str]:
         yield bridge.head.likelihood.strip('"')
 
 
-def _row(stack: Stack, resolution: int, ops: list[Operation], counted: set[tuple[Stack, str]]) -> Row:
+def _row(
+    bridge: Bridge,
+    kept: Mapping[Precision, Sequence[int]],
+    place: tuple[Stack, int],
+    indices: Sequence[int],
+    counted: set[tuple[Stack, str]],
+) -> Row:
+    stack, resolution = place
+    ops = [bridge.operations[index] for index in indices]
     blocks = [op for op in ops if isinstance(op, EncoderBlock | TopDownBlock)]
     owners = list(_owners(stack, ops, counted))
     return Row(
@@ -127,8 +137,8 @@ def _row(stack: Stack, resolution: int, ops: list[Operation], counted: set[tuple
         parameters=sum(map(once_a_shape(parameters), owners)),
         latents=sum(op.latent * resolution**2 for op in blocks if isinstance(op, TopDownBlock)),
         flops_per_image=sum(map(once_a_shape(flops), ops)),
-        float32_bytes_per_image=sum(saved_bytes_in_order(ops, 4)),
-        bfloat16_bytes_per_image=sum(saved_bytes_in_order(ops, 2)),
+        float32_bytes_per_image=sum(kept["float32"][index] for index in indices),
+        bfloat16_bytes_per_image=sum(kept["bfloat16"][index] for index in indices),
     )
 
 

@@ -105,9 +105,16 @@ def digits(cell: str, **sets: object) -> hvaedsl.Program:
     return hvaedsl.load(DIGITS, sets={"model.cell": f'"{cell}"', **sets}, custom=CustomParts())
 
 
+@pytest.mark.parametrize("norm", ["none", "l2"])
 @pytest.mark.parametrize("features", ["none", "block, sample, branches"])
-def test_a_copy_of_a_cell_costs_what_the_cell_costs_and_computes_the_same(project: Path, features: str) -> None:
-    sets = {"model.fourier.at": features, "model.decoder": "1x1, 4x1, 8m4, 8x1"}
+def test_a_copy_of_a_cell_costs_what_the_cell_costs_and_computes_the_same(
+    project: Path, features: str, norm: str
+) -> None:
+    sets = {
+        "model.fourier.at": features,
+        "model.decoder": "1x1, 4x1, 8m4, 8x1",
+        "model.normalize_state.norm": norm,
+    }
     own, known = digits("parts_of_a_test:Same", **sets), hvaedsl.load(DIGITS, sets=sets)
     assert own.cost.parameters == known.cost.parameters
     assert own.cost.flops_per_image == known.cost.flops_per_image

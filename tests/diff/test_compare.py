@@ -250,3 +250,24 @@ def test_boxes_are_marked_where_they_have_no_equal() -> None:
     wider = hvaedsl.loads(SPEC, sets={"model.width": "24"}).bridge
     old, _ = marks(first, wider)
     assert len(old) == 10, "every box with channels of its own: stem, 8x2, 8d2, 4x1, two states, three runs, the head"
+
+
+def test_the_name_of_a_label_is_no_difference_and_what_it_shares_is() -> None:
+    text = SPEC.replace("decoder = 4x1, 8m4, 8x2", "decoder = 4x1@deep, 4x1@deep, 8m4@top, 8x1, 8r2@top, 8x1")
+    renamed = compare(hvaedsl.loads(text), hvaedsl.loads(text.replace("deep", "bottom").replace("top", "deep")))
+    assert renamed.is_empty
+    assert renamed.weights.load
+    assert not renamed.weights.changes
+    assert not renamed.changes_the_model
+    assert marks(*(hvaedsl.loads(side).bridge for side in (text, text.replace("deep", "bottom")))) == ({}, {})
+
+    # The same number of sets of weights, each with the same names and shapes, applied elsewhere.
+    moved = compare(hvaedsl.loads(text), hvaedsl.loads(text.replace("8x1, 8r2@top", "8r2@top, 8x1")))
+    assert [change.resolution for change in moved.levels] == [8]
+    assert moved.weights.load
+    assert moved.changes_the_model
+
+    # One set of weights more, of which the other spec has none.
+    apart = compare(hvaedsl.loads(text), hvaedsl.loads(text.replace("8r2@top", "8r2@other")))
+    assert [change.resolution for change in apart.levels] == [8]
+    assert {change.name.split(".")[2] for change in apart.weights.changes} == {"r8_3"}

@@ -56,7 +56,7 @@ def test_ways_of_writing_the_same(short: str, long: str) -> None:
 
 
 def test_a_label_overrides_copying() -> None:
-    assert encoder_groups("3*8r1@g, 8d2, 4x1") == [*((8, "@g", i) for i in range(3)), (8, "r8_0", 0), (4, "r4_0", 0)]
+    assert encoder_groups("3*8r1@g, 8d2, 4x1") == [*((8, "@g", i) for i in range(3)), (8, "r8_1", 0), (4, "r4_0", 0)]
     assert compiled("3*8r1@g, 8d2, 4x1").cost.parameters == compiled("8x1, 8d2, 4x1").cost.parameters
 
 

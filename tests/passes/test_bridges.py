@@ -153,7 +153,7 @@ def test_synchronous_processing_pairs_every_block(encoder: str, decoder: str, sk
 def test_a_shared_block_is_reached_through_any_application() -> None:
     assert compiled("8x1@g, 8d2, 4x1@g", "8x1").without_gradient == tuple(
         f"encoder.blocks.r{group}.c{index}.{kind}"
-        for group in ("8_0",)
+        for group in ("8_1",)
         for index in (1, 2, 3, 4)
         for kind in ("weight", "bias")
     )

@@ -14,12 +14,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+import hvaedsl
 from hvaedsl.diagnostics.errors import (
     DataNotFound,
     InvalidWeights,
     OutputExists,
     RunError,
     RunFolderInUse,
+    SpecError,
     UsageError,
     WeightsMismatch,
 )
@@ -27,7 +29,7 @@ from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.program import Program
 from hvaedsl_runtime.convert.name_prefixes import choose_weights
 from hvaedsl_runtime.convert.optimizer_state import restore_published
-from hvaedsl_runtime.convert.weight_names import Names, as_ours, renamed
+from hvaedsl_runtime.convert.weight_names import Names, NamesInFile, as_ours, renamed
 from hvaedsl_runtime.data import Preparation, open_split, preparation, published_preparation
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, save_checkpoint
 from hvaedsl_runtime.disk.not_finite import first_not_finite
@@ -76,7 +78,7 @@ class WeightFile:
 
     path: Path
     tensors: Mapping[str, Tensor]
-    names: Names
+    names: NamesInFile
     metadata: Mapping[str, str]
     notes: tuple[str, ...]
 
@@ -175,11 +177,19 @@ def _read(program: Program, path: Path, weights: Weights) -> WeightFile:
     tensors, metadata = read_tensors(path)
     chosen = choose_weights(tensors, weights, path)
     check_dense(chosen.tensors, path)
-    ours, names = as_ours(program, chosen.tensors, path)
+    ours, names = as_ours(program, chosen.tensors, path, _stated(metadata))
     found = first_not_finite(chosen.tensors)
     if found is not None:
         raise InvalidWeights(f"{path}: {found}", help="the training diverged; name a file that was saved before that")
     return WeightFile(path, ours, names, metadata, chosen.notes)
+
+
+def _stated(metadata: Mapping[str, str]) -> Program | None:
+    """The program in a file's metadata; None if there is none, or if this version cannot compile it."""
+    try:
+        return hvaedsl.loads(metadata["spec"]) if "spec" in metadata else None
+    except SpecError:
+        return None
 
 
 def _dtype(files: Iterable[WeightFile]) -> str:

@@ -1,4 +1,4 @@
-"""The naming of a weight file, by names and shapes: hvaedsl's (`ours`) or that of the published code."""
+"""The naming of a weight file: hvaedsl's (`ours`), that of hvaedsl before format 2, or that of the published code."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ import torch
 from torch import Tensor
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import SpecError, WeightsMismatch
+from hvaedsl.diagnostics.errors import InvalidWeights, SpecError, WeightsMismatch
 from hvaedsl.ir.cells import CELLS
+from hvaedsl.lowering.earlier_names import is_named_by_label, named_by_position, names_by_label
 from hvaedsl.lowering.names import parameter_shapes, published_parameters
 from hvaedsl.program import Program
 from hvaedsl.shipped import shipped
 
 Names = Literal["published", "ours"]
+# Before format 2 of weight files, a block with a label was named after it. Such files are read and no longer written.
+NamesInFile = Literal["published", "ours", "by label"]
 Shapes = Mapping[str, tuple[int, ...]]
 
 SHOWN = 3
@@ -27,7 +30,7 @@ SHOWN = 3
 class Layout:
     """The names that a state dict of a program may have, each with the parameter of ours that it refers to."""
 
-    names: Names
+    names: NamesInFile
     parameter: Mapping[str, str]
     shapes: Shapes  # of our parameters
 
@@ -40,11 +43,13 @@ class Layout:
         return first
 
 
-def layout_of(program: Program, names: Names) -> Layout:
+def layout_of(program: Program, names: NamesInFile) -> Layout:
     """The layout of a program's state dict. Raises WeightsMismatch if it has no published names."""
     shapes = parameter_shapes(program.bridge)
     if names == "ours":
         return Layout(names, {name: name for name in shapes}, shapes)
+    if names == "by label":
+        return Layout(names, {before: now for now, before in names_by_label(program.bridge).items()}, shapes)
     parameter = published_parameters(program.bridge)
     if not parameter:
         known = [name for name, parts in CELLS.items() if parts.published]
@@ -62,13 +67,18 @@ def renamed(program: Program, names: Names, weights: Mapping[str, Tensor]) -> di
     return {name: weights[ours] for name, ours in layout_of(program, names).parameter.items()}
 
 
-def as_ours(program: Program, given: Mapping[str, Tensor], path: Path) -> tuple[dict[str, Tensor], Names]:
+def as_ours(
+    program: Program, given: Mapping[str, Tensor], path: Path, stated: Program | None = None
+) -> tuple[dict[str, Tensor], NamesInFile]:
     """The tensors of a file under our names, and the naming of the file; prefixes are removed already.
 
-    For a shared block, the first application's weights are enough. Raises WeightsMismatch, naming the differences and
+    Names by label are those of the spec that the file states, if it states one; otherwise those of `program`. For a
+    shared block, the first application's weights are enough. Raises WeightsMismatch, naming the differences and
     the shipped specs that fit, unless the file has every parameter in the program's shape and nothing else.
     """
     names = names_of(given)
+    if names == "by label" and stated is not None:
+        given, names = _without_labels(stated, given, path), "ours"
     layout = layout_of(program, names)
     _check_fit(program, layout, given, path)
     found = {ours: given[name] for ours, name in layout.required.items()}
@@ -83,8 +93,24 @@ def as_ours(program: Program, given: Mapping[str, Tensor], path: Path) -> tuple[
     return {ours: found[ours] for ours in layout.shapes}, names
 
 
-def names_of(tensors: Mapping[str, Tensor]) -> Names:
-    """The naming of these tensors; the published one if neither fits."""
+def _without_labels(stated: Program, given: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    try:
+        return named_by_position(stated.bridge, given)
+    except KeyError as error:
+        raise InvalidWeights(
+            f"{path}: has {error.args[0]}, and the spec in its metadata has no such block",
+            help="write the file again from its run",
+        ) from error
+
+
+def names_of(tensors: Mapping[str, Tensor]) -> NamesInFile:
+    """The naming of these tensors; the published one if none fits.
+
+    The name of a block with a label began with `shared_`, as no name does now. In a file without such a name there were
+    no labels, so that both namings of hvaedsl are the same for it.
+    """
+    if any(map(is_named_by_label, tensors)):
+        return "by label"
     ours = ("encoder.stem.", "encoder.blocks.", "decoder.blocks.", "decoder.states.", "likelihood.")
     return "ours" if any(name.startswith(ours) for name in tensors) else "published"
 
@@ -111,6 +137,8 @@ def _check_fit(program: Program, layout: Layout, given: Mapping[str, Tensor], pa
     fitting = fitting_specs({name: tuple(tensor.shape) for name, tensor in given.items()})
     if fitting:
         way_out = f"it fits the shipped spec{'s' if len(fitting) > 1 else ''} {', '.join(fitting)}"
+    elif layout.names == "by label":
+        way_out = "an earlier version of hvaedsl named blocks by label: use the labels of the spec that wrote the file"
     elif len(missing) == len(layout.required):
         way_out = "it has no weights of such a model; name another file"
     else:

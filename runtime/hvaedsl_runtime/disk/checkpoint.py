@@ -16,12 +16,14 @@ from typing import Any, Literal, TypeVar
 import torch
 from torch import Tensor
 
-from hvaedsl.diagnostics.errors import DamagedRun, Diverged, RunNotFound
+import hvaedsl
+from hvaedsl.diagnostics.errors import DamagedRun, Diverged, RunNotFound, SpecError
+from hvaedsl.lowering.earlier_names import named_by_position
 from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.state_parts import Counters, PartError, PlainPart, Position, StateDict, Stateful
 from hvaedsl_runtime.disk.weights import write_torch
 
-FORMAT = 2
+FORMAT = 3
 
 Part = TypeVar("Part", bound=PlainPart)
 
@@ -109,10 +111,7 @@ class Checkpoint:
 
     def unusable(self, reason: str) -> DamagedRun:
         """The error for a checkpoint that can be read and has unsuitable content."""
-        return DamagedRun(
-            f"{self.path}: the checkpoint cannot be used: {reason}",
-            help="restore the file from a backup, or train into another folder with --out",
-        )
+        return _unusable(self.path, reason)
 
 
 def save_checkpoint(path: Path, spec: str, state: Mapping[str, Any]) -> None:
@@ -148,13 +147,23 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise _unknown_format(path, version)
     while version != FORMAT:
         logger.info("%s: converting the checkpoint from format %d to %d", path, version, version + 1)
-        content = MIGRATIONS[version](content)
+        try:
+            content = MIGRATIONS[version](content)
+        except PartError as error:
+            raise _unusable(path, str(error)) from error
         version += 1
 
     state = {name: value for name, value in content.items() if name not in ("format", "spec")}
     if "spec" not in content:
-        raise Checkpoint(path, "", state).unusable("`spec` is missing")
+        raise _unusable(path, "`spec` is missing")
     return Checkpoint(path, content["spec"], state)
+
+
+def _unusable(path: Path, reason: str) -> DamagedRun:
+    return DamagedRun(
+        f"{path}: the checkpoint cannot be used: {reason}",
+        help="restore the file from a backup, or train into another folder with --out",
+    )
 
 
 def _unknown_format(path: Path, version: object) -> DamagedRun:
@@ -189,5 +198,34 @@ def _grouped(flat: StateDict) -> StateDict:
     return content
 
 
+def _named_by_position(content: StateDict) -> StateDict:
+    """Format 2 to 3: a parameter's name follows the position of its block; in format 2 it had the label, if any.
+
+    The optimizer numbers the parameters, in the same order in both. Raises PartError if the spec does not compile or
+    lacks a block of the weights.
+    """
+    spec = content.get("spec")
+    if not isinstance(spec, str) or "@" not in spec:  # no labels: the names are the same
+        return content
+
+    # The checkpoint's own spec says which block had which label. Custom parts do not matter for that.
+    try:
+        bridge = hvaedsl.loads(spec).bridge
+    except SpecError as error:
+        raise PartError(f"`spec` does not compile: {error.diagnostics[0].message}") from error
+
+    renamed: StateDict = {}
+    for part in ("model", "ema"):
+        if part not in content:
+            continue
+        try:
+            renamed[part] = named_by_position(bridge, content[part])
+        except KeyError as error:
+            raise PartError(f"`{part}` has {error.args[0]}, and the spec has no such block") from error
+        except AttributeError as error:  # not a dict with names
+            raise PartError(f"`{part}` is not a state dict") from error
+    return content | renamed
+
+
 # From each earlier format to the one after it.
-MIGRATIONS: Mapping[int, Callable[[StateDict], StateDict]] = {1: _grouped}
+MIGRATIONS: Mapping[int, Callable[[StateDict], StateDict]] = {1: _grouped, 2: _named_by_position}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch, RunNotFound
+from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import partial_name, refusals_explained, write_whole
@@ -180,14 +181,22 @@ def check_same_run(folder: RunFolder, before: Spec, now: Spec) -> None:
 
 
 def spec_differences(before: Spec, now: Spec, changeable: Set[str], where: str = "in the run") -> list[str]:
-    """The keys whose values differ, each with both values; `where` describes the place of the earlier one."""
+    """The keys whose values differ, each with both values; `where` describes the place of the earlier one.
+
+    The names of labels do not count: they affect neither the weights nor their names.
+    """
     return [
         f"{name}.{key}: {as_written(old)} {where}, {as_written(new)} now"
         for name, section in SECTIONS.items()
         for key in keys(section)
-        if (old := getattr(section_of(before, name), key)) != (new := getattr(section_of(now, name), key))
+        if _compared(old := getattr(section_of(before, name), key))
+        != _compared(new := getattr(section_of(now, name), key))
         and f"{name}.{key}" not in changeable
     ]
+
+
+def _compared(value: object) -> object:
+    return value.with_numbered_labels() if isinstance(value, BlockList) else value
 
 
 def as_written(value: object) -> str:

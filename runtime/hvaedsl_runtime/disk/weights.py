@@ -20,7 +20,8 @@ from hvaedsl.diagnostics.errors import InvalidWeights, RunError, UsageError
 from hvaedsl_runtime.disk.whole_files import put_in_place
 
 SAFETENSORS = ".safetensors"
-FORMAT = "1"
+# Of safetensors files. 1: a parameter's name had the label of its block; 2: the position of its block.
+FORMAT = 2
 OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
@@ -30,7 +31,7 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mappi
     Tensors may be on any device and share memory; each is written in full. `format_version` is added to the metadata.
     Raises WriteError.
     """
-    described = {"format": "pt", "format_version": FORMAT, **metadata}  # "pt" is what other libraries expect
+    described = {"format": "pt", "format_version": str(FORMAT), **metadata}  # "pt" is what other libraries expect
     with put_in_place(path) as temporary:
         try:
             save_file(_apart(tensors), temporary, described)
@@ -51,8 +52,8 @@ def write_torch(path: Path, content: Mapping[str, object]) -> None:
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read the tensors of a file by name, onto the CPU, and its metadata (none in torch's files).
 
-    Raises UsageError for a missing file, and InvalidWeights for one that cannot be read, would run code, or has
-    anything but named floating-point tensors.
+    Raises UsageError for a missing file, and InvalidWeights for one that cannot be read, has a newer format, would run
+    code, or has anything but named floating-point tensors.
     """
     tensors, metadata = read_tensors(path)
     check_dense(tensors, path)
@@ -67,6 +68,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     if path.suffix.lower() == SAFETENSORS:
         tensors, metadata = _read_safetensors(path)
+        _check_format(path, metadata)
     else:
         tensors, metadata = _state_dict(path, read_torch(path)), {}
     if not tensors:
@@ -114,6 +116,16 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except Exception as error:  # SafetensorError, or that of a type unknown to this version of torch
         raise _damaged(path, error) from error
+
+
+def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
+    """Raise InvalidWeights for a file that a newer version of hvaedsl wrote in another format."""
+    version = metadata.get("format_version", "")
+    if "hvaedsl_version" in metadata and version.isdecimal() and int(version) > FORMAT:
+        raise InvalidWeights(
+            f"{path}: has format {version}; this version of hvaedsl reads formats up to {FORMAT}",
+            help="a newer version wrote it: pip install --upgrade hvaedsl",
+        )
 
 
 def _check_readable(path: Path) -> None:

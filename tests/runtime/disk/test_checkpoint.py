@@ -67,7 +67,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path, state: State) -> None:
 def test_the_public_keys_are_at_the_top_of_the_file(tmp_path: Path, state: State) -> None:
     save_checkpoint(tmp_path / "last.pt", "hvae 1", state)
     content = torch.load(tmp_path / "last.pt", weights_only=True)
-    assert content["format"] == FORMAT == 2
+    assert content["format"] == FORMAT == 3
     assert content["spec"] == "hvae 1"
     assert torch.equal(content["ema"]["bias"], state["ema"]["bias"])
     assert torch.equal(content["model"]["bias"], state["model"]["bias"])
@@ -105,8 +105,8 @@ def test_every_migration_leads_to_the_format_after_it(
     def renamed(content: State) -> State:
         return {("weights" if name == "model" else name): value for name, value in content.items()}
 
-    monkeypatch.setattr(module, "FORMAT", 3)
-    monkeypatch.setattr(module, "MIGRATIONS", {**MIGRATIONS, 2: renamed})
+    monkeypatch.setattr(module, "FORMAT", 4)
+    monkeypatch.setattr(module, "MIGRATIONS", {**MIGRATIONS, 3: renamed})
     torch.save(flat(state), tmp_path / "1.pt")
     torch.save({"format": 2, "spec": "hvae 1", **state}, tmp_path / "2.pt")
     for path in (tmp_path / "1.pt", tmp_path / "2.pt"):
@@ -155,8 +155,8 @@ def test_a_part_of_another_type_is_one_error(tmp_path: Path, state: State) -> No
 
 
 def test_a_newer_format_names_the_upgrade(tmp_path: Path, state: State) -> None:
-    torch.save({"format": 3, "spec": "hvae 1", **state}, tmp_path / "last.pt")
-    with pytest.raises(DamagedRun, match=r"last\.pt: .* format 3; .* up to 2$") as caught:
+    torch.save({"format": FORMAT + 1, "spec": "hvae 1", **state}, tmp_path / "last.pt")
+    with pytest.raises(DamagedRun, match=rf"last\.pt: .* format {FORMAT + 1}; .* up to {FORMAT}$") as caught:
         load_checkpoint(tmp_path / "last.pt")
     assert "pip install --upgrade hvaedsl" in caught.value.help
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import hvaedsl
-from hvaedsl_runtime.disk.checkpoint import load_checkpoint
+from hvaedsl_runtime.disk.checkpoint import FORMAT, load_checkpoint
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
@@ -56,7 +56,7 @@ def test_it_is_resumed_to_the_same_numbers(run: Path) -> None:
             if key != "wall_seconds":
                 assert line[key] == (pytest.approx(value, rel=1e-4) if isinstance(value, float | list) else value), key
     content = torch.load(RunFolder(run).checkpoint, weights_only=True)
-    assert content["format"] == 2
+    assert content["format"] == FORMAT
     assert content["position"] == {"seed": 5, "step": 9, "world_size": 1, "dtype": "float32"}
     assert content["averaging"] == {"updates": 9 - content["counters"]["skipped_updates"]}
 

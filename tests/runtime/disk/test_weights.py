@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hvaedsl.diagnostics.errors import RunError, UsageError
+from hvaedsl.diagnostics.errors import InvalidWeights, RunError, UsageError
 from hvaedsl_runtime.disk.weights import read_weights, write_safetensors, write_torch
 
 
@@ -34,6 +34,16 @@ def test_safetensors_come_back_with_their_metadata(tmp_path: Path, tensors: dict
     assert metadata["step"] == "7"
     assert {"format", "format_version"} < set(metadata)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_newer_format_asks_for_an_upgrade(tmp_path: Path, tensors: dict[str, Tensor]) -> None:
+    # The version is read only in files of hvaedsl: another program's may mean something else by the same key.
+    for number, metadata in enumerate(({"hvaedsl_version": "9", "format_version": "3"}, {"format_version": "3"})):
+        save_file(tensors, tmp_path / f"{number}.safetensors", metadata)
+    with pytest.raises(InvalidWeights, match="has format 3; this version of hvaedsl reads formats up to 2") as caught:
+        read_weights(tmp_path / "0.safetensors")
+    assert "upgrade" in caught.value.help
+    assert set(read_weights(tmp_path / "1.safetensors")[0]) == set(tensors)
 
 
 def test_tensors_that_share_memory_are_each_written(tmp_path: Path) -> None:

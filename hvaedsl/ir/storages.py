@@ -1,0 +1,94 @@
+"""The storages that autograd keeps of a whole model: a walk over the states of both passes.
+
+A storage is known by the index of the operation that fills it. A state that several operations keep is one storage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import NamedTuple
+
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, MixIn, Operation, Pool, State, Stem, TopDownBlock, shape_of
+from hvaedsl.ir.memory import HIGH, Kept, kept_by
+
+
+class KeptStorages(NamedTuple):
+    """What one operation keeps of one image, and the storage of the state that it gives."""
+
+    own_bytes: int  # of tensors that it makes, its output aside
+    state: int | None  # the storage of its incoming state, if it keeps that and it is no parameter
+    output: int | None  # None for a parameter, and for the head
+
+
+class ModelStorages(Record):
+    """What autograd keeps of one image, operation by operation."""
+
+    operations: tuple[KeptStorages, ...]
+    storage_bytes: Mapping[int, int]
+
+    def bytes_by_operation(self) -> tuple[int, ...]:
+        """The bytes that each operation keeps. A state counts for the first operation that keeps it."""
+        counted: set[int] = set()
+        found: list[int] = []
+        for op in self.operations:
+            of_state = 0 if op.state is None or op.state in counted else self.storage_bytes[op.state]
+            found.append(op.own_bytes + of_state)
+            if op.state is not None:
+                counted.add(op.state)
+        return tuple(found)
+
+
+class _State(NamedTuple):
+    storage: int | None  # None for a parameter
+    has_gradient: bool = True
+
+
+def model_storages(bridge: Bridge, precision_bytes: int) -> ModelStorages:
+    """What a model keeps; `precision_bytes` is 4 for float32, 2 for bfloat16 autocast."""
+    walk = _Walk(precision_bytes)
+    return ModelStorages(tuple(walk.take(index, op) for index, op in enumerate(bridge.operations)), walk.storage_bytes)
+
+
+class _Walk:
+    """The states after the operations that have been taken."""
+
+    def __init__(self, low: int) -> None:
+        self.low = low
+        self.storage_bytes: dict[int, int] = {}
+        self.encoder = _State(None)
+        self.decoder: dict[int, _State] = {}
+        self.known: dict[Hashable, Kept] = {}  # a model has many operations and few shapes
+
+    def take(self, index: int, op: Operation) -> KeptStorages:
+        """What an operation keeps; its output becomes the state of its stack and resolution."""
+        match op:
+            case Stem() | EncoderBlock() | Pool():
+                state = self.encoder
+                self.encoder = self._encoder_state(index, op)
+                output = self.encoder.storage
+            case State() | MixIn() | TopDownBlock():
+                state = self.decoder.get(op.resolution, _State(None))
+                self.decoder[op.resolution] = self._decoder_state(index, op)
+                output = self.decoder[op.resolution].storage
+            case Head():
+                state, output = self.decoder.get(op.resolution, _State(None)), None
+        kept = self._kept(op, state.has_gradient)
+        return KeptStorages(kept.own_bytes, state.storage if kept.keeps_state else None, output)
+
+    def _encoder_state(self, index: int, op: Stem | EncoderBlock | Pool) -> _State:
+        side = op.to if isinstance(op, Pool) else op.resolution
+        self.storage_bytes[index] = self.low * op.channels * side**2
+        return _State(index)
+
+    def _decoder_state(self, index: int, op: State | MixIn | TopDownBlock) -> _State:
+        if isinstance(op, State) and op.learned:
+            return _State(None)
+        self.storage_bytes[index] = HIGH * op.channels * op.resolution**2
+        return _State(index, has_gradient=not isinstance(op, State))
+
+    def _kept(self, op: Operation, has_gradient: bool) -> Kept:
+        key = (shape_of(op), has_gradient, isinstance(op, TopDownBlock) and op.reads is None)
+        if key not in self.known:
+            self.known[key] = kept_by(op, self.low, has_gradient=has_gradient)
+        return self.known[key]
