@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from hvaedsl.ir.spec_text import spec_text, value_text
 from hvaedsl.lowering.names import unpublished, without_gradient
 from hvaedsl.passes.base import Unit
 from hvaedsl.passes.checkpointing import Checkpointing, checkpointing
-from hvaedsl.passes.cost import Cost, cost
+from hvaedsl.passes.cost import Cost, cost, inference_bytes
 from hvaedsl.passes.gradient import unreached
 from hvaedsl.passes.sharing import WeightGroup, weight_groups
 from hvaedsl.pipeline import Analyses, check, transform, verify_both
@@ -74,6 +74,11 @@ class Program(Record):
     def bridge(self) -> Bridge:
         """The operations of the encoder and the decoder, in order."""
         return self.unit.bridge
+
+    @property
+    def inference_bytes(self) -> int:
+        """Bytes of activations for one image without gradients: an upper estimate, in float32."""
+        return inference_bytes(self.bridge)
 
     @property
     def cost(self) -> Cost:
@@ -205,7 +210,21 @@ def load(
     are imported and counted only if `custom` is given. Raises `SpecError` with every diagnostic, or `UsageError` if
     there is no such file.
     """
-    return _program(compile_source(source_of(path), lets=lets, sets=sets, custom=custom))
+    return program_of(source_of(path), lets=lets, sets=sets, custom=custom)
+
+
+def program_of(
+    source: Source,
+    *,
+    lets: Overrides | None = None,
+    sets: Overrides | None = None,
+    custom: CustomParts | None = None,
+) -> Program:
+    """Compile a source, with the arguments of `load`. Raises `SpecError` with every diagnostic."""
+    compilation = compile_source(source, lets=lets, sets=sets, custom=custom)
+    if compilation.program is None:
+        raise SpecError(compilation.diagnostics)
+    return compilation.program
 
 
 def loads(
@@ -218,7 +237,7 @@ def loads(
 ) -> Program:
     """Compile a text as that of the file `path`: `extends` is relative to it, and its stem is the name of the model."""
     source = Source(str(path) if path is not None else "<text>", text, Path(path) if path is not None else None)
-    return _program(compile_source(source, lets=lets, sets=sets, custom=custom))
+    return program_of(source, lets=lets, sets=sets, custom=custom)
 
 
 def compile_source(
@@ -272,6 +291,11 @@ def compile_source(
     return Compilation(program, chain.documents, _sorted(found, source), hidden, unit)
 
 
+def bridge_of(spec: Spec) -> Bridge:
+    """The bridge of a resolved spec, without the rules and without measured custom parts."""
+    return transform(build_bridge(spec), spec)
+
+
 def _measured(unit: Unit, folders: tuple[Path, ...]) -> Unit:
     """Import all custom parts, and add their measured cost to the unit. Raises `SpecError` if one fails."""
     references = custom_parts(unit.spec)
@@ -313,10 +337,13 @@ def _folders(documents: Iterable[ast.Document]) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(path.absolute().parent for path in reversed(paths)))
 
 
-def _program(compilation: Compilation) -> Program:
-    if compilation.program is None:
-        raise SpecError(compilation.diagnostics)
-    return compilation.program
+def _full_text(diagnostics: Sequence[Diagnostic]) -> str:
+    from hvaedsl.report.full import full_text  # loads rich, only to show errors
+
+    return full_text(diagnostics)
+
+
+SpecError.full_text = staticmethod(_full_text)
 
 
 def _texts(overrides: Overrides | None) -> dict[str, str]:

@@ -15,7 +15,7 @@ from hvaedsl.cli.options import (
     Lets,
     Render,
     Sets,
-    SpecPath,
+    SpecOrStdin,
     TextFormat,
     allowed_custom,
     described,
@@ -32,7 +32,7 @@ Stage = Literal["ast", "spec", "bridge", "dot", "python"]
 
 
 def compile_spec(
-    spec: SpecPath,
+    spec: SpecOrStdin,
     emit: Annotated[
         Stage | None, typer.Option(help="Print the output of a compiler stage instead of the cost.")
     ] = None,
@@ -52,12 +52,15 @@ def compile_spec(
 
     Example: [bold]hvaedsl compile specs/cifar_ws.hvae --render[/]
     """
-    from hvaedsl.program import load
+    from hvaedsl.program import program_of
     from hvaedsl.report.cost_table import cost_json, cost_table, headline
     from hvaedsl.report.full import print_full
     from hvaedsl.report.terminal import console
+    from hvaedsl.syntax.text import source_or_stdin
 
-    program = load(spec, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), custom=allowed_custom(custom, spec))
+    program = program_of(
+        source_or_stdin(spec), sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), custom=allowed_custom(custom, spec)
+    )
     json_wanted = format_of(output_format, as_json) == "json"
     batch = batch_size or program.spec.train.batch_size or 1
 

@@ -9,6 +9,7 @@ import typer
 
 from hvaedsl.cli.completion import complete_spec
 from hvaedsl.cli.options import CustomFlag, DiagramFile, Json, Lets, Sets, allowed_custom, format_of, pairs
+from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.streams import print_data, say
 
 Format = Literal["text", "markdown", "json"]
@@ -19,7 +20,7 @@ def diff(
         str,
         typer.Argument(
             metavar="A",
-            help="Spec file (.hvae), name of a shipped spec, or git:REV:PATH.",
+            help="Spec file (.hvae), name of a shipped spec, git:REV:PATH, or - for standard input.",
             autocompletion=complete_spec,
         ),
     ],
@@ -54,6 +55,8 @@ def diff(
     from hvaedsl.report.terminal import console
 
     chosen = format_of(output_format, as_json)
+    if before == after == "-":
+        raise UsageError("only one of the two specs can be standard input (-)")
     overrides, constants = pairs(sets, "--set"), pairs(lets, "--let")
     first, second = (
         load_spec(place, sets=overrides, lets=constants, custom=allowed_custom(custom, place))

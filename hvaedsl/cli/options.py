@@ -27,6 +27,15 @@ SpecPath = Annotated[
     typer.Argument(metavar="SPEC", help="Spec file (.hvae) or name of a shipped spec.", autocompletion=complete_spec),
 ]
 
+SpecOrStdin = Annotated[
+    str,
+    typer.Argument(
+        metavar="SPEC",
+        help="Spec file (.hvae), name of a shipped spec, or - for standard input.",
+        autocompletion=complete_spec,
+    ),
+]
+
 Sets = Annotated[
     list[str] | None,
     typer.Option(

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from hvaedsl.cli.options import Json, Lets, Sets, SpecPath, TextFormat, format_of, pairs
+from hvaedsl.cli.options import Json, Lets, Sets, SpecOrStdin, TextFormat, format_of, pairs
 from hvaedsl.diagnostics.streams import print_data
 
 
 def show(
-    spec: SpecPath,
+    spec: SpecOrStdin,
     provenance: Annotated[bool, typer.Option("--provenance", help="Print the origin of each value.")] = False,
     output_format: TextFormat = "text",
     as_json: Json = False,
@@ -24,11 +24,12 @@ def show(
     Example: [bold]hvaedsl show specs/cifar_ws.hvae --provenance[/]
     """
     from hvaedsl.ir.spec_text import spec_json
-    from hvaedsl.program import load
+    from hvaedsl.program import program_of
     from hvaedsl.report.provenance import provenance_json, provenance_text
+    from hvaedsl.syntax.text import source_or_stdin
 
     chosen = format_of(output_format, as_json)
-    program = load(spec, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"))
+    program = program_of(source_or_stdin(spec), sets=pairs(sets, "--set"), lets=pairs(lets, "--let"))
     if chosen == "json":
         data = spec_json(program.spec)
         if provenance:

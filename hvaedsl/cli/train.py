@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Lets, Sets, SpecPath, pairs
 from hvaedsl.cli.run_options import with_options
+from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.streams import say
 from hvaedsl.ir.run_options import TrainOptions
 
@@ -27,6 +29,13 @@ def train(spec: SpecPath, sets: Sets = None, lets: Lets = None, **options: Any) 
     from hvaedsl_runtime.disk.run_folder import RUNS, RunFolder
     from hvaedsl_runtime.launch.local import launch
     from hvaedsl_runtime.train.settings import RunSettings
+
+    if RunFolder(Path(spec)).spec.is_file():
+        raise UsageError(
+            f"{spec} is a run folder, and train takes a spec",
+            help=f"to resume the run: hvaedsl train {shlex.quote(str(Path(spec) / 'spec.hvae'))} "
+            f"--out {shlex.quote(spec)} --resume",
+        )
 
     # The spec of a run folder finds its custom code where the run found it.
     part_folders = RunFolder(Path(spec).parent).part_folders()

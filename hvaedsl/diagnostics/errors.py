@@ -6,7 +6,7 @@ the way out (`help`), never an exit code.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from typing import Any, ClassVar
 
@@ -71,17 +71,34 @@ class HvaedslError(Exception):
         return f"{self.headline}\n  help: {self.help}" if self.help else self.headline
 
 
-class SpecError(HvaedslError):
+class ShownWithoutFrames(HvaedslError):
+    """The base of the exceptions whose cause is not in our code: a notebook shows their report and no frames."""
+
+    def _render_traceback_(self) -> list[str]:
+        """The lines that IPython shows instead of a traceback."""
+        return [f"{type(self).__name__}: {self.report}"]
+
+
+class SpecError(ShownWithoutFrames):
     """A spec has errors; `diagnostics` has all of them, in the order of their places."""
 
     exit_code = ExitCode.SPEC
+    # The diagnostics with their source lines, as commands print them. The package above that prints them puts its
+    # function here (hvaedsl/program.py).
+    full_text: ClassVar[Callable[[Sequence[Diagnostic]], str] | None] = None
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
         super().__init__("\n".join(f"{d.span}: {d.code}: {d.message}" for d in self.diagnostics))
 
+    @property
+    def report(self) -> str:
+        """The diagnostics, as a command prints them."""
+        printed = type(self).full_text
+        return f"\n{printed(self.diagnostics)}" if printed is not None else str(self)
 
-class UsageError(HvaedslError):
+
+class UsageError(ShownWithoutFrames):
     """A request that cannot be met: a missing file, a missing extra, an option that does not fit."""
 
     exit_code = ExitCode.USAGE
@@ -110,7 +127,7 @@ class CompilerBug(HvaedslError):
         return f"{BUG}: {self}"
 
 
-class RunError(HvaedslError):
+class RunError(ShownWithoutFrames):
     """The base of what ends a training, evaluation or sampling run."""
 
 

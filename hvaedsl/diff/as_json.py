@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from hvaedsl.diff.compare import Difference, Side
+from hvaedsl.diff.compare import Difference, KeyChange, Side
 
 
 def difference_json(difference: Difference) -> str:
@@ -16,10 +17,8 @@ def difference_json(difference: Difference) -> str:
         "same": difference.is_empty,
         "before": _side(difference.before),
         "after": _side(difference.after),
-        "keys": [
-            {"key": f"{change.section}.{change.name}", "before": change.before, "after": change.after}
-            for change in difference.keys
-        ],
+        "keys": _keys(difference.keys),
+        "without_effect": _keys(difference.without_effect),
         "levels": [asdict(change) for change in difference.levels],
         "order": [asdict(change) for change in difference.walks],
         "weights": {
@@ -30,6 +29,10 @@ def difference_json(difference: Difference) -> str:
         },
     }
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def _keys(changes: Sequence[KeyChange]) -> list[dict[str, str]]:
+    return [{"key": change.key, "before": change.before, "after": change.after} for change in changes]
 
 
 def _side(side: Side) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
+from hvaedsl.diff.effects import without_effect
 from hvaedsl.diff.levels import Level, levels_of, walk_of, without_label_names
 from hvaedsl.diff.weights import WeightsMatch, match_weights
 from hvaedsl.ir.bridge import Bridge, Stack
@@ -51,6 +52,11 @@ class KeyChange:
     before: str
     after: str
 
+    @property
+    def key(self) -> str:
+        """The dotted name of the key."""
+        return f"{self.section}.{self.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class LevelChange:
@@ -77,7 +83,8 @@ class Difference:
 
     before: Side
     after: Side
-    keys: tuple[KeyChange, ...]
+    keys: tuple[KeyChange, ...]  # those that have an effect
+    without_effect: tuple[KeyChange, ...]
     levels: tuple[LevelChange, ...]
     walks: tuple[WalkChange, ...]
     weights: WeightsMatch
@@ -96,13 +103,16 @@ class Difference:
 def compare(before: Program, after: Program, labels: tuple[str, str] | None = None) -> Difference:
     """Compare two programs; `labels` replace their names."""
     first, second = labels or (before.name, after.name)
+    changes = tuple(_key_changes(before.spec, after.spec))
+    idle = without_effect(before, after, (change.key for change in changes))
     levels = tuple(_level_changes(before, after))
     # The order of the blocks is compared only where the blocks at each resolution are the same.
     moved = {change.stack for change in levels if _blocks(change.before) != _blocks(change.after)}
     return Difference(
         before=_side(before, first),
         after=_side(after, second),
-        keys=tuple(_key_changes(before.spec, after.spec)),
+        keys=tuple(change for change in changes if change.key not in idle),
+        without_effect=tuple(change for change in changes if change.key in idle),
         levels=levels,
         walks=tuple(change for change in _walk_changes(before.bridge, after.bridge) if change.stack not in moved),
         weights=match_weights(

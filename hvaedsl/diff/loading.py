@@ -9,8 +9,8 @@ from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.errors import SpecError
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.diff.revision import PREFIX, checked_out
-from hvaedsl.program import Compilation, CustomParts, Overrides, Program, compile_source, source_of
-from hvaedsl.syntax.text import read_source
+from hvaedsl.program import Compilation, CustomParts, Overrides, Program, compile_source
+from hvaedsl.syntax.text import read_source, source_or_stdin
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class LoadedSpec:
 def load_spec(
     place: str, *, sets: Overrides | None = None, lets: Overrides | None = None, custom: CustomParts | None = None
 ) -> LoadedSpec:
-    """Compile a spec file, a shipped spec, or a spec of a revision. Raises `UsageError` if there is none."""
+    """Compile a spec file, a shipped spec, standard input (`-`), or a spec of a revision. Raises `UsageError`."""
 
     def compiled(source: Source, custom: CustomParts | None = custom) -> Compilation:
         return compile_source(source, sets=sets, lets=lets, custom=custom)
 
     if not place.startswith(PREFIX):
-        return _loaded(place, lambda: compiled(source_of(place)))
+        return _loaded(place, lambda: compiled(source_or_stdin(place)))
 
     with checked_out(place) as revision:
         if custom is not None:

@@ -12,6 +12,7 @@ from itertools import groupby
 from hvaedsl.diagnostics.printable import printable
 from hvaedsl.diff.compare import Difference, LevelChange
 from hvaedsl.diff.wording import (
+    WITHOUT_EFFECT,
     Figure,
     level_figures,
     notation,
@@ -33,6 +34,7 @@ def _lines(difference: Difference) -> Iterator[str]:
     yield ""
     if difference.is_empty:
         yield "No difference: the same model with the same training."
+        yield from _without_effect(difference)
         return
 
     yield from _table(("", "before", "after", "change"), [_row(figure) for figure in totals(difference)])
@@ -51,12 +53,20 @@ def _lines(difference: Difference) -> Iterator[str]:
         yield from ("", f"The {walk.stack} applies the same blocks in another order:", "")
         yield from (f"- before {_code(walk.before)}", f"- after {_code(walk.after)}")
 
+    yield from _without_effect(difference)
     weights = difference.weights
     sign = "❔" if not weights.known else "✅" if weights.load else "❌"
     yield from ("", f"{sign} {_plain(weights_sentence(difference))}")
     if found := list(tensor_changes(difference)):
         yield ""
         yield from (f"- {_code(name) if name != '...' else '…'} {shapes}" for name, shapes in found)
+
+
+def _without_effect(difference: Difference) -> Iterator[str]:
+    if difference.without_effect:
+        yield ""
+        rows = [(_code(change.key), _code(change.before), _code(change.after)) for change in difference.without_effect]
+        yield from _table((WITHOUT_EFFECT, "before", "after"), rows)
 
 
 def _row(figure: Figure) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from itertools import groupby
 from hvaedsl.diagnostics.printable import printable
 from hvaedsl.diff.compare import Difference
 from hvaedsl.diff.wording import (
+    WITHOUT_EFFECT,
     Figure,
     level_figures,
     notation,
@@ -27,6 +28,7 @@ def _lines(difference: Difference) -> Iterator[str]:
     before, after = difference.before, difference.after
     if difference.is_empty:
         yield f"{before.label} and {after.label} are the same model"
+        yield from _without_effect(difference)
         return
 
     yield f"{before.label} -> {after.label}"
@@ -55,9 +57,18 @@ def _lines(difference: Difference) -> Iterator[str]:
         yield f"{walk.stack}: the same blocks in another order"
         yield from (f"  {walk.before}", f"  -> {walk.after}")
 
+    yield from _without_effect(difference)
     yield ""
     yield weights_sentence(difference)
     yield from (f"  {name}  {shapes}" for name, shapes in tensor_changes(difference))
+
+
+def _without_effect(difference: Difference) -> Iterator[str]:
+    if difference.without_effect:
+        yield ""
+        yield WITHOUT_EFFECT
+        changes = difference.without_effect
+        yield from _aligned([Figure(change.key, change.before, change.after) for change in changes], "  ")
 
 
 def _aligned(figures: Sequence[Figure], indent: str) -> Iterator[str]:

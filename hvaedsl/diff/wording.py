@@ -11,6 +11,7 @@ from hvaedsl.diff.weights import Shape, TensorChange
 from hvaedsl.report.cost_table import short_count, size
 
 SHOWN_TENSORS = 3
+WITHOUT_EFFECT = "changed without effect"
 
 
 @dataclass(frozen=True, slots=True)

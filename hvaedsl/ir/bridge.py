@@ -156,13 +156,19 @@ _SHAPES: Mapping[type[Operation], Callable[[Operation], Hashable]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Bridge:
     """The operations of a model, encoder first. Equality ignores their places in the source."""
 
     image_resolution: int
     image_channels: int
     operations: tuple[Operation, ...]
+
+    def __repr__(self) -> str:
+        """The block lists of both stacks; `hvaedsl.ir.bridge_text` prints every operation."""
+        from hvaedsl.ir.bridge_text import block_lists  # it imports this file
+
+        return "\n".join(f"{stack}: {entries}" for stack, entries in block_lists(self).items())
 
     @cached_property
     def encoder(self) -> tuple[tuple[int, Stem | EncoderBlock | Pool], ...]:

@@ -11,11 +11,24 @@ in the source are not printed.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from hvaedsl.ir.bridge import OPERATIONS, Bridge, Operation
+from hvaedsl.ir.blocks import BlockList, Entry, Repeat
+from hvaedsl.ir.bridge import (
+    OPERATIONS,
+    Bridge,
+    EncoderBlock,
+    MixIn,
+    Operation,
+    Pool,
+    Stack,
+    TopDownBlock,
+    stack_of,
+)
 
 SWITCHES = frozenset(
     ("features", "normalize", "method", "embedding", "branch_features", "z_features", "resnet_features")
@@ -27,6 +40,46 @@ def bridge_text(bridge: Bridge) -> str:
     head = f"bridge image_resolution={bridge.image_resolution} image_channels={bridge.image_channels}"
     lines = [f"{index} {op.kind} {_fields_text(op)}" for index, op in enumerate(bridge.operations)]
     return "\n".join([head, *lines]) + "\n"
+
+
+def block_lists(bridge: Bridge) -> dict[Stack, BlockList]:
+    """The block lists of both stacks, which the bridge was built from; only the grouping of their entries may differ.
+
+    Blocks with weights of their own become one `x` entry, applications of the same weights one `r` entry.
+    """
+    ops = [op for op in bridge.operations if isinstance(op, EncoderBlock | TopDownBlock | Pool | MixIn)]
+    stacks: dict[Stack, list[Entry]] = {"encoder": [], "decoder": []}
+
+    group = ""  # of the last `x` or `r` entry; nothing continues another entry
+    for before, op, after in zip([None, *ops], ops, [*ops[1:], None], strict=False):
+        if not isinstance(op, EncoderBlock | TopDownBlock):
+            group = ""
+            continue
+
+        entries, label = stacks[stack_of(op)], op.group[1:] if op.group.startswith("@") else None
+        if isinstance(after, Pool):
+            entries.append(Entry(op.resolution, "d", after.factor, label))
+        elif isinstance(before, MixIn):
+            entries.append(Entry(op.resolution, "m", before.source, label))
+        elif op.group == group and entries and entries[-1].resolution == op.resolution:
+            entries[-1] = Entry(op.resolution, "r", entries[-1].argument + 1, label)
+        else:
+            entries.append(Entry(op.resolution, "x", 1, label))
+            group = op.group
+
+    return {stack: BlockList(tuple(_joined(entries))) for stack, entries in stacks.items()}
+
+
+def _joined(entries: Iterable[Entry]) -> Iterator[Entry | Repeat]:
+    """The entries without a label, with adjacent single blocks as one entry and equal repetitions as one item."""
+    for entry, run in groupby(entries):
+        count = len(list(run))
+        if entry.label is None and entry.operator == "x":
+            yield Entry(entry.resolution, "x", count)
+        elif entry.label is None and entry.operator == "r" and count > 1:
+            yield Repeat(count, (entry,))
+        else:
+            yield from [entry] * count
 
 
 def parse_bridge(text: str) -> Bridge:

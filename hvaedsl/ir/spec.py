@@ -289,6 +289,14 @@ class Spec(BaseModel):
     sample: SampleSpec
     paper: PaperSpec
 
+    def __repr__(self) -> str:
+        """The spec as `hvaedsl show` prints it."""
+        from hvaedsl.ir.spec_text import spec_text  # it imports this file
+
+        return spec_text(self)
+
+    __str__ = __repr__
+
 
 def custom_parts(spec: Spec) -> dict[str, str]:
     """The custom parts of a spec: the reference `package.module:Name` by its key."""

@@ -13,9 +13,17 @@ from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.rewriting import diff_of, write_over
 from hvaedsl.shipped import shipped
-from hvaedsl.syntax.text import MAX_FILE_BYTES, decode, read_bytes, read_source, real_path, refuse_large, source_of
+from hvaedsl.syntax.text import (
+    MAX_FILE_BYTES,
+    STDIN,
+    decode,
+    read_bytes,
+    read_source,
+    real_path,
+    refuse_large,
+    source_of,
+)
 
-STDIN = "<stdin>"
 _BOM = b"\xef\xbb\xbf"
 
 

@@ -26,6 +26,18 @@ class Row(Record):
     bfloat16_bytes_per_image: int
 
 
+# The figures of a row that are summed, in the order of its fields.
+_FIGURES = (
+    "blocks",
+    "weight_groups",
+    "parameters",
+    "latents",
+    "flops_per_image",
+    "float32_bytes_per_image",
+    "bfloat16_bytes_per_image",
+)
+
+
 class Cost(Record):
     """The cost of a model.
 
@@ -35,6 +47,24 @@ class Cost(Record):
 
     rows: tuple[Row, ...]
     uncounted: tuple[str, ...] = ()  # custom parts that have not been imported and measured; they count as 0
+
+    def __repr__(self) -> str:
+        """A table of the rows, their sums, and what is not counted; `hvaedsl compile` prints it with units."""
+        total = ("total", "", *(f"{sum(getattr(row, name) for row in self.rows):,}" for name in _FIGURES))
+        rows = [
+            (row.stack, str(row.resolution), *(f"{getattr(row, name):,}" for name in _FIGURES)) for row in self.rows
+        ]
+        headings = ("stack", "resolution", *(name.replace("_", " ") for name in _FIGURES))
+        widths = [max(map(len, column)) for column in zip(headings, *rows, total, strict=True)]
+
+        lines = [
+            "  ".join(
+                cell.ljust(width) if index == 0 else cell.rjust(width)
+                for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in (headings, *rows, total)
+        ]
+        return "\n".join([*lines, *(f"not counted: {part}" for part in self.uncounted)])
 
     @property
     def parameters(self) -> int:

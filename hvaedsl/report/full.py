@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from rich.text import Text
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
 from hvaedsl.diagnostics.printable import printable
 from hvaedsl.diagnostics.span import Source, Span
+from hvaedsl.report.terminal import text_console
 
 MAX_SHOWN = 200
 _WINDOW = 100  # maximum number of code points that are shown of a source line
@@ -36,6 +38,13 @@ def print_full(diagnostics: Sequence[Diagnostic], console: Console) -> None:
         console.print(f"... and {len(diagnostics) - MAX_SHOWN:,} more\n", soft_wrap=True)
     if diagnostics:
         console.print(Text(summary(diagnostics), "bold"), soft_wrap=True)
+
+
+def full_text(diagnostics: Sequence[Diagnostic]) -> str:
+    """Return what `print_full` prints, as plain text."""
+    file = io.StringIO()
+    print_full(diagnostics, text_console(file))
+    return file.getvalue()
 
 
 def summary(diagnostics: Sequence[Diagnostic]) -> str:

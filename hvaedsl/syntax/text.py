@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from hvaedsl.diagnostics.syntax import FileTooLarge, NotText
 from hvaedsl.shipped import shipped, spec_names
 
 MAX_FILE_BYTES = 1 << 20
+# The resolved spec in a run folder, which is how the folder is recognized where a spec is expected.
+RUN_SPEC = "spec.hvae"
+# The name of standard input in messages, and the file that its text stands for: `extends` is relative to its folder.
+STDIN, STDIN_FILE = "<stdin>", Path("stdin.hvae")
 
 
 def read_source(path: Path, name: str | None = None) -> Source:
@@ -29,8 +34,11 @@ def read_source(path: Path, name: str | None = None) -> Source:
 def source_of(path: str | Path) -> Source:
     """Read a spec file, or a shipped spec by its name, with or without `.hvae`.
 
-    Raises as `read_source` does; the message of a missing file suggests a shipped spec of a similar name.
+    Raises as `read_source` does; the message of a missing file suggests a shipped spec of a similar name, that of a run
+    folder its spec.
     """
+    if not str(path).strip():
+        raise UsageError("the path of the spec is empty", help="name a spec file or a shipped spec")
     found = Path(path)
     below = found.relative_to("specs") if found.is_relative_to("specs") else found
     in_shipped = (shipped("specs") / below).with_suffix(".hvae") if below.name else shipped("specs")
@@ -42,7 +50,26 @@ def source_of(path: str | Path) -> Source:
 
     if not (exists or use_shipped) and (near := nearest(below.as_posix().removesuffix(".hvae"), spec_names())):
         raise UsageError(f"{path}: no such file or directory; did you mean the shipped spec {near}?")
+    if is_file(found / RUN_SPEC):
+        raise UsageError(
+            f"{path} is a run folder, where a spec is needed",
+            help=f"its spec is {found / RUN_SPEC}; eval, sample, analyze and report take the run folder itself",
+        )
+    if str(path) == "-" and not exists:
+        raise UsageError(
+            "standard input (-) is not read here",
+            help="save the spec to a file; compile, diff, fmt, lint and show read -",
+        )
     return read_source(in_shipped if use_shipped else found, str(path))
+
+
+def source_or_stdin(argument: str) -> Source:
+    """Read a spec as `source_of` does, or standard input if the argument is `-`."""
+    if argument != "-":
+        return source_of(argument)
+    data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+    refuse_large(len(data), STDIN, STDIN_FILE)
+    return decode(data, STDIN, STDIN_FILE)
 
 
 def is_file(path: Path) -> bool:

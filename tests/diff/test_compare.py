@@ -70,7 +70,11 @@ CHANGES: Mapping[str, str] = {
     "paper.nll": "3.1",
     "paper.nll_status": "confirmed",
 }
-BEFORE = {"data.binarize": {"model.likelihood": "bernoulli", "data.binarize": "dynamic"}}
+BEFORE = {
+    "data.binarize": {"model.likelihood": "bernoulli", "data.binarize": "dynamic"},
+    "model.fourier.exponents": {"model.fourier.at": "sample"},
+    "model.normalize_state.over": {"model.normalize_state.norm": "l2"},
+}
 TOGETHER = {"data.resolution": {"model.encoder": "16x2, 16d2, 8x1", "model.decoder": "8x1, 16m8, 16x2"}}
 
 
@@ -104,6 +108,49 @@ def test_a_change_of_a_key_is_noticed(key: str) -> None:
         assert told[key].before != told[key].after
         assert told[key].name in difference_text(found)
     assert found.changes_the_model == (key.startswith("model.") or key in ("data.channels", "data.resolution"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "others"),
+    [
+        ("model.fourier.exponents", "3", {}),
+        ("model.normalize_state.over", "batch", {}),
+        ("model.bias_up_to", "100", {}),
+        ("model.bottleneck", "0.26", {}),  # 4 of 16 channels, as with 0.25
+        ("model.widths", "{2: 8}", {}),  # no block is at 2
+        ("train.clip_norm", "500", {"train.skip_above": "100"}),
+    ],
+)
+def test_a_change_without_effect_is_no_difference(key: str, value: str, others: dict[str, str]) -> None:
+    found = compare(hvaedsl.loads(SPEC, sets=others), hvaedsl.loads(SPEC, sets={**others, key: value}))
+    assert found.is_empty
+    assert [change.key for change in found.without_effect] == [key]
+    text = difference_text(found)
+    assert "are the same model" in text
+    assert f"changed without effect\n  {key}" in text
+
+    # Beside another change it is still listed apart.
+    more = compare(
+        hvaedsl.loads(SPEC, sets=others), hvaedsl.loads(SPEC, sets={**others, key: value, "train.seed": "7"})
+    )
+    assert [change.key for change in more.keys] == ["train.seed"]
+    assert [change.key for change in more.without_effect] == [key]
+
+
+def test_keys_that_have_an_effect_together_are_differences() -> None:
+    found = compare(
+        hvaedsl.loads(SPEC, sets={"model.fourier.exponents": "3"}),
+        hvaedsl.loads(SPEC, sets={"model.fourier.at": "block"}),
+    )
+    assert {change.key for change in found.keys} == {"model.fourier.at", "model.fourier.exponents"}
+    assert found.without_effect == ()
+
+
+def test_clipping_below_the_threshold_has_an_effect() -> None:
+    before, after = (
+        hvaedsl.loads(SPEC, sets={"train.skip_above": "300", "train.clip_norm": norm}) for norm in ("200", "400")
+    )
+    assert [change.key for change in compare(before, after).keys] == ["train.clip_norm"]
 
 
 @pytest.mark.parametrize("key", [key for key in CHANGES if not key.startswith("model.")])

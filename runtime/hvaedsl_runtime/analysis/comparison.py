@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import RunNotFound, UsageError
+from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.ir.datasets import USER_IMAGES
 from hvaedsl.ir.spec import Spec
 from hvaedsl.report.grid import Column, Grid
@@ -32,7 +32,7 @@ from hvaedsl_runtime.analysis.curves import (
 from hvaedsl_runtime.analysis.figures import COLORS, panels, style, whole_numbers
 from hvaedsl_runtime.analysis.history import History, read_history
 from hvaedsl_runtime.analysis.result_files import drawing_files, write_files
-from hvaedsl_runtime.disk.run_folder import RunFolder
+from hvaedsl_runtime.disk.run_folder import require_run
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.evaluate.units import Unit, reporting_unit
 
@@ -264,14 +264,7 @@ def csv_text(runs: Sequence[ComparedRun], unit: Unit) -> str:
 
 
 def _open_run(path: Path, label: str) -> ComparedRun:
-    folder = RunFolder(path)
-    if not path.is_dir():
-        raise RunNotFound(f"{path}: no such folder", help="pass folders that hvaedsl train wrote")
-    if not folder.spec.is_file():
-        raise RunNotFound(
-            f"{path}: no run, {folder.spec.name} is missing", help="pass folders that hvaedsl train wrote"
-        )
-
+    folder = require_run(path)
     program = hvaedsl.load(folder.spec)
     cost = program.cost
     return ComparedRun(label, path, program.spec, cost.parameters, cost.stochastic_depth, read_history(folder.metrics))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch, RunNotFound
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
+from hvaedsl.shipped import spec_names
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import partial_name, refusals_explained, write_whole
 
@@ -153,6 +155,27 @@ class RunFolder:
     def write_json(self, path: Path, content: Mapping[str, Any]) -> None:
         """Write a JSON file, whole or not at all; numbers that are not finite become null. Raises WriteError."""
         write_whole(path, json_text(content, indent=2) + "\n")
+
+
+def require_run(path: Path) -> RunFolder:
+    """The run folder at a path. Raises RunNotFound, with what is there instead, if it is not one."""
+    folder = RunFolder(path)
+    if folder.spec.is_file():
+        return folder
+
+    if path.is_dir():
+        nested = sorted(path.glob(f"*/{folder.spec.name}"))
+        way_out = f"did you mean {nested[0].parent}?" if nested else "name a folder that hvaedsl train wrote"
+        raise RunNotFound(f"{path}: no run in this folder, {folder.spec.name} is missing", help=way_out)
+    if path.suffix == ".hvae" or path.as_posix() in spec_names():
+        raise RunNotFound(
+            f"{path} is a spec, where a run folder is needed",
+            help=f"hvaedsl train {shlex.quote(str(path))} writes one: {RUNS / path.stem}, or what --out names",
+        )
+    if path.is_file() and path.parent.name == folder.checkpoint.parent.name:
+        raise RunNotFound(f"{path} is a file of a run", help=f"name its run folder, {path.parent.parent}")
+    problem = "is a file" if path.is_file() else "no such folder"
+    raise RunNotFound(f"{path}: {problem}", help="name a folder that hvaedsl train wrote")
 
 
 def read_json(path: Path) -> dict[str, Any]:

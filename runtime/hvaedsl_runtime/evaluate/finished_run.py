@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import RunNotFound, UsageError
+from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.ir.run_options import DeviceName
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl.program import CustomParts, Program
 from hvaedsl_runtime.console import image_bar
 from hvaedsl_runtime.data import Preparation, Split, open_split
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
-from hvaedsl_runtime.disk.run_folder import RunFolder
+from hvaedsl_runtime.disk.run_folder import RunFolder, require_run
 from hvaedsl_runtime.distributed import Processes, choose_device, say_untested
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
 from hvaedsl_runtime.evaluate.fixed_batches import PriorSampler, fixed_batch_size
@@ -47,9 +47,7 @@ class FinishedRun:
         Raises RunNotFound for a folder without a run, DamagedRun for a checkpoint that cannot be read, DeviceNotFound
         for a device that is not available.
         """
-        folder = RunFolder(path)
-        if not path.is_dir():
-            raise RunNotFound(f"{path}: no such folder", help="pass a folder written by `hvaedsl train`")
+        folder = require_run(path)
         checkpoint = load_checkpoint(folder.checkpoint)
         program = hvaedsl.loads(checkpoint.spec, path=folder.spec, custom=CustomParts(folder.part_folders()))
         set_matrix_precision(program.spec.train.precision)

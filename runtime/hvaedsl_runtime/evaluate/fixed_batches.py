@@ -16,7 +16,6 @@ from torch import Tensor
 
 from hvaedsl.diagnostics.errors import Diverged
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
-from hvaedsl.passes.cost import inference_bytes
 from hvaedsl.program import Program
 from hvaedsl_runtime.noise import ImageNoise, seeded_generator
 
@@ -29,7 +28,7 @@ def fixed_batch_size(program: Program) -> int:
 
     The activations are counted in float32, whatever the precision of a run. One image is the least.
     """
-    per_image = max(1, inference_bytes(program.bridge))
+    per_image = max(1, program.inference_bytes)
     return max(1, min(MAXIMUM_IMAGES, (ACTIVATION_BYTES - 1) // per_image))
 
 
