@@ -201,6 +201,11 @@ def test_the_language_itself_is_not_repaired(text: str) -> None:
     assert repair(Source("a", text)).diagnostics == ()
 
 
+def test_a_stage_with_a_number_of_any_length() -> None:
+    (item,) = found(spec(encoder="8b" + "9" * 5000 + "d2, 4x1"))
+    assert item.code == "HV110"
+
+
 def test_a_repaired_text_keeps_every_place() -> None:
     text = spec(encoder="8 x 2; 8d2, 4\u200bx1", model="width = ${n}  latent = 4  // a") + "/* b\n*/ 'c' 8b1,\n4b1"
     assert len(repair(Source("a", text)).text) == len(text)
