@@ -80,7 +80,7 @@ def unexpected(
             found=found,
             expected=f"`,`, another key, or {end}",
             hint=_after_value(token),
-            fix=fix if token.type in _ENTRIES else None,
+            fix=fix if token.type in _ENTRIES and places else None,
         )
     if last is not None and last.type == "LET" and token.type == "NAME":
         hint = f"write `let {_shorten(token)} = 3`, with an integer"
