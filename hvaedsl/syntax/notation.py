@@ -7,6 +7,7 @@ white space, and what cannot be written in the same length becomes one placehold
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, separator_removal
 from hvaedsl.diagnostics.notation import (
@@ -38,7 +39,7 @@ _PATTERN = re.compile(
     | (?P<single>   '[^'\r\n]*' )
     | (?P<braced>   \$\{{[ \t]*(?P<name>{_NAME})[ \t]*\}} )
     | (?P<semicolon> ;(?:[ \t]*;)* )
-    | (?P<dotted>   (?<![\w.$]) {_NAME}(?:\.{_NAME})+ (?=[ \t]*=) )
+    | (?P<dotted>   (?<![\w.$]) (?P<key>{_NAME}(?:\.{_NAME})+) [ \t]*=[ \t]*(?P<rest>[^\s{{}}\#;'][^\r\n{{}}\#;']*)? )
     | (?P<value>    (?:=|\bextends\b)[ \t]* )
       (?P<path>     (?: [A-Za-z]:(?=[/\\]) | (?:~|\.\.?)?(?=[/\\](?![/*])) | [A-Za-z_][\w-]* )
                     (?: [\w.~%+@:-] | [/\\](?![/*]) )* )
@@ -178,10 +179,22 @@ class _Notations:
         )
 
     def _dotted(self, found: re.Match[str]) -> None:
-        """A key with its section, as the command line writes it."""
-        span = self.repairs.span(*found.span())
-        self.repairs.report(DottedKey(span=span, dotted=found[0]))
-        self.repairs.hold_place(span.start, span.end)
+        """A key with its section, as the command line writes it, and its value if that is on the same line."""
+        span, value = self.repairs.span(*found.span("key")), (found["rest"] or "").rstrip()
+        *sections, key = found["key"].split(".")
+        there = re.search(rf"\b{sections[0]}\s*\{{", self.text) is not None
+        statement, fix = f"{key} = {value}", None
+        for section in reversed(sections if not there else sections[1:]):
+            statement = f"{section} {{ {statement} }}"
+        end = found.start("rest") + len(value) if value else span.end
+        if value and not there:
+            fix = Fix(f"write `{statement}`", (Edit(self.repairs.span(span.start, end), statement),))
+
+        finding = DottedKey(
+            span=span, dotted=found["key"], statement=statement * bool(value), inside=sections[0] * there
+        )
+        self.repairs.report(replace(finding, fix=fix))
+        self.repairs.hold_place(span.start, end)
 
     def _semicolon(self, found: re.Match[str]) -> None:
         span = self.repairs.span(*found.span())

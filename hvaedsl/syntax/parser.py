@@ -276,10 +276,9 @@ class _Parser:
     def _lose(self, token: Token) -> None:
         """Remember what a placeholder between statements stands for, which is a dotted key or unknown."""
         if self._between_statements():
-            dotted = token_span(self.source, token).text
-            self.broken.add(
-                dotted if "." in dotted and not self.sections else self._path() + ".*" * bool(self.sections)
-            )
+            dotted = token_span(self.source, token).text.partition("=")[0].strip()
+            is_key = "." in dotted and not self.sections
+            self.broken.add(dotted if is_key else self._path() + ".*" * bool(self.sections))
 
     def _strange_neighbor(self, at: int) -> Token | None:
         """The junk token that touches the one at this index, or None.
