@@ -70,7 +70,10 @@ class UnknownSection(Diagnostic):
         if self.written_as == "key":
             if is_section_name:
                 return f"a section has no `=`: write `{self.name} {{ ... }}`"
-            return f"move it into `{self.home} {{ ... }}`" if self.home else did_you_mean(self.name, self.top_level)
+            if self.home:
+                return f"move it into `{self.home} {{ ... }}`"
+            sections = listing(self.top_level, "and")
+            return did_you_mean(self.name, self.top_level) or f"every key is in one of the sections {sections}"
         if self.inside:
             return f"close `{self.inside}` with `}}` before it" if is_section_name else "remove it"
         return did_you_mean(self.name, self.top_level) or f"the sections are {listing(self.top_level, 'and')}"

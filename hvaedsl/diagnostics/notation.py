@@ -149,19 +149,19 @@ class DottedKey(Diagnostic):
     code = "HV127"
     title = "`{dotted}` is not a key"
     label = "a key is written inside its section"
-    help = "write `{key}` inside `{section} {{ ... }}`"
+    help = "{hint}"
     why = "Only the command line names a key with its section, as in `--set model.width=64`."
     bad = spec(top="hvae 1\ntrain.steps = 100k")
     good = spec(rest="train { steps = 100k }")
 
     dotted: str
+    statement: str  # the statement with its sections; empty if its value is not known
+    inside: str = ""  # the section that the spec has, in which the statement belongs
 
     @property
-    def section(self) -> str:
-        """The section that the name has."""
-        return self.dotted.rpartition(".")[0]
-
-    @property
-    def key(self) -> str:
-        """The name of the key in its section."""
-        return self.dotted.rpartition(".")[2]
+    def hint(self) -> str:
+        """Where to write what."""
+        section, _, key = self.dotted.rpartition(".")
+        if not self.statement:
+            return f"write `{key}` inside the section `{section}`"
+        return f"write `{self.statement}`" + (f" inside the section `{self.inside}`" if self.inside else "")

@@ -51,8 +51,9 @@ def parse_value(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...
     parser = hvae_parser()
     diagnostics: list[Diagnostic] = []
     interactive = parser.parse_interactive(start="value")
-    tokens = _tokens(source, repair(source).text, diagnostics)
-    if found := (*repair(source).diagnostics, *diagnostics):
+    repaired = repair(source)
+    tokens = _tokens(source, repaired.text, diagnostics)
+    if found := (*repaired.diagnostics, *diagnostics):
         return None, found
     for at, token in enumerate((*tokens, _end_token(source))):
         try:
@@ -99,7 +100,7 @@ def _independent(parser: InteractiveParser) -> InteractiveParser:
     Lark extends the list of a starred rule in place, so the lists of the unfinished rules are copied too. With a shared
     list, a value that ends before a broken statement would have its last items twice.
     """
-    copy = parser.copy(deepcopy_values=False)
+    copy: InteractiveParser = parser.copy(deepcopy_values=False)
     values = copy.parser_state.value_stack
     values[:] = [Tree(item.data, list(item.children), item.meta) if isinstance(item, Tree) else item for item in values]
     return copy
@@ -275,10 +276,9 @@ class _Parser:
     def _lose(self, token: Token) -> None:
         """Remember what a placeholder between statements stands for, which is a dotted key or unknown."""
         if self._between_statements():
-            dotted = token_span(self.source, token).text
-            self.broken.add(
-                dotted if "." in dotted and not self.sections else self._path() + ".*" * bool(self.sections)
-            )
+            dotted = token_span(self.source, token).text.partition("=")[0].strip()
+            is_key = "." in dotted and not self.sections
+            self.broken.add(dotted if is_key else self._path() + ".*" * bool(self.sections))
 
     def _strange_neighbor(self, at: int) -> Token | None:
         """The junk token that touches the one at this index, or None.
@@ -357,13 +357,14 @@ class _Parser:
     def _break(self) -> None:
         """Drop the current statement, and remember its key."""
         self.parser = self.checkpoint
-        first, *rest = self.tokens[self.statement : self.statement + 2] if self.statement is not None else [None]
-        if first is not None and first.type == "KEY":
-            self.broken.add(self._path(first))
-        elif first is not None and first.type == "LET" and rest and rest[0].type in ("KEY", "NAME"):
-            self.broken.add(f"let {rest[0]}")
-        else:
-            self.broken.add("")
+        first = [] if self.statement is None else self.tokens[self.statement : self.statement + 2]
+        match [token.type for token in first]:
+            case ["KEY", *_]:
+                self.broken.add(self._path(first[0]))
+            case ["LET", "KEY" | "NAME"]:
+                self.broken.add(f"let {first[1]}")
+            case _:
+                self.broken.add("")
 
     def _finish(self, stopped: bool) -> tuple[Tree[Token], bool]:
         """The tree, with all unclosed sections closed, and whether there were none."""

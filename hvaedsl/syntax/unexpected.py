@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from itertools import pairwise
 
 from lark import Token
 
@@ -12,8 +13,9 @@ from hvaedsl.diagnostics.span import Source
 from hvaedsl.diagnostics.syntax import UnexpectedToken
 from hvaedsl.syntax.builder import token_span
 
-# Tokens that start a value.
-_VALUES = frozenset(("BLOCK", "INTEGER", "FLOAT", "SUFFIXED", "STRING", "NAME", "REFERENCE", "MINUS", "LSQB", "JUNK"))
+# Tokens that are a value by themselves, and what else a list of such values contains.
+_ENTRIES = frozenset(("BLOCK", "INTEGER", "FLOAT", "SUFFIXED", "STRING", "REFERENCE"))
+_IN_LIST = _ENTRIES | {"COMMA", "STAR", "AT", "NAME", "LPAR", "RPAR"}
 _PLAIN = {
     "COMMA": "`,`",
     "EQUAL": "`=`",
@@ -70,13 +72,15 @@ def unexpected(
     # A statement is expected, or the value before could continue.
     if wants_statement and last is not None and "COMMA" in accepted:
         end = "the end of the section" if sections else "the end of the file"
-        fix = Fix("insert a comma before it", (insertion(source, token_span(source, last).end, ","),))
+        places = _missing_commas(source, tokens, at)
+        title = "insert a comma before it" if len(places) == 1 else "insert the missing commas"
+        fix = Fix(title, tuple(insertion(source, place, ",") for place in places))
         return UnexpectedToken(
             span=span,
             found=found,
             expected=f"`,`, another key, or {end}",
             hint=_after_value(token),
-            fix=fix if token.type in _VALUES - {"NAME", "JUNK", "LSQB", "MINUS"} else None,
+            fix=fix if token.type in _ENTRIES and places else None,
         )
     if last is not None and last.type == "LET" and token.type == "NAME":
         hint = f"write `let {_shorten(token)} = 3`, with an integer"
@@ -91,6 +95,18 @@ def unexpected(
     words = [word for name, word in _PLAIN.items() if name in accepted]
     opened = (Label(token_span(source, brackets[-1]), "opened here"),) if brackets else ()
     return UnexpectedToken(span=span, found=found, expected=listing(words), secondary=opened)
+
+
+def _missing_commas(source: Source, tokens: Sequence[Token], at: int) -> list[int]:
+    """The offsets in the list, from the token at an index on, where one value follows another without a comma."""
+    places = []
+    for before, token in pairwise(tokens[at - 1 :]):
+        if token.type not in _IN_LIST:
+            break
+        ends = before.type in _ENTRIES or before.type in ("RPAR", "NAME")
+        if ends and (token.type in _ENTRIES or (token.type == "LPAR" and before.type != "NAME")):
+            places.append(token_span(source, before).end)
+    return places
 
 
 def _count_first(source: Source, tokens: Sequence[Token], at: int) -> tuple[int, str] | None:

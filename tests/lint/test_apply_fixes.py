@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import hvaedsl
+import hvaedsl.lint.fixes
 import hvaedsl.lint.texts
 from hvaedsl.shipped import shipped
 
@@ -62,6 +63,22 @@ def test_fixes_that_others_uncover(hvae: Command, spec: Path) -> None:
     ended = hvae("lint", "wide.hvae", "--fix", "--unsafe-fixes")
     assert (ended.code, ended.err) == (0, "7 fixes applied\n")
     assert spec.read_text() == UNSAFELY
+
+
+def test_fixes_beyond_the_last_round_are_left(hvae: Command, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hvaedsl.lint.fixes, "MAX_ROUNDS", 1)
+    spec.write_text(WIDE.replace("8d2", "8D2"))
+    ended = hvae("lint", "wide.hvae", "--fix", "--unsafe-fixes")
+    assert (ended.code, ended.err) == (1, "1 fix applied\n")
+    assert "2 can be fixed with --fix, 1 more with --fix --unsafe-fixes" in ended.out
+    assert spec.read_text() == WIDE
+
+
+def test_all_missing_commas_are_one_fix(hvae: Command, spec: Path) -> None:
+    spec.write_text(SAFELY.replace("8x2, 8d2, 4x1", "8x1 2*8x1 (8x1) 8x1@g 8d2, 4x1 4x1"))
+    ended = hvae("lint", "wide.hvae", "--fix", "--unsafe-fixes", "--ignore", "HV5")
+    assert (ended.code, ended.err) == (0, "1 fix applied\n")
+    assert "8x1, 2*8x1, (8x1), 8x1@g, 8d2, 4x1, 4x1" in spec.read_text()
 
 
 def test_a_fix_may_uncover_a_mistake_in_a_block_list(hvae: Command, spec: Path) -> None:

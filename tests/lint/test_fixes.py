@@ -22,7 +22,7 @@ from hvaedsl.syntax.notation import repair
 SAFE = {"HV105", "HV120", "HV123", "HV125", "HV502", "HV509", "HV510", "HV590"}
 UNSAFE = {
     *("HV101", "HV102", "HV104", "HV110", "HV118"),
-    *("HV121", "HV122", "HV124", "HV126", "HV512"),
+    *("HV121", "HV122", "HV124", "HV126", "HV127", "HV512"),
     *("HV201", "HV202", "HV203", "HV204", "HV206", "HV216", "HV217", "HV221", "HV228"),
     *("HV302", "HV304", "HV306", "HV316", "HV401", "HV402", "HV503", "HV601"),
 }

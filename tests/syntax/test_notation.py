@@ -118,6 +118,10 @@ def test_comments_and_strings_may_contain_any_character() -> None:
         (spec(encoder="((8x1), 8r2)*2, 8d2, 4x1"), "HV101", spec(encoder="2*((8x1), 8r2), 8d2, 4x1")),
         (spec(encoder="8x1*2, 8d2, 4x1"), "HV101", spec(encoder="2*8x1, 8d2, 4x1")),
         (spec(encoder="8x1@g*2, 8d2, 4x1"), "HV101", spec(encoder="2*8x1@g, 8d2, 4x1")),
+        # Dotted keys.
+        (spec(rest="train.steps = 100k  # a"), "HV127", spec(rest="train { steps = 100k }  # a")),
+        (spec(rest="train.kl.free_nats = 1\n"), "HV127", spec(rest="train { kl { free_nats = 1 } }\n")),
+        (spec(rest="train.betas = 0.9, 0.9"), "HV127", spec(rest="train { betas = 0.9, 0.9 }")),
         # Block lists of causal-gen.
         (spec(encoder="8b2d2, 4b1"), "HV126", spec()),
         (spec(encoder="8b0d2,4b1"), "HV126", spec(encoder="8d2, 4x1")),
@@ -149,7 +153,7 @@ def test_the_fix_is_what_was_meant(bad: str, code: str, good: str | None) -> Non
         (
             spec(top="hvae 1\nmodel.width = 3"),
             "HV127",
-            ["`model.width` is not a key", "`width` inside `model { ... }`"],
+            ["`model.width` is not a key", "`width = 3` inside the section `model`"],
         ),
         (spec(top="hvae 1\nlet n 3"), "HV101", ["unexpected `n`", "`let n = 3`"]),
         (spec(data='dataset = digits path = "C:\\new\\t"'), "HV512", ["`\\n`", "a line break", '`"C:/new/t"`']),
@@ -199,6 +203,11 @@ def test_overrides_are_read_alike(text: str) -> None:
 def test_the_language_itself_is_not_repaired(text: str) -> None:
     assert repair(Source("a", text)).text == text
     assert repair(Source("a", text)).diagnostics == ()
+
+
+def test_a_stage_with_a_number_of_any_length() -> None:
+    (item,) = found(spec(encoder="8b" + "9" * 5000 + "d2, 4x1"))
+    assert item.code == "HV110"
 
 
 def test_a_repaired_text_keeps_every_place() -> None:

@@ -1,0 +1,63 @@
+"""Invisible characters and unusual spaces outside of strings and comments, read as nothing and as a space."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from hvaedsl.diagnostics.characters import UnexpectedCharacter, is_invisible
+from hvaedsl.syntax.repairs import Repairs
+
+_ODD = r"[^\x00-\x7f]|[\x0b\x1c-\x1f]"
+_CODE = re.compile(rf"""(?P<other>"(?:\\[^\r\n]|[^"\\\r\n])*"|#[^\r\n]*)|(?P<odd>{_ODD})""")
+
+
+def repair_characters(repairs: Repairs) -> bool:
+    """Report and repair such characters; whether letters were moved, because one is inside a word."""
+    invisible = []
+    for found in _CODE.finditer(repairs.source.text):
+        letter, at = found["odd"], found.start()
+        if letter is None or (at == 0 and letter == "\ufeff"):  # a byte order mark
+            continue
+        if letter.isspace():
+            _replace(repairs, at, letter, " ")
+        elif is_invisible(letter):
+            _replace(repairs, at, letter, "")
+            invisible.append(at)
+    return _close_gaps(repairs, invisible)
+
+
+def _replace(repairs: Repairs, at: int, letter: str, replacement: str) -> None:
+    found = UnexpectedCharacter(span=repairs.span(at, at + 1), found=letter)
+    title = "write a plain space" if replacement else "remove it"
+    repairs.report_one_of(("character", letter), found, title, [(at, at + 1, replacement)], safe=True)
+    repairs.write(at, at + 1, " ")
+
+
+def _close_gaps(repairs: Repairs, invisible: Sequence[int]) -> bool:
+    """Move the parts of words together that invisible characters separate; whether there are any."""
+    runs: dict[int, int] = {}  # start and end of adjacent invisible characters
+    start = -1
+    for at in invisible:
+        start = start if runs.get(start) == at else at
+        runs[start] = at + 1
+    text, letters = repairs.source.text, repairs.letters
+    inside = {start: end for start, end in runs.items() if _is_word(text, start - 1) and _is_word(text, end)}
+
+    end = -1
+    for start in inside:
+        if start < end:  # in the same word as the run before
+            continue
+        kept, end = [], start
+        while end in inside or _is_word(text, end):
+            if end in inside:
+                end = inside[end]
+            else:
+                kept.append(letters[end])
+                end += 1
+        repairs.write(start, end, "".join(kept))
+    return bool(inside)
+
+
+def _is_word(text: str, at: int) -> bool:
+    return 0 <= at < len(text) and (text[at].isalnum() or text[at] in "_$.") and not is_invisible(text[at])
