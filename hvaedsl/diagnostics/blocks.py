@@ -65,7 +65,7 @@ class LabelOnCopies(Diagnostic):
     help = "write `{replacement}` to apply one block {count} times"
     why = _LABELS
     bad = spec(encoder="8x2@g, 8d2, 4x1")
-    good = spec(encoder="8r2@g, 8d2, 4x1")
+    good = spec(encoder="8r2@g, 8x1@g, 8d2, 4x1")
 
     entry: str
     count: int

@@ -222,7 +222,7 @@ class UnknownOverride(Diagnostic):
     help = "{hint}"
     why = "`--let` overrides a constant that the spec or one of its bases defines; with a typo it would change nothing."
     bad = ""  # needs a command line; the test gives one
-    good = spec(top="hvae 1\nlet n = 3")
+    good = spec(top="hvae 1\nlet n = 2", decoder="4x1, 8m4, 8x$n")
 
     name: str
     known: Sequence[str]
@@ -292,7 +292,7 @@ class ConstantNotWhole(Diagnostic):
     help = "version 1 of the language has no arithmetic and no constants of other types"
     why = "A constant is a count: a value of a key, the k of `k*`, or the number after an operator letter."
     bad = spec(top="hvae 1\nlet n = 1.5")
-    good = spec(top="hvae 1\nlet n = 3")
+    good = spec(top="hvae 1\nlet n = 2", decoder="4x1, 8m4, 8x$n")
 
     name: str
     found: str

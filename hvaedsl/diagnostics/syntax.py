@@ -171,7 +171,7 @@ class MisplacedStatement(Diagnostic):
         "is first, and at most one `extends`, which is second."
     )
     bad = spec(model="let n = 3  width = 16  latent = 4")
-    good = spec(top="hvae 1\nlet n = 3")
+    good = spec(top="hvae 1\nlet n = 2", decoder="4x1, 8m4, 8x$n")
 
     statement: Literal["hvae", "extends", "let"]
     section: str = ""  # the section that it is in; empty at the top level

@@ -106,12 +106,13 @@ class BlockReader:
             self.walk_known = False
             self._wrong(value, "write the number in full; block lists take no suffixes")
         resolution = self._count(value, walk=True)
-        return Entry(resolution, "x", 1, label.text if label else None, value.span, value.span)
+        name, place = (label.text, label.span) if label else (None, None)
+        return Entry(resolution, "x", 1, name, value.span, value.span, place)
 
     def _block(self, block: ast.Block, label: ast.Name | None) -> Entry:
-        name = label.text if label else None
+        name, place = (label.text, label.span) if label else (None, None)
         resolution = max(1, block.resolution)
-        one = Entry(resolution, "x", 1, name, block.span, block.span)  # in place of an entry that cannot be read
+        one = Entry(resolution, "x", 1, name, block.span, block.span, place)  # in place of an entry that cannot be read
         if block.resolution < 1:
             self.walk_known = False
             self._report(ZeroCount(span=block.resolution_span, text=block.span.text))
@@ -141,7 +142,7 @@ class BlockReader:
         if operator == "x" and argument > 1 and label is not None:
             self._copies(block, label, argument)
             operator = "r"
-        return Entry(resolution, operator, argument, name, block.span, block.argument.span)
+        return Entry(resolution, operator, argument, name, block.span, block.argument.span, place)
 
     def _unknown_operator(self, block: ast.Block) -> None:
         letter, name = block.operator[0], block.span.text[block.operator_span.start + 1 - block.span.start :]

@@ -21,6 +21,7 @@ class Entry(Record):
     label: str | None = None
     span: Span | None = field(default=None, compare=False, repr=False)
     argument_span: Span | None = field(default=None, compare=False, repr=False)
+    label_span: Span | None = field(default=None, compare=False, repr=False)  # of the name behind the `@`
 
     @property
     def applications(self) -> int:
