@@ -57,14 +57,21 @@ def removal(span: Span) -> Edit:
         end = after + len(line_break)
     elif begins_line:
         start, end = span.start, after  # the rest of the line moves to the start of the removed text
-    return Edit(span.source.span(start, end), "")
+    return rewriting(span.source.span(start, end), "")
 
 
-def separator_removal(span: Span) -> Edit:
-    """Remove a separator; a space takes its place if it touches a word on both sides, which would become one."""
-    text = span.source.text
-    touches = span.start > 0 and not text[span.start - 1].isspace() and not text[span.end : span.end + 1].isspace()
-    return Edit(span, " " if touches and span.end < len(text) else "")
+def rewriting(span: Span, text: str) -> Edit:
+    """Write a text in place of `span`, with a space where it would become one word with the text beside it."""
+    source = span.source.text
+    before, after = source[span.start - 1 : span.start] if span.start else "", source[span.end : span.end + 1]
+    if not text:
+        return Edit(span, " " if _in_word(before) and _in_word(after) else "")
+    left, right = _in_word(before) and _in_word(text[0]), _in_word(text[-1]) and _in_word(after)
+    return Edit(span, f"{' ' * left}{text}{' ' * right}")
+
+
+def _in_word(letter: str) -> bool:
+    return letter.isalnum() or letter in ("_", "$", ".")
 
 
 def insertion(source: Source, at: int, text: str) -> Edit:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from hvaedsl.diagnostics.blocks import LabelOnCopies, LabelOnGroup, TooManyApplications, ZeroCount
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, rewriting
 from hvaedsl.diagnostics.names import WrongType
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import MissingCount, UnknownOperator
@@ -217,11 +217,13 @@ class BlockReader:
 
     def _unquoted(self, value: ast.String) -> Fix | None:
         """The fix that removes the quotes, if the string is a valid block list."""
+        if "#" in value.value:  # it would become a comment
+            return None
         bare, problems = parse_value(Source("", value.value))
         reader = BlockReader(self.key, self.kind, self.constants)
         if problems or bare is None or isinstance(bare, ast.String) or reader.read(bare) is None or reader.diagnostics:
             return None
-        return Fix("remove the quotes", (Edit(value.span, value.value),))
+        return Fix("remove the quotes", (rewriting(value.span, value.value),))
 
     def _report(self, diagnostic: Diagnostic) -> None:
         self.diagnostics.append(diagnostic)

@@ -9,7 +9,7 @@ from functools import singledispatchmethod
 from typing import NoReturn
 
 from hvaedsl.diagnostics.custom import NotAReference
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label, item_removals, nearest
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label, item_removals, nearest, rewriting
 from hvaedsl.diagnostics.errors import SpecError
 from hvaedsl.diagnostics.likelihoods import (
     BernoulliArguments,
@@ -306,7 +306,7 @@ class Reader:
             return Fix(f'write `"{value.name}"`', (Edit(value.span, f'"{value.name}"'),))
         assert isinstance(value, ast.String)
         bare, problems = parse_value(Source("", value.value))
-        if bare is None or problems:
+        if bare is None or problems or "#" in value.value:  # it would become a comment
             return None
 
         found: list[Diagnostic] = []
@@ -314,7 +314,7 @@ class Reader:
             Reader(self.key, self.constants, found, {}, set()).read(kind, bare)
         except SpecError:
             return None
-        return Fix(f"write `{value.value}`", (Edit(value.span, value.value),)) if not found else None
+        return Fix(f"write `{value.value}`", (rewriting(value.span, value.value),)) if not found else None
 
     def _unknown(self, span: Span, symbol: str, known: Sequence[str]) -> NoReturn:
         known = (*known, "none") if self.optional else known

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lark import Token
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, separator_removal
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, rewriting
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.diagnostics.syntax import UnexpectedToken
 from hvaedsl.syntax.builder import token_span
@@ -62,5 +62,5 @@ def _surplus(source: Source, commas: Sequence[Token], *, at_end: bool) -> Diagno
         found="`,` at the end of a list" if at_end else "second `,`",
         expected="another value after it" if at_end else "a value",
         hint=f"remove the comma{plural}, or add a value after {'it' if at_end else 'the first one'}",
-        fix=Fix(f"remove the comma{plural}", tuple(separator_removal(span) for span in spans), safe=True),
+        fix=Fix(f"remove the comma{plural}", tuple(rewriting(span, "") for span in spans), safe=True),
     )

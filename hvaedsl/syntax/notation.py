@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, separator_removal
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, rewriting
 from hvaedsl.diagnostics.notation import (
     BracedConstant,
     CausalGenList,
@@ -200,7 +200,7 @@ class _Notations:
         span = self.repairs.span(*found.span())
         if _AFTER_STATEMENT.match(self.text, span.end):
             finding = Semicolon(span=span, in_list=False)
-            self._written_as(finding, separator_removal(span).replacement, "remove it", safe=True)
+            self._written_as(finding, rewriting(span, "").replacement, "remove it", safe=True)
         else:
             self._written_as(Semicolon(span=span, in_list=True), ",", "write commas", safe=True)
 

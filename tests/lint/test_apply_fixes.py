@@ -277,3 +277,18 @@ def test_a_file_under_two_names_is_linted_once(hvae: Command, spec: Path) -> Non
     ended = hvae("lint", "wide.hvae", "./wide.hvae", ".", "--format", "concise")
     assert len(ended.out.splitlines()) == 3
     assert "nothing found in 1 spec\n" in hvae("lint", "good.hvae", str(Path("good.hvae").absolute())).out
+
+
+@pytest.mark.parametrize(
+    ("bad", "good"),
+    [
+        (("width = 16  latent", 'width = "16"latent'), ("width = 16  latent", "width = 16 latent")),
+        (("width = 16  latent", "width = 16  width = bernoulli(4)latent"), ("width = 16  latent", "width = 16 latent")),
+        (("8x2, 8d2, 4x1\n  ", '"8x2, 8d2, 4x1"'), ("4x1\n  ", "4x1 ")),
+        (("8x2, 8d2, 4x1\n  ", "8x2, 8d2, 4x1,"), ("4x1\n  ", "4x1 ")),
+    ],
+)
+def test_a_fix_joins_no_words(hvae: Command, spec: Path, bad: tuple[str, str], good: tuple[str, str]) -> None:
+    spec.write_text(SAFELY.replace(*bad))
+    hvae("lint", "wide.hvae", "--fix", "--unsafe-fixes", "--ignore", "HV5")
+    assert spec.read_text() == SAFELY.replace(*good)

@@ -33,7 +33,7 @@ def damaged(text: str, chance: random.Random) -> str:
             return chance.choice(_INSERTED)
         at, other = chance.randrange(len(pieces)), chance.randrange(len(pieces))
 
-        match chance.randrange(7):
+        match chance.randrange(8):
             case 0:
                 del pieces[at]
             case 1:
@@ -52,6 +52,10 @@ def damaged(text: str, chance: random.Random) -> str:
                 breaks = [index for index, piece in enumerate(pieces) if "\n" in piece]
                 if breaks:
                     pieces[chance.choice(breaks)] = chance.choice((" ", "", "\r"))
+            case 6:
+                blanks = [index for index, piece in enumerate(pieces) if piece.isspace()]
+                if blanks:
+                    pieces[chance.choice(blanks)] = ""
             case _:
                 pieces.insert(at, chance.choice(_INSERTED))
         text = "".join(pieces)
