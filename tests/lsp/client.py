@@ -14,6 +14,9 @@ from typing import IO, Any
 
 PATIENCE_SECONDS = 60.0
 
+# A warning of our own fails the server; deprecations that packages announce to each other do not.
+WARNINGS = "error,ignore::DeprecationWarning,ignore::PendingDeprecationWarning,ignore::FutureWarning"
+
 
 class ServerError(Exception):
     """The server's answer to a request is an error."""
@@ -38,7 +41,7 @@ class Client:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONWARNINGS": "error"},
+            env={**os.environ, "PYTHONWARNINGS": WARNINGS},
         )
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self._kept: dict[int, dict[str, Any]] = {}
