@@ -64,7 +64,7 @@ class LabelOnCopies(Diagnostic):
     label = "`x` gives each block its own weights"
     help = "write `{replacement}` to apply one block {count} times"
     why = _LABELS
-    bad = spec(encoder="8x2@g, 8d2, 4x1")
+    bad = spec(encoder="8x2@g, 8x1@g, 8d2, 4x1")
     good = spec(encoder="8r2@g, 8x1@g, 8d2, 4x1")
 
     entry: str

@@ -44,9 +44,8 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         counts = Counter(entry.label for entry in blocks.expanded() if entry.label is not None)
         others = [name for name, count in counts.items() if count > 1]
         for entry in _labeled(blocks):
-            if counts[entry.label] == 1:
+            if entry.label is not None and counts[entry.label] == 1:
                 assert entry.span is not None
-                assert entry.label is not None
                 near = nearest(entry.label, others)
                 yield LoneLabel(
                     span=entry.label_span or entry.span, stack=stack, name=entry.label, near=near, fix=_fix(entry, near)

@@ -226,7 +226,7 @@ def acted(text: str, title: str, found: AnalyzedText | None = None, only: list[s
 
 
 def test_a_fix_is_an_action() -> None:
-    text = GOOD.replace("32x2\n", "32x2,\n")
+    text = GOOD.replace("32m16, 32x2", "32m16, 32x2,")
     assert acted(text, "remove the comma") == GOOD
     assert acted(text, "safe fixes", only=[FIX_ALL]) == GOOD
     assert acted(GOOD.replace("4r2@top", "4x2@top"), "4r2@top") == GOOD

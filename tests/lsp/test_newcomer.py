@@ -47,7 +47,7 @@ def write_the_model(typist: Typist) -> None:
     typist.takes("8d2")
     typist.types(", 4x2,\n  ")
     typist.takes("decoder")
-    typist.types("4x2@low, 8m")
+    typist.types("4@low, 4x2@low, 8m")
     typist.takes("8m4")
     typist.types(", 8r6, 16m3")
     assert typist.reads() == ["HV101", "HV402", "HV307"]

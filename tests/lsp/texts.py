@@ -22,8 +22,8 @@ data {
 model {
   width   = 32
   latent  = 4
-  encoder = 32x2, 32d2, 2*16r$n, 16d4, 4x1@low
-  decoder = 4r2@top, 16m4, 2*(16r$n), 32m16, 32x2
+  encoder = 32x2, 32d2, 2*16r$n, 16d4, 4x1@low  # hvae: ignore[HV513]
+  decoder = 4r2@top, 16m4, 2*(16r$n), 32m16, 32x2  # hvae: ignore[HV513]
 }
 
 train {

@@ -46,8 +46,9 @@ def compiled(*stacks: str, **parts: object) -> Program:
 
 
 def found(*stacks: str, **parts: object) -> list[tuple[str, str]]:
-    """The code of each piece of advice, and the text that it points at."""
-    return [(item.code, item.span.text) for item in compiled(*stacks, **parts).advice]
+    """The code of each piece of advice, and the text that it points at; not of names without use, tested elsewhere."""
+    advice = compiled(*stacks, **parts).advice
+    return [(item.code, item.span.text) for item in advice if item.code not in ("HV513", "HV514")]
 
 
 def mended(source: str, advice: Iterable[Diagnostic]) -> str:
