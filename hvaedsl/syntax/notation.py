@@ -174,9 +174,9 @@ class _Notations:
 
     def _braced(self, found: re.Match[str]) -> None:
         name, span = found["name"], self.repairs.span(*found.span())
-        self._written_as(
-            BracedConstant(span=span, text=span.text, name=name), f"${name}", "remove the braces", safe=True
-        )
+        apart = " " * (span.after.isalnum() or span.after in ("_", "$", "."))  # else the name would be longer
+        finding = BracedConstant(span=span, text=span.text, name=name)
+        self._written_as(finding, f"${name}{apart}", "remove the braces", safe=True)
 
     def _dotted(self, found: re.Match[str]) -> None:
         """A key with its section, as the command line writes it, and its value if that is on the same line."""

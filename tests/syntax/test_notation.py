@@ -100,6 +100,11 @@ def test_comments_and_strings_may_contain_any_character() -> None:
         # Constants.
         (spec(top="hvae 1\nlet n = 2", encoder="8r${n}, 8d2, 4x1"), "HV123", None),
         (spec(top="hvae 1\nlet n = 16", model="width = ${ n }  latent = 4"), "HV123", None),
+        (
+            spec(top="hvae 1\nlet n = 16", model="width = ${n}latent = 4"),
+            "HV123",
+            spec(top="hvae 1\nlet n = 16", model="width = $n latent = 4"),
+        ),
         (spec(top="hvae 1\nlet n = 2", encoder="8rn, 8d2, 4x1"), "HV112", None),
         (spec(top="hvae 1\nlet n2 = 2", encoder="8rn2, 8d2, 4x1"), "HV112", None),
         (spec(top="hvae 1\nlet N = 2", encoder="8rN, 8d2, 4x1"), "HV110", None),
