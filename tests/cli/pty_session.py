@@ -37,7 +37,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def on_terminal(*arguments: str, columns: int = 80, cwd: Path | None = None, **more: str) -> Shown:
-    """Run a command with stdout and stderr on a terminal of so many columns."""
+    """Run a command with stdout and stderr on a terminal of this many columns."""
     return program_on_terminal(*COMMAND, *arguments, columns=columns, cwd=cwd, **more)
 
 

@@ -53,8 +53,8 @@ def test_the_two_decisions(
 @pytest.mark.parametrize("forced", FORCING, ids=" ".join)
 def test_forced_color_in_a_pipe(forced: dict[str, str]) -> None:
     for arguments in (BROKEN, ("compile", "no-such-spec")):
-        assert "\x1b[1;31merror" in in_pipe(*arguments, **forced).stderr
-        assert "\x1b" not in in_pipe(*arguments, NO_COLOR="1", **forced).stderr
+        assert "\x1b[1;31merror" in in_pipe(*arguments, cwd=None, **forced).stderr
+        assert "\x1b" not in in_pipe(*arguments, cwd=None, NO_COLOR="1", **forced).stderr
         assert "\x1b" not in in_pipe(*arguments).stderr
 
 
