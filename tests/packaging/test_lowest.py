@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An interpreter with the base install at the lower bounds, and pytest."""
     folder = tmp_path_factory.mktemp("lowest")
     run(uv(), "build", "--quiet", "--wheel", "--out-dir", folder, ROOT, cwd=folder)
-    run(uv(), "venv", "--quiet", "--python", "3.11", folder / "env", cwd=folder)
+    run(uv(), "venv", "--quiet", "--python", sys.executable, folder / "env", cwd=folder)
     found = folder / "env" / "bin" / "python"
     (wheel,) = folder.glob("hvaedsl-*.whl")
     install = (uv(), "pip", "install", "--quiet", "--python", found)
