@@ -94,7 +94,7 @@ class _Notations:
     def repair(self) -> None:
         """Find and repair the notations."""
         at = 0
-        while found := _PATTERN.search(self.text, at):
+        while not self.repairs.is_full and (found := _PATTERN.search(self.text, at)):
             kind, at = found.lastgroup, found.end()
             if kind == "path":
                 if not self._path(found):
