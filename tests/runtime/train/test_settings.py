@@ -28,6 +28,8 @@ def values(field: FieldInfo) -> st.SearchStrategy[Any]:
     assert option is not None
     if field.annotation is Path:
         return PATHS
+    if field.annotation == str | None:  # the name of a device; no option takes an empty value
+        return st.none() | st.text(string.ascii_lowercase, min_size=1)
     drawn: st.SearchStrategy[Any] = st.from_type(field.annotation)  # type: ignore[arg-type]  # an optional type too
     least = option.minimum
     return drawn if least is None else drawn.map(lambda value: value if value is None else abs(value) + least)
