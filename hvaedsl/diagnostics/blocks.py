@@ -1,4 +1,4 @@
-"""HV310, HV313, HV401, HV402: counts and labels in block lists that cannot be expanded."""
+"""HV310, HV313, HV401, HV402: resolutions, counts and labels of block lists that cannot be expanded."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ class ZeroCount(Diagnostic):
     title = "expected a number of at least 1 in `{text}`"
     label = "found 0"
     help = "write a number of at least 1, or remove the entry"
-    why = "Counts, repetitions and resolutions are at least 1."
-    bad = spec(encoder="8x0, 8d2, 4x1")
+    why = (
+        "Resolutions are at least 1. A count may be 0: the entry then has no block. openai/vdvae reads the resolution of "
+        "an encoder entry only for the width and the kernel of its block, so that code runs `0x2` as blocks with 1x1 "
+        "kernels at whatever resolution the state has."
+    )
+    bad = spec(encoder="0x2, 8d2, 4x1")
     good = spec()
 
     text: str
