@@ -10,7 +10,7 @@ import typer
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Json, TextFormat, format_of
 from hvaedsl.cli.trained_run import BatchSize, Device, RunPath, SplitName
-from hvaedsl.diagnostics.streams import print_data
+from hvaedsl.diagnostics.streams import print_data, say
 
 
 def evaluate(
@@ -47,5 +47,5 @@ def evaluate(
         console().print(results_table(finished.program.spec, title, bounds))
     diverged = [name for name, bound in bounds.items() if not math.isfinite(bound.loss_nats_per_dim)]
     if diverged:
-        typer.echo(f"the bound is not finite ({', '.join(diverged)}): the training of {run} diverged", err=True)
+        say(f"the bound is not finite ({', '.join(diverged)}): the training of {run} diverged", err=True)
     finished.write_evaluation(split, bounds)  # last: if writing fails, the result has been printed

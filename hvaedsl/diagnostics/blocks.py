@@ -1,4 +1,4 @@
-"""HV310, HV313, HV401, HV402: resolutions, counts and labels of block lists that cannot be expanded."""
+"""HV310, HV313, HV320, HV401, HV402: block lists that cannot be expanded, or are not in their place."""
 
 from __future__ import annotations
 
@@ -43,6 +43,21 @@ class TooManyApplications(Diagnostic):
     stack: str
     applications: int
     limit: int
+
+
+class SwappedStacks(Diagnostic):
+    """HV320."""
+
+    code = "HV320"
+    title = "the block lists of `encoder` and `decoder` are swapped"
+    label = "mixes in states, as only a decoder does"
+    help = "write each list under the other key"
+    why = (
+        "An encoder pools (`d`) from the image resolution down to the bottleneck; a decoder mixes in states (`m`) from "
+        "the bottleneck up to the image resolution. Nothing else is checked in the two lists."
+    )
+    bad = spec(encoder="4x1, 8m4, 8x2", decoder="8x2, 8d2, 4x1")
+    good = spec(encoder="8x2, 8d2, 4x1", decoder="4x1, 8m4, 8x2")
 
 
 class LabelOnGroup(Diagnostic):

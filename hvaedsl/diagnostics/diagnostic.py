@@ -160,11 +160,14 @@ class Diagnostic(Record, kw_only=True):
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The most similar known word, or None if none is similar."""
+    """The most similar known word, or None if none is similar; the case of letters does not count."""
     import difflib  # slow to import, and most runs suggest nothing
 
-    close = difflib.get_close_matches(word[:80], list(known), n=1, cutoff=0.6)
-    return close[0] if close else None
+    in_lowercase: dict[str, str] = {}
+    for name in known:
+        in_lowercase.setdefault(name.lower(), name)
+    close = difflib.get_close_matches(word[:80].lower(), list(in_lowercase), n=1, cutoff=0.6)
+    return in_lowercase[close[0]] if close else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -71,15 +71,16 @@ class HvaedslError(Exception):
         return f"{self.headline}\n  help: {self.help}" if self.help else self.headline
 
 
-class ShownWithoutFrames(HvaedslError):
-    """The base of the exceptions whose cause is not in our code: a notebook shows their report and no frames."""
+class ShownWithoutFrames:
+    """Makes a notebook show the report of an exception and no frames, for causes that are not in our code."""
 
     def _render_traceback_(self) -> list[str]:
         """The lines that IPython shows instead of a traceback."""
+        assert isinstance(self, HvaedslError)
         return [f"{type(self).__name__}: {self.report}"]
 
 
-class SpecError(ShownWithoutFrames):
+class SpecError(ShownWithoutFrames, HvaedslError):
     """A spec has errors; `diagnostics` has all of them, in the order of their places."""
 
     exit_code = ExitCode.SPEC
@@ -98,7 +99,7 @@ class SpecError(ShownWithoutFrames):
         return f"\n{printed(self.diagnostics)}" if printed is not None else str(self)
 
 
-class UsageError(ShownWithoutFrames):
+class UsageError(ShownWithoutFrames, HvaedslError):
     """A request that cannot be met: a missing file, a missing extra, an option that does not fit."""
 
     exit_code = ExitCode.USAGE
@@ -127,7 +128,7 @@ class CompilerBug(HvaedslError):
         return f"{BUG}: {self}"
 
 
-class RunError(ShownWithoutFrames):
+class RunError(ShownWithoutFrames, HvaedslError):
     """The base of what ends a training, evaluation or sampling run."""
 
 

@@ -23,10 +23,16 @@ class UnknownKey(Diagnostic):
     key: str
     section: str
     known: Sequence[str]
+    published: str = ""  # the key, dotted, for which the published code has this name
+    written: str = ""  # how that key is written, if a value of the published code is not a value of it
 
     @property
     def hint(self) -> str:
-        """The most similar key, or all of them."""
+        """The key that the published code calls so, the most similar key, or all of them."""
+        if self.published:
+            section, _, name = self.published.rpartition(".")
+            place = "" if section == self.section else f" in `{section}`"
+            return f"the published code's `{self.key}` is `{self.written or name}`{place} here"
         return did_you_mean(self.key, self.known) or f"the keys of `{self.section}` are {listing(self.known, 'and')}"
 
 

@@ -142,7 +142,8 @@ class MalformedNumber(Diagnostic):
     good = spec()
 
     text: str
-    in_lowercase: str = ""  # the text with a lowercase operator, if that is a block
+    in_lowercase: str = ""  # the text with a lowercase operator or suffix, if that is a block or a number
+    is_suffixed: bool = False  # digits, then letters that are neither a suffix nor an operator
     with_constant: str = ""  # the text with `$` before the name of a constant, if it ends in one
 
     @property
@@ -150,12 +151,16 @@ class MalformedNumber(Diagnostic):
         """The problem with the text."""
         if self.with_constant:
             return "a constant has a `$` before its name"
-        return "operators are lowercase letters" if self.in_lowercase else "not a known form"
+        if self.is_suffixed:
+            return "no such suffix or operator"
+        return "operators and the suffix `k` are lowercase letters" if self.in_lowercase else "not a known form"
 
     @property
     def hint(self) -> str:
         """The valid form, if there is one."""
         written = self.with_constant or self.in_lowercase
+        if self.is_suffixed:
+            return "the suffixes of an integer are `k` (1,000) and `M` (1,000,000); a memory size is a number of GiB"
         return f"write `{written}`" if written else ""
 
 

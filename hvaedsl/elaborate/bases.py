@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hvaedsl.diagnostics.diagnostic import Edit, Fix, nearest
 from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diagnostics.names import BaseNotFound, BaseOutside
 from hvaedsl.diagnostics.span import Source, Span
@@ -27,7 +28,7 @@ def find_base(target: str, here: Path | None, span: Span) -> Path:
     Raises `SpecError` (HV210, HV212) if there is none, and `OSError`, `RuntimeError` or `ValueError` from the file
     system for names that are not valid.
     """
-    tried = []
+    tried, fix = [], None
 
     # A file beside the spec comes first, and must be inside the project.
     if here is not None:
@@ -46,10 +47,14 @@ def find_base(target: str, here: Path | None, span: Span) -> Path:
     tried.append("no shipped spec of that name")
 
     known = sorted(p.name for p in shipped("specs").glob("*.hvae"))
+    beside = sorted(p.name for p in here.resolve().parent.glob("*.hvae")) if here is not None else []
     hint = f"the shipped specs are {', '.join(known)}" if known else ""
+    if near := nearest(target.removesuffix(".hvae"), [name.removesuffix(".hvae") for name in (*beside, *known)]):
+        fix = Fix(f'write `"{near}.hvae"`', (Edit(span, f'"{near}.hvae"'),)) if span.text.startswith('"') else None
+        hint = f'did you mean `"{near}.hvae"`?'
     if not target.isprintable():
         hint = "`\\n`, `\\r` and `\\t` are control characters; write `/` between folders, on every system"
-    raise SpecError([BaseNotFound(span=span, target=target, reason=" and ".join(tried), hint=hint)])
+    raise SpecError([BaseNotFound(span=span, target=target, reason=" and ".join(tried), hint=hint, fix=fix)])
 
 
 def project_root(folder: Path) -> Path:

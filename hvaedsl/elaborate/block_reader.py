@@ -249,6 +249,28 @@ class BlockReader:
         self.diagnostics.append(diagnostic)
 
 
+def are_swapped(encoder: ast.Value, decoder: ast.Value) -> bool:
+    """Whether the list of the encoder has operators of a decoder alone, and the reverse."""
+    first, second = set(_operators(encoder)) & {"d", "m"}, set(_operators(decoder)) & {"d", "m"}
+    return first == {"m"} and second == {"d"}
+
+
+def _operators(value: ast.Value) -> Iterator[str]:
+    """The operators of the block entries in a value."""
+    match value:
+        case ast.Block():
+            yield value.operator
+        case ast.Labeled():
+            yield from _operators(value.entry)
+        case ast.Repeated():
+            yield from _operators(value.body)
+        case ast.List() | ast.Group():
+            for item in value.items:
+                yield from _operators(item)
+        case _:
+            pass
+
+
 def _labels_inside(value: ast.Labeled) -> Fix | None:
     """The fix that labels each entry of a group, if each is one block."""
     group, source = value.entry, value.span.source

@@ -28,6 +28,7 @@ from hvaedsl.diagnostics.names import (
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import MisplacedStatement, MissingVersion, NoStatements, UnsupportedVersion
 from hvaedsl.elaborate.constants import Constants
+from hvaedsl.elaborate.published_keys import PUBLISHED_KEYS
 from hvaedsl.elaborate.words import describe
 from hvaedsl.ir.kinds import Optional, Text
 from hvaedsl.ir.spec import SECTIONS, keys
@@ -181,20 +182,7 @@ class _Reader:
             case ast.Assignment():
                 key = f"{section}.{statement.key.text}"
                 if statement.key.text not in SCHEMA[section]:
-                    known = tuple(SCHEMA[section])
-                    unknown = UnknownKey(
-                        span=statement.key.span,
-                        key=statement.key.text,
-                        section=section,
-                        known=known,
-                        fix=_renaming(statement.key, known, beside),
-                    )
-                    self._report(unknown)
-                    # The key that was probably meant is not missing.
-                    near = did_you_mean(statement.key.text, known)
-                    meant = {f"{section}.{name}" for name in known if f"`{name}`" in near}
-                    self.into.broken |= meant
-                    self.lost |= meant
+                    self._unknown_key(section, statement.key, beside)
                 elif self._once(key, "key", statement.key.span, statement.span) and (
                     self.own or section != NOT_INHERITED
                 ):
@@ -223,6 +211,35 @@ class _Reader:
                 self._misplaced(statement, word, section)
                 if isinstance(statement, ast.Let):
                     _let(self.into, statement.name.text, statement.value)
+
+    def _unknown_key(self, section: str, key: ast.Name, beside: Sequence[str]) -> None:
+        """Report a key that the section does not have; the key that was probably meant is not missing."""
+        known = tuple(SCHEMA[section])
+        published = PUBLISHED_KEYS.get(key.text)
+        if published is None:
+            near = nearest(key.text, known)
+            meant, written = f"{section}.{near}" if near is not None else "", ""
+            fix = _renaming(key, known, beside)
+        else:
+            meant, written = published.key, published.written
+            home, _, name = meant.rpartition(".")
+            same_value = home == section and not written and name not in beside
+            fix = Fix(f"write `{name}`", (Edit(key.span, name),)) if same_value else None
+
+        self._report(
+            UnknownKey(
+                span=key.span,
+                key=key.text,
+                section=section,
+                known=known,
+                published=meant if published is not None else "",
+                written=written,
+                fix=fix,
+            )
+        )
+        if meant:
+            self.into.broken.add(meant)
+            self.lost.add(meant)
 
     def _stray_key(self, statement: ast.Assignment, document: ast.Document) -> None:
         """Report a key outside of every section, unless a brace that closes its section too early is reported."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import singledispatchmethod
@@ -281,15 +282,14 @@ class Reader:
         if isinstance(value, ast.Invalid):
             raise SpecError([])  # the parser has reported it
 
-        # Too many or too few quotes are the usual mistake.
-        hint = ""
-        numeric = isinstance(kind, Whole | Number) and isinstance(value, ast.String)
-        if isinstance(value, ast.String) and (not numeric or value.value.strip().isdigit()):
-            hint = f"write `{value.value}`, without quotes" if 0 < len(value.value) < 60 else ""
-        elif isinstance(value, ast.Symbol) and isinstance(kind, Text):
-            hint = f'write `"{value.name}"`, with quotes'
-
-        fix = self._requoted(kind, value) if hint else None
+        # Only a text that can be read is proposed.
+        hint, fix = "", None
+        written, remark = _meant(kind, value, optional=self.optional)
+        if written and self._can_read(kind, written):
+            hint = f"write `{written}`{remark}"
+            fix = Fix(f"write `{written}`", (rewriting(value.span, written),))
+        elif example := _example(kind):
+            hint = f"write for example `{example}`"
         self._fail(
             WrongType(
                 span=value.span, key=self.key, expected=self._type(kind), found=describe(value), hint=hint, fix=fix
@@ -300,21 +300,18 @@ class Reader:
         """The type in words, with `none` if the key takes it."""
         return str(Optional(kind) if self.optional else kind)
 
-    def _requoted(self, kind: Kind, value: ast.Value) -> Fix | None:
-        """The fix that adds or removes quotes, if the value can be read then."""
-        if isinstance(value, ast.Symbol):
-            return Fix(f'write `"{value.name}"`', (Edit(value.span, f'"{value.name}"'),))
-        assert isinstance(value, ast.String)
-        bare, problems = parse_value(Source("", value.value))
-        if bare is None or problems or "#" in value.value:  # it would become a comment
-            return None
-
+    def _can_read(self, kind: Kind, text: str) -> bool:
+        """Whether a text is a value of this key."""
+        value, problems = parse_value(Source("", text))
+        if value is None or problems or "#" in text:  # it would become a comment
+            return False
         found: list[Diagnostic] = []
         try:
-            Reader(self.key, self.constants, found, {}, set()).read(kind, bare)
+            read = Optional(kind) if self.optional else kind
+            Reader(self.key, self.constants, found, {}, set()).read(read, value)
         except SpecError:
-            return None
-        return Fix(f"write `{value.value}`", (rewriting(value.span, value.value),)) if not found else None
+            return False
+        return not found
 
     def _unknown(self, span: Span, symbol: str, known: Sequence[str]) -> NoReturn:
         known = (*known, "none") if self.optional else known
@@ -332,6 +329,46 @@ class Reader:
 
     def _fail(self, diagnostic: Diagnostic) -> NoReturn:
         raise SpecError([diagnostic])
+
+
+# Words that other languages have for a value that is off.
+_OFF = frozenset(("off", "false", "no", "null", "nil", "disabled"))
+_MAP = re.compile(r"\s*\d+\s*:\s*[\w.]+\s*(,\s*\d+\s*:\s*[\w.]+\s*)*")
+
+
+def _meant(kind: Kind, value: ast.Value, *, optional: bool) -> tuple[str, str]:
+    """What a value of another type was probably meant to be, as it is written here, and a remark; empty if unknown."""
+    match value:
+        case ast.Float() if isinstance(kind, Whole) and value.value.is_integer() and abs(value.value) < 1e15:
+            return str(int(value.value)), ""
+        case ast.String() if isinstance(kind, ByResolution | Either) and _MAP.fullmatch(value.value):
+            entries = (entry.split(":") for entry in value.value.split(","))
+            return "{" + ", ".join(f"{key.strip()}: {of.strip()}" for key, of in entries) + "}", ""
+        case ast.String() if 0 < len(value.value) < 60:
+            return value.value, ", without quotes"
+        case ast.Symbol() if optional and value.name.lower() in _OFF:
+            return "none", ""
+        case ast.Symbol() if isinstance(kind, Text):
+            return f'"{value.name}"', ", with quotes"
+        case ast.Group() if isinstance(kind, Pair | Several):
+            return value.span.text.strip()[1:-1].strip(), ", without parentheses"
+        case ast.Block() if isinstance(kind, Whole) and value.span.text == f"{value.resolution}x{value.resolution}":
+            return str(value.resolution), ": images are square"
+        case _:
+            return "", ""
+
+
+def _example(kind: Kind) -> str:
+    """A value of the kinds whose form is not evident from their name; empty for others."""
+    match kind:
+        case Pair():
+            return "0.9, 0.999"
+        case ByResolution(of=Whole()):
+            return "{4: 32}"
+        case ByResolution() | Either():
+            return "{8: 0.7}"
+        case _:
+            return ""
 
 
 def _removal_of(

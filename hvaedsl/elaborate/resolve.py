@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, removal
+from hvaedsl.diagnostics.blocks import SwappedStacks
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label, removal
 from hvaedsl.diagnostics.errors import SpecError
 from hvaedsl.diagnostics.images import InvalidChannels, MissingShape, ShapeMismatch
 from hvaedsl.diagnostics.likelihoods import BernoulliChannels, BitsNeedLevels, MixtureBinarized, NotBinarized
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source, Span
+from hvaedsl.elaborate.block_reader import are_swapped
 from hvaedsl.elaborate.collect import SCHEMA, Collected
 from hvaedsl.elaborate.missing import missing_key
 from hvaedsl.elaborate.readers import Reader
@@ -70,9 +72,28 @@ class _Resolver:
     def values(self, section: str) -> dict[str, Any]:
         """The written values of a section, typed, with placeholders for those that cannot be read."""
         values: dict[str, Any] = {}
+        if section == "model":
+            self._report_swapped()
         for name, key in SCHEMA[section].items():
             self._read(section, name, key, values)
         return values
+
+    def _report_swapped(self) -> None:
+        """Report block lists that each belong to the other stack, and poison both."""
+        encoder, decoder = (self.collected.values.get(f"model.{stack}") for stack in ("encoder", "decoder"))
+        if encoder is None or decoder is None or not are_swapped(encoder, decoder):
+            return
+
+        fix = None
+        if encoder.span.source is decoder.span.source and "#" not in encoder.span.text + decoder.span.text:
+            edits = (Edit(encoder.span, decoder.span.text), Edit(decoder.span, encoder.span.text))
+            fix = Fix("swap the two lists", edits)
+        label = Label(decoder.span, "pools, as only an encoder does")
+        self.diagnostics.append(SwappedStacks(span=encoder.span, secondary=(label,), fix=fix))
+        for stack, value in (("encoder", encoder), ("decoder", decoder)):
+            self.origins[f"model.{stack}"] = value.span
+            del self.collected.values[f"model.{stack}"]
+            self.collected.broken.add(f"model.{stack}")
 
     def _read(self, section: str, name: str, key: Key, values: dict[str, Any]) -> None:
         dotted = f"{section}.{name}"

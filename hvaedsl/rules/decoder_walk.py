@@ -102,7 +102,7 @@ class DecoderEnd(Diagnostic):
     code = "HV309"
     title = "the decoder ends at {resolution}, but the images have resolution {image}"
     label = "expected {image}"
-    help = "end with blocks at {image}, such as `{image}m{resolution}, {image}x1`"
+    help = "{hint}"
     why = (
         "The likelihood reads the top-down state at the image resolution, after the last block. In openai/vdvae a block "
         "at a lower resolution may follow: its latents cost KL, and have no effect on the image."
@@ -112,6 +112,15 @@ class DecoderEnd(Diagnostic):
 
     resolution: int
     image: int
+    source: int | None  # the highest resolution with a block that can be mixed into the image's
+
+    @property
+    def hint(self) -> str:
+        """The entries to remove, or to add."""
+        if self.resolution > self.image:
+            return f"remove the entries above {self.image}"
+        mixed = f"{self.image}m{self.source}, " if self.source is not None else ""
+        return f"end with blocks at {self.image}, such as `{mixed}{self.image}x1`"
 
 
 def check_activations(unit: Unit) -> Iterator[Diagnostic]:
@@ -148,20 +157,25 @@ def check_mix_ins(unit: Unit) -> Iterator[Diagnostic]:
             assert op.span is not None
             if op.source >= op.resolution:
                 # Propose the last lower resolution with a block, or half of this one.
-                lower = [r for r in applied if r < op.resolution]
-                example = lower[-1] if lower else max(1, op.resolution // 2)
+                lower = [r for r in applied if r < op.resolution and op.resolution % r == 0]
+                example = lower[-1] if lower else _half(op.resolution)
                 fix = Fix(f"write `{op.resolution}m{example}`", (Edit(op.span, str(example)),))
                 yield MixInNotLower(
                     span=op.span,
                     source=op.source,
                     resolution=op.resolution,
                     example=example,
-                    fix=fix if lower and op.resolution % example == 0 else None,
+                    fix=fix if lower else None,
                 )
             elif not op.is_sound:
                 yield MixInDoesNotDivide(span=op.span, source=op.source, resolution=op.resolution)
         elif isinstance(op, TopDownBlock):
             applied[op.resolution] = None
+
+
+def _half(resolution: int) -> int:
+    """Half of a resolution, or the largest resolution that divides it."""
+    return next((r for r in range(resolution // 2, 0, -1) if resolution % r == 0), 1)
 
 
 def check_order(unit: Unit) -> Iterator[Diagnostic]:
@@ -186,7 +200,11 @@ def check_end(unit: Unit) -> Iterator[Diagnostic]:
     if last is not None and resolutions is not None and last.resolution not in resolutions:
         return
     if last is not None and last.span is not None and last.resolution != image:
-        yield DecoderEnd(span=last.span, resolution=last.resolution, image=image)
+        applied = {op.resolution for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)}
+        sources = [resolution for resolution in applied if resolution < image and image % resolution == 0]
+        yield DecoderEnd(
+            span=last.span, resolution=last.resolution, image=image, source=max(sources) if sources else None
+        )
 
 
 _IMAGE = ("data.dataset", "data.resolution")

@@ -228,16 +228,18 @@ def junk(source: Source, token: Token, last: Token | None = None) -> Diagnostic:
 
     # A number or a block, usually with an uppercase operator.
     if token[0].isdigit():
-        lowered = token.lower() if re.fullmatch(r"[0-9]+[A-Za-z][0-9]*", token) else ""
+        lowered = token.lower() if re.fullmatch(r"[0-9]+[XRDM][0-9]*|[0-9]+K", token) else ""
         constant = _CONSTANT.fullmatch(token)
         if constant and re.search(rf"\blet\s+{constant[2]}\s*=", source.text):
             written = f"{constant[1]}${constant[2]}"
             fix = Fix(f"write `{written}`", (insertion(source, span.start + len(constant[1]), "$"),))
             return MalformedNumber(span=span, text=str(token)[:40], with_constant=written, fix=fix)
+        suffixed = re.fullmatch(r"[0-9][0-9_.]*[A-Za-z]+", token) is not None
         return MalformedNumber(
             span=span,
             text=str(token)[:40],
             in_lowercase=lowered,
+            is_suffixed=suffixed and not lowered,
             fix=Fix(f"write `{lowered}`", (Edit(span, lowered),)) if lowered else None,
         )
     return UnexpectedCharacter(span=_within(span, span.start, span.start + 1), found=token[0])

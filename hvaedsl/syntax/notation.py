@@ -29,6 +29,8 @@ from hvaedsl.syntax.repairs import Edits, Repairs
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _COUNT = rf"(?:[0-9]+|\${_NAME})"
+# What follows the value of a key on its line: its end, or the next key or section.
+_VALUE_ENDS = rf"[ \t]*(?:[\r\n{{}}\#;']|\Z)|(?<![,(])[ \t]+{_NAME}[ \t]*[={{]"
 _PATTERN = re.compile(
     rf"""
       (?P<string>   "(?:\\[^\r\n]|[^"\\\r\n])*" )
@@ -39,7 +41,8 @@ _PATTERN = re.compile(
     | (?P<single>   '[^'\r\n]*' )
     | (?P<braced>   \$\{{[ \t]*(?P<name>{_NAME})[ \t]*\}} )
     | (?P<semicolon> ;(?:[ \t]*;)* )
-    | (?P<dotted>   (?<![\w.$]) (?P<key>{_NAME}(?:\.{_NAME})+) [ \t]*=[ \t]*(?P<rest>[^\s{{}}\#;'][^\r\n{{}}\#;']*)? )
+    | (?P<dotted>   (?<![\w.$]) (?P<key>{_NAME}(?:\.{_NAME})+) [ \t]*=[ \t]*
+                    (?P<rest>[^\s{{}}\#;'][^\r\n{{}}\#;']*?(?={_VALUE_ENDS}))? )
     | (?P<value>    (?:=|\bextends\b)[ \t]* )
       (?P<path>     (?: [A-Za-z]:(?=[/\\]) | (?:~|\.\.?)?(?=[/\\](?![/*])) | [A-Za-z_][\w-]* )
                     (?: [\w.~%+@:-] | [/\\](?![/*]) )* )
@@ -91,7 +94,7 @@ class _Notations:
     def repair(self) -> None:
         """Find and repair the notations."""
         at = 0
-        while found := _PATTERN.search(self.text, at):
+        while not self.repairs.is_full and (found := _PATTERN.search(self.text, at)):
             kind, at = found.lastgroup, found.end()
             if kind == "path":
                 if not self._path(found):

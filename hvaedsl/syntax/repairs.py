@@ -33,6 +33,11 @@ class Repairs:
         """The findings, one for each cause, in the order of their first places."""
         return tuple(group.diagnostic() for group in self._groups.values())
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there are so many findings that the text is no spec; the rest of it is left as it is."""
+        return len(self._groups) >= _MOST_PLACES
+
     def span(self, start: int, end: int) -> Span:
         """A place in the source."""
         return self.source.span(start, end)

@@ -69,6 +69,13 @@ def unexpected(
     if wants_value:
         return UnexpectedToken(span=span, found=found, expected="a value")
 
+    # The entries of a map outside of braces.
+    if token.type == "COLON" and last is not None and last.type == "INTEGER" and at + 1 < len(tokens):
+        entry = f"{last}: {_shorten(tokens[at + 1])}"
+        return UnexpectedToken(
+            span=span, found=found, expected="`{` before a map", hint=f"a map has braces: `{{{entry}}}`"
+        )
+
     # A statement is expected, or the value before could continue.
     if wants_statement and last is not None and "COMMA" in accepted:
         end = "the end of the section" if sections else "the end of the file"

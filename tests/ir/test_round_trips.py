@@ -88,7 +88,7 @@ numbers = st.floats(1e-12, 1e12, allow_nan=False).map(lambda number: repr(number
     skip=st.one_of(st.just("none"), numbers),
     betas=st.tuples(st.floats(0, 0.999), st.floats(0, 0.999)),
     temperature=st.one_of(numbers, st.dictionaries(st.integers(1, 99), st.floats(0.1, 2), max_size=3)),
-    path=st.one_of(st.none(), st.text(st.characters(codec="utf-8"), max_size=20)),
+    path=st.one_of(st.none(), st.text(st.characters(codec="utf-8"), max_size=20).filter(str.strip)),
     depth=st.one_of(st.none(), st.integers(1, 10**14)),
 )
 def test_the_resolved_text_compiles_alone_to_the_same_program(

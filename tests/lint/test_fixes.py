@@ -24,7 +24,7 @@ UNSAFE = {
     *("HV101", "HV102", "HV104", "HV110", "HV118"),
     *("HV121", "HV122", "HV124", "HV126", "HV127", "HV512"),
     *("HV201", "HV202", "HV203", "HV204", "HV206", "HV216", "HV217", "HV221", "HV228"),
-    *("HV302", "HV304", "HV306", "HV316", "HV401", "HV402", "HV503", "HV513", "HV514", "HV601"),
+    *("HV302", "HV304", "HV306", "HV316", "HV320", "HV401", "HV402", "HV503", "HV513", "HV514", "HV601"),
 }
 
 # Besides the snippets of the rules: the text, the fixed text, and whether the fix is safe.

@@ -188,7 +188,7 @@ def test_mistakes_are_one_readable_error(finished: Path, tmp_path: Path, spec_pa
         (5, "--resume", ("train", spec_path, "--out", finished)),
         (5, "--gpus 1 --dtype float32", ("train", spec_path, "--out", finished, "--resume", "--dtype", "float64")),
         (5, "no such folder", ("eval", tmp_path / "nothing")),
-        (5, "no checkpoint", ("sample", tmp_path)),
+        (5, "no run in this folder", ("sample", tmp_path)),
         (2, "--temperature", ("sample", finished, "--temperature", "0")),
         (2, "--temperature is inf", ("sample", finished, "--temperature", "inf")),
         (2, "--temperature is nan", ("export", finished, "--to", "pt2", "--temperature", "nan")),

@@ -226,9 +226,11 @@ def test_a_repaired_text_keeps_every_place() -> None:
 def test_a_text_full_of_them_is_read_in_linear_time(unit: str) -> None:
     import time
 
-    seconds = []
-    for size in (20_000, 160_000):
+    def measured(size: int) -> float:
         before = time.process_time()
         repair(Source("a", "x = " + unit * (size // len(unit))))
-        seconds.append(time.process_time() - before)
+        return time.process_time() - before
+
+    # The least of three, since other processes slow the caches down.
+    seconds = [min(measured(size) for _ in range(3)) for size in (20_000, 160_000)]
     assert seconds[1] < 16 * seconds[0] + 0.2

@@ -15,6 +15,8 @@ from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Split, array_imag
 from hvaedsl_runtime.data.places import not_found, places
 from hvaedsl_runtime.data.splits import PartName, members, one_validation
 
+# Files that are never divided into all splits: without training images, a folder is incomplete.
+OTHER_SPLITS = frozenset(("test.npy", "validation.npy", "val.npy", "valid.npy"))
 ZIP_SIGNATURE = b"PK\x03\x04"
 ONE_FILE = "set data.path to one of the files to divide it, or name them train.npy, test.npy and validation.npy"
 
@@ -59,7 +61,7 @@ def _files(spec: DataSpec) -> Mapping[PartName, Path]:
 
         # Other folders than data.path hold the files of other datasets.
         arrays = [name for name in names if name.endswith(".npy")]
-        if spec.path is not None and len(arrays) == 1:
+        if spec.path is not None and len(arrays) == 1 and arrays[0] not in OTHER_SPLITS:
             return {"all": place / arrays[0]}
         if spec.path is not None and arrays:
             raise DataNotFound(f"{place}: found {', '.join(arrays)}, but no train.npy", help=ONE_FILE)

@@ -82,7 +82,7 @@ def test_mistakes_are_one_readable_error(trained: Trained, tmp_path: Path, comma
     (tmp_path / "file").touch()
     cases: list[tuple[int, str, tuple[Path | str, ...]]] = [
         (5, "no such folder", ("kl", tmp_path / "nothing")),
-        (5, "no checkpoint", ("kl", tmp_path)),
+        (5, "no run in this folder", ("kl", tmp_path)),
         (5, "no checkpoint", ("state-norms", tmp_path / "killed")),
         (5, "line 1 is not JSON", ("curves", tmp_path / "damaged")),
         (5, "cannot be written: File exists", ("curves", trained(), "--out", tmp_path / "file")),

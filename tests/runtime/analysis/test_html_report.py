@@ -137,7 +137,7 @@ def test_a_run_without_its_last_evaluation_says_how_to_get_one(run_copy: Path, c
 def test_mistakes_are_one_readable_error(run_copy: Path, tmp_path: Path, command: Command) -> None:
     cases: list[tuple[int, str, tuple[Path | str, ...]]] = [
         (5, "no such folder", (tmp_path / "nothing",)),
-        (5, "no checkpoint", (tmp_path,)),
+        (5, "no run in this folder", (tmp_path,)),
         (2, "it must name an .html file", (run_copy, "--out", tmp_path / "page.pdf")),
         (2, "it must name an .html file", (run_copy, "--out", tmp_path / "nowhere" / "page.html")),
     ]

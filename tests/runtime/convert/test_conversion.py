@@ -383,7 +383,7 @@ def test_mistakes_are_one_readable_error(tmp_path: Path, command: Command, small
             "iter-5-model.th is not a folder",
             (small, "--ema", good, "--trained-on", "cifar10", "--out", good / "in a file"),
         ),
-        (5, "no checkpoint", (full, "--to", tmp_path / "w.th")),
+        (5, "no run in this folder", (full, "--to", tmp_path / "w.th")),
         (5, "no such folder", (tmp_path / "none", "--to", tmp_path / "w.th")),
         (5, "exists already", (full, "--to", good)),
     ]

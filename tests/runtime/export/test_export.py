@@ -175,7 +175,7 @@ def test_mistakes_are_one_readable_error(folder: Path, tmp_path: Path, command: 
     (tmp_path / "empty").mkdir()
     cases: list[tuple[int, str, tuple[str | Path, ...]]] = [
         (5, "no such folder", (tmp_path / "nothing", "--to", "pt2")),
-        (5, "no checkpoint", (tmp_path / "empty", "--to", "safetensors")),
+        (5, "no run in this folder", (tmp_path / "empty", "--to", "safetensors")),
         (2, ".pt2", (folder, "--to", "pt2", "--out", tmp_path / "x.onnx")),
         (2, ".safetensors", (folder, "--to", "safetensors", "--out", tmp_path / "x.pt2")),
         (2, "existing folder", (folder, "--to", "pt2", "--out", tmp_path / "none" / "x.pt2")),

@@ -98,7 +98,8 @@ def test_the_figures_are_those_of_the_summaries(finished: Path) -> None:
     rows = list(csv.DictReader((finished / "results.csv").read_text().splitlines()))
     table = (finished / "results.txt").read_text()
     assert (results["runs_finished"], results["runs_planned"], results["indicative"]) == (4, 4, True)
-    assert table in (finished.parent / "printed").read_text()
+    printed = (finished.parent / "printed").read_text().splitlines()
+    assert table in "".join(f"{line.rstrip()}\n" for line in printed)
     for point in results["points"]:
         folder = finished / "points" / point["name"]
         summaries = [json.loads((folder / f"seed-{seed}" / "summary.json").read_text()) for seed in (0, 1)]

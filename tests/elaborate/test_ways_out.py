@@ -1,0 +1,200 @@
+"""Mistakes of users who know other tools: what each message says, and that its fix compiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import hvaedsl
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
+from hvaedsl.diagnostics.span import Source
+from hvaedsl.elaborate.published_keys import PUBLISHED_KEYS
+from hvaedsl.ir.spec import SECTIONS, keys
+from hvaedsl.program import compile_source
+
+SPEC = """hvae 1
+data {{ dataset = npy  path = "x"  channels = 1  resolution = {resolution}  {data} }}
+model {{
+  width = 16  latent = 4  {model}
+  encoder = {encoder}
+  decoder = {decoder}
+}}
+train {{ {train} }}
+sample {{ {sample} }}
+"""
+
+
+def spec(
+    encoder: str = "8x2, 8d2, 4x1",
+    decoder: str = "4x1, 8m4, 8x2",
+    *,
+    data: str = "",
+    model: str = "",
+    train: str = "",
+    sample: str = "",
+    resolution: str = "8",
+) -> str:
+    return SPEC.format(
+        encoder=encoder, decoder=decoder, data=data, model=model, train=train, sample=sample, resolution=resolution
+    )
+
+
+def errors(text: str) -> list[Diagnostic]:
+    found = compile_source(Source("spec", text)).diagnostics
+    return [item for item in found if item.severity is Severity.ERROR]
+
+
+def only(text: str) -> Diagnostic:
+    (found,) = errors(text)
+    return found
+
+
+def fixed(text: str, finding: Diagnostic) -> str:
+    assert finding.fix is not None
+    for edit in sorted(finding.fix.edits, key=lambda edit: -edit.span.start):
+        text = text[: edit.span.start] + edit.replacement + text[edit.span.end :]
+    return text
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "help_text", "becomes"),
+    [
+        (spec(model="widths = {4: 32.0}"), "HV204", "write `32`", "{4: 32}"),
+        (spec(model='widths = "4:32"'), "HV204", "write `{4: 32}`", "widths = {4: 32}"),
+        (spec(model='widths = "4: 32, 2:8"'), "HV204", "write `{4: 32, 2: 8}`", "widths = {4: 32, 2: 8}"),
+        (spec(train="steps = 1e6"), "HV204", "write `1000000`", "steps = 1000000"),
+        (spec(train="steps = 16.0"), "HV204", "write `16`", "steps = 16"),
+        (spec(train="clip_norm = off"), "HV204", "write `none`", "clip_norm = none"),
+        (spec(train="betas = (0.9, 0.99)"), "HV204", "write `0.9, 0.99`, without parentheses", "betas = 0.9, 0.99"),
+        (spec(resolution="8x8"), "HV204", "write `8`: images are square", "resolution = 8"),
+        (spec(model="cell = VDVAE"), "HV206", "did you mean `vdvae`? ", "cell = vdvae"),
+        (spec(model="Bottleneck = 0.5"), "HV201", "did you mean `bottleneck`?", "bottleneck = 0.5"),
+        (spec(train="steps = 10K"), "HV110", "write `10k`", "steps = 10k"),
+        (spec("8X2, 8d2, 4x1"), "HV110", "write `8x2`", "encoder = 8x2"),
+        (spec(model="fourier.at = block  bias_up_to = 4"), "HV127", "fourier { at = block }", "} bias_up_to = 4"),
+        (spec("4x1, 8m4, 8x2", "8x2, 8d2, 4x1"), "HV320", "under the other key", "encoder = 8x2, 8d2, 4x1\n"),
+    ],
+)
+def test_a_fix_writes_what_was_meant(text: str, code: str, help_text: str, becomes: str) -> None:
+    finding = only(text)
+    assert finding.code == code
+    assert help_text in finding.help_text
+    after = fixed(text, finding)
+    assert becomes in after.replace("  bias", " bias")
+    assert errors(after) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "help_text"),
+    [
+        (spec(train="gpu_memory = 24G"), "HV110", "a number of GiB"),
+        (spec(model="widths = 1G"), "HV110", "`k` (1,000) and `M` (1,000,000)"),
+        (spec(train="betas = 0.9"), "HV204", "write for example `0.9, 0.999`"),
+        (spec(model="widths = 32"), "HV204", "write for example `{4: 32}`"),
+        (spec(sample="temperature = 8:0.7"), "HV101", "a map has braces: `{8: 0.7}`"),
+        (spec(decoder="4x1, 8m4, 8x2, 16m8, 16x1", encoder="8x2, 8d2, 4x1"), "HV305", "8 and 4"),
+    ],
+)
+def test_a_help_names_the_form(text: str, code: str, help_text: str) -> None:
+    finding = only(text)
+    assert (finding.code, help_text in finding.help_text) == (code, True), finding.help_text
+
+
+@pytest.mark.parametrize(
+    ("resolution", "encoder", "decoder", "way_out", "complete"),
+    [
+        ("32", "32x2, 32d2, 16x1", "16x1", "end with blocks at 32, such as `32m16, 32x1`", "16x1, 32m16, 32x1"),
+        ("9", "9x1, 9d3, 3x1", "3x1", "`9m3, 9x1`", "3x1, 9m3, 9x1"),
+    ],
+)
+def test_where_the_decoder_ends(resolution: str, encoder: str, decoder: str, way_out: str, complete: str) -> None:
+    finding = only(spec(encoder, decoder, resolution=resolution))
+    assert finding.code == "HV309"
+    assert way_out in finding.help_text
+    assert errors(spec(encoder, complete, resolution=resolution)) == []
+
+
+def test_a_resolution_that_does_not_divide_the_image_is_not_mixed_in() -> None:
+    finding = only(spec("32x2, 32d2, 16x1", "16x1, 23x1", resolution="32", model="skips = none"))
+    assert finding.help_text == "end with blocks at 32, such as `32m16, 32x1`"
+    assert errors(spec("32x2, 32d2, 16x1", "16x1, 23x1, 32m16, 32x1", resolution="32", model="skips = none")) == []
+
+
+def test_a_decoder_that_ends_above_the_image_has_entries_to_remove() -> None:
+    found = errors(spec(decoder="4x1, 8m4, 8x2, 16m8, 16x1", model="skips = none"))
+    assert [item.help_text for item in found if item.code == "HV309"] == ["remove the entries above 8"]
+
+
+def test_a_mix_in_is_proposed_only_from_a_divisor() -> None:
+    found = errors(spec("9x1, 9d3, 3x1", "3x1, 9m9, 9x1", resolution="9"))
+    assert [item.code for item in found] == ["HV306"]
+    assert "`9m3`" in found[0].help_text
+
+
+SWAPPED = spec("1x1,2m1,4m2,8m4,8x3", "8x3,8d2,4x1,4d2,2x1,2d2,1x1")
+
+
+def test_swapped_block_lists_are_one_finding() -> None:
+    finding = only(SWAPPED)
+    assert finding.code == "HV320"
+    assert errors(fixed(SWAPPED, finding)) == []
+
+
+@pytest.mark.parametrize("decoder", ["4x1, 8m4, 8x2", "8x2, 4x1"])
+def test_a_wrong_encoder_alone_is_not_called_swapped(decoder: str) -> None:
+    assert "HV320" not in [item.code for item in errors(spec("4x1, 8m4, 8x2", decoder))]
+
+
+@pytest.mark.parametrize("name", PUBLISHED_KEYS)
+def test_a_name_of_the_published_code_gets_ours(name: str) -> None:
+    published = PUBLISHED_KEYS[name]
+    section, _, key = published.key.rpartition(".")
+    text = spec(**{section: f"{name} = 3"}) if section != "sample" else spec(sample=f"{name} = 3")
+    finding = next(item for item in errors(text) if item.code == "HV201")
+    assert f"the published code's `{name}` is `{published.written or key}` here" == finding.help_text
+    if published.written:
+        assert hvaedsl.loads(spec(**{section: published.written.replace("512: 32, 256: 64", "4: 32")}))
+
+
+def test_the_published_keys_are_keys() -> None:
+    known = {f"{section}.{name}" for section, kind in SECTIONS.items() for name in keys(kind)}
+    assert {published.key for published in PUBLISHED_KEYS.values()} <= known
+    assert known.isdisjoint(f"{published.key.rpartition('.')[0]}.{name}" for name, published in PUBLISHED_KEYS.items())
+
+
+def test_a_published_name_explains_a_missing_key() -> None:
+    text = spec().replace("latent = 4", "zdim = 4")
+    finding = only(text)
+    assert finding.code == "HV201"
+    assert errors(fixed(text, finding)) == []
+
+
+def test_a_published_name_in_another_section_says_which() -> None:
+    finding = only(spec(model="n_batch = 4"))
+    assert finding.help_text == "the published code's `n_batch` is `batch_size` in `train` here"
+    assert finding.fix is None
+
+
+def test_sections_in_capitals_are_recognized() -> None:
+    text = spec().replace("train {", "TRAIN {")
+    finding = only(text)
+    assert "did you mean `train`?" in finding.help_text
+    assert errors(fixed(text, finding)) == []
+
+
+@pytest.mark.parametrize(("target", "near"), [("cifr.hvae", "cifar.hvae"), ("cifar_ws", "cifar_ws.hvae")])
+def test_a_base_with_a_similar_name_is_proposed(target: str, near: str) -> None:
+    text = f'hvae 1\nextends "{target}"\n'
+    finding = only(text)
+    assert finding.help_text == f'did you mean `"{near}"`?'
+    assert errors(fixed(text, finding)) == []
+
+
+def test_a_base_beside_the_spec_is_proposed(tmp_path: Path) -> None:
+    (tmp_path / "my_base.hvae").write_text(spec())
+    child = tmp_path / "child.hvae"
+    child.write_text('hvae 1\nextends "mybase.hvae"\n')
+    with pytest.raises(hvaedsl.SpecError) as caught:
+        hvaedsl.load(child)
+    assert caught.value.diagnostics[0].help_text == 'did you mean `"my_base.hvae"`?'
