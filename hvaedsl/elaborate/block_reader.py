@@ -1,7 +1,7 @@
 """From the AST of a block list to a typed one.
 
-An entry with a count of 0 has no block and is left out. A wrong entry is reported and read as one block. If the entry might have changed the resolution, or its resolution is
-unknown, the walk is unknown too and no rule follows it.
+An entry with a count of 0 has no block and is left out. A wrong entry is reported and read as one block. If that entry
+might have changed the resolution, or its resolution is unknown, the walk is unknown too and no rule follows it.
 """
 
 from __future__ import annotations

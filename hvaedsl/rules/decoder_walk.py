@@ -79,8 +79,8 @@ class MixInTooEarly(Diagnostic):
     help = "{hint}"
     why = (
         "A mix-in passes on the latents drawn by the blocks at the lower resolution; without a block there are none. "
-        "openai/vdvae then adds the learned bias of the lower resolution, which is the same for all images, as the bias "
-        "of this resolution is. Above `no_bias_above`, and without a later block at S, it stops with a KeyError."
+        "openai/vdvae then adds the learned bias of the lower resolution S, which is the same for all images. If S has "
+        "no block at all, or is above `no_bias_above`, it stops with a KeyError."
     )
     bad = spec(decoder="8m4, 8x2, 4x1, 8x1")
     good = spec(decoder="4x1, 8m4, 8x2")
@@ -104,8 +104,8 @@ class DecoderEnd(Diagnostic):
     label = "expected {image}"
     help = "{hint}"
     why = (
-        "The likelihood reads the top-down state at the image resolution, after the last block. In openai/vdvae a block "
-        "at a lower resolution may follow: its latents cost KL, and have no effect on the image."
+        "The likelihood reads the top-down state at the image resolution, after the last block. In openai/vdvae "
+        "blocks at a lower resolution may follow: their latents cost KL, and have no effect on the image."
     )
     bad = spec(decoder="4x1")
     good = spec()

@@ -18,9 +18,9 @@ class EmptyEntry(Diagnostic):
     label = "the count is 0"
     help = "remove it, or write the count that was meant"
     why = (
-        "An entry with a count of 0 is left out, as in openai/vdvae (vae.py, parse_layer_string). It has no effect, and "
-        "may be a mistyped count, such as `32x0` for `32x10`. A constant that is 0 is not reported: it leaves out "
-        "blocks on purpose, as in a sweep over `--let n=0,1,2`."
+        "An entry with a count of 0 is left out, as in openai/vdvae (vae.py, parse_layer_string). It has no effect; "
+        "perhaps another count was meant, such as `32x10` for `32x0`. A constant that is 0 is not reported: it leaves "
+        "out blocks on purpose, as in a sweep over `--let n=0,1,2`."
     )
     rests_on = "Computed here: without the entry, the model and the names of its parameters are the same."
     bad = spec(encoder="8x2, 8x0, 8d2, 4x1")

@@ -13,8 +13,8 @@ from hvaedsl.passes.base import Rule, Unit
 _WALK = (
     "An encoder goes down: it starts at the image resolution, each entry has the resolution that the one before it "
     "leaves, and only `d` changes the resolution. openai/vdvae reads the resolution of an encoder entry only for the "
-    "width and the kernel of its block, and applies the block at the resolution that the state has, so that a wrong "
-    "resolution is never found there."
+    "width and the kernel of its block, and applies the block at the resolution that the state has, so that it "
+    "does not notice a wrong resolution."
 )
 
 
@@ -65,9 +65,9 @@ class PoolingDoesNotDivide(Diagnostic):
     label = "{factor} does not divide {resolution}"
     help = "{hint}"
     why = (
-        "Pooling by K reduces K x K pixels to one, so the next resolution is R / K. openai/vdvae rounds R / K down, and "
-        "ignores the last rows and columns of the map: pixels at the border would be missing from every activation "
-        "below, and no mix-in leads from 3 back to 7."
+        "Pooling by K reduces K x K pixels to one, so the next resolution is R / K. openai/vdvae rounds R / K down and "
+        "drops the last rows and columns, so that pixels at the border are missing from every activation below. It "
+        "cannot mix the result back in where the rounded resolution does not divide R: 7 pooled by 2 gives 3."
     )
     bad = spec(encoder="8x2, 8d3, 2x1", decoder="2x1, 8m2, 8x2")
     good = spec(encoder="8x2, 8d4, 2x1", decoder="2x1, 8m2, 8x2")
