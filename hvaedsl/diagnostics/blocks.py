@@ -18,8 +18,12 @@ class ZeroCount(Diagnostic):
     title = "expected a number of at least 1 in `{text}`"
     label = "found 0"
     help = "write a number of at least 1, or remove the entry"
-    why = "Counts, repetitions and resolutions are at least 1."
-    bad = spec(encoder="8x0, 8d2, 4x1")
+    why = (
+        "Resolutions are at least 1. A count may be 0: the entry then has no block. openai/vdvae reads the resolution "
+        "of an encoder entry only for the width and the kernel of its block: there `0x2` is two blocks with 1x1 "
+        "kernels, at the resolution that the state has."
+    )
+    bad = spec(encoder="0x2, 8d2, 4x1")
     good = spec()
 
     text: str

@@ -208,7 +208,8 @@ class UnknownOperator(Diagnostic):
     why = (
         "`RxN` is N blocks at resolution R, each with its own weights; `RrN` is one block applied N times. Only in an "
         "encoder, `RdK` is a block followed by pooling by K; only in a decoder, `RmS` is a block that mixes in the "
-        "state of resolution S."
+        "state of resolution S. openai/vdvae does not tell `d` and `m` apart (vae.py, parse_layer_string): it reads "
+        "`8m2` in an encoder as `8d2`, and `8d4` in a decoder as `8m4`."
     )
     bad = spec(encoder="8q2, 8d2, 4x1")
     good = spec()
@@ -217,6 +218,7 @@ class UnknownOperator(Diagnostic):
     stack: str
     with_constant: str = ""  # the entry with `$` before what may be the name of a constant
     constant: str = ""  # the name of that constant if it is not defined
+    published: str = ""  # the entry of this stack that openai/vdvae reads a `d` or `m` of the other one as
 
     @property
     def operators(self) -> str:
@@ -231,11 +233,15 @@ class UnknownOperator(Diagnostic):
         if self.with_constant:
             return f"write `{self.with_constant}`: a constant has a `$` before its name"
         if self.operator == "m":
-            return "`m` mixes in a state, which only a decoder does"
+            return f"`m` mixes in a state, which only a decoder does{self._reading}"
         if self.operator == "d":
-            return "`d` pools, which only an encoder does"
+            return f"`d` pools, which only an encoder does{self._reading}"
         last = "`RdK` a block and pooling by K" if self.stack == "encoder" else "`RmS` a block that mixes in S"
         return f"`RxN` is N blocks at R, `RrN` one block applied N times, {last}"
+
+    @property
+    def _reading(self) -> str:
+        return f"; openai/vdvae reads this entry as `{self.published}`" if self.published else ""
 
 
 class MissingCount(Diagnostic):

@@ -1,22 +1,22 @@
 """From the AST of a block list to a typed one.
 
-A wrong entry is reported and read as one block. If the entry might have changed the resolution, or its resolution is
-unknown, the walk is unknown too and no rule follows it.
+An entry with a count of 0 has no block and is left out. A wrong entry is reported and read as one block. If that entry
+might have changed the resolution, or its resolution is unknown, the walk is unknown too and no rule follows it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hvaedsl.diagnostics.blocks import LabelOnCopies, LabelOnGroup, TooManyApplications, ZeroCount
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, rewriting
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, item_removals, rewriting
 from hvaedsl.diagnostics.names import WrongType
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import MissingCount, UnknownOperator
 from hvaedsl.elaborate.constants import Constants
 from hvaedsl.elaborate.words import describe
-from hvaedsl.ir.blocks import BlockList, Entry, Operator, Repeat
+from hvaedsl.ir.blocks import BlockList, EmptyItem, Entry, Operator, Repeat
 from hvaedsl.ir.kinds import BlockStack
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_value
@@ -46,6 +46,7 @@ class BlockReader:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     walk_known: bool = True
     counts_known: bool = True  # False if a count is a placeholder
+    empty: list[EmptyItem] = field(default_factory=list)
 
     def read(self, value: ast.Value) -> BlockList | None:
         """The typed list; None if the value is not a block list or applies too many blocks."""
@@ -54,10 +55,10 @@ class BlockReader:
                 self._wrong(value)
             return None
 
-        # Wrong entries have been reported by now; an empty list without any is itself wrong.
-        items = BlockList(tuple(self._items(value)))
+        # Wrong entries have been reported by now; a list without any block and without a wrong entry is itself wrong.
+        items = BlockList(tuple(self._items(value)), tuple(self.empty))
         if not items.items and self.walk_known:
-            self._wrong(value, "a stack has at least one block")
+            self._wrong(value, "a stack has at least one block", found="no block")
         if items.applications > MAX_APPLICATIONS:
             self.diagnostics.append(
                 TooManyApplications(
@@ -76,12 +77,15 @@ class BlockReader:
         """The items of a value; a list and a group have several."""
         match value:
             case ast.List() | ast.Group():
+                self._note_empty(value.items)
                 for item in value.items:
                     yield from self._items(item)
             case ast.Repeated():
-                count = self._count(value.count)
+                count, noted = self._count(value.count, minimum=0), len(self.empty)
                 body = tuple(self._items(value.body))
-                if body:
+                if not count:
+                    del self.empty[noted:]  # what is inside goes with the repetition
+                elif body:
                     yield Repeat(count, body)
             case ast.Labeled():
                 if isinstance(value.entry, ast.Block | ast.Integer | ast.Reference):
@@ -94,12 +98,22 @@ class BlockReader:
             case ast.Integer() | ast.Reference():
                 yield self._bare(value, label)
             case ast.Block():
-                yield self._block(value, label)
+                entry = self._block(value, label)
+                if entry.applications:
+                    yield entry
             case ast.Invalid():
                 self.walk_known = False
             case _:
                 self.walk_known = False
                 self._wrong(value)
+
+    def _note_empty(self, items: Sequence[ast.Value]) -> None:
+        """Note the items whose count is the digit 0. A constant that is 0 leaves items out on purpose."""
+        spans = [item.span for item in items]
+        for at, item in enumerate(items):
+            if _is_empty(item):
+                edits = item_removals(spans, {at})
+                self.empty.append(EmptyItem(item.span, Fix("remove it", edits, safe=True) if edits else None))
 
     def _bare(self, value: ast.Integer | ast.Reference, label: ast.Name | None) -> Entry:
         if isinstance(value, ast.Integer) and value.suffixed:
@@ -134,7 +148,7 @@ class BlockReader:
         argument = self._number(block.argument, walk=moves)
         if argument is None:
             return one
-        if operator != "d" and argument < 1:  # HV303 and HV304 check the factor of a pooling
+        if operator == "m" and argument < 1:  # HV303 and HV304 check the factor of a pooling
             self._placeholder(walk=moves)
             self._report(ZeroCount(span=block.argument.span, text=block.span.text))
             return one
@@ -159,9 +173,15 @@ class BlockReader:
                 stack=self.kind.stack,
                 with_constant=written,
                 constant=name if written and fix is None else "",
+                published=self._published_reading(block),
                 fix=fix,
             )
         )
+
+    def _published_reading(self, block: ast.Block) -> str:
+        """What openai/vdvae reads an `m` in an encoder or a `d` in a decoder as; empty for another operator."""
+        other = {("encoder", "m"): "d", ("decoder", "d"): "m"}.get((self.kind.stack, block.operator))
+        return f"{block.resolution}{other}{block.argument.span.text}" if other and block.argument is not None else ""
 
     def _missing_count(self, block: ast.Block, missing: str, example: int) -> None:
         end, text = block.span, block.span.text
@@ -176,13 +196,13 @@ class BlockReader:
             LabelOnCopies(span=block.operator_span, entry=entry, count=count, replacement=replacement, fix=fix)
         )
 
-    def _count(self, value: ast.Integer | ast.Reference, *, walk: bool = False) -> int:
-        """A count of at least 1; 1 for an invalid one. `walk`: the resolutions depend on it."""
+    def _count(self, value: ast.Integer | ast.Reference, *, minimum: int = 1, walk: bool = False) -> int:
+        """A count of at least `minimum`; 1 for an invalid one. `walk`: the resolutions depend on it."""
         number = self._number(value, walk=walk)
-        if number is not None and number < 1:
+        if number is not None and number < minimum:
             self._placeholder(walk=walk)
             self._report(ZeroCount(span=value.span, text=value.span.text))
-        return max(1, number or 1)
+        return 1 if number is None or number < minimum else number
 
     def _number(self, value: ast.Integer | ast.Reference, *, walk: bool) -> int | None:
         if isinstance(value, ast.Integer):
@@ -200,7 +220,7 @@ class BlockReader:
         self.counts_known = False
         self.walk_known = self.walk_known and not walk
 
-    def _wrong(self, value: ast.Value, hint: str = "") -> None:
+    def _wrong(self, value: ast.Value, hint: str = "", found: str = "") -> None:
         if isinstance(value, ast.Negative):
             hint = "a block entry has no sign"
         fix = self._unquoted(value) if isinstance(value, ast.String) else None
@@ -209,7 +229,7 @@ class BlockReader:
                 span=value.span,
                 key=self.key,
                 expected=str(self.kind),
-                found=describe(value),
+                found=found or describe(value),
                 hint="remove the quotes" if isinstance(value, ast.String) else hint,
                 fix=fix,
             )
@@ -262,6 +282,18 @@ def _labels_inside(value: ast.Labeled) -> Fix | None:
     return Fix(
         "label the entries inside", (*(insertion(source, item.span.end, label) for item in group.items), outside)
     )
+
+
+def _is_empty(item: ast.Value) -> bool:
+    match item:
+        case ast.Labeled():
+            return _is_empty(item.entry)
+        case ast.Block(operator="x" | "r", argument=ast.Integer(value=0)):
+            return True
+        case ast.Repeated():
+            return _is_empty(item.body) or (isinstance(item.count, ast.Integer) and item.count.value == 0)
+        case _:
+            return False
 
 
 def _is_one_block(item: ast.Value) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 from typing import Literal
 
+from hvaedsl.diagnostics.diagnostic import Fix
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Span
 
@@ -54,10 +55,18 @@ class Repeat(Record):
         )
 
 
+class EmptyItem(Record):
+    """An item whose count is the digit 0: where it is, and the fix that removes it."""
+
+    span: Span
+    fix: Fix | None
+
+
 class BlockList(Record):
-    """The block list of an encoder or a decoder."""
+    """The block list of an encoder or a decoder. Items without a block are left out; `empty` has those written so."""
 
     items: tuple[Entry | Repeat, ...]
+    empty: tuple[EmptyItem, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def applications(self) -> int:

@@ -166,7 +166,7 @@ class ModelSpec(Section):
         Mapping[int, int], Key(ByResolution(Whole(1)), "channels by resolution, where they differ from width")
     ] = Field(default_factory=dict)
     bottleneck: Annotated[
-        float, Key(Number(above=0, maximum=1), "channels inside a block, as a fraction of the channels of the state")
+        float, Key(Number(above=0, maximum=1000), "channels inside a block, as a multiple of the channels of the state")
     ] = 0.25
     bias_up_to: Annotated[
         int, Key(Whole(0), "the state starts as a learned bias up to this resolution, and as zeros above")

@@ -16,11 +16,13 @@ def entry_text(entry: Written, stack: str, written: str, found: Compiled | None,
     """Return the hover text of an entry as Markdown, with figures if a compilation is valid for it."""
     operations = found.operations(entry.span) if found is not None else ()
     blocks = [op for op in operations if isinstance(op, EncoderBlock | TopDownBlock)]
-    if found is None or not blocks:
+    if found is None:
         why = (
             "no figures: the spec does not compile yet" if is_compiled else "no figures yet: the spec is being compiled"
         )
         return f"`{written}`: {_without_figures(entry, stack)} ({why})"
+    if not blocks:  # its count is 0, or that of a repetition around it
+        return f"`{written}`: no block, since a count is 0"
 
     lines = [f"`{written}`: {_applied(blocks)}", *_moves(operations)]
     lines.append(f"- {_channels(blocks[0])}")

@@ -37,7 +37,10 @@ class MixInNotLower(Diagnostic):
     title = "a mix-in needs a lower resolution; {source} is not below {resolution}"
     label = "expected less than {resolution}"
     help = "for example `{resolution}m{example}` mixes in the state of {example}"
-    why = "`RmS` adds the state of resolution S, upsampled by R / S."
+    why = (
+        "`RmS` adds the state of resolution S, upsampled by R / S. With S = R, openai/vdvae adds the state to itself, "
+        "which only doubles it; a higher S stops that code."
+    )
     bad = spec(decoder="4x1, 8m8, 8x2")
     good = spec(decoder="4x1, 8m4, 8x2")
 
@@ -74,7 +77,11 @@ class MixInTooEarly(Diagnostic):
     title = "no block has been applied at {source} before this mix-in"
     label = "the state of {source} is still the initial one"
     help = "{hint}"
-    why = "A mix-in passes on the latents drawn by the blocks at the lower resolution; without a block there are none."
+    why = (
+        "A mix-in passes on the latents drawn by the blocks at the lower resolution; without a block there are none. "
+        "openai/vdvae then adds the learned bias of the lower resolution S, which is the same for all images. If S has "
+        "no block at all, or is above `no_bias_above`, it stops with a KeyError."
+    )
     bad = spec(decoder="8m4, 8x2, 4x1, 8x1")
     good = spec(decoder="4x1, 8m4, 8x2")
 
@@ -96,7 +103,10 @@ class DecoderEnd(Diagnostic):
     title = "the decoder ends at {resolution}, but the images have resolution {image}"
     label = "expected {image}"
     help = "{hint}"
-    why = "The likelihood reads the top-down state at the image resolution, after the last block."
+    why = (
+        "The likelihood reads the top-down state at the image resolution, after the last block. In openai/vdvae "
+        "blocks at a lower resolution may follow: their latents cost KL, and have no effect on the image."
+    )
     bad = spec(decoder="4x1")
     good = spec()
 

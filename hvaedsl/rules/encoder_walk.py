@@ -12,7 +12,9 @@ from hvaedsl.passes.base import Rule, Unit
 
 _WALK = (
     "An encoder goes down: it starts at the image resolution, each entry has the resolution that the one before it "
-    "leaves, and only `d` changes the resolution."
+    "leaves, and only `d` changes the resolution. openai/vdvae reads the resolution of an encoder entry only for the "
+    "width and the kernel of its block, and applies the block at the resolution that the state has, so that it "
+    "does not notice a wrong resolution."
 )
 
 
@@ -62,7 +64,11 @@ class PoolingDoesNotDivide(Diagnostic):
     title = "cannot pool resolution {resolution} by {factor}"
     label = "{factor} does not divide {resolution}"
     help = "{hint}"
-    why = "Pooling by K reduces K x K pixels to one, so the next resolution is R / K."
+    why = (
+        "Pooling by K reduces K x K pixels to one, so the next resolution is R / K. openai/vdvae rounds R / K down and "
+        "drops the last rows and columns, so that pixels at the border are missing from every activation below. It "
+        "cannot mix the result back in where the rounded resolution does not divide R: 7 pooled by 2 gives 3."
+    )
     bad = spec(encoder="8x2, 8d3, 2x1", decoder="2x1, 8m2, 8x2")
     good = spec(encoder="8x2, 8d4, 2x1", decoder="2x1, 8m2, 8x2")
 
@@ -83,7 +89,10 @@ class PoolingTooSmall(Diagnostic):
     title = "pooling by {factor} does not lower the resolution"
     label = "expected at least 2"
     help = "write `{resolution}x1` for a block without pooling"
-    why = "The K of `RdK` is the factor between two resolutions of the hierarchy."
+    why = (
+        "The K of `RdK` is the factor between two resolutions of the hierarchy. With K = 1 openai/vdvae applies the "
+        "block and does not pool, which is `Rx1`; it stops at K = 0."
+    )
     bad = spec(encoder="8r2, 8d1, 8d2, 4x1")
     good = spec()
 

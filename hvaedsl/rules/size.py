@@ -15,7 +15,7 @@ class TooManyParameters(Diagnostic):
 
     code = "HV314"
     title = "the model would have {parameters:,} parameters; the limit is {limit:,}"
-    label = "with this width"
+    label = "with this {key}"
     help = "check for a mistyped number"
     why = "The largest published model has 125 million parameters. The count is arithmetic; nothing is allocated."
     bad = spec(model="width = 1_000_000  latent = 4")
@@ -23,6 +23,7 @@ class TooManyParameters(Diagnostic):
 
     parameters: int
     limit: int
+    key: str
 
 
 MAX_PARAMETERS = 100_000_000_000
@@ -32,7 +33,9 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     """Report a parameter count above the limit."""
     parameters = unit.analysis(cost).parameters
     if parameters > MAX_PARAMETERS:
-        yield TooManyParameters(span=unit.origin("model.width"), parameters=parameters, limit=MAX_PARAMETERS)
+        key = "bottleneck" if unit.spec.model.bottleneck > 1 else "width"
+        span = unit.origin(f"model.{key}")
+        yield TooManyParameters(span=span, parameters=parameters, limit=MAX_PARAMETERS, key=key)
 
 
 ERRORS = (Rule(check, ("data.dataset", "data.resolution", "model.width", "model.encoder", "model.decoder")),)

@@ -49,10 +49,35 @@ def test_r_applies_one_block_several_times() -> None:
         ("(8x1, (8x2)), 8d2, 4", "8x3, 8d2, 4"),
         ("[8x1, 8x2], 8d2, 4", "8x3, 8d2, 4"),
         ("1*8x2, 8d2, 4", "8x2, 8d2, 4"),
+        ("8x0, 8d2, 4", "8d2, 4"),
+        ("8x0, 8x1, 8r0@g, 8d2, 2x0, 4", "8x1, 8d2, 4"),
+        ("0*(8x1, 8d2), 8x1, 3*8x0, 8d2, 4", "8x1, 8d2, 4"),
     ],
 )
 def test_ways_of_writing_the_same(short: str, long: str) -> None:
     assert compiled(short).bridge == compiled(long).bridge
+
+
+@pytest.mark.parametrize(
+    ("encoder", "advice"),
+    [
+        ("8x0, 8x1, 8d2, 4x1", ["8x0"]),
+        ("8r0@g, 8x1, 8d2, 4x1", ["8r0@g"]),
+        ("0*(8x0, 8r0), 2*(8x0, 8x1), 8d2, 4x1", ["0*(8x0, 8r0)", "8x0"]),
+        ("8x$none, 8x1, $none*(8x1, 8d2), 8d2, 4x1", []),
+    ],
+)
+def test_a_literal_count_of_0_is_reported_and_a_constant_is_not(encoder: str, advice: list[str]) -> None:
+    program = compiled(encoder, more="} let none = 0 sample { count = 1")
+    assert [item.span.text for item in program.advice if item.code == "HV515"] == advice
+
+
+@pytest.mark.parametrize("encoder", ["8x0", "8x0, 0*8d2", "2*(8x0)", "8x$none"])
+def test_a_stack_has_at_least_one_block(encoder: str) -> None:
+    with pytest.raises(hvaedsl.SpecError) as refused:
+        compiled(encoder, more="} let none = 0 sample { count = 1")
+    (finding,) = refused.value.diagnostics
+    assert (finding.code, finding.label_text) == ("HV204", "found no block")
 
 
 def test_a_label_overrides_copying() -> None:

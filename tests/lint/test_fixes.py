@@ -19,7 +19,7 @@ from hvaedsl.rules import KINDS
 from hvaedsl.syntax.grammar import hvae_parser
 from hvaedsl.syntax.notation import repair
 
-SAFE = {"HV105", "HV120", "HV123", "HV125", "HV502", "HV509", "HV510", "HV590"}
+SAFE = {"HV105", "HV120", "HV123", "HV125", "HV502", "HV509", "HV510", "HV515", "HV590"}
 UNSAFE = {
     *("HV101", "HV102", "HV104", "HV110", "HV118"),
     *("HV121", "HV122", "HV124", "HV126", "HV127", "HV512"),

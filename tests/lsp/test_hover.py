@@ -47,6 +47,11 @@ def test_copies_poolings_and_mix_ins() -> None:
     assert "2 residual blocks at 32x32, each with its own weights" in told(GOOD.replace("= 32x2,", "= 32x|2,"))
 
 
+def test_an_entry_with_a_count_of_0_has_no_block() -> None:
+    assert told(GOOD.replace("= 32x2,", "= 32x2, 32x|0,")) == "`32x0`: no block, since a count is 0"
+    assert told(GOOD.replace("= 32x2,", "= 32x2, 0*(32r|2),")) == "`32r2`: no block, since a count is 0"
+
+
 def test_shared_weights_are_counted_once_and_named() -> None:
     text = GOOD.replace("2*(16r$n)", "16r$n@top")
     assert "shared with 3 applications elsewhere" in told(text.replace("4r2@top", "|4r2@top"))

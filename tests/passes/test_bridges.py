@@ -170,7 +170,7 @@ def test_a_missing_mix_in_is_advice(decoder: str, more: str, begins: str) -> Non
 
 def test_advice_is_not_given_on_a_wrong_spec() -> None:
     with pytest.raises(hvaedsl.SpecError) as caught:
-        compiled("8x1, 8d2, 4x1", "4x1, 8x1", "bottleneck = 2")
+        compiled("8x1, 8d2, 4x1", "4x1, 8x1", "bottleneck = -2")
     assert [item.code for item in caught.value.diagnostics] == ["HV205"]
 
 
