@@ -69,7 +69,7 @@ BOUND = frozenset(
     f"{section}.{name}"
     for section, names in {
         "data": "dataset channels resolution levels binarize",
-        "model": "width latent encoder decoder widths likelihood cell processing skips pooling",
+        "model": "width latent encoder decoder widths likelihood cell processing skips pooling bottleneck",
         "model.fourier": "at",
         "train.kl": "sampled_layers",
     }.items()
@@ -274,6 +274,8 @@ class _Drawing:
             if self.some():
                 self.widths[resolution] = self.width if same else self.draw(st.integers(1, 300))
         written["model.width"], written["model.latent"] = self.whole(self.width), self.whole(latent)
+        if self.some():  # a larger one can exceed the limit of parameters
+            written["model.bottleneck"] = self.number(Number(above=0, maximum=2))
         if cell != "vdvae" or self.some():
             written["model.cell"] = self.own() if cell == "own" else cell
         if self.widths or self.some(5):

@@ -63,7 +63,7 @@ def test_the_errors_of_all_points_are_reported_once(spec: str) -> None:
     codes = [item.code for item in caught.value.diagnostics]
     assert len(codes) == len({(item.code, item.span.start, item.span.source.name) for item in caught.value.diagnostics})
     notes = {item.code: item.notes[-1] for item in caught.value.diagnostics}
-    assert any("n=0,cell=vdvae,latent=2" in note for note in notes.values())
+    assert any("n=0,cell=nvea,latent=2" in note for note in notes.values())
     assert any(item.span.source.name == "--set model.cell" for item in caught.value.diagnostics)
 
 
