@@ -39,7 +39,7 @@ def test_every_key_is_drawn_and_every_symbol_of_a_choice() -> None:
     """Else the tests above would say nothing of a key that comes along."""
     seen: dict[str, set[str]] = {}
 
-    @examples(quick=250, long=500)
+    @examples(quick=600, long=1000)
     @given(spec=sound_specs())
     def draw(spec: SoundSpec) -> None:
         for dotted, text in spec.written.items():
