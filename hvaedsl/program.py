@@ -31,6 +31,7 @@ from hvaedsl.passes.sharing import WeightGroup, weight_groups
 from hvaedsl.pipeline import Analyses, check, transform, verify_both
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.suppression import suppressed
+from hvaedsl.syntax.text import RUN_SPEC as RUN_SPEC  # for the runtime, which writes run folders
 from hvaedsl.syntax.text import read_source
 from hvaedsl.syntax.text import source_of as source_of
 from hvaedsl.version import __version__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -27,8 +26,8 @@ def fmt(
     """Format specs in place, in one style. Comments are kept and the model does not change.
 
     A file with syntax errors is left unchanged and its errors are printed (exit code 1). If a PATH cannot be read,
-    nothing is written. In a folder, all .hvae files
-    are formatted except those excluded by .gitignore. Standard input is formatted to standard output.
+    nothing is written. In a folder, all .hvae files are formatted except those excluded by .gitignore. Standard input
+    is formatted to standard output.
 
     Example: [bold]hvaedsl fmt --check specs/[/]
     """
@@ -36,14 +35,14 @@ def fmt(
     from hvaedsl.lint.spec_files import spec_files
     from hvaedsl.report.full import print_full
     from hvaedsl.report.terminal import console
-    from hvaedsl.syntax.text import MAX_FILE_BYTES, raise_refused
+    from hvaedsl.syntax.text import STDIN, raise_refused, read_stdin
 
     # Every file is formatted in memory before the first one is written.
     stdin, write = "-" in paths, not (check or diff)
     if stdin and len(paths) > 1:
         raise UsageError("- (standard input) cannot be combined with other paths")
     if stdin:
-        found, refused = [format_bytes(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), "<stdin>")], []
+        found, refused = [format_bytes(read_stdin(), STDIN)], []
     else:
         given = spec_files(*paths)
         found = format_files(given.files)

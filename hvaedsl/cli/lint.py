@@ -117,7 +117,7 @@ def lint(
 def _texts(paths: list[str], stdin_filename: str | None) -> Texts:
     from hvaedsl.lint.spec_files import spec_files
     from hvaedsl.lint.texts import text_of_stdin, texts_of
-    from hvaedsl.syntax.text import MAX_FILE_BYTES
+    from hvaedsl.syntax.text import read_stdin
 
     if "-" not in paths:
         if stdin_filename is not None:
@@ -126,7 +126,7 @@ def _texts(paths: list[str], stdin_filename: str | None) -> Texts:
         return texts_of(given.files, given.refused)
     if len(paths) > 1:
         raise UsageError("- (standard input) cannot be combined with other paths")
-    return text_of_stdin(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), stdin_filename)
+    return text_of_stdin(read_stdin(), stdin_filename)
 
 
 def _pass_on(first: bytes) -> None:

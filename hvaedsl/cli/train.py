@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +30,9 @@ def train(spec: SpecPath, sets: Sets = None, lets: Lets = None, **options: Any) 
     from hvaedsl_runtime.train.settings import RunSettings
 
     if RunFolder(Path(spec)).spec.is_file():
-        raise UsageError(
-            f"{spec} is a run folder, and train takes a spec",
-            help=f"to resume the run: hvaedsl train {shlex.quote(str(Path(spec) / 'spec.hvae'))} "
-            f"--out {shlex.quote(spec)} --resume",
-        )
+        resumed = RunSettings(**{**options, "out": Path(spec)})
+        help_ = f"to resume the run: {resumed.resume_command()}"
+        raise UsageError(f"{spec} is a run folder, and train takes a spec", help=help_)
 
     # The spec of a run folder finds its custom code where the run found it.
     part_folders = RunFolder(Path(spec).parent).part_folders()

@@ -39,6 +39,13 @@ class Edit(Record):
     replacement: str
 
 
+def edited(text: str, edits: Iterable[Edit]) -> str:
+    """Apply edits that do not touch each other to the text of their source."""
+    for edit in sorted(edits, key=lambda item: item.span.start, reverse=True):
+        text = text[: edit.span.start] + edit.replacement + text[edit.span.end :]
+    return text
+
+
 def removal(span: Span) -> Edit:
     """Remove `span` and the white space before it, or whole lines if nothing else is on them."""
     text = span.source.text

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, edited
 from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
@@ -155,7 +155,4 @@ def _touch(one: Edit, other: Edit) -> bool:
 
 
 def _apply(source: Source, edits: Iterable[Edit]) -> Source:
-    text = source.text
-    for edit in sorted(edits, key=lambda item: item.span.start, reverse=True):
-        text = text[: edit.span.start] + edit.replacement + text[edit.span.end :]
-    return Source(source.name, text, source.path)
+    return Source(source.name, edited(source.text, edits), source.path)

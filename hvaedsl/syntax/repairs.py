@@ -35,7 +35,7 @@ class Repairs:
 
     @property
     def is_full(self) -> bool:
-        """Whether there are so many findings that the text is no spec; the rest of it is left as it is."""
+        """Whether the text has more findings than a spec could have; the rest of it is left as it is."""
         return len(self._groups) >= _MOST_PLACES
 
     def span(self, start: int, end: int) -> Span:

@@ -43,19 +43,19 @@ def source_of(path: str | Path) -> Source:
     below = found.relative_to("specs") if found.is_relative_to("specs") else found
     in_shipped = (shipped("specs") / below).with_suffix(".hvae") if below.name else shipped("specs")
     try:
-        exists = found.exists() or found.is_symlink()
+        is_there = found.exists() or found.is_symlink()
         use_shipped = not found.exists() and not found.is_absolute() and in_shipped.is_file()
     except (OSError, ValueError):  # not a valid file name, which `read_source` reports
-        exists, use_shipped = True, False
+        is_there, use_shipped = True, False
 
-    if not (exists or use_shipped) and (near := nearest(below.as_posix().removesuffix(".hvae"), spec_names())):
+    if not (is_there or use_shipped) and (near := nearest(below.as_posix().removesuffix(".hvae"), spec_names())):
         raise UsageError(f"{path}: no such file or directory; did you mean the shipped spec {near}?")
     if is_file(found / RUN_SPEC):
         raise UsageError(
             f"{path} is a run folder, where a spec is needed",
             help=f"its spec is {found / RUN_SPEC}; eval, sample, analyze and report take the run folder itself",
         )
-    if str(path) == "-" and not exists:
+    if str(path) == "-" and not is_there:
         raise UsageError(
             "standard input (-) is not read here",
             help="save the spec to a file; compile, diff, fmt, lint and show read -",
@@ -67,9 +67,16 @@ def source_or_stdin(argument: str) -> Source:
     """Read a spec as `source_of` does, or standard input if the argument is `-`."""
     if argument != "-":
         return source_of(argument)
-    data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+    data = read_stdin()
     refuse_large(len(data), STDIN, STDIN_FILE)
     return decode(data, STDIN, STDIN_FILE)
+
+
+def read_stdin() -> bytes:
+    """Read standard input, up to one byte more than a spec may have. Raises `UsageError` if it is closed."""
+    if sys.stdin is None:  # Python's stand-in for a descriptor that was closed before it started
+        raise UsageError("standard input is closed", help="name a file")
+    return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
 
 
 def is_file(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from typer.testing import CliRunner, Result
 import hvaedsl
 from hvaedsl.cli.main import app
 from hvaedsl.diagnostics.errors import SpecError, UsageError
-from hvaedsl.syntax.text import MAX_FILE_BYTES
+from hvaedsl.syntax.text import MAX_FILE_BYTES, source_or_stdin
 
 CHILD = 'hvae 1\nextends "base.hvae"\nmodel { width = 32 }\n'
 
@@ -60,6 +61,13 @@ def test_who_does_not_read_it(arguments: tuple[str, ...], words: str) -> None:
     assert words in error.report
 
 
+def test_it_may_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UsageError, match="standard input is closed") as caught:
+        source_or_stdin("-")
+    assert caught.value.help == "name a file"
+
+
 def test_too_much_of_it() -> None:
     error = with_input(b"#" * (MAX_FILE_BYTES + 1), "compile", "-").exception
     assert isinstance(error, SpecError)
@@ -89,9 +97,10 @@ def test_a_run_folder_is_no_spec(command: str, run_folder: Path) -> None:
 
 def test_train_names_the_command_that_resumes(run_folder: Path) -> None:
     pytest.importorskip("torch")
-    error = with_input("", "train", str(run_folder), "--resume").exception
+    error = with_input("", "train", str(run_folder), "--resume", "--threads", "3").exception
     assert isinstance(error, UsageError)
-    assert error.help.endswith("hvaedsl train 'runs/my digits/spec.hvae' --out 'runs/my digits' --resume")
+    command = "hvaedsl train 'runs/my digits/spec.hvae' --out 'runs/my digits' --resume --threads 3"
+    assert error.help == f"to resume the run: {command}"
 
 
 def test_python_names_what_takes_a_run(run_folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import hvaedsl
+from hvaedsl.diagnostics.diagnostic import edited
 from hvaedsl.ir.bridge import EncoderBlock, MixIn, Pool, TopDownBlock
 
 
@@ -119,9 +120,7 @@ def test_the_fix_of_copies_with_one_label() -> None:
         compiled("8x2@g, 8d2, 4x1")
     fix = caught.value.diagnostics[0].fix
     assert fix is not None
-    (edit,) = fix.edits
-    text = edit.span.source.text
-    hvaedsl.loads(text[: edit.span.start] + edit.replacement + text[edit.span.end :])
+    hvaedsl.loads(edited(fix.edits[0].span.source.text, fix.edits))
 
 
 def test_pooling_and_mixing() -> None:

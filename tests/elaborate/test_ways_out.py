@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import hvaedsl
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity, edited
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.elaborate.published_keys import PUBLISHED_KEYS
 from hvaedsl.ir.spec import SECTIONS, keys
@@ -52,9 +52,7 @@ def only(text: str) -> Diagnostic:
 
 def fixed(text: str, finding: Diagnostic) -> str:
     assert finding.fix is not None
-    for edit in sorted(finding.fix.edits, key=lambda edit: -edit.span.start):
-        text = text[: edit.span.start] + edit.replacement + text[edit.span.end :]
-    return text
+    return edited(text, finding.fix.edits)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 import hvaedsl
-from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.diagnostic import Diagnostic, edited
 from hvaedsl.program import Program
 from hvaedsl.shipped import shipped
 
@@ -52,11 +52,9 @@ def found(*stacks: str, **parts: object) -> list[tuple[str, str]]:
 
 
 def mended(source: str, advice: Iterable[Diagnostic]) -> str:
-    """The source with the safe fixes, applied from the end."""
-    edits = [edit for item in advice if item.fix is not None and item.fix.safe for edit in item.fix.edits]
-    for edit in sorted(edits, key=lambda edit: -edit.span.start):
-        source = source[: edit.span.start] + edit.replacement + source[edit.span.end :]
-    return source
+    """The source with the safe fixes."""
+    fixes = [item.fix for item in advice if item.fix is not None and item.fix.safe]
+    return edited(source, [edit for fix in fixes for edit in fix.edits])
 
 
 # --- a resolution that no decoder block reads (HV506)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import hvaedsl
 from hvaedsl.cli.main import app
-from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.diagnostic import Diagnostic, edited
 
 SPEC = """hvae 1
 {top}
@@ -31,11 +31,8 @@ def advice(text: str) -> list[Diagnostic]:
 
 
 def fixed(text: str) -> str:
-    for item in sorted(advice(text), key=lambda item: -item.span.start):
-        assert item.fix is not None
-        for edit in item.fix.edits:
-            text = text[: edit.span.start] + edit.replacement + text[edit.span.end :]
-    return text
+    fixes = [item.fix for item in advice(text)]
+    return edited(text, [edit for fix in fixes if fix is not None for edit in fix.edits])
 
 
 @pytest.mark.parametrize(

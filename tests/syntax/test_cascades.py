@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity, edited
 from hvaedsl.diagnostics.names import MissingKey
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.diagnostics.span import Source
@@ -63,9 +63,7 @@ def test_neighboring_unknown_names_are_all_reported(text: str, names: list[str])
 def test_removing_the_brace_that_is_too_early() -> None:
     (found,) = errors(spec().replace("latent", "}  latent"))
     assert found.fix is not None
-    (edit,) = found.fix.edits
-    text = found.span.source.text
-    assert errors(text[: edit.span.start] + edit.replacement + text[edit.span.end :]) == []
+    assert errors(edited(found.span.source.text, found.fix.edits)) == []
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import hvaedsl
-from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.diagnostic import Diagnostic, edited
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.program import compile_source
@@ -22,10 +22,7 @@ def found(text: str) -> tuple[Diagnostic, ...]:
 def fixed(item: Diagnostic) -> str:
     """The text with the fix of a finding applied."""
     assert item.fix is not None
-    text = item.span.source.text
-    for edit in sorted(item.fix.edits, key=lambda edit: edit.span.start, reverse=True):
-        text = text[: edit.span.start] + edit.replacement + text[edit.span.end :]
-    return text
+    return edited(item.span.source.text, item.fix.edits)
 
 
 @pytest.mark.parametrize("letter", ["\u200b", "\u200d", "\ufeff", "\u00ad", "\u2060", "\u202e", "\ufe0f", "\u3164"])

@@ -12,6 +12,7 @@ from typing import Any
 from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch, RunNotFound
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
+from hvaedsl.program import RUN_SPEC
 from hvaedsl.shipped import spec_names
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import partial_name, refusals_explained, write_whole
@@ -33,7 +34,7 @@ class RunFolder:
     @property
     def spec(self) -> Path:
         """The resolved spec, which compiles without other files."""
-        return self.path / "spec.hvae"
+        return self.path / RUN_SPEC
 
     @property
     def identity(self) -> Path:
