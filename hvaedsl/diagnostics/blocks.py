@@ -81,11 +81,10 @@ class LabelOnCopies(Diagnostic):
     code = "HV402"
     title = "`{entry}` asks for {count} blocks with separate weights and for shared weights"
     label = "`x` gives each block its own weights"
-    help = "write `{replacement}` to apply one block {count} times"
+    help = "{proposal} to apply one block {count} times"
     why = _LABELS
     bad = spec(encoder="8x2@g, 8x1@g, 8d2, 4x1")
     good = spec(encoder="8r2@g, 8x1@g, 8d2, 4x1")
 
     entry: str
     count: int
-    replacement: str

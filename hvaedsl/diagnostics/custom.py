@@ -17,12 +17,17 @@ class NotAReference(Diagnostic):
     code = "HV219"
     title = '`{key}` must name a custom part as "package.module:Name"'
     label = "not in this form"
-    help = 'for example `"my_parts:MyPart"`, without `.py`'
+    help = "{hint}"
     why = _WHY
     bad = spec(model='width = 16  latent = 4  cell = "my_parts.py/MyCell"')
     good = spec(model='width = 16  latent = 4  cell = "my_parts:MyCell"')
 
     key: str
+
+    @property
+    def hint(self) -> str:
+        """The name in this form, or the form."""
+        return self.proposal or "the module is named without `.py`, and `:` is before the name of the part"
 
 
 class CustomPartFails(Diagnostic):

@@ -4,6 +4,9 @@ Each kind is a subclass, in `hvaedsl.rules` beside the check that yields it, or 
 templates are class attributes; the data of one finding are its fields. For `hvaedsl explain` it has the reason (`why`),
 a bad and a good snippet, and for advice its evidence (`rests_on`) and when it is checked (`configuration`). A kind
 needs no decorator: `Record` makes it a frozen dataclass with its first finding.
+
+A help that quotes code to write has that code in an edit: `fix`, which `lint --fix` applies, or one of `suggestions`,
+which only the author can choose. Editors offer both.
 """
 
 from __future__ import annotations
@@ -40,8 +43,8 @@ class Edit(Record):
 
 
 def edited(text: str, edits: Iterable[Edit]) -> str:
-    """Apply edits that do not touch each other to the text of their source."""
-    for edit in sorted(edits, key=lambda item: item.span.start, reverse=True):
+    """Apply edits that do not overlap to the text of their source; of two at one place, an insertion comes first."""
+    for edit in sorted(edits, key=lambda item: (item.span.start, item.span.end), reverse=True):
         text = text[: edit.span.start] + edit.replacement + text[edit.span.end :]
     return text
 
@@ -113,6 +116,11 @@ class Fix(Record):
     safe: bool = False
 
 
+def writing(span: Span, text: str, *, shown: str = "", safe: bool = False) -> Fix:
+    """The fix that replaces the text at `span`; its title quotes the new text, or `shown` for a part of a whole."""
+    return Fix(f"write `{shown or text}`", (Edit(span, text),), safe=safe)
+
+
 class _Fields(Mapping[str, Any]):
     """The fields and properties of a diagnostic, for `str.format_map`; long strings are cut."""
 
@@ -149,6 +157,7 @@ class Diagnostic(Record, kw_only=True):
     secondary: tuple[Label, ...] = ()
     notes: tuple[str, ...] = ()
     fix: Fix | None = None
+    suggestions: tuple[Fix, ...] = ()  # other ways out: examples, or values of which the author chooses one
 
     @property
     def message(self) -> str:
@@ -164,6 +173,19 @@ class Diagnostic(Record, kw_only=True):
     def help_text(self) -> str:
         """The way out; may be empty."""
         return self.help.format_map(_Fields(self))
+
+    @property
+    def ways_out(self) -> tuple[Fix, ...]:
+        """The fix and the suggestions. Code that the help tells the author to write is in one of them."""
+        return self.suggestions if self.fix is None else (self.fix, *self.suggestions)
+
+    @property
+    def proposal(self) -> str:
+        """The titles of the ways out in words, for the help: `write A or B`; empty if there are none."""
+        titles = [way.title for way in self.ways_out]
+        if all(title.startswith("write ") for title in titles):
+            titles[1:] = [title.removeprefix("write ") for title in titles[1:]]
+        return listing(titles)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

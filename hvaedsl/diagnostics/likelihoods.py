@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.diagnostic import Diagnostic, listing
 from hvaedsl.diagnostics.snippet import spec
 
 _MIXTURE = (
@@ -21,12 +21,17 @@ class ComponentCount(Diagnostic):
     code = "HV215"
     title = "`mixture_of_logistics` needs the number of its components"
     label = "found {found}"
-    help = "write for example `mixture_of_logistics(10)`"
+    help = "{hint}"
     why = _MIXTURE
     bad = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics")
     good = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10)")
 
     count: int  # of the numbers in parentheses
+
+    @property
+    def hint(self) -> str:
+        """An example."""
+        return self.proposal.replace("write", "write for example", 1)
 
     @property
     def found(self) -> str:
@@ -52,7 +57,7 @@ class BernoulliArguments(Diagnostic):
     code = "HV223"
     title = "`bernoulli` takes no arguments"
     label = "called with arguments"
-    help = "write `likelihood = bernoulli`"
+    help = "{proposal}"
     why = "A Bernoulli likelihood has one logit for each pixel and nothing to configure."
     bad = spec(model="width = 16  latent = 4  likelihood = bernoulli(1)")
     good = spec(model="width = 16  latent = 4  likelihood = bernoulli")
@@ -64,7 +69,7 @@ class UnknownArgument(Diagnostic):
     code = "HV224"
     title = "unknown argument `{name}` of `mixture_of_logistics`"
     label = "not an argument"
-    help = "the only named argument is `bits`, as in `mixture_of_logistics(10, bits = 5)`"
+    help = "remove it; the only named argument is `bits`"
     why = _MIXTURE
     bad = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10, k = 4)")
     good = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10)")
@@ -78,7 +83,7 @@ class UnsupportedBits(Diagnostic):
     code = "HV225"
     title = "`bits` is {bits}; it must be 5"
     label = "expected 5"
-    help = "write `bits = 5`, or remove it to model all levels"
+    help = "remove it to model all levels; images with 256 levels may have targets of 5 bits"
     why = _MIXTURE
     bad = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10, bits = 3)")
     good = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10)")
@@ -92,7 +97,7 @@ class UnknownWavelet(Diagnostic):
     code = "HV226"
     title = "`{key}` is `{text}`; the wavelet must be `haar` or `db2`"
     label = "expected one wavelet, `haar` or `db2`"
-    help = "write `wavelet(haar)` or `wavelet(db2)`"
+    help = "{proposal}"
     why = "Pooling by a wavelet transform names one wavelet. These two are orthogonal, with filters of 2 and 4 taps."
     bad = spec(model="width = 16  latent = 4  pooling = wavelet(db3)")
     good = spec(model="width = 16  latent = 4  pooling = wavelet(db2)")
@@ -107,7 +112,7 @@ class BernoulliChannels(Diagnostic):
     code = "HV227"
     title = "`likelihood = bernoulli` needs 1 channel; the images have {channels}"
     label = "models images with 1 channel"
-    help = "write `likelihood = mixture_of_logistics(10)`"
+    help = "{proposal}"
     why = _BINARIZED
     bad = spec(
         data="dataset = npy  channels = 3  resolution = 8", model="width = 16  latent = 4  likelihood = bernoulli"
@@ -125,12 +130,18 @@ class MixtureBinarized(Diagnostic):
     code = "HV228"
     title = "`data.binarize` is `{binarize}`; a mixture of logistics needs `none`"
     label = "expected `none`"
-    help = "remove the key, or write `likelihood = bernoulli`"
+    help = "{hint}"
     why = _BINARIZED
     bad = spec(data="dataset = digits  binarize = dynamic")
     good = spec(data="dataset = digits")
 
     binarize: str
+
+    @property
+    def hint(self) -> str:
+        """The key to remove, or the likelihood of binarized images if the images have one channel."""
+        others = listing(way.title for way in self.suggestions)
+        return f"remove the key, or {others}" if others else "remove the key"
 
 
 class BitsNeedLevels(Diagnostic):

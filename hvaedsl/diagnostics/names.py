@@ -23,6 +23,7 @@ class UnknownKey(Diagnostic):
     key: str
     section: str
     known: Sequence[str]
+    near: str = ""  # the most similar key that the section of the spec does not have yet
     published: str = ""  # the key, dotted, for which the published code has this name
     written: str = ""  # how that key is written, if a value of the published code is not a value of it
 
@@ -30,10 +31,16 @@ class UnknownKey(Diagnostic):
     def hint(self) -> str:
         """The key that the published code calls so, the most similar key, or all of them."""
         if self.published:
-            section, _, name = self.published.rpartition(".")
-            place = "" if section == self.section else f" in `{section}`"
-            return f"the published code's `{self.key}` is `{self.written or name}`{place} here"
-        return did_you_mean(self.key, self.known) or f"the keys of `{self.section}` are {listing(self.known, 'and')}"
+            return _published_name(self.key, self.published, self.written, self.section)
+        if self.near:
+            return f"did you mean `{self.near}`?"
+        return f"the keys of `{self.section}` are {listing(self.known, 'and')}"
+
+
+def _published_name(name: str, key: str, written: str, section: str) -> str:
+    """What a name of the published code is here; its section is named unless it is `section`."""
+    home, _, bare = key.rpartition(".")
+    return f"the published code's `{name}` is `{written or bare}`{f' in `{home}`' if home != section else ''} here"
 
 
 class UnknownSection(Diagnostic):
@@ -51,7 +58,10 @@ class UnknownSection(Diagnostic):
     written_as: Literal["section", "key"]
     inside: str = ""  # the section that it is in; empty at the top level
     top_level: Sequence[str]  # the sections that are allowed there
-    home: str = ""  # the section that has a key of this name
+    near: str = ""  # the most similar section that the spec does not have yet, or the most similar key
+    home: str = ""  # the section of that key
+    published: str = ""  # the key, dotted, for which the published code has this name
+    written: str = ""  # how that key is written, if a value of the published code is not a value of it
 
     @property
     def what(self) -> str:
@@ -76,13 +86,16 @@ class UnknownSection(Diagnostic):
         if self.written_as == "key":
             if is_section_name:
                 return f"a section has no `=`: write `{self.name} {{ ... }}`"
-            if self.home:
+            if self.published:
+                return _published_name(self.name, self.published, self.written, "")
+            if self.near == self.name:
                 return f"move it into `{self.home} {{ ... }}`"
             sections = listing(self.top_level, "and")
-            return did_you_mean(self.name, self.top_level) or f"every key is in one of the sections {sections}"
+            near = f"did you mean `{self.near}` in `{self.home}`?" if self.near else ""
+            return near or f"every key is in one of the sections {sections}"
         if self.inside:
-            return f"close `{self.inside}` with `}}` before it" if is_section_name else "remove it"
-        return did_you_mean(self.name, self.top_level) or f"the sections are {listing(self.top_level, 'and')}"
+            return f"move it out of `{self.inside.partition('.')[0]}`" if is_section_name else "remove it"
+        return f"did you mean `{self.near}`?" if self.near else f"the sections are {listing(self.top_level, 'and')}"
 
 
 class DuplicateKey(Diagnostic):
@@ -216,7 +229,8 @@ class UnknownConstant(Diagnostic):
     @property
     def hint(self) -> str:
         """The most similar constant, or how to define one."""
-        return did_you_mean(self.name, self.known) or f"define it at the top level: `let {self.name} = 3`"
+        near = did_you_mean(self.name, self.known)
+        return near or f"define it at the top level{f': `let {self.name} = 2`' if self.suggestions else ''}"
 
 
 class UnknownOverride(Diagnostic):
@@ -332,9 +346,12 @@ class UnknownOption(Diagnostic):
 
     key: str
     known: Sequence[str]
+    published: str = ""  # the key for which the published code has this name
 
     @property
     def hint(self) -> str:
-        """The most similar key."""
+        """The key that the published code calls so, or the most similar key."""
+        if self.published:
+            return f"the published code's `{self.key.rpartition('.')[2]}` is `{self.published}` here"
         bare = [key for key in self.known if key.split(".")[-1] == self.key]
         return f"did you mean `{bare[0]}`?" if bare else did_you_mean(self.key, self.known) or "write section.key=value"

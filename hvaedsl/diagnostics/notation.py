@@ -28,12 +28,10 @@ class SingleQuotes(Diagnostic):
     code = "HV121"
     title = "a string in single quotes"
     label = "strings are in double quotes"
-    help = "write `{replacement}`"
+    help = "{proposal}"
     why = "A string has double quotes; words of the language, such as `cifar10`, have none."
     bad = spec(data="dataset = digits  path = 'data/faces'")
     good = spec(data='dataset = digits  path = "data/faces"')
-
-    replacement: str
 
 
 class MissingQuotes(Diagnostic):
@@ -42,7 +40,7 @@ class MissingQuotes(Diagnostic):
     code = "HV122"
     title = "`{text}` is not in quotes"
     label = "file names and names of custom parts are strings"
-    help = "write `{replacement}`"
+    help = "{proposal}"
     why = (
         "Only the words of the language, which have ASCII letters, digits and underscores, are written without quotes."
     )
@@ -50,7 +48,6 @@ class MissingQuotes(Diagnostic):
     good = spec(data='dataset = digits  path = "data/faces"')
 
     text: str
-    replacement: str
 
 
 class BracedConstant(Diagnostic):
@@ -124,13 +121,12 @@ class CausalGenList(Diagnostic):
 
     text: str
     stack: Literal["encoder", "decoder"]
-    replacement: str  # empty if the list cannot be written here
 
     @property
     def hint(self) -> str:
         """The same blocks in this language."""
-        if self.replacement:
-            return f"write `{self.replacement}`"
+        if self.fix is not None:
+            return self.proposal
         if self.stack == "encoder":
             return "write each stage as `RxN, RdK`; that code reads only the first digit of K"
         return "write each stage as `RmS, Rx(N-1)`, where S is the resolution before; a decoder does not pool"

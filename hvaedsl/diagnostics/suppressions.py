@@ -52,7 +52,7 @@ class InvalidSuppression(Diagnostic):
     severity = Severity.ADVICE
     title = "invalid `hvae: ignore` comment"
     label = "{reason}"
-    help = "write `# hvae: ignore[{codes}] reason`"
+    help = "write `{written}`"
     why = (
         "A comment that suppresses advice has the form `# hvae: ignore[HV502]`: lowercase words, and uppercase codes "
         "in brackets, separated by commas. No comment suppresses all advice. In any other form it is an ordinary "
@@ -79,6 +79,7 @@ class InvalidSuppression(Diagnostic):
         return "codes must be uppercase and separated by commas"
 
     @property
-    def codes(self) -> str:
-        """The codes in the comment, or an example if there are none."""
-        return ", ".join(map(str.upper, self._named)) or "HV502"
+    def written(self) -> str:
+        """The comment with its codes, or an example if there are none."""
+        codes = ", ".join(map(str.upper, self._named)) or "HV502"
+        return f"# hvae: ignore[{codes}] reason"

@@ -66,10 +66,17 @@ class MissingVersion(Diagnostic):
     code = "HV105"
     title = "the first statement must be `hvae 1`"
     label = "expected before this"
-    help = "start the file with `hvae 1`"
+    help = "{hint}"
     why = "The first statement gives the version of the language, so that later versions can still read today's files."
     bad = spec(top="")
     good = spec()
+
+    is_late: bool = False  # whether another statement is before `hvae`
+
+    @property
+    def hint(self) -> str:
+        """What to add, or to move."""
+        return "move the `hvae 1` to the start of the file" if self.is_late else "start the file with `hvae 1`"
 
 
 class UnsupportedVersion(Diagnostic):
@@ -78,7 +85,7 @@ class UnsupportedVersion(Diagnostic):
     code = "HV106"
     title = "unknown language version {number}"
     label = "this compiler reads version 1"
-    help = "write `hvae 1`, or update hvaedsl"
+    help = "{proposal}, or update hvaedsl"
     why = "A compiler reads only the versions of the language that it knows."
     bad = spec(top="hvae 2")
     good = spec()
@@ -229,7 +236,7 @@ class UnknownOperator(Diagnostic):
     def hint(self) -> str:
         """The stack that has the operator, or the operators of this one."""
         if self.constant:
-            return f"for a constant write `{self.with_constant}`, and `let {self.constant} = 2` at the top level"
+            return f"for a constant {self.proposal}" if self.suggestions else "a constant has a `$` before its name"
         if self.with_constant:
             return f"write `{self.with_constant}`: a constant has a `$` before its name"
         if self.operator == "m":
@@ -250,7 +257,7 @@ class MissingCount(Diagnostic):
     code = "HV113"
     title = "`{text}` is missing {missing}"
     label = "expected {expected}"
-    help = "for example `{example}`"
+    help = "{hint}"
     why = (
         "Every operator takes a number: of blocks, of applications, the factor of a pooling, or the source of a mix-in."
     )
@@ -259,7 +266,11 @@ class MissingCount(Diagnostic):
 
     text: str
     missing: str
-    example: str
+
+    @property
+    def hint(self) -> str:
+        """An example."""
+        return self.proposal.replace("write", "for example", 1)
 
     @property
     def expected(self) -> str:
@@ -285,7 +296,7 @@ class UnclosedString(Diagnostic):
         """How to close it."""
         if self.ends_in_backslash:
             return '`\\"` is a quote inside the string; paths can use `/` on every system'
-        return 'close it with `"`; write `\\"` for a quote inside'
+        return 'close it with `"`; a quote inside a string is `\\"`'
 
 
 class NumberTooLarge(Diagnostic):

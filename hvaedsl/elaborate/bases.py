@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hvaedsl.diagnostics.diagnostic import Edit, Fix, nearest
+from hvaedsl.diagnostics.diagnostic import nearest, writing
 from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diagnostics.names import BaseNotFound, BaseOutside
 from hvaedsl.diagnostics.span import Source, Span
@@ -50,7 +50,7 @@ def find_base(target: str, here: Path | None, span: Span) -> Path:
     beside = sorted(p.name for p in here.resolve().parent.glob("*.hvae")) if here is not None else []
     hint = f"the shipped specs are {', '.join(known)}" if known else ""
     if near := nearest(target.removesuffix(".hvae"), [name.removesuffix(".hvae") for name in (*beside, *known)]):
-        fix = Fix(f'write `"{near}.hvae"`', (Edit(span, f'"{near}.hvae"'),)) if span.text.startswith('"') else None
+        fix = writing(span, f'"{near}.hvae"') if span.text.startswith('"') else None
         hint = f'did you mean `"{near}.hvae"`?'
     if not target.isprintable():
         hint = "`\\n`, `\\r` and `\\t` are control characters; write `/` between folders, on every system"

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from hvaedsl.diagnostics.additions import at_top_level
 from hvaedsl.diagnostics.blocks import LabelOnCopies, LabelOnGroup, TooManyApplications, ZeroCount
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, item_removals, rewriting
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, item_removals, rewriting, writing
 from hvaedsl.diagnostics.names import WrongType
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import MissingCount, UnknownOperator
@@ -47,6 +48,7 @@ class BlockReader:
     walk_known: bool = True
     counts_known: bool = True  # False if a count is a placeholder
     empty: list[EmptyItem] = field(default_factory=list)
+    seen: dict[int, None] = field(default_factory=dict)  # the resolutions of the entries so far
 
     def read(self, value: ast.Value) -> BlockList | None:
         """The typed list; None if the value is not a block list or applies too many blocks."""
@@ -120,6 +122,7 @@ class BlockReader:
             self.walk_known = False
             self._wrong(value, "write the number in full; block lists take no suffixes")
         resolution = self._count(value, walk=True)
+        self.seen[resolution] = None
         name, place = (label.text, label.span) if label else (None, None)
         return Entry(resolution, "x", 1, name, value.span, value.span, place)
 
@@ -132,6 +135,7 @@ class BlockReader:
             self._report(ZeroCount(span=block.resolution_span, text=block.span.text))
             return one
 
+        self.seen[resolution] = None
         operators = _OPERATORS[self.kind.stack]
         if block.operator not in operators:
             self.walk_known = False
@@ -142,7 +146,7 @@ class BlockReader:
         moves = operator in "dm"
         if block.argument is None:
             self._placeholder(walk=moves)
-            self._missing_count(block, meaning, 2 if operator != "m" else max(1, resolution // 2))
+            self._missing_count(block, meaning, self._example(operator, resolution))
             return one
 
         argument = self._number(block.argument, walk=moves)
@@ -160,12 +164,15 @@ class BlockReader:
 
     def _unknown_operator(self, block: ast.Block) -> None:
         letter, name = block.operator[0], block.span.text[block.operator_span.start + 1 - block.span.start :]
-        written, fix = "", None
+        written, fix, suggestions = "", None, []
         if letter in _OPERATORS[self.kind.stack] and name.isidentifier():
             at = block.operator_span.start + 1
             written = f"{block.resolution}{letter}${name}"
+            edit, source = insertion(block.span.source, at, "$"), block.span.source
             if name in self.constants.values:
-                fix = Fix(f"write `{written}`", (insertion(block.span.source, at, "$"),))
+                fix = Fix(f"write `{written}`", (edit,))
+            elif defined := at_top_level(source, f"let {name} = 2"):
+                suggestions.append(Fix(f"write `{written}`, and `let {name} = 2` at the top level", (defined, edit)))
         self._report(
             UnknownOperator(
                 span=block.operator_span,
@@ -175,6 +182,7 @@ class BlockReader:
                 constant=name if written and fix is None else "",
                 published=self._published_reading(block),
                 fix=fix,
+                suggestions=tuple(suggestions),
             )
         )
 
@@ -183,18 +191,25 @@ class BlockReader:
         other = {("encoder", "m"): "d", ("decoder", "d"): "m"}.get((self.kind.stack, block.operator))
         return f"{block.resolution}{other}{block.argument.span.text}" if other and block.argument is not None else ""
 
+    def _example(self, operator: Operator, resolution: int) -> int:
+        """A number behind an operator: the lowest factor, the last lower resolution that can be mixed in, or 2."""
+        divisors = [number for number in range(2, min(resolution, 64) + 1) if resolution % number == 0]
+        if operator == "m":
+            lower = [other for other in self.seen if other < resolution and resolution % other == 0]
+            return lower[-1] if lower else resolution // divisors[0] if divisors else 1
+        return divisors[0] if operator == "d" and divisors else 2
+
     def _missing_count(self, block: ast.Block, missing: str, example: int) -> None:
         end, text = block.span, block.span.text
         at = Span(end.source, end.end, end.end, end.end_line, end.end_column, end.end_line, end.end_column)
-        self._report(MissingCount(span=at, text=text, missing=missing, example=f"{text}{example}"))
+        count = writing(at, str(example), shown=f"{text}{example}")
+        self._report(MissingCount(span=at, text=text, missing=missing, suggestions=(count,)))
 
     def _copies(self, block: ast.Block, label: ast.Name, count: int) -> None:
         entry = f"{block.span.text}@{label.text}"
         replacement = entry.replace("x", "r", 1)
-        fix = Fix(f"write `{replacement}`", (Edit(block.operator_span, "r"),))
-        self._report(
-            LabelOnCopies(span=block.operator_span, entry=entry, count=count, replacement=replacement, fix=fix)
-        )
+        fix = writing(block.operator_span, "r", shown=replacement)
+        self._report(LabelOnCopies(span=block.operator_span, entry=entry, count=count, fix=fix))
 
     def _count(self, value: ast.Integer | ast.Reference, *, minimum: int = 1, walk: bool = False) -> int:
         """A count of at least `minimum`; 1 for an invalid one. `walk`: the resolutions depend on it."""

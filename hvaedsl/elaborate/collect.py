@@ -12,7 +12,6 @@ from hvaedsl.diagnostics.diagnostic import (
     Edit,
     Fix,
     Label,
-    did_you_mean,
     insertion,
     nearest,
     removal,
@@ -20,23 +19,27 @@ from hvaedsl.diagnostics.diagnostic import (
 from hvaedsl.diagnostics.names import (
     ConstantNotWhole,
     DuplicateKey,
-    UnknownKey,
     UnknownOption,
     UnknownOverride,
-    UnknownSection,
 )
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import MisplacedStatement, MissingVersion, NoStatements, UnsupportedVersion
 from hvaedsl.elaborate.constants import Constants
 from hvaedsl.elaborate.published_keys import PUBLISHED_KEYS
+from hvaedsl.elaborate.schema import SCHEMA, TOP_LEVEL
+from hvaedsl.elaborate.unknown_names import (
+    key_that_is_meant,
+    names,
+    stray_key,
+    unknown_inner_section,
+    unknown_key,
+    unknown_section,
+)
 from hvaedsl.elaborate.words import describe
 from hvaedsl.ir.kinds import Optional, Text
-from hvaedsl.ir.spec import SECTIONS, keys
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_value
 
-SCHEMA = {name: keys(section) for name, section in SECTIONS.items()}
-TOP_LEVEL = tuple(name for name in SCHEMA if "." not in name)
 NOT_INHERITED = "paper"
 _BEFORE_CODE = re.compile(r"\ufeff?(?:\s|#[^\r\n]*)*")
 _KEYWORDS: dict[type[ast.Statement], Literal["hvae", "extends", "let"]] = {
@@ -74,7 +77,7 @@ def collect(
     """
     collected = Collected()
     for index, document in enumerate(documents):
-        _Reader(collected, own=index == len(documents) - 1).document(document)
+        _Reader(collected, document, own=index == len(documents) - 1).collect()
     for name, source in lets.items():
         if complete or name in collected.lets:
             _override_let(collected, name, source)
@@ -88,13 +91,16 @@ class _Reader:
     """Adds one document to the collected assignments."""
 
     into: Collected
+    read: ast.Document
     own: bool  # the spec itself, not one of its bases
     seen: dict[str, Span] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)  # keys that a reported mistake in a name is meant to set
     repeated: bool = False  # inside a duplicate section, which explains the duplicate keys in it
+    outermost: ast.Section = field(init=False)  # the section at the top level that is being read
     late_version: bool = False  # `hvae` is not the first statement, and this has been reported
 
-    def document(self, document: ast.Document) -> None:
+    def collect(self) -> None:
+        document = self.read
         self.into.broken |= document.broken | {f"{key}.*" for key in document.broken if key in SCHEMA}
         for name in (key.removeprefix("let ") for key in document.broken if key.startswith("let ")):
             self.into.lets.setdefault(name, 1)
@@ -112,9 +118,9 @@ class _Reader:
                     if self._once(f"let {statement.name.text}", "constant", statement.name.span, statement.span):
                         _let(self.into, statement.name.text, statement.value)
                 case ast.Assignment():
-                    self._stray_key(statement, document)
+                    self._stray_key(statement)
                 case ast.Section():
-                    self._section(statement, _names(document.statements))
+                    self._section(statement, names(document.statements))
 
         self._forget(document.broken | self.lost)
 
@@ -132,7 +138,9 @@ class _Reader:
         first = document.statements[0] if document.statements else None
         if isinstance(first, ast.Version):
             if first.number.value != 1:
-                self._report(UnsupportedVersion(span=first.number.span, number=first.number.value))
+                number = first.number.span
+                one = Fix("write `hvae 1`", (Edit(number, "1"),))
+                self._report(UnsupportedVersion(span=number, number=first.number.value, suggestions=(one,)))
         elif first is None and not document.broken:
             self._report(NoStatements(span=document.source.span(0, 0)))
             self.into.broken.add("")  # explains every missing key
@@ -142,7 +150,12 @@ class _Reader:
             late = next((item for item in document.statements if isinstance(item, ast.Version)), None)
             self.late_version = late is not None
             if late is not None:
-                self._report(MissingVersion(span=span, secondary=(Label(late.span, "too late"),)))
+                fix = None
+                if "#" not in late.span.text:
+                    edits = insertion(document.source, start, f"hvae {late.number.value}\n"), removal(late.span)
+                    fix = Fix("move it to the start", edits, safe=True)
+                label = Label(late.span, "too late")
+                self._report(MissingVersion(span=span, is_late=True, secondary=(label,), fix=fix))
             else:  # safe, since the language has only one version
                 edit = insertion(document.source, start, "hvae 1\n")
                 self._report(MissingVersion(span=span, fix=Fix("start with `hvae 1`", (edit,), safe=True)))
@@ -150,21 +163,14 @@ class _Reader:
     def _section(self, section: ast.Section, beside: Sequence[str]) -> None:
         name = section.name.text
         if name not in TOP_LEVEL:
-            near = did_you_mean(name, TOP_LEVEL)
-            self._report(
-                UnknownSection(
-                    span=section.name.span,
-                    name=name,
-                    written_as="section",
-                    top_level=TOP_LEVEL,
-                    fix=_renaming(section.name, TOP_LEVEL, beside),
-                )
-            )
+            self._report(unknown_section(section.name, beside))
             # The keys of the section that was probably meant, or of every section, are not missing.
-            self.into.broken |= {f"{known}.*" for known in TOP_LEVEL if not near or f"`{known}`" in near}
-            self.lost |= {f"{known}.*" for known in SCHEMA if f"`{known.split('.')[0]}`" in near}
+            near = nearest(name, TOP_LEVEL)
+            self.into.broken |= {f"{known}.*" for known in TOP_LEVEL if near in (None, known)}
+            self.lost |= {f"{known}.*" for known in SCHEMA if known.split(".")[0] == near}
             return
 
+        self.outermost = section
         self._body(name, section)
 
     def _body(self, path: str, section: ast.Section) -> None:
@@ -172,7 +178,7 @@ class _Reader:
         inside_repeated = self.repeated
         self.repeated = not self._once(path, "section", section.name.span) or inside_repeated
         self.into.sections[path] = section.name.span
-        beside = _names(section.statements)
+        beside = names(section.statements)
         for statement in section.statements:
             self._in_section(path, statement, beside)
         self.repeated = inside_repeated
@@ -182,7 +188,7 @@ class _Reader:
             case ast.Assignment():
                 key = f"{section}.{statement.key.text}"
                 if statement.key.text not in SCHEMA[section]:
-                    self._unknown_key(section, statement.key, beside)
+                    self._unknown_key(section, statement, beside)
                 elif self._once(key, "key", statement.key.span, statement.span) and (
                     self.own or section != NOT_INHERITED
                 ):
@@ -194,17 +200,9 @@ class _Reader:
             case ast.Section() if {f"{section}.*", f"{section}.{statement.name.text}"} & self.into.broken:
                 pass  # the outer section is not closed, or this is not a section; both are reported elsewhere
             case ast.Section():
-                name = statement.name.text
-                self._report(
-                    UnknownSection(
-                        span=statement.name.span,
-                        name=name,
-                        written_as="section",
-                        inside=section,
-                        top_level=TOP_LEVEL,
-                    )
-                )
-                self.into.broken.add(f"{name}.*")
+                top = names(self.read.statements)
+                self._report(unknown_inner_section(statement, section, self.outermost, top))
+                self.into.broken.add(f"{statement.name.text}.*")
 
             case _:
                 word = _KEYWORDS[type(statement)]
@@ -212,48 +210,23 @@ class _Reader:
                 if isinstance(statement, ast.Let):
                     _let(self.into, statement.name.text, statement.value)
 
-    def _unknown_key(self, section: str, key: ast.Name, beside: Sequence[str]) -> None:
+    def _unknown_key(self, section: str, statement: ast.Assignment, beside: Sequence[str]) -> None:
         """Report a key that the section does not have; the key that was probably meant is not missing."""
-        known = tuple(SCHEMA[section])
-        published = PUBLISHED_KEYS.get(key.text)
-        if published is None:
-            near = nearest(key.text, known)
-            meant, written = f"{section}.{near}" if near is not None else "", ""
-            fix = _renaming(key, known, beside)
-        else:
-            meant, written = published.key, published.written
-            home, _, name = meant.rpartition(".")
-            same_value = home == section and not written and name not in beside
-            fix = Fix(f"write `{name}`", (Edit(key.span, name),)) if same_value else None
-
-        self._report(
-            UnknownKey(
-                span=key.span,
-                key=key.text,
-                section=section,
-                known=known,
-                published=meant if published is not None else "",
-                written=written,
-                fix=fix,
-            )
-        )
-        if meant:
+        self._report(unknown_key(statement, section, beside, self.read))
+        if meant := key_that_is_meant(statement.key.text, section):
             self.into.broken.add(meant)
             self.lost.add(meant)
 
-    def _stray_key(self, statement: ast.Assignment, document: ast.Document) -> None:
+    def _stray_key(self, statement: ast.Assignment) -> None:
         """Report a key outside of every section, unless a brace that closes its section too early is reported."""
         key = statement.key.text
-        homes = [section for section, known in SCHEMA.items() if key in known]
-        self.into.broken |= {f"{home}.{key}" for home in homes} | ({f"{key}.*"} if key in TOP_LEVEL else set())
-        self.lost |= {f"{home}.{key}" for home in homes}
-        if any(start <= statement.span.start < end for start, end in document.outside):
-            return
-
-        home = homes[0] if homes else ""
-        self._report(
-            UnknownSection(span=statement.key.span, name=key, written_as="key", top_level=TOP_LEVEL, home=home)
-        )
+        finding = stray_key(statement, self.read)
+        homes = [f"{section}.{key}" for section, known in SCHEMA.items() if key in known]
+        homes += [dotted for dotted in (finding.published, f"{finding.home}.{finding.near}") if dotted in dotted_keys()]
+        self.into.broken |= {*homes} | ({f"{key}.*"} if key in TOP_LEVEL else set())
+        self.lost |= {*homes}
+        if not any(start <= statement.span.start < end for start, end in self.read.outside):
+            self._report(finding)
 
     def _once(self, name: str, what: str, span: Span, whole: Span | None = None) -> bool:
         """Whether a name occurs for the first time. If not, it is reported, with a fix that removes `whole`."""
@@ -275,20 +248,6 @@ class _Reader:
 
     def _report(self, diagnostic: Diagnostic) -> None:
         self.into.diagnostics.append(diagnostic)
-
-
-def _names(statements: Sequence[ast.Statement]) -> list[str]:
-    """The names of the keys and sections among statements."""
-    keys = [item.key.text for item in statements if isinstance(item, ast.Assignment)]
-    return keys + [item.name.text for item in statements if isinstance(item, ast.Section)]
-
-
-def _renaming(name: ast.Name, known: Collection[str], beside: Sequence[str]) -> Fix | None:
-    """The fix that writes the most similar known name, if no name beside it is that one or as similar to it."""
-    near = nearest(name.text, known)
-    if near is None or sum(nearest(other, known) == near for other in beside) > 1:
-        return None
-    return Fix(f"write `{near}`", (Edit(name.span, near),))
 
 
 def _let(into: Collected, name: str, value: ast.Value) -> None:
@@ -316,7 +275,9 @@ def _override_let(into: Collected, name: str, source: Source) -> None:
 def _override_key(into: Collected, key: str, source: Source) -> None:
     known = tuple(dotted_keys())
     if key not in known:
-        into.diagnostics.append(UnknownOption(span=source.span(0, len(source.text)), key=key, known=known))
+        published = PUBLISHED_KEYS[name].key if (name := key.rpartition(".")[2]) in PUBLISHED_KEYS else ""
+        span = source.span(0, len(source.text))
+        into.diagnostics.append(UnknownOption(span=span, key=key, known=known, published=published))
         return
 
     value, found = _override_value(key, source)

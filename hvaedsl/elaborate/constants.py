@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import field
 
-from hvaedsl.diagnostics.diagnostic import Edit, Fix, nearest
+from hvaedsl.diagnostics.additions import at_top_level
+from hvaedsl.diagnostics.diagnostic import Fix, nearest, writing
 from hvaedsl.diagnostics.names import UnknownConstant
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.syntax import ast
@@ -24,6 +25,11 @@ class Constants(Record):
 
     def unknown(self, reference: ast.Reference) -> UnknownConstant:
         """The diagnostic of a `$name` that no `let` defines."""
-        near = nearest(reference.name, self.values)
-        fix = Fix(f"write `${near}`", (Edit(reference.span, f"${near}"),)) if near is not None else None
-        return UnknownConstant(span=reference.span, name=reference.name, known=tuple(self.values), fix=fix)
+        span, name, near = reference.span, reference.name, nearest(reference.name, self.values)
+        if near is not None:
+            fix = writing(span, f"${near}")
+            return UnknownConstant(span=span, name=name, known=tuple(self.values), fix=fix)
+
+        definition = at_top_level(span.source, f"let {name} = 2")
+        ways = (Fix(f"define it: `let {name} = 2`", (definition,)),) if definition is not None else ()
+        return UnknownConstant(span=span, name=name, known=tuple(self.values), suggestions=ways)

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from hvaedsl.diagnostics.additions import at_end_of_file, in_section
+from hvaedsl.diagnostics.diagnostic import Fix
 from hvaedsl.diagnostics.names import MissingKey
 from hvaedsl.diagnostics.span import Source, Span
-from hvaedsl.elaborate.collect import SCHEMA
+from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.datasets import DATASETS
 
@@ -37,7 +39,30 @@ def missing_key(source: Source, sections: Mapping[str, Span], missing: Sequence[
         purpose="to train" if key.required == "to train" else "to compile",
         additions=tuple((section, "  ".join(lines), section in sections) for section, lines in additions.items()),
         meaning=key.meaning,
+        suggestions=_adding(source, sections, {section: "  ".join(lines) for section, lines in additions.items()}),
     )
+
+
+def example_shape(keys: Sequence[str], values: Values) -> str:
+    """The keys of the shape of your own images, with values that fit the others."""
+    examples = _Examples(values)
+    return "  ".join(f"{key} = {examples.of('data', key)}" for key in keys)
+
+
+def _adding(source: Source, sections: Mapping[str, Span], texts: Mapping[str, str]) -> tuple[Fix, ...]:
+    """The suggestion that adds texts to the sections of a spec, and the sections that are missing."""
+    added, new = [], []
+    for section, text in texts.items():
+        name = sections.get(section)
+        if name is None or name.source is not source:
+            new.append(f"{section} {{ {text} }}")
+        elif edit := in_section(name, text):
+            added.append(edit)
+        else:
+            return ()
+    if new:
+        added.append(at_end_of_file(source, "\n".join(new)))
+    return (Fix("add what is missing", tuple(added)),)
 
 
 class _Examples:
@@ -61,6 +86,10 @@ class _Examples:
                 return ", ".join(self._encoder(self._resolutions(self.decoder)))
             case "model.decoder":
                 return ", ".join(self._decoder(self._resolutions(self.encoder)[::-1]))
+            case "data.channels":
+                return str(self._shape().get("channels", SCHEMA[section][name].example))
+            case "data.resolution":
+                return str(self._image())
         return SCHEMA[section][name].example
 
     def _width(self) -> int:
@@ -79,11 +108,7 @@ class _Examples:
 
     def _dataset(self) -> str:
         """A dataset of the spec's shape; your own images if no known one has it."""
-        shape = {key: self.data[key] for key in ("channels", "levels") if key in self.data}
-        shape["resolution"] = self._image()
-        likelihood = self.model.get("likelihood")
-        if likelihood is not None and likelihood.name == "bernoulli":
-            shape.setdefault("channels", 1)
+        shape = self._shape()
         example = SCHEMA["data"]["dataset"].example
         for dataset in sorted(DATASETS.values(), key=lambda dataset: dataset.name != example):
             if all(getattr(dataset, key) == value for key, value in shape.items()):
@@ -91,6 +116,15 @@ class _Examples:
 
         known = {"channels": shape.get("channels", 3), "resolution": shape["resolution"]}
         return "  ".join(["npy", *(f"{key} = {value}" for key, value in known.items() if key not in self.data)])
+
+    def _shape(self) -> dict[str, int]:
+        """What is known of the shape of an image: one channel for a Bernoulli likelihood."""
+        shape = {key: self.data[key] for key in ("channels", "levels") if key in self.data}
+        shape["resolution"] = self._image()
+        likelihood = self.model.get("likelihood")
+        if likelihood is not None and likelihood.name == "bernoulli":
+            shape.setdefault("channels", 1)
+        return shape
 
     def _resolutions(self, other: BlockList) -> list[int]:
         """The resolutions of a stack, from the image down: those of the other stack, or the image's and its half."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import singledispatchmethod
 from typing import NoReturn
 
 from hvaedsl.diagnostics.custom import NotAReference
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label, item_removals, nearest, rewriting
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Label, item_removals, nearest, rewriting, writing
 from hvaedsl.diagnostics.errors import SpecError
 from hvaedsl.diagnostics.likelihoods import (
     BernoulliArguments,
@@ -23,6 +22,7 @@ from hvaedsl.diagnostics.names import DuplicateEntry, OutOfRange, UnknownSymbol,
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.block_reader import BlockReader
 from hvaedsl.elaborate.constants import Constants
+from hvaedsl.elaborate.meant import MIXTURE, as_reference, example_of, meant
 from hvaedsl.elaborate.words import describe
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.custom import is_custom
@@ -98,8 +98,10 @@ class Reader:
     def _(self, kind: FilePath, value: ast.Value) -> str:
         if isinstance(value, ast.String) and not value.value.strip():
             hint = "give a path, or write `none`; an unset shell variable leaves an empty path"
-            expected, found = self._type(kind), "an empty string"
-            self._fail(WrongType(span=value.span, key=self.key, expected=expected, found=found, hint=hint))
+            expected, found, none = self._type(kind), "an empty string", writing(value.span, "none")
+            self._fail(
+                WrongType(span=value.span, key=self.key, expected=expected, found=found, hint=hint, suggestions=(none,))
+            )
         if not isinstance(value, ast.String):
             self._wrong(kind, value)
         return value.value
@@ -140,7 +142,7 @@ class Reader:
         # A call can only be a wavelet transform.
         if isinstance(value, ast.Call):
             if value.function.text != "wavelet":
-                self._unknown(value.function.span, value.function.text, POOLINGS)
+                self._unknown(value.span, value.function.text, POOLINGS)
             pooling = ""
             if len(value.arguments) == 1 and isinstance(wavelet := value.arguments[0], ast.Symbol):
                 pooling = f"wavelet({wavelet.name})"
@@ -214,7 +216,7 @@ class Reader:
 
     @read.register
     def _(self, kind: LikelihoodCall, value: ast.Value) -> Likelihood:
-        names = ("bernoulli", "mixture_of_logistics")
+        names, forms = ("bernoulli", "mixture_of_logistics"), ("bernoulli", MIXTURE)
         if isinstance(value, ast.String):
             return Likelihood(name="custom", reference=self._custom(kind, value, names))
 
@@ -222,29 +224,32 @@ class Reader:
             if value.name == "bernoulli":
                 return Likelihood(name="bernoulli")
             if value.name == "mixture_of_logistics":
-                self._fail(ComponentCount(span=value.span, count=0))
-            self._unknown(value.span, value.name, names)
+                self._component_count(value, 0)
+            self._unknown(value.span, value.name, forms)
 
         if not isinstance(value, ast.Call):
             self._wrong(kind, value)
         if value.function.text not in names:
             self._unknown(value.function.span, value.function.text, names)
         if value.function.text == "bernoulli":
-            self._fail(BernoulliArguments(span=value.span))
+            fix = writing(value.span, "bernoulli", shown="likelihood = bernoulli")
+            self._fail(BernoulliArguments(span=value.span, fix=fix))
         return self._mixture(value)
 
     def _custom(self, kind: Kind, value: ast.String, symbols: tuple[str, ...]) -> str:
         if value.value in symbols:
             self._wrong(kind, value)
         if not is_custom(value.value):
-            self._fail(NotAReference(span=value.span, key=self.key))
+            written = as_reference(value.value)
+            fix = writing(value.span, f'"{written}"') if written and value.span.text.startswith('"') else None
+            self._fail(NotAReference(span=value.span, key=self.key, fix=fix))
         return value.value
 
     def _mixture(self, call: ast.Call) -> Likelihood:
         plain = [item for item in call.arguments if not isinstance(item, ast.NamedArgument)]
         named = [item for item in call.arguments if isinstance(item, ast.NamedArgument)]
         if len(plain) != 1:
-            self._fail(ComponentCount(span=call.span, count=len(plain)))
+            self._component_count(call, len(plain))
         mixtures = self.read(Whole(1, 1000), plain[0])
         assert isinstance(mixtures, int)
 
@@ -252,16 +257,22 @@ class Reader:
         first: ast.Name | None = None
         for argument in named:
             name = argument.name
+            removed = _removal_of(call.arguments, argument, "remove it")
             if name.text != "bits":
-                self._fail(UnknownArgument(span=name.span, name=name.text))
+                self._fail(UnknownArgument(span=name.span, name=name.text, fix=removed))
             if first is not None:
                 label = Label(first.span, "first written here")
-                self._fail(DuplicateEntry(span=name.span, key=name.text, what="argument", secondary=(label,)))
+                self._fail(
+                    DuplicateEntry(span=name.span, key=name.text, what="argument", secondary=(label,), fix=removed)
+                )
             first = name
             bits = self._number(Whole(1), argument.value)
             if bits != 5:
-                self._fail(UnsupportedBits(span=argument.value.span, bits=f"{bits:g}"))
+                self._fail(UnsupportedBits(span=argument.value.span, bits=f"{bits:g}", fix=removed))
         return Likelihood(name="mixture_of_logistics", mixtures=mixtures, bits=None if first is None else 5)
+
+    def _component_count(self, value: ast.Value, found: int) -> NoReturn:
+        self._fail(ComponentCount(span=value.span, count=found, suggestions=(writing(value.span, MIXTURE),)))
 
     def _number(self, kind: Kind, value: ast.Value) -> int | float:
         match value:
@@ -283,16 +294,23 @@ class Reader:
             raise SpecError([])  # the parser has reported it
 
         # Only a text that can be read is proposed.
-        hint, fix = "", None
-        written, remark = _meant(kind, value, optional=self.optional)
+        hint, fix, suggestions = "", None, []
+        written, remark = meant(kind, value, optional=self.optional)
         if written and self._can_read(kind, written):
             hint = f"write `{written}`{remark}"
             fix = Fix(f"write `{written}`", (rewriting(value.span, written),))
-        elif example := _example(kind):
+        elif example := example_of(kind):
             hint = f"write for example `{example}`"
+            suggestions.append(Fix(f"write `{example}`", (rewriting(value.span, example),)))
         self._fail(
             WrongType(
-                span=value.span, key=self.key, expected=self._type(kind), found=describe(value), hint=hint, fix=fix
+                span=value.span,
+                key=self.key,
+                expected=self._type(kind),
+                found=describe(value),
+                hint=hint,
+                fix=fix,
+                suggestions=tuple(suggestions),
             )
         )
 
@@ -316,65 +334,27 @@ class Reader:
     def _unknown(self, span: Span, symbol: str, known: Sequence[str]) -> NoReturn:
         known = (*known, "none") if self.optional else known
         near = nearest(symbol, known)
-        # A likelihood or pooling with arguments is not valid by its name alone.
-        complete = near is not None and near.isidentifier() and near != "mixture_of_logistics"
-        fix = Fix(f"write `{near}`", (Edit(span, near),)) if near is not None and complete else None
+        fix = writing(span, near) if near is not None else None
         self._fail(UnknownSymbol(span=span, key=self.key, symbol=symbol, known=known, fix=fix))
 
     def _out_of_range(self, kind: Kind, value: ast.Value, shown: str) -> NoReturn:
         self._fail(OutOfRange(span=value.span, key=self.key, expected=self._type(kind), value=shown))
 
     def _unknown_wavelet(self, value: ast.Value) -> NoReturn:
-        self._fail(UnknownWavelet(span=value.span, key=self.key, text=value.span.text))
+        known = tuple(writing(value.span, pooling) for pooling in POOLINGS if pooling.startswith("wavelet"))
+        self._fail(UnknownWavelet(span=value.span, key=self.key, text=value.span.text, suggestions=known))
 
     def _fail(self, diagnostic: Diagnostic) -> NoReturn:
         raise SpecError([diagnostic])
 
 
-# Words that other languages have for a value that is off.
-_OFF = frozenset(("off", "false", "no", "null", "nil", "disabled"))
-_MAP = re.compile(r"\s*\d+\s*:\s*[\w.]+\s*(,\s*\d+\s*:\s*[\w.]+\s*)*")
-
-
-def _meant(kind: Kind, value: ast.Value, *, optional: bool) -> tuple[str, str]:
-    """What a value of another type was probably meant to be, as it is written here, and a remark; empty if unknown."""
-    match value:
-        case ast.Float() if isinstance(kind, Whole) and value.value.is_integer() and abs(value.value) < 1e15:
-            return str(int(value.value)), ""
-        case ast.String() if isinstance(kind, ByResolution | Either) and _MAP.fullmatch(value.value):
-            entries = (entry.split(":") for entry in value.value.split(","))
-            return "{" + ", ".join(f"{key.strip()}: {of.strip()}" for key, of in entries) + "}", ""
-        case ast.String() if 0 < len(value.value) < 60:
-            return value.value, ", without quotes"
-        case ast.Symbol() if optional and value.name.lower() in _OFF:
-            return "none", ""
-        case ast.Symbol() if isinstance(kind, Text):
-            return f'"{value.name}"', ", with quotes"
-        case ast.Group() if isinstance(kind, Pair | Several):
-            return value.span.text.strip()[1:-1].strip(), ", without parentheses"
-        case ast.Block() if isinstance(kind, Whole) and value.span.text == f"{value.resolution}x{value.resolution}":
-            return str(value.resolution), ": images are square"
-        case _:
-            return "", ""
-
-
-def _example(kind: Kind) -> str:
-    """A value of the kinds whose form is not evident from their name; empty for others."""
-    match kind:
-        case Pair():
-            return "0.9, 0.999"
-        case ByResolution(of=Whole()):
-            return "{4: 32}"
-        case ByResolution() | Either():
-            return "{8: 0.7}"
-        case _:
-            return ""
+_Item = ast.Value | ast.Entry | ast.NamedArgument
 
 
 def _removal_of(
-    items: Sequence[ast.Value | ast.Entry], item: ast.Value | ast.Entry, *, safe: bool = False
+    items: Sequence[_Item], item: _Item, title: str = "keep the first", *, safe: bool = False
 ) -> Fix | None:
-    """The fix that keeps the first of two equal items."""
+    """The fix that removes an item from a list; None if it is the only one, or has a comment beside it."""
     at = next(index for index, other in enumerate(items) if other is item)
     edits = item_removals([other.span for other in items], {at})
-    return Fix("keep the first", edits, safe=safe) if edits else None
+    return Fix(title, edits, safe=safe) if edits else None

@@ -10,22 +10,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hvaedsl.diagnostics.additions import after_value, in_section
 from hvaedsl.diagnostics.blocks import SwappedStacks
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label, removal
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label, item_removals, removal, writing
 from hvaedsl.diagnostics.errors import SpecError
 from hvaedsl.diagnostics.images import InvalidChannels, MissingShape, ShapeMismatch
 from hvaedsl.diagnostics.likelihoods import BernoulliChannels, BitsNeedLevels, MixtureBinarized, NotBinarized
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.block_reader import are_swapped
-from hvaedsl.elaborate.collect import SCHEMA, Collected
-from hvaedsl.elaborate.missing import missing_key
+from hvaedsl.elaborate.collect import Collected
+from hvaedsl.elaborate.meant import MIXTURE
+from hvaedsl.elaborate.missing import Values, example_shape, missing_key
 from hvaedsl.elaborate.readers import Reader
+from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.datasets import DATASETS, USER_IMAGES
 from hvaedsl.ir.kinds import BlockStack, Choice, ChoiceOrCustom, Key, LikelihoodCall
 from hvaedsl.ir.spec import SECTIONS, Likelihood, Spec
+from hvaedsl.syntax import ast
 
 
 class Resolved(Record):
@@ -163,7 +167,8 @@ class _Resolver:
                     values[key] = known[key]
         elif name in USER_IMAGES or is_custom(str(name)):
             written = self.collected.values
-            self._require_shape(str(name), [key for key in ("channels", "resolution") if f"data.{key}" not in written])
+            required = [key for key in ("channels", "resolution") if f"data.{key}" not in written]
+            self._require_shape(str(name), required, {"data": values, "model": model})
 
         for key, default in known.items():
             values.setdefault(key, default)
@@ -171,13 +176,16 @@ class _Resolver:
             self.diagnostics.append(InvalidChannels(span=self.origins["data.channels"]))
             self.poisoned.add("data.channels")
 
-    def _require_shape(self, dataset: str, missing: list[str]) -> None:
+    def _require_shape(self, dataset: str, missing: list[str], values: Values) -> None:
         """Report the missing shape of your own images: nobody but the spec knows it."""
         unexplained = tuple(key for key in missing if not self._explained("data", key))
         if unexplained and self.complete:
-            example = "  ".join(f"{key} = {SCHEMA['data'][key].example}" for key in unexplained)
+            ways: tuple[Fix, ...] = ()
             span = self.origins["data.dataset"]
-            self.diagnostics.append(MissingShape(span=span, dataset=dataset, missing=unexplained, example=example))
+            if "data.dataset" in self.collected.statements:  # on the command line, there is no place for it
+                example = example_shape(unexplained, values)
+                ways = (Fix(f"add `{example}`", (after_value(span, example),)),)
+            self.diagnostics.append(MissingShape(span=span, dataset=dataset, missing=unexplained, suggestions=ways))
         self.poisoned.update(f"data.{key}" for key in missing)
 
     def _explained(self, section: str, name: str) -> bool:
@@ -199,14 +207,33 @@ class _Resolver:
 
         likelihood, data, found = spec.model.likelihood, spec.data, self.diagnostics
         if likelihood.name == "bernoulli" and data.channels != 1:
-            found.append(BernoulliChannels(span=span, channels=data.channels))
+            fix = writing(span, MIXTURE, shown=f"likelihood = {MIXTURE}")
+            found.append(BernoulliChannels(span=span, channels=data.channels, fix=fix))
         if likelihood.name == "bernoulli" and data.binarize == "none":
             found.append(NotBinarized(span=self.origins["data.binarize"], fix=self._without("data.binarize")))
         if likelihood.name == "mixture_of_logistics" and data.binarize != "none":
-            at, fix = self.origins["data.binarize"], self._without("data.binarize")
-            found.append(MixtureBinarized(span=at, binarize=data.binarize, fix=fix))
+            at, without = self.origins["data.binarize"], self._without("data.binarize")
+            ways = self._bernoulli() if data.channels == 1 else ()
+            found.append(MixtureBinarized(span=at, binarize=data.binarize, fix=without, suggestions=ways))
         if likelihood.bits is not None and data.levels != 256:
-            found.append(BitsNeedLevels(span=span, levels=data.levels))
+            found.append(BitsNeedLevels(span=span, levels=data.levels, fix=self._without_bits()))
+
+    def _bernoulli(self) -> tuple[Fix, ...]:
+        """The suggestion to write `likelihood = bernoulli`, in the place of another likelihood or in the section."""
+        title, written = "write `likelihood = bernoulli`", self.origins.get("model.likelihood")
+        if written is not None:
+            return (Fix(title, (Edit(written, "bernoulli"),)),)
+        section = self.collected.sections.get("model")
+        added = in_section(section, "likelihood = bernoulli") if section is not None else None
+        return (Fix(title, (added,)),) if added is not None else ()
+
+    def _without_bits(self) -> Fix | None:
+        """The fix that removes the argument `bits` of the likelihood."""
+        call = self.collected.values["model.likelihood"]
+        assert isinstance(call, ast.Call)
+        named = {at for at, item in enumerate(call.arguments) if isinstance(item, ast.NamedArgument)}
+        edits = item_removals([item.span for item in call.arguments], named)
+        return Fix("remove `bits`", edits) if edits else None
 
 
 def _placeholder(key: Key) -> object:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, removal
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, removal, writing
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.diagnostics.suppressions import InvalidSuppression, UnusedSuppression
 from hvaedsl.lint.cache import LintResult
@@ -38,7 +39,8 @@ def unused_suppressions(results: Sequence[LintResult], linted: Iterable[Path]) -
     for place, source in sources.items():
         for comment in _suppressions(source):
             if not comment.codes:
-                yield InvalidSuppression(span=comment.span, text=comment.span.text)
+                invalid = InvalidSuppression(span=comment.span, text=comment.span.text)
+                yield replace(invalid, suggestions=(writing(comment.span, invalid.written),))
             line = comment.span.line
             codes = [code for code, _ in comment.codes]
             unused = [at for at, code in enumerate(codes) if (place, line, code) not in used or code in codes[:at]]

@@ -1,4 +1,4 @@
-"""Code actions: the fix of a diagnostic, all safe fixes at once, and a comment that suppresses advice."""
+"""Code actions: the ways out of a diagnostic, all safe fixes at once, and a comment that suppresses advice."""
 
 from __future__ import annotations
 
@@ -61,14 +61,15 @@ def _distance(analyzed: AnalyzedText, item: Diagnostic, start: int, end: int) ->
 
 def _fixes(here: Here, item: Diagnostic) -> Iterator[CodeAction]:
     analyzed = here.analyzed
-    if item.fix is not None and _applies(analyzed, item.fix):
-        yield CodeAction(
-            item.fix.title,
-            kind=CodeActionKind.QuickFix,
-            diagnostics=[here.show(item)],
-            is_preferred=item.fix.safe or None,
-            edit=here.edit(_edits(analyzed, item.fix)),
-        )
+    for fix in item.ways_out:
+        if _applies(analyzed, fix):
+            yield CodeAction(
+                fix.title,
+                kind=CodeActionKind.QuickFix,
+                diagnostics=[here.show(item)],
+                is_preferred=fix.safe or None,
+                edit=here.edit(_edits(analyzed, fix)),
+            )
 
     if item.severity is Severity.ADVICE and is_in_text(analyzed, item):
         yield CodeAction(

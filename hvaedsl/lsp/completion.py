@@ -15,7 +15,7 @@ from lsprotocol.types import (
 )
 
 from hvaedsl.diagnostics.diagnostic import Severity
-from hvaedsl.elaborate.collect import SCHEMA, TOP_LEVEL
+from hvaedsl.elaborate.schema import SCHEMA, TOP_LEVEL
 from hvaedsl.ir.datasets import USER_IMAGES
 from hvaedsl.ir.spec import SECTIONS
 from hvaedsl.ir.spec_text import default_text

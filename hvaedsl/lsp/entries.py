@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hvaedsl.diagnostics.span import Source, Span
-from hvaedsl.elaborate.collect import SCHEMA
 from hvaedsl.elaborate.resolve import Resolved
+from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.bridge import Bridge, Operation
 from hvaedsl.ir.spec import Spec, section_of
 from hvaedsl.lsp.analyzed import AnalyzedText

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hvaedsl.elaborate.collect import SCHEMA
+from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.kinds import Key
 from hvaedsl.ir.spec import section_of

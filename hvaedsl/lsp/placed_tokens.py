@@ -13,7 +13,7 @@ from typing import Literal
 
 from lark import Token
 
-from hvaedsl.elaborate.collect import SCHEMA, TOP_LEVEL
+from hvaedsl.elaborate.schema import SCHEMA, TOP_LEVEL
 from hvaedsl.syntax.grammar import hvae_parser
 from hvaedsl.syntax.parser import MAX_TOKENS
 

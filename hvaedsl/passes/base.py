@@ -12,11 +12,11 @@ The pipeline (`hvaedsl.pipeline`) passes results from one to the next.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import field
 from typing import TypeVar
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, item_removals
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.ir.bridge import Bridge
@@ -43,6 +43,18 @@ class Unit(Record):
         """The place of a key's value; the start of the spec for a default."""
         found = self.origins.get(key)
         return found if found is not None else self.documents[-1].source.span(0, 0)
+
+    def without_entries(self, key: str, values: Mapping[int, object], gone: Collection[int]) -> tuple[Edit, ...]:
+        """The edits that remove entries from the map of a key; none if a comment is between them.
+
+        A map that becomes empty is kept: it may override that of a base.
+        """
+        entries = sorted((self.origin(f"{key}.{resolution}").start, resolution) for resolution in values)
+        spans = [self.origin(f"{key}.{resolution}") for _, resolution in entries]
+        whole = self.origin(key)
+        if len(gone) == len(values) and "#" not in whole.text:
+            return (Edit(whole, "{}"),)
+        return item_removals(spans, [at for at, (_, resolution) in enumerate(entries) if resolution in gone])
 
 
 class Rule(Record):

@@ -9,7 +9,7 @@ from typing import Any
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label
 from hvaedsl.diagnostics.span import Source, Span
 
-_COMMON = frozenset(("span", "secondary", "notes", "fix"))
+_COMMON = frozenset(("span", "secondary", "notes", "fix", "suggestions"))
 
 
 class NotData(Exception):
@@ -43,27 +43,30 @@ def findings_of(data: Sequence[Mapping[str, Any]], sources: Sequence[Source]) ->
             span=places.span(record["span"]),
             secondary=tuple(Label(places.span(span), text) for span, text in record["secondary"]),
             notes=tuple(record["notes"]),
-            fix=_fix(record["fix"], places),
+            fix=None if record["fix"] is None else _fix(record["fix"], places),
+            suggestions=tuple(_fix(fix, places) for fix in record["suggestions"]),
             **{name: _value(value) for name, value in record["fields"].items()},
         )
 
 
 def _record(item: Diagnostic, sources: Sequence[Source]) -> dict[str, Any]:
     fields = [field.name for field in dataclasses.fields(item) if field.name not in _COMMON]
-    fix = item.fix
     return {
         "code": item.code,
         "span": _place(item.span, sources),
         "secondary": [[_place(label.span, sources), label.text] for label in item.secondary],
         "notes": list(item.notes),
-        "fix": fix and [fix.title, fix.safe, [[_place(edit.span, sources), edit.replacement] for edit in fix.edits]],
+        "fix": None if item.fix is None else _fix_data(item.fix, sources),
+        "suggestions": [_fix_data(fix, sources) for fix in item.suggestions],
         "fields": {name: _data(getattr(item, name)) for name in fields},
     }
 
 
-def _fix(data: Sequence[Any] | None, places: _Places) -> Fix | None:
-    if data is None:
-        return None
+def _fix_data(fix: Fix, sources: Sequence[Source]) -> list[Any]:
+    return [fix.title, fix.safe, [[_place(edit.span, sources), edit.replacement] for edit in fix.edits]]
+
+
+def _fix(data: Sequence[Any], places: _Places) -> Fix:
     title, safe, edits = data
     return Fix(title, tuple(Edit(places.span(span), text) for span, text in edits), safe)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, listing
+from hvaedsl.diagnostics.additions import at_end, before_item
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, listing, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.bridge import MixIn, Pool, TopDownBlock, output_resolution
 from hvaedsl.passes.base import Rule, Unit
@@ -36,7 +37,7 @@ class MixInNotLower(Diagnostic):
     code = "HV306"
     title = "a mix-in needs a lower resolution; {source} is not below {resolution}"
     label = "expected less than {resolution}"
-    help = "for example `{resolution}m{example}` mixes in the state of {example}"
+    help = "{hint}"
     why = (
         "`RmS` adds the state of resolution S, upsampled by R / S. With S = R, openai/vdvae adds the state to itself, "
         "which only doubles it; a higher S stops that code."
@@ -46,7 +47,11 @@ class MixInNotLower(Diagnostic):
 
     source: int
     resolution: int
-    example: int
+
+    @property
+    def hint(self) -> str:
+        """The mix-in of a lower resolution, if one has a block."""
+        return self.proposal or "a mix-in comes after blocks at a lower resolution, which divides this one"
 
 
 class MixInDoesNotDivide(Diagnostic):
@@ -55,7 +60,7 @@ class MixInDoesNotDivide(Diagnostic):
     code = "HV307"
     title = "cannot mix the state of {source} into {resolution}"
     label = "{source} does not divide {resolution}"
-    help = "mix in from {divisors}; upsampling repeats each pixel"
+    help = "{hint}"
     why = "`RmS` upsamples the state of resolution S by R / S (nearest neighbor)."
     bad = spec(decoder="4x1, 8m3, 8x2")
     good = spec(decoder="4x1, 8m4, 8x2")
@@ -64,10 +69,10 @@ class MixInDoesNotDivide(Diagnostic):
     resolution: int
 
     @property
-    def divisors(self) -> str:
-        """The resolutions that divide this one, the highest three at most."""
+    def hint(self) -> str:
+        """The mix-in of a resolution that divides this one: the last with a block, or the highest three at most."""
         found = [str(r) for r in range(self.resolution // 2, 0, -1) if self.resolution % r == 0]
-        return listing(found[:3])
+        return f"{self.proposal or f'mix in from {listing(found[:3])}'}; upsampling repeats each pixel"
 
 
 class MixInTooEarly(Diagnostic):
@@ -93,7 +98,8 @@ class MixInTooEarly(Diagnostic):
     def hint(self) -> str:
         """The missing block, and the resolutions that have one."""
         before = f"so far there are blocks at {listing(map(str, self.applied), 'and')}; " if self.applied else ""
-        return f"{before}add a block at {self.source} before it, such as `{self.source}x1`"
+        example = f", such as `{self.source}x1`" if self.suggestions else ""
+        return f"{before}add a block at {self.source} before it{example}"
 
 
 class DecoderEnd(Diagnostic):
@@ -112,15 +118,14 @@ class DecoderEnd(Diagnostic):
 
     resolution: int
     image: int
-    source: int | None  # the highest resolution with a block that can be mixed into the image's
+    entries: str  # blocks at the image resolution
 
     @property
     def hint(self) -> str:
         """The entries to remove, or to add."""
         if self.resolution > self.image:
             return f"remove the entries above {self.image}"
-        mixed = f"{self.image}m{self.source}, " if self.source is not None else ""
-        return f"end with blocks at {self.image}, such as `{mixed}{self.image}x1`"
+        return f"end with blocks at {self.image}, such as `{self.entries}`"
 
 
 def check_activations(unit: Unit) -> Iterator[Diagnostic]:
@@ -150,45 +155,46 @@ def _activations(unit: Unit) -> tuple[int, ...] | None:
 
 
 def check_mix_ins(unit: Unit) -> Iterator[Diagnostic]:
-    """Report mix-ins whose source is not a lower resolution, or does not divide the resolution."""
+    """Report mix-ins whose source is not a lower resolution, or does not divide the resolution.
+
+    The fix mixes in the last resolution below that has a block and divides this one.
+    """
     applied: dict[int, None] = {}
     for _, op in unit.bridge.decoder:
         if isinstance(op, MixIn):
             assert op.span is not None
-            if op.source >= op.resolution:
-                # Propose the last lower resolution with a block, or half of this one.
-                lower = [r for r in applied if r < op.resolution and op.resolution % r == 0]
-                example = lower[-1] if lower else _half(op.resolution)
-                fix = Fix(f"write `{op.resolution}m{example}`", (Edit(op.span, str(example)),))
-                yield MixInNotLower(
-                    span=op.span,
-                    source=op.source,
-                    resolution=op.resolution,
-                    example=example,
-                    fix=fix if lower else None,
-                )
-            elif not op.is_sound:
-                yield MixInDoesNotDivide(span=op.span, source=op.source, resolution=op.resolution)
+            if op.is_sound:
+                continue
+            lower = [str(r) for r in applied if r < op.resolution and op.resolution % r == 0]
+            fix = writing(op.span, lower[-1], shown=f"{op.resolution}m{lower[-1]}") if lower else None
+            kind = MixInNotLower if op.source >= op.resolution else MixInDoesNotDivide
+            yield kind(span=op.span, source=op.source, resolution=op.resolution, fix=fix)
         elif isinstance(op, TopDownBlock):
             applied[op.resolution] = None
-
-
-def _half(resolution: int) -> int:
-    """Half of a resolution, or the largest resolution that divides it."""
-    return next((r for r in range(resolution // 2, 0, -1) if resolution % r == 0), 1)
 
 
 def check_order(unit: Unit) -> Iterator[Diagnostic]:
     """Report mix-ins from a resolution where no block has been applied yet."""
     applied: dict[int, None] = {}
+    activations = _activations(unit)
+    mix_in: MixIn | None = None
     for _, op in unit.bridge.decoder:
         if isinstance(op, MixIn):
-            if op.is_sound and op.source not in applied:
-                assert op.span is not None
-                yield MixInTooEarly(
-                    span=op.span, source=op.source, resolution=op.resolution, applied=tuple(sorted(applied))
-                )
+            mix_in = op
         elif isinstance(op, TopDownBlock):
+            if mix_in is not None and mix_in.is_sound and mix_in.source not in applied:
+                assert mix_in.span is not None
+                assert op.span is not None
+                block = f"{mix_in.source}x1"
+                way = Fix(f"insert `{block}` before it", (before_item(op.span, block),))
+                yield MixInTooEarly(
+                    span=mix_in.span,
+                    source=mix_in.source,
+                    resolution=mix_in.resolution,
+                    applied=tuple(sorted(applied)),
+                    suggestions=(way,) if activations is None or mix_in.source in activations else (),
+                )
+            mix_in = None
             applied[op.resolution] = None
 
 
@@ -202,8 +208,14 @@ def check_end(unit: Unit) -> Iterator[Diagnostic]:
     if last is not None and last.span is not None and last.resolution != image:
         applied = {op.resolution for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)}
         sources = [resolution for resolution in applied if resolution < image and image % resolution == 0]
+        entries = f"{image}m{max(sources)}, {image}x1" if sources else f"{image}x1"
+        way = Fix(f"end with `{entries}`", (at_end(unit.origin("model.decoder"), entries),))
         yield DecoderEnd(
-            span=last.span, resolution=last.resolution, image=image, source=max(sources) if sources else None
+            span=last.span,
+            resolution=last.resolution,
+            image=image,
+            entries=entries,
+            suggestions=(way,) if last.resolution < image else (),
         )
 
 

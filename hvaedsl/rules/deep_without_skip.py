@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
+from hvaedsl.diagnostics.additions import after_value
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.passes.base import Rule, Unit
 from hvaedsl.passes.cost import cost
@@ -19,7 +20,7 @@ class DeepWithoutSkip(Diagnostic):
     severity = Severity.ADVICE
     title = "no update is ever skipped at a stochastic depth of {depth:,}"
     label = "{reason}"
-    help = "write `skip_above = {published:g}` in `train`, as published for a depth of {published_depth}"
+    help = "{proposal} in `train`, as published for a depth of {published_depth}"
     why = (
         "Occasionally the gradient of a deep hierarchical VAE has a norm far above the usual one. Even clipped, it "
         "sets the direction of a whole update, and the model may not recover; the published runs skip such updates."
@@ -34,7 +35,6 @@ class DeepWithoutSkip(Diagnostic):
 
     depth: int
     switched_off: bool  # whether the spec has `skip_above = none`
-    published: float
     published_depth: int
 
     @property
@@ -57,12 +57,14 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
 
     nearest = min(PUBLISHED, key=lambda published: abs(published - depth))
     switched_off = KEY in unit.origins
+    value, steps = f"{PUBLISHED[nearest]:g}", unit.origin("train.steps")
+    written = Edit(unit.origin(KEY), value) if switched_off else after_value(steps, f"skip_above = {value}")
     yield DeepWithoutSkip(
         span=unit.origin(KEY if switched_off else "model.decoder"),
         depth=depth,
         switched_off=switched_off,
-        published=PUBLISHED[nearest],
         published_depth=nearest,
+        suggestions=(Fix(f"write `skip_above = {value}`", (written,)),),
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, listing
+from hvaedsl.diagnostics.additions import at_start, before_item
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, listing, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.ir.bridge import EncoderBlock, Pool
@@ -24,13 +25,23 @@ class EncoderStart(Diagnostic):
     code = "HV301"
     title = "the encoder starts at {resolution}, but the images have resolution {image}"
     label = "expected {image}"
-    help = "start with a block at {image}, such as `{image}x1`"
+    help = "{hint}"
     why = _WALK
     bad = spec(encoder="4x1", decoder="4x1, 8m4, 8x2")
     good = spec()
 
     resolution: int
     image: int
+
+    @property
+    def hint(self) -> str:
+        """The pooling that leads from the image to the first block, if one factor fits."""
+        return f"start with a block at {self.image}{' that pools: ' + self.entry if self.entry else ''}"
+
+    @property
+    def entry(self) -> str:
+        """The entry that pools, in quotes; empty if none does."""
+        return f"`{self.image}d{self.image // self.resolution}`" if self.fix is not None else ""
 
 
 class EncoderJump(Diagnostic):
@@ -74,10 +85,13 @@ class PoolingDoesNotDivide(Diagnostic):
 
     resolution: int
     factor: int
+    next: int  # the resolution of the next block
 
     @property
     def hint(self) -> str:
-        """The factors that divide the resolution."""
+        """The factor that leads to the next block, or those that divide the resolution."""
+        if self.fix is not None:
+            return f"{self.proposal} to reach {self.next}"
         fits = [str(k) for k in range(2, min(self.resolution, 64) + 1) if self.resolution % k == 0]
         return f"pool by {listing(fits)}" if fits else f"resolution {self.resolution} cannot be pooled"
 
@@ -88,7 +102,7 @@ class PoolingTooSmall(Diagnostic):
     code = "HV304"
     title = "pooling by {factor} does not lower the resolution"
     label = "expected at least 2"
-    help = "write `{resolution}x1` for a block without pooling"
+    help = "{proposal} for a block without pooling"
     why = (
         "The K of `RdK` is the factor between two resolutions of the hierarchy. With K = 1 openai/vdvae applies the "
         "block and does not pool, which is `Rx1`; it stops at K = 0."
@@ -105,7 +119,12 @@ def check_start(unit: Unit) -> Iterator[Diagnostic]:
     image = unit.bridge.image_resolution
     first = next((op for _, op in unit.bridge.encoder if isinstance(op, EncoderBlock)), None)
     if first is not None and first.span is not None and first.resolution != image:
-        yield EncoderStart(span=first.span, resolution=first.resolution, image=image)
+        factor, rest = divmod(image, first.resolution)
+        fix = None
+        if factor > 1 and not rest:
+            entry = f"{image}d{factor}"
+            fix = Fix(f"start with `{entry}`", (at_start(unit.origin("model.encoder"), entry),))
+        yield EncoderStart(span=first.span, resolution=first.resolution, image=image, fix=fix)
 
 
 def check_walk(unit: Unit) -> Iterator[Diagnostic]:
@@ -125,29 +144,44 @@ def check_walk(unit: Unit) -> Iterator[Diagnostic]:
 
 
 def _pooling(span: Span, state: int, resolution: int) -> Fix | None:
-    """The fix that pools before an entry: only for an entry that is not in a group, if a factor fits."""
-    if resolution > state or state % resolution or span.before not in ("=", ","):
+    """The fix that pools before an entry, or before the repetition that starts with it, if a factor fits."""
+    if resolution > state or state % resolution:
         return None
 
     entry = f"{state}d{state // resolution}"
-    return Fix(f"insert `{entry}` before it", (insertion(span.source, span.start, f"{entry}, "),))
+    return Fix(f"insert `{entry}` before it", (before_item(span, entry),))
 
 
 def check_poolings(unit: Unit) -> Iterator[Diagnostic]:
     """Report poolings by a factor below 2, or by one that does not divide the resolution."""
     entry: Span | None = None
-    for _, op in unit.bridge.encoder:
+    operations = [op for _, op in unit.bridge.encoder]
+    for at, op in enumerate(operations):
         if isinstance(op, EncoderBlock):
             entry = op.span
         elif isinstance(op, Pool):
             assert op.span is not None
             assert entry is not None
             if op.factor < 2:
-                block = f"{op.resolution}x1"
-                fix = Fix(f"write `{block}`", (Edit(entry, block),))
+                fix = writing(entry, f"{op.resolution}x1")
                 yield PoolingTooSmall(span=op.span, resolution=op.resolution, factor=op.factor, fix=fix)
             elif not op.is_sound:
-                yield PoolingDoesNotDivide(span=op.span, resolution=op.resolution, factor=op.factor)
+                following = next((item.resolution for item in operations[at:] if isinstance(item, EncoderBlock)), 0)
+                yield PoolingDoesNotDivide(
+                    span=op.span,
+                    resolution=op.resolution,
+                    factor=op.factor,
+                    next=following,
+                    fix=_reaching(op.span, op.resolution, following),
+                )
+
+
+def _reaching(factor: Span, resolution: int, following: int) -> Fix | None:
+    """The fix that pools to the resolution of the next block, if a factor fits."""
+    if not 0 < following < resolution or resolution % following:
+        return None
+    number = str(resolution // following)
+    return writing(factor, number, shown=f"{resolution}d{number}")
 
 
 # After a wrong start or jump, the encoder may have other resolutions than those that were meant.

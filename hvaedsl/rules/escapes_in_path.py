@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.passes.base import Rule, Unit
 
@@ -21,7 +21,7 @@ class EscapeInPath(Diagnostic):
     severity = Severity.ADVICE
     title = "`{escape}` in `data.path` is {meaning}, not a backslash and a letter"
     label = "read as {meaning}"
-    help = "write `{replacement}`"
+    help = "{proposal}"
     why = "In a string a backslash starts an escape. A path can use `/` on every system; a backslash is written twice."
     rests_on = "chosen here: hardly any path contains a control character."
     bad = spec(data='dataset = digits  path = "data\\train"')
@@ -29,7 +29,6 @@ class EscapeInPath(Diagnostic):
 
     escape: str
     meaning: str
-    replacement: str
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
@@ -41,13 +40,11 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     found = next((item for item in _ESCAPE.finditer(path.text) if item[1] in _MEANINGS), None)
     if found is not None:
         start = path.start + found.start()
-        replacement = path.text.replace("\\\\", "/").replace("\\", "/")
         yield EscapeInPath(
             span=path.source.span(start, start + 2),
             escape=found[0],
             meaning=_MEANINGS[found[1]],
-            replacement=replacement,
-            fix=Fix(f"write `{replacement}`", (Edit(path, replacement),)),
+            fix=writing(path, path.text.replace("\\\\", "/").replace("\\", "/")),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity, listing
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity, listing, writing
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.passes.base import Rule, Unit
@@ -21,7 +21,7 @@ class FarFromPublished(Diagnostic):
     severity = Severity.ADVICE
     title = "`{key}` is {number}; the published runs on {dataset} use {published}"
     label = "{distance}"
-    help = "write `{name} = {nearest:g}`, unless the difference is intended"
+    help = "{proposal}, unless the difference is intended"
     why = (
         "The published likelihoods were reached with these settings. A value that differs by more than a factor of "
         "ten is usually a mistake: a wrong digit, or the batch of all GPUs instead of one process's. For `ema_decay` "
@@ -41,7 +41,6 @@ class FarFromPublished(Diagnostic):
     dataset: str
     value: float
     published: str
-    nearest: float
     factor: float  # of the values, or of the averaging horizons if the key is ema_decay; above 1 for too large
 
     @property
@@ -127,14 +126,16 @@ def check_ema_decay(unit: Unit) -> Iterator[Diagnostic]:
 
 def _finding(unit: Unit, key: str, value: float, published: str, nearest: float, factor: float) -> Iterator[Diagnostic]:
     if max(factor, 1 / factor) > FAR:
+        number, origin = f"{nearest:g}", unit.origin(key)
+        way = writing(origin, number, shown=f"{key.rpartition('.')[2]} = {number}")
         yield FarFromPublished(
-            span=unit.origin(key),
+            span=origin,
             key=key,
             dataset=unit.spec.data.dataset,
             value=value,
             published=published,
-            nearest=nearest,
             factor=factor,
+            suggestions=(way,),
         )
 
 

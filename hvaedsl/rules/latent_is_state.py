@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, listing
+from hvaedsl.diagnostics.diagnostic import Diagnostic, listing, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.bridge import TopDownBlock
 from hvaedsl.ir.cells import cell_kind
@@ -27,8 +27,7 @@ class LatentIsState(Diagnostic):
 
     cell: str
     latent: int
-    widths: tuple[tuple[int, int], ...]  # pairs of a resolution and its width
-    wrong: tuple[tuple[int, int], ...]  # those with another width than `latent`
+    wrong: tuple[tuple[int, int], ...]  # pairs of a resolution and its width, which is not `latent`
 
     @property
     def where(self) -> str:
@@ -41,9 +40,8 @@ class LatentIsState(Diagnostic):
     @property
     def hint(self) -> str:
         """The value of `latent` that fits, if one does."""
-        widths = {width for _, width in self.widths}
-        if len(widths) == 1:
-            return f"write `latent = {widths.pop()}`, or use another cell"
+        if self.fix is not None:
+            return f"{self.proposal}, or use another cell"
         return "give all resolutions of the decoder the same width and set `latent` to it, or use another cell"
 
 
@@ -59,12 +57,12 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     wrong = {resolution: width for resolution, width in widths.items() if width != model.latent}
     if wrong:
         span, fitting = unit.origin("model.latent"), sorted({*widths.values()})
-        fix = Fix(f"write `latent = {fitting[0]}`", (Edit(span, str(fitting[0])),)) if len(fitting) == 1 else None
+        value = str(fitting[0])
+        fix = writing(span, value, shown=f"latent = {value}") if len(fitting) == 1 else None
         yield LatentIsState(
             span=span,
             cell=model.cell,
             latent=model.latent,
-            widths=tuple(widths.items()),
             wrong=tuple(wrong.items()),
             fix=fix,
         )

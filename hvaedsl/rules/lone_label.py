@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity, nearest
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity, nearest, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.blocks import BlockList, Entry
 from hvaedsl.passes.base import Rule, Unit
@@ -61,7 +61,7 @@ def _fix(entry: Entry, near: str | None) -> Fix:
     assert entry.span is not None
     assert entry.label_span is not None
     if near is not None:
-        return Fix(f"write `@{near}`", (Edit(entry.label_span, near),), safe=False)
+        return writing(entry.label_span, near, shown=f"@{near}")
     return Fix(
         "remove the label", (Edit(entry.span.source.span(entry.span.end, entry.label_span.end), ""),), safe=False
     )

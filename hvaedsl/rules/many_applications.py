@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.blocks import Entry
 from hvaedsl.passes.base import Rule, Unit
@@ -51,10 +51,8 @@ class ManyApplications(Diagnostic):
             return f"use `{self.label_name}` for at most 20 applications, and another label for the rest"
         if self.constant:
             return f"set `{self.constant}` to at most 20"
-        copies = -(-self.count // 20)
-        applications = -(-self.count // copies)
-        several = f"{copies}*{self.resolution}r{applications}"
-        return f"write at most `{self.resolution}r20`, or several sets of weights: `{several}`"
+        fewer, several = (way.title.removeprefix("write ") for way in self.suggestions)
+        return f"write at most {fewer}, or several sets of weights: {several}"
 
 
 # The maximum in the paper: Falck, Williams et al. 2022, Figure 5.
@@ -88,13 +86,19 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
 
 def _finding(entries: list[Entry], constant: str = "") -> Diagnostic:
     first = entries[0]
-    assert first.span is not None
+    span, count = first.span, first.argument
+    assert span is not None
+    copies = -(-count // MOST)
+    several = f"{copies}*{first.resolution}r{-(-count // copies)}"
+    if span.before == "*":  # a repetition of a repetition has parentheses
+        several = f"({several})"
     return ManyApplications(
-        span=first.span,
+        span=span,
         resolution=first.resolution,
-        count=first.argument,
+        count=count,
         constant=constant,
         entries=len(entries),
+        suggestions=() if constant else (writing(span, f"{first.resolution}r{MOST}"), writing(span, several)),
     )
 
 

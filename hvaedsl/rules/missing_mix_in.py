@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity
+from hvaedsl.diagnostics.additions import before_item
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Severity, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.passes.base import Rule, Unit
@@ -19,7 +20,7 @@ class NoMixIn(Diagnostic):
     severity = Severity.ADVICE
     title = "the decoder continues at {resolution} without the state of {before}"
     label = "the state starts as {initial} here"
-    help = "start the resolution with `{resolution}m{before}`"
+    help = "{hint}"
     why = (
         "Without a mix-in the state of a resolution starts as its learned bias, or as zeros above `bias_up_to`. The "
         "latents drawn below then have no effect on the image, and the last residual step below receives no gradient."
@@ -32,6 +33,13 @@ class NoMixIn(Diagnostic):
     before: int
     initial: str
 
+    @property
+    def hint(self) -> str:
+        """The mix-in, if its source divides the resolution."""
+        if self.resolution % self.before:
+            return f"mix in the state of a resolution that divides {self.resolution}"
+        return f"start the resolution with `{self.resolution}m{self.before}`"
+
 
 _COPIES = re.compile(r"([0-9]+)(?:x([0-9]+))?")
 
@@ -42,8 +50,20 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         op = unit.bridge.operations[found.index]
         assert op.span is not None
         initial = "its learned bias" if op.resolution <= unit.spec.model.bias_up_to else "zeros"
-        fix = _mixing_in(op.span, f"{op.resolution}m{found.before}") if op.resolution % found.before == 0 else None
-        yield NoMixIn(span=op.span, resolution=op.resolution, before=found.before, initial=initial, fix=fix)
+        fix, more = None, []
+        if op.resolution % found.before == 0:
+            mix_in = f"{op.resolution}m{found.before}"
+            fix = _mixing_in(op.span, mix_in)
+            if fix is None:
+                more.append(Fix(f"insert `{mix_in}` before it", (before_item(op.span, mix_in),)))
+        yield NoMixIn(
+            span=op.span,
+            resolution=op.resolution,
+            before=found.before,
+            initial=initial,
+            fix=fix,
+            suggestions=tuple(more),
+        )
 
 
 def _mixing_in(span: Span, mix_in: str) -> Fix | None:
@@ -54,7 +74,7 @@ def _mixing_in(span: Span, mix_in: str) -> Fix | None:
         return None
 
     replacement = mix_in if count == 1 else f"{mix_in}, {entry[1]}x{count - 1}"
-    return Fix(f"write `{replacement}`", (Edit(span, replacement),))
+    return writing(span, replacement)
 
 
 ADVICE = (Rule(check, ("model.decoder",)),)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity, listing
+from hvaedsl.diagnostics.additions import after_value
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity, listing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock
 from hvaedsl.passes.base import Rule, Unit
@@ -34,7 +35,6 @@ class NarrowBottleneck(Diagnostic):
     narrow: tuple[tuple[int, int], ...]  # resolution and channels inside
     bottleneck: float
     least: int  # channels that a block should have
-    width: int  # the smallest one that is too small
 
     @property
     def where(self) -> str:
@@ -50,16 +50,19 @@ class NarrowBottleneck(Diagnostic):
     @property
     def hint(self) -> str:
         """A sufficient width or bottleneck."""
-        if self.bottleneck < 1e-4:  # no practical width is enough
-            return "write `bottleneck = 0.25`, as in the published models"
-        wider = f"use a width of at least {math.ceil(self.least / self.bottleneck)}"
-        if self.width < self.least:
-            return wider
-        return f"{wider}, or `bottleneck = {math.ceil(100 * self.least / self.width) / 100:g}`"
+        if self.bottleneck < TINY:
+            return f"{self.proposal}, as in the published models"
+        return " or ".join([f"use a width of at least {math.ceil(self.least / self.bottleneck)}", *self._written])
+
+    @property
+    def _written(self) -> list[str]:
+        return [self.proposal] if self.suggestions else []
 
 
 # The channels of the narrowest published block.
 LEAST = 4
+# No practical width is enough for a smaller bottleneck.
+TINY = 1e-4
 KEY = "model.bottleneck"
 
 
@@ -77,8 +80,19 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
             narrow=tuple(narrow.items()),
             bottleneck=model.bottleneck,
             least=LEAST,
-            width=model.width_at(at),
+            suggestions=_larger(unit, model.width_at(at)),
         )
+
+
+def _larger(unit: Unit, width: int) -> tuple[Fix, ...]:
+    """The bottleneck that is enough for the smallest width, of at most 1."""
+    if width < LEAST:
+        return ()
+    value = 0.25 if unit.spec.model.bottleneck < TINY else math.ceil(100 * LEAST / width) / 100
+    text = f"bottleneck = {value:g}"
+    written = unit.origins.get(KEY)
+    edit = Edit(written, f"{value:g}") if written is not None else after_value(unit.origin("model.width"), text)
+    return (Fix(f"write `{text}`", (edit,)),)
 
 
 ADVICE = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.blocks import Entry, Repeat
 from hvaedsl.passes.base import Rule, Unit
@@ -18,7 +18,7 @@ class AdjacentEntries(Diagnostic):
     severity = Severity.ADVICE
     title = "{count} adjacent entries at {resolution} could be one"
     label = "the same as `{merged}`"
-    help = "write `{merged}`"
+    help = "{proposal}"
     why = (
         "Adjacent blocks with separate weights at one resolution are one entry, `RxN`, which shows how many there are. "
         "Entries `RrN` are not joined, since each is one set of weights; nor are entries with a label, with a count "
@@ -49,7 +49,7 @@ def _finding(run: list[Entry]) -> Diagnostic:
     first, last, merged = run[0].span, run[-1].span, f"{run[0].resolution}x{sum(entry.argument for entry in run)}"
     assert first is not None
     assert last is not None
-    fix = Fix(f"write `{merged}`", (Edit(first.to(last), merged),), safe=True)
+    fix = writing(first.to(last), merged, safe=True)
     return AdjacentEntries(span=first.to(last), resolution=run[0].resolution, count=len(run), merged=merged, fix=fix)
 
 

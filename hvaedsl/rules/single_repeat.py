@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.passes.base import Rule, Unit
 
@@ -16,7 +16,7 @@ class SingleRepeat(Diagnostic):
     severity = Severity.ADVICE
     title = "`{entry}` is applied once, so its weights are not shared"
     label = "`r` with one application"
-    help = "write `{replacement}`"
+    help = "{proposal}"
     why = (
         "`RrN` is one set of weights applied N times; with N = 1 it is the same block as `Rx1`. A reader of `r` looks "
         "for sharing that does not exist, or a digit is missing. A count from a constant (`r$n`) is not reported, nor "
@@ -27,7 +27,6 @@ class SingleRepeat(Diagnostic):
     good = spec(decoder="4x1, 8m4, 8x2")
 
     entry: str
-    replacement: str
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
@@ -40,9 +39,8 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
             assert entry.argument_span is not None
             if entry.argument_span.text.startswith("$"):
                 continue
-            replacement = f"{entry.resolution}x1"
-            fix = Fix(f"write `{replacement}`", (Edit(entry.span, replacement),), safe=True)
-            yield SingleRepeat(span=entry.span, entry=entry.span.text, replacement=replacement, fix=fix)
+            fix = writing(entry.span, f"{entry.resolution}x1", safe=True)
+            yield SingleRepeat(span=entry.span, entry=entry.span.text, fix=fix)
 
 
 ADVICE = (Rule(check, ("model.encoder", "model.decoder")),)

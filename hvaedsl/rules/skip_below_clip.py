@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Label, Severity
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Label, Severity, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.passes.base import Rule, Unit
 
@@ -19,7 +19,7 @@ class SkipBelowClip(Diagnostic):
     severity = Severity.ADVICE
     title = "`skip_above` is {skip:g}, below `clip_norm`, which is {clip:g}"
     label = "gradients are never clipped"
-    help = "raise the threshold, for example to `skip_above = {example:g}`, or lower `clip_norm`"
+    help = "{hint}"
     why = (
         "The norm is compared with `skip_above` before clipping. A gradient between the two is skipped instead of "
         "clipped, so clipping never happens. If the gradients of the untrained model exceed the threshold, every "
@@ -36,9 +36,9 @@ class SkipBelowClip(Diagnostic):
     clip: float
 
     @property
-    def example(self) -> float:
-        """Ten times the clipping norm, about the ratio of the weight-shared models; never infinite."""
-        return min(10 * self.clip, sys.float_info.max / 2)
+    def hint(self) -> str:
+        """An example."""
+        return self.proposal.replace("write", "raise the threshold, for example to", 1) + ", or lower `clip_norm`"
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
@@ -47,13 +47,21 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     if train.skip_above is None or train.clip_norm is None or train.skip_above >= train.clip_norm:
         return
 
-    clip = unit.origins.get("train.clip_norm")
+    clip, skip = unit.origins.get("train.clip_norm"), unit.origin("train.skip_above")
+    example = _above(train.clip_norm)
     yield SkipBelowClip(
-        span=unit.origin("train.skip_above"),
+        span=skip,
         skip=train.skip_above,
         clip=train.clip_norm,
         secondary=(Label(clip, "the clipping norm"),) if clip is not None else (),
+        suggestions=(writing(skip, example, shown=f"skip_above = {example}"),),
     )
+
+
+def _above(clip: float) -> str:
+    """Ten times the clipping norm, about the ratio of the weight-shared models; never infinite."""
+    example = 10 * clip
+    return f"{example:g}" if example < sys.float_info.max / 2 else repr(clip)
 
 
 ADVICE = (Rule(check, ("train.clip_norm", "train.skip_above")),)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.additions import at_start
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.bridge import TopDownBlock, bottleneck_resolution
 from hvaedsl.passes.base import Rule, Unit
@@ -16,7 +17,7 @@ class EncoderUnread(Diagnostic):
     code = "HV319"
     title = "only blocks at {bottleneck} read the encoder, and the decoder has none there"
     label = "with `skips = none` the posterior sees nothing of the image"
-    help = "start the decoder with `{bottleneck}x1`, or write `skips = all`"
+    help = "{proposal}"
     why = (
         "With `skips = none` the decoder reads only the encoder's last activation. A decoder that starts above its "
         "resolution has no access to the image."
@@ -36,7 +37,12 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     blocks = [op for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)]
     if blocks and all(op.resolution != bottleneck for op in blocks):
         assert blocks[0].span is not None
-        yield EncoderUnread(span=blocks[0].span, bottleneck=bottleneck)
+        first = f"{bottleneck}x1"
+        ways = (
+            Fix(f"start the decoder with `{first}`", (at_start(unit.origin("model.decoder"), first),)),
+            writing(unit.origin("model.skips"), "all", shown="skips = all"),
+        )
+        yield EncoderUnread(span=blocks[0].span, bottleneck=bottleneck, suggestions=ways)
 
 
 ERRORS = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity
+from hvaedsl.diagnostics.additions import after_value
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Severity, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.passes.base import Rule, Unit
 
@@ -54,7 +55,8 @@ class SlowAverage(Diagnostic):
     def hint(self) -> str:
         """The way out."""
         if self.fitting is None:
-            return "train for more steps, or set `ema_decay = 0`: the averaged weights are then those of the last step"
+            way = self.proposal.replace("write", "set", 1)
+            return f"train for more steps, or {way}: the averaged weights are then those of the last step"
         return f"use an `ema_decay` of at most {self.fitting:g} for a run this short, or the results of the raw weights"
 
 
@@ -70,10 +72,18 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         # A default decay has no place in the spec: the steps are too few for it.
         key = "train.ema_decay" if "train.ema_decay" in unit.origins else "train.steps"
         found = SlowAverage(span=unit.origin(key), steps=train.steps, decay=train.ema_decay)
-        fitting = f"{found.fitting:g}" if found.fitting is not None else ""
-        if key == "train.ema_decay" and fitting and float(fitting) < 1:
-            found = replace(found, fix=Fix(f"write `{fitting}`", (Edit(found.span, fitting),)))
-        yield found
+        fitting = f"{found.fitting:g}" if found.fitting is not None else "0"
+        statement = f"ema_decay = {fitting}"
+        if key == "train.ema_decay":
+            way = writing(found.span, fitting, shown=statement)
+        else:
+            way = Fix(f"write `{statement}`", (after_value(found.span, statement),))
+        if float(fitting) >= 1:
+            yield found
+        elif key == "train.ema_decay" and found.fitting is not None:
+            yield replace(found, fix=way)
+        else:  # the author may as well train for more steps
+            yield replace(found, suggestions=(way,))
 
 
 ADVICE = (Rule(check, ("train.steps", "train.ema_decay")),)

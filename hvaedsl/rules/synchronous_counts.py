@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.diagnostic import Diagnostic, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock, bottleneck_resolution, output_resolution
 from hvaedsl.passes.base import Rule, Unit
@@ -17,7 +17,7 @@ class UnequalCounts(Diagnostic):
     code = "HV315"
     title = "at {resolution} the encoder applies {encoder} blocks, the decoder {decoder}"
     label = "synchronous processing needs equal counts"
-    help = "change one of them (the block of `{resolution}dK` counts too), or write `processing = asynchronous`"
+    help = "change one of them (the block of `{resolution}dK` counts too), or {proposal}"
     why = (
         "With `processing = synchronous` the k-th application of the decoder at R reads the k-th from last block of "
         "the encoder at R. A decoder block without a partner has nothing to read, and an unread block learns nothing."
@@ -53,12 +53,17 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     first: dict[int, EncoderBlock | TopDownBlock] = {op.resolution: op for op in reversed(encoder)}
     first |= {op.resolution: op for op in reversed(decoder)}
 
+    free = writing(unit.origin("model.processing"), "asynchronous", shown="processing = asynchronous")
     for resolution in sorted(read, reverse=True):
         if applied[resolution] != drawn[resolution]:
             span = first[resolution].span
             assert span is not None
             yield UnequalCounts(
-                span=span, resolution=resolution, encoder=applied[resolution], decoder=drawn[resolution]
+                span=span,
+                resolution=resolution,
+                encoder=applied[resolution],
+                decoder=drawn[resolution],
+                suggestions=(free,),
             )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Label, Severity
+from hvaedsl.diagnostics.additions import after_value
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label, Severity, listing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.memory import Precision
 from hvaedsl.passes.base import Rule, Unit
@@ -17,6 +19,10 @@ _RUN = "steps = 3000  learning_rate = 1e-3  ema_decay = 0.995"
 
 def _gib(number: float) -> str:
     return f"{number:,.0f} GiB" if number >= 100 else f"{number:.3g} GiB"
+
+
+def _quoted(values: Mapping[str, int]) -> str:
+    return listing((f"`{name} = {value}`" for name, value in values.items()), "and")
 
 
 class TrainingMemory(Diagnostic):
@@ -65,15 +71,22 @@ class TrainingMemory(Diagnostic):
         return _gib(self.activations)
 
     @property
-    def hint(self) -> str:
-        """A batch, or checkpoints, or both, that fit."""
+    def ways(self) -> list[dict[str, int]]:
+        """The keys of `train` to change, each with its value: one dictionary for each way."""
         ways = []
         if self.fitting_every is not None:
-            ways.append(f"`recompute_every = {self.fitting_every}` (about a third more time)")
+            ways.append({"recompute_every": self.fitting_every})
         if self.fitting_batch:
-            ways.append(f"`batch_size = {self.fitting_batch}`")
+            ways.append({"batch_size": self.fitting_batch})
         elif self.fitting_every is None and self.fitting_batch_recomputed:
-            ways.append(f"`batch_size = {self.fitting_batch_recomputed}` and `recompute_every = {self.best_every}`")
+            ways.append({"batch_size": self.fitting_batch_recomputed, "recompute_every": self.best_every})
+        return ways
+
+    @property
+    def hint(self) -> str:
+        """A batch, or checkpoints, or both, that fit."""
+        slower = " (about a third more time)"
+        ways = [f"{_quoted(values)}{slower * ([*values] == ['recompute_every'])}" for values in self.ways]
         if ways:
             return f"use {', or '.join(ways)}"
         image = f", and one image {_gib(self.one_image)}" if self.weights < self.available else ""
@@ -116,7 +129,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     best = min(_lengths(kept.steps), key=per_image)
     room = FILLED * for_activations
     available = unit.origins.get("train.gpu_memory")
-    yield TrainingMemory(
+    finding = TrainingMemory(
         span=unit.origin("train.batch_size"),
         available=train.gpu_memory,
         activations=activations / GIB,
@@ -129,6 +142,16 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         best_every=best,
         secondary=(Label(available, "the GPU's memory"),) if available is not None else (),
     )
+    yield replace(finding, suggestions=tuple(_writing(unit, values) for values in finding.ways))
+
+
+def _writing(unit: Unit, values: Mapping[str, int]) -> Fix:
+    """The suggestion to write these keys of `train`; `batch_size` is in the spec, others may follow it."""
+    edits, batch = [], unit.origin("train.batch_size")
+    for name, value in values.items():
+        written = unit.origins.get(f"train.{name}")
+        edits.append(after_value(batch, f"{name} = {value}") if written is None else Edit(written, str(value)))
+    return Fix(f"write {_quoted(values)}", tuple(edits))
 
 
 def _lengths(steps: int) -> Iterator[int]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
+from hvaedsl.diagnostics.additions import before_item
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity
 from hvaedsl.diagnostics.snippet import spec
+from hvaedsl.diagnostics.span import Span
 from hvaedsl.ir.bridge import EncoderBlock, MixIn, TopDownBlock
 from hvaedsl.passes.base import Rule, Unit
 
@@ -31,16 +33,14 @@ class UnreadLevel(Diagnostic):
     good = spec(encoder="8x2, 8d2, 4x1, 4d2, 2x1", decoder="2x1, 4m2, 8m4, 8x2")
 
     resolution: int
-    below: int
-    above: int | None  # the target of the mix-in from `below` that passes over this resolution, if there is one
+    skipping: str = ""  # the entry that mixes a lower state into a higher one, if one passes over this resolution
 
     @property
     def hint(self) -> str:
         """The missing decoder entry."""
-        if self.above is None:
-            return f"add a decoder block there, such as `{self.resolution}m{self.below}`"
-        entries = f"{self.resolution}m{self.below}, {self.above}m{self.resolution}"
-        return f"write `{entries}` instead of `{self.above}m{self.below}`"
+        if self.skipping:
+            return f"{self.proposal} instead of `{self.skipping}`"
+        return self.proposal.replace("insert", "add a decoder block there, such as", 1)
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
@@ -52,16 +52,41 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         return
 
     read = {op.resolution for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)}
-    jumps = {(op.source, op.resolution) for _, op in unit.bridge.decoder if isinstance(op, MixIn)}
     reported: set[int] = set()
     for _, op in unit.bridge.encoder:
         if isinstance(op, EncoderBlock) and op.resolution not in read | reported and op.resolution > min(read):
             reported.add(op.resolution)
             assert op.span is not None
-            below = max(resolution for resolution in read if resolution < op.resolution)
-            above = min((resolution for resolution in read if resolution > op.resolution), default=None)
-            fits = op.resolution % below == 0 and (below, above) in jumps
-            yield UnreadLevel(span=op.span, resolution=op.resolution, below=below, above=above if fits else None)
+            yield _finding(unit, op.span, op.resolution, read)
+
+
+def _finding(unit: Unit, span: Span, resolution: int, read: set[int]) -> UnreadLevel:
+    """The finding with the entry that reads a level: within a mix-in that passes over it, or before the next level."""
+    below, above = max(r for r in read if r < resolution), min(r for r in read if r > resolution)
+    entry, applied, mix_in = f"{resolution}m{below}", set[int](), None
+    fits = resolution % below == 0
+
+    for _, op in unit.bridge.decoder:
+        if isinstance(op, MixIn):
+            mix_in = op
+        elif isinstance(op, TopDownBlock):
+            if fits and mix_in is not None and (mix_in.source, mix_in.resolution) == (below, above):
+                assert op.span is not None
+                entries = f"{entry}, {above}m{resolution}"
+                edit = Edit(op.span, f"({entries})" if op.span.before == "*" else entries)
+                way = Fix(f"write `{entries}`", (edit,))
+                return UnreadLevel(span=span, resolution=resolution, skipping=op.span.text, suggestions=(way,))
+            mix_in = None
+
+    for _, op in unit.bridge.decoder:
+        if isinstance(op, TopDownBlock):
+            if op.resolution == above:
+                assert op.span is not None
+                block = entry if fits and below in applied else f"{resolution}x1"
+                way = Fix(f"insert `{block}`", (before_item(op.span, block),))
+                return UnreadLevel(span=span, resolution=resolution, suggestions=(way,))
+            applied.add(op.resolution)
+    raise AssertionError("the decoder has a block at a level that it reads")
 
 
 ADVICE = (

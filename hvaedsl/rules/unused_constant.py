@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity, nearest, removal
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Severity, nearest, removal, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.passes.base import Rule, Unit
 from hvaedsl.syntax import ast
@@ -46,9 +46,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
             near = nearest(name.text, used)
             # Unsafe: a spec that extends this one, and is not linted with it, may use the constant.
             fix = (
-                Fix("remove the `let`", (removal(item.span),), safe=False)
-                if near is None
-                else Fix(f"write `{near}`", (Edit(name.span, near),), safe=False)
+                Fix("remove the `let`", (removal(item.span),), safe=False) if near is None else writing(name.span, near)
             )
             yield UnusedConstant(span=name.span, name=name.text, near=near, fix=fix)
 

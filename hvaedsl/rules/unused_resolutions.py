@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity, item_removals, listing
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Severity, listing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.bridge import output_resolution
 from hvaedsl.passes.base import Rule, Unit
@@ -49,19 +49,9 @@ def check_temperatures(unit: Unit) -> Iterator[Diagnostic]:
 def _unused(unit: Unit, key: str, values: Mapping[int, object], used: set[int]) -> Iterator[Diagnostic]:
     unused = tuple(resolution for resolution in values if resolution not in used)
     if unused:
-        fix = _without(unit, key, values, unused)
+        edits = unit.without_entries(key, values, unused)
+        fix = Fix("remove it", edits, safe=True) if edits else None
         yield UnusedResolution(span=unit.origin(f"{key}.{unused[0]}"), key=key, unused=unused, fix=fix)
-
-
-def _without(unit: Unit, key: str, values: Mapping[int, object], unused: Sequence[int]) -> Fix | None:
-    """The fix that removes entries from a map. A map that becomes empty is kept: it may override that of a base."""
-    entries = sorted((unit.origin(f"{key}.{resolution}").start, resolution) for resolution in values)
-    spans = [unit.origin(f"{key}.{resolution}") for _, resolution in entries]
-    edits = item_removals(spans, [at for at, (_, resolution) in enumerate(entries) if resolution in unused])
-    whole = unit.origin(key)
-    if len(unused) == len(values) and "#" not in whole.text:
-        edits = (Edit(whole, "{}"),)
-    return Fix("remove it", edits, safe=True) if edits else None
 
 
 _WALKS = ("data.dataset", "data.resolution", "model.encoder", "model.decoder")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, listing
+from hvaedsl.diagnostics.diagnostic import Diagnostic, listing, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.bridge import MixIn, Pool
 from hvaedsl.ir.pooling import wavelet_of
@@ -49,8 +49,8 @@ class WaveletFactor(Diagnostic):
         """The factors that fit."""
         fits = [str(2**level) for level in range(1, 11) if self.fine % 2**level == 0]
         if not fits:
-            return f"write `pooling = average`; {self.fine} is odd"
-        return f"divide {self.fine} by {listing(fits)}, or write `pooling = average`"
+            return f"{self.proposal}; {self.fine} is odd"
+        return f"divide {self.fine} by {listing(fits)}, or {self.proposal}"
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
@@ -71,7 +71,8 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         if factor & (factor - 1) and (fine, coarse) not in reported:
             reported.add((fine, coarse))
             assert op.span is not None
-            yield WaveletFactor(span=op.span, pooling=pooling, fine=fine, coarse=coarse)
+            average = writing(unit.origin("model.pooling"), "average", shown="pooling = average")
+            yield WaveletFactor(span=op.span, pooling=pooling, fine=fine, coarse=coarse, suggestions=(average,))
 
 
 ERRORS = (

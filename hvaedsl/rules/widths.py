@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.bridge import MixIn, Pool, output_resolution
 from hvaedsl.passes.base import Rule, Unit
@@ -20,7 +20,7 @@ class WidthAtImage(Diagnostic):
     code = "HV311"
     title = "the width at the image resolution must be `width` ({width}), not {found}"
     label = "{image} is the image resolution"
-    help = "write `width = {found}` and the widths of the other resolutions, or remove this entry"
+    help = "{proposal} and the widths of the other resolutions"
     why = "The stem and the head have `width` channels; `widths` is for other resolutions that differ."
     bad = spec(model="width = 16  latent = 4  widths = {8: 32}")
     good = spec(model="width = 16  latent = 4  widths = {4: 32}")
@@ -55,7 +55,15 @@ def check_image(unit: Unit) -> Iterator[Diagnostic]:
     model, image = unit.spec.model, unit.spec.data.resolution
     if model.width_at(image) != model.width:
         span = unit.origin(f"model.widths.{image}")
-        yield WidthAtImage(span=span, width=model.width, found=model.width_at(image), image=image)
+        found, edits = model.width_at(image), unit.without_entries("model.widths", model.widths, {image})
+        yield WidthAtImage(
+            span=span,
+            width=model.width,
+            found=found,
+            image=image,
+            fix=Fix("remove this entry", edits) if edits else None,
+            suggestions=(writing(unit.origin("model.width"), str(found), shown=f"width = {found}"),),
+        )
 
 
 def check_padding(unit: Unit) -> Iterator[Diagnostic]:

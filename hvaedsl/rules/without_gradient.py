@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity, listing
+from hvaedsl.diagnostics.additions import at_start
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Severity, listing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock
 from hvaedsl.passes.base import Rule, Unit
@@ -53,7 +54,8 @@ class NoGradient(Diagnostic):
         """How to use the weights."""
         last = self.resolutions[-1]
         if self.stack == "encoder":
-            return f"add a decoder block that reads the encoder, such as `{last}x1`, or remove the blocks"
+            example = self.proposal.replace("insert", "such as", 1)
+            return f"add a decoder block that reads the encoder, {example}, or remove the blocks"
         return f"mix the state of {last} into a higher resolution"
 
 
@@ -63,11 +65,14 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     dead = [op for _, op in unit.bridge.encoder if isinstance(op, EncoderBlock) and op.group in found.encoder_groups]
     if dead:
         assert dead[0].span is not None
+        resolutions = tuple(dict.fromkeys(op.resolution for op in dead))
+        block = f"{resolutions[-1]}x1"
         yield NoGradient(
             span=dead[0].span,
             stack="encoder",
-            resolutions=tuple(dict.fromkeys(op.resolution for op in dead)),
+            resolutions=resolutions,
             blocks=len(set(found.encoder_groups)),
+            suggestions=(Fix(f"insert `{block}`", (at_start(unit.origin("model.decoder"), block),)),),
         )
 
     # HV503 reports the missing mix-in, which is the cause.

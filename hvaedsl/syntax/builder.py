@@ -10,7 +10,7 @@ from typing import Any
 from lark import Token, Tree
 
 from hvaedsl.diagnostics.characters import LOOK_ALIKES, UnexpectedCharacter
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, writing
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import (
     MalformedNumber,
@@ -216,10 +216,10 @@ def junk(source: Source, token: Token, last: Token | None = None) -> Diagnostic:
     """The diagnostic of a token that is not part of the language; `last` is the token before it."""
     span = token_span(source, token)
     if token == "$" and last is not None and last.type == "BLOCK" and last.end_pos == span.start:
-        text, example = f"{last}$", f"{last}2"
-        return MissingCount(span=span, text=text, missing="the name of a constant", example=example)
+        count = writing(span, "2", shown=f"{last}2")
+        return MissingCount(span=span, text=f"{last}$", missing="the name of a constant", suggestions=(count,))
     if token.startswith('"'):
-        return UnclosedString(span=span)
+        return UnclosedString(span=span, suggestions=(Fix("close the string", (insertion(source, span.end, '"'),)),))
 
     strange = next((at for at, letter in enumerate(token) if not letter.isascii() or not letter.isprintable()), None)
     if strange is not None:
@@ -240,7 +240,7 @@ def junk(source: Source, token: Token, last: Token | None = None) -> Diagnostic:
             text=str(token)[:40],
             in_lowercase=lowered,
             is_suffixed=suffixed and not lowered,
-            fix=Fix(f"write `{lowered}`", (Edit(span, lowered),)) if lowered else None,
+            fix=writing(span, lowered) if lowered else None,
         )
     return UnexpectedCharacter(span=_within(span, span.start, span.start + 1), found=token[0])
 

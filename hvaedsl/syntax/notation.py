@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, rewriting
+from hvaedsl.diagnostics.additions import in_section
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, removal, rewriting, writing
 from hvaedsl.diagnostics.notation import (
     BracedConstant,
     CausalGenList,
@@ -141,8 +142,7 @@ class _Notations:
     def _single(self, found: re.Match[str]) -> None:
         content = found[0][1:-1].replace("\\", "/").replace('"', "'")
         replacement, span = f'"{content}"', self.repairs.span(*found.span())
-        fix = Fix(f"write `{replacement}`", (Edit(span, replacement),))
-        self.repairs.report(SingleQuotes(span=span, replacement=replacement, fix=fix))
+        self.repairs.report(SingleQuotes(span=span, fix=writing(span, replacement)))
         self.repairs.write(span.start, span.end, replacement)
 
     def _path(self, found: re.Match[str]) -> bool:
@@ -157,7 +157,7 @@ class _Notations:
         else:
             edits = (insertion(span.source, span.start, '"'), insertion(span.source, span.end, '"'))
         fix = Fix(f"write `{replacement}`", edits)
-        self.repairs.report(MissingQuotes(span=span, text=_short(text), replacement=replacement, fix=fix))
+        self.repairs.report(MissingQuotes(span=span, text=_short(text), fix=fix))
         self.repairs.hold_place(span.start, span.end)
         return True
 
@@ -166,11 +166,13 @@ class _Notations:
         start, text = found.start(), found[0]
         escaped = _ESCAPED_QUOTE_AT_END.search(text)
         end = start + (escaped.end() if escaped else max(1, len(text.rstrip("} \t"))))
-        span, fix = self.repairs.span(start, end), None
+        span = self.repairs.span(start, end)
         if escaped:
-            written = span.text.replace("\\", "/")
-            fix = Fix(f"write `{written}`", (Edit(span, written),))
-        self.repairs.report(UnclosedString(span=span, ends_in_backslash=escaped is not None, fix=fix))
+            fix = writing(span, span.text.replace("\\", "/"))
+            self.repairs.report(UnclosedString(span=span, ends_in_backslash=True, fix=fix))
+        else:
+            closed = Fix("close the string", (insertion(span.source, end, '"'),))
+            self.repairs.report(UnclosedString(span=span, suggestions=(closed,)))
         self.repairs.hold_place(start, end)
 
     # --- names, separators and entries
@@ -185,17 +187,21 @@ class _Notations:
         """A key with its section, as the command line writes it, and its value if that is on the same line."""
         span, value = self.repairs.span(*found.span("key")), (found["rest"] or "").rstrip()
         *sections, key = found["key"].split(".")
-        there = re.search(rf"\b{sections[0]}\s*\{{", self.text) is not None
+        there = re.search(rf"^[^\#\r\n\"]*\b({sections[0]})\s*\{{", self.text, re.MULTILINE)
         statement, fix = f"{key} = {value}", None
-        for section in reversed(sections if not there else sections[1:]):
+        for section in reversed(sections if there is None else sections[1:]):
             statement = f"{section} {{ {statement} }}"
         end = found.start("rest") + len(value) if value else span.end
-        if value and not there:
-            fix = Fix(f"write `{statement}`", (Edit(self.repairs.span(span.start, end), statement),))
+        written = self.repairs.span(span.start, end)
+        if value and there is None:
+            fix = writing(written, statement)
+        elif value and there is not None and not re.search(rf"\b{key}\s*=", self.text[there.end() :]):
+            added = in_section(self.repairs.span(*there.span(1)), statement)
+            if added is not None:
+                fix = Fix(f"move it into `{sections[0]}`", (added, removal(written)))
 
-        finding = DottedKey(
-            span=span, dotted=found["key"], statement=statement * bool(value), inside=sections[0] * there
-        )
+        inside = sections[0] if there is not None else ""
+        finding = DottedKey(span=span, dotted=found["key"], statement=statement * bool(value), inside=inside)
         self.repairs.report(replace(finding, fix=fix))
         self.repairs.hold_place(span.start, end)
 
@@ -230,8 +236,7 @@ class _Notations:
                 span=span,
                 text=_short(text),
                 stack="encoder" if is_encoder else "decoder",
-                replacement=replacement,
-                fix=Fix(f"write `{replacement}`", (Edit(span, replacement),)) if replacement else None,
+                fix=writing(span, replacement) if replacement else None,
             )
         )
         self.repairs.hold_place(span.start, span.end)

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from lark import Token
 
-from hvaedsl.diagnostics.diagnostic import Edit, Fix, Label, insertion, listing
-from hvaedsl.diagnostics.span import Source
+from hvaedsl.diagnostics.diagnostic import Fix, Label, insertion, listing, writing
+from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import UnexpectedToken
 from hvaedsl.syntax.builder import token_span
 
@@ -59,8 +59,7 @@ def unexpected(
 
     if token.type == "STAR" and (written := _count_first(source, tokens, at)) is not None:
         first, text = written
-        place = source.span(first, token_span(source, tokens[at + 1]).end)
-        fix = Fix(f"write `{text}`", (Edit(place, text),))
+        fix = writing(source.span(first, token_span(source, tokens[at + 1]).end), text)
         return UnexpectedToken(
             span=span, found=found, expected="the count before the entry", hint=f"write `{text}`", fix=fix
         )
@@ -71,10 +70,7 @@ def unexpected(
 
     # The entries of a map outside of braces.
     if token.type == "COLON" and last is not None and last.type == "INTEGER" and at + 1 < len(tokens):
-        entry = f"{last}: {_shorten(tokens[at + 1])}"
-        return UnexpectedToken(
-            span=span, found=found, expected="`{` before a map", hint=f"a map has braces: `{{{entry}}}`"
-        )
+        return _map_without_braces(source, tokens, at, span, found)
 
     # A statement is expected, or the value before could continue.
     if wants_statement and last is not None and "COMMA" in accepted:
@@ -90,13 +86,16 @@ def unexpected(
             fix=fix if token.type in _ENTRIES and places else None,
         )
     if last is not None and last.type == "LET" and token.type == "NAME":
-        hint = f"write `let {_shorten(token)} = 3`, with an integer"
-        return UnexpectedToken(span=span, found=found, expected="the name of a constant and `=`", hint=hint)
+        return _let_without_equal(source, tokens, at, span, found)
     if wants_statement:
         hint = f"write `{_shorten(token)} = ...` or `{_shorten(token)} {{ ... }}`" if token.type == "NAME" else ""
+        equal = None
         if len(sections) > 1 and not hint and last is not None and last.type == "LBRACE":
             hint = f"a map is a value and needs `=`: `{_shorten(sections[-1])} = {{ ... }}`"
-        return UnexpectedToken(span=span, found=found, expected="`key = value` or `section { ... }`", hint=hint)
+            if token.type == "INTEGER":
+                equal = Fix("insert the `=`", (insertion(source, token_span(source, sections[-1]).end, " ="),))
+        expected = "`key = value` or `section { ... }`"
+        return UnexpectedToken(span=span, found=found, expected=expected, hint=hint, fix=equal)
 
     # Anything else: name the tokens that the grammar accepts.
     words = [word for name, word in _PLAIN.items() if name in accepted]
@@ -114,6 +113,37 @@ def _missing_commas(source: Source, tokens: Sequence[Token], at: int) -> list[in
         if ends and (token.type in _ENTRIES or (token.type == "LPAR" and before.type != "NAME")):
             places.append(token_span(source, before).end)
     return places
+
+
+def _map_without_braces(source: Source, tokens: Sequence[Token], at: int, span: Span, found: str) -> UnexpectedToken:
+    """The diagnostic of the first `:` of a map without braces, with a fix if its values are single tokens."""
+    end = at + 1
+    while [token.type for token in tokens[end + 1 : end + 4]] == ["COMMA", "INTEGER", "COLON"]:
+        end += 4
+    values = tokens[at + 1 : end + 1 : 4]
+
+    hint, fix = "a map has braces", None
+    if end < len(tokens) and all(token.type in _ENTRIES for token in values):
+        entries = token_span(source, tokens[at - 1]).to(token_span(source, tokens[end]))
+        if "#" not in entries.text and entries.line == entries.end_line:
+            fix = writing(entries, f"{{{entries.text}}}")
+            hint = f"a map has braces: `{{{entries.text}}}`"
+    return UnexpectedToken(span=span, found=found, expected="`{` before a map", hint=hint, fix=fix)
+
+
+def _let_without_equal(source: Source, tokens: Sequence[Token], at: int, span: Span, found: str) -> UnexpectedToken:
+    """The diagnostic of the name of a constant that no `=` follows."""
+    number = next((str(token) for token in tokens[at + 1 : at + 2] if token.type == "INTEGER"), "")
+    added = insertion(source, span.end, " =" if number else " = 3")
+    way = Fix(f"write `let {_shorten(tokens[at])} = {number or '3'}`", (added,))
+    return UnexpectedToken(
+        span=span,
+        found=found,
+        expected="the name of a constant and `=`",
+        hint=f"{way.title}, with an integer",
+        fix=way if number else None,
+        suggestions=() if number else (way,),
+    )
 
 
 def _count_first(source: Source, tokens: Sequence[Token], at: int) -> tuple[int, str] | None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from lsprotocol.types import SemanticTokenTypes
 
-from hvaedsl.elaborate.collect import SCHEMA
+from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.lsp.semantic_tokens import TYPES, colored_ranges
 from hvaedsl.lsp.server import BRIDGE, EXPLAIN
 from hvaedsl.shipped import shipped

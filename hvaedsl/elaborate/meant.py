@@ -1,0 +1,57 @@
+"""What a value of a wrong form was probably meant to be, as it is written here, and examples of the right forms."""
+
+from __future__ import annotations
+
+import re
+
+from hvaedsl.ir.custom import is_custom
+from hvaedsl.ir.kinds import ByResolution, Either, Kind, Pair, Several, Text, Whole
+from hvaedsl.syntax import ast
+
+# An example of a likelihood with the number of its components.
+MIXTURE = "mixture_of_logistics(10)"
+# Words that other languages have for a value that is off.
+_OFF = frozenset(("off", "false", "no", "null", "nil", "disabled"))
+_MAP = re.compile(r"\s*\d+\s*:\s*[\w.]+\s*(,\s*\d+\s*:\s*[\w.]+\s*)*")
+
+
+def meant(kind: Kind, value: ast.Value, *, optional: bool) -> tuple[str, str]:
+    """What a value of another type was probably meant to be, as it is written here, and a remark; empty if unknown."""
+    match value:
+        case ast.Float() if isinstance(kind, Whole) and value.value.is_integer() and abs(value.value) < 1e15:
+            return str(int(value.value)), ""
+        case ast.String() if isinstance(kind, ByResolution | Either) and _MAP.fullmatch(value.value):
+            entries = (entry.split(":") for entry in value.value.split(","))
+            return "{" + ", ".join(f"{key.strip()}: {of.strip()}" for key, of in entries) + "}", ""
+        case ast.String() if 0 < len(value.value) < 60:
+            return value.value, ", without quotes"
+        case ast.Symbol() if optional and value.name.lower() in _OFF:
+            return "none", ""
+        case ast.Symbol() if isinstance(kind, Text):
+            return f'"{value.name}"', ", with quotes"
+        case ast.Group() if isinstance(kind, Pair | Several):
+            return value.span.text.strip()[1:-1].strip(), ", without parentheses"
+        case ast.Block() if isinstance(kind, Whole) and value.span.text == f"{value.resolution}x{value.resolution}":
+            return str(value.resolution), ": images are square"
+        case _:
+            return "", ""
+
+
+def example_of(kind: Kind) -> str:
+    """A value of the kinds whose form is not evident from their name; empty for others."""
+    match kind:
+        case Pair():
+            return "0.9, 0.999"
+        case ByResolution(of=Whole()):
+            return "{4: 32}"
+        case ByResolution() | Either():
+            return "{8: 0.7}"
+        case _:
+            return ""
+
+
+def as_reference(text: str) -> str:
+    """The name of a custom part that is written as a file or with another separator; empty if it cannot be read so."""
+    found = re.fullmatch(r"(?:\./)?([\w./]+?)(?:\.py)?[:/.]+([A-Za-z_]\w*)", text)
+    written = f"{found[1].replace('/', '.')}:{found[2]}" if found and found[2] != "py" else ""
+    return written if is_custom(written) else ""
