@@ -71,12 +71,16 @@ def removal(span: Span) -> Edit:
 
 
 def rewriting(span: Span, text: str) -> Edit:
-    """Write a text in place of `span`, with a space where it would become one word with the text beside it."""
-    source = span.source.text
+    """Write a text in place of `span`, with a space where it would become one word with the text beside it.
+
+    A part of a word stays one.
+    """
+    source, old = span.source.text, span.text
     before, after = source[span.start - 1 : span.start] if span.start else "", source[span.end : span.end + 1]
     if not text:
         return Edit(span, " " if _in_word(before) and _in_word(after) else "")
-    left, right = _in_word(before) and _in_word(text[0]), _in_word(text[-1]) and _in_word(after)
+    left = _in_word(before) and _in_word(text[0]) and bool(old) and not _in_word(old[0])
+    right = _in_word(text[-1]) and _in_word(after) and bool(old) and not _in_word(old[-1])
     return Edit(span, f"{' ' * left}{text}{' ' * right}")
 
 
@@ -118,7 +122,7 @@ class Fix(Record):
 
 def writing(span: Span, text: str, *, shown: str = "", safe: bool = False) -> Fix:
     """The fix that replaces the text at `span`; its title quotes the new text, or `shown` for a part of a whole."""
-    return Fix(f"write `{shown or text}`", (Edit(span, text),), safe=safe)
+    return Fix(f"write `{shown or text}`", (rewriting(span, text),), safe=safe)
 
 
 class _Fields(Mapping[str, Any]):

@@ -171,8 +171,10 @@ class BlockReader:
             edit, source = insertion(block.span.source, at, "$"), block.span.source
             if name in self.constants.values:
                 fix = Fix(f"write `{written}`", (edit,))
-            elif defined := at_top_level(source, f"let {name} = 2"):
-                suggestions.append(Fix(f"write `{written}`, and `let {name} = 2` at the top level", (defined, edit)))
+            else:
+                definition = f"let {name} = {self._example(letter, block.resolution)}"
+                if defined := at_top_level(source, definition):
+                    suggestions.append(Fix(f"write `{written}`, and `{definition}` at the top level", (defined, edit)))
         self._report(
             UnknownOperator(
                 span=block.operator_span,
@@ -191,7 +193,7 @@ class BlockReader:
         other = {("encoder", "m"): "d", ("decoder", "d"): "m"}.get((self.kind.stack, block.operator))
         return f"{block.resolution}{other}{block.argument.span.text}" if other and block.argument is not None else ""
 
-    def _example(self, operator: Operator, resolution: int) -> int:
+    def _example(self, operator: str, resolution: int) -> int:
         """A number behind an operator: the lowest factor, the last lower resolution that can be mixed in, or 2."""
         divisors = [number for number in range(2, min(resolution, 64) + 1) if resolution % number == 0]
         if operator == "m":

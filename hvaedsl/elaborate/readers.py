@@ -9,7 +9,7 @@ from functools import singledispatchmethod
 from typing import NoReturn
 
 from hvaedsl.diagnostics.custom import NotAReference
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Label, item_removals, nearest, rewriting, writing
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Label, item_removals, nearest, writing
 from hvaedsl.diagnostics.errors import SpecError
 from hvaedsl.diagnostics.likelihoods import (
     BernoulliArguments,
@@ -298,10 +298,10 @@ class Reader:
         written, remark = meant(kind, value, optional=self.optional)
         if written and self._can_read(kind, written):
             hint = f"write `{written}`{remark}"
-            fix = Fix(f"write `{written}`", (rewriting(value.span, written),))
+            fix = writing(value.span, written)
         elif example := example_of(kind):
             hint = f"write for example `{example}`"
-            suggestions.append(Fix(f"write `{example}`", (rewriting(value.span, example),)))
+            suggestions.append(writing(value.span, example))
         self._fail(
             WrongType(
                 span=value.span,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from itertools import pairwise
 
 from lark import Token
 
-from hvaedsl.diagnostics.diagnostic import Fix, Label, insertion, listing, writing
+from hvaedsl.diagnostics.diagnostic import Fix, Label, insertion, listing, nearest, writing
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import UnexpectedToken
 from hvaedsl.syntax.builder import token_span
@@ -16,6 +18,7 @@ from hvaedsl.syntax.builder import token_span
 # Tokens that are a value by themselves, and what else a list of such values contains.
 _ENTRIES = frozenset(("BLOCK", "INTEGER", "FLOAT", "SUFFIXED", "STRING", "REFERENCE"))
 _IN_LIST = _ENTRIES | {"COMMA", "STAR", "AT", "NAME", "LPAR", "RPAR"}
+_AFTER_KEYWORD = {"extends": ("STRING",), "hvae": ("INTEGER",), "let": ("KEY", "NAME")}
 _PLAIN = {
     "COMMA": "`,`",
     "EQUAL": "`=`",
@@ -77,18 +80,23 @@ def unexpected(
         end = "the end of the section" if sections else "the end of the file"
         places = _missing_commas(source, tokens, at)
         title = "insert a comma before it" if len(places) == 1 else "insert the missing commas"
+        expected = f"`,`, another key, or {end}"
+        if token.type == "NAME":
+            return replace(_name_alone(source, tokens, at, span, found, sections), expected=expected)
         fix = Fix(title, tuple(insertion(source, place, ",") for place in places))
         return UnexpectedToken(
             span=span,
             found=found,
-            expected=f"`,`, another key, or {end}",
+            expected=expected,
             hint=_after_value(token),
             fix=fix if token.type in _ENTRIES and places else None,
         )
     if last is not None and last.type == "LET" and token.type == "NAME":
         return _let_without_equal(source, tokens, at, span, found)
     if wants_statement:
-        hint = f"write `{_shorten(token)} = ...` or `{_shorten(token)} {{ ... }}`" if token.type == "NAME" else ""
+        hint = ""
+        if token.type == "NAME":
+            return _name_alone(source, tokens, at, span, found, sections)
         equal = None
         if len(sections) > 1 and not hint and last is not None and last.type == "LBRACE":
             hint = f"a map is a value and needs `=`: `{_shorten(sections[-1])} = {{ ... }}`"
@@ -146,6 +154,26 @@ def _let_without_equal(source: Source, tokens: Sequence[Token], at: int, span: S
     )
 
 
+def _name_alone(
+    source: Source, tokens: Sequence[Token], at: int, span: Span, found: str, sections: Sequence[Token]
+) -> UnexpectedToken:
+    """The diagnostic of a name where a statement starts, without the `=` or `{` of one."""
+    name, fix = _shorten(tokens[at]), None
+    version = re.fullmatch(r"hvae([0-9]+)", name)
+    near = nearest(name, ("extends", "hvae", "let"))
+    following = tokens[at + 1] if at + 1 < len(tokens) else None
+    if version is not None and at == 0:
+        fix = writing(span, f"hvae {version[1]}")
+    elif not sections and near is not None and following is not None and following.type in _AFTER_KEYWORD[near]:
+        fix = writing(span, near)
+    elif sections and following is not None and following.type in _ENTRIES:
+        fix = Fix(f"write `{name} = {_shorten(following)}`", (insertion(source, span.end, " ="),))
+
+    hint = fix.title if fix is not None else "a key is followed by `=`, a section by `{`"
+    expected = "`key = value` or `section { ... }`"
+    return UnexpectedToken(span=span, found=found, expected=expected, hint=hint, fix=fix)
+
+
 def _count_first(source: Source, tokens: Sequence[Token], at: int) -> tuple[int, str] | None:
     """The start of a repetition whose count is after the `*` at an index, and the repetition as it is written here."""
     following = [token.type for token in tokens[at + 1 : at + 3]]
@@ -171,8 +199,6 @@ def _count_first(source: Source, tokens: Sequence[Token], at: int) -> tuple[int,
 
 def _after_value(token: Token) -> str:
     """The help for a token after a complete value."""
-    if token.type == "NAME":
-        return f"a key is followed by `=`, a section by `{{`; did you mean `{_shorten(token)} = ...`?"
     hints = {
         "STAR": "a repetition of a repetition needs parentheses: `2*(3*A)`",
         "AT": "an entry has at most one label",
