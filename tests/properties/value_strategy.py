@@ -1,0 +1,142 @@
+"""Random values of the kinds in `hvaedsl.ir.kinds`, in every form that the language has for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from hypothesis import strategies as st
+
+from hvaedsl.ir.kinds import (
+    BlockStack,
+    ByResolution,
+    Choice,
+    ChoiceOrCustom,
+    Either,
+    FilePath,
+    Kind,
+    LikelihoodCall,
+    Number,
+    Optional,
+    Pair,
+    PoolingCall,
+    Several,
+    Text,
+    Whole,
+)
+from hvaedsl.ir.pooling import POOLINGS
+from hvaedsl.ir.spec_text import string_text
+
+LARGEST = 10**15 - 1  # of at most 15 digits
+_NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,6}", fullmatch=True)
+_REFERENCES = st.from_regex(r"[A-Za-zé_]\w{0,4}(\.[a-zß]\w{0,3})?:[A-Z]\w{0,5}", fullmatch=True)
+_STRINGS = st.text(st.characters(codec="utf-8"), max_size=12)
+
+
+class DrawnValues:
+    """The values of one spec while it is drawn, and the constants that they use."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.draw = draw
+        self.lets: dict[str, int] = {}
+
+    def some(self, odds: int = 2) -> bool:
+        """True once in `odds` times."""
+        return self.draw(st.integers(1, odds)) == odds
+
+    def value(self, kind: Kind) -> str:
+        """A value that a kind takes, in one of the ways to write it."""
+        match kind:
+            case Whole():
+                top = LARGEST if kind.maximum is None else kind.maximum
+                return self.whole(self.draw(st.integers(kind.minimum, top)))
+            case Number():
+                return self.number(kind)
+            case FilePath():
+                return string_text(self.draw(_STRINGS.filter(str.strip)))
+            case Text():
+                return string_text(self.draw(_STRINGS))
+            case Choice():
+                return self.draw(st.sampled_from(kind.symbols))
+            case ChoiceOrCustom():
+                return self.own() if self.some(6) else self.draw(st.sampled_from(kind.symbols))
+            case Several():
+                return self.listed(self.several(kind))
+            case Optional():
+                return "none" if self.some(4) else self.value(kind.of)
+            case Pair():
+                return self.listed([self.number(kind.of), self.number(kind.of)])
+            case ByResolution():
+                found = self.draw(st.lists(st.integers(1, 2000), max_size=3, unique=True))
+                return self.map({resolution: self.value(kind.of) for resolution in found})
+            case Either():
+                return self.value(kind.by_resolution if self.some(3) else kind.plain)
+            case LikelihoodCall():
+                return self.likelihood(levels=256, channels=1)
+            case PoolingCall():
+                return self.draw(st.sampled_from(POOLINGS))
+            case BlockStack():
+                raise AssertionError("a block list is walked, not drawn alone")
+            case _:
+                assert_never(kind)
+
+    def whole(self, number: int, *, suffix: bool = True) -> str:
+        """A whole number as digits, with underscores, with a suffix, or as a constant."""
+        forms = [str(number), f"{number:_}"]
+        if number >= 0:
+            if suffix and number % 1000 == 0:
+                forms.append(f"{number // 1000}k")
+            if suffix and number % 1_000_000 == 0:
+                forms.append(f"{number // 1_000_000}M")
+            if self.some(5):
+                return f"${self.constant(number)}"
+        return self.draw(st.sampled_from(forms))
+
+    def constant(self, number: int) -> str:
+        """The name of a constant that stands for a number."""
+        for name, value in self.lets.items():
+            if value == number:
+                return name
+        name = self.draw(_NAMES.filter(lambda name: name not in self.lets))
+        self.lets[name] = number
+        return name
+
+    def number(self, kind: Number) -> str:
+        low = kind.above if kind.minimum is None else kind.minimum
+        high = kind.below if kind.maximum is None else kind.maximum
+        found = self.draw(
+            st.floats(
+                low,
+                high,
+                exclude_min=kind.above is not None,
+                exclude_max=kind.below is not None,
+                allow_nan=False,
+                allow_infinity=False,
+            )
+        )
+        return self.draw(st.sampled_from([repr(found), f"{found:.17e}"]))
+
+    def several(self, kind: Several) -> list[str]:
+        if isinstance(kind.of, Choice):
+            return self.draw(st.lists(st.sampled_from(kind.of.symbols), min_size=1, unique=True))
+        low, high = kind.of.minimum, kind.of.maximum
+        found = self.draw(st.lists(st.integers(low, high), min_size=1, max_size=4, unique=True))
+        return [self.whole(number) for number in found]
+
+    def listed(self, items: list[str]) -> str:
+        text = ", ".join(items)
+        return f"[{text}]" if self.some(3) else text
+
+    def map(self, items: Mapping[int, str]) -> str:
+        return f"{{{', '.join(f'{key}: {value}' for key, value in items.items())}}}"
+
+    def own(self) -> str:
+        return string_text(self.draw(_REFERENCES))
+
+    def likelihood(self, *, levels: int, channels: int) -> str:
+        forms = ["mixture", "own", *(["bernoulli"] if channels == 1 else []), *(["bits"] if levels == 256 else [])]
+        form = self.draw(st.sampled_from(forms))
+        if form in ("own", "bernoulli"):
+            return self.own() if form == "own" else form
+        mixtures = self.whole(self.draw(st.integers(1, 1000)))
+        return f"mixture_of_logistics({mixtures}{', bits = 5' if form == 'bits' else ''})"
