@@ -14,6 +14,7 @@ from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
 from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diagnostics.notation import SingleQuotes
 from hvaedsl.diagnostics.record import Record
+from hvaedsl.diagnostics.respelled import with_respelling
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.build import build_bridge
 from hvaedsl.elaborate.collect import collect
@@ -261,17 +262,17 @@ def compile_source(
         override_sources(_texts(lets), "--let"),
         complete=chain.complete,
     )
-    found = [*chain.diagnostics, *collected.diagnostics]
+    found = [*chain.diagnostics, *with_respelling(collected.diagnostics, chain.diagnostics)]
     if not chain.complete:
         return Compilation(None, chain.documents, _sorted(found, source))
 
     # Resolve the values, build the bridge, and run the rules on it.
     resolved = resolve(_stem(source), source, collected, complete=chain.complete)
-    found += resolved.diagnostics
+    found += with_respelling(resolved.diagnostics, chain.diagnostics)
     built = build_bridge(resolved.spec)
     bridge = transform(built, resolved.spec)
     unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, Analyses(bridge))
-    found += check(unit, resolved.poisoned)
+    found += with_respelling(check(unit, resolved.poisoned), chain.diagnostics)
 
     # Custom parts are imported only for a spec without errors.
     folders = (*_folders(chain.documents), *(custom.folders if custom is not None else ()))

@@ -229,8 +229,7 @@ class UnknownConstant(Diagnostic):
     @property
     def hint(self) -> str:
         """The most similar constant, or how to define one."""
-        near = did_you_mean(self.name, self.known)
-        return near or f"define it at the top level{f': `let {self.name} = 2`' if self.suggestions else ''}"
+        return did_you_mean(self.name, self.known) or self.proposal or "define it at the top level"
 
 
 class UnknownOverride(Diagnostic):

@@ -159,5 +159,5 @@ class DottedKey(Diagnostic):
         """Where to write what."""
         section, _, key = self.dotted.rpartition(".")
         if not self.statement:
-            return f"write `{key}` inside the section `{section}`"
+            return f"write the key `{key}` inside the section `{section}`"
         return f"write `{self.statement}`" + (f" inside the section `{self.inside}`" if self.inside else "")

@@ -351,7 +351,7 @@ class UnknownEscape(Diagnostic):
     code = "HV118"
     title = "unknown escape `{escape}` in a string"
     label = 'the escapes are `\\"`, `\\\\`, `\\n`, `\\r` and `\\t`'
-    help = "write `\\\\` for a backslash; paths can use `/` on every system"
+    help = "a backslash is `\\\\`; paths can use `/` on every system"
     why = (
         'In a string `\\"` is a quote, `\\\\` a backslash, `\\n` a line break, `\\r` a carriage return and `\\t` a '
         "tab; there are no others."

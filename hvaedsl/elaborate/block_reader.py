@@ -139,17 +139,17 @@ class BlockReader:
         operators = _OPERATORS[self.kind.stack]
         if block.operator not in operators:
             self.walk_known = False
-            self._unknown_operator(block)
+            self._unknown_operator(block, label)
             return one
 
         operator, meaning = operators[block.operator]
         moves = operator in "dm"
         if block.argument is None:
             self._placeholder(walk=moves)
-            self._missing_count(block, meaning, self._example(operator, resolution))
+            self._missing_count(block, meaning, self._example(operator, resolution, label))
             return one
 
-        argument = self._number(block.argument, walk=moves)
+        argument = self._number(block.argument, walk=moves, example=self._example(operator, resolution, label))
         if argument is None:
             return one
         if operator == "m" and argument < 1:  # HV303 and HV304 check the factor of a pooling
@@ -162,7 +162,7 @@ class BlockReader:
             operator = "r"
         return Entry(resolution, operator, argument, name, block.span, block.argument.span, place)
 
-    def _unknown_operator(self, block: ast.Block) -> None:
+    def _unknown_operator(self, block: ast.Block, label: ast.Name | None) -> None:
         letter, name = block.operator[0], block.span.text[block.operator_span.start + 1 - block.span.start :]
         written, fix, suggestions = "", None, []
         if letter in _OPERATORS[self.kind.stack] and name.isidentifier():
@@ -172,7 +172,7 @@ class BlockReader:
             if name in self.constants.values:
                 fix = Fix(f"write `{written}`", (edit,))
             else:
-                definition = f"let {name} = {self._example(letter, block.resolution)}"
+                definition = f"let {name} = {self._example(letter, block.resolution, label)}"
                 if defined := at_top_level(source, definition):
                     suggestions.append(Fix(f"write `{written}`, and `{definition}` at the top level", (defined, edit)))
         self._report(
@@ -193,8 +193,10 @@ class BlockReader:
         other = {("encoder", "m"): "d", ("decoder", "d"): "m"}.get((self.kind.stack, block.operator))
         return f"{block.resolution}{other}{block.argument.span.text}" if other and block.argument is not None else ""
 
-    def _example(self, operator: str, resolution: int) -> int:
+    def _example(self, operator: str, resolution: int, label: ast.Name | None) -> int:
         """A number behind an operator: the lowest factor, the last lower resolution that can be mixed in, or 2."""
+        if operator == "x" and label is not None:  # a label belongs to one block
+            return 1
         divisors = [number for number in range(2, min(resolution, 64) + 1) if resolution % number == 0]
         if operator == "m":
             lower = [other for other in self.seen if other < resolution and resolution % other == 0]
@@ -208,9 +210,9 @@ class BlockReader:
         self._report(MissingCount(span=at, text=text, missing=missing, suggestions=(count,)))
 
     def _copies(self, block: ast.Block, label: ast.Name, count: int) -> None:
-        entry = f"{block.span.text}@{label.text}"
-        replacement = entry.replace("x", "r", 1)
-        fix = writing(block.operator_span, "r", shown=replacement)
+        number = f"${block.argument.name}" if isinstance(block.argument, ast.Reference) else str(count)
+        entry = f"{block.resolution}x{number}@{label.text}"
+        fix = Fix(f"write `{entry.replace('x', 'r', 1)}`", (Edit(block.operator_span, "r"),))
         self._report(LabelOnCopies(span=block.operator_span, entry=entry, count=count, fix=fix))
 
     def _count(self, value: ast.Integer | ast.Reference, *, minimum: int = 1, walk: bool = False) -> int:
@@ -221,7 +223,7 @@ class BlockReader:
             self._report(ZeroCount(span=value.span, text=value.span.text))
         return 1 if number is None or number < minimum else number
 
-    def _number(self, value: ast.Integer | ast.Reference, *, walk: bool) -> int | None:
+    def _number(self, value: ast.Integer | ast.Reference, *, walk: bool, example: int = 2) -> int | None:
         if isinstance(value, ast.Integer):
             return value.value
         if self.constants.explained(value.name):
@@ -229,7 +231,7 @@ class BlockReader:
             return None
         if value.name not in self.constants.values:
             self._placeholder(walk=walk)
-            self._report(self.constants.unknown(value))
+            self._report(self.constants.unknown(value, example))
         return self.constants.values.get(value.name)
 
     def _placeholder(self, *, walk: bool) -> None:

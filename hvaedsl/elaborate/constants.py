@@ -23,13 +23,14 @@ class Constants(Record):
         """Whether a reported mistake explains that a constant has no value."""
         return name in self.unreadable or (self.some_lost and name not in self.values)
 
-    def unknown(self, reference: ast.Reference) -> UnknownConstant:
-        """The diagnostic of a `$name` that no `let` defines."""
+    def unknown(self, reference: ast.Reference, example: int = 2) -> UnknownConstant:
+        """The diagnostic of a `$name` that no `let` defines; `example` is a number that may be meant."""
         span, name, near = reference.span, reference.name, nearest(reference.name, self.values)
         if near is not None:
             fix = writing(span, f"${near}")
             return UnknownConstant(span=span, name=name, known=tuple(self.values), fix=fix)
 
-        definition = at_top_level(span.source, f"let {name} = 2")
-        ways = (Fix(f"define it: `let {name} = 2`", (definition,)),) if definition is not None else ()
+        written = f"let {name} = {example}"
+        definition = at_top_level(span.source, written)
+        ways = (Fix(f"define it at the top level: `{written}`", (definition,)),) if definition is not None else ()
         return UnknownConstant(span=span, name=name, known=tuple(self.values), suggestions=ways)

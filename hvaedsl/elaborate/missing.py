@@ -78,12 +78,15 @@ class _Examples:
         match f"{section}.{name}":
             case "data.dataset":
                 return self._dataset()
+            case "model.width" if self.model.get("cell") == "euler_maruyama":
+                return str(self.model.get("latent", self._width()))
             case "model.width":
                 return str(self._width())
             case "model.latent" if self.model.get("cell") == "euler_maruyama":  # z is the state
                 return str(self._width())
             case "model.encoder":
-                return ", ".join(self._encoder(self._resolutions(self.decoder)))
+                without_skips = self.model.get("skips") == "none"  # the decoder may have resolutions of its own
+                return ", ".join(self._encoder([self._image()] if without_skips else self._resolutions(self.decoder)))
             case "model.decoder":
                 return ", ".join(self._decoder(self._resolutions(self.encoder)[::-1]))
             case "data.channels":
@@ -129,7 +132,9 @@ class _Examples:
     def _resolutions(self, other: BlockList) -> list[int]:
         """The resolutions of a stack, from the image down: those of the other stack, or the image's and its half."""
         image = self._image()
-        found = sorted({image, *(entry.resolution for entry in other.written_entries())}, reverse=True)
+        entries = list(other.written_entries())
+        pooled = {entry.resolution // entry.argument for entry in entries if entry.operator == "d" and entry.argument}
+        found = sorted({image, *(entry.resolution for entry in entries), *pooled}, reverse=True)
         if len(found) == 1 and not other.items and image % 2 == 0:
             found.append(image // 2)
         divisible = all(high % low == 0 for high, low in pairwise(found))
@@ -137,12 +142,21 @@ class _Examples:
 
     def _encoder(self, resolutions: Sequence[int]) -> Iterator[str]:
         for resolution, below in pairwise(resolutions):
-            yield f"{resolution}x2"
+            yield from self._blocks(resolution, self.decoder, beside=1)
             yield f"{resolution}d{resolution // below}"
-        yield f"{resolutions[-1]}x2"
+        yield from self._blocks(resolutions[-1], self.decoder)
 
     def _decoder(self, resolutions: Sequence[int]) -> Iterator[str]:
-        yield f"{resolutions[0]}x2"
+        yield from self._blocks(resolutions[0], self.encoder)
         for below, resolution in pairwise(resolutions):
             yield f"{resolution}m{below}"
-            yield f"{resolution}x2"
+            yield from self._blocks(resolution, self.encoder, beside=1)
+
+    def _blocks(self, resolution: int, other: BlockList, beside: int = 0) -> Iterator[str]:
+        """Two blocks, or as many as the other stack has if both need equal counts; `beside` are in another entry."""
+        count = 2
+        if self.model.get("processing") == "synchronous" and other.items:
+            applied = (entry.applications for entry in other.expanded() if entry.resolution == resolution)
+            count = sum(applied) - beside
+        if count > 0:
+            yield f"{resolution}x{count}"

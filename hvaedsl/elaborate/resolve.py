@@ -207,8 +207,7 @@ class _Resolver:
 
         likelihood, data, found = spec.model.likelihood, spec.data, self.diagnostics
         if likelihood.name == "bernoulli" and data.channels != 1:
-            fix = writing(span, MIXTURE, shown=f"likelihood = {MIXTURE}")
-            found.append(BernoulliChannels(span=span, channels=data.channels, fix=fix))
+            found.append(BernoulliChannels(span=span, channels=data.channels, fix=self._mixture(span)))
         if likelihood.name == "bernoulli" and data.binarize == "none":
             found.append(NotBinarized(span=self.origins["data.binarize"], fix=self._without("data.binarize")))
         if likelihood.name == "mixture_of_logistics" and data.binarize != "none":
@@ -217,6 +216,13 @@ class _Resolver:
             found.append(MixtureBinarized(span=at, binarize=data.binarize, fix=without, suggestions=ways))
         if likelihood.bits is not None and data.levels != 256:
             found.append(BitsNeedLevels(span=span, levels=data.levels, fix=self._without_bits()))
+
+    def _mixture(self, likelihood: Span) -> Fix:
+        """The fix that writes a mixture of logistics, whose images are not binarized."""
+        fix, binarize = writing(likelihood, MIXTURE, shown=f"likelihood = {MIXTURE}"), self._without("data.binarize")
+        if binarize is None or binarize.edits[0].span.source is not likelihood.source:
+            return fix
+        return Fix(f"{fix.title}, and remove `binarize`", (*fix.edits, *binarize.edits))
 
     def _bernoulli(self) -> tuple[Fix, ...]:
         """The suggestion to write `likelihood = bernoulli`, in the place of another likelihood or in the section."""

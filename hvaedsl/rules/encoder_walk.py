@@ -8,7 +8,7 @@ from hvaedsl.diagnostics.additions import at_start, before_item
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, listing, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.diagnostics.span import Span
-from hvaedsl.ir.bridge import EncoderBlock, Pool
+from hvaedsl.ir.bridge import EncoderBlock, Pool, TopDownBlock
 from hvaedsl.passes.base import Rule, Unit
 
 _WALK = (
@@ -85,13 +85,13 @@ class PoolingDoesNotDivide(Diagnostic):
 
     resolution: int
     factor: int
-    next: int  # the resolution of the next block
+    reached: int  # the resolution of the next block, if a factor leads to it; else 0
 
     @property
     def hint(self) -> str:
         """The factor that leads to the next block, or those that divide the resolution."""
         if self.fix is not None:
-            return f"{self.proposal} to reach {self.next}"
+            return f"{self.proposal} to reach {self.reached}"
         fits = [str(k) for k in range(2, min(self.resolution, 64) + 1) if self.resolution % k == 0]
         return f"pool by {listing(fits)}" if fits else f"resolution {self.resolution} cannot be pooled"
 
@@ -102,7 +102,7 @@ class PoolingTooSmall(Diagnostic):
     code = "HV304"
     title = "pooling by {factor} does not lower the resolution"
     label = "expected at least 2"
-    help = "{proposal} for a block without pooling"
+    help = "{hint}"
     why = (
         "The K of `RdK` is the factor between two resolutions of the hierarchy. With K = 1 openai/vdvae applies the "
         "block and does not pool, which is `Rx1`; it stops at K = 0."
@@ -112,6 +112,12 @@ class PoolingTooSmall(Diagnostic):
 
     resolution: int
     factor: int
+    reached: int  # the resolution of the next block, if a factor leads to it; else 0
+
+    @property
+    def hint(self) -> str:
+        """The factor that leads to the next block, or a block without pooling."""
+        return f"{self.proposal} {f'to reach {self.reached}' if self.reached else 'for a block without pooling'}"
 
 
 def check_start(unit: Unit) -> Iterator[Diagnostic]:
@@ -156,23 +162,24 @@ def check_poolings(unit: Unit) -> Iterator[Diagnostic]:
     """Report poolings by a factor below 2, or by one that does not divide the resolution."""
     entry: Span | None = None
     operations = [op for _, op in unit.bridge.encoder]
+    lowest = min((op.resolution for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)), default=0)
     for at, op in enumerate(operations):
         if isinstance(op, EncoderBlock):
             entry = op.span
         elif isinstance(op, Pool):
             assert op.span is not None
             assert entry is not None
+            following = next((item.resolution for item in operations[at:] if isinstance(item, EncoderBlock)), lowest)
+            reaching = _reaching(op.span, op.resolution, following)
+            reached = following if reaching is not None else 0
             if op.factor < 2:
-                fix = writing(entry, f"{op.resolution}x1")
-                yield PoolingTooSmall(span=op.span, resolution=op.resolution, factor=op.factor, fix=fix)
+                fix = reaching or writing(entry, f"{op.resolution}x1")
+                yield PoolingTooSmall(
+                    span=op.span, resolution=op.resolution, factor=op.factor, reached=reached, fix=fix
+                )
             elif not op.is_sound:
-                following = next((item.resolution for item in operations[at:] if isinstance(item, EncoderBlock)), 0)
                 yield PoolingDoesNotDivide(
-                    span=op.span,
-                    resolution=op.resolution,
-                    factor=op.factor,
-                    next=following,
-                    fix=_reaching(op.span, op.resolution, following),
+                    span=op.span, resolution=op.resolution, factor=op.factor, reached=reached, fix=reaching
                 )
 
 

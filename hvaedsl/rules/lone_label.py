@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity, nearest, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.blocks import BlockList, Entry
+from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock
 from hvaedsl.passes.base import Rule, Unit
 
 
@@ -43,13 +44,23 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     for stack, blocks in (("encoder", unit.spec.model.encoder), ("decoder", unit.spec.model.decoder)):
         counts = Counter(entry.label for entry in blocks.expanded() if entry.label is not None)
         others = [name for name, count in counts.items() if count > 1]
+        shapes = _shapes(unit, stack)
         for entry in _labeled(blocks):
             if entry.label is not None and counts[entry.label] == 1:
                 assert entry.span is not None
-                near = nearest(entry.label, others)
+                near = nearest(entry.label, [name for name in others if shapes[name] == shapes[entry.label]])
                 yield LoneLabel(
                     span=entry.label_span or entry.span, stack=stack, name=entry.label, near=near, fix=_fix(entry, near)
                 )
+
+
+def _shapes(unit: Unit, stack: str) -> dict[str, tuple[int, int]]:
+    """The width and the kernel of the first block of each label; blocks of other shapes cannot share its weights."""
+    shapes: dict[str, tuple[int, int]] = {}
+    for _, op in unit.bridge.encoder if stack == "encoder" else unit.bridge.decoder:
+        if isinstance(op, EncoderBlock | TopDownBlock):
+            shapes.setdefault(op.group.removeprefix("@"), (op.channels, op.kernel))
+    return shapes
 
 
 def _labeled(blocks: BlockList) -> Iterator[Entry]:

@@ -51,8 +51,8 @@ class ManyApplications(Diagnostic):
             return f"use `{self.label_name}` for at most 20 applications, and another label for the rest"
         if self.constant:
             return f"set `{self.constant}` to at most 20"
-        fewer, several = (way.title.removeprefix("write ") for way in self.suggestions)
-        return f"write at most {fewer}, or several sets of weights: {several}"
+        *fewer, several = (way.title.removeprefix("write ") for way in self.suggestions)
+        return f"write {f'at most {fewer[0]}, or ' if fewer else ''}several sets of weights: {several}"
 
 
 # The maximum in the paper: Falck, Williams et al. 2022, Figure 5.
@@ -61,6 +61,7 @@ MOST = 20
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
     """Report each entry, all entries with one constant together, and each label."""
+    fixed = unit.spec.model.processing == "synchronous"
     by_constant: dict[str, list[Entry]] = {}
     for blocks in (unit.spec.model.encoder, unit.spec.model.decoder):
         for entry in blocks.written_entries():
@@ -70,9 +71,9 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
             if entry.argument_span.text.startswith("$"):
                 by_constant.setdefault(entry.argument_span.text, []).append(entry)
             else:
-                yield _finding([entry])
+                yield _finding([entry], fixed=fixed)
     for constant, entries in by_constant.items():
-        yield _finding(entries, constant)
+        yield _finding(entries, constant, fixed=fixed)
 
     # A label adds up the applications of all its entries.
     for group in unit.analysis(weight_groups):
@@ -84,21 +85,25 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
             )
 
 
-def _finding(entries: list[Entry], constant: str = "") -> Diagnostic:
+def _finding(entries: list[Entry], constant: str = "", *, fixed: bool) -> Diagnostic:
     first = entries[0]
     span, count = first.span, first.argument
     assert span is not None
+    # As many applications as before, if the other stack needs equal counts; else about as many.
     copies = -(-count // MOST)
+    if fixed:
+        copies = next(number for number in range(copies, count + 1) if count % number == 0)
     several = f"{copies}*{first.resolution}r{-(-count // copies)}"
     if span.before == "*":  # a repetition of a repetition has parentheses
         several = f"({several})"
+    fewer = () if fixed else (writing(span, f"{first.resolution}r{MOST}"),)
     return ManyApplications(
         span=span,
         resolution=first.resolution,
         count=count,
         constant=constant,
         entries=len(entries),
-        suggestions=() if constant else (writing(span, f"{first.resolution}r{MOST}"), writing(span, several)),
+        suggestions=() if constant else (*fewer, writing(span, several)),
     )
 
 

@@ -9,6 +9,7 @@ from hvaedsl.diagnostics.additions import before_item
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Severity, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.diagnostics.span import Span
+from hvaedsl.ir.pooling import wavelet_of
 from hvaedsl.passes.base import Rule, Unit
 from hvaedsl.passes.mixing import abandoned_states
 
@@ -35,10 +36,10 @@ class NoMixIn(Diagnostic):
 
     @property
     def hint(self) -> str:
-        """The mix-in, if its source divides the resolution."""
-        if self.resolution % self.before:
-            return f"mix in the state of a resolution that divides {self.resolution}"
-        return f"start the resolution with `{self.resolution}m{self.before}`"
+        """The mix-in, if one can be written."""
+        if self.ways_out:
+            return f"start the resolution with `{self.resolution}m{self.before}`"
+        return f"start the resolution with a block that mixes in the state of {self.before}"
 
 
 _COPIES = re.compile(r"([0-9]+)(?:x([0-9]+))?")
@@ -51,10 +52,10 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         assert op.span is not None
         initial = "its learned bias" if op.resolution <= unit.spec.model.bias_up_to else "zeros"
         fix, more = None, []
-        if op.resolution % found.before == 0:
+        if _can_mix_in(unit, op.resolution, found.before):
             mix_in = f"{op.resolution}m{found.before}"
             fix = _mixing_in(op.span, mix_in)
-            if fix is None:
+            if fix is None and unit.spec.model.processing == "asynchronous":  # else the encoder needs one more block
                 more.append(Fix(f"insert `{mix_in}` before it", (before_item(op.span, mix_in),)))
         yield NoMixIn(
             span=op.span,
@@ -64,6 +65,13 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
             fix=fix,
             suggestions=tuple(more),
         )
+
+
+def _can_mix_in(unit: Unit, resolution: int, source: int) -> bool:
+    """Whether a block can mix in the state of a lower resolution, as other rules require."""
+    model, (factor, rest) = unit.spec.model, divmod(resolution, source)
+    powers = wavelet_of(model.pooling) is None or factor & (factor - 1) == 0
+    return not rest and powers and model.width_at(source) >= model.width_at(resolution)
 
 
 def _mixing_in(span: Span, mix_in: str) -> Fix | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hvaedsl.diagnostics.additions import at_start
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, writing
 from hvaedsl.diagnostics.snippet import spec
-from hvaedsl.ir.bridge import TopDownBlock, bottleneck_resolution
+from hvaedsl.ir.bridge import TopDownBlock, bottleneck_resolution, output_resolution
 from hvaedsl.passes.base import Rule, Unit
 
 
@@ -38,11 +38,11 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     if blocks and all(op.resolution != bottleneck for op in blocks):
         assert blocks[0].span is not None
         first = f"{bottleneck}x1"
-        ways = (
-            Fix(f"start the decoder with `{first}`", (at_start(unit.origin("model.decoder"), first),)),
-            writing(unit.origin("model.skips"), "all", shown="skips = all"),
-        )
-        yield EncoderUnread(span=blocks[0].span, bottleneck=bottleneck, suggestions=ways)
+        ways = [Fix(f"start the decoder with `{first}`", (at_start(unit.origin("model.decoder"), first),))]
+        activations = {output_resolution(op) for _, op in unit.bridge.encoder}
+        if activations.issuperset(op.resolution for op in blocks):
+            ways.append(writing(unit.origin("model.skips"), "all", shown="skips = all"))
+        yield EncoderUnread(span=blocks[0].span, bottleneck=bottleneck, suggestions=tuple(ways))
 
 
 ERRORS = (

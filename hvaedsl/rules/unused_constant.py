@@ -40,10 +40,12 @@ class UnusedConstant(Diagnostic):
 def check(unit: Unit) -> Iterator[Diagnostic]:
     """Report the constants of the spec itself that neither it nor its bases use."""
     used = {name for document in unit.documents for name in _references(document)}
-    for item in unit.documents[-1].statements:
+    own = unit.documents[-1].statements
+    free = used - {item.name.text for item in own if isinstance(item, ast.Let)}  # a constant is defined once
+    for item in own:
         if isinstance(item, ast.Let) and item.name.text not in used:
             name = item.name
-            near = nearest(name.text, used)
+            near = nearest(name.text, free)
             # Unsafe: a spec that extends this one, and is not linted with it, may use the constant.
             fix = (
                 Fix("remove the `let`", (removal(item.span),), safe=False) if near is None else writing(name.span, near)

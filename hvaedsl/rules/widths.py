@@ -20,7 +20,7 @@ class WidthAtImage(Diagnostic):
     code = "HV311"
     title = "the width at the image resolution must be `width` ({width}), not {found}"
     label = "{image} is the image resolution"
-    help = "{proposal} and the widths of the other resolutions"
+    help = "{proposal}"
     why = "The stem and the head have `width` channels; `widths` is for other resolutions that differ."
     bad = spec(model="width = 16  latent = 4  widths = {8: 32}")
     good = spec(model="width = 16  latent = 4  widths = {4: 32}")
@@ -55,6 +55,9 @@ def check_image(unit: Unit) -> Iterator[Diagnostic]:
     model, image = unit.spec.model, unit.spec.data.resolution
     if model.width_at(image) != model.width:
         span = unit.origin(f"model.widths.{image}")
+        wider = writing(
+            unit.origin("model.width"), str(model.width_at(image)), shown=f"width = {model.width_at(image)}"
+        )
         found, edits = model.width_at(image), unit.without_entries("model.widths", model.widths, {image})
         yield WidthAtImage(
             span=span,
@@ -62,7 +65,7 @@ def check_image(unit: Unit) -> Iterator[Diagnostic]:
             found=found,
             image=image,
             fix=Fix("remove this entry", edits) if edits else None,
-            suggestions=(writing(unit.origin("model.width"), str(found), shown=f"width = {found}"),),
+            suggestions=(wider,) if all(width >= found for width in model.widths.values()) else (),
         )
 
 

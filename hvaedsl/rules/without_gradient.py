@@ -8,7 +8,7 @@ from typing import Literal
 from hvaedsl.diagnostics.additions import at_start
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Severity, listing
 from hvaedsl.diagnostics.snippet import spec
-from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock
+from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock, bottleneck_resolution
 from hvaedsl.passes.base import Rule, Unit
 from hvaedsl.passes.gradient import unreached
 from hvaedsl.passes.mixing import abandoned_states
@@ -66,7 +66,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     if dead:
         assert dead[0].span is not None
         resolutions = tuple(dict.fromkeys(op.resolution for op in dead))
-        block = f"{resolutions[-1]}x1"
+        block = f"{bottleneck_resolution(unit.bridge)}x1"
         yield NoGradient(
             span=dead[0].span,
             stack="encoder",

@@ -216,7 +216,10 @@ def junk(source: Source, token: Token, last: Token | None = None) -> Diagnostic:
     """The diagnostic of a token that is not part of the language; `last` is the token before it."""
     span = token_span(source, token)
     if token == "$" and last is not None and last.type == "BLOCK" and last.end_pos == span.start:
-        count = writing(span, "2", shown=f"{last}2")
+        number = "1" if last.endswith("x") and span.after == "@" else "2"  # a label belongs to one block
+        if last.endswith("m"):  # a mix-in from half the resolution
+            number = str(max(1, int(last[:-1]) // 2))
+        count = writing(span, number, shown=f"{last}{number}")
         return MissingCount(span=span, text=f"{last}$", missing="the name of a constant", suggestions=(count,))
     if token.startswith('"'):
         return UnclosedString(span=span, suggestions=(Fix("close the string", (insertion(source, span.end, '"'),)),))

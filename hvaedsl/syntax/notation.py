@@ -7,6 +7,7 @@ white space, and what cannot be written in the same length becomes one placehold
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hvaedsl.diagnostics.additions import in_section
@@ -187,23 +188,41 @@ class _Notations:
         """A key with its section, as the command line writes it, and its value if that is on the same line."""
         span, value = self.repairs.span(*found.span("key")), (found["rest"] or "").rstrip()
         *sections, key = found["key"].split(".")
-        there = re.search(rf"^[^\#\r\n\"]*\b({sections[0]})\s*\{{", self.text, re.MULTILINE)
         statement, fix = f"{key} = {value}", None
-        for section in reversed(sections if there is None else sections[1:]):
+        there, depth = self._innermost(sections)
+        for section in reversed(sections[depth:]):
             statement = f"{section} {{ {statement} }}"
         end = found.start("rest") + len(value) if value else span.end
+        has_key = there is not None and re.search(rf"(?<![\w.]){key}\s*=", self.text[there.end() :]) is not None
         written = self.repairs.span(span.start, end)
         if value and there is None:
             fix = writing(written, statement)
-        elif value and there is not None and not re.search(rf"\b{key}\s*=", self.text[there.end() :]):
+        elif value and there is not None and not has_key:
             added = in_section(self.repairs.span(*there.span(1)), statement)
             if added is not None:
-                fix = Fix(f"move it into `{sections[0]}`", (added, removal(written)))
+                fix = Fix(f"move it into `{'.'.join(sections[:depth])}`", (added, removal(written)))
 
-        inside = sections[0] if there is not None else ""
-        finding = DottedKey(span=span, dotted=found["key"], statement=statement * bool(value), inside=inside)
+        inside = ".".join(sections[:depth])
+        shown = statement if value and not has_key else ""
+        finding = DottedKey(span=span, dotted=found["key"], statement=shown, inside=inside)
         self.repairs.report(replace(finding, fix=fix))
         self.repairs.hold_place(span.start, end)
+
+    def _innermost(self, sections: Sequence[str]) -> tuple[re.Match[str] | None, int]:
+        """The innermost of these nested sections that the text has, with its name as the group, and its depth."""
+        there, depth = None, 0
+        for section in sections:
+            pattern, start = re.compile(rf"\b({section})\s*\{{"), there.end() if there is not None else 0
+            found = next((item for item in pattern.finditer(self.text, start) if self._is_code(item.start())), None)
+            if found is None:
+                break
+            there, depth = found, depth + 1
+        return there, depth
+
+    def _is_code(self, at: int) -> bool:
+        """Whether no comment and no string is before a place on its line."""
+        line = max(self.text.rfind("\n", 0, at), self.text.rfind("\r", 0, at)) + 1
+        return not {"#", '"'} & {*self.text[line:at]}
 
     def _semicolon(self, found: re.Match[str]) -> None:
         span = self.repairs.span(*found.span())

@@ -3,46 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 
 import pytest
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
 from hvaedsl.diagnostics.errors import SpecError
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.fmt import format_source
-from hvaedsl.lint.check import Check
 from hvaedsl.lint.fixes import apply_fixes
-from hvaedsl.lint.selection import Selection
-from hvaedsl.lint.spec_files import Linted
-from hvaedsl.lint.texts import Texts, place_of
+from hvaedsl.lint.texts import Texts
 
 from .damage import damaged, texts
+from .linting import Lint, errors, kinds, texts_of
 from .profile import LONG
 
 TEXTS = texts()
 SEEDS = range(20_000) if LONG else range(400)
-
-
-class Lint:
-    """`hvaedsl lint` of the texts that come up while one text is fixed, each linted once."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, Linted] = {}
-
-    def __call__(self, texts: Texts) -> Linted:
-        (source,) = texts.sources.values()
-        if source.text not in self.known:
-            self.known[source.text] = Check(Selection())(texts)
-        return self.known[source.text]
-
-
-def errors(found: tuple[Diagnostic, ...]) -> int:
-    return sum(item.severity is Severity.ERROR for item in found)
-
-
-def kinds(found: tuple[Diagnostic, ...]) -> Counter[tuple[str, str]]:
-    return Counter((item.code, item.message) for item in found)
 
 
 def assert_safe_fixes_help(before: Texts, lint: Lint) -> None:
@@ -61,7 +36,7 @@ def assert_safe_fixes_help(before: Texts, lint: Lint) -> None:
 def check_fixes(text: str) -> None:
     """What holds of the fixes and of the formatting of any text."""
     source = Source("damaged.hvae", text)
-    before = Texts({place_of(source): source})
+    before = texts_of(text)
     lint = Lint()
     found = lint(before).found
     assert_safe_fixes_help(before, lint)
