@@ -151,13 +151,14 @@ class DottedKey(Diagnostic):
     good = spec(rest="train { steps = 100k }")
 
     dotted: str
-    statement: str  # the statement with its sections; empty if its value is not known
+    statement: str  # the statement with its sections; empty if its value is not known, or it would be the second one
     inside: str = ""  # the section that the spec has, in which the statement belongs
+    is_there: bool = False  # whether that section has the key
 
     @property
     def hint(self) -> str:
         """Where to write what."""
         section, _, key = self.dotted.rpartition(".")
         if not self.statement:
-            return f"write the key `{key}` inside the section `{section}`"
+            return f"{'change' if self.is_there else 'write'} the key `{key}` inside the section `{section}`"
         return f"write `{self.statement}`" + (f" inside the section `{self.inside}`" if self.inside else "")

@@ -204,7 +204,7 @@ class _Notations:
 
         inside = ".".join(sections[:depth])
         shown = statement if value and not has_key else ""
-        finding = DottedKey(span=span, dotted=found["key"], statement=shown, inside=inside)
+        finding = DottedKey(span=span, dotted=found["key"], statement=shown, inside=inside, is_there=has_key)
         self.repairs.report(replace(finding, fix=fix))
         self.repairs.hold_place(span.start, end)
 

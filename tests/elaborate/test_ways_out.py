@@ -9,7 +9,7 @@ import pytest
 import hvaedsl
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity, edited
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.elaborate.published_keys import PUBLISHED_KEYS
+from hvaedsl.elaborate.published_keys import PUBLISHED_KEYS, PublishedKey
 from hvaedsl.ir.spec import SECTIONS, keys
 from hvaedsl.program import compile_source
 
@@ -90,7 +90,7 @@ def test_a_fix_writes_what_was_meant(text: str, code: str, help_text: str, becom
         (spec(model="widths = 1G"), "HV110", "`k` (1,000) and `M` (1,000,000)"),
         (spec(train="betas = 0.9"), "HV204", "write for example `0.9, 0.999`"),
         (spec(model="widths = 32"), "HV204", "write for example `{4: 32}`"),
-        (spec(sample="temperature = 8:0.7"), "HV101", "a map has braces: `{8: 0.7}`"),
+        (spec(sample="temperature = 8:0.7"), "HV101", "a map has braces: `{8:0.7}`"),
         (spec(decoder="4x1, 8m4, 8x2, 16m8, 16x1", encoder="8x2, 8d2, 4x1"), "HV305", "8 and 4"),
     ],
 )
@@ -144,15 +144,48 @@ def test_a_wrong_encoder_alone_is_not_called_swapped(decoder: str) -> None:
     assert "HV320" not in [item.code for item in errors(spec("4x1, 8m4, 8x2", decoder))]
 
 
-@pytest.mark.parametrize("name", PUBLISHED_KEYS)
-def test_a_name_of_the_published_code_gets_ours(name: str) -> None:
-    published = PUBLISHED_KEYS[name]
-    section, _, key = published.key.rpartition(".")
-    text = spec(**{section: f"{name} = 3"}) if section != "sample" else spec(sample=f"{name} = 3")
-    finding = next(item for item in errors(text) if item.code == "HV201")
-    assert f"the published code's `{name}` is `{published.written or key}` here" == finding.help_text
-    if published.written:
-        assert hvaedsl.loads(spec(**{section: published.written.replace("512: 32, 256: 64", "4: 32")}))
+@pytest.mark.parametrize("published", {key for key in PUBLISHED_KEYS.values() if key.written}, ids=str)
+def test_how_a_published_value_is_written_here_compiles(published: PublishedKey) -> None:
+    section = published.key.rpartition(".")[0]
+    assert hvaedsl.loads(spec(**{section: published.written.replace("512: 32, 256: 64", "4: 32")}))
+
+
+@pytest.mark.parametrize("place", ["", *SECTIONS])
+def test_a_name_of_the_published_code_gets_ours_everywhere(place: str) -> None:
+    for name, published in PUBLISHED_KEYS.items():
+        assert_gets_ours(name, published, place)
+
+
+def assert_gets_ours(name: str, published: PublishedKey, place: str) -> None:
+    """The help names the key, and its edit writes it in its section."""
+    home, _, key = published.key.rpartition(".")
+    statement = f"{name} = 3"
+    for section in reversed(place.split(".") if place else []):
+        statement = f"{section} {{ {statement} }}"
+    found = compile_source(Source("spec", f"hvae 1\n{statement}\n")).diagnostics
+    (finding,) = (item for item in found if item.code in ("HV201", "HV202"))
+    there = "" if home == place else f" in `{home}`"
+    assert finding.help_text == f"the published code's `{name}` is `{published.written or key}`{there} here"
+
+    (way,) = finding.ways_out
+    after = edited(f"hvae 1\n{statement}\n", way.edits)
+    left = compile_source(Source("spec", after)).diagnostics
+    assert not [item for item in left if item.code in ("HV201", "HV202") or item.code < "HV2"], after
+    assert published.written in after
+    assert key in after
+    assert name not in after.split()
+
+
+@pytest.mark.parametrize("name", ["zdim", "model.zdim", "zdim.zdim"])
+def test_a_name_of_the_published_code_as_an_option_gets_ours(name: str) -> None:
+    (finding,) = compile_source(Source("spec", spec()), sets={name: "3"}).diagnostics
+    assert (finding.code, finding.help_text) == ("HV218", "the published code's `zdim` is `model.latent` here")
+
+
+def test_a_published_name_of_a_key_that_the_section_has_is_explained_only() -> None:
+    finding = only(spec(model="zdim = 3"))
+    assert finding.help_text == "the published code's `zdim` is `latent` here"
+    assert finding.ways_out == ()
 
 
 def test_the_published_keys_are_keys() -> None:
@@ -169,9 +202,12 @@ def test_a_published_name_explains_a_missing_key() -> None:
 
 
 def test_a_published_name_in_another_section_says_which() -> None:
-    finding = only(spec(model="n_batch = 4"))
+    text = spec(model="n_batch = 4")
+    finding = only(text)
     assert finding.help_text == "the published code's `n_batch` is `batch_size` in `train` here"
-    assert finding.fix is None
+    after = fixed(text, finding)
+    assert "train { batch_size = 4 " in after
+    assert errors(after) == []
 
 
 def test_sections_in_capitals_are_recognized() -> None:

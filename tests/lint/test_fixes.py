@@ -23,8 +23,9 @@ SAFE = {"HV105", "HV120", "HV123", "HV125", "HV502", "HV509", "HV510", "HV515", 
 UNSAFE = {
     *("HV101", "HV102", "HV104", "HV110", "HV118"),
     *("HV121", "HV122", "HV124", "HV126", "HV127", "HV512"),
-    *("HV201", "HV202", "HV203", "HV204", "HV206", "HV216", "HV217", "HV221", "HV228"),
-    *("HV302", "HV304", "HV306", "HV316", "HV320", "HV401", "HV402", "HV503", "HV513", "HV514", "HV601"),
+    *("HV201", "HV202", "HV203", "HV204", "HV206", "HV216", "HV217", "HV219", "HV221", "HV223", "HV224", "HV225"),
+    *("HV227", "HV228", "HV229", "HV301", "HV302", "HV303", "HV304", "HV306", "HV307", "HV311", "HV316", "HV320"),
+    *("HV401", "HV402", "HV503", "HV513", "HV514", "HV601"),
 }
 
 # Besides the snippets of the rules: the text, the fixed text, and whether the fix is safe.

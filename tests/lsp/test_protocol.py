@@ -42,7 +42,7 @@ def test_a_session_from_opening_to_the_end(start: Start, spec: str) -> None:
     (finding,) = [item for item in client.found(spec) if item["code"] == "HV303"]
     line, column = place(GOOD, "16d4")
     assert finding["range"]["start"] == {"line": line, "character": column + 3}
-    assert "help: pool by 2, 4, 8 or 16" in finding["message"]
+    assert "help: write `16d4` to reach 4" in finding["message"]
     assert (finding["severity"], finding["source"]) == (1, "hvaedsl")
     client.change(spec, GOOD)
     assert client.found(spec) == []

@@ -220,8 +220,8 @@ def swapped_lists(spec: Spec, chance: random.Random) -> str | None:
 
 _SETTINGS = (
     *("data.binarize = dynamic", "data.channels = 3", "data.channels = 2", "data.dataset = npy", "data.levels = 7"),
-    *("model.likelihood = bernoulli"),
-    *("model.likelihood = mixture_of_logistics(10, bits = 5)", "model.processing = synchronous", "model.skips = none"),
+    *("model.likelihood = bernoulli", "model.likelihood = mixture_of_logistics(10, bits = 5)", "model.skips = none"),
+    "model.processing = synchronous",
     *("model.pooling = wavelet(haar)", "model.pooling = wavelet(db3)", "model.pooling = strided(2)"),
     *("model.cell = euler_maruyama", 'model.cell = "parts.py/Cell"', "model.widths = {8: 3, 4: 500}"),
     *("model.bottleneck = 0.01", "model.width = 2", "model.latent = 3", 'data.path = "C:\\new"', "train.steps = 100"),

@@ -155,7 +155,7 @@ def test_the_fix_is_what_was_meant(bad: str, code: str, good: str | None) -> Non
         (
             spec(top="hvae 1\nmodel.width = 3"),
             "HV127",
-            ["`model.width` is not a key", "`width = 3` inside the section `model`"],
+            ["`model.width` is not a key", "change the key `width` inside the section `model`"],
         ),
         (spec(top="hvae 1\nlet n 3"), "HV101", ["unexpected `n`", "`let n = 3`"]),
         (spec(data='dataset = digits path = "C:\\new\\t"'), "HV512", ["`\\n`", "a line break", '`"C:/new/t"`']),
