@@ -60,6 +60,7 @@ class UnknownSection(Diagnostic):
     top_level: Sequence[str]  # the sections that are allowed there
     near: str = ""  # the most similar section that the spec does not have yet, or the most similar key
     home: str = ""  # the section of that key
+    is_there: bool = False  # whether that section has the key already
     published: str = ""  # the key, dotted, for which the published code has this name
     written: str = ""  # how that key is written, if a value of the published code is not a value of it
 
@@ -88,6 +89,8 @@ class UnknownSection(Diagnostic):
                 return f"a section has no `=`: write `{self.name} {{ ... }}`"
             if self.published:
                 return _published_name(self.name, self.published, self.written, "")
+            if self.is_there:
+                return f"`{self.home}` has this key; remove it here"
             if self.near == self.name:
                 return f"move it into `{self.home} {{ ... }}`"
             sections = listing(self.top_level, "and")

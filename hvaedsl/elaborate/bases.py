@@ -52,8 +52,8 @@ def find_base(target: str, here: Path | None, span: Span) -> Path:
     if near := nearest(target.removesuffix(".hvae"), [name.removesuffix(".hvae") for name in (*beside, *known)]):
         fix = writing(span, f'"{near}.hvae"') if span.text.startswith('"') else None
         hint = f'did you mean `"{near}.hvae"`?'
-    if not target.isprintable():
-        hint = "`\\n`, `\\r` and `\\t` are control characters; write `/` between folders, on every system"
+    if not {"\n", "\r", "\t"}.isdisjoint(target):
+        hint = "`\\n`, `\\r` and `\\t` are control characters; `/` separates folders on every system"
     raise SpecError([BaseNotFound(span=span, target=target, reason=" and ".join(tried), hint=hint, fix=fix)])
 
 

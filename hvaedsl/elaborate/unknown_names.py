@@ -55,16 +55,22 @@ def stray_key(statement: ast.Assignment, document: ast.Document) -> UnknownSecti
     """The diagnostic of a key outside of every section."""
     name = statement.key.text
     published, near, home = PUBLISHED_KEYS.get(name, _NO_KEY), "", ""
+    is_there = False
     ways: _Ways = None, ()
     if name in TOP_LEVEL:
         pass
     elif published.key:
         ways = _published(statement, "", published, document)
     else:
-        names = {key: section for section in reversed(SCHEMA) for key in SCHEMA[section]}
-        near = nearest(name, names) or ""
-        home = names.get(near, "")
-        ways = (_moving(statement, f"{home}.{near}", document) if home else None), ()
+        homes = {key: section for section in reversed(SCHEMA) for key in SCHEMA[section]}
+        written = [key for key, section in homes.items() if key in _names_in(document, section)]
+        is_there = name in written
+        near = name if is_there else nearest(name, _free(homes, written)) or ""
+        home = homes.get(near, "")
+        if is_there and "#" not in statement.span.text:
+            ways = Fix("remove it", (removal(statement.span),)), ()
+        elif home:
+            ways = _moving(statement, f"{home}.{near}", document), ()
     return UnknownSection(
         span=statement.key.span,
         name=name,
@@ -72,6 +78,7 @@ def stray_key(statement: ast.Assignment, document: ast.Document) -> UnknownSecti
         top_level=TOP_LEVEL,
         home=home,
         near=near,
+        is_there=is_there,
         published=published.key,
         written=published.written,
         fix=ways[0],
@@ -147,7 +154,7 @@ def _moving(
     value = statement.span.text[statement.key.span.end - statement.span.start :]
     text = written or f"{key}{value}"
     target = _section(document.statements, section)
-    if "#" in statement.span.text or (target is not None and key in names(target.statements)):
+    if (written and "#" in statement.span.text) or (target is not None and key in names(target.statements)):
         return None
 
     if section == inside:
@@ -163,6 +170,12 @@ def _moving(
         return None
     title = f"move it into `{section}`" if key == statement.key.text else f"write `{written or key}` in `{section}`"
     return Fix(title, (added, removal(statement.span)))
+
+
+def _names_in(document: ast.Document, section: str) -> list[str]:
+    """The names of the keys and sections in a section of a document."""
+    found = _section(document.statements, section)
+    return names(found.statements) if found is not None else []
 
 
 def _section(statements: Sequence[ast.Statement], path: str) -> ast.Section | None:

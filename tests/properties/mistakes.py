@@ -227,7 +227,7 @@ _SETTINGS = (
     *("model.bottleneck = 0.01", "model.width = 2", "model.latent = 3", 'data.path = "C:\\new"', "train.steps = 100"),
     *("train.clip_norm = 200", "train.skip_above = 0.5", "train.ema_decay = 0.99999", "train.gpu_memory = 0.3"),
     *("train.batch_size = 100k", "train.learning_rate = 1", "train.betas = 0.9", "sample.temperature = {3: 0.5}"),
-    *("model.normalize_state.norm = l3", "model.fourier.at = sample, block, sample", "model.fourier.at = bloc"),
+    *("model.normalize_state.norm = l3", "model.fourier.at = block, branches, block", "model.fourier.at = bloc"),
 )
 
 

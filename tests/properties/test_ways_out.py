@@ -65,7 +65,7 @@ def assert_quotes_are_ways_out(item: Diagnostic) -> None:
         code, before = quote[1], item.help_text[: quote.start()]
         if code in offered or "..." in code or re.fullmatch(MENTIONED.get(item.code, r"(?!)"), code):
             continue
-        assert code in NAMES or code == item.span.text, (item.code, item.help_text)
+        assert code in NAMES or code in item.span.text, (item.code, item.help_text)
         assert not before.endswith(("write ", "did you mean ", "such as ", "for example ")), (item.code, item.help_text)
 
 
@@ -96,7 +96,8 @@ def assert_way_out(text: str, item: Diagnostic, way: Fix, lint: Lint, *, sound: 
     told = (item.code, item.message, way.title, after, [(other.code, other.message) for other in left])
 
     kind = item.code, item.message
-    assert kinds(left)[kind] < kinds(found)[kind], told
+    # Without one error the parser can read on, and find another one of its kind elsewhere.
+    assert kinds(left)[kind] < kinds(found)[kind] or (not sound and item.code < "HV2"), told
     place = position_after(item.span.start, way)
     assert all((other.code, other.span.start) != (item.code, place) for other in left), told
 
