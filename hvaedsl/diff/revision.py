@@ -108,7 +108,7 @@ def _did_you_mean(spec: PurePosixPath, files: Collection[str], top: Path) -> str
     """Suggest a similar file of the revision, relative to the working directory."""
     specs = [name for name in files if name.endswith(".hvae")]
     named = [name for name in specs if PurePosixPath(name).stem == spec.name.removesuffix(".hvae")]
-    near = named[0] if named else nearest(str(spec), specs)
+    near = named[0] if named else nearest(str(spec), specs, most=len(specs))
     return "" if near is None else f"; did you mean {Path(os.path.relpath(top.resolve() / near)).as_posix()}?"
 
 

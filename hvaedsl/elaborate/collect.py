@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from hvaedsl.diagnostics.diagnostic import (
@@ -12,7 +14,6 @@ from hvaedsl.diagnostics.diagnostic import (
     Edit,
     Fix,
     Label,
-    did_you_mean,
     insertion,
     nearest,
     removal,
@@ -101,6 +102,7 @@ class _Reader:
             self.into.unreadable.add(name)
         self._version(document)
 
+        beside = _Names(document.statements, TOP_LEVEL)
         for position, statement in enumerate(document.statements):
             match statement:
                 case ast.Version() if position and not self.late_version:
@@ -114,7 +116,7 @@ class _Reader:
                 case ast.Assignment():
                     self._stray_key(statement, document)
                 case ast.Section():
-                    self._section(statement, _names(document.statements))
+                    self._section(statement, beside)
 
         self._forget(document.broken | self.lost)
 
@@ -147,22 +149,22 @@ class _Reader:
                 edit = insertion(document.source, start, "hvae 1\n")
                 self._report(MissingVersion(span=span, fix=Fix("start with `hvae 1`", (edit,), safe=True)))
 
-    def _section(self, section: ast.Section, beside: Sequence[str]) -> None:
+    def _section(self, section: ast.Section, beside: _Names) -> None:
         name = section.name.text
         if name not in TOP_LEVEL:
-            near = did_you_mean(name, TOP_LEVEL)
+            near = beside.nearest[name]
             self._report(
                 UnknownSection(
                     span=section.name.span,
                     name=name,
                     written_as="section",
                     top_level=TOP_LEVEL,
-                    fix=_renaming(section.name, TOP_LEVEL, beside),
+                    fix=beside.renaming(section.name),
                 )
             )
             # The keys of the section that was probably meant, or of every section, are not missing.
-            self.into.broken |= {f"{known}.*" for known in TOP_LEVEL if not near or f"`{known}`" in near}
-            self.lost |= {f"{known}.*" for known in SCHEMA if f"`{known.split('.')[0]}`" in near}
+            self.into.broken |= {f"{known}.*" for known in TOP_LEVEL if near in (known, None)}
+            self.lost |= {f"{known}.*" for known in SCHEMA if known.split(".")[0] == near}
             return
 
         self._body(name, section)
@@ -172,12 +174,12 @@ class _Reader:
         inside_repeated = self.repeated
         self.repeated = not self._once(path, "section", section.name.span) or inside_repeated
         self.into.sections[path] = section.name.span
-        beside = _names(section.statements)
+        beside = _Names(section.statements, SCHEMA[path])
         for statement in section.statements:
             self._in_section(path, statement, beside)
         self.repeated = inside_repeated
 
-    def _in_section(self, section: str, statement: ast.Statement, beside: Sequence[str]) -> None:
+    def _in_section(self, section: str, statement: ast.Statement, beside: _Names) -> None:
         match statement:
             case ast.Assignment():
                 key = f"{section}.{statement.key.text}"
@@ -212,18 +214,18 @@ class _Reader:
                 if isinstance(statement, ast.Let):
                     _let(self.into, statement.name.text, statement.value)
 
-    def _unknown_key(self, section: str, key: ast.Name, beside: Sequence[str]) -> None:
+    def _unknown_key(self, section: str, key: ast.Name, beside: _Names) -> None:
         """Report a key that the section does not have; the key that was probably meant is not missing."""
         known = tuple(SCHEMA[section])
         published = PUBLISHED_KEYS.get(key.text)
         if published is None:
-            near = nearest(key.text, known)
+            near = beside.nearest[key.text]
             meant, written = f"{section}.{near}" if near is not None else "", ""
-            fix = _renaming(key, known, beside)
+            fix = beside.renaming(key)
         else:
             meant, written = published.key, published.written
             home, _, name = meant.rpartition(".")
-            same_value = home == section and not written and name not in beside
+            same_value = home == section and not written and name not in beside.nearest
             fix = Fix(f"write `{name}`", (Edit(key.span, name),)) if same_value else None
 
         self._report(
@@ -277,18 +279,29 @@ class _Reader:
         self.into.diagnostics.append(diagnostic)
 
 
-def _names(statements: Sequence[ast.Statement]) -> list[str]:
-    """The names of the keys and sections among statements."""
-    keys = [item.key.text for item in statements if isinstance(item, ast.Assignment)]
-    return keys + [item.name.text for item in statements if isinstance(item, ast.Section)]
+class _Names:
+    """The names of the keys and sections among statements, and for each the most similar known name."""
 
+    def __init__(self, statements: Sequence[ast.Statement], known: Collection[str]) -> None:
+        self._written = [item.key.text for item in statements if isinstance(item, ast.Assignment)]
+        self._written += [item.name.text for item in statements if isinstance(item, ast.Section)]
+        self._known = known
 
-def _renaming(name: ast.Name, known: Collection[str], beside: Sequence[str]) -> Fix | None:
-    """The fix that writes the most similar known name, if no name beside it is that one or as similar to it."""
-    near = nearest(name.text, known)
-    if near is None or sum(nearest(other, known) == near for other in beside) > 1:
-        return None
-    return Fix(f"write `{near}`", (Edit(name.span, near),))
+    @cached_property
+    def nearest(self) -> Mapping[str, str | None]:
+        """The most similar known name of each name; compared once, since a section may hold thousands of names."""
+        return {name: nearest(name, self._known) for name in dict.fromkeys(self._written)}
+
+    @cached_property
+    def _meant(self) -> Counter[str | None]:
+        return Counter(self.nearest[name] for name in self._written)
+
+    def renaming(self, name: ast.Name) -> Fix | None:
+        """The fix that writes the most similar known name, if no name beside it is that one or as similar to it."""
+        near = self.nearest[name.text]
+        if near is None or self._meant[near] > 1:
+            return None
+        return Fix(f"write `{near}`", (Edit(name.span, near),))
 
 
 def _let(into: Collected, name: str, value: ast.Value) -> None:
