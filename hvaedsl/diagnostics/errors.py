@@ -6,6 +6,7 @@ the way out (`help`), never an exit code.
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from typing import Any, ClassVar
@@ -54,6 +55,10 @@ class HvaedslError(Exception):
     def __init__(self, message: str, *, help: str = "") -> None:
         self.help = help
         super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy without the constructor, whose arguments are not `args`; a process pool needs it."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
     @property
     def details(self) -> dict[str, Any]:

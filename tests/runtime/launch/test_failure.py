@@ -15,20 +15,14 @@ from hvaedsl.diagnostics.errors import (
     NoUpdate,
     ProcessFailed,
     RunError,
-    RunsFailed,
     SpecError,
     Stopped,
     WriteError,
     error_types,
 )
 from hvaedsl_runtime.launch.failure import Failure
+from tests.diagnostics.error_arguments import ARGUMENTS
 
-ARGUMENTS: dict[type[HvaedslError], dict[str, Any]] = {
-    Stopped: {"signal": signal.SIGTERM},
-    ProcessFailed: {"status": -9},
-    RunsFailed: {"first": 7},
-    WriteError: {"remedy": "make room there", "reason": "No space left on device"},
-}
 MADE: list[Any] = [kind for kind in error_types() if kind not in (SpecError, RunError)]
 
 
