@@ -36,7 +36,8 @@ class ExitCode(IntEnum):
     DATA = 4, "images that are missing, damaged, or not of the kind that the spec states"
     FILES = (
         5,
-        "a run folder, checkpoint or weight file that is in use, missing, damaged, or of another run; a full disk",
+        "a run folder, checkpoint or weight file that is in use, missing, damaged, or of another run; a file that "
+        "cannot be written, as on a full disk",
     )
     DEVICE = 6, "a device that is missing or out of memory"
     TRAINING = 7, "a training run that diverged, or in which no update is applied"

@@ -79,5 +79,5 @@ def unified_diff(formatted: Formatted) -> str:
 
 
 def rewrite(formatted: Formatted) -> None:
-    """Replace a file by its formatted text. Raises `UsageError` as `write_over` does."""
+    """Replace a file by its formatted text. Raises as `write_over` does."""
     write_over(formatted.name, formatted.before, formatted.after)

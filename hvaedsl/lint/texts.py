@@ -87,7 +87,7 @@ class Texts(Record):
         return next((after for _, _, after in self.changed()), self.given)
 
     def write(self) -> None:
-        """Write the changed files atomically. Raises `UsageError` for one that cannot be written."""
+        """Write the changed files atomically. Raises as `write_over` does."""
         for name, before, after in self.changed():
             write_over(name, before, after)
 

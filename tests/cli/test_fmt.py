@@ -172,8 +172,10 @@ def test_an_interrupted_write_leaves_the_file_as_it_was(fmt: Fmt, monkeypatch: p
 
     monkeypatch.setattr(Path, "write_bytes", full)
     ended = fmt("ugly.hvae")
-    assert ended.code == 2
-    assert ended.err == "error: ugly.hvae: cannot be written: no space left on device\n"
+    assert ended.code == 5
+    assert ended.err == (
+        "error: ugly.hvae: cannot be written: No space left on device\n  help: free some space there\n"
+    )
     assert Path("ugly.hvae").read_text() == UGLY
     assert sorted(path.name for path in Path().iterdir()) == ["good.hvae", "ugly.hvae"]
 
@@ -183,7 +185,10 @@ def test_a_file_that_may_not_be_written_is_not_replaced(fmt: Fmt, monkeypatch: p
     if os.access("ugly.hvae", os.W_OK):  # root may write everything
         monkeypatch.setattr(os, "access", lambda *_: False)
     ended = fmt("ugly.hvae")
-    assert (ended.code, ended.err) == (2, "error: ugly.hvae: no permission to write\n")
+    assert (ended.code, ended.err) == (
+        5,
+        "error: ugly.hvae: cannot be written: Permission denied\n  help: make it writable\n",
+    )
     assert Path("ugly.hvae").read_text() == UGLY
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from textwrap import indent
 from traceback import format_exception
 from typing import Any
 
@@ -62,7 +63,7 @@ class Failure(BaseModel):
             exit_code=known.exit_code,
             details=_findings(known) if isinstance(known, SpecError) else known.details,
             raised_at=time.time(),
-            traceback="".join(format_exception(error)) if is_bug else "",
+            traceback=indent("".join(format_exception(error)), "  ") if is_bug else "",
         )
 
     @property

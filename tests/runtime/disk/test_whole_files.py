@@ -14,12 +14,12 @@ import pytest
 import torch
 
 from hvaedsl.diagnostics.errors import DataNotFound, RunError, WriteError
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl_runtime.disk.weights import write_safetensors, write_torch
 from hvaedsl_runtime.disk.whole_files import (
     append_whole,
     made_folder,
     put_in_place,
-    refusals_explained,
     write_whole,
 )
 from hvaedsl_runtime.evaluate.pictures import save_grid
