@@ -155,17 +155,19 @@ def _show(linted: Linted, output_format: Format, texts: Texts, *, err: bool = Fa
             print_data(to_json(found), err=err)
         case "sarif":
             from hvaedsl import __version__
+            from hvaedsl.lint.checkout import checkout_root
             from hvaedsl.report.sarif import to_sarif
 
-            print_data(to_sarif(found, __version__), err=err)
+            print_data(to_sarif(found, __version__, checkout_root()), err=err)
         case "concise" if found:
             from hvaedsl.report.concise import to_concise
 
             print_data(to_concise(found), err=err)
         case "github" if found:
+            from hvaedsl.lint.checkout import checkout_root
             from hvaedsl.report.github import to_github
 
-            print_data(to_github(found), err=err)
+            print_data(to_github(found, checkout_root()), err=err)
         case _:
             pass
     if output_format == "full" and any(item.fix is not None for item in found):
