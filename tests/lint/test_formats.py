@@ -127,11 +127,6 @@ def test_paths_of_code_hosts_are_those_of_the_checkout(
         monkeypatch.chdir(checkout / folder)
         printed = found("lint", given, "--format", "github").out
         log = json.loads(found("lint", given, "--format", "sarif").out)
-        uris = {
-            item["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for item in log["runs"][0]["results"]
-        }
-        if workspace != "elsewhere":
-            assert printed.startswith("::error file=models/a spec.hvae,line=2,")
-            assert uris == {"models/a%20spec.hvae"}
-        elif given != ".":
-            assert printed.startswith(f"::error file={given if given.endswith('e') else 'models/a spec.hvae'},line=2,")
+        places = [item["locations"][0]["physicalLocation"] for item in log["runs"][0]["results"]]
+        assert printed.startswith("::error file=models/a spec.hvae,line=2,")
+        assert {place["artifactLocation"]["uri"] for place in places} == {"models/a%20spec.hvae"}
