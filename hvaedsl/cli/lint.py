@@ -96,8 +96,11 @@ def lint(
         return
 
     from hvaedsl.lint.fixes import apply_fixes
+    from hvaedsl.lint.spec_files import SpecFiles
 
     fixed = apply_fixes(texts, check, unsafe=unsafe_fixes)
+    for name in texts.outside:
+        say(f"not fixed: {SpecFiles.why_kept(name)}", err=True)
     counted = f"{fixed.count} fix{'es' * (fixed.count != 1)}"
     if diff:
         print_data(fixed.texts.diff())
@@ -123,7 +126,7 @@ def _texts(paths: list[str], stdin_filename: str | None) -> Texts:
         if stdin_filename is not None:
             raise UsageError("--stdin-filename needs - (standard input) as the path")
         given = spec_files(*paths)
-        return texts_of(given.files, given.refused)
+        return texts_of(given.files, given.refused, given.outside)
     if len(paths) > 1:
         raise UsageError("- (standard input) cannot be combined with other paths")
     return text_of_stdin(read_stdin(), stdin_filename)

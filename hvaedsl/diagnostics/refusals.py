@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from hvaedsl.diagnostics.errors import WriteError
+from hvaedsl.diagnostics.errors import UsageError, WriteError
 
 # Error numbers of a disk on which no more can be written.
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
@@ -42,6 +42,17 @@ def refusals_explained(place: Path | str, instead: str = "") -> Iterator[None]:
 def refused(place: Path | str, error: OSError, instead: str = "") -> WriteError:
     """The WriteError for a system's error: the place, the reason, and the remedy or `instead`."""
     return _refused(place, error.strerror or str(error), REMEDIES.get(error.errno or 0, ""), instead)
+
+
+def raise_not_written(failures: Sequence[UsageError | WriteError]) -> None:
+    """Raise the errors of files that were not written, as one error if there are several."""
+    if len(failures) < 2:
+        for failure in failures:
+            raise failure
+        return
+    message = "\n  ".join([f"{len(failures)} files were not written", *map(str, failures)])
+    refusal = next((item for item in failures if isinstance(item, WriteError)), None)
+    raise UsageError(message) if refusal is None else WriteError(message, remedy=refusal.remedy, help=refusal.help)
 
 
 def _refused(place: Path | str, reason: str, remedy: str, instead: str) -> WriteError:
