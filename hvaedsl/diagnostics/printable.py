@@ -31,6 +31,6 @@ def _shown(letter: str) -> str:
         return letter
     if letter == "\t":
         return " "
-    if "\udc80" <= letter <= "\udcff":  # Python's stand-in for a byte that is not text (PEP 383)
+    if "\udc80" <= letter <= "\udcff":  # what Python has for a byte that is not text (PEP 383)
         return f"\\x{ord(letter) - 0xDC00:02x}"
     return ascii(letter)[1:-1]

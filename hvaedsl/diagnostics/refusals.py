@@ -16,7 +16,7 @@ REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), NO_ROOM),
     errno.EFBIG: "raise the limit on the size of a file",
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), NOT_WRITABLE),
-    errno.ENOENT: "check that the folder exists",
+    errno.ENOENT: "check that the folder exists and its disk is mounted",
     **dict.fromkeys((errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN), NOT_THERE),
 }
 

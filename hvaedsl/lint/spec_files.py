@@ -74,7 +74,7 @@ def spec_files(*paths: str) -> SpecFiles:
         if not found and not closed:
             closed.append(f"{path}: no .hvae file in this folder, or .gitignore ignores them")
         files += [file for file, _ in found]
-        refused += closed
+        refused += sorted(closed)
         complete = complete and bool(found)
         for file, is_link in found:
             leaves = is_link and not real_path(Path(file)).is_relative_to(real_path(folder))

@@ -128,4 +128,4 @@ def test_the_suffix_may_be_in_capitals(tmp_path: Path) -> None:
 def test_a_folder_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(WriteError, match=r"model\.svg: cannot be written: No such file") as caught:
         output.write(DOT, tmp_path / "nowhere" / "model.svg")
-    assert caught.value.help == "check that the folder exists"
+    assert caught.value.help == "check that the folder exists and its disk is mounted"

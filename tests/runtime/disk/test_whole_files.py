@@ -98,7 +98,7 @@ def test_why_it_was_not_written_is_told_where_the_rest_cannot_be_removed(
 def test_a_folder_that_vanished_is_told(tmp_path: Path) -> None:
     with pytest.raises(WriteError, match="No such file or directory") as caught:
         write_whole(tmp_path / "unmounted" / "file", "text")
-    assert caught.value.help == "check that the disk is mounted"
+    assert caught.value.help == "check that the folder exists and its disk is mounted"
     (tmp_path / "file").touch()
     with pytest.raises(WriteError, match="Not a directory") as caught:
         made_folder(tmp_path / "file" / "folder")

@@ -39,7 +39,7 @@ def test_every_error_comes_back_as_it_was(kind: Any) -> None:
     assert back.details == error.details
 
 
-def test_a_spec_with_errors_comes_back_with_its_places() -> None:
+def test_a_spec_with_errors_comes_back_with_its_places(capsys: pytest.CaptureFixture[str]) -> None:
     text = hvaedsl.load("digits").resolved_text().replace("8d2", "8d3")
     with pytest.raises(SpecError) as caught:
         hvaedsl.loads(text, path="broken.hvae")
@@ -49,6 +49,8 @@ def test_a_spec_with_errors_comes_back_with_its_places() -> None:
         (item.code, item.message, str(item.span)) for item in caught.value.diagnostics
     ]
     assert back.diagnostics[0].span.source.text == text
+    Failure.of(caught.value).say()
+    assert capsys.readouterr().err == f"error: {caught.value.report}"
 
 
 def test_an_unexpected_exception_is_a_bug_with_its_traceback() -> None:
