@@ -140,6 +140,6 @@ def verify(folder: Folder, output_format: TextFormat = "text", as_json: Json = F
     if chosen == "json":
         print_data(json.dumps({"folder": str(folder), "images": images, "damaged": damaged}, indent=2))
     if damaged:
-        raise InvalidData("\n".join(damaged), help="prepare the images again, with --force")
+        raise InvalidData("\n  ".join(damaged), help="prepare the images again, with --force")
     if chosen == "text":
         say(f"{folder}: {images:,} images, all checksums agree")

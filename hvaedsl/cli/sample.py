@@ -35,7 +35,7 @@ def sample(
     """
     require_train("sample")
     from hvaedsl.diagnostics.errors import UsageError
-    from hvaedsl_runtime.disk.whole_files import refusals_explained
+    from hvaedsl.diagnostics.refusals import refusals_explained
     from hvaedsl_runtime.evaluate.finished_run import FinishedRun
     from hvaedsl_runtime.evaluate.pictures import save_samples
 

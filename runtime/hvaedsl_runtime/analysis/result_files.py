@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl_runtime.analysis.base import Drawing, Result
 from hvaedsl_runtime.analysis.figures import png, svg
 from hvaedsl_runtime.disk.strict_json import json_text
-from hvaedsl_runtime.disk.whole_files import refusals_explained, write_whole
+from hvaedsl_runtime.disk.whole_files import write_whole
 
 
 def result_json(result: Result) -> str:

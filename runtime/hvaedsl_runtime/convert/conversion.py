@@ -25,6 +25,7 @@ from hvaedsl.diagnostics.errors import (
     UsageError,
     WeightsMismatch,
 )
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.program import Program
 from hvaedsl_runtime.convert.name_prefixes import choose_weights
@@ -36,7 +37,6 @@ from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.run_folder import RunFolder, as_written
 from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.disk.weights import SAFETENSORS, check_dense, read_tensors, write_safetensors, write_torch
-from hvaedsl_runtime.disk.whole_files import refusals_explained
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.train.run import identified, part_folders
 from hvaedsl_runtime.train.state import TrainState

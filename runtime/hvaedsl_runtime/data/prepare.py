@@ -16,6 +16,7 @@ import numpy as np
 
 from hvaedsl import __version__
 from hvaedsl.diagnostics.errors import InvalidData, PreparedFolderInUse, RunError, UnusableImages, UsageError
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fitting import Fitting, count_changes, parse_background
@@ -25,7 +26,7 @@ from hvaedsl_runtime.data.problems import Problems
 from hvaedsl_runtime.data.published import COUNTS, READERS, Part, Source
 from hvaedsl_runtime.data.published.image_folder import image_folder
 from hvaedsl_runtime.data.splits import PartName
-from hvaedsl_runtime.disk.whole_files import partial_name, refusals_explained, write_whole
+from hvaedsl_runtime.disk.whole_files import partial_name, write_whole
 
 INSTEAD = "name another folder with --out"
 FILES = frozenset(("all.npy", "train.npy", "validation.npy", "test.npy", NAME, partial_name(Path(NAME)).name))

@@ -105,7 +105,7 @@ class PreparedSet:
             lines.append(f"    {origin.path} ({files}{_size(origin.bytes)})")
         if changes := changes_text(manifest.changes):
             lines.append(f"  of {manifest.changes['files']:,} files: {changes}")
-        lines += [f"warning: {warning}" for warning in manifest.warnings]
+        lines += [f"  warning: {warning}" for warning in manifest.warnings]
         return "\n".join(lines)
 
     def _open(self, part: PartName) -> ArrayImages:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from hvaedsl.diagnostics.errors import DamagedRun, UsageError
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.ir.run_options import WandbMode
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.strict_json import json_text
-from hvaedsl_runtime.disk.whole_files import append_whole, made_folder, refusals_explained, write_whole
+from hvaedsl_runtime.disk.whole_files import append_whole, made_folder, write_whole
 
 Metrics = Mapping[str, int | float | bool | str | list[float]]
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch, RunNotFound
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
 from hvaedsl.program import RUN_SPEC
 from hvaedsl.shipped import spec_names
 from hvaedsl_runtime.disk.strict_json import json_text
-from hvaedsl_runtime.disk.whole_files import partial_name, refusals_explained, write_whole
+from hvaedsl_runtime.disk.whole_files import partial_name, write_whole
 
 RUNS = Path("runs")
 

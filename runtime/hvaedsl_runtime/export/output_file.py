@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hvaedsl.diagnostics.errors import OutputExists, UsageError
-from hvaedsl_runtime.disk.whole_files import made_folder, put_in_place, refusals_explained
+from hvaedsl.diagnostics.refusals import refusals_explained
+from hvaedsl_runtime.disk.whole_files import made_folder, put_in_place
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 
 

@@ -16,8 +16,8 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from hvaedsl.diagnostics.errors import CompilerBug, HvaedslError, ProcessFailed, Stopped
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl_runtime.disk.run_folder import RunFolder
-from hvaedsl_runtime.disk.whole_files import refusals_explained
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.task import RunTask
 from hvaedsl_runtime.train.interruption import not_ignored

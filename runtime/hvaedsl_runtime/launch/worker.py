@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 
 from hvaedsl.diagnostics.errors import WriteError
-from hvaedsl.diagnostics.streams import say
 from hvaedsl_runtime.disk.whole_files import write_whole
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.task import RunTask
@@ -39,7 +38,7 @@ def report(failure: Failure) -> None:
     try:
         write_whole(Path(os.environ["TORCHELASTIC_ERROR_FILE"]), json.dumps(content))
     except WriteError:
-        say(f"error: {failure.error().report}", err=True)
+        failure.say()
 
 
 if __name__ == "__main__":

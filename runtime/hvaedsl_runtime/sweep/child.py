@@ -51,7 +51,7 @@ def main() -> int:
         try:
             write_whole(made_folder(task.failure.parent) / task.failure.name, failure.model_dump_json(indent=2) + "\n")
         except WriteError:
-            say(f"error: {failure.error().report}", err=True)
+            failure.say()
     return failure.exit_code
 
 

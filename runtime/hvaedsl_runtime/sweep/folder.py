@@ -14,8 +14,9 @@ from pydantic import ValidationError
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl_runtime.disk.run_folder import CHANGEABLE, RunFolder, spec_differences
-from hvaedsl_runtime.disk.whole_files import made_folder, refusals_explained, write_whole
+from hvaedsl_runtime.disk.whole_files import made_folder, write_whole
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.sweep.plan import Point, SweepPlan
 
