@@ -37,7 +37,7 @@ def start_of(path: Path) -> bytes:
 
 
 def foreign_content(start: bytes) -> Foreign | None:
-    """Recognize what stands in for a file that was never fetched: nothing, a Git LFS pointer, or a web page."""
+    """Recognize the content of a file that was never fetched: nothing, a Git LFS pointer, or a web page."""
     if not start:
         return Foreign("it is empty", "download or copy it again")
     if start.startswith(GIT_LFS):

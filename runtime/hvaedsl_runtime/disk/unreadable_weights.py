@@ -59,7 +59,7 @@ def foreign_object(path: Path) -> Foreign | None:
     """Name the first object in a file of torch.save that cannot be read without code; None if it is not known.
 
     It is named by the keys that lead to it and its class: `args` needs argparse.Namespace. The file is unpickled with
-    stand-ins for all classes and functions, so that nothing of it is executed.
+    placeholders for all classes and functions, so that nothing of it is executed.
     """
     # A file that torch refused may be damaged anywhere: any exception means that nothing is known.
     with suppress(Exception):
@@ -75,13 +75,13 @@ def foreign_object(path: Path) -> Foreign | None:
     return None
 
 
-class _StandIn:
+class _Placeholder:
     """An object of a class that is not imported; whatever the pickle does to it is ignored."""
 
     name = ""
     arguments: tuple[Any, ...] = ()
 
-    def __new__(cls, *arguments: Any, **_: Any) -> _StandIn:
+    def __new__(cls, *arguments: Any, **_: Any) -> _Placeholder:
         """Keep the arguments."""
         made = super().__new__(cls)
         made.arguments = arguments
@@ -101,13 +101,13 @@ class _StandIn:
 
 
 class _SkeletonReader(pickle.Unpickler):
-    """Reads mappings, lists and plain values; every other class or function is a stand-in with its name."""
+    """Reads mappings, lists and plain values; every other class or function is a placeholder with its name."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Import nothing."""
         if (module, name) == ("collections", "OrderedDict"):
             return dict
-        return type("StandIn", (_StandIn,), {"name": f"{module}.{name}"})
+        return type("Placeholder", (_Placeholder,), {"name": f"{module}.{name}"})
 
     def persistent_load(self, pid: Any) -> Any:
         """Read no tensor; earlier versions of torch put the classes of modules here too."""
@@ -135,12 +135,12 @@ def _first_content(file: BinaryIO) -> Any:
 
 
 def _objects(content: Any, key: str) -> Iterator[tuple[str, str]]:
-    """The stand-ins in a content, each with the keys that lead to it, separated by dots, and the name of its class."""
-    if isinstance(content, _StandIn):
+    """The placeholders in a content, each with the keys that lead to it, joined by dots, and the name of its class."""
+    if isinstance(content, _Placeholder):
         yield key, content.name
         for argument in content.arguments:
             yield from _objects(argument, key)
-    elif isinstance(content, type) and issubclass(content, _StandIn):
+    elif isinstance(content, type) and issubclass(content, _Placeholder):
         yield key, content.name
     elif isinstance(content, Mapping):
         for name, value in content.items():

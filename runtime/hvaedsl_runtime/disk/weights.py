@@ -15,11 +15,12 @@ import safetensors
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.nn import Parameter
 
 from hvaedsl.diagnostics.errors import InvalidWeights, RunError, UsageError
 from hvaedsl.diagnostics.printable import is_unicode
 from hvaedsl_runtime.disk.foreign_content import Foreign
-from hvaedsl_runtime.disk.unreadable_weights import SAVE_STATE_DICT, foreign_object, why_unreadable
+from hvaedsl_runtime.disk.unreadable_weights import GATHER, SAVE_STATE_DICT, foreign_object, why_unreadable
 from hvaedsl_runtime.disk.whole_files import put_in_place
 
 SAFETENSORS = ".safetensors"
@@ -93,6 +94,8 @@ def check_dense(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 def not_dense(tensor: Tensor) -> Foreign | None:
     """Say why the values of a tensor cannot be used as weights, and the way out; None if they can."""
+    if type(tensor) not in (Tensor, Parameter):  # a subclass that torch allows, once its module was imported
+        return Foreign(f"is a {type(tensor).__name__}; it must be an ordinary tensor", GATHER)
     if tensor.is_meta:
         return Foreign(
             "is on the device meta, where a tensor has no values",

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from hvaedsl.diagnostics.errors import DamagedRun, InvalidWeights, RunError, UsageError
 from hvaedsl_runtime.disk.checkpoint import load_checkpoint
-from hvaedsl_runtime.disk.weights import read_weights
+from hvaedsl_runtime.disk.weights import check_dense, read_weights
 
 TENSORS = {"a.weight": torch.ones(300, 2), "a.bias": torch.ones(2)}
 AGAIN = "download or copy it again"
@@ -189,10 +189,20 @@ def test_a_tensor_without_plain_values_is_named(
 
 
 def test_a_sharded_tensor_is_to_be_gathered(tmp_path: Path) -> None:
-    # {"w": DTensor}, written as a pickle by hand: a tensor of this class needs a process group.
-    error = refused(tmp_path / "w.th", b"\x80\x02}X\x01\0\0\0wctorch.distributed.tensor\nDTensor\ns.")
-    assert "`w` needs torch.distributed.tensor.DTensor" in str(error)
+    # {"w": ShardedTensor}, written as a pickle by hand: a tensor of this class needs a process group.
+    module = "torch.distributed._shard.sharded_tensor.api"
+    error = refused(tmp_path / "w.th", b"\x80\x02}X\x01\0\0\0wc" + f"{module}\nShardedTensor\ns.".encode())
+    assert f"`w` needs {module}.ShardedTensor" in str(error)
     assert "full_tensor()" in error.help
+
+
+def test_a_tensor_of_another_class_is_refused() -> None:
+    class DTensor(Tensor):
+        """As that of torch.distributed, which torch reads once its module was imported."""
+
+    with pytest.raises(InvalidWeights, match="w is a DTensor; it must be an ordinary tensor") as caught:
+        check_dense({"a": nn.Parameter(torch.ones(2)), "w": torch.ones(2).as_subclass(DTensor)}, Path("w.th"))
+    assert "full_tensor()" in caught.value.help
 
 
 def test_a_checkpoint_in_parts_is_to_be_joined(tmp_path: Path) -> None:
