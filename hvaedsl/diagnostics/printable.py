@@ -16,6 +16,11 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(map(_shown, text))
 
 
+def is_unicode(text: str) -> bool:
+    """Whether the text can be written in UTF-8. Python puts lone surrogates into names of files with other bytes."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def printable_lines(text: str) -> str:
     """The same for a text of several lines: its line breaks remain."""
     return "\n".join(map(printable, text.split("\n")))

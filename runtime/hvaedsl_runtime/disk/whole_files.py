@@ -36,9 +36,9 @@ def put_in_place(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: str | bytes | memoryview) -> None:
-    """Write a file whole or not at all; text in UTF-8. Raises WriteError."""
+    """Write a file whole or not at all; text in UTF-8, with escapes for names that are not. Raises WriteError."""
     with put_in_place(path) as temporary:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        temporary.write_bytes(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
 
 
 def append_whole(file: FileIO, content: bytes) -> None:

@@ -16,6 +16,7 @@ import hvaedsl
 from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch
 from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl_runtime.disk.run_folder import CHANGEABLE, RunFolder, spec_differences
+from hvaedsl_runtime.disk.strict_json import model_of, model_text
 from hvaedsl_runtime.disk.whole_files import made_folder, write_whole
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.sweep.plan import Point, SweepPlan
@@ -55,7 +56,7 @@ class SweepFolder:
             return None
 
         try:
-            return Failure.model_validate_json(path.read_text(encoding="utf-8"))
+            return model_of(Failure, path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise DamagedRun(
                 f"{path}: not the failure of a run", help="remove the file, and the run is retried"
@@ -64,7 +65,7 @@ class SweepFolder:
     def record_failure(self, point: Point, seed: int, failure: Failure) -> None:
         """Write the reason why a run failed. Raises WriteError."""
         path = self.failure_path(point, seed)
-        write_whole(made_folder(path.parent) / path.name, failure.model_dump_json(indent=2) + "\n")
+        write_whole(made_folder(path.parent) / path.name, model_text(failure, indent=2) + "\n")
 
     def forget_failure(self, point: Point, seed: int) -> None:
         """Remove the failure of a run, if there is one. Raises WriteError."""
@@ -86,7 +87,7 @@ class SweepFolder:
                 help="name another folder with --out",
             )
 
-        write_whole(self.plan, plan.model_dump_json(indent=2) + "\n")
+        write_whole(self.plan, model_text(plan, indent=2) + "\n")
         return added
 
     def read_plan(self) -> SweepPlan | None:
@@ -95,7 +96,7 @@ class SweepFolder:
             return None
 
         try:
-            return SweepPlan.model_validate_json(self.plan.read_text(encoding="utf-8"))
+            return model_of(SweepPlan, self.plan.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             place = f" at {error.errors()[0]['loc']}" if isinstance(error, ValidationError) else ""
             raise DamagedRun(

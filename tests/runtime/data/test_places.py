@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -61,3 +62,20 @@ def test_the_error_lists_every_place(make_spec: Any, cache_folder: Path, monkeyp
         f"  {cache_folder} (the cache folder)",
     ]
     assert error.help.startswith("fetch them, or set data.path")
+
+
+def test_a_working_directory_that_a_spec_cannot_name_is_refused(
+    make_spec: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        folder.mkdir()
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("the file system takes no such name")
+    monkeypatch.chdir(folder)
+    with pytest.raises(
+        RunError, match=r"data\.path is images, in a working directory whose name is not UTF-8"
+    ) as caught:
+        located(make_spec("npy", path="images"))
+    assert caught.value.exit_code == 4
+    assert located(make_spec("npy", path=str(tmp_path))).path == str(tmp_path)

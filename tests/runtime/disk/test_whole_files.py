@@ -148,3 +148,8 @@ def test_libraries_that_write_for_us_are_refused_in_the_same_words(
         assert list(tmp_path.iterdir()) == [path]
     write[name]()
     assert path.stat().st_size > 300_000
+
+
+def test_a_name_that_is_not_utf_8_is_escaped_in_a_text(tmp_path: Path) -> None:
+    write_whole(tmp_path / "report.txt", f"é {os.fsdecode(b'caf%c' % 0xE9)}")
+    assert (tmp_path / "report.txt").read_text(encoding="utf-8") == "é caf\\udce9"
