@@ -66,10 +66,11 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 # The rows of the runtime: its files and folders. Each may also import what COMPILER names of hvaedsl.
-GROUND = {"noise", "distributed", "console", "model"}
+GROUND = {"noise", "rendezvous", "distributed", "console", "model"}
 RUNTIME: dict[str, set[str]] = {
     "noise": set(),
-    "distributed": set(),
+    "rendezvous": set(),
+    "distributed": {"rendezvous"},
     "console": set(),
     "model": {"noise"},
     "disk": GROUND,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 from hvaedsl.diagnostics.errors import DeviceNotFound, UsageError
 from hvaedsl.ir.run_options import DeviceName
 from hvaedsl.program import Program
-from hvaedsl_runtime.distributed import choose_device, started_by_launcher
+from hvaedsl_runtime.distributed import choose_device
 from hvaedsl_runtime.launch.task import RunTask
+from hvaedsl_runtime.rendezvous import launched_processes, started_by_launcher
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 
@@ -36,8 +35,8 @@ def launch(program: Program, settings: RunSettings) -> None:
 
 def check_launcher(processes: int) -> None:
     """Raise UsageError if the launcher of this process started another number than were asked for."""
-    started = os.environ["WORLD_SIZE"]
-    if processes != 1 and str(processes) != started:
+    started = launched_processes()
+    if processes not in (1, started):
         raise UsageError(
             f"--gpus is {processes}, but the launcher (torchrun) started {started} processes",
             help="remove --gpus, or run hvaedsl train --gpus N without torchrun: it starts its own processes",
