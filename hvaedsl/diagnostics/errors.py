@@ -38,7 +38,7 @@ class ExitCode(IntEnum):
         "a run folder, checkpoint or weight file that is in use, missing, damaged, or of another run; a full disk",
     )
     DEVICE = 6, "a device that is missing or out of memory"
-    TRAINING = 7, "a training run that diverged, or in which no update is applied"
+    TRAINING = 7, "a training run that diverged, in which no update is applied, or that lost one of its processes"
     SIGNAL = 128, "interrupted by signal N (130 by Ctrl-C, 143 by SIGTERM); 141 if the reader of the output exits first"
 
 
@@ -249,6 +249,12 @@ class NoUpdate(RunError):
 
 class Diverged(RunError):
     """The weights of a run, or its likelihood at the end, are not finite."""
+
+    exit_code = ExitCode.TRAINING
+
+
+class ProcessLost(RunError):
+    """Another process of a run has ended, for a reason that it reports itself."""
 
     exit_code = ExitCode.TRAINING
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
 from hvaedsl.program import RUN_SPEC
 from hvaedsl.shipped import spec_names
+from hvaedsl_runtime.disk.folder_lock import LOCK, check_unlocked, folder_lock
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import partial_name, refusals_explained, write_whole
 
@@ -82,6 +84,19 @@ class RunFolder:
         """A picture; `kind` is `samples` or `reconstructions`."""
         return self.path / kind / f"{name}.png"
 
+    @contextmanager
+    def claimed(self, resume: bool) -> Iterator[None]:
+        """Keep the folder, which is created if it is missing, for the run of this process, or for one that is resumed.
+
+        Raises RunFolderInUse if another process trains in it, and as `check_free` does; RunNotFound; WriteError.
+        """
+        if not resume:
+            check_unlocked(self.path)
+        self.check_free(resume)
+        with folder_lock(self.path, "" if self.spec.exists() else "name another folder with --out"):
+            self.check_free(resume)  # another process may have begun a run since
+            yield
+
     def check_free(self, resume: bool) -> None:
         """Raise RunFolderInUse if the folder has content, unless it has a run that is resumed."""
         with refusals_explained(self.path, "name another folder with --out"):
@@ -104,7 +119,7 @@ class RunFolder:
 
     def _is_unused(self) -> bool:
         """Whether the folder is empty, or has only files of a run that ended inside `begin`."""
-        made = {self.identity, self.wandb_identity}
+        made = {self.identity, self.wandb_identity, self.path / LOCK}
         made |= set(map(partial_name, (self.identity, self.wandb_identity, self.spec)))
         files = (path for path in self.path.rglob("*") if not path.is_dir())
         return all(path in made or self.wandb in path.parents for path in files)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from hvaedsl.diagnostics.errors import DeviceNotFound, UsageError
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch.distributed import DistError
+
+from hvaedsl.diagnostics.errors import DeviceNotFound, ProcessLost, UsageError
 from hvaedsl.ir.run_options import DeviceName
 from hvaedsl.program import Program
 from hvaedsl_runtime.distributed import choose_device
@@ -16,13 +21,16 @@ def launch(program: Program, settings: RunSettings) -> None:
     """Train in `settings.gpus` processes, one per GPU, or all on the CPU if `settings.device` is cpu.
 
     A process that torchrun started joins torchrun's process group. Raises what `hvaedsl_runtime.train.loop.train`
-    raises; if several processes fail, the error that came first; UsageError if torchrun started another number of
-    processes than `settings.gpus`, unless that is 1, the default.
+    raises; if several processes fail, the error that came first, or ProcessLost in the others if torchrun started them;
+    UsageError if torchrun started another number of processes than `settings.gpus`, unless that is 1, the default.
     """
     program.training()
     if started_by_launcher():
         check_launcher(settings.gpus)
-    if settings.gpus == 1 or started_by_launcher():
+        with losses_explained():
+            train(program, settings)
+        return
+    if settings.gpus == 1:
         train(program, settings)
         return
 
@@ -31,6 +39,20 @@ def launch(program: Program, settings: RunSettings) -> None:
     from hvaedsl_runtime.launch.elastic import start_workers
 
     start_workers(RunTask.of(program, settings))
+
+
+@contextmanager
+def losses_explained() -> Iterator[None]:
+    """Turn the errors of torch about a process that has ended into ProcessLost."""
+    try:
+        yield
+    except RuntimeError as error:  # gloo has no class for it
+        if not isinstance(error, DistError) and "gloo/transport" not in str(error):
+            raise
+        raise ProcessLost(
+            "another process of the run has ended, or cannot be reached any more",
+            help="see its output for the reason; --resume continues from the last checkpoint",
+        ) from error
 
 
 def check_launcher(processes: int) -> None:

@@ -35,10 +35,10 @@ class TrainingRun:
     """A program in training, in one process. As a context manager it shows progress and closes its files.
 
     A resumed run keeps its model's name, whatever the spec file is called: the one in a run folder is spec.hvae.
-    Nothing is written before the images are found and the model is built.
+    Nothing is written before the images are found and the model is built. The first process has claimed the run folder.
 
-    Raises on creation DataNotFound or InvalidData; RunFolderInUse, RunMismatch, RunNotFound or DamagedRun if the run
-    folder does not allow this run; Diverged if its weights are not finite; WriteError.
+    Raises on creation DataNotFound or InvalidData; RunMismatch or DamagedRun if the run folder does not allow this run;
+    Diverged if its weights are not finite; WriteError.
     """
 
     def __init__(self, program: Program, settings: RunSettings, processes: Processes) -> None:
@@ -48,8 +48,6 @@ class TrainingRun:
         self.folder = RunFolder(settings.out)
 
         # All processes see the folder before the first one fills it.
-        if processes.is_first:
-            self.folder.check_free(settings.resume)
         processes.barrier()
         name = self.folder.model_name() if settings.resume else None
         self.program = program = identified(program, name or program.name)
