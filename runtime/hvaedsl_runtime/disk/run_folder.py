@@ -40,7 +40,7 @@ class RunFolder:
 
     @property
     def identity(self) -> Path:
-        """The model's name, which the resolved spec lacks: it is the stem of the original spec file."""
+        """The model's name, which the resolved spec lacks: it is the stem of the original spec file; and the images."""
         return self.path / "run.json"
 
     @property
@@ -156,16 +156,34 @@ class RunFolder:
         except (OSError, ValueError, KeyError, TypeError):
             return ()
 
-    def begin(self, name: str, spec_text: str, part_folders: Sequence[Path] = ()) -> None:
+    def recorded_images(self) -> Mapping[str, Mapping[str, str | int]]:
+        """The fingerprints of the images by split, when the run began or was resumed; empty if it has none."""
+        try:
+            recorded = json.loads(self.identity.read_text(encoding="utf-8"))["images"]
+        except (OSError, ValueError, KeyError, TypeError):  # of an earlier version, or of a conversion
+            return {}
+        valid = isinstance(recorded, dict) and all(isinstance(found, dict) for found in recorded.values())
+        return recorded if valid else {}
+
+    def begin(
+        self,
+        name: str,
+        spec_text: str,
+        part_folders: Sequence[Path] = (),
+        images: Mapping[str, Mapping[str, str | int]] | None = None,
+    ) -> None:
         """Create the folder unless it exists, and write the model's name and the spec.
 
-        `part_folders` are the folders of custom modules; they are recorded, not copied. Raises WriteError.
+        `part_folders` are the folders of custom modules; they are recorded, not copied. `images` are the fingerprints
+        of the images by split. Raises WriteError.
         """
-        folders = {"part_folders": list(map(str, part_folders))} if part_folders else {}
+        more: dict[str, Any] = {"part_folders": list(map(str, part_folders))} if part_folders else {}
+        if images:
+            more["images"] = images
         with refusals_explained(self.path, "" if self.spec.exists() else "name another folder with --out"):
             for folder in (self.path, self.checkpoint.parent, self.path / "samples", self.path / "reconstructions"):
                 folder.mkdir(parents=True, exist_ok=True)
-            self.write_json(self.identity, {"name": name, **folders})
+            self.write_json(self.identity, {"name": name, **more})
             write_whole(self.spec, spec_text)  # last: a run has begun if its spec is there
 
     def write_json(self, path: Path, content: Mapping[str, Any]) -> None:
