@@ -25,7 +25,7 @@ from hvaedsl_runtime.data.problems import Problems
 from hvaedsl_runtime.data.published import COUNTS, READERS, Part, Source
 from hvaedsl_runtime.data.published.image_folder import image_folder
 from hvaedsl_runtime.data.splits import PartName
-from hvaedsl_runtime.disk.whole_files import partial_name, refusals_explained, write_whole
+from hvaedsl_runtime.disk.whole_files import check_writable, partial_name, refusals_explained, write_whole
 
 INSTEAD = "name another folder with --out"
 FILES = frozenset(("all.npy", "train.npy", "validation.npy", "test.npy", NAME, partial_name(Path(NAME)).name))
@@ -113,6 +113,7 @@ def prepare(
         _check_target(target, overwrite)
         _check_ours(partial)
         _check_ours(replaced)
+        check_writable(target)
 
     # Readers list and count the images here; they decode them while the arrays are written.
     try:
