@@ -40,7 +40,7 @@ class ExitCode(IntEnum):
         "cannot be written, as on a full disk",
     )
     DEVICE = 6, "a device that is missing or out of memory"
-    TRAINING = 7, "a training run that diverged, or in which no update is applied"
+    TRAINING = 7, "a training run that diverged, in which no update is applied, or that lost one of its processes"
     SIGNAL = 128, "interrupted by signal N (130 by Ctrl-C, 143 by SIGTERM); 141 if the reader of the output exits first"
 
 
@@ -255,6 +255,12 @@ class NoUpdate(RunError):
 
 class Diverged(RunError):
     """The weights of a run, or its likelihood at the end, are not finite."""
+
+    exit_code = ExitCode.TRAINING
+
+
+class ProcessLost(RunError):
+    """Another process of a run has ended, for a reason that it reports itself."""
 
     exit_code = ExitCode.TRAINING
 

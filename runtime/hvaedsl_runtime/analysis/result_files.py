@@ -11,6 +11,8 @@ from hvaedsl_runtime.analysis.figures import png, svg
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import write_whole
 
+ANOTHER_PLACE = "choose another location with --out"
+
 
 def result_json(result: Result) -> str:
     """Title, text and data as JSON text."""
@@ -41,7 +43,7 @@ def write_files(folder: Path, files: Iterable[tuple[str, str | bytes]]) -> list[
     paths = []
     for name, content in files:
         path = folder / name
-        with refusals_explained(path, "choose another location with --out"):
+        with refusals_explained(path, ANOTHER_PLACE):
             write_whole(path, content)
         paths.append(path)
     return paths

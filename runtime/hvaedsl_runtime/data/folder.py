@@ -10,6 +10,7 @@ from pathlib import Path
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.file_images import FileImages
+from hvaedsl_runtime.data.fingerprint import names_checksum
 from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Fitting
 from hvaedsl_runtime.data.image_tree import SUFFIXES, Tree, identity_of, others_text, search, visible_folders
 from hvaedsl_runtime.data.images import ImageSet, Split, image_set
@@ -66,7 +67,7 @@ def folder(spec: DataSpec, split: Split) -> ImageSet:
     parts = layout.images(spec, CROP_AND_RESIZE)
     part, indices = members(spec, {name: len(images) for name, images in parts.items()}, split)
     notes = layout.notes() if split == "train" else ()
-    return image_set(spec, split, parts[part], indices, notes=notes)
+    return image_set(spec, split, parts[part], indices, notes=notes, checksums=names_checksum(layout.parts[part].names))
 
 
 def folder_layout(spec: DataSpec, searched: Mapping[Path, str] | None = None) -> Layout:

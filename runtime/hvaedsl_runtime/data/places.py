@@ -6,30 +6,31 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
-from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError
+from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError, UsageError
 from hvaedsl.diagnostics.printable import is_unicode
 from hvaedsl.ir.spec import DataSpec
+from hvaedsl.user_cache import user_cache
 
 ENVIRONMENT_VARIABLE = "HVAEDSL_DATA"
 # What a user names the one folder of a dataset with: the key of a spec, and the option of `hvaedsl data prepare`.
 DATA_PATH, FROM = "data.path", "--from"
 GIVEN = (DATA_PATH, FROM)
+NO_CACHE = "there is no cache folder, because the home folder of this user is unknown"
 
 
 def places(spec: DataSpec) -> dict[Path, str]:
     """Return the folders or files to search, in this order, each with the name of the setting that it comes from.
 
     Only `data.path` (relative to the working directory) if the spec has it; otherwise the folder in HVAEDSL_DATA, if
-    that is set, then `data` in the user's cache folder.
+    that is set, then `data` in the user's cache folder, if there is one. Raises DataNotFound for a ~ without a folder.
     """
     if spec.path is not None:
         return {_expanded(spec.path): DATA_PATH}
     found: dict[Path, str] = {}
     if variable := os.environ.get(ENVIRONMENT_VARIABLE):
-        found[Path(variable).expanduser()] = ENVIRONMENT_VARIABLE
-    found.setdefault(user_cache_path("hvaedsl") / "data", "the cache folder")
+        found[_expanded(variable, ENVIRONMENT_VARIABLE)] = ENVIRONMENT_VARIABLE
+    if (cache := user_cache()) is not None:
+        found.setdefault(cache / "data", "the cache folder")
     return found
 
 
@@ -50,21 +51,28 @@ def located(spec: DataSpec) -> DataSpec:
     return spec.model_copy(update={"path": path})
 
 
-def _expanded(written: str) -> Path:
+def _expanded(written: str, setting: str = DATA_PATH) -> Path:
     try:
         return Path(written).expanduser()
     except RuntimeError as error:
         raise DataNotFound(
-            f"data.path is {written}; the home folder of that user is unknown",
+            f"{setting} is {written}; the home folder of that user is unknown",
             help="use an absolute path, or put ./ before a name that starts with ~",
         ) from error
 
 
 def default_folder(dataset: str) -> Path:
-    """Return the folder of prepared images without `data.path`: in HVAEDSL_DATA if set, or in the cache folder."""
+    """Return the folder of prepared images without `data.path`: in HVAEDSL_DATA if set, or in the cache folder.
+
+    Raises UsageError if neither is known, DataNotFound for a ~ without a folder.
+    """
     if variable := os.environ.get(ENVIRONMENT_VARIABLE):
-        return Path(variable).expanduser() / dataset
-    return user_cache_path("hvaedsl") / "data" / dataset
+        return _expanded(variable, ENVIRONMENT_VARIABLE) / dataset
+    if (cache := user_cache()) is None:
+        raise UsageError(
+            NO_CACHE, help=f"name a folder with --out, or set the environment variable {ENVIRONMENT_VARIABLE}"
+        )
+    return cache / "data" / dataset
 
 
 def not_found(spec: DataSpec, expected: str, way_out: str, searched: Mapping[Path, str] | None = None) -> RunError:
@@ -73,6 +81,13 @@ def not_found(spec: DataSpec, expected: str, way_out: str, searched: Mapping[Pat
     `searched` are the places, each with the setting that it comes from; by default, those of the spec.
     """
     searched = places(spec) if searched is None else searched
+    if not searched:
+        return DataNotFound(
+            f"the images of {spec.dataset} were not found: {NO_CACHE}",
+            help=f"set {DATA_PATH} or the environment variable {ENVIRONMENT_VARIABLE} to the folder that has, or will "
+            f"have, {expected}",
+        )
+
     place, setting = next(iter(searched.items()))
     if setting not in GIVEN:
         elsewhere = f"or set {DATA_PATH} or the environment variable {ENVIRONMENT_VARIABLE} to another folder"

@@ -28,7 +28,7 @@ from hvaedsl_runtime.data.published.image_folder import image_folder
 from hvaedsl_runtime.data.splits import PartName
 from hvaedsl_runtime.disk.foreign_content import packed_content, start_of
 from hvaedsl_runtime.disk.strict_json import model_text
-from hvaedsl_runtime.disk.whole_files import partial_name, write_whole
+from hvaedsl_runtime.disk.whole_files import check_writable, partial_name, write_whole
 
 INSTEAD = "name another folder with --out"
 FILES = frozenset(("all.npy", "train.npy", "validation.npy", "test.npy", NAME, partial_name(Path(NAME)).name))
@@ -132,6 +132,7 @@ def prepare(
         _check_target(target, overwrite)
         _check_ours(partial)
         _check_ours(replaced)
+        check_writable(target)
 
     # Readers list and count the images here; they decode them while the arrays are written.
     try:

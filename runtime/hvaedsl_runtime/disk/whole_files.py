@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
@@ -55,10 +56,29 @@ def append_whole(file: FileIO, content: bytes) -> None:
 
 
 def made_folder(folder: Path) -> Path:
-    """Create a folder if it is missing, and return it. Raises WriteError, which suggests --out."""
+    """Create a folder if it is missing, and return it.
+
+    Raises WriteError, which suggests --out, also if no file can be created in it.
+    """
     with refusals_explained(f"the folder {folder}", "name another folder with --out"):
         folder.mkdir(parents=True, exist_ok=True)
+        _try_to_write(folder)
     return folder
+
+
+def check_writable(path: Path, instead: str = "") -> None:
+    """Raise WriteError if a file or folder cannot be created at a path: before the work for its content is done.
+
+    Its folder may be missing, if it can be created.
+    """
+    with refusals_explained(path, instead):
+        _try_to_write(next(folder for folder in path.absolute().parents if folder.exists()))
+
+
+def _try_to_write(folder: Path) -> None:
+    """Create a file without a name, of which nothing is left. Raises OSError."""
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def _sync_folder(folder: Path) -> None:
