@@ -38,11 +38,14 @@ def extending_spec(target: Path, base: str) -> str:
     program, path = _complete(compilation, base), compilation.documents[-1].source.path
     assert path is not None
     name = _name_of(path, target)
+    if any("\ud800" <= letter <= "\udfff" for letter in name):  # bytes that are not text in this locale (PEP 383)
+        raise UsageError(f"{base}: a spec is UTF-8 text and cannot contain this name", help="rename the file")
     if (target.parent / name).resolve() == target.resolve():
         raise UsageError(f"{target} would extend itself; use another name than that of its base")
 
     lines = [
-        f"# {printable(target.stem)} extends {path.stem}: keys that are not set here have the values of the base.",
+        f"# {printable(target.stem)} extends {printable(path.stem)}: keys that are not set here have the values of the "
+        "base.",
         "hvae 1",
         f"extends {string_text(name)}",
         *(f"let {constant} = {value}" for constant, value in _constants(compilation).items()),

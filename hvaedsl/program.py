@@ -210,7 +210,7 @@ def load(
 
     `lets` and `sets` are the overrides of `--let` and `--set`; a string in `sets` is the text of a value. Custom parts
     are imported and counted only if `custom` is given. Raises `SpecError` with every diagnostic, or `UsageError` if
-    there is no such file.
+    there is no such file or an argument has another type.
     """
     return program_of(source_of(path), lets=lets, sets=sets, custom=custom)
 
@@ -222,7 +222,7 @@ def program_of(
     sets: Overrides | None = None,
     custom: CustomParts | None = None,
 ) -> Program:
-    """Compile a source, with the arguments of `load`. Raises `SpecError` with every diagnostic."""
+    """Compile a source, with the arguments of `load`. Raises as `load` does."""
     compilation = compile_source(source, lets=lets, sets=sets, custom=custom)
     if compilation.program is None:
         raise SpecError(compilation.diagnostics)
@@ -252,14 +252,18 @@ def compile_source(
 ) -> Compilation:
     """Compile a source and return everything that was found; raises nothing for any text.
 
-    `read` returns the text of a base, for callers with newer texts than those on disk.
+    `read` returns the text of a base, for callers with newer texts than those on disk. Raises `UsageError` for an
+    argument of another type.
     """
+    if not isinstance(custom, CustomParts | None):
+        raise UsageError(f"`custom` is {custom!r}; it must be hvaedsl.CustomParts()")
+
     # Parse the spec and its bases, and merge them with the overrides.
     chain = load_chain(source, read)
     collected = collect(
         chain.documents,
-        override_sources(_texts(sets), "--set"),
-        override_sources(_texts(lets), "--let"),
+        override_sources(_texts(sets, "sets", "train.steps"), "--set"),
+        override_sources(_texts(lets, "lets", "n"), "--let"),
         complete=chain.complete,
     )
     found = [*chain.diagnostics, *with_respelling(collected.diagnostics, chain.diagnostics)]
@@ -348,8 +352,20 @@ def _full_text(diagnostics: Sequence[Diagnostic]) -> str:
 SpecError.full_text = staticmethod(_full_text)
 
 
-def _texts(overrides: Overrides | None) -> dict[str, str]:
-    return {key: value if isinstance(value, str) else value_text(value) for key, value in (overrides or {}).items()}
+def _texts(overrides: Overrides | None, argument: str, key_of_example: str) -> dict[str, str]:
+    """The overrides as texts of the language. Raises `UsageError` for another type than that of the argument."""
+    example = f'write {argument}={{"{key_of_example}": 3}}'
+    if not isinstance(overrides, Mapping | None):
+        raise UsageError(f"`{argument}` is a {type(overrides).__name__}; it must be a mapping", help=example)
+    texts: dict[str, str] = {}
+    for key, value in (overrides or {}).items():
+        if not isinstance(key, str):
+            raise UsageError(f"`{argument}` has the key {key!r}; it must be a string", help=example)
+        try:
+            texts[key] = value if isinstance(value, str) else value_text(value)
+        except TypeError as error:
+            raise UsageError(f"`{argument}` has {key}: {error}", help=example) from None
+    return texts
 
 
 def _stem(source: Source) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import os
 import stat
 import tempfile
@@ -11,13 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.printable import printable
+from hvaedsl.diagnostics.refusals import refusals_explained
 
 _NO_NEWLINE = "\\ No newline at end of file\n"
 
 
 def diff_of(name: str, before: bytes, after: bytes, done: str) -> str:
     """The unified diff of two UTF-8 texts, the second one named `NAME (DONE)`; empty if they are equal."""
-    found = difflib.unified_diff(_lines(before), _lines(after), name, f"{name} ({done})")
+    shown = printable(name)
+    found = difflib.unified_diff(_lines(before), _lines(after), shown, f"{shown} ({done})")
     return "".join(line if line.endswith("\n") else f"{line}\n{_NO_NEWLINE}" for line in found)
 
 
@@ -29,19 +33,18 @@ def _lines(data: bytes) -> list[str]:
 def write_over(name: str, before: bytes, after: bytes) -> None:
     """Replace the contents of a file atomically. Permissions are kept, and symbolic links are followed.
 
-    Raises `UsageError` if the file cannot be written, or has been changed by another program since `before` was read.
+    Raises `WriteError` if the file cannot be written, and `UsageError` if it has been changed by another program since
+    `before` was read.
     """
     target = Path(os.path.realpath(name))
-    try:
+    with refusals_explained(name):
         if not os.access(target, os.W_OK):
-            raise UsageError(f"{name}: no permission to write")
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         with _beside(target) as temporary:
             temporary.write_bytes(after)
             if target.read_bytes() != before:
                 raise UsageError(f"{name}: changed by another program in the meantime; it was not written")
             temporary.replace(target)
-    except OSError as error:
-        raise UsageError(f"{name}: cannot be written: {(error.strerror or str(error)).lower()}") from None
 
 
 @contextlib.contextmanager

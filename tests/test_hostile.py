@@ -9,7 +9,7 @@ import re
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ model {
   decoder = 16x1, 32m16, 32x2
 }
 """
-MAX_CPU_SECONDS = 1.0
+MOST_TIMES_EMPTY = 12  # of the CPU time for an empty spec on the same machine; about 5 where most is reported
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def test_command_line(case: Hostile, tmp_path: Path, empty_seconds: float) -> No
     places = re.findall(rf"error\[(HV\d+)\].*\n *--> {re.escape(name)}:(\d+):(\d+)\n", done.stderr)
     for code, line, column in case.expected:
         assert (code, str(line), str(column)) in places
-    assert seconds < empty_seconds + MAX_CPU_SECONDS
+    assert seconds < empty_seconds * MOST_TIMES_EMPTY
 
 
 def generated(kind: str) -> bytes:
@@ -218,7 +218,7 @@ def test_a_mebibyte_of_noise(kind: str, tmp_path: Path, empty_seconds: float) ->
     assert done.returncode == 1
     assert set(re.findall(r"error\[(HV\d+)\]", done.stderr)) <= set(KINDS)
     assert "Traceback" not in done.stderr
-    assert seconds < empty_seconds + MAX_CPU_SECONDS
+    assert seconds < empty_seconds * MOST_TIMES_EMPTY
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -244,12 +244,33 @@ def test_noise_gives_diagnostics_with_places(seed: int) -> None:
                 assert item.message
 
 
-def test_thousands_of_errors(tmp_path: Path, empty_seconds: float) -> None:
-    (tmp_path / "many.hvae").write_text("hvae 1\nmodel {\n" + "".join(f"key{i} = {i}\n" for i in range(6_000)) + "}\n")
+def section(lines: Iterable[str]) -> str:
+    return "hvae 1\nmodel {\n" + "\n".join(lines) + "\n}\n"
+
+
+THOUSANDS: dict[str, tuple[str, int]] = {
+    "unknown_keys": (section(f"key{i} = {i}" for i in range(6_000)), 6_000),
+    "similar_keys": (section(f"width{i} = {i}" for i in range(6_000)), 6_000),
+    "undefined_constants": (
+        SPEC.replace("hvae 1\n", "hvae 1\n" + "".join(f"let size{i} = 1\n" for i in range(3_000))).replace(
+            "32x2", ", ".join(f"32x$siez{i}" for i in range(1_500))
+        ),
+        3_000,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", THOUSANDS)
+def test_thousands_of_errors(name: str, tmp_path: Path, empty_seconds: float) -> None:
+    text, least = THOUSANDS[name]
+    (tmp_path / "many.hvae").write_text(text)
     done, seconds = command_line(tmp_path, "compile", "many.hvae")
     assert done.returncode == 1
-    assert re.search(r"\.\.\. and 5,8\d\d more\n\n60\d\d errors", done.stderr)
-    assert seconds < empty_seconds + MAX_CPU_SECONDS
+    assert "more\n\n" in done.stderr
+    count = re.search(r"^(\d+) errors", done.stderr, re.MULTILINE)
+    assert count is not None
+    assert least <= int(count[1]) <= least + 10
+    assert seconds < empty_seconds * MOST_TIMES_EMPTY
 
 
 # --- what is no regular file

@@ -19,13 +19,14 @@ ROOT = Path(__file__).parents[1]
 BOTTOM = {"diagnostics"}
 ALLOWED: dict[str, set[str]] = {
     "version": set(),
+    "user_cache": set(),
     "nn": set(),
     "diagnostics": set(),
     "shipped": BOTTOM,
     "rewriting": BOTTOM,
     "custom": BOTTOM,
     "ir": BOTTOM,
-    "syntax": BOTTOM | {"shipped"},
+    "syntax": BOTTOM | {"shipped", "user_cache"},
     "fmt": BOTTOM | {"rewriting", "syntax"},
     "elaborate": BOTTOM | {"shipped", "syntax", "ir"},
     "passes": BOTTOM | {"syntax", "ir"},
@@ -53,7 +54,8 @@ ALLOWED: dict[str, set[str]] = {
     "draft": BOTTOM | {"shipped", "syntax", "ir", "fmt", "program"},
     "diff": BOTTOM | {"syntax", "ir", "passes", "lowering", "render", "report", "program"},
     "lint": BOTTOM
-    | {"version", "custom", "rewriting", "shipped", "syntax", "elaborate", "ir", "rules", "report", "program"},
+    | {"version", "custom", "rewriting", "shipped", "syntax", "elaborate", "ir", "rules", "report", "program"}
+    | {"user_cache"},
     "lsp": BOTTOM
     | {"shipped", "syntax", "fmt", "ir", "elaborate", "passes", "pipeline", "rules", "render", "report", "program"}
     | {"lint"},
@@ -64,10 +66,11 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 # The rows of the runtime: its files and folders. Each may also import what COMPILER names of hvaedsl.
-GROUND = {"noise", "distributed", "console", "model"}
+GROUND = {"noise", "rendezvous", "distributed", "console", "model"}
 RUNTIME: dict[str, set[str]] = {
     "noise": set(),
-    "distributed": set(),
+    "rendezvous": set(),
+    "distributed": {"rendezvous"},
     "console": set(),
     "model": {"noise"},
     "disk": GROUND,
@@ -82,6 +85,7 @@ RUNTIME: dict[str, set[str]] = {
     "sweep": GROUND | {"launch", "train", "evaluate", "disk"},
 }
 COMPILER = BOTTOM | {"custom", "hvaedsl", "shipped", "ir", "program", "lowering", "nn", "render", "matching", "report"}
+COMPILER |= {"user_cache"}
 
 
 @dataclass(frozen=True)

@@ -82,16 +82,14 @@ def prepare(
     require_train("data prepare")
     from hvaedsl_runtime.console import image_bar
     from hvaedsl_runtime.data.places import default_folder
-    from hvaedsl_runtime.data.prepare import data_to_prepare, fitting_of
+    from hvaedsl_runtime.data.prepare import check_source, data_to_prepare, fitting_of
     from hvaedsl_runtime.data.prepare import prepare as prepare_images
     from hvaedsl_runtime.data.prepared import PreparedSet
 
     spec = data_to_prepare(name, resolution, channels)
     cropped = None if crop is None else crop == "center"
     fitting = fitting_of(name, channels, crop=cropped, resize=resize, gray=gray, background=background)
-    if not source.is_dir():
-        problem = "is a file; give the folder that contains it" if source.exists() else "does not exist"
-        raise UsageError(f"--from is {source}, which {problem}")
+    check_source(source)
     if out is None and name == "folder":
         raise UsageError("--out is missing; custom images need an output folder, which data.path names in the spec")
 
@@ -112,11 +110,12 @@ def show(folder: Folder, output_format: TextFormat = "text", as_json: Json = Fal
     """
     require_train("data show")
     from hvaedsl_runtime.data.prepared import PreparedSet
+    from hvaedsl_runtime.disk.strict_json import model_text
 
     chosen = format_of(output_format, as_json)
     prepared = PreparedSet.at(folder)
     if chosen == "json":
-        print_data(prepared.manifest.model_dump_json(indent=2))
+        print_data(model_text(prepared.manifest, indent=2))
     else:
         say(prepared.summary())
 
@@ -140,6 +139,6 @@ def verify(folder: Folder, output_format: TextFormat = "text", as_json: Json = F
     if chosen == "json":
         print_data(json.dumps({"folder": str(folder), "images": images, "damaged": damaged}, indent=2))
     if damaged:
-        raise InvalidData("\n".join(damaged), help="prepare the images again, with --force")
+        raise InvalidData("\n  ".join(damaged), help="prepare the images again, with --force")
     if chosen == "text":
         say(f"{folder}: {images:,} images, all checksums agree")

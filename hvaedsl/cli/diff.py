@@ -67,7 +67,8 @@ def diff(
     if first.program is None or second.program is None:
         for side in (first, second):
             if side.program is None:
-                say(f"{side.label} does not compile:\n", err=True)
+                say(f"{side.label} does not compile:", err=True)
+                say("", err=True)
                 print_full(side.diagnostics, console(err=True))
         raise typer.Exit(2)
 

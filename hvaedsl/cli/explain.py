@@ -82,34 +82,30 @@ def explain(
 
 
 def _write_pages(folder: Path) -> None:
-    from hvaedsl.diagnostics.errors import UsageError
+    from hvaedsl.diagnostics.refusals import refusals_explained
     from hvaedsl.report.explain import explanation, index
     from hvaedsl.rules import KINDS
 
     pages = {f"{kind.code}.md": explanation(kind, _printed(kind)) for kind in KINDS.values()}
     pages["README.md"] = index(KINDS.values())
-    try:
+    with refusals_explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in pages.items():
             (folder / name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
     say(f"{len(pages)} pages in {folder}")
 
 
 def _write_cells(folder: Path) -> None:
-    from hvaedsl.diagnostics.errors import UsageError
+    from hvaedsl.diagnostics.refusals import refusals_explained
     from hvaedsl.ir.cells import CELLS
     from hvaedsl.render.cells import cell_dot
     from hvaedsl.render.output import write
     from hvaedsl.report.explain import cells_page
 
     images = folder / "images" / "cells"
-    try:
+    with refusals_explained(folder):
         images.mkdir(parents=True, exist_ok=True)
         (folder / "cells.md").write_text(cells_page(CELLS.values()), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
     for name in CELLS:
         write(cell_dot(name), images / f"{name}.svg", engine="dot")
     say(f"{folder / 'cells.md'}, and {len(CELLS)} pictures in {images}")

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from hvaedsl.cli.completion import complete_spec_file
-from hvaedsl.diagnostics.errors import CompilerBug, UsageError
+from hvaedsl.diagnostics.errors import CompilerBug, UsageError, WriteError
+from hvaedsl.diagnostics.refusals import raise_not_written
 from hvaedsl.diagnostics.streams import print_bytes, print_data, say
 
 
@@ -31,7 +32,7 @@ def fmt(
 
     Example: [bold]hvaedsl fmt --check specs/[/]
     """
-    from hvaedsl.fmt.files import format_bytes, format_files, rewrite, summary, unified_diff
+    from hvaedsl.fmt.files import format_bytes, format_files, not_written, rewrite, summary, unified_diff
     from hvaedsl.lint.spec_files import spec_files
     from hvaedsl.report.full import print_full
     from hvaedsl.report.terminal import console
@@ -45,27 +46,35 @@ def fmt(
         found, refused = [format_bytes(read_stdin(), STDIN)], []
     else:
         given = spec_files(*paths)
-        found = format_files(given.files)
+        for name in given.outside:
+            say(f"skipped {given.why_kept(name)}", err=True)
+        found = format_files(name for name in given.files if name not in given.outside)
         refused = [*given.refused, *(item.refusal for item in found if item.refusal)]
         if not given.is_complete or any(item.refusal and item.name in paths for item in found):
             raise_refused(refused)  # a path on the command line; what is closed below a folder stops nothing
 
-    for item in found:
+    failures: list[UsageError | WriteError] = []
+    for at, item in enumerate(found):
         if item.diagnostics:
             print_full(item.diagnostics, console(err=True))
         elif diff:
             print_data(unified_diff(item))
         elif stdin and write and not item.bug:
             print_bytes(item.after)
-        elif item.changed and not stdin:
-            if write:
-                rewrite(item)
-            say(f"{'reformatted' if write else 'would reformat'} {item.name}")
+        elif item.changed:
+            try:
+                if write:
+                    rewrite(item)
+                say(f"{'reformatted' if write else 'would reformat'} {item.name}")
+            except (UsageError, WriteError) as error:  # the other files are still written
+                found[at] = not_written(item, error)
+                failures.append(error)
 
-    if not stdin:
+    if found and not stdin:
         say(summary(found, "reformatted" if write else "would be reformatted"), err=diff)
     if bugs := [item.bug for item in found if item.bug]:
         raise CompilerBug("; ".join(bugs))
+    raise_not_written(failures)
     raise_refused(refused)
     mistakes = any(item.diagnostics for item in found)
     raise typer.Exit(1 if mistakes or (not write and any(item.changed for item in found)) else 0)

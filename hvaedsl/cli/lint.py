@@ -96,8 +96,11 @@ def lint(
         return
 
     from hvaedsl.lint.fixes import apply_fixes
+    from hvaedsl.lint.spec_files import SpecFiles
 
     fixed = apply_fixes(texts, check, unsafe=unsafe_fixes)
+    for name in texts.outside:
+        say(f"not fixed: {SpecFiles.why_kept(name)}", err=True)
     counted = f"{fixed.count} fix{'es' * (fixed.count != 1)}"
     if diff:
         print_data(fixed.texts.diff())
@@ -123,7 +126,7 @@ def _texts(paths: list[str], stdin_filename: str | None) -> Texts:
         if stdin_filename is not None:
             raise UsageError("--stdin-filename needs - (standard input) as the path")
         given = spec_files(*paths)
-        return texts_of(given.files, given.refused)
+        return texts_of(given.files, given.refused, given.outside)
     if len(paths) > 1:
         raise UsageError("- (standard input) cannot be combined with other paths")
     return text_of_stdin(read_stdin(), stdin_filename)
@@ -155,17 +158,19 @@ def _show(linted: Linted, output_format: Format, texts: Texts, *, err: bool = Fa
             print_data(to_json(found), err=err)
         case "sarif":
             from hvaedsl import __version__
+            from hvaedsl.lint.checkout import checkout_root
             from hvaedsl.report.sarif import to_sarif
 
-            print_data(to_sarif(found, __version__), err=err)
+            print_data(to_sarif(found, __version__, checkout_root()), err=err)
         case "concise" if found:
             from hvaedsl.report.concise import to_concise
 
             print_data(to_concise(found), err=err)
         case "github" if found:
+            from hvaedsl.lint.checkout import checkout_root
             from hvaedsl.report.github import to_github
 
-            print_data(to_github(found), err=err)
+            print_data(to_github(found, checkout_root()), err=err)
         case _:
             pass
     if output_format == "full" and any(item.fix is not None for item in found):

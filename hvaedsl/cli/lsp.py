@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from hvaedsl.cli.extras import require_lsp
-from hvaedsl.diagnostics.streams import say
+from hvaedsl.diagnostics.streams import is_terminal, say
+from hvaedsl.syntax.text import require_stdin
 
 
 def lsp(
@@ -23,10 +24,11 @@ def lsp(
     Example: [bold]hvaedsl lsp[/]
     """
     require_lsp()
+    require_stdin("an editor starts the server with a pipe; see docs/editors.md")
     from hvaedsl import __version__
     from hvaedsl.lsp.server import serve
 
-    if sys.stdin.isatty():
+    if is_terminal(sys.stdin):
         say(
             "hvaedsl lsp is started by an editor and speaks the Language Server Protocol; see docs/editors.md", err=True
         )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import atexit
 import errno
 import gc
-import io
 import os
 import signal
 import sys
+import textwrap
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -18,14 +18,15 @@ import typer
 
 from hvaedsl.cli.command_table import CommandGroup
 from hvaedsl.cli.completion import whole_words_in_bash
-from hvaedsl.diagnostics.errors import CompilerBug, ExitCode, HvaedslError, SpecError, UsageError
-from hvaedsl.diagnostics.streams import print_data
+from hvaedsl.diagnostics.errors import CompilerBug, ExitCode, HvaedslError, SpecError, UsageError, WriteError
+from hvaedsl.diagnostics.refusals import FULL, refused
+from hvaedsl.diagnostics.streams import prepare_streams, print_data
 
 # Allocations between two garbage collections, instead of 700: the objects of imports and of the compiler stay alive,
 # and traversing them repeatedly took 10 % of the time of `hvaedsl lint`.
 COLLECT_AFTER = 100_000
-# Error numbers if stdout is a file on a full disk.
-OUTPUT_REFUSED = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+# Error numbers if stdout cannot be written: a full disk, a terminal that is gone, a descriptor opened for reading.
+OUTPUT_REFUSED = FULL | {errno.EIO, errno.EBADF}
 # Error numbers of a path that the user must change, wherever it is read or written. A missing file is not among them:
 # commands check for it, and elsewhere it is a bug.
 PATH_REFUSED = frozenset(
@@ -74,7 +75,8 @@ def run(program: str = "hvaedsl") -> None:
     """Run the command line, called `program` in usage texts. docs/language.md lists the exit codes."""
     gc.set_threshold(COLLECT_AFTER)
     atexit.register(_leave_garbage)
-    _make_printable()
+    prepare_streams()
+    _ignore_width_of_zero()
     _hide_warnings_of_packages()
     sys.exit(_flushed(_exit_code(program)))
 
@@ -107,17 +109,17 @@ def _unexpected(error: Exception) -> int:
     if isinstance(error, WrongUsage):
         _print_usage(error)
         return int(error.exit_code)
-    if refused := _refusal(error):
-        _print_error(refused)
-        return ExitCode.USAGE
+    if known := _refusal(error):
+        _print_error(known.report)
+        return known.exit_code
     _print_error(_traced(error))
     return ExitCode.BUG
 
 
 def _flushed(code: int) -> int:
-    """Print what is still buffered, and return the exit code; it becomes 141 if success cannot be printed.
+    """Print what is still buffered, and return the exit code, which says so if success cannot be printed.
 
-    An error keeps its exit code. A stream whose reader has exited is redirected, or Python would complain at exit.
+    An error keeps its exit code. A stream that cannot be written is redirected, or Python would complain at exit.
     """
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -125,7 +127,12 @@ def _flushed(code: int) -> int:
         except BrokenPipeError:
             code = CLOSED_PIPE if code in (ExitCode.SUCCESS, ExitCode.SPEC) else code
             _redirect(stream)
-        except (OSError, ValueError):  # a full disk, which was reported, or a closed stream
+        except OSError as error:
+            if stream is sys.stdout and code in (ExitCode.SUCCESS, ExitCode.SPEC):
+                _print_error(_output_refused(error).report)
+                code = ExitCode.FILES
+            _redirect(stream)
+        except ValueError:  # the stream was closed by other code
             _redirect(stream)
     if code == CLOSED_PIPE:
         _redirect(sys.stdout)
@@ -154,26 +161,28 @@ def _leave_garbage() -> None:
         gc.freeze()
 
 
-def _make_printable() -> None:
-    """Make every character printable in every encoding, and ignore a terminal width of 0."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
-            stream.reconfigure(errors="backslashreplace")
+def _ignore_width_of_zero() -> None:
     if not os.environ.get("COLUMNS", "1").strip("0"):
         del os.environ["COLUMNS"]
 
 
-def _refusal(error: Exception) -> str:
-    """The operating system's reason for an unexpected error; empty if it has none."""
+def _refusal(error: Exception) -> WriteError | UsageError | None:
+    """What the operating system refused, if that is why there is an unexpected error."""
     if isinstance(error, OSError) and error.errno in OUTPUT_REFUSED and error.filename is None:
-        return f"the output cannot be written: {error.strerror}"
+        return _output_refused(error)
+    if isinstance(error, OSError) and error.errno in FULL:
+        return refused(error.filename, error)
     if isinstance(error, OSError) and error.errno in PATH_REFUSED and error.filename is not None:
-        return f"{error.filename}: {(error.strerror or str(error)).lower()}"
+        return UsageError(f"{error.filename}: {(error.strerror or str(error)).lower()}")
     try:
         Path.cwd()
     except OSError:
-        return "the working directory does not exist; change to one that does"
-    return ""
+        return UsageError("the working directory does not exist; change to one that does")
+    return None
+
+
+def _output_refused(error: OSError) -> WriteError:
+    return refused("the output", error, "send it elsewhere")
 
 
 def _traced(error: Exception) -> str:
@@ -181,7 +190,7 @@ def _traced(error: Exception) -> str:
     if os.environ.get("HVAEDSL_TRACEBACK"):
         import traceback
 
-        return "".join(traceback.format_exception(error))
+        return textwrap.indent("".join(traceback.format_exception(error)), "  ")
     return (error if isinstance(error, CompilerBug) else CompilerBug.of(error)).report
 
 
@@ -211,9 +220,9 @@ def _print_usage(error: Any) -> None:
 def _print_error(message: str) -> None:
     from rich.text import Text
 
-    from hvaedsl.diagnostics.printable import printable_lines
+    from hvaedsl.diagnostics.printable import printable_message
     from hvaedsl.report.terminal import console
 
     with suppress(OSError):  # if stderr is on the same full disk, the exit code remains
-        shown = Text.assemble(("error", "bold red"), f": {printable_lines(message)}")
+        shown = Text.assemble(("error", "bold red"), f": {printable_message(message)}")
         console(err=True).print(shown, soft_wrap=True)

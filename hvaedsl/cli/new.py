@@ -10,6 +10,7 @@ import typer
 from hvaedsl.cli.completion import complete_dataset, complete_spec
 from hvaedsl.cli.options import described
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.diagnostics.streams import say
 
 
@@ -80,14 +81,11 @@ def _target(name: str) -> Path:
 
 
 def _write(target: Path, text: str) -> None:
-    """Write a file that must not exist yet. Raises `UsageError`; no partial file is left behind."""
-    try:
-        with target.open("x", encoding="utf-8", newline="\n") as file:
-            try:
-                file.write(text)
-                file.flush()
-            except BaseException:
-                target.unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise UsageError(f"{target} cannot be written: {(error.strerror or str(error)).lower()}") from None
+    """Write a file that must not exist yet. Raises `WriteError`; no partial file is left behind."""
+    with refusals_explained(target), target.open("x", encoding="utf-8", newline="\n") as file:
+        try:
+            file.write(text)
+            file.flush()
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise

@@ -9,7 +9,7 @@ import typer
 
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import described
-from hvaedsl.cli.trained_run import Device, RunPath, Seed, Temperature, Weights, positive_temperature
+from hvaedsl.cli.trained_run import Device, RunPath, Seed, Temperature, Weights, check_file, positive_temperature
 from hvaedsl.diagnostics.streams import say
 
 
@@ -34,23 +34,25 @@ def sample(
     Example: [bold]hvaedsl sample runs/digits --count 16 --temperature 0.8 --out digits.png[/]
     """
     require_train("sample")
-    from hvaedsl.diagnostics.errors import UsageError
-    from hvaedsl_runtime.disk.whole_files import refusals_explained
+    from hvaedsl.diagnostics.refusals import refusals_explained
+    from hvaedsl_runtime.disk.whole_files import check_writable
     from hvaedsl_runtime.evaluate.finished_run import FinishedRun
     from hvaedsl_runtime.evaluate.pictures import save_samples
 
     positive_temperature(temperature)
-    if out is not None and (out.suffix.lower() != ".png" or not out.parent.is_dir() or out.is_dir()):
-        raise UsageError(f"--out is {out}; it must name a .png file in an existing folder")
+    check_file(out, ".png")
 
     finished = FinishedRun.open(run, device)
     spec = finished.program.spec
     count = count or spec.sample.count
-    images = finished.sample(weights, count, temperature or spec.sample.temperature, seed)
     if out is None:
         step, warmth = finished.checkpoint.step, "spec" if temperature is None else f"{temperature:g}"
         name = f"{weights}-step-{step:08d}-count-{count}-temperature-{warmth}-seed-{seed}"
         out = finished.folder.picture("samples", name)
-    with refusals_explained(out, "name another place with --out"):
+
+    instead = "name another place with --out"
+    check_writable(out, instead)
+    images = finished.sample(weights, count, temperature or spec.sample.temperature, seed)
+    with refusals_explained(out, instead):
         save_samples(out, images, spec)
     say(f"written: {out}")

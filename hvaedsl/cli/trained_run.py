@@ -36,6 +36,12 @@ Temperature = Annotated[
 ]
 
 
+def check_file(out: Path | None, suffix: str) -> None:
+    """Raise `UsageError` if `--out` is given and does not name a file with this suffix in an existing folder."""
+    if out is not None and (out.suffix.lower() != suffix or not out.parent.is_dir() or out.is_dir()):
+        raise UsageError(f"--out is {out}; it must name a file that ends in {suffix}, in an existing folder")
+
+
 def positive_temperature(value: float | None) -> float | None:
     """The value of `--temperature`. Raises `UsageError` if it is not positive and finite."""
     if value is not None and not 0 < value < math.inf:

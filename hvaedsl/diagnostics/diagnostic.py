@@ -192,13 +192,18 @@ class Diagnostic(Record, kw_only=True):
         return listing(titles)
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The most similar known word, or None if none is similar; the case of letters does not count."""
+def nearest(word: str, known: Iterable[str], most: int = 100) -> str | None:
+    """The most similar known word, or None if none is similar; the case of letters does not count.
+
+    Nothing is proposed among more than `most` words: a text may hold thousands of words that each ask for a proposal.
+    """
     import difflib  # slow to import, and most runs suggest nothing
 
     in_lowercase: dict[str, str] = {}
     for name in known:
         in_lowercase.setdefault(name.lower(), name)
+    if len(in_lowercase) > most:
+        return None
     close = difflib.get_close_matches(word[:80].lower(), list(in_lowercase), n=1, cutoff=0.6)
     return in_lowercase[close[0]] if close else None
 

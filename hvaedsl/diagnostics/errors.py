@@ -6,6 +6,7 @@ the way out (`help`), never an exit code.
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from typing import Any, ClassVar
@@ -35,10 +36,11 @@ class ExitCode(IntEnum):
     DATA = 4, "images that are missing, damaged, or not of the kind that the spec states"
     FILES = (
         5,
-        "a run folder, checkpoint or weight file that is in use, missing, damaged, or of another run; a full disk",
+        "a run folder, checkpoint or weight file that is in use, missing, damaged, or of another run; a file that "
+        "cannot be written, as on a full disk",
     )
     DEVICE = 6, "a device that is missing or out of memory"
-    TRAINING = 7, "a training run that diverged, or in which no update is applied"
+    TRAINING = 7, "a training run that diverged, in which no update is applied, or that lost one of its processes"
     SIGNAL = 128, "interrupted by signal N (130 by Ctrl-C, 143 by SIGTERM); 141 if the reader of the output exits first"
 
 
@@ -54,6 +56,10 @@ class HvaedslError(Exception):
     def __init__(self, message: str, *, help: str = "") -> None:
         self.help = help
         super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy without the constructor, whose arguments are not `args`; a process pool needs it."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
     @property
     def details(self) -> dict[str, Any]:
@@ -249,6 +255,12 @@ class NoUpdate(RunError):
 
 class Diverged(RunError):
     """The weights of a run, or its likelihood at the end, are not finite."""
+
+    exit_code = ExitCode.TRAINING
+
+
+class ProcessLost(RunError):
+    """Another process of a run has ended, for a reason that it reports itself."""
 
     exit_code = ExitCode.TRAINING
 

@@ -49,6 +49,12 @@ class Record:
             named = _with_defaults(cls, named)
         self.__dict__.update(named)
 
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Take over the fields of a pickled or copied object, which may be the first one of its class here."""
+        if "_names" not in type(self).__dict__:
+            _complete(type(self))
+        self.__dict__.update(state)
+
     def __setattr__(self, name: str, value: object) -> NoReturn:
         """Raise `FrozenInstanceError`."""
         raise FrozenInstanceError(f"cannot assign to field {name!r}")

@@ -6,13 +6,15 @@ forced into a pipe, as notebooks and CI services do.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
 from typing import TextIO
 
-from hvaedsl.diagnostics.printable import printable_lines
+from hvaedsl.diagnostics.printable import printable_message
 
+_LAST_STANDARD = 2  # the descriptor of stderr
 # The width of a terminal that does not say how wide it is.
 USUAL_WIDTH = 80
 # Anything else than a terminal: no line is wrapped and no table is stacked.
@@ -21,9 +23,35 @@ UNLIMITED = 100_000
 _ACTING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
+def prepare_streams() -> None:
+    """Make every text printable, in every encoding, and open what the caller of the process has closed.
+
+    Closed streams are /dev/null, as git has them: a command ends as if it had printed, and no file that it opens gets
+    the number of a standard stream, to which libraries print. Standard input stays closed for Python, so that reading
+    it can be reported.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _LAST_STANDARD:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _nowhere() -> TextIO:
+    # The descriptor belongs to the process, or Python would warn about a stream that is never closed.
+    return open(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8", closefd=False)
+
+
 def say(message: str, *, err: bool = False) -> None:
-    """Print a message, in which names from outside cannot act on the terminal."""
-    print(printable_lines(message), file=sys.stderr if err else sys.stdout, flush=True)
+    """Print a message, in which names from outside cannot act on the terminal.
+
+    A line of it after the first starts with two spaces; a line break without them is one of a name.
+    """
+    print(printable_message(message), file=sys.stderr if err else sys.stdout, flush=True)
 
 
 def print_data(text: str, *, err: bool = False) -> None:
@@ -46,10 +74,10 @@ def print_bytes(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def is_terminal(stream: TextIO) -> bool:
-    """Whether a stream is a terminal; False for one that is closed."""
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a stream is a terminal; False for one that is closed, in place of which Python has None."""
     try:
-        return stream.isatty()
+        return stream is not None and stream.isatty()
     except ValueError:
         return False
 

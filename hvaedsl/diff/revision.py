@@ -8,20 +8,28 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, nearest
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.syntax.text import MAX_FILE_BYTES
 
 PREFIX = "git:"
 _REGULAR = ("100644", "100755")
+_SUBMODULE = "160000"
+# Variables that make git use another repository than that of the working directory, from which our paths are meant. Git
+# itself sets them for hooks.
+_ELSEWHERE = frozenset(
+    f"GIT_{name}" for name in ("DIR", "WORK_TREE", "INDEX_FILE", "PREFIX", "COMMON_DIR", "OBJECT_DIRECTORY")
+)
 _ROOT_MARK = "pyproject.toml"  # marks the folder of a project; see elaborate/bases.py
 
 
@@ -57,21 +65,24 @@ class Revision:
 def checked_out(place: str) -> Iterator[Revision]:
     """Write the specs of a revision to a temporary folder; PATH of `git:REV:PATH` is relative to the working directory.
 
-    Raises `UsageError` if there is no git, no repository, no such revision, or no such file in it.
+    Raises `UsageError` if there is no git, no repository, no such revision, or no such file in it, and `WriteError`.
     """
     revision, path = _parts(place)
     top = Path(os.fsdecode(_git("rev-parse", "--show-toplevel")).rstrip("\n"))
     tree = _tree(revision)
     spec = _inside(path, top, place)
-    files = dict(_files(tree, top))
+    entries = list(_entries(tree, top))
+    files = dict(_files(entries))
     if str(spec) not in files:
+        _raise_if_in_submodule(spec, entries, place)
         raise UsageError(f"{place}: {spec} is not a file of {revision}{_did_you_mean(spec, files, top)}")
 
     with TemporaryDirectory(prefix="hvaedsl-") as temporary:
         # It has the name of the repository, which diagnostics about bases outside of it contain.
         folder = Path(temporary).resolve() / (top.name or "repository")
-        (folder / ".git").mkdir(parents=True)
-        _write(folder, files, top)
+        with refusals_explained("a temporary folder", "set the environment variable TMPDIR to a writable folder"):
+            (folder / ".git").mkdir(parents=True)
+            _write(folder, files, top)
         yield Revision(revision, folder, folder / spec, top / spec.parent)
 
 
@@ -108,19 +119,43 @@ def _did_you_mean(spec: PurePosixPath, files: Collection[str], top: Path) -> str
     """Suggest a similar file of the revision, relative to the working directory."""
     specs = [name for name in files if name.endswith(".hvae")]
     named = [name for name in specs if PurePosixPath(name).stem == spec.name.removesuffix(".hvae")]
-    near = named[0] if named else nearest(str(spec), specs)
+    near = named[0] if named else nearest(str(spec), specs, most=len(specs))
     return "" if near is None else f"; did you mean {Path(os.path.relpath(top.resolve() / near)).as_posix()}?"
 
 
-def _files(tree: str, top: Path) -> Iterator[tuple[str, tuple[str, int]]]:
-    """Yield the hash and size of each spec in a tree and of each file that marks a project."""
+class _Entry(NamedTuple):
+    """An entry of a tree of git; a submodule has no size."""
+
+    path: str
+    mode: str
+    blob: str
+    size: str
+
+
+def _entries(tree: str, top: Path) -> Iterator[_Entry]:
     listing = _git("ls-tree", "-r", "-z", "--long", "--full-tree", tree, folder=top)
     for entry in filter(None, listing.split(b"\0")):
         facts, _, name = entry.partition(b"\t")
-        mode, _, blob, size = facts.decode().split()  # a submodule has no size
-        path = os.fsdecode(name)
+        mode, _, blob, size = facts.decode().split()
+        yield _Entry(os.fsdecode(name), mode, blob, size)
+
+
+def _files(entries: Iterable[_Entry]) -> Iterator[tuple[str, tuple[str, int]]]:
+    """Yield the hash and size of each spec in a tree and of each file that marks a project."""
+    for path, mode, blob, size in entries:
         if mode in _REGULAR and (path.endswith(".hvae") or PurePosixPath(path).name == _ROOT_MARK):
             yield path, (blob, int(size))
+
+
+def _raise_if_in_submodule(spec: PurePosixPath, entries: Iterable[_Entry], place: str) -> None:
+    """Raise `UsageError` if a path is that of a submodule, or inside one; its files are in a repository of its own."""
+    for path, mode, commit, _ in entries:
+        if mode == _SUBMODULE and spec.is_relative_to(path):
+            inside = spec.relative_to(path) if spec != PurePosixPath(path) else "PATH"
+            raise UsageError(
+                f"{place}: {path} is a submodule, whose files are in a repository of its own",
+                help=f"in the folder {path}, write {PREFIX}{commit[:12]}:{inside}",
+            )
 
 
 def _write(folder: Path, files: Mapping[str, tuple[str, int]], top: Path) -> None:
@@ -149,10 +184,16 @@ def _blobs(hashes: Collection[str], top: Path) -> dict[str, bytes]:
     return found
 
 
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+
+
 def _git(*arguments: str, folder: Path | None = None, text: bytes = b"") -> bytes:
     """Return the output of git. Raises `UsageError` with its message if it fails."""
     try:
-        done = subprocess.run(["git", *arguments], cwd=folder, input=text, capture_output=True, check=False)
+        done = subprocess.run(
+            ["git", *arguments], cwd=folder, input=text, capture_output=True, check=False, env=_environment()
+        )
     except FileNotFoundError:
         raise UsageError("git:REV:PATH needs git, which is not on the search path") from None
     except OSError as error:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from hvaedsl.diagnostics.diagnostic import (
@@ -13,7 +14,6 @@ from hvaedsl.diagnostics.diagnostic import (
     Fix,
     Label,
     insertion,
-    nearest,
     removal,
 )
 from hvaedsl.diagnostics.names import (
@@ -28,8 +28,9 @@ from hvaedsl.elaborate.constants import Constants
 from hvaedsl.elaborate.published_keys import PUBLISHED_KEYS
 from hvaedsl.elaborate.schema import SCHEMA, TOP_LEVEL
 from hvaedsl.elaborate.unknown_names import (
+    Names,
+    Sections,
     key_that_is_meant,
-    names,
     stray_key,
     unknown_inner_section,
     unknown_key,
@@ -99,6 +100,11 @@ class _Reader:
     outermost: ast.Section = field(init=False)  # the section at the top level that is being read
     late_version: bool = False  # `hvae` is not the first statement, and this has been reported
 
+    @cached_property
+    def sections(self) -> Sections:
+        """The sections of the document."""
+        return Sections(self.read)
+
     def collect(self) -> None:
         document = self.read
         self.into.broken |= document.broken | {f"{key}.*" for key in document.broken if key in SCHEMA}
@@ -107,6 +113,7 @@ class _Reader:
             self.into.unreadable.add(name)
         self._version(document)
 
+        beside = Names(document.statements, TOP_LEVEL)
         for position, statement in enumerate(document.statements):
             match statement:
                 case ast.Version() if position and not self.late_version:
@@ -120,7 +127,7 @@ class _Reader:
                 case ast.Assignment():
                     self._stray_key(statement)
                 case ast.Section():
-                    self._section(statement, names(document.statements))
+                    self._section(statement, beside)
 
         self._forget(document.broken | self.lost)
 
@@ -160,12 +167,12 @@ class _Reader:
                 edit = insertion(document.source, start, "hvae 1\n")
                 self._report(MissingVersion(span=span, fix=Fix("start with `hvae 1`", (edit,), safe=True)))
 
-    def _section(self, section: ast.Section, beside: Sequence[str]) -> None:
+    def _section(self, section: ast.Section, beside: Names) -> None:
         name = section.name.text
         if name not in TOP_LEVEL:
             self._report(unknown_section(section.name, beside))
             # The keys of the section that was probably meant, or of every section, are not missing.
-            near = nearest(name, TOP_LEVEL)
+            near = beside.nearest[name]
             self.into.broken |= {f"{known}.*" for known in TOP_LEVEL if near in (None, known)}
             self.lost |= {f"{known}.*" for known in SCHEMA if known.split(".")[0] == near}
             return
@@ -178,12 +185,12 @@ class _Reader:
         inside_repeated = self.repeated
         self.repeated = not self._once(path, "section", section.name.span) or inside_repeated
         self.into.sections[path] = section.name.span
-        beside = names(section.statements)
+        beside = Names(section.statements, SCHEMA[path])
         for statement in section.statements:
             self._in_section(path, statement, beside)
         self.repeated = inside_repeated
 
-    def _in_section(self, section: str, statement: ast.Statement, beside: Sequence[str]) -> None:
+    def _in_section(self, section: str, statement: ast.Statement, beside: Names) -> None:
         match statement:
             case ast.Assignment():
                 key = f"{section}.{statement.key.text}"
@@ -200,8 +207,7 @@ class _Reader:
             case ast.Section() if {f"{section}.*", f"{section}.{statement.name.text}"} & self.into.broken:
                 pass  # the outer section is not closed, or this is not a section; both are reported elsewhere
             case ast.Section():
-                top = names(self.read.statements)
-                self._report(unknown_inner_section(statement, section, self.outermost, top))
+                self._report(unknown_inner_section(statement, section, self.outermost, self.sections))
                 self.into.broken.add(f"{statement.name.text}.*")
 
             case _:
@@ -210,17 +216,17 @@ class _Reader:
                 if isinstance(statement, ast.Let):
                     _let(self.into, statement.name.text, statement.value)
 
-    def _unknown_key(self, section: str, statement: ast.Assignment, beside: Sequence[str]) -> None:
+    def _unknown_key(self, section: str, statement: ast.Assignment, beside: Names) -> None:
         """Report a key that the section does not have; the key that was probably meant is not missing."""
-        self._report(unknown_key(statement, section, beside, self.read))
-        if meant := key_that_is_meant(statement.key.text, section):
+        self._report(unknown_key(statement, section, beside, self.sections))
+        if meant := key_that_is_meant(statement.key.text, section, beside):
             self.into.broken.add(meant)
             self.lost.add(meant)
 
     def _stray_key(self, statement: ast.Assignment) -> None:
         """Report a key outside of every section, unless a brace that closes its section too early is reported."""
         key = statement.key.text
-        finding = stray_key(statement, self.read)
+        finding = stray_key(statement, self.sections)
         homes = [f"{section}.{key}" for section, known in SCHEMA.items() if key in known]
         homes += [dotted for dotted in (finding.published, f"{finding.home}.{finding.near}") if dotted in dotted_keys()]
         self.into.broken |= {*homes} | ({f"{key}.*"} if key in TOP_LEVEL else set())

@@ -19,6 +19,7 @@ from hvaedsl.diagnostics.likelihoods import (
     UnsupportedBits,
 )
 from hvaedsl.diagnostics.names import DuplicateEntry, OutOfRange, UnknownSymbol, WrongType
+from hvaedsl.diagnostics.printable import is_unicode, printable
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.block_reader import BlockReader
 from hvaedsl.elaborate.constants import Constants
@@ -104,6 +105,10 @@ class Reader:
             )
         if not isinstance(value, ast.String):
             self._wrong(kind, value)
+        if not is_unicode(value.value):
+            hint = "a spec is UTF-8 text: rename the file or folder, or name a link to it"
+            found = f"`{printable(value.value)}`, which is not UTF-8 text"
+            self._fail(WrongType(span=value.span, key=self.key, expected=self._type(kind), found=found, hint=hint))
         return value.value
 
     @read.register

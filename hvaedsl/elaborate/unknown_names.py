@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 
 from hvaedsl.diagnostics.additions import at_end_of_file, in_section
 from hvaedsl.diagnostics.diagnostic import Fix, insertion, nearest, removal, writing
@@ -12,46 +14,111 @@ from hvaedsl.elaborate.schema import SCHEMA, TOP_LEVEL
 from hvaedsl.syntax import ast
 
 _NO_KEY = PublishedKey("")
+_MOST_STRAYS = 100  # a text with more keys outside of sections is no spec, and nothing is proposed for them
+_Ways = tuple[Fix | None, tuple[Fix, ...]]
 
 
-def unknown_key(statement: ast.Assignment, section: str, beside: Sequence[str], document: ast.Document) -> UnknownKey:
+class Names:
+    """The names of the keys and sections among statements, and for each the most similar known name."""
+
+    def __init__(self, statements: Sequence[ast.Statement], known: Collection[str]) -> None:
+        self._written = [item.key.text for item in statements if isinstance(item, ast.Assignment)]
+        self._written += [item.name.text for item in statements if isinstance(item, ast.Section)]
+        self._known = tuple(known)
+
+    @cached_property
+    def nearest(self) -> Mapping[str, str | None]:
+        """The most similar known name of each name; compared once, since a section may hold thousands of names."""
+        return {name: nearest(name, self._known) for name in dict.fromkeys(self._written)}
+
+    @cached_property
+    def _free(self) -> list[str]:
+        return [name for name in self._known if name not in self.nearest]
+
+    @cached_property
+    def _meant(self) -> Counter[str | None]:
+        return Counter(self.nearest[name] for name in self._written)
+
+    def nearest_free(self, name: str) -> str | None:
+        """The most similar known name that is not written: a second one would be a duplicate."""
+        near = self.nearest[name]
+        return nearest(name, self._free) if near in self.nearest else near
+
+    def renaming(self, name: ast.Name) -> _Ways:
+        """Write the most similar free name: a fix, or a suggestion if another name beside it is as similar to that."""
+        near = self.nearest_free(name.text)
+        if near is None:
+            return None, ()
+        fix = writing(name.span, near)
+        return (fix, ()) if self._meant[near] <= 1 else (None, (fix,))
+
+
+class Sections:
+    """The sections of a document by dotted path, the first of each, and which keys they have."""
+
+    def __init__(self, document: ast.Document) -> None:
+        self._found: dict[str, ast.Section] = {}
+        self._keys: set[str] = set()
+        self.strays = sum(isinstance(item, ast.Assignment) for item in document.statements)
+        self._collect(document.statements, "")
+
+    def _collect(self, statements: Sequence[ast.Statement], path: str) -> None:
+        for item in statements:
+            if isinstance(item, ast.Assignment):
+                self._keys.add(f"{path}{item.key.text}")
+            elif isinstance(item, ast.Section) and f"{path}{item.name.text}" not in self._found:
+                self._found[f"{path}{item.name.text}"] = item
+                self._collect(item.statements, f"{path}{item.name.text}.")
+
+    def __getitem__(self, path: str) -> ast.Section | None:
+        """The section at a dotted path; None if the document has none."""
+        return self._found.get(path)
+
+    def has_key(self, dotted: str) -> bool:
+        """Whether a section of the document has a key."""
+        return dotted in self._keys
+
+    @cached_property
+    def free_homes(self) -> Mapping[str, str]:
+        """The section of each key that the document does not have in it."""
+        return {key: home for key, home in _HOMES.items() if not self.has_key(f"{home}.{key}")}
+
+
+# The first section that has a key of a name.
+_HOMES = {key: section for section in reversed(SCHEMA) for key in SCHEMA[section]}
+
+
+def unknown_key(statement: ast.Assignment, section: str, beside: Names, sections: Sections) -> UnknownKey:
     """The diagnostic of a key that its section does not have; `beside` are the names in that section."""
     name, known = statement.key, tuple(SCHEMA[section])
-    if name.text in PUBLISHED_KEYS:
-        published = PUBLISHED_KEYS[name.text]
-        fix, suggestions = _published(statement, section, published, document)
-        return UnknownKey(
-            span=name.span,
-            key=name.text,
-            section=section,
-            known=known,
-            published=published.key,
-            written=published.written,
-            fix=fix,
-            suggestions=suggestions,
-        )
-
-    fix, suggestions = _renaming(name, known, beside)
+    published, near = PUBLISHED_KEYS.get(name.text, _NO_KEY), ""
+    if published.key:
+        fix, suggestions = _published(statement, section, published, sections)
+    else:
+        near = beside.nearest_free(name.text) or ""
+        fix, suggestions = beside.renaming(name)
     return UnknownKey(
         span=name.span,
         key=name.text,
         section=section,
         known=known,
-        near=nearest(name.text, _free(known, beside)) or "",
+        near=near,
+        published=published.key,
+        written=published.written,
         fix=fix,
         suggestions=suggestions,
     )
 
 
-def key_that_is_meant(name: str, section: str) -> str:
+def key_that_is_meant(name: str, section: str, beside: Names) -> str:
     """The dotted key that an unknown name in a section probably means; empty if none is similar."""
     if name in PUBLISHED_KEYS:
         return PUBLISHED_KEYS[name].key
-    near = nearest(name, SCHEMA[section])
+    near = beside.nearest[name]
     return f"{section}.{near}" if near is not None else ""
 
 
-def stray_key(statement: ast.Assignment, document: ast.Document) -> UnknownSection:
+def stray_key(statement: ast.Assignment, sections: Sections) -> UnknownSection:
     """The diagnostic of a key outside of every section."""
     name = statement.key.text
     published, near, home = PUBLISHED_KEYS.get(name, _NO_KEY), "", ""
@@ -60,17 +127,18 @@ def stray_key(statement: ast.Assignment, document: ast.Document) -> UnknownSecti
     if name in TOP_LEVEL:
         pass
     elif published.key:
-        ways = _published(statement, "", published, document)
-    else:
-        homes = {key: section for section in reversed(SCHEMA) for key in SCHEMA[section]}
-        written = [key for key, section in homes.items() if key in _names_in(document, section)]
-        is_there = name in written
-        near = name if is_there else nearest(name, _free(homes, written)) or ""
-        home = homes.get(near, "")
-        if is_there and "#" not in statement.span.text:
+        ways = _published(statement, "", published, sections)
+    elif name in _HOMES:
+        near, home = name, _HOMES[name]
+        is_there = sections.has_key(f"{home}.{name}")
+        if not is_there:
+            ways = _moving(statement, f"{home}.{near}", sections), ()
+        elif "#" not in statement.span.text:
             ways = Fix("remove it", (removal(statement.span),)), ()
-        elif home:
-            ways = _moving(statement, f"{home}.{near}", document), ()
+    else:
+        near = (nearest(name, sections.free_homes) or "") if sections.strays <= _MOST_STRAYS else ""
+        home = sections.free_homes.get(near, "")
+        ways = (_moving(statement, f"{home}.{near}", sections) if near else None), ()
     return UnknownSection(
         span=statement.key.span,
         name=name,
@@ -86,10 +154,10 @@ def stray_key(statement: ast.Assignment, document: ast.Document) -> UnknownSecti
     )
 
 
-def unknown_section(name: ast.Name, beside: Sequence[str]) -> UnknownSection:
+def unknown_section(name: ast.Name, beside: Names) -> UnknownSection:
     """The diagnostic of a section at the top level that does not exist; `beside` are the names at the top level."""
-    fix, suggestions = _renaming(name, TOP_LEVEL, beside)
-    near = nearest(name.text, _free(TOP_LEVEL, beside)) or ""
+    fix, suggestions = beside.renaming(name)
+    near = beside.nearest_free(name.text) or ""
     return UnknownSection(
         span=name.span,
         name=name.text,
@@ -102,13 +170,13 @@ def unknown_section(name: ast.Name, beside: Sequence[str]) -> UnknownSection:
 
 
 def unknown_inner_section(
-    section: ast.Section, inside: str, outermost: ast.Section, beside: Sequence[str]
+    section: ast.Section, inside: str, outermost: ast.Section, sections: Sections
 ) -> UnknownSection:
-    """The diagnostic of a section inside another one; `beside` are the names at the top level."""
+    """The diagnostic of a section inside another one; a known one is moved behind the outermost."""
     name, fix = section.name, None
     if name.text not in TOP_LEVEL and "#" not in section.span.text:
         fix = Fix("remove it", (removal(section.span),))
-    elif name.text in TOP_LEVEL and name.text not in beside:
+    elif name.text in TOP_LEVEL and sections[name.text] is None:
         moved = insertion(name.span.source, outermost.span.end, f"\n{section.span.text}")
         fix = Fix(f"move it out of `{inside.partition('.')[0]}`", (removal(section.span), moved))
     return UnknownSection(
@@ -116,45 +184,23 @@ def unknown_inner_section(
     )
 
 
-def names(statements: Sequence[ast.Statement]) -> list[str]:
-    """The names of the keys and sections among statements."""
-    keys = [item.key.text for item in statements if isinstance(item, ast.Assignment)]
-    return keys + [item.name.text for item in statements if isinstance(item, ast.Section)]
-
-
-_Ways = tuple[Fix | None, tuple[Fix, ...]]
-
-
-def _renaming(name: ast.Name, known: Collection[str], beside: Sequence[str]) -> _Ways:
-    """Write the most similar name that is not beside it: a fix, or a suggestion if another one is as similar to it."""
-    near = nearest(name.text, _free(known, beside))
-    if near is None:
-        return None, ()
-    fix = writing(name.span, near)
-    return (fix, ()) if sum(nearest(other, known) == near for other in beside) == 1 else (None, (fix,))
-
-
-def _free(known: Collection[str], beside: Sequence[str]) -> list[str]:
-    return [name for name in known if name not in beside]
-
-
-def _published(statement: ast.Assignment, section: str, published: PublishedKey, document: ast.Document) -> _Ways:
+def _published(statement: ast.Assignment, section: str, published: PublishedKey, sections: Sections) -> _Ways:
     """Write the key for a name of the published code: a fix, or a suggestion if its value has another form here."""
-    way = _moving(statement, published.key, document, published.written, section)
+    way = _moving(statement, published.key, sections, published.written, section)
     if way is None:
         return None, ()
     return (None, (way,)) if published.written else (way, ())
 
 
 def _moving(
-    statement: ast.Assignment, dotted: str, document: ast.Document, written: str = "", inside: str = ""
+    statement: ast.Assignment, dotted: str, sections: Sections, written: str = "", inside: str = ""
 ) -> Fix | None:
     """Write a statement as the key `dotted`, in its section; None if that has the key, or a comment would be lost."""
     section, _, key = dotted.rpartition(".")
     value = statement.span.text[statement.key.span.end - statement.span.start :]
     text = written or f"{key}{value}"
-    target = _section(document.statements, section)
-    if (written and "#" in statement.span.text) or (target is not None and key in names(target.statements)):
+    target = sections[section]
+    if (written and "#" in statement.span.text) or sections.has_key(dotted):
         return None
 
     if section == inside:
@@ -170,16 +216,3 @@ def _moving(
         return None
     title = f"move it into `{section}`" if key == statement.key.text else f"write `{written or key}` in `{section}`"
     return Fix(title, (added, removal(statement.span)))
-
-
-def _names_in(document: ast.Document, section: str) -> list[str]:
-    """The names of the keys and sections in a section of a document."""
-    found = _section(document.statements, section)
-    return names(found.statements) if found is not None else []
-
-
-def _section(statements: Sequence[ast.Statement], path: str) -> ast.Section | None:
-    """The section at a dotted path; None if the statements have none."""
-    first, _, rest = path.partition(".")
-    found = next((item for item in statements if isinstance(item, ast.Section) and item.name.text == first), None)
-    return found if found is None or not rest else _section(found.statements, rest)

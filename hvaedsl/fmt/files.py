@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic
-from hvaedsl.diagnostics.errors import CompilerBug, SpecError, UsageError
+from hvaedsl.diagnostics.errors import CompilerBug, SpecError, UsageError, WriteError
 from hvaedsl.fmt.formatter import format_source
 from hvaedsl.rewriting import diff_of, write_over
 from hvaedsl.syntax.text import MAX_FILE_BYTES, decode, read_bytes, refuse_large
@@ -23,7 +23,7 @@ class Formatted:
     after: bytes
     diagnostics: tuple[Diagnostic, ...] = ()  # the syntax errors
     bug: str = ""  # why the result was discarded
-    refusal: str = ""  # why the file could not be read
+    refusal: str = ""  # why the file could not be read or written
 
     @property
     def changed(self) -> bool:
@@ -34,12 +34,11 @@ class Formatted:
 def format_file(name: str) -> Formatted:
     """Read and format a file, without writing it."""
     try:
-        data = read_bytes(Path(name), name)
+        return format_bytes(read_bytes(Path(name), name), name, Path(name))
     except SpecError as error:
         return Formatted(name, b"", b"", error.diagnostics)
     except UsageError as error:
         return Formatted(name, b"", b"", refusal=str(error))
-    return format_bytes(data, name, Path(name))
 
 
 def format_bytes(data: bytes, name: str, path: Path | None = None) -> Formatted:
@@ -79,5 +78,10 @@ def unified_diff(formatted: Formatted) -> str:
 
 
 def rewrite(formatted: Formatted) -> None:
-    """Replace a file by its formatted text. Raises `UsageError` as `write_over` does."""
+    """Replace a file by its formatted text. Raises as `write_over` does."""
     write_over(formatted.name, formatted.before, formatted.after)
+
+
+def not_written(formatted: Formatted, error: UsageError | WriteError) -> Formatted:
+    """The result for a file that `rewrite` could not replace."""
+    return replace(formatted, after=formatted.before, refusal=str(error))

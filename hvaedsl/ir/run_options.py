@@ -49,6 +49,7 @@ class RunOptions(BaseModel):
     device: Annotated[DeviceName | None, DEVICE] = None
     threads: Annotated[int | None, Option("CPU threads per process.", "chosen by torch", metavar="N", minimum=1)] = None
     download: Annotated[bool, Option("Download the dataset if it is missing.")] = False
+    accept_images: Annotated[bool, Option("Resume a run although its images have changed.")] = False
 
     def shared(self) -> dict[str, Any]:
         """The options that a sweep hands to each of its runs."""

@@ -19,14 +19,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platformdirs import user_cache_path
-
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.elaborate.bases import base_of
 from hvaedsl.report.as_data import NotData, findings_data, findings_of
 from hvaedsl.shipped import shipped
+from hvaedsl.user_cache import user_cache
 from hvaedsl.version import __version__
 
 if TYPE_CHECKING:
@@ -149,11 +148,12 @@ class LintCache:
 
 
 def lint_cache() -> LintCache:
-    """Return the cache of this user, or the one that `HVAEDSL_CACHE` sets; `off` disables it."""
+    """Return the cache of this user, if there is one, or the one that `HVAEDSL_CACHE` sets; `off` disables it."""
     configured = os.environ.get(VARIABLE)
     if configured == "off":
         return LintCache(None)
-    return LintCache((Path(configured) if configured else user_cache_path("hvaedsl")) / "lint")
+    folder = Path(configured) if configured else user_cache()
+    return LintCache(None if folder is None else folder / "lint")
 
 
 def _may_use_custom_parts(key: CacheKey, compilation: Compilation) -> bool:

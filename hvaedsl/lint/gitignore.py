@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvaedsl.diagnostics.record import Record
-from hvaedsl.syntax.text import exists
+from hvaedsl.lint.checkout import repository_root
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -81,7 +81,7 @@ def rules_above(folder: Path) -> IgnoreRules:
     There are none if they ignore the folder, because a folder that is named explicitly is always searched.
     """
     absolute = folder.resolve()
-    root = next((item for item in (absolute, *absolute.parents) if exists(item / ".git")), absolute)
+    root = repository_root(absolute) or absolute
     down = [item for item in reversed((absolute, *absolute.parents)) if item.is_relative_to(root)]
 
     rules = IgnoreRules(root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.lint.cache import CacheKey, LintCache, LintResult, lint_result
 from hvaedsl.lint.gitignore import IgnoreRules, rules_above
-from hvaedsl.syntax.text import read_source, reason_of, source_of
+from hvaedsl.syntax.text import read_source, real_path, reason_of, source_of
 
 if TYPE_CHECKING:
     from hvaedsl.elaborate.inheritance import Read
@@ -31,14 +32,22 @@ def no_custom(_: str) -> None:
 
 
 class SpecFiles(Record):
-    """The files that paths name, and why folders among or below them could not be read.
+    """The files that paths name, and why others, and folders, could not be read.
 
-    `is_complete` is whether each of the paths itself could be read and names a file.
+    `is_complete` is whether each of the paths itself could be read and names a file. `outside` are those of the files
+    that are reached only through a link which leaves the folder that was named; `why_kept` says why commands do not
+    rewrite them.
     """
 
     files: tuple[str, ...]
     refused: tuple[str, ...]
     is_complete: bool
+    outside: tuple[str, ...] = ()
+
+    @staticmethod
+    def why_kept(name: str) -> str:
+        """The name of a link that leaves its folder, and why the file behind it is not rewritten."""
+        return f"{name}, a link to {real_path(Path(name))}, outside of the folder; to rewrite that file, name it"
 
 
 def spec_files(*paths: str) -> SpecFiles:
@@ -49,21 +58,31 @@ def spec_files(*paths: str) -> SpecFiles:
     """
     files: list[str] = []
     refused: list[str] = []
+    leaving: list[str] = []  # the links that leave their folder
+    reached: list[str] = []  # the other files
     complete = True
     for path in paths:
         folder = Path(path)
         if not _is_folder(folder):
             files.append(path)
+            reached.append(path)
             continue
 
         closed: list[str] = []
-        found = sorted(str(file) for file in _below(folder, rules_above(folder), closed) if _may_be_read(file))
+        below = _below(folder, rules_above(folder), closed)
+        found = sorted((str(file), is_link) for file, is_link in below if _may_be_read(file, is_link, closed))
         if not found and not closed:
             closed.append(f"{path}: no .hvae file in this folder, or .gitignore ignores them")
-        files += found
-        refused += closed
+        files += [file for file, _ in found]
+        refused += sorted(closed)
         complete = complete and bool(found)
-    return SpecFiles(tuple(files), tuple(refused), complete)
+        for file, is_link in found:
+            leaves = is_link and not real_path(Path(file)).is_relative_to(real_path(folder))
+            (leaving if leaves else reached).append(file)
+
+    known = {real_path(Path(file)) for file in reached} if leaving else set()
+    outside = tuple(file for file in leaving if real_path(Path(file)) not in known)
+    return SpecFiles(tuple(files), tuple(refused), complete, outside)
 
 
 def _is_folder(path: Path) -> bool:
@@ -73,24 +92,34 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _may_be_read(path: Path) -> bool:
-    """Whether a file of a folder is a spec to read: a regular file, or one about which reading it says more."""
+def _may_be_read(path: Path, is_link: bool, closed: list[str]) -> bool:
+    """Whether a file of a folder is a spec to read: a regular file, or one about which reading it says more.
+
+    A link that leads nowhere is added to `closed`, unless it is hidden, as the lock files of Emacs are.
+    """
     try:
-        return path.is_file()
-    except OSError:
-        return True
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        if not is_link:
+            return True
+        if not path.name.startswith("."):
+            closed.append(f"{path}: a link to {path.readlink()}: {reason_of(error)}")
+        return False
 
 
-def _below(folder: Path, rules: IgnoreRules, closed: list[str]) -> Iterator[Path]:
-    """The `.hvae` files of a folder that are not ignored; folders that cannot be read are added to `closed`."""
+def _below(folder: Path, rules: IgnoreRules, closed: list[str]) -> Iterator[tuple[Path, bool]]:
+    """The `.hvae` files of a folder that are not ignored, and whether each is a link.
+
+    Folders that cannot be read are added to `closed`.
+    """
     rules = rules.followed_by(folder)
     try:
-        entries = [(item.name, item.is_dir(follow_symlinks=False)) for item in os.scandir(folder)]
+        entries = [(item.name, item.is_dir(follow_symlinks=False), item.is_symlink()) for item in os.scandir(folder)]
     except OSError as error:
         closed.append(f"{folder}: {reason_of(error)}")
         return
 
-    for name, is_folder in entries:
+    for name, is_folder, is_link in entries:
         path = folder / name
         candidate = not name.startswith(".") if is_folder else name.endswith(".hvae")
         if not candidate or rules.ignore(path, is_folder=is_folder):
@@ -98,7 +127,7 @@ def _below(folder: Path, rules: IgnoreRules, closed: list[str]) -> Iterator[Path
         if is_folder:
             yield from _below(path, rules, closed)
         else:
-            yield path
+            yield path, is_link
 
 
 class Linted(Record):

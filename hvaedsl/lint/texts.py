@@ -8,8 +8,9 @@ from dataclasses import field, replace
 from pathlib import Path
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, edited
-from hvaedsl.diagnostics.errors import SpecError, UsageError
+from hvaedsl.diagnostics.errors import SpecError, UsageError, WriteError
 from hvaedsl.diagnostics.record import Record
+from hvaedsl.diagnostics.refusals import raise_not_written
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.rewriting import diff_of, write_over
 from hvaedsl.shipped import shipped
@@ -34,6 +35,7 @@ class Texts(Record):
     unreadable: tuple[Diagnostic, ...] = ()
     refused: tuple[str, ...] = ()  # why other files and folders could not be read
     given: bytes | None = None  # the bytes of standard input
+    outside: tuple[str, ...] = ()  # links to files that are not to be changed; see `SpecFiles`
     _before: Mapping[Path, Source] = field(default_factory=dict)
 
     def read(self, path: Path, shown: str) -> Source:
@@ -47,6 +49,8 @@ class Texts(Record):
         if self.given is not None:
             return source is next(iter(self.sources.values()))
         if place not in self.sources or self.sources[place].text != source.text:
+            return False
+        if any(real_path(Path(name)) == place for name in self.outside):
             return False
         installed = Path(__file__).resolve().parents[1] / "specs"
         named = Path(self.sources[place].name)
@@ -64,36 +68,45 @@ class Texts(Record):
         changed = {place: _apply(self.sources[place], edits) for place, edits in taken.items()}
         return replace(self, sources={**self.sources, **changed}, _before=self._before or self.sources), count
 
-    def changed(self) -> Iterator[tuple[str, bytes, bytes]]:
-        """Yield name, old and new bytes of each changed file. Raises `UsageError` as `write` does."""
+    def _changed(self) -> Iterator[Path]:
         for place, source in self.sources.items():
-            before = self._before.get(place, source)
-            if before.text != source.text:
-                held = read_bytes(place, source.name) if self.given is None else self.given
-                if decode(held, source.name).text != before.text:
-                    raise UsageError(f"{source.name}: changed by another program in the meantime; it was not fixed")
-                after = _BOM * held.startswith(_BOM) + source.text.encode()
-                if len(after) > MAX_FILE_BYTES:
-                    raise UsageError(f"{source.name}: the fixed file would be too large; it was not fixed")
-                yield source.name, held, after
+            if self._before.get(place, source).text != source.text:
+                yield place
+
+    def _change(self, place: Path) -> tuple[str, bytes, bytes]:
+        """Return name, old and new bytes of a changed file. Raises `UsageError` if it has changed since it was read."""
+        source = self.sources[place]
+        held = read_bytes(place, source.name) if self.given is None else self.given
+        if decode(held, source.name).text != self._before[place].text:
+            raise UsageError(f"{source.name}: changed by another program in the meantime; it was not fixed")
+        after = _BOM * held.startswith(_BOM) + source.text.encode()
+        if len(after) > MAX_FILE_BYTES:
+            raise UsageError(f"{source.name}: the fixed file would be too large; it was not fixed")
+        return source.name, held, after
 
     def diff(self) -> str:
-        """Return the changes that `write` would make, as a unified diff."""
-        return "".join(diff_of(name, before, after, "fixed") for name, before, after in self.changed())
+        """Return the changes that `write` would make, as a unified diff. Raises `UsageError` as `write` does."""
+        changes = map(self._change, self._changed())
+        return "".join(diff_of(name, before, after, "fixed") for name, before, after in changes)
 
     def output(self) -> bytes:
         """Return the fixed standard input, or the original bytes if they could not be read."""
         assert self.given is not None
-        return next((after for _, _, after in self.changed()), self.given)
+        return next((after for _, _, after in map(self._change, self._changed())), self.given)
 
     def write(self) -> None:
-        """Write the changed files atomically. Raises `UsageError` for one that cannot be written."""
-        for name, before, after in self.changed():
-            write_over(name, before, after)
+        """Write the changed files atomically. Raises as `write_over` does, after the others have been written."""
+        failures: list[UsageError | WriteError] = []
+        for place in self._changed():
+            try:
+                write_over(*self._change(place))
+            except (UsageError, WriteError) as error:
+                failures.append(error)
+        raise_not_written(failures)
 
 
-def texts_of(names: Iterable[str], refused: Iterable[str] = ()) -> Texts:
-    """Read the texts of files, each once even under several names.
+def texts_of(names: Iterable[str], refused: Iterable[str] = (), outside: Iterable[str] = ()) -> Texts:
+    """Read the texts of files, each once even under several names; fixes do not change those `outside`.
 
     Files that are missing or cannot be read are in `refused` of the result, after those given.
     """
@@ -111,7 +124,7 @@ def texts_of(names: Iterable[str], refused: Iterable[str] = ()) -> Texts:
             unreadable.extend(error.diagnostics)
         except UsageError as error:
             refusals.append(str(error))
-    return Texts(sources, tuple(unreadable), tuple(refusals))
+    return Texts(sources, tuple(unreadable), tuple(refusals), outside=tuple(outside))
 
 
 def text_of_stdin(data: bytes, filename: str | None) -> Texts:

@@ -26,6 +26,7 @@ from hvaedsl.lsp.completion import CompletionClient, complete
 from hvaedsl.lsp.findings import published, shown
 from hvaedsl.lsp.hints import inlay_hints
 from hvaedsl.lsp.hover import hover
+from hvaedsl.lsp.lifecycle import OrderedProtocol
 from hvaedsl.lsp.navigation import definition
 from hvaedsl.lsp.occurrences import occurrence_at, occurrences
 from hvaedsl.lsp.open_documents import OpenDocuments
@@ -60,7 +61,9 @@ class Server(LanguageServer):
     """
 
     def __init__(self, version: str) -> None:
-        super().__init__("hvaedsl", version, text_document_sync_kind=lsp.TextDocumentSyncKind.Full)
+        super().__init__(
+            "hvaedsl", version, text_document_sync_kind=lsp.TextDocumentSyncKind.Full, protocol_cls=OrderedProtocol
+        )
         self.documents = OpenDocuments()
         self.background = Background(self.documents)
         self._publishing: dict[str, asyncio.Task[None]] = {}

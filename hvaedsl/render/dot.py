@@ -102,10 +102,13 @@ class _Sheet:
         return f'  {self.key}{key} [pos="{self.point(center)}!", width={width}, height={height}, {attributes}];'
 
     def text(self, key: str, left: Point, label: str, size: float, *, bold: bool = False, color: str = TEXT) -> str:
-        """A line of text that starts at `left` and is vertically centered there."""
-        width = text_width(label, size, bold=bold)
+        """A line of text that starts at `left` and is vertically centered there.
+
+        Its node may grow, because a name may need a font of the system whose width is unknown.
+        """
+        width = text_width(printable(label), size, bold=bold)
         markup = _table([_line(label, bold=bold)], width=int(width))
-        attributes = f'shape=plaintext, fontsize={size:g}, fontcolor="{color}", label=<{markup}>'
+        attributes = f'shape=plaintext, fixedsize=false, fontsize={size:g}, fontcolor="{color}", label=<{markup}>'
         return self.node(key, (left[0] + width / 2, left[1]), (width + 6, size * 1.7), attributes)
 
 
@@ -187,9 +190,9 @@ def _towards(start: Point, end: Point, distance: float) -> Point:
 
 
 def _line(text: str, *, bold: bool = False) -> str:
-    """A line of text as Graphviz markup; characters that XML forbids become the replacement character."""
+    """A line of text as Graphviz markup; characters that XML forbids are escaped as Python does it."""
     shown = escape(printable(text))
-    return f"<b>{shown}</b>" if bold else shown
+    return f"<b>{shown}</b>" if bold and shown else shown  # an empty tag is an error of Graphviz
 
 
 def _table(rows: Sequence[str], *, title: str = "", width: int = 0) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.diagnostics.streams import say
 
 _DOTS_PER_INCH = 192
@@ -51,13 +52,12 @@ def write(dot: str, path: Path, engine: Engine = "nop2") -> None:
     """Draw into a file in the format of its suffix.
 
     Raises:
-        UsageError: unknown suffix, a file that cannot be written, or no Graphviz.
+        UsageError: unknown suffix, or no Graphviz.
+        WriteError: the file cannot be written.
     """
     picture = render(dot, _format_of(path), engine)
-    try:
+    with refusals_explained(path):
         path.write_bytes(picture)
-    except OSError as error:
-        raise UsageError(f"{path}: the picture cannot be written: {error.strerror}") from error
 
 
 def _format_of(path: Path) -> Format:
@@ -107,8 +107,8 @@ def _with_libraries(dot: str, format: Format, engine: Engine) -> bytes:  # noqa:
             raise UsageError(f"pygraphviz could not draw {format}: {reason}") from error
         messages = _without_font_warnings(captured())
 
-    if messages:
-        say(messages, err=True)
+    for message in messages.splitlines():
+        say(f"warning: Graphviz: {message.removeprefix('Warning: ')}", err=True)
     assert isinstance(picture, bytes)
     return picture
 

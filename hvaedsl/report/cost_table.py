@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
+from hvaedsl.diagnostics.printable import printable
 from hvaedsl.ir.spec import Spec
 from hvaedsl.passes.checkpointing import Checkpointing
 from hvaedsl.passes.cost import Cost, Row
@@ -22,7 +23,7 @@ def cost_table(spec: Spec, cost: Cost, checkpointing: Checkpointing, batch: int)
     headings = ("blocks", "weight\ngroups", "parameters", "latents", "FLOPs", "float32", "bfloat16")
     size_of_image = f"{spec.data.resolution}x{spec.data.resolution}x{spec.data.channels}"
     table = Grid(
-        title=Text(f"{spec.name}: {spec.data.dataset}, {size_of_image}", "bold"),
+        title=Text(f"{printable(spec.name)}: {spec.data.dataset}, {size_of_image}", "bold"),
         columns=[Column("stack", words=True), Column("R", labeled=True), *map(Column, headings)],
         notes=_notes(checkpointing, batch, every),
         names=2,

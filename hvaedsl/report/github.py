@@ -6,22 +6,24 @@ Source: "Workflow commands for GitHub Actions", Setting an error message.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
+from hvaedsl.report.checkout_path import path_from
 
 _LEVELS = {Severity.ERROR: "error", Severity.ADVICE: "warning"}
 _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
 
 
-def to_github(diagnostics: Sequence[Diagnostic]) -> str:
-    """Return one command per line; empty if there are no diagnostics."""
-    return "\n".join(map(_command, diagnostics))
+def to_github(diagnostics: Sequence[Diagnostic], root: Path | None = None) -> str:
+    """Return one command per line, with paths relative to the checkout in `root`; empty if there are no diagnostics."""
+    return "\n".join(_command(item, root) for item in diagnostics)
 
 
-def _command(item: Diagnostic) -> str:
+def _command(item: Diagnostic, root: Path | None) -> str:
     span = item.span
-    properties = {"file": span.source.name, "line": span.line, "col": span.column, "endLine": span.end_line}
+    properties = {"file": path_from(root, span.source), "line": span.line, "col": span.column, "endLine": span.end_line}
     if span.line == span.end_line:  # GitHub refuses columns on two lines
         properties["endColumn"] = span.end_column
     properties["title"] = item.code

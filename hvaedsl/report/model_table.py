@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from hvaedsl.diagnostics.printable import printable
 from hvaedsl.ir.spec import Spec
 from hvaedsl.passes.cost import Cost
 from hvaedsl.report.cost_table import short_count, size
@@ -52,7 +53,7 @@ def _row(spec: Spec, cost: Cost) -> list[str]:
     nll = "" if paper.nll is None else f"{paper.nll:g}{'' if paper.nll_status == 'confirmed' else '?'}"
 
     return [
-        spec.name,
+        printable(spec.name),
         f"{cost.parameters:,}",
         parameters,
         f"{cost.stochastic_depth:,}",

@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 
 from lark import Lark
-from platformdirs import user_cache_path
 
 from hvaedsl.shipped import shipped
+from hvaedsl.user_cache import user_cache
 
 
 @cache
@@ -32,12 +32,16 @@ def _load(name: str, starts: tuple[str, ...]) -> Lark:
 
 
 def private_cache() -> Path | None:
-    """The user's cache folder, or None if it is not safe to unpickle from (the table is then built in memory).
+    """The user's cache folder; None if there is none, or if it is not safe to unpickle from.
+
+    The table is then built in memory.
 
     Lark's cache is a pickle: anyone who can write it can run code as this user. The folder is safe if it and its
     tables belong to this user, and nobody else can write to it or rename it.
     """
-    folder = user_cache_path("hvaedsl")
+    folder = user_cache()
+    if folder is None:
+        return None
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         safe = all(map(_is_private, (folder, *folder.glob("*.table")))) and all(map(_is_guarded, folder.parents))

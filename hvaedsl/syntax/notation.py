@@ -7,8 +7,9 @@ white space, and what cannot be written in the same length becomes one placehold
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from hvaedsl.diagnostics.additions import in_section
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, removal, rewriting, writing
@@ -63,6 +64,18 @@ _STACK = re.compile(r"\b(encoder|decoder)\s*=\s*\Z")
 _LINE_BREAK = re.compile(r"\r\n?|\n")
 _NOTHING_BEHIND = re.compile(r"[ \t]*(?:[\r\n#]|\Z)")
 _ESCAPED_QUOTE_AT_END = re.compile(r"""\\"(?=[\s})\],]*(?:#.*)?\Z)""")
+
+
+_OPENING = re.compile(rf'"(?:\\[^\r\n]|[^"\\\r\n])*"|\#[^\r\n]*|\b({_NAME})\s*\{{')
+_KEY = re.compile(rf"(?<![\w.$])({_NAME})\s*=")
+
+
+class _Opening(Record):
+    """The name and the brace that open a section."""
+
+    name: str
+    start: int
+    end: int
 
 
 class Repaired(Record):
@@ -193,12 +206,12 @@ class _Notations:
         for section in reversed(sections[depth:]):
             statement = f"{section} {{ {statement} }}"
         end = found.start("rest") + len(value) if value else span.end
-        has_key = there is not None and re.search(rf"(?<![\w.]){key}\s*=", self.text[there.end() :]) is not None
+        has_key = there is not None and self.keys.get(key, -1) > there.end
         written = self.repairs.span(span.start, end)
         if value and there is None:
             fix = writing(written, statement)
         elif value and there is not None and not has_key:
-            added = in_section(self.repairs.span(*there.span(1)), statement)
+            added = in_section(self.repairs.span(there.start, there.start + len(there.name)), statement)
             if added is not None:
                 fix = Fix(f"move it into `{'.'.join(sections[:depth])}`", (added, removal(written)))
 
@@ -208,21 +221,30 @@ class _Notations:
         self.repairs.report(replace(finding, fix=fix))
         self.repairs.hold_place(span.start, end)
 
-    def _innermost(self, sections: Sequence[str]) -> tuple[re.Match[str] | None, int]:
-        """The innermost of these nested sections that the text has, with its name as the group, and its depth."""
+    def _innermost(self, sections: Sequence[str]) -> tuple[_Opening | None, int]:
+        """The innermost of these nested sections that the text has, and its depth."""
         there, depth = None, 0
         for section in sections:
-            pattern, start = re.compile(rf"\b({section})\s*\{{"), there.end() if there is not None else 0
-            found = next((item for item in pattern.finditer(self.text, start) if self._is_code(item.start())), None)
+            start = there.end if there is not None else 0
+            found = next((item for item in self.openings.get(section, ()) if item.start >= start), None)
             if found is None:
                 break
             there, depth = found, depth + 1
         return there, depth
 
-    def _is_code(self, at: int) -> bool:
-        """Whether no comment and no string is before a place on its line."""
-        line = max(self.text.rfind("\n", 0, at), self.text.rfind("\r", 0, at)) + 1
-        return not {"#", '"'} & {*self.text[line:at]}
+    @cached_property
+    def openings(self) -> Mapping[str, Sequence[_Opening]]:
+        """Where the sections of each name are opened, outside of comments and strings; searched once."""
+        found: dict[str, list[_Opening]] = {}
+        for item in _OPENING.finditer(self.text):
+            if item[1] is not None:
+                found.setdefault(item[1], []).append(_Opening(item[1], item.start(), item.end()))
+        return found
+
+    @cached_property
+    def keys(self) -> Mapping[str, int]:
+        """The last place where each key has a value."""
+        return {item[1]: item.start() for item in _KEY.finditer(self.text)}
 
     def _semicolon(self, found: re.Match[str]) -> None:
         span = self.repairs.span(*found.span())

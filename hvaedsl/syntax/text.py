@@ -73,10 +73,18 @@ def source_or_stdin(argument: str) -> Source:
 
 
 def read_stdin() -> bytes:
-    """Read standard input, up to one byte more than a spec may have. Raises `UsageError` if it is closed."""
+    """Read standard input, up to one byte more than a spec may have. Raises `UsageError` if it cannot be read."""
+    require_stdin("name a file")
+    try:
+        return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{STDIN}: {reason_of(error)}") from None
+
+
+def require_stdin(way_out: str) -> None:
+    """Raise `UsageError` if standard input is closed."""
     if sys.stdin is None:  # Python's stand-in for a descriptor that was closed before it started
-        raise UsageError("standard input is closed", help="name a file")
-    return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+        raise UsageError("standard input is closed", help=way_out)
 
 
 def is_file(path: Path) -> bool:

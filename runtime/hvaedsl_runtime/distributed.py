@@ -15,6 +15,7 @@ from torch import Tensor
 
 from hvaedsl.diagnostics.errors import DeviceNotFound, UsageError
 from hvaedsl.ir.run_options import DeviceName
+from hvaedsl_runtime.rendezvous import Launcher, meet, started_by_launcher
 
 # How long the other processes wait while the first one draws pictures or downloads.
 COLLECTIVE_TIMEOUT = timedelta(minutes=60)
@@ -61,11 +62,6 @@ class Processes:
     def barrier(self) -> None:
         """Wait for all processes."""
         self.any(False)
-
-
-def started_by_launcher() -> bool:
-    """Whether torchrun, or a launcher with its environment variables, started this process."""
-    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
 def choose_device(name: DeviceName | None, local_rank: int = 0, *, dtype: torch.dtype = torch.float32) -> torch.device:
@@ -134,7 +130,8 @@ def say_untested(device: torch.device) -> None:
 def process_group(name: DeviceName | None, dtype: torch.dtype = torch.float32) -> Iterator[Processes]:
     """Join the processes of the run with torch's backend for their device; without a launcher, a single process.
 
-    Raises DeviceNotFound as `choose_device` does, and UsageError if a launcher did not say where the processes meet.
+    Raises DeviceNotFound as `choose_device` does, and UsageError if a launcher did not say where the processes meet, or
+    if they do not meet there.
     """
     if not started_by_launcher():
         device = choose_device(name, dtype=dtype)
@@ -143,16 +140,20 @@ def process_group(name: DeviceName | None, dtype: torch.dtype = torch.float32) -
         yield Processes(0, 1, device)
         return
 
-    if missing := [variable for variable in ("MASTER_ADDR", "MASTER_PORT") if variable not in os.environ]:
-        raise UsageError(
-            f"RANK and WORLD_SIZE are set, as a launcher sets them, but not {' and '.join(missing)}",
-            help="start the processes with torchrun -m hvaedsl, or unset RANK and WORLD_SIZE to train in one process",
-        )
-    device = choose_device(name, int(os.environ.get("LOCAL_RANK", "0")), dtype=dtype)
+    launcher = Launcher.of_environment()
+    device = choose_device(name, launcher.local_rank or 0, dtype=dtype)
+    if launcher.local_rank is None and launcher.world_size > 1 and device.type != "cpu":
+        _check_one_device(device)
     use_device(device)
+
+    # torchrun has started all processes, and has a store of its own.
+    has_store = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     dist.init_process_group(
         dist.get_default_backend_for_device(device),
         timeout=COLLECTIVE_TIMEOUT,
+        store=None if has_store else meet(launcher),
+        rank=launcher.rank,
+        world_size=launcher.world_size,
         device_id=None if device.type == "cpu" else device,
     )
     if dist.get_rank() == 0:
@@ -160,6 +161,17 @@ def process_group(name: DeviceName | None, dtype: torch.dtype = torch.float32) -
     # Not destroyed after an error: the others would fail with a broken connection before the cause is reported.
     yield Processes(dist.get_rank(), dist.get_world_size(), device)
     dist.destroy_process_group()
+
+
+def _check_one_device(device: torch.device) -> None:
+    """Raise UsageError if processes on this machine could use several devices, and do not know which is whose."""
+    count = torch.accelerator.device_count()
+    if count > 1:
+        raise UsageError(
+            f"RANK and WORLD_SIZE are set, but not LOCAL_RANK: which of the {count} {device.type} devices this process "
+            "uses is unknown",
+            help="set LOCAL_RANK to the number of the process on its machine (with srun, SLURM_LOCALID)",
+        )
 
 
 def use_device(device: torch.device) -> None:

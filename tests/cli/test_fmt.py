@@ -106,7 +106,7 @@ def test_line_ends_marks_and_the_end_of_the_file_count(fmt: Fmt) -> None:
 def test_standard_input_goes_to_standard_output(fmt: Fmt) -> None:
     assert fmt("-", stdin=UGLY.replace("\n", "\r\n").encode()) == Ended(0, GOOD, "")
     assert fmt("-", stdin=b"") == Ended(0, "", "")
-    assert fmt("-", "--check", stdin=UGLY.encode()) == Ended(1, "", "")
+    assert fmt("-", "--check", stdin=UGLY.encode()) == Ended(1, "would reformat <stdin>\n", "")
     assert fmt("-", "--check", stdin=GOOD.encode()) == Ended(0, "", "")
     assert fmt("-", "--diff", stdin=UGLY.encode()).out.startswith("--- <stdin>\n+++ <stdin> (formatted)\n")
     assert fmt("-", "good.hvae").code == 2
@@ -172,8 +172,10 @@ def test_an_interrupted_write_leaves_the_file_as_it_was(fmt: Fmt, monkeypatch: p
 
     monkeypatch.setattr(Path, "write_bytes", full)
     ended = fmt("ugly.hvae")
-    assert ended.code == 2
-    assert ended.err == "error: ugly.hvae: cannot be written: no space left on device\n"
+    assert ended.code == 5
+    assert ended.err == (
+        "error: ugly.hvae: cannot be written: No space left on device\n  help: free some space there\n"
+    )
     assert Path("ugly.hvae").read_text() == UGLY
     assert sorted(path.name for path in Path().iterdir()) == ["good.hvae", "ugly.hvae"]
 
@@ -183,7 +185,10 @@ def test_a_file_that_may_not_be_written_is_not_replaced(fmt: Fmt, monkeypatch: p
     if os.access("ugly.hvae", os.W_OK):  # root may write everything
         monkeypatch.setattr(os, "access", lambda *_: False)
     ended = fmt("ugly.hvae")
-    assert (ended.code, ended.err) == (2, "error: ugly.hvae: no permission to write\n")
+    assert (ended.code, ended.err) == (
+        5,
+        "error: ugly.hvae: cannot be written: Permission denied\n  help: make it writable\n",
+    )
     assert Path("ugly.hvae").read_text() == UGLY
 
 
@@ -222,3 +227,45 @@ def test_what_would_grow_too_large_is_left(fmt: Fmt) -> None:
     ended = fmt("deep.hvae", "ugly.hvae")
     assert (ended.code, Path("deep.hvae").read_text()) == (2, text)
     assert "the formatted file would have 1," in ended.err
+
+
+def test_a_conflict_stops_no_other_file(fmt: Fmt, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b", "c"):
+        Path(f"{name}.hvae").write_text(UGLY)
+    write_bytes = Path.write_bytes
+
+    def saved_meanwhile(self: Path, data: bytes) -> int:
+        for name in ("a", "c"):
+            Path(f"{name}.hvae").write_text(BROKEN)
+        return write_bytes(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", saved_meanwhile)
+    ended = fmt(".")
+    assert ended.code == 2
+    assert ended.out == "reformatted b.hvae\nreformatted ugly.hvae\n2 files reformatted, 1 unchanged, 2 not formatted\n"
+    assert ended.err == (
+        "error: 2 files were not written\n"
+        "  a.hvae: changed by another program in the meantime; it was not written\n"
+        "  c.hvae: changed by another program in the meantime; it was not written\n"
+    )
+    assert Path("a.hvae").read_text() == BROKEN
+
+
+def test_a_refused_write_stops_no_other_file(fmt: Fmt, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("a.hvae").write_text(UGLY)
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path).name != "a.hvae")
+    ended = fmt(".")
+    assert (ended.code, Path("a.hvae").read_text(), Path("ugly.hvae").read_text()) == (5, UGLY, GOOD)
+
+
+def test_a_link_that_leaves_the_folder_is_skipped(fmt: Fmt) -> None:
+    Path("models").mkdir()
+    Path("models/link.hvae").symlink_to("../ugly.hvae")
+    target = Path("ugly.hvae").resolve()
+    skipped = f"skipped models/link.hvae, a link to {target}, outside of the folder; to rewrite that file, name it\n"
+    for options in ((), ("--check",), ("--diff",)):
+        ended = fmt("models", *options)
+        assert (ended.code, ended.out, ended.err) == (0, "", skipped)
+    assert target.read_text() == UGLY
+    assert fmt("models", "models/link.hvae").out.startswith("reformatted models/link.hvae\n")
+    assert target.read_text() == GOOD

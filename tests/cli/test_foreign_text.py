@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import io
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from hvaedsl.cli.main import run
 from hvaedsl.report.grid import Column, Grid
 from hvaedsl.report.terminal import text_console
 from tests.cli.pty_session import in_pipe
@@ -75,6 +78,56 @@ def test_a_command(arguments: tuple[str, ...], code: int, folder: Path) -> None:
     assert "a bug in hvaedsl" not in printed
     assert NAME not in printed
     assert "😄" not in printed
+
+
+NAMES = {"a\nb": r"a\nb", "a\x1b[31mb\x07": r"a\x1b[31mb\x07", os.fsdecode(b"caf\xe9"): r"caf\xe9", "ünï": "ünï"}
+WITHOUT_UTF8 = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such names")
+@pytest.mark.parametrize("name", NAMES, ids=NAMES.values())
+def test_a_name_is_one_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = NAMES[name]
+    try:
+        Path(f"{name}.hvae").write_text(SPEC.replace(" = ", "   =  "), encoding="utf-8")
+    except OSError:
+        pytest.skip("the file system takes no such name")
+    Path(f"{name} broken.hvae").write_text("hvae 1\nmodel { widht = 1 }\n", encoding="utf-8")
+    Path(f"{name} folder").mkdir()
+
+    def printed(*arguments: str, code: int) -> str:
+        monkeypatch.setattr(sys, "argv", ["hvaedsl", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            run()
+        captured = capsys.readouterr()
+        assert (ended.value.code or 0) == code, captured.err
+        return captured.out + captured.err
+
+    missing = f"error: no {shown}: no such file or directory\n"
+    for command in ("compile", "lint", "fmt", "table", "show"):
+        assert printed(command, f"no {name}", code=2) == missing
+    assert f"  no {shown}: no such file" in printed("table", f"no {name}", "missing", code=2)
+    assert printed("lint", f"{name} folder", code=2).startswith(f"error: {shown} folder: no .hvae file")
+    assert f"--> {shown} broken.hvae:2:" in printed("lint", f"{name} broken.hvae", code=1)
+    assert f"{shown} broken.hvae:2:" in printed("lint", f"{name} broken.hvae", "--format", "concise", code=1)
+    assert f"\n{shown}  " in printed("table", f"{name}.hvae", code=0)
+    assert printed("compile", f"{name}.hvae", "--render", code=0).startswith(f"{shown}: digits, ")
+    assert f"--- {shown}.hvae\n" in printed("fmt", "--diff", f"{name}.hvae", code=1)
+    assert f"reformatted {shown}.hvae\n" in printed("fmt", f"{name}.hvae", code=0)
+    assert printed("new", "mine", "--from", f"{name}.hvae", code=2 if "caf" in name else 0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the locale of POSIX")
+def test_a_locale_without_utf_8(tmp_path: Path) -> None:
+    """stdout has the error handler `surrogateescape` there, which refuses every letter that is not ASCII."""
+    (tmp_path / "ünï.hvae").write_text(SPEC + 'paper { table = "ü → ∞" }\n', encoding="utf-8")
+    for arguments in (("show", "ünï.hvae"), ("compile", "ünï.hvae"), ("diff", "digits", "ünï.hvae")):
+        ended = in_pipe(*arguments, cwd=tmp_path, **WITHOUT_UTF8)
+        assert (ended.returncode, ended.stderr) == (int(arguments[0] == "diff"), "")
+    assert in_pipe("compile", "nö", cwd=tmp_path, **WITHOUT_UTF8).stderr.startswith(r"error: n\xc3\xb6: no such file")
 
 
 def test_a_grid_and_a_console() -> None:

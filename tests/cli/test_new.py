@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 import hvaedsl
 from hvaedsl.cli.main import app
-from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError, WriteError
 
 
 @pytest.fixture(autouse=True)
@@ -74,5 +74,5 @@ def test_what_cannot_be_written(arguments: list[str], reason: str) -> None:
 def test_a_folder_without_leave_to_write() -> None:
     Path("closed").mkdir(mode=0o500)
     result = new("closed/mine")
-    assert isinstance(result.exception, UsageError)
-    assert "cannot be written: permission denied" in str(result.exception)
+    assert isinstance(result.exception, WriteError)
+    assert "cannot be written: Permission denied" in str(result.exception)

@@ -60,7 +60,7 @@ def test_a_name_does_not_act_on_the_terminal(folder: Path) -> None:
     ended = run("lint", name)
     assert (ended.returncode, ended.stderr) == (
         2,
-        "error: a\ufffd[31m\ufffd.hvae: no such file or directory\n".encode(),
+        rb"error: a\x1b[31m\x07.hvae: no such file or directory" + b"\n",
     )
     Path(name).write_text(SPEC, encoding="utf-8")
     for arguments in (("diff", name, "cifar"), ("lint", name), ("fmt", name)):

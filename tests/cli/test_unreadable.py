@@ -65,7 +65,8 @@ def run(folder: Path) -> Run:
 def test_the_others_are_linted(run: Run, folder: Path) -> None:
     ended = run("lint", ".")
     assert ended.returncode == 2
-    assert "error: 3 paths cannot be read\n" in ended.stderr
+    assert "error: 5 paths cannot be read\n" in ended.stderr
+    assert "\n  broken.hvae: a link to nowhere.hvae: no such file or directory\n" in ended.stderr
     for path in ("closed", "closed.hvae", "listed/inside.hvae"):
         assert f"\n  {path}: permission denied\n" in ended.stderr
     assert "extends_closed.hvae:2:9" in ended.stdout  # its base cannot be read

@@ -125,11 +125,33 @@ def test_a_file_too_large_for_a_spec(git: Git) -> None:
 def test_links_and_submodules_are_no_files(git: Git) -> None:
     Path("link.hvae").symlink_to("/etc/passwd")
     git("add", ".")
-    git("update-index", "--add", "--cacheinfo", f"160000,{git('rev-parse', 'HEAD')},sub.hvae")
+    linked = git("rev-parse", "HEAD")
+    git("update-index", "--add", "--cacheinfo", f"160000,{linked},parts/sub")
     git("commit", "--quiet", "-m", "links")
-    for name in ("link.hvae", "sub.hvae"):
-        with pytest.raises(UsageError, match="is not a file of HEAD"):
+    with pytest.raises(UsageError, match="is not a file of HEAD"):
+        load_spec("git:HEAD:link.hvae")
+    for name, inside in (("parts/sub/specs/child.hvae", "specs/child.hvae"), ("parts/sub", "PATH")):
+        with pytest.raises(UsageError, match="parts/sub is a submodule, whose files are in a repo") as caught:
             load_spec(f"git:HEAD:{name}")
+        assert caught.value.help == f"in the folder parts/sub, write git:{linked[:12]}:{inside}"
+
+
+def test_a_hook_sets_variables_for_another_repository(
+    git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git runs a hook of a worktree with GIT_DIR; the path on the command line is that of the working directory."""
+    git("worktree", "add", "--quiet", str(tmp_path / "tree"), "first")
+    other = tmp_path / "other"
+    git("init", "--quiet", str(other))
+    for variable in ("GIT_DIR", "GIT_COMMON_DIR"):
+        monkeypatch.setenv(variable, str(other / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
+    monkeypatch.setenv("GIT_OBJECT_DIRECTORY", str(other / ".git" / "objects"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    monkeypatch.setenv("GIT_PREFIX", "specs/")
+    assert widths(load_spec("git:HEAD:specs/child.hvae")) == (24, 6)
+    monkeypatch.chdir(tmp_path / "tree" / "specs")
+    assert widths(load_spec("git:HEAD:child.hvae")) == (16, 8)
 
 
 @pytest.mark.parametrize(

@@ -188,3 +188,13 @@ def test_a_wrong_wavelet_names_the_wavelets(written: str) -> None:
     (found,) = caught.value.diagnostics
     assert found.code == "HV226"
     assert found.message == f"`model.pooling` is `{written}`; the wavelet must be `haar` or `db2`"
+
+
+@pytest.mark.parametrize("written", ["caf\udce9", '"caf\udce9"'])
+def test_a_path_that_is_not_utf_8_is_refused(written: str) -> None:
+    with pytest.raises(hvaedsl.SpecError) as caught:
+        hvaedsl.loads(OWN, sets={"data.path": written})
+    (finding,) = caught.value.diagnostics
+    assert finding.code == "HV204"
+    assert "which is not UTF-8 text" in finding.label_text + finding.message
+    assert "name a link to it" in finding.help_text

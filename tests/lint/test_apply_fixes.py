@@ -191,7 +191,10 @@ def test_shipped_specs_are_never_mended(hvae: Command, monkeypatch: pytest.Monke
 def test_a_file_that_may_not_be_written(hvae: Command, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
     ended = hvae("lint", "wide.hvae", "--fix")
-    assert (ended.code, ended.err) == (2, "error: wide.hvae: no permission to write\n")
+    assert (ended.code, ended.err) == (
+        5,
+        "error: wide.hvae: cannot be written: Permission denied\n  help: make it writable\n",
+    )
     assert spec.read_text() == WIDE
 
 
@@ -292,3 +295,30 @@ def test_a_fix_joins_no_words(hvae: Command, spec: Path, bad: tuple[str, str], g
     spec.write_text(SAFELY.replace(*bad))
     hvae("lint", "wide.hvae", "--fix", "--unsafe-fixes", "--ignore", "HV5")
     assert spec.read_text() == SAFELY.replace(*good)
+
+
+def test_a_link_that_leaves_the_folder_is_not_fixed(hvae: Command, spec: Path) -> None:
+    Path("models").mkdir()
+    Path("models/link.hvae").symlink_to("../wide.hvae")
+    ended = hvae("lint", "models", "--fix")
+    kept = f"a link to {spec.resolve()}, outside of the folder; to rewrite that file, name it"
+    assert ended.err == f"not fixed: models/link.hvae, {kept}\n0 fixes applied\n"
+    assert (ended.code, spec.read_text()) == (1, WIDE)
+    assert hvae("lint", "models/link.hvae", "--fix").err == "2 fixes applied\n"
+    assert spec.read_text() != WIDE
+
+
+def test_a_conflict_stops_no_other_file(hvae: Command, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.hvae", "b.hvae"):
+        Path(name).write_text(WIDE)
+    write_bytes = Path.write_bytes
+
+    def saved_meanwhile(self: Path, data: bytes) -> int:
+        Path("a.hvae").write_text("hvae 1\n")
+        return write_bytes(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", saved_meanwhile)
+    ended = hvae("lint", "a.hvae", "b.hvae", "--fix")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "error: a.hvae: changed by another program in the meantime; it was not written\n"
+    assert Path("b.hvae").read_text() != WIDE

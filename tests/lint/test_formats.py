@@ -100,3 +100,33 @@ def test_workflow_commands_are_escaped() -> None:
     assert line == head + "unknown value `100 %25: ::error::` for `x%0Ay`%0Ahelp: the values are a"
     (line,) = to_github([KINDS["HV107"](span=source.span(0, 13), reason="why")]).splitlines()  # type: ignore[call-arg]
     assert "endLine=2,title" in line, "columns of two lines are refused"
+
+
+@pytest.mark.parametrize("workspace", ["", "the checkout", "elsewhere"])
+def test_paths_of_code_hosts_are_those_of_the_checkout(
+    workspace: str, found: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From whichever folder the command runs, and in whichever form the path is given."""
+    checkout = tmp_path / "checkout"
+    (checkout / "models" / "deep").mkdir(parents=True)
+    (checkout / ".git").mkdir()
+    spec = checkout / "models" / "a spec.hvae"
+    spec.write_text("hvae 1\nmodel { widht = 1 }\n")
+    (checkout / "linked").symlink_to("models")
+    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
+    if workspace:
+        monkeypatch.setenv("GITHUB_WORKSPACE", str(checkout if workspace == "the checkout" else tmp_path / workspace))
+
+    for folder, given in (
+        ("models/deep", "../a spec.hvae"),
+        ("models", "."),
+        (".", "models"),
+        (".", "linked/a spec.hvae"),
+        (".", str(spec)),
+    ):
+        monkeypatch.chdir(checkout / folder)
+        printed = found("lint", given, "--format", "github").out
+        log = json.loads(found("lint", given, "--format", "sarif").out)
+        places = [item["locations"][0]["physicalLocation"] for item in log["runs"][0]["results"]]
+        assert printed.startswith("::error file=models/a spec.hvae,line=2,")
+        assert {place["artifactLocation"]["uri"] for place in places} == {"models/a%20spec.hvae"}

@@ -181,6 +181,37 @@ def test_a_folder_that_cannot_be_read_is_told(tree: Path, monkeypatch: pytest.Mo
 
 def test_links_to_folders_are_not_followed(tree: Path) -> None:
     Path("loop").symlink_to(tree, target_is_directory=True)
-    Path("dangling.hvae").symlink_to("nowhere.hvae")
     Path("link.hvae").symlink_to("a.hvae")
     assert set(found()) == {*visible(), "link.hvae"}
+
+
+def test_a_link_that_leads_nowhere_is_refused(tree: Path) -> None:
+    Path("models/old/dangling.hvae").symlink_to("nowhere.hvae")
+    Path("models/old/loop.hvae").symlink_to("loop.hvae")
+    Path("models/old/.#four.hvae").symlink_to("user@host.1234")  # a lock of Emacs
+    Path("models/old/folder.hvae").symlink_to("..", target_is_directory=True)
+    reasons = {
+        "models/old/dangling.hvae: a link to nowhere.hvae: no such file or directory",
+        "models/old/loop.hvae: a link to loop.hvae: too many levels of symbolic links",
+    }
+    assert set(spec_files("models").refused) == reasons
+    assert spec_files("models").is_complete
+
+    Path("empty").mkdir()
+    Path("empty/dangling.hvae").symlink_to("nowhere.hvae")
+    only = spec_files("empty")
+    assert only.refused == ("empty/dangling.hvae: a link to nowhere.hvae: no such file or directory",)
+    assert not only.is_complete
+
+
+def test_a_link_that_leaves_the_folder(tree: Path) -> None:
+    for link, target in (("out.hvae", "../../a.hvae"), ("in.hvae", "old/four.hvae")):
+        Path("models", link).symlink_to(target)
+    Path("models/out.hvae").unlink()
+    Path("models/out.hvae").symlink_to("../a.hvae")
+    assert spec_files("models").outside == ("models/out.hvae",)
+    assert "models/out.hvae" in spec_files("models").files
+    for also in (".", "a.hvae", "models/out.hvae"):
+        assert spec_files("models", also).outside == ()
+    Path("linked").symlink_to("models", target_is_directory=True)
+    assert spec_files("linked").outside == ("linked/out.hvae",)

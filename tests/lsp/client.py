@@ -33,6 +33,7 @@ class Client:
         snippets: bool = False,
         more: Mapping[str, Any] | None = None,
         before: str = "",
+        initialized: bool = True,
     ) -> None:
         """`more` are capabilities beside the usual ones; `before` is code that the server's process runs first."""
         code = f"{before}\nfrom hvaedsl.cli.main import run; run()"
@@ -62,8 +63,13 @@ class Client:
         }
         capabilities["textDocument"]["documentSymbol"] = {"hierarchicalDocumentSymbolSupport": True}
         capabilities |= more or {}
-        parameters = {"processId": None, "rootUri": root.as_uri(), "capabilities": capabilities}
-        self.server = self.request("initialize", parameters)
+        self._parameters = {"processId": None, "rootUri": root.as_uri(), "capabilities": capabilities}
+        if initialized:
+            self.initialize()
+
+    def initialize(self) -> None:
+        """Begin the session."""
+        self.server = self.request("initialize", self._parameters)
         self.notify("initialized", {})
 
     def request(self, method: str, parameters: Mapping[str, Any] | None = None) -> Any:
@@ -123,7 +129,12 @@ class Client:
         self.request("shutdown")
         self.notify("exit", {})
         code = self.process.wait(PATIENCE_SECONDS)
-        return code, b"".join(self._errors).decode(errors="replace")
+        return code, self.errors
+
+    @property
+    def errors(self) -> str:
+        """What the server has written to standard error so far."""
+        return b"".join(self._errors).decode(errors="replace")
 
     def kill(self) -> None:
         """End the server whatever state it is in."""

@@ -181,6 +181,31 @@ def test_files_are_watched_where_the_client_can(start: Start, spec: str, tmp_pat
         assert codes(client.found(spec, again=True))[: len(expected) or None] == expected
 
 
+def test_the_order_of_a_session(start: Start, spec: str) -> None:
+    """Requests that are out of order are refused with the codes of the specification, and nothing is logged."""
+    client = start(initialized=False)
+
+    def refused(method: str, parameters: dict[str, Any]) -> int:
+        return int(client.answer(client.send(method, parameters))["error"]["code"])
+
+    place = {"textDocument": {"uri": spec}, "position": {"line": 0, "character": 0}}
+    client.open(spec, GOOD)  # a notification is dropped
+    assert refused("textDocument/hover", place) == -32002
+    assert refused("shutdown", {}) == -32002
+    client.initialize()
+    assert refused("initialize", {"processId": None, "rootUri": None, "capabilities": {}}) == -32600
+    client.open(spec, GOOD)
+    assert client.found(spec) == []
+
+    assert client.request("shutdown") is None
+    assert refused("textDocument/hover", place) == -32600
+    assert refused("shutdown", {}) == -32600
+    client.change(spec, "hvae 1")
+    client.notify("exit", {})
+    assert client.process.wait(60) == 0
+    assert client.errors == ""
+
+
 def test_leaving_without_shutting_down_is_an_error(start: Start) -> None:
     client = start()
     client.notify("exit", {})

@@ -46,13 +46,16 @@ def test_boxes_and_edges_stand_where_the_layout_puts_them(compile_bridge: Compil
 
 
 @pytest.mark.parametrize("name", ['a"b', "a\\", "<b>&amp;</b>", "line\nbreak", "\x00\x1b", "ünï 日本語", "}{", ""])
-def test_any_name_and_caption_are_shown_as_they_are(compile_bridge: Compile, name: str) -> None:
+def test_any_name_and_caption_are_shown_as_they_are(
+    compile_bridge: Compile, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     dot = dot_source(compile_bridge("digits"), name=name, caption=f"of {name}")
-    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in name.replace("\n", " "))
+    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
     svg = ElementTree.fromstring(render(dot, "svg"))
     texts = [
         "".join(element.itertext()).replace("\xa0", " ") for element in svg.iter("{http://www.w3.org/2000/svg}text")
     ]
+    assert capfd.readouterr().err == ""
     assert f"of {shown}".rstrip() in [text.rstrip() for text in texts]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.errors import UsageError, WriteError
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.render import output
 from hvaedsl.render.dot import dot_source
@@ -111,7 +111,7 @@ def test_errors_and_warnings_of_the_libraries_are_not_lost(capfd: pytest.Capture
         output.render("digraph { a -- ", "svg")
     assert capfd.readouterr().err == ""
     output.render("digraph { a [shape=nonsense]; }", "svg", "dot")
-    assert "unknown shape nonsense" in capfd.readouterr().err
+    assert capfd.readouterr().err == "warning: Graphviz: using box for unknown shape nonsense\n"
 
 
 def test_another_suffix_is_told_which_formats_there_are(tmp_path: Path) -> None:
@@ -125,6 +125,7 @@ def test_the_suffix_may_be_in_capitals(tmp_path: Path) -> None:
     assert (tmp_path / "model.SVG").read_bytes().startswith(b"<?xml")
 
 
-def test_a_folder_that_is_missing_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be written"):
+def test_a_folder_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(WriteError, match=r"model\.svg: cannot be written: No such file") as caught:
         output.write(DOT, tmp_path / "nowhere" / "model.svg")
+    assert caught.value.help == "check that the folder exists and its disk is mounted"

@@ -18,9 +18,10 @@ from hvaedsl.render.output import render
 from hvaedsl_runtime.analysis.base import Drawing, Result, Subject
 from hvaedsl_runtime.analysis.figures import png, svg
 from hvaedsl_runtime.analysis.registry import ANALYSES
-from hvaedsl_runtime.analysis.result_files import write_files
+from hvaedsl_runtime.analysis.result_files import ANOTHER_PLACE, write_files
 from hvaedsl_runtime.disk.run_folder import read_json
 from hvaedsl_runtime.disk.strict_json import json_text
+from hvaedsl_runtime.disk.whole_files import check_writable
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.evaluate.results import WEIGHTS
 from hvaedsl_runtime.evaluate.units import Unit, reporting_unit
@@ -41,7 +42,9 @@ def write_report(subject: Subject, path: Path, say: Callable[[str], None]) -> No
 
     Raises DataNotFound, InvalidData; DamagedRun if a file of the run cannot be read; WriteError.
     """
-    evaluated_bounds(subject.run, reporting_unit(subject.spec))  # fail early if a file is damaged
+    # Fail early if the page cannot be written, or if a file is damaged.
+    check_writable(path, ANOTHER_PLACE)
+    evaluated_bounds(subject.run, reporting_unit(subject.spec))
 
     results = []
     for analysis in ANALYSES:
@@ -91,7 +94,7 @@ def evaluated_bounds(run: FinishedRun, unit: Unit) -> tuple[str, list[dict[str, 
         return _bound_text("test", step), _rows(summary["test"], unit, run.folder.summary)
 
     for split in ("test", "validation"):
-        evaluated = path / f"eval_{split}.json"
+        evaluated = run.evaluation_file(split)
         found = read_json(evaluated) if evaluated.exists() else {}
         if found.get("step") == step and set(WEIGHTS) <= set(found):
             return _bound_text(split, step), _rows(found, unit, evaluated)

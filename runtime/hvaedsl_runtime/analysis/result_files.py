@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl_runtime.analysis.base import Drawing, Result
 from hvaedsl_runtime.analysis.figures import png, svg
 from hvaedsl_runtime.disk.strict_json import json_text
-from hvaedsl_runtime.disk.whole_files import refusals_explained, write_whole
+from hvaedsl_runtime.disk.whole_files import write_whole
+
+ANOTHER_PLACE = "choose another location with --out"
 
 
 def result_json(result: Result) -> str:
@@ -40,7 +43,7 @@ def write_files(folder: Path, files: Iterable[tuple[str, str | bytes]]) -> list[
     paths = []
     for name, content in files:
         path = folder / name
-        with refusals_explained(path, "choose another location with --out"):
+        with refusals_explained(path, ANOTHER_PLACE):
             write_whole(path, content)
         paths.append(path)
     return paths

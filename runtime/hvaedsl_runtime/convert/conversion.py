@@ -25,6 +25,7 @@ from hvaedsl.diagnostics.errors import (
     UsageError,
     WeightsMismatch,
 )
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.program import Program
 from hvaedsl_runtime.convert.name_prefixes import choose_weights
@@ -36,7 +37,7 @@ from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.run_folder import RunFolder, as_written
 from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.disk.weights import SAFETENSORS, check_dense, read_tensors, write_safetensors, write_torch
-from hvaedsl_runtime.disk.whole_files import refusals_explained
+from hvaedsl_runtime.disk.whole_files import check_writable
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.train.run import identified, part_folders
 from hvaedsl_runtime.train.state import TrainState
@@ -149,6 +150,7 @@ def export_weights(run: Path, path: Path, weights: Weights, names: Names, *, rep
         raise UsageError(f"--to is {path}; it must be a file in a folder that exists")
     if path.exists() and not replace:
         raise OutputExists(f"{path} exists already", help="replace it with --force, or name another file with --to")
+    check_writable(path, "name another with --to")
 
     finished = FinishedRun.open(run, "cpu")
     checkpoint = finished.checkpoint
@@ -297,7 +299,7 @@ def _restore_optimizer(program: Program, state: TrainState, path: Path | None) -
 
 
 def _check_free(out: Path) -> None:
-    """Raise RunFolderInUse unless the folder can be created: a run is never replaced."""
+    """Raise RunFolderInUse or WriteError unless the folder can be created: a run is never replaced."""
     problem = ""
     with refusals_explained(out, "name another folder with --out"):
         if out.exists() and not out.is_dir():
@@ -308,6 +310,7 @@ def _check_free(out: Path) -> None:
             problem = f"{out.parent} is not a folder"
     if problem:
         raise RunFolderInUse(problem, help="name another folder with --out")
+    check_writable(out, "name another folder with --out")
 
 
 def _write_folder(

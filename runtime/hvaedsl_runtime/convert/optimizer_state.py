@@ -15,9 +15,10 @@ from hvaedsl.diagnostics.errors import InvalidWeights, WeightsMismatch
 from hvaedsl.lowering.names import parameter_shapes, published_parameters
 from hvaedsl.program import Program
 from hvaedsl_runtime.disk.not_finite import first_not_finite
-from hvaedsl_runtime.disk.weights import read_torch
+from hvaedsl_runtime.disk.weights import not_dense, read_torch
 from hvaedsl_runtime.train.state import TrainState
 
+RESTART = "omit --optimizer; the optimizer is then re-initialized"
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -44,7 +45,7 @@ def restore_published(program: Program, state: TrainState, path: Path) -> Optimi
         raise WeightsMismatch(
             f"the optimizer of {program.name} cannot be imported: the published code "
             + ("shares no weights" if published else f"has no cell {program.spec.model.cell}"),
-            help="omit --optimizer; the optimizer is then re-initialized",
+            help=RESTART,
         )
 
     groups, states = _read(path)
@@ -77,7 +78,8 @@ def _read(path: Path) -> tuple[Sequence[Mapping[str, Any]], Mapping[int, Mapping
         groups, states = content["param_groups"], content["state"]
         if (
             isinstance(groups, Sequence)
-            and all(isinstance(group, Mapping) and isinstance(group.get("params"), Sequence) for group in groups)
+            and all(isinstance(group, Mapping) and isinstance(group.get("params"), list | tuple) for group in groups)
+            and all(isinstance(number, int) for group in groups for number in group["params"])
             and isinstance(states, Mapping)
             and all(isinstance(state, Mapping) for state in states.values())
         ):
@@ -95,7 +97,7 @@ def _moments(
     if not set(MOMENTS) <= set(state) <= {*MOMENTS, "step"}:
         raise WeightsMismatch(
             f"{place} has {', '.join(map(str, state))}; AdamW's has {' and '.join(MOMENTS)}",
-            help="omit --optimizer; the optimizer is then re-initialized",
+            help=RESTART,
         )
 
     found: dict[str, Tensor] = {}
@@ -107,15 +109,16 @@ def _moments(
                 f"{place}: {key} is {is_shape}; the parameter is {list(shape)}",
                 help="name the file that was saved together with the weights",
             )
+        unusable = not_dense(value)
+        if unusable is not None:
+            raise InvalidWeights(f"{place}: {key} {unusable.what}", help=RESTART)
         not_finite = first_not_finite({key: value})
         if not_finite is not None:
-            raise InvalidWeights(
-                f"{place}: {not_finite}", help="omit --optimizer; the optimizer is then re-initialized"
-            )
+            raise InvalidWeights(f"{place}: {not_finite}", help=RESTART)
         found[key] = value.to(dtype)
 
     step = state.get("step", group_step)
-    count = float(step) if isinstance(step, int | float | Tensor) and not isinstance(step, bool) else math.nan
+    count = _number(step)
     if not count >= 1 or not count.is_integer():
         raise WeightsMismatch(
             f"{place}: the number of updates is {step}; it must be a positive integer",
@@ -124,15 +127,32 @@ def _moments(
     return {"step": torch.tensor(count, dtype=torch.float32), **found}
 
 
+def _number(value: object) -> float:
+    """A plain number, or the one in a tensor; NaN for anything else."""
+    if not isinstance(value, int | float | Tensor) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value)
+    except (RuntimeError, ValueError, OverflowError):  # a tensor on the device meta, of several values; too large
+        return math.nan
+
+
+def _plain(setting: object) -> object:
+    """A setting without tensors, which cannot be compared with `!=`; a list is a tuple."""
+    if isinstance(setting, Tensor):
+        return None if setting.is_meta else _plain(setting.tolist())
+    return tuple(map(_plain, setting)) if isinstance(setting, list | tuple) else setting
+
+
 def _differences(groups: Sequence[Mapping[str, Any]], ours: Mapping[str, Any]) -> list[str]:
     """The settings of the file's groups that differ from ours, in words, each said once."""
     found: list[str] = []
     for group in groups:
         for key, setting in (("betas", "train.betas"), ("weight_decay", "train.weight_decay"), ("eps", "eps")):
-            theirs = tuple(group[key]) if isinstance(group.get(key), list | tuple) else group.get(key)
+            theirs = _plain(group.get(key))
             if theirs is not None and theirs != ours[key]:
                 found.append(f"{setting} is {theirs} in the optimizer's file and {ours[key]} here")
-        rate = group.get("initial_lr", group.get("lr"))
+        rate = _plain(group.get("initial_lr", group.get("lr")))
         if rate is not None and rate != ours["lr"]:
             found.append(f"train.learning_rate is {rate} in the optimizer's file and {ours['lr']} here")
     return list(dict.fromkeys(found))

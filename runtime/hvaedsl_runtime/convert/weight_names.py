@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 import hvaedsl
+from hvaedsl.diagnostics.diagnostic import nearest
 from hvaedsl.diagnostics.errors import InvalidWeights, SpecError, WeightsMismatch
 from hvaedsl.ir.cells import CELLS
 from hvaedsl.lowering.earlier_names import is_named_by_label, named_by_position, names_by_label
@@ -117,42 +119,70 @@ def names_of(tensors: Mapping[str, Tensor]) -> NamesInFile:
 
 def _check_fit(program: Program, layout: Layout, given: Mapping[str, Tensor], path: Path) -> None:
     """Raise WeightsMismatch unless names and shapes are the layout's."""
+    count = len(layout.required)
     missing = [name for name in layout.required.values() if name not in given]
     unknown = [name for name in given if name not in layout.parameter]
-    reshaped = [
-        f"{name} is {list(tensor.shape)} in the file and {list(shape)} in the model"
+    reshaped = {
+        name: f"{name} is {list(tensor.shape)} in the file and {list(shape)} in the model"
         for name, tensor in given.items()
         if name in layout.parameter and tuple(tensor.shape) != (shape := layout.shapes[layout.parameter[name]])
-    ]
+    }
 
     problems = [
         f"{len(items)} {what} ({'; '.join(items[:SHOWN])}{'; ...' if len(items) > SHOWN else ''})"
-        for items, what in ((missing, "missing"), (unknown, "unknown"), (reshaped, "of another shape"))
+        for items, what in (
+            (missing, "missing"),
+            (unknown, "unknown"),
+            ([*reshaped.values()], "of another shape"),
+        )
         if items
     ]
     if not problems:
         return
 
     # The way out depends on what the file is instead.
+    fit = count - len(missing) - len(reshaped.keys() & set(layout.required.values()))
     fitting = fitting_specs({name: tuple(tensor.shape) for name, tensor in given.items()})
     if fitting:
         way_out = f"it fits the shipped spec{'s' if len(fitting) > 1 else ''} {', '.join(fitting)}"
     elif layout.names == "by label":
         way_out = "an earlier version of hvaedsl named blocks by label: use the labels of the spec that wrote the file"
-    elif len(missing) == len(layout.required):
+    elif len(missing) == count:
         way_out = "it has no weights of such a model; name another file"
+    elif 2 * fit > count and (renamings := _renamings(missing, unknown, layout, given)):
+        way_out = f"rename the keys of the state dict, and save it again: {'; '.join(renamings)}"
+    elif fit == count:
+        way_out = "remove the unknown names from the state dict if they are no weights; if they are, use their spec"
     else:
-        way_out = f"the file has {_described(given)}; no shipped spec has these shapes"
+        way_out = f"use the spec of the weights, and save their whole state dict; the file has {_described(given)}"
 
-    count, differences = len(layout.required), "; ".join(problems)
     raise WeightsMismatch(
-        f"{path} does not have the weights of {program.name}; of {count} parameters: {differences}", help=way_out
+        f"{path} does not have the weights of {program.name}; {fit:,} of {count:,} parameters fit: "
+        f"{'; '.join(problems)}",
+        help=way_out,
     )
+
+
+def _renamings(missing: list[str], unknown: list[str], layout: Layout, given: Mapping[str, Tensor]) -> list[str]:
+    """The first unknown names, each with the most similar missing name of a parameter of the same shape."""
+    found: list[str] = []
+    for name in unknown[:SHOWN]:
+        shape = tuple(given[name].shape)
+        near = nearest(name, (other for other in missing if layout.shapes[layout.parameter[other]] == shape))
+        if near is not None:
+            found.append(f"{name} to {near}")
+    return found
 
 
 def fitting_specs(given: Shapes) -> list[str]:
     """The shipped specs whose state dict has exactly these names and shapes, in either naming."""
-    found: list[str] = []
+    return [name for name, namings in _shipped_shapes().items() if given in namings]
+
+
+@cache
+def _shipped_shapes() -> Mapping[str, tuple[Shapes, Shapes]]:
+    """The names and shapes of each shipped spec: the published ones and ours. Compiling all specs takes a second."""
+    found: dict[str, tuple[Shapes, Shapes]] = {}
     for file in sorted(shipped("specs").rglob("*.hvae")):
         try:
             program = hvaedsl.load(file)
@@ -160,8 +190,7 @@ def fitting_specs(given: Shapes) -> list[str]:
             continue
         shapes = parameter_shapes(program.bridge)
         published = {name: shapes[ours] for name, ours in published_parameters(program.bridge).items()}
-        if given in (published, shapes):
-            found.append(file.relative_to(shipped("specs")).with_suffix("").as_posix())
+        found[file.relative_to(shipped("specs")).with_suffix("").as_posix()] = (published, shapes)
     return found
 
 

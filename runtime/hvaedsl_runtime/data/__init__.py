@@ -1,6 +1,7 @@
 """Datasets: open and split them, prepare their images for training, and turn batches into a model's inputs."""
 
 from hvaedsl_runtime.data.baseline import histogram_baseline_bits_per_dim
+from hvaedsl_runtime.data.fingerprint import Fingerprint, differences, fingerprint
 from hvaedsl_runtime.data.images import ImageSet, Split
 from hvaedsl_runtime.data.opening import has_validation, open_split, remarks
 from hvaedsl_runtime.data.places import located
@@ -8,9 +9,12 @@ from hvaedsl_runtime.data.preparation import Preparation, preparation, published
 from hvaedsl_runtime.data.seeded import fixed_uniform, index_stream
 
 __all__ = [
+    "Fingerprint",
     "ImageSet",
     "Preparation",
     "Split",
+    "differences",
+    "fingerprint",
     "fixed_uniform",
     "has_validation",
     "histogram_baseline_bits_per_dim",

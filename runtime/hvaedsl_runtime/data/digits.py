@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
+from numpy.typing import NDArray
 
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import ImageSet, Split, array_images, image_set
@@ -17,8 +20,15 @@ def digits(spec: DataSpec, split: Split) -> ImageSet:
     The split is drawn with `split_seed`: scikit-learn ships only the test part of the UCI dataset "Optical Recognition
     of Handwritten Digits", without a split. Raises DataNotFound if `data.validation` leaves no training image.
     """
+    images = array_images(_pixels(), spec, "scikit-learn's digits")
+    return image_set(spec, split, images, partition(len(images), spec, test=TEST_IMAGES)[split])
+
+
+@cache
+def _pixels() -> NDArray[np.uint8]:
+    """All digits, [1797, 8, 8, 1], read-only; the file is text, and a run opens three splits of it."""
     from sklearn.datasets import load_digits  # a slow import that only this dataset needs
 
-    pixels = load_digits().images.astype(np.uint8)[..., None]
-    images = array_images(pixels, spec, "scikit-learn's digits")
-    return image_set(spec, split, images, partition(len(images), spec, test=TEST_IMAGES)[split])
+    pixels: NDArray[np.uint8] = load_digits().images.astype(np.uint8)[..., None]
+    pixels.flags.writeable = False
+    return pixels

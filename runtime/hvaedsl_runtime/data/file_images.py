@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Changes, Fitting, changes_text, count_changes
-from hvaedsl_runtime.data.image_file import REPLACE, Unusable, decode, fit_square
+from hvaedsl_runtime.data.image_file import Unusable, decode, fit_square
 from hvaedsl_runtime.data.images import Indices, Pixels, too_many_levels
-from hvaedsl_runtime.data.problems import ImageProblem, Problems
+from hvaedsl_runtime.data.problems import ImageProblem, Problems, refused_file
 
 DECODING_THREADS = 8
 
@@ -67,7 +67,7 @@ class FileImages:
                 fit = fit_square(self.resolution, self.fitting)
                 image, changes = decode(file, self.channels, self.fitting, fit)
         except OSError as error:
-            return ImageProblem(str(path), f"the image cannot be read: {error.strerror or error}", REPLACE)
+            return refused_file(path, error)
         except Unusable as error:
             return ImageProblem(str(path), str(error), error.remedy)
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.file_images import FileImages
+from hvaedsl_runtime.data.fingerprint import names_checksum
 from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Fitting
 from hvaedsl_runtime.data.image_tree import SUFFIXES, Tree, identity_of, others_text, search, visible_folders
 from hvaedsl_runtime.data.images import ImageSet, Split, image_set
-from hvaedsl_runtime.data.places import not_found, places
+from hvaedsl_runtime.data.places import DATA_PATH, GIVEN, not_found, places
 from hvaedsl_runtime.data.splits import VALIDATION_NAMES, PartName, members, one_validation
+from hvaedsl_runtime.disk.foreign_content import packed_content, start_of
 
 # Names that other tools give to the folders of splits; without a folder `train` they are not taken for classes.
 SPLIT_LIKE = frozenset(("train", "training", "test", "testing", "eval", *VALIDATION_NAMES))
@@ -65,35 +67,37 @@ def folder(spec: DataSpec, split: Split) -> ImageSet:
     parts = layout.images(spec, CROP_AND_RESIZE)
     part, indices = members(spec, {name: len(images) for name, images in parts.items()}, split)
     notes = layout.notes() if split == "train" else ()
-    return image_set(spec, split, parts[part], indices, notes=notes)
+    return image_set(spec, split, parts[part], indices, notes=notes, checksums=names_checksum(layout.parts[part].names))
 
 
-def folder_layout(spec: DataSpec) -> Layout:
+def folder_layout(spec: DataSpec, searched: Mapping[Path, str] | None = None) -> Layout:
     """Find the image files: in train, test and perhaps validation; directly in the folder; or in folders of classes.
 
-    A folder that has image files itself is read without the folders in it. Folders of classes are read only from
-    `data.path`: the cache folder and HVAEDSL_DATA hold other datasets. Splits and classes are searched recursively.
+    `searched` are the folders to search, each with the setting or option that names it; by default, those of the spec.
+    A folder that has image files itself is read without the folders in it. Folders of classes are not read from the
+    cache folder and HVAEDSL_DATA, which hold other datasets. Splits and classes are searched recursively.
     Raises DataNotFound for missing images, InvalidData for two folders of validation images.
     """
+    searched = places(spec) if searched is None else searched
     others: Counter[str] = Counter()
-    for place in places(spec):
+    for place, setting in searched.items():
         if not place.is_dir():
             continue
         folders = visible_folders(place)
         if "train" in folders:
-            return _splits(place, folders)
+            return _splits(place, folders, setting)
 
         flat = search(place, deep=False)
         if flat.names:
             return Layout({"all": flat}, _beside("the image files", folders))
-        _refuse_split_names(place, folders)
-        if spec.path is not None:
+        _refuse_split_names(place, folders, setting)
+        if setting in GIVEN:
             classes = search(place)
             if classes.names:
-                _refuse_nested_splits(place, folders)
+                _refuse_nested_splits(place, folders, setting)
                 return Layout({"all": classes})
             others += classes.others
-    raise _missing(spec, others)
+    raise _missing(spec, searched, others)
 
 
 def has_validation_folder(spec: DataSpec) -> bool:
@@ -104,7 +108,7 @@ def has_validation_folder(spec: DataSpec) -> bool:
     return False
 
 
-def _splits(root: Path, folders: list[str]) -> Layout:
+def _splits(root: Path, folders: list[str], setting: str) -> Layout:
     validation = one_validation(root, folders)
     names: dict[PartName, str] = {"train": "train", "test": "test"}
     if validation is not None:
@@ -114,8 +118,8 @@ def _splits(root: Path, folders: list[str]) -> Layout:
         found = ", ".join(f"{name}/" for name in folders)
         raise DataNotFound(
             f"{root}: found no folder test beside train; the folders are {found}",
-            help="put test images into a folder test, or set data.path to one folder of image files, of which a tenth "
-            "is held out for testing",
+            help=f"put test images into a folder test, or {_set(setting)} to one folder of image files, of which a "
+            "tenth is held out for testing",
         )
     parts = {part: search(root / name) for part, name in names.items()}
     for part, tree in parts.items():
@@ -131,25 +135,25 @@ def _splits(root: Path, folders: list[str]) -> Layout:
     return Layout(parts, (*beside, *_beside("train", [name for name in folders if name not in names.values()])))
 
 
-def _refuse_split_names(place: Path, folders: list[str]) -> None:
+def _refuse_split_names(place: Path, folders: list[str], setting: str) -> None:
     """Refuse folders that are meant as splits, and would be read as classes. Raises DataNotFound."""
     meant = [name for name in folders if name.lower() in SPLIT_LIKE]
     if meant:
         raise DataNotFound(
             f"{place}: found {', '.join(f'{name}/' for name in meant)} but no folder train",
-            help="name the folders train, test and, if there are validation images, validation; or set data.path to "
+            help=f"name the folders train, test and, if there are validation images, validation; or {_set(setting)} to "
             "the folder with the images",
         )
 
 
-def _refuse_nested_splits(place: Path, folders: list[str]) -> None:
+def _refuse_nested_splits(place: Path, folders: list[str], setting: str) -> None:
     """Refuse to merge the splits of a dataset that lies one folder deeper. Raises DataNotFound."""
     for name in folders:
         inner = {folder.lower() for folder in visible_folders(place / name)}
         if inner & {"train", "training"} and inner & (SPLIT_LIKE - {"train", "training"}):
             raise DataNotFound(
                 f"{place}: the folder {name}/ holds the splits {', '.join(sorted(inner & SPLIT_LIKE))}",
-                help=f"set data.path to {place / name}",
+                help=f"{_set(setting)} to {place / name}",
             )
 
 
@@ -177,18 +181,28 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:SOME]) + more
 
 
-def _missing(spec: DataSpec, others: Counter[str]) -> DataNotFound | InvalidData:
+def _set(setting: str) -> str:
+    """`setting` for the user who gave it, or the one that names one folder, for the others."""
+    return f"set {setting if setting in GIVEN else DATA_PATH}"
+
+
+def _missing(spec: DataSpec, searched: Mapping[Path, str], others: Counter[str]) -> DataNotFound | InvalidData:
     """Make the error for folders without images; it says what the folders hold instead."""
     kinds = ", ".join(suffix.removeprefix(".") for suffix in SUFFIXES)
-    if spec.path is not None and (file := next(iter(places(spec)))).is_file():
-        return InvalidData(
-            f"data.path is {file}, a file; the dataset folder needs a folder of image files ({kinds})",
-            help="unpack an archive first; for a .npy file, set data.dataset to npy",
-        )
+    file, setting = next(iter(searched.items()))
+    if setting in GIVEN and file.is_file():
+        needs = f"the dataset folder needs a folder of image files ({kinds})"
+        if (packed := packed_content(file, start_of(file))) is not None:
+            return InvalidData(
+                f"{setting} is {file}; {packed.what}, and {needs}",
+                help=f"{packed.help}, then {_set(setting)} to the folder that it was unpacked to",
+            )
+        return InvalidData(f"{setting} is {file}, a file; {needs}", help="for a .npy file, set data.dataset to npy")
     found = f"; found only {others_text(others)}" if others else ""
     error = not_found(
         spec,
         f"folders train and test, one folder of image files ({kinds}), or a folder for each class",
         "put the files there",
+        searched,
     )
     return DataNotFound(f"{error}{found}", help=error.help)

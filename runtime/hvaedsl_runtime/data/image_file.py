@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import struct
+import warnings
 from collections.abc import Callable
 from typing import BinaryIO
 
@@ -10,6 +12,8 @@ import numpy as np
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from hvaedsl_runtime.data.fitting import Change, Color, Fitting
+from hvaedsl_runtime.data.problems import REPLACE
+from hvaedsl_runtime.disk.foreign_content import GIT_LFS, foreign_content
 
 # Formats by Pillow's names; a file is read as what it is, whatever its suffix says.
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB")
@@ -20,10 +24,12 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # The signature, then the chunk IHDR: length, type, width and height (4 bytes each), bit depth.
 PNG_DEPTH_AT = 24
 # Pillow raises these for truncated or altered files; struct.error and TypeError come from its EXIF reader.
-UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, struct.error, Image.DecompressionBombError)
+UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, struct.error)
+# Pillow decodes up to twice the size that it warns of: 178,956,970 pixels, for which this process was measured to need
+# up to 1.5 GiB.
+PIXELS = re.compile(r"\((\d+) pixels\)")
 
 PREPARE = "`hvaedsl data prepare folder`"
-REPLACE = "replace or remove damaged files"
 
 # Fits an upright image in gray or RGB to a size, and says what it changed. Raises Unusable.
 Fit = Callable[[Image.Image], tuple[Image.Image, Change]]
@@ -43,8 +49,10 @@ def decode(
     """Decode an image as gray (1 channel) or RGB (3), and fit it. Returns the changes too.
 
     The EXIF orientation is applied if `upright` is set. Raises Unusable for a file that is damaged, of another format,
-    or that would lose something that `fitting` does not allow.
+    too large to be decoded, or that would lose something that `fitting` does not allow. Raises OSError if the system
+    refuses to read the file.
     """
+    _silence_size_warnings()
     try:
         depth = _png_depth(file)
         with Image.open(file) as image:
@@ -65,8 +73,13 @@ def decode(
             converted, recolored = _in_channels(opaque, channels, allow_gray=fitting.gray)
             fitted, reshaped = fit(converted)
             return fitted, changes | composited | recolored | reshaped
+    except Image.DecompressionBombError as error:
+        raise _too_large(error) from error
     except UNREADABLE as error:
-        raise Unusable(f"the image cannot be read: {_reason(error, file)}", REPLACE) from error
+        if isinstance(error, OSError) and error.errno is not None:  # Pillow's own errors have no number
+            raise
+        reason, remedy = _reason(error, file)
+        raise Unusable(f"the image cannot be read: {reason}", remedy) from error
 
 
 def fit_square(resolution: int, fitting: Fitting) -> Fit:
@@ -178,24 +191,40 @@ def _in_channels(image: Image.Image, channels: int, *, allow_gray: bool) -> tupl
         return gray, Change(0)
     if not allow_gray:
         raise Unusable(
-            "the image is in color, and data.channels is 1",
-            f"convert the files to gray with {PREPARE} and --gray, or set data.channels to 3",
+            "the image is in color, and 1 channel was asked for",
+            f"convert the files to gray with {PREPARE} and --gray, or ask for 3 channels: data.channels in a spec, "
+            "--channels of `hvaedsl data prepare`",
         )
     return gray, Change.COLOR_TO_GRAY
 
 
-def _reason(error: Exception, file: BinaryIO) -> str:
-    """Return the reason of an error of Pillow; an unknown format is named by its first bytes where they are known."""
+def _silence_size_warnings() -> None:
+    """Hide Pillow's warning about large images, which names no file; those that are not decoded become errors."""
+    silent = ("ignore", None, Image.DecompressionBombWarning, None, 0)
+    if silent not in warnings.filters:
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+
+
+def _too_large(error: Image.DecompressionBombError) -> Unusable:
+    """Make the error for an image that Pillow refuses to decode; only the error says how large it is."""
+    stated = PIXELS.search(str(error))
+    size = f"{int(stated[1]):,}" if stated else "too many"
+    return Unusable(
+        f"the image has {size} pixels; at most {2 * (Image.MAX_IMAGE_PIXELS or 0):,} are decoded",
+        "scale such files down, for example with libvips: `vips thumbnail IN OUT 2048`",
+    )
+
+
+def _reason(error: Exception, file: BinaryIO) -> tuple[str, str]:
+    """The reason of an error of Pillow, and the remedy; unknown content is named by its first bytes, if possible."""
     if not isinstance(error, UnidentifiedImageError):
-        return error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+        return str(error) or type(error).__name__, REPLACE
     file.seek(0)
-    start = file.read(16)
-    if not start:
-        return "the file is empty"
+    start = file.read(64)
+    if (foreign := foreign_content(start)) is not None:
+        return foreign.what, foreign.help if start.startswith(GIT_LFS) else REPLACE
     if start.startswith(b"\xff\xd8"):
-        return "its JPEG header is damaged, or has more than 8 bits per channel"
+        return "its JPEG header is damaged, or has more than 8 bits per channel", REPLACE
     if start[4:8] == b"ftyp":
-        return "the content is HEIC, AVIF or a video"
-    if start.lstrip()[:1] == b"<":
-        return "the content is a web page or SVG"
-    return "the content is of no known image format"
+        return "the content is HEIC, AVIF or a video", REPLACE
+    return "the content is of no known image format", REPLACE

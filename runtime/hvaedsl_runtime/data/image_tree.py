@@ -14,6 +14,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 OTHER_IMAGES = frozenset(
     (".avif", ".cr2", ".dng", ".gif", ".heic", ".heif", ".ico", ".jfif", ".jp2", ".jpe", ".jxl", ".nef", ".pbm", ".pgm")
 ) | frozenset((".ppm", ".psd", ".svg", ".tga", ".tif", ".tiff"))
+ARCHIVES = frozenset((".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst"))
 # What operating systems put beside a user's files, in lower case; hidden files are skipped too.
 CLUTTER = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "icon\r"))
 
@@ -62,13 +63,14 @@ def is_clutter(name: str) -> bool:
 def visible_folders(root: Path) -> list[str]:
     """Return the names of the folders in `root`, and of links to folders, sorted. Raises OSError."""
     with os.scandir(root) as entries:
-        return sorted(entry.name for entry in entries if not is_clutter(entry.name) and entry.is_dir())
+        return sorted(entry.name for entry in entries if not is_clutter(entry.name) and _is_folder(entry))
 
 
 def search(root: Path, suffixes: tuple[str, ...] = SUFFIXES, *, deep: bool = True) -> Tree:
     """Find the image files in `root` and, if `deep`, below it. Links are followed, unless they lead back upwards.
 
-    A link to a file that does not exist is taken: reading it fails, and the message names it. No file is opened.
+    A link to a file that does not exist or is not accessible is taken: reading it fails, and the message names it. No
+    file is opened.
     Raises OSError if a folder cannot be listed.
     """
     tree = Tree(root)
@@ -80,13 +82,21 @@ def search(root: Path, suffixes: tuple[str, ...] = SUFFIXES, *, deep: bool = Tru
             for entry in entries:
                 if is_clutter(entry.name):
                     continue
-                if not entry.is_dir():
+                if not _is_folder(entry):
                     _add_file(tree, entry, folder.prefix + entry.name, suffixes)
                 elif deep and (inner := _entered(tree, folder, entry)) is not None:
                     pending.append(inner)
 
     tree.names.sort()
     return tree
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or a link to one. False, not an exception, for a link that cannot be followed."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _add_file(tree: Tree, entry: os.DirEntry[str], name: str, suffixes: tuple[str, ...]) -> None:
@@ -123,6 +133,8 @@ def others_text(others: Mapping[str, int]) -> str:
             reason = "image formats that are not read; convert them to PNG"
         elif suffix in SUFFIXES:
             reason = "not regular files"
+        elif suffix in ARCHIVES:
+            reason = "archives; unpack them"
         else:
             reason = "not images"
         groups.setdefault(reason, []).append(f"{files:,} {suffix or 'without a suffix'}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Literal, Protocol
 
@@ -60,7 +60,8 @@ class ImageSet:
     """One split of a dataset: `members` are the indices of its images in `images`.
 
     `shape` is (H, W, C); every value is below `levels`. `level_counts` is the number of times that each level occurs in
-    all of `images`, if known. `notes` are lines for the user, about the files of all splits.
+    all of `images`, if known. `notes` are lines for the user, about the files of all splits. `checksums` are those of
+    the source, if they are known without reading it (`fingerprint.py`).
     """
 
     name: str
@@ -71,6 +72,7 @@ class ImageSet:
     members: Indices
     level_counts: tuple[int, ...] | None = None
     notes: tuple[str, ...] = ()
+    checksums: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.members)
@@ -130,12 +132,13 @@ def image_set(
     members: Indices,
     level_counts: tuple[int, ...] | None = None,
     notes: tuple[str, ...] = (),
+    checksums: Mapping[str, str] | None = None,
 ) -> ImageSet:
     """Make the split of `images` with the indices `members`. Raises DataNotFound if it has no image."""
     if not len(members):
         raise _empty_split(spec, split, len(images))
     shape = (spec.resolution, spec.resolution, spec.channels)
-    return ImageSet(spec.dataset, split, spec.levels, shape, images, members, level_counts, notes)
+    return ImageSet(spec.dataset, split, spec.levels, shape, images, members, level_counts, notes, checksums or {})
 
 
 def _empty_split(spec: DataSpec, split: Split, images: int) -> RunError:

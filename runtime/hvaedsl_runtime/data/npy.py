@@ -14,6 +14,7 @@ from hvaedsl_runtime.data.image_tree import is_clutter
 from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Split, array_images, image_set
 from hvaedsl_runtime.data.places import not_found, places
 from hvaedsl_runtime.data.splits import PartName, members, one_validation
+from hvaedsl_runtime.disk.foreign_content import Foreign, foreign_content, packed_content, start_of
 
 # Files that are never divided into all splits: without training images, a folder is incomplete.
 OTHER_SPLITS = frozenset(("test.npy", "validation.npy", "val.npy", "valid.npy"))
@@ -98,6 +99,8 @@ def open_npy(path: Path, spec: DataSpec) -> ArrayImages:
                 raise _archive(path)
         pixels = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
+        if (foreign := _foreign(path)) is not None:
+            raise InvalidData(f"{path}: not a readable .npy file: {foreign.what}", help=foreign.help) from error
         if _holds_objects(path):
             raise InvalidData(
                 f"{path}: the array has type object; it must be uint8 [N, H, W, C]",
@@ -108,6 +111,14 @@ def open_npy(path: Path, spec: DataSpec) -> ArrayImages:
             help="save the images with numpy.save",
         ) from error
     return array_images(pixels, spec, str(path))
+
+
+def _foreign(path: Path) -> Foreign | None:
+    try:
+        start = start_of(path)
+    except OSError:
+        return None
+    return foreign_content(start) or packed_content(path, start)
 
 
 def _holds_objects(path: Path) -> bool:
@@ -129,8 +140,15 @@ def _archive(path: Path) -> RunError:
             names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
     except (OSError, zipfile.BadZipFile):
         return InvalidData(f"{path}: a damaged .npz file", help="save the images with numpy.save")
+    if not names:
+        packed = packed_content(path, ZIP_SIGNATURE)
+        assert packed is not None
+        return InvalidData(
+            f"{path}: {packed.what} without a .npy file; images must be in .npy files",
+            help=f"{packed.help}; for a folder of image files, set data.dataset to folder",
+        )
     array = names[0] if len(names) == 1 else "NAME"
     return InvalidData(
-        f"{path}: an .npz file of the arrays {', '.join(names[:10]) or 'none'}; images must be in .npy files",
+        f"{path}: an .npz file of the arrays {', '.join(names[:10])}; images must be in .npy files",
         help=f'convert it with `numpy.save("{path.with_suffix(".npy").name}", numpy.load("{path.name}")["{array}"])`',
     )

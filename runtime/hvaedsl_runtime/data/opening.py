@@ -16,6 +16,7 @@ from hvaedsl_runtime.data.images import ImageSet, Split
 from hvaedsl_runtime.data.npy import has_validation_file, npy
 from hvaedsl_runtime.data.places import not_found
 from hvaedsl_runtime.data.prepared import find_prepared
+from hvaedsl_runtime.data.problems import READABLE, unlisted
 from hvaedsl_runtime.data.torchvision_sets import torchvision_set
 
 # Datasets that are never prepared.
@@ -72,10 +73,7 @@ def _read_errors_explained(spec: DataSpec) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InvalidData(
-            f"the images of {spec.dataset} cannot be opened: {error}",
-            help="check data.path and the permissions of its folders",
-        ) from error
+        raise InvalidData(f"the images of {spec.dataset}: {unlisted(error)}", help=READABLE) from error
 
 
 def _open(spec: DataSpec, split: Split, *, download: bool) -> ImageSet:

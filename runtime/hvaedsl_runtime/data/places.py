@@ -3,65 +3,100 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
-from hvaedsl.diagnostics.errors import DataNotFound, RunError
+from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError, UsageError
+from hvaedsl.diagnostics.printable import is_unicode
 from hvaedsl.ir.spec import DataSpec
+from hvaedsl.user_cache import user_cache
 
 ENVIRONMENT_VARIABLE = "HVAEDSL_DATA"
+# What a user names the one folder of a dataset with: the key of a spec, and the option of `hvaedsl data prepare`.
+DATA_PATH, FROM = "data.path", "--from"
+GIVEN = (DATA_PATH, FROM)
+NO_CACHE = "there is no cache folder, because the home folder of this user is unknown"
 
 
 def places(spec: DataSpec) -> dict[Path, str]:
     """Return the folders or files to search, in this order, each with the name of the setting that it comes from.
 
     Only `data.path` (relative to the working directory) if the spec has it; otherwise the folder in HVAEDSL_DATA, if
-    that is set, then `data` in the user's cache folder.
+    that is set, then `data` in the user's cache folder, if there is one. Raises DataNotFound for a ~ without a folder.
     """
     if spec.path is not None:
-        return {_expanded(spec.path): "data.path"}
+        return {_expanded(spec.path): DATA_PATH}
     found: dict[Path, str] = {}
     if variable := os.environ.get(ENVIRONMENT_VARIABLE):
-        found[Path(variable).expanduser()] = ENVIRONMENT_VARIABLE
-    found.setdefault(user_cache_path("hvaedsl") / "data", "the cache folder")
+        found[_expanded(variable, ENVIRONMENT_VARIABLE)] = ENVIRONMENT_VARIABLE
+    if (cache := user_cache()) is not None:
+        found.setdefault(cache / "data", "the cache folder")
     return found
 
 
 def located(spec: DataSpec) -> DataSpec:
-    """Return the data section with an absolute `data.path`; a path that starts with `~` is kept."""
+    """Return the data section with an absolute `data.path`; a path that starts with `~` is kept.
+
+    Raises InvalidData if the working directory has a name that a spec cannot contain.
+    """
     if spec.path is None or _expanded(spec.path).is_absolute():
         return spec
-    return spec.model_copy(update={"path": str(Path(spec.path).absolute())})
+    path = str(Path(spec.path).absolute())
+    if not is_unicode(path):
+        raise InvalidData(
+            f"data.path is {spec.path}, in a working directory whose name is not UTF-8 text: {Path.cwd()}",
+            help="the spec of a run has the absolute path, and is UTF-8 text: rename the directory, or set data.path "
+            "to a link elsewhere",
+        )
+    return spec.model_copy(update={"path": path})
 
 
-def _expanded(written: str) -> Path:
+def _expanded(written: str, setting: str = DATA_PATH) -> Path:
     try:
         return Path(written).expanduser()
     except RuntimeError as error:
         raise DataNotFound(
-            f"data.path is {written}; the home folder of that user is unknown",
+            f"{setting} is {written}; the home folder of that user is unknown",
             help="use an absolute path, or put ./ before a name that starts with ~",
         ) from error
 
 
 def default_folder(dataset: str) -> Path:
-    """Return the folder of prepared images without `data.path`: in HVAEDSL_DATA if set, or in the cache folder."""
+    """Return the folder of prepared images without `data.path`: in HVAEDSL_DATA if set, or in the cache folder.
+
+    Raises UsageError if neither is known, DataNotFound for a ~ without a folder.
+    """
     if variable := os.environ.get(ENVIRONMENT_VARIABLE):
-        return Path(variable).expanduser() / dataset
-    return user_cache_path("hvaedsl") / "data" / dataset
+        return _expanded(variable, ENVIRONMENT_VARIABLE) / dataset
+    if (cache := user_cache()) is None:
+        raise UsageError(
+            NO_CACHE, help=f"name a folder with --out, or set the environment variable {ENVIRONMENT_VARIABLE}"
+        )
+    return cache / "data" / dataset
 
 
-def not_found(spec: DataSpec, expected: str, way_out: str) -> RunError:
-    """Make the error that lists every place searched; `expected` names the files that one of them must have."""
-    if spec.path is None:
-        elsewhere = f"or set data.path or the environment variable {ENVIRONMENT_VARIABLE} to another folder"
+def not_found(spec: DataSpec, expected: str, way_out: str, searched: Mapping[Path, str] | None = None) -> RunError:
+    """Make the error that lists every place searched; `expected` names the files that one of them must have.
+
+    `searched` are the places, each with the setting that it comes from; by default, those of the spec.
+    """
+    searched = places(spec) if searched is None else searched
+    if not searched:
+        return DataNotFound(
+            f"the images of {spec.dataset} were not found: {NO_CACHE}",
+            help=f"set {DATA_PATH} or the environment variable {ENVIRONMENT_VARIABLE} to the folder that has, or will "
+            f"have, {expected}",
+        )
+
+    place, setting = next(iter(searched.items()))
+    if setting not in GIVEN:
+        elsewhere = f"or set {DATA_PATH} or the environment variable {ENVIRONMENT_VARIABLE} to another folder"
     else:
-        elsewhere = "or correct data.path"
-        if not _expanded(spec.path).is_absolute():
+        elsewhere = f"or correct {setting}"
+        if not place.is_absolute():
             elsewhere += f", which is relative to the working directory, {Path.cwd()}"
-    searched = "\n".join(f"  {place} ({source})" for place, source in places(spec).items())
+    lines = "\n".join(f"  {place} ({setting})" for place, setting in searched.items())
     return DataNotFound(
-        f"the images of {spec.dataset} were not found; expected {expected} in\n{searched}",
+        f"the images of {spec.dataset} were not found; expected {expected} in\n{lines}",
         help=f"{way_out}, {elsewhere}",
     )

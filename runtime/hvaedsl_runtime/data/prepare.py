@@ -16,16 +16,19 @@ import numpy as np
 
 from hvaedsl import __version__
 from hvaedsl.diagnostics.errors import InvalidData, PreparedFolderInUse, RunError, UnusableImages, UsageError
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fitting import Fitting, count_changes, parse_background
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, FitRecord, Manifest, OriginRecord, read_manifest
 from hvaedsl_runtime.data.preparation import mean_and_std
-from hvaedsl_runtime.data.problems import Problems
+from hvaedsl_runtime.data.problems import READABLE, Problems, unlisted
 from hvaedsl_runtime.data.published import COUNTS, READERS, Part, Source
 from hvaedsl_runtime.data.published.image_folder import image_folder
 from hvaedsl_runtime.data.splits import PartName
-from hvaedsl_runtime.disk.whole_files import partial_name, refusals_explained, write_whole
+from hvaedsl_runtime.disk.foreign_content import packed_content, start_of
+from hvaedsl_runtime.disk.strict_json import model_text
+from hvaedsl_runtime.disk.whole_files import check_writable, partial_name, write_whole
 
 INSTEAD = "name another folder with --out"
 FILES = frozenset(("all.npy", "train.npy", "validation.npy", "test.npy", NAME, partial_name(Path(NAME)).name))
@@ -63,6 +66,22 @@ def data_to_prepare(name: str, resolution: int | None, channels: int | None) -> 
         levels=known.levels,
         validation=known.validation,
         binarize="none",
+    )
+
+
+def check_source(source: Path) -> None:
+    """Raise UsageError unless `source`, the value of --from, is a folder; for an archive, with the way to unpack it."""
+    if source.is_dir():
+        return
+    if not source.exists():
+        dead = f"is a link to {source.readlink()}, which does not exist" if source.is_symlink() else "does not exist"
+        raise UsageError(f"--from is {source}, which {dead}")
+    packed = packed_content(source, start_of(source)) if source.is_file() else None
+    if packed is None:
+        raise UsageError(f"--from is {source}, which is a file; give the folder that contains it")
+    raise UsageError(
+        f"--from is {source}; {packed.what}, and --from must be a folder",
+        help=f"{packed.help}, then give the folder that it was unpacked to",
     )
 
 
@@ -113,13 +132,14 @@ def prepare(
         _check_target(target, overwrite)
         _check_ours(partial)
         _check_ours(replaced)
+        check_writable(target)
 
     # Readers list and count the images here; they decode them while the arrays are written.
     try:
         is_folder = spec.dataset == "folder"
         source = image_folder(spec, root, fitting) if is_folder else READERS[spec.dataset](spec, root)
     except OSError as error:
-        raise InvalidData(f"{root} cannot be read: {error}", help="check the folder and its permissions") from error
+        raise InvalidData(f"{unlisted(error, root)}", help=READABLE) from error
 
     with refusals_explained(target, INSTEAD):
         shutil.rmtree(partial, ignore_errors=True)
@@ -171,7 +191,7 @@ def _write(spec: DataSpec, source: Source, folder: Path, bar: Bar) -> Manifest:
     )
 
     with refusals_explained(folder, INSTEAD):
-        write_whole(folder / NAME, manifest.model_dump_json(indent=1) + "\n")
+        write_whole(folder / NAME, model_text(manifest, indent=1) + "\n")
     return manifest
 
 

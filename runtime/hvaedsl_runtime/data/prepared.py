@@ -11,6 +11,7 @@ import numpy as np
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.ir.spec import DataSpec
+from hvaedsl_runtime.data.fingerprint import array_checksum
 from hvaedsl_runtime.data.fitting import changes_text
 from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Split, image_set, too_many_levels
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, Manifest, read_manifest
@@ -69,7 +70,8 @@ class PreparedSet:
 
         changes = changes_text(manifest.changes)
         notes = (f"of {manifest.changes['files']:,} files, when they were prepared: {changes}",) if changes else ()
-        return image_set(spec, split, self._open(part), indices, record.level_counts[: spec.levels], notes)
+        counts, checksum = record.level_counts[: spec.levels], array_checksum(record.sha256)
+        return image_set(spec, split, self._open(part), indices, counts, notes, checksum)
 
     def damaged(self, read: Callable[[int], None]) -> list[str]:
         """Return a line for each array that does not match the manifest, after reading all of them.
@@ -105,7 +107,7 @@ class PreparedSet:
             lines.append(f"    {origin.path} ({files}{_size(origin.bytes)})")
         if changes := changes_text(manifest.changes):
             lines.append(f"  of {manifest.changes['files']:,} files: {changes}")
-        lines += [f"warning: {warning}" for warning in manifest.warnings]
+        lines += [f"  warning: {warning}" for warning in manifest.warnings]
         return "\n".join(lines)
 
     def _open(self, part: PartName) -> ArrayImages:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 from hvaedsl.diagnostics.errors import UnusableImages
 
+REPLACE = "replace or remove damaged files"
+READABLE = "make files and folders readable, for example with `chmod -R u+rX FOLDER`, or run as their owner"
+DEAD_LINKS: Mapping[int | None, str] = {errno.ENOENT: "does not exist", errno.ELOOP: "leads back to it"}
 # Files that the message names; the rest is counted.
 NAMED = 20
 
@@ -18,6 +24,29 @@ class ImageProblem(NamedTuple):
     file: str
     reason: str
     remedy: str
+
+
+def refused_file(path: Path, error: OSError, *, missing: str = "") -> ImageProblem:
+    """The problem of a file that the system does not open; `missing` is the remedy for one that is not there."""
+    if path.is_symlink() and error.errno in DEAD_LINKS:
+        reason = f"it is a link to {path.readlink()}, which {DEAD_LINKS[error.errno]}"
+        return ImageProblem(str(path), reason, "restore the files that the links lead to, or remove the links")
+    if isinstance(error, FileNotFoundError):
+        remedy = missing or "run the command again while no other program changes the folder"
+        return ImageProblem(str(path), "it is not there any more", remedy)
+    reason = f"it cannot be opened: {_reason(error)}"
+    if isinstance(error, PermissionError):
+        return ImageProblem(str(path), reason, READABLE)
+    return ImageProblem(str(path), reason, "check the disk or the network drive that has the files")
+
+
+def unlisted(error: OSError, root: Path | None = None) -> str:
+    """The system's error on listing or opening a folder, in words; `root` is named if the error names no path."""
+    return f"{error.filename or root}: cannot be read: {_reason(error)}"
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 @dataclass

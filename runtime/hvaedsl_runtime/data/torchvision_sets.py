@@ -99,7 +99,7 @@ def _root(spec: DataSpec, layout: Layout, *, download: bool) -> Path:
         if layout.is_in(candidate):
             return candidate
 
-    if not download:
+    if not download or not candidates:
         files = ", ".join(layout.files)
         raise not_found(spec, f"{layout.folder}/ with {files}", "use --download")
 

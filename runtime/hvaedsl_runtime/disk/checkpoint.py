@@ -21,6 +21,7 @@ from hvaedsl.diagnostics.errors import DamagedRun, Diverged, RunNotFound, SpecEr
 from hvaedsl.lowering.earlier_names import named_by_position
 from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.state_parts import Counters, PartError, PlainPart, Position, StateDict, Stateful
+from hvaedsl_runtime.disk.unreadable_weights import why_unreadable
 from hvaedsl_runtime.disk.weights import write_torch
 
 FORMAT = 3
@@ -138,8 +139,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except Exception as error:  # a damaged file can raise nearly any
         # Without torch's own text, which advises to load the file in a way that runs code.
         raise DamagedRun(
-            f"{path}: the checkpoint cannot be read ({type(error).__name__})",
-            help="the file is damaged; restore it from a backup, or train into another folder with --out",
+            f"{path}: the checkpoint cannot be read: {why_unreadable(path, error).what}",
+            help="restore it from a backup, or train into another folder with --out",
         ) from error
 
     version = content.get("format") if isinstance(content, dict) else None

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from hvaedsl.diagnostics.errors import DamagedRun, UsageError
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.ir.run_options import WandbMode
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.strict_json import json_text
-from hvaedsl_runtime.disk.whole_files import append_whole, made_folder, refusals_explained, write_whole
+from hvaedsl_runtime.disk.whole_files import append_whole, made_folder, write_whole
 
 Metrics = Mapping[str, int | float | bool | str | list[float]]
 
@@ -118,7 +119,8 @@ def start_wandb(mode: WandbMode, folder: RunFolder, config: Mapping[str, Any]) -
     """Start or continue the run of Weights & Biases of a run folder; None for `off`, which does not import the package.
 
     The run has the folder's name. Its id is kept in the folder, so that a resumed run continues it there.
-    Raises UsageError if the package is missing or cannot log in; DamagedRun if the id cannot be read; WriteError.
+    Raises UsageError if the package is missing, cannot log in or finds no home folder; DamagedRun if the id cannot be
+    read; WriteError.
     """
     if mode == "off":
         return None
@@ -143,6 +145,11 @@ def start_wandb(mode: WandbMode, folder: RunFolder, config: Mapping[str, Any]) -
         )
     except wandb.Error as error:
         raise UsageError(f"Weights & Biases: {str(error).rstrip('.')}; --wandb offline needs no login") from error
+    except RuntimeError as error:  # pathlib's, for a user whose home folder is unknown
+        raise UsageError(
+            f"Weights & Biases: {str(error).rstrip('.')}",
+            help="set HOME to a folder that you may write to, or train without --wandb",
+        ) from error
 
     if run_id is None:
         folder.write_json(folder.wandb_identity, {"id": str(run.id)})

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch, RunNotFound
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
 from hvaedsl.program import RUN_SPEC
 from hvaedsl.shipped import spec_names
+from hvaedsl_runtime.disk.folder_lock import LOCK, check_unlocked, folder_lock
 from hvaedsl_runtime.disk.strict_json import json_text
-from hvaedsl_runtime.disk.whole_files import partial_name, refusals_explained, write_whole
+from hvaedsl_runtime.disk.whole_files import partial_name, write_whole
 
 RUNS = Path("runs")
 
@@ -38,7 +41,7 @@ class RunFolder:
 
     @property
     def identity(self) -> Path:
-        """The model's name, which the resolved spec lacks: it is the stem of the original spec file."""
+        """The model's name, which the resolved spec lacks: it is the stem of the original spec file; and the images."""
         return self.path / "run.json"
 
     @property
@@ -82,6 +85,19 @@ class RunFolder:
         """A picture; `kind` is `samples` or `reconstructions`."""
         return self.path / kind / f"{name}.png"
 
+    @contextmanager
+    def claimed(self, resume: bool) -> Iterator[None]:
+        """Keep the folder, which is created if it is missing, for the run of this process, or for one that is resumed.
+
+        Raises RunFolderInUse if another process trains in it, and as `check_free` does; RunNotFound; WriteError.
+        """
+        if not resume:
+            check_unlocked(self.path)
+        self.check_free(resume)
+        with folder_lock(self.path, "" if self.spec.exists() else "name another folder with --out"):
+            self.check_free(resume)  # another process may have begun a run since
+            yield
+
     def check_free(self, resume: bool) -> None:
         """Raise RunFolderInUse if the folder has content, unless it has a run that is resumed."""
         with refusals_explained(self.path, "name another folder with --out"):
@@ -104,7 +120,7 @@ class RunFolder:
 
     def _is_unused(self) -> bool:
         """Whether the folder is empty, or has only files of a run that ended inside `begin`."""
-        made = {self.identity, self.wandb_identity}
+        made = {self.identity, self.wandb_identity, self.path / LOCK}
         made |= set(map(partial_name, (self.identity, self.wandb_identity, self.spec)))
         files = (path for path in self.path.rglob("*") if not path.is_dir())
         return all(path in made or self.wandb in path.parents for path in files)
@@ -141,16 +157,34 @@ class RunFolder:
         except (OSError, ValueError, KeyError, TypeError):
             return ()
 
-    def begin(self, name: str, spec_text: str, part_folders: Sequence[Path] = ()) -> None:
+    def recorded_images(self) -> Mapping[str, Mapping[str, str | int]]:
+        """The fingerprints of the images by split, when the run began or was resumed; empty if it has none."""
+        try:
+            recorded = json.loads(self.identity.read_text(encoding="utf-8"))["images"]
+        except (OSError, ValueError, KeyError, TypeError):  # of an earlier version, or of a conversion
+            return {}
+        valid = isinstance(recorded, dict) and all(isinstance(found, dict) for found in recorded.values())
+        return recorded if valid else {}
+
+    def begin(
+        self,
+        name: str,
+        spec_text: str,
+        part_folders: Sequence[Path] = (),
+        images: Mapping[str, Mapping[str, str | int]] | None = None,
+    ) -> None:
         """Create the folder unless it exists, and write the model's name and the spec.
 
-        `part_folders` are the folders of custom modules; they are recorded, not copied. Raises WriteError.
+        `part_folders` are the folders of custom modules; they are recorded, not copied. `images` are the fingerprints
+        of the images by split. Raises WriteError.
         """
-        folders = {"part_folders": list(map(str, part_folders))} if part_folders else {}
+        more: dict[str, Any] = {"part_folders": list(map(str, part_folders))} if part_folders else {}
+        if images:
+            more["images"] = images
         with refusals_explained(self.path, "" if self.spec.exists() else "name another folder with --out"):
             for folder in (self.path, self.checkpoint.parent, self.path / "samples", self.path / "reconstructions"):
                 folder.mkdir(parents=True, exist_ok=True)
-            self.write_json(self.identity, {"name": name, **folders})
+            self.write_json(self.identity, {"name": name, **more})
             write_whole(self.spec, spec_text)  # last: a run has begun if its spec is there
 
     def write_json(self, path: Path, content: Mapping[str, Any]) -> None:

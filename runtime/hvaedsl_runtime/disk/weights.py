@@ -5,23 +5,31 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import shlex
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import safetensors
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.nn import Parameter
 
 from hvaedsl.diagnostics.errors import InvalidWeights, RunError, UsageError
+from hvaedsl.diagnostics.printable import is_unicode
+from hvaedsl_runtime.disk.foreign_content import Foreign
+from hvaedsl_runtime.disk.unreadable_weights import GATHER, SAVE_STATE_DICT, foreign_object, why_unreadable
 from hvaedsl_runtime.disk.whole_files import put_in_place
 
 SAFETENSORS = ".safetensors"
 # Of safetensors files. 1: a parameter's name had the label of its block; 2: the position of its block.
 FORMAT = 2
+# Types with several values in an element.
+PACKED = frozenset((torch.float4_e2m1fn_x2,))
+# Files of a checkpoint of torch.distributed: the suffix of its parts, and the name of the list of its tensors.
+SHARD, SHARDS_METADATA = ".distcp", ".metadata"
 OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
@@ -77,13 +85,38 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def check_dense(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Raise InvalidWeights unless all tensors are dense and of floating-point types."""
+    """Raise InvalidWeights unless all tensors have values, are dense and of floating-point types."""
     for name, tensor in tensors.items():
-        if not tensor.is_floating_point() or tensor.layout is not torch.strided:
-            raise InvalidWeights(
-                f"{path}: {name} is {tensor.dtype}, {tensor.layout}; it must be a dense floating-point tensor",
-                help="convert quantized or sparse weights to dense ones first",
-            )
+        problem = not_dense(tensor)
+        if problem is not None:
+            raise InvalidWeights(f"{path}: {name} {problem.what}", help=problem.help)
+
+
+def not_dense(tensor: Tensor) -> Foreign | None:
+    """Say why the values of a tensor cannot be used as weights, and the way out; None if they can."""
+    if type(tensor) not in (Tensor, Parameter):  # a subclass that torch allows, once its module was imported
+        return Foreign(f"is a {type(tensor).__name__}; it must be an ordinary tensor", GATHER)
+    if tensor.is_meta:
+        return Foreign(
+            "is on the device meta, where a tensor has no values",
+            "save the weights after they have got values: of a model built on the device meta, call to_empty and load "
+            "its weights before torch.save",
+        )
+    if tensor.layout is not torch.strided:
+        return Foreign(
+            f"is sparse ({tensor.layout}); it must be dense", "call to_dense() on such tensors before torch.save"
+        )
+    if tensor.is_quantized:
+        return Foreign(
+            f"is quantized ({tensor.dtype}); it must have floating-point values",
+            "save the weights of the model before it was quantized, or call dequantize() on such tensors",
+        )
+    if not tensor.is_floating_point() or tensor.dtype in PACKED:
+        return Foreign(
+            f"is {tensor.dtype}; it must have a floating-point type",
+            "convert such tensors with float() before torch.save, if their values are weights",
+        )
+    return None
 
 
 def read_torch(path: Path) -> object:
@@ -92,30 +125,33 @@ def read_torch(path: Path) -> object:
     Raises UsageError for a missing file, and InvalidWeights for one that cannot be read.
     """
     _check_readable(path)
+    if path.suffix == SHARD or path.name == SHARDS_METADATA:
+        raise _folder(path.parent)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about files that torch did not write; the error is more precise
             content: object = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if not _begins_like_torch(path):
-            raise _damaged(path, error) from error
-        # Without torch's own text, which advises to load the file in a way that runs code.
-        raise InvalidWeights(
-            f"{path}: not read, because it has more than tensors and plain values, which could run code",
-            help="save the state dict alone, with torch.save(model.state_dict(), ...); or the file is damaged",
-        ) from error
     except Exception as error:  # a damaged file can raise nearly any
-        raise _damaged(path, error) from error
+        # Without torch's own text, which advises to load the file in a way that runs code.
+        if isinstance(error, pickle.UnpicklingError) and (found := foreign_object(path)):
+            raise InvalidWeights(
+                f"{path}: not read: {found.what}; only tensors and plain values are read, as others could run code",
+                help=found.help,
+            ) from error
+        raise _unreadable(path, error) from error
     return content
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     _check_readable(path)
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+        # The library refuses names that are not UTF-8; a descriptor has a name that is.
+        with path.open("rb") as opened:
+            name = path if is_unicode(str(path)) else f"/dev/fd/{opened.fileno()}"
+            with safetensors.safe_open(name, framework="pt") as file:
+                return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except Exception as error:  # SafetensorError, or that of a type unknown to this version of torch
-        raise _damaged(path, error) from error
+        raise _unreadable(path, error, safetensors=True) from error
 
 
 def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
@@ -134,14 +170,12 @@ def _check_readable(path: Path) -> None:
             pass
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise _folder(path) from None
     except OSError as error:
-        raise InvalidWeights(f"{path}: cannot be read: {error.strerror}", help="name a weight file") from None
-
-
-def _begins_like_torch(path: Path) -> bool:
-    """Whether the file starts as a zip archive, or as the pickle of older versions of torch."""
-    with path.open("rb") as file:
-        return file.read(2)[:1] in (b"P", b"\x80")
+        raise InvalidWeights(
+            f"{path}: cannot be read: {error.strerror}", help="check its permissions, and those of its folder"
+        ) from None
 
 
 def _state_dict(path: Path, content: object) -> dict[str, Tensor]:
@@ -158,10 +192,16 @@ def _state_dict(path: Path, content: object) -> dict[str, Tensor]:
     nested = dict(_nested(content)) if isinstance(content, Mapping) else {}
     if nested:
         return nested
+    if isinstance(content, Mapping) and any(isinstance(value, Tensor) for value in content.values()):
+        key, value = next((key, value) for key, value in content.items() if not isinstance(value, Tensor))
+        raise InvalidWeights(
+            f"{path}: `{key}` is {type(value).__name__}; a weight file must be a mapping from names to tensors",
+            help=SAVE_STATE_DICT,
+        )
     found = f"a mapping with {', '.join(map(repr, list(content)[:4]))}" if isinstance(content, Mapping) else ""
     raise InvalidWeights(
         f"{path}: {found or type(content).__name__}; a weight file must be a mapping from names to tensors",
-        help="save the state dict alone, with torch.save(model.state_dict(), ...)",
+        help=SAVE_STATE_DICT,
     )
 
 
@@ -179,11 +219,19 @@ def _nested(content: Mapping[Any, object]) -> Iterator[tuple[str, Tensor]]:
             yield from ((f"{key}.{name}", tensor) for name, tensor in _nested(value))
 
 
-def _damaged(path: Path, error: Exception) -> RunError:
-    cut = isinstance(error, EOFError | BadZipFile) or "central directory" in str(error)
+def _unreadable(path: Path, error: Exception, *, safetensors: bool = False) -> RunError:
+    reason = why_unreadable(path, error, safetensors=safetensors)
+    return InvalidWeights(f"{path}: cannot be read: {reason.what}", help=reason.help)
+
+
+def _folder(path: Path) -> RunError:
+    """The error for a folder, which may be a checkpoint that several processes wrote."""
+    if next(path.glob(f"*{SHARD}"), None) is None:
+        return InvalidWeights(f"{path}: cannot be read: it is a folder", help="name a weight file in it")
     return InvalidWeights(
-        f"{path}: cannot be read ({'it is truncated' if cut else type(error).__name__})",
-        help="the file is damaged, incompletely downloaded, or of another format than its suffix says",
+        f"{path}: cannot be read: it is a checkpoint in parts ({SHARD}), which several processes wrote",
+        help="join them first: python -m torch.distributed.checkpoint.format_utils dcp_to_torch "
+        f"{shlex.quote(str(path))} weights.pt",
     )
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.ir.run_options import DeviceName
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl.program import CustomParts, Program
@@ -29,6 +30,7 @@ from hvaedsl_runtime.evaluate.units import reporting_unit
 from hvaedsl_runtime.model import initial_model, set_matrix_precision
 
 Weights = Literal["raw", "ema"]
+OUT = "name another file with --out"
 
 
 @dataclass(frozen=True)
@@ -124,12 +126,17 @@ class FinishedRun:
             **{name: bound.to_dict() for name, bound in bounds.items()},
         }
 
-    def write_evaluation(self, split: Split, bounds: Mapping[str, LikelihoodBound]) -> None:
-        """Write the result of `evaluate` to eval_SPLIT.json. Raises WriteError.
+    def evaluation_file(self, split: Split) -> Path:
+        """The file in which the result of `evaluate` is looked for."""
+        return self.folder.path / f"eval_{split}.json"
 
-        An existing file of the same step keeps its results for the other kind of weights.
+    def write_evaluation(self, split: Split, bounds: Mapping[str, LikelihoodBound], path: Path | None = None) -> None:
+        """Write the result of `evaluate` to a file, by default `evaluation_file`.
+
+        An existing file of the same step keeps its results for the other kind of weights. Raises WriteError, which
+        suggests --out.
         """
-        path, result = self.folder.path / f"eval_{split}.json", self.evaluation(split, bounds)
+        path, result = path or self.evaluation_file(split), self.evaluation(split, bounds)
         try:
             before = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):  # missing, or damaged and replaced below
@@ -137,7 +144,8 @@ class FinishedRun:
 
         if isinstance(before, dict) and before.get("step") == self.checkpoint.step:
             result |= {name: before[name] for name in WEIGHTS if name in before and name not in result}
-        self.folder.write_json(path, result)
+        with refusals_explained(path, OUT):
+            self.folder.write_json(path, result)
 
     def sample(self, weights: Weights, count: int, temperature: Temperature, seed: int) -> Tensor:
         """Draw images from the prior, uint8 [count, H, W, C]: image i is a function of (seed, i), weights, temperature.

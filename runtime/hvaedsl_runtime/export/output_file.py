@@ -7,18 +7,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hvaedsl.diagnostics.errors import OutputExists, UsageError
-from hvaedsl_runtime.disk.whole_files import made_folder, put_in_place, refusals_explained
+from hvaedsl.diagnostics.refusals import refusals_explained
+from hvaedsl_runtime.disk.whole_files import check_writable, made_folder, put_in_place
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
+
+INSTEAD = "name another file with --out"
 
 
 def check_output(path: Path, suffix: str, *, replace: bool) -> None:
-    """Raise UsageError for a wrong suffix or a missing folder, OutputExists for a file that must not be replaced."""
+    """Raise UsageError for a wrong suffix or a missing folder, OutputExists for a file that must not be replaced.
+
+    Raises WriteError if the folder takes no files.
+    """
     if path.suffix.lower() != suffix:
         raise UsageError(f"--out is {path}; it must end in {suffix}")
     if not path.parent.is_dir() or path.is_dir():
         raise UsageError(f"--out is {path}; it must be a file in an existing folder")
     if path.exists() and not replace:
         raise OutputExists(f"{path} already exists", help="replace it with --force, or name another file with --out")
+    check_writable(path, INSTEAD)
 
 
 def export_folder(finished: FinishedRun) -> Path:
@@ -32,5 +39,5 @@ def output_file(path: Path) -> Iterator[Path]:
 
     Raises WriteError.
     """
-    with refusals_explained(path, "name another file with --out"), put_in_place(path) as temporary:
+    with refusals_explained(path, INSTEAD), put_in_place(path) as temporary:
         yield temporary

@@ -169,8 +169,8 @@ def _checked(path: Path, named: Path, entry: nn.Module, examples: Examples, dtyp
 
     Raises ExportFailed if it is more than rounding.
     """
-    with _quiet():
-        loaded = torch.export.load(path).module()
+    with _quiet(), path.open("rb") as file:  # torch.export reads no file whose name is not UTF-8
+        loaded = torch.export.load(file).module()
 
     largest = 0.0
     for batch in CHECKED_BATCHES:

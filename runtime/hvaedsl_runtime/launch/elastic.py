@@ -16,8 +16,9 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from hvaedsl.diagnostics.errors import CompilerBug, HvaedslError, ProcessFailed, Stopped
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl_runtime.disk.run_folder import RunFolder
-from hvaedsl_runtime.disk.whole_files import refusals_explained
+from hvaedsl_runtime.disk.strict_json import model_text
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.task import RunTask
 from hvaedsl_runtime.train.interruption import not_ignored
@@ -60,7 +61,7 @@ def task_file(task: RunTask) -> Iterator[Path]:
     with ExitStack() as stack:
         with refusals_explained("a temporary folder", "set the environment variable TMPDIR to a writable folder"):
             path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "task.json"
-            path.write_text(task.model_dump_json(), encoding="utf-8")
+            path.write_text(model_text(task), encoding="utf-8")
         yield path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from textwrap import indent
 from traceback import format_exception
 from typing import Any
 
@@ -18,7 +19,9 @@ from hvaedsl.diagnostics.errors import (
     WriteError,
     error_types,
 )
+from hvaedsl.diagnostics.printable import printable_lines
 from hvaedsl.diagnostics.span import Source
+from hvaedsl.diagnostics.streams import print_data
 from hvaedsl.report.as_data import NotData, findings_data, findings_of
 from hvaedsl_runtime.train.interruption import SIGNALS
 
@@ -62,7 +65,7 @@ class Failure(BaseModel):
             exit_code=known.exit_code,
             details=_findings(known) if isinstance(known, SpecError) else known.details,
             raised_at=time.time(),
-            traceback="".join(format_exception(error)) if is_bug else "",
+            traceback=indent("".join(format_exception(error)), "  ") if is_bug else "",
         )
 
     @property
@@ -79,6 +82,10 @@ class Failure(BaseModel):
     def is_refusal(self) -> bool:
         """Whether the system refused a write."""
         return self.kind == WriteError.__name__
+
+    def say(self) -> None:
+        """Print the report on stderr; that of a spec with errors has many lines."""
+        print_data(printable_lines(f"error: {self.error().report}"), err=True)
 
     def error(self) -> HvaedslError:
         """Make the exception again."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from hvaedsl.diagnostics.errors import DeviceNotFound, UsageError
+from torch.distributed import DistError
+
+from hvaedsl.diagnostics.errors import DeviceNotFound, ProcessLost, UsageError
 from hvaedsl.ir.run_options import DeviceName
 from hvaedsl.program import Program
-from hvaedsl_runtime.distributed import choose_device, started_by_launcher
+from hvaedsl_runtime.distributed import choose_device
 from hvaedsl_runtime.launch.task import RunTask
+from hvaedsl_runtime.rendezvous import launched_processes, started_by_launcher
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 
@@ -17,13 +21,16 @@ def launch(program: Program, settings: RunSettings) -> None:
     """Train in `settings.gpus` processes, one per GPU, or all on the CPU if `settings.device` is cpu.
 
     A process that torchrun started joins torchrun's process group. Raises what `hvaedsl_runtime.train.loop.train`
-    raises; if several processes fail, the error that came first; UsageError if torchrun started another number of
-    processes than `settings.gpus`, unless that is 1, the default.
+    raises; if several processes fail, the error that came first, or ProcessLost in the others if torchrun started them;
+    UsageError if torchrun started another number of processes than `settings.gpus`, unless that is 1, the default.
     """
     program.training()
     if started_by_launcher():
         check_launcher(settings.gpus)
-    if settings.gpus == 1 or started_by_launcher():
+        with losses_explained():
+            train(program, settings)
+        return
+    if settings.gpus == 1:
         train(program, settings)
         return
 
@@ -34,10 +41,24 @@ def launch(program: Program, settings: RunSettings) -> None:
     start_workers(RunTask.of(program, settings))
 
 
+@contextmanager
+def losses_explained() -> Iterator[None]:
+    """Turn the errors of torch about a process that has ended into ProcessLost."""
+    try:
+        yield
+    except RuntimeError as error:  # gloo has no class for it
+        if not isinstance(error, DistError) and "gloo/transport" not in str(error):
+            raise
+        raise ProcessLost(
+            "another process of the run has ended, or cannot be reached any more",
+            help="see its output for the reason; --resume continues from the last checkpoint",
+        ) from error
+
+
 def check_launcher(processes: int) -> None:
     """Raise UsageError if the launcher of this process started another number than were asked for."""
-    started = os.environ["WORLD_SIZE"]
-    if processes != 1 and str(processes) != started:
+    started = launched_processes()
+    if processes not in (1, started):
         raise UsageError(
             f"--gpus is {processes}, but the launcher (torchrun) started {started} processes",
             help="remove --gpus, or run hvaedsl train --gpus N without torchrun: it starts its own processes",

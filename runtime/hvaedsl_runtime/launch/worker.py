@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from hvaedsl.diagnostics.errors import WriteError
-from hvaedsl.diagnostics.streams import say
+from hvaedsl_runtime.disk.strict_json import model_of
 from hvaedsl_runtime.disk.whole_files import write_whole
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.task import RunTask
@@ -19,7 +19,7 @@ from hvaedsl_runtime.train.loop import train
 
 def main(path: Path) -> int:
     """Run a task and return the exit code. A failure is written for the launcher, which reports it."""
-    task = RunTask.model_validate_json(path.read_text(encoding="utf-8"))
+    task = model_of(RunTask, path.read_text(encoding="utf-8"))
     if task.settings.threads is None:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ["LOCAL_WORLD_SIZE"])))
 
@@ -39,7 +39,7 @@ def report(failure: Failure) -> None:
     try:
         write_whole(Path(os.environ["TORCHELASTIC_ERROR_FILE"]), json.dumps(content))
     except WriteError:
-        say(f"error: {failure.error().report}", err=True)
+        failure.say()
 
 
 if __name__ == "__main__":

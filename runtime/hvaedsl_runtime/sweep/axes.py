@@ -123,7 +123,8 @@ def slug(value: str) -> str:
     word = re.sub(r"[^A-Za-z0-9_.+-]+", "-", value).strip("-.")[:MAX_SLUG_LENGTH]
     if word == value:
         return word
-    return f"{word}-{hashlib.sha256(value.encode()).hexdigest()[:6]}".lstrip("-")
+    checksum = hashlib.sha256(value.encode(errors="surrogateescape")).hexdigest()
+    return f"{word}-{checksum[:6]}".lstrip("-")
 
 
 def _split(value: str) -> list[str]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from hvaedsl.diagnostics.errors import ExitCode, WriteError
 from hvaedsl.diagnostics.streams import say
+from hvaedsl_runtime.disk.strict_json import model_of, model_text
 from hvaedsl_runtime.disk.whole_files import made_folder, write_whole
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.local import launch
@@ -34,7 +35,7 @@ class ChildTask(BaseModel):
 
 def main() -> int:
     """Run the task on stdin and return the exit code; if the run fails, write the reason to the file of the task."""
-    task = ChildTask.model_validate_json(read_line(STDIN))
+    task = model_of(ChildTask, read_line(STDIN))
     threading.Thread(target=stop_without_parent, daemon=True).start()
     try:
         launch(task.run.program(), task.run.settings)
@@ -49,9 +50,9 @@ def main() -> int:
     # A run that was stopped has not failed: it will be resumed.
     if not failure.is_stop:
         try:
-            write_whole(made_folder(task.failure.parent) / task.failure.name, failure.model_dump_json(indent=2) + "\n")
+            write_whole(made_folder(task.failure.parent) / task.failure.name, model_text(failure, indent=2) + "\n")
         except WriteError:
-            say(f"error: {failure.error().report}", err=True)
+            failure.say()
     return failure.exit_code
 
 

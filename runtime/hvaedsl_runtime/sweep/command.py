@@ -12,7 +12,7 @@ from hvaedsl.diagnostics.errors import RunError, RunsFailed, UsageError, WriteEr
 from hvaedsl.diagnostics.streams import print_data, say
 from hvaedsl.report.terminal import console
 from hvaedsl_runtime.disk.run_folder import RUNS
-from hvaedsl_runtime.disk.strict_json import json_text
+from hvaedsl_runtime.disk.strict_json import json_text, model_text
 from hvaedsl_runtime.disk.whole_files import write_whole
 from hvaedsl_runtime.sweep.axes import short_names, slug
 from hvaedsl_runtime.sweep.folder import SweepFolder
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def print_plan(plan: SweepPlan, as_json: bool) -> None:
     """Print the plan, as a table or as JSON."""
     if as_json:
-        print_data(json_text(plan.model_dump(mode="json"), indent=2))
+        print_data(model_text(plan, indent=2))
     else:
         console().print(plan_table(plan))
 

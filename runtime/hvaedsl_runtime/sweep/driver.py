@@ -18,10 +18,11 @@ from hvaedsl.program import Program
 from hvaedsl.report.terminal import console_of
 from hvaedsl_runtime.console import LastingConsole
 from hvaedsl_runtime.disk.run_folder import check_same_run
-from hvaedsl_runtime.distributed import started_by_launcher
+from hvaedsl_runtime.disk.strict_json import model_text
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.local import check_devices
 from hvaedsl_runtime.launch.task import RunTask
+from hvaedsl_runtime.rendezvous import started_by_launcher
 from hvaedsl_runtime.sweep.child import ChildTask
 from hvaedsl_runtime.sweep.folder import SweepFolder
 from hvaedsl_runtime.sweep.plan import Point, SweepPlan
@@ -186,7 +187,7 @@ def run_child(task: ChildTask, relay: SignalRelay, lock: int | None, stdout: int
     try:
         relay.attach(child)
         with suppress(BrokenPipeError):  # the exit code of the dead process says more
-            child.stdin.write(task.model_dump_json().encode() + b"\n")
+            child.stdin.write(model_text(task).encode() + b"\n")
             child.stdin.flush()
         child.wait()
     finally:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -14,13 +11,14 @@ from pydantic import ValidationError
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch
+from hvaedsl.diagnostics.refusals import refusals_explained
+from hvaedsl_runtime.disk.folder_lock import LOCK, folder_lock
 from hvaedsl_runtime.disk.run_folder import CHANGEABLE, RunFolder, spec_differences
-from hvaedsl_runtime.disk.whole_files import made_folder, refusals_explained, write_whole
+from hvaedsl_runtime.disk.strict_json import model_of, model_text
+from hvaedsl_runtime.disk.whole_files import made_folder, write_whole
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.sweep.plan import Point, SweepPlan
 
-# A run whose sweep was killed saves its checkpoint before it ends; the next sweep waits this long for it.
-PATIENCE_SECONDS = 20.0
 NOT_COMPARED = CHANGEABLE - {"train.steps"}
 
 
@@ -54,7 +52,7 @@ class SweepFolder:
             return None
 
         try:
-            return Failure.model_validate_json(path.read_text(encoding="utf-8"))
+            return model_of(Failure, path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise DamagedRun(
                 f"{path}: not the failure of a run", help="remove the file, and the run is retried"
@@ -63,7 +61,7 @@ class SweepFolder:
     def record_failure(self, point: Point, seed: int, failure: Failure) -> None:
         """Write the reason why a run failed. Raises WriteError."""
         path = self.failure_path(point, seed)
-        write_whole(made_folder(path.parent) / path.name, failure.model_dump_json(indent=2) + "\n")
+        write_whole(made_folder(path.parent) / path.name, model_text(failure, indent=2) + "\n")
 
     def forget_failure(self, point: Point, seed: int) -> None:
         """Remove the failure of a run, if there is one. Raises WriteError."""
@@ -85,7 +83,7 @@ class SweepFolder:
                 help="name another folder with --out",
             )
 
-        write_whole(self.plan, plan.model_dump_json(indent=2) + "\n")
+        write_whole(self.plan, model_text(plan, indent=2) + "\n")
         return added
 
     def read_plan(self) -> SweepPlan | None:
@@ -94,7 +92,7 @@ class SweepFolder:
             return None
 
         try:
-            return SweepPlan.model_validate_json(self.plan.read_text(encoding="utf-8"))
+            return model_of(SweepPlan, self.plan.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             place = f" at {error.errors()[0]['loc']}" if isinstance(error, ValidationError) else ""
             raise DamagedRun(
@@ -141,41 +139,9 @@ class SweepFolder:
             help="only add points or seeds, or name another folder with --out",
         )
 
-    @contextmanager
-    def locked(self) -> Iterator[int | None]:
-        """Lock the folder for this process and its children; yield the descriptor, or None if locks are not supported.
+    def locked(self) -> AbstractContextManager[int | None]:
+        """Lock the folder for this process and its children; yields the descriptor, or None without locks.
 
         Raises WriteError if the folder cannot be created, and RunFolderInUse if another process keeps the lock.
         """
-        with refusals_explained(self.path, "choose another with --out"):
-            self.path.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            yield descriptor if self._lock(descriptor) else None
-        finally:
-            os.close(descriptor)
-
-    def _lock(self, descriptor: int) -> bool:
-        """Wait for the lock, and return whether the system has locks. Raises RunFolderInUse after PATIENCE_SECONDS."""
-        if os.name != "posix":
-            return False
-        import fcntl
-
-        until = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise RunFolderInUse(
-                        f"{self.path} is in use by another process",
-                        help="wait for it or stop it, or name another folder with --out",
-                    ) from None
-                time.sleep(0.1)
-            except OSError:  # the file system has no locks
-                return False
-            else:
-                return True
-
-
-LOCK = ".lock"
+        return folder_lock(self.path, "choose another with --out")

@@ -7,7 +7,7 @@ import math
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 
@@ -15,6 +15,7 @@ from hvaedsl.diagnostics.errors import Diverged, NoUpdate, OutOfMemory, RunError
 from hvaedsl.program import Program
 from hvaedsl_runtime.console import start_logging
 from hvaedsl_runtime.disk.not_finite import first_not_finite
+from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.distributed import process_group
 from hvaedsl_runtime.evaluate.results import WEIGHTS
 from hvaedsl_runtime.model import set_matrix_precision
@@ -33,15 +34,21 @@ def train(program: Program, settings: RunSettings) -> None:
     """Train a program in this process, together with the others if a launcher started several.
 
     Raises SpecError if the spec lacks what training needs; UsageError for an unknown log level; DeviceNotFound;
-    OutOfMemory; NoUpdate; Diverged; Stopped after SIGINT or SIGTERM; WriteError, which says what is saved; and the
-    errors of TrainingRun.
+    OutOfMemory; NoUpdate; Diverged; Stopped after SIGINT or SIGTERM; WriteError, which says what is saved;
+    RunFolderInUse or RunNotFound for a folder with other content, or in which another process trains; and the errors of
+    TrainingRun.
     """
     program.training()
     start_logging()
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
 
-    with process_group(settings.device, settings.torch_dtype) as processes, memory_errors_explained():
+    with ExitStack() as stack:
+        processes = stack.enter_context(process_group(settings.device, settings.torch_dtype))
+        stack.enter_context(memory_errors_explained())
+        if processes.is_first:
+            stack.enter_context(RunFolder(settings.out).claimed(settings.resume))
+
         set_matrix_precision(program.spec.train.precision)
         with TrainingRun(program, settings, processes) as run, Interruption() as interruption:
             try:

@@ -14,7 +14,18 @@ from hvaedsl.ir.spec import DataSpec, custom_parts
 from hvaedsl.ir.spec_text import flat_values
 from hvaedsl.program import Program
 from hvaedsl_runtime.console import TrainingDisplay
-from hvaedsl_runtime.data import ImageSet, Split, has_validation, located, open_split, preparation, remarks
+from hvaedsl_runtime.data import (
+    Fingerprint,
+    ImageSet,
+    Split,
+    differences,
+    fingerprint,
+    has_validation,
+    located,
+    open_split,
+    preparation,
+    remarks,
+)
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from hvaedsl_runtime.disk.metrics import MetricsLog, start_wandb
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_same_run
@@ -35,10 +46,10 @@ class TrainingRun:
     """A program in training, in one process. As a context manager it shows progress and closes its files.
 
     A resumed run keeps its model's name, whatever the spec file is called: the one in a run folder is spec.hvae.
-    Nothing is written before the images are found and the model is built.
+    Nothing is written before the images are found and the model is built. The first process has claimed the run folder.
 
-    Raises on creation DataNotFound or InvalidData; RunFolderInUse, RunMismatch, RunNotFound or DamagedRun if the run
-    folder does not allow this run; Diverged if its weights are not finite; WriteError.
+    Raises on creation DataNotFound or InvalidData; RunMismatch or DamagedRun if the run folder does not allow this run;
+    Diverged if its weights are not finite; WriteError.
     """
 
     def __init__(self, program: Program, settings: RunSettings, processes: Processes) -> None:
@@ -48,14 +59,13 @@ class TrainingRun:
         self.folder = RunFolder(settings.out)
 
         # All processes see the folder before the first one fills it.
-        if processes.is_first:
-            self.folder.check_free(settings.resume)
         processes.barrier()
         name = self.folder.model_name() if settings.resume else None
         self.program = program = identified(program, name or program.name)
         checkpoint = self._checkpoint_to_resume()
 
         images = open_splits(program.spec.data, processes, download=settings.download)
+        changes = self._compare_images(images, checkpoint)
         self.state = self._state(images["train"], checkpoint)
         self.step = TrainingStep(self.state, self.training, processes)
         self.batches = TrainingBatches(
@@ -74,6 +84,8 @@ class TrainingRun:
         metrics = self.outputs.metrics
         # Only the first process has the file, and all have to agree on which evaluations are due.
         self.evaluated_step = processes.from_first(metrics.evaluated_step if metrics is not None else 0)
+        if changes:
+            self.outputs.display.say(f"the images have changed since the run began: {'; '.join(changes)}")
         if settings.resume and checkpoint is None:
             self.outputs.display.say(f"no checkpoint in {self.folder.path}; starting from scratch")
 
@@ -141,6 +153,25 @@ class TrainingRun:
             )
         return checkpoint
 
+    def _compare_images(self, images: dict[Split, ImageSet], checkpoint: Checkpoint | None) -> list[str]:
+        """Take the fingerprints of the images, in the first process, and say what has changed since the checkpoint.
+
+        Raises RunMismatch if something has, unless that is accepted.
+        """
+        self.fingerprints: dict[str, Fingerprint] = {}
+        if not self.processes.is_first:
+            return []
+        self.fingerprints |= {split: fingerprint(found) for split, found in images.items()}
+
+        changes = [] if checkpoint is None else differences(self.folder.recorded_images(), self.fingerprints)
+        if changes and not self.settings.accept_images:
+            raise RunMismatch(
+                f"{self.folder.path} was trained on other images; {'; '.join(changes)}",
+                help="restore the images, or train on these into another folder with --out; to resume the run on these "
+                "images all the same, add --accept-images",
+            )
+        return changes
+
     def _state(self, train_images: ImageSet, checkpoint: Checkpoint | None) -> TrainState:
         """The state of the checkpoint, or the initial one."""
         prepare = None
@@ -176,7 +207,8 @@ class TrainingRun:
             # Before any file is written, because it fails without a login.
             config = {"name": self.program.name, **flat_values(self.program.spec)}
             run = start_wandb(self.settings.wandb, self.folder, config)
-            self.folder.begin(self.program.name, self.program.resolved_text(), part_folders(self.program))
+            spec, folders = self.program.resolved_text(), part_folders(self.program)
+            self.folder.begin(self.program.name, spec, folders, self.fingerprints)
             try:
                 metrics = MetricsLog(self.folder.metrics, self.state.step, run)
             except WriteError as error:  # the folder holds a run from here on

@@ -138,8 +138,16 @@ def test_mistakes_are_one_readable_error(run_copy: Path, tmp_path: Path, command
     cases: list[tuple[int, str, tuple[Path | str, ...]]] = [
         (5, "no such folder", (tmp_path / "nothing",)),
         (5, "no run in this folder", (tmp_path,)),
-        (2, "it must name an .html file", (run_copy, "--out", tmp_path / "page.pdf")),
-        (2, "it must name an .html file", (run_copy, "--out", tmp_path / "nowhere" / "page.html")),
+        (
+            2,
+            "must name a file that ends in .html",
+            (run_copy, "--out", tmp_path / "page.pdf"),
+        ),
+        (
+            2,
+            "must name a file that ends in .html",
+            (run_copy, "--out", tmp_path / "nowhere" / "page.html"),
+        ),
     ]
     for expected, words, arguments in cases:
         code, _, err = command("report", *arguments)

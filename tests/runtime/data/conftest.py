@@ -30,7 +30,7 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache folder, and no environment variable: nothing that lies on the machine is found."""
     cache = tmp_path / "cache"
     monkeypatch.delenv("HVAEDSL_DATA", raising=False)
-    monkeypatch.setattr("hvaedsl_runtime.data.places.user_cache_path", lambda name: cache / name)
+    monkeypatch.setattr("hvaedsl_runtime.data.places.user_cache", lambda: cache / "hvaedsl")
     return cache / "hvaedsl" / "data"
 
 

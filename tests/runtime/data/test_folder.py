@@ -77,7 +77,7 @@ def test_other_sizes_are_cropped_at_the_center_and_resized(make_spec: Any, tmp_p
 
 def test_colors_are_not_lost_and_gray_becomes_colors(make_spec: Any, tmp_path: Path) -> None:
     write(tmp_path / "color", np.broadcast_to(np.array([255, 0, 0], dtype=np.uint8), (2, 8, 8, 3)))
-    with pytest.raises(RunError, match=r"\.png: the image is in color, and data\.channels is 1") as caught:
+    with pytest.raises(RunError, match=r"\.png: the image is in color, and 1 channel was asked for") as caught:
         everything(open_split(make_spec("folder", path=str(tmp_path / "color"), validation=1), "train"))
     assert "--gray" in caught.value.help
     write(tmp_path / "gray", np.full((2, 8, 8, 1), 90, dtype=np.uint8))
@@ -228,7 +228,7 @@ def test_all_bad_files_of_a_pass_are_named(
         images.counted_levels()
     _, *named, more = str(caught.value).splitlines()
     assert (len(named), more) == (20, "  ... and 6 more")
-    assert named[0].endswith("000.png: the image cannot be read: the file is empty")
+    assert named[0].endswith("000.png: the image cannot be read: it is empty")
     assert caught.value.help == (
         "25 of them: replace or remove damaged files;\n"
         "    1 of them: convert the files to 8 bits per channel, for example with ImageMagick: `magick IN -depth 8 OUT`"

@@ -123,7 +123,7 @@ def test_an_opaque_alpha_channel_is_no_loss(image: Image.Image) -> None:
 
 
 def test_colors_become_gray_only_if_that_is_allowed_or_no_loss() -> None:
-    refused(saved(COLOR), "the image is in color, and data.channels is 1", "--gray", 1)
+    refused(saved(COLOR), "the image is in color, and 1 channel was asked for", "--gray", 1)
     found, changes = read(saved(COLOR), 1, gray=True)
     np.testing.assert_array_equal(found, np.asarray(COLOR.convert("L")))
     assert changes == Change.COLOR_TO_GRAY
@@ -164,8 +164,9 @@ def test_fewer_bits_are_taken_and_more_are_refused() -> None:
             "an animation of 2",
             "save one frame",
         ),
-        (b"", "the file is empty", "replace or remove"),
-        (b"<!DOCTYPE html>", "a web page or SVG", "replace or remove"),
+        (b"", "it is empty", "replace or remove"),
+        (b"<!DOCTYPE html>", "a web page or other markup", "replace or remove"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer", "git lfs pull"),
         (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC, AVIF or a video", "replace or remove"),
         (b"\xff\xd8\xff\xc0\0\x11\x0c\0\x08\0\x08" + bytes(20), "more than 8 bits per channel", "replace or remove"),
         (saved(COLOR)[:80], "the image cannot be read", "replace or remove"),
@@ -174,6 +175,13 @@ def test_fewer_bits_are_taken_and_more_are_refused() -> None:
 )
 def test_other_files_are_refused_by_name(content: bytes, reason: str, remedy: str) -> None:
     refused(content, reason, remedy)
+
+
+def test_an_image_beyond_the_limit_is_not_called_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Pillow warns of more than this many pixels, and decodes up to twice as many. Here, its warning would be an error.
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    assert read(saved(COLOR))[0].shape == (8, 8, 3)
+    refused(saved(COLOR.resize((12, 9))), "the image has 108 pixels; at most 100 are decoded", "vips thumbnail")
 
 
 def test_the_content_decides_and_not_the_suffix() -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import InvalidData, RunError, UnusableImages
 from hvaedsl_runtime.data import open_split, remarks
 from hvaedsl_runtime.data.image_tree import search
+from hvaedsl_runtime.data.prepare import data_to_prepare, prepare
 from hvaedsl_runtime.data.published.source import find_files
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="symbolic links")
@@ -74,9 +79,13 @@ def test_a_file_counts_once_for_each_link(tmp_path: Path, photos: Path, make_spe
 
 def test_a_link_to_nothing_is_named(tmp_path: Path, photos: Path, make_spec: Any) -> None:
     (photos / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (photos / "round.png").symlink_to(photos / "round.png")
     images = open_split(make_spec("folder", path=str(photos), validation=0), "train")
-    with pytest.raises(RunError, match=r"gone\.png: the image cannot be read: No such file or directory"):
+    with pytest.raises(RunError) as caught:
         images.counted_levels()
+    assert f"gone.png: it is a link to {tmp_path}/nowhere.png, which does not exist" in str(caught.value)
+    assert f"round.png: it is a link to {photos}/round.png, which leads back to it" in str(caught.value)
+    assert caught.value.help == "restore the files that the links lead to, or remove the links"
 
 
 def test_hidden_files_and_those_of_systems_are_passed_over(tmp_path: Path) -> None:
@@ -96,3 +105,49 @@ def test_the_order_is_that_of_the_paths(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert search(tmp_path).names == sorted(names)
     assert search(tmp_path, deep=False).names == ["B.png", "a.png"]
+
+
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Make the system refuse to open files and to list folders of a name, for the superuser too."""
+
+    def close(name: str) -> None:
+        opened, listed = Path.open, os.scandir
+
+        def refuse(path: object) -> None:
+            if Path(str(path)).name == name:
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+        def scandir(path: Any) -> Any:
+            refuse(path)
+            return listed(path)
+
+        def open_(path: Path, *arguments: Any, **options: Any) -> Any:
+            refuse(path)
+            return opened(path, *arguments, **options)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        monkeypatch.setattr(Path, "open", open_)
+
+    return close
+
+
+def test_a_closed_file_is_not_called_damaged(photos: Path, make_spec: Any, closed: Callable[[str], None]) -> None:
+    closed("0.png")
+    images = open_split(make_spec("folder", path=str(photos), validation=0), "train")
+    with pytest.raises(UnusableImages, match=r"0\.png: it cannot be opened: permission denied$") as caught:
+        images.counted_levels()
+    assert "chmod" in caught.value.help
+
+
+def test_a_closed_folder_is_named(tmp_path: Path, photos: Path, make_spec: Any, closed: Callable[[str], None]) -> None:
+    (tmp_path / "set").mkdir()
+    photos.rename(tmp_path / "set" / "cats")
+    closed("cats")
+    said = rf"{tmp_path}/set/cats: cannot be read: permission denied$"
+    with pytest.raises(InvalidData, match=said) as caught:
+        open_split(make_spec("folder", path=str(tmp_path / "set")), "train")
+    assert "chmod" in caught.value.help
+    spec = data_to_prepare("folder", 8, 1)
+    with pytest.raises(InvalidData, match=said):
+        prepare(spec, tmp_path / "set", tmp_path / "out", overwrite=False, bar=lambda *_: nullcontext(lambda _: None))

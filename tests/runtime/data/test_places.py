@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hvaedsl.diagnostics.errors import RunError
-from hvaedsl_runtime.data.places import located, not_found, places
+from hvaedsl.diagnostics.errors import DataNotFound, RunError, UsageError
+from hvaedsl_runtime.data.opening import open_split
+from hvaedsl_runtime.data.places import default_folder, located, not_found, places
 
 
 def test_a_written_path_is_the_only_place(make_spec: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,3 +63,49 @@ def test_the_error_lists_every_place(make_spec: Any, cache_folder: Path, monkeyp
         f"  {cache_folder} (the cache folder)",
     ]
     assert error.help.startswith("fetch them, or set data.path")
+
+
+def test_a_working_directory_that_a_spec_cannot_name_is_refused(
+    make_spec: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        folder.mkdir()
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("the file system takes no such name")
+    monkeypatch.chdir(folder)
+    with pytest.raises(
+        RunError, match=r"data\.path is images, in a working directory whose name is not UTF-8"
+    ) as caught:
+        located(make_spec("npy", path="images"))
+    assert caught.value.exit_code == 4
+    assert located(make_spec("npy", path=str(tmp_path))).path == str(tmp_path)
+
+
+def test_without_a_cache_folder_the_message_says_what_to_set(
+    make_spec: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hvaedsl_runtime.data.places.user_cache", lambda: None)
+    assert list(places(make_spec("mnist", path="here"))) == [Path("here")]
+    assert open_split(make_spec(), "train").name == "digits"  # it is in a package
+
+    for download in (False, True):
+        with pytest.raises(DataNotFound, match="mnist were not found: there is no cache folder, because") as caught:
+            open_split(make_spec("mnist", resolution=32), "train", download=download)
+        assert caught.value.help.startswith("set data.path or the environment variable HVAEDSL_DATA")
+    with pytest.raises(UsageError, match="there is no cache folder") as wrong:
+        default_folder("mnist")
+    assert "--out" in wrong.value.help
+
+    monkeypatch.setenv("HVAEDSL_DATA", str(tmp_path))
+    assert default_folder("mnist") == tmp_path / "mnist"
+    assert list(places(make_spec("mnist"))) == [tmp_path]
+
+
+def test_an_environment_variable_with_the_home_folder_of_nobody_is_told(
+    make_spec: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HVAEDSL_DATA", "~no-such-user/images")
+    for search in (lambda: places(make_spec("mnist")), lambda: default_folder("mnist")):
+        with pytest.raises(DataNotFound, match="HVAEDSL_DATA is ~no-such-user/images"):
+            search()

@@ -23,7 +23,7 @@ from hvaedsl.diagnostics.errors import RunError, UnusableImages, UsageError
 from hvaedsl_runtime.data import open_split, remarks
 from hvaedsl_runtime.data.fitting import Fitting
 from hvaedsl_runtime.data.manifest import FitRecord, Manifest
-from hvaedsl_runtime.data.prepare import Bar, data_to_prepare, fitting_of, prepare
+from hvaedsl_runtime.data.prepare import Bar, check_source, data_to_prepare, fitting_of, prepare
 from hvaedsl_runtime.data.prepared import PreparedSet
 
 
@@ -270,3 +270,66 @@ def test_options_that_do_not_fit_are_refused(name: str, options: dict[str, Any],
     with pytest.raises(UsageError, match=message):
         fitting_of(name, given.pop("channels"), **given)
     assert fitting_of("folder", 1, **{key: value for key, value in defaults.items() if key != "channels"}) == Fitting()
+
+
+def test_a_name_that_is_not_utf_8_is_kept_in_the_manifest(photos: Path, tmp_path: Path, command: Any) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        photos.rename(folder)
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("the file system takes no such name")
+    assert [origin.path for origin in run(folder, tmp_path / "set").origins] == [str(folder)]
+    assert [origin.path for origin in PreparedSet.at(tmp_path / "set").manifest.origins] == [str(folder)]
+    for arguments in ((), ("--json",)):
+        code, out, err = command("data", "show", tmp_path / "set", *arguments)
+        assert (code, err) == (0, "")
+    assert json.loads(out)["origins"][0]["path"] == str(folder)
+
+
+def test_messages_name_the_option_and_not_the_key_of_a_spec(photos: Path, tmp_path: Path) -> None:
+    def refused(folder: Path) -> str:
+        with pytest.raises(RunError) as caught:
+            run(folder, tmp_path / "set")
+        report = caught.value.report
+        assert "data.path" not in report
+        return report
+
+    (tmp_path / "empty").mkdir()
+    assert f"{tmp_path}/empty (--from)" in refused(tmp_path / "empty")
+    photos.rename(tmp_path / "train")
+    assert "set --from to one folder of image files" in refused(tmp_path)
+    (tmp_path / "train").rename(tmp_path / "eval")
+    assert "set --from to the folder with the images" in refused(tmp_path)
+    (tmp_path / "eval").rename(tmp_path / "train")
+    (tmp_path / "deep" / "photos").mkdir(parents=True)
+    (tmp_path / "train").rename(tmp_path / "deep" / "photos" / "train")
+    shutil.copytree(tmp_path / "deep" / "photos" / "train", tmp_path / "deep" / "photos" / "test")
+    assert f"set --from to {tmp_path}/deep/photos" in refused(tmp_path / "deep")
+
+
+@pytest.mark.parametrize(("kind", "unpacks"), [("zip", "unzip"), ("gztar", "tar -xf"), ("tar", "tar -xf")])
+def test_an_archive_is_refused_with_the_command_that_unpacks_it(
+    photos: Path, tmp_path: Path, make_spec: Any, kind: str, unpacks: str
+) -> None:
+    archive = Path(shutil.make_archive(str(tmp_path / "all photos"), kind, photos))
+    with pytest.raises(UsageError, match=r"--from is .*archive.*, and --from must be a folder") as caught:
+        check_source(archive)
+    assert f"{unpacks} '{archive}'" in caught.value.help
+    for dataset in ("folder", "npy"):
+        with pytest.raises(RunError, match="archive") as from_spec:
+            open_split(make_spec(dataset, path=str(archive)), "train")
+        assert f"{unpacks} '{archive}'" in from_spec.value.help
+    photos.joinpath("notes.zip").touch()
+    assert run(photos, tmp_path / "set").warnings == ("files that are not taken (1): 1 .zip (archives; unpack them)",)
+
+
+def test_what_is_no_folder_is_refused(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "dead").symlink_to(tmp_path / "nowhere")
+    for path, words in (
+        (photos / "00.png", "is a file"),
+        (tmp_path / "none", "none, which does not exist"),
+        (tmp_path / "dead", "a link to .*nowhere, which does not exist"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            check_source(path)
+    check_source(photos)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from hvaedsl import Program
 from hvaedsl.diagnostics.errors import WriteError
+from hvaedsl_runtime.data.published import READERS
 from hvaedsl_runtime.disk.checkpoint import load_checkpoint
 from hvaedsl_runtime.disk.metrics import MetricsLog
 from hvaedsl_runtime.disk.run_folder import RunFolder
@@ -249,7 +251,10 @@ def test_figures_are_printed_though_they_cannot_be_written(
     assert code == 5
     figure = json.loads((whole / "summary.json").read_text())["test"]["raw"]["bits_per_dim"]
     assert f"{figure:.4f}" in out
-    assert "eval_test.json: cannot be written: No space left on device\n  help: free some space there" in err
+    assert (
+        "eval_test.json: cannot be written: No space left on device\n  help: free some space there, or name another"
+        in err
+    )
 
 
 def test_samples_that_cannot_be_written_leave_the_old_picture(
@@ -262,3 +267,64 @@ def test_samples_that_cannot_be_written_leave_the_old_picture(
     assert f"{tmp_path}/x.png: cannot be written: Read-only file system" in err
     assert "help: make it writable, or name another place with --out" in err
     assert (tmp_path / "x.png").read_text() == "before"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place", "option"),
+    [
+        (("eval", "RUN"), "RUN/eval_test.json", "--out"),
+        (("eval", "RUN", "--out", "TMP/x.json"), "TMP/x.json", "--out"),
+        (("sample", "RUN"), "RUN/samples/", "--out"),
+        (("sample", "RUN", "--out", "TMP/x.png"), "TMP/x.png", "--out"),
+        (("report", "RUN"), "RUN/report.html", "--out"),
+        (("analyze", "kl", "RUN"), "RUN/analysis", "--out"),
+        (("export", "RUN", "--to", "pt2"), "RUN/exports", "--out"),
+        (("export", "RUN", "--to", "safetensors", "--out", "TMP/x.safetensors"), "TMP/x.safetensors", "--out"),
+        (("convert", "RUN", "--to", "TMP/x.th"), "TMP/x.th", "--to"),
+        (("convert", "RUN/spec.hvae", "--from", "TMP/x.th", "--out", "TMP/new/run"), "TMP/new/run", "--out"),
+        (("data", "prepare", "mnist", "--from", "TMP", "--out", "TMP/new/set"), "TMP/new/set", "--out"),
+    ],
+)
+def test_a_place_that_takes_no_files_is_reported_before_the_work(
+    whole: Path,
+    tmp_path: Path,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    place: str,
+    option: str,
+) -> None:
+    def refused(**_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    def work(*_: object, **__: object) -> None:
+        raise AssertionError("the work has begun")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refused)
+    monkeypatch.setattr("hvaedsl_runtime.evaluate.finished_run.FinishedRun.model", work)
+    for name in ("convert.conversion.renamed", "convert.conversion._read"):
+        monkeypatch.setattr(f"hvaedsl_runtime.{name}", work)
+    monkeypatch.setitem(READERS, "mnist", work)
+    run, empty = tmp_path / "run", tmp_path / "empty"
+    shutil.copytree(whole, run)
+    empty.mkdir()
+
+    def filled(word: str) -> str:
+        return word.replace("RUN", str(run)).replace("TMP", str(empty))
+
+    code, _, err = command(*map(filled, arguments))
+    assert code == 5, err
+    assert filled(place) in err
+    assert "cannot be written: Read-only file system" in err
+    assert "help: make it writable, or " in err
+    assert option in err.partition("help: ")[2]
+    assert list(empty.iterdir()) == []
+
+
+def test_an_evaluation_can_be_written_elsewhere(whole: Path, tmp_path: Path, command: Command) -> None:
+    code, out, err = command("eval", whole, "--device", "cpu", "--json", "--out", tmp_path / "bounds.json")
+    assert code == 0, err
+    assert json.loads((tmp_path / "bounds.json").read_text()) == json.loads(out)
+    assert not (whole / "eval_test.json").exists()
+    code, _, err = command("eval", whole, "--out", tmp_path / "nowhere" / "bounds.json")
+    assert (code, "a file that ends in .json, in an existing folder" in err) == (2, True)

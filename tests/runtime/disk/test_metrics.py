@@ -152,3 +152,13 @@ def test_wandb_without_a_login_is_one_error(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(UsageError, match="No API key configured; --wandb offline"):
         start_wandb("online", RunFolder(tmp_path / "run"), {})
     assert not RunFolder(tmp_path / "run").wandb_identity.exists()
+
+
+def test_wandb_without_a_home_folder_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(**_: Any) -> None:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init, Error=OSError))
+    with pytest.raises(UsageError, match=r"Biases: Could not determine home directory$") as caught:
+        start_wandb("offline", RunFolder(tmp_path / "run"), {})
+    assert "HOME" in caught.value.help

@@ -1,9 +1,8 @@
-"""Weight files: what is written is read, and what cannot be read or written is one error."""
+"""Weight files: what is written is read, and what cannot be written is one error."""
 
 from __future__ import annotations
 
 import os
-import pickle
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hvaedsl.diagnostics.errors import InvalidWeights, RunError, UsageError
+from hvaedsl.diagnostics.errors import InvalidWeights, RunError
 from hvaedsl_runtime.disk.weights import read_weights, write_safetensors, write_torch
 
 
@@ -71,63 +70,6 @@ def test_the_format_of_old_versions_of_torch_is_read(tmp_path: Path, tensors: di
     assert same(read_weights(tmp_path / "old.th")[0], tensors)
 
 
-def test_code_is_refused_and_not_run(tmp_path: Path) -> None:
-    marker = tmp_path / "executed"
-
-    class Payload:
-        def __reduce__(self) -> tuple[object, tuple[str]]:
-            return os.mkdir, (str(marker),)
-
-    path = tmp_path / "w.th"
-    for write in (
-        lambda: torch.save({"a": Payload()}, path),
-        lambda: torch.save({"a": Payload()}, path, _use_new_zipfile_serialization=False),
-        lambda: path.write_bytes(pickle.dumps(Payload())),
-        lambda: torch.save(torch.nn.Linear(2, 2), path),
-    ):
-        write()
-        with pytest.raises(RunError, match="could run code") as caught:
-            read_weights(path)
-        assert caught.value.exit_code == 5
-        assert "weights_only" not in str(caught.value) + caught.value.help  # torch's advice to run it all the same
-    assert not marker.exists()
-
-
-@pytest.mark.parametrize("name", ["w.th", "w.safetensors"])
-@pytest.mark.parametrize("damage", ["cut", "head", "empty", "web page"])
-def test_a_damaged_file_is_one_error(tmp_path: Path, tensors: dict[str, Tensor], name: str, damage: str) -> None:
-    path = tmp_path / name
-    write_safetensors(path, tensors, {}) if name.endswith("safetensors") else write_torch(path, tensors)
-    whole = path.read_bytes()
-    path.write_bytes({"cut": whole[:-40], "head": whole[:20], "empty": b"", "web page": b"<!DOCTYPE html>"}[damage])
-    with pytest.raises(RunError, match="cannot be read") as caught:
-        read_weights(path)
-    assert caught.value.exit_code == 5
-    assert "incompletely downloaded" in caught.value.help
-
-
-def test_the_error_for_a_file_without_weights_says_what_it_is(tmp_path: Path) -> None:
-    model = torch.nn.Linear(2, 2)
-    cases: list[tuple[object, str, str]] = [
-        (torch.optim.AdamW(model.parameters()).state_dict(), "state of an optimizer", "--optimizer"),
-        ({"format": 2, "spec": "hvae 1", "ema": {}}, "run folder", "convert"),
-        ({"model": model}, "could run code", "state_dict"),
-        ({"epoch": 3, "lr": 0.1}, "'epoch', 'lr'", "state_dict"),
-        ([1, 2], "list", "state_dict"),
-        ({}, "no tensors", "weight file"),
-        (
-            {"a": torch.zeros(2, dtype=torch.int64)},
-            "a is torch.int64, .* must be a dense floating",
-            "dense",
-        ),
-    ]
-    for content, words, way_out in cases:
-        torch.save(content, tmp_path / "w.th")
-        with pytest.raises(RunError, match=words) as caught:
-            read_weights(tmp_path / "w.th")
-        assert way_out in caught.value.help
-
-
 def test_state_dicts_in_a_larger_checkpoint_are_read_by_their_keys(tmp_path: Path) -> None:
     model = torch.nn.Linear(2, 2)
     optimizer = torch.optim.AdamW(model.parameters())
@@ -142,13 +84,17 @@ def test_state_dicts_in_a_larger_checkpoint_are_read_by_their_keys(tmp_path: Pat
     assert set(found) == {f"{p}.{n}" for p in ("state_dict", "callbacks.average.model") for n in ("weight", "bias")}
 
 
-def test_a_missing_file_and_a_folder_are_one_error(tmp_path: Path) -> None:
-    for name in ("w.th", "w.safetensors"):
-        with pytest.raises(UsageError, match="no such file"):
-            read_weights(tmp_path / name)
-        (tmp_path / name).mkdir()
-        with pytest.raises(RunError, match="cannot be read"):
-            read_weights(tmp_path / name)
+def test_a_name_that_is_not_utf_8_is_written_and_read(tmp_path: Path, tensors: dict[str, Tensor]) -> None:
+    for suffix in (".th", ".safetensors"):
+        path = tmp_path / (os.fsdecode(b"caf\xe9") + suffix)
+        try:
+            path.touch()
+        except (OSError, UnicodeEncodeError):
+            pytest.skip("the file system takes no such name")
+        write_torch(path, tensors) if suffix == ".th" else write_safetensors(path, tensors, {"step": "7"})
+        found, metadata = read_weights(path)
+        assert same(dict(sorted(found.items())), dict(sorted(tensors.items())))
+    assert metadata["step"] == "7"
 
 
 @pytest.mark.parametrize("name", ["w.th", "w.safetensors"])

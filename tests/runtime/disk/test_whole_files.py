@@ -14,12 +14,12 @@ import pytest
 import torch
 
 from hvaedsl.diagnostics.errors import DataNotFound, RunError, WriteError
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl_runtime.disk.weights import write_safetensors, write_torch
 from hvaedsl_runtime.disk.whole_files import (
     append_whole,
     made_folder,
     put_in_place,
-    refusals_explained,
     write_whole,
 )
 from hvaedsl_runtime.evaluate.pictures import save_grid
@@ -98,7 +98,7 @@ def test_why_it_was_not_written_is_told_where_the_rest_cannot_be_removed(
 def test_a_folder_that_vanished_is_told(tmp_path: Path) -> None:
     with pytest.raises(WriteError, match="No such file or directory") as caught:
         write_whole(tmp_path / "unmounted" / "file", "text")
-    assert caught.value.help == "check that the disk is mounted"
+    assert caught.value.help == "check that the folder exists and its disk is mounted"
     (tmp_path / "file").touch()
     with pytest.raises(WriteError, match="Not a directory") as caught:
         made_folder(tmp_path / "file" / "folder")
@@ -148,3 +148,8 @@ def test_libraries_that_write_for_us_are_refused_in_the_same_words(
         assert list(tmp_path.iterdir()) == [path]
     write[name]()
     assert path.stat().st_size > 300_000
+
+
+def test_a_name_that_is_not_utf_8_is_escaped_in_a_text(tmp_path: Path) -> None:
+    write_whole(tmp_path / "report.txt", f"é {os.fsdecode(b'caf%c' % 0xE9)}")
+    assert (tmp_path / "report.txt").read_text(encoding="utf-8") == "é caf\\udce9"

@@ -15,20 +15,14 @@ from hvaedsl.diagnostics.errors import (
     NoUpdate,
     ProcessFailed,
     RunError,
-    RunsFailed,
     SpecError,
     Stopped,
     WriteError,
     error_types,
 )
 from hvaedsl_runtime.launch.failure import Failure
+from tests.diagnostics.error_arguments import ARGUMENTS
 
-ARGUMENTS: dict[type[HvaedslError], dict[str, Any]] = {
-    Stopped: {"signal": signal.SIGTERM},
-    ProcessFailed: {"status": -9},
-    RunsFailed: {"first": 7},
-    WriteError: {"remedy": "make room there", "reason": "No space left on device"},
-}
 MADE: list[Any] = [kind for kind in error_types() if kind not in (SpecError, RunError)]
 
 
@@ -45,7 +39,7 @@ def test_every_error_comes_back_as_it_was(kind: Any) -> None:
     assert back.details == error.details
 
 
-def test_a_spec_with_errors_comes_back_with_its_places() -> None:
+def test_a_spec_with_errors_comes_back_with_its_places(capsys: pytest.CaptureFixture[str]) -> None:
     text = hvaedsl.load("digits").resolved_text().replace("8d2", "8d3")
     with pytest.raises(SpecError) as caught:
         hvaedsl.loads(text, path="broken.hvae")
@@ -55,6 +49,8 @@ def test_a_spec_with_errors_comes_back_with_its_places() -> None:
         (item.code, item.message, str(item.span)) for item in caught.value.diagnostics
     ]
     assert back.diagnostics[0].span.source.text == text
+    Failure.of(caught.value).say()
+    assert capsys.readouterr().err == f"error: {caught.value.report}"
 
 
 def test_an_unexpected_exception_is_a_bug_with_its_traceback() -> None:

@@ -14,10 +14,18 @@ import pytest
 import torch
 
 from hvaedsl import Program
-from hvaedsl.diagnostics.errors import CompilerBug, InvalidData, ProcessFailed, RunError, SpecError, UsageError
+from hvaedsl.diagnostics.errors import (
+    CompilerBug,
+    InvalidData,
+    ProcessFailed,
+    ProcessLost,
+    RunError,
+    SpecError,
+    UsageError,
+)
 from hvaedsl_runtime.launch.elastic import first_error, start_workers
 from hvaedsl_runtime.launch.failure import Failure
-from hvaedsl_runtime.launch.local import launch
+from hvaedsl_runtime.launch.local import launch, losses_explained
 from hvaedsl_runtime.launch.task import RunTask
 from hvaedsl_runtime.train.settings import RunSettings
 
@@ -192,3 +200,22 @@ def test_a_launcher_that_contradicts_the_options(
     monkeypatch.delenv("MASTER_PORT", raising=False)
     with pytest.raises(UsageError, match="but not MASTER_ADDR and MASTER_PORT"):
         launch(compiled(), settings(tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    ("error", "is_lost"),
+    [
+        (
+            RuntimeError("[third_party/gloo/gloo/transport/tcp/pair.cc:561] Connection closed by peer [10.0.0.7]:2944"),
+            True,
+        ),
+        (torch.distributed.DistBackendError("NCCL error: remote process exited or there was a network error"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+    ],
+)
+def test_a_process_that_has_lost_another_is_no_bug(error: RuntimeError, is_lost: bool) -> None:
+    with pytest.raises(ProcessLost if is_lost else RuntimeError) as caught, losses_explained():
+        raise error
+    assert isinstance(caught.value, ProcessLost) is is_lost
+    if isinstance(caught.value, ProcessLost):
+        assert (caught.value.exit_code, "see its output" in caught.value.help) == (7, True)

@@ -80,6 +80,7 @@ def test_too_many_points_and_duplicate_axes() -> None:
 
 
 def test_slugs_are_valid_on_all_systems_and_unique() -> None:
+    assert slug("caf\udce9") != slug("caf\udce8")
     assert slug("1e-4") == "1e-4"
     odd = ["4x1, 8m4, 8x1", "4x1 8m4 8x1", '"../../x"', "a/b", "..", "*", "x" * 300]
     words = [slug(value) for value in odd]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from hvaedsl.diagnostics.errors import NoUpdate, RunError
+from hvaedsl_runtime.disk import folder_lock
 from hvaedsl_runtime.launch.failure import Failure
-from hvaedsl_runtime.sweep import folder as sweep_folder
 from hvaedsl_runtime.sweep.axes import let_axes, set_axes
 from hvaedsl_runtime.sweep.folder import SweepFolder
 from hvaedsl_runtime.sweep.plan import SweepPlan, SweepRequest, make_plan
@@ -108,11 +108,11 @@ def test_a_failure_is_kept_and_a_damaged_one_is_reported(tmp_path: Path, claimed
 
 @pytest.mark.skipif(os.name != "posix", reason="locks are supported only on POSIX")
 def test_one_process_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep_folder, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(folder_lock, "PATIENCE_SECONDS", 0.0)
     folder = SweepFolder(tmp_path / "a" / "sweep")
     with folder.locked() as lock:
         assert lock is not None
-        with pytest.raises(RunError, match="is in use by another process") as caught, folder.locked():
+        with pytest.raises(RunError, match="is in use by process ") as caught, folder.locked():
             pass
         assert caught.value.exit_code == 5
     with folder.locked():

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import hvaedsl
 from hvaedsl import Program
-from hvaedsl.diagnostics.errors import Diverged, NoUpdate, RunError
+from hvaedsl.diagnostics.errors import Diverged, NoUpdate, RunError, RunMismatch
 from hvaedsl_runtime.disk.checkpoint import save_checkpoint
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
@@ -166,3 +167,35 @@ def test_validation_images_of_their_own_are_evaluated_though_none_is_held_out(
     train(compiled({"data.validation": 0}), settings(tmp_path / "run"))
     validated = {(line["step"], line["images"]) for line in curve(tmp_path / "run") if line["split"] == "validation"}
     assert validated == {(6, 10), (12, 10)}
+
+
+def test_a_run_is_not_resumed_on_other_images_unless_that_is_accepted(
+    tmp_path: Path, compiled: Compiled, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(compiled({"train.steps": 4}), settings(tmp_path / "run"))
+    resumed, sets = settings(tmp_path / "run", resume=True), {"train.steps": 6}
+    np.save(images / "train.npy", np.load(images / "train.npy")[::-1])
+    np.save(images / "test.npy", np.load(images / "test.npy")[1:])
+    with pytest.raises(RunMismatch) as caught:
+        train(compiled(sets), resumed)
+    assert "was trained on other images; train: of 64 images that were compared, some" in str(caught.value)
+    assert "; test: 11 images then, 10 now" in str(caught.value)
+    assert "--accept-images" in caught.value.help
+
+    accepted = resumed.model_copy(update={"accept_images": True})
+    assert "--accept-images" not in accepted.resume_command()  # it is said once for each change
+    train(compiled(sets), accepted)
+    assert "the images have changed since the run began: train: of 64 images" in capsys.readouterr().out
+    train(compiled({"train.steps": 7}), resumed)
+    assert "have changed" not in capsys.readouterr().out
+
+
+def test_a_run_without_a_record_of_its_images_is_resumed(tmp_path: Path, compiled: Compiled) -> None:
+    train(compiled({"train.steps": 4}), settings(tmp_path / "run"))
+    recorded = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert recorded["images"].keys() == {"train", "validation", "test"}
+    unusable: list[object] = [None, {}, [], {"train": 3}]
+    for images in unusable:
+        (tmp_path / "run" / "run.json").write_text(json.dumps({"name": "small", "images": images}))
+        train(compiled({"train.steps": 4}), settings(tmp_path / "run", resume=True))
+    assert json.loads((tmp_path / "run" / "run.json").read_text()) == recorded

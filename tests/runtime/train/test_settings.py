@@ -44,7 +44,7 @@ def test_the_command_to_resume_says_every_option(settings: RunSettings) -> None:
     assert (program, command) == ("hvaedsl", "train")
     params = TRAIN.make_context("train", words).params
     options = {name: value for name, value in params.items() if name not in ("spec", "sets", "lets")}
-    assert RunSettings(**options) == settings.model_copy(update={"resume": True})
+    assert RunSettings(**options) == settings.model_copy(update={"resume": True, "accept_images": False})
     assert Path(params["spec"]) == settings.out / "spec.hvae"
 
 

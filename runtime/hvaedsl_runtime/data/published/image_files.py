@@ -16,7 +16,7 @@ from hvaedsl_runtime.data.fitting import Change, Changes, Fitting
 from hvaedsl_runtime.data.image_file import Fit, Unusable, decode
 from hvaedsl_runtime.data.image_tree import search
 from hvaedsl_runtime.data.images import Pixels
-from hvaedsl_runtime.data.problems import ImageProblem, Problems
+from hvaedsl_runtime.data.problems import ImageProblem, Problems, refused_file
 from hvaedsl_runtime.data.published.source import Origin, Part, images_at_a_time
 
 # Published files are never converted beyond gray to color: a file that would need it is not the published one.
@@ -69,7 +69,7 @@ def decoded_part(count: int, read: Callable[[int], tuple[str, bytes | OSError]],
 def decoded(index: int, name: str, content: bytes | OSError, fit: Fit, changes: Changes) -> Pixels | ImageProblem:
     """Decode an image file, uint8 [H, W, 3], and record its changes; or return why it cannot be used."""
     if isinstance(content, OSError):
-        return ImageProblem(name, f"the image cannot be read: {content.strerror or content}", REMEDY)
+        return refused_file(Path(content.filename or name), content, missing=REMEDY)._replace(file=name)
     try:
         image, changes[index] = decode(io.BytesIO(content), 3, AS_PUBLISHED, fit, upright=False)
     except Unusable as error:

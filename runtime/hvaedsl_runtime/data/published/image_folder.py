@@ -7,6 +7,7 @@ from pathlib import Path
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Fitting
 from hvaedsl_runtime.data.folder import folder_layout
+from hvaedsl_runtime.data.places import FROM
 from hvaedsl_runtime.data.published.source import Origin, Source, part_of_images
 
 
@@ -16,7 +17,7 @@ def image_folder(spec: DataSpec, root: Path, fitting: Fitting | None = None) -> 
     Raises DataNotFound or InvalidData as `folder_layout` does.
     """
     fitting = fitting or CROP_AND_RESIZE
-    layout = folder_layout(spec.model_copy(update={"path": str(root)}))
+    layout = folder_layout(spec, {root: FROM})
     parts = layout.images(spec, fitting)
     return Source(
         layout=f"image files, {fitting}",
