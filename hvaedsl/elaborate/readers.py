@@ -147,7 +147,7 @@ class Reader:
         # A call can only be a wavelet transform.
         if isinstance(value, ast.Call):
             if value.function.text != "wavelet":
-                self._unknown(value.span, value.function.text, POOLINGS)
+                self._unknown(value.span, value.span.text, POOLINGS)
             pooling = ""
             if len(value.arguments) == 1 and isinstance(wavelet := value.arguments[0], ast.Symbol):
                 pooling = f"wavelet({wavelet.name})"

@@ -72,6 +72,21 @@ def fixed(text: str, finding: Diagnostic) -> str:
         (spec("8X2, 8d2, 4x1"), "HV110", "write `8x2`", "encoder = 8x2"),
         (spec(model="fourier.at = block  bias_up_to = 4"), "HV127", "fourier { at = block }", "} bias_up_to = 4"),
         (spec("4x1, 8m4, 8x2", "8x2, 8d2, 4x1"), "HV320", "under the other key", "encoder = 8x2, 8d2, 4x1\n"),
+        (spec(sample="temperature = 8:0.7"), "HV101", "a map has braces: `{8:0.7}`", "temperature = {8:0.7}"),
+        (spec(model="bottleneck 0.5"), "HV101", "write `bottleneck = 0.5`", "k = 0.5"),
+        (spec().replace("hvae 1", "hvae1", 1), "HV101", "write `hvae 1`", "hvae 1\n"),
+        (spec("8x2, 8d3, 4x1"), "HV303", "write `8d2` to reach 4", "8x2, 8d2, 4x1"),
+        (spec("4x1"), "HV301", "start with a block at 8 that pools: `8d2`", "encoder = 8d2, 4x1"),
+        (spec("8x2, 2*(4x1)"), "HV302", "pool before it: `8d2`", "8x2, 8d2, 2*(4x1)"),
+        (spec(decoder="4x1, 8m3, 8x2"), "HV307", "write `8m4`", "4x1, 8m4, 8x2"),
+        (spec(model="widths = {8: 3, 4: 32}"), "HV311", "remove this entry", "widths = {4: 32}"),
+        (spec(model='cell = "./parts/cells.py:Mine"'), "HV219", 'write `"parts.cells:Mine"`', '"parts.cells:Mine"'),
+        (spec(model="likelihood = mixture_of_logistic"), "HV206", "did you mean `mixture_of_logistics(10)`?", "(10)"),
+        (spec(model="pooling = wavlet(haar)"), "HV206", "did you mean `wavelet(haar)`?", "pooling = wavelet(haar)"),
+        (spec() + "width = 3\n", "HV202", "`model` has this key; remove it here", "sample {  }\n"),
+        (spec() + "widhts = {4: 32}\n", "HV202", "did you mean `widths` in `model`?", "widths = {4: 32}\n"),
+        (spec() + "betas = 0.9, 0.99\n", "HV202", "move it into `train { ... }`", "train { betas = 0.9, 0.99"),
+        (spec() + "model.skips = all\n", "HV127", "write `skips = all` inside the section `model`", "  skips = all\n"),
     ],
 )
 def test_a_fix_writes_what_was_meant(text: str, code: str, help_text: str, becomes: str) -> None:
@@ -90,7 +105,6 @@ def test_a_fix_writes_what_was_meant(text: str, code: str, help_text: str, becom
         (spec(model="widths = 1G"), "HV110", "`k` (1,000) and `M` (1,000,000)"),
         (spec(train="betas = 0.9"), "HV204", "write for example `0.9, 0.999`"),
         (spec(model="widths = 32"), "HV204", "write for example `{4: 32}`"),
-        (spec(sample="temperature = 8:0.7"), "HV101", "a map has braces: `{8:0.7}`"),
         (spec(decoder="4x1, 8m4, 8x2, 16m8, 16x1", encoder="8x2, 8d2, 4x1"), "HV305", "8 and 4"),
     ],
 )
@@ -131,6 +145,55 @@ def test_a_mix_in_is_proposed_only_from_a_divisor() -> None:
 
 
 SWAPPED = spec("1x1,2m1,4m2,8m4,8x3", "8x3,8d2,4x1,4d2,2x1,2d2,1x1")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "titles"),
+    [
+        (spec("8x, 8d2, 4x1"), "HV113", ["write `8x2`"]),
+        (spec("8x@g, 8x1@g, 8d2, 4x1"), "HV113", ["write `8x1`"]),
+        (spec(decoder="4x1, 8m, 8x2"), "HV113", ["write `8m4`"]),
+        (spec(model="pooling = wavelet(db3)"), "HV226", ["write `wavelet(haar)`", "write `wavelet(db2)`"]),
+        (spec(decoder="8m4, 8x2"), "HV308", ["insert `4x1` before it"]),
+        (spec(decoder="4x1"), "HV309", ["end with `8m4, 8x1`"]),
+        (spec().replace("latent = 4", ""), "HV207", ["add what is missing"]),
+        (spec(model="bias_up_to = $nope"), "HV208", ["define it at the top level: `let nope = 2`"]),
+        (spec(decoder="4x1, 8m$nope, 8x2"), "HV208", ["define it at the top level: `let nope = 4`"]),
+        (spec().replace("hvae 1", "hvae 2"), "HV106", ["write `hvae 1`"]),
+        (spec().replace("train {  }", "train { betas = 0.9 }"), "HV204", ["write `0.9, 0.999`"]),
+    ],
+)
+def test_examples_and_choices_are_suggestions_that_compile(text: str, code: str, titles: list[str]) -> None:
+    finding = only(text)
+    assert (finding.code, finding.fix, [way.title for way in finding.suggestions]) == (code, None, titles)
+    for way in finding.suggestions:
+        assert errors(edited(text, way.edits)) == [], way.title
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "becomes"),
+    [
+        (spec("8 x 2@g, 8x1@g, 8d2, 4x1"), "HV402", "8r2@g, 8x1@g, 8d2, 4x1"),
+        (
+            spec(model="bias_up_to = ${nope}").replace("hvae 1", "hvae 1\nlet nopes = 2"),
+            "HV208",
+            "bias_up_to = $nopes\n",
+        ),
+    ],
+)
+def test_a_fix_inside_a_respelled_word_respells_it_too(text: str, code: str, becomes: str) -> None:
+    """The parser reads `8x2` where the text has `8 x 2`."""
+    (finding,) = (item for item in errors(text) if item.code == code)
+    assert becomes in fixed(text, finding)
+    assert errors(fixed(text, finding)) == []
+
+
+def test_a_section_in_another_one_is_moved_out_of_it() -> None:
+    text = spec(model="paper { depth = 3 }")
+    finding = only(text)
+    assert finding.help_text == "move it out of `model`"
+    assert "}\npaper { depth = 3 }\n" in fixed(text, finding)
+    assert errors(fixed(text, finding)) == []
 
 
 def test_swapped_block_lists_are_one_finding() -> None:

@@ -232,6 +232,13 @@ def test_a_fix_is_an_action() -> None:
     assert acted(GOOD.replace("4r2@top", "4x2@top"), "4r2@top") == GOOD
 
 
+def test_suggestions_are_actions_that_no_other_action_applies() -> None:
+    text = GOOD.replace("4r2@top", "4r@top")
+    assert acted(text, "write `4r2`") == GOOD
+    assert [item for item in code_actions(here_in(analyzed(text)), 0, len(text)) if item.is_preferred] == []
+    assert code_actions(here_in(analyzed(text)), 0, len(text), [FIX_ALL]) == []
+
+
 def titles_at(marked: str) -> list[str]:
     found, offset = at_cursor(marked)
     return [item.title for item in code_actions(here_in(found), offset, offset, ["quickfix"])]

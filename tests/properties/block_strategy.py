@@ -105,7 +105,7 @@ class DrawnBlocks(DrawnValues):
         return f"{self.whole(count, suffix=False)}*{f'({body})' if form != 'copies' else body}", count * applied
 
     def argument(self, number: int) -> str:
-        """What stands behind the letter of a block."""
+        """The number or constant behind the letter of a block."""
         return f"${self.constant(number)}" if self.some(6) else str(number)
 
     def label(self, resolution: int) -> str:
