@@ -97,7 +97,8 @@ class _Examples:
 
     def _width(self) -> int:
         default = int(SCHEMA["model"]["width"].example)
-        width = self.model.get("width", min(self.model.get("widths", {}).values(), default=default))
+        widths = self.model.get("widths", {})
+        width = self.model.get("width", widths.get(self._image(), min(widths.values(), default=default)))
         return width if isinstance(width, int) else default
 
     def _image(self) -> int:

@@ -63,8 +63,10 @@ class EncoderJump(Diagnostic):
         """The missing pooling, if one factor fits."""
         if self.resolution > self.state:
             return "an encoder never goes up to a higher resolution"
-        if self.state % self.resolution == 0:
+        if self.fix is not None:
             return f"pool before it: `{self.state}d{self.state // self.resolution}`"
+        if self.state % self.resolution == 0:
+            return "the copies of a repetition end at the resolution at which they start"
         return f"no pooling leads from {self.state} to {self.resolution}, which does not divide it"
 
 
@@ -136,15 +138,17 @@ def check_start(unit: Unit) -> Iterator[Diagnostic]:
 def check_walk(unit: Unit) -> Iterator[Diagnostic]:
     """Report blocks that are not at the resolution of the state before them."""
     state: int | None = None  # unknown at first (see check_start) and after a wrong pooling (see check_poolings)
+    passed: set[int] = set()
     for _, op in unit.bridge.encoder:
         if isinstance(op, EncoderBlock):
             if state not in (None, op.resolution):
                 assert state is not None
                 assert op.span is not None
-                yield EncoderJump(
-                    span=op.span, state=state, resolution=op.resolution, fix=_pooling(op.span, state, op.resolution)
-                )
+                # At an entry that was passed before, the copies of a repetition do not fit each other.
+                fix = _pooling(op.span, state, op.resolution) if op.span.start not in passed else None
+                yield EncoderJump(span=op.span, state=state, resolution=op.resolution, fix=fix)
             state = op.resolution
+            passed.add(op.span.start if op.span is not None else -1)
         elif isinstance(op, Pool):
             state = op.to if op.is_sound else None
 

@@ -11,9 +11,8 @@ from hvaedsl.elaborate.published_keys import PUBLISHED_KEYS
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_document
 
-Mistake = Callable[
-    ["Spec", random.Random], str | None
-]  # the text with the mistake; None if the spec has no place for it
+# Returns the text with the mistake; None if the spec has no place for it.
+Mistake = Callable[["Spec", random.Random], str | None]
 
 
 class Spec:

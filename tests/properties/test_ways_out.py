@@ -47,7 +47,6 @@ MENTIONED = {
     "HV117": r"k\*A|R[xr]N",
     "HV119": r"hvaedsl new NAME",
     "HV126": r"RxN, RdK|RmS, Rx\(N-1\)",
-    "HV207": r".*",  # what is to be added; `test_what_is_missing_is_in_its_help` compares it with the edits
     "HV217": r"bernoulli|dynamic",
     "HV315": r"\d+dK",
     "HV318": r"sample|fourier\.at",
@@ -104,7 +103,7 @@ def assert_way_out(text: str, item: Diagnostic, way: Fix, lint: Lint, *, sound: 
     is_example = isinstance(item, EXAMPLES) or (isinstance(item, WrongType) and way is not item.fix)
     if sound and not is_example:
         errors_left = {other.code for other in left if other.severity is Severity.ERROR}
-        assert errors_left <= LEFT, told
+        assert errors_left <= (LEFT if item.severity is Severity.ERROR else LEFT - {"HV315"}), told
 
 
 def check(text: str, *, sound: bool) -> None:
