@@ -207,7 +207,10 @@ def test_a_wrong_encoder_alone_is_not_called_swapped(decoder: str) -> None:
     assert "HV320" not in [item.code for item in errors(spec("4x1, 8m4, 8x2", decoder))]
 
 
-@pytest.mark.parametrize("published", {key for key in PUBLISHED_KEYS.values() if key.written}, ids=str)
+WRITTEN = list(dict.fromkeys(key for key in PUBLISHED_KEYS.values() if key.written))
+
+
+@pytest.mark.parametrize("published", WRITTEN, ids=[key.written for key in WRITTEN])
 def test_how_a_published_value_is_written_here_compiles(published: PublishedKey) -> None:
     section = published.key.rpartition(".")[0]
     assert hvaedsl.loads(spec(**{section: published.written.replace("512: 32, 256: 64", "4: 32")}))
