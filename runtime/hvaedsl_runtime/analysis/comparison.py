@@ -32,6 +32,7 @@ from hvaedsl_runtime.analysis.curves import (
 from hvaedsl_runtime.analysis.figures import COLORS, panels, style, whole_numbers
 from hvaedsl_runtime.analysis.history import History, read_history
 from hvaedsl_runtime.analysis.result_files import drawing_files, write_files
+from hvaedsl_runtime.data import Fingerprint, differences
 from hvaedsl_runtime.disk.run_folder import require_run
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.evaluate.units import Unit, reporting_unit
@@ -49,6 +50,7 @@ class ComparedRun:
     parameters: int
     depth: int
     history: History
+    test_images: Fingerprint | None = None  # as the run recorded them; None for a run of an earlier version
 
     def row(self, unit: Unit) -> dict[str, str | int | float | None]:
         """The row of the run in the table, with likelihoods in `unit`; None for values that it does not have yet."""
@@ -121,6 +123,12 @@ def notes(runs: Sequence[ComparedRun]) -> list[str]:
 
     if len({run.spec.data.split_seed for run in runs}) > 1 and runs[0].spec.data.binarize == "dynamic":
         found.append("The test images are binarized with different seeds (data.split_seed).")
+
+    recorded = {"test": runs[0].test_images} if runs[0].test_images else {}
+    others = [run.label for run in runs[1:] if run.test_images and differences(recorded, {"test": run.test_images})]
+    if others:
+        names = ", ".join(others)
+        found.append(f"{runs[0].label} has other test images than {names}: their test likelihoods cannot be compared.")
 
     unfinished = [run.label for run in runs if run.history.last("test", "raw") is None]
     if unfinished:
@@ -267,7 +275,8 @@ def _open_run(path: Path, label: str) -> ComparedRun:
     folder = require_run(path)
     program = hvaedsl.load(folder.spec)
     cost = program.cost
-    return ComparedRun(label, path, program.spec, cost.parameters, cost.stochastic_depth, read_history(folder.metrics))
+    history, test_images = read_history(folder.metrics), folder.recorded_images().get("test")
+    return ComparedRun(label, path, program.spec, cost.parameters, cost.stochastic_depth, history, test_images)
 
 
 def _image_keys(spec: Spec) -> dict[str, object]:

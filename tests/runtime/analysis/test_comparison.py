@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,14 @@ def test_keys_that_do_not_change_the_images_may_differ(compared: Callable[..., C
     check_comparable(ours, theirs)
     assert "different validation images" in notes([ours, theirs])[0]
     assert "Unfinished" in notes([ours, ours])[0]
+
+
+def test_other_test_images_are_noted(compared: Callable[..., ComparedRun]) -> None:
+    run = compared("dataset = cifar10")
+    before, after = (replace(run, test_images={"images": count, "names sha256": "a"}) for count in (100, 101))
+    assert "has other test images than" in notes([before, after])[0]
+    for other in (before, run):  # the same ones, and those of a run that recorded nothing
+        assert "test images" not in " ".join(notes([before, other]) + notes([other, before]))
 
 
 def test_a_table_curves_and_values(trained: Trained, tmp_path: Path, command: Command) -> None:
