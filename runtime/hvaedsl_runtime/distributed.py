@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -146,12 +145,10 @@ def process_group(name: DeviceName | None, dtype: torch.dtype = torch.float32) -
         _check_one_device(device)
     use_device(device)
 
-    # torchrun has started all processes, and has a store of its own.
-    has_store = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     dist.init_process_group(
         dist.get_default_backend_for_device(device),
         timeout=COLLECTIVE_TIMEOUT,
-        store=None if has_store else meet(launcher),
+        store=meet(launcher),
         rank=launcher.rank,
         world_size=launcher.world_size,
         device_id=None if device.type == "cpu" else device,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
-from torch.distributed import DistError, Store, TCPStore  # type: ignore[attr-defined]  # public, not in __all__
+from torch.distributed import DistError, PrefixStore, Store, TCPStore  # type: ignore[attr-defined]  # public, not in __all__
 
 from hvaedsl.diagnostics.errors import UsageError
 
@@ -36,7 +36,8 @@ logger = logging.getLogger(__name__)
 class Launcher:
     """What a launcher says in the environment of each process that it starts, in the variables that torchrun sets.
 
-    The process of rank 0 listens at `host`:`port`. `local_rank` is the process's number on its machine, if it is known.
+    The processes meet at `host`:`port`, where the one of rank 0 listens, or the launcher itself (`listens`).
+    `local_rank` is the process's number on its machine, if it is known; `attempt` is how often they were restarted.
     """
 
     rank: int
@@ -44,6 +45,8 @@ class Launcher:
     local_rank: int | None
     host: str
     port: int
+    listens: bool = False
+    attempt: int = 0
 
     @classmethod
     def of_environment(cls) -> Self:
@@ -57,7 +60,10 @@ class Launcher:
                 f"RANK and WORLD_SIZE are set, as a launcher sets them, but not {' and '.join(missing)}",
                 help=START_AGAIN,
             )
-        return cls(rank, world_size, local_rank, os.environ["MASTER_ADDR"], _number("MASTER_PORT", 1, 65535))
+        place = os.environ["MASTER_ADDR"], _number("MASTER_PORT", 1, 65535)
+        listens = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+        attempt = _number("TORCHELASTIC_RESTART_COUNT", 0) if os.environ.get("TORCHELASTIC_RESTART_COUNT") else 0
+        return cls(rank, world_size, local_rank, *place, listens, attempt)
 
     @property
     def place(self) -> str:
@@ -114,6 +120,10 @@ def meet(launcher: Launcher) -> Store:
 
     try:
         store = _opened_store(launcher)
+        if launcher.listens:
+            # torchrun has started all processes, and keeps its store when it restarts them: what those before have left
+            # must not be found.
+            return PrefixStore(f"attempt {launcher.attempt}", store)
         if store.add(f"rank {launcher.rank}", 1) > 1:
             raise UsageError(
                 f"several processes have RANK {launcher.rank}", help="number them from 0 to WORLD_SIZE - 1, each once"
@@ -172,7 +182,7 @@ def _opened_store(launcher: Launcher) -> Store:
                     launcher.host,
                     launcher.port,
                     launcher.world_size,
-                    is_master=launcher.rank == 0,
+                    is_master=launcher.rank == 0 and not launcher.listens,
                     timeout=MEETING_LIMIT,
                     wait_for_workers=False,
                 )

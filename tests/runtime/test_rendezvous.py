@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.distributed import TCPStore  # type: ignore[attr-defined]  # public, not in __all__
 
 from hvaedsl import Program
 from hvaedsl.diagnostics.errors import UsageError
@@ -27,7 +28,7 @@ RIGHT = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "loca
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> Environment:
     def set_to(**variables: str) -> None:
-        for name in (*RIGHT, "TORCHELASTIC_USE_AGENT_STORE"):
+        for name in (*RIGHT, "TORCHELASTIC_USE_AGENT_STORE", "TORCHELASTIC_RESTART_COUNT"):
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
@@ -58,6 +59,20 @@ def test_the_variables_of_a_launcher_are_read(environment: Environment) -> None:
     assert Launcher.of_environment() == Launcher(1, 2, 1, "localhost", 29500)
     environment(**RIGHT | {"LOCAL_RANK": ""})
     assert Launcher.of_environment().local_rank is None
+
+
+def test_processes_that_torchrun_restarts_do_not_find_what_those_before_have_left(
+    environment: Environment, port: int
+) -> None:
+    agent = TCPStore("127.0.0.1", port, is_master=True, wait_for_workers=False)
+    found = []
+    for attempt in range(2):
+        restarted = {"TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": str(attempt)}
+        environment(**RIGHT | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)} | restarted)
+        store = meet(Launcher.of_environment())
+        found.append(store.add("address of rank 0", 1))
+    assert found == [1, 1]
+    assert agent.num_keys() > 0
 
 
 @pytest.mark.parametrize(
