@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 
 from hvaedsl.diagnostics.errors import UsageError
 
@@ -12,7 +13,11 @@ DRAWING_PACKAGES = ("matplotlib", "jinja2")
 
 
 def require_train(command: str, *more: str) -> None:
-    """Raise `UsageError` unless the packages of the extra `train` and `more` are installed. None is imported."""
+    """Raise `UsageError` unless the packages of the extra `train` and `more` are installed. None is imported.
+
+    Raises FileNotFoundError if the working directory does not exist: the libraries of torch would end the process there.
+    """
+    Path.cwd()
     missing = [package for package in (*TRAIN_PACKAGES, *more) if find_spec(package) is None]
     if missing:
         raise UsageError(

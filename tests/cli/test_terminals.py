@@ -81,9 +81,12 @@ def test_a_name_that_is_no_text(folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the working directory cannot be removed there")
-def test_a_working_directory_that_is_gone(folder: Path) -> None:
+@pytest.mark.parametrize("arguments", [("lint", "cifar"), ("train", "digits")])
+def test_a_working_directory_that_is_gone(folder: Path, arguments: tuple[str, ...]) -> None:
+    if arguments[0] == "train":
+        pytest.importorskip("torch")
     script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
-    command = ("sh", "-c", script, "sh", *COMMAND, "lint", "cifar")
+    command = ("sh", "-c", script, "sh", *COMMAND, *arguments)
     ended = subprocess.run(command, capture_output=True, check=False)
     assert (ended.returncode, ended.stdout) == (2, b"")
     assert ended.stderr == b"error: the working directory does not exist; change to one that does\n"
