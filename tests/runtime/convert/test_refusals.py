@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.utils import prune
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import WeightsMismatch
@@ -76,6 +78,35 @@ def test_wrong_names_get_the_nearest_parameter(tmp_path: Path, small: Path) -> N
     assert f"{count - 1:,} of {count:,} parameters fit: 1 of another shape" in str(
         refused({**right, name: torch.zeros(3)})
     )
+
+
+@pytest.mark.parametrize(
+    ("normalize", "call"),
+    [
+        (torch.nn.utils.weight_norm, "torch.nn.utils.remove_weight_norm"),
+        (torch.nn.utils.spectral_norm, "torch.nn.utils.remove_spectral_norm"),
+        (torch.nn.utils.parametrizations.weight_norm, "torch.nn.utils.parametrize.remove_parametrizations"),
+        (torch.nn.utils.parametrizations.spectral_norm, "torch.nn.utils.parametrize.remove_parametrizations"),
+        (partial(prune.l1_unstructured, name="weight", amount=1), "torch.nn.utils.prune.remove"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_normalized_weights_are_folded_and_not_renamed(
+    tmp_path: Path, small: Path, normalize: Callable[..., object], call: str
+) -> None:
+    program = hvaedsl.load(small)
+    state_dict = published(program, 1)
+    layer = "decoder.dec_blocks.1.prior.c3"
+    outputs, inputs, *kernel = state_dict.pop(f"{layer}.weight").shape
+    del state_dict[f"{layer}.bias"]
+    convolution = torch.nn.Conv2d(inputs, outputs, tuple(kernel))
+    normalize(convolution)
+    state_dict |= {f"{layer}.{name}": tensor for name, tensor in convolution.state_dict().items()}
+
+    with pytest.raises(WeightsMismatch) as caught:
+        as_ours(program, state_dict, tmp_path / "w.th")
+    assert "rename" not in caught.value.help
+    assert f"call {call} on the layers" in caught.value.help
 
 
 def test_weights_without_values_are_refused(tmp_path: Path, command: Command, small: Path) -> None:
