@@ -230,7 +230,7 @@ def _reason(error: Exception, file: BinaryIO) -> tuple[str, str]:
     """The reason of an error of Pillow, and the remedy; unknown content is named by its first bytes, if possible."""
     if METADATA_LIMIT in str(error):
         return (
-            "its metadata is too large; Pillow reads up to 1 MiB of each text or color profile, and 64 MiB of all texts",
+            "its metadata is too large; up to 1 MiB of each text or color profile, and 64 MiB of all texts, are read",
             "save such files again without metadata, for example with ImageMagick: `magick IN -auto-orient -strip OUT`",
         )
     if not isinstance(error, UnidentifiedImageError):
