@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "nn": set(),
     "diagnostics": set(),
     "shipped": BOTTOM,
+    "home_folder": BOTTOM,
     "rewriting": BOTTOM,
     "custom": BOTTOM,
     "ir": BOTTOM,
@@ -55,13 +56,13 @@ ALLOWED: dict[str, set[str]] = {
     "diff": BOTTOM | {"syntax", "ir", "passes", "lowering", "render", "report", "program"},
     "lint": BOTTOM
     | {"version", "custom", "rewriting", "shipped", "syntax", "elaborate", "ir", "rules", "report", "program"}
-    | {"user_cache"},
+    | {"user_cache", "home_folder"},
     "lsp": BOTTOM
     | {"shipped", "syntax", "fmt", "ir", "elaborate", "passes", "pipeline", "rules", "render", "report", "program"}
     | {"lint"},
     "cli": BOTTOM
     | {"hvaedsl", "custom", "shipped", "syntax", "fmt", "ir", "rules", "report", "render", "program"}
-    | {"diff", "draft", "lint", "lsp", "hvaedsl_runtime"},
+    | {"diff", "draft", "lint", "lsp", "home_folder", "hvaedsl_runtime"},
     "__main__": {"cli"},
 }
 
@@ -85,7 +86,7 @@ RUNTIME: dict[str, set[str]] = {
     "sweep": GROUND | {"launch", "train", "evaluate", "disk"},
 }
 COMPILER = BOTTOM | {"custom", "hvaedsl", "shipped", "ir", "program", "lowering", "nn", "render", "matching", "report"}
-COMPILER |= {"user_cache"}
+COMPILER |= {"user_cache", "home_folder"}
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def test_normalized_weights_are_folded_and_not_renamed(
     layer = "decoder.dec_blocks.1.prior.c3"
     outputs, inputs, *kernel = state_dict.pop(f"{layer}.weight").shape
     del state_dict[f"{layer}.bias"]
-    convolution = torch.nn.Conv2d(inputs, outputs, tuple(kernel))
+    convolution = torch.nn.Conv2d(inputs, outputs, kernel[0])
     normalize(convolution)
     state_dict |= {f"{layer}.{name}": tensor for name, tensor in convolution.state_dict().items()}
 
