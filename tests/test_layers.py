@@ -67,12 +67,13 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 # The rows of the runtime: its files and folders. Each may also import what COMPILER names of hvaedsl.
-GROUND = {"noise", "rendezvous", "distributed", "console", "model"}
+GROUND = {"noise", "rendezvous", "distributed", "console", "drawing", "model"}
 RUNTIME: dict[str, set[str]] = {
     "noise": set(),
     "rendezvous": set(),
     "distributed": {"rendezvous"},
     "console": set(),
+    "drawing": set(),
     "model": {"noise"},
     "disk": GROUND,
     "data": GROUND | {"disk"},
