@@ -1,4 +1,4 @@
-"""What matplotlib is told before it is imported, by the packages that draw."""
+"""A setting of matplotlib that must precede its import, for the packages that draw."""
 
 from __future__ import annotations
 
