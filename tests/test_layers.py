@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "nn": set(),
     "diagnostics": set(),
     "shipped": BOTTOM,
+    "home_folder": BOTTOM,
     "rewriting": BOTTOM,
     "custom": BOTTOM,
     "ir": BOTTOM,
@@ -55,23 +56,24 @@ ALLOWED: dict[str, set[str]] = {
     "diff": BOTTOM | {"syntax", "ir", "passes", "lowering", "render", "report", "program"},
     "lint": BOTTOM
     | {"version", "custom", "rewriting", "shipped", "syntax", "elaborate", "ir", "rules", "report", "program"}
-    | {"user_cache"},
+    | {"user_cache", "home_folder"},
     "lsp": BOTTOM
     | {"shipped", "syntax", "fmt", "ir", "elaborate", "passes", "pipeline", "rules", "render", "report", "program"}
     | {"lint"},
     "cli": BOTTOM
     | {"hvaedsl", "custom", "shipped", "syntax", "fmt", "ir", "rules", "report", "render", "program"}
-    | {"diff", "draft", "lint", "lsp", "hvaedsl_runtime"},
+    | {"diff", "draft", "lint", "lsp", "home_folder", "hvaedsl_runtime"},
     "__main__": {"cli"},
 }
 
 # The rows of the runtime: its files and folders. Each may also import what COMPILER names of hvaedsl.
-GROUND = {"noise", "rendezvous", "distributed", "console", "model"}
+GROUND = {"noise", "rendezvous", "distributed", "console", "drawing", "model"}
 RUNTIME: dict[str, set[str]] = {
     "noise": set(),
     "rendezvous": set(),
     "distributed": {"rendezvous"},
     "console": set(),
+    "drawing": set(),
     "model": {"noise"},
     "disk": GROUND,
     "data": GROUND | {"disk"},
@@ -85,7 +87,7 @@ RUNTIME: dict[str, set[str]] = {
     "sweep": GROUND | {"launch", "train", "evaluate", "disk"},
 }
 COMPILER = BOTTOM | {"custom", "hvaedsl", "shipped", "ir", "program", "lowering", "nn", "render", "matching", "report"}
-COMPILER |= {"user_cache"}
+COMPILER |= {"user_cache", "home_folder"}
 
 
 @dataclass(frozen=True)

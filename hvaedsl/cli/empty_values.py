@@ -27,11 +27,16 @@ class NonEmptyCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
 
+def shown_name(parameter: Any) -> str:
+    """What a message calls an argument or option."""
+    return str(max(parameter.opts, key=len) if parameter.param_type_name == "option" else parameter.metavar)
+
+
 def _refuse_empty(parameter: Any, given: object) -> None:
     values = given if isinstance(given, list | tuple) else (given,)
     if not any(isinstance(value, str) and not value.strip() for value in values):
         return
-    is_option = parameter.param_type_name == "option"
-    name = max(parameter.opts, key=len) if is_option else parameter.metavar
-    way_out = "give a value, or omit the option" if is_option else "give a value"
-    raise UsageError(f"{name} is empty", help=f"{way_out}; an unset shell variable leaves an empty value")
+    way_out = "give a value, or omit the option" if parameter.param_type_name == "option" else "give a value"
+    raise UsageError(
+        f"{shown_name(parameter)} is empty", help=f"{way_out}; an unset shell variable leaves an empty value"
+    )

@@ -9,6 +9,7 @@ from typing import Any
 
 from hvaedsl.cli.empty_values import NonEmptyCommand
 from hvaedsl.cli.help_text import HelpCommand
+from hvaedsl.cli.home_paths import HomePathsCommand
 
 FORMER_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -21,8 +22,8 @@ FORMER_NAMES: Mapping[str, str] = MappingProxyType(
 )
 
 
-class FormerNamesCommand(NonEmptyCommand, HelpCommand):
-    """A command that accepts the former names of the options that it has, and refuses empty values."""
+class FormerNamesCommand(NonEmptyCommand, HomePathsCommand, HelpCommand):
+    """A command that accepts the former names of its options, refuses empty values, and replaces `~`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments, with former names replaced."""

@@ -23,6 +23,7 @@ from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.elaborate.bases import base_of
+from hvaedsl.home_folder import expanded
 from hvaedsl.report.as_data import NotData, findings_data, findings_of
 from hvaedsl.shipped import shipped
 from hvaedsl.user_cache import user_cache
@@ -148,11 +149,14 @@ class LintCache:
 
 
 def lint_cache() -> LintCache:
-    """Return the cache of this user, if there is one, or the one that `HVAEDSL_CACHE` sets; `off` disables it."""
+    """Return the cache of this user, if there is one, or the one that `HVAEDSL_CACHE` sets; `off` disables it.
+
+    Raises `UsageError` for a `~` without a home folder.
+    """
     configured = os.environ.get(VARIABLE)
     if configured == "off":
         return LintCache(None)
-    folder = Path(configured) if configured else user_cache()
+    folder = expanded(configured, VARIABLE) if configured else user_cache()
     return LintCache(None if folder is None else folder / "lint")
 
 

@@ -1,1 +1,5 @@
 """Analyses of a trained model: one file each; `base` has their common types, `registry` their list."""
+
+from hvaedsl_runtime.drawing import quiet_matplotlib
+
+quiet_matplotlib()

@@ -42,8 +42,11 @@ from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.train.run import identified, part_folders
 from hvaedsl_runtime.train.state import TrainState
 
-# In the names of the published files, such as imagenet32-iter-1700000-model.th.
+# In the names of the published files, such as imagenet32-iter-1700000-model-ema.th.
 STEP_IN_NAME = re.compile(r"iter-(\d+)")
+KIND_IN_NAME = re.compile(r"iter-\d+-model(-ema)?\.\w+$")
+IN_WORDS: Mapping[str, str] = {"raw": "the weights of the last step", "ema": "averaged weights"}
+OPTIONS: Mapping[str, str] = {"raw": "--from", "ema": "--ema"}
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,15 @@ class WeightFile:
         found = STEP_IN_NAME.search(self.path.name)
         return int(found[1]) if found else None
 
+    @property
+    def kind(self) -> str | None:
+        """The kind of weights that the file's metadata, as hvaedsl writes it, or name states."""
+        stated = self.metadata.get("weights") if "hvaedsl_version" in self.metadata else None
+        if stated in ("raw", "ema"):
+            return stated
+        found = KIND_IN_NAME.search(self.path.name)
+        return None if found is None else "ema" if found[1] else "raw"
+
 
 def import_weights(program: Program, sources: Sources, out: Path) -> Conversion:
     """Write a run folder with the weights of files, which can be evaluated, sampled from and trained further.
@@ -115,6 +127,7 @@ def import_weights(program: Program, sources: Sources, out: Path) -> Conversion:
 
     # Assume what the files do not state, and note it for the user.
     notes = list(dict.fromkeys(note for file in files.values() for note in file.notes))
+    notes += _exchanged(files, sources)
     step = _step(sources, files.values())
     if step is None:
         step = 0
@@ -220,6 +233,29 @@ def _step(sources: Sources, files: Iterable[WeightFile]) -> int | None:
         steps = ", ".join(f"{path.name}: {step}" for step, path in stated.items())
         raise UsageError(f"the files are from different steps ({steps}); choose one with --step")
     return next(iter(stated), None)
+
+
+def _exchanged(files: Mapping[str, WeightFile], sources: Sources) -> list[str]:
+    """The note on a file that states the other kind of weights than it is given as, and is used for both.
+
+    Raises UsageError if the kinds matter: with two files, or with the state of an optimizer.
+    """
+    wrong = {kind: file for kind, file in files.items() if file.kind not in (None, kind)}
+    for given, file in wrong.items():
+        stated = "ema" if given == "raw" else "raw"
+        if len(files) == 1 and sources.optimizer is None:
+            return [f"{file.path.name} states that it has {IN_WORDS[stated]}; {OPTIONS[stated]} takes them"]
+        if len(wrong) == 2:
+            way_out = "exchange the files of --from and --ema"
+        elif len(files) == 2:
+            way_out = f"name another file with {OPTIONS[given]}, or omit it: the other file is then used for both"
+        else:
+            way_out = f"name another file with {OPTIONS[given]}, or omit --optimizer"
+        raise UsageError(
+            f"{file.path}: states that it has {IN_WORDS[stated]}, but {OPTIONS[given]} takes {IN_WORDS[given]}",
+            help=way_out,
+        )
+    return []
 
 
 def _preparation(program: Program, sources: Sources, files: Iterable[WeightFile]) -> tuple[Preparation, str]:

@@ -19,6 +19,7 @@ from hvaedsl.lowering.earlier_names import is_named_by_label, named_by_position,
 from hvaedsl.lowering.names import parameter_shapes, published_parameters
 from hvaedsl.program import Program
 from hvaedsl.shipped import shipped
+from hvaedsl_runtime.convert.parametrizations import folding
 
 Names = Literal["published", "ours"]
 # Before format 2 of weight files, a block with a label was named after it. Such files are read and no longer written.
@@ -145,6 +146,11 @@ def _check_fit(program: Program, layout: Layout, given: Mapping[str, Tensor], pa
     fitting = fitting_specs({name: tuple(tensor.shape) for name, tensor in given.items()})
     if fitting:
         way_out = f"it fits the shipped spec{'s' if len(fitting) > 1 else ''} {', '.join(fitting)}"
+    elif call := folding(unknown, missing):
+        way_out = (
+            f"the file has factors in place of weights: call {call} on the layers that have them, which computes the "
+            "weights, and save the state dict again"
+        )
     elif layout.names == "by label":
         way_out = "an earlier version of hvaedsl named blocks by label: use the labels of the spec that wrote the file"
     elif len(missing) == count:

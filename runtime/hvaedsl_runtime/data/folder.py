@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -189,7 +190,7 @@ def _set(setting: str) -> str:
 def _missing(spec: DataSpec, searched: Mapping[Path, str], others: Counter[str]) -> DataNotFound | InvalidData:
     """Make the error for folders without images; it says what the folders hold instead."""
     kinds = ", ".join(suffix.removeprefix(".") for suffix in SUFFIXES)
-    file, setting = next(iter(searched.items()))
+    file, setting = next(iter(searched.items()), (Path(), ""))  # there may be no place at all
     if setting in GIVEN and file.is_file():
         needs = f"the dataset folder needs a folder of image files ({kinds})"
         if (packed := packed_content(file, start_of(file))) is not None:
@@ -199,10 +200,26 @@ def _missing(spec: DataSpec, searched: Mapping[Path, str], others: Counter[str])
             )
         return InvalidData(f"{setting} is {file}, a file; {needs}", help="for a .npy file, set data.dataset to npy")
     found = f"; found only {others_text(others)}" if others else ""
-    error = not_found(
-        spec,
-        f"folders train and test, one folder of image files ({kinds}), or a folder for each class",
-        "put the files there",
-        searched,
-    )
+    given = setting in GIVEN
+    layouts = ("folders train and test", f"one folder of image files ({kinds})", *(["a folder for each class"] * given))
+    expected = f"{', '.join(layouts[:-1])}{',' if given else ''} or {layouts[-1]}"
+    error = not_found(spec, expected, "put the files there", searched)
+    if not given and (classes := _folders_of_images(searched)):
+        place, names = classes
+        return DataNotFound(
+            f"{error}; {place} has folders of image files ({_some([f'{name}/' for name in names])}), which are read as "
+            f"classes only if {DATA_PATH} names their folder",
+            help=f"{_set(setting)} to {place} if they are classes, or to the one of them that has the images",
+        )
     return DataNotFound(f"{error}{found}", help=error.help)
+
+
+def _folders_of_images(searched: Mapping[Path, str]) -> tuple[Path, list[str]] | None:
+    """The first of the places that has folders of image files directly in it, with their names."""
+    for place in searched:
+        names: list[str] = []
+        with suppress(OSError):  # one that cannot be listed has nothing to propose
+            names += [name for name in visible_folders(place) if search(place / name, deep=False).names]
+        if names:
+            return place, names
+    return None

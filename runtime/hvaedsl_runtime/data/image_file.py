@@ -29,6 +29,19 @@ UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, struct.error)
 # up to 1.5 GiB.
 PIXELS = re.compile(r"\((\d+) pixels\)")
 
+TO_PNG = "convert the files to PNG"
+# What Pillow does not open and is intact: where a signature is in the file, the signature, and what the content is.
+OTHER_FORMATS = (
+    (4, b"ftyp", "HEIC, AVIF or a video"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (4, b"JXL ", "JPEG XL"),
+    (0, b"\x1aE\xdf\xa3", "a video"),
+    (8, b"AVI ", "a video"),
+    (0, b"%PDF", "PDF"),
+)
+# Pillow names one of its limits on metadata: those of a chunk, and of all of them (MAX_TEXT_CHUNK, MAX_TEXT_MEMORY).
+METADATA_LIMIT = "MAX_TEXT_"
+
 PREPARE = "`hvaedsl data prepare folder`"
 
 # Fits an upright image in gray or RGB to a size, and says what it changed. Raises Unusable.
@@ -124,9 +137,7 @@ def _png_depth(file: BinaryIO) -> int | None:
 def _check_kind(image: Image.Image, depth: int | None) -> None:
     """Raise Unusable for a format, bit depth, color mode or animation that is not read; nothing is decoded yet."""
     if image.format not in FORMATS:
-        raise Unusable(
-            f"the content is {image.format}, which is not read, whatever the suffix", "convert the files to PNG"
-        )
+        raise Unusable(f"the content is {image.format}, which is not read, whatever the suffix", TO_PNG)
     # Pillow opens 16-bit RGB as 8 bits and clips 16-bit gray, both without a warning.
     if (depth is not None and depth > 8) or image.mode.startswith(("I", "F")):
         bits = "16" if depth == 16 else "more than 8"
@@ -217,6 +228,11 @@ def _too_large(error: Image.DecompressionBombError) -> Unusable:
 
 def _reason(error: Exception, file: BinaryIO) -> tuple[str, str]:
     """The reason of an error of Pillow, and the remedy; unknown content is named by its first bytes, if possible."""
+    if METADATA_LIMIT in str(error):
+        return (
+            "its metadata is too large; up to 1 MiB of each text or color profile, and 64 MiB of all texts, are read",
+            "save such files again without metadata, for example with ImageMagick: `magick IN -auto-orient -strip OUT`",
+        )
     if not isinstance(error, UnidentifiedImageError):
         return str(error) or type(error).__name__, REPLACE
     file.seek(0)
@@ -225,6 +241,7 @@ def _reason(error: Exception, file: BinaryIO) -> tuple[str, str]:
         return foreign.what, foreign.help if start.startswith(GIT_LFS) else REPLACE
     if start.startswith(b"\xff\xd8"):
         return "its JPEG header is damaged, or has more than 8 bits per channel", REPLACE
-    if start[4:8] == b"ftyp":
-        return "the content is HEIC, AVIF or a video", REPLACE
+    for place, signature, name in OTHER_FORMATS:
+        if start.startswith(signature, place):
+            return f"the content is {name}, which is not read", TO_PNG
     return "the content is of no known image format", REPLACE

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError, UsageError
 from hvaedsl.diagnostics.printable import is_unicode
+from hvaedsl.home_folder import expanded
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl.user_cache import user_cache
 
@@ -52,13 +53,7 @@ def located(spec: DataSpec) -> DataSpec:
 
 
 def _expanded(written: str, setting: str = DATA_PATH) -> Path:
-    try:
-        return Path(written).expanduser()
-    except RuntimeError as error:
-        raise DataNotFound(
-            f"{setting} is {written}; the home folder of that user is unknown",
-            help="use an absolute path, or put ./ before a name that starts with ~",
-        ) from error
+    return expanded(written, setting, DataNotFound)
 
 
 def default_folder(dataset: str) -> Path:

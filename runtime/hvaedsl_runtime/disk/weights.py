@@ -26,8 +26,6 @@ from hvaedsl_runtime.disk.whole_files import put_in_place
 SAFETENSORS = ".safetensors"
 # Of safetensors files. 1: a parameter's name had the label of its block; 2: the position of its block.
 FORMAT = 2
-# Types with several values in an element.
-PACKED = frozenset((torch.float4_e2m1fn_x2,))
 # Files of a checkpoint of torch.distributed: the suffix of its parts, and the name of the list of its tensors.
 SHARD, SHARDS_METADATA = ".distcp", ".metadata"
 OS_ERROR = re.compile(r"\(os error (\d+)\)")
@@ -106,12 +104,18 @@ def not_dense(tensor: Tensor) -> Foreign | None:
         return Foreign(
             f"is sparse ({tensor.layout}); it must be dense", "call to_dense() on such tensors before torch.save"
         )
+    # Floating-point types of a byte are used with scales, which are other tensors: without them, weights are wrong.
+    if tensor.is_floating_point() and tensor.dtype.itemsize == 1:
+        return Foreign(
+            f"is quantized ({tensor.dtype}), with scales elsewhere; it must have 16 bits or more",
+            "save the weights of the model before it was quantized, or multiply such tensors by their scales",
+        )
     if tensor.is_quantized:
         return Foreign(
             f"is quantized ({tensor.dtype}); it must have floating-point values",
             "save the weights of the model before it was quantized, or call dequantize() on such tensors",
         )
-    if not tensor.is_floating_point() or tensor.dtype in PACKED:
+    if not tensor.is_floating_point():
         return Foreign(
             f"is {tensor.dtype}; it must have a floating-point type",
             "convert such tensors with float() before torch.save, if their values are weights",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,19 +22,34 @@ def partial_name(path: Path) -> Path:
 def put_in_place(path: Path) -> Iterator[Path]:
     """Yield a temporary name to write under; renamed to `path` if the block succeeds, and removed otherwise.
 
-    If the process or the machine stops at any moment, the old file or the new one is left. Raises WriteError.
+    If the process or the machine stops at any moment, the old file or the new one is left. The file has the
+    permissions of a new one under the umask, whatever those are that a library gives it. Raises WriteError.
     """
     temporary = partial_name(path)
     with refusals_explained(path):
         try:
+            permissions = _permissions_of_new(temporary)
             yield temporary
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
+            if stat.S_IMODE(temporary.stat().st_mode) != permissions:
+                temporary.chmod(permissions)
             temporary.replace(path)
             _sync_folder(path.parent)
         finally:
             with suppress(OSError):  # the reason why it was not written matters more
                 temporary.unlink(missing_ok=True)
+
+
+def _permissions_of_new(path: Path) -> int:
+    """Create an empty file, and return its permissions: the umask itself can be read only by changing it."""
+    try:
+        file = path.open("xb")
+    except FileExistsError:  # left by a process that was killed
+        path.unlink()
+        file = path.open("xb")
+    with file:
+        return stat.S_IMODE(os.fstat(file.fileno()).st_mode)
 
 
 def write_whole(path: Path, content: str | bytes | memoryview) -> None:

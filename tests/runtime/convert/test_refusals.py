@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.utils import prune
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import WeightsMismatch
+from hvaedsl.diagnostics.errors import UsageError, WeightsMismatch
+from hvaedsl_runtime.convert.conversion import Sources, import_weights
 from hvaedsl_runtime.convert.weight_names import as_ours
-from hvaedsl_runtime.disk.weights import read_weights
+from hvaedsl_runtime.disk.weights import read_weights, write_safetensors
 from tests.runtime.convert.state_dicts import StateDict, equal, options, published, save
 
 Command = Callable[..., tuple[object, str, str]]
@@ -76,6 +79,35 @@ def test_wrong_names_get_the_nearest_parameter(tmp_path: Path, small: Path) -> N
     assert f"{count - 1:,} of {count:,} parameters fit: 1 of another shape" in str(
         refused({**right, name: torch.zeros(3)})
     )
+
+
+@pytest.mark.parametrize(
+    ("normalize", "call"),
+    [
+        (torch.nn.utils.weight_norm, "torch.nn.utils.remove_weight_norm"),
+        (torch.nn.utils.spectral_norm, "torch.nn.utils.remove_spectral_norm"),
+        (torch.nn.utils.parametrizations.weight_norm, "torch.nn.utils.parametrize.remove_parametrizations"),
+        (torch.nn.utils.parametrizations.spectral_norm, "torch.nn.utils.parametrize.remove_parametrizations"),
+        (partial(prune.l1_unstructured, name="weight", amount=1), "torch.nn.utils.prune.remove"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_normalized_weights_are_folded_and_not_renamed(
+    tmp_path: Path, small: Path, normalize: Callable[..., object], call: str
+) -> None:
+    program = hvaedsl.load(small)
+    state_dict = published(program, 1)
+    layer = "decoder.dec_blocks.1.prior.c3"
+    outputs, inputs, *kernel = state_dict.pop(f"{layer}.weight").shape
+    del state_dict[f"{layer}.bias"]
+    convolution = torch.nn.Conv2d(inputs, outputs, kernel[0])
+    normalize(convolution)
+    state_dict |= {f"{layer}.{name}": tensor for name, tensor in convolution.state_dict().items()}
+
+    with pytest.raises(WeightsMismatch) as caught:
+        as_ours(program, state_dict, tmp_path / "w.th")
+    assert "rename" not in caught.value.help
+    assert f"call {call} on the layers" in caught.value.help
 
 
 def test_weights_without_values_are_refused(tmp_path: Path, command: Command, small: Path) -> None:
@@ -186,3 +218,36 @@ def test_a_file_is_replaced_only_when_it_is_asked_for(tmp_path: Path, command: C
     assert (tmp_path / "e.th").read_text() == "mine"
     assert command("convert", tmp_path / "run", "--to", tmp_path / "e.th", "--force")[0] == 0
     assert equal(read_weights(tmp_path / "e.th")[0], published(hvaedsl.load(small), 1))
+
+
+def test_raw_and_averaged_weights_are_not_exchanged(tmp_path: Path, small: Path) -> None:
+    program = hvaedsl.load(small)
+    state_dict = published(program, 1)
+
+    def written(weights: str) -> Path:
+        path = tmp_path / f"{weights}.safetensors"
+        write_safetensors(path, state_dict, {"hvaedsl_version": "1", "weights": weights, "step": "5"})
+        return path
+
+    def convert(
+        name: str, raw: Path | None = None, ema: Path | None = None, optimizer: Path | None = None
+    ) -> list[str]:
+        return [*import_weights(program, Sources(raw, ema, optimizer, trained_on="cifar10"), tmp_path / name).notes]
+
+    raw, ema = written("raw"), written("ema")
+    by_name = save(tmp_path / "iter-5-model.th", state_dict), save(tmp_path / "iter-5-model-ema.th", state_dict)
+    for one, other in ((raw, ema), by_name):
+        with pytest.raises(UsageError, match="states that it has averaged weights, but --from takes") as caught:
+            convert("run", raw=other, ema=one)
+        assert caught.value.help == "exchange the files of --from and --ema"
+    with pytest.raises(UsageError, match="states that it has the weights of the last step, but --ema takes") as caught:
+        convert("run", raw=raw, ema=raw)
+    assert "or omit it" in caught.value.help
+    with pytest.raises(UsageError, match="averaged weights, but --from takes") as caught:
+        convert("run", raw=ema, optimizer=raw)
+    assert "omit --optimizer" in caught.value.help
+    assert not (tmp_path / "run").exists()
+
+    # Alone, a file is used for both.
+    assert "ema.safetensors states that it has averaged weights; --ema takes them" in convert("alone", raw=ema)
+    assert not any("states" in note for note in convert("both", raw=raw, ema=ema))

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from hvaedsl.diagnostics.errors import RunError, UnusableImages
-from hvaedsl_runtime.data import ImageSet, Split, has_validation, open_split, remarks
+from hvaedsl_runtime.data import ImageSet, Split, has_validation, open_split, places, remarks
 from hvaedsl_runtime.data.images import Pixels
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -188,6 +188,32 @@ def test_other_names_of_splits_are_no_classes(
     monkeypatch.setenv("HVAEDSL_DATA", str(tmp_path / "all"))
     write(tmp_path / "all" / "celeba", make_images(20))
     with pytest.raises(RunError, match="were not found"):
+        open_split(make_spec("folder"), "train")
+
+
+@pytest.mark.parametrize("names", [("cat", "dog"), ("photos",)])
+def test_classes_in_the_folder_of_all_datasets_need_data_path(
+    make_spec: Any, make_images: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("HVAEDSL_DATA", str(tmp_path / "all"))
+    with pytest.raises(RunError, match="expected folders train and test or one folder of image files") as caught:
+        open_split(make_spec("folder"), "train")
+    assert "each class" not in str(caught.value)
+    for name in names:
+        write(tmp_path / "all" / name, make_images(20))
+    with pytest.raises(RunError, match="has folders of image files") as caught:
+        open_split(make_spec("folder"), "train")
+    assert f"({', '.join(f'{name}/' for name in names)}), which are read as classes only if data.path" in str(
+        caught.value
+    )
+    assert caught.value.help.startswith(f"set data.path to {tmp_path / 'all'} if they are classes")
+    open_split(make_spec("folder", path=str(tmp_path / "all")), "train")
+
+
+def test_no_place_at_all_is_told(make_spec: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HVAEDSL_DATA", raising=False)
+    monkeypatch.setattr(places, "user_cache", lambda: None)
+    with pytest.raises(RunError, match="there is no cache folder"):
         open_split(make_spec("folder"), "train")
 
 

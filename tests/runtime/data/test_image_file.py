@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
 from hvaedsl_runtime.data.fitting import Change, Fitting, parse_background
 from hvaedsl_runtime.data.image_file import Unusable, decode, fit_square
@@ -167,7 +167,10 @@ def test_fewer_bits_are_taken_and_more_are_refused() -> None:
         (b"", "it is empty", "replace or remove"),
         (b"<!DOCTYPE html>", "a web page or other markup", "replace or remove"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer", "git lfs pull"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC, AVIF or a video", "replace or remove"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC, AVIF or a video", "convert the files to PNG"),
+        (b"\xff\x0a" + bytes(60), "the content is JPEG XL", "convert the files to PNG"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "the content is JPEG XL", "convert the files to PNG"),
+        (b"\x1aE\xdf\xa3" + bytes(60), "the content is a video", "convert the files to PNG"),
         (b"\xff\xd8\xff\xc0\0\x11\x0c\0\x08\0\x08" + bytes(20), "more than 8 bits per channel", "replace or remove"),
         (saved(COLOR)[:80], "the image cannot be read", "replace or remove"),
         (saved(COLOR.resize((64, 64)), "JPEG")[:700], "the image cannot be read", "replace or remove"),
@@ -175,6 +178,20 @@ def test_fewer_bits_are_taken_and_more_are_refused() -> None:
 )
 def test_other_files_are_refused_by_name(content: bytes, reason: str, remedy: str) -> None:
     refused(content, reason, remedy)
+
+
+def with_text(count: int, size: int) -> bytes:
+    texts = PngImagePlugin.PngInfo()
+    for number in range(count):
+        texts.add_text(f"prompt {number}", "x" * size, zip=True)
+    return saved(COLOR, pnginfo=texts)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_png_with_large_metadata_is_not_called_damaged(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    np.testing.assert_array_equal(read(with_text(count, 2**18))[0], PIXELS)
+    monkeypatch.setattr(PngImagePlugin, "MAX_TEXT_MEMORY", 2**19)
+    refused(with_text(count, 2**20 // count + 1), "metadata is too large", "save such files again without metadata")
 
 
 def test_an_image_beyond_the_limit_is_not_called_damaged(monkeypatch: pytest.MonkeyPatch) -> None:

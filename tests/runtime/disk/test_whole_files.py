@@ -153,3 +153,21 @@ def test_libraries_that_write_for_us_are_refused_in_the_same_words(
 def test_a_name_that_is_not_utf_8_is_escaped_in_a_text(tmp_path: Path) -> None:
     write_whole(tmp_path / "report.txt", f"é {os.fsdecode(b'caf%c' % 0xE9)}")
     assert (tmp_path / "report.txt").read_text(encoding="utf-8") == "é caf\\udce9"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
+def test_files_have_the_permissions_of_the_umask_whatever_a_library_gives_them(tmp_path: Path, umask: int) -> None:
+    path = tmp_path / "w.safetensors"
+    path.touch(mode=0o600)  # replaced
+    before = os.umask(umask)
+    try:
+        write_safetensors(path, {"w": torch.zeros(1)}, {})
+        with put_in_place(tmp_path / "private.txt") as temporary:
+            temporary.unlink()
+            temporary.touch(mode=0o600)
+        write_whole(tmp_path / "text.txt", "text")
+    finally:
+        os.umask(before)
+    modes = {file.name: oct(file.stat().st_mode & 0o777) for file in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(("w.safetensors", "private.txt", "text.txt"), oct(0o666 & ~umask))
