@@ -215,7 +215,7 @@ def _print_usage(error: Any) -> None:
         usage = f"{context.get_usage()}\nTry '{context.command_path} {context.help_option_names[0]}' for help.\n"
         with suppress(OSError):
             console(err=True).print(Text(usage), soft_wrap=True)
-    _print_error(error.format_message())
+    _print_error(error.format_message().replace("\n\t", " "))  # typer lists choices so
 
 
 def _print_error(message: str) -> None:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
+from hvaedsl.diagnostics.printable import joined
 from hvaedsl_runtime.data.fitting import Change, Color, Fitting
 from hvaedsl_runtime.data.problems import REPLACE
 from hvaedsl_runtime.disk.foreign_content import GIT_LFS, foreign_content
@@ -218,7 +219,7 @@ def _too_large(error: Image.DecompressionBombError) -> Unusable:
 def _reason(error: Exception, file: BinaryIO) -> tuple[str, str]:
     """The reason of an error of Pillow, and the remedy; unknown content is named by its first bytes, if possible."""
     if not isinstance(error, UnidentifiedImageError):
-        return str(error) or type(error).__name__, REPLACE
+        return joined(error) or type(error).__name__, REPLACE
     file.seek(0)
     start = file.read(64)
     if (foreign := foreign_content(start)) is not None:
