@@ -120,7 +120,7 @@ def raise_refused(refused: Sequence[str]) -> None:
         raise UsageError(refused[0])
     if refused:
         raise UsageError(
-            f"{len(refused)} paths cannot be read\n  " + "\n  ".join(item.replace("\n", "\n  ") for item in refused)
+            f"{len(refused)} paths cannot be read\n  " + "\n  ".join(item.replace("\n  ", "\n    ") for item in refused)
         )
 
 
