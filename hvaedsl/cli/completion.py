@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,19 @@ if TYPE_CHECKING:
     from hvaedsl.ir.kinds import Key
 
 _ASKED = "_HVAEDSL_COMPLETE"  # set by the completion scripts that typer installs
+_SCRIPTS = ("--install-completion", "--show-completion")  # typer's options, of which some versions take a shell
 _BREAKS = "=:"  # the characters of bash's COMP_WORDBREAKS that occur in our arguments
 _BASH_WORD = re.compile(r"""(?:[^\s"']|"[^"]*"?|'[^']*'?)+""")
 _PLAIN = re.compile(r"[\w.,+-]+")  # needs no quoting in any shell
+
+
+def program_of_scripts(program: str, arguments: Sequence[str]) -> str:
+    """The program's name for typer: `hvaedsl` if the arguments ask for a completion script, else `program`.
+
+    Typer writes the name into the script. A shell completes a single word, and that of `python -m hvaedsl` is Python's.
+    """
+    options = takewhile(lambda argument: argument.startswith("-"), arguments)
+    return "hvaedsl" if any(option.startswith(_SCRIPTS) for option in options) else program
 
 
 @contextmanager

@@ -16,6 +16,9 @@ def lsp(
     stdio: Annotated[  # noqa: ARG001 - editors pass it
         bool, typer.Option("--stdio", show_default=False, help="Use standard input and output, the only transport.")
     ] = True,
+    client: Annotated[
+        int | None, typer.Option("--clientProcessId", hidden=True, help="Process of the editor, as editors pass it.")
+    ] = None,
 ) -> None:
     """Start the language server for an editor. It needs the extra `lsp`, but no torch.
 
@@ -32,4 +35,4 @@ def lsp(
         say(
             "hvaedsl lsp is started by an editor and speaks the Language Server Protocol; see docs/editors.md", err=True
         )
-    raise typer.Exit(serve(__version__))
+    raise typer.Exit(serve(__version__, client))

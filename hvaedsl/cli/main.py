@@ -17,7 +17,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from hvaedsl.cli.command_table import CommandGroup
-from hvaedsl.cli.completion import whole_words_in_bash
+from hvaedsl.cli.completion import program_of_scripts, whole_words_in_bash
 from hvaedsl.diagnostics.errors import CompilerBug, ExitCode, HvaedslError, SpecError, UsageError, WriteError
 from hvaedsl.diagnostics.refusals import FULL, refused
 from hvaedsl.diagnostics.streams import prepare_streams, print_data
@@ -85,7 +85,8 @@ def _exit_code(program: str) -> int:
     """Run a command, print what went wrong, and return the exit code."""
     try:
         with whole_words_in_bash():
-            return app(prog_name=program, standalone_mode=False) or ExitCode.SUCCESS
+            name = program_of_scripts(program, sys.argv[1:])
+            return app(prog_name=name, standalone_mode=False) or ExitCode.SUCCESS
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):  # typer and rich end so if the reader of the output exits
             return CLOSED_PIPE
@@ -214,7 +215,7 @@ def _print_usage(error: Any) -> None:
         usage = f"{context.get_usage()}\nTry '{context.command_path} {context.help_option_names[0]}' for help.\n"
         with suppress(OSError):
             console(err=True).print(Text(usage), soft_wrap=True)
-    _print_error(error.format_message())
+    _print_error(error.format_message().replace("\n\t", " "))  # typer lists choices so
 
 
 def _print_error(message: str) -> None:

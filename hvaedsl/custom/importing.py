@@ -9,6 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
+from hvaedsl.diagnostics.printable import joined
 from hvaedsl.diagnostics.record import Record
 
 
@@ -78,7 +79,7 @@ def error_summary(error: BaseException) -> str:
         code = trace.tb_frame.f_code
         where = f" ({Path(code.co_filename).name}, line {trace.tb_lineno})"
         trace = trace.tb_next
-    message = " ".join(str(error).split())
+    message = joined(error)
     return f"{type(error).__name__}: {message}{where}" if message else f"{type(error).__name__}{where}"
 
 

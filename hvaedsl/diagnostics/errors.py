@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import Any, ClassVar
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.printable import indented
 
 BUG = "a bug in hvaedsl, not in your spec"
 REPORT_IT = "please report it, with the output of the same command under HVAEDSL_TRACEBACK=1"
@@ -126,7 +127,7 @@ class CompilerBug(HvaedslError):
 
         last = traceback.extract_tb(error.__traceback__)[-1:]
         where = f" ({last[0].name}, line {last[0].lineno})" if last else ""
-        return cls(f"{type(error).__name__}: {error}{where}")
+        return cls(f"{type(error).__name__}: {indented(error)}{where}")
 
     @property
     def headline(self) -> str:

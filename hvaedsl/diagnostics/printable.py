@@ -31,6 +31,16 @@ def printable_message(text: str) -> str:
     return "\n".join(map(printable, _OWN_LINE_BREAK.split(text)))
 
 
+def indented(text: object) -> str:
+    """The text of another program, or of an error of it, as a part of a message: later lines belong to the message."""
+    return "\n  ".join(line.strip() for line in str(text).splitlines() if line.strip())
+
+
+def joined(text: object) -> str:
+    """The same on one line, for a part in the middle of a sentence or a list."""
+    return " ".join(str(text).split())
+
+
 def _shown(letter: str) -> str:
     if letter.isprintable():
         return letter

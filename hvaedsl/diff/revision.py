@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, nearest
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.printable import indented
 from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.syntax.text import MAX_FILE_BYTES
@@ -200,5 +201,5 @@ def _git(*arguments: str, folder: Path | None = None, text: bytes = b"") -> byte
         raise UsageError(f"git could not be run: {error.strerror or error}") from None
     if done.returncode:
         message = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
-        raise UsageError(f"git {arguments[0]}: {message or f'exit code {done.returncode}'}")
+        raise UsageError(f"git {arguments[0]}: {indented(message) or f'exit code {done.returncode}'}")
     return done.stdout

@@ -9,7 +9,7 @@ from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diagnostics.names import BaseNotFound, BaseOutside
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.shipped import shipped
-from hvaedsl.syntax.text import exists, read_source
+from hvaedsl.syntax.text import exists, is_file, read_source
 
 
 def base_of(target: str, child: Source) -> Source | None:
@@ -39,15 +39,18 @@ def find_base(target: str, here: Path | None, span: Span) -> Path:
             raise SpecError([BaseOutside(span=span, target=target, root=root.name or str(root))])
         if path.is_file():
             return path
-        tried.append("no such file beside this one")
+        is_other = (
+            "a folder, not a file," if path.is_dir() else "not a regular file" if exists(path) else "no such file"
+        )
+        tried.append(f"{is_other} beside this one")
 
     path = (shipped("specs") / target).resolve()
     if path.is_relative_to(shipped("specs").resolve()) and path.is_file():
         return path
     tried.append("no shipped spec of that name")
 
-    known = sorted(p.name for p in shipped("specs").glob("*.hvae"))
-    beside = sorted(p.name for p in here.resolve().parent.glob("*.hvae")) if here is not None else []
+    known = _specs_in(shipped("specs"))
+    beside = _specs_in(here.resolve().parent) if here is not None else []
     hint = f"the shipped specs are {', '.join(known)}" if known else ""
     if near := nearest(target.removesuffix(".hvae"), [name.removesuffix(".hvae") for name in (*beside, *known)]):
         fix = writing(span, f'"{near}.hvae"') if span.text.startswith('"') else None
@@ -55,6 +58,11 @@ def find_base(target: str, here: Path | None, span: Span) -> Path:
     if not {"\n", "\r", "\t"}.isdisjoint(target):
         hint = "`\\n`, `\\r` and `\\t` are control characters; `/` separates folders on every system"
     raise SpecError([BaseNotFound(span=span, target=target, reason=" and ".join(tried), hint=hint, fix=fix)])
+
+
+def _specs_in(folder: Path) -> list[str]:
+    """The names of the specs in a folder, without what cannot be read as one."""
+    return sorted(path.name for path in folder.glob("*.hvae") if is_file(path))
 
 
 def project_root(folder: Path) -> Path:

@@ -38,7 +38,7 @@ def format_file(name: str) -> Formatted:
     except SpecError as error:
         return Formatted(name, b"", b"", error.diagnostics)
     except UsageError as error:
-        return Formatted(name, b"", b"", refusal=str(error))
+        return Formatted(name, b"", b"", refusal=error.report)
 
 
 def format_bytes(data: bytes, name: str, path: Path | None = None) -> Formatted:

@@ -201,7 +201,7 @@ def load_models(
         except SpecError as error:  # too large, or not text
             errors.extend(error.diagnostics)
         except UsageError as error:
-            refused.append(str(error))
+            refused.append(error.report)
 
     bases = _bases(compilations)
     failed = [item for item in compilations if item.program is None]

@@ -123,7 +123,7 @@ def texts_of(names: Iterable[str], refused: Iterable[str] = (), outside: Iterabl
         except SpecError as error:
             unreadable.extend(error.diagnostics)
         except UsageError as error:
-            refusals.append(str(error))
+            refusals.append(error.report)
     return Texts(sources, tuple(unreadable), tuple(refusals), outside=tuple(outside))
 
 

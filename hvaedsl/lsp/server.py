@@ -26,7 +26,7 @@ from hvaedsl.lsp.completion import CompletionClient, complete
 from hvaedsl.lsp.findings import published, shown
 from hvaedsl.lsp.hints import inlay_hints
 from hvaedsl.lsp.hover import hover
-from hvaedsl.lsp.lifecycle import OrderedProtocol
+from hvaedsl.lsp.lifecycle import OrderedProtocol, exit_with_client
 from hvaedsl.lsp.navigation import definition
 from hvaedsl.lsp.occurrences import occurrence_at, occurrences
 from hvaedsl.lsp.open_documents import OpenDocuments
@@ -155,8 +155,10 @@ def make_server(version: str) -> Server:
     return server
 
 
-def serve(version: str) -> int:
+def serve(version: str, client: int | None = None) -> int:
     """Serve on standard input and output until the client exits, and return the exit code.
+
+    `client` is the client's process, if it is known before `initialize` names it.
 
     All other output, also that of libraries, goes to standard error.
     """
@@ -171,6 +173,7 @@ def serve(version: str) -> int:
     protocol = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     server = make_server(version)
+    exit_with_client(client)
     server.start_io(sys.stdin.buffer, protocol)
     return server.exit_code
 
@@ -182,7 +185,8 @@ def _is_no_refusal(record: logging.LogRecord) -> bool:
 
 def _add_document_sync(server: Server) -> None:
     @server.feature(lsp.INITIALIZE)
-    def initialize(_: lsp.InitializeParams) -> None:
+    def initialize(params: lsp.InitializeParams) -> None:
+        exit_with_client(params.process_id)
         server.documents.encoding = lsp.PositionEncodingKind(server.workspace.position_encoding)
 
     @server.feature(lsp.INITIALIZED)

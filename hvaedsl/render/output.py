@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.printable import joined
 from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.diagnostics.streams import say
 
@@ -85,9 +86,9 @@ def _with_program(dot: str, format: Format, engine: Engine) -> bytes:  # noqa: A
             picture = graphviz.Source(dot, engine=engine).pipe(format=format, quiet=True)
     except graphviz.CalledProcessError as error:
         reason = _without_font_warnings((error.stderr or b"").decode(errors="replace"))
-        raise UsageError(f"Graphviz's program could not draw {format}: {reason or error}") from error
+        raise UsageError(f"Graphviz's program could not draw {format}: {joined(reason or error)}") from error
     except (OSError, graphviz.ExecutableNotFound) as error:
-        raise UsageError(f"Graphviz's program could not be run: {error}") from error
+        raise UsageError(f"Graphviz's program could not be run: {joined(error)}") from error
     assert isinstance(picture, bytes)
     return picture
 
@@ -96,7 +97,8 @@ def _with_libraries(dot: str, format: Format, engine: Engine) -> bytes:  # noqa:
     try:
         import pygraphviz
     except ImportError as error:
-        why = f"pygraphviz cannot be imported ({error})"  # it is missing, or a library of the system that it needs
+        # It is missing, or a library of the system that it needs.
+        why = f"pygraphviz cannot be imported ({joined(error)})"
         raise UsageError(f"{why}: install it from version 2.0, or Graphviz's programs") from error
 
     with _captured_stderr() as captured:
@@ -104,7 +106,7 @@ def _with_libraries(dot: str, format: Format, engine: Engine) -> bytes:  # noqa:
             picture = pygraphviz.AGraph(string=dot).draw(format=format, prog=engine)  # nop2 is what `neato -n2` does
         except (ValueError, OSError) as error:
             reason = _without_font_warnings(captured()) or error
-            raise UsageError(f"pygraphviz could not draw {format}: {reason}") from error
+            raise UsageError(f"pygraphviz could not draw {format}: {joined(reason)}") from error
         messages = _without_font_warnings(captured())
 
     for message in messages.splitlines():

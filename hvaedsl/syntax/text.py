@@ -17,6 +17,7 @@ from hvaedsl.shipped import shipped, spec_names
 MAX_FILE_BYTES = 1 << 20
 # The resolved spec in a run folder, which is how the folder is recognized where a spec is expected.
 RUN_SPEC = "spec.hvae"
+_READERS = "compile, diff, fmt, lint and show"  # the commands that read standard input
 # The name of standard input in messages, and the file that its text stands for: `extends` is relative to its folder.
 STDIN, STDIN_FILE = "<stdin>", Path("stdin.hvae")
 
@@ -58,7 +59,7 @@ def source_of(path: str | Path) -> Source:
     if str(path) == "-" and not is_there:
         raise UsageError(
             "standard input (-) is not read here",
-            help="save the spec to a file; compile, diff, fmt, lint and show read -",
+            help=f"save the spec to a file; {_READERS} read -",
         )
     return read_source(in_shipped if use_shipped else found, str(path))
 
@@ -114,11 +115,13 @@ def reason_of(error: OSError) -> str:
 
 
 def raise_refused(refused: Sequence[str]) -> None:
-    """Raise `UsageError` if some files or folders could not be read; the others have been checked."""
+    """Raise `UsageError` if some files or folders could not be read, given their reports; the others were checked."""
     if len(refused) == 1:
         raise UsageError(refused[0])
     if refused:
-        raise UsageError(f"{len(refused)} paths cannot be read\n  " + "\n  ".join(refused))
+        raise UsageError(
+            f"{len(refused)} paths cannot be read\n  " + "\n  ".join(item.replace("\n  ", "\n    ") for item in refused)
+        )
 
 
 def read_bytes(path: Path, shown: str) -> bytes:
@@ -126,13 +129,22 @@ def read_bytes(path: Path, shown: str) -> bytes:
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            raise UsageError(f"{shown}: {'is a folder' if stat.S_ISDIR(found.st_mode) else 'not a file'}")
+            raise _irregular(shown, found.st_mode)
         refuse_large(found.st_size, shown, path)
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"{shown}: {reason_of(error)}") from None
     except ValueError as error:  # a NUL in the path itself
         raise UsageError(f"{shown!r}: {error}") from None
+
+
+def _irregular(shown: str, mode: int) -> UsageError:
+    """The error for what is not a regular file, with the way out for /dev/stdin and a shell's <(command)."""
+    if stat.S_ISDIR(mode):
+        return UsageError(f"{shown}: is a folder")
+    is_stream = stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
+    way_out = f"save the spec to a file, or pipe it and pass -, which {_READERS} read"
+    return UsageError(f"{shown}: not a regular file", help=way_out if is_stream else "")
 
 
 def refuse_large(size: int, name: str, path: Path | None = None) -> None:

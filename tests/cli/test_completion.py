@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hvaedsl.cli.completion import complete_key, complete_spec, complete_spec_file
+from hvaedsl.cli.main import _exit_code
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.ir.cells import CELL_NAMES
 from hvaedsl.ir.datasets import NAMES
@@ -56,6 +57,23 @@ def asked(environment: dict[str, str], folder: Path | None = None) -> list[str]:
     )
     assert done.stderr == ""
     return [line.partition("\t")[0] for line in done.stdout.splitlines() if line]
+
+
+@pytest.mark.parametrize("option", ["--show-completion", "--install-completion"])
+def test_scripts_complete_the_command_itself(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also if `python -m hvaedsl` writes them, which would otherwise take the place of Python's own completion."""
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["hvaedsl", option, "bash"])
+    assert _exit_code("python -m hvaedsl") == 0
+    script = capsys.readouterr().out
+    if option == "--install-completion":
+        script = (tmp_path / ".bash_completions" / "hvaedsl.sh").read_text()
+    assert "_HVAEDSL_COMPLETE=complete_bash" in script
+    assert script.rstrip().endswith("_completion hvaedsl")
+    assert "python" not in script
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.testing import CliRunner
 
 from hvaedsl.cli.former_names import FORMER_NAMES, FormerNamesCommand
-from hvaedsl.cli.main import app
+from hvaedsl.cli.main import _exit_code, app
 
 ROOT = typer.main.get_command(app)
 assert isinstance(ROOT, TyperGroup)
@@ -129,3 +130,11 @@ def test_both_forms_print_the_same(arguments: list[str], tmp_path: Path, monkeyp
 def test_another_format_contradicts_json() -> None:
     ended = CliRunner().invoke(app, ["diff", "digits", "mnist", "--format", "markdown", "--json"])
     assert "--format is markdown" in str(ended.exception)
+
+
+def test_the_values_of_a_missing_option_are_on_its_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["hvaedsl", "export", "runs/first"])
+    assert _exit_code("hvaedsl") == 2
+    assert capsys.readouterr().err.endswith("error: Missing option '--to'. Choose from: pt2, safetensors\n")

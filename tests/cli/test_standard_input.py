@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -52,13 +53,35 @@ def test_its_findings_name_it() -> None:
     [
         (("diff", "-", "-"), "only one of the two specs"),
         (("train", "-"), "compile, diff, fmt, lint and show read -"),
-        (("table", "-"), "-"),
+        (("table", "-"), "compile, diff, fmt, lint and show read -"),
     ],
 )
 def test_who_does_not_read_it(arguments: tuple[str, ...], words: str) -> None:
     error = with_input(CHILD, *arguments).exception
     assert isinstance(error, UsageError)
     assert words in error.report
+
+
+@pytest.mark.parametrize("command", ["lint", "fmt", "compile", "show", "table", "train"])
+def test_a_pipe_with_a_name_is_refused_with_the_way_to_read_it(command: str) -> None:
+    """As `/dev/stdin` and `<(command)` of a shell are."""
+    os.mkfifo("pipe")
+    error = with_input("", command, "pipe").exception
+    assert isinstance(error, UsageError)
+    assert error.report == (
+        "pipe: not a regular file\n"
+        "  help: save the spec to a file, or pipe it and pass -, which compile, diff, fmt, lint and show read"
+    )
+
+
+def test_the_way_out_of_each_of_several() -> None:
+    os.mkfifo("pipe")
+    error = with_input("", "fmt", "pipe", "missing.hvae").exception
+    assert str(error).splitlines()[1:] == [
+        "  pipe: not a regular file",
+        "    help: save the spec to a file, or pipe it and pass -, which compile, diff, fmt, lint and show read",
+        "  missing.hvae: no such file or directory",
+    ]
 
 
 def test_it_may_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,7 +108,7 @@ def test_one_spec(command: str, name: str, run: Run) -> None:
         ("loop.hvae", "too many levels of symbolic links"),
         ("x" * 300, "file name too long"),
         ("good.hvae/inside.hvae", "not a directory"),
-        ("socket.hvae", "not a file"),
+        ("socket.hvae", "not a regular file"),
     ],
 )
 def test_what_is_no_file(name: str, reason: str, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from hvaedsl.diagnostics.printable import printable, printable_lines, printable_message
+from hvaedsl.diagnostics.errors import CompilerBug
+from hvaedsl.diagnostics.printable import indented, joined, printable, printable_lines, printable_message
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,10 @@ def test_several_lines() -> None:
 
 def test_a_line_break_of_a_name_is_none_of_a_message() -> None:
     assert printable_message("2 paths\n  a\nb: missing\n  c\n help: x") == "2 paths\n  a\\nb: missing\n  c\\n help: x"
+
+
+def test_line_breaks_in_the_text_of_another_program_are_those_of_the_message() -> None:
+    text = "fatal: no\r\n\n\tcall:\nthis \x1b\n"
+    assert printable_message(f"git: {indented(text)}") == "git: fatal: no\n  call:\n  this \\x1b"
+    assert joined(ValueError(" a\n\tb  c\n")) == "a b c"
+    assert printable_message(CompilerBug.of(ValueError("a\nb")).report).splitlines()[1] == "  b"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.printable import printable_message
 from hvaedsl.diff.compare import compare
 from hvaedsl.diff.loading import LoadedSpec, load_spec
 from hvaedsl.program import CustomParts
@@ -201,3 +202,16 @@ def test_no_git(git: Git, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="needs git, which is not on the search path"):
         load_spec("git:HEAD:base.hvae")
+
+
+def test_all_lines_of_a_message_of_git_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = b"fatal: detected dubious ownership in repository at '/x'\nTo add an exception, call:\n\n\tgit config x\n"
+    failed = subprocess.CompletedProcess(["git"], 128, stdout=b"", stderr=said)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(UsageError) as caught:
+        load_spec("git:HEAD:base.hvae", custom=CustomParts())
+    assert printable_message(caught.value.report).splitlines() == [
+        "git rev-parse: detected dubious ownership in repository at '/x'",
+        "  To add an exception, call:",
+        "  git config x",
+    ]

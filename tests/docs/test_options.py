@@ -25,7 +25,9 @@ def options(group: TyperGroup, path: tuple[str, ...] = ()) -> dict[str, list[Typ
             inner = options(command, (*path, name))
             found |= {name: next(iter(inner.values()))} if name == "analyze" else inner
         else:
-            found[" ".join((*path, name))] = [item for item in command.params if isinstance(item, TyperOption)]
+            found[" ".join((*path, name))] = [
+                item for item in command.params if isinstance(item, TyperOption) and not item.hidden
+            ]
     return found
 
 

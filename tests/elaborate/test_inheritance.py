@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +173,16 @@ def test_paths_are_relative_to_the_file_then_a_shipped_spec(base: Path) -> None:
     assert hvaedsl.loads(text).spec.data.dataset == "cifar10"
     (base.parent / "cifar.hvae").write_text(BASE)
     assert hvaedsl.loads(text, path=base.parent / "leaf.hvae").spec.data.dataset == "digits"
+
+
+@pytest.mark.parametrize(("make", "kind"), [(os.mkfifo, "not a regular file"), (os.mkdir, "a folder, not a file,")])
+def test_a_base_that_is_no_regular_file(base: Path, make: Callable[[Path], None], kind: str) -> None:
+    """It is called what it is, and not proposed in place of itself."""
+    make(base.with_name("other.hvae"))
+    text = 'hvae 1\nextends "other.hvae"'
+    (found,) = compile_source(Source("child.hvae", text, base.with_name("child.hvae"))).diagnostics
+    assert found.label_text == f"{kind} beside this one and no shipped spec of that name"
+    assert "other" not in found.help_text
 
 
 def test_a_chain_of_many_files(base: Path) -> None:

@@ -151,6 +151,11 @@ def test_a_table_that_is_none(text: str, code: int, says: str, hvae: Command) ->
     assert says in ended.err.replace("\n", "")
 
 
+def test_a_byte_order_mark_is_skipped(hvae: Command) -> None:
+    Path("pyproject.toml").write_text("[tool.hvaedsl]\nselect = 3\n", encoding="utf-8-sig")
+    assert "[tool.hvaedsl] select: must be a list of codes" in hvae("lint", "good.hvae").err.replace("\n", " ")
+
+
 def test_the_command_line_cannot_either(hvae: Command) -> None:
     assert "--select: no advice has the code `HV9`" in hvae("lint", "good.hvae", "--select", "HV9").err
     ended = hvae("lint", "good.hvae", "--ignore", "HV303")

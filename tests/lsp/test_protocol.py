@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import queue
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from hvaedsl.cli.main import app
 from hvaedsl.fmt import format_text
+from hvaedsl.lsp import lifecycle
+from hvaedsl.lsp.lifecycle import exit_with_client
 from hvaedsl.report.explain import explanation
 from hvaedsl.rules import KINDS
 from tests.lsp.client import ServerError
@@ -277,6 +284,36 @@ def test_a_code_is_explained(start: Start) -> None:
     assert page == explanation(KINDS["HV303"])
     with pytest.raises(ServerError, match="`HV999` is not a diagnostic code of hvaedsl"):
         client.request("workspace/executeCommand", {"command": "hvaedsl.explain", "arguments": ["HV999"]})
+
+
+def test_the_server_ends_with_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if its standard input stays open. A process that is not there to begin with is not watched."""
+    codes: queue.Queue[int] = queue.Queue()
+    monkeypatch.setattr(lifecycle, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(os, "_exit", codes.put)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as client:
+        exit_with_client(client.pid)
+        assert codes.empty()
+    assert codes.get(timeout=60) == 1
+
+    threads = threading.active_count()
+    for unknown in (None, client.pid, 1 << 40):
+        exit_with_client(unknown)
+    assert threading.active_count() <= threads
+
+
+def test_the_clients_process_may_be_an_argument(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The specification recommends it; editors pass it beside `--stdio`."""
+    served: list[object] = []
+
+    def serve(*given: object) -> int:
+        served.extend(given)
+        return 0
+
+    monkeypatch.setattr("hvaedsl.lsp.server.serve", serve)
+    done = CliRunner().invoke(app, ["lsp", "--stdio", "--clientProcessId=123"])
+    assert (done.exit_code, served[1:]) == (0, [123])
+    assert "clientProcessId" not in CliRunner().invoke(app, ["lsp", "--help"]).output
 
 
 def test_nothing_but_the_protocol_stands_on_standard_output(tmp_path: Path) -> None:

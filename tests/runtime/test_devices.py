@@ -125,5 +125,7 @@ def test_memory_is_pinned_for_devices_with_memory_of_their_own(name: str, pins: 
 def test_exhausted_memory_of_mps_is_explained() -> None:
     with pytest.raises(OutOfMemory, match="MPS backend out of memory"), memory_errors_explained():
         raise RuntimeError("MPS backend out of memory (MPS allocated: 3 GB)")
+    with pytest.raises(OutOfMemory, match=r"memory: CUDA error: out of memory$"), memory_errors_explained():
+        raise RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be reported later. For debugging, ...")
     with pytest.raises(RuntimeError, match="shapes"), memory_errors_explained():
         raise RuntimeError("shapes differ")

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
+from hvaedsl.diagnostics.printable import joined
 from hvaedsl_runtime.data.fitting import Change, Color, Fitting
 from hvaedsl_runtime.data.problems import REPLACE
 from hvaedsl_runtime.disk.foreign_content import GIT_LFS, foreign_content
@@ -234,7 +235,7 @@ def _reason(error: Exception, file: BinaryIO) -> tuple[str, str]:
             "save such files again without metadata, for example with ImageMagick: `magick IN -auto-orient -strip OUT`",
         )
     if not isinstance(error, UnidentifiedImageError):
-        return str(error) or type(error).__name__, REPLACE
+        return joined(error) or type(error).__name__, REPLACE
     file.seek(0)
     start = file.read(64)
     if (foreign := foreign_content(start)) is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError
+from hvaedsl.diagnostics.printable import joined
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.image_tree import is_clutter
 from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Split, array_images, image_set
@@ -107,7 +108,7 @@ def open_npy(path: Path, spec: DataSpec) -> ArrayImages:
                 help="stack the images to one array, `images = numpy.stack(list(images))`, and save it with numpy.save",
             ) from error
         raise InvalidData(
-            f"{path}: not a readable .npy file ({error}); it must hold a uint8 array [N, H, W, C]",
+            f"{path}: not a readable .npy file ({joined(error)}); it must hold a uint8 array [N, H, W, C]",
             help="save the images with numpy.save",
         ) from error
     return array_images(pixels, spec, str(path))

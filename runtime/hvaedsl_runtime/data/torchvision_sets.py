@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
+from hvaedsl.diagnostics.printable import joined
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Pixels, Split, array_images, image_set
 from hvaedsl_runtime.data.places import not_found, places
@@ -67,7 +68,7 @@ def torchvision_images(spec: DataSpec, *, train: bool, download: bool) -> ArrayI
         pixels = _pixels(_reader(layout)(root, train=train))
     except UNREADABLE as error:
         raise InvalidData(
-            f"{place}: the files of {spec.dataset} cannot be read: {error}",
+            f"{place}: the files of {spec.dataset} cannot be read: {joined(error)}",
             help="delete that folder, then download the files again, for example with --download",
         ) from error
     return array_images(pixels, spec, place)
@@ -108,7 +109,7 @@ def _root(spec: DataSpec, layout: Layout, *, download: bool) -> Path:
         _reader(layout)(root, download=True)
     except NO_DOWNLOAD as error:
         raise DataNotFound(
-            f"{spec.dataset} could not be downloaded to {root}: {error}",
+            f"{spec.dataset} could not be downloaded to {root}: {joined(error)}",
             help=f"check the network and the folder's permissions, or put the files into {root / layout.folder}",
         ) from error
     return root

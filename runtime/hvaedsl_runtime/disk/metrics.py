@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hvaedsl.diagnostics.errors import DamagedRun, UsageError
+from hvaedsl.diagnostics.printable import indented
 from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.ir.run_options import WandbMode
 from hvaedsl_runtime.disk.run_folder import RunFolder
@@ -144,10 +145,12 @@ def start_wandb(mode: WandbMode, folder: RunFolder, config: Mapping[str, Any]) -
             mode=mode,
         )
     except wandb.Error as error:
-        raise UsageError(f"Weights & Biases: {str(error).rstrip('.')}; --wandb offline needs no login") from error
+        raise UsageError(
+            f"Weights & Biases: {indented(error).rstrip('.')}", help="--wandb offline needs no login"
+        ) from error
     except RuntimeError as error:  # pathlib's, for a user whose home folder is unknown
         raise UsageError(
-            f"Weights & Biases: {str(error).rstrip('.')}",
+            f"Weights & Biases: {indented(error).rstrip('.')}",
             help="set HOME to a folder that you may write to, or train without --wandb",
         ) from error
 

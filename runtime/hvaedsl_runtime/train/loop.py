@@ -200,7 +200,7 @@ def memory_errors_explained() -> Iterator[None]:
     except RuntimeError as error:  # mps has no class for it
         if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
             raise
-        reason = str(error).partition(". ")[0]
+        reason = str(error).partition("\n")[0].partition(". ")[0]
         raise OutOfMemory(
             f"out of GPU memory: {reason}",
             help="lower train.batch_size, set train.precision = bfloat16, or spread the batch over --gpus N",

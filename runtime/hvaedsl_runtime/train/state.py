@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import hvaedsl
+from hvaedsl.diagnostics.printable import joined
 from hvaedsl.ir.spec import TrainingSpec
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl.program import Program
@@ -85,8 +86,7 @@ class TrainState:
             except torch.OutOfMemoryError:  # the state fits; the device is too small
                 raise
             except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:  # as torch and pydantic do
-                reason = " ".join(str(error).split())
-                raise PartError(f"`{name}` does not fit this run: {reason}") from error
+                raise PartError(f"`{name}` does not fit this run: {joined(error)}") from error
         log_unknown(state, self.parts, "checkpoint")
 
     @property

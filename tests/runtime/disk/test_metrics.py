@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hvaedsl.diagnostics.errors import DamagedRun, RunError, UsageError
+from hvaedsl.diagnostics.printable import printable_message
 from hvaedsl_runtime.disk.metrics import MetricsLog, read_metrics, start_wandb
 from hvaedsl_runtime.disk.run_folder import RunFolder
 
@@ -146,11 +147,16 @@ def test_wandb_without_a_login_is_one_error(tmp_path: Path, monkeypatch: pytest.
         pass
 
     def init(**_: Any) -> None:
-        raise NoLoginError("No API key configured")
+        raise NoLoginError("No API key configured.\nUse `wandb login`.")
 
     monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init, Error=NoLoginError))
-    with pytest.raises(UsageError, match="No API key configured; --wandb offline"):
+    with pytest.raises(UsageError, match="No API key") as caught:
         start_wandb("online", RunFolder(tmp_path / "run"), {})
+    assert printable_message(caught.value.report).splitlines() == [
+        "Weights & Biases: No API key configured.",
+        "  Use `wandb login`",
+        "  help: --wandb offline needs no login",
+    ]
     assert not RunFolder(tmp_path / "run").wandb_identity.exists()
 
 

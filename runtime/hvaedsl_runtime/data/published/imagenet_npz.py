@@ -14,6 +14,7 @@ from typing import IO
 import numpy as np
 
 from hvaedsl.diagnostics.errors import InvalidData, RunError
+from hvaedsl.diagnostics.printable import joined
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import Pixels
 from hvaedsl_runtime.data.published.source import (
@@ -147,6 +148,6 @@ def _damage_explained(path: Path) -> Iterator[None]:
         yield
     except UNREADABLE as error:
         raise InvalidData(
-            f"{path}: not a readable npz batch with an array `data`: {error}",
+            f"{path}: not a readable npz batch with an array `data`: {joined(error)}",
             help="download the file again",
         ) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError
+from hvaedsl.diagnostics.printable import joined
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.image_tree import is_clutter
 from hvaedsl_runtime.data.images import Indices
@@ -132,7 +133,7 @@ def _index(path: Path) -> tuple[list[str], Indices, Indices, list[str]]:
                     others.append(member.name)
     except (OSError, tarfile.TarError, ValueError, EOFError) as error:
         raise InvalidData(
-            f"{path}: not a readable, uncompressed tar: {error}",
+            f"{path}: not a readable, uncompressed tar: {joined(error)}",
             help="download the file again, or unpack it and pass the folder",
         ) from error
 
