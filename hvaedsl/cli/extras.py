@@ -15,7 +15,7 @@ DRAWING_PACKAGES = ("matplotlib", "jinja2")
 def require_train(command: str, *more: str) -> None:
     """Raise `UsageError` unless the packages of the extra `train` and `more` are installed. None is imported.
 
-    Raises FileNotFoundError if the working directory does not exist: the libraries of torch would end the process there.
+    Raises FileNotFoundError if the working directory does not exist: torch would end the process there.
     """
     Path.cwd()
     missing = [package for package in (*TRAIN_PACKAGES, *more) if find_spec(package) is None]
