@@ -67,6 +67,7 @@ def refused(path: Path, content: bytes | None = None) -> RunError:
         (b"hello", "truncated|no known format", AGAIN),
         (bytes(range(1, 200)), "no known format|not of the safetensors format", "name another file"),
     ],
+    ids=["empty", "lfs", "html", "gzip", "zip", "json", "npy", "text", "bytes"],  # the contents have dates in them
 )
 def test_a_file_of_another_kind_is_recognized(
     tmp_path: Path, name: str, content: bytes, what: str, way_out: str
@@ -77,7 +78,11 @@ def test_a_file_of_another_kind_is_recognized(
     assert way_out in error.help
 
 
-@pytest.mark.parametrize(("name", "whole"), [("w.th", TORCH), ("w.pt", OLD), ("w.safetensors", SAFETENSORS)])
+@pytest.mark.parametrize(
+    ("name", "whole"),
+    [("w.th", TORCH), ("w.pt", OLD), ("w.safetensors", SAFETENSORS)],
+    ids=["torch", "old", "safetensors"],
+)
 @pytest.mark.parametrize("kept", [4, 20, 0.5, 0.99])
 def test_a_truncated_file_is_called_so(tmp_path: Path, name: str, whole: bytes, kept: float) -> None:
     error = refused(tmp_path / name, whole[: int(kept if kept > 1 else kept * len(whole))])
