@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -134,7 +135,7 @@ def convert(
     say(f"written: {done.folder.path}, {program.name} after {done.state.step:,} steps, {parameters}")
     for note in done.notes:
         say(f"  {note}")
-    say(f"next: hvaedsl eval {done.folder.path}")
+    say(f"next: hvaedsl eval {shlex.quote(str(done.folder.path))}")
 
 
 def _export(

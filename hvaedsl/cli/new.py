@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -59,7 +60,7 @@ def new(
         text = standalone_spec(target, dataset or "digits", resolution, channels, path)
     _write(target, text)
     say(f"written: {target}")
-    say(f"next: hvaedsl compile {target} --render", err=True)
+    say(f"next: hvaedsl compile {shlex.quote(str(target))} --render", err=True)
 
 
 def _target(name: str) -> Path:

@@ -29,6 +29,10 @@ def test_it_is_written_and_compiles(name: str) -> None:
     assert [path.name for path in Path().iterdir()] == ["mine.hvae"]
 
 
+def test_the_next_command_is_quoted_for_the_shell() -> None:
+    assert new("my model").stderr == "next: hvaedsl compile 'my model.hvae' --render\n"
+
+
 def test_one_of_its_own() -> None:
     Path("specs").mkdir()
     assert new("specs/faces", "--dataset", "folder", "--resolution", "16", "--path", "photos").exit_code == 0

@@ -91,7 +91,11 @@ class History:
 def read_history(path: Path) -> History:
     """Read a metrics.jsonl. Raises RunNotFound if it is missing, DamagedRun if it is not the log of a run."""
     if not path.is_file():
-        raise RunNotFound(f"{path}: log not found", help="pass a folder that hvaedsl train wrote")
+        raise RunNotFound(
+            f"{path}: log not found",
+            help="pass a folder that hvaedsl train wrote; a run that hvaedsl convert imported has no log until it is "
+            "trained further, but eval, sample and analyze take it",
+        )
 
     try:
         return _history(read_metrics(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ def evaluated_bounds(run: FinishedRun, unit: Unit) -> tuple[str, list[dict[str, 
         if found.get("step") == step and set(WEIGHTS) <= set(found):
             return _bound_text(split, step), _rows(found, unit, evaluated)
 
-    return f"Step {step} has not been evaluated yet; run hvaedsl eval {path}.", []
+    return f"Step {step} has not been evaluated yet; run hvaedsl eval {shlex.quote(str(path))}.", []
 
 
 def _bound_text(split: str, step: int) -> str:

@@ -43,7 +43,7 @@ from hvaedsl_runtime.train.run import identified, part_folders
 from hvaedsl_runtime.train.state import TrainState
 
 # In the names of the published files, such as imagenet32-iter-1700000-model-ema.th.
-STEP_IN_NAME = re.compile(r"iter-(\d+)")
+STEP_IN_NAME = re.compile(r"iter-(\d+)(?![\w^])")
 KIND_IN_NAME = re.compile(r"iter-\d+-model(-ema)?\.\w+$")
 IN_WORDS: Mapping[str, str] = {"raw": "the weights of the last step", "ema": "averaged weights"}
 OPTIONS: Mapping[str, str] = {"raw": "--from", "ema": "--ema"}

@@ -44,11 +44,13 @@ class FileImages:
         Raises UnusableImages, which names all of them that cannot be read or do not fit the spec.
         """
         batch = np.empty((len(indices), self.resolution, self.resolution, self.channels), dtype=np.uint8)
-        problems = Problems()
+        problems, refused = Problems(), set[int]()  # an image may be in a batch several times
         with ThreadPoolExecutor(DECODING_THREADS) as pool:
             for position, found in enumerate(pool.map(self._decode, indices)):
                 if isinstance(found, ImageProblem):
-                    problems.add(found)
+                    if indices[position] not in refused:
+                        problems.add(found)
+                    refused.add(int(indices[position]))
                 else:
                     batch[position] = found
         problems.raise_any()

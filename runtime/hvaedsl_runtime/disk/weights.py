@@ -189,9 +189,10 @@ def _state_dict(path: Path, content: object) -> dict[str, Tensor]:
     if isinstance(content, Mapping) and {"state", "param_groups"} <= set(content):
         raise InvalidWeights(f"{path}: the state of an optimizer, not weights", help="give it with --optimizer")
     if isinstance(content, Mapping) and {"format", "spec", "ema"} <= set(content):
+        run = shlex.quote(str(path.parent.parent))
         raise InvalidWeights(
             f"{path}: the checkpoint of a run folder, not a weight file",
-            help=f"write its weights with: hvaedsl convert {path.parent.parent} --to weights{SAFETENSORS}",
+            help=f"write its weights with: hvaedsl convert {run} --to weights{SAFETENSORS}",
         )
     nested = dict(_nested(content)) if isinstance(content, Mapping) else {}
     if nested:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import RunMismatch, WriteError
+from hvaedsl.diagnostics.errors import RunMismatch, RunNotFound, WriteError
 from hvaedsl.ir.spec import DataSpec, custom_parts
 from hvaedsl.ir.spec_text import flat_values
 from hvaedsl.program import Program
@@ -130,11 +130,20 @@ class TrainingRun:
         self.saved_step = self.state.step
 
     def _checkpoint_to_resume(self) -> Checkpoint | None:
-        """The checkpoint; None at the start of a run, or if it was killed before its first checkpoint."""
+        """The checkpoint; None at the start of a run, or if it was killed before its first checkpoint.
+
+        Raises RunNotFound if that of a finished run is gone: training from scratch would replace its results.
+        """
         if not self.settings.resume or not self.folder.spec.exists():
             return None
         check_same_run(self.folder, hvaedsl.load(self.folder.spec).spec, self.program.spec)
         if not self.folder.checkpoint.exists():
+            if self.folder.summary.exists():
+                raise RunNotFound(
+                    f"{self.folder.path} has the results of a finished run, but not its checkpoint, "
+                    f"{self.folder.checkpoint.relative_to(self.folder.path)}",
+                    help="restore the checkpoint, or name another folder with --out",
+                )
             return None
         checkpoint = load_checkpoint(self.folder.checkpoint)
 

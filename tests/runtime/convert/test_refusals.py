@@ -13,7 +13,7 @@ from torch.nn.utils import prune
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import UsageError, WeightsMismatch
-from hvaedsl_runtime.convert.conversion import Sources, import_weights
+from hvaedsl_runtime.convert.conversion import Sources, WeightFile, import_weights
 from hvaedsl_runtime.convert.weight_names import as_ours
 from hvaedsl_runtime.disk.weights import read_weights, write_safetensors
 from tests.runtime.convert.state_dicts import StateDict, equal, options, published, save
@@ -115,6 +115,11 @@ def test_weights_without_values_are_refused(tmp_path: Path, command: Command, sm
     code, _, err = command("convert", small, "--from", save(tmp_path / "w.th", on_meta), "--out", tmp_path / "run")
     assert code == 5
     assert "encoder.in_conv.weight is on the device meta, where a tensor has no values" in err
+
+
+@pytest.mark.parametrize(("name", "step"), [("iter-20.th", 20), ("x-iter-7-model.th", 7), ("iter-20k.th", None)])
+def test_the_step_in_a_name_is_a_whole_number(name: str, step: int | None) -> None:
+    assert WeightFile(Path(name), {}, "published", {}, ()).step == step
 
 
 def test_mistakes_are_one_readable_error(tmp_path: Path, command: Command, small: Path) -> None:

@@ -255,6 +255,8 @@ def test_all_bad_files_of_a_pass_are_named(
     _, *named, more = str(caught.value).splitlines()
     assert (len(named), more) == (20, "  ... and 6 more")
     assert named[0].endswith("000.png: the image cannot be read: it is empty")
+    with pytest.raises(UnusableImages, match=r"^2 image files cannot be used:"):
+        images.batch([2, 0, 2, 3, 2])  # an image may be in a batch several times
     assert caught.value.help == (
         "25 of them: replace or remove damaged files;\n"
         "    1 of them: convert the files to 8 bits per channel, for example with ImageMagick: `magick IN -depth 8 OUT`"

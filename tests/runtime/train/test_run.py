@@ -15,7 +15,7 @@ import torch
 
 import hvaedsl
 from hvaedsl import Program
-from hvaedsl.diagnostics.errors import Diverged, NoUpdate, RunError, RunMismatch
+from hvaedsl.diagnostics.errors import Diverged, NoUpdate, RunError, RunMismatch, RunNotFound
 from hvaedsl_runtime.disk.checkpoint import save_checkpoint
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
@@ -48,6 +48,15 @@ def test_a_resumed_run_keeps_its_name(tmp_path: Path, compiled: Compiled) -> Non
     train(compiled(), settings(tmp_path / "run"))
     train(hvaedsl.load(tmp_path / "run" / "spec.hvae"), settings(tmp_path / "run", resume=True))
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["name"] == "small"
+
+
+def test_results_are_not_replaced_though_their_checkpoint_is_gone(tmp_path: Path, compiled: Compiled) -> None:
+    train(compiled(), settings(tmp_path / "run"))
+    (tmp_path / "run" / "checkpoints" / "last.pt").unlink()
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    with pytest.raises(RunNotFound, match=r"results of a finished run, but not its checkpoint, checkpoints/last\.pt"):
+        train(compiled(), settings(tmp_path / "run", resume=True))
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
 
 
 def test_a_run_that_can_not_be_resumed_begins(
