@@ -87,11 +87,11 @@ def test_the_home_folder_of_an_unknown_user_is_told() -> None:
 
 def test_a_file_of_such_a_name_is_itself() -> None:
     Path("~no-such-user.hvae").touch()
-    assert parsed("lint", "~no-such-user.hvae", "a~.hvae")["paths"] == ["~no-such-user.hvae", "a~.hvae"]
+    assert list(parsed("lint", "~no-such-user.hvae", "a~.hvae")["paths"]) == ["~no-such-user.hvae", "a~.hvae"]
 
 
 def test_overrides_are_no_paths() -> None:
-    assert parsed("show", "digits", "--set", "~no-such-user=1")["sets"] == ["~no-such-user=1"]
+    assert list(parsed("show", "digits", "--set", "~no-such-user=1")["sets"]) == ["~no-such-user=1"]
 
 
 def test_the_cache_of_lint_may_be_in_the_home_folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

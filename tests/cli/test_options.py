@@ -80,7 +80,7 @@ def test_a_former_name_is_read_as_the_current_one(name: str, former: str, curren
 
 def test_words_after_two_dashes_are_no_options() -> None:
     with COMMANDS["lint"].make_context("lint", ["--output-format", "json", "--", "--output-format"]) as context:
-        assert context.params["paths"] == ["--output-format"]
+        assert list(context.params["paths"]) == ["--output-format"]
         assert context.params["output_format"] == "json"
 
 
