@@ -37,17 +37,18 @@ def evaluate(
     Example: [bold]hvaedsl eval runs/digits --split validation[/]
     """
     require_train("eval")
+    from hvaedsl.diagnostics.refusals import ANOTHER_FILE
     from hvaedsl.report.terminal import console
     from hvaedsl_runtime.disk.strict_json import json_text
     from hvaedsl_runtime.disk.whole_files import check_writable
-    from hvaedsl_runtime.evaluate.finished_run import OUT, FinishedRun
+    from hvaedsl_runtime.evaluate.finished_run import FinishedRun
     from hvaedsl_runtime.evaluate.results import results_table
 
     chosen = format_of(output_format, as_json)
     check_file(out, ".json")
     finished = FinishedRun.open(run, device)
     path = out or finished.evaluation_file(split)
-    check_writable(path, OUT)
+    check_writable(path, ANOTHER_FILE)
     bounds = finished.evaluate(split, batch_size, ("raw", "ema") if weights == "both" else (weights,))
     if chosen == "json":
         print_data(json_text(finished.evaluation(split, bounds), indent=2))

@@ -34,7 +34,7 @@ def sample(
     Example: [bold]hvaedsl sample runs/digits --count 16 --temperature 0.8 --out digits.png[/]
     """
     require_train("sample")
-    from hvaedsl.diagnostics.refusals import refusals_explained
+    from hvaedsl.diagnostics.refusals import ANOTHER_FILE, refusals_explained
     from hvaedsl_runtime.disk.whole_files import check_writable
     from hvaedsl_runtime.evaluate.finished_run import FinishedRun
     from hvaedsl_runtime.evaluate.pictures import save_samples
@@ -50,9 +50,8 @@ def sample(
         name = f"{weights}-step-{step:08d}-count-{count}-temperature-{warmth}-seed-{seed}"
         out = finished.folder.picture("samples", name)
 
-    instead = "name another place with --out"
-    check_writable(out, instead)
+    check_writable(out, ANOTHER_FILE)
     images = finished.sample(weights, count, temperature or spec.sample.temperature, seed)
-    with refusals_explained(out, instead):
+    with refusals_explained(out, ANOTHER_FILE):
         save_samples(out, images, spec)
     say(f"written: {out}")

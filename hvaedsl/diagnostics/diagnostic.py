@@ -184,6 +184,12 @@ class Diagnostic(Record, kw_only=True):
         return self.suggestions if self.fix is None else (self.fix, *self.suggestions)
 
     @property
+    def example(self) -> str:
+        """The proposal as an example: `write for example A or B`; empty if there is none."""
+        verb, _, rest = self.proposal.partition(" ")
+        return f"{verb} for example {rest}" if rest else ""
+
+    @property
     def proposal(self) -> str:
         """The titles of the ways out in words, for the help: `write A or B`; empty if there are none."""
         titles = [way.title for way in self.ways_out]

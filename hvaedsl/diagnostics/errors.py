@@ -60,7 +60,7 @@ class HvaedslError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy without the constructor, whose arguments are not `args`; a process pool needs it."""
-        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # not in the stubs
 
     @property
     def details(self) -> dict[str, Any]:

@@ -14,18 +14,13 @@ class MissingShape(Diagnostic):
     code = "HV214"
     title = "`dataset = {dataset}` needs {keys}"
     label = "has no fixed image shape"
-    help = "{hint}"
+    help = "{example}"
     why = _KNOWN_SHAPES + " For your own images (npy, folder) the spec gives them, since compiling opens no file."
     bad = spec(data="dataset = npy")
     good = spec(data="dataset = npy  channels = 1  resolution = 8")
 
     dataset: str
     missing: tuple[str, ...]  # keys of `data`
-
-    @property
-    def hint(self) -> str:
-        """An example."""
-        return self.proposal.replace("add", "add for example", 1)
 
     @property
     def keys(self) -> str:

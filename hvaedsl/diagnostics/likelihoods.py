@@ -21,17 +21,12 @@ class ComponentCount(Diagnostic):
     code = "HV215"
     title = "`mixture_of_logistics` needs the number of its components"
     label = "found {found}"
-    help = "{hint}"
+    help = "{example}"
     why = _MIXTURE
     bad = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics")
     good = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10)")
 
     count: int  # of the numbers in parentheses
-
-    @property
-    def hint(self) -> str:
-        """An example."""
-        return self.proposal.replace("write", "write for example", 1)
 
     @property
     def found(self) -> str:

@@ -227,12 +227,14 @@ class UnknownConstant(Diagnostic):
     good = spec(top="hvae 1\nlet n = 3", encoder="8x$n, 8d2, 4x1")
 
     name: str
-    known: Sequence[str]
+    near: str = ""  # the most similar constant
 
     @property
     def hint(self) -> str:
         """The most similar constant, or how to define one."""
-        return did_you_mean(self.name, self.known) or self.proposal or "define it at the top level"
+        if self.near:
+            return f"did you mean `{self.near}`?"
+        return self.proposal or "define it at the top level"
 
 
 class UnknownOverride(Diagnostic):

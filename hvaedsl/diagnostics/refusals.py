@@ -9,6 +9,8 @@ from pathlib import Path
 
 from hvaedsl.diagnostics.errors import UsageError, WriteError
 
+# What else the user can do: for `instead`, and for the help of other errors about a place.
+ANOTHER_FILE, ANOTHER_FOLDER = "name another file with --out", "name another folder with --out"
 # Error numbers of a disk on which no more can be written.
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 NO_ROOM, NOT_WRITABLE, NOT_THERE = "free some space there", "make it writable", "check that the disk is mounted"

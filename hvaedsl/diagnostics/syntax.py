@@ -257,7 +257,7 @@ class MissingCount(Diagnostic):
     code = "HV113"
     title = "`{text}` is missing {missing}"
     label = "expected {expected}"
-    help = "{hint}"
+    help = "{example}"
     why = (
         "Every operator takes a number: of blocks, of applications, the factor of a pooling, or the source of a mix-in."
     )
@@ -266,11 +266,6 @@ class MissingCount(Diagnostic):
 
     text: str
     missing: str
-
-    @property
-    def hint(self) -> str:
-        """An example."""
-        return self.proposal.replace("write", "for example", 1)
 
     @property
     def expected(self) -> str:

@@ -39,10 +39,8 @@ def find_base(target: str, here: Path | None, span: Span) -> Path:
             raise SpecError([BaseOutside(span=span, target=target, root=root.name or str(root))])
         if path.is_file():
             return path
-        is_other = (
-            "a folder, not a file," if path.is_dir() else "not a regular file" if exists(path) else "no such file"
-        )
-        tried.append(f"{is_other} beside this one")
+        found = "a folder, not a file," if path.is_dir() else "not a regular file" if exists(path) else "no such file"
+        tried.append(f"{found} beside this one")
 
     path = (shipped("specs") / target).resolve()
     if path.is_relative_to(shipped("specs").resolve()) and path.is_file():

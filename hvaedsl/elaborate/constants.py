@@ -28,9 +28,9 @@ class Constants(Record):
         span, name, near = reference.span, reference.name, nearest(reference.name, self.values)
         if near is not None:
             fix = writing(span, f"${near}")
-            return UnknownConstant(span=span, name=name, known=tuple(self.values), fix=fix)
+            return UnknownConstant(span=span, name=name, near=near, fix=fix)
 
         written = f"let {name} = {example}"
         definition = at_top_level(span.source, written)
         ways = (Fix(f"define it at the top level: `{written}`", (definition,)),) if definition is not None else ()
-        return UnknownConstant(span=span, name=name, known=tuple(self.values), suggestions=ways)
+        return UnknownConstant(span=span, name=name, suggestions=ways)

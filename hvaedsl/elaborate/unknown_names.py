@@ -44,9 +44,8 @@ class Names:
         near = self.nearest[name]
         return nearest(name, self._free) if near in self.nearest else near
 
-    def renaming(self, name: ast.Name) -> _Ways:
-        """Write the most similar free name: a fix, or a suggestion if another name beside it is as similar to that."""
-        near = self.nearest_free(name.text)
+    def renaming(self, name: ast.Name, near: str | None) -> _Ways:
+        """Write the name `near` instead: a fix, or a suggestion if another name beside it is as similar to that."""
         if near is None:
             return None, ()
         fix = writing(name.span, near)
@@ -91,18 +90,18 @@ _HOMES = {key: section for section in reversed(SCHEMA) for key in SCHEMA[section
 def unknown_key(statement: ast.Assignment, section: str, beside: Names, sections: Sections) -> UnknownKey:
     """The diagnostic of a key that its section does not have; `beside` are the names in that section."""
     name, known = statement.key, tuple(SCHEMA[section])
-    published, near = PUBLISHED_KEYS.get(name.text, _NO_KEY), ""
+    published, near = PUBLISHED_KEYS.get(name.text, _NO_KEY), None
     if published.key:
         fix, suggestions = _published(statement, section, published, sections)
     else:
-        near = beside.nearest_free(name.text) or ""
-        fix, suggestions = beside.renaming(name)
+        near = beside.nearest_free(name.text)
+        fix, suggestions = beside.renaming(name, near)
     return UnknownKey(
         span=name.span,
         key=name.text,
         section=section,
         known=known,
-        near=near,
+        near=near or "",
         published=published.key,
         written=published.written,
         fix=fix,
@@ -156,14 +155,14 @@ def stray_key(statement: ast.Assignment, sections: Sections) -> UnknownSection:
 
 def unknown_section(name: ast.Name, beside: Names) -> UnknownSection:
     """The diagnostic of a section at the top level that does not exist; `beside` are the names at the top level."""
-    fix, suggestions = beside.renaming(name)
-    near = beside.nearest_free(name.text) or ""
+    near = beside.nearest_free(name.text)
+    fix, suggestions = beside.renaming(name, near)
     return UnknownSection(
         span=name.span,
         name=name.text,
         written_as="section",
         top_level=TOP_LEVEL,
-        near=near,
+        near=near or "",
         fix=fix,
         suggestions=suggestions,
     )

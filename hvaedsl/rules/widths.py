@@ -55,10 +55,8 @@ def check_image(unit: Unit) -> Iterator[Diagnostic]:
     model, image = unit.spec.model, unit.spec.data.resolution
     if model.width_at(image) != model.width:
         span = unit.origin(f"model.widths.{image}")
-        wider = writing(
-            unit.origin("model.width"), str(model.width_at(image)), shown=f"width = {model.width_at(image)}"
-        )
         found, edits = model.width_at(image), unit.without_entries("model.widths", model.widths, {image})
+        wider = writing(unit.origin("model.width"), str(found), shown=f"width = {found}")
         yield WidthAtImage(
             span=span,
             width=model.width,

@@ -84,7 +84,7 @@ def read_stdin() -> bytes:
 
 def require_stdin(way_out: str) -> None:
     """Raise `UsageError` if standard input is closed."""
-    if sys.stdin is None:  # Python's stand-in for a descriptor that was closed before it started
+    if sys.stdin is None:  # what Python has for a descriptor that was closed before it started
         raise UsageError("standard input is closed", help=way_out)
 
 

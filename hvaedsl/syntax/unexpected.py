@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from itertools import pairwise
 
 from lark import Token
@@ -75,14 +74,18 @@ def unexpected(
     if token.type == "COLON" and last is not None and last.type == "INTEGER" and at + 1 < len(tokens):
         return _map_without_braces(source, tokens, at, span, found)
 
+    if last is not None and last.type == "LET" and token.type == "NAME":
+        return _let_without_equal(source, tokens, at, span, found)
+
     # A statement is expected, or the value before could continue.
-    if wants_statement and last is not None and "COMMA" in accepted:
-        end = "the end of the section" if sections else "the end of the file"
+    continues = wants_statement and last is not None and "COMMA" in accepted
+    end = "the end of the section" if sections else "the end of the file"
+    expected = f"`,`, another key, or {end}" if continues else "`key = value` or `section { ... }`"
+    if wants_statement and token.type == "NAME":
+        return _name_alone(source, tokens, at, span, found, expected, sections)
+    if continues:
         places = _missing_commas(source, tokens, at)
         title = "insert a comma before it" if len(places) == 1 else "insert the missing commas"
-        expected = f"`,`, another key, or {end}"
-        if token.type == "NAME":
-            return replace(_name_alone(source, tokens, at, span, found, sections), expected=expected)
         fix = Fix(title, tuple(insertion(source, place, ",") for place in places))
         return UnexpectedToken(
             span=span,
@@ -91,18 +94,12 @@ def unexpected(
             hint=_after_value(token),
             fix=fix if token.type in _ENTRIES and places else None,
         )
-    if last is not None and last.type == "LET" and token.type == "NAME":
-        return _let_without_equal(source, tokens, at, span, found)
     if wants_statement:
-        hint = ""
-        if token.type == "NAME":
-            return _name_alone(source, tokens, at, span, found, sections)
-        equal = None
-        if len(sections) > 1 and not hint and last is not None and last.type == "LBRACE":
+        hint, equal = "", None
+        if len(sections) > 1 and last is not None and last.type == "LBRACE":
             hint = f"a map is a value and needs `=`: `{_shorten(sections[-1])} = {{ ... }}`"
             if token.type == "INTEGER":
                 equal = Fix("insert the `=`", (insertion(source, token_span(source, sections[-1]).end, " ="),))
-        expected = "`key = value` or `section { ... }`"
         return UnexpectedToken(span=span, found=found, expected=expected, hint=hint, fix=equal)
 
     # Anything else: name the tokens that the grammar accepts.
@@ -155,7 +152,13 @@ def _let_without_equal(source: Source, tokens: Sequence[Token], at: int, span: S
 
 
 def _name_alone(
-    source: Source, tokens: Sequence[Token], at: int, span: Span, found: str, sections: Sequence[Token]
+    source: Source,
+    tokens: Sequence[Token],
+    at: int,
+    span: Span,
+    found: str,
+    expected: str,
+    sections: Sequence[Token],
 ) -> UnexpectedToken:
     """The diagnostic of a name where a statement starts, without the `=` or `{` of one."""
     name, fix = _shorten(tokens[at]), None
@@ -170,7 +173,6 @@ def _name_alone(
         fix = Fix(f"write `{name} = {_shorten(following)}`", (insertion(source, span.end, " ="),))
 
     hint = fix.title if fix is not None else "a key is followed by `=`, a section by `{`"
-    expected = "`key = value` or `section { ... }`"
     return UnexpectedToken(span=span, found=found, expected=expected, hint=hint, fix=fix)
 
 

@@ -98,13 +98,13 @@ def launched_processes() -> int:
 def _number(variable: str, lowest: int, highest: int | None = None, why: str = "") -> int:
     """The whole number in an environment variable. Raises UsageError for another value."""
     written = os.environ[variable]
+    if written.strip().isdecimal() and int(written) >= lowest and (highest is None or int(written) <= highest):
+        return int(written)
     allowed = f"{lowest} or more" if highest is None else f"{lowest} to {highest}" if highest > lowest else str(lowest)
-    if not written.strip().isdecimal() or not lowest <= int(written) <= (int(written) if highest is None else highest):
-        raise UsageError(
-            f"the environment variable {variable} is {written}; it must be a whole number, {allowed}{why}",
-            help=START_AGAIN,
-        )
-    return int(written)
+    raise UsageError(
+        f"the environment variable {variable} is {written}; it must be a whole number, {allowed}{why}",
+        help=START_AGAIN,
+    )
 
 
 def meet(launcher: Launcher) -> Store:

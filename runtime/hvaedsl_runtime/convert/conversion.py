@@ -25,7 +25,7 @@ from hvaedsl.diagnostics.errors import (
     UsageError,
     WeightsMismatch,
 )
-from hvaedsl.diagnostics.refusals import refusals_explained
+from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.program import Program
 from hvaedsl_runtime.convert.name_prefixes import choose_weights
@@ -240,22 +240,24 @@ def _exchanged(files: Mapping[str, WeightFile], sources: Sources) -> list[str]:
 
     Raises UsageError if the kinds matter: with two files, or with the state of an optimizer.
     """
-    wrong = {kind: file for kind, file in files.items() if file.kind not in (None, kind)}
-    for given, file in wrong.items():
-        stated = "ema" if given == "raw" else "raw"
-        if len(files) == 1 and sources.optimizer is None:
-            return [f"{file.path.name} states that it has {IN_WORDS[stated]}; {OPTIONS[stated]} takes them"]
-        if len(wrong) == 2:
-            way_out = "exchange the files of --from and --ema"
-        elif len(files) == 2:
-            way_out = f"name another file with {OPTIONS[given]}, or omit it: the other file is then used for both"
-        else:
-            way_out = f"name another file with {OPTIONS[given]}, or omit --optimizer"
-        raise UsageError(
-            f"{file.path}: states that it has {IN_WORDS[stated]}, but {OPTIONS[given]} takes {IN_WORDS[given]}",
-            help=way_out,
-        )
-    return []
+    wrong = [(kind, file) for kind, file in files.items() if file.kind not in (None, kind)]
+    if not wrong:
+        return []
+
+    given, file = wrong[0]
+    stated = "ema" if given == "raw" else "raw"
+    if len(files) == 1 and sources.optimizer is None:
+        return [f"{file.path.name} states that it has {IN_WORDS[stated]}; {OPTIONS[stated]} takes them"]
+    if len(wrong) == 2:
+        way_out = "exchange the files of --from and --ema"
+    elif len(files) == 2:
+        way_out = f"name another file with {OPTIONS[given]}, or omit it: the other file is then used for both"
+    else:
+        way_out = f"name another file with {OPTIONS[given]}, or omit --optimizer"
+    raise UsageError(
+        f"{file.path}: states that it has {IN_WORDS[stated]}, but {OPTIONS[given]} takes {IN_WORDS[given]}",
+        help=way_out,
+    )
 
 
 def _preparation(program: Program, sources: Sources, files: Iterable[WeightFile]) -> tuple[Preparation, str]:
@@ -337,7 +339,7 @@ def _restore_optimizer(program: Program, state: TrainState, path: Path | None) -
 def _check_free(out: Path) -> None:
     """Raise RunFolderInUse or WriteError unless the folder can be created: a run is never replaced."""
     problem = ""
-    with refusals_explained(out, "name another folder with --out"):
+    with refusals_explained(out, ANOTHER_FOLDER):
         if out.exists() and not out.is_dir():
             problem = f"{out} is not a folder"
         elif out.exists() and any(out.iterdir()):
@@ -345,8 +347,8 @@ def _check_free(out: Path) -> None:
         elif out.parent.exists() and not out.parent.is_dir():
             problem = f"{out.parent} is not a folder"
     if problem:
-        raise RunFolderInUse(problem, help="name another folder with --out")
-    check_writable(out, "name another folder with --out")
+        raise RunFolderInUse(problem, help=ANOTHER_FOLDER)
+    check_writable(out, ANOTHER_FOLDER)
 
 
 def _write_folder(
@@ -357,7 +359,7 @@ def _write_folder(
     origin = {name: {"file": path.name, "sha256": _sha256(path)} for name, path in read.items()}
     spec = program.resolved_text()
     try:
-        with refusals_explained(out, "name another folder with --out"):
+        with refusals_explained(out, ANOTHER_FOLDER):
             temporary.begin(program.name, spec, part_folders(program))
             save_checkpoint(temporary.checkpoint, spec, state.state_dict())
             temporary.write_json(

@@ -211,7 +211,10 @@ def _in_channels(image: Image.Image, channels: int, *, allow_gray: bool) -> tupl
 
 
 def _silence_size_warnings() -> None:
-    """Hide Pillow's warning about large images, which names no file; those that are not decoded become errors."""
+    """Hide Pillow's warning about large images, which names no file; those that are not decoded become errors.
+
+    For the whole process, since images are decoded in threads, and `warnings.catch_warnings` is not made for them.
+    """
     silent = ("ignore", None, Image.DecompressionBombWarning, None, 0)
     if silent not in warnings.filters:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -16,7 +16,7 @@ import numpy as np
 
 from hvaedsl import __version__
 from hvaedsl.diagnostics.errors import InvalidData, PreparedFolderInUse, RunError, UnusableImages, UsageError
-from hvaedsl.diagnostics.refusals import refusals_explained
+from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fitting import Fitting, count_changes, parse_background
@@ -30,7 +30,6 @@ from hvaedsl_runtime.disk.foreign_content import packed_content, start_of
 from hvaedsl_runtime.disk.strict_json import model_text
 from hvaedsl_runtime.disk.whole_files import check_writable, partial_name, write_whole
 
-INSTEAD = "name another folder with --out"
 FILES = frozenset(("all.npy", "train.npy", "validation.npy", "test.npy", NAME, partial_name(Path(NAME)).name))
 # Shows a description and the number of images; yields a function to call with the number of images just done.
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
@@ -126,7 +125,7 @@ def prepare(
     target = target.absolute()
     partial, replaced = (target.with_name(f"{target.name}.{ending}") for ending in ("partial", "replaced"))
 
-    with refusals_explained(target, INSTEAD):
+    with refusals_explained(target, ANOTHER_FOLDER):
         if replaced.exists() and not target.exists():
             replaced.rename(target)  # a process was killed between the two renames below
         _check_target(target, overwrite)
@@ -141,7 +140,7 @@ def prepare(
     except OSError as error:
         raise InvalidData(f"{unlisted(error, root)}", help=READABLE) from error
 
-    with refusals_explained(target, INSTEAD):
+    with refusals_explained(target, ANOTHER_FOLDER):
         shutil.rmtree(partial, ignore_errors=True)
         _check_space(spec, source, target)
         partial.mkdir(parents=True)
@@ -149,7 +148,7 @@ def prepare(
     # Replace the old folder only when the new one is complete.
     try:
         manifest = _write(spec, source, partial, bar)
-        with refusals_explained(target, INSTEAD):
+        with refusals_explained(target, ANOTHER_FOLDER):
             shutil.rmtree(replaced, ignore_errors=True)
             if target.exists():
                 target.rename(replaced)
@@ -190,7 +189,7 @@ def _write(spec: DataSpec, source: Source, folder: Path, bar: Bar) -> Manifest:
         changes=count_changes(np.concatenate(changes)) if changes else {},
     )
 
-    with refusals_explained(folder, INSTEAD):
+    with refusals_explained(folder, ANOTHER_FOLDER):
         write_whole(folder / NAME, model_text(manifest, indent=1) + "\n")
     return manifest
 
@@ -220,7 +219,7 @@ def _write_array(path: Path, name: PartName, part: Part, spec: DataSpec, bar: Ba
             done += len(batch)
             advance(len(batch))
 
-        with refusals_explained(path, INSTEAD):
+        with refusals_explained(path, ANOTHER_FOLDER):
             file.flush()
             os.fsync(file.fileno())
             size = os.fstat(file.fileno()).st_size
@@ -235,7 +234,7 @@ def _write_array(path: Path, name: PartName, part: Part, spec: DataSpec, bar: Ba
 
 @contextmanager
 def _created(path: Path) -> Iterator[io.BufferedWriter]:
-    with refusals_explained(path, INSTEAD):
+    with refusals_explained(path, ANOTHER_FOLDER):
         file = path.open("xb")
     try:
         yield file
@@ -243,13 +242,13 @@ def _created(path: Path) -> Iterator[io.BufferedWriter]:
         with suppress(OSError):  # flushing the rest of the buffer fails on a full disk
             file.close()
         raise
-    with refusals_explained(path, INSTEAD):
+    with refusals_explained(path, ANOTHER_FOLDER):
         file.close()
 
 
 def _append(file: io.BufferedWriter, content: bytes | memoryview, digest: hashlib._Hash, path: Path) -> None:
     digest.update(content)
-    with refusals_explained(path, INSTEAD):
+    with refusals_explained(path, ANOTHER_FOLDER):
         file.write(content)
 
 
@@ -272,12 +271,12 @@ def _check_target(target: Path, overwrite: bool) -> None:
     if not target.is_dir() or not _ours(target):
         raise PreparedFolderInUse(
             f"{target} exists and holds no prepared images; it is not overwritten",
-            help="name another folder with --out",
+            help=ANOTHER_FOLDER,
         )
     if not overwrite:
         raise PreparedFolderInUse(
             f"{target} already holds prepared images",
-            help="replace them with --force, or name another folder with --out",
+            help=f"replace them with --force, or {ANOTHER_FOLDER}",
         )
 
 
@@ -285,7 +284,7 @@ def _check_ours(folder: Path) -> None:
     if folder.exists() and not (folder.is_dir() and all(path.name in FILES for path in folder.iterdir())):
         raise PreparedFolderInUse(
             f"{folder} exists and is not left from an interrupted preparation",
-            help="move it, or name another folder with --out",
+            help=f"move it, or {ANOTHER_FOLDER}",
         )
 
 

@@ -1,4 +1,8 @@
-"""A lock on a folder: one process at a time writes into it. The system releases it when the process ends, however."""
+"""A lock on a folder: one process at a time writes into it. The system releases it when the process ends, however.
+
+The package filelock, which torch installs, is not used: the runs of a sweep inherit the descriptor of its lock, so that
+they keep it if the sweep is killed, and the file says who holds it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hvaedsl.diagnostics.errors import RunFolderInUse
-from hvaedsl.diagnostics.refusals import refusals_explained
+from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 
 LOCK = ".lock"
 # A process that was stopped saves its checkpoint before it ends; the next one waits this long for it, and says so.
@@ -148,5 +152,5 @@ def _holder(folder: Path) -> str:
 def _in_use(folder: Path) -> RunFolderInUse:
     return RunFolderInUse(
         f"{folder} is in use by {_holder(folder)}",
-        help="wait for it or stop it, or name another folder with --out",
+        help=f"wait for it or stop it, or {ANOTHER_FOLDER}",
     )

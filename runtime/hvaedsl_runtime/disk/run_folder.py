@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch, RunNotFound
-from hvaedsl.diagnostics.refusals import refusals_explained
+from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
 from hvaedsl.program import RUN_SPEC
@@ -94,23 +94,23 @@ class RunFolder:
         if not resume:
             check_unlocked(self.path)
         self.check_free(resume)
-        with folder_lock(self.path, "" if self.spec.exists() else "name another folder with --out"):
+        with folder_lock(self.path, "" if self.spec.exists() else ANOTHER_FOLDER):
             self.check_free(resume)  # another process may have begun a run since
             yield
 
     def check_free(self, resume: bool) -> None:
         """Raise RunFolderInUse if the folder has content, unless it has a run that is resumed."""
-        with refusals_explained(self.path, "name another folder with --out"):
+        with refusals_explained(self.path, ANOTHER_FOLDER):
             if not self.path.exists():
                 return
             if not self.path.is_dir():
-                raise RunFolderInUse(f"{self.path} is not a folder", help="name another folder with --out")
+                raise RunFolderInUse(f"{self.path} is not a folder", help=ANOTHER_FOLDER)
             if self._is_unused():
                 return
         if not resume:
             raise RunFolderInUse(
                 f"{self.path} is not empty",
-                help="resume the run in it with --resume, or name another folder with --out",
+                help=f"resume the run in it with --resume, or {ANOTHER_FOLDER}",
             )
         if not self.spec.exists():
             raise RunNotFound(
@@ -181,7 +181,7 @@ class RunFolder:
         more: dict[str, Any] = {"part_folders": list(map(str, part_folders))} if part_folders else {}
         if images:
             more["images"] = images
-        with refusals_explained(self.path, "" if self.spec.exists() else "name another folder with --out"):
+        with refusals_explained(self.path, "" if self.spec.exists() else ANOTHER_FOLDER):
             for folder in (self.path, self.checkpoint.parent, self.path / "samples", self.path / "reconstructions"):
                 folder.mkdir(parents=True, exist_ok=True)
             self.write_json(self.identity, {"name": name, **more})

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-from hvaedsl.diagnostics.refusals import refusals_explained
+from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 
 
 def partial_name(path: Path) -> Path:
@@ -76,7 +76,7 @@ def made_folder(folder: Path) -> Path:
 
     Raises WriteError, which suggests --out, also if no file can be created in it.
     """
-    with refusals_explained(f"the folder {folder}", "name another folder with --out"):
+    with refusals_explained(f"the folder {folder}", ANOTHER_FOLDER):
         folder.mkdir(parents=True, exist_ok=True)
         _try_to_write(folder)
     return folder

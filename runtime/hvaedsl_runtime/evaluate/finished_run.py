@@ -14,7 +14,7 @@ from torch import Tensor
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import UsageError
-from hvaedsl.diagnostics.refusals import refusals_explained
+from hvaedsl.diagnostics.refusals import ANOTHER_FILE, refusals_explained
 from hvaedsl.ir.run_options import DeviceName
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl.program import CustomParts, Program
@@ -30,7 +30,6 @@ from hvaedsl_runtime.evaluate.units import reporting_unit
 from hvaedsl_runtime.model import initial_model, set_matrix_precision
 
 Weights = Literal["raw", "ema"]
-OUT = "name another file with --out"
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ class FinishedRun:
 
         if isinstance(before, dict) and before.get("step") == self.checkpoint.step:
             result |= {name: before[name] for name in WEIGHTS if name in before and name not in result}
-        with refusals_explained(path, OUT):
+        with refusals_explained(path, ANOTHER_FILE):
             self.folder.write_json(path, result)
 
     def sample(self, weights: Weights, count: int, temperature: Temperature, seed: int) -> Tensor:

@@ -7,11 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hvaedsl.diagnostics.errors import OutputExists, UsageError
-from hvaedsl.diagnostics.refusals import refusals_explained
+from hvaedsl.diagnostics.refusals import ANOTHER_FILE, refusals_explained
 from hvaedsl_runtime.disk.whole_files import check_writable, made_folder, put_in_place
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
-
-INSTEAD = "name another file with --out"
 
 
 def check_output(path: Path, suffix: str, *, replace: bool) -> None:
@@ -24,8 +22,8 @@ def check_output(path: Path, suffix: str, *, replace: bool) -> None:
     if not path.parent.is_dir() or path.is_dir():
         raise UsageError(f"--out is {path}; it must be a file in an existing folder")
     if path.exists() and not replace:
-        raise OutputExists(f"{path} already exists", help="replace it with --force, or name another file with --out")
-    check_writable(path, INSTEAD)
+        raise OutputExists(f"{path} already exists", help=f"replace it with --force, or {ANOTHER_FILE}")
+    check_writable(path, ANOTHER_FILE)
 
 
 def export_folder(finished: FinishedRun) -> Path:
@@ -39,5 +37,5 @@ def output_file(path: Path) -> Iterator[Path]:
 
     Raises WriteError.
     """
-    with refusals_explained(path, INSTEAD), put_in_place(path) as temporary:
+    with refusals_explained(path, ANOTHER_FILE), put_in_place(path) as temporary:
         yield temporary

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch
-from hvaedsl.diagnostics.refusals import refusals_explained
+from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl_runtime.disk.folder_lock import LOCK, folder_lock
 from hvaedsl_runtime.disk.run_folder import CHANGEABLE, RunFolder, spec_differences
 from hvaedsl_runtime.disk.strict_json import model_of, model_text
@@ -80,7 +80,7 @@ class SweepFolder:
         if before is None and self.path.is_dir() and any(item.name != LOCK for item in self.path.iterdir()):
             raise RunFolderInUse(
                 f"{self.path} is not empty and has no sweep: {self.plan.name} is missing",
-                help="name another folder with --out",
+                help=ANOTHER_FOLDER,
             )
 
         write_whole(self.plan, model_text(plan, indent=2) + "\n")
@@ -97,7 +97,7 @@ class SweepFolder:
             place = f" at {error.errors()[0]['loc']}" if isinstance(error, ValidationError) else ""
             raise DamagedRun(
                 f"{self.plan}: cannot be read as a sweep plan of this version{place}",
-                help="name another folder with --out; the runs in this one are ordinary run folders",
+                help=f"{ANOTHER_FOLDER}; the runs in this one are ordinary run folders",
             ) from None
 
     def _extension(self, before: SweepPlan, now: SweepPlan) -> str:
@@ -136,7 +136,7 @@ class SweepFolder:
     def _reject(self, difference: str) -> NoReturn:
         raise RunMismatch(
             f"{self.path} has a different sweep: {difference}",
-            help="only add points or seeds, or name another folder with --out",
+            help=f"only add points or seeds, or {ANOTHER_FOLDER}",
         )
 
     def locked(self) -> AbstractContextManager[int | None]:
@@ -144,4 +144,4 @@ class SweepFolder:
 
         Raises WriteError if the folder cannot be created, and RunFolderInUse if another process keeps the lock.
         """
-        return folder_lock(self.path, "choose another with --out")
+        return folder_lock(self.path, ANOTHER_FOLDER)

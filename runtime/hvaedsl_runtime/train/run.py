@@ -10,6 +10,7 @@ from typing import Self
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import RunMismatch, RunNotFound, WriteError
+from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER
 from hvaedsl.ir.spec import DataSpec, custom_parts
 from hvaedsl.ir.spec_text import flat_values
 from hvaedsl.program import Program
@@ -65,7 +66,10 @@ class TrainingRun:
         checkpoint = self._checkpoint_to_resume()
 
         images = open_splits(program.spec.data, processes, download=settings.download)
-        changes = self._compare_images(images, checkpoint)
+        self.fingerprints: dict[str, Fingerprint] = {}  # in the first process, which records them
+        if processes.is_first:
+            self.fingerprints |= {split: fingerprint(found) for split, found in images.items()}
+        changes = self._changed_images(checkpoint)
         self.state = self._state(images["train"], checkpoint)
         self.step = TrainingStep(self.state, self.training, processes)
         self.batches = TrainingBatches(
@@ -142,7 +146,7 @@ class TrainingRun:
                 raise RunNotFound(
                     f"{self.folder.path} has the results of a finished run, but not its checkpoint, "
                     f"{self.folder.checkpoint.relative_to(self.folder.path)}",
-                    help="restore the checkpoint, or name another folder with --out",
+                    help=f"restore the checkpoint, or {ANOTHER_FOLDER}",
                 )
             return None
         checkpoint = load_checkpoint(self.folder.checkpoint)
@@ -162,17 +166,14 @@ class TrainingRun:
             )
         return checkpoint
 
-    def _compare_images(self, images: dict[Split, ImageSet], checkpoint: Checkpoint | None) -> list[str]:
-        """Take the fingerprints of the images, in the first process, and say what has changed since the checkpoint.
+    def _changed_images(self, checkpoint: Checkpoint | None) -> list[str]:
+        """What has changed in the images since the checkpoint; only the first process knows.
 
         Raises RunMismatch if something has, unless that is accepted.
         """
-        self.fingerprints: dict[str, Fingerprint] = {}
-        if not self.processes.is_first:
+        if checkpoint is None or not self.processes.is_first:
             return []
-        self.fingerprints |= {split: fingerprint(found) for split, found in images.items()}
-
-        changes = [] if checkpoint is None else differences(self.folder.recorded_images(), self.fingerprints)
+        changes = differences(self.folder.recorded_images(), self.fingerprints)
         if changes and not self.settings.accept_images:
             raise RunMismatch(
                 f"{self.folder.path} was trained on other images; {'; '.join(changes)}",

@@ -264,7 +264,7 @@ def test_samples_that_cannot_be_written_leave_the_old_picture(
     code, _, err = command("sample", whole, "--count", "2", "--device", "cpu", "--out", tmp_path / "x.png")
     assert code == 5
     assert f"{tmp_path}/x.png: cannot be written: Read-only file system" in err
-    assert "help: make it writable, or name another place with --out" in err
+    assert "help: make it writable, or name another file with --out" in err
     assert (tmp_path / "x.png").read_text() == "before"
 
 
