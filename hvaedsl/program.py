@@ -12,6 +12,7 @@ from hvaedsl.custom.importing import CustomParts as CustomParts  # part of the p
 from hvaedsl.diagnostics.custom import CustomPartFails
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
 from hvaedsl.diagnostics.errors import SpecError, UsageError
+from hvaedsl.diagnostics.list_uses import at_uses
 from hvaedsl.diagnostics.notation import SingleQuotes
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.respelled import with_respelling
@@ -272,11 +273,11 @@ def compile_source(
 
     # Resolve the values, build the bridge, and run the rules on it.
     resolved = resolve(_stem(source), source, collected, complete=chain.complete)
-    found += with_respelling(resolved.diagnostics, chain.diagnostics)
+    found += with_respelling(at_uses(resolved.diagnostics), chain.diagnostics)
     built = build_bridge(resolved.spec)
     bridge = transform(built, resolved.spec)
     unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, Analyses(bridge))
-    found += with_respelling(check(unit, resolved.poisoned), chain.diagnostics)
+    found += with_respelling(at_uses(check(unit, resolved.poisoned)), chain.diagnostics)
 
     # Custom parts are imported only for a spec without errors.
     folders = (*_folders(chain.documents), *(custom.folders if custom is not None else ()))
