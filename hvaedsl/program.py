@@ -21,6 +21,7 @@ from hvaedsl.elaborate.build import build_bridge
 from hvaedsl.elaborate.collect import collect
 from hvaedsl.elaborate.inheritance import Read, load_chain, override_sources
 from hvaedsl.elaborate.resolve import missing_to_train, resolve
+from hvaedsl.elaborate.via import Via
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.ir.spec import DataSpec, Spec, TrainingSpec, custom_parts
 from hvaedsl.ir.spec_text import spec_text, value_text
@@ -72,6 +73,10 @@ class Program(Record):
     def origins(self) -> Mapping[str, Span]:
         """The place of each written value, by dotted key."""
         return self.unit.origins
+
+    def via(self, key: str) -> tuple[tuple[str, Span], ...]:
+        """The constants and lists that the value of a dotted key went through, with their places, the nearest first."""
+        return self.unit.via(key)
 
     @property
     def bridge(self) -> Bridge:
@@ -276,7 +281,8 @@ def compile_source(
     found += with_respelling(at_uses(resolved.diagnostics), chain.diagnostics)
     built = build_bridge(resolved.spec)
     bridge = transform(built, resolved.spec)
-    unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, Analyses(bridge))
+    via = Via(collected.values, collected.bases, collected.lets)
+    unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, Analyses(bridge), via)
     found += with_respelling(at_uses(check(unit, resolved.poisoned)), chain.diagnostics)
 
     # Custom parts are imported only for a spec without errors.
