@@ -214,7 +214,7 @@ class ArithmeticInList(Diagnostic):
     @property
     def hint(self) -> str:
         """The way out, with the name if one is free."""
-        return self.proposal or "name the result with a `let`, and write its name"
+        return self.proposal or "name the result at the top level, and write its name"
 
 
 class NotArithmetic(Diagnostic):
