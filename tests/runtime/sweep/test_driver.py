@@ -210,6 +210,7 @@ def test_missing_images_end_the_sweep(tmp_path: Path, spec: Path, command: Comma
     code, out, err = command(spec, "--let", "n=1,2", "--set", nowhere, "--out", tmp_path / "s", "--device", "cpu")
     assert code == 4
     assert "nowhere" in err
+    assert "resume the sweep with: hvaedsl sweep " in " ".join(err.split())
     assert "run 2 of 2" not in out
     assert list((tmp_path / "s").rglob("*.failed.json")) == []
 
