@@ -125,6 +125,24 @@ def test_signals_that_are_ignored_at_the_start_do_not_stop_a_run_and_sigterm_doe
     assert "stopped by SIGTERM" in err
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
+def test_a_scheduler_that_signals_every_process_loses_no_step(
+    tmp_path: Path, spec_path: Path, curve: Curve, number: signal.Signals
+) -> None:
+    options = ("--out", tmp_path / "run", "--device", "cpu", "--gpus", "2", "--set", "train.steps=9000")
+    process = start("train", spec_path, *options)
+    wait_for_lines(tmp_path / "run" / "metrics.jsonl", 10, process)
+    for pid in [process.pid, *children(process.pid)]:
+        os.kill(pid, number)
+    _, err = process.communicate(timeout=LIMIT_SECONDS)
+    assert process.returncode == 128 + number, err
+    assert f"stopped by {number.name}" in err
+    assert "resume with: hvaedsl train" in err
+    step = torch.load(tmp_path / "run" / "checkpoints" / "last.pt", weights_only=True)["position"]["step"]
+    assert step == max(line["step"] for line in curve(tmp_path / "run"))
+
+
 def children(pid: int) -> list[int]:
     """The processes that a process started, on Linux."""
     return [

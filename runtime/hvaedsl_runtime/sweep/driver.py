@@ -164,7 +164,7 @@ class SignalRelay:
 
 @contextmanager
 def forwarding_signals() -> Iterator[SignalRelay]:
-    """Forward SIGINT and SIGTERM to the process of the run inside the block."""
+    """Forward signals that stop a run to the process of the run inside the block."""
     relay = SignalRelay()
     previous = {number: signal.signal(number, relay.handle) for number in not_ignored(SIGNALS)}
     try:

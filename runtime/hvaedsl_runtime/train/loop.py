@@ -34,7 +34,7 @@ def train(program: Program, settings: RunSettings) -> None:
     """Train a program in this process, together with the others if a launcher started several.
 
     Raises SpecError if the spec lacks what training needs; UsageError for an unknown log level; DeviceNotFound;
-    OutOfMemory; NoUpdate; Diverged; Stopped after SIGINT or SIGTERM; WriteError; InvalidData for images that cannot be
+    OutOfMemory; NoUpdate; Diverged; Stopped after a signal; WriteError; InvalidData for images that cannot be
     read any more; RunFolderInUse or RunNotFound for a folder with other content, or in which another process trains;
     and the errors of TrainingRun. What ends a run that has begun says what is saved, and how to resume.
     """
