@@ -24,7 +24,6 @@ from hvaedsl_runtime.launch.task import RunTask
 from hvaedsl_runtime.train.interruption import SIGNALS, not_ignored
 
 
-
 def start_workers(task: RunTask) -> None:
     """Run a task in `task.settings.gpus` processes and wait for them.
 

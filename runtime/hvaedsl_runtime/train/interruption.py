@@ -41,8 +41,8 @@ class Interruption:
     """A context manager that records a signal of SIGNALS in `received` instead of ending the process.
 
     The training loop checks it between two steps. A second signal of INSISTENT, or a first one inside
-    `nothing_to_lose`, raises InterruptionError. A signal that was ignored before stays ignored. Handlers can only be set
-    in the main thread; in another thread, signals keep their meaning.
+    `nothing_to_lose`, raises InterruptionError. A signal that was ignored before stays ignored. Handlers can only be
+    set in the main thread; in another thread, signals keep their meaning.
     """
 
     def __init__(self) -> None:
