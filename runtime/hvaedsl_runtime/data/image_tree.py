@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from hvaedsl.diagnostics.shell import path_word
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 # Suffixes of images in formats that are not read; other files are no images.
@@ -166,7 +167,7 @@ def others_text(others: Mapping[str, int]) -> str:
 
 def renaming(root: Path) -> str:
     """The command that gives the files without a suffix below a folder one; any suffix is read as what it contains."""
-    return f"`find {shlex.quote(str(root))} -type f ! -name '*.*' -exec mv {{}} {{}}.png \\;`"
+    return f"`find {path_word(root)} -type f ! -name '*.*' -exec mv {{}} {{}}.png \\;`"
 
 
 def identity_of(path: Path) -> tuple[int, int] | None:

@@ -57,7 +57,8 @@ def refused(path: Path, content: bytes | None = None) -> RunError:
 
 @pytest.mark.parametrize("name", ["w.npz", "of 'someone' w.npz"])
 def test_the_help_for_an_npz_file_converts_it(tmp_path: Path, name: str) -> None:
-    arrays = {key: tensor.numpy() for key, tensor in TENSORS.items()} | {"c.weight": np.ones((2, 3), order="F")}
+    arrays: dict[str, Any] = {key: tensor.numpy() for key, tensor in TENSORS.items()}
+    arrays["c.weight"] = np.ones((2, 3), order="F")
     np.savez(tmp_path / name, **arrays)
     error = refused(tmp_path / name)
     assert "it is an .npz file of the arrays a.weight, a.bias, c.weight" in str(error)
