@@ -96,7 +96,8 @@ class IncomingProtocol(OrderedProtocol):
         if self._workspace is None or method not in (lsp.TEXT_DOCUMENT_DID_CHANGE, lsp.TEXT_DOCUMENT_DID_CLOSE):
             return False
         params: lsp.DidChangeTextDocumentParams | lsp.DidCloseTextDocumentParams = message.params  # type: ignore[union-attr]
-        return params.text_document.uri not in self._workspace.text_documents
+        # The workspace makes a text for any URI; one that was opened has the version of its client.
+        return self._workspace.get_text_document(params.text_document.uri).version is None
 
     def _wrong_arguments(self, message: RPCMessage) -> str | None:
         """What is wrong with the arguments of a command: those of this server take one text each."""

@@ -89,14 +89,24 @@ def test_a_content_that_is_not_json_is_refused(start: Start, content: bytes) -> 
     assert client.close() == (0, "")
 
 
-def test_a_text_that_is_not_open_is_no_error_to_the_user(start: Start) -> None:
+@pytest.mark.parametrize(
+    "uri", [URI, "file:///nowhere/%C3%BC.hvae", "untitled:x", "file:///a%00b.hvae", "", "http://x"]
+)
+def test_a_text_that_is_not_open_is_no_error_to_the_user(start: Start, uri: str) -> None:
     client = start()
-    version = {"textDocument": {"uri": URI, "version": 1}}
+    version = {"textDocument": {"uri": uri, "version": 1}}
     client.notify("textDocument/didChange", {**version, "contentChanges": [{"text": "hvae 1"}]})
-    client.notify("textDocument/didSave", TEXT)
-    client.notify("textDocument/didClose", TEXT)
+    client.notify("textDocument/didSave", {"textDocument": {"uri": uri}})
+    client.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
     assert shown(client) == []
     assert client.close() == (0, "")
+
+
+def test_a_text_whose_uri_is_escaped_is_open(start: Start) -> None:
+    client = start()
+    client.open("file:///nowhere/%C3%BC.hvae", "hvae 1")
+    client.change("file:///nowhere/%C3%BC.hvae", GOOD)
+    assert client.found("file:///nowhere/%C3%BC.hvae") == []
 
 
 def test_a_malformed_notification_is_logged(start: Start) -> None:
