@@ -11,6 +11,7 @@ from bisect import bisect_right
 from dataclasses import field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from hvaedsl.diagnostics.record import Record
 
@@ -65,6 +66,13 @@ class Span(Record):
     end_line: int
     end_column: int
     use: ListUse | None = field(default=None, compare=False, repr=False)  # of the list that contains this place
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: object) -> Any:
+        """The schema of a field with a place, such as that of an operation: pydantic takes the object as it is."""
+        from pydantic_core.core_schema import is_instance_schema
+
+        return is_instance_schema(cls)
 
     def to(self, other: Span) -> Span:
         """The span from the start of this one to the end of `other`, in the same source."""

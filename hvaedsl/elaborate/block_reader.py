@@ -289,7 +289,7 @@ class BlockReader:
     def _published_reading(self, block: ast.Block | ast.BlockOf) -> str:
         """What openai/vdvae reads an `m` in an encoder or a `d` in a decoder as; empty for another operator."""
         other = {("encoder", "m"): "d", ("decoder", "d"): "m"}.get((self.stack, block.operator))
-        if not other or block.argument is None:
+        if not other or not isinstance(block, ast.Block) or block.argument is None:
             return ""
         return f"{block.resolution}{other}{_argument(block)}"
 

@@ -1,33 +1,49 @@
-"""Questions about the AST of a block list, which need no constants."""
+"""Questions about the shape of a block list as it is written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from hvaedsl.diagnostics.diagnostic import Edit, Fix, insertion
+from hvaedsl.elaborate.read_lists import Copies, Item, ReadList, Use
+from hvaedsl.ir.blocks import Entry, Repeat
 from hvaedsl.syntax import ast
 
 
-def are_swapped(encoder: ast.Value, decoder: ast.Value) -> bool:
+def are_swapped(encoder: ast.Value, decoder: ast.Value, lists: Mapping[str, ReadList]) -> bool:
     """Whether the list of the encoder has operators of a decoder alone, and the reverse."""
-    first, second = set(_operators(encoder)) & {"d", "m"}, set(_operators(decoder)) & {"d", "m"}
+    first, second = (set(_operators(value, lists)) & {"d", "m"} for value in (encoder, decoder))
     return first == {"m"} and second == {"d"}
 
 
-def _operators(value: ast.Value) -> Iterator[str]:
-    """The operators of the block entries in a value."""
+def _operators(value: ast.Value, lists: Mapping[str, ReadList]) -> Iterator[str]:
+    """The operators of the block entries in a value, and in the lists that it names."""
     match value:
         case ast.Block() | ast.BlockOf():
             yield value.operator
+        case ast.Reference() if value.name in lists:
+            yield from _operators_of(lists[value.name].items)
         case ast.Labeled():
-            yield from _operators(value.entry)
+            yield from _operators(value.entry, lists)
         case ast.Repeated():
-            yield from _operators(value.body)
+            yield from _operators(value.body, lists)
         case ast.List() | ast.Group():
             for item in value.items:
-                yield from _operators(item)
+                yield from _operators(item, lists)
         case _:
             pass
+
+
+def _operators_of(items: Iterable[Item]) -> Iterator[str]:
+    """The operators of items that are read; of lists that lists use, only the first level."""
+    for item in items:
+        match item:
+            case Entry():
+                yield item.operator
+            case Repeat() | Copies():
+                yield from _operators_of(item.body)
+            case Use():
+                yield from (inner.operator for inner in item.content.items if isinstance(inner, Entry))
 
 
 def labels_inside(value: ast.Labeled) -> Fix | None:

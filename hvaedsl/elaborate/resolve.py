@@ -85,7 +85,7 @@ class _Resolver:
     def _report_swapped(self) -> None:
         """Report block lists that each belong to the other stack, and poison both."""
         encoder, decoder = (self.collected.values.get(f"model.{stack}") for stack in ("encoder", "decoder"))
-        if encoder is None or decoder is None or not are_swapped(encoder, decoder):
+        if encoder is None or decoder is None or not are_swapped(encoder, decoder, self.collected.constants.lists):
             return
 
         fix = None

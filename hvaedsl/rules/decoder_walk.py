@@ -207,7 +207,12 @@ def check_end(unit: Unit) -> Iterator[Diagnostic]:
         return
     if last is not None and last.span is not None and last.resolution != image:
         applied = {op.resolution for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)}
-        sources = [resolution for resolution in applied if resolution < image and image % resolution == 0]
+        width_at = unit.spec.model.width_at  # a state is cut to the width of the one that it is mixed into, never padded
+        sources = [
+            resolution
+            for resolution in applied
+            if resolution < image and image % resolution == 0 and width_at(resolution) >= width_at(image)
+        ]
         entries = f"{image}m{max(sources)}, {image}x1" if sources else f"{image}x1"
         way = Fix(f"end with `{entries}`", (at_end(unit.origin("model.decoder"), entries),))
         yield DecoderEnd(

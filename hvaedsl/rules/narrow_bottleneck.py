@@ -88,7 +88,8 @@ def _larger(unit: Unit, width: int) -> tuple[Fix, ...]:
     """The bottleneck that is enough for the smallest width, of at most 1."""
     if width < LEAST:
         return ()
-    value = 0.25 if unit.spec.model.bottleneck < TINY else math.ceil(100 * LEAST / width) / 100
+    enough = math.ceil(100 * LEAST / width) / 100
+    value = max(0.25, enough) if unit.spec.model.bottleneck < TINY else enough
     text = f"bottleneck = {value:g}"
     written = unit.origins.get(KEY)
     edit = Edit(written, f"{value:g}") if written is not None else after_value(unit.origin("model.width"), text)

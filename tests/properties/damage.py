@@ -15,7 +15,8 @@ _INSERTED = (
     *('"', "'", "\\", "#", "//", "/*", "*/", "${n}", "$n", "\u200b", "\u00a0", "\ufeff", "\u0445", "\0", "é", "x"),
     *("8", "32x2", "8d2", "4m1", "8rn", "8r$", "32 x 11", "192b1d2", "(8x1)*2", "@g", "2*", "1.5", "none", "let n = 3"),
     *("hvae 1", 'extends "vdvae.hvae"', "data/faces", "'a'", "widht = 3", "foo { a = 1 }", "# hvae: ignore[HV502]"),
-    *("+", "2*$n + 1", "8r($n - 1)", "7/2", "$base", "let s = (8x1, 8x2)", "$s", "20 epochs", "a.b", "- 1", "{other: 2}"),
+    *("+", "2*$n + 1", "8r($n - 1)", "7/2", "$base", "let s = (8x1, 8x2)", "$s", "20 epochs", "a.b", "- 1"),
+    *("{other: 2}", "$m*2", "(2*3)*8x1", "let m = $n", "let base = 2"),
     *("block, sample, block", "widths = {2: 32, 4: 64}", '"C:\\new"', "steps", "}}", "model {", "= =", ",,", "8X2"),
 )
 

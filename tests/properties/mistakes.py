@@ -197,6 +197,8 @@ def entry_left_out(spec: Spec, chance: random.Random) -> str | None:
         return None
     blocks = chance.choice(lists)
     at = chance.choice((0, len(blocks.items) - 1, chance.randrange(len(blocks.items))))
+    if "$" in blocks.items[at].span.text:  # a named list has several entries, which are several mistakes
+        return None
     first, last = (
         (blocks.items[at - 1].span.end, blocks.items[at].span.end)
         if at

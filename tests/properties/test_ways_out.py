@@ -98,7 +98,7 @@ def assert_way_out(text: str, item: Diagnostic, way: Fix, lint: Lint, *, sound: 
     # Without one error the parser can read on, and find another one of its kind elsewhere.
     assert kinds(left)[kind] < kinds(found)[kind] or (not sound and item.code < "HV2"), told
     place = position_after(item.span.start, way)
-    assert all((other.code, other.span.start) != (item.code, place) for other in left), told
+    assert all((other.code, other.message, other.span.start) != (*kind, place) for other in left), told
 
     is_example = isinstance(item, EXAMPLES) or (isinstance(item, WrongType) and way is not item.fix)
     if sound and not is_example:
