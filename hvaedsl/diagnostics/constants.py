@@ -64,7 +64,7 @@ class ResultTooLarge(Diagnostic):
     help = "check for extra digits"
     why = "No quantity of a model needs more digits; the limit keeps arithmetic cheap."
     bad = spec(top="hvae 1\nlet n = 1_000_000_000 * 1_000_000_000")
-    good = spec(top="hvae 1\nlet n = 2 * 1", decoder="4x1, 8m4, 8x$n")
+    good = spec(top="hvae 1\nlet n = 1000", decoder="4x1, 8m4, 8x$n")
 
     digits: int
     limit: int
@@ -226,7 +226,7 @@ class NotArithmetic(Diagnostic):
     help = "{hint}"
     why = _WHOLE
     bad = spec(model="width = 2 * 1.5  latent = 4")
-    good = spec(model="width = 2 * 8  latent = 4")
+    good = spec(top="hvae 1\nlet n = 2", model="width = 8*$n  latent = 4", encoder="8x$n, 8d2, 4x1")
 
     found: str
 

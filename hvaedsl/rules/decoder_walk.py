@@ -207,7 +207,7 @@ def check_end(unit: Unit) -> Iterator[Diagnostic]:
         return
     if last is not None and last.span is not None and last.resolution != image:
         applied = {op.resolution for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)}
-        width_at = unit.spec.model.width_at  # a state is cut to the width of the one that it is mixed into, never padded
+        width_at = unit.spec.model.width_at  # a state that is mixed in is cut, never padded
         sources = [
             resolution
             for resolution in applied

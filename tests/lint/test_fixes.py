@@ -39,11 +39,23 @@ UNSAFE = {
         "HV316",
         "HV320",
     ),
-    *("HV401", "HV402", "HV503", "HV513", "HV514", "HV601"),
+    *("HV401", "HV402", "HV503", "HV513", "HV514", "HV517", "HV601"),
 }
 
 # Besides the snippets of the rules: the text, the fixed text, and whether the fix is safe.
 CASES = {
+    "arithmetic behind an operator": (
+        "HV517",
+        spec(encoder="8x(1 + 1), 8d2, 4x1"),
+        spec(encoder="8x(2), 8d2, 4x1"),
+        False,
+    ),
+    "arithmetic in a constant": (
+        "HV517",
+        spec(top="hvae 1\nlet n = 4/2", decoder="4x1, 8m4, 8x$n"),
+        spec(top="hvae 1\nlet n = 2", decoder="4x1, 8m4, 8x$n"),
+        False,
+    ),
     "a sign before a number": (
         "HV101",
         spec(model="width = + 16  latent = 4"),

@@ -1,0 +1,83 @@
+"""Arithmetic in which no constant takes part (HV517)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity
+from hvaedsl.diagnostics.errors import SpecError
+from hvaedsl.diagnostics.snippet import spec
+from hvaedsl.elaborate.arithmetic import whole_number
+from hvaedsl.elaborate.constants import Constants
+from hvaedsl.elaborate.definitions import is_list, references
+from hvaedsl.elaborate.schema import SCHEMA
+from hvaedsl.ir.kinds import BlockStack
+from hvaedsl.passes.base import Rule, Unit
+from hvaedsl.syntax import ast
+
+
+class UnnamedArithmetic(Diagnostic):
+    """HV517."""
+
+    code = "HV517"
+    severity = Severity.ADVICE
+    title = "`{text}` is always {value:,}"
+    label = "arithmetic without a constant"
+    help = "{proposal}, or name one of the numbers with a constant"
+    why = (
+        "Arithmetic says how one number follows from another, so that a sweep or a child can change that one. Without "
+        "a constant nothing can change, and a reader has to do the sum."
+    )
+    rests_on = "Computed here: the number gives the same resolved spec."
+    bad = spec(model="width = 2*8  latent = 4")
+    good = spec(top="hvae 1\nlet n = 2", model="width = 8*$n  latent = 4", encoder="8x$n, 8d2, 4x1")
+
+    text: str
+    value: int
+
+
+def check(unit: Unit) -> Iterator[Diagnostic]:
+    """Report each expression of the spec itself that has an operator and no name."""
+    for expression in _in_statements(unit.documents[-1].statements, ""):
+        if next(references(expression), None) is not None:
+            continue
+        try:
+            value = whole_number(expression, Constants({}))
+        except SpecError:
+            continue
+        span = expression.span
+        fix = Fix(f"write `{value}`", (Edit(span, str(value)),)) if "#" not in span.text else None
+        yield UnnamedArithmetic(span=span, text=" ".join(span.text.split()), value=value, fix=fix)
+
+
+def _in_statements(statements: tuple[ast.Statement, ...], section: str) -> Iterator[ast.Value]:
+    for item in statements:
+        match item:
+            case ast.Section():
+                yield from _in_statements(item.statements, f"{section}.{item.name.text}".lstrip("."))
+            case ast.Let():
+                yield from _expressions(item.value, in_list=is_list(item.value))
+            case ast.Assignment() if item.key.text in SCHEMA.get(section, ()):
+                in_list = isinstance(SCHEMA[section][item.key.text].kind, BlockStack)
+                yield from _expressions(item.value, in_list=in_list)
+            case _:
+                pass
+
+
+def _expressions(value: ast.Node, *, in_list: bool) -> Iterator[ast.Value]:
+    """The outermost expressions; in a block list they are behind operators, and `*` repeats."""
+    if isinstance(value, ast.BlockOf):
+        yield from _expressions(value.argument, in_list=False)
+        return
+    if not in_list and isinstance(value, ast.Arithmetic | ast.Repeated):
+        yield value
+        return
+    for item in fields(value):
+        inner = getattr(value, item.name)
+        for node in inner if isinstance(inner, tuple) else (inner,):
+            if isinstance(node, ast.Node):
+                yield from _expressions(node, in_list=in_list)
+
+
+ADVICE = (Rule(check, ()),)
