@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import singledispatchmethod
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from hvaedsl.diagnostics.custom import NotAReference
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Label, item_removals, nearest, writing
@@ -23,11 +23,12 @@ from hvaedsl.diagnostics.printable import is_unicode, printable
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.block_reader import BlockReader
 from hvaedsl.elaborate.constants import Constants
-from hvaedsl.elaborate.meant import MIXTURE, as_reference, example_of, meant
+from hvaedsl.elaborate.meant import MIXTURE, as_reference, example_of, meant, meant_as_other
 from hvaedsl.elaborate.words import describe
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.kinds import (
+    OTHER,
     BlockStack,
     ByResolution,
     Choice,
@@ -57,7 +58,7 @@ class Reader:
     key: str
     constants: Constants
     diagnostics: list[Diagnostic]  # of values that could be read in spite of them
-    entry_spans: dict[int, Span]  # of the entries of a map, by resolution
+    entry_spans: dict[int | str, Span]  # of the entries of a map, by resolution or `other`
     poisoned: set[str]  # gets `KEY.walk` and `KEY.counts` if the resolutions or counts of a block list are unknown
     optional: bool = False  # whether the key also takes `none`
 
@@ -179,27 +180,20 @@ class Reader:
         return first, second
 
     @read.register
-    def _(self, kind: ByResolution, value: ast.Value) -> dict[int, object]:
+    def _(self, kind: ByResolution, value: ast.Value) -> dict[int | str, object]:
         if not isinstance(value, ast.Map):
             self._wrong(kind, value)
 
-        found: dict[int, object] = {}
+        found: dict[int | str, object] = {}
         for entry in value.entries:
-            if not isinstance(entry.key, ast.Integer):
-                span = entry.key.span
-                expected, word = "a map from resolutions, which are integers", f"the word `{entry.key.text}`"
-                self._fail(WrongType(span=span, key=self.key, expected=expected, found=word))
-            resolution = entry.key.value
-            if resolution in found:
-                first = Label(self.entry_spans[resolution], "first written here")
-                fix = _removal_of(value.entries, entry)
-                self._fail(
-                    DuplicateEntry(
-                        span=entry.key.span, key=str(resolution), what="resolution", secondary=(first,), fix=fix
-                    )
-                )
-            self.entry_spans[resolution] = entry.span
-            found[resolution] = self.read(kind.of, entry.value)
+            at = self._entry_key(entry)
+            if at in found:
+                first = Label(self.entry_spans[at], "first written here")
+                fix, span = _removal_of(value.entries, entry), entry.key.span
+                what: Literal["entry", "resolution"] = "entry" if at == OTHER else "resolution"
+                self._fail(DuplicateEntry(span=span, key=str(at), what=what, secondary=(first,), fix=fix))
+            self.entry_spans[at] = entry.span
+            found[at] = self.read(kind.of, entry.value)
         return found
 
     @read.register
@@ -240,6 +234,21 @@ class Reader:
             fix = writing(value.span, "bernoulli", shown="likelihood = bernoulli")
             self._fail(BernoulliArguments(span=value.span, fix=fix))
         return self._mixture(value)
+
+    def _entry_key(self, entry: ast.Entry) -> int | str:
+        """The resolution of an entry of a map, or `other`."""
+        if isinstance(entry.key, ast.Integer):
+            return entry.key.value
+        if entry.key.text == OTHER:
+            return OTHER
+
+        span, word = entry.key.span, entry.key.text
+        fix = writing(span, OTHER) if meant_as_other(word) else None
+        expected = f"a map from resolutions, which are integers, and `{OTHER}`"
+        hint = f"{fix.title} for the value of the other resolutions" if fix is not None else ""
+        return self._fail(
+            WrongType(span=span, key=self.key, expected=expected, found=f"the word `{word}`", hint=hint, fix=fix)
+        )
 
     def _custom(self, kind: Kind, value: ast.String, symbols: tuple[str, ...]) -> str:
         if value.value in symbols:

@@ -13,7 +13,18 @@ from importlib import import_module
 from types import MappingProxyType, ModuleType
 from typing import Literal
 
-from hvaedsl.diagnostics import blocks, characters, custom, images, likelihoods, names, notation, suppressions, syntax
+from hvaedsl.diagnostics import (
+    blocks,
+    characters,
+    custom,
+    images,
+    likelihoods,
+    names,
+    notation,
+    resolutions,
+    suppressions,
+    syntax,
+)
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.passes.base import Rule
 
@@ -40,7 +51,7 @@ def kinds_of(module: ModuleType) -> list[type[Diagnostic]]:
 
 def kinds() -> dict[str, type[Diagnostic]]:
     """Every kind of diagnostic by its code, sorted by code."""
-    elsewhere = (syntax, characters, notation, names, images, likelihoods, custom, blocks, suppressions)
+    elsewhere = (syntax, characters, notation, names, resolutions, images, likelihoods, custom, blocks, suppressions)
     found = [kind for module in (*elsewhere, *modules()) for kind in kinds_of(module)]
     return {kind.code: kind for kind in sorted(found, key=lambda kind: kind.code)}
 
