@@ -12,6 +12,7 @@ from hvaedsl.custom.importing import CustomParts as CustomParts  # part of the p
 from hvaedsl.diagnostics.custom import CustomPartFails
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
 from hvaedsl.diagnostics.errors import SpecError, UsageError
+from hvaedsl.diagnostics.list_uses import at_uses
 from hvaedsl.diagnostics.notation import SingleQuotes
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.respelled import with_respelling
@@ -20,6 +21,7 @@ from hvaedsl.elaborate.build import build_bridge
 from hvaedsl.elaborate.collect import collect
 from hvaedsl.elaborate.inheritance import Read, load_chain, override_sources
 from hvaedsl.elaborate.resolve import missing_to_train, resolve
+from hvaedsl.elaborate.via import Via
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.ir.spec import DataSpec, Spec, TrainingSpec, custom_parts
 from hvaedsl.ir.spec_text import spec_text, value_text
@@ -71,6 +73,10 @@ class Program(Record):
     def origins(self) -> Mapping[str, Span]:
         """The place of each written value, by dotted key."""
         return self.unit.origins
+
+    def via(self, key: str) -> tuple[tuple[str, Span], ...]:
+        """The constants and lists that the value of a dotted key went through, with their places, the nearest first."""
+        return self.unit.via(key)
 
     @property
     def bridge(self) -> Bridge:
@@ -274,11 +280,12 @@ def compile_source(
 
     # Resolve the values, build the bridge, and run the rules on it.
     resolved = resolve(_stem(source), source, collected, complete=chain.complete)
-    found += with_respelling(resolved.diagnostics, chain.diagnostics)
+    found += with_respelling(at_uses(resolved.diagnostics), chain.diagnostics)
     built = build_bridge(resolved.spec)
     bridge = transform(built, resolved.spec)
-    unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, Analyses(bridge))
-    found += with_respelling(check(unit, resolved.poisoned), chain.diagnostics)
+    via = Via(collected.values, collected.bases, collected.lets)
+    unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, Analyses(bridge), via)
+    found += with_respelling(at_uses(check(unit, resolved.poisoned)), chain.diagnostics)
 
     # Custom parts are imported only for a spec without errors.
     folders = (*_folders(chain.documents), *(custom.folders if custom is not None else ()))

@@ -95,6 +95,10 @@ def part_that_fails(folder: Path) -> tuple[Diagnostic, ...]:
     return compiled(source, custom=CustomParts())
 
 
+def number_in_place_of_a_list(_: Path) -> tuple[Diagnostic, ...]:
+    return compiled(Source("HV236.hvae", KINDS["HV236"].good), lets={"stage": "8"})
+
+
 MADE: dict[str, Callable[[Path], tuple[Diagnostic, ...]]] = {
     "HV107": not_utf8,
     "HV108": too_large,
@@ -102,6 +106,7 @@ MADE: dict[str, Callable[[Path], tuple[Diagnostic, ...]]] = {
     "HV209": unknown_constant_override,
     "HV218": unknown_key_override,
     "HV220": part_that_fails,
+    "HV236": number_in_place_of_a_list,
 }
 
 

@@ -114,7 +114,7 @@ CASES = (
     top("extends_folder", 'extends "."', ("HV210", 2, 9)),
     top("extends_itself", 'extends "extends_itself.hvae"', ("HV211", 2, 9)),
     top("huge_version", "hvae " + "1" * 5_000, ("HV111", 2, 1), ("HV115", 2, 6)),
-    top("deep_reference", "let n = $n", ("HV213", 2, 9)),
+    top("deep_reference", "let n = $n", ("HV237", 2, 9)),
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +12,7 @@ from hvaedsl.cli.completion import complete_spec
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Lets, Sets, described, pairs
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.shell import command_line
 from hvaedsl.diagnostics.streams import say
 
 INTO = "Weight files to run folder: hvaedsl convert SPEC"
@@ -135,7 +135,7 @@ def convert(
     say(f"written: {done.folder.path}, {program.name} after {done.state.step:,} steps, {parameters}")
     for note in done.notes:
         say(f"  {note}")
-    say(f"next: hvaedsl eval {shlex.quote(str(done.folder.path))}")
+    say(f"next: {command_line('hvaedsl', 'eval', done.folder.path)}")
 
 
 def _export(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from hvaedsl.cli.completion import complete_dataset, complete_spec
 from hvaedsl.cli.options import described
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.refusals import refusals_explained
+from hvaedsl.diagnostics.shell import command_line
 from hvaedsl.diagnostics.streams import say
 
 
@@ -60,7 +60,7 @@ def new(
         text = standalone_spec(target, dataset or "digits", resolution, channels, path)
     _write(target, text)
     say(f"written: {target}")
-    say(f"next: hvaedsl compile {shlex.quote(str(target))} --render", err=True)
+    say(f"next: {command_line('hvaedsl', 'compile', target, '--render')}", err=True)
 
 
 def _target(name: str) -> Path:

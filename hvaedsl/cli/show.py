@@ -33,8 +33,8 @@ def show(
     if chosen == "json":
         data = spec_json(program.spec)
         if provenance:
-            data["provenance"] = provenance_json(program.spec, program.origins)
+            data["provenance"] = provenance_json(program.spec, program.origins, program.via)
         print_data(json.dumps(data, indent=2))
     else:
         text = program.resolved_text()
-        print_data(provenance_text(program.spec, text, program.origins) if provenance else text)
+        print_data(provenance_text(program.spec, text, program.origins, program.via) if provenance else text)

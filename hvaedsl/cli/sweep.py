@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import CustomFlag, Json, Sets, SpecPath, TextFormat, allowed_custom, format_of, pairs
 from hvaedsl.cli.run_options import with_options
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.shell import command_line
 from hvaedsl.ir.run_options import SweepOptions
 
 
@@ -87,5 +87,5 @@ def sweep(
     from hvaedsl_runtime.sweep.command import run_sweep
     from hvaedsl_runtime.sweep.driver import SweepSettings
 
-    settings = SweepSettings(**options, resume_command=shlex.join(["hvaedsl", *sys.argv[1:]]))
+    settings = SweepSettings(**options, resume_command=command_line("hvaedsl", *sys.argv[1:]))
     run_sweep(plan, settings, as_json=json_wanted)

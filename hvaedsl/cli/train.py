@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Lets, Sets, SpecPath, pairs
 from hvaedsl.cli.run_options import with_options
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.shell import path_word
 from hvaedsl.diagnostics.streams import say
 from hvaedsl.ir.run_options import TrainOptions
 
@@ -39,7 +39,7 @@ def train(spec: SpecPath, sets: Sets = None, lets: Lets = None, **options: Any) 
     part_folders = RunFolder(Path(spec).parent).part_folders()
     program = load(spec, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), custom=CustomParts(part_folders))
     if program.advice and os.environ.get("RANK", "0") == "0":  # once, if torchrun started several processes
-        say(f"advice: {len(program.advice)}; to read it, run `hvaedsl lint {shlex.quote(spec)}`", err=True)
+        say(f"advice: {len(program.advice)}; to read it, run `hvaedsl lint {path_word(spec)}`", err=True)
 
     out = options.pop("out") or RUNS / program.name
     launch(program, RunSettings(out=out, **options))

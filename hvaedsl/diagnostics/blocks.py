@@ -15,9 +15,9 @@ class ZeroCount(Diagnostic):
     """HV310."""
 
     code = "HV310"
-    title = "expected a number of at least 1 in `{text}`"
-    label = "found 0"
-    help = "write a number of at least 1, or remove the entry"
+    title = "expected a number of at least {minimum} in `{text}`"
+    label = "found {found}"
+    help = "write a number of at least {minimum}, or remove the entry"
     why = (
         "Resolutions are at least 1. A count may be 0: the entry then has no block. openai/vdvae reads the resolution "
         "of an encoder entry only for the width and the kernel of its block: there `0x2` is two blocks with 1x1 "
@@ -27,6 +27,8 @@ class ZeroCount(Diagnostic):
     good = spec()
 
     text: str
+    found: int = 0
+    minimum: int = 1
 
 
 class TooManyApplications(Diagnostic):

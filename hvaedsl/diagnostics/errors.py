@@ -9,7 +9,7 @@ from __future__ import annotations
 import copyreg
 from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.printable import indented
@@ -66,6 +66,10 @@ class HvaedslError(Exception):
     def details(self) -> dict[str, Any]:
         """The arguments beside the message, with which the exception can be made again; plain values."""
         return {name: getattr(self, name) for name in self.arguments}
+
+    def reworded(self, message: str, help: str) -> Self:
+        """The same error with another message and way out."""
+        return type(self)(message, **{**self.details, "help": help})
 
     @property
     def headline(self) -> str:

@@ -311,10 +311,13 @@ class ConstantNotWhole(Diagnostic):
     """HV213."""
 
     code = "HV213"
-    title = "`let {name}` must be an integer"
+    title = "`let {name}` must be a whole number or a block list"
     label = "found {found}"
-    help = "version 1 of the language has no arithmetic and no constants of other types"
-    why = "A constant is a count: a value of a key, the k of `k*`, or the number after an operator letter."
+    help = "a constant is a whole number, an expression of whole numbers, or a list of blocks"
+    why = (
+        "A constant is a count or a list of blocks: a value of a key, the k of `k*`, the number after an operator "
+        "letter, or an entry of a block list."
+    )
     bad = spec(top="hvae 1\nlet n = 1.5")
     good = spec(top="hvae 1\nlet n = 2", decoder="4x1, 8m4, 8x$n")
 

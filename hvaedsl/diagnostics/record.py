@@ -49,6 +49,13 @@ class Record:
             named = _with_defaults(cls, named)
         self.__dict__.update(named)
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: object) -> Any:
+        """The schema of a field with a record: pydantic takes the object as it is."""
+        from pydantic_core.core_schema import is_instance_schema
+
+        return is_instance_schema(cls)
+
     def __setstate__(self, state: dict[str, object]) -> None:
         """Take over the fields of a pickled or copied object, which may be the first one of its class here."""
         if "_names" not in type(self).__dict__:

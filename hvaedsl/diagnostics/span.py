@@ -47,6 +47,13 @@ class Source(Record):
         return line, offset - self._line_starts[line - 1] + 1
 
 
+class ListUse(Record):
+    """The place where a named list, or the list of a base, is an entry of a key's list."""
+
+    span: Span  # of the name; the outermost one if lists use each other
+    alone: bool  # whether it is the only use, so that an edit of the definition changes nothing else
+
+
 class Span(Record):
     """A range of a source."""
 
@@ -57,10 +64,12 @@ class Span(Record):
     column: int
     end_line: int
     end_column: int
+    use: ListUse | None = field(default=None, compare=False, repr=False)  # of the list that contains this place
 
     def to(self, other: Span) -> Span:
         """The span from the start of this one to the end of `other`, in the same source."""
-        return Span(self.source, self.start, other.end, self.line, self.column, other.end_line, other.end_column)
+        end = other.end, self.line, self.column, other.end_line, other.end_column
+        return Span(self.source, self.start, *end, self.use)
 
     @property
     def text(self) -> str:

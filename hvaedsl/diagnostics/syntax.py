@@ -106,34 +106,6 @@ class NotText(Diagnostic):
     reason: str
 
 
-class FileTooLarge(Diagnostic):
-    """HV108."""
-
-    code = "HV108"
-    title = "this file has {size:,} bytes; the limit for a spec is {limit:,}"
-    help = "check the path; specs of the published models have under 1,000 bytes"
-    why = "The size is checked before the file is opened, so that a wrong path costs no time."
-    bad = ""  # the test writes a large file
-    good = spec()
-
-    size: int
-    limit: int
-
-
-class NestingTooDeep(Diagnostic):
-    """HV109."""
-
-    code = "HV109"
-    title = "brackets are nested more than {limit} levels deep"
-    label = "the first bracket beyond the limit; the rest of the file was not read"
-    help = "check for a missing closing bracket"
-    why = "Nesting is checked before parsing, so that no input can exhaust the compiler."
-    bad = spec(encoder="(" * 65 + "8x2" + ")" * 65 + ", 8d2, 4x1")
-    good = spec(encoder="2*(8x1), 8d2, 4x1")
-
-    limit: int
-
-
 class MalformedNumber(Diagnostic):
     """HV110."""
 
@@ -222,7 +194,7 @@ class UnknownOperator(Diagnostic):
     good = spec()
 
     operator: str
-    stack: str
+    stack: str  # encoder, decoder, or a named list, which either of them may use
     with_constant: str = ""  # the entry with `$` before what may be the name of a constant
     constant: str = ""  # the name of that constant if it is not defined
     published: str = ""  # the entry of this stack that openai/vdvae reads a `d` or `m` of the other one as
@@ -230,6 +202,8 @@ class UnknownOperator(Diagnostic):
     @property
     def operators(self) -> str:
         """The operators of this stack."""
+        if self.stack == "list":
+            return "`x`, `r`, `d` or `m`"
         return "`x`, `r` or `d`" if self.stack == "encoder" else "`x`, `r` or `m`"
 
     @property
@@ -243,7 +217,8 @@ class UnknownOperator(Diagnostic):
             return f"`m` mixes in a state, which only a decoder does{self._reading}"
         if self.operator == "d":
             return f"`d` pools, which only an encoder does{self._reading}"
-        last = "`RdK` a block and pooling by K" if self.stack == "encoder" else "`RmS` a block that mixes in S"
+        pools, mixes = "`RdK` a block and pooling by K", "`RmS` a block that mixes in S"
+        last = {"encoder": pools, "decoder": mixes}.get(self.stack, f"{pools}, {mixes}")
         return f"`RxN` is N blocks at R, `RrN` one block applied N times, {last}"
 
     @property
@@ -294,52 +269,6 @@ class UnclosedString(Diagnostic):
         return 'close it with `"`; a quote inside a string is `\\"`'
 
 
-class NumberTooLarge(Diagnostic):
-    """HV115."""
-
-    code = "HV115"
-    title = "this number has {digits} digits; the limit is {limit}"
-    label = "too large"
-    help = "check for extra digits"
-    why = "No quantity of a model needs more digits; the limit keeps arithmetic cheap."
-    bad = spec(model="width = 1000000000000000000  latent = 4")
-    good = spec()
-
-    digits: int
-    limit: int
-
-
-class TooManyErrors(Diagnostic):
-    """HV116."""
-
-    code = "HV116"
-    title = "more than {limit} syntax errors; the rest are not shown"
-    label = "reading stopped here"
-    help = "check that this file is a spec"
-    why = "In a file that is not a spec, the first error says enough; hundreds more would bury it."
-    bad = "hvae 1\n" + ("width = = " * 10 + "\n") * 11
-    good = spec()
-
-    limit: int
-
-
-class TooManyTokens(Diagnostic):
-    """HV117."""
-
-    code = "HV117"
-    title = "this file has more than {limit:,} tokens"
-    label = "the first token beyond the limit; the file was not read"
-    help = "repeat entries with `k*A`, `RxN` and `RrN`"
-    why = (
-        "The longest published spec has about a hundred tokens (words, numbers and signs). They are counted before "
-        "parsing, so that no file can keep the compiler busy."
-    )
-    bad = ""  # the test writes a long file
-    good = spec(encoder="1_000*8x1, 8d2, 4x1", decoder="4x1, 8m4, 8x1000")
-
-    limit: int
-
-
 class UnknownEscape(Diagnostic):
     """HV118."""
 
@@ -367,3 +296,28 @@ class NoStatements(Diagnostic):
     why = "An empty file gets this one error in place of one for each key that a spec needs."
     bad = "# the next model\n"
     good = spec()
+
+
+class ReservedNotation(Diagnostic):
+    """HV128."""
+
+    code = "HV128"
+    title = "`{text}` has no meaning yet"
+    label = "{what} is reserved for a later version"
+    help = "{hint}"
+    why = (
+        "Names with dots (`encoder.r32_0`) and numbers of epochs (`20 epochs`) are read as one word each, so that a "
+        "later version can give them a meaning without changing that of a spec of today."
+    )
+    bad = spec(rest="train { steps = 20 epochs }")
+    good = spec(rest="train { steps = 100k }")
+
+    text: str
+    what: Literal["a name with dots", "a number of epochs"]
+
+    @property
+    def hint(self) -> str:
+        """What to write today."""
+        if self.what == "a number of epochs":
+            return "give the number of steps: epochs times training images, divided by the batch size"
+        return "a string is in quotes; a key is written inside its section"

@@ -33,6 +33,10 @@ class Maps:
 
     def complete(self) -> Iterator[NoValueForResolution]:
         """Put a value for each resolution in use in the place of `other`; yield a finding for each incomplete map."""
+        keys = (*(self.model.get(name) for name in ("latent", "bottleneck", "cell", "widths")), self._temperature())
+        if not any(isinstance(value, Mapping) for value in keys):
+            return
+
         of_decoder = {entry.resolution for entry in self.decoder.written_entries()}
         of_blocks = of_decoder | {entry.resolution for entry in self.encoder.written_entries()}
         used = {"latent": of_decoder, "bottleneck": of_blocks, "cell": of_decoder}
@@ -50,10 +54,13 @@ class Maps:
         if OTHER in (widths := self.model.get("widths", {})):
             named = {at for at in widths if at in of_blocks}
             self.model["widths"] = _filled(widths, (of_blocks | pooled | named) - ({image} - named))
-        temperature = self.values["sample"].get("temperature")
+        temperature = self._temperature()
         if isinstance(temperature, Mapping) and OTHER in temperature:
             drawn = {at for at in of_decoder if at_resolution(self.model.get("latent", 1), at)}
             self.values["sample"]["temperature"] = _plain(_filled(temperature, drawn), temperature)
+
+    def _temperature(self) -> object:
+        return self.values["sample"].get("temperature")
 
     def _complete(self, name: str, written: Written, resolutions: set[int]) -> Iterator[NoValueForResolution]:
         """Complete one map in place."""

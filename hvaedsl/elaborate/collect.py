@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -17,14 +18,20 @@ from hvaedsl.diagnostics.diagnostic import (
     removal,
 )
 from hvaedsl.diagnostics.names import (
-    ConstantNotWhole,
     DuplicateKey,
     UnknownOption,
     UnknownOverride,
 )
 from hvaedsl.diagnostics.span import Source, Span
-from hvaedsl.diagnostics.syntax import MisplacedStatement, MissingVersion, NoStatements, UnsupportedVersion
+from hvaedsl.diagnostics.syntax import (
+    MisplacedStatement,
+    MissingVersion,
+    NoStatements,
+    UnexpectedToken,
+    UnsupportedVersion,
+)
 from hvaedsl.elaborate.constants import Constants
+from hvaedsl.elaborate.definitions import Definition, evaluate, references
 from hvaedsl.elaborate.published_keys import PUBLISHED_KEYS
 from hvaedsl.elaborate.schema import SCHEMA, TOP_LEVEL
 from hvaedsl.elaborate.unknown_names import (
@@ -36,7 +43,6 @@ from hvaedsl.elaborate.unknown_names import (
     unknown_key,
     unknown_section,
 )
-from hvaedsl.elaborate.words import describe
 from hvaedsl.ir.kinds import Optional, Text
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_value
@@ -55,35 +61,53 @@ class Collected:
     """The assignments of a chain."""
 
     values: dict[str, ast.Value] = field(default_factory=dict)
-    lets: dict[str, int] = field(default_factory=dict)
-    unreadable: set[str] = field(default_factory=set)  # constants whose value is a reported mistake
+    bases: dict[str, tuple[ast.Value, ...]] = field(default_factory=dict)  # what each replaces, nearest first
+    lets: dict[str, list[Definition]] = field(default_factory=dict)  # that of the root base first
+    lost_lets: set[str] = field(default_factory=set)  # constants whose definition could not be parsed
+    constants: Constants = field(default_factory=lambda: Constants({}))
     statements: dict[str, Span] = field(default_factory=dict)  # the whole `key = value` of each value
     sections: dict[str, Span] = field(default_factory=dict)  # the last name of each section
     broken: set[str] = field(default_factory=set)  # keys lost to a reported mistake: never reported as missing
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
-    @property
-    def constants(self) -> Constants:
-        """The constants that values may use."""
-        return Constants(self.lets, self.unreadable, "" in self.broken)
+    def assign(self, key: str, value: ast.Value) -> None:
+        """Give a key a value; that of a base is kept for `$base`."""
+        if key in self.values:
+            self.bases[key] = (self.values[key], *self.bases.get(key, ()))
+        self.values[key] = value
+
+    def forget(self, key: str) -> None:
+        """Remove the value of a key and those of its bases."""
+        self.values.pop(key, None)
+        self.bases.pop(key, None)
 
 
 def collect(
     documents: tuple[ast.Document, ...], sets: Mapping[str, Source], lets: Mapping[str, Source], *, complete: bool
 ) -> Collected:
-    """Merge documents, base first, then `--let` and `--set`.
+    """Merge documents, base first, then `--let` and `--set`, and evaluate the constants.
 
     If the documents are not complete, an undefined constant may be in the part that could not be read, and `--let`
     does not report it.
     """
     collected = Collected()
     for index, document in enumerate(documents):
-        _Reader(collected, document, own=index == len(documents) - 1).collect()
+        _Reader(collected, document, index, own=index == len(documents) - 1).collect()
     for name, source in lets.items():
-        if complete or name in collected.lets:
-            _override_let(collected, name, source)
+        if complete or name in collected.lets or name in collected.lost_lets:
+            _override_let(collected, name, source, depth=len(documents))
     for key, source in sets.items():
         _override_key(collected, key, source)
+
+    def count_uses() -> Counter[str]:
+        overrides = [collected.values[key] for key in sets if key in collected.values]
+        overrides += [collected.lets[name][-1].value for name in lets if name in collected.lets]
+        return Counter(item.name for node in (*documents, *overrides) for item in references(node))
+
+    collected.constants, found = evaluate(
+        collected.lets, collected.lost_lets, some_lost="" in collected.broken, count_uses=count_uses
+    )
+    collected.diagnostics += found
     return collected
 
 
@@ -93,6 +117,7 @@ class _Reader:
 
     into: Collected
     read: ast.Document
+    depth: int  # of the document in the chain
     own: bool  # the spec itself, not one of its bases
     seen: dict[str, Span] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)  # keys that a reported mistake in a name is meant to set
@@ -108,9 +133,7 @@ class _Reader:
     def collect(self) -> None:
         document = self.read
         self.into.broken |= document.broken | {f"{key}.*" for key in document.broken if key in SCHEMA}
-        for name in (key.removeprefix("let ") for key in document.broken if key.startswith("let ")):
-            self.into.lets.setdefault(name, 1)
-            self.into.unreadable.add(name)
+        self.into.lost_lets |= {key.removeprefix("let ") for key in document.broken if key.startswith("let ")}
         self._version(document)
 
         beside = Names(document.statements, TOP_LEVEL)
@@ -123,7 +146,7 @@ class _Reader:
                         self._misplaced(statement, "extends")
                 case ast.Let():
                     if self._once(f"let {statement.name.text}", "constant", statement.name.span, statement.span):
-                        _let(self.into, statement.name.text, statement.value)
+                        self._let(statement)
                 case ast.Assignment():
                     self._stray_key(statement)
                 case ast.Section():
@@ -139,7 +162,7 @@ class _Reader:
         """
         for key in [key for key in self.into.values if key not in self.seen]:
             if not {"", key, f"{key.rpartition('.')[0]}.*"}.isdisjoint(lost):
-                del self.into.values[key]
+                self.into.forget(key)
 
     def _version(self, document: ast.Document) -> None:
         first = document.statements[0] if document.statements else None
@@ -199,7 +222,7 @@ class _Reader:
                 elif self._once(key, "key", statement.key.span, statement.span) and (
                     self.own or section != NOT_INHERITED
                 ):
-                    self.into.values[key] = statement.value
+                    self.into.assign(key, statement.value)
                     self.into.statements[key] = statement.span
 
             case ast.Section() if f"{section}.{statement.name.text}" in SCHEMA:
@@ -214,7 +237,13 @@ class _Reader:
                 word = _KEYWORDS[type(statement)]
                 self._misplaced(statement, word, section)
                 if isinstance(statement, ast.Let):
-                    _let(self.into, statement.name.text, statement.value)
+                    self._let(statement)
+
+    def _let(self, statement: ast.Let) -> None:
+        name = statement.name
+        self.into.lost_lets.discard(name.text)
+        found = self.into.lets.setdefault(name.text, [])
+        found.append(Definition(name.text, statement.value, name.span, self.depth))
 
     def _unknown_key(self, section: str, statement: ast.Assignment, beside: Names) -> None:
         """Report a key that the section does not have; the key that was probably meant is not missing."""
@@ -256,26 +285,31 @@ class _Reader:
         self.into.diagnostics.append(diagnostic)
 
 
-def _let(into: Collected, name: str, value: ast.Value) -> None:
-    into.unreadable.discard(name)
-    if isinstance(value, ast.Integer):
-        into.lets[name] = value.value
+def _override_let(into: Collected, name: str, source: Source, *, depth: int) -> None:
+    span = source.span(0, len(source.text))
+    if name not in into.lets and name not in into.lost_lets:
+        known = tuple(dict.fromkeys((*into.lets, *into.lost_lets)))
+        into.diagnostics.append(UnknownOverride(span=span, name=name, known=known))
         return
-    into.lets.setdefault(name, 1)  # for `--let` and suggestions; `unreadable` says that it is a placeholder
-    into.unreadable.add(name)
-    if not isinstance(value, ast.Invalid):
-        into.diagnostics.append(ConstantNotWhole(span=value.span, name=name, found=describe(value)))
-
-
-def _override_let(into: Collected, name: str, source: Source) -> None:
-    if name not in into.lets:
-        span = source.span(0, len(source.text))
-        into.diagnostics.append(UnknownOverride(span=span, name=name, known=tuple(into.lets)))
-        return
-    value, found = parse_value(source)
+    value, found = _parse_override(source)
     into.diagnostics.extend(found)
-    if value is not None:
-        _let(into, name, value)
+    if value is None:
+        into.lost_lets.add(name)
+    else:
+        into.lost_lets.discard(name)
+        into.lets.setdefault(name, []).append(Definition(name, value, span, depth))
+
+
+def _parse_override(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...]]:
+    """The value of an override. One that ends too early has lost its names to the shell."""
+    value, found = parse_value(source)
+    return value, tuple(map(_with_shell, found))
+
+
+def _with_shell(item: Diagnostic) -> Diagnostic:
+    if not isinstance(item, UnexpectedToken) or item.hint or not item.expected.startswith("a value"):
+        return item
+    return replace(item, hint="in double quotes the shell replaces `$name`: use single quotes")
 
 
 def _override_key(into: Collected, key: str, source: Source) -> None:
@@ -292,9 +326,9 @@ def _override_key(into: Collected, key: str, source: Source) -> None:
     into.statements.pop(key, None)
     if value is None:
         into.broken.add(key)
-        into.values.pop(key, None)
+        into.forget(key)
     else:
-        into.values[key] = value
+        into.assign(key, value)
 
 
 def _override_value(key: str, source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...]]:
@@ -304,7 +338,7 @@ def _override_value(key: str, source: Source) -> tuple[ast.Value | None, tuple[D
     text = source.text.strip()
     if isinstance(kind, Optional) and isinstance(kind.of, Text) and not text.startswith('"') and text != "none":
         return ast.String(text, source.span(0, len(source.text))), ()
-    return parse_value(source)
+    return _parse_override(source)
 
 
 def dotted_keys() -> Iterator[str]:

@@ -1,31 +1,41 @@
-"""The constants that a `$name` can stand for, and whether a mistake that has been reported explains a missing value."""
+"""The numbers and lists that a `$name` can stand for, and whether a reported mistake explains a missing one."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import field
+from itertools import chain
 
 from hvaedsl.diagnostics.additions import at_top_level
 from hvaedsl.diagnostics.diagnostic import Fix, nearest, writing
 from hvaedsl.diagnostics.names import UnknownConstant
 from hvaedsl.diagnostics.record import Record
+from hvaedsl.elaborate.read_lists import ReadList
 from hvaedsl.syntax import ast
+
+BASE = "base"  # `$base` is the list of the base, so no constant has this name
 
 
 class Constants(Record):
     """The constants of a chain of documents and the command line."""
 
     values: Mapping[str, int]
+    lists: Mapping[str, ReadList] = field(default_factory=dict)
     unreadable: Collection[str] = field(default=frozenset())  # constants whose value is a reported mistake
     some_lost: bool = False  # whether a `let` may be in a part of the text that could not be read
 
+    @property
+    def names(self) -> Iterator[str]:
+        """The names of all constants."""
+        return chain(self.values, self.lists)
+
     def explained(self, name: str) -> bool:
         """Whether a reported mistake explains that a constant has no value."""
-        return name in self.unreadable or (self.some_lost and name not in self.values)
+        return name in self.unreadable or (self.some_lost and name not in self.values and name not in self.lists)
 
     def unknown(self, reference: ast.Reference, example: int = 2) -> UnknownConstant:
         """The diagnostic of a `$name` that no `let` defines; `example` is a number that may be meant."""
-        span, name, near = reference.span, reference.name, nearest(reference.name, self.values)
+        span, name, near = reference.span, reference.name, nearest(reference.name, self.names)
         if near is not None:
             fix = writing(span, f"${near}")
             return UnknownConstant(span=span, name=name, near=near, fix=fix)

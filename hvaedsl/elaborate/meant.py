@@ -32,6 +32,8 @@ def meant(kind: Kind, value: ast.Value, *, optional: bool) -> tuple[str, str]:
             return "none", ""
         case ast.Symbol() if isinstance(kind, Text):
             return f'"{value.name}"', ", with quotes"
+        case ast.Arithmetic() if isinstance(kind, Text) and len(value.span.text) < 60 and '"' not in value.span.text:
+            return f'"{value.span.text}"', ", with quotes"
         case ast.Group() if isinstance(kind, Pair | Several):
             return value.span.text.strip()[1:-1].strip(), ", without parentheses"
         case ast.Block() if isinstance(kind, Whole) and value.span.text == f"{value.resolution}x{value.resolution}":

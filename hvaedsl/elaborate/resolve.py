@@ -18,7 +18,7 @@ from hvaedsl.diagnostics.images import InvalidChannels, MissingShape, ShapeMisma
 from hvaedsl.diagnostics.likelihoods import BernoulliChannels, BitsNeedLevels, MixtureBinarized, NotBinarized
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source, Span
-from hvaedsl.elaborate.block_reader import are_swapped
+from hvaedsl.elaborate.block_shapes import are_swapped
 from hvaedsl.elaborate.by_resolution import Maps
 from hvaedsl.elaborate.collect import Collected
 from hvaedsl.elaborate.meant import MIXTURE
@@ -118,7 +118,8 @@ class _Resolver:
         # Mistakes inside a readable value are reported too; an unreadable one poisons its key.
         self.origins[dotted] = value.span
         entries: dict[int | str, Span] = {}
-        reader = Reader(dotted, self.collected.constants, self.diagnostics, entries, self.poisoned)
+        bases, lost = self.collected.bases.get(dotted, ()), not self.complete or self._explained(section, name)
+        reader = Reader(dotted, self.collected.constants, self.diagnostics, entries, self.poisoned, bases, lost)
         try:
             values[name] = reader.read(key.kind, value)
         except SpecError as error:

@@ -18,7 +18,7 @@ def describe(value: ast.Value) -> str:
             return f"the word `{value.name}`"
         case ast.Reference():
             return f"the constant `${value.name}`"
-        case ast.Block():
+        case ast.Block() | ast.BlockOf():
             return "a block entry"
         case ast.Repeated():
             return "a repetition"
@@ -28,6 +28,8 @@ def describe(value: ast.Value) -> str:
             return "a group in parentheses"
         case ast.Negative():
             return "a negative number" if isinstance(value.value, ast.Integer | ast.Float) else "a minus sign"
+        case ast.Arithmetic():
+            return "an expression"
         case ast.Call():
             return f"a call of `{value.function.text}`"
         case ast.List():
@@ -36,3 +38,14 @@ def describe(value: ast.Value) -> str:
             return "a map"
         case ast.Invalid():
             return "no value"
+
+
+def is_hyphenated(value: ast.Value) -> bool:
+    """Whether a value is words with `-` or `/` between them, which read as arithmetic: `fashion-mnist`."""
+    match value:
+        case ast.Arithmetic(operator="-" | "/"):
+            return is_hyphenated(value.left) and is_hyphenated(value.right)
+        case ast.Symbol() | ast.Integer() | ast.Block():
+            return True
+        case _:
+            return False

@@ -92,7 +92,7 @@ def _lines(unit: Unit, group: _Group, column: object) -> list[Line]:
     body, moved_up = _body(unit, group, indent)
     if body:
         body[-1].comment = unit.behind
-        block_list = any(item.kind == "BLOCK" for item in unit.lexemes)
+        block_list = any(item.kind in ("BLOCK", "OPERATOR") for item in unit.lexemes)
         mark = object() if len(body) > 1 else None if block_list else column
         for line in body:
             line.aligned_with = mark

@@ -15,6 +15,10 @@ from hvaedsl.syntax.suppression import codes_in
 _LINE_BREAK = re.compile(r"\r\n?|\n")
 _TRIVIA = re.compile(r"#[^\r\n]*|\r\n?|\n")
 END = "$END"
+# The kind of a `-` before a value; one between two values is a MINUS.
+SIGN = "SIGN"
+_NUMBERS = ("INTEGER", "FLOAT", "SUFFIXED", "EPOCHS")
+_ENDS_VALUE = frozenset((*_NUMBERS, "BLOCK", "DOTTED", "NAME", "REFERENCE", "STRING", "RPAR", "RSQB", "RBRACE"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +53,15 @@ def lexemes(source: Source) -> list[Lexeme]:
 
 
 def _read(source: Source) -> Iterator[Lexeme]:
-    end, line = 0, 1
+    end, line, before = 0, 1, ""
     for token in hvae_parser().lex(source.text):
         assert token.start_pos is not None
         assert token.end_pos is not None
         between = source.text[end : token.start_pos]
         line += len(_LINE_BREAK.findall(between))
-        yield Lexeme(token.type, str(token), token.start_pos, line, *_trivia(between, first=end == 0))
-        end = token.end_pos
+        kind = SIGN if token.type == "MINUS" and before not in _ENDS_VALUE else token.type
+        yield Lexeme(kind, str(token), token.start_pos, line, *_trivia(between, first=end == 0))
+        end, before = token.end_pos, token.type
 
     between = source.text[end:]
     line += len(_LINE_BREAK.findall(between))

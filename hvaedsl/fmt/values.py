@@ -13,12 +13,21 @@ WIDTH = 100  # columns of a line without its comment
 _DEEPEST_COLUMN = 60  # lists that start further right are continued with an indentation of two
 _BRACKETS = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 _BLOCK = re.compile(r"0*([0-9]+?)([a-z]+).*")
-_SPACE_BEHIND = frozenset(("HVAE", "EXTENDS", "LET", "EQUAL", "COMMA", "COLON"))
+_SUM = frozenset(("PLUS", "MINUS"))  # the binary operators with spaces; `*`, `/` and a sign have none
+_SPACE_BEHIND = frozenset(("HVAE", "EXTENDS", "LET", "EQUAL", "COMMA", "COLON", *_SUM))
+
+
+class Break(str):
+    """The space before a `+` or `-`, where an expression that is too long continues on the next line."""
+
+    __slots__ = ()
 
 
 def space(before: Lexeme, after: Lexeme) -> str:
     """The space between two tokens of one line; empty for none."""
     section = before.kind == "KEY" and after.kind == "LBRACE"
+    if after.kind in _SUM:
+        return Break(" ")
     return " " if before.kind in _SPACE_BEHIND or after.kind == "EQUAL" or section else ""
 
 
@@ -126,16 +135,17 @@ class _Reader:
         (inner[-1].below if inner else item.above).extend(comment.text for comment in comments)
 
     def _brackets(self, item: Item, opening: Lexeme) -> None:
+        is_argument = self.at > 1 and self.lexemes[self.at - 2].kind == "OPERATOR"  # of a block: `32r($m - 1)`
         brackets = Brackets(opening.text)
         brackets.items = self.items(brackets.below)
         brackets.closing = self.lexemes[self.at].text
         self.at += 1
         item.parts.append(brackets)
-        if opening.kind == "LPAR":
+        if opening.kind == "LPAR" and not is_argument:
             item.blocks += [block for inner in brackets.items for block in inner.blocks]
 
     def _note_block(self, item: Item, lexeme: Lexeme) -> None:
-        found = _BLOCK.fullmatch(lexeme.text) if lexeme.kind == "BLOCK" else None
+        found = _BLOCK.fullmatch(lexeme.text) if lexeme.kind in ("BLOCK", "OPERATOR") else None
         after = self.lexemes[self.at].kind if self.at < len(self.lexemes) else ""
         if found:
             item.blocks.append((found[1], found[2]))
@@ -204,9 +214,12 @@ class ValueWriter:
         if not item.commented and self._column + len(item.flat) + tail <= WIDTH:
             self._line.text += item.flat
             return
-        for part in item.parts:
+        column = self._continuation()
+        for at, part in enumerate(item.parts):
             if isinstance(part, Brackets) and part.items + part.below:
                 self._brackets(part, tail)
+            elif isinstance(part, Break) and self._column + 1 + _up_to_break(item.parts[at + 1 :]) + tail > WIDTH:
+                self._begin_line(column)
             else:
                 self._line.text += part if isinstance(part, str) else part.flat
 
@@ -235,6 +248,16 @@ class ValueWriter:
             self._begin_line(column)
         self._line.comment = comment
         self._begin_line(column)
+
+
+def _up_to_break(parts: Sequence[str | Brackets]) -> int:
+    """The columns of the parts before the next place where the expression can continue on another line."""
+    columns = 0
+    for part in parts:
+        if isinstance(part, Break):
+            break
+        columns += len(part if isinstance(part, str) else part.flat)
+    return columns
 
 
 def _resolution_changes(before: Item, after: Item) -> bool:

@@ -75,6 +75,8 @@ class OpenDocuments:
         path = path_of(uri) if found is None else None
         if path is None:
             return found
+        if (opened := next((item for item in self._open.values() if item.source.path == path), None)) is not None:
+            return opened  # under another URI of the same file
         try:
             self._files[uri] = self._new(uri, read_source(path, path.name), None)
         except (SpecError, UsageError):
@@ -189,8 +191,11 @@ def _has_its_bases(found: AnalyzedText, read: Read) -> bool:
 def path_of(uri: str) -> Path | None:
     """The file of a URI; None for an unsaved text or an invalid file name."""
     try:
-        if urlsplit(uri).scheme != "file":
+        parts = urlsplit(uri)
+        if parts.scheme != "file":
             return None
+        if parts.netloc.lower() == "localhost":  # this machine; to_fs_path would take it for a network share
+            uri = f"file://{uri.partition('//')[2][len(parts.netloc) :]}"
         found = to_fs_path(uri.replace(";", "%3B"))  # to_fs_path ends the path at a semicolon
         return Path(found).resolve() if found else None
     except (OSError, RuntimeError, ValueError):  # a NUL character, a loop of links, or an invalid URI

@@ -15,7 +15,7 @@ from lark import Token
 
 from hvaedsl.elaborate.schema import SCHEMA, TOP_LEVEL
 from hvaedsl.syntax.grammar import hvae_parser
-from hvaedsl.syntax.parser import MAX_TOKENS
+from hvaedsl.syntax.limited_tokens import MAX_TOKENS
 
 Role = Literal[
     "keyword",  # hvae, let, extends

@@ -9,11 +9,11 @@ import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Protocol
+from typing import BinaryIO, Protocol, cast
 
 from lsprotocol import types as lsp
 from pygls.capabilities import get_capability
-from pygls.exceptions import JsonRpcInvalidParams
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams, PyglsError
 from pygls.lsp.server import LanguageServer
 
 from hvaedsl.diagnostics.errors import CompilerBug, SpecError
@@ -26,7 +26,8 @@ from hvaedsl.lsp.completion import CompletionClient, complete
 from hvaedsl.lsp.findings import published, shown
 from hvaedsl.lsp.hints import inlay_hints
 from hvaedsl.lsp.hover import hover
-from hvaedsl.lsp.lifecycle import OrderedProtocol, exit_with_client
+from hvaedsl.lsp.incoming import Headers, IncomingProtocol, is_worth_logging
+from hvaedsl.lsp.lifecycle import exit_with_client
 from hvaedsl.lsp.navigation import definition
 from hvaedsl.lsp.occurrences import occurrence_at, occurrences
 from hvaedsl.lsp.open_documents import OpenDocuments
@@ -62,7 +63,7 @@ class Server(LanguageServer):
 
     def __init__(self, version: str) -> None:
         super().__init__(
-            "hvaedsl", version, text_document_sync_kind=lsp.TextDocumentSyncKind.Full, protocol_cls=OrderedProtocol
+            "hvaedsl", version, text_document_sync_kind=lsp.TextDocumentSyncKind.Full, protocol_cls=IncomingProtocol
         )
         self.documents = OpenDocuments()
         self.background = Background(self.documents)
@@ -70,6 +71,13 @@ class Server(LanguageServer):
         self._without_figures: set[str] = set()  # texts whose figures in the client may be outdated
         self.is_shut_down = False
         self.exit_code = 0
+
+    def report_server_error(self, error: Exception, source: type[PyglsError] | type[JsonRpcException]) -> None:
+        """Answer a content that is not JSON; show other errors to the user."""
+        if isinstance(error, ValueError) and source is JsonRpcException and isinstance(self.protocol, IncomingProtocol):
+            self.protocol.refuse_content(error)
+        else:
+            super().report_server_error(error, source)
 
     def can(self, capability: str) -> bool:
         """Whether the client has a capability, given as a dotted path."""
@@ -164,7 +172,8 @@ def serve(version: str, client: int | None = None) -> int:
     """
     library = logging.getLogger("pygls")
     library.setLevel(logging.ERROR)  # it warns about every request that is cancelled too late
-    logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_no_refusal)
+    for name in ("pygls.protocol.json_rpc", "pygls.server"):
+        logging.getLogger(name).addFilter(is_worth_logging)
 
     sys.setswitchinterval(0.001)  # how long a compiling thread may block the event loop; the default is 5 ms
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a thread waits for input, which Ctrl-C would not interrupt
@@ -174,13 +183,8 @@ def serve(version: str, client: int | None = None) -> int:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     server = make_server(version)
     exit_with_client(client)
-    server.start_io(sys.stdin.buffer, protocol)
+    server.start_io(cast(BinaryIO, Headers(sys.stdin.buffer)), protocol)
     return server.exit_code
-
-
-def _is_no_refusal(record: logging.LogRecord) -> bool:
-    """Keep refused requests, which the client has an answer to, out of the log."""
-    return record.exc_info is None or not isinstance(record.exc_info[1], JsonRpcInvalidParams)
 
 
 def _add_document_sync(server: Server) -> None:

@@ -35,6 +35,8 @@ class Unit(Record):
     origins: Mapping[str, Span]
     bridge: Bridge
     analyses: Mapping[Callable[[Bridge], object], object] = field(compare=False)
+    # The names that the value of a key went through, and where each is defined (`hvaedsl.elaborate.via`).
+    via: Callable[[str], tuple[tuple[str, Span], ...]] = field(default=lambda _: (), compare=False, repr=False)
 
     def analysis(self, kind: Callable[[Bridge], V]) -> V:
         """The result of an analysis of the pipeline, computed on first use."""

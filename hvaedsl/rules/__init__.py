@@ -16,9 +16,11 @@ from typing import Literal
 from hvaedsl.diagnostics import (
     blocks,
     characters,
+    constants,
     custom,
     images,
     likelihoods,
+    limits,
     names,
     notation,
     resolutions,
@@ -51,7 +53,20 @@ def kinds_of(module: ModuleType) -> list[type[Diagnostic]]:
 
 def kinds() -> dict[str, type[Diagnostic]]:
     """Every kind of diagnostic by its code, sorted by code."""
-    elsewhere = (syntax, characters, notation, names, resolutions, images, likelihoods, custom, blocks, suppressions)
+    elsewhere = (
+        syntax,
+        limits,
+        characters,
+        notation,
+        names,
+        constants,
+        resolutions,
+        images,
+        likelihoods,
+        custom,
+        blocks,
+        suppressions,
+    )
     found = [kind for module in (*elsewhere, *modules()) for kind in kinds_of(module)]
     return {kind.code: kind for kind in sorted(found, key=lambda kind: kind.code)}
 

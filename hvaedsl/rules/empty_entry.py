@@ -31,8 +31,9 @@ class EmptyEntry(Diagnostic):
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
     """Report the items of both stacks whose count is the digit 0."""
-    for blocks in (unit.spec.model.encoder, unit.spec.model.decoder):
-        for item in blocks.empty:
+    items = (*unit.spec.model.encoder.empty, *unit.spec.model.decoder.empty)
+    for item in dict.fromkeys(items):  # both stacks may use one list
+        if item.span.source is unit.documents[-1].source:  # else it is a finding of the base
             yield EmptyEntry(span=item.span, text=" ".join(item.span.text.split()), fix=item.fix)
 
 

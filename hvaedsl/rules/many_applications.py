@@ -68,7 +68,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
             if entry.operator != "r" or entry.argument <= MOST or entry.label is not None:
                 continue
             assert entry.argument_span is not None
-            if entry.argument_span.text.startswith("$"):
+            if not entry.argument_span.text[0].isdigit():
                 by_constant.setdefault(entry.argument_span.text, []).append(entry)
             else:
                 yield _finding([entry], fixed=fixed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity, writing
 from hvaedsl.diagnostics.snippet import spec
@@ -50,7 +51,9 @@ def _finding(run: list[Entry]) -> Diagnostic:
     assert first is not None
     assert last is not None
     fix = writing(first.to(last), merged, safe=True)
-    return AdjacentEntries(span=first.to(last), resolution=run[0].resolution, count=len(run), merged=merged, fix=fix)
+    return AdjacentEntries(
+        span=replace(first.to(last), use=None), resolution=run[0].resolution, count=len(run), merged=merged, fix=fix
+    )
 
 
 def _runs(sequence: tuple[Entry | Repeat, ...]) -> Iterator[list[Entry]]:
@@ -68,7 +71,7 @@ def _runs(sequence: tuple[Entry | Repeat, ...]) -> Iterator[list[Entry]]:
 
 
 def _is_plain(entry: Entry) -> bool:
-    return entry.operator == "x" and entry.label is None and entry.span is not None and "$" not in entry.span.text
+    return entry.operator == "x" and entry.label is None and entry.span is not None and entry.span.text.isalnum()
 
 
 def _touch(one: Entry, other: Entry) -> bool:
@@ -76,6 +79,8 @@ def _touch(one: Entry, other: Entry) -> bool:
     before, after = one.span, other.span
     assert before is not None
     assert after is not None
+    if before.source is not after.source or before.use is not after.use:
+        return False
     between = before.source.text[before.end : after.start]
     return one.resolution == other.resolution and _BETWEEN.fullmatch(between) is not None
 

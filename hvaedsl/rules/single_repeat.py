@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity, writing
 from hvaedsl.diagnostics.snippet import spec
@@ -37,10 +38,10 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
                 continue
             assert entry.span is not None
             assert entry.argument_span is not None
-            if entry.argument_span.text.startswith("$"):
+            if not entry.argument_span.text[0].isdigit():
                 continue
-            fix = writing(entry.span, f"{entry.resolution}x1", safe=True)
-            yield SingleRepeat(span=entry.span, entry=entry.span.text, fix=fix)
+            fix = writing(entry.span, f"{entry.resolution}x1", safe=True)  # in a named list, for all of its uses
+            yield SingleRepeat(span=replace(entry.span, use=None), entry=entry.span.text, fix=fix)
 
 
 ADVICE = (Rule(check, ("model.encoder", "model.decoder")),)

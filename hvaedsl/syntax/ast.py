@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from typing import Literal
 
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source, Span
@@ -49,7 +50,7 @@ class Symbol(Node):
 
 
 class Reference(Node):
-    """`$name`, an integer that a `let` defines."""
+    """`$name`, a number or a block list that a `let` defines; `$base`, the list of the same key in the base."""
 
     name: str
     span: Span = field(compare=False)
@@ -66,8 +67,19 @@ class Block(Node):
     span: Span = field(compare=False)
 
 
+class BlockOf(Node):
+    """A block token whose argument is an expression: `32r($m - 1)`."""
+
+    resolution: int
+    operator: str
+    argument: Value
+    resolution_span: Span = field(compare=False)
+    operator_span: Span = field(compare=False)
+    span: Span = field(compare=False)
+
+
 class Repeated(Node):
-    """`k*A` and `k*(A, B)`."""
+    """`k*A` and `k*(A, B)`, where k is an integer or a name. Where a number belongs, it is a product."""
 
     count: Integer | Reference
     body: Value
@@ -93,6 +105,16 @@ class Negative(Node):
     """`-A`."""
 
     value: Value
+    span: Span = field(compare=False)
+
+
+class Arithmetic(Node):
+    """`A + B`, `A - B`, `A * B` and `A / B`."""
+
+    operator: Literal["+", "-", "*", "/"]
+    left: Value
+    right: Value
+    operator_span: Span = field(compare=False)
     span: Span = field(compare=False)
 
 
@@ -147,10 +169,12 @@ Value = (
     | Symbol
     | Reference
     | Block
+    | BlockOf
     | Repeated
     | Labeled
     | Group
     | Negative
+    | Arithmetic
     | Call
     | List
     | Map

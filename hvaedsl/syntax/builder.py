@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Literal
 
 from lark import Token, Tree
 
 from hvaedsl.diagnostics.characters import LOOK_ALIKES, UnexpectedCharacter
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, writing
+from hvaedsl.diagnostics.limits import NumberTooLarge
 from hvaedsl.diagnostics.span import Source, Span
-from hvaedsl.diagnostics.syntax import (
-    MalformedNumber,
-    MissingCount,
-    NumberTooLarge,
-    UnclosedString,
-    UnknownEscape,
-)
+from hvaedsl.diagnostics.syntax import MalformedNumber, MissingCount, ReservedNotation, UnclosedString, UnknownEscape
 from hvaedsl.syntax import ast
 
 MAX_DIGITS = 15
 _SUFFIXES = {"k": 1_000, "M": 1_000_000}
+_OPERATORS: Mapping[str, Literal["+", "-", "*", "/"]] = {"PLUS": "+", "MINUS": "-", "STAR": "*", "SLASH": "/"}
 _CONSTANT = re.compile(r"([0-9]+[xrdm])([A-Za-z_][A-Za-z0-9_]*)")
 _BLOCK = re.compile(r"([0-9]+)([a-z]+)(.*)")
 _ESCAPE = re.compile(r"\\(.)")
@@ -122,14 +118,25 @@ class Builder:
         places = _within(span, span.start, split), _within(span, split, end)
         return ast.Block(numbers[0] or 0, operator, argument, *places, span)
 
-    def value_repeated(self, span: Span, count: Token, body: Tree[Token]) -> ast.Value:
-        number = (
-            ast.Reference(count[1:], token_span(self.source, count))
-            if count.type == "REFERENCE"
-            else self._integer(count)
-        )
-        value = self.value(body)
-        return ast.Invalid(span) if number is None else ast.Repeated(number, value, span)
+    def value_block_of(self, span: Span, token: Token, argument: Tree[Token]) -> ast.Value:
+        found = _BLOCK.fullmatch(token)
+        assert found is not None
+        resolution, value = self._whole(token, found[1]), self.value(argument)
+        if resolution is None:
+            return ast.Invalid(span)
+        split, end = span.start + found.end(1), span.start + found.end(2)
+        places = _within(span, span.start, split), _within(span, split, end)
+        return ast.BlockOf(resolution, found[2], value, *places, span)
+
+    def value_arithmetic(self, span: Span, left: Tree[Token], operator: Token, right: Tree[Token]) -> ast.Value:
+        first, second = self.value(left), self.value(right)
+        is_count = isinstance(first, ast.Reference) or (isinstance(first, ast.Integer) and not first.suffixed)
+        if operator.type == "STAR" and is_count:
+            assert isinstance(first, ast.Integer | ast.Reference)
+            return ast.Repeated(first, second, span)
+        if isinstance(first, ast.Invalid) and operator.type == "STAR":
+            return first
+        return ast.Arithmetic(_OPERATORS[operator.type], first, second, token_span(self.source, operator), span)
 
     def value_label(self, span: Span, entry: Tree[Token], label: Token) -> ast.Value:
         return ast.Labeled(self.value(entry), self._name(label), span)
@@ -137,8 +144,16 @@ class Builder:
     def value_group(self, span: Span, *items: Tree[Token]) -> ast.Value:
         return ast.Group(tuple(self.value(item) for item in items), span)
 
-    def value_negative(self, span: Span, value: Tree[Token]) -> ast.Value:
+    def value_negative(self, span: Span, _: Token, value: Tree[Token]) -> ast.Value:
         return ast.Negative(self.value(value), span)
+
+    def value_dotted(self, span: Span, token: Token) -> ast.Value:
+        self.diagnostics.append(ReservedNotation(span=span, text=str(token), what="a name with dots"))
+        return ast.Invalid(span)
+
+    def value_epochs(self, span: Span, token: Token) -> ast.Value:
+        self.diagnostics.append(ReservedNotation(span=span, text=str(token), what="a number of epochs"))
+        return ast.Invalid(span)
 
     def value_list(self, span: Span, *items: Tree[Token]) -> ast.Value:
         return ast.List(tuple(self.value(item) for item in items), span)

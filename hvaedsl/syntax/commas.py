@@ -11,8 +11,8 @@ from hvaedsl.diagnostics.span import Source
 from hvaedsl.diagnostics.syntax import UnexpectedToken
 from hvaedsl.syntax.builder import token_span
 
-_ATOMS = ("BLOCK", "INTEGER", "FLOAT", "SUFFIXED", "STRING", "NAME", "REFERENCE", "JUNK")
-_STARTS = frozenset((*_ATOMS, "MINUS", "LSQB", "LPAR"))
+_ATOMS = ("BLOCK", "INTEGER", "FLOAT", "SUFFIXED", "STRING", "NAME", "REFERENCE", "DOTTED", "EPOCHS", "JUNK")
+_STARTS = frozenset((*_ATOMS, "OPERATOR", "MINUS", "LSQB", "LPAR"))
 _ENDS = frozenset((*_ATOMS, "RSQB", "RPAR"))
 _AFTER_LIST = frozenset(("$END", "KEY", "RBRACE", "RSQB", "RPAR", "HVAE", "LET", "EXTENDS"))
 

@@ -6,7 +6,7 @@ missing later), and parsing continues from the state before that statement.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -15,22 +15,18 @@ from lark.exceptions import UnexpectedToken as LarkUnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Label, removal
+from hvaedsl.diagnostics.limits import NestingTooDeep, TooManyErrors, TooManyTokens
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.diagnostics.syntax import NestingTooDeep, TooManyErrors, TooManyTokens, UnclosedBrace, UnmatchedBrace
+from hvaedsl.diagnostics.syntax import UnclosedBrace, UnmatchedBrace
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.builder import Builder, junk, token_span
-from hvaedsl.syntax.commas import without_surplus_commas
 from hvaedsl.syntax.grammar import hvae_parser
+from hvaedsl.syntax.limited_tokens import CLOSE, OPEN, PAIRS, STARTS, end_token, tokens_of
 from hvaedsl.syntax.notation import repair
 from hvaedsl.syntax.unexpected import unexpected
 
-MAX_NESTING = 64
-MAX_TOKENS = 20_000
 MAX_SYNTAX_ERRORS = 100
-_PAIRS = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
-_OPEN, _CLOSE = frozenset(_PAIRS), frozenset(_PAIRS.values())
-_STARTS = frozenset(("KEY", "HVAE", "LET", "EXTENDS"))
 
 
 class Parsed(Record):
@@ -52,10 +48,10 @@ def parse_value(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...
     diagnostics: list[Diagnostic] = []
     interactive = parser.parse_interactive(start="value")
     repaired = repair(source)
-    tokens = _tokens(source, repaired.text, diagnostics)
+    tokens = tokens_of(source, repaired.text, diagnostics)
     if found := (*repaired.diagnostics, *diagnostics):
         return None, found
-    for at, token in enumerate((*tokens, _end_token(source))):
+    for at, token in enumerate((*tokens, end_token(source))):
         try:
             tree = interactive.feed_token(token)
         except LarkUnexpectedToken:
@@ -65,33 +61,6 @@ def parse_value(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...
     assert isinstance(tree, Tree)
     value = builder.block_list(tree.children[0])
     return value, tuple(builder.diagnostics)
-
-
-def _tokens(source: Source, text: str, diagnostics: list[Diagnostic]) -> list[Token]:
-    """The tokens of the repaired text, without surplus commas, up to a limit that is reported."""
-    tokens, surplus = without_surplus_commas(source, list(_limited(source, text, diagnostics)))
-    diagnostics += surplus
-    return tokens
-
-
-def _limited(source: Source, text: str, diagnostics: list[Diagnostic]) -> Iterator[Token]:
-    """The tokens, until there are too many of them or the brackets are nested too deep."""
-    depth = 0
-    for count, token in enumerate(hvae_parser().lex(text)):
-        if count == MAX_TOKENS:
-            diagnostics.append(TooManyTokens(span=token_span(source, token), limit=MAX_TOKENS))
-            return
-        depth += (token.type in _OPEN) - (token.type in _CLOSE)
-        if depth > MAX_NESTING:
-            diagnostics.append(NestingTooDeep(span=token_span(source, token), limit=MAX_NESTING))
-            return
-        yield token
-
-
-def _end_token(source: Source) -> Token:
-    end = len(source.text.rstrip())
-    place = source.span(end, end)
-    return Token("$END", "", end, place.line, place.column, place.line, place.column, end)
 
 
 def _independent(parser: InteractiveParser) -> InteractiveParser:
@@ -137,7 +106,7 @@ class _Parser:
 
     def run(self) -> Parsed:
         repaired = repair(self.source)
-        self.tokens = _tokens(self.source, repaired.text, self.diagnostics)
+        self.tokens = tokens_of(self.source, repaired.text, self.diagnostics)
         self.placeholders = repaired.placeholders
         limits = [item for item in self.diagnostics if isinstance(item, TooManyTokens | NestingTooDeep)]
         if any(isinstance(item, TooManyTokens) for item in limits):
@@ -175,7 +144,7 @@ class _Parser:
     def _step(self, at: int) -> int:
         """Feed one token to the parser, and return the index of the next one."""
         token = self.tokens[at]
-        if not self.brackets and (token.type in _STARTS or token.type == "RBRACE"):
+        if not self.brackets and (token.type in STARTS or token.type == "RBRACE"):
             if token.type == "RBRACE" and not self.braces:
                 self.diagnostics.append(self._unmatched(at))
                 return at + 1
@@ -199,9 +168,9 @@ class _Parser:
             self.braces.append(token)
             self._mark(None)
 
-        elif token.type in _OPEN:
+        elif token.type in OPEN:
             self.brackets.append(token)
-        elif token.type in _CLOSE:
+        elif token.type in CLOSE:
             if self.brackets:
                 self.brackets.pop()
             else:
@@ -306,7 +275,7 @@ class _Parser:
         token = self.tokens[at]
         before = self.source.text[max(0, (token.start_pos or 0) - 1) : token.start_pos]
         glued = at > 0 and self.tokens[at - 1].type == "JUNK" and self.tokens[at - 1].end_pos == token.start_pos
-        return not glued and (token.type == "KEY" or (token.type in _STARTS and (not before or before.isspace())))
+        return not glued and (token.type == "KEY" or (token.type in STARTS and (not before or before.isspace())))
 
     def _resume(self, at: int, opened: list[str]) -> int:
         """The index of the first token from `at` that starts a statement or closes a section.
@@ -322,12 +291,12 @@ class _Parser:
                 at = end
                 opened.pop()
 
-            elif kind in _OPEN:
+            elif kind in OPEN:
                 opened.append(kind)
             elif kind == "RBRACE" and "LBRACE" not in opened:
                 break
-            elif kind in _CLOSE:  # closes the innermost bracket of its kind; unclosed ones inside are dropped
-                while opened and _PAIRS[opened.pop()] != kind:
+            elif kind in CLOSE:  # closes the innermost bracket of its kind; unclosed ones inside are dropped
+                while opened and PAIRS[opened.pop()] != kind:
                     pass
             at += 1
         return at
@@ -349,9 +318,9 @@ class _Parser:
 
         depth = 0
         for index, kind in enumerate(kinds, at):
-            depth += (kind in _OPEN) - (kind in _CLOSE)
+            depth += (kind in OPEN) - (kind in CLOSE)
             if depth < 0:
-                return index if kind == _PAIRS[opened[-1]] else None
+                return index if kind == PAIRS[opened[-1]] else None
         return None
 
     def _break(self) -> None:
@@ -368,7 +337,7 @@ class _Parser:
 
     def _finish(self, stopped: bool) -> tuple[Tree[Token], bool]:
         """The tree, with all unclosed sections closed, and whether there were none."""
-        end = _end_token(self.source)
+        end = end_token(self.source)
         if not self._between_statements():
             if not stopped:
                 place = self.source, self.parser, (*self.tokens, end), len(self.tokens)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from hvaedsl.diagnostics.diagnostic import nearest
 from hvaedsl.diagnostics.errors import SpecError, UsageError
+from hvaedsl.diagnostics.limits import FileTooLarge
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.diagnostics.syntax import FileTooLarge, NotText
+from hvaedsl.diagnostics.syntax import NotText
 from hvaedsl.shipped import shipped, spec_names
 
 MAX_FILE_BYTES = 1 << 20

@@ -9,14 +9,16 @@ from itertools import pairwise
 
 from lark import Token
 
-from hvaedsl.diagnostics.diagnostic import Fix, Label, insertion, listing, nearest, writing
+from hvaedsl.diagnostics.diagnostic import Edit, Fix, Label, insertion, listing, nearest, removal, writing
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import UnexpectedToken
 from hvaedsl.syntax.builder import token_span
 
 # Tokens that are a value by themselves, and what else a list of such values contains.
 _ENTRIES = frozenset(("BLOCK", "INTEGER", "FLOAT", "SUFFIXED", "STRING", "REFERENCE"))
-_IN_LIST = _ENTRIES | {"COMMA", "STAR", "AT", "NAME", "LPAR", "RPAR"}
+_STARTS = _ENTRIES | {"OPERATOR"}
+_OPERATORS = frozenset(("PLUS", "MINUS", "STAR", "SLASH"))
+_IN_LIST = _STARTS | _OPERATORS | {"COMMA", "AT", "NAME", "LPAR", "RPAR"}
 _AFTER_KEYWORD = {"extends": ("STRING",), "hvae": ("INTEGER",), "let": ("KEY", "NAME")}
 _PLAIN = {
     "COMMA": "`,`",
@@ -28,7 +30,6 @@ _PLAIN = {
     "LSQB": "`[`",
     "RSQB": "`]`",
     "COLON": "`:`",
-    "STAR": "`*`",
     "AT": "`@`",
     "KEY": "a key",
     "STRING": "a string in quotes",
@@ -59,14 +60,13 @@ def unexpected(
     wants_value = {"BLOCK", "STRING", "FLOAT"} <= accepted or {"BLOCK", "JUNK"} <= accepted
     wants_statement = {"KEY", "LET"} <= accepted
 
-    if token.type == "STAR" and (written := _count_first(source, tokens, at)) is not None:
-        first, text = written
-        fix = writing(source.span(first, token_span(source, tokens[at + 1]).end), text)
-        return UnexpectedToken(
-            span=span, found=found, expected="the count before the entry", hint=f"write `{text}`", fix=fix
-        )
-
-    # A value is expected.
+    # A value is expected. An operator without one behind it is itself the mistake.
+    if wants_value and last is not None and last.type in _OPERATORS and token.type not in _OPERATORS:
+        at_operator = token_span(source, last)
+        return UnexpectedToken(span=at_operator, found=f"`{last}` at the end of a value", expected="a value after it")
+    if wants_value and token.type == "PLUS":
+        sign = Fix("remove it", (removal(span),))
+        return UnexpectedToken(span=span, found=found, expected="a value", hint="remove it", fix=sign)
     if wants_value:
         return UnexpectedToken(span=span, found=found, expected="a value")
 
@@ -83,6 +83,11 @@ def unexpected(
     expected = f"`,`, another key, or {end}" if continues else "`key = value` or `section { ... }`"
     if wants_statement and token.type == "NAME":
         return _name_alone(source, tokens, at, span, found, expected, sections)
+    if continues and token.type == "LPAR" and last is not None and last.type == "BLOCK" and last[-1].isalpha():
+        between = source.span(token_span(source, last).end, span.start)
+        hint = f"the argument of an operator follows it without a space: `{_shorten(last)}(...)`"
+        joined = Fix("remove the space", (Edit(between, ""),)) if between.text.isspace() else None
+        return UnexpectedToken(span=span, found=found, expected=expected, hint=hint, fix=joined)
     if continues:
         places = _missing_commas(source, tokens, at)
         title = "insert a comma before it" if len(places) == 1 else "insert the missing commas"
@@ -92,7 +97,7 @@ def unexpected(
             found=found,
             expected=expected,
             hint=_after_value(token),
-            fix=fix if token.type in _ENTRIES and places else None,
+            fix=fix if token.type in _STARTS and places else None,
         )
     if wants_statement:
         hint, equal = "", None
@@ -115,7 +120,7 @@ def _missing_commas(source: Source, tokens: Sequence[Token], at: int) -> list[in
         if token.type not in _IN_LIST:
             break
         ends = before.type in _ENTRIES or before.type in ("RPAR", "NAME")
-        if ends and (token.type in _ENTRIES or (token.type == "LPAR" and before.type != "NAME")):
+        if ends and (token.type in _STARTS or (token.type == "LPAR" and before.type != "NAME")):
             places.append(token_span(source, before).end)
     return places
 
@@ -176,33 +181,9 @@ def _name_alone(
     return UnexpectedToken(span=span, found=found, expected=expected, hint=hint, fix=fix)
 
 
-def _count_first(source: Source, tokens: Sequence[Token], at: int) -> tuple[int, str] | None:
-    """The start of a repetition whose count is after the `*` at an index, and the repetition as it is written here."""
-    following = [token.type for token in tokens[at + 1 : at + 3]]
-    if following[:1] not in (["INTEGER"], ["REFERENCE"]) or following[1:] == ["STAR"]:
-        return None
-
-    # Go back over a label and a group.
-    start = at - 1
-    if start >= 2 and [token.type for token in tokens[start - 1 : start + 1]] == ["AT", "NAME"]:
-        start -= 2
-    depth = 0
-    while start >= 0:
-        depth += (tokens[start].type == "RPAR") - (tokens[start].type == "LPAR")
-        if depth <= 0:
-            break
-        start -= 1
-    if start < 0 or tokens[start].type not in ("LPAR", "BLOCK") or (start and tokens[start - 1].type == "STAR"):
-        return None
-
-    first, last = token_span(source, tokens[start]), token_span(source, tokens[at - 1])
-    return first.start, f"{tokens[at + 1]}*{source.text[first.start : last.end]}"
-
-
 def _after_value(token: Token) -> str:
     """The help for a token after a complete value."""
     hints = {
-        "STAR": "a repetition of a repetition needs parentheses: `2*(3*A)`",
         "AT": "an entry has at most one label",
         "RPAR": "no parenthesis is open here",
         "RSQB": "no bracket is open here",

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -162,7 +162,8 @@ class TrainingDisplay:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if not self._plain:
-            self._bar.stop()
+            with suppress(OSError):  # a closed terminal is no reason to end otherwise
+                self._bar.stop()
 
     def say(self, line: str) -> None:
         """Print a line."""

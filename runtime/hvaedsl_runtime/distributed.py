@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from hvaedsl.diagnostics.errors import DeviceNotFound, UsageError
+from hvaedsl.diagnostics.errors import DeviceNotFound, RunError, UsageError
 from hvaedsl.ir.run_options import DeviceName
 from hvaedsl_runtime.rendezvous import Launcher, meet, started_by_launcher
 
@@ -51,6 +51,31 @@ class Processes:
         if self.world_size == 1:
             return flag
         return self.sum(torch.tensor(float(flag), device=self.device)).item() > 0
+
+    def each_any(self, *flags: bool) -> list[bool]:
+        """For each flag, whether it is set in any process; one message for all of them."""
+        if self.world_size == 1:
+            return list(flags)
+        return [count > 0 for count in self.sum(torch.tensor(flags, dtype=torch.float32, device=self.device)).tolist()]
+
+    def raise_any(self, failure: RunError | None) -> None:
+        """Raise a failure of one process in all of them; of several, that of the lowest rank."""
+        if not self.any(failure is not None):
+            return
+        failures = [failure] * self.world_size
+        if self.world_size > 1:
+            dist.all_gather_object(failures, failure)
+        raise next(found for found in failures if found is not None)
+
+    @contextmanager
+    def failing_together(self) -> Iterator[None]:
+        """Raise a RunError that ends the block in one process in all of them, so that none waits for the others."""
+        failure: RunError | None = None
+        try:
+            yield
+        except RunError as error:
+            failure = error
+        self.raise_any(failure)
 
     def from_first(self, value: int) -> int:
         """The value of the first process, in every process."""

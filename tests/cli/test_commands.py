@@ -153,6 +153,20 @@ def test_provenance(hvae: Command) -> None:
     assert found["data.resolution"] == "the dataset"
 
 
+def test_provenance_through_names(hvae: Command) -> None:
+    good = Path("good.hvae").read_text().replace("hvae 1", "hvae 1\nlet k = $n + 1\nlet top = (8x1, 8r$n)", 1)
+    Path("named.hvae").write_text(good)
+    Path("child.hvae").write_text(
+        'hvae 1\nextends "named.hvae"\nmodel { latent = 2*$k  decoder = $base, $top }\nsample { count = $n }\n'
+    )
+    out = hvae("show", "child.hvae", "--provenance", "--let", "n=5").out
+    lines = {line.split()[0]: line.split("# ", 1)[1] for line in out.splitlines() if "# " in line}
+    assert lines["latent"] == "child.hvae:3:18 via $k (named.hvae:2:5), $n (--let n)"
+    assert lines["count"] == "child.hvae:4:18 via $n (--let n)"
+    assert lines["decoder"].startswith("child.hvae:3:34 via $base (named.hvae:")
+    assert lines["decoder"].endswith("$top (named.hvae:3:5), $n (--let n)")
+
+
 def test_lint_as_json(hvae: Command) -> None:
     assert json.loads(hvae("lint", "good.hvae", "--format", "json").out) == []
     (found,) = json.loads(hvae("lint", "bad.hvae", "--format", "json").out)

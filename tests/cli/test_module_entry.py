@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tests.cli.pty_session import environment
 
 
@@ -30,3 +32,11 @@ def test_torchrun_may_start_only_train() -> None:
         "  help: run hvaedsl fmt without torchrun; only train uses its processes\n"
     )
     assert module("explain", "HV303", **{**launched, "WORLD_SIZE": "1"}).returncode == 0
+
+
+@pytest.mark.parametrize(("options", "is_incomplete"), [(["-OO"], True), (["-O"], False), ([], False)])
+def test_a_help_without_docstrings_says_so(options: list[str], is_incomplete: bool) -> None:
+    command = [sys.executable, *options, "-m", "hvaedsl", "show", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ("Print the resolved spec" in done.stdout) is not is_incomplete
+    assert ("the help is incomplete" in done.stderr) is is_incomplete

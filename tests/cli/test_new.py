@@ -31,6 +31,7 @@ def test_it_is_written_and_compiles(name: str) -> None:
 
 def test_the_next_command_is_quoted_for_the_shell() -> None:
     assert new("my model").stderr == "next: hvaedsl compile 'my model.hvae' --render\n"
+    assert new("--", "-x").stderr == "next: hvaedsl compile ./-x.hvae --render\n"
 
 
 def test_one_of_its_own() -> None:

@@ -24,12 +24,56 @@ UNSAFE = {
     *("HV101", "HV102", "HV104", "HV110", "HV118"),
     *("HV121", "HV122", "HV124", "HV126", "HV127", "HV512"),
     *("HV201", "HV202", "HV203", "HV204", "HV206", "HV216", "HV217", "HV219", "HV221", "HV223", "HV224", "HV225"),
-    *("HV227", "HV228", "HV229", "HV301", "HV302", "HV303", "HV304", "HV306", "HV307", "HV311", "HV316", "HV320"),
+    *(
+        "HV227",
+        "HV228",
+        "HV229",
+        "HV240",
+        "HV301",
+        "HV302",
+        "HV303",
+        "HV304",
+        "HV306",
+        "HV307",
+        "HV311",
+        "HV316",
+        "HV320",
+    ),
     *("HV401", "HV402", "HV503", "HV513", "HV514", "HV601"),
 }
 
 # Besides the snippets of the rules: the text, the fixed text, and whether the fix is safe.
 CASES = {
+    "a sign before a number": (
+        "HV101",
+        spec(model="width = + 16  latent = 4"),
+        None,
+        False,
+    ),
+    "a space before an argument": (
+        "HV101",
+        spec(top="hvae 1\nlet n = 2", encoder="8r ($n + 1), 8d2, 4x1"),
+        spec(top="hvae 1\nlet n = 2", encoder="8r($n + 1), 8d2, 4x1"),
+        False,
+    ),
+    "a hyphen in a word": (
+        "HV206",
+        spec(data="dataset = fashion-mnist", encoder="32x1, 32d4, 8x1", decoder="8x1, 32m8, 32x1"),
+        spec(data="dataset = fashion_mnist", encoder="32x1, 32d4, 8x1", decoder="8x1, 32m8, 32x1"),
+        False,
+    ),
+    "a word with a hyphen in place of a string": (
+        "HV204",
+        spec(data="dataset = digits", rest="paper { table = G-6 }"),
+        spec(data="dataset = digits", rest='paper { table = "G-6" }'),
+        False,
+    ),
+    "a constant without its sign": (
+        "HV242",
+        spec(top="hvae 1\nlet n = 2", model="width = 8*n  latent = 4", decoder="4x1, 8m4, 8x$n"),
+        spec(top="hvae 1\nlet n = 2", model="width = 8*$n  latent = 4", decoder="4x1, 8m4, 8x$n"),
+        False,
+    ),
     "a comma at the end of a list": (
         "HV101",
         spec(encoder="8x2, 8d2, 4x1,"),

@@ -349,3 +349,20 @@ def test_without_the_extra_the_command_says_what_to_install(tmp_path: Path) -> N
     assert done.returncode == 2
     assert "pip install 'hvaedsl[lsp]'" in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", ""])
+def test_another_uri_of_a_file_is_the_same_file(start: Start, tmp_path: Path, host: str) -> None:
+    """Its unsaved text counts: as a base, and for a request that names it otherwise."""
+    base, child = tmp_path / "base file.hvae", tmp_path / "child.hvae"
+    base.write_text("hvae 1\n")
+    path = str(base) if not host else base.as_uri().removeprefix("file://")
+    uri = f"file://{host}{path}"
+    assert uri != base.as_uri()
+    client = start()
+    client.open(uri, GOOD)
+    assert client.found(uri) == []
+    client.open(child.as_uri(), 'hvae 1\nextends "base file.hvae"\n')
+    assert client.found(child.as_uri()) == []
+    assert client.at("hover", base.as_uri(), *place(GOOD, "4r2@top"))["contents"]["value"].startswith("`4r2@top`")
+    assert client.at("definition", child.as_uri(), 1, 12)["uri"] == uri

@@ -46,7 +46,7 @@ class DrawnBlocks(DrawnValues):
                 items.append(f"{resolution}d{self.argument(resolution // below)}{self.label(resolution)}")
                 if self.some(6):
                     items[-1] = f"1*({items[-1]})"
-        return self.listed(items), counts
+        return self.listed(self.named(items)), counts
 
     def decoder(self, levels: list[int], counts: Mapping[int, int]) -> str:
         """A decoder that goes up once, with as many blocks as the encoder has at each resolution."""
@@ -61,7 +61,7 @@ class DrawnBlocks(DrawnValues):
             if wanted:
                 items.append(f"{resolution}{self.draw(st.sampled_from('xr'))}{self.argument(wanted)}")
             below = resolution
-        return self.listed(items)
+        return self.listed(self.named(items))
 
     def free_decoder(self, levels: list[int]) -> str:
         """A decoder that visits resolutions in any order, some of them twice, and ends at the image."""
@@ -81,7 +81,7 @@ class DrawnBlocks(DrawnValues):
                 items.append(text)
                 self.depth += self.drawn(resolution, count)
             applied.add(resolution)
-        return self.listed(items)
+        return self.listed(self.named(items))
 
     def mixes(self, source: int, resolution: int) -> bool:
         """Whether a block at a resolution may take in the state of a source."""
@@ -110,8 +110,26 @@ class DrawnBlocks(DrawnValues):
             body = f"({body})"
         return f"{self.whole(count, suffix=False)}*{f'({body})' if form != 'copies' else body}", count * applied
 
+    def named(self, items: list[str]) -> list[str]:
+        """The items, with a part of them perhaps in a list of its own, which may have a named part too."""
+        if len(items) < 2 or not self.some(3):
+            return items
+        first = self.draw(st.integers(0, len(items) - 2))
+        behind = self.draw(st.integers(first + 2, len(items)))
+        text = ", ".join(self.named(items[first:behind]))
+        if "," not in text and "$" in text:  # one name alone, whose kind is that of its definition
+            text = self.draw(st.sampled_from((text, f"({text})", f"1*({text})")))
+        elif self.some():
+            text = f"({text})"
+        name = self.new_name()
+        self.written_lets[name] = text
+        use = self.draw(st.sampled_from((f"${name}", f"(${name})", f"1*${name}", f"1*(${name})")))
+        return [*items[:first], use, *items[behind:]]
+
     def argument(self, number: int) -> str:
-        """The number or constant behind the letter of a block."""
+        """The number, constant or expression behind the letter of a block."""
+        if self.some(8):
+            return f"({self.expression(number)})"
         return f"${self.constant(number)}" if self.some(6) else str(number)
 
     def label(self, resolution: int) -> str:

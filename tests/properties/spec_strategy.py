@@ -212,7 +212,7 @@ class _Drawing(DrawnBlocks):
 
     def text(self, written: Mapping[str, str]) -> str:
         """The spec, its statements in any order, with any space and comments between them."""
-        statements = [f"let {name} = {number}" for name, number in self.lets.items()]
+        statements = [f"let {name} = {text}" for name, text in self.written_lets.items()]
         statements += [
             text for section in SECTIONS if "." not in section and (text := self.section(section, written)) is not None
         ]

@@ -39,6 +39,7 @@ class DrawnValues:
     def __init__(self, draw: st.DrawFn) -> None:
         self.draw = draw
         self.lets: dict[str, int] = {}
+        self.written_lets: dict[str, str] = {}  # of numbers and lists, as they are written
 
     def some(self, odds: int = 2) -> bool:
         """True once in `odds` times."""
@@ -93,6 +94,8 @@ class DrawnValues:
                 forms.append(f"{number // 1_000_000}M")
             if self.some(5):
                 return f"${self.constant(number)}"
+            if suffix and self.some(8):
+                return self.expression(number)
         return self.draw(st.sampled_from(forms))
 
     def constant(self, number: int) -> str:
@@ -100,9 +103,26 @@ class DrawnValues:
         for name, value in self.lets.items():
             if value == number:
                 return name
-        name = self.draw(_NAMES.filter(lambda name: name not in self.lets))
+        written = self.expression(number) if self.some(4) else str(number)
+        name = self.new_name()
         self.lets[name] = number
+        self.written_lets[name] = written
         return name
+
+    def new_name(self) -> str:
+        """A name that no constant has."""
+        return self.draw(_NAMES.filter(lambda name: name not in self.written_lets and name != "base"))
+
+    def expression(self, number: int) -> str:
+        """A number as arithmetic, over the constants that there are so far."""
+        factor, less = self.draw(st.integers(1, 9)), self.draw(st.integers(0, max(0, min(number, 50))))
+        forms = [f"{number - less} + {less}", f"({number - less})+{less}", f"-(-{number})"]
+        if number < LARGEST // 10:
+            forms += [f"{number + less}-{less}", f"{number}*{factor} / {factor}", f"{number + less} + -{less}"]
+            forms += [f"{factor}*{number // factor} + {number % factor}", f"2*({number}) - {number}"]
+            forms += [f"${name}*0 + {number}" for name, value in self.lets.items() if value < LARGEST]
+            forms += [f"{number - value} + ${name}" for name, value in self.lets.items() if value <= number]
+        return self.draw(st.sampled_from(forms))
 
     def number(self, kind: Number) -> str:
         low = kind.above if kind.minimum is None else kind.minimum

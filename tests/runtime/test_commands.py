@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,53 @@ def test_signals_that_are_ignored_at_the_start_do_not_stop_a_run_and_sigterm_doe
     _, err = process.communicate(timeout=LIMIT_SECONDS)
     assert process.returncode == 143, err
     assert "stopped by SIGTERM" in err
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
+def test_a_scheduler_that_signals_every_process_loses_no_step(
+    tmp_path: Path, spec_path: Path, curve: Curve, number: signal.Signals
+) -> None:
+    options = ("--out", tmp_path / "run", "--device", "cpu", "--gpus", "2", "--set", "train.steps=9000")
+    process = start("train", spec_path, *options)
+    wait_for_lines(tmp_path / "run" / "metrics.jsonl", 10, process)
+    for pid in [process.pid, *children(process.pid)]:
+        os.kill(pid, number)
+    _, err = process.communicate(timeout=LIMIT_SECONDS)
+    assert process.returncode == 128 + number, err
+    assert f"stopped by {number.name}" in err
+    assert "resume with: hvaedsl train" in err
+    step = torch.load(tmp_path / "run" / "checkpoints" / "last.pt", weights_only=True)["position"]["step"]
+    assert step == max(line["step"] for line in curve(tmp_path / "run"))
+
+
+@pytest.mark.long
+def test_a_terminal_that_is_closed_stops_a_run(tmp_path: Path, spec_path: Path, curve: Curve) -> None:
+    """The system sends SIGHUP, and whatever is printed from then on fails."""
+    pty = pytest.importorskip("pty")
+    options = ("--device", "cpu", "--threads", "1", "--set", "train.steps=9000", "--set", "train.eval_every=9000")
+    command = ["hvaedsl", "train", str(spec_path), "--out", str(tmp_path / "run"), *options]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        code = "from hvaedsl.cli.main import run; run()"
+        os.execv(sys.executable, [sys.executable, "-c", code, *command[1:]])
+
+    threading.Thread(target=read_to_the_end, args=(terminal,), daemon=True).start()
+    until = time.monotonic() + LIMIT_SECONDS
+    log = tmp_path / "run" / "metrics.jsonl"
+    while not log.exists() or len(log.read_text().splitlines()) < 10:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 128 + signal.SIGHUP
+    step = torch.load(tmp_path / "run" / "checkpoints" / "last.pt", weights_only=True)["position"]["step"]
+    assert step == max(line["step"] for line in curve(tmp_path / "run"))
+
+
+def read_to_the_end(terminal: int) -> None:
+    with suppress(OSError):
+        while os.read(terminal, 1 << 16):
+            pass
 
 
 def children(pid: int) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import DamagedRun, UsageError
+from hvaedsl.diagnostics.shell import path_word
 from hvaedsl.program import Program
 from hvaedsl.render.output import render
 from hvaedsl_runtime.analysis.base import Drawing, Result, Subject
@@ -100,7 +100,7 @@ def evaluated_bounds(run: FinishedRun, unit: Unit) -> tuple[str, list[dict[str, 
         if found.get("step") == step and set(WEIGHTS) <= set(found):
             return _bound_text(split, step), _rows(found, unit, evaluated)
 
-    return f"Step {step} has not been evaluated yet; run hvaedsl eval {shlex.quote(str(path))}.", []
+    return f"Step {step} has not been evaluated yet; run hvaedsl eval {path_word(path)}.", []
 
 
 def _bound_text(split: str, step: int) -> str:

@@ -13,7 +13,16 @@ from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.file_images import FileImages
 from hvaedsl_runtime.data.fingerprint import names_checksum
 from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Fitting
-from hvaedsl_runtime.data.image_tree import SUFFIXES, Tree, identity_of, others_text, search, visible_folders
+from hvaedsl_runtime.data.image_tree import (
+    NO_SUFFIX_IMAGE,
+    SUFFIXES,
+    Tree,
+    identity_of,
+    others_text,
+    renaming,
+    search,
+    visible_folders,
+)
 from hvaedsl_runtime.data.images import ImageSet, Split, image_set
 from hvaedsl_runtime.data.places import DATA_PATH, GIVEN, not_found, places
 from hvaedsl_runtime.data.splits import VALIDATION_NAMES, PartName, members, one_validation
@@ -125,10 +134,11 @@ def _splits(root: Path, folders: list[str], setting: str) -> Layout:
     parts = {part: search(root / name) for part, name in names.items()}
     for part, tree in parts.items():
         if not tree.names:
-            taken = others_text(tree.others)
+            taken, has_unnamed = others_text(tree.others), NO_SUFFIX_IMAGE in tree.others
             raise DataNotFound(
                 f"{tree.root}: found no image file" + (f"; not taken: {taken}" if taken else ""),
-                help=f"add images to the folder {names[part]}"
+                help=(f"rename the images, for example with {renaming(tree.root)}; or " if has_unnamed else "")
+                + f"add images to the folder {names[part]}"
                 + (", or remove it" if part == "validation" else "; train and test must each have at least one"),
             )
     loose = search(root, deep=False).names
@@ -211,6 +221,8 @@ def _missing(spec: DataSpec, searched: Mapping[Path, str], others: Counter[str])
             f"classes only if {DATA_PATH} names their folder",
             help=f"{_set(setting)} to {place} if they are classes, or to the one of them that has the images",
         )
+    if NO_SUFFIX_IMAGE in others:
+        return DataNotFound(f"{error}{found}", help=f"rename the images, for example with {renaming(file)}")
     return DataNotFound(f"{error}{found}", help=error.help)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from hvaedsl.diagnostics.shell import path_word
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 # Suffixes of images in formats that are not read; other files are no images.
@@ -15,6 +18,11 @@ OTHER_IMAGES = frozenset(
     (".avif", ".cr2", ".dng", ".gif", ".heic", ".heif", ".ico", ".jfif", ".jp2", ".jpe", ".jxl", ".nef", ".pbm", ".pgm")
 ) | frozenset((".ppm", ".psd", ".svg", ".tga", ".tif", ".tiff"))
 ARCHIVES = frozenset((".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst"))
+# Suffixes of JPEG files that are not taken.
+OTHER_JPEG = frozenset((".jfif", ".jpe"))
+# In place of the suffix: files without one that begin like an image (PNG, JPEG, WebP, BMP).
+NO_SUFFIX_IMAGE = "without a suffix, images"
+IMAGE_START = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF.{4}WEBP|BM.{4}\0{4}", re.DOTALL)
 # What operating systems put beside a user's files, in lower case; hidden files are skipped too.
 CLUTTER = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "icon\r"))
 
@@ -23,7 +31,8 @@ CLUTTER = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@ea
 class Tree:
     """The image files below `root`, sorted by their path relative to it, with /; the same order on every platform.
 
-    `others` counts the files that are not taken by their suffix. `loops` are links to a folder that contains them.
+    `others` counts the files that are not taken by their suffix, or NO_SUFFIX_IMAGE. `loops` are links to a folder that
+    contains them.
     """
 
     root: Path
@@ -69,8 +78,8 @@ def visible_folders(root: Path) -> list[str]:
 def search(root: Path, suffixes: tuple[str, ...] = SUFFIXES, *, deep: bool = True) -> Tree:
     """Find the image files in `root` and, if `deep`, below it. Links are followed, unless they lead back upwards.
 
-    A link to a file that does not exist or is not accessible is taken: reading it fails, and the message names it. No
-    file is opened.
+    A link to a file that does not exist or is not accessible is taken: reading it fails, and the message names it. Only
+    files without a suffix are opened, to tell images from others.
     Raises OSError if a folder cannot be listed.
     """
     tree = Tree(root)
@@ -106,7 +115,18 @@ def _add_file(tree: Tree, entry: os.DirEntry[str], name: str, suffixes: tuple[st
     if suffix in suffixes and (link or entry.is_file()):
         tree.names.append(name)
     else:
-        tree.others[suffix] += 1
+        tree.others[NO_SUFFIX_IMAGE if not suffix and _begins_like_image(entry) else suffix] += 1
+
+
+def _begins_like_image(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a regular file that begins like an image of a format that is read."""
+    try:
+        if not entry.is_file():  # a pipe would wait for its writer
+            return False
+        with open(entry.path, "rb") as file:  # noqa: PTH123 - over a million files
+            return IMAGE_START.match(file.read(12)) is not None
+    except OSError:
+        return False
 
 
 def _entered(tree: Tree, folder: _Folder, entry: os.DirEntry[str]) -> _Folder | None:
@@ -129,7 +149,11 @@ def others_text(others: Mapping[str, int]) -> str:
     """Describe the files that are not taken, by suffix and reason; empty if there are none."""
     groups: dict[str, list[str]] = {}
     for suffix, files in sorted(others.items(), key=lambda item: (-item[1], item[0])):
-        if suffix in OTHER_IMAGES:
+        if suffix == NO_SUFFIX_IMAGE:
+            reason = "images; rename them to end in .png or .jpg"
+        elif suffix in OTHER_JPEG:
+            reason = "JPEG files; rename them to end in .jpg"
+        elif suffix in OTHER_IMAGES:
             reason = "image formats that are not read; convert them to PNG"
         elif suffix in SUFFIXES:
             reason = "not regular files"
@@ -137,8 +161,13 @@ def others_text(others: Mapping[str, int]) -> str:
             reason = "archives; unpack them"
         else:
             reason = "not images"
-        groups.setdefault(reason, []).append(f"{files:,} {suffix or 'without a suffix'}")
+        groups.setdefault(reason, []).append(f"{files:,} {suffix if suffix.startswith('.') else 'without a suffix'}")
     return "; ".join(f"{', '.join(found)} ({reason})" for reason, found in groups.items())
+
+
+def renaming(root: Path) -> str:
+    """The command that gives the files without a suffix below a folder one; any suffix is read as what it contains."""
+    return f"`find {path_word(root)} -type f ! -name '*.*' -exec mv {{}} {{}}.png \\;`"
 
 
 def identity_of(path: Path) -> tuple[int, int] | None:

@@ -32,7 +32,7 @@ def refused_file(path: Path, error: OSError, *, missing: str = "") -> ImageProbl
         reason = f"it is a link to {path.readlink()}, which {DEAD_LINKS[error.errno]}"
         return ImageProblem(str(path), reason, "restore the files that the links lead to, or remove the links")
     if isinstance(error, FileNotFoundError):
-        remedy = missing or "run the command again while no other program changes the folder"
+        remedy = missing or "restore the files, and let no other program change the folder"
         return ImageProblem(str(path), "it is not there any more", remedy)
     reason = f"it cannot be opened: {_reason(error)}"
     if isinstance(error, PermissionError):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import NamedTuple
+
+from hvaedsl.diagnostics.shell import path_word
 
 # A few bytes more than the longest beginning, and than the name of the format in a tar (at 257).
 START = 512
@@ -54,9 +55,9 @@ def foreign_content(start: bytes) -> Foreign | None:
 
 def packed_content(path: Path, start: bytes) -> Foreign | None:
     """Recognize an archive or compressed data; the way out is the command that unpacks it."""
-    name = shlex.quote(str(path))
+    name = path_word(path)
     if start.startswith(ZIP):
-        folder = shlex.quote(str(path.with_suffix("")))
+        folder = path_word(path.with_suffix(""))
         return Foreign("it is a zip archive", f"unpack it with `unzip {name} -d {folder}`")
     if start[TAR_NAME] == b"ustar":
         return Foreign("it is a tar archive", f"unpack it with `tar -xf {name}`")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch, RunNotFound
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
+from hvaedsl.diagnostics.shell import path_word
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
 from hvaedsl.ir.spec_text import value_text
@@ -206,7 +206,7 @@ def require_run(path: Path) -> RunFolder:
     if path.suffix == ".hvae" or path.as_posix() in spec_names():
         raise RunNotFound(
             f"{path} is a spec, where a run folder is needed",
-            help=f"hvaedsl train {shlex.quote(str(path))} writes one: {RUNS / path.stem}, or what --out names",
+            help=f"hvaedsl train {path_word(path)} writes one: {RUNS / path.stem}, or what --out names",
         )
     if path.is_file() and path.parent.name == folder.checkpoint.parent.name:
         raise RunNotFound(f"{path} is a file of a run", help=f"name its run folder, {path.parent.parent}")

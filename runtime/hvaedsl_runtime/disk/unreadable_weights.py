@@ -160,12 +160,20 @@ def _zip_archive(path: Path, *, named_safetensors: bool) -> Foreign:
             return Foreign("it is a TorchScript program, which is code", SAVE_STATE_DICT)
         if "data.pkl" not in inside:
             shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+            if names and all(name.endswith(".npy") for name in names):
+                return Foreign(f"it is an .npz file of the arrays {shown.replace('.npy', '')}", _npz_conversion(path))
             packed = packed_content(path, ZIP[0])
             assert packed is not None
             return Foreign(f"it is a zip archive of {shown or 'nothing'}", f"{packed.help}, and name a file in it")
         if named_safetensors:
             return _rename("torch.save", ".pt")
     return DAMAGED
+
+
+def _npz_conversion(path: Path) -> str:
+    """The lines of Python that write the arrays of an .npz file as safetensors."""
+    files = f"dict(numpy.load({str(path)!r})), {str(path.with_suffix('.safetensors'))!r}"
+    return f"convert it in Python with `import numpy, safetensors.numpy; safetensors.numpy.save_file({files})`"
 
 
 def _old_pickle(error: Exception, *, named_safetensors: bool) -> Foreign:

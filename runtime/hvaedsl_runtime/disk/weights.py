@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import re
-import shlex
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch.nn import Parameter
 
 from hvaedsl.diagnostics.errors import InvalidWeights, RunError, UsageError
 from hvaedsl.diagnostics.printable import is_unicode
+from hvaedsl.diagnostics.shell import command_line, path_word
 from hvaedsl_runtime.disk.foreign_content import Foreign
 from hvaedsl_runtime.disk.unreadable_weights import GATHER, SAVE_STATE_DICT, foreign_object, why_unreadable
 from hvaedsl_runtime.disk.whole_files import put_in_place
@@ -189,10 +189,10 @@ def _state_dict(path: Path, content: object) -> dict[str, Tensor]:
     if isinstance(content, Mapping) and {"state", "param_groups"} <= set(content):
         raise InvalidWeights(f"{path}: the state of an optimizer, not weights", help="give it with --optimizer")
     if isinstance(content, Mapping) and {"format", "spec", "ema"} <= set(content):
-        run = shlex.quote(str(path.parent.parent))
         raise InvalidWeights(
             f"{path}: the checkpoint of a run folder, not a weight file",
-            help=f"write its weights with: hvaedsl convert {run} --to weights{SAFETENSORS}",
+            help="write its weights with: "
+            + command_line("hvaedsl", "convert", path.parent.parent, "--to", f"weights{SAFETENSORS}"),
         )
     nested = dict(_nested(content)) if isinstance(content, Mapping) else {}
     if nested:
@@ -236,7 +236,7 @@ def _folder(path: Path) -> RunError:
     return InvalidWeights(
         f"{path}: cannot be read: it is a checkpoint in parts ({SHARD}), which several processes wrote",
         help="join them first: python -m torch.distributed.checkpoint.format_utils dcp_to_torch "
-        f"{shlex.quote(str(path))} weights.pt",
+        f"{path_word(path)} weights.pt",
     )
 
 

@@ -112,7 +112,8 @@ class Evaluator:
     def __call__(self, model: Model, advance: Callable[[int], None] | None = None) -> LikelihoodBound:
         """Compute the bound of `model` on the whole split; the images are divided among the processes.
 
-        `advance` is called after each batch with its number of images.
+        `advance` is called after each batch with its number of images. Raises InvalidData, in every process, for an
+        image that one of them cannot read.
         """
         count = len(self.images)
         # A column for each image, so that the order of the sum does not depend on the division among processes.
@@ -121,14 +122,15 @@ class Evaluator:
 
         was_training = model.training
         model.train(False)
-        for start in range(0, len(indices_of_rank), self.batch_size):
-            indices = list(indices_of_rank[start : start + self.batch_size])
-            out = model(*self.prepared(indices), self.noise(indices))
-            per_image[0, indices] = as_float64(out.distortion_nats_per_dim)
-            per_image[1, indices] = as_float64(out.rate_nats_per_dim)
-            per_image[2:, indices] = as_float64(out.kl_nats)
-            if advance is not None:
-                advance(len(indices))
+        with self.processes.failing_together():
+            for start in range(0, len(indices_of_rank), self.batch_size):
+                indices = list(indices_of_rank[start : start + self.batch_size])
+                out = model(*self.prepared(indices), self.noise(indices))
+                per_image[0, indices] = as_float64(out.distortion_nats_per_dim)
+                per_image[1, indices] = as_float64(out.rate_nats_per_dim)
+                per_image[2:, indices] = as_float64(out.kl_nats)
+                if advance is not None:
+                    advance(len(indices))
         model.train(was_training)
 
         # The other processes' columns are 0 here, so the sum over processes fills in every image.

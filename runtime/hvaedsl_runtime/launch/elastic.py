@@ -21,10 +21,7 @@ from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.strict_json import model_text
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.task import RunTask
-from hvaedsl_runtime.train.interruption import not_ignored
-
-# After one of these, torch's launcher ends the processes with SIGTERM.
-LAUNCHER_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+from hvaedsl_runtime.train.interruption import SIGNALS, not_ignored
 
 
 def start_workers(task: RunTask) -> None:
@@ -42,7 +39,8 @@ def start_workers(task: RunTask) -> None:
             rdzv_backend="c10d",
             rdzv_endpoint="localhost:0",
             local_addr="localhost",
-            signals_to_handle=",".join(number.name for number in not_ignored(LAUNCHER_SIGNALS)),
+            # After one of these, torch's launcher sends it to the processes and waits 30 seconds for them.
+            signals_to_handle=",".join(number.name for number in not_ignored(SIGNALS)),
             max_restarts=0,
             logs_specs=DefaultLogsSpecs(log_dir=str(path.parent)),  # the default is a folder that is never removed
         )

@@ -127,7 +127,9 @@ class Sweep:
         # A failure that every run would have is not one of this run.
         if failure.is_refusal or failure.exit_code in SHARED_FAILURES:
             self.folder.forget_failure(point, seed)
-            raise failure.error()
+            error = failure.error()
+            way_on = f"resume the sweep with: {self.settings.resume_command}"
+            raise error.reworded(str(error), help=f"{error.help}; {way_on}" if error.help else way_on)
         self.say(f"failed: {failure.error().report}")
 
     def _is_skipped(self, point: Point, seed: int) -> bool:
@@ -162,7 +164,7 @@ class SignalRelay:
 
 @contextmanager
 def forwarding_signals() -> Iterator[SignalRelay]:
-    """Forward SIGINT and SIGTERM to the process of the run inside the block."""
+    """Forward signals that stop a run to the process of the run inside the block."""
     relay = SignalRelay()
     previous = {number: signal.signal(number, relay.handle) for number in not_ignored(SIGNALS)}
     try:

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 from torch import Tensor
 
+from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.data import ImageSet, Preparation, index_stream
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.noise import StepNoise
@@ -50,9 +51,7 @@ class TrainingBatches:
 
         Raises InvalidData for an image file that cannot be read.
         """
-        # After a resumption, the thread has not read this step's images.
-        read_ahead = self._ahead[1] if self._ahead is not None and self._ahead[0] == step else None
-        pixels = self._read(step) if read_ahead is None else read_ahead.result()
+        pixels = self._reading(step).result()
         self._ahead = (step + 1, self._reader.submit(self._read, step + 1))
 
         device = self.processes.device
@@ -61,9 +60,22 @@ class TrainingBatches:
         x, target = self.preparation(pixels.to(device, non_blocking=self._pins), uniform=uniform, dtype=self.dtype)
         return x, target, noise
 
+    def failure(self, step: int) -> RunError | None:
+        """Wait until the images of `step` are read, and return the error if they cannot be."""
+        error = self._reading(step).exception()
+        if error is None or isinstance(error, RunError):
+            return error
+        raise error
+
     def close(self) -> None:
         """Stop the reading thread."""
         self._reader.shutdown(wait=True, cancel_futures=True)
+
+    def _reading(self, step: int) -> Future[Tensor]:
+        """The images of a step, which the thread reads; it starts here if the step before was not taken."""
+        if self._ahead is None or self._ahead[0] != step:
+            self._ahead = (step, self._reader.submit(self._read, step))
+        return self._ahead[1]
 
     def _read(self, step: int) -> Tensor:
         """The images of this rank for a step, uint8 [B, H, W, C], in pinned memory for a GPU of its own memory."""

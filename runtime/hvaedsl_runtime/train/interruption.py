@@ -1,15 +1,27 @@
-"""Ctrl-C and SIGTERM: a run stops between two steps, with a checkpoint."""
+"""Ctrl-C, SIGTERM and other signals that end a process: a run stops between two steps, with a checkpoint."""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Those that a user, a closed terminal, a scheduler before its time limit or a limit on CPU time sends; all would end
+# the process. Windows has fewer.
+SIGNALS = tuple(
+    signal.Signals[name]
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+    if name in signal.Signals.__members__
+)
+# A second one of these ends the run at once. The others are sent again without impatience: SIGXCPU every second.
+INSISTENT = ("SIGINT", "SIGTERM", "SIGQUIT")
+# A scheduler signals the launcher and its processes, to which the launcher forwards it: the same signal within this
+# time is the same request.
+SAME_REQUEST_SECONDS = 1.0
 
 
 def not_ignored(signals: Iterable[signal.Signals]) -> list[signal.Signals]:
@@ -26,15 +38,16 @@ class InterruptionError(Exception):
 
 
 class Interruption:
-    """A context manager that records SIGINT and SIGTERM in `received` instead of ending the process.
+    """A context manager that records a signal of SIGNALS in `received` instead of ending the process.
 
-    The training loop checks it between two steps. A second signal, or one inside `nothing_to_lose`, raises
-    InterruptionError. A signal that was ignored before stays ignored. Handlers can only be set in the main thread; in
-    another thread, signals keep their meaning.
+    The training loop checks it between two steps. A second signal of INSISTENT, or a first one inside
+    `nothing_to_lose`, raises InterruptionError. A signal that was ignored before stays ignored. Handlers can only be
+    set in the main thread; in another thread, signals keep their meaning.
     """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
+        self._received_at = 0.0
         self._may_leave = False
         self._previous: dict[signal.Signals, object] = {}
 
@@ -61,7 +74,14 @@ class Interruption:
             self._may_leave = False
 
     def _handle(self, number: int, _: FrameType | None) -> None:
-        again = self.received is not None
-        self.received = signal.Signals(number)
-        if again or self._may_leave:
+        again = signal.Signals(number)
+        if self.received is None:
+            self.received, self._received_at = again, time.monotonic()
+            if self._may_leave:
+                raise InterruptionError
+            return
+
+        is_same_request = again is self.received and time.monotonic() < self._received_at + SAME_REQUEST_SECONDS
+        if again.name in INSISTENT and not is_same_request:
+            self.received = again
             raise InterruptionError

@@ -34,9 +34,9 @@ def train(program: Program, settings: RunSettings) -> None:
     """Train a program in this process, together with the others if a launcher started several.
 
     Raises SpecError if the spec lacks what training needs; UsageError for an unknown log level; DeviceNotFound;
-    OutOfMemory; NoUpdate; Diverged; Stopped after SIGINT or SIGTERM; WriteError, which says what is saved;
-    RunFolderInUse or RunNotFound for a folder with other content, or in which another process trains; and the errors of
-    TrainingRun.
+    OutOfMemory; NoUpdate; Diverged; Stopped after a signal; WriteError; InvalidData for images that cannot be
+    read any more; RunFolderInUse or RunNotFound for a folder with other content, or in which another process trains;
+    and the errors of TrainingRun. What ends a run that has begun says what is saved, and how to resume.
     """
     program.training()
     start_logging()
@@ -52,18 +52,30 @@ def train(program: Program, settings: RunSettings) -> None:
         set_matrix_precision(program.spec.train.precision)
         with TrainingRun(program, settings, processes) as run, Interruption() as interruption:
             try:
-                train_to_the_end(run, interruption)
+                with memory_errors_explained():
+                    train_to_the_end(run, interruption)
             except InterruptionError:
                 raise stopped(run, interruption) from None
-            except WriteError as error:
+            except WriteError as error:  # no checkpoint: the metrics may lack lines that a resumed run would not repeat
                 saved, way_on = what_is_saved(run)
                 raise error.then(way_on, state=f"; {saved}") from error
+            except (Diverged, NoUpdate):  # a resumed run would end so again
+                raise
+            except RunError as error:
+                save_alone(run)
+                raise ended(run, error) from error
+            except Exception:
+                save_alone(run)
+                saved, way_on = what_is_saved(run)
+                run.outputs.display.say(f"stopped after step {run.state.step}; {saved}; {way_on}")
+                raise
 
 
 def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
     """Step, save and evaluate until all steps are done, then evaluate on the test images.
 
-    Raises InterruptionError after a signal, once the state is saved; NoUpdate; Diverged if the weights are not finite,
+    Raises InterruptionError after a signal and InvalidData for images that cannot be read, once the state is saved;
+    NoUpdate; Diverged if the weights are not finite,
     instead of saving them, or if the likelihood of the test images is not.
     """
     training = run.training
@@ -80,11 +92,16 @@ def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
         if step >= training.steps:
             break
 
-        # All processes stop after the same step, whichever of them received the signal.
-        if run.processes.any(interruption.received is not None):
-            logger.info("stopping after step %d: a signal was received", step)
+        # All processes stop after the same step, whichever of them received the signal or cannot read its images.
+        failure = run.batches.failure(step)
+        is_interrupted, is_unreadable = run.processes.each_any(interruption.received is not None, failure is not None)
+        if is_interrupted or is_unreadable:
+            logger.info("stopping after step %d: %s", step, "a signal was received" if is_interrupted else "no images")
             save(run)
+        if is_interrupted:
             raise InterruptionError
+        if is_unreadable:
+            run.processes.raise_any(failure)
         take_step(run)
 
     with interruption.nothing_to_lose():
@@ -106,6 +123,23 @@ def save(run: TrainingRun) -> None:
         return
     check_weights(run)
     run.save()
+
+
+def save_alone(run: TrainingRun) -> None:
+    """Write the checkpoint of the last completed step after an error in this process, if it can be done.
+
+    The other processes may wait for each other, or be gone: nothing here waits for them.
+    """
+    state = run.state
+    is_new = state.step > (run.saved_step or 0)
+    if not (run.processes.is_first and is_new and state.is_between_steps and not run.not_finite_in_a_row):
+        return
+    try:
+        if all(first_not_finite(dict(model.named_parameters())) is None for model in state.models.values()):
+            run.write_checkpoint()
+            run.saved_step = state.step
+    except Exception as error:  # the error that ends the run is the one to report
+        logger.warning("the checkpoint of step %d cannot be saved: %s", state.step, error)
 
 
 def check_weights(run: TrainingRun) -> None:
@@ -182,6 +216,18 @@ def stopped(run: TrainingRun, interruption: Interruption) -> RunError:
         help=way_on,
         signal=received,
     )
+
+
+def ended(run: TrainingRun, error: RunError) -> RunError:
+    """The error with which a run ends, with what is saved and the command that resumes the run."""
+    saved, way_on = what_is_saved(run)
+    message = f"stopped after step {run.state.step} of {run.training.steps}; {saved}: {error}"
+    if isinstance(error, OutOfMemory):  # other values in the spec are those of another run
+        return error.reworded(
+            message,
+            help=f"free memory of the GPU, then {way_on}; or {error.help}, and train into another folder with --out",
+        )
+    return error.reworded(message, help=f"{error.help}, then {way_on}" if error.help else way_on)
 
 
 def what_is_saved(run: TrainingRun) -> tuple[str, str]:

@@ -35,7 +35,7 @@ class RunOutputs:
     """Evaluates a run's state, and writes. Only the first process has `metrics`, and only it writes and prints.
 
     `picture_batch` is the fixed number of images of a batch in which pictures are computed. All methods that write
-    raise WriteError.
+    raise WriteError, and those that read images InvalidData.
     """
 
     state: TrainState
@@ -146,8 +146,11 @@ class RunOutputs:
 
     def draw(self, name: str) -> None:
         """Samples, and reconstructions of the first validation images (of test images if there are none)."""
-        if not self.processes.is_first:
-            return
+        with self.processes.failing_together():
+            if self.processes.is_first:
+                self._draw(name)
+
+    def _draw(self, name: str) -> None:
         model: HierarchicalVAE = self.state.ema.model
 
         dtype = self.state.position.torch_dtype

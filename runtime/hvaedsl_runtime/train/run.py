@@ -107,11 +107,13 @@ class TrainingRun:
 
     def record(self, result: StepResult, seconds: float) -> None:
         """Count a step that was taken, and log it."""
+        self.state.is_between_steps = False
         self.state.record_step(applied=result.applied, seconds=seconds)
         self.not_finite_in_a_row = 0 if math.isfinite(result.loss_nats_per_dim) else self.not_finite_in_a_row + 1
         if not result.applied:
             logger.info("step %d: update skipped, gradient norm %.4g", self.state.step, result.gradient_norm)
         self.outputs.record_step(result)
+        self.state.is_between_steps = True
 
     def validate(self) -> None:
         """Evaluate at the current step."""
@@ -126,12 +128,16 @@ class TrainingRun:
         """Write the checkpoint of the current step, unless it was written already."""
         if self.saved_step == self.state.step:
             return
-        if self.outputs.metrics is not None:
-            self.outputs.metrics.sync()
-            save_checkpoint(self.folder.checkpoint, self.program.resolved_text(), self.state.state_dict())
+        self.write_checkpoint()
         # No process reports a step as saved before it is.
         self.processes.barrier()
         self.saved_step = self.state.step
+
+    def write_checkpoint(self) -> None:
+        """Write the checkpoint of the current step, without waiting for the other processes."""
+        if self.outputs.metrics is not None:
+            self.outputs.metrics.sync()
+            save_checkpoint(self.folder.checkpoint, self.program.resolved_text(), self.state.state_dict())
 
     def _checkpoint_to_resume(self) -> Checkpoint | None:
         """The checkpoint; None at the start of a run, or if it was killed before its first checkpoint.

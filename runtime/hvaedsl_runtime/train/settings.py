@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
-
 import torch
 
+from hvaedsl.diagnostics.shell import command_line
 from hvaedsl.ir.run_options import TrainOptions, words_of
 from hvaedsl_runtime.disk.run_folder import RunFolder
 
@@ -25,5 +24,4 @@ class RunSettings(TrainOptions):
         """
         settings = self if processes is None else self.model_copy(update={"gpus": processes})
         options = words_of(settings, leave_out={"out", "resume", "accept_images"})
-        command = ["hvaedsl", "train", str(RunFolder(self.out).spec), "--out", str(self.out), "--resume"]
-        return shlex.join([*command, *options])
+        return command_line("hvaedsl", "train", RunFolder(self.out).spec, "--out", self.out, "--resume", *options)

@@ -46,6 +46,8 @@ class TrainState:
         self.counters = Counters()
         self.inputs = InputPreparation(preparation)
         self.versions = Versions()
+        # False from the first change of a step until the step is counted and logged.
+        self.is_between_steps = True
 
     @classmethod
     def initial(

@@ -107,6 +107,7 @@ class TrainingStep:
 
     def _update(self, norm: Tensor, learning_rate: float) -> None:
         """Clip, update the weights, and average them in."""
+        self.state.is_between_steps = False
         if self.training.clip_norm is not None:
             clip_grads_with_norm_(self.state.trainable, self.training.clip_norm, norm)
         for group in self.state.optimizer.param_groups:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hvaedsl.diagnostics.errors import RunError, UnusableImages
+from hvaedsl.diagnostics.errors import DataNotFound, RunError, UnusableImages
 from hvaedsl_runtime.data import ImageSet, Split, has_validation, open_split, places, remarks
 from hvaedsl_runtime.data.images import Pixels
 
@@ -238,6 +241,44 @@ def test_what_is_not_taken_is_said(make_spec: Any, make_images: Any, tmp_path: P
     (tmp_path / "more").rename(tmp_path / "train")
     images = open_split(make_spec("folder", path=str(tmp_path), validation=0), "train")
     assert remarks(images)[1] == "12 image files beside train are not taken: 000.png, 001.png, 002.png and 9 more"
+
+
+@pytest.mark.parametrize("inside", ["", "cats", "train"])
+@pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP", "BMP"])
+def test_images_without_a_suffix_are_called_images_and_the_help_makes_them_taken(
+    make_spec: Any, make_images: Any, tmp_path: Path, format_name: str, inside: str
+) -> None:
+    root = tmp_path / "it's mine"
+    for folder in (inside, "test") if inside == "train" else (inside,):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for index, image in enumerate(make_images(12)):
+            Image.fromarray(image[..., 0]).save(root / folder / f"d41d8cd98f{index:02}", format_name)
+    (root / inside / "labels").write_text("BMP or PNG")
+    os.mkfifo(root / inside / "pipe")
+    spec = make_spec("folder", path=str(root), validation=0)
+    with pytest.raises(DataNotFound) as caught:
+        open_split(spec, "train")
+    assert "12 without a suffix (images; rename them to end in .png or .jpg); 2 without a suffix (not images)" in str(
+        caught.value
+    )
+    command = re.search(r"rename the images, for example with `(find .*?)`", caught.value.help)
+    assert command is not None
+    (root / inside / "labels").unlink()
+    subprocess.run(command[1], shell=True, check=True)
+    if inside == "train":
+        subprocess.run(command[1].replace("train", "test"), shell=True, check=True)
+    assert len(open_split(spec, "train")) == (12 if inside == "train" else 11)
+
+
+def test_images_without_a_suffix_beside_others_are_counted(make_spec: Any, make_images: Any, tmp_path: Path) -> None:
+    write(tmp_path, make_images(12))
+    (tmp_path / "000.png").rename(tmp_path / "000")
+    (tmp_path / "a.jfif").touch()
+    images = open_split(make_spec("folder", path=str(tmp_path), validation=0), "train")
+    assert remarks(images) == (
+        "files that are not taken (2): 1 .jfif (JPEG files; rename them to end in .jpg); "
+        "1 without a suffix (images; rename them to end in .png or .jpg)",
+    )
 
 
 def test_all_bad_files_of_a_pass_are_named(

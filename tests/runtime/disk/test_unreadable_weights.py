@@ -7,11 +7,13 @@ import gzip
 import io
 import os
 import pickle
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save
@@ -51,6 +53,20 @@ def refused(path: Path, content: bytes | None = None) -> RunError:
     assert "Error" not in caught.value.report  # the name of an exception is no reason
     assert caught.value.help
     return caught.value
+
+
+@pytest.mark.parametrize("name", ["w.npz", "of 'someone' w.npz"])
+def test_the_help_for_an_npz_file_converts_it(tmp_path: Path, name: str) -> None:
+    arrays: dict[str, Any] = {key: tensor.numpy() for key, tensor in TENSORS.items()}
+    arrays["c.weight"] = np.ones((2, 3), order="F")
+    np.savez(tmp_path / name, **arrays)
+    error = refused(tmp_path / name)
+    assert "it is an .npz file of the arrays a.weight, a.bias, c.weight" in str(error)
+    code = re.search("`(.*)`", error.help)
+    assert code is not None
+    exec(code[1], {})
+    read = read_weights((tmp_path / name).with_suffix(".safetensors"))[0]
+    assert {key: tensor.tolist() for key, tensor in read.items()} == {key: a.tolist() for key, a in arrays.items()}
 
 
 @pytest.mark.parametrize("name", ["w.th", "w.safetensors"])

@@ -98,6 +98,7 @@ def test_a_violated_invariant_keeps_its_traceback() -> None:
 
 def test_only_signals_that_stop_a_run_are_stops() -> None:
     assert Failure.of(Stopped("x", signal=signal.SIGINT)).is_stop
+    assert Failure.of(Stopped("x", signal=signal.SIGUSR1)).is_stop
     assert Failure.of(ProcessFailed("x", status=-signal.SIGTERM)).is_stop
     assert not Failure.of(ProcessFailed("x", status=-signal.SIGKILL)).is_stop
     assert not Failure.of(NoUpdate("x")).is_stop

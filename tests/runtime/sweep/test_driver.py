@@ -157,7 +157,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, spec: Path) -> Path:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1, signal.SIGKILL])
 def test_a_sweep_that_was_stopped_or_killed_is_resumed(
     tmp_path: Path, spec: Path, undisturbed: Path, curve: Curve, command: Command, number: signal.Signals
 ) -> None:
@@ -168,9 +168,9 @@ def test_a_sweep_that_was_stopped_or_killed_is_resumed(
     wait_for_lines(out / "points" / "n=1" / "seed-0" / "metrics.jsonl", 60, process)
     process.send_signal(number)
     _, err = process.communicate(timeout=LIMIT_SECONDS)
-    if number is signal.SIGINT:
-        assert process.returncode == 130
-        assert "stopped by SIGINT at n=1, seed 0" in err
+    if number is not signal.SIGKILL:
+        assert process.returncode == 128 + number
+        assert f"stopped by {number.name} at n=1, seed 0" in err
         assert f"--out {out}" in err
         assert (out / "results.txt").exists()
     assert "Traceback" not in err
@@ -210,6 +210,7 @@ def test_missing_images_end_the_sweep(tmp_path: Path, spec: Path, command: Comma
     code, out, err = command(spec, "--let", "n=1,2", "--set", nowhere, "--out", tmp_path / "s", "--device", "cpu")
     assert code == 4
     assert "nowhere" in err
+    assert "resume the sweep with: hvaedsl sweep " in " ".join(err.split())
     assert "run 2 of 2" not in out
     assert list((tmp_path / "s").rglob("*.failed.json")) == []
 

@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from hvaedsl_runtime.train.interruption import Interruption, InterruptionError, not_ignored
+from hvaedsl_runtime.train import interruption as subject
+from hvaedsl_runtime.train.interruption import SIGNALS, Interruption, InterruptionError, not_ignored
 
 
 def test_the_first_signal_is_noted_and_the_second_leaves() -> None:
@@ -17,6 +18,30 @@ def test_the_first_signal_is_noted_and_the_second_leaves() -> None:
         with pytest.raises(InterruptionError):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_every_signal_that_would_end_the_process_is_noted(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with Interruption() as interruption:
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), number)  # from a launcher that was sent it as well
+        assert interruption.received is number
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_only_some_signals_are_impatient(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "SAME_REQUEST_SECONDS", 0.0)
+    with Interruption() as interruption:
+        os.kill(os.getpid(), number)
+        if number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+            with pytest.raises(InterruptionError):
+                os.kill(os.getpid(), number)
+        else:
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), signal.SIGUSR2)
+        assert interruption.received is number
 
 
 def test_where_nothing_is_lost_the_first_leaves() -> None:

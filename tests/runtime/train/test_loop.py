@@ -97,7 +97,7 @@ def test_the_same_seed_gives_the_same_curve_and_another_another(
 
 
 @pytest.mark.parametrize("step", [5, 6, 12])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_a_stopped_and_resumed_run_is_the_uninterrupted_one(
     tmp_path: Path,
     compiled: Compiled,

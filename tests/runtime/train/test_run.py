@@ -80,8 +80,8 @@ def test_a_checkpoint_that_was_not_written_is_not_told_of(
         if earlier and state["position"]["step"] == 4:
             save_checkpoint(path, spec, state)
             return
-        for _ in range(2):  # the second one does not wait for the step's end
-            os.kill(os.getpid(), signal.SIGINT)
+        for number in (signal.SIGTERM, signal.SIGINT):  # the second one does not wait for the step's end
+            os.kill(os.getpid(), number)
 
     monkeypatch.setattr("hvaedsl_runtime.train.run.save_checkpoint", stopped_in_writing)
     told = "the last checkpoint is of step 4" if earlier else "there is no checkpoint yet"

@@ -48,6 +48,11 @@ def test_the_command_to_resume_says_every_option(settings: RunSettings) -> None:
     assert Path(params["spec"]) == settings.out / "spec.hvae"
 
 
+def test_the_command_to_resume_takes_no_folder_for_an_option() -> None:
+    command = RunSettings(out=Path("-mine")).resume_command()
+    assert command == "hvaedsl train ./-mine/spec.hvae --out ./-mine --resume"
+
+
 def test_the_command_to_resume_leaves_defaults_out() -> None:
     plain = RunSettings(out=Path("runs/my model"), resume=True)
     command = "hvaedsl train 'runs/my model/spec.hvae' --out 'runs/my model' --resume"

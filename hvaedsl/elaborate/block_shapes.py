@@ -1,0 +1,64 @@
+"""Questions about the AST of a block list, which need no constants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hvaedsl.diagnostics.diagnostic import Edit, Fix, insertion
+from hvaedsl.syntax import ast
+
+
+def are_swapped(encoder: ast.Value, decoder: ast.Value) -> bool:
+    """Whether the list of the encoder has operators of a decoder alone, and the reverse."""
+    first, second = set(_operators(encoder)) & {"d", "m"}, set(_operators(decoder)) & {"d", "m"}
+    return first == {"m"} and second == {"d"}
+
+
+def _operators(value: ast.Value) -> Iterator[str]:
+    """The operators of the block entries in a value."""
+    match value:
+        case ast.Block() | ast.BlockOf():
+            yield value.operator
+        case ast.Labeled():
+            yield from _operators(value.entry)
+        case ast.Repeated():
+            yield from _operators(value.body)
+        case ast.List() | ast.Group():
+            for item in value.items:
+                yield from _operators(item)
+        case _:
+            pass
+
+
+def labels_inside(value: ast.Labeled) -> Fix | None:
+    """The fix that labels each entry of a group, if each is one block."""
+    group, source = value.entry, value.span.source
+    if not isinstance(group, ast.Group) or not all(map(is_one_block, group.items)):
+        return None
+
+    label = f"@{value.label.text}"
+    outside = Edit(source.span(group.span.end, value.span.end), "")
+    return Fix(
+        "label the entries inside", (*(insertion(source, item.span.end, label) for item in group.items), outside)
+    )
+
+
+def has_zero_count(item: ast.Value) -> bool:
+    """Whether the count of an item is the digit 0."""
+    match item:
+        case ast.Labeled():
+            return has_zero_count(item.entry)
+        case ast.Block(operator="x" | "r", argument=ast.Integer(value=0)):
+            return True
+        case ast.Repeated():
+            return has_zero_count(item.body) or (isinstance(item.count, ast.Integer) and item.count.value == 0)
+        case _:
+            return False
+
+
+def is_one_block(item: ast.Value) -> bool:
+    """Whether an item is one block for certain, which can have a label."""
+    if not isinstance(item, ast.Block):
+        return isinstance(item, ast.Integer)
+    copies = item.operator == "x" and not (isinstance(item.argument, ast.Integer) and item.argument.value == 1)
+    return item.argument is not None and not copies

@@ -1,0 +1,97 @@
+"""Arithmetic where a block list has its entries: what was probably meant, and how it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from hvaedsl.diagnostics.additions import at_top_level
+from hvaedsl.diagnostics.constants import ArithmeticInList
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, writing
+from hvaedsl.diagnostics.errors import SpecError
+from hvaedsl.diagnostics.syntax import UnexpectedToken
+from hvaedsl.elaborate.arithmetic import whole_number
+from hvaedsl.elaborate.constants import Constants
+from hvaedsl.syntax import ast
+
+
+def misread_arithmetic(value: ast.Arithmetic, constants: Constants) -> tuple[Diagnostic, ...]:
+    """The mistakes of an expression that stands where an entry belongs."""
+    right = value.right
+    is_count = isinstance(right, ast.Integer | ast.Reference)
+    if value.operator == "*" and is_count and isinstance(value.left, ast.Group | ast.Block | ast.Labeled):
+        return (_count_behind(value),)
+    if value.operator == "*" and _is_product(value.left):
+        return (_repetition_of_repetition(value),)
+
+    # A count or a resolution that is computed needs a name.
+    counted = value.operator == "*" and isinstance(value.left, ast.Group)
+    expression = value.left if counted else value
+    return (
+        ArithmeticInList(
+            span=expression.span if counted else value.operator_span,
+            operator=value.operator if not counted else _operator_in(value.left),
+            is_count=counted,
+            suggestions=_named(expression, constants),
+        ),
+    )
+
+
+def _count_behind(value: ast.Arithmetic) -> Diagnostic:
+    """The diagnostic of `A*k`, where the count is before the entry."""
+    text = f"{value.right.span.text}*{value.left.span.text}"
+    return UnexpectedToken(
+        span=value.operator_span,
+        found="`*`",
+        expected="the count before the entry",
+        hint=f"write `{text}`",
+        fix=writing(value.span, text),
+    )
+
+
+def _repetition_of_repetition(value: ast.Arithmetic) -> Diagnostic:
+    return UnexpectedToken(
+        span=value.operator_span,
+        found="`*`",
+        expected="`,` or the end of the list",
+        hint="a repetition of a repetition needs parentheses: `2*(3*A)`",
+    )
+
+
+def _is_product(value: ast.Value) -> bool:
+    return isinstance(value, ast.Repeated) or (isinstance(value, ast.Arithmetic) and value.operator == "*")
+
+
+def _operator_in(value: ast.Value) -> str:
+    """The first operator in an expression."""
+    match value:
+        case ast.Group(items=(only,)):
+            return _operator_in(only)
+        case ast.Arithmetic():
+            return value.operator
+        case _:
+            return "*"
+
+
+def _named(expression: ast.Value, constants: Constants) -> tuple[Fix, ...]:
+    """The way out that gives the expression a name; none if it is not a number that an entry can have."""
+    try:
+        number = whole_number(expression, constants)
+    except SpecError:
+        return ()
+    inner = expression.items[0] if isinstance(expression, ast.Group) else expression
+    name = free_name("count", [*constants.names, *constants.unreadable])
+    definition = f"let {name} = {' '.join(inner.span.text.split())}"
+    added = at_top_level(expression.span.source, definition)
+    if number < 1 or added is None or "#" in expression.span.text:
+        return ()
+    title = f"write `${name}`, and `{definition}` at the top level"
+    return (Fix(title, (added, Edit(expression.span, f"${name}"))),)
+
+
+def free_name(word: str, taken: Collection[str]) -> str:
+    """A name that no constant has: the word, or the word and a number."""
+    number = 2
+    name = word
+    while name in taken:
+        name, number = f"{word}{number}", number + 1
+    return name
