@@ -9,6 +9,7 @@ class is made. Records have no slots, so the operations of a bridge (up to a hun
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
 from threading import Lock
 from typing import Any, ClassVar, NoReturn, dataclass_transform
@@ -50,11 +51,14 @@ class Record:
         self.__dict__.update(named)
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, *_: object) -> Any:
-        """The schema of a field with a record: pydantic takes the object as it is."""
+    def __get_pydantic_core_schema__(cls, source: object, handler: Callable[[object], Any]) -> Any:
+        """The schema of a field with a record: pydantic takes the object as it is.
+
+        A record in the `Annotated` of a field of another type, such as a `Key`, leaves the schema as it is.
+        """
         from pydantic_core.core_schema import is_instance_schema
 
-        return is_instance_schema(cls)
+        return is_instance_schema(cls) if source is cls else handler(source)
 
     def __setstate__(self, state: dict[str, object]) -> None:
         """Take over the fields of a pickled or copied object, which may be the first one of its class here."""
