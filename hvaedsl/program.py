@@ -131,7 +131,7 @@ class Program(Record):
         if a custom part cannot be used.
         """
         try:
-            from hvaedsl.lowering.custom import custom_class
+            from hvaedsl.lowering.custom import custom_class, needing_a_latent
             from hvaedsl.lowering.module import make_module
         except ModuleNotFoundError as error:
             raise UsageError(f"a module needs {error.name}: pip install 'hvaedsl[train]'") from None
@@ -143,8 +143,10 @@ class Program(Record):
             try:
                 custom[reference] = custom_class(reference, self.folders)
             except CustomPartError as error:
-                raise SpecError([_part_fails(self.origins[key], reference, error)]) from error
+                raise SpecError([_part_fails(self.unit.place(key), reference, error)]) from error
 
+        for resolution, cell, refused in needing_a_latent(self.bridge, custom):
+            raise SpecError([_part_fails(self.unit.origin_at("model.cell", resolution), cell, refused)]) from refused
         plan, about = self._lowered()
         return make_module(plan, about, custom)
 
@@ -321,7 +323,7 @@ def _measured(unit: Unit, folders: tuple[Path, ...]) -> Unit:
             if key != "data.dataset":
                 unit = _with_cost(unit, key, reference, folders)
         except CustomPartError as error:
-            raise SpecError([_part_fails(unit.origin(key), reference, error)]) from error
+            raise SpecError([_part_fails(unit.place(key), reference, error)]) from error
     return unit
 
 
@@ -330,12 +332,11 @@ def _with_cost(unit: Unit, key: str, reference: str, folders: tuple[Path, ...]) 
         from hvaedsl.lowering.custom import custom_class, measure
     except ModuleNotFoundError as error:
         raise UsageError(f"measuring custom parts needs {error.name}: pip install 'hvaedsl[train]'") from None
-    part = custom_class(reference, folders)
-    levels = unit.spec.data.levels
-    if key == "model.cell":
-        attach = measure(unit.bridge, levels, cell=part)
+    part, levels = custom_class(reference, folders), unit.spec.data.levels
+    if key == "model.likelihood":
+        attach = measure(unit.bridge, levels, cells={}, likelihood=part)
     else:
-        attach = measure(unit.bridge, levels, likelihood=part)
+        attach = measure(unit.bridge, levels, cells={reference: part})
     bridge = attach.run(unit.bridge)
     return replace(unit, bridge=bridge, analyses=Analyses(bridge))
 

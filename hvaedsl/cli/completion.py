@@ -152,12 +152,12 @@ def complete_key(incomplete: str) -> list[tuple[str, str]]:
 
 def _assignments(name: str, key: Key) -> list[tuple[str, str]]:
     """A key with each value of one word: its example, the names of its kind, its default."""
-    from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, LikelihoodCall, Optional, PoolingCall, Several
+    from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, Either, LikelihoodCall, Optional, PoolingCall, Several
     from hvaedsl.ir.pooling import POOLINGS
     from hvaedsl.ir.spec_text import default_text
 
     kind = key.kind.of if isinstance(key.kind, Optional) else key.kind
-    kind = kind.of if isinstance(kind, Several) else kind
+    kind = kind.of if isinstance(kind, Several) else kind.plain if isinstance(kind, Either) else kind
     values = {key.example: "for example"} if key.example else {}
     if isinstance(kind, Choice | ChoiceOrCustom):
         values |= dict.fromkeys(kind.symbols, "")

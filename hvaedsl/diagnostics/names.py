@@ -337,7 +337,7 @@ class DuplicateEntry(Diagnostic):
     good = spec(model="width = 16  latent = 4  widths = {4: 32}")
 
     key: str
-    what: Literal["resolution", "value", "argument"]
+    what: Literal["resolution", "entry", "value", "argument"]
 
 
 class UnknownOption(Diagnostic):

@@ -111,11 +111,12 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
         learned = resolution <= model.bias_up_to
         yield State(resolution=resolution, channels=model.width_at(resolution), learned=learned)
 
-    # One stochastic layer per application, numbered in the order of sampling.
+    # One stochastic layer per application that draws, numbered in the order of sampling.
     groups, layer = _Groups(), 0
     for entry in model.decoder.expanded():
         resolution = entry.resolution
         channels, mid, kernel = model.width_at(resolution), model.mid_at(resolution), kernel_at(resolution)
+        latent = model.latent_at(resolution)
         if entry.operator == "m":
             yield MixIn(
                 resolution=resolution,
@@ -132,18 +133,19 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
                 channels=channels,
                 mid=mid,
                 kernel=kernel,
-                latent=model.latent,
+                latent=latent,
                 group=group,
                 application=application,
-                layer=layer,
-                cell=model.cell,
+                layer=layer if latent else None,
+                cell=model.cell_at(resolution),
+                draws=bool(latent),
                 normalize=model.normalize_state.normalization,
                 branch_features=model.fourier.exponents_at("branches"),
                 z_features=model.fourier.exponents_at("sample"),
                 resnet_features=model.fourier.exponents_at("block"),
                 span=entry.span,
             )
-            layer += 1
+            layer += bool(latent)
 
     outputs = model.likelihood.outputs(spec.data.channels)
     yield Head(

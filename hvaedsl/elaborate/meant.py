@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 
+from hvaedsl.diagnostics.diagnostic import nearest
 from hvaedsl.ir.custom import is_custom
-from hvaedsl.ir.kinds import ByResolution, Either, Kind, Pair, Several, Text, Whole
+from hvaedsl.ir.kinds import OTHER, ByResolution, Either, Kind, Pair, Several, Text, Whole
 from hvaedsl.syntax import ast
 
 # An example of a likelihood with the number of its components.
 MIXTURE = "mixture_of_logistics(10)"
 # Words that other languages have for a value that is off.
 _OFF = frozenset(("off", "false", "no", "null", "nil", "disabled"))
+# Words that other languages have for the rest.
+_REST = frozenset(("default", "else", "rest", "otherwise", "any"))
 _MAP = re.compile(r"\s*\d+\s*:\s*[\w.]+\s*(,\s*\d+\s*:\s*[\w.]+\s*)*")
 
 
@@ -50,6 +53,11 @@ def example_of(kind: Kind) -> str:
             return "{8: 0.7}"
         case _:
             return ""
+
+
+def meant_as_other(word: str) -> bool:
+    """Whether the key of an entry that is no resolution was probably meant to be `other`."""
+    return word.lower() in _REST or nearest(word, (OTHER,)) is not None
 
 
 def as_reference(text: str) -> str:

@@ -13,6 +13,7 @@ from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.datasets import DATASETS
+from hvaedsl.ir.kinds import OTHER
 
 _NO_BLOCKS = BlockList(())
 Values = Mapping[str, Mapping[str, Any]]  # the values that the spec has, by section and key
@@ -78,11 +79,11 @@ class _Examples:
         match f"{section}.{name}":
             case "data.dataset":
                 return self._dataset()
-            case "model.width" if self.model.get("cell") == "euler_maruyama":
-                return str(self.model.get("latent", self._width()))
+            case "model.width" if (latent := self._latent_of_state()) is not None:
+                return str(latent)
             case "model.width":
                 return str(self._width())
-            case "model.latent" if self.model.get("cell") == "euler_maruyama":  # z is the state
+            case "model.latent" if self._state_is_latent():
                 return str(self._width())
             case "model.encoder":
                 without_skips = self.model.get("skips") == "none"  # the decoder may have resolutions of its own
@@ -94,6 +95,20 @@ class _Examples:
             case "data.resolution":
                 return str(self._image())
         return SCHEMA[section][name].example
+
+    def _state_is_latent(self) -> bool:
+        """Whether z is the state, at some resolution at least."""
+        cell = self.model.get("cell")
+        return "euler_maruyama" in (cell.values() if isinstance(cell, Mapping) else (cell,))
+
+    def _latent_of_state(self) -> int | None:
+        """The latent where z is the state; None if it is nowhere, or the spec has no latent."""
+        latent, cell = self.model.get("latent"), self.model.get("cell")
+        if latent is None or not self._state_is_latent() or not isinstance(latent, Mapping):
+            return latent if self._state_is_latent() else None
+        where = [at for at, name in cell.items() if name == "euler_maruyama"] if isinstance(cell, Mapping) else []
+        found = [latent[at] for at in (*where, OTHER) if at in latent]
+        return next(iter(found or latent.values()), None) or None
 
     def _width(self) -> int:
         default = int(SCHEMA["model"]["width"].example)

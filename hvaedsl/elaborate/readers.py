@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, singledispatchmethod
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from hvaedsl.diagnostics.constants import MisplacedBase, NoBase
 from hvaedsl.diagnostics.custom import NotAReference
@@ -19,13 +19,14 @@ from hvaedsl.elaborate.arithmetic import is_expression, whole_number
 from hvaedsl.elaborate.block_reader import BlockReader, ReadBase
 from hvaedsl.elaborate.calls import likelihood, pooling
 from hvaedsl.elaborate.constants import BASE, Constants
-from hvaedsl.elaborate.meant import as_reference, example_of, meant
+from hvaedsl.elaborate.meant import as_reference, example_of, meant, meant_as_other
 from hvaedsl.elaborate.read_lists import ReadList
 from hvaedsl.elaborate.removals import removal_of
 from hvaedsl.elaborate.words import describe, is_hyphenated
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.kinds import (
+    OTHER,
     BlockStack,
     ByResolution,
     Choice,
@@ -54,7 +55,7 @@ class Reader:
     key: str
     constants: Constants
     diagnostics: list[Diagnostic]  # of values that could be read in spite of them
-    entry_spans: dict[int, Span]  # of the entries of a map, by resolution
+    entry_spans: dict[int | str, Span]  # of the entries of a map, by resolution or `other`
     poisoned: set[str]  # gets `KEY.walk` and `KEY.counts` if the resolutions or counts of a block list are unknown
     bases: Sequence[ast.Value] = ()  # the values of the key in the bases, the nearest first
     base_lost: bool = False  # whether a reported mistake explains that a base has no value
@@ -176,27 +177,20 @@ class Reader:
         return first, second
 
     @read.register
-    def _(self, kind: ByResolution, value: ast.Value) -> dict[int, object]:
+    def _(self, kind: ByResolution, value: ast.Value) -> dict[int | str, object]:
         if not isinstance(value, ast.Map):
             self.wrong(kind, value)
 
-        found: dict[int, object] = {}
+        found: dict[int | str, object] = {}
         for entry in value.entries:
-            if not isinstance(entry.key, ast.Integer):
-                span = entry.key.span
-                expected, word = "a map from resolutions, which are integers", f"the word `{entry.key.text}`"
-                self.fail(WrongType(span=span, key=self.key, expected=expected, found=word))
-            resolution = entry.key.value
-            if resolution in found:
-                first = Label(self.entry_spans[resolution], "first written here")
-                fix = removal_of(value.entries, entry)
-                self.fail(
-                    DuplicateEntry(
-                        span=entry.key.span, key=str(resolution), what="resolution", secondary=(first,), fix=fix
-                    )
-                )
-            self.entry_spans[resolution] = entry.span
-            found[resolution] = self.read(kind.of, entry.value)
+            at = self._entry_key(entry)
+            if at in found:
+                first = Label(self.entry_spans[at], "first written here")
+                fix, span = removal_of(value.entries, entry), entry.key.span
+                what: Literal["entry", "resolution"] = "entry" if at == OTHER else "resolution"
+                self.fail(DuplicateEntry(span=span, key=str(at), what=what, secondary=(first,), fix=fix))
+            self.entry_spans[at] = entry.span
+            found[at] = self.read(kind.of, entry.value)
         return found
 
     @read.register
@@ -236,6 +230,21 @@ class Reader:
     @read.register
     def _(self, kind: LikelihoodCall, value: ast.Value) -> Likelihood:
         return likelihood(self, kind, value)
+
+    def _entry_key(self, entry: ast.Entry) -> int | str:
+        """The resolution of an entry of a map, or `other`."""
+        if isinstance(entry.key, ast.Integer):
+            return entry.key.value
+        if entry.key.text == OTHER:
+            return OTHER
+
+        span, word = entry.key.span, entry.key.text
+        fix = writing(span, OTHER) if meant_as_other(word) else None
+        expected = f"a map from resolutions, which are integers, and `{OTHER}`"
+        hint = f"{fix.title} for the value of the other resolutions" if fix is not None else ""
+        return self.fail(
+            WrongType(span=span, key=self.key, expected=expected, found=f"the word `{word}`", hint=hint, fix=fix)
+        )
 
     def custom(self, kind: Kind, value: ast.String, symbols: tuple[str, ...]) -> str:
         """The reference of a custom part, `"package.module:Name"`."""

@@ -19,6 +19,7 @@ from hvaedsl.diagnostics.likelihoods import BernoulliChannels, BitsNeedLevels, M
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.block_shapes import are_swapped
+from hvaedsl.elaborate.by_resolution import Maps
 from hvaedsl.elaborate.collect import Collected
 from hvaedsl.elaborate.meant import MIXTURE
 from hvaedsl.elaborate.missing import Values, example_shape, missing_key
@@ -36,7 +37,7 @@ class Resolved(Record):
     """A spec and the places of its values."""
 
     spec: Spec
-    origins: Mapping[str, Span]  # of every written value, by dotted key; of map entries, by `key.resolution`
+    origins: Mapping[str, Span]  # of every written value, by dotted key; of entries of maps, `key.8` and `key.other`
     poisoned: frozenset[str]  # keys whose value is a placeholder
     diagnostics: tuple[Diagnostic, ...]
 
@@ -46,6 +47,7 @@ def resolve(name: str, source: Source, collected: Collected, *, complete: bool) 
     resolver = _Resolver(source, collected, complete)
     values = {section: resolver.values(section) for section in SECTIONS}
     resolver.report_missing(values)
+    resolver.diagnostics += Maps(values, resolver.poisoned, resolver.origins).complete()
     resolver.data_defaults(values["data"], values["model"])
     spec = Spec.model_construct(name=name, **_construct(values))
     resolver.likelihood(spec)
@@ -115,7 +117,7 @@ class _Resolver:
 
         # Mistakes inside a readable value are reported too; an unreadable one poisons its key.
         self.origins[dotted] = value.span
-        entries: dict[int, Span] = {}
+        entries: dict[int | str, Span] = {}
         bases, lost = self.collected.bases.get(dotted, ()), not self.complete or self._explained(section, name)
         reader = Reader(dotted, self.collected.constants, self.diagnostics, entries, self.poisoned, bases, lost)
         try:
@@ -125,7 +127,7 @@ class _Resolver:
             self.poisoned.add(dotted)
             if key.required == "always":
                 values[name] = _placeholder(key)
-        self.origins.update({f"{dotted}.{resolution}": span for resolution, span in entries.items()})
+        self.origins.update({f"{dotted}.{at}": span for at, span in entries.items()})
 
     def report_missing(self, values: Mapping[str, Mapping[str, Any]]) -> None:
         """Report the required keys that are missing, all in one diagnostic."""

@@ -108,7 +108,11 @@ class MixIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopDownBlock:
-    """One application of a top-down block: posterior, prior, one latent, and the step of the state."""
+    """One application of a top-down block: posterior, prior, one latent, and the step of the state.
+
+    A block that does not draw has no posterior, no layer and reads no activation. It has no z projection either if
+    `latent`, the channels of z, is 0.
+    """
 
     kind: ClassVar[str] = "top_down_block"
     resolution: int
@@ -118,9 +122,10 @@ class TopDownBlock:
     latent: int
     group: str
     application: int
-    layer: int
+    layer: int | None  # its number among the applications that draw; None if it does not draw
     reads: int | None = None  # the index of the encoder operation whose activation it reads
     cell: CellReference = "vdvae"
+    draws: bool = True
     normalize: Normalization | None = None  # of the incoming state, after a mix-in
     branch_features: Exponents = ()  # of the inputs of posterior and prior
     z_features: Exponents = ()
@@ -217,6 +222,12 @@ def shape_of(op: Operation) -> Hashable:
     """
     kind = type(op)
     return (kind, _SHAPES[kind](op)) if kind in _SHAPES else op
+
+
+def weight_shape(block: Block) -> dict[str, int | str]:
+    """What blocks that share weights have in common, by its name."""
+    found: dict[str, int | str] = {"width": block.channels, "kernel": block.kernel, "inner channels": block.mid}
+    return found | {"latent": block.latent, "cell": block.cell} if isinstance(block, TopDownBlock) else found
 
 
 def stack_of(op: Operation) -> Stack:

@@ -31,7 +31,7 @@ from hvaedsl.ir.bridge import (
 )
 
 SWITCHES = frozenset(
-    ("features", "normalize", "method", "embedding", "branch_features", "z_features", "resnet_features")
+    ("features", "normalize", "method", "embedding", "draws", "branch_features", "z_features", "resnet_features")
 )
 
 

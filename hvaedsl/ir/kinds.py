@@ -117,8 +117,12 @@ class Pair(Record):
         return f"two values, each {self.of}"
 
 
+# The entry of a map by resolution that has the value of the rest: `{8: 64, other: 16}`.
+OTHER = "other"
+
+
 class ByResolution(Record):
-    """A map from resolutions to values."""
+    """A map from resolutions to values; `other` has that of the resolutions that the map does not name."""
 
     of: Kind
 
@@ -130,12 +134,15 @@ class ByResolution(Record):
 class Either(Record):
     """A plain value, or a map by resolution."""
 
-    plain: Number
+    plain: Whole | Number | ChoiceOrCustom
     by_resolution: ByResolution
 
     def __str__(self) -> str:
         """The type in words."""
-        return f"{self.plain}, or a map from resolutions to such numbers"
+        if self.by_resolution.of != self.plain:
+            return f"{self.plain}, or {self.by_resolution}"
+        such = "names" if isinstance(self.plain, ChoiceOrCustom) else "numbers"
+        return f"{self.plain}, or a map from resolutions to such {such}"
 
 
 class BlockStack(Record):

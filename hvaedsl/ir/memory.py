@@ -7,12 +7,12 @@ count of a whole model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from hvaedsl.ir.bridge import EncoderBlock, Head, Normalization, Operation, Pool, Stem, TopDownBlock
 from hvaedsl.ir.cells import cell_kind
-from hvaedsl.ir.cells.kind import CellKind
+from hvaedsl.ir.cells.kind import Part
 from hvaedsl.ir.fourier import Exponents, with_features
 
 # Tensors with the shape of z that the KL and the sampling of z keep, in float32: the difference of the means,
@@ -84,23 +84,24 @@ def _kept_by_cell(op: TopDownBlock, low: int, has_gradient: bool) -> Kept:
         return Kept(op.measured.saved_bytes + divisor if op.measured else 0, keeps_state=norm_keeps_state)
 
     # The posterior reads [x, a], the prior x. Its GELU keeps the state itself, unless it reads features of it.
-    branches = op.branch_features
-    per_pixel = _first_convolution(3 * op.channels, branches, low)
-    if has_gradient or op.reads is not None:
+    branches, parts = op.branch_features, kind.parts_of(draws=op.draws)
+    has_prior = bool(op.latent or kind.gives_h)
+    per_pixel = _first_convolution((2 * op.draws + has_prior) * op.channels, branches, low)
+    if op.draws and (has_gradient or op.reads is not None):
         per_pixel += _before_gelu(2 * op.channels, branches)
-    if has_gradient and branches:
+    if has_prior and has_gradient and branches:
         per_pixel += _before_gelu(op.channels, branches)
-    reads_state = (has_gradient and not branches) or _convolves_state(kind, low)
+    reads_state = (has_prior and has_gradient and not branches) or _convolves_state(parts, low)
     if reads_state and op.normalize is not None:
         per_pixel += HIGH * op.channels  # the normalized state, a tensor of its own
 
     # The latent, and the parts that make the next state.
-    residual_steps = sum(part.bottleneck for part in kind.parts)
+    residual_steps = sum(part.bottleneck for part in parts)
     residual = _before_gelu(op.channels, op.resnet_features) + _first_convolution(op.channels, op.resnet_features, low)
     per_pixel += residual_steps * residual
-    per_pixel += low * (2 + residual_steps) * _INNER_TENSORS * op.mid
-    per_pixel += HIGH * _GAUSSIAN_TENSORS * op.latent
-    per_pixel += _read_by_convolutions(op, kind, low) + HIGH * op.channels * kind.kept_states
+    per_pixel += low * (op.draws + has_prior + residual_steps) * _INNER_TENSORS * op.mid
+    per_pixel += HIGH * _GAUSSIAN_TENSORS * op.latent * op.draws
+    per_pixel += _read_by_convolutions(op, parts, low) + HIGH * op.channels * kind.kept_states * op.draws
     return Kept(
         per_pixel * op.resolution**2 + divisor,
         keeps_state=reads_state if op.normalize is None else norm_keeps_state,
@@ -117,16 +118,16 @@ def _first_convolution(channels: int, features: Exponents, low: int) -> int:
     return low * with_features(channels, features)
 
 
-def _convolves_state(kind: CellKind, low: int) -> bool:
+def _convolves_state(parts: Iterable[Part], low: int) -> bool:
     """Whether a convolution of a cell keeps the state itself, and not a copy in bfloat16."""
-    return low == HIGH and any(part.reads == "x" for part in kind.parts if not part.bottleneck)
+    return low == HIGH and any(part.reads == "x" for part in parts if not part.bottleneck)
 
 
-def _read_by_convolutions(op: TopDownBlock, kind: CellKind, low: int) -> int:
+def _read_by_convolutions(op: TopDownBlock, parts: Iterable[Part], low: int) -> int:
     """Bytes per pixel of what the convolutions of a cell read beside the state, and of the angles of z's features."""
     z_channels = with_features(op.latent, op.z_features)
     found = 0
-    for part in kind.parts:
+    for part in parts:
         if part.bottleneck:
             continue
         if part.reads == "x":

@@ -65,11 +65,12 @@ def _cell(op: TopDownBlock) -> Iterator[Convolution]:
     kind = cell_kind(op.cell)
     if kind is None:
         return
-    prior_outputs = 2 * op.latent + op.channels * kind.gives_h
-    yield from bottleneck("posterior.", 2 * op.channels, op.mid, 2 * op.latent, op.kernel, op.branch_features)
-    yield from bottleneck("prior.", op.channels, op.mid, prior_outputs, op.kernel, op.branch_features)
+    if op.draws:
+        yield from bottleneck("posterior.", 2 * op.channels, op.mid, 2 * op.latent, op.kernel, op.branch_features)
+    if prior_outputs := 2 * op.latent + op.channels * kind.gives_h:
+        yield from bottleneck("prior.", op.channels, op.mid, prior_outputs, op.kernel, op.branch_features)
     read = {"x": op.channels, "z": with_features(op.latent, op.z_features)}
-    for part in kind.parts:
+    for part in kind.parts_of(draws=op.draws):
         if part.bottleneck:
             yield from bottleneck(f"{part.name}.", op.channels, op.mid, op.channels, op.kernel, op.resnet_features)
         else:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -49,6 +49,8 @@ Processing = Literal["asynchronous", "synchronous"]
 Skips = Literal["all", "none"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 
+V = TypeVar("V", int, float, str)
+
 
 _NORMALIZATIONS: Mapping[tuple[NormalizeOver, Norm], Normalization] = {
     ("sample", "l2"): "sample_l2",
@@ -82,6 +84,17 @@ class Likelihood:
         if self.name == "bernoulli":
             return self.name
         return f"{self.name}({self.mixtures}{f', bits = {self.bits}' if self.bits else ''})"
+
+
+def at_resolution(value: V | Mapping[int, V], resolution: int) -> V:
+    """The value of a key at a resolution.
+
+    A resolved map has every resolution in use. A resolution that it lacks, where `diff` puts the value of one spec into
+    another, has the map's first value.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    return value[resolution] if resolution in value else next(iter(value.values()))
 
 
 class Section(BaseModel):
@@ -149,11 +162,25 @@ class NormalizeSpec(Section):
         return None if self.norm is None else _NORMALIZATIONS[self.over, self.norm]
 
 
+_BOTTLENECK = Number(above=0, maximum=1000)
+_CELL = ChoiceOrCustom(CELL_NAMES)
+
+
 class ModelSpec(Section):
     """`model { }`: the architecture."""
 
+    # A map by resolution has an entry for each resolution in use, the highest first; one of equal values is the value.
+
     width: Annotated[int, Key(Whole(1), "channels of the residual state", required="always", example="384")]
-    latent: Annotated[int, Key(Whole(1), "channels of each z", required="always", example="16")]
+    latent: Annotated[
+        int | Mapping[int, int],
+        Key(
+            Either(Whole(1), ByResolution(Whole(0))),
+            "channels of each z",
+            required="always",
+            example="16",
+        ),
+    ]
     encoder: Annotated[
         BlockList,
         Key(BlockStack("encoder"), "the blocks of the encoder", required="always", example="32x11, 32d2, 16x6"),
@@ -166,7 +193,11 @@ class ModelSpec(Section):
         Mapping[int, int], Key(ByResolution(Whole(1)), "channels by resolution, where they differ from width")
     ] = Field(default_factory=dict)
     bottleneck: Annotated[
-        float, Key(Number(above=0, maximum=1000), "channels inside a block, as a multiple of the channels of the state")
+        float | Mapping[int, float],
+        Key(
+            Either(_BOTTLENECK, ByResolution(_BOTTLENECK)),
+            "channels inside a block, as a multiple of the channels of the state",
+        ),
     ] = 0.25
     bias_up_to: Annotated[
         int, Key(Whole(0), "the state starts as a learned bias up to this resolution, and as zeros above")
@@ -174,7 +205,10 @@ class ModelSpec(Section):
     likelihood: Annotated[Likelihood, Key(LikelihoodCall(), "the likelihood of a pixel")] = Likelihood(
         name="mixture_of_logistics", mixtures=10
     )
-    cell: Annotated[str, Key(ChoiceOrCustom(CELL_NAMES), "what a top-down block computes")] = "vdvae"
+    cell: Annotated[
+        str | Mapping[int, str],
+        Key(Either(_CELL, ByResolution(_CELL)), "what a top-down block computes"),
+    ] = "vdvae"
 
     processing: Annotated[
         Processing, Key(Choice(("asynchronous", "synchronous")), "which encoder activation a decoder block reads")
@@ -191,9 +225,26 @@ class ModelSpec(Section):
         """Channels of the residual state at a resolution."""
         return self.widths.get(resolution, self.width)
 
+    def latent_at(self, resolution: int) -> int:
+        """Channels of each z at a resolution of the decoder; 0 if its blocks draw none."""
+        return at_resolution(self.latent, resolution)
+
+    def cell_at(self, resolution: int) -> str:
+        """The cell of the decoder's blocks at a resolution."""
+        return at_resolution(self.cell, resolution)
+
+    def bottleneck_at(self, resolution: int) -> float:
+        """The bottleneck of the blocks at a resolution."""
+        return at_resolution(self.bottleneck, resolution)
+
     def mid_at(self, resolution: int) -> int:
         """Channels inside a block at a resolution, at least 1 (openai/vdvae: int(width * bottleneck))."""
-        return max(1, int(self.width_at(resolution) * self.bottleneck))
+        return max(1, int(self.width_at(resolution) * self.bottleneck_at(resolution)))
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The cells of the decoder, each once."""
+        return tuple(dict.fromkeys(self.cell.values())) if isinstance(self.cell, Mapping) else (self.cell,)
 
 
 class KLSpec(Section):
@@ -299,10 +350,17 @@ class Spec(BaseModel):
 
 
 def custom_parts(spec: Spec) -> dict[str, str]:
-    """The custom parts of a spec: the reference `package.module:Name` by its key."""
+    """The custom parts of a spec: the reference `package.module:Name` by its key, such as `model.cell`.
+
+    Of a map of cells, by the key of its entry: `model.cell.8`.
+    """
+    cell = spec.model.cell
+    cells = (
+        {f"model.cell.{at}": name for at, name in cell.items()} if isinstance(cell, Mapping) else {"model.cell": cell}
+    )
     named = {
         "data.dataset": spec.data.dataset,
-        "model.cell": spec.model.cell,
+        **cells,
         "model.likelihood": spec.model.likelihood.reference or "",
     }
     return {key: reference for key, reference in named.items() if is_custom(reference)}

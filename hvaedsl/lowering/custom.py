@@ -6,7 +6,7 @@ The measurements become part of the cost. Mistakes are reported before a model i
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -16,11 +16,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hvaedsl.custom.importing import CustomPartError, error_summary, import_custom
 from hvaedsl.ir.bridge import Bridge, Head, TopDownBlock
-from hvaedsl.ir.custom import Measured, is_custom
+from hvaedsl.ir.custom import Measured
+from hvaedsl.lowering.python.model_text import DETERMINISTIC
 from hvaedsl.nn.fourier import CellFeatures
 from hvaedsl.nn.passes import decoder_block
 from hvaedsl.nn.protocols import PixelLikelihood, TopDownCell
-from hvaedsl.passes.measuring import Attach, cell_shape
+from hvaedsl.passes.measuring import Attach, CellShape, cell_shape
 
 _META = torch.device("meta")
 
@@ -36,27 +37,29 @@ def custom_class(reference: str, folders: Sequence[Path] = ()) -> type[nn.Module
 
 
 def measure(
-    bridge: Bridge, levels: int, *, cell: type[nn.Module] | None = None, likelihood: type[nn.Module] | None = None
+    bridge: Bridge, levels: int, *, cells: Mapping[str, type[nn.Module]], likelihood: type[nn.Module] | None = None
 ) -> Attach:
-    """Measure a custom cell and likelihood, if given. Raises `CustomPartError` for one that cannot be used."""
-    cells = {}
-    if cell is not None:
-        for op in bridge.operations:
-            if isinstance(op, TopDownBlock) and is_custom(op.cell) and cell_shape(op) not in cells:
-                cells[cell_shape(op)] = _measure_cell(cell, op)
-    measured = None
-    if likelihood is not None:
-        measured = _measure_likelihood(likelihood, bridge.head, levels)
-    return Attach(cells, measured)
+    """Measure custom cells, by their references, and a custom likelihood. Raises `CustomPartError` for an unusable one.
+
+    Cells of the bridge that are not among them are left out.
+    """
+    measured: dict[CellShape, Measured] = {}
+    for op in bridge.operations:
+        if isinstance(op, TopDownBlock) and op.cell in cells and cell_shape(op) not in measured:
+            measured[cell_shape(op)] = _measure_cell(cells[op.cell], op)
+    of_likelihood = _measure_likelihood(likelihood, bridge.head, levels) if likelihood is not None else None
+    return Attach(measured, of_likelihood)
 
 
 def _measure_cell(kind: type[nn.Module], op: TopDownBlock) -> Measured:
     features = CellFeatures(op.branch_features, op.z_features, op.resnet_features)
+    given = [features] if any(features) else []
+    if not op.draws:
+        return _measure_deterministic(kind, op, given)
+
     shape = (op.channels, op.mid, op.latent, op.kernel)
     arguments = "be built with (channels, mid_channels, latent, kernel)"
-    made = _built(
-        lambda: decoder_block(kind(*shape, *([features] if any(features) else [])), applications=1), arguments
-    )
+    made = _built(lambda: decoder_block(kind(*shape, *given), applications=1), arguments)
     cell = cast(TopDownCell, made)
 
     # Two images: a size that the batch alone has is then told from a size of 1.
@@ -66,8 +69,8 @@ def _measure_cell(kind: type[nn.Module], op: TopDownBlock) -> Measured:
 
     # From the posterior, as in training: this is what costs are counted for.
     with FlopCounterMode(display=False) as counter, _Saved(made) as saved:
-        given = _tried(lambda: cell(state, activation, noise), "forward(state, activation, noise)")
-    following, z, kl_nats = _three(given)
+        found = _tried(lambda: cell(state, activation, noise), "forward(state, activation, noise)")
+    following, z, kl_nats = _three(found)
     _check_shape(following, state.shape, "the next state that forward gives")
     _check_shape(z, noise.shape, "the z that forward gives")
     _check_shape(kl_nats, torch.Size((2,)), "the KL that forward gives, in nats per image,")
@@ -84,6 +87,44 @@ def _measure_cell(kind: type[nn.Module], op: TopDownBlock) -> Measured:
         again = _tried(lambda: cell.generate_from(state, noise), "generate_from(state, z)")
         _check_shape(again, state.shape, "the next state that generate_from gives")
     return _measured(made, counter, saved, outgoing)
+
+
+def _measure_deterministic(kind: type[nn.Module], op: TopDownBlock, given: Sequence[CellFeatures]) -> Measured:
+    """Measure what a cell is without a latent. Raises `CustomPartError` if it needs one."""
+    without_latent = deterministic_class(kind, op.resolution)
+    arguments = f"be built without a latent, as {DETERMINISTIC}(channels, mid_channels, kernel)"
+    made = _built(
+        lambda: decoder_block(without_latent(op.channels, op.mid, op.kernel, *given), applications=1), arguments
+    )
+    state = torch.empty((2, op.channels, op.resolution, op.resolution), device=_META, requires_grad=True)
+    with FlopCounterMode(display=False) as counter, _Saved(made) as saved:
+        following = _tried(lambda: made(state), f"forward(state) of its {DETERMINISTIC}")
+    _check_shape(following, state.shape, "the next state that it gives without a latent")
+    return _measured(made, counter, saved, tuple(name for name, _ in made.named_parameters()))
+
+
+def deterministic_class(kind: type[nn.Module], resolution: int) -> type[nn.Module]:
+    """The class that takes the place of a custom cell where `latent` is 0. Raises `CustomPartError` if it has none."""
+    found = getattr(kind, DETERMINISTIC, None)
+    if not (inspect.isclass(found) and issubclass(found, nn.Module)):
+        raise CustomPartError(
+            f"`latent` is 0 at {resolution}, and it has no class `{DETERMINISTIC}`",
+            "needs a latent",
+            f"give {resolution} a latent or another cell; docs/custom.md says what `{DETERMINISTIC}` is",
+        )
+    return found
+
+
+def needing_a_latent(
+    bridge: Bridge, custom: Mapping[str, type[nn.Module]]
+) -> Iterator[tuple[int, str, CustomPartError]]:
+    """The custom cells, by reference, that have latent 0 at a resolution and do not take it."""
+    blocks = (op for op in bridge.operations if isinstance(op, TopDownBlock) and not op.draws and op.cell in custom)
+    for resolution, cell in dict.fromkeys((op.resolution, op.cell) for op in blocks):
+        try:
+            deterministic_class(custom[cell], resolution)
+        except CustomPartError as error:
+            yield resolution, cell, error
 
 
 def _measure_likelihood(kind: type[nn.Module], op: Head, levels: int) -> Measured:

@@ -85,17 +85,24 @@ def without_gradient(bridge: Bridge, found: Unreached) -> tuple[str, ...]:
     """The names of the parameters that no loss reaches."""
     attributes = block_attributes(bridge)
     prefixes = ["encoder.stem."] if found.stem else []
+    prefixes += [f"decoder.states.{state_attribute(resolution)}." for resolution in found.states]
     prefixes += [block_path("encoder", attributes["encoder", group]) + "." for group in found.encoder_groups]
     blocks = {op.group: op for op in bridge.operations if isinstance(op, TopDownBlock)}
     for group in found.decoder_groups:
         path = block_path("decoder", attributes["decoder", group])
-        prefixes += [f"{path}.{part}." for part in _outgoing(blocks[group])]
+        parts = _outgoing(blocks[group])
+        prefixes += [f"{path}."] if parts is None else [f"{path}.{part}." for part in parts]
     # With a point behind it, so that `gate` is not taken for the beginning of `gates`.
     return tuple(name for name in parameter_shapes(bridge) if f"{name}.".startswith(tuple(prefixes)))
 
 
-def _outgoing(block: TopDownBlock) -> tuple[str, ...]:
-    """Names that only the outgoing state trains: modules within a cell, or single parameters of a custom cell."""
+def _outgoing(block: TopDownBlock) -> tuple[str, ...] | None:
+    """Names that only the outgoing state trains: modules within a cell, or single parameters of a custom cell.
+
+    None means all: those of a block that draws no latent.
+    """
+    if not block.draws:
+        return None
     kind = cell_kind(block.cell)
     if kind is None:
         return block.measured.outgoing if block.measured is not None else ()
@@ -105,7 +112,7 @@ def _outgoing(block: TopDownBlock) -> tuple[str, ...]:
 def published_names(bridge: Bridge) -> dict[str, tuple[str, ...]]:
     """Each parameter's names in the published code, that of the first application first.
 
-    Empty if a block's cell, or the likelihood, is not in the published code.
+    Empty if a block's cell, a block without a latent, or the likelihood, is not in the published code.
     """
     if not _is_published(bridge):
         return {}
@@ -126,6 +133,10 @@ def unpublished(bridge: Bridge, likelihood: Likelihood) -> str | None:
     """Why the parameters have no names in the published code; None if they have."""
     if _is_published(bridge):
         return None
+    if not all(op.draws for op in bridge.operations if isinstance(op, TopDownBlock)):
+        return (
+            "the published code draws a latent in every block of the decoder, and has no names for blocks without one"
+        )
     cells = ", ".join(dict.fromkeys(op.cell for op in bridge.operations if isinstance(op, TopDownBlock)))
     known = " and ".join(name for name, kind in CELLS.items() if kind.published)
     return (
@@ -135,8 +146,10 @@ def unpublished(bridge: Bridge, likelihood: Likelihood) -> str | None:
 
 
 def _is_published(bridge: Bridge) -> bool:
-    cells = [cell_kind(op.cell) for op in bridge.operations if isinstance(op, TopDownBlock)]
-    return all(kind is not None and kind.published for kind in cells) and bool(bridge.head.outputs)
+    blocks = [op for op in bridge.operations if isinstance(op, TopDownBlock)]
+    cells = [cell_kind(op.cell) for op in blocks]
+    published = all(kind is not None and kind.published for kind in cells) and all(op.draws for op in blocks)
+    return published and bool(bridge.head.outputs)
 
 
 def published_parameters(bridge: Bridge) -> dict[str, str]:

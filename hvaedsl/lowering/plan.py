@@ -14,7 +14,7 @@ from hvaedsl.ir.fourier import Exponents
 from hvaedsl.ir.pooling import Embedding, Pooling
 from hvaedsl.ir.spec import Likelihood
 from hvaedsl.lowering.names import Group, block_attributes, resampling_attribute, state_attribute
-from hvaedsl.nn.steps import Apply, Downsample, InitialState, TopDown
+from hvaedsl.nn.steps import NO_LAYER, Apply, DeterministicStep, Downsample, InitialState, TopDown
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class BlockModule:
     cell: str | None = None
     branch_features: Exponents = ()
     z_features: Exponents = ()
+    draws: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,11 @@ class Plan:
     states: tuple[InitialState, ...]
     decoder_blocks: tuple[BlockModule, ...]
     decoder_steps: tuple[TopDown, ...]
+
+    @property
+    def layers(self) -> tuple[TopDown, ...]:
+        """The steps that draw a latent, in the order of their numbers."""
+        return tuple(step for step in self.decoder_steps if not isinstance(step, DeterministicStep))
 
 
 def make_plan(bridge: Bridge, likelihood: Likelihood, levels: int) -> Plan:
@@ -116,7 +122,8 @@ def _modules(
         if isinstance(op, kind) and op.application == 0:
             shape = (names[stack_of(op), op.group], op.channels, op.mid, op.kernel)
             if isinstance(op, TopDownBlock):
-                made = BlockModule(*shape, op.resnet_features, op.latent, op.cell, op.branch_features, op.z_features)
+                inside = (op.branch_features, op.z_features, op.draws)
+                made = BlockModule(*shape, op.resnet_features, op.latent, op.cell, *inside)
             else:
                 made = BlockModule(*shape, op.features)
             found[op.group] = made
@@ -158,15 +165,16 @@ def _decoder_steps(bridge: Bridge, slots: Mapping[int, str], names: Mapping[Grou
         if isinstance(op, MixIn):
             source = op.source
         elif isinstance(op, TopDownBlock):
+            kind = TopDown if op.draws else DeterministicStep
             steps.append(
-                TopDown(
+                kind(
                     block=names["decoder", op.group],
                     resolution=op.resolution,
                     source=source,
                     embedding=None if source is None else resampling_attribute(source, op.resolution),
                     normalize=op.normalize,
                     slot=None if op.reads is None else slots[op.reads],
-                    layer=op.layer,
+                    layer=NO_LAYER if op.layer is None else op.layer,
                     latent=op.latent,
                 )
             )

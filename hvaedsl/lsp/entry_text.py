@@ -101,13 +101,15 @@ def _applied_elsewhere(found: Compiled, blocks: Sequence[Operation], groups: set
 
 
 def _latents(blocks: Sequence[Operation], depth: int) -> str:
-    layers = [op for op in blocks if isinstance(op, TopDownBlock)]
-    first = layers[0]
-    shape = f"{first.latent:,}x{first.resolution}x{first.resolution}"
+    drawn = [op for op in blocks if isinstance(op, TopDownBlock)]
+    layers = [op.layer for op in drawn if op.layer is not None]
+    if not layers:
+        return "no latent: the next state is a function of the state"
+    shape = f"{drawn[0].latent:,}x{drawn[0].resolution}x{drawn[0].resolution}"
     if len(layers) == 1:
-        return f"one latent of {shape}, number {first.layer + 1:,} of {depth:,}"
-    consecutive = layers[-1].layer - first.layer + 1 == len(layers)
-    place = f", numbers {first.layer + 1:,} to {layers[-1].layer + 1:,} of {depth:,}" if consecutive else ""
+        return f"one latent of {shape}, number {layers[0] + 1:,} of {depth:,}"
+    consecutive = layers[-1] - layers[0] + 1 == len(layers)
+    place = f", numbers {layers[0] + 1:,} to {layers[-1] + 1:,} of {depth:,}" if consecutive else ""
     return f"{len(layers):,} latents of {shape}{place}"
 
 

@@ -43,7 +43,8 @@ def _depths(value: ast.Value, found: Compiled) -> Iterator[tuple[int, str, str]]
     whole = found.cost.stochastic_depth
     layers = [[op for op in found.operations(item.span) if isinstance(op, TopDownBlock)] for item in items(value)]
     parts = [(item.span.end, drawn) for item, drawn in zip(items(value), layers, strict=True) if drawn]
+    depth = 0
     for (end, drawn), following in zip(parts, [*(drawn for _, drawn in parts[1:]), None], strict=True):
+        depth = max([depth, *(op.layer + 1 for op in drawn if op.layer is not None)])
         if following is None or following[0].resolution != drawn[-1].resolution:
-            depth = drawn[-1].layer + 1
             yield end, f"depth {depth:,}", f"{depth:,} of {whole:,} latents have been drawn"

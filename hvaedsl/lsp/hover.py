@@ -9,7 +9,7 @@ from lsprotocol.types import Hover, MarkupContent, MarkupKind
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.datasets import DATASETS
-from hvaedsl.ir.kinds import ChoiceOrCustom
+from hvaedsl.ir.kinds import OTHER, ChoiceOrCustom
 from hvaedsl.ir.spec import SECTIONS
 from hvaedsl.lsp.analyzed import AnalyzedText, within
 from hvaedsl.lsp.entries import block_lists, compiled, entries
@@ -116,6 +116,8 @@ def _symbol(token: PlacedToken) -> str:
     key = schema_key(dotted)
     if key is None:
         return ""
+    if token.text == OTHER:
+        return f"`{OTHER}`: the value of the resolutions that the map does not name"
     if isinstance(key.kind, ChoiceOrCustom) and token.text in DATASETS:
         return dataset_text(token.text)
     if dotted == "model.cell" and token.text in CELLS:

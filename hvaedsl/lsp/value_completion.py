@@ -8,6 +8,7 @@ from lsprotocol.types import CompletionItemKind
 
 from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.kinds import (
+    OTHER,
     ByResolution,
     Choice,
     ChoiceOrCustom,
@@ -39,7 +40,11 @@ _CUSTOM_IMAGES = {"npy": "your own images, in .npy files", "folder": "your own i
 def values(analyzed: AnalyzedText, cursor: Cursor, kind: Kind) -> Iterator[Suggestion]:
     """Suggest values of a kind for the cursor."""
     if cursor.brackets and cursor.brackets[-1] == "}":
-        yield from _map_keys(analyzed, cursor)
+        in_map = kind.by_resolution if isinstance(kind, Either) else kind
+        if cursor.before[-1].text == ":" and isinstance(in_map, ByResolution):
+            yield from _of(analyzed, cursor, in_map.of)
+        else:
+            yield from _map_keys(analyzed, cursor)
         return
     if cursor.brackets:
         return  # the arguments of a call are numbers
@@ -72,7 +77,10 @@ def _of(analyzed: AnalyzedText, cursor: Cursor, kind: Kind) -> Iterator[Suggesti
             for name, (_, value) in analyzed.lets().items():
                 yield Suggestion(f"${name}", str(value or "?"), CompletionItemKind.Constant, snippet=f"\\${name}")
             yield from _default(cursor.key)
-        case ByResolution() | Either():
+        case Either():
+            yield from _of(analyzed, cursor, kind.plain)
+            yield Suggestion("{}", "a map by resolution", CompletionItemKind.Struct, snippet="{$0}")
+        case ByResolution():
             yield from _default(cursor.key)
             yield Suggestion("{}", "a map by resolution", CompletionItemKind.Struct, snippet="{$0}")
         case _:
@@ -108,12 +116,15 @@ def _map_keys(analyzed: AnalyzedText, cursor: Cursor) -> Iterator[Suggestion]:
         return
     if schema_key(cursor.key) is None:
         return
-    written = {token.text for token in cursor.before if token.role == "number"}
+    written = {token.text for token in cursor.before if token.role in ("number", "symbol")}
     for resolution in _resolutions(analyzed):
         if str(resolution) not in written:
             yield Suggestion(
                 str(resolution), "a resolution of the model", CompletionItemKind.Value, plain=f"{resolution}: "
             )
+    if OTHER not in written:
+        about = "the value of the resolutions that the map does not name"
+        yield Suggestion(OTHER, about, CompletionItemKind.Keyword, plain=f"{OTHER}: ")
 
 
 def _resolutions(analyzed: AnalyzedText) -> list[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
 from typing import TypeVar, cast
 
 import torch
@@ -19,7 +20,7 @@ from hvaedsl.nn.fourier import Exponents
 from hvaedsl.nn.normalization import Norm, Over, normalize_state
 from hvaedsl.nn.recomputation import computed_again, segments
 from hvaedsl.nn.resolution import mix_in, pad_channels
-from hvaedsl.nn.steps import Apply, Downsample, InitialState, Normalization, TopDown
+from hvaedsl.nn.steps import NO_LAYER, Apply, DeterministicStep, Downsample, InitialState, Normalization, TopDown
 
 Noise = Callable[[int, tuple[int, ...]], Tensor]
 Temperature = float | Mapping[int, float]
@@ -180,6 +181,59 @@ class Decoder(nn.Module):
     def finish(self, states: Mapping[int, Tensor]) -> Tensor:
         """The state that the likelihood reads, [B, width, H, W]."""
         return states[self.resolution] * self.gain + self.bias
+
+
+class MixedDecoder(Decoder):
+    """A decoder with blocks that draw no latent beside those that draw one: its steps are of both kinds.
+
+    Only steps that draw are numbered; the noise, the latents and the KL are theirs alone.
+    """
+
+    def __init__(
+        self, width: int, resolution: int, initial_states: Iterable[InitialState], steps: Iterable[TopDown]
+    ) -> None:
+        super().__init__(width, resolution, initial_states, steps)
+        layers = count()
+        self.steps = tuple(
+            step._replace(layer=NO_LAYER if isinstance(step, DeterministicStep) else next(layers))
+            for step in self.steps
+        )
+
+    def move(self, step: DeterministicStep, states: dict[int, Tensor]) -> None:
+        """Take a step that draws nothing: the state of its resolution becomes the next one."""
+        states[step.resolution] = self.blocks[step.block](self.enter(step, states))
+
+    def descend(
+        self, states: Mapping[int, Tensor], kept: Mapping[str, Tensor], noise: Noise, steps: Sequence[TopDown]
+    ) -> tuple[dict[int, Tensor], list[Tensor], list[Tensor]]:
+        """Take some steps, with z from the posterior: the states after them, the z drawn, and their KL in nats, [B]."""
+        after = dict(states)
+        zs: list[Tensor] = []
+        kls_nats: list[Tensor] = []
+        for step in steps:
+            if isinstance(step, DeterministicStep):
+                self.move(step, after)
+            else:
+                after, more_zs, more_kls = super().descend(after, kept, noise, (step,))
+                zs += more_zs
+                kls_nats += more_kls
+        return after, zs, kls_nats
+
+    def generate(self, batch: int, latents: Sequence[Tensor | None], temperature: Temperature, noise: Noise) -> Tensor:
+        """With the given z, and the prior's where there is none: the final state [batch, width, H, W]."""
+        states = self.begin(batch)
+        for step in self.steps:
+            if isinstance(step, DeterministicStep):
+                self.move(step, states)
+                continue
+            state, block = self.enter(step, states), self.block(step)
+            z = latents[step.layer] if step.layer < len(latents) else None
+            if z is not None:
+                states[step.resolution] = block.generate_from(state, z)
+            else:
+                eps = noise(step.layer, (batch, step.latent, step.resolution, step.resolution))
+                states[step.resolution], _ = block.generate(state, eps, temperature_at(temperature, step.resolution))
+        return self.finish(states)
 
 
 def normalized(state: Tensor, normalization: Normalization | None) -> Tensor:

@@ -16,6 +16,10 @@ class TopDownCell(Protocol):
 
     If the spec has Fourier features inside cells, a fifth argument `features` (`hvaedsl.nn.fourier`) says which.
     A method `scale_for_depth_(applications)`, if there is one, is called once for each set of weights.
+
+    A cell that takes `latent` 0 has a class attribute `deterministic`: the class of a module that takes its place
+    there. It is built as `Name(channels, mid_channels, kernel)`, with `features` as well if the spec has them inside
+    cells; called with the state, it gives the next state.
     """
 
     def __call__(self, state: Tensor, activation: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -51,3 +51,13 @@ class TopDown(NamedTuple):
     normalize: Normalization | None = None
     slot: str | None = None
     layer: int = 0
+
+
+# The layer of a step that draws no latent.
+NO_LAYER = -1
+
+
+class DeterministicStep(TopDown):
+    """Decoder: as `TopDown`, with a block that draws no latent: it has no layer, no slot, and no channels of z."""
+
+    __slots__ = ()

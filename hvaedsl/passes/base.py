@@ -16,10 +16,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import field
 from typing import TypeVar
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, item_removals
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, item_removals, writing
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.ir.bridge import Bridge
+from hvaedsl.ir.kinds import OTHER
 from hvaedsl.ir.spec import Spec
 from hvaedsl.syntax import ast
 
@@ -46,17 +47,51 @@ class Unit(Record):
         found = self.origins.get(key)
         return found if found is not None else self.documents[-1].source.span(0, 0)
 
-    def without_entries(self, key: str, values: Mapping[int, object], gone: Collection[int]) -> tuple[Edit, ...]:
+    def entry(self, key: str, resolution: int) -> Span | None:
+        """The entry of a map that a resolution has its value from, by name or by `other`; None if there is none."""
+        return self.origins.get(f"{key}.{resolution}") or self.origins.get(f"{key}.{OTHER}")
+
+    def origin_at(self, key: str, resolution: int) -> Span:
+        """The place of the value that a key has at a resolution: its entry in a map, or the whole value."""
+        return self.entry(key, resolution) or self.origin(key)
+
+    def place(self, key: str) -> Span:
+        """The place of a key, or of the entry that `model.cell.8` has its value from."""
+        whole, _, at = key.rpartition(".")
+        return self.origin_at(whole, int(at)) if at.isdigit() else self.origin(key)
+
+    def entries(self, key: str) -> dict[int | str, Span]:
+        """The entries of the map of a key as they are written, by resolution or `other`; empty if it is no map."""
+        found: dict[int | str, Span] = {}
+        for name, span in self.origins.items():
+            of, _, at = name.rpartition(".")
+            if of == key and (at.isdigit() or at == OTHER):
+                found[int(at) if at.isdigit() else OTHER] = span
+        return dict(sorted(found.items(), key=lambda item: item[1].start))
+
+    def new_block_draws(self) -> bool:
+        """Whether a decoder block at a new resolution draws a latent for sure: in a map of latents it may have 0."""
+        return not self.entries("model.latent")
+
+    def with_entry(self, key: str, resolution: int, value: str) -> Fix | None:
+        """The fix that gives a resolution another value in the map of a key; None if the value is no map."""
+        entries, text = self.entries(key), f"{resolution}: {value}"
+        if resolution in entries:
+            return writing(entries[resolution], text)
+        if OTHER not in entries:
+            return None
+        rest = entries[OTHER]
+        return Fix(f"write `{text}`", (insertion(rest.source, rest.start, f"{text}, "),))
+
+    def without_entries(self, key: str, gone: Collection[int]) -> tuple[Edit, ...]:
         """The edits that remove entries from the map of a key; none if a comment is between them.
 
         A map that becomes empty is kept: it may override that of a base.
         """
-        entries = sorted((self.origin(f"{key}.{resolution}").start, resolution) for resolution in values)
-        spans = [self.origin(f"{key}.{resolution}") for _, resolution in entries]
-        whole = self.origin(key)
-        if len(gone) == len(values) and "#" not in whole.text:
+        entries, whole = self.entries(key), self.origin(key)
+        if len(gone) == len(entries) and "#" not in whole.text:
             return (Edit(whole, "{}"),)
-        return item_removals(spans, [at for at, (_, resolution) in enumerate(entries) if resolution in gone])
+        return item_removals([*entries.values()], [index for index, at in enumerate(entries) if at in gone])
 
 
 class Rule(Record):

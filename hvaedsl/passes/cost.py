@@ -18,6 +18,7 @@ class Row(Record):
     resolution: int
     stack: Stack
     blocks: int  # applications
+    stochastic_layers: int  # applications that draw a latent
     weight_groups: int
     parameters: int
     latents: int
@@ -73,8 +74,8 @@ class Cost(Record):
 
     @property
     def stochastic_depth(self) -> int:
-        """The number of latents drawn in sequence: applications of top-down blocks."""
-        return sum(row.blocks for row in self.rows if row.stack == "decoder")
+        """The number of latents drawn in sequence: applications of top-down blocks that draw one."""
+        return sum(row.stochastic_layers for row in self.rows)
 
     @property
     def latents(self) -> int:
@@ -163,6 +164,7 @@ def _row(
         resolution=resolution,
         stack=stack,
         blocks=len(blocks),
+        stochastic_layers=sum(isinstance(op, TopDownBlock) and op.draws for op in blocks),
         weight_groups=sum(isinstance(op, EncoderBlock | TopDownBlock) for op in owners),
         parameters=sum(map(once_a_shape(parameters), owners)),
         latents=sum(op.latent * resolution**2 for op in blocks if isinstance(op, TopDownBlock)),

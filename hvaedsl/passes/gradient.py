@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hvaedsl.diagnostics.record import Record
-from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Stem, TopDownBlock
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, State, Stem, TopDownBlock
 from hvaedsl.ir.cells import cell_kind
 
 
@@ -12,26 +12,32 @@ class Unreached(Record):
 
     stem: bool
     encoder_groups: tuple[str, ...]  # whole residual blocks
-    decoder_groups: tuple[str, ...]  # of top-down blocks, the parts that only the outgoing state trains
+    decoder_groups: tuple[str, ...]  # of top-down blocks, what only the outgoing state trains: all if they do not draw
+
+    states: tuple[int, ...] = ()  # the resolutions of learned states that only such blocks read
 
     def __bool__(self) -> bool:
         """Whether there are such weights."""
-        return self.stem or bool(self.encoder_groups) or bool(self.decoder_groups)
+        return self.stem or bool(self.encoder_groups) or bool(self.decoder_groups) or bool(self.states)
 
 
 def unreached(bridge: Bridge) -> Unreached:
     """The weights that receive no gradient: no application of their group affects a term of the loss."""
     live_states = {bridge.image_resolution}  # resolutions whose current state is read later
+    states: list[int] = []
     read: set[int | None] = set()
     reached: set[tuple[str, str]] = set()
     for _, op in reversed(bridge.decoder):
         if isinstance(op, TopDownBlock):
             if op.resolution in live_states or not _outgoing(op):
                 reached.add(("decoder", op.group))
-            live_states.add(op.resolution)  # its posterior and prior read the incoming state
+            if op.draws:  # its posterior and prior read the incoming state
+                live_states.add(op.resolution)
             read.add(op.reads)
-        elif isinstance(op, MixIn):
+        elif isinstance(op, MixIn) and op.resolution in live_states:
             live_states.add(op.source)
+        elif isinstance(op, State) and op.learned and op.resolution not in live_states:
+            states.append(op.resolution)
 
     live = False
     for index, encoder_op in reversed(bridge.encoder):
@@ -39,12 +45,18 @@ def unreached(bridge: Bridge) -> Unreached:
         if live and isinstance(encoder_op, EncoderBlock):
             reached.add(("encoder", encoder_op.group))
         if isinstance(encoder_op, Stem):
-            return Unreached(not live, _rest(bridge, EncoderBlock, reached), _rest(bridge, TopDownBlock, reached))
+            groups = _rest(bridge, EncoderBlock, reached), _rest(bridge, TopDownBlock, reached)
+            return Unreached(not live, *groups, tuple(states))
     raise AssertionError("a bridge starts with its stem")
 
 
 def _outgoing(op: TopDownBlock) -> bool:
-    """Whether a cell has weights that only its outgoing state trains; assumed of a custom cell until it is measured."""
+    """Whether a block has weights that only its outgoing state trains.
+
+    It is assumed of a custom cell until it is measured.
+    """
+    if not op.draws:
+        return True
     kind = cell_kind(op.cell)
     if kind is None:
         return op.measured is None or bool(op.measured.outgoing)

@@ -9,13 +9,13 @@ from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.bridge import Bridge, Head, Operation, TopDownBlock
 from hvaedsl.ir.custom import Measured
 
-# The arguments of a custom cell; cells with equal arguments cost the same.
-CellShape = tuple[int, int, int, int, int]
+# A custom cell with its arguments; equal ones cost the same.
+CellShape = tuple[str, int, int, int, int, int, bool]
 
 
 def cell_shape(op: TopDownBlock) -> CellShape:
-    """Resolution, channels, mid channels, kernel and latent channels."""
-    return (op.resolution, op.channels, op.mid, op.kernel, op.latent)
+    """The cell, resolution, channels, mid channels, kernel, latent channels, and whether it draws."""
+    return (op.cell, op.resolution, op.channels, op.mid, op.kernel, op.latent, op.draws)
 
 
 class Attach(Record):

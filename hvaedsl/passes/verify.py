@@ -18,8 +18,13 @@ def verify(bridge: Bridge, *, after: str) -> None:
     )
     _require(sum(isinstance(op, Stem | Head) for op in ops) == 2, after, "it has more than one stem or head")
 
-    layers = [op.layer for op in ops if isinstance(op, TopDownBlock)]
+    blocks = [op for op in ops if isinstance(op, TopDownBlock)]
+    layers = [op.layer for op in blocks if op.draws]
     _require(layers == list(range(len(layers))), after, "stochastic layers are not numbered in order")
+    _require(bool(layers), after, "no block draws a latent")
+    _require(all(op.latent > 0 for op in blocks if op.draws), after, "a block draws a latent without channels")
+    apart = all(op.layer is None and op.reads is None for op in blocks if not op.draws)
+    _require(apart, after, "a block that draws no latent has a layer or reads an activation")
     applied: dict[tuple[str, str], int] = {}
     for index, op in enumerate(ops):
         if isinstance(op, EncoderBlock | TopDownBlock):

@@ -1,7 +1,7 @@
 """The text of boxes, arrows and lanes, and estimates of its width.
 
-A box has the notation, the number of blocks and channels, and for top-down blocks the latent's shape, preceded by the
-cell unless it is vdvae.
+A box has the notation, the number of blocks and channels, and for top-down blocks the latent's shape, or `no z`,
+preceded by the cell unless it is vdvae.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def box_text(run: Run, bridge: Bridge) -> tuple[str, tuple[str, ...]]:
         case TopDownBlock():
             each = " each" if len(run.groups) * run.applications > 1 else ""
             cell = f"{op.cell} · " if op.cell != "vdvae" else ""
-            latent = f"{cell}z {op.latent}×{op.resolution}×{op.resolution}{each}"
+            latent = f"{cell}z {op.latent}×{op.resolution}×{op.resolution}{each}" if op.draws else f"{cell}no z"
             return run.notation, (f"{_count(run)} · {op.channels} ch", latent)
         case EncoderBlock() | Pool():
             block = bridge.operations[run.operations[0]]

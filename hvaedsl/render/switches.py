@@ -23,10 +23,11 @@ def switch_words(bridge: Bridge) -> tuple[str, ...]:
 def _words(bridge: Bridge) -> Iterator[str]:
     encoder = [op for _, op in bridge.encoder if isinstance(op, EncoderBlock)]
     decoder = [op for _, op in bridge.decoder if isinstance(op, TopDownBlock)]
+    drawn = [op for op in decoder if op.draws]
     pools = [op for _, op in bridge.encoder if isinstance(op, Pool)]
 
     bottleneck = bottleneck_resolution(bridge)
-    above = [op for op in decoder if op.resolution != bottleneck]
+    above = [op for op in drawn if op.resolution != bottleneck]
     if above and all(op.reads is None for op in above):
         yield "no skip connections"
     if pools and pools[0].method != "average":
@@ -38,7 +39,7 @@ def _words(bridge: Bridge) -> Iterator[str]:
         ("image", bridge.stem.features),
         ("residual blocks", next((op.features for op in encoder), ())),
         ("posterior and prior", decoder[0].branch_features if decoder else ()),
-        ("z", decoder[0].z_features if decoder else ()),
+        ("z", drawn[0].z_features if drawn else ()),
     )
     used = [(place, exponents) for place, exponents in places if exponents]
     if used:

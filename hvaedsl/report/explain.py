@@ -59,7 +59,10 @@ def index(kinds: Iterable[type[Diagnostic]]) -> str:
 def cell_explanation(cell: CellKind) -> str:
     """Return the page of a cell as markdown; each paragraph is one line."""
     equations = "\n".join(cell.equations)
-    parts = [f"# {cell.name}: {cell.title}", f"```\n{equations}\n```", cell.reading, cell.details]
+    silent = "Latent 0 is refused."
+    if cell.without_latent is not None:
+        silent = f"At a resolution with latent 0, x' = {cell.without_latent.next_state}."
+    parts = [f"# {cell.name}: {cell.title}", f"```\n{equations}\n```", cell.reading, f"{cell.details} {silent}"]
     return "\n\n".join([*parts, f"Source: {cell.source}"]) + "\n"
 
 
@@ -74,6 +77,9 @@ the state, a the encoder's activation and z the latent. `hvaedsl explain cell NA
 `--out NAME.svg` it draws the picture. `make docs-cells` writes this page."""
 
 CELLS_REMARKS = """\
+`cell = {8: nvae, other: vdvae}` gives resolutions cells of their own. At a resolution with `latent` 0, a block has no
+posterior and draws nothing ([language.md](language.md#maps-by-resolution)); a cell takes that or refuses it.
+
 A custom cell is a Python class that a spec names: [custom.md](custom.md).
 
 `load_vdvae_state_dict` and `vdvae_state_dict` work for cells with published names and raise ValueError for the
@@ -84,13 +90,15 @@ def cells_page(cells: Iterable[CellKind]) -> str:
     """Return the page of all cells as markdown, 120 columns wide."""
     found = list(cells)
     rows = [
-        "| cell | x' | prior gives h | parameters beside posterior and prior | published names |",
-        "|---|---|---|---|---|",
+        "| cell | x' | x' with latent 0 | prior gives h | parameters beside posterior and prior | published names |",
+        "|---|---|---|---|---|---|",
     ]
     for cell in found:
         h = "no" if not cell.gives_h else "yes" if cell.uses_h else "yes, unused"
         parts = ", ".join(f"`{name}`" for name in cell.outgoing) or "none"
-        rows.append(f"| `{cell.name}` | {cell.next_state} | {h} | {parts} | {'yes' if cell.published else 'no'} |")
+        silent = cell.without_latent.next_state if cell.without_latent is not None else "refused"
+        published = "yes" if cell.published else "no"
+        rows.append(f"| `{cell.name}` | {cell.next_state} | {silent} | {h} | {parts} | {published} |")
 
     sections = ["# Cells", CELLS_INTRODUCTION, "\n".join(rows), CELLS_REMARKS]
     for cell in found:

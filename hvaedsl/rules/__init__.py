@@ -23,6 +23,7 @@ from hvaedsl.diagnostics import (
     limits,
     names,
     notation,
+    resolutions,
     suppressions,
     syntax,
 )
@@ -59,6 +60,7 @@ def kinds() -> dict[str, type[Diagnostic]]:
         notation,
         names,
         constants,
+        resolutions,
         images,
         likelihoods,
         custom,

@@ -18,7 +18,10 @@ class NoEncoderActivation(Diagnostic):
     title = "the decoder has a block at {resolution}, where the encoder has no activation"
     label = "nothing to read here"
     help = "the encoder has activations at {available}"
-    why = "The posterior of a top-down block reads the encoder's last activation at the same resolution."
+    why = (
+        "The posterior of a top-down block reads the encoder's last activation at the same resolution. Only a block "
+        "with latent 0 has no posterior and needs none."
+    )
     bad = spec(decoder="4x1, 6x1, 8m4, 8x2")
     good = spec()
 
@@ -131,15 +134,15 @@ class DecoderEnd(Diagnostic):
 def check_activations(unit: Unit) -> Iterator[Diagnostic]:
     """Report each decoder resolution without an encoder activation, once.
 
-    Without skip connections only the bottleneck's activation is read. After a pooling by a wrong factor, which another
-    check reports, the resolutions of the encoder are unknown.
+    Without skip connections only the bottleneck's activation is read, and blocks that draw no latent read none. After a
+    pooling by a wrong factor, which another check reports, the resolutions of the encoder are unknown.
     """
     resolutions = _activations(unit)
     if resolutions is None:
         return
     missing: set[int] = set()
     for _, op in unit.bridge.decoder:
-        if isinstance(op, TopDownBlock) and op.resolution not in {*resolutions, *missing}:
+        if isinstance(op, TopDownBlock) and op.draws and op.resolution not in {*resolutions, *missing}:
             missing.add(op.resolution)
             assert op.span is not None
             yield NoEncoderActivation(span=op.span, resolution=op.resolution, resolutions=resolutions)
@@ -203,7 +206,7 @@ def check_end(unit: Unit) -> Iterator[Diagnostic]:
     image = unit.bridge.image_resolution
     last = next((op for _, op in reversed(unit.bridge.decoder) if isinstance(op, TopDownBlock)), None)
     resolutions = _activations(unit)
-    if last is not None and resolutions is not None and last.resolution not in resolutions:
+    if last is not None and last.draws and resolutions is not None and last.resolution not in resolutions:
         return
     if last is not None and last.span is not None and last.resolution != image:
         applied = {op.resolution for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)}
@@ -229,9 +232,9 @@ _WALKS = ("model.encoder", "model.encoder.walk", "model.decoder", "model.decoder
 ERRORS = (
     Rule(
         check_activations,
-        (*_IMAGE, "model.skips", *_WALKS, "model.encoder.resolutions"),
+        (*_IMAGE, "model.skips", "model.latent", *_WALKS, "model.encoder.resolutions"),
     ),
     Rule(check_mix_ins, ("model.decoder",)),
     Rule(check_order, ("model.decoder", "model.decoder.walk")),
-    Rule(check_end, (*_IMAGE, "model.decoder", "model.decoder.walk")),
+    Rule(check_end, (*_IMAGE, "model.latent", "model.decoder", "model.decoder.walk")),
 )

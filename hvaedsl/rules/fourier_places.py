@@ -29,10 +29,12 @@ class NoPlaceForFeatures(Diagnostic):
 
 def check_projection(unit: Unit) -> Iterator[Diagnostic]:
     """Report features of z in a cell without a projection of z."""
-    model = unit.spec.model
-    kind = cell_kind(model.cell)
-    if model.fourier.exponents_at("sample") and kind is not None and not kind.reads_z:
-        yield NoPlaceForFeatures(span=unit.origin("model.fourier.at"), cell=model.cell)
+    if not unit.spec.model.fourier.exponents_at("sample"):
+        return
+    for cell in unit.spec.model.cells:
+        kind = cell_kind(cell)
+        if kind is not None and not kind.reads_z:
+            yield NoPlaceForFeatures(span=unit.origin("model.fourier.at"), cell=cell)
 
 
 ERRORS = (Rule(check_projection, ("model.cell", "model.fourier.at", "model.fourier.exponents")),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, listing, writing
 from hvaedsl.diagnostics.snippet import spec
@@ -16,7 +16,7 @@ class LatentIsState(Diagnostic):
 
     code = "HV316"
     title = "`cell = {cell}` needs `latent` equal to the width"
-    label = "`latent` is {latent}, the width is {where}"
+    label = "{differing}"
     help = "{hint}"
     why = (
         "The cell `euler_maruyama` has no projection between z and the state: the next state is z itself, so both have "
@@ -26,16 +26,19 @@ class LatentIsState(Diagnostic):
     good = spec(model="width = 16  latent = 16  cell = euler_maruyama")
 
     cell: str
-    latent: int
-    wrong: tuple[tuple[int, int], ...]  # pairs of a resolution and its width, which is not `latent`
+    wrong: tuple[tuple[int, int, int], ...]  # a resolution, its latent and its width, which differ
 
     @property
-    def where(self) -> str:
-        """The widths that differ from `latent`, with their resolutions."""
-        at: dict[int, list[str]] = {}
-        for resolution, width in self.wrong:
-            at.setdefault(width, []).append(str(resolution))
-        return ", ".join(f"{width} at {listing(resolutions, 'and')}" for width, resolutions in at.items())
+    def differing(self) -> str:
+        """The latents and the widths that differ from them, with their resolutions."""
+        at: dict[int, dict[int, list[str]]] = {}
+        for resolution, latent, width in self.wrong:
+            at.setdefault(latent, {}).setdefault(width, []).append(str(resolution))
+        return "; ".join(
+            f"`latent` is {latent}, the width is "
+            + ", ".join(f"{width} at {listing(resolutions, 'and')}" for width, resolutions in widths.items())
+            for latent, widths in at.items()
+        )
 
     @property
     def hint(self) -> str:
@@ -48,24 +51,22 @@ class LatentIsState(Diagnostic):
 def check(unit: Unit) -> Iterator[Diagnostic]:
     """Report, in one finding, all resolutions of the decoder whose width is not `latent`."""
     model = unit.spec.model
-    kind = cell_kind(model.cell)
-    if kind is None or not kind.state_is_latent:
-        return
+    found: dict[str, dict[int, TopDownBlock]] = {}
+    for _, op in unit.bridge.decoder:
+        if isinstance(op, TopDownBlock) and op.draws and (kind := cell_kind(op.cell)) and kind.state_is_latent:
+            found.setdefault(op.cell, {})[op.resolution] = op
 
-    blocks = [op for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)]
-    widths = {op.resolution: op.channels for op in blocks}
-    wrong = {resolution: width for resolution, width in widths.items() if width != model.latent}
-    if wrong:
-        span, fitting = unit.origin("model.latent"), sorted({*widths.values()})
-        value = str(fitting[0])
-        fix = writing(span, value, shown=f"latent = {value}") if len(fitting) == 1 else None
-        yield LatentIsState(
-            span=span,
-            cell=model.cell,
-            latent=model.latent,
-            wrong=tuple(wrong.items()),
-            fix=fix,
-        )
+    for cell, blocks in found.items():
+        wrong = tuple((at, op.latent, op.channels) for at, op in blocks.items() if op.channels != op.latent)
+        if wrong:
+            at, _, width = wrong[0]
+            entry = unit.entries("model.latent").get(at)
+            fix = None
+            if entry is not None:
+                fix = writing(entry, f"{at}: {width}")
+            elif not isinstance(model.latent, Mapping) and len({op.channels for op in blocks.values()}) == 1:
+                fix = writing(unit.origin("model.latent"), str(width), shown=f"latent = {width}")
+            yield LatentIsState(span=unit.origin_at("model.latent", at), cell=cell, wrong=wrong, fix=fix)
 
 
 ERRORS = (

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity, nearest, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.blocks import BlockList, Entry
-from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock
+from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock, weight_shape
 from hvaedsl.passes.base import Rule, Unit
 
 
@@ -54,12 +54,12 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
                 )
 
 
-def _shapes(unit: Unit, stack: str) -> dict[str, tuple[int, int]]:
-    """The width and the kernel of the first block of each label; blocks of other shapes cannot share its weights."""
-    shapes: dict[str, tuple[int, int]] = {}
+def _shapes(unit: Unit, stack: str) -> dict[str, dict[str, int | str]]:
+    """The shapes of the first block of each label; blocks of other shapes cannot share its weights."""
+    shapes: dict[str, dict[str, int | str]] = {}
     for _, op in unit.bridge.encoder if stack == "encoder" else unit.bridge.decoder:
         if isinstance(op, EncoderBlock | TopDownBlock):
-            shapes.setdefault(op.group.removeprefix("@"), (op.channels, op.kernel))
+            shapes.setdefault(op.group.removeprefix("@"), weight_shape(op))
     return shapes
 
 

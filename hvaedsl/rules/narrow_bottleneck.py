@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator
 
 from hvaedsl.diagnostics.additions import after_value
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity, listing
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity, listing, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock
+from hvaedsl.ir.kinds import OTHER
 from hvaedsl.passes.base import Rule, Unit
 
 
@@ -73,26 +74,33 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     if narrow:
         # The bottleneck causes it if it was changed, otherwise the smallest width.
         model, at = unit.spec.model, min(narrow, key=unit.spec.model.width_at)
-        width_key = f"model.widths.{at}" if at in model.widths else "model.width"
+        width = unit.origin_at("model.widths", at) if at in model.widths else unit.origin("model.width")
         changed = model.bottleneck != type(model).model_fields["bottleneck"].default
         yield NarrowBottleneck(
-            span=unit.origin(KEY if changed else width_key),
+            span=unit.origin_at(KEY, at) if changed else width,
             narrow=tuple(narrow.items()),
-            bottleneck=model.bottleneck,
+            bottleneck=model.bottleneck_at(at),
             least=LEAST,
-            suggestions=_larger(unit, model.width_at(at)),
+            suggestions=_larger(unit, at),
         )
 
 
-def _larger(unit: Unit, width: int) -> tuple[Fix, ...]:
+def _larger(unit: Unit, at: int) -> tuple[Fix, ...]:
     """The bottleneck that is enough for the smallest width, of at most 1."""
+    model = unit.spec.model
+    width = model.width_at(at)
     if width < LEAST:
         return ()
     enough = math.ceil(100 * LEAST / width) / 100
-    value = max(0.25, enough) if unit.spec.model.bottleneck < TINY else enough
-    text = f"bottleneck = {value:g}"
+    value = f"{max(0.25, enough) if model.bottleneck_at(at) < TINY else enough:g}"
+
+    entries = unit.entries(KEY)
+    if entries:  # the resolution has its value from an entry of its own, or from `other`
+        name = at if at in entries else OTHER
+        return (writing(entries[name], f"{name}: {value}"),)
+    text = f"bottleneck = {value}"
     written = unit.origins.get(KEY)
-    edit = Edit(written, f"{value:g}") if written is not None else after_value(unit.origin("model.width"), text)
+    edit = Edit(written, value) if written is not None else after_value(unit.origin("model.width"), text)
     return (Fix(f"write `{text}`", (edit,)),)
 
 

@@ -20,4 +20,4 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         yield OutOfRange(span=unit.origin(KEY), key=KEY, expected=expected, value=f"{sampled:,}")
 
 
-ERRORS = (Rule(check, (KEY, "model.decoder", "model.decoder.walk", "model.decoder.counts")),)
+ERRORS = (Rule(check, (KEY, "model.latent", "model.decoder", "model.decoder.walk", "model.decoder.counts")),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.snippet import spec
@@ -33,7 +33,9 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     """Report a parameter count above the limit."""
     parameters = unit.analysis(cost).parameters
     if parameters > MAX_PARAMETERS:
-        key = "bottleneck" if unit.spec.model.bottleneck > 1 else "width"
+        bottleneck = unit.spec.model.bottleneck
+        largest = max(bottleneck.values()) if isinstance(bottleneck, Mapping) else bottleneck
+        key = "bottleneck" if largest > 1 else "width"
         span = unit.origin(f"model.{key}")
         yield TooManyParameters(span=span, parameters=parameters, limit=MAX_PARAMETERS, key=key)
 

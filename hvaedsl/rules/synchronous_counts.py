@@ -40,9 +40,11 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         return
 
     encoder = [op for _, op in unit.bridge.encoder if isinstance(op, EncoderBlock)]
-    decoder = [op for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)]
-    applied = Counter(op.resolution for op in encoder)
+    blocks = [op for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)]
+    decoder = [op for op in blocks if op.draws]
     drawn = Counter(op.resolution for op in decoder)
+    silent = {op.resolution for op in blocks} - set(drawn)  # latent 0: no block is read, and that is meant
+    applied = Counter(op.resolution for op in encoder if op.resolution not in silent)
 
     # Without skip connections only the bottleneck is read; HV319 reports a decoder that has no block there.
     bottleneck = bottleneck_resolution(unit.bridge)
@@ -69,4 +71,4 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
 
 _WALKS = ("model.encoder", "model.encoder.walk", "model.decoder", "model.decoder.walk")
 _COUNTS = ("model.encoder.counts", "model.encoder.resolutions", "model.decoder.counts")
-ERRORS = (Rule(check, ("model.processing", "model.skips", *_WALKS, *_COUNTS)),)
+ERRORS = (Rule(check, ("model.processing", "model.skips", "model.latent", *_WALKS, *_COUNTS)),)

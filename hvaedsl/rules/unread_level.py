@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hvaedsl.diagnostics.additions import before_item
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity
@@ -18,12 +19,12 @@ class UnreadLevel(Diagnostic):
     code = "HV506"
     severity = Severity.ADVICE
     title = "no decoder block reads the encoder at {resolution}"
-    label = "the decoder has no block at {resolution}"
+    label = "the decoder {lacking} at {resolution}"
     help = "{hint}"
     why = (
         "A decoder block reads the encoder's activation at its own resolution. A resolution that the decoder leaves "
-        "out has no skip connection and no latent; only its pooled activations are read, at lower resolutions. If "
-        "these are not read either, HV501 reports it instead."
+        "out, or where its blocks draw no latent, has no skip connection; only its pooled activations are read, at "
+        "lower resolutions. If these are not read either, HV501 reports it instead."
     )
     rests_on = (
         "Falck, Williams et al. 2022, section 3: both passes use the same hierarchy of resolutions. All published "
@@ -33,14 +34,17 @@ class UnreadLevel(Diagnostic):
     good = spec(encoder="8x2, 8d2, 4x1, 4d2, 2x1", decoder="2x1, 4m2, 8m4, 8x2")
 
     resolution: int
+    lacking: str = "has no block"
     skipping: str = ""  # the entry that mixes a lower state into a higher one, if one passes over this resolution
 
     @property
     def hint(self) -> str:
-        """The missing decoder entry."""
+        """The missing decoder entry, or the latent that the blocks there lack."""
+        if self.lacking != "has no block":
+            return f"{self.proposal or f'give {self.resolution} a latent'}: only blocks that draw one read the encoder"
         if self.skipping:
             return f"{self.proposal} instead of `{self.skipping}`"
-        return self.proposal.replace("insert", "add a decoder block there, such as", 1)
+        return self.proposal.replace("insert", "add a decoder block there, such as", 1) or "add a decoder block there"
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
@@ -51,13 +55,27 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     if unit.spec.model.skips == "none":
         return
 
-    read = {op.resolution for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)}
+    blocks = {op.resolution: op for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)}
+    read = {resolution for resolution, op in blocks.items() if op.draws}
     reported: set[int] = set()
     for _, op in unit.bridge.encoder:
         if isinstance(op, EncoderBlock) and op.resolution not in read | reported and op.resolution > min(read):
             reported.add(op.resolution)
             assert op.span is not None
-            yield _finding(unit, op.span, op.resolution, read)
+            if op.resolution in blocks:
+                latent = str(next(other.latent for other in blocks.values() if other.draws))
+                drawing = None
+                if unit.spec.model.processing == "asynchronous":  # otherwise the counts may differ
+                    drawing = unit.with_entry("model.latent", op.resolution, latent)
+                yield UnreadLevel(
+                    span=op.span,
+                    resolution=op.resolution,
+                    lacking="draws no latent",
+                    suggestions=(drawing,) if drawing is not None else (),
+                )
+            else:
+                finding = _finding(unit, op.span, op.resolution, {*blocks})
+                yield finding if unit.new_block_draws() else replace(finding, suggestions=(), skipping="")
 
 
 def _finding(unit: Unit, span: Span, resolution: int, read: set[int]) -> UnreadLevel:
@@ -92,6 +110,6 @@ def _finding(unit: Unit, span: Span, resolution: int, read: set[int]) -> UnreadL
 ADVICE = (
     Rule(
         check,
-        ("data.dataset", "data.resolution", "model.skips", "model.encoder", "model.decoder"),
+        ("data.dataset", "data.resolution", "model.skips", "model.latent", "model.encoder", "model.decoder"),
     ),
 )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Severity, listing
 from hvaedsl.diagnostics.snippet import spec
-from hvaedsl.ir.bridge import output_resolution
+from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock, output_resolution
 from hvaedsl.passes.base import Rule, Unit
 
 
@@ -15,7 +15,7 @@ class UnusedResolution(Diagnostic):
 
     code = "HV502"
     severity = Severity.ADVICE
-    title = "`{key}` has a value for {resolutions}, where the model has no block"
+    title = "`{key}` has a value for {resolutions}, where {lacking}"
     label = "unused"
     help = "remove it"
     why = "A value for a resolution that the model does not have is ignored; perhaps another resolution was meant."
@@ -25,6 +25,7 @@ class UnusedResolution(Diagnostic):
 
     key: str
     unused: tuple[int, ...]
+    lacking: str = "the model has no block"
 
     @property
     def resolutions(self) -> str:
@@ -32,30 +33,47 @@ class UnusedResolution(Diagnostic):
         return f"resolution{'s' * (len(self.unused) > 1)} {listing(map(str, self.unused), 'and')}"
 
 
-def check_widths(unit: Unit) -> Iterator[Diagnostic]:
-    """Report keys of `widths` that are not resolutions of the model."""
-    visited = {*unit.bridge.resolutions(), *(output_resolution(op) for _, op in unit.bridge.encoder)}
-    yield from _unused(unit, "model.widths", unit.spec.model.widths, visited)
+def _resolutions(unit: Unit) -> Collection[int]:
+    return {*unit.bridge.resolutions(), *(output_resolution(op) for _, op in unit.bridge.encoder)}
 
 
-def check_temperatures(unit: Unit) -> Iterator[Diagnostic]:
-    """Report keys of a map of temperatures that are not resolutions with a latent."""
-    temperature = unit.spec.sample.temperature
-    if isinstance(temperature, Mapping):
-        drawn = {op.resolution for _, op in unit.bridge.decoder}
-        yield from _unused(unit, "sample.temperature", temperature, drawn)
+def _of_blocks(unit: Unit) -> Collection[int]:
+    return {op.resolution for op in unit.bridge.operations if isinstance(op, EncoderBlock | TopDownBlock)}
 
 
-def _unused(unit: Unit, key: str, values: Mapping[int, object], used: set[int]) -> Iterator[Diagnostic]:
-    unused = tuple(resolution for resolution in values if resolution not in used)
-    if unused:
-        edits = unit.without_entries(key, values, unused)
-        fix = Fix("remove it", edits, safe=True) if edits else None
-        yield UnusedResolution(span=unit.origin(f"{key}.{unused[0]}"), key=key, unused=unused, fix=fix)
+def _of_decoder(unit: Unit) -> Collection[int]:
+    return {op.resolution for _, op in unit.bridge.decoder}
 
 
-_WALKS = ("data.dataset", "data.resolution", "model.encoder", "model.decoder")
-ADVICE = (
-    Rule(check_widths, (*_WALKS, "model.widths")),
-    Rule(check_temperatures, (*_WALKS, "sample.temperature")),
-)
+def _drawn(unit: Unit) -> Collection[int]:
+    return {op.resolution for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock) and op.draws}
+
+
+# The keys that take a map, the resolutions where they have a meaning, and what those lack where they have none.
+_KEYS: dict[str, tuple[Callable[[Unit], Collection[int]], str]] = {
+    "model.widths": (_resolutions, "the model has no block"),
+    "model.bottleneck": (_of_blocks, "the model has no block"),
+    "model.latent": (_of_decoder, "the decoder has no block"),
+    "model.cell": (_of_decoder, "the decoder has no block"),
+    "sample.temperature": (_drawn, "the decoder draws no latent"),
+}
+
+
+def _check(key: str) -> Callable[[Unit], Iterator[Diagnostic]]:
+    used, lacking = _KEYS[key]
+
+    def check(unit: Unit) -> Iterator[Diagnostic]:
+        """Report the entries of one map for resolutions where its key has no meaning."""
+        in_use = used(unit)
+        unused = tuple(at for at in unit.entries(key) if isinstance(at, int) and at not in in_use)
+        if unused:
+            edits = unit.without_entries(key, unused)
+            fix = Fix("remove it", edits, safe=True) if edits else None
+            span = unit.origin(f"{key}.{unused[0]}")
+            yield UnusedResolution(span=span, key=key, unused=unused, lacking=lacking, fix=fix)
+
+    return check
+
+
+_WALKS = ("data.dataset", "data.resolution", "model.latent", "model.encoder", "model.decoder")
+ADVICE = tuple(Rule(_check(key), (*_WALKS, key)) for key in _KEYS)

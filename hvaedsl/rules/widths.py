@@ -1,7 +1,7 @@
 """Channels by resolution: `width` at the image, and never fewer at lower resolutions (HV311, HV312).
 
 A mix-in then has enough channels if its source and its target are resolutions of the encoder. Without skip connections
-they need not be, and are checked separately.
+or with latent 0 they need not be, and are checked separately.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, writing
 from hvaedsl.diagnostics.snippet import spec
-from hvaedsl.ir.bridge import MixIn, Pool, output_resolution
+from hvaedsl.ir.bridge import MixIn, Pool, TopDownBlock, output_resolution
 from hvaedsl.passes.base import Rule, Unit
 
 
@@ -55,7 +55,7 @@ def check_image(unit: Unit) -> Iterator[Diagnostic]:
     model, image = unit.spec.model, unit.spec.data.resolution
     if model.width_at(image) != model.width:
         span = unit.origin(f"model.widths.{image}")
-        found, edits = model.width_at(image), unit.without_entries("model.widths", model.widths, {image})
+        found, edits = model.width_at(image), unit.without_entries("model.widths", {image})
         wider = writing(unit.origin("model.width"), str(found), shown=f"width = {found}")
         yield WidthAtImage(
             span=span,
@@ -73,24 +73,28 @@ def check_padding(unit: Unit) -> Iterator[Diagnostic]:
     wrong = {image} if model.width_at(image) != model.width else set()  # check_image has reported it
     for _, op in unit.bridge.encoder:
         if isinstance(op, Pool) and op.channels < op.in_channels and op.resolution not in wrong:
-            span = unit.origins.get(f"model.widths.{op.to}") or unit.origin(f"model.widths.{op.resolution}")
+            span = unit.entry("model.widths", op.to) or unit.origin_at("model.widths", op.resolution)
             yield WidthFalls(span=span, before=op.in_channels, after=op.channels, resolution=op.resolution, to=op.to)
 
 
 def check_mix_ins(unit: Unit) -> Iterator[Diagnostic]:
-    """Report mix-ins from a smaller width that `check_padding` does not see."""
-    model = unit.spec.model
-    if model.skips == "all":
-        return
+    """Report mix-ins from a smaller width that `check_padding` does not see: at resolutions of the decoder alone.
 
+    Only blocks that read no activation may be there; of others `check_activations` says that it is missing.
+    """
     checked = {output_resolution(op) for _, op in unit.bridge.encoder}
+    if unit.spec.model.skips == "all":
+        drawn = {op.resolution for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock) and op.draws}
+        if not drawn <= checked:
+            return
+
     reported: set[tuple[int, int]] = set()
     for _, op in unit.bridge.decoder:
         if not isinstance(op, MixIn) or not op.is_sound or {op.source, op.resolution} <= checked:
             continue
         if op.source_channels < op.channels and (op.source, op.resolution) not in reported:
             reported.add((op.source, op.resolution))
-            span = unit.origins.get(f"model.widths.{op.source}") or unit.origin(f"model.widths.{op.resolution}")
+            span = unit.entry("model.widths", op.source) or unit.origin_at("model.widths", op.resolution)
             yield WidthFalls(
                 span=span,
                 before=op.channels,
@@ -111,6 +115,7 @@ ERRORS = (
             "model.width",
             "model.widths",
             "model.skips",
+            "model.latent",
             "model.encoder",
             "model.encoder.walk",
             "model.decoder",

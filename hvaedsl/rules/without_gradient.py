@@ -35,11 +35,14 @@ class NoGradient(Diagnostic):
     stack: Literal["encoder", "decoder"]
     resolutions: tuple[int, ...]
     blocks: int = 1  # whole blocks, of the encoder; of the decoder it is the residual step of the last block
+    draws: bool = True  # whether that block draws a latent; if not, all of it
 
     @property
     def what(self) -> str:
         """The weights."""
         levels = listing(map(str, self.resolutions), "and")
+        if self.stack == "decoder" and not self.draws:
+            return f"what the decoder computes without a latent at {levels}"
         if self.stack == "decoder":
             return f"the residual step of the last block at {levels}"
         return f"the encoder at {levels} ({self.blocks} block{'s' * (self.blocks > 1)})"
@@ -54,8 +57,10 @@ class NoGradient(Diagnostic):
         """How to use the weights."""
         last = self.resolutions[-1]
         if self.stack == "encoder":
-            example = self.proposal.replace("insert", "such as", 1)
-            return f"add a decoder block that reads the encoder, {example}, or remove the blocks"
+            if self.proposal.startswith("write"):
+                return f"{self.proposal}, so that the decoder reads the encoder there, or remove the blocks"
+            example = self.proposal.replace("insert", ", such as", 1)
+            return f"add a decoder block that reads the encoder{example or ' and draws a latent'}, or remove the blocks"
         return f"mix the state of {last} into a higher resolution"
 
 
@@ -66,13 +71,12 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     if dead:
         assert dead[0].span is not None
         resolutions = tuple(dict.fromkeys(op.resolution for op in dead))
-        block = f"{bottleneck_resolution(unit.bridge)}x1"
         yield NoGradient(
             span=dead[0].span,
             stack="encoder",
             resolutions=resolutions,
             blocks=len(set(found.encoder_groups)),
-            suggestions=(Fix(f"insert `{block}`", (at_start(unit.origin("model.decoder"), block),)),),
+            suggestions=_reading(unit),
         )
 
     # HV503 reports the missing mix-in, which is the cause.
@@ -81,7 +85,21 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         if isinstance(op, TopDownBlock) and op.group in found.decoder_groups and op.resolution not in reported:
             reported.add(op.resolution)
             assert op.span is not None
-            yield NoGradient(span=op.span, stack="decoder", resolutions=(op.resolution,))
+            yield NoGradient(span=op.span, stack="decoder", resolutions=(op.resolution,), draws=op.draws)
 
 
-ADVICE = (Rule(check, ("data.dataset", "data.resolution", "model.encoder", "model.decoder")),)
+def _reading(unit: Unit) -> tuple[Fix, ...]:
+    """The suggestion that makes the decoder read the encoder's last activation: a block there, or its latent."""
+    bottleneck = bottleneck_resolution(unit.bridge)
+    blocks = [op for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)]
+    if any(op.resolution == bottleneck for op in blocks):
+        latent = next(op.latent for op in blocks if op.draws)
+        way = unit.with_entry("model.latent", bottleneck, str(latent))
+        return (way,) if way is not None else ()
+    if not unit.new_block_draws():
+        return ()
+    block = f"{bottleneck}x1"
+    return (Fix(f"insert `{block}`", (at_start(unit.origin("model.decoder"), block),)),)
+
+
+ADVICE = (Rule(check, ("data.dataset", "data.resolution", "model.latent", "model.encoder", "model.decoder")),)

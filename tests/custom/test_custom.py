@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
 import hvaedsl
@@ -47,6 +48,26 @@ class NoArguments(VDVAECell):
 class Raises(VDVAECell):
     def step(self, state, h, z):
         raise KeyError("nothing here")
+
+class Silent(torch.nn.Module):
+    def __init__(self, channels, mid_channels, kernel, features=None):
+        super().__init__()
+        self.mix = torch.nn.Conv2d(channels, channels, 1)
+        self.scaled_by = 0
+
+    def scale_for_depth_(self, applications):
+        self.scaled_by = applications
+
+    def forward(self, state):
+        return state + self.mix(state)
+
+class Takes0(VDVAECell):
+    deterministic = Silent
+
+class Bent(VDVAECell):
+    class deterministic(Silent):
+        def forward(self, state):
+            return state[:, :-1]
 
 class Frozen(VDVAECell):
     def __init__(self, *shape):
@@ -128,6 +149,64 @@ def test_a_copy_of_a_cell_costs_what_the_cell_costs_and_computes_the_same(
         models.append(program.module())
     assert [*models[0].state_dict()] == [*models[1].state_dict()]
     assert all(torch.equal(a, b) for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True))
+
+
+SILENT = {"model.latent": "{8: 0, other: 4}"}
+
+
+def test_a_cell_says_what_it_is_without_a_latent(project: Path) -> None:
+    program = digits("parts_of_a_test:Takes0", **SILENT)
+    model = program.module()
+    blocks = {name: block for name, block in model.decoder.blocks.items() if name.startswith("r8_")}
+    assert blocks
+    assert {type(block).__name__ for block in blocks.values()} == {"Silent"}
+    assert {block.scaled_by for block in blocks.values()} == {len(model.decoder.steps)}
+    assert program.cost.parameters == sum(parameter.numel() for parameter in model.parameters())
+    assert program.cost.stochastic_depth == model.stochastic_depth < len(model.decoder.steps)
+    x = torch.zeros(2, 8, 8, 1)
+    model(x, x).loss_nats_per_dim.backward()
+    left = {name for name, parameter in model.named_parameters() if parameter.grad is None}
+    assert left == set(program.without_gradient)
+    with FlopCounterMode(display=False) as counter:
+        model(x, x)
+    assert counter.get_total_flops() == 2 * program.cost.flops_per_image
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("parts_of_a_test:Same", "`latent` is 0 at 8, and it has no class `deterministic`"),
+        ("parts_of_a_test:Bent", "the next state that it gives without a latent is [B, 47, 8, 8]"),
+    ],
+)
+def test_a_cell_that_needs_a_latent_is_one_diagnostic(project: Path, cell: str, message: str) -> None:
+    with pytest.raises(hvaedsl.SpecError) as caught:
+        digits(cell, **SILENT)
+    assert [item.code for item in caught.value.diagnostics] == ["HV220"]
+    assert message in caught.value.diagnostics[0].message
+    without_leave = hvaedsl.load(DIGITS, sets={"model.cell": f'"{cell}"', **SILENT})
+    if cell.endswith("Same"):
+        with pytest.raises(hvaedsl.SpecError, match="HV220"):
+            without_leave.module()
+
+
+def test_a_map_may_name_several_cells(project: Path) -> None:
+    cells = '{8: "parts_of_a_test:Same", 4: "parts_of_a_test:Named", other: vdvae}'
+    program = hvaedsl.load(DIGITS, sets={"model.cell": cells}, custom=CustomParts())
+    model = program.module()
+    kinds = {name.partition("_")[0]: type(block).__name__ for name, block in model.decoder.blocks.items()}
+    assert kinds == {"r1": "VDVAECell", "r4": "Named", "r8": "Same"}
+    assert program.cost.uncounted == ()
+    assert program.cost.parameters == sum(parameter.numel() for parameter in model.parameters())
+    assert hvaedsl.load(DIGITS, sets={"model.cell": cells}).cost.uncounted == (
+        "parts_of_a_test:Named",
+        "parts_of_a_test:Same",
+    )
+    wrong = cells.replace("Named", "Missing")
+    with pytest.raises(hvaedsl.SpecError) as caught:
+        hvaedsl.load(DIGITS, sets={"model.cell": wrong}, custom=CustomParts())
+    (item,) = caught.value.diagnostics
+    assert (item.code, item.span.text) == ("HV220", '4: "parts_of_a_test:Missing"')
 
 
 def test_nothing_is_imported_without_leave(project: Path) -> None:

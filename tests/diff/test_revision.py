@@ -54,7 +54,7 @@ def git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
     return run
 
 
-def widths(side: LoadedSpec) -> tuple[int, int]:
+def widths(side: LoadedSpec) -> tuple[int, object]:
     assert side.program is not None, side.diagnostics
     return side.program.spec.model.width, side.program.spec.model.latent
 

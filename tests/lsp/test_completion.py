@@ -101,8 +101,17 @@ def test_words_of_the_schema() -> None:
     assert offered(replaced("width   = 32", with_key("likelihood = |")))[0] == "bernoulli"
     assert offered(replaced("width   = 32", with_key("cell = |")))[0] == "vdvae"
     assert offered(replaced("width   = 32", "width = 32 fourier { at = block, | }")) == ["sample", "branches", "image"]
-    assert offered(replaced("width   = 32", "width = 32 widths = { | }")) == ["32", "16", "4"]
-    assert offered(replaced("width   = 32", "width = 32 widths = {16: 64, | }")) == ["32", "4"]
+    assert offered(replaced("width   = 32", "width = 32 widths = { | }")) == ["32", "16", "4", "other"]
+    assert offered(replaced("width   = 32", "width = 32 widths = {16: 64, | }")) == ["32", "4", "other"]
+
+
+def test_the_values_of_a_map_are_those_of_the_key() -> None:
+    with_key = "width = 32 {} ".format
+    assert offered(replaced("width   = 32", with_key("cell = { 8: | }")))[:2] == ["vdvae", "non_residual"]
+    assert offered(replaced("width   = 32", with_key("cell = { 8: nvae, other: n| }")))[0] == "vdvae"
+    assert "{}" in offered(replaced("width   = 32", with_key("cell = |")))
+    assert "other" not in offered(replaced("width   = 32", with_key("cell = { other: nvae, | }")))
+    assert taken(replaced("width   = 32", with_key("bottleneck = { o| }")), "other").count("{ other: ") == 1
 
 
 def test_resolutions_need_no_compilation(tmp_path: Path) -> None:
@@ -110,14 +119,14 @@ def test_resolutions_need_no_compilation(tmp_path: Path) -> None:
     (tmp_path / "base.hvae").write_text(GOOD)
     found, offset = at_cursor('hvae 1\nextends "base.hvae"\nmodel { widths = { | } }\n', tmp_path / "child.hvae")
     for state in (found, dataclasses.replace(found, compilation=None)):
-        assert [item.label for item in complete(state, offset)] == ["32", "16", "4"]
+        assert [item.label for item in complete(state, offset)] == ["32", "16", "4", "other"]
 
 
 def test_the_keys_of_a_map_are_known_where_a_base_writes_the_block_lists(tmp_path: Path) -> None:
     (tmp_path / "base.hvae").write_text(GOOD)
     before, _ = at_cursor('hvae 1\nextends "base.hvae"\n|', tmp_path / "child.hvae")
     found, offset = at_cursor('hvae 1\nextends "base.hvae"\nmodel { widths = {|', tmp_path / "child.hvae", before)
-    assert [item.label for item in complete(found, offset)] == ["32", "16", "4"]
+    assert [item.label for item in complete(found, offset)] == ["32", "16", "4", "other"]
 
 
 def test_nothing_is_offered_where_a_value_would_be_one_too_many() -> None:

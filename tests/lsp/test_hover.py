@@ -47,6 +47,16 @@ def test_copies_poolings_and_mix_ins() -> None:
     assert "2 residual blocks at 32x32, each with its own weights" in told(GOOD.replace("= 32x2,", "= 32x|2,"))
 
 
+def test_a_map_by_resolution_and_blocks_that_draw_no_latent() -> None:
+    text = GOOD.replace("latent  = 4", "latent  = {4: 0, other: 3}")
+    assert "- no latent: the next state is a function of the state" in told(text.replace("4r2@top", "4r|2@top"))
+    assert "latents of 3x16x16, numbers 2 to 7 of 10" in told(text.replace("(16r$n)", "(1|6r$n)"))
+    assert told(text.replace("other: 3", "oth|er: 3")) == (
+        "`other`: the value of the resolutions that the map does not name"
+    )
+    assert "Here: `{32: 3, 16: 3, 4: 0}`." in told(text.replace("latent  =", "lat|ent  ="))
+
+
 def test_an_entry_with_a_count_of_0_has_no_block() -> None:
     assert told(GOOD.replace("= 32x2,", "= 32x2, 32x|0,")) == "`32x0`: no block, since a count is 0"
     assert told(GOOD.replace("= 32x2,", "= 32x2, 0*(32r|2),")) == "`32r2`: no block, since a count is 0"

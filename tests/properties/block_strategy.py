@@ -20,11 +20,17 @@ class DrawnBlocks(DrawnValues):
         self.width = 1
         self.widths: dict[int, int] = {}
         self.more: list[int] = []  # resolutions of the decoder alone
+        self.silent: set[int] = set()  # those with latent 0
+        self.shapes_at: dict[int, tuple[str, ...]] = {}  # what else the blocks of a resolution are made with
         self.pooling = "average"
         self.skips = "all"
 
     def width_at(self, resolution: int) -> int:
         return self.widths.get(resolution, self.width)
+
+    def drawn(self, resolution: int, count: int) -> int:
+        """How many of the blocks that a decoder applies at a resolution draw a latent."""
+        return 0 if resolution in self.silent else count
 
     def encoder(self, levels: list[int]) -> tuple[str, dict[int, int]]:
         """The encoder, and how many blocks it applies at each resolution."""
@@ -48,7 +54,7 @@ class DrawnBlocks(DrawnValues):
         below: int | None = None
         for resolution in reversed(levels):
             wanted = counts[resolution]
-            self.depth += wanted
+            self.depth += self.drawn(resolution, wanted)
             if below is not None and self.some():
                 items.append(f"{resolution}m{self.argument(below)}{self.label(resolution)}")
                 wanted -= 1
@@ -69,11 +75,11 @@ class DrawnBlocks(DrawnValues):
             if mixed:
                 source = self.draw(st.sampled_from(sources))
                 items.append(f"{resolution}m{self.argument(source)}{self.label(resolution)}")
-                self.depth += 1
+                self.depth += self.drawn(resolution, 1)
             for _ in range(self.draw(st.integers(0 if mixed else 1, 2))):
                 text, count = self.item(resolution)
                 items.append(text)
-                self.depth += count
+                self.depth += self.drawn(resolution, count)
             applied.add(resolution)
         return self.listed(self.named(items))
 
@@ -130,4 +136,6 @@ class DrawnBlocks(DrawnValues):
         """No label, or one whose blocks all have the shapes of this one."""
         if not self.some(4):
             return ""
-        return f"@{self.draw(st.sampled_from('gh'))}{self.width_at(resolution)}_{kernel_at(resolution)}"
+        shapes = list(dict.fromkeys(self.shapes_at.values()))
+        others = shapes.index(self.shapes_at[resolution]) if shapes else 0
+        return f"@{self.draw(st.sampled_from('gh'))}{self.width_at(resolution)}_{kernel_at(resolution)}_{others}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from unittest import mock
 
@@ -42,6 +42,7 @@ def models(draw: st.DrawFn) -> hvaedsl.Program:
     latent = width if cell == "euler_maruyama" else draw(st.integers(2, 12))
     skips = draw(st.sampled_from(("all", "none")))
     encoder, counts = _encoder(draw, levels)
+    latents, cells = _by_resolution(draw, levels, cell, latent, skips)
     synchronous = draw(st.booleans()) and all(counts.values())
     decoder = _synchronous(draw, levels, counts) if synchronous else _free(draw, levels, image, skips)
 
@@ -56,7 +57,7 @@ data {{ dataset = npy  channels = {channels}  resolution = {image}  levels = {
         draw(st.sampled_from((256, 256, 2))) if "bits" not in likelihood else 256
     }  binarize = {"threshold" if likelihood == "bernoulli" else "none"} }}
 model {{
-  width = {width}  latent = {latent}  likelihood = {likelihood}  cell = {cell}  pooling = {pooling}  skips = {skips}
+  width = {width}  latent = {latents}  likelihood = {likelihood}  cell = {cells}  pooling = {pooling}  skips = {skips}
   widths = {{{", ".join(f"{level}: {found}" for level, found in widths.items())}}}
   bottleneck = {draw(st.sampled_from(("0.25", "0.5", "1")))}
   bias_up_to = {draw(st.sampled_from((0, 2, 4, 64)))}
@@ -67,6 +68,22 @@ model {{
   normalize_state {{ over = {over}  norm = {norm} }}
 }}
 """)
+
+
+def _by_resolution(draw: st.DrawFn, levels: list[int], cell: str, latent: int, skips: str) -> tuple[str, str]:
+    """The latents and the cells: one of each, or maps in which some blocks draw nothing."""
+    if cell == "euler_maruyama" or draw(st.booleans()):
+        return str(latent), cell
+    needed = levels[0] if skips == "all" else levels[-1]
+    silent = {level for level in levels if level != needed and draw(st.booleans())}
+    latents = {level: 0 if level in silent else latent + at for at, level in enumerate(levels)}
+    drawing = ("vdvae", "nvae", "non_residual")
+    cells = {level: draw(st.sampled_from(drawing[:2] if level in silent else drawing)) for level in levels}
+    return _map(latents), _map(cells)
+
+
+def _map(values: Mapping[int, object]) -> str:
+    return f"{{{', '.join(f'{at}: {value}' for at, value in values.items())}}}"
 
 
 def _encoder(draw: st.DrawFn, levels: list[int]) -> tuple[str, dict[int, int]]:

@@ -228,6 +228,14 @@ _SETTINGS = (
     *("model.bottleneck = 0.01", "model.width = 2", "model.latent = 3", 'data.path = "C:\\new"', "train.steps = 100"),
     *("train.clip_norm = 200", "train.skip_above = 0.5", "train.ema_decay = 0.99999", "train.gpu_memory = 0.3"),
     *("train.batch_size = 100k", "train.learning_rate = 1", "train.betas = 0.9", "sample.temperature = {3: 0.5}"),
+    *(
+        "model.latent = {8: 0, other: 4}",
+        "model.latent = {3: 5}",
+        "model.latent = {4: 2, rest: 0}",
+        "model.latent = {}",
+    ),
+    *("model.cell = {7: nvae, other: vdvae}", "model.cell = {1: nvae}", "model.bottleneck = {5: 0.01, other: 0.2}"),
+    *("model.widths = {1: 40, other: 30}", "sample.temperature = {2: 0.5, other: 0.9}"),
     *("model.normalize_state.norm = l3", "model.fourier.at = block, branches, block", "model.fourier.at = bloc"),
 )
 

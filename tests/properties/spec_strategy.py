@@ -132,6 +132,7 @@ class _Drawing(DrawnBlocks):
         same = cell == "euler_maruyama"
         latent = self.width if same else self.draw(st.integers(1, 99))
         self.widths: dict[int, int] = {image: self.width} if self.some(4) else {}
+        self.silent = self.silent_levels(levels) if cell in ("vdvae", "nvae") and self.some(3) else set()
         self.more = self.extra_levels(image, levels)
         before = self.width
         for resolution in levels[1:]:
@@ -143,25 +144,69 @@ class _Drawing(DrawnBlocks):
         for resolution in self.more:
             if self.some():
                 self.widths[resolution] = self.width if same else self.draw(st.integers(1, 300))
-        written["model.width"], written["model.latent"] = self.whole(self.width), self.whole(latent)
-        if self.some():  # a larger one can exceed the limit of parameters
-            written["model.bottleneck"] = self.number(Number(above=0, maximum=2))
-        if cell != "vdvae" or self.some():
-            written["model.cell"] = self.own() if cell == "own" else cell
+        written["model.width"] = self.whole(self.width)
+        self.by_resolution(written, [*levels, *self.more], cell, latent)
         if self.widths or self.some(5):
-            widths = {resolution: self.whole(width) for resolution, width in self.widths.items()}
+            widths: dict[int | str, str] = {at: self.whole(width) for at, width in self.widths.items()}
+            if self.some(4):
+                widths["other"] = self.whole(self.width)
             written["model.widths"] = self.map(widths)
         if self.some():
             places = tuple(place for place in FOURIER_PLACES if not (same and place == "sample"))
             chosen = self.draw(st.lists(st.sampled_from(places), max_size=3, unique=True))
             written["model.fourier.at"] = self.listed([*chosen]) if chosen else "none"
 
+    def silent_levels(self, levels: list[int]) -> set[int]:
+        """Levels with latent 0: not the one that every decoder draws at, the image's or the only one that is read."""
+        needed = levels[0] if self.skips == "all" else levels[-1]
+        return {level for level in levels if level != needed and self.some()}
+
+    def by_resolution(self, written: dict[str, str], levels: list[int], cell: str, latent: int) -> None:
+        """Latent, bottleneck and cell: one value, or a map of all levels, or of some and the rest."""
+        cells = ("vdvae", "nvae", cell) if cell in ("vdvae", "nvae", "non_residual") else (cell,)
+        drawn: dict[str, dict[int, str]] = {"latent": {}, "bottleneck": {}, "cell": {}}
+        several = {name: self.some(3) for name in drawn}
+        first = {
+            "latent": self.whole(latent),
+            "bottleneck": self.number(Number(above=0, maximum=2)),  # a larger one can exceed the limit of parameters
+            "cell": self.own() if cell == "own" else cell,
+        }
+        for level in levels:
+            silent = level in self.silent
+            latents = latent if cell == "euler_maruyama" or not several["latent"] else self.draw(st.integers(1, 99))
+            drawn["latent"][level] = "0" if silent else self.whole(latents)
+            again = several["bottleneck"] and self.some()
+            drawn["bottleneck"][level] = self.number(Number(above=0, maximum=2)) if again else first["bottleneck"]
+            taken = (first["cell"],) if not several["cell"] or cell == "own" else cells[:2] if silent else cells
+            drawn["cell"][level] = self.draw(st.sampled_from(taken))
+            self.shapes_at[level] = tuple(values[level] for values in drawn.values())
+
+        for name, values in drawn.items():
+            if several[name] or (name == "latent" and self.silent):
+                written[f"model.{name}"] = self.map_with_other(values)
+            elif name == "latent" or (name == "cell" and cell != "vdvae") or self.some():
+                written[f"model.{name}"] = first[name]
+
+    def map_with_other(self, values: Mapping[int, str]) -> str:
+        """A map of these values, one of which may be that of `other`."""
+        form = self.draw(st.sampled_from(("all", "some", "all and other")))
+        entries: dict[int | str, str] = {}
+        entries.update(values.items())
+        if form == "some":
+            rest = self.draw(st.sampled_from([*values.values()]))
+            entries = {at: value for at, value in values.items() if value != rest} | {"other": rest}
+        elif form == "all and other":
+            entries["other"] = next(iter(values.values()))
+        return self.map(dict(self.draw(st.permutations([*entries.items()]))))
+
     def extra_levels(self, image: int, levels: list[int]) -> list[int]:
-        """Resolutions of the decoder alone, which a model without skip connections may have."""
-        if self.skips == "all":
+        """Resolutions of the decoder alone, which a model without skip connections may have, or with latent 0."""
+        if self.skips == "all" and not self.silent:
             return []
         found = [part for part in range(1, min(image, 99)) if image % part == 0 and part not in levels]
-        return self.draw(st.lists(st.sampled_from(found), max_size=2, unique=True)) if found else []
+        more = self.draw(st.lists(st.sampled_from(found), max_size=2, unique=True)) if found else []
+        self.silent |= {*more} if self.skips == "all" else set()
+        return more
 
     # --- text
 

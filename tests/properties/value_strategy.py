@@ -69,7 +69,10 @@ class DrawnValues:
                 return self.listed([self.number(kind.of), self.number(kind.of)])
             case ByResolution():
                 found = self.draw(st.lists(st.integers(1, 2000), max_size=3, unique=True))
-                return self.map({resolution: self.value(kind.of) for resolution in found})
+                entries: dict[int | str, str] = {resolution: self.value(kind.of) for resolution in found}
+                if self.some(3):
+                    entries["other"] = self.value(kind.of)
+                return self.map(entries)
             case Either():
                 return self.value(kind.by_resolution if self.some(3) else kind.plain)
             case LikelihoodCall():
@@ -147,7 +150,7 @@ class DrawnValues:
         text = ", ".join(items)
         return f"[{text}]" if self.some(3) else text
 
-    def map(self, items: Mapping[int, str]) -> str:
+    def map(self, items: Mapping[int, str] | Mapping[int | str, str]) -> str:
         return f"{{{', '.join(f'{key}: {value}' for key, value in items.items())}}}"
 
     def own(self) -> str:

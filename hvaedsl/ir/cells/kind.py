@@ -21,6 +21,17 @@ class Part(Record):
     bottleneck: bool = False
 
 
+class WithoutLatent(Record):
+    """The block that a cell becomes at a resolution with latent 0: a function of the state alone.
+
+    Its prior has h as its only output; a cell whose prior gives no h has none.
+    """
+
+    module: str  # package.module:Class
+    next_state: str
+    parts: tuple[Part, ...]
+
+
 RESIDUAL_STEP = Part("resnet", reads="x", bottleneck=True)
 
 # Tail, head and label of an arrow in the picture of a cell; the signs are those of `hvaedsl.render.cells`.
@@ -41,6 +52,7 @@ class CellKind(Record, kw_only=True):
     state_is_latent: bool = False  # x' = z, so that both have as many channels
     published: bool = False  # openai/vdvae has names for its parameters
     kept_states: int = 0
+    without_latent: WithoutLatent | None = None  # None if the cell needs a latent
 
     title: str
     equations: tuple[str, ...]
@@ -65,6 +77,12 @@ class CellKind(Record, kw_only=True):
     def reads_z(self) -> bool:
         """Whether a part reads z, and so can read its Fourier features."""
         return any("z" in part.reads for part in self.parts)
+
+    def parts_of(self, *, draws: bool) -> tuple[Part, ...]:
+        """The parts of a block that draws a latent, or of one that does not."""
+        if draws:
+            return self.parts
+        return self.without_latent.parts if self.without_latent is not None else ()
 
     @property
     def outgoing(self) -> tuple[str, ...]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from hvaedsl.ir.cells.kind import RESIDUAL_STEP, CellKind, Part
+from hvaedsl.ir.cells.kind import RESIDUAL_STEP, CellKind, Part, WithoutLatent
 
 CELL = CellKind(
     name="nvae",
     place=3,
     module="hvaedsl.nn.cells.nvae:NVAECell",
     parts=(Part("combiner", reads="xz"), RESIDUAL_STEP),
+    without_latent=WithoutLatent(
+        module="hvaedsl.nn.cells.nvae:NVAEDeterministicBlock",
+        next_state="resnet(A x + b)",
+        parts=(Part("combiner", reads="x"), RESIDUAL_STEP),
+    ),
     wires=(("x", "AB", ""), ("z", "AB", ""), ("AB", "resnet", ""), ("resnet", "next", "")),
     title="the connection of NVAE: a 1x1 convolution of [x, z]",
     equations=(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hvaedsl.ir.cells.kind import RESIDUAL_STEP, CellKind, Part
+from hvaedsl.ir.cells.kind import RESIDUAL_STEP, CellKind, Part, WithoutLatent
 
 CELL = CellKind(
     name="vdvae",
@@ -11,6 +11,11 @@ CELL = CellKind(
     parts=(Part("z_proj", reads="z"), RESIDUAL_STEP),
     gives_h=True,
     published=True,
+    without_latent=WithoutLatent(
+        module="hvaedsl.nn.cells.vdvae:VDVAEDeterministicBlock",
+        next_state="resnet(x + h)",
+        parts=(RESIDUAL_STEP,),
+    ),
     wires=(
         ("prior", "h", ""),
         ("x", "sum", ""),

@@ -25,9 +25,11 @@ from hvaedsl.nn.steps import Apply, Downsample, InitialState, TopDown
 LONGEST_NAME = 48
 INDENT = "    "
 METHOD = INDENT * 2
-# What custom parts are called in the source; their classes are handed in.
+# What custom parts are called in the source; their classes are handed in. A second cell is `CustomCell2`.
 CUSTOM_CELL = "CustomCell"
 CUSTOM_LIKELIHOOD = "CustomLikelihood"
+# The attribute of a custom cell with the class that takes its place where `latent` is 0.
+DETERMINISTIC = "deterministic"
 
 PATHS = '''
 def encoder_path() -> Iterator[Apply | Downsample]:
@@ -36,7 +38,7 @@ def encoder_path() -> Iterator[Apply | Downsample]:
 
 
 def decoder_path() -> Iterator[TopDown]:
-    """The steps of the top-down pass, in order. Each draws a latent."""
+    """The steps of the top-down pass, in order.{draws}"""
 {decoder}
 '''
 
@@ -48,7 +50,15 @@ class {name}(HierarchicalVAE):
     """
 
     def __init__(self) -> None:
-{constructor}
+{constructor}{depth}
+'''
+
+DEPTH = '''
+
+    @property
+    def stochastic_depth(self) -> int:
+        """How many latents are drawn one after another; not every step draws one."""
+        return sum(not isinstance(step, DeterministicStep) for step in self.decoder.steps)
 '''
 
 
@@ -63,7 +73,7 @@ class About:
     def summary(self, plan: Plan) -> str:
         """One line for a docstring: name, size, depth."""
         size = f"{self.parameters:,} parameters, " if self.parameters is not None else ""
-        return f"{_printable(self.name)}: {size}stochastic depth {len(plan.decoder_steps):,}."
+        return f"{_printable(self.name)}: {size}stochastic depth {len(plan.layers):,}."
 
 
 def paths_text(plan: Plan) -> str:
@@ -71,6 +81,7 @@ def paths_text(plan: Plan) -> str:
     return PATHS.strip().format(
         encoder="\n".join(lines_of(list(_encoder_items(plan)), INDENT)).strip("\n"),
         decoder="\n".join(lines_of(list(_decoder_items(plan)), INDENT)).strip("\n"),
+        draws="" if _is_mixed(plan) else " Each draws a latent.",
     )
 
 
@@ -81,7 +92,21 @@ def constructor_text(plan: Plan, about: About) -> str:
 
 def model_text(plan: Plan, about: About, name: str, constructor: str) -> str:
     """The model's class."""
-    return MODEL.strip().format(name=name, summary=about.summary(plan), about=_about(plan), constructor=constructor)
+    depth = DEPTH.rstrip() if _is_mixed(plan) else ""
+    return MODEL.strip().format(
+        name=name, summary=about.summary(plan), about=_about(plan), constructor=constructor, depth=depth
+    )
+
+
+def custom_cells(plan: Plan) -> dict[str, str]:
+    """What each custom cell is called in the source, by its reference."""
+    found = dict.fromkeys(block.cell for block in plan.decoder_blocks if block.cell and cell_kind(block.cell) is None)
+    return {cell: f"{CUSTOM_CELL}{number if number > 1 else ''}" for number, cell in enumerate(found, 1)}
+
+
+def _is_mixed(plan: Plan) -> bool:
+    """Whether some steps draw no latent."""
+    return len(plan.layers) < len(plan.decoder_steps)
 
 
 def class_name(name: str, taken: Collection[str]) -> str:
@@ -119,7 +144,7 @@ def _decoder_items(plan: Plan) -> Iterator[Statement | Section]:
         if step.embedding is not None:
             arguments += [f"source={step.source}", "embedding={}"]
             names.append(step.embedding)
-        yield _step("yield TopDown", arguments, names, step)
+        yield _step(f"yield {type(step).__name__}", arguments, names, step)
 
 
 def _step(head: str, arguments: list[str], names: list[str], step: Apply | Downsample | TopDown) -> Statement:
@@ -147,8 +172,9 @@ def _constructor(plan: Plan, about: About) -> Iterator[str]:
     yield f"{METHOD}states = ["
     yield from (f"{METHOD}{INDENT}{_initial_state(state)}," for state in plan.states)
     yield f"{METHOD}]"
+    kind = "MixedDecoder" if _is_mixed(plan) else "Decoder"
     yield from call(
-        "decoder = Decoder", [str(plan.width), str(plan.image_resolution), "states", "decoder_path()"], METHOD
+        f"decoder = {kind}", [str(plan.width), str(plan.image_resolution), "states", "decoder_path()"], METHOD
     )
     yield from lines_of([_resampling("decoder.embeddings", embedding) for embedding in plan.embeddings], METHOD)
     yield from lines_of([_decoder_block(block, plan) for block in plan.decoder_blocks], METHOD)
@@ -170,15 +196,26 @@ def _encoder_block(block: BlockModule, plan: Plan) -> Statement:
 
 
 def _decoder_block(block: BlockModule, plan: Plan) -> Statement:
-    assert block.cell is not None
-    kind = cell_kind(block.cell)
-    name = CUSTOM_CELL if kind is None else kind.module.partition(":")[2]
     places = {"branches": block.branch_features, "sample": block.z_features, "block": block.block_features}
     given = ", ".join(f"{place}=exponents" for place, found in places.items() if found)
     features = f", CellFeatures({given})" if given else ""
-    cell = f"{name}({block.channels}, {block.mid}, {block.latent}, {block.kernel}{features})"
+    latent = f"{block.latent}, " if block.draws else ""
+    cell = f"{_block_class(block, plan)}({block.channels}, {block.mid}, {latent}{block.kernel}{features})"
     arguments = (cell, f"applications={len(plan.decoder_steps)}")
     return Statement("decoder.blocks[{}] = decoder_block", arguments, (block.name,))
+
+
+def _block_class(block: BlockModule, plan: Plan) -> str:
+    """The class of a top-down block: its cell, or what the cell is without a latent."""
+    assert block.cell is not None
+    kind = cell_kind(block.cell)
+    if kind is None:
+        name = custom_cells(plan)[block.cell]
+        return name if block.draws else f"{name}.{DETERMINISTIC}"
+    if block.draws:
+        return kind.module.partition(":")[2]
+    assert kind.without_latent is not None
+    return kind.without_latent.module.partition(":")[2]
 
 
 def _resampling(target: str, found: Resampling) -> Statement:

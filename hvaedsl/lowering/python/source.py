@@ -28,11 +28,11 @@ PLACES: dict[str, str] = {
     "Bernoulli": "hvaedsl.nn.likelihoods.bernoulli",
     "MixtureOfLogistics": "hvaedsl.nn.likelihoods.mixture_of_logistics",
     MODEL: "hvaedsl.nn.model",
-    **dict.fromkeys(("Decoder", "Encoder", "decoder_block", "encoder_block"), "hvaedsl.nn.passes"),
+    **dict.fromkeys(("Decoder", "Encoder", "MixedDecoder", "decoder_block", "encoder_block"), "hvaedsl.nn.passes"),
     **dict.fromkeys(
         ("AveragePool", "NearestEmbedding", "StridedPool", "WaveletEmbedding", "WaveletPool"), "hvaedsl.nn.resolution"
     ),
-    **dict.fromkeys(("Apply", "Downsample", "InitialState", "TopDown"), "hvaedsl.nn.steps"),
+    **dict.fromkeys(("Apply", "DeterministicStep", "Downsample", "InitialState", "TopDown"), "hvaedsl.nn.steps"),
 }
 
 SHAPES = '''
@@ -103,7 +103,9 @@ class _Own:
         read = names_in(f"{self.paths}\n\n\n{textwrap.dedent(self.constructor)}")
         self.names = {*read, MODEL, "encoder_path", "decoder_path"}
 
-        cells = (kind.module.partition(":") for kind in CELLS.values())
+        modules = [kind.module for kind in CELLS.values()]
+        modules += [kind.without_latent.module for kind in CELLS.values() if kind.without_latent is not None]
+        cells = (module.partition(":") for module in modules)
         places = PLACES | {name: module for module, _, name in cells}
         self.imports = [Import(places[name], name, name) for name in sorted(self.names) if name in places]
 

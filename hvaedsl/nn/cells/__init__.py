@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from hvaedsl.nn.cells.base import Cell
+from hvaedsl.nn.cells.deterministic import DeterministicBlock
 from hvaedsl.nn.cells.euler_maruyama import EulerMaruyamaCell
 from hvaedsl.nn.cells.non_residual import NonResidualCell
-from hvaedsl.nn.cells.nvae import NVAECell
-from hvaedsl.nn.cells.vdvae import VDVAECell
+from hvaedsl.nn.cells.nvae import NVAECell, NVAEDeterministicBlock
+from hvaedsl.nn.cells.vdvae import VDVAECell, VDVAEDeterministicBlock
 
-__all__ = ["Cell", "EulerMaruyamaCell", "NVAECell", "NonResidualCell", "VDVAECell"]
+__all__ = [
+    "Cell",
+    "DeterministicBlock",
+    "EulerMaruyamaCell",
+    "NVAECell",
+    "NVAEDeterministicBlock",
+    "NonResidualCell",
+    "VDVAECell",
+    "VDVAEDeterministicBlock",
+]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hvaedsl.nn.blocks import Bottleneck, conv
 from hvaedsl.nn.cells.base import Cell
+from hvaedsl.nn.cells.deterministic import DeterministicBlock
 from hvaedsl.nn.fourier import NO_FEATURES, CellFeatures, features_channels, fourier_features
 from hvaedsl.nn.precision import at_least_float32
 
@@ -50,4 +51,20 @@ class NVAECell(Cell):
         following: Tensor = self.resnet(
             at_least_float32(self.combiner(torch.cat((state, fourier_features(z, self.features.sample)), dim=1)))
         )
+        return following
+
+
+class NVAEDeterministicBlock(DeterministicBlock):
+    """What the cell with NVAE's connection is without a latent: x' = resnet(A x + b); A starts as the identity."""
+
+    def __init__(self, channels: int, mid_channels: int, kernel: int, features: CellFeatures = NO_FEATURES) -> None:
+        super().__init__()
+        self.combiner = conv(channels, channels, 1)
+        with torch.no_grad():
+            self.combiner.weight.copy_(torch.eye(channels)[:, :, None, None])
+        self.resnet = Bottleneck(channels, mid_channels, channels, kernel, residual=True, features=features.block)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """The next state, [B, channels, H, W], in float32 or wider as every decoder state."""
+        following: Tensor = self.resnet(at_least_float32(self.combiner(state)))
         return following

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from hvaedsl.nn.blocks import Bottleneck, conv
 from hvaedsl.nn.cells.base import Cell
+from hvaedsl.nn.cells.deterministic import DeterministicBlock
 from hvaedsl.nn.fourier import NO_FEATURES, CellFeatures, features_channels, fourier_features
 
 
@@ -39,3 +40,18 @@ class VDVAECell(Cell):
         """What z adds to the state, [B, latent, H, W] -> [B, channels, H, W]."""
         added: Tensor = self.z_proj(fourier_features(z, self.features.sample))
         return added
+
+
+class VDVAEDeterministicBlock(DeterministicBlock):
+    """What VDVAE's cell is without a latent: x' = resnet(x + h), h = prior(x)."""
+
+    def __init__(self, channels: int, mid_channels: int, kernel: int, features: CellFeatures = NO_FEATURES) -> None:
+        super().__init__()
+        self.prior = Bottleneck(channels, mid_channels, channels, kernel, residual=False, features=features.branches)
+        self.prior.zero_last_()
+        self.resnet = Bottleneck(channels, mid_channels, channels, kernel, residual=True, features=features.block)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """The next state, [B, channels, H, W]."""
+        following: Tensor = self.resnet(state + self.prior(state))
+        return following

@@ -98,6 +98,8 @@ def measure(subject: Subject, indices: list[int]) -> list[Layer]:
     layers: dict[int, Layer] = {}
 
     def record(visit: DecoderVisit) -> None:
+        if visit.kl_nats is None or visit.activation is None:
+            return  # it draws no latent
         layer = layers.setdefault(visit.step.layer, Layer(visit.step))
         layer.kl_nats.append(as_float64(visit.kl_nats).cpu())
         if isinstance(visit.cell, Cell):

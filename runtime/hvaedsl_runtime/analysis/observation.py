@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from hvaedsl.lowering.module import HierarchicalVAE
-from hvaedsl.nn.cells import Cell
+from hvaedsl.nn.cells import Cell, DeterministicBlock
 from hvaedsl.nn.steps import TopDown
+
+AnyBlock = Cell | DeterministicBlock
 
 
 @dataclass(frozen=True)
@@ -28,19 +30,20 @@ class EncoderVisit:
 
 @dataclass(frozen=True)
 class DecoderVisit:
-    """One application of a top-down block with z from the posterior.
+    """One application of a top-down block, numbered from 0, with z from the posterior if it draws a latent.
 
-    `parts` has the increments of the named parts that the cell has: `h`, the increment of the prior network; `Wz`, the
-    projected latent; `combiner`, the increment of combining state and latent; `resnet`, that of the residual step. It
-    is empty for a custom cell that is not a `Cell`.
+    A block that draws none reads no activation and has no KL. `parts` has the increments of the named parts that the
+    cell has: `h`, the increment of the prior network; `Wz`, the projected latent; `combiner`, the increment of
+    combining state and latent; `resnet`, that of the residual step. It is empty for a custom cell that is not a `Cell`.
     """
 
+    index: int
     step: TopDown
-    cell: nn.Module  # a Cell, or a custom cell
+    cell: nn.Module  # a Cell, a DeterministicBlock, or one of a custom cell
     before: Tensor
-    activation: Tensor
     after: Tensor
-    kl_nats: Tensor  # [B]
+    activation: Tensor | None
+    kl_nats: Tensor | None  # [B]
     parts: Mapping[str, Tensor]
 
 
@@ -77,23 +80,28 @@ def _observe_encoder(model: HierarchicalVAE, callback: Callable[[EncoderVisit], 
 
 def _observe_decoder(model: HierarchicalVAE, callback: Callable[[DecoderVisit], None], stack: ExitStack) -> None:
     parts: dict[str, Tensor] = {}
-    steps = iter(model.plan.decoder_steps)
+    steps = iter(enumerate(model.plan.decoder_steps))
 
-    def after_cell(cell: nn.Module, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, Tensor, Tensor]) -> None:
-        before, activation, _ = inputs
-        after, _, kl_nats = outputs
-        callback(DecoderVisit(next(steps), cell, before, activation, after, kl_nats, dict(parts)))
+    def after_cell(
+        cell: nn.Module, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, Tensor, Tensor] | Tensor
+    ) -> None:
+        (index, step), before = next(steps), inputs[0]
+        if isinstance(outputs, Tensor):
+            callback(DecoderVisit(index, step, cell, before, outputs, None, None, dict(parts)))
+        else:
+            after, _, kl_nats = outputs
+            callback(DecoderVisit(index, step, cell, before, after, inputs[1], kl_nats, dict(parts)))
         parts.clear()
 
     # The hooks of the parts run before that of their cell, and fill `parts` for it.
     for block in model.decoder.blocks.values():
         for name, part in block.named_children():
-            if name in _PARTS and isinstance(block, Cell):
+            if name in _PARTS and isinstance(block, Cell | DeterministicBlock):
                 _remove_on_exit(stack, part.register_forward_hook(_part_hook(block, name, parts)))
         _remove_on_exit(stack, block.register_forward_hook(after_cell))
 
 
-def _part_hook(cell: Cell, name: str, parts: dict[str, Tensor]) -> Callable[..., None]:
+def _part_hook(cell: AnyBlock, name: str, parts: dict[str, Tensor]) -> Callable[..., None]:
     def after_part(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         part = _PARTS[name](cell, inputs[0], output)
         if part is not None:
@@ -103,23 +111,25 @@ def _part_hook(cell: Cell, name: str, parts: dict[str, Tensor]) -> Callable[...,
     return after_part
 
 
-def _prior_increment(cell: Cell, _: Tensor, output: Tensor) -> tuple[str, Tensor] | None:
+def _prior_increment(cell: AnyBlock, _: Tensor, output: Tensor) -> tuple[str, Tensor] | None:
+    if isinstance(cell, DeterministicBlock):
+        return "h", output
     return ("h", output[:, -cell.h_channels :]) if cell.h_channels else None
 
 
-def _projected_latent(_: Cell, __: Tensor, output: Tensor) -> tuple[str, Tensor]:
+def _projected_latent(_: AnyBlock, __: Tensor, output: Tensor) -> tuple[str, Tensor]:
     return "Wz", output
 
 
-def _combiner_increment(_: Cell, state_and_z: Tensor, output: Tensor) -> tuple[str, Tensor]:
+def _combiner_increment(_: AnyBlock, state_and_z: Tensor, output: Tensor) -> tuple[str, Tensor]:
     return "combiner", output - state_and_z[:, : output.shape[1]]
 
 
-def _resnet_increment(_: Cell, state: Tensor, output: Tensor) -> tuple[str, Tensor] | None:
+def _resnet_increment(_: AnyBlock, state: Tensor, output: Tensor) -> tuple[str, Tensor] | None:
     return ("resnet", output - state) if output.shape == state.shape else None
 
 
-_PARTS: Mapping[str, Callable[[Cell, Tensor, Tensor], tuple[str, Tensor] | None]] = {
+_PARTS: Mapping[str, Callable[[AnyBlock, Tensor, Tensor], tuple[str, Tensor] | None]] = {
     "prior": _prior_increment,
     "z_proj": _projected_latent,
     "combiner": _combiner_increment,

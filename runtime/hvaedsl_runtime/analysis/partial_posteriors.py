@@ -53,7 +53,7 @@ class Family:
 def families(plan: Plan) -> tuple[Family, ...]:
     """The three families of masks; each starts with no layer, ends with all, and every mask contains the one before."""
     by_resolution: dict[int, list[int]] = {}
-    for step in plan.decoder_steps:
+    for step in plan.layers:
         by_resolution.setdefault(step.resolution, []).append(step.layer)
 
     most = max(map(len, by_resolution.values()))
@@ -67,7 +67,7 @@ def families(plan: Plan) -> tuple[Family, ...]:
         for top in sorted(by_resolution)
     ]
 
-    depth = len(plan.decoder_steps)
+    depth = len(plan.layers)
     blocks = [Mask(f"k = {k}", frozenset(range(k))) for k in range(depth + 1)]
 
     return (
@@ -163,7 +163,7 @@ def decoded(subject: Subject, groups: Sequence[Family], indices: Sequence[int], 
 def draw(groups: Sequence[Family], mean_nats: dict[tuple[str, int], float], subject: Subject) -> Figure:
     """The distortion over the share of layers whose latent is kept, one line per family."""
     unit = reporting_unit(subject.spec)
-    depth = len(subject.model.plan.decoder_steps)
+    depth = len(subject.model.plan.layers)
     figure, (axes,) = panels()
 
     for family, color, marker in zip(groups, COLORS, "os^", strict=False):

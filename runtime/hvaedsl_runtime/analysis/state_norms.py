@@ -79,7 +79,7 @@ def measure(subject: Subject, model: HierarchicalVAE, indices: list[int], descri
         record_states(bottom_up[visit.index], visit.before, visit.after)
 
     def decoder(visit: DecoderVisit) -> None:
-        place = top_down[visit.step.layer]
+        place = top_down[visit.index]
         record_states(place, visit.before, visit.after)
         for name, part in visit.parts.items():
             record(place, name, part)

@@ -14,6 +14,7 @@ from torch import Tensor
 from hvaedsl.diagnostics.errors import InvalidWeights, WeightsMismatch
 from hvaedsl.lowering.names import parameter_shapes, published_parameters
 from hvaedsl.program import Program
+from hvaedsl_runtime.convert.weight_names import not_published
 from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.weights import not_dense, read_torch
 from hvaedsl_runtime.train.state import TrainState
@@ -44,7 +45,7 @@ def restore_published(program: Program, state: TrainState, path: Path) -> Optimi
     if not published or len(published) > len(shapes):
         raise WeightsMismatch(
             f"the optimizer of {program.name} cannot be imported: the published code "
-            + ("shares no weights" if published else f"has no cell {program.spec.model.cell}"),
+            + ("shares no weights" if published else f"does not have {not_published(program)}"),
             help=RESTART,
         )
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import hvaedsl
-from hvaedsl.diagnostics.diagnostic import nearest
+from hvaedsl.diagnostics.diagnostic import listing, nearest
 from hvaedsl.diagnostics.errors import InvalidWeights, SpecError, WeightsMismatch
 from hvaedsl.ir.cells import CELLS
 from hvaedsl.lowering.earlier_names import is_named_by_label, named_by_position, names_by_label
@@ -56,13 +56,20 @@ def layout_of(program: Program, names: NamesInFile) -> Layout:
     parameter = published_parameters(program.bridge)
     if not parameter:
         known = [name for name, parts in CELLS.items() if parts.published]
-        model = program.spec.model
-        lacking = f"the likelihood {model.likelihood}" if model.cell in known else model.cell
         raise WeightsMismatch(
-            f"the published code has names for the cells {' and '.join(known)}, not for {lacking}",
+            f"the published code has names for the cells {' and '.join(known)}, not for {not_published(program)}",
             help="write hvaedsl's own names with --names ours; files with these can be imported too",
         )
     return Layout(names, parameter, shapes)
+
+
+def not_published(program: Program) -> str:
+    """What a program without published names has and the published code has not."""
+    model = program.spec.model
+    if cells := [cell for cell in model.cells if cell not in CELLS or not CELLS[cell].published]:
+        return listing(cells, "and")
+    latents = model.latent.values() if isinstance(model.latent, Mapping) else (model.latent,)
+    return f"the likelihood {model.likelihood}" if all(latents) else "blocks that draw no latent"
 
 
 def renamed(program: Program, names: Names, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl.diagnostics.shell import path_word
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
+from hvaedsl.ir.spec_text import value_text
 from hvaedsl.program import RUN_SPEC
 from hvaedsl.shipped import spec_names
 from hvaedsl_runtime.disk.folder_lock import LOCK, check_unlocked, folder_lock
@@ -266,5 +267,7 @@ def as_written(value: object) -> str:
             return str(value).lower()
         case tuple():
             return f"[{', '.join(map(str, value))}]"
+        case Mapping():
+            return value_text(value)
         case _:
             return str(value)

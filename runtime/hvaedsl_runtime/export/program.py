@@ -118,7 +118,7 @@ class Examples:
 
 def latent_shapes(model: HierarchicalVAE) -> tuple[tuple[int, int, int], ...]:
     """Return the shape of each layer's latent, (latent, R, R)."""
-    return tuple((step.latent, step.resolution, step.resolution) for step in model.plan.decoder_steps)
+    return tuple((step.latent, step.resolution, step.resolution) for step in model.plan.layers)
 
 
 def _traced(entry: nn.Module, inputs: tuple[Any, ...]) -> torch.export.ExportedProgram:

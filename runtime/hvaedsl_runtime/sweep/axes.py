@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from hvaedsl.diagnostics.errors import UsageError
-from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, Kind, Number, Optional, Whole
+from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, Either, Kind, Number, Optional, Whole
 from hvaedsl.ir.spec import SECTIONS, keys
 
 MAX_POINTS = 1000
@@ -55,8 +55,9 @@ def let_axes(lets: Mapping[str, str]) -> tuple[list[Axis], dict[str, str]]:
 def set_axes(given: Sequence[str]) -> list[Axis]:
     """Axes from repeated `--vary KEY=VALUE`, in the order in which the keys first appear.
 
-    If values of the key are one number or one word, commas separate them. Other values, such as block lists, may
-    contain commas, and each `--vary` gives one. Raises UsageError if an item is not `KEY=VALUE`, and for duplicates.
+    If values of the key are one number or one word, or a map of these, commas outside of brackets separate them. Other
+    values, such as block lists, may contain such commas, and each `--vary` gives one. Raises UsageError if an item is
+    not `KEY=VALUE`, and for duplicates.
     """
     values: dict[str, list[str]] = {}
     for item in given:
@@ -128,7 +129,18 @@ def slug(value: str) -> str:
 
 
 def _split(value: str) -> list[str]:
-    words = [word.strip() for word in value.split(",")]
+    """The values between the commas that are outside of brackets and quotes."""
+    words, depth, quoted = [""], 0, False
+    for letter in value:
+        quoted ^= letter == '"'
+        if not quoted:
+            depth += (letter in "([{") - (letter in ")]}")
+        if letter == "," and depth <= 0 and not quoted:
+            words.append("")
+        else:
+            words[-1] += letter
+
+    words = [word.strip() for word in words]
     if not all(words):
         raise UsageError(f"`{value}` has an empty value; remove the extra comma")
     return words
@@ -149,7 +161,9 @@ def _kind(dotted: str) -> Kind | None:
 
 
 def _is_plain(kind: Kind | None) -> bool:
-    """Whether a value is one number or one word, without commas."""
+    """Whether a value is one number or one word, or a map of these: without commas outside of brackets."""
     if isinstance(kind, Optional):
         return _is_plain(kind.of)
+    if isinstance(kind, Either):
+        return _is_plain(kind.plain)
     return kind is None or isinstance(kind, Whole | Number | Choice | ChoiceOrCustom)

@@ -102,9 +102,11 @@ def run_inputs(run: FinishedRun, seed: int) -> CheckInputs:
     models = {"raw": run.model("raw").double(), "ema": run.model("ema").double()}
 
     omitted = ""
-    if any(not isinstance(block, Cell) for block in models["raw"].decoder.blocks.values()):
+    raw, model = models["raw"], run.program.spec.model
+    steps = (step for step in raw.plan.layers if not isinstance(raw.decoder.block(step), Cell))
+    if others := dict.fromkeys(model.cell_at(step.resolution) for step in steps):
         models = {}
-        omitted = f"; Theorem 5 is omitted, because {run.program.spec.model.cell} is not a hvaedsl.nn.cells.Cell"
+        omitted = f"; Theorem 5 is omitted, because {' and '.join(others)} is not a hvaedsl.nn.cells.Cell"
 
     return replace(
         digits,

@@ -27,7 +27,7 @@ class PriorSpread:
     @contextmanager
     def recording(self, model: HierarchicalVAE) -> Iterator[None]:
         """Record one forward pass inside the block; the layers run in the order of the decoder, each once."""
-        blocks = {model.decoder.block(step) for step in model.plan.decoder_steps}
+        blocks = {model.decoder.block(step) for step in model.plan.layers}
         hooks = [block.prior.register_forward_hook(self._record) for block in blocks]
         self._layer = 0
         try:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+import hvaedsl
 from hvaedsl import Program
-from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.diagnostics.errors import RunError, RunMismatch
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_same_run
 
 Compiled = Callable[..., Program]
@@ -82,6 +83,15 @@ def test_another_spec_is_refused_by_its_keys(folder: RunFolder, compiled: Compil
     assert "train.skip_above: none in the run, 50.0 now" in str(caught.value)
     assert "seed" not in str(caught.value)
     assert caught.value.exit_code == 5
+
+
+def test_a_map_is_compared_by_the_values_in_use(folder: RunFolder) -> None:
+    model = "width = 8  latent = 4  encoder = 8x1, 8d2, 4x1  decoder = 4x1, 8m4"
+    text = f"hvae 1\ndata {{ dataset = digits }}\nmodel {{ {model} }}"
+    before = hvaedsl.loads(text).spec
+    check_same_run(folder, before, hvaedsl.loads(text, sets={"model.latent": "{4: 4, other: 4}"}).spec)
+    with pytest.raises(RunMismatch, match=r"model.latent: 4 in the run, \{8: 3, 4: 4\} now"):
+        check_same_run(folder, before, hvaedsl.loads(text, sets={"model.latent": "{4: 4, other: 3}"}).spec)
 
 
 def test_what_does_not_touch_the_weights_may_change(folder: RunFolder, compiled: Compiled) -> None:

@@ -35,6 +35,26 @@ def test_commas_separate_only_numbers_and_words() -> None:
     }
 
 
+def test_commas_inside_brackets_and_quotes_separate_nothing() -> None:
+    axes = set_axes(
+        [
+            "model.latent=8, 16,{1: 64, other: 16}",
+            "sample.temperature=0.8,0.9,{8: 0.5, 4: 1}",
+            'model.cell=vdvae,{8: "a:B", other: nvae}',
+            "model.widths={4: 32, 1: 64}",
+        ]
+    )
+    assert {axis.name: axis.values for axis in axes} == {
+        "model.latent": ("8", "16", "{1: 64, other: 16}"),
+        "sample.temperature": ("0.8", "0.9", "{8: 0.5, 4: 1}"),
+        "model.cell": ("vdvae", '{8: "a:B", other: nvae}'),
+        "model.widths": ("{4: 32, 1: 64}",),
+    }
+    names = [point.name for point in grid(axes[:1], alone="small")]
+    assert names[:2] == ["latent=8", "latent=16"]
+    assert names[2].startswith("latent=1-64-other-16-")
+
+
 @pytest.mark.parametrize("given", ["model.cell", "=3", "model.cell=", "model.width=3,,4", "model.width=3,3"])
 def test_invalid_axes_are_usage_errors(given: str) -> None:
     with pytest.raises(UsageError):

@@ -37,9 +37,15 @@ sample { count = 4 }
 LEAST_FALL_NATS_PER_DIM = 0.07
 
 
-@pytest.mark.parametrize("cell", CELL_NAMES)
+SETS: dict[str, dict[str, object]] = {
+    **{name: {"model.cell": name} for name in CELL_NAMES},
+    "latent 0": {"model.cell": "{4: nvae, other: vdvae}", "model.latent": "{8: 0, other: 12}"},
+}
+
+
+@pytest.mark.parametrize("cell", SETS)
 def test_a_run_on_digits(cell: str, tmp_path: Path, curve: Callable[[Path], list[dict[str, Any]]]) -> None:
-    program = hvaedsl.loads(SPEC, sets={"model.cell": cell})
+    program = hvaedsl.loads(SPEC, sets=SETS[cell])
     train(program, RunSettings(out=tmp_path / "whole", device="cpu", threads=1))
     losses = [line["loss_nats_per_dim"] for line in curve(tmp_path / "whole") if line["split"] == "train"]
     norms = [line["gradient_norm"] for line in curve(tmp_path / "whole") if line["split"] == "train"]
@@ -49,7 +55,7 @@ def test_a_run_on_digits(cell: str, tmp_path: Path, curve: Callable[[Path], list
     summary = json.loads((tmp_path / "whole" / "summary.json").read_text())
     assert math.isfinite(summary["test"]["raw"]["bits_per_dim"])
 
-    first = hvaedsl.loads(SPEC, sets={"model.cell": cell, "train.steps": 20, "train.save_every": 20})
+    first = hvaedsl.loads(SPEC, sets=SETS[cell] | {"train.steps": 20, "train.save_every": 20})
     train(first, RunSettings(out=tmp_path / "parts", device="cpu", threads=1))
     (tmp_path / "parts" / "spec.hvae").write_bytes((tmp_path / "whole" / "spec.hvae").read_bytes())
     train(program, RunSettings(out=tmp_path / "parts", resume=True, device="cpu", threads=1))

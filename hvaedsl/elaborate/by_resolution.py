@@ -1,0 +1,120 @@
+"""From the entries of a map by resolution, as they are written, to a value for each resolution in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from hvaedsl.diagnostics.diagnostic import Fix, insertion
+from hvaedsl.diagnostics.resolutions import NoValueForResolution
+from hvaedsl.diagnostics.span import Span
+from hvaedsl.elaborate.schema import SCHEMA
+from hvaedsl.ir.blocks import BlockList
+from hvaedsl.ir.kinds import OTHER, ChoiceOrCustom, Either
+from hvaedsl.ir.spec import at_resolution
+from hvaedsl.ir.spec_text import value_text
+
+# A map as it is written: values by resolution, and that of `other`.
+Written = Mapping[int | str, Any]
+
+
+class Maps:
+    """The maps of a spec, whose sections are `values`: typed, but before defaults that depend on other keys.
+
+    `poisoned` are the keys whose value is a placeholder; a map without a value for a resolution is added to them.
+    """
+
+    def __init__(self, values: Mapping[str, dict[str, Any]], poisoned: set[str], origins: Mapping[str, Span]) -> None:
+        self.values, self.poisoned, self.origins = values, poisoned, origins
+        self.model = values["model"]
+        empty = BlockList(())
+        self.encoder: BlockList = self.model.get("encoder", empty)
+        self.decoder: BlockList = self.model.get("decoder", empty)
+
+    def complete(self) -> Iterator[NoValueForResolution]:
+        """Put a value for each resolution in use in the place of `other`; yield a finding for each incomplete map."""
+        keys = (*(self.model.get(name) for name in ("latent", "bottleneck", "cell", "widths")), self._temperature())
+        if not any(isinstance(value, Mapping) for value in keys):
+            return
+
+        of_decoder = {entry.resolution for entry in self.decoder.written_entries()}
+        of_blocks = of_decoder | {entry.resolution for entry in self.encoder.written_entries()}
+        used = {"latent": of_decoder, "bottleneck": of_blocks, "cell": of_decoder}
+        for name, resolutions in used.items():
+            if isinstance(written := self.model.get(name), Mapping):
+                yield from self._complete(name, written, resolutions)
+
+        # Both have a default for the resolutions that they leave out, so they stay as they are without `other`.
+        image = self.values["data"].get("resolution") or max(of_blocks, default=0)
+        pooled = {
+            entry.resolution // max(1, entry.argument)
+            for entry in self.encoder.written_entries()
+            if entry.operator == "d"
+        }
+        if OTHER in (widths := self.model.get("widths", {})):
+            named = {at for at in widths if at in of_blocks}
+            self.model["widths"] = _filled(widths, (of_blocks | pooled | named) - ({image} - named))
+        temperature = self._temperature()
+        if isinstance(temperature, Mapping) and OTHER in temperature:
+            drawn = {at for at in of_decoder if at_resolution(self.model.get("latent", 1), at)}
+            self.values["sample"]["temperature"] = _plain(_filled(temperature, drawn), temperature)
+
+    def _temperature(self) -> object:
+        return self.values["sample"].get("temperature")
+
+    def _complete(self, name: str, written: Written, resolutions: set[int]) -> Iterator[NoValueForResolution]:
+        """Complete one map in place."""
+        key = f"model.{name}"
+        if not resolutions:  # the block lists could not be read
+            resolutions = {at for at in written if isinstance(at, int)}
+        missing = [at for at in sorted(resolutions, reverse=True) if at not in written and OTHER not in written]
+        reported = tuple(at for at in missing if not self._explained(name, at))
+        if reported:
+            self.poisoned.add(key)
+            ways = tuple(self._with_other(key, written))
+            yield NoValueForResolution(span=self.origins[key], key=key, missing=reported, suggestions=ways)
+
+        # The placeholder of a missing latent is not 0: where the encoder is missing too, it is the block that is wrong.
+        placeholder = next((value for value in written.values() if value), _placeholder(key))
+        completed = {OTHER: placeholder, **written}
+        self.model[name] = _plain(_filled(completed, resolutions), completed)
+
+    def _explained(self, name: str, resolution: int) -> bool:
+        """Whether a rule says that the block at a resolution is wrong: it draws where the encoder has no activation."""
+        draws = name == "latent" or at_resolution(self.model.get("latent", 1), resolution)
+        if not draws or self.model.get("skips", "all") != "all":
+            return False
+        entries = list(self.encoder.written_entries())
+        levels = {entry.resolution for entry in entries}
+        levels |= {entry.resolution // max(1, entry.argument) for entry in entries if entry.operator == "d"}
+        return bool(entries) and resolution not in levels
+
+    def _with_other(self, key: str, written: Written) -> Iterator[Fix]:
+        """The suggestion that adds `other` behind the last entry, with the value of that entry."""
+        whole = self.origins[key]
+        *_, last = written.values() if written else (_placeholder(key),)
+        entry = f"{OTHER}: {value_text(last)}"
+        spans = [self.origins[f"{key}.{at}"] for at in written]
+        end = max((span.end for span in spans), default=None)
+        if end is not None:
+            yield Fix(f"add `{entry}`", (insertion(whole.source, end, f", {entry}"),))
+        elif "#" not in whole.text:
+            yield Fix(f"add `{entry}`", (insertion(whole.source, whole.end - 1, entry),))
+
+
+def _filled(written: Written, resolutions: Iterable[int]) -> dict[int, Any]:
+    """The values of resolutions, the highest first."""
+    return {at: written[at] if at in written else written[OTHER] for at in sorted(resolutions, reverse=True)}
+
+
+def _plain(found: dict[int, Any], written: Written) -> Any:
+    """A map; if its values are equal, the value. One of no resolution has the value of `other`."""
+    values = list(found.values()) or [written[OTHER]]
+    return values[0] if all(value == values[0] for value in values) else found
+
+
+def _placeholder(key: str) -> object:
+    section, _, name = key.rpartition(".")
+    kind = SCHEMA[section][name].kind
+    assert isinstance(kind, Either)
+    return kind.plain.symbols[0] if isinstance(kind.plain, ChoiceOrCustom) else 1
