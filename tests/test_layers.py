@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "fmt": BOTTOM | {"rewriting", "syntax"},
     "elaborate": BOTTOM | {"shipped", "syntax", "ir"},
     "passes": BOTTOM | {"syntax", "ir"},
-    "rules": BOTTOM | {"syntax", "ir", "passes"},
+    "rules": BOTTOM | {"syntax", "ir", "elaborate", "passes"},  # elaborate: the value of an expression
     "pipeline": BOTTOM | {"ir", "passes", "rules"},
     "lowering": BOTTOM | {"custom", "ir", "passes", "nn"},
     "render": BOTTOM | {"ir"},

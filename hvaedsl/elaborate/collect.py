@@ -31,7 +31,7 @@ from hvaedsl.diagnostics.syntax import (
     UnsupportedVersion,
 )
 from hvaedsl.elaborate.constants import Constants
-from hvaedsl.elaborate.definitions import Definition, evaluate, references
+from hvaedsl.elaborate.definitions import Definition, evaluate
 from hvaedsl.elaborate.published_keys import PUBLISHED_KEYS
 from hvaedsl.elaborate.schema import SCHEMA, TOP_LEVEL
 from hvaedsl.elaborate.unknown_names import (
@@ -46,6 +46,7 @@ from hvaedsl.elaborate.unknown_names import (
 from hvaedsl.ir.kinds import Optional, Text
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_value
+from hvaedsl.syntax.references import references
 
 NOT_INHERITED = "paper"
 _BEFORE_CODE = re.compile(r"\ufeff?(?:\s|#[^\r\n]*)*")

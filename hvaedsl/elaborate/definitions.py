@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from hvaedsl.diagnostics.constants import ConstantCycle, LetBase, ListForNumber, MisplacedBase, NumberForList
@@ -26,6 +26,7 @@ from hvaedsl.elaborate.list_arithmetic import free_name
 from hvaedsl.elaborate.read_lists import ReadList
 from hvaedsl.elaborate.words import describe
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.references import references
 
 
 class Definition(Record):
@@ -39,18 +40,6 @@ class Definition(Record):
 
 # The definitions of each name, that of the root base first; the last one counts.
 Definitions = Mapping[str, Sequence[Definition]]
-
-
-def references(node: ast.Node) -> Iterator[ast.Reference]:
-    """The names in a node, in the order of the text."""
-    if isinstance(node, ast.Reference):
-        yield node
-        return
-    for item in fields(node):
-        value = getattr(node, item.name)
-        for inner in value if isinstance(value, tuple) else (value,):
-            if isinstance(inner, ast.Node):
-                yield from references(inner)
 
 
 def evaluate(

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.elaborate.constants import BASE
-from hvaedsl.elaborate.definitions import Definitions, references
+from hvaedsl.elaborate.definitions import Definitions
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.references import references
 
 # The names with their `$`, and the places of their definitions.
 Names = tuple[tuple[str, Span], ...]

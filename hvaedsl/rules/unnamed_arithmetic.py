@@ -10,11 +10,12 @@ from hvaedsl.diagnostics.errors import SpecError
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.elaborate.arithmetic import whole_number
 from hvaedsl.elaborate.constants import Constants
-from hvaedsl.elaborate.definitions import is_list, references
+from hvaedsl.elaborate.definitions import is_list
 from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.kinds import BlockStack
 from hvaedsl.passes.base import Rule, Unit
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.references import references
 
 
 class UnnamedArithmetic(Diagnostic):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Severity, nearest, removal, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.passes.base import Rule, Unit
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.references import references
 
 
 class UnusedConstant(Diagnostic):
@@ -39,7 +39,7 @@ class UnusedConstant(Diagnostic):
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
     """Report the constants of the spec itself that neither it nor its bases use."""
-    used = {name for document in unit.documents for name in _references(document)}
+    used = {item.name for document in unit.documents for item in references(document)}
     own = unit.documents[-1].statements
     free = used - {item.name.text for item in own if isinstance(item, ast.Let)}  # a constant is defined once
     for item in own:
@@ -51,18 +51,6 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
                 Fix("remove the `let`", (removal(item.span),), safe=False) if near is None else writing(name.span, near)
             )
             yield UnusedConstant(span=name.span, name=name.text, near=near, fix=fix)
-
-
-def _references(node: ast.Node) -> Iterator[str]:
-    """The names of the constants that a node uses."""
-    if isinstance(node, ast.Reference):
-        yield node.name
-        return
-    for item in fields(node):
-        value = getattr(node, item.name)
-        for inner in value if isinstance(value, tuple) else (value,):
-            if isinstance(inner, ast.Node):
-                yield from _references(inner)
 
 
 ADVICE = (Rule(check, ()),)

@@ -1,0 +1,20 @@
+"""The constants that a part of a text uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+
+from hvaedsl.syntax import ast
+
+
+def references(node: ast.Node) -> Iterator[ast.Reference]:
+    """The names in a node, in the order of the text."""
+    if isinstance(node, ast.Reference):
+        yield node
+        return
+    for item in fields(node):
+        value = getattr(node, item.name)
+        for inner in value if isinstance(value, tuple) else (value,):
+            if isinstance(inner, ast.Node):
+                yield from references(inner)
