@@ -121,6 +121,7 @@ def make_plan(request: SweepRequest) -> SweepPlan:
 
     _check_comparable(programs)
     _check_names(points)
+    _check_distinct(points)
     first = programs[0]
     return SweepPlan(
         model=first.name,
@@ -208,6 +209,18 @@ def _check_names(points: Sequence[Point]) -> None:
         other = seen.setdefault(point.name.lower(), point.name)
         if other is not point.name:
             raise UsageError(f"the points {other} and {point.name} differ only in case, so they would share a folder")
+
+
+def _check_distinct(points: Sequence[Point]) -> None:
+    """Raise UsageError if two points are the same spec: `latent=16` and `latent={other: 16}`, say."""
+    seen: dict[str, str] = {}
+    for point in points:
+        other = seen.setdefault(point.spec, point.name)
+        if other != point.name:
+            raise UsageError(
+                f"the points {other} and {point.name} are the same model with the same training",
+                help="remove one of the two values",
+            )
 
 
 def _at_points(item: Diagnostic, names: Sequence[str]) -> Diagnostic:

@@ -96,6 +96,25 @@ def test_points_with_different_datasets_are_rejected(tmp_path: Path) -> None:
         make_plan(request(str(tmp_path / "large.hvae"), "", ("data.dataset=mnist,fashion_mnist",)))
 
 
+@pytest.mark.parametrize("vary", ["model.latent=4,{other: 4}", "train.batch_size=4,2*2", "model.bottleneck=0.25,0.250"])
+def test_points_that_are_the_same_are_refused(spec: str, vary: str) -> None:
+    with pytest.raises(UsageError, match="are the same model") as caught:
+        make_plan(request(spec, "", (vary,)))
+    assert caught.value.help == "remove one of the two values"
+
+
+def test_named_lists_are_varied(tmp_path: Path) -> None:
+    path = tmp_path / "listed.hvae"
+    text = SPEC.replace("let n = 2", "let n = 2\nlet stage = (8x1, 8r$n)").replace("8x4, 8r$n, 8d2", "$stage, 8d2")
+    path.write_text(text, encoding="utf-8")
+    axes, fixed = let_axes({"stage": "(8r4, 8x2),(8r6, 8x2)", "n": "3*1"})
+    plan = make_plan(SweepRequest(spec=str(path), axes=axes, lets=fixed, seeds=(0,), sets={}))
+    encoders = [str(point.program("listed", 0).spec.model.encoder) for point in plan.points]
+    assert encoders == ["8r4, 8x2, 8d2, 4x1", "8r6, 8x2, 8d2, 4x1"]
+    matched = make_plan(SweepRequest(spec=str(path), axes=axes, lets=fixed, seeds=(0,), sets={}, match=True))
+    assert all(point.matched is not None for point in matched.points)
+
+
 def test_parameters_match_those_of_the_spec_or_a_target(spec: str) -> None:
     base = hvaedsl.load(spec).cost.parameters
     for target in (None, base * 9 // 10):
