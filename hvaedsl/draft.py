@@ -136,22 +136,28 @@ def _name_of(path: Path, target: Path) -> str:
     return Path(os.path.relpath(resolved, folder)).as_posix()
 
 
-def _constants(compilation: Compilation) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for document in compilation.documents:
-        for statement in document.statements:
-            if isinstance(statement, ast.Let) and isinstance(statement.value, ast.Integer):
-                found[statement.name.text] = statement.value.value
-    return found
+def _constants(compilation: Compilation) -> dict[str, str]:
+    """The constants of the base and its bases, as written there."""
+    return {
+        statement.name.text: statement.value.span.text
+        for document in compilation.documents
+        for statement in document.statements
+        if isinstance(statement, ast.Let)
+    }
 
 
 def _keys(program: Program, section: str) -> Iterator[str]:
-    """The keys that the base or its bases set, with their values as written there: `1M`, `$n`."""
+    """The keys that the base or its bases set, with their values as written there: `1M`, `$n`.
+
+    A list that continues another one is that of the base: there, its `$base` is a list below.
+    """
     for of, pairs in _OFTEN_CHANGED:
         for name, hint in pairs if of == section else ():
             origin = program.origins.get(f"{section}.{name}")
             if origin is not None:
-                yield f"{name} = {origin.text}{f'  # {hint}' if hint else ''}"
+                continues = any(used == "$base" for used, _ in program.via(f"{section}.{name}"))
+                text = "$base" if continues else origin.text
+                yield f"{name} = {text}{f'  # {hint}' if hint else ''}"
 
 
 def _ladder(resolution: int) -> Iterator[tuple[int, int]]:

@@ -45,6 +45,25 @@ def test_values_stay_as_they_are_written(tmp_path: Path) -> None:
     assert program.cost.stochastic_depth == hvaedsl.load("cifar_r", lets={"n": 2}).cost.stochastic_depth
 
 
+def test_names_and_the_list_of_the_base(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "first.hvae").write_text(
+        "hvae 1\nlet n = 2\nlet m = 2*$n  # twice\nlet stage = (8r$n, # shared\n  8x$m)\ndata { dataset = digits }\n"
+        "model { width = 8*$m  latent = {other: 4}  encoder = $stage, 8d2, 4x1  decoder = 4x1, 8m4, $stage }\n"
+    )
+    (tmp_path / "second.hvae").write_text('hvae 1\nextends "first.hvae"\nmodel { decoder = $base, 8x1 }\n')
+    target = tmp_path / "mine.hvae"
+    target.write_text(extending_spec(target, str(tmp_path / "second.hvae")))
+    text = target.read_text()
+    assert "let m     = 2*$n\n" in text
+    assert "width   = 8*$m" in text
+    assert "encoder = $stage, 8d2, 4x1" in text
+    assert "decoder = $base\n" in text
+    first, mine = hvaedsl.load(tmp_path / "second.hvae"), hvaedsl.load(target)
+    assert mine.bridge == first.bridge
+    assert hvaedsl.load(target, lets={"n": 3}).bridge == hvaedsl.load(tmp_path / "second.hvae", lets={"n": 3}).bridge
+
+
 def test_a_spec_beside_and_one_in_another_folder(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / "models").mkdir()

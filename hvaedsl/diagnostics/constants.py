@@ -29,6 +29,7 @@ class NotExact(Diagnostic):
 
     dividend: int
     divisor: int
+    takes_fractions: bool = False  # whether the key takes numbers that are not whole
 
     @property
     def remainder(self) -> int:
@@ -38,6 +39,8 @@ class NotExact(Diagnostic):
     @property
     def hint(self) -> str:
         """What to write instead, and the nearest numbers that the divisor divides."""
+        if self.takes_fractions and self.proposal:
+            return f"{self.proposal}: a number that is not whole has a decimal point"
         below = self.dividend - self.remainder
         near = f"{abs(self.divisor):,} divides {below:,} and {below + abs(self.divisor):,}"
         return f"{self.proposal}; {near}" if self.proposal else near

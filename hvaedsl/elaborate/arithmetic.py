@@ -131,7 +131,9 @@ class _Expression:
         quotient = dividend / divisor
         if self.fraction and f"{quotient:.12g}" == repr(quotient):
             ways = (writing(value.span, repr(quotient)),)
-        return NotExact(span=value.span, dividend=dividend, divisor=divisor, suggestions=ways)
+        return NotExact(
+            span=value.span, dividend=dividend, divisor=divisor, takes_fractions=self.fraction, suggestions=ways
+        )
 
     def _not_a_number(self, value: ast.Value) -> NotArithmetic:
         fix = None

@@ -182,15 +182,21 @@ class Reader:
             self.wrong(kind, value)
 
         found: dict[int | str, object] = {}
+        wrong: list[Diagnostic] = []
         for entry in value.entries:
             at = self._entry_key(entry)
-            if at in found:
+            if at in self.entry_spans:
                 first = Label(self.entry_spans[at], "first written here")
                 fix, span = removal_of(value.entries, entry), entry.key.span
                 what: Literal["entry", "resolution"] = "entry" if at == OTHER else "resolution"
                 self.fail(DuplicateEntry(span=span, key=str(at), what=what, secondary=(first,), fix=fix))
             self.entry_spans[at] = entry.span
-            found[at] = self.read(kind.of, entry.value)
+            try:
+                found[at] = self.read(kind.of, entry.value)
+            except SpecError as error:
+                wrong += error.diagnostics
+        if len(found) < len(value.entries):
+            raise SpecError(wrong)
         return found
 
     @read.register

@@ -119,6 +119,14 @@ def test_a_key_that_takes_fractions_is_proposed_one() -> None:
     assert found(spec(model="width = 16  latent = 4  bottleneck = 1/3"))[0].suggestions == ()
 
 
+def test_every_entry_of_a_map_is_reported() -> None:
+    text = spec(model="width = 16  latent = 4  bottleneck = {8: 1/2, 4: 1/8}")
+    first, second = found(text)
+    assert first.help_text == "write `0.5`: a number that is not whole has a decimal point"
+    ways = first.suggestions[0].edits + second.suggestions[0].edits
+    assert hvaedsl.loads(edited(text, ways)).spec.model.bottleneck == {8: 0.5, 4: 0.125}
+
+
 def test_twins_of_numbers_and_lists() -> None:
     """`*` multiplies in a number and repeats in a list."""
     data = "dataset = npy  channels = 1  resolution = 16"
