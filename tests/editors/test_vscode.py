@@ -15,9 +15,10 @@ from lsprotocol.types import SemanticTokenTypes
 
 from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.lsp.semantic_tokens import TYPES, colored_ranges
-from hvaedsl.lsp.server import BRIDGE, EXPLAIN
+from hvaedsl.lsp.workspace_requests import BRIDGE, EXPLAIN
 from hvaedsl.shipped import shipped
 from tests.lsp.texts import GOOD, analyzed
+from tests.lsp.texts_of_lists import LISTS
 
 FOLDER = Path(__file__).parents[2] / "editors" / "vscode"
 GRAMMAR: dict[str, Any] = json.loads((FOLDER / "syntaxes" / "hvae.tmLanguage.json").read_text(encoding="utf-8"))
@@ -36,6 +37,7 @@ SCOPES = {
     KINDS.Number: ("constant.numeric",),
     KINDS.String: ("string.quoted",),
     KINDS.Operator: ("keyword.operator",),
+    KINDS.Macro: ("variable.language",),
     KINDS.Comment: ("comment.line",),
 }
 
@@ -60,7 +62,7 @@ def files() -> list[Path]:
     return sorted(shipped("specs").rglob("*.hvae"))
 
 
-@pytest.mark.parametrize("text", [GOOD, *(path.read_text(encoding="utf-8") for path in files())])
+@pytest.mark.parametrize("text", [GOOD, LISTS, *(path.read_text(encoding="utf-8") for path in files())])
 def test_the_grammar_colors_as_the_server_does(text: str) -> None:
     found = analyzed(text)
     offset = 0
@@ -84,7 +86,7 @@ def test_a_color_stays_when_the_server_speaks_up() -> None:
 
 def test_no_key_of_the_schema_is_written_into_the_grammar() -> None:
     words = {word for pattern in GRAMMAR["patterns"] for word in re.findall(r"[a-z_]{3,}", pattern["match"])}
-    assert words == {"hvae", "extends", "let"}
+    assert words == {"hvae", "extends", "let", "base"}
     assert not words & {name for known in SCHEMA.values() for name in known}
 
 
