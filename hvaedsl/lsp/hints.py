@@ -55,7 +55,7 @@ def _counts(analyzed: AnalyzedText, value: ast.Value, found: Compiled) -> Iterat
             weights, count = weights_of(blocks), block_count(blocks)
             part = share(weights, found.cost.parameters)
             tip = f"{count} with {weights:,} parameters ({part} of the model)"
-            yield item.span.end, f"{count}, {amount(weights).rstrip()}", tip
+            yield item.span.end, f"{count}, {amount(weights).rstrip()} parameters", tip
 
 
 def _poolings(value: ast.Value, found: Compiled) -> Iterator[_Made]:

@@ -62,7 +62,20 @@ def files() -> list[Path]:
     return sorted(shipped("specs").rglob("*.hvae"))
 
 
-@pytest.mark.parametrize("text", [GOOD, LISTS, *(path.read_text(encoding="utf-8") for path in files())])
+# A named list over several lines, blocks with expressions, signs and exponents.
+SEVERAL_LINES = """\
+hvae 1
+let stage = (
+  32r($n - 1)@a,  # the first
+  2*(16x2, $top,
+     4r(-2*-$n/3 + 1)), $basement
+)
+let n = -8 + 1_000/2
+model { encoder = $base, 2*$base, $stage  bottleneck = 1e-3  latent = -(1k) }
+"""
+
+
+@pytest.mark.parametrize("text", [GOOD, LISTS, SEVERAL_LINES, *(path.read_text(encoding="utf-8") for path in files())])
 def test_the_grammar_colors_as_the_server_does(text: str) -> None:
     found = analyzed(text)
     offset = 0

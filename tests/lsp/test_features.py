@@ -151,10 +151,10 @@ def hints(text: str) -> list[tuple[str, str]]:
 def test_hints_give_resolutions_and_depth() -> None:
     expected = [
         ("32d2", "→ 16x16"),
-        ("2*16r$n", "6 blocks, 3.44 k"),
+        ("2*16r$n", "6 blocks, 3.44 k parameters"),
         ("16d4", "→ 4x4"),
         ("4r2@top", "depth 2"),
-        ("2*(16r$n)", "6 blocks, 10.9 k"),
+        ("2*(16r$n)", "6 blocks, 10.9 k parameters"),
         ("2*(16r$n)", "depth 9"),
         ("32x2", "depth 12"),
     ]

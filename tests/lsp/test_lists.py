@@ -191,7 +191,7 @@ def test_hints_count_lists_and_give_values(tmp_path: Path) -> None:
     assert rest["$base"] == "→ 16x16"  # the list of the base ends with a pooling
     assert rest["$stage"].startswith("7 blocks, ")
     assert rest["2*$both"] == "depth 22"
-    assert ("$base", "3 blocks, 12.3 k") in made
+    assert ("$base", "3 blocks, 12.3 k parameters") in made
 
 
 def test_colors_of_lists_and_operators(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_completion_hints_symbols_and_colors(start: Start, spec: str) -> None:
     client.change(spec, GOOD)
     parameters = {"textDocument": {"uri": spec}}
     hints = client.request("textDocument/inlayHint", {**parameters, "range": WHOLE})
-    assert [item["label"] for item in hints][:3] == ["→ 16x16", "6 blocks, 3.44 k", "→ 4x4"]
+    assert [item["label"] for item in hints][:3] == ["→ 16x16", "6 blocks, 3.44 k parameters", "→ 4x4"]
     symbols = client.request("textDocument/documentSymbol", parameters)
     assert [item["name"] for item in symbols] == ["n", "data", "model", "train"]
     colors = client.request("textDocument/semanticTokens/full", parameters)["data"]

@@ -170,6 +170,20 @@ def test_a_number_becomes_its_value_never_its_text() -> None:
     assert hvaedsl.loads(everywhere).spec == hvaedsl.loads(text).spec
 
 
+def test_the_twins_stay_apart() -> None:
+    """`2*8` is the number 16 in a `let` without a block, and two blocks at 8 in a list."""
+    twins = "let a = 2*8\nlet b = (2*8, 8)"
+    text = PLAIN.replace("let n = 3", f"let n = 3\n{twins}").replace("2*8, 8d2", "$b, 8d2")
+    text = text.replace("2*16,", "$a, 16x2,")
+    found = analyzed(text)
+    assert ", 16, 16x2," in one(at_cursor(found, "$a, 16x2", INLINE), "replace `$a` by its value `16`")
+    assert "16d2, 2*8, 8, 8d2" in one(at_cursor(found, "$b, 8d2", INLINE), "replace `$b` by its entries")
+    made = selected(found, "2*8\n", EXTRACT)
+    assert made == {}  # the whole of a `let` has a name
+    for after in (*made.values(), *at_cursor(found, "$a, 16x2").values(), *selected(found, "$a, 16x2").values()):
+        assert hvaedsl.loads(after).spec == hvaedsl.loads(text).spec
+
+
 def test_a_negative_number_stays_an_operand() -> None:
     text = PLAIN.replace("let n = 3", "let n = 3\nlet k = 2 - 4").replace("8 + 2*4", "8 - $k*-$k + $k*-6")
     found = analyzed(text)
