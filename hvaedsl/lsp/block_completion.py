@@ -18,6 +18,7 @@ from hvaedsl.ir.spec import Spec
 from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.lsp.constant_completion import in_argument, names
 from hvaedsl.lsp.constant_text import base_list
+from hvaedsl.lsp.family import lists_with_labels_of
 from hvaedsl.lsp.placed_tokens import Cursor, PlacedToken
 from hvaedsl.lsp.suggestion import Suggestion
 from hvaedsl.syntax.parser import parse_value
@@ -69,12 +70,13 @@ def list_entries(analyzed: AnalyzedText, cursor: Cursor) -> Iterator[Suggestion]
 
 
 def labels(analyzed: AnalyzedText, cursor: Cursor) -> Iterator[Suggestion]:
-    """Suggest labels of this stack whose blocks have the shape of the entry before the `@`."""
+    """Suggest labels of this stack, also of the lists in it, whose blocks have the shape of the entry before `@`."""
     spec = _spec(analyzed)
     here = _resolution_before(cursor.before)
+    lists = lists_with_labels_of(analyzed, cursor.key)
     shapes: dict[str, list[int]] = {}
     for before, at, token in zip(analyzed.tokens, analyzed.tokens[1:], analyzed.tokens[2:], strict=False):
-        if token.role == "label" and token.dotted == cursor.key and at.text == "@" and token.start != cursor.start:
+        if token.role == "label" and token.dotted in lists and at.text == "@" and token.start != cursor.start:
             shapes.setdefault(token.text, []).append(_leading(before.text) or 0)
     for name, resolutions in shapes.items():
         if here is None or spec is None or all(_same_shape(spec, here, other) for other in resolutions if other):

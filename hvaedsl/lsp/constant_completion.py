@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from lsprotocol.types import CompletionItemKind
 
 from hvaedsl.elaborate.constants import BASE
-from hvaedsl.elaborate.definitions import references
+from hvaedsl.elaborate.definitions import is_list, references
 from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, FilePath, Kind, Optional, PoolingCall, Several, Text
-from hvaedsl.lsp.analyzed import AnalyzedText
+from hvaedsl.lsp.analyzed import AnalyzedText, assignments
 from hvaedsl.lsp.constant_text import (
     all_constants,
     base_list,
@@ -22,8 +22,10 @@ from hvaedsl.lsp.constant_text import (
     without_comments,
 )
 from hvaedsl.lsp.key_text import schema_key
+from hvaedsl.lsp.paths import children
 from hvaedsl.lsp.placed_tokens import LET, OPERATORS, Cursor, PlacedToken
 from hvaedsl.lsp.suggestion import Suggestion
+from hvaedsl.syntax import ast
 
 _ARITHMETIC = OPERATORS - {"STAR"}  # operators that are in no block list
 _LONGEST = 40
@@ -62,6 +64,8 @@ def names(analyzed: AnalyzedText, cursor: Cursor, start: int) -> Iterator[Sugges
     if wanted.base:
         yield from base(analyzed, cursor.key)
     own = cursor.key.removeprefix(LET) if cursor.key.startswith(LET) else ""
+    if own and wanted.lists and _is_number(analyzed, own):
+        wanted = Wanted(numbers=True)
     hidden = _users(analyzed, own) if own else set()
     known = [found for found in all_constants(analyzed) if found.name not in hidden]
     for found in sorted(known, key=lambda found: not found.is_list):
@@ -71,6 +75,34 @@ def names(analyzed: AnalyzedText, cursor: Cursor, start: int) -> Iterator[Sugges
             detail = short_text(analyzed, found)
             about = f"a {found.kind}: {found.expression}" if found.expression else ""
             yield Suggestion(f"${found.name}", detail, CompletionItemKind.Constant, about, snippet=f"\\${found.name}")
+
+
+def _is_number(analyzed: AnalyzedText, name: str) -> bool:
+    """Whether a constant that is being written is a number: a base defines it as one, or it is used as one."""
+    found = analyzed.collected.lets.get(name)
+    if found and found[0].span.source is not analyzed.source:
+        value = found[0].value
+        return not is_list(value) and all(item.name not in analyzed.constants.lists for item in references(value))
+    for document in analyzed.documents:
+        values = [(not may_be_list(key), item.value) for key, item in assignments(document.statements)]
+        values += [(False, item.value) for item in document.statements if isinstance(item, ast.Let)]
+        if any(_uses_number(value, name, numeric) for numeric, value in values):
+            return True
+    return False
+
+
+def _uses_number(node: ast.Node, name: str, numeric: bool) -> bool:
+    """Whether a value has a name where only a number may be."""
+    match node:
+        case ast.Reference():
+            return numeric and node.name == name
+        case ast.Repeated():
+            return _uses_number(node.count, name, True) or _uses_number(node.body, name, numeric)
+        case ast.Block() | ast.BlockOf() | ast.Negative():
+            numeric = True
+        case ast.Arithmetic() if node.operator != "*":
+            numeric = True
+    return any(_uses_number(inner, name, numeric) for inner in children(node))
 
 
 def _users(analyzed: AnalyzedText, name: str) -> set[str]:

@@ -67,6 +67,24 @@ def is_used_with(analyzed: AnalyzedText, name: str, chains: Chains) -> bool:
     )
 
 
+def is_overridden(analyzed: AnalyzedText, name: str, chains: Chains) -> bool:
+    """Whether a spec that extends this text defines a constant again."""
+    own = _identity(analyzed.source)
+    for sources in chains(name):
+        found = [_identity(source) for source in sources]
+        above = sources[found.index(own) + 1 :] if own in found else ()
+        if any(item.defines and item.name.text == name for source in above for item in _Text(source).occurrences):
+            return True
+    return False
+
+
+def lists_with_labels_of(analyzed: AnalyzedText, scope: str) -> set[str]:
+    """The lists of this text that share their labels with a list, itself among them, by key or `let NAME`."""
+    own = _Text(analyzed.source, analyzed.tokens)
+    together = (reached for reached in _reached([own]) if (own.place, scope) in reached)
+    return {scope, *(other for reached in together for _, other in reached)}
+
+
 def _writes(source: Source, name: Name) -> bool:
     return any(item.name == name for item in _Text(source).occurrences)
 

@@ -137,6 +137,6 @@ def _named(refactoring: Refactoring, run: tuple[str, ...]) -> str:
         definition = refactoring.analyzed.definition(name)
         if name in constants.unreadable or definition is None:
             continue
-        if tuple(map(_text, contents(definition.value))) == run:
+        if tuple(map(_text, contents(definition.value))) == run and not refactoring.is_overridden(name):
             return name
     return ""

@@ -32,7 +32,7 @@ def inlinings(refactoring: Refactoring, offset: int) -> Iterator[Rewrite]:
         yield from _base(refactoring, here)
         return
     found = constant(analyzed, here.name.text)
-    if found is None or (found.number is None and found.entries is None):
+    if found is None or (found.number is None and found.entries is None) or refactoring.is_overridden(found.name):
         return
 
     uses = [item for item in occurrences(analyzed.tokens) if item.name == here.name and not item.defines]

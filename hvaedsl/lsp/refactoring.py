@@ -7,7 +7,7 @@ and the findings of the compiler's front end stay as they are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,11 +25,10 @@ from hvaedsl.elaborate.resolve import resolve
 from hvaedsl.fmt import format_text
 from hvaedsl.ir.spec import Spec
 from hvaedsl.lsp.analyzed import AnalyzedText
+from hvaedsl.lsp.family import Chains, is_overridden, is_used_with, no_chains
 from hvaedsl.lsp.formatting import changed_lines, formatted_at
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_document
-
-IsTaken = Callable[[str], bool]  # whether a spec that extends this one has a name
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,9 @@ class Meaning:
 class Refactoring:
     """A text that is rewritten, with its meaning, which every rewrite keeps."""
 
-    def __init__(self, analyzed: AnalyzedText, is_taken: IsTaken = lambda _: False) -> None:
+    def __init__(self, analyzed: AnalyzedText, chains: Chains = no_chains) -> None:
         self.analyzed = analyzed
-        self._is_taken = is_taken
+        self._chains = chains
 
     @cached_property
     def is_possible(self) -> bool:
@@ -94,9 +93,13 @@ class Refactoring:
         documents = self.analyzed.documents
         taken = {BASE, *self.analyzed.collected.lets}
         taken |= {item.name for document in documents for item in references(document)}
-        while self._is_taken(name := free_name(word, taken)):
+        while is_used_with(self.analyzed, name := free_name(word, taken), self._chains):
             taken.add(name)
         return name
+
+    def is_overridden(self, name: str) -> bool:
+        """Whether a spec that extends this one gives a constant another value, which a rewrite would take from it."""
+        return is_overridden(self.analyzed, name, self._chains)
 
     def definition(self, name: str, value: str) -> Edit | None:
         """Define a constant behind the last `let`, or at the top; None if the text has no place for it."""

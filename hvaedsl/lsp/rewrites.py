@@ -9,7 +9,7 @@ from lsprotocol.types import CodeActionKind
 from hvaedsl.diagnostics.diagnostic import Edit
 from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.lsp.extract import extractions
-from hvaedsl.lsp.family import Chains, is_used_with, no_chains
+from hvaedsl.lsp.family import Chains, no_chains
 from hvaedsl.lsp.fold import foldings
 from hvaedsl.lsp.inline import inlinings
 from hvaedsl.lsp.refactoring import Refactoring, Rewrite
@@ -27,9 +27,9 @@ def rewrites(
 ) -> list[tuple[Rewrite, list[Edit]]]:
     """Return the refactorings of a selection, or at a cursor if it is empty, with the edits of this text.
 
-    `only` restricts the kinds. It reads the other specs of the project if a new name is needed.
+    `only` restricts the kinds. It reads the specs of the project that have a name which is new, or is replaced.
     """
-    refactoring = Refactoring(analyzed, lambda name: is_used_with(analyzed, name, chains))
+    refactoring = Refactoring(analyzed, chains)
     requested = tuple(only) if only is not None else None
     found = []
     for rewrite in _proposed(refactoring, start, end):

@@ -132,5 +132,6 @@ class Server(LanguageServer):
 
     def folders(self) -> list[Path]:
         """The folders of the workspace that are on this machine."""
-        paths = (path_of(uri) for uri in self.workspace.folders)
+        uris = self.workspace.folders or [uri for uri in (self.workspace.root_uri,) if uri]
+        paths = map(path_of, uris)
         return [path for path in paths if path is not None]

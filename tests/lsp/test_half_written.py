@@ -118,12 +118,14 @@ def test_every_place_of_a_spec_with_lists(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_piece_taken_out(seed: int) -> None:
+def test_a_piece_taken_out(seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)
     for _ in range(15):
         start = rng.randrange(len(GOOD))
         text = GOOD[:start] + GOOD[start + rng.randrange(1, 12) :]
         ask_everything(of(text), start)
+        start = rng.randrange(len(LISTS))
+        ask_everything(lists(tmp_path, LISTS[:start] + LISTS[start + rng.randrange(1, 12) :]), start)
 
 
 WORDS = (

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from lsprotocol.types import CompletionItem, MarkupContent, MarkupKind, SemanticTokenTypes, SymbolKind, TextEdit
 
+from hvaedsl.diagnostics.constants import ConstantCycle, ListForNumber, MisplacedBase, NoBase, NumberForList
+from hvaedsl.diagnostics.names import UnknownConstant
 from hvaedsl.lsp.completion import CompletionClient, complete
 from hvaedsl.lsp.hints import inlay_hints
 from hvaedsl.lsp.hover import hover
@@ -43,10 +45,13 @@ def test_names_say_their_value_and_where_they_come_from(tmp_path: Path) -> None:
         ("24*($m - 5)", "24*|", "$n $m"),
         ("24*($m - 5)", "24 - $|", "$n $m"),
         ("24*($m - 5)", "24/(2 + |)", "$n $m"),
-        ("2*$n + 1", "|", "$stage $n"),  # `$both` uses `$m`, which cannot use it
+        ("2*$n + 1", "|", "$n"),  # it is used as a number
         ("2*$n + 1", "$n + $|", "$n"),
         ("2*16x2)", "$|", "$n $m"),
         ("($stage, 16r($m - 4)@low)", "(16x2, |", "$stage $n $m"),
+        ("let stage", "let fresh = |\nlet stage", "$stage $both $n $m"),
+        ("let stage", "let n = |\nlet stage", ""),  # a number in the base; all others use it
+        ("let stage", "let n = |\nlet k = 1\nlet stage", "$k"),
         ("$base, block", "|", "$base"),
         ("$base, block", "block, $|", "$base"),
         ("$base, $stage", "$base, 2*$|, $stage", "$base $stage $both $n $m"),
@@ -61,6 +66,43 @@ def test_names_say_their_value_and_where_they_come_from(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_names_are_those_that_belong_there(tmp_path: Path, old: str, new: str, names: str) -> None:
     assert " ".join(name.removesuffix("*") for name in offered(tmp_path, old, new)) == names
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("$stage, 16d4", "$stage, $|, 16d4"),
+        ("2*$both", "2*$|"),
+        ("2*$both", "2*16r$|"),
+        ("$m - 4", "$|"),
+        ("2*$n + 1", "$|"),
+        ("2*$n + 1", "2*$|"),
+        ("2*$n + 1", "2*$n - $|"),
+        ("$stage, 16r($m", "$|, 16r($m"),
+        ("24*($m - 5)", "$|"),
+        ("24*($m - 5)", "9 + $|"),
+        ("$base, block", "$|, block"),
+    ],
+)
+def test_what_is_offered_is_of_the_right_kind(tmp_path: Path, old: str, new: str) -> None:
+    """No name that is offered is a list for a number, a number for a list, a cycle, or a misplaced `$base`."""
+    found, offset = at(tmp_path, old, new)
+    names = [item.label for item in complete(found, offset)]
+    assert names
+    for name in names:
+        text = f"{found.text[: offset - 1]}{name}{found.text[offset:]}"
+        taken = lists(tmp_path, text)
+        wrong = ConstantCycle, ListForNumber, MisplacedBase, NoBase, NumberForList, UnknownConstant
+        assert not [item for item in taken.diagnostics if isinstance(item, wrong)], (name, text)
+
+
+def test_labels_of_the_lists_in_a_stack_are_offered(tmp_path: Path) -> None:
+    found, offset = at(tmp_path, "32x2, 32r3", "32x2, 32r3, 16x1@|")
+    assert [item.label for item in complete(found, offset)] == ["low"]
+    found, offset = at(tmp_path, "$stage, 16d4", "$stage, 16r2@|, 16d4")
+    assert [item.label for item in complete(found, offset)] == ["low"]  # at 4x4, of the encoder itself
+    found, offset = at(tmp_path, "2*16x2)", "2*16x2, 16r2@|)")
+    assert [item.label for item in complete(found, offset)] == ["low"]
 
 
 def test_a_definition_that_is_half_written_has_a_name(tmp_path: Path) -> None:

@@ -158,6 +158,22 @@ def test_a_new_name_is_free_in_the_specs_that_extend_this_one(tmp_path: Path) ->
     assert [rewrite.title for rewrite, _ in made] == ["extract `$other, 16d4` into the list `$stage2`"]
 
 
+def test_a_name_that_another_spec_defines_again_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    path = write_base(tmp_path)
+    path.write_text(LISTS)
+    (tmp_path / "third.hvae").write_text('hvae 1\nextends "spec.hvae"\nlet m = 5\nlet n = 2\n')
+    documents = OpenDocuments()
+    documents.put(path.as_uri(), LISTS)
+    found = documents.known(path.as_uri())
+    assert found is not None
+    at = LISTS.index("$stage, 16d4") + 1
+    assert len(rewrites(found, at, at, only=INLINE, chains=documents.chains(found))) == 2
+    at = LISTS.index("$m - 5") + 1
+    assert rewrites(found, at, at, only=INLINE, chains=documents.chains(found)) == []
+    assert len(rewrites(found, at, at, only=INLINE)) == 2
+
+
 def test_a_number_becomes_its_value_never_its_text() -> None:
     text = PLAIN.replace("let n = 3", "let n = 1 + 2").replace("2*16, 16r(2*$n)", "$n*16, 16r$n, 16r(2*$n)")
     found = analyzed(text)
