@@ -26,23 +26,19 @@ def formatted_range(source: Source, start: int, end: int) -> list[Edit]:
 
     A statement that continues the alignment of others gets the column that it has in the formatted text.
     """
+    return formatted_at(source, [(start, end)])
+
+
+def formatted_at(source: Source, places: Sequence[tuple[int, int]]) -> list[Edit]:
+    """The edits that format the statements at several places. Raises as `format_source`."""
     whole = Source(source.name, format_source(source))
     before, after = lexemes(source), lexemes(whole)
-    chosen = _units_between(source, before, start, end)
-    if not chosen:
-        return []
-    edits = list(_edits(source, whole, before, after, *chosen))
+    edits: list[Edit] = []
+    for first, behind in _chosen(source, before, places):
+        edits += _edits(source, whole, before, after, first, behind)
     if _comments(lexemes(Source(source.name, edited(source.text, edits)))) == _comments(before):
         return edits
     return [Edit(source.span(0, len(source.text)), whole.text)]  # a comment moves into another statement
-
-
-def formatted_at(text: str, places: Sequence[tuple[int, int]]) -> str:
-    """A text, formatted at some places. Raises as `format_source`."""
-    for start, end in sorted(places, reverse=True):
-        source = Source("<text>", text)
-        text = edited(text, formatted_range(source, start, end))
-    return text
 
 
 def changed_lines(source: Source, text: str) -> list[Edit]:
@@ -60,17 +56,22 @@ def changed_lines(source: Source, text: str) -> list[Edit]:
     ]
 
 
-def _units_between(source: Source, read: Sequence[Lexeme], start: int, end: int) -> tuple[int, int] | None:
-    """The first token of the statements between two offsets, and the first one behind them; None without statements."""
+def _chosen(source: Source, read: Sequence[Lexeme], places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The runs of adjacent statements at some places: the first token of each, and the first one behind it."""
     found: list[tuple[int, int]] = []
     at = 0
     for unit in units(parse_document(source).document.statements, read):
         first, at = at, at + len(unit.lexemes)
         begin = _own_start(source.text, *_gap(read, first))
         finish = _own_start(source.text, *_gap(read, at)) if at < len(read) else len(source.text)
-        if (begin < end and start < finish) or begin <= start == end < finish:
-            found.append((first, at))
-    return (found[0][0], min(found[-1][1], len(read) - 1)) if found else None
+        if not any((begin < end and start < finish) or begin <= start == end < finish for start, end in places):
+            continue
+        behind = min(at, len(read) - 1)
+        if found and found[-1][1] == first:
+            found[-1] = found[-1][0], behind
+        else:
+            found.append((first, behind))
+    return found
 
 
 def _edits(

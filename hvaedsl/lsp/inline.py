@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from lsprotocol.types import CodeActionKind
@@ -20,6 +21,7 @@ from hvaedsl.lsp.refactoring import Refactoring, Rewrite, between, contents
 from hvaedsl.syntax import ast
 
 _KIND = CodeActionKind.RefactorInline
+_MOST_USES = 500  # that are replaced at once
 
 
 def inlinings(refactoring: Refactoring, offset: int) -> Iterator[Rewrite]:
@@ -39,6 +41,8 @@ def inlinings(refactoring: Refactoring, offset: int) -> Iterator[Rewrite]:
     value = f"its value `{found.number}`" if found.number is not None else "its entries"
     if not here.defines and (edit := _edit(refactoring, here, found)) is not None:
         yield Rewrite(f"replace `${found.name}` by {value}", _KIND, (edit,))
+    if len(uses) > _MOST_USES:
+        return
     edits = [_edit(refactoring, item, found) for item in uses]
     known = tuple(edit for edit in edits if edit is not None)
     if len(known) == len(edits) and len(known) > (0 if here.defines else 1):
@@ -104,9 +108,5 @@ def _text_of_base(below: Sequence[ast.Value]) -> str | None:
 
 def _token_before(tokens: Sequence[PlacedToken], start: int) -> PlacedToken | None:
     """The last token that starts before an offset; the block itself for the constant in `32r$n`."""
-    found = None
-    for token in tokens:
-        if token.start >= start:
-            break
-        found = token
-    return found
+    at = bisect_left(tokens, start, key=lambda token: token.start)
+    return tokens[at - 1] if at else None

@@ -80,7 +80,10 @@ class Refactoring:
         source = self.analyzed.source
         try:
             text = edited(source.text, rewrite.edits)
-            text = format_text(text) if self._is_formatted else formatted_at(text, _places(rewrite.edits))
+            if self._is_formatted:
+                text = format_text(text)
+            else:
+                text = edited(text, formatted_at(Source(source.name, text), _places(rewrite.edits)))
         except (SpecError, CompilerBug):
             return None
         parsed = parse_document(Source(source.name, text, source.path))

@@ -387,6 +387,8 @@ def test_names_ranges_links_and_refactorings(start: Start, spec: str, tmp_path: 
     assert [item["target"] for item in client.request("textDocument/documentLink", document)] == [base]
     symbols = client.request("workspace/symbol", {"query": "st"})
     assert [(item["name"], item["containerName"]) for item in symbols] == [("stage", "spec.hvae")]
+    symbols = client.request("workspace/symbol", {"query": "n"})
+    assert [(item["name"], item["containerName"]) for item in symbols] == [("n", "base.hvae")]  # which is not open
     (selected,) = client.request(
         "textDocument/selectionRange", {**document, "positions": [{"line": 3, "character": 1}]}
     )

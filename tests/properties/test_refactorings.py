@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,8 +52,8 @@ def selections(found: AnalyzedText, chance: random.Random) -> Iterator[tuple[int
         yield node.span.start, node.span.start
 
 
-def analyzed(text: str) -> AnalyzedText:
-    source = Source("drawn.hvae", text)
+def analyzed(text: str, path: Path | None = None) -> AnalyzedText:
+    source = Source("drawn.hvae", text, path)
     return AnalyzedText(source, Lines(text))
 
 
@@ -77,7 +79,7 @@ def check_rewrites(text: str, chance: random.Random) -> Counter[str]:
     return seen
 
 
-@examples(quick=12, long=3000)
+@examples(quick=8, long=3000)
 @given(sound_specs(), st.randoms(use_true_random=False), st.booleans())
 def test_refactorings_keep_the_resolved_spec(drawn: SoundSpec, chance: random.Random, is_formatted: bool) -> None:
     check_rewrites(format_text(drawn.text) if is_formatted else drawn.text, chance)
@@ -99,3 +101,33 @@ model {
         seen += check_rewrites(text, random.Random(seed))
     assert set(seen) == {"refactor.extract", "refactor.inline", "refactor.rewrite"}
     assert min(seen.values()) > 3
+
+
+CHILD = """hvae 1
+extends "base.hvae"
+
+model {
+  encoder = $base
+  decoder = (1*$base)
+}
+"""
+
+
+@examples(quick=6, long=2000)
+@given(sound_specs(), st.randoms(use_true_random=False))
+def test_refactorings_of_a_spec_with_a_base_keep_the_resolved_spec(drawn: SoundSpec, chance: random.Random) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        base, path = Path(folder) / "base.hvae", Path(folder) / "child.hvae"
+        base.write_text(drawn.text, encoding="utf-8", newline="")
+        spec = hvaedsl.loads(CHILD, path=path).spec
+        text = CHILD
+        for place in ("$base\n", "$base)"):
+            found = analyzed(text, path)
+            (made,) = rewrites(found, text.index(place), text.index(place))
+            text = edited(text, made[1])
+            assert "replace `$base`" in made[0].title
+            assert hvaedsl.loads(text, path=path).spec == spec, text
+        found = analyzed(text, path)
+        for start, end in selections(found, chance):
+            for rewrite, edits in rewrites(found, start, end):
+                assert hvaedsl.loads(edited(text, edits), path=path).spec == spec, rewrite.title
