@@ -123,7 +123,7 @@ def base_list(analyzed: AnalyzedText, dotted: str) -> ReadList | None:
     if key is None or not isinstance(key.kind, BlockStack) or not below:
         return None
     reader = Reader(dotted, analyzed.constants, [], {}, set(), below, base_lost=True)
-    return reader.base_of(key.kind)(ast.Reference(BASE, below[0].span))
+    return reader.base_reader(key.kind)(ast.Reference(BASE, below[0].span))
 
 
 def takes_base(dotted: str) -> bool:

@@ -365,7 +365,7 @@ def test_another_uri_of_a_file_is_the_same_file(start: Start, tmp_path: Path, ho
     assert client.found(uri) == []
     client.open(child.as_uri(), 'hvae 1\nextends "base file.hvae"\n')
     assert client.found(child.as_uri()) == []
-    assert client.at("hover", base.as_uri(), *place(GOOD, "4r2@top"))["contents"]["value"].startswith("`4r2@top`")
+    assert client.at("hover", base.as_uri(), *place(GOOD, "4r2@top"))["contents"]["value"].startswith("4r2@top: ")
     assert client.at("definition", child.as_uri(), 1, 12)["uri"] == uri
 
 
