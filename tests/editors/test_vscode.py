@@ -14,7 +14,7 @@ import pytest
 from lsprotocol.types import SemanticTokenTypes
 
 from hvaedsl.elaborate.schema import SCHEMA
-from hvaedsl.lsp.semantic_tokens import TYPES, colored_ranges
+from hvaedsl.lsp.semantic_tokens import LIST, TYPES, colored_ranges
 from hvaedsl.lsp.workspace_requests import BRIDGE, EXPLAIN
 from hvaedsl.shipped import shipped
 from tests.lsp.texts import GOOD, analyzed
@@ -93,6 +93,9 @@ def test_a_color_stays_when_the_server_speaks_up() -> None:
     manifest = json.loads((FOLDER / "package.json").read_text(encoding="utf-8"))
     (entry,) = manifest["contributes"]["semanticTokenScopes"]
     assert set(entry["scopes"]) == {kind.value for kind in TYPES}
+    assert [item["id"] for item in manifest["contributes"]["semanticTokenModifiers"]] == [
+        LIST
+    ]  # the others are standard
     for kind, (scope,) in entry["scopes"].items():
         assert scope.startswith(SCOPES[KINDS(kind)])
 
