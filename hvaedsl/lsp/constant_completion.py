@@ -8,8 +8,19 @@ from dataclasses import dataclass
 from lsprotocol.types import CompletionItemKind
 
 from hvaedsl.elaborate.constants import BASE
-from hvaedsl.elaborate.definitions import is_list, references
-from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, FilePath, Kind, Optional, PoolingCall, Several, Text
+from hvaedsl.elaborate.definitions import is_list
+from hvaedsl.ir.kinds import (
+    ByResolution,
+    Choice,
+    ChoiceOrCustom,
+    Either,
+    FilePath,
+    Kind,
+    Optional,
+    PoolingCall,
+    Several,
+    Text,
+)
 from hvaedsl.lsp.analyzed import AnalyzedText, assignments
 from hvaedsl.lsp.constant_text import (
     all_constants,
@@ -26,6 +37,7 @@ from hvaedsl.lsp.paths import children
 from hvaedsl.lsp.placed_tokens import LET, OPERATORS, Cursor, PlacedToken
 from hvaedsl.lsp.suggestion import Suggestion
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.references import references
 
 _ARITHMETIC = OPERATORS - {"STAR"}  # operators that are in no block list
 _LONGEST = 40
@@ -172,7 +184,7 @@ def _takes_numbers(dotted: str) -> bool:
 
 
 def _of(kind: Kind) -> Kind:
-    """The kind of the values of a key, without `none`, and of the items of a list."""
-    while isinstance(kind, Optional | Several):
-        kind = kind.of
+    """The kind of the values of a key, without `none`, and of the items of a list or a map."""
+    while isinstance(kind, Optional | Several | ByResolution | Either):
+        kind = kind.plain if isinstance(kind, Either) else kind.of
     return kind

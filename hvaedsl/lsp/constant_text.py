@@ -9,7 +9,7 @@ from itertools import groupby
 
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.elaborate.constants import BASE
-from hvaedsl.elaborate.definitions import is_list, references
+from hvaedsl.elaborate.definitions import is_list
 from hvaedsl.elaborate.read_lists import Copies, Item, ReadList, Use
 from hvaedsl.elaborate.readers import Reader
 from hvaedsl.ir.blocks import Entry
@@ -18,6 +18,7 @@ from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.lsp.key_text import schema_key
 from hvaedsl.lsp.placed_tokens import LET
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.references import references
 
 MORE = "…"
 _COMMENT = re.compile(r"#[^\r\n]*")

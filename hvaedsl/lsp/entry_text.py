@@ -43,7 +43,7 @@ def applied_text(written: str, found: Compiled, operations: Sequence[Operation])
 def list_text(found: Compiled, operations: Sequence[Operation], stack: str) -> str:
     """Return the parameters, blocks and depth that the use of a list adds to its stack, in one line."""
     blocks = blocks_of(operations)
-    layers = sum(isinstance(op, TopDownBlock) for op in blocks)
+    layers = sum(isinstance(op, TopDownBlock) and op.layer is not None for op in blocks)
     depth = f", {layers:,} of {found.cost.stochastic_depth:,} latents" if stack == "decoder" else ""
     return f"In the {stack}: {block_count(blocks)}{depth}, {_weights(found, blocks) if blocks else 'no weights'}"
 

@@ -10,11 +10,11 @@ from lsprotocol.types import CodeActionKind
 from hvaedsl.diagnostics.diagnostic import Edit
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.elaborate.constants import BASE
-from hvaedsl.elaborate.definitions import references
 from hvaedsl.lsp.constant_text import cut, without_comments
 from hvaedsl.lsp.entries import block_lists, named_lists
 from hvaedsl.lsp.refactoring import Refactoring, Rewrite, between, contents, is_commented
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.references import references
 
 _LONGEST_RUN = 12  # entries of a run that is searched for
 _MOST_ITEMS = 1000  # of a text in which runs are searched for

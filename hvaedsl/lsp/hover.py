@@ -9,7 +9,6 @@ from lsprotocol.types import Hover, MarkupContent, MarkupKind
 
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.constants import BASE
-from hvaedsl.elaborate.definitions import references
 from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.kinds import OTHER, ChoiceOrCustom
@@ -27,6 +26,7 @@ from hvaedsl.lsp.placed_tokens import LET, PlacedToken, comment_at
 from hvaedsl.report.explain import template_title
 from hvaedsl.rules import KINDS
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.references import references
 
 _CODE = re.compile(r"HV\d{3}")
 

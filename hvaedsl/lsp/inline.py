@@ -10,7 +10,6 @@ from lsprotocol.types import CodeActionKind
 from hvaedsl.diagnostics.diagnostic import Edit, edited
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.elaborate.constants import BASE
-from hvaedsl.elaborate.definitions import references
 from hvaedsl.ir.kinds import BlockStack
 from hvaedsl.lsp.constant_text import Constant, constant, without_comments
 from hvaedsl.lsp.key_text import schema_key
@@ -19,6 +18,7 @@ from hvaedsl.lsp.paths import path_to
 from hvaedsl.lsp.placed_tokens import OPERATORS, PlacedToken
 from hvaedsl.lsp.refactoring import Refactoring, Rewrite, between, contents
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.references import references
 
 _KIND = CodeActionKind.RefactorInline
 _MOST_USES = 500  # that are replaced at once

@@ -19,7 +19,6 @@ from hvaedsl.diagnostics.errors import CompilerBug, SpecError
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.collect import collect
 from hvaedsl.elaborate.constants import BASE
-from hvaedsl.elaborate.definitions import references
 from hvaedsl.elaborate.list_arithmetic import free_name
 from hvaedsl.elaborate.resolve import resolve
 from hvaedsl.fmt import format_text
@@ -29,6 +28,7 @@ from hvaedsl.lsp.family import Chains, is_overridden, is_used_with, no_chains
 from hvaedsl.lsp.formatting import changed_lines, formatted_at
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_document
+from hvaedsl.syntax.references import references
 
 
 @dataclass(frozen=True)

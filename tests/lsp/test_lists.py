@@ -59,6 +59,8 @@ def test_names_say_their_value_and_where_they_come_from(tmp_path: Path) -> None:
         ("width   =", "widths = {|} width =", ""),
         ("width   =", "widths = {$|: 8} width =", ""),
         ("width   =", "cell = $| width =", ""),
+        ("width   =", "cell = {16: $|} width =", ""),
+        ("width   =", "latent = {16: $|, other: 4} width =", "$n $m"),
         ("width   =", "likelihood = mixture_of_logistics($|) width =", "$n $m"),
         ("width   =", "bottleneck = 1/| width =", "$n $m"),
         ("width   =", "bias_up_to = | width =", "$n $m"),
