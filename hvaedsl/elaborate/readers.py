@@ -205,7 +205,7 @@ class Reader:
 
     @read.register
     def _(self, kind: BlockStack, value: ast.Value) -> BlockList:
-        reader = BlockReader(self.key, kind, self.constants, self._base_of(kind))
+        reader = BlockReader(self.key, kind, self.constants, self.base_reader(kind))
         blocks = reader.read(value)
         self.diagnostics.extend(reader.diagnostics)
         if blocks is None:
@@ -216,12 +216,12 @@ class Reader:
             self.poisoned.add(f"{self.key}.counts")
         return blocks
 
-    def _base_of(self, kind: BlockStack) -> ReadBase:
+    def base_reader(self, kind: BlockStack) -> ReadBase:
         """What reads the list of the base, once, however often it is used."""
 
         @cache
         def read() -> ReadList | None:
-            reader = BlockReader(self.key, kind, self.constants, replace(self, bases=self.bases[1:])._base_of(kind))
+            reader = BlockReader(self.key, kind, self.constants, replace(self, bases=self.bases[1:]).base_reader(kind))
             found = reader.read_names(self.bases[0])
             self.diagnostics.extend(reader.diagnostics)
             return replace(found, alone=False) if found is not None else None

@@ -1,4 +1,4 @@
-"""Code actions: the ways out of a diagnostic, all safe fixes at once, and a comment that suppresses advice."""
+"""Code actions: the ways out of a diagnostic, all safe fixes, a comment that suppresses advice, and refactorings."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from lsprotocol.types import CodeAction, CodeActionKind, TextEdit, WorkspaceEdit
 from lsprotocol.types import Diagnostic as Shown
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Severity
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity
 from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.lsp.findings import is_in_text, range_of, worth_showing
+from hvaedsl.lsp.refactoring import Rewrite
+from hvaedsl.lsp.rewrites import REFACTORING_KINDS, is_requested
 
 FIX_ALL = f"{CodeActionKind.SourceFixAll.value}.hvaedsl"
-ACTION_KINDS = (CodeActionKind.QuickFix, FIX_ALL)
+ACTION_KINDS = (CodeActionKind.QuickFix, FIX_ALL, *REFACTORING_KINDS)
 _IGNORE = re.compile(r"(#\s*hvae:\s*ignore\[[^\]\r\n]*)\]")
 
 
@@ -37,20 +39,23 @@ def code_actions(here: Here, start: int, end: int, only: Iterable[str] | None = 
     requested = tuple(only) if only is not None else None
     found: list[CodeAction] = []
 
-    if _is_requested(CodeActionKind.QuickFix.value, requested):
+    if is_requested(CodeActionKind.QuickFix.value, requested):
         first, last = analyzed.lines.line_start(start), analyzed.lines.line_end(end)
         near = [item for item in worth_showing(analyzed) if _distance(analyzed, item, first, last) == 0]
         for item in sorted(near, key=lambda item: _distance(analyzed, item, start, end)):
             found += _fixes(here, item)
 
-    if _is_requested(FIX_ALL, requested):
+    if is_requested(FIX_ALL, requested):
         found += _all_safe(here)
     return found
 
 
-def _is_requested(kind: str, only: tuple[str, ...] | None) -> bool:
-    """Whether a kind is requested, by itself or by a prefix; kinds are dotted paths."""
-    return only is None or any(not item or kind == item or kind.startswith(f"{item}.") for item in only)
+def refactorings(here: Here, made: Iterable[tuple[Rewrite, Sequence[Edit]]]) -> list[CodeAction]:
+    """Convert refactorings, which another thread has made, to actions."""
+    return [
+        CodeAction(rewrite.title, kind=rewrite.kind, edit=here.edit(_text_edits(here.analyzed, edits)))
+        for rewrite, edits in made
+    ]
 
 
 def _distance(analyzed: AnalyzedText, item: Diagnostic, start: int, end: int) -> int:
@@ -68,7 +73,7 @@ def _fixes(here: Here, item: Diagnostic) -> Iterator[CodeAction]:
                 kind=CodeActionKind.QuickFix,
                 diagnostics=[here.show(item)],
                 is_preferred=fix.safe or None,
-                edit=here.edit(_edits(analyzed, fix)),
+                edit=here.edit(_text_edits(analyzed, fix.edits)),
             )
 
     if item.severity is Severity.ADVICE and is_in_text(analyzed, item):
@@ -85,8 +90,8 @@ def _applies(analyzed: AnalyzedText, fix: Fix) -> bool:
     return bool(fix.edits) and all(edit.span.source is analyzed.source for edit in fix.edits)
 
 
-def _edits(analyzed: AnalyzedText, fix: Fix) -> list[TextEdit]:
-    return [TextEdit(analyzed.lines.of_span(edit.span), edit.replacement) for edit in fix.edits]
+def _text_edits(analyzed: AnalyzedText, edits: Iterable[Edit]) -> list[TextEdit]:
+    return [TextEdit(analyzed.lines.of_span(edit.span), edit.replacement) for edit in edits]
 
 
 def _ignore_comment(analyzed: AnalyzedText, item: Diagnostic) -> TextEdit:
@@ -110,7 +115,7 @@ def _all_safe(here: Here) -> Iterator[CodeAction]:
     for fix in sorted((fix for fix in safe if _applies(analyzed, fix)), key=lambda fix: fix.edits[0].span.start):
         spans = sorted((edit.span.start, edit.span.end) for edit in fix.edits)
         if spans[0][0] >= reached:
-            edits += _edits(analyzed, fix)
+            edits += _text_edits(analyzed, fix.edits)
             reached = spans[-1][1]
 
     if edits:

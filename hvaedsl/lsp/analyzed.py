@@ -17,7 +17,9 @@ from functools import cached_property
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.errors import CompilerBug, SpecError
 from hvaedsl.diagnostics.span import Source, Span
-from hvaedsl.elaborate.collect import collect
+from hvaedsl.elaborate.collect import Collected, collect
+from hvaedsl.elaborate.constants import Constants
+from hvaedsl.elaborate.definitions import Definition
 from hvaedsl.elaborate.inheritance import Chain, Read, load_chain
 from hvaedsl.elaborate.resolve import Resolved, resolve
 from hvaedsl.lsp.placed_tokens import PlacedToken, placed_tokens
@@ -104,7 +106,27 @@ class AnalyzedText:
             return Resolved(unit.spec, unit.origins, self.compilation.poisoned, ())
         if not self.documents:
             return None
-        return resolve("model", self.source, collect(self.documents, {}, {}, complete=False), complete=False)
+        return resolve("model", self.source, self.collected, complete=False)
+
+    @cached_property
+    def collected(self) -> Collected:
+        """The merged statements of the chain, with the values of its constants."""
+        return collect(self.documents, {}, {}, complete=False)
+
+    @property
+    def constants(self) -> Constants:
+        """The constants of the chain; those in `unreadable` have no value, or only a placeholder."""
+        return self.collected.constants
+
+    def values_below(self, dotted: str) -> tuple[ast.Value, ...]:
+        """The values of a key in the bases, the nearest first; also if the value in this text cannot be read."""
+        found = (dict(reversed(list(assignments(document.statements)))) for document in reversed(self.documents[:-1]))
+        return tuple(statements[dotted].value for statements in found if dotted in statements)
+
+    def definition(self, name: str) -> Definition | None:
+        """The definition of a constant that is in effect: the one nearest to this text."""
+        found = self.collected.lets.get(name)
+        return found[-1] if found else None
 
     def knows(self, *keys: str) -> bool:
         """Whether the values of these keys could be read."""
@@ -119,15 +141,6 @@ class AnalyzedText:
     def assignments(self) -> Iterator[tuple[str, ast.Assignment]]:
         """Assignments of this text that could be read, by dotted key."""
         yield from assignments(self.statements)
-
-    def lets(self) -> dict[str, tuple[ast.Let, int | None]]:
-        """Constants of the chain by name: the statement in effect, and its value if that is an integer."""
-        return {
-            item.name.text: (item, item.value.value if isinstance(item.value, ast.Integer) else None)
-            for document in self.documents
-            for item in document.statements
-            if isinstance(item, ast.Let)
-        }
 
 
 def compiled(analyzed: AnalyzedText) -> AnalyzedText:

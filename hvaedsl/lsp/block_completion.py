@@ -11,12 +11,14 @@ from hvaedsl.diagnostics.diagnostic import listing
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.elaborate.block_reader import BlockReader
 from hvaedsl.elaborate.build import kernel_at
-from hvaedsl.elaborate.constants import Constants
 from hvaedsl.ir.blocks import BlockList, Entry
 from hvaedsl.ir.kinds import BlockStack
 from hvaedsl.ir.pooling import wavelet_of
 from hvaedsl.ir.spec import Spec
 from hvaedsl.lsp.analyzed import AnalyzedText
+from hvaedsl.lsp.constant_completion import in_argument, names
+from hvaedsl.lsp.constant_text import base_list
+from hvaedsl.lsp.family import lists_with_labels_of
 from hvaedsl.lsp.placed_tokens import Cursor, PlacedToken
 from hvaedsl.lsp.suggestion import Suggestion
 from hvaedsl.syntax.parser import parse_value
@@ -36,6 +38,9 @@ class Walk:
 
 def block_entries(analyzed: AnalyzedText, cursor: Cursor) -> Iterator[Suggestion]:
     """Suggest entries for the cursor."""
+    if in_argument(cursor.before):
+        yield from names(analyzed, cursor, cursor.start)
+        return
     spec = _spec(analyzed)
     walk = _walk_before(analyzed, cursor)
     if spec is None or walk is None:
@@ -44,19 +49,34 @@ def block_entries(analyzed: AnalyzedText, cursor: Cursor) -> Iterator[Suggestion
         yield from _encoder(spec, walk, is_repeated=_is_repeated(analyzed, cursor))
     else:
         yield from _decoder(spec, walk, _activations(spec, _encoder_list(analyzed, spec)))
-    for name, (_, value) in analyzed.lets().items():
-        yield Suggestion(
-            f"${name}*", f"{value} copies of what follows", CompletionItemKind.Constant, snippet=f"\\${name}*"
-        )
+    for suggestion in names(analyzed, cursor, cursor.start):
+        value = analyzed.constants.values.get(suggestion.label.removeprefix("$"))
+        yield _copies(suggestion.label, value) if value is not None else suggestion
+
+
+def _copies(name: str, value: int) -> Suggestion:
+    return Suggestion(f"{name}*", f"{value} copies of what follows", CompletionItemKind.Constant, snippet=f"\\{name}*")
+
+
+def list_entries(analyzed: AnalyzedText, cursor: Cursor) -> Iterator[Suggestion]:
+    """Suggest entries for the definition of a list, once its first entry says at which resolution it is."""
+    spec = _spec(analyzed)
+    walk = _walk_before(analyzed, cursor)
+    is_list = any(token.role == "block" for token in cursor.before) and not in_argument(cursor.before)
+    if spec is not None and is_list and walk is not None and walk.resolution is not None:
+        yield from _blocks(walk.resolution)
+        if not _is_repeated(analyzed, cursor):
+            yield from _poolings(spec, walk.resolution)
 
 
 def labels(analyzed: AnalyzedText, cursor: Cursor) -> Iterator[Suggestion]:
-    """Suggest labels of this stack whose blocks have the shape of the entry before the `@`."""
+    """Suggest labels of this stack, also of the lists in it, whose blocks have the shape of the entry before `@`."""
     spec = _spec(analyzed)
     here = _resolution_before(cursor.before)
+    lists = lists_with_labels_of(analyzed, cursor.key)
     shapes: dict[str, list[int]] = {}
     for before, at, token in zip(analyzed.tokens, analyzed.tokens[1:], analyzed.tokens[2:], strict=False):
-        if token.role == "label" and token.dotted == cursor.key and at.text == "@" and token.start != cursor.start:
+        if token.role == "label" and token.dotted in lists and at.text == "@" and token.start != cursor.start:
             shapes.setdefault(token.text, []).append(_leading(before.text) or 0)
     for name, resolutions in shapes.items():
         if here is None or spec is None or all(_same_shape(spec, here, other) for other in resolutions if other):
@@ -123,8 +143,8 @@ def _read(analyzed: AnalyzedText, key: str, text: str) -> BlockList | None:
     value, wrong = parse_value(Source("<block list>", text))
     if value is None or wrong:
         return None
-    values = {name: number for name, (_, number) in analyzed.lets().items() if number is not None}
-    reader = BlockReader(key, BlockStack("encoder" if key == "model.encoder" else "decoder"), Constants(values))
+    stacks = {"model.encoder": BlockStack("encoder"), "model.decoder": BlockStack("decoder")}
+    reader = BlockReader(key, stacks.get(key), analyzed.constants, lambda _: base_list(analyzed, key))
     read = reader.read(value)
     return read if reader.walk_known else None
 
@@ -174,7 +194,7 @@ def _is_repeated(analyzed: AnalyzedText, cursor: Cursor) -> bool:
 def _count(analyzed: AnalyzedText, token: PlacedToken) -> int | None:
     """The value of a number or a constant."""
     if token.role == "reference":
-        return analyzed.lets().get(token.text.removeprefix("$"), (None, None))[1]
+        return analyzed.constants.values.get(token.text.removeprefix("$"))
     return _leading(token.text)
 
 
@@ -187,6 +207,10 @@ def _encoder(spec: Spec, walk: Walk, *, is_repeated: bool) -> Iterator[Suggestio
     yield from _blocks(here)
     if is_repeated:
         return
+    yield from _poolings(spec, here)
+
+
+def _poolings(spec: Spec, here: int) -> Iterator[Suggestion]:
     for factor in _factors(here, spec):
         to = here // factor
         yield Suggestion(f"{here}d{factor}", f"a block, then pooling to {to}x{to}", _ENTRY)

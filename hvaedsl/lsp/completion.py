@@ -21,9 +21,10 @@ from hvaedsl.ir.spec import SECTIONS
 from hvaedsl.ir.spec_text import default_text
 from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.lsp.bases import bases_for
-from hvaedsl.lsp.block_completion import block_entries, labels
+from hvaedsl.lsp.block_completion import block_entries, labels, list_entries
+from hvaedsl.lsp.constant_completion import names
 from hvaedsl.lsp.key_text import inherited, schema_key
-from hvaedsl.lsp.placed_tokens import Cursor, comment_at, cursor_at
+from hvaedsl.lsp.placed_tokens import LET, Cursor, comment_at, cursor_at
 from hvaedsl.lsp.suggestion import Suggestion
 from hvaedsl.lsp.value_completion import values
 from hvaedsl.report.explain import template_title
@@ -57,7 +58,8 @@ def complete(analyzed: AnalyzedText, offset: int, client: CompletionClient = _PL
 
     reference = _REFERENCE_AT_END.search(text, 0, offset)
     if reference is not None and cursor.key:
-        return _items(analyzed, _constants(analyzed), reference.start(), cursor.end, client)
+        suggestions = names(analyzed, cursor, reference.start())
+        return _items(analyzed, suggestions, reference.start(), cursor.end, client)
     if cursor.awaits == "base":
         return _bases(analyzed, cursor, offset, client)
     return _items(analyzed, _suggestions(analyzed, cursor), cursor.start, cursor.end, client)
@@ -101,6 +103,9 @@ def _suggestions(analyzed: AnalyzedText, cursor: Cursor) -> Iterator[Suggestion]
             key = schema_key(cursor.key)
             if cursor.key in ("model.encoder", "model.decoder"):
                 yield from block_entries(analyzed, cursor)
+            elif cursor.key.startswith(LET):
+                yield from list_entries(analyzed, cursor)
+                yield from names(analyzed, cursor, cursor.start)
             elif key is not None:
                 yield from values(analyzed, cursor, key.kind)
             if _begins_line_behind_comma(analyzed, cursor):
@@ -171,17 +176,6 @@ def _needed(analyzed: AnalyzedText, dotted: str) -> str:
     if dataset in USER_IMAGES and dotted in ("data.channels", "data.resolution"):
         return f"needed for {dataset}"
     return {"always": "needed to compile", "to train": "needed to train"}.get(key.required, "")
-
-
-def _constants(analyzed: AnalyzedText) -> Iterator[Suggestion]:
-    for name, (let, value) in analyzed.lets().items():
-        where = "" if let.span.source is analyzed.source else f", from {let.span.source.name}"
-        yield Suggestion(
-            f"${name}",
-            f"{value if value is not None else '?'}{where}",
-            CompletionItemKind.Constant,
-            snippet=f"\\${name}",
-        )
 
 
 def _bases(analyzed: AnalyzedText, cursor: Cursor, offset: int, client: CompletionClient) -> list[CompletionItem]:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from hvaedsl.diagnostics.span import Source, Span
+from hvaedsl.elaborate.definitions import is_list
 from hvaedsl.elaborate.resolve import Resolved
 from hvaedsl.elaborate.schema import SCHEMA
-from hvaedsl.ir.bridge import Bridge, Operation
+from hvaedsl.ir.bridge import Bridge, Operation, stack_of
 from hvaedsl.ir.spec import Spec, section_of
 from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.passes.cost import Cost, cost
 from hvaedsl.syntax import ast
 
 STACKS = ("model.encoder", "model.decoder")
-Written = ast.Block | ast.Integer | ast.Reference
+Written = ast.Block | ast.BlockOf | ast.Integer | ast.Reference
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,40 @@ class Compiled:
 
     @cached_property
     def _placed(self) -> list[tuple[int, Operation]]:
-        """The operations that the source contains, with their offsets, in the order of the text."""
-        written = ((op.span, op) for op in self.bridge.operations)
-        placed = [(span.start, op) for span, op in written if span is not None and span.source is self.source]
+        """The operations that the source contains, with their offsets, in the order of the text.
+
+        The operations of a named list are at the place where a key uses it.
+        """
+        return self._at((_use(op), op) for op in self.bridge.operations)
+
+    @cached_property
+    def _defined(self) -> list[tuple[int, Operation]]:
+        """The operations of the lists that the source defines, with the offsets of their entries there."""
+        return self._at((op.span, op) for op in self.bridge.operations if op.span is not None and op.span.use)
+
+    def _at(self, operations: Iterable[tuple[Span | None, Operation]]) -> list[tuple[int, Operation]]:
+        placed = [(span.start, op) for span, op in operations if span is not None and span.source is self.source]
         return sorted(placed, key=_place)
 
     def operations(self, span: Span) -> tuple[Operation, ...]:
         """The operations of the entries in a span of the present text, in their order."""
-        first = bisect_left(self._placed, span.start - self.shift, key=_place)
-        behind = bisect_left(self._placed, span.end - self.shift, key=_place)
-        return tuple(op for _, op in self._placed[first:behind])
+        return self._within(self._placed, span)
+
+    def operations_of_list(self, span: Span, stack: str) -> tuple[Operation, ...]:
+        """The operations of a stack that come from the entries in a span of the definition of a list."""
+        if span.source is not self.source:  # of an earlier text, in which the definition may have been elsewhere
+            return ()
+        return tuple(op for op in self._within(self._defined, span) if stack_of(op) == stack)
+
+    def _within(self, placed: list[tuple[int, Operation]], span: Span) -> tuple[Operation, ...]:
+        first = bisect_left(placed, span.start - self.shift, key=_place)
+        behind = bisect_left(placed, span.end - self.shift, key=_place)
+        return tuple(op for _, op in placed[first:behind])
+
+
+def _use(op: Operation) -> Span | None:
+    """The place of an operation in the block list of its stack."""
+    return op.span.use.span if op.span is not None and op.span.use is not None else op.span
 
 
 def _place(item: tuple[int, Operation]) -> int:
@@ -89,6 +114,13 @@ def block_lists(analyzed: AnalyzedText) -> dict[str, ast.Value]:
     return {key: item.value for key, item in analyzed.assignments() if key in STACKS}
 
 
+def named_lists(analyzed: AnalyzedText) -> dict[str, ast.Value]:
+    """The definitions of named lists in this text that could be read, by the names of the lists."""
+    lets = [item for item in analyzed.statements if isinstance(item, ast.Let)]
+    known = analyzed.constants.lists if lets else ()
+    return {item.name.text: item.value for item in lets if item.name.text in known or is_list(item.value)}
+
+
 def items(value: ast.Value) -> tuple[ast.Value, ...]:
     """The items of a block list at its top level."""
     return value.items if isinstance(value, ast.List) else (value,)
@@ -102,9 +134,9 @@ def entries(value: ast.Value) -> Iterator[tuple[Written, ast.Name | None]]:
                 yield from entries(item)
         case ast.Repeated():
             yield from entries(value.body)
-        case ast.Labeled(entry=ast.Block() | ast.Integer() | ast.Reference() as entry):
+        case ast.Labeled(entry=ast.Block() | ast.BlockOf() | ast.Integer() | ast.Reference() as entry):
             yield entry, value.label
         case ast.Labeled():
             yield from entries(value.entry)
-        case ast.Block() | ast.Integer() | ast.Reference():
+        case ast.Block() | ast.BlockOf() | ast.Integer() | ast.Reference():
             yield value, None

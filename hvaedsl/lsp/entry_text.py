@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from hvaedsl.ir.bridge import EncoderBlock, MixIn, Operation, Pool, TopDownBlock, stack_of
 from hvaedsl.ir.shapes import flops, parameters
 from hvaedsl.lsp.entries import Compiled, Written
 from hvaedsl.syntax import ast
 
+Applied = EncoderBlock | TopDownBlock
 _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def entry_text(entry: Written, stack: str, written: str, found: Compiled | None, *, is_compiled: bool = True) -> str:
     """Return the hover text of an entry as Markdown, with figures if a compilation is valid for it."""
     operations = found.operations(entry.span) if found is not None else ()
-    blocks = [op for op in operations if isinstance(op, EncoderBlock | TopDownBlock)]
     if found is None:
         why = (
             "no figures: the spec does not compile yet" if is_compiled else "no figures yet: the spec is being compiled"
         )
         return f"`{written}`: {_without_figures(entry, stack)} ({why})"
+    return applied_text(written, found, operations)
+
+
+def applied_text(written: str, found: Compiled, operations: Sequence[Operation]) -> str:
+    """Return the hover text of an entry that became these operations of one stack."""
+    blocks = blocks_of(operations)
     if not blocks:  # its count is 0, or that of a repetition around it
         return f"`{written}`: no block, since a count is 0"
 
@@ -34,9 +40,40 @@ def entry_text(entry: Written, stack: str, written: str, found: Compiled | None,
     return "\n".join([lines[0], "", *lines[1:]])
 
 
+def list_text(found: Compiled, operations: Sequence[Operation], stack: str) -> str:
+    """Return the parameters, blocks and depth that the use of a list adds to its stack, in one line."""
+    blocks = blocks_of(operations)
+    layers = sum(isinstance(op, TopDownBlock) and op.layer is not None for op in blocks)
+    depth = f", {layers:,} of {found.cost.stochastic_depth:,} latents" if stack == "decoder" else ""
+    return f"In the {stack}: {block_count(blocks)}{depth}, {_weights(found, blocks) if blocks else 'no weights'}"
+
+
+def blocks_of(operations: Iterable[Operation]) -> list[Applied]:
+    """The blocks among operations."""
+    return [op for op in operations if isinstance(op, EncoderBlock | TopDownBlock)]
+
+
+def block_count(blocks: Sequence[Applied]) -> str:
+    """The number of blocks in words."""
+    return "1 block" if len(blocks) == 1 else f"{len(blocks):,} blocks"
+
+
+def weights_of(blocks: Iterable[Applied]) -> int:
+    """The parameters of blocks, those of shared weights once."""
+    return sum(map(parameters, _owners(blocks).values()))
+
+
+def _owners(blocks: Iterable[Applied]) -> dict[str, Applied]:
+    """The first of the blocks with each set of weights."""
+    owners: dict[str, Applied] = {}
+    for op in blocks:
+        owners.setdefault(op.group, op)
+    return owners
+
+
 def _without_figures(entry: Written, stack: str) -> str:
     what = "residual" if stack == "encoder" else "top-down"
-    if not isinstance(entry, ast.Block):
+    if not isinstance(entry, ast.Block | ast.BlockOf):
         return f"one {what} block at this resolution"
     at = f"{entry.resolution}x{entry.resolution}"
     meanings = {
@@ -48,7 +85,7 @@ def _without_figures(entry: Written, stack: str) -> str:
     return meanings.get(entry.operator, "not an entry")
 
 
-def _applied(blocks: Sequence[EncoderBlock | TopDownBlock]) -> str:
+def _applied(blocks: Sequence[Applied]) -> str:
     what = "residual block" if isinstance(blocks[0], EncoderBlock) else "top-down block"
     groups = len({op.group for op in blocks})
     at = f"{blocks[0].resolution}x{blocks[0].resolution}"
@@ -72,21 +109,17 @@ def _moves(operations: Sequence[Operation]) -> Iterator[str]:
             return
 
 
-def _channels(block: EncoderBlock | TopDownBlock) -> str:
+def _channels(block: Applied) -> str:
     size = f"{block.kernel}x{block.kernel}"
     inside = f"{block.channels:,} channels, {block.mid:,} inside, {size} kernels"
     return f"{inside}, latent {block.latent:,}, cell {block.cell}" if isinstance(block, TopDownBlock) else inside
 
 
-def _weights(found: Compiled, blocks: Sequence[EncoderBlock | TopDownBlock]) -> str:
-    owners: dict[str, EncoderBlock | TopDownBlock] = {}
-    for op in blocks:
-        owners.setdefault(op.group, op)
-    count = sum(parameters(op) for op in owners.values())
-    names = list(owners)
+def _weights(found: Compiled, blocks: Sequence[Applied]) -> str:
+    count, names = weights_of(blocks), list(_owners(blocks))
     named = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names):,} sets)"
     part = share(count, found.cost.parameters)
-    others = _applied_elsewhere(found, blocks, set(owners))
+    others = _applied_elsewhere(found, blocks, set(names))
     shared = f", shared with {others:,} application{'s' * (others != 1)} elsewhere" if others else ""
     return f"weights {named}: {count:,} parameters ({part} of the model){shared}"
 

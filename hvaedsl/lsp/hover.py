@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from lsprotocol.types import Hover, MarkupContent, MarkupKind
 
-from hvaedsl.diagnostics.span import Source
+from hvaedsl.diagnostics.span import Source, Span
+from hvaedsl.elaborate.constants import BASE
 from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.kinds import OTHER, ChoiceOrCustom
 from hvaedsl.ir.spec import SECTIONS
 from hvaedsl.lsp.analyzed import AnalyzedText, within
-from hvaedsl.lsp.entries import block_lists, compiled, entries
-from hvaedsl.lsp.entry_text import entry_text
+from hvaedsl.lsp.arithmetic_text import arithmetic_text, value_text
+from hvaedsl.lsp.constant_text import base_text, constant_text
+from hvaedsl.lsp.entries import STACKS, Written, block_lists, compiled, entries, named_lists
+from hvaedsl.lsp.entry_text import applied_text, entry_text, list_text
 from hvaedsl.lsp.key_text import dataset_text, key_text, schema_key
-from hvaedsl.lsp.navigation import base_document, constant
-from hvaedsl.lsp.placed_tokens import PlacedToken, comment_at
+from hvaedsl.lsp.markup import in_kind
+from hvaedsl.lsp.navigation import base_document
+from hvaedsl.lsp.occurrences import occurrences
+from hvaedsl.lsp.placed_tokens import LET, PlacedToken, comment_at
 from hvaedsl.report.explain import template_title
 from hvaedsl.rules import KINDS
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.references import references
 
 _CODE = re.compile(r"HV\d{3}")
-_NAME_AT_END = re.compile(r"\$([A-Za-z_]\w*)\Z")
 
 
 def hover(analyzed: AnalyzedText, offset: int, kind: MarkupKind = MarkupKind.Markdown) -> Hover | None:
@@ -31,7 +37,7 @@ def hover(analyzed: AnalyzedText, offset: int, kind: MarkupKind = MarkupKind.Mar
     if found is None:
         return None
     text, start, end = found
-    return Hover(MarkupContent(kind, text), analyzed.lines.range(start, end))
+    return Hover(MarkupContent(kind, in_kind(text, kind)), analyzed.lines.range(start, end))
 
 
 def _text_and_range(analyzed: AnalyzedText, offset: int) -> tuple[str, int, int] | None:
@@ -39,7 +45,9 @@ def _text_and_range(analyzed: AnalyzedText, offset: int) -> tuple[str, int, int]
     if comment_at(analyzed.text, offset) is not None:
         return _code(analyzed, offset)
     token = analyzed.token_at(offset)
-    return None if token is None else _entry(analyzed, offset) or _token(analyzed, token)
+    if token is None:
+        return None
+    return arithmetic_text(analyzed, token) or _entry(analyzed, offset) or _token(analyzed, token)
 
 
 def _code(analyzed: AnalyzedText, offset: int) -> tuple[str, int, int] | None:
@@ -53,53 +61,84 @@ def _code(analyzed: AnalyzedText, offset: int) -> tuple[str, int, int] | None:
 
 
 def _entry(analyzed: AnalyzedText, offset: int) -> tuple[str, int, int] | None:
-    """The operations of a block-list entry and their cost."""
-    for key, value in block_lists(analyzed).items():
+    """The operations of an entry in the list of a key or in the definition of a list, and their cost."""
+    lists = {**block_lists(analyzed), **{f"{LET}{name}": value for name, value in named_lists(analyzed).items()}}
+    for key, value in lists.items():
         if not within(value.span, offset):
             continue
         for entry, label in entries(value):
             span = entry.span if label is None else entry.span.to(label.span)
             if within(span, offset):
-                found = compiled(analyzed, key)
-                is_compiled = analyzed.compilation is not None
-                text = entry_text(entry, key.removeprefix("model."), span.text, found, is_compiled=is_compiled)
-                constants = _constants(analyzed, span.text)
-                return "\n\n".join([text, *constants]), span.start, span.end
+                parts = _of_key(analyzed, key, entry, span) if key in STACKS else _of_list(analyzed, entry, span)
+                text = "\n\n".join(part for part in parts if part)
+                return (text, span.start, span.end) if text else None
     return None
 
 
-def _constants(analyzed: AnalyzedText, text: str) -> list[str]:
-    names = re.findall(r"\$([A-Za-z_]\w*)", text)
-    return [text for text in (_constant(analyzed, name) for name in names) if text]
+def _of_key(analyzed: AnalyzedText, key: str, entry: Written, span: Span) -> Iterator[str]:
+    """The parts of the text about an entry of the encoder or the decoder."""
+    stack, found = key.removeprefix("model."), compiled(analyzed, key)
+    name = entry.name if isinstance(entry, ast.Reference) else ""
+    if name == BASE or name in analyzed.constants.lists:
+        yield base_text(analyzed, key) if name == BASE else constant_text(analyzed, name)
+        if found is not None:
+            yield list_text(found, found.operations(entry.span), stack)
+        return
+    yield entry_text(entry, stack, span.text, found, is_compiled=analyzed.compilation is not None)
+    yield from _numbers(analyzed, entry)
 
 
-def _constant(analyzed: AnalyzedText, name: str) -> str:
-    found = constant(analyzed, name)
-    if found is None:
-        return ""
-    value = found.value.value if isinstance(found.value, ast.Integer) else "?"
-    here = found.span.source is analyzed.source
-    where = f"line {found.span.line}" if here else f"{found.span.source.name}, line {found.span.line}"
-    return f"`${name}` = {value}, defined in {where}"
+def _of_list(analyzed: AnalyzedText, entry: Written, span: Span) -> Iterator[str]:
+    """The parts of the text about an entry of a named list: what it becomes in each stack that uses the list."""
+    if isinstance(entry, ast.Reference) and entry.name in analyzed.constants.lists:
+        yield constant_text(analyzed, entry.name)
+        return
+    for key in STACKS:
+        found, stack = compiled(analyzed, key), key.removeprefix("model.")
+        operations = found.operations_of_list(entry.span, stack) if found is not None else ()
+        if found is not None and operations:
+            yield f"In the {stack}, {applied_text(span.text, found, operations)}"
+    yield from _numbers(analyzed, entry)
+
+
+def _numbers(analyzed: AnalyzedText, entry: Written) -> Iterator[str]:
+    """The value of the argument of an entry, and the constants in it."""
+    if isinstance(entry, ast.BlockOf):
+        yield value_text(analyzed, entry.argument)
+    yield from (constant_text(analyzed, name) for name in dict.fromkeys(item.name for item in references(entry)))
 
 
 def _token(analyzed: AnalyzedText, token: PlacedToken) -> tuple[str, int, int] | None:
     text: str | None = None
+    found = next((item for item in occurrences([token]) if item.name.kind == "constant"), None)
     match token.role:
         case "key":
             text = key_text(analyzed, token.dotted)
         case "section" if token.dotted in SECTIONS:
             text = (SECTIONS[token.dotted].__doc__ or "").strip()
         case "let":
-            text = _constant(analyzed, token.text)
+            text = _defined(analyzed, token.text)
         case "base":
             text = _base(analyzed)
         case "symbol" | "function":
             text = _symbol(token)
-        case _:
-            found = _NAME_AT_END.search(token.text)
-            text = _constant(analyzed, found[1]) if found else None
+        case _ if found is not None and found.name.text == BASE:
+            text = base_text(analyzed, token.dotted)
+        case _ if found is not None:
+            text = constant_text(analyzed, found.name.text)
     return (text, token.start, token.end) if text else None
+
+
+def _defined(analyzed: AnalyzedText, name: str) -> str:
+    """What a definition defines, and what a list adds to each stack that uses it."""
+    parts = [constant_text(analyzed, name)]
+    value = named_lists(analyzed).get(name)
+    for key in STACKS if value is not None else ():
+        found, stack = compiled(analyzed, key), key.removeprefix("model.")
+        operations = found.operations_of_list(value.span, stack) if found is not None and value is not None else ()
+        if found is not None and operations:
+            parts.append(list_text(found, operations, stack))
+    return "\n\n".join(part for part in parts if part)
 
 
 def _base(analyzed: AnalyzedText) -> str:

@@ -1,20 +1,21 @@
-"""Go to definition: the base of `extends`, the `let` of `$n`, the first `@label`, and the key of a base."""
+"""Go to definition: the base of `extends`, the `let` of `$n`, the first `@label`, and the key of a base or `$base`."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from lsprotocol.types import Location
 
 from hvaedsl.diagnostics.span import Source, Span
+from hvaedsl.elaborate.constants import BASE
 from hvaedsl.lsp.analyzed import AnalyzedText, assignments
+from hvaedsl.lsp.family import places
+from hvaedsl.lsp.occurrences import Name, occurrences
 from hvaedsl.lsp.placed_tokens import PlacedToken
 from hvaedsl.lsp.position import Lines
 from hvaedsl.syntax import ast
 
 Uri = Callable[[Source], str | None]  # the URI of a source; None if it is not a file
-_REFERENCE = re.compile(r"\$([A-Za-z_]\w*)")
 
 
 def definition(analyzed: AnalyzedText, offset: int, uri: Uri) -> Location | None:
@@ -36,14 +37,16 @@ def _target(analyzed: AnalyzedText, token: PlacedToken) -> Span | None:
         base = base_document(analyzed)
         return base.source.span(0, 0) if base is not None else None
     if token.role == "label":
-        uses = [item for item in analyzed.tokens if item.role == "label" and item.dotted == token.dotted]
-        first = next((item for item in uses if item.text == token.text), None)
-        return analyzed.source.span(first.start, first.end) if first is not None else None
+        _, items = places(analyzed, Name("label", token.text, token.dotted))[0]
+        return analyzed.source.span(items[0].start, items[0].end)
     if token.role in ("key", "section"):
         return replaced(analyzed, token.dotted)
-    found = _REFERENCE.search(token.text) if token.role in ("reference", "block") else None
-    let = constant(analyzed, found[1]) if found else None
-    return let.name.span if let is not None else None
+
+    name = next((item.name.text for item in occurrences([token]) if item.name.kind == "constant"), None)
+    let = analyzed.definition(name) if name is not None else None
+    if let is None and name == BASE:
+        return replaced(analyzed, token.dotted)
+    return let.span if let is not None else _half_written(analyzed, name)
 
 
 def base_document(analyzed: AnalyzedText) -> ast.Document | None:
@@ -51,10 +54,10 @@ def base_document(analyzed: AnalyzedText) -> ast.Document | None:
     return analyzed.documents[-2] if len(analyzed.documents) > 1 else None
 
 
-def constant(analyzed: AnalyzedText, name: str) -> ast.Let | None:
-    """The `let` of a constant that is in effect: the one nearest to this text."""
-    found = analyzed.lets().get(name)
-    return found[0] if found is not None else None
+def _half_written(analyzed: AnalyzedText, name: str | None) -> Span | None:
+    """The name in a `let` of this text that cannot be read."""
+    found = next((item for item in analyzed.tokens if (item.role, item.text) == ("let", name)), None)
+    return analyzed.source.span(found.start, found.end) if found is not None else None
 
 
 def replaced(analyzed: AnalyzedText, dotted: str) -> Span | None:

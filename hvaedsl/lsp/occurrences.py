@@ -14,7 +14,7 @@ _REFERENCE = re.compile(r"\$([A-Za-z_]\w*)")
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A constant, or a label of one stack (`scope` is the dotted key of the stack)."""
+    """A constant, or a label in one list (`scope` is the dotted key of the list, or `let NAME`)."""
 
     kind: Literal["constant", "label"]
     text: str

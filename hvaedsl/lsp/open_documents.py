@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path, PurePath
@@ -19,8 +19,8 @@ from hvaedsl.elaborate.bases import find_base, project_root
 from hvaedsl.elaborate.inheritance import Read, load_chain
 from hvaedsl.lint.spec_files import spec_files
 from hvaedsl.lsp.analyzed import AnalyzedText
+from hvaedsl.lsp.family import Chains
 from hvaedsl.lsp.position import Lines
-from hvaedsl.lsp.rename import Chains
 from hvaedsl.shipped import shipped
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.text import read_source, real_path
@@ -101,17 +101,26 @@ class OpenDocuments:
         """The version of a document; None if it is not open."""
         return self._open[uri].version if uri in self._open else None
 
+    def project_sources(self, folders: Iterable[Path]) -> Iterator[tuple[str, Source]]:
+        """The specs in some folders, with the open ones, each with its URI; read one by one, by any thread."""
+        opened = [(uri, found.source) for uri, found in self._open.items()]
+        return _project_sources(opened, tuple(folders), self._read)
+
     def chains(self, found: AnalyzedText) -> Chains:
         """Return a function that finds the chains of other texts with a name, open or in the project."""
         return partial(_chains, found, self._buffers)
 
-    def writable(self, source: Source) -> bool:
-        """Whether a source may be changed: it is open, or a writable file that is not a shipped spec."""
+    def writable(self, found: AnalyzedText, source: Source) -> bool:
+        """Whether a source may be changed together with a text: it is open, or a file that can be written.
+
+        A shipped spec is changed only from another shipped spec, which is the case for who maintains them.
+        """
         if source.path is None:
             return True
         path = source.path.resolve()
-        is_shipped = path.is_relative_to(shipped("specs").resolve())
-        return path in self._buffers or (os.access(path, os.W_OK) and not is_shipped)
+        if _is_shipped(source) and not _is_shipped(found.source):
+            return False
+        return path in self._buffers or os.access(path, os.W_OK)
 
     @property
     def _read(self) -> Read:
@@ -137,6 +146,10 @@ class OpenDocuments:
         return around
 
 
+def _is_shipped(source: Source) -> bool:
+    return source.path is not None and source.path.resolve().is_relative_to(shipped("specs").resolve())
+
+
 def _read(buffers: Mapping[Path, str], path: Path, name: str) -> Source:
     """Read a file, from its buffer if it is open. Raises the errors of `read_source`."""
     text = buffers.get(path.resolve())
@@ -159,6 +172,20 @@ def _project_specs(found: AnalyzedText) -> Iterator[Path]:
     for folder in {path.parent for path in _paths(found)}:
         files = spec_files(str(project_root(folder))).files
         yield from map(real_path, map(Path, files)) if files else folder.glob("*.hvae")  # .gitignore ignores the folder
+
+
+def _project_sources(
+    opened: Sequence[tuple[str, Source]], folders: Sequence[Path], read: Read
+) -> Iterator[tuple[str, Source]]:
+    yield from opened
+    seen = {source.path for _, source in opened}
+    for path in dict.fromkeys(real_path(Path(file)) for folder in folders for file in spec_files(str(folder)).files):
+        if path in seen:
+            continue
+        try:
+            yield from_fs_path(str(path)) or "", read(path, path.name)
+        except (SpecError, UsageError):
+            continue  # an unreadable file has no symbols
 
 
 def _paths(found: AnalyzedText) -> set[Path]:

@@ -27,7 +27,7 @@ Role = Literal[
     "symbol",
     "label",  # behind @
     "reference",  # $n
-    "block",
+    "block",  # also its part before the parenthesis of `32r($n - 1)`
     "number",
     "string",
     "base",  # the string of an `extends`
@@ -39,14 +39,25 @@ Awaits = Literal["statement", "value", "more", "label", "base", "let", "version"
 
 _OPEN = {"LPAR": ")", "LSQB": "]", "LBRACE": "}"}
 _CLOSE = {"RPAR", "RSQB", "RBRACE"}
-_CONTINUE = {"EQUAL", "COMMA", "STAR", "COLON", "MINUS"}  # a value continues after these
+OPERATORS = frozenset(("PLUS", "MINUS", "STAR", "SLASH"))
+_CONTINUE = {"EQUAL", "COMMA", "COLON", *OPERATORS}  # a value continues after these
 _NUMBERS = {"INTEGER", "FLOAT", "SUFFIXED"}
-_PLAIN: dict[str, Role] = {"REFERENCE": "reference", "BLOCK": "block", "STRING": "string", "JUNK": "junk"}
+_PLAIN: dict[str, Role] = {
+    "REFERENCE": "reference",
+    "BLOCK": "block",
+    "OPERATOR": "block",
+    "STRING": "string",
+    "JUNK": "junk",
+}
+LET = "let "  # begins the key of the tokens in the value of a `let`
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedToken:
-    """A token with its offsets in code points and its dotted section and key (`key` is empty outside values)."""
+    """A token with its offsets in code points and its dotted section and key.
+
+    `key` is empty outside values, and `let NAME` in the value of a `let`.
+    """
 
     kind: str  # the grammar's name of the token
     role: Role
@@ -60,7 +71,7 @@ class PlacedToken:
     def dotted(self) -> str:
         """The dotted key whose value holds the token; for a key or section, its own."""
         own = self.text if self.role in ("key", "section", "name") else self.key
-        return f"{self.section}.{own}" if self.section and own else own
+        return f"{self.section}.{own}" if self.section and own and not own.startswith(LET) else own
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +80,7 @@ class Cursor:
 
     awaits: Awaits
     section: str
-    key: str  # dotted; empty outside a value
+    key: str  # dotted; empty outside a value, `let NAME` in that of a `let`
     value_start: int  # where the value begins
     before: tuple[PlacedToken, ...]  # the tokens of the value, without the unfinished one
     brackets: tuple[str, ...]  # closing brackets of those open in the value, outermost first
@@ -116,7 +127,7 @@ def cursor_at(text: str, offset: int) -> Cursor | None:
     return Cursor(
         awaits=awaits,
         section=section,
-        key=f"{section}.{key}" if section and key else key,
+        key=f"{section}.{key}" if section and key and not key.startswith(LET) else key,
         value_start=walk.value_start,
         before=tuple(token for token in read if key and token.start >= walk.value_start),
         brackets=tuple(walk.brackets),
@@ -191,7 +202,7 @@ class _Walk:
 
     def _key(self, token: Token, following: str) -> Role:
         if self.awaits == "let":
-            self.key, self.brackets = str(token), []
+            self.key, self.brackets = f"{LET}{token}", []
             return "let"
 
         name, path = str(token), ".".join(self.sections)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from lsprotocol.types import PrepareRenamePlaceholder, TextEdit
 
 from hvaedsl.diagnostics.span import Source
+from hvaedsl.elaborate.constants import BASE
 from hvaedsl.lsp.analyzed import AnalyzedText
-from hvaedsl.lsp.occurrences import Name, Occurrence, occurrence_at, occurrences
-from hvaedsl.lsp.placed_tokens import placed_tokens
+from hvaedsl.lsp.family import Chains, names_beside, no_chains, places
+from hvaedsl.lsp.occurrences import Name, Occurrence, occurrence_at
 from hvaedsl.lsp.position import Lines
 from hvaedsl.syntax.parser import parse_document
 
-# Other texts with a name: each as the chain of its sources, its own last.
-Chains = Callable[[str], Iterable[tuple[Source, ...]]]
 Writable = Callable[[Source], bool]
+_BASE = Name("constant", BASE)
 
 
 class CannotRenameError(Exception):
@@ -25,18 +25,25 @@ class CannotRenameError(Exception):
 def prepare_rename(analyzed: AnalyzedText, offset: int) -> PrepareRenamePlaceholder | None:
     """Return the range and the name that can be renamed at an offset; None if there is none."""
     found = occurrence_at(analyzed.tokens, offset)
-    if found is None:
+    if found is None or _is_list_of_base(analyzed, found.name):
         return None
     return PrepareRenamePlaceholder(analyzed.lines.range(found.start, found.end), found.name.text)
 
 
 def rename(
-    analyzed: AnalyzedText, offset: int, new: str, *, chains: Chains = lambda _: (), writable: Writable = lambda _: True
-) -> Mapping[Source, list[TextEdit]]:
-    """Return the edits by source that rename the name at an offset. Raises `CannotRenameError`."""
+    analyzed: AnalyzedText,
+    offset: int,
+    new: str,
+    *,
+    chains: Chains = no_chains,
+    writable: Writable = lambda _: True,
+) -> list[tuple[Source, list[TextEdit]]]:
+    """Return the edits of each source that rename the name at an offset. Raises `CannotRenameError`."""
     found = occurrence_at(analyzed.tokens, offset)
     if found is None:
         raise CannotRenameError("only constants (`let n`, `$n`) and labels (`@g`) can be renamed")
+    if _is_list_of_base(analyzed, found.name):
+        raise CannotRenameError("`$base` is the list of the base; it has no name that can be changed")
 
     sigil = "$" if found.name.kind == "constant" else "@"
     new = new.removeprefix(sigil)
@@ -44,24 +51,22 @@ def rename(
         raise CannotRenameError(
             f"`{new}` is not a valid name: use letters, digits and `_`, and do not start with a digit"
         )
+    if sigil == "$" and new == BASE:
+        raise CannotRenameError("`$base` is the list of the base; choose another name")
     if new == found.name.text:
-        return {}
+        return []
 
-    sources = [analyzed.source] if found.name.kind == "label" else _family(analyzed, found.name, chains)
-    edits: dict[Source, list[TextEdit]] = {}
-    for source in sources:
-        places = list(occurrences(placed_tokens(source.text)))
-        if any(item.name == Name(found.name.kind, new, found.name.scope) for item in places):
-            where = "" if source is analyzed.source else f" in {source.name}"
-            raise CannotRenameError(f"`{sigil}{new}` already exists{where}; choose another name")
-        mine = [item for item in places if item.name == found.name]
-        if mine and source is not analyzed.source and not writable(source):
-            raise CannotRenameError(
-                f"`{sigil}{found.name.text}` is also used in {source.name}, which cannot be changed"
-            )
-        if mine:
-            edits[source] = _edits(source, mine, new, analyzed)
-    return edits
+    # Every place has to take the new name, and none of the specs may have it already.
+    taken = names_beside(analyzed, found.name, new, chains)
+    if taken is not None:
+        where = "" if taken is analyzed.source else f" in {taken.name}"
+        raise CannotRenameError(f"`{sigil}{new}` already exists{where}; choose another name")
+    everywhere = places(analyzed, found.name, chains)
+    for source, _ in everywhere:
+        if source is not analyzed.source and not writable(source):
+            text = f"`{sigil}{found.name.text}` is also used in {source.name}, which cannot be changed"
+            raise CannotRenameError(text)
+    return [(source, _edits(source, items, new, analyzed)) for source, items in everywhere]
 
 
 def is_name(text: str) -> bool:
@@ -70,33 +75,11 @@ def is_name(text: str) -> bool:
     return text.isidentifier() and not parse_document(probe).diagnostics
 
 
-def _family(analyzed: AnalyzedText, name: Name, chains: Chains) -> list[Source]:
-    """The sources that share the constant: chains are joined if they share a source that contains it."""
-    known = {_identity(source): source for source in (analyzed.source, *_bases(analyzed))}
-    waiting = list(chains(name.text))
-    while True:
-        writing = {place for place, source in known.items() if _writes(source, name)}
-        joined = [chain for chain in waiting if not writing.isdisjoint(map(_identity, chain))]
-        if not joined:
-            break
-        waiting = [chain for chain in waiting if chain not in joined]
-        for chain in joined:
-            known = {**{_identity(source): source for source in chain}, **known}
-    return list(known.values())
+def _is_list_of_base(analyzed: AnalyzedText, name: Name) -> bool:
+    """Whether a name is that of the base's list; a constant of this name, which is an error, can be renamed."""
+    return name == _BASE and BASE not in analyzed.collected.lets
 
 
-def _bases(analyzed: AnalyzedText) -> tuple[Source, ...]:
-    return tuple(document.source for document in analyzed.documents[:-1])
-
-
-def _identity(source: Source) -> str:
-    return str(source.path.resolve()) if source.path is not None else source.name
-
-
-def _writes(source: Source, name: Name) -> bool:
-    return any(item.name == name for item in occurrences(placed_tokens(source.text)))
-
-
-def _edits(source: Source, places: Iterable[Occurrence], new: str, analyzed: AnalyzedText) -> list[TextEdit]:
+def _edits(source: Source, items: Iterable[Occurrence], new: str, analyzed: AnalyzedText) -> list[TextEdit]:
     lines = analyzed.lines if source is analyzed.source else Lines(source.text, analyzed.lines.encoding)
-    return [TextEdit(lines.range(item.start, item.end), new) for item in places]
+    return [TextEdit(lines.range(item.start, item.end), new) for item in items]

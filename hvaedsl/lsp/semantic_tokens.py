@@ -1,4 +1,7 @@
-"""Semantic tokens: the kind of every token and comment, and of each part of a block entry."""
+"""Semantic tokens: the kind of every token and comment, and of each part of a block entry.
+
+The names of lists and of definitions have modifiers, which themes may style: the TextMate grammar cannot know them.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lsprotocol.types import SemanticTokens, SemanticTokensLegend, SemanticTokenTypes
+from lsprotocol.types import SemanticTokenModifiers, SemanticTokens, SemanticTokensLegend, SemanticTokenTypes
 
+from hvaedsl.elaborate.constants import BASE
 from hvaedsl.lsp.analyzed import AnalyzedText
-from hvaedsl.lsp.placed_tokens import PlacedToken, Role
+from hvaedsl.lsp.placed_tokens import LET, OPERATORS, PlacedToken, Role
 
 _KINDS: dict[Role, SemanticTokenTypes] = {
     "keyword": SemanticTokenTypes.Keyword,
@@ -25,8 +29,12 @@ _KINDS: dict[Role, SemanticTokenTypes] = {
     "string": SemanticTokenTypes.String,
     "base": SemanticTokenTypes.String,
 }
-TYPES = tuple(dict.fromkeys([*_KINDS.values(), SemanticTokenTypes.Operator, SemanticTokenTypes.Comment]))
-LEGEND = SemanticTokensLegend([kind.value for kind in TYPES], [])
+_MORE = (SemanticTokenTypes.Operator, SemanticTokenTypes.Macro, SemanticTokenTypes.Comment)
+TYPES = tuple(dict.fromkeys([*_KINDS.values(), *_MORE]))
+LIST = "list"  # a modifier of ours, which the manifest of the VS Code extension describes
+MODIFIERS = (SemanticTokenModifiers.Definition.value, LIST)
+LEGEND = SemanticTokensLegend([kind.value for kind in TYPES], list(MODIFIERS))
+_OPERATORS = (*OPERATORS, "AT")
 _BLOCK = re.compile(r"([0-9]+)([a-z]+)(\$\w+|[0-9]*)")
 _COMMENT = re.compile(r"#[^\r\n]*")
 
@@ -38,6 +46,7 @@ class ColoredRange:
     start: int
     end: int
     kind: SemanticTokenTypes
+    modifiers: tuple[str, ...] = ()
 
 
 def semantic_tokens(analyzed: AnalyzedText) -> SemanticTokens:
@@ -54,7 +63,7 @@ def semantic_tokens(analyzed: AnalyzedText) -> SemanticTokens:
             at.character - (column if at.line == line else 0),
             analyzed.lines.length(item.start, item.end),
             TYPES.index(item.kind),
-            0,
+            sum(1 << MODIFIERS.index(modifier) for modifier in item.modifiers),
         ]
         line, column = at.line, at.character
     return SemanticTokens(data)
@@ -63,11 +72,20 @@ def semantic_tokens(analyzed: AnalyzedText) -> SemanticTokens:
 def colored_ranges(analyzed: AnalyzedText) -> Iterator[ColoredRange]:
     """Yield the tokens and comments in the order of the text."""
     end = 0
+    lists = _lists(analyzed)
     for token in analyzed.tokens:
         yield from _comments(analyzed.text, end, token.start)
-        yield from _parts(token)
+        yield from _parts(token, lists)
         end = token.end
     yield from _comments(analyzed.text, end, len(analyzed.text))
+
+
+def _lists(analyzed: AnalyzedText) -> frozenset[str]:
+    """The names of lists, also of those whose definition is half written; a text without names is not parsed."""
+    if not any(token.role in ("let", "reference") for token in analyzed.tokens):
+        return frozenset()
+    begun = {token.key.removeprefix(LET) for token in analyzed.tokens if token.role == "block" and token.key[:4] == LET}
+    return frozenset((*analyzed.constants.lists, *begun))
 
 
 def _comments(text: str, start: int, end: int) -> Iterator[ColoredRange]:
@@ -75,15 +93,20 @@ def _comments(text: str, start: int, end: int) -> Iterator[ColoredRange]:
         yield ColoredRange(*found.span(), SemanticTokenTypes.Comment)
 
 
-def _parts(token: PlacedToken) -> Iterator[ColoredRange]:
+def _parts(token: PlacedToken, lists: frozenset[str]) -> Iterator[ColoredRange]:
     found = _BLOCK.fullmatch(token.text) if token.role == "block" else None
+    name = token.text.removeprefix("$")
     if found is not None:
         last = SemanticTokenTypes.Variable if found[3].startswith("$") else SemanticTokenTypes.Number
         kinds = (SemanticTokenTypes.Number, SemanticTokenTypes.Operator, last)
         for part, kind in enumerate(kinds, 1):
             if found[part]:
                 yield ColoredRange(token.start + found.start(part), token.start + found.end(part), kind)
-    elif token.text in ("*", "@"):
+    elif token.kind in _OPERATORS:
         yield ColoredRange(token.start, token.end, SemanticTokenTypes.Operator)
+    elif token.role == "reference" and name == BASE:
+        yield ColoredRange(token.start, token.end, SemanticTokenTypes.Macro)
     elif token.role in _KINDS:
-        yield ColoredRange(token.start, token.end, _KINDS[token.role])
+        defines = (SemanticTokenModifiers.Definition.value,) if token.role == "let" else ()
+        is_list = (LIST,) if token.role in ("let", "reference") and name in lists else ()
+        yield ColoredRange(token.start, token.end, _KINDS[token.role], (*defines, *is_list))

@@ -1,16 +1,16 @@
-"""The outline of a spec, and its foldable ranges."""
+"""The outline of a spec: sections, keys, constants and lists."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from lsprotocol.types import DocumentSymbol, FoldingRange, Location, SymbolInformation, SymbolKind
+from lsprotocol.types import DocumentSymbol, Location, SymbolInformation, SymbolKind
 
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.lsp.analyzed import AnalyzedText
+from hvaedsl.lsp.entries import named_lists
 from hvaedsl.syntax import ast
 
-_CLOSING = ("}", "]", ")")
 _LONGEST = 60  # code points of a value that is shown with its key
 
 
@@ -33,6 +33,7 @@ def _flat(
 
 
 def _symbols(analyzed: AnalyzedText, statements: tuple[ast.Statement, ...]) -> Iterator[DocumentSymbol]:
+    lists = named_lists(analyzed)
     for item in statements:
         match item:
             case ast.Section():
@@ -43,7 +44,8 @@ def _symbols(analyzed: AnalyzedText, statements: tuple[ast.Statement, ...]) -> I
                 yield _symbol(analyzed, item.key.text, SymbolKind.Property, item.span, item.key.span, detail)
             case ast.Let():
                 detail = _shortened(item.value.span.text)
-                yield _symbol(analyzed, item.name.text, SymbolKind.Constant, item.span, item.name.span, detail)
+                kind = SymbolKind.Array if item.name.text in lists else SymbolKind.Constant
+                yield _symbol(analyzed, item.name.text, kind, item.span, item.name.span, detail)
             case ast.Extends():
                 detail = _shortened(item.target.value)
                 yield _symbol(analyzed, "extends", SymbolKind.File, item.span, item.target.span, detail)
@@ -65,24 +67,3 @@ def _symbol(
 def _shortened(text: str) -> str:
     flat = " ".join(text.split())
     return flat if len(flat) <= _LONGEST else f"{flat[: _LONGEST - 1]}…"
-
-
-def folding_ranges(analyzed: AnalyzedText) -> list[FoldingRange]:
-    """Return every section and value of several lines; a closing bracket alone on the last line is not folded."""
-    found = []
-    for span in _foldable(analyzed.statements):
-        start, end = analyzed.lines.position(span.start).line, analyzed.lines.position(span.end).line
-        last = analyzed.text[analyzed.lines.line_start(span.end) : span.end].strip()
-        end -= last in _CLOSING
-        if end > start:
-            found.append(FoldingRange(start, end))
-    return found
-
-
-def _foldable(statements: tuple[ast.Statement, ...]) -> Iterator[Span]:
-    for item in statements:
-        if isinstance(item, ast.Section):
-            yield item.span
-            yield from _foldable(item.statements)
-        elif isinstance(item, ast.Assignment):
-            yield item.span

@@ -18,11 +18,11 @@ from hvaedsl.ir.kinds import (
     Optional,
     PoolingCall,
     Several,
-    Whole,
 )
 from hvaedsl.ir.pooling import POOLINGS
 from hvaedsl.ir.spec_text import default_text
 from hvaedsl.lsp.analyzed import AnalyzedText
+from hvaedsl.lsp.constant_completion import continues_number, names
 from hvaedsl.lsp.entries import STACKS
 from hvaedsl.lsp.key_text import dataset_text, images_text, schema_key
 from hvaedsl.lsp.placed_tokens import Cursor
@@ -45,12 +45,15 @@ def values(analyzed: AnalyzedText, cursor: Cursor, kind: Kind) -> Iterator[Sugge
             yield from _of(analyzed, cursor, in_map.of)
         else:
             yield from _map_keys(analyzed, cursor)
+        yield from names(analyzed, cursor, cursor.start)
         return
-    if cursor.brackets:
-        return  # the arguments of a call are numbers
+    if cursor.brackets or continues_number(cursor.before):
+        yield from names(analyzed, cursor, cursor.start)  # the arguments of a call are numbers
+        return
     if cursor.before and not isinstance(_inner(kind), Several):
         return  # there is a value already
     yield from _of(analyzed, cursor, kind)
+    yield from names(analyzed, cursor, cursor.start)
 
 
 def _inner(kind: Kind) -> Kind:
@@ -73,10 +76,6 @@ def _of(analyzed: AnalyzedText, cursor: Cursor, kind: Kind) -> Iterator[Suggesti
             yield from (Suggestion(call, about, CompletionItemKind.Function) for call, about in _LIKELIHOODS.items())
         case PoolingCall():
             yield from (Suggestion(pooling, "", CompletionItemKind.Function) for pooling in POOLINGS)
-        case Whole():
-            for name, (_, value) in analyzed.lets().items():
-                yield Suggestion(f"${name}", str(value or "?"), CompletionItemKind.Constant, snippet=f"\\${name}")
-            yield from _default(cursor.key)
         case Either():
             yield from _of(analyzed, cursor, kind.plain)
             yield Suggestion("{}", "a map by resolution", CompletionItemKind.Struct, snippet="{$0}")

@@ -14,10 +14,11 @@ import pytest
 from lsprotocol.types import SemanticTokenTypes
 
 from hvaedsl.elaborate.schema import SCHEMA
-from hvaedsl.lsp.semantic_tokens import TYPES, colored_ranges
-from hvaedsl.lsp.server import BRIDGE, EXPLAIN
+from hvaedsl.lsp.semantic_tokens import LIST, TYPES, colored_ranges
+from hvaedsl.lsp.workspace_requests import BRIDGE, EXPLAIN
 from hvaedsl.shipped import shipped
 from tests.lsp.texts import GOOD, analyzed
+from tests.lsp.texts_of_lists import LISTS
 
 FOLDER = Path(__file__).parents[2] / "editors" / "vscode"
 GRAMMAR: dict[str, Any] = json.loads((FOLDER / "syntaxes" / "hvae.tmLanguage.json").read_text(encoding="utf-8"))
@@ -36,6 +37,7 @@ SCOPES = {
     KINDS.Number: ("constant.numeric",),
     KINDS.String: ("string.quoted",),
     KINDS.Operator: ("keyword.operator",),
+    KINDS.Macro: ("variable.language",),
     KINDS.Comment: ("comment.line",),
 }
 
@@ -60,7 +62,20 @@ def files() -> list[Path]:
     return sorted(shipped("specs").rglob("*.hvae"))
 
 
-@pytest.mark.parametrize("text", [GOOD, *(path.read_text(encoding="utf-8") for path in files())])
+# A named list over several lines, blocks with expressions, signs and exponents.
+SEVERAL_LINES = """\
+hvae 1
+let stage = (
+  32r($n - 1)@a,  # the first
+  2*(16x2, $top,
+     4r(-2*-$n/3 + 1)), $basement
+)
+let n = -8 + 1_000/2
+model { encoder = $base, 2*$base, $stage  bottleneck = 1e-3  latent = -(1k) }
+"""
+
+
+@pytest.mark.parametrize("text", [GOOD, LISTS, SEVERAL_LINES, *(path.read_text(encoding="utf-8") for path in files())])
 def test_the_grammar_colors_as_the_server_does(text: str) -> None:
     found = analyzed(text)
     offset = 0
@@ -78,13 +93,16 @@ def test_a_color_stays_when_the_server_speaks_up() -> None:
     manifest = json.loads((FOLDER / "package.json").read_text(encoding="utf-8"))
     (entry,) = manifest["contributes"]["semanticTokenScopes"]
     assert set(entry["scopes"]) == {kind.value for kind in TYPES}
+    assert [item["id"] for item in manifest["contributes"]["semanticTokenModifiers"]] == [
+        LIST
+    ]  # the others are standard
     for kind, (scope,) in entry["scopes"].items():
         assert scope.startswith(SCOPES[KINDS(kind)])
 
 
 def test_no_key_of_the_schema_is_written_into_the_grammar() -> None:
     words = {word for pattern in GRAMMAR["patterns"] for word in re.findall(r"[a-z_]{3,}", pattern["match"])}
-    assert words == {"hvae", "extends", "let"}
+    assert words == {"hvae", "extends", "let", "base"}
     assert not words & {name for known in SCHEMA.values() for name in known}
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -16,12 +16,13 @@ from hvaedsl.lsp.actions import FIX_ALL, Here, code_actions
 from hvaedsl.lsp.analyzed import AnalyzedText, compiled
 from hvaedsl.lsp.bridge_view import bridge_view
 from hvaedsl.lsp.findings import published, shown
+from hvaedsl.lsp.folding import folding_ranges
 from hvaedsl.lsp.hints import inlay_hints
 from hvaedsl.lsp.navigation import definition
 from hvaedsl.lsp.open_documents import OpenDocuments
 from hvaedsl.lsp.rename import CannotRenameError, prepare_rename, rename
 from hvaedsl.lsp.semantic_tokens import colored_ranges, semantic_tokens
-from hvaedsl.lsp.symbols import document_symbols, folding_ranges
+from hvaedsl.lsp.symbols import document_symbols
 from hvaedsl.program import Compilation, loads
 from tests.lsp.texts import GOOD, analyzed, at_cursor
 
@@ -78,8 +79,8 @@ def test_definitions_in_a_base(tmp_path: Path) -> None:
 
 def renamed(text: str, new: str) -> str:
     found, offset = at_cursor(text)
-    edits: Mapping[Source, list[TextEdit]] = rename(found, offset, new)
-    return applied(found.text, edits.get(found.source, []), found)
+    edits = [made for source, made in rename(found, offset, new) if source is found.source]
+    return applied(found.text, edits[0], found)
 
 
 @pytest.mark.parametrize("place", ["let |n", "2*16r$|n", "2*(16r|$n)"])
@@ -124,8 +125,9 @@ def test_a_constant_is_renamed_across_files(tmp_path: Path) -> None:
     found = documents.known(opened)
     assert found is not None
     at = GOOD.index("let n") + 4
-    edits = rename(found, at, "k", chains=documents.chains(found), writable=documents.writable)
-    assert sorted(source.name for source in edits) == ["base.hvae", "child.hvae"]
+    writable = partial(documents.writable, found)
+    edits = rename(found, at, "k", chains=documents.chains(found), writable=writable)
+    assert sorted(source.name for source, _ in edits) == ["base.hvae", "child.hvae"]
     with pytest.raises(CannotRenameError, match=r"child\.hvae, which cannot be changed"):
         rename(found, at, "k", chains=documents.chains(found), writable=lambda _: False)
 
@@ -149,15 +151,17 @@ def hints(text: str) -> list[tuple[str, str]]:
 def test_hints_give_resolutions_and_depth() -> None:
     expected = [
         ("32d2", "→ 16x16"),
+        ("2*16r$n", "6 blocks, 3.44 k parameters"),
         ("16d4", "→ 4x4"),
         ("4r2@top", "depth 2"),
+        ("2*(16r$n)", "6 blocks, 10.9 k parameters"),
         ("2*(16r$n)", "depth 9"),
         ("32x2", "depth 12"),
     ]
     assert hints(GOOD + "|") == expected
     assert loads(GOOD).cost.stochastic_depth == 12
     assert hints(GOOD.replace("latent  = 4", "latent = |")) == expected  # of the last good text
-    assert hints(GOOD.replace("32d2", "32d|")) == expected[2:]  # the encoder is not known, the decoder is as it was
+    assert hints(GOOD.replace("32d2", "32d|")) == expected[3:]  # the encoder is not known, the decoder is as it was
     there_and_back = GOOD.replace("2*(16r$n), 32m16", "16, 4x1, 2*(4, 16m4), 32m16")
     depths = ["4r2@top depth 2", "16 depth 4", "16m4) depth 9", "32x2 depth 12"]
     assert [f"{after} {label}" for after, label in hints(there_and_back + "|") if "depth" in label] == depths

@@ -75,8 +75,8 @@ def test_shares_of_all_groups_add_up() -> None:
 
 
 def test_a_constant_says_its_value_and_where_it_stands() -> None:
-    assert "`$n` = 3, defined in line 2" in told(GOOD.replace("2*16r$n", "2*16r$|n"))
-    assert told(GOOD.replace("let n", "let |n")) == "`$n` = 3, defined in line 2"
+    assert "`$n` = 3, a number defined in line 2" in told(GOOD.replace("2*16r$n", "2*16r$|n"))
+    assert told(GOOD.replace("let n", "let |n")) == "`$n` = 3, a number defined in line 2"
 
 
 def test_a_key_says_type_meaning_default_and_value() -> None:

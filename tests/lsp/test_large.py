@@ -13,6 +13,7 @@ from hvaedsl.lsp.completion import complete
 from hvaedsl.lsp.hints import inlay_hints
 from hvaedsl.lsp.hover import hover
 from hvaedsl.lsp.position import Lines
+from hvaedsl.lsp.rewrites import rewrites
 from hvaedsl.lsp.semantic_tokens import semantic_tokens
 from tests.lsp.texts import analyze, analyzed
 
@@ -61,3 +62,10 @@ def test_more_tokens_than_a_spec_may_have_are_not_read() -> None:
     assert seconds(lambda: semantic_tokens(found)) < PATIENCE_SECONDS
     assert complete(found, len(text) - 2) == []
     assert hover(found, len(text) - 2) is None
+
+
+def test_refactorings_of_a_text_with_many_names() -> None:
+    uses = ", ".join(["$stage", "8r$n"] * 2000)
+    text = f"hvae 1\nlet n = 3\nlet stage = (8x1, 8r$n)\nmodel {{ encoder = {uses} }}\n"
+    found = analyzed(text)
+    assert seconds(lambda: rewrites(found, text.index("$stage") + 1, text.index("$stage") + 1)) < PATIENCE_SECONDS

@@ -54,7 +54,7 @@ def test_a_session_from_opening_to_the_end(start: Start, spec: str) -> None:
     client.change(spec, GOOD)
     assert client.found(spec) == []
     said = client.at("hover", spec, *place(GOOD, "4r2@top"))["contents"]["value"]
-    assert said.startswith("`4r2@top`: one top-down block applied 2 times at 4x4")
+    assert said.startswith("4r2@top: one top-down block applied 2 times at 4x4")
     code, errors = client.close()
     assert (code, errors.replace(_fontconfig(errors), "")) == (0, "")
 
@@ -90,7 +90,7 @@ def test_completion_hints_symbols_and_colors(start: Start, spec: str) -> None:
     client.change(spec, GOOD)
     parameters = {"textDocument": {"uri": spec}}
     hints = client.request("textDocument/inlayHint", {**parameters, "range": WHOLE})
-    assert [item["label"] for item in hints][:2] == ["→ 16x16", "→ 4x4"]
+    assert [item["label"] for item in hints][:3] == ["→ 16x16", "6 blocks, 3.44 k parameters", "→ 4x4"]
     symbols = client.request("textDocument/documentSymbol", parameters)
     assert [item["name"] for item in symbols] == ["n", "data", "model", "train"]
     colors = client.request("textDocument/semanticTokens/full", parameters)["data"]
@@ -364,5 +364,5 @@ def test_another_uri_of_a_file_is_the_same_file(start: Start, tmp_path: Path, ho
     assert client.found(uri) == []
     client.open(child.as_uri(), 'hvae 1\nextends "base file.hvae"\n')
     assert client.found(child.as_uri()) == []
-    assert client.at("hover", base.as_uri(), *place(GOOD, "4r2@top"))["contents"]["value"].startswith("`4r2@top`")
+    assert client.at("hover", base.as_uri(), *place(GOOD, "4r2@top"))["contents"]["value"].startswith("4r2@top: ")
     assert client.at("definition", child.as_uri(), 1, 12)["uri"] == uri
