@@ -65,6 +65,7 @@ class BlockReader:
     counts_known: bool = True  # False if a count is a placeholder
     empty: list[EmptyItem] = field(default_factory=list)
     seen: dict[int, None] = field(default_factory=dict)  # the resolutions of the entries so far
+    unknown: set[str] = field(default_factory=set)  # operators that have been reported
 
     @property
     def stack(self) -> str:
@@ -261,6 +262,9 @@ class BlockReader:
         self._report(ZeroCount(span=span, text=text, found=found, minimum=minimum))
 
     def _unknown_operator(self, block: ast.Block | ast.BlockOf, label: ast.Name | None) -> None:
+        if block.operator in self.unknown:  # an entry more of the other stack, or the same word
+            return
+        self.unknown.add(block.operator)
         letter, name = block.operator[0], block.span.text[block.operator_span.start + 1 - block.span.start :]
         written, fix, suggestions = "", None, []
         if letter in _OPERATORS[self.stack] and name.isidentifier():
@@ -357,7 +361,7 @@ class BlockReader:
         if "#" in value.value:  # it would become a comment
             return None
         bare, problems = parse_value(Source("", value.value))
-        reader = BlockReader(self.key, self.kind, self.constants)
+        reader = BlockReader(self.key, self.kind, self.constants.on_trial())
         if problems or bare is None or isinstance(bare, ast.String) or reader.read(bare) is None or reader.diagnostics:
             return None
         return Fix("remove the quotes", (rewriting(value.span, value.value),))

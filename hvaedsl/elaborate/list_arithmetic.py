@@ -75,7 +75,7 @@ def _operator_in(value: ast.Value) -> str:
 def _named(expression: ast.Value, constants: Constants) -> tuple[Fix, ...]:
     """The way out that gives the expression a name; none if it is not a number that an entry can have."""
     try:
-        number = whole_number(expression, constants)
+        number = whole_number(expression, constants.on_trial())
     except SpecError:
         return ()
     inner = expression.items[0] if isinstance(expression, ast.Group) else expression

@@ -149,13 +149,17 @@ class Reader:
             if not (isinstance(item, ast.Reference) and item.name == BASE):
                 yield item, use
             elif not self.bases:
-                raise SpecError([] if self.base_lost else [self._no_base(item)])
+                raise SpecError(self._no_base(item))
             elif not (isinstance(self.bases[0], ast.Symbol) and self.bases[0].name == "none"):
                 below = replace(self, bases=self.bases[1:])
                 yield from below._entries(self.bases[0], item.span if use is None else use)
 
-    def _no_base(self, reference: ast.Reference) -> NoBase:
-        return NoBase(span=reference.span, key=self.key)
+    def _no_base(self, reference: ast.Reference) -> list[Diagnostic]:
+        """The diagnostic of a `$base` without a base, once: other keys probably have none for the same reason."""
+        if self.base_lost or BASE in self.constants.reported:
+            return []
+        self.constants.reported.add(BASE)
+        return [NoBase(span=reference.span, key=self.key)]
 
     @read.register
     def _(self, kind: PoolingCall, value: ast.Value) -> str:
@@ -228,8 +232,7 @@ class Reader:
 
         @cache
         def report(reference: ast.Reference) -> None:
-            if not self.base_lost:
-                self.diagnostics.append(self._no_base(reference))
+            self.diagnostics.extend(self._no_base(reference))
 
         return lambda reference: read() if self.bases else report(reference)
 
@@ -317,7 +320,7 @@ class Reader:
         found: list[Diagnostic] = []
         try:
             read = Optional(kind) if self.optional else kind
-            Reader(self.key, self.constants, found, {}, set()).read(read, value)
+            Reader(self.key, self.constants.on_trial(), found, {}, set()).read(read, value)
         except SpecError:
             return False
         return not found

@@ -18,7 +18,7 @@ from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Label, removal
 from hvaedsl.diagnostics.limits import NestingTooDeep, TooManyErrors, TooManyTokens
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.diagnostics.syntax import UnclosedBrace, UnmatchedBrace
+from hvaedsl.diagnostics.syntax import UnclosedBrace, UnexpectedToken, UnmatchedBrace
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.builder import Builder, junk, token_span
 from hvaedsl.syntax.grammar import hvae_parser
@@ -132,7 +132,12 @@ class _Parser:
         if len(found) > MAX_SYNTAX_ERRORS + 1:  # by the errors of the builder
             found[MAX_SYNTAX_ERRORS:] = [TooManyErrors(span=found[MAX_SYNTAX_ERRORS].span, limit=MAX_SYNTAX_ERRORS)]
             stopped = True
-        document = ast.Document(self.source, statements, tuple(self.outside), frozenset(self.broken))
+        moving = [
+            item.span.start for item in found if isinstance(item, UnclosedBrace | UnmatchedBrace | UnexpectedToken)
+        ]
+        document = ast.Document(
+            self.source, statements, tuple(self.outside), frozenset(self.broken), min(moving, default=None)
+        )
         return Parsed(document, tuple(found), closed and not stopped)
 
     def _mark(self, statement: int | None) -> None:
