@@ -39,11 +39,25 @@ UNSAFE = {
         "HV316",
         "HV320",
     ),
-    *("HV401", "HV402", "HV503", "HV513", "HV514", "HV517", "HV601"),
+    *("HV401", "HV402", "HV503", "HV513", "HV514", "HV516", "HV517", "HV601"),
 }
 
 # Besides the snippets of the rules: the text, the fixed text, and whether the fix is safe.
 CASES = {
+    "a run in a list and in both stacks": (
+        "HV516",
+        spec(
+            top="hvae 1\nlet n = 2\nlet top = (4x1, 4r$n, 4r2)\n# the stacks",
+            encoder="8x1, 8d2, 2*(4x1, 4r$n), $top",
+            decoder="4x1, 4r$n, 8m4, 8x9",
+        ),
+        spec(
+            top="hvae 1\nlet n = 2\nlet top = ($stage, 4r2)\nlet stage = (4x1, 4r$n)\n# the stacks",
+            encoder="8x1, 8d2, 2*($stage), $top",
+            decoder="$stage, 8m4, 8x9",
+        ),
+        False,
+    ),
     "arithmetic behind an operator": (
         "HV517",
         spec(encoder="8x(1 + 1), 8d2, 4x1"),
