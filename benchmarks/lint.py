@@ -11,6 +11,7 @@ or written, and every process has its bytecode, as after an installation.
 from __future__ import annotations
 
 import argparse
+import re
 import statistics
 import sys
 import tempfile
@@ -27,6 +28,11 @@ UNCHANGED_RATIO = 2.0
 FIRST_RATIO = 2.0
 COLD_CPU_S = 15.0
 UNCHANGED_CPU_S = 2.0
+
+BASES = 10
+PLACES = 5  # counts of a spec that differ
+_LIST = re.compile(r"(encoder|decoder) *=[^=}]*\n")
+_COUNT = re.compile(r"\b([0-9]+[xr])([0-9]+|\$n)")
 
 FOUND_OR_NOT = (0, 1)  # exit codes of lint
 EMPTY_PROGRAM = """
@@ -86,17 +92,68 @@ def many_specs(folder: Path, count: int = SPECS) -> list[Figure]:
     ]
 
 
-def write_variants(folder: Path, count: int) -> None:
-    """Write copies of the shipped specs, each with another split seed; their bases are the shipped specs."""
-    shipped = sorted((ROOT / "specs").glob("*.hvae"))
+def write_variants(folder: Path, count: int = SPECS) -> None:
+    """Write specs of which no two have the same bridge; their block lists differ.
+
+    Ten are bases, a tenth extends one of these, a tenth names its lists, and the rest are copies of shipped specs.
+    """
     folder.mkdir(parents=True)
+    texts = {file.stem: file.read_text(encoding="utf-8") for file in sorted((ROOT / "specs").glob("*.hvae"))}
+    shipped = {name: text for name, text in texts.items() if "encoder" in text}
+    bases = [text for text in shipped.values() if len(_COUNT.findall(_decoder(text))) >= PLACES][:BASES]
+    names, tenth = list(shipped), count // 10
+
     for index in range(count):
-        spec = shipped[index % len(shipped)]
-        text = spec.read_text(encoding="utf-8")
-        changed = text.replace("data {", f"data {{\n  split_seed = {index}\n", 1)
-        if changed == text:
-            changed = f"{text}\ndata {{\n  split_seed = {index}\n}}\n"
-        (folder / f"{spec.stem}_{index:04}.hvae").write_text(changed, encoding="utf-8")
+        if index < BASES:
+            name, text = f"base_{index}", with_counts(bases[index], index)
+        elif index < BASES + tenth:
+            name, decoder = f"child_{index:04}", with_counts(_decoder(bases[index % BASES]), index)
+            text = f'hvae 1\nextends "base_{index % BASES}.hvae"\n\nmodel {{\n  {decoder}}}\n'
+        elif index < BASES + 2 * tenth:
+            name, text = f"lists_{index:04}", named_lists(index)
+        else:
+            name = names[index % len(names)]
+            name, text = f"{name}_{index:04}", with_counts(shipped[name], index)
+        (folder / f"{name}.hvae").write_text(text, encoding="utf-8")
+
+
+def with_counts(text: str, index: int) -> str:
+    """Return a spec, or a line of one, with the digits of the index added to counts of its block lists."""
+    lists = list(_LIST.finditer(text))
+    places = [found for item in lists for found in _COUNT.finditer(text, *item.span())]
+    step = max(1, len(places) // PLACES)
+    for found, digit in reversed([*zip(places[::step], digits(index), strict=False)]):
+        count = 3 if found[2] == "$n" else int(found[2])
+        text = f"{text[: found.start()]}{found[1]}{count + digit}{text[found.end() :]}"
+    return text
+
+
+def named_lists(index: int) -> str:
+    """Return a spec whose lists name parts of each other."""
+    first, second, third, fourth, fifth = (digit + 1 for digit in digits(index))
+    return f"""hvae 1
+let n = {first}
+let stage = (32x$n, 32r{second}, 32d2)
+let tail = (32m16, 2*32r{third}, 32x{fourth})
+
+data {{ dataset = cifar10 }}
+
+model {{
+  width   = 384
+  latent  = 16
+  encoder = $stage, 16x{fifth}, 16d2, 8x6, 8d2, 4x3, 4d4, 1x3
+  decoder = 1x1, 4m1, 4x2, 8m4, 8x5, 16m8, 16x($n + 8), $tail
+}}
+"""
+
+
+def digits(index: int) -> list[int]:
+    """The digits of an index below 1,024, each from 0 to 3."""
+    return [index >> shift & 3 for shift in range(0, 2 * PLACES, 2)]
+
+
+def _decoder(text: str) -> str:
+    return next((found[0] for found in _LIST.finditer(text) if found[1] == "decoder"), "")
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic
@@ -12,7 +13,7 @@ from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.elaborate.bases import display_path, find_base
 from hvaedsl.syntax import ast
-from hvaedsl.syntax.parser import parse_document
+from hvaedsl.syntax.parser import Parsed, parse_document
 from hvaedsl.syntax.text import read_source
 
 # Returns the text of a base by its path and the name that diagnostics print.
@@ -36,7 +37,7 @@ def load_chain(source: Source, read: Read = read_source) -> Chain:
     current: Source | None = source
     while current is not None:
         seen.append(current.path.resolve() if current.path else None)
-        parsed = parse_document(current)
+        parsed = parse_document(source) if current is source else _parsed(current.name, current.text, current.path)
         documents.insert(0, parsed.document)
         diagnostics = [*parsed.diagnostics, *diagnostics]
         complete = complete and parsed.complete
@@ -51,6 +52,12 @@ def load_chain(source: Source, read: Read = read_source) -> Chain:
                 diagnostics.extend(error.diagnostics)
                 complete = False
     return Chain(tuple(documents), tuple(diagnostics), complete)
+
+
+@lru_cache(maxsize=64)
+def _parsed(name: str, text: str, path: Path | None) -> Parsed:
+    """A base as it is parsed once for all the specs that extend it."""
+    return parse_document(Source(name, text, path))
 
 
 def _base(extends: ast.Extends, seen: list[Path | None], read: Read) -> Source:
