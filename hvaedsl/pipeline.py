@@ -10,7 +10,7 @@ from hvaedsl.ir.spec import Spec
 from hvaedsl.passes.base import Rule, Unit
 from hvaedsl.passes.checkpointing import checkpointing
 from hvaedsl.passes.connection import connect
-from hvaedsl.passes.cost import cost
+from hvaedsl.passes.cost import cost, parameter_count, stochastic_depth
 from hvaedsl.passes.gradient import unreached
 from hvaedsl.passes.mixing import abandoned_states
 from hvaedsl.passes.sharing import weight_groups
@@ -21,6 +21,8 @@ Analysis = Callable[[Bridge], object]
 
 ANALYSES: tuple[Analysis, ...] = (
     cost,
+    parameter_count,
+    stochastic_depth,
     checkpointing,
     weight_groups,
     unreached,

@@ -148,6 +148,11 @@ Block = EncoderBlock | TopDownBlock
 OPERATIONS: dict[str, type[Operation]] = {
     kind.kind: kind for kind in (Stem, EncoderBlock, Pool, State, MixIn, TopDownBlock, Head)
 }
+# Tuples: `isinstance` takes four times as long for a union.
+_ENCODER = (Stem, EncoderBlock, Pool)
+_DECODER = (State, MixIn, TopDownBlock)
+_TOP_DOWN = tuple(found.name for found in fields(TopDownBlock))
+_values_of = attrgetter(*_TOP_DOWN)
 # The fields that do not affect the shapes of tensors.
 _PLACES = frozenset(("group", "application", "layer", "reads", "span"))
 _SHAPES: Mapping[type[Operation], Callable[[Operation], Hashable]] = {
@@ -173,12 +178,12 @@ class Bridge:
     @cached_property
     def encoder(self) -> tuple[tuple[int, Stem | EncoderBlock | Pool], ...]:
         """The operations of the encoder with their indices."""
-        return tuple((i, op) for i, op in enumerate(self.operations) if isinstance(op, Stem | EncoderBlock | Pool))
+        return tuple((i, op) for i, op in enumerate(self.operations) if isinstance(op, _ENCODER))
 
     @cached_property
     def decoder(self) -> tuple[tuple[int, State | MixIn | TopDownBlock], ...]:
         """The operations of the decoder with their indices."""
-        return tuple((i, op) for i, op in enumerate(self.operations) if isinstance(op, State | MixIn | TopDownBlock))
+        return tuple((i, op) for i, op in enumerate(self.operations) if isinstance(op, _DECODER))
 
     @property
     def stem(self) -> Stem:
@@ -221,4 +226,11 @@ def shape_of(op: Operation) -> Hashable:
 
 def stack_of(op: Operation) -> Stack:
     """The stack that an operation belongs to."""
-    return "encoder" if isinstance(op, Stem | EncoderBlock | Pool) else "decoder"
+    return "encoder" if isinstance(op, _ENCODER) else "decoder"
+
+
+def reading(op: TopDownBlock, index: int | None) -> TopDownBlock:
+    """The same block, which reads the activation of the operation of this index; a third of the time of `replace`."""
+    values = dict(zip(_TOP_DOWN, _values_of(op), strict=True))
+    values["reads"] = index
+    return TopDownBlock(**values)

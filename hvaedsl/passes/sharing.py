@@ -5,6 +5,8 @@ from __future__ import annotations
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Stack, TopDownBlock, stack_of
 
+_BLOCKS = (EncoderBlock, TopDownBlock)
+
 
 class WeightGroup(Record):
     """One set of weights and the indices of the operations that apply it."""
@@ -18,6 +20,6 @@ def weight_groups(bridge: Bridge) -> tuple[WeightGroup, ...]:
     """Every weight group, in the order of its first application."""
     found: dict[tuple[Stack, str], list[int]] = {}
     for index, op in enumerate(bridge.operations):
-        if isinstance(op, EncoderBlock | TopDownBlock):
+        if isinstance(op, _BLOCKS):
             found.setdefault((stack_of(op), op.group), []).append(index)
     return tuple(WeightGroup(stack, name, tuple(indices)) for (stack, name), indices in found.items())

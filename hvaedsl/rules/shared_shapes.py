@@ -33,6 +33,8 @@ class LabelShapes(Diagnostic):
 def check(unit: Unit) -> Iterator[Diagnostic]:
     """Report each block whose width or kernel differs from that of the first one with the same label."""
     for group in unit.analysis(weight_groups):
+        if not group.name.startswith("@"):
+            continue  # all from one entry
         first = _block(unit, group.applications[0])
         for index in group.applications[1:]:
             other = _block(unit, index)
@@ -46,7 +48,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
 
 def _block(unit: Unit, index: int) -> Block:
     op = unit.bridge.operations[index]
-    assert isinstance(op, EncoderBlock | TopDownBlock)
+    assert isinstance(op, (EncoderBlock, TopDownBlock))
     return op
 
 
