@@ -13,7 +13,7 @@ from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.streams import print_bytes, print_data, say
 
 if TYPE_CHECKING:
-    from hvaedsl.lint.spec_files import Linted
+    from hvaedsl.lint.linted import Linted
     from hvaedsl.lint.texts import Texts
 
 Format = Literal["full", "concise", "json", "github", "sarif"]
@@ -71,6 +71,7 @@ def lint(
     """
     from hvaedsl.lint.cache import lint_cache
     from hvaedsl.lint.check import Check
+    from hvaedsl.lint.processes import useful_processes
     from hvaedsl.lint.selection import Selection, selectors
     from hvaedsl.syntax.text import raise_refused
 
@@ -90,6 +91,7 @@ def lint(
         pairs(lets, "--let"),
         lambda file: allowed_custom(custom, file),
         None if no_cache or changes else lint_cache(),
+        useful_processes(),
     )
     if not changes:
         _show(check(texts), chosen, texts)

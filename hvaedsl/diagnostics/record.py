@@ -13,8 +13,8 @@ from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, f
 from threading import Lock
 from typing import Any, ClassVar, NoReturn, dataclass_transform
 
-# The number of objects after which a class gets a method `__init__` of its own, as dataclasses have it. It is four times
-# faster; compiling it takes as long as making sixty objects without it.
+# The number of objects after which a class gets a method `__init__` of its own, as dataclasses have it: it is four
+# times faster. Compiling it takes as long as making sixty objects without it.
 GENERATED_AFTER = 100
 
 _completing = Lock()

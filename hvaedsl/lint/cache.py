@@ -74,7 +74,6 @@ class LintCache:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._written = False
 
     def recall(self, key: CacheKey) -> LintResult | None:
         """Return the cached result for a spec and its present bases, or None."""
@@ -134,11 +133,10 @@ class LintCache:
                 raise
         except OSError:  # a full disk or a read-only folder: continue without the cache
             self._folder = None
-        self._written = True
 
     def prune(self) -> None:
         """Delete the least recently used entries if there are too many."""
-        if self._folder is None or not self._written:
+        if self._folder is None:
             return
         with contextlib.suppress(OSError):
             entries = list(os.scandir(self._folder))

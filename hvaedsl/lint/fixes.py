@@ -11,7 +11,7 @@ from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.diagnostics.suppressions import UnusedSuppression
 from hvaedsl.lint.cache import LintResult
-from hvaedsl.lint.spec_files import Linted
+from hvaedsl.lint.linted import Linted
 from hvaedsl.lint.texts import Places, Texts
 from hvaedsl.syntax.parser import parse_document
 

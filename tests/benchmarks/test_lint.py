@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import lint
-from hvaedsl.lint.spec_files import lint_sources
+from hvaedsl.lint.linted import lint_sources
 from hvaedsl.syntax.text import source_of
 
 

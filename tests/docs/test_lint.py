@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from hvaedsl.cli.main import app
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.lint.configuration import Configuration
-from hvaedsl.lint.spec_files import lint_sources
+from hvaedsl.lint.linted import lint_sources
 from hvaedsl.rules import KINDS
 
 ROOT = Path(__file__).parents[2]

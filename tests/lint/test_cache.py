@@ -16,7 +16,7 @@ from hvaedsl.custom.importing import CustomParts
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.lint import cache as cache_module
 from hvaedsl.lint.cache import CacheKey, LintCache, lint_result
-from hvaedsl.lint.spec_files import lint_sources
+from hvaedsl.lint.linted import lint_sources
 from hvaedsl.program import compile_source
 from hvaedsl.report.as_data import findings_data, findings_of
 from hvaedsl.report.as_json import to_json

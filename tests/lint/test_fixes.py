@@ -11,8 +11,8 @@ from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.lint.check import Check
 from hvaedsl.lint.fixes import apply_fixes
+from hvaedsl.lint.linted import Linted
 from hvaedsl.lint.selection import Selection
-from hvaedsl.lint.spec_files import Linted
 from hvaedsl.lint.texts import Texts, place_of
 from hvaedsl.program import Program
 from hvaedsl.rules import KINDS

@@ -1,0 +1,176 @@
+"""Lint several specs, from the cache or in several processes; keys that a base leaves out are not errors."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hvaedsl.custom.importing import CustomParts
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.diagnostics.span import Source
+from hvaedsl.lint.cache import CacheKey, LintCache, LintResult, lint_result
+from hvaedsl.syntax.text import read_source
+
+if TYPE_CHECKING:
+    from hvaedsl.elaborate.inheritance import Read
+    from hvaedsl.program import Compilation, Overrides
+
+# Returns the custom parts that may be imported for a file; None for none.
+AllowCustom = Callable[[str], CustomParts | None]
+# Codes that say nothing about a base: the specs that extend it give missing keys, and use its constants.
+FOR_CHILDREN = frozenset(("HV207", "HV514"))
+
+
+def no_custom(_: str) -> None:
+    """Allow no custom parts."""
+
+
+class Linted(Record):
+    """The diagnostics of several specs, the result of each, and the compilations."""
+
+    found: tuple[Diagnostic, ...]
+    results: tuple[LintResult, ...]
+    compilations: tuple[Compilation, ...]  # those of this process; of specs in the cache there are none
+
+
+def lint_sources(
+    sources: Iterable[Source],
+    *,
+    sets: Overrides | None = None,
+    lets: Overrides | None = None,
+    custom: AllowCustom = no_custom,
+    read: Read = read_source,
+    cache: LintCache | None = None,
+    processes: int = 1,
+) -> Linted:
+    """Lint specs, from the cache if possible; `read` returns the texts of their bases.
+
+    Missing keys are not reported in a spec that another one extends. The errors of a base, which every spec that
+    extends it has, are reported once. The result is the same with any number of processes, except that only specs that
+    this process compiled have compilations.
+    """
+    cache = cache or LintCache(None)
+    results: dict[int, LintResult] = {}
+    missing: dict[int, _Question] = {}
+    refusal: UsageError | None = None
+    for number, source in enumerate(sources):
+        try:
+            allowed = custom(source.name)
+        except UsageError as error:  # raised when the specs before it have been compiled, as if one followed the other
+            refusal = error
+            break
+        key = CacheKey(source, sets or {}, lets or {}, allowed is not None)
+        result = cache.recall(key)
+        if result is None:
+            missing[number] = _Question(key, allowed)
+        else:
+            results[number] = result
+
+    compilations: list[Compilation] = []
+    if missing:
+        results |= _compiled(missing, read, cache, compilations, processes)
+        cache.prune()
+    if refusal is not None:
+        raise refusal
+
+    ordered = [results[number] for number in sorted(results)]
+    paths = {base.path for item in ordered for base in item.sources[:-1] if base.path is not None}
+    bases = {path.resolve() for path in paths}
+    found = {
+        (diagnostic.code, diagnostic.span, diagnostic.message): diagnostic
+        for item in ordered
+        for diagnostic in item.diagnostics
+    }
+    given = tuple(item for item in found.values() if not is_allowed_in_base(item, bases))
+    return Linted(given, tuple(ordered), tuple(compilations))
+
+
+def is_allowed_in_base(item: Diagnostic, bases: set[Path]) -> bool:
+    """Whether a finding says nothing about a spec because others extend it."""
+    path = item.span.source.path
+    return item.code in FOR_CHILDREN and path is not None and path.resolve() in bases
+
+
+class _Question(Record):
+    """A spec to compile, and the custom parts that it may import."""
+
+    key: CacheKey
+    custom: CustomParts | None
+
+
+def _compiled(
+    missing: dict[int, _Question],
+    read: Read,
+    cache: LintCache,
+    compilations: list[Compilation],
+    processes: int,
+) -> dict[int, LintResult]:
+    """The results of specs, which are remembered. Compilations of this process are added in the order of the specs."""
+    from hvaedsl.program import compile_source  # the compiler is not imported for cached results
+
+    def compiled(question: _Question) -> LintResult:
+        key = question.key
+        compilation = compile_source(key.source, sets=key.sets, lets=key.lets, custom=question.custom, read=read)
+        compilations.append(compilation)
+        cache.remember(key, compilation)
+        return lint_result(compilation)
+
+    # The first spec imports what the others need; custom parts may start threads and print.
+    first, *others = missing
+    results = {first: compiled(missing[first])}
+    plain = [number for number in others if missing[number].custom is None]
+    if processes > 1 and missing[first].custom is None:
+        from hvaedsl.lint.processes import shared
+
+        task = _Compiling([missing[number] for number in plain], compiled)
+        results |= {plain[at]: result for at, result in shared(task, len(plain), processes).items()}
+    return results | {number: compiled(missing[number]) for number in others if number not in results}
+
+
+class _Compiling:
+    """The task of the helpers: to compile specs. The texts of the specs do not travel: the caller has them."""
+
+    def __init__(self, questions: Sequence[_Question], compiled: Callable[[_Question], LintResult]) -> None:
+        self._questions = questions
+        self._compiled = compiled
+        self._sources = [question.key.source for question in questions]
+
+    def work(self, number: int) -> LintResult:
+        """Return the result for a spec."""
+        return self._compiled(self._questions[number])
+
+    def dump(self, found: dict[int, LintResult]) -> bytes:
+        """Return the results as bytes."""
+        file = io.BytesIO()
+        _Pickler(file, {id(source): at for at, source in enumerate(self._sources)}).dump(found)
+        return file.getvalue()
+
+    def load(self, data: bytes) -> dict[int, LintResult]:
+        """Return what was dumped, with the sources of this process. Raises any exception for incomplete data."""
+        found: dict[int, LintResult] = _Unpickler(io.BytesIO(data), self._sources).load()
+        return found
+
+
+class _Pickler(pickle.Pickler):
+    def __init__(self, file: io.BytesIO, numbers: dict[int, int]) -> None:
+        super().__init__(file, pickle.HIGHEST_PROTOCOL)
+        self._numbers = numbers
+
+    def persistent_id(self, item: object) -> int | None:
+        """The number of a source that the caller has."""
+        return self._numbers.get(id(item)) if type(item) is Source else None
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, sources: Sequence[Source]) -> None:
+        super().__init__(file)
+        self._sources = sources
+
+    def persistent_load(self, number: int) -> Source:
+        """The source of a number."""
+        return self._sources[number]
