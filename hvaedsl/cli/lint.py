@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from hvaedsl.cli.completion import complete_advice, complete_spec
-from hvaedsl.cli.options import CustomFlag, Json, Lets, Sets, allowed_custom, format_of, pairs
+from hvaedsl.cli.options import CustomFlag, Json, Lets, Sets, custom_permission, format_of, pairs
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.streams import print_bytes, print_data, say
 
@@ -89,7 +89,7 @@ def lint(
         Selection(selectors(select, "--select"), selectors(ignore, "--ignore")),
         pairs(sets, "--set"),
         pairs(lets, "--let"),
-        lambda file: allowed_custom(custom, file),
+        custom_permission(custom),
         None if no_cache or changes else lint_cache(),
         useful_processes(),
     )

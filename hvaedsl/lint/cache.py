@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.elaborate.bases import base_of
+from hvaedsl.elaborate.bases import Bases
 from hvaedsl.home_folder import expanded
 from hvaedsl.report.as_data import NotData, findings_data, findings_of
 from hvaedsl.shipped import shipped
@@ -75,18 +75,19 @@ class LintCache:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
-    def recall(self, key: CacheKey) -> LintResult | None:
-        """Return the cached result for a spec and its present bases, or None."""
+    def recall(self, key: CacheKey, bases: Bases | None = None) -> LintResult | None:
+        """Return the cached result for a spec and its present bases, which `bases` finds, or None."""
         if self._folder is None:
             return None
 
-        path = self._folder / key.name()
+        path, bases = f"{self._folder}{os.sep}{key.name()}", bases or Bases()
         try:
-            digest, _, text = path.read_text(encoding="utf-8").partition("\n")
+            with open(path, encoding="utf-8") as file:  # noqa: PTH123 - making a `Path` takes as long as reading
+                digest, _, text = file.read().partition("\n")
             if digest != _digest(text):
                 return None  # damaged
             entry = json.loads(text)
-            chain = tuple(_present_chain(key.source, entry["chain"]))
+            chain = tuple(_present_chain(key.source, entry["chain"], bases))
             sources = (key.source, *chain)
             found, suppressed = (tuple(findings_of(entry[part], sources)) for part in ("found", "suppressed"))
             sound = bool(entry["sound"])
@@ -191,11 +192,11 @@ def _target(document: ast.Document) -> str | None:
     return next((item.target.value for item in document.statements if isinstance(item, ast.Extends)), None)
 
 
-def _present_chain(source: Source, chain: list[list[str]]) -> Iterator[Source]:
+def _present_chain(source: Source, chain: list[list[str]], bases: Bases) -> Iterator[Source]:
     """Yield the present bases. Raises `ValueError` if one is missing or has changed."""
     child = source
     for target, digest in chain:
-        base = base_of(target, child)
+        base = bases.of(target, child)
         if base is None or _digest(base.text) != digest:
             raise ValueError(target)
         yield base

@@ -40,10 +40,9 @@ class Check(Record):
             processes=self.processes,
         )
         found = [*texts.unreadable, *linted.found]
+        places, order = Places(texts.sources), {place: at for at, place in enumerate(texts.sources)}
         if not self.sets and not self.lets:  # with overrides, comments on other lines may be used
-            found += unused_suppressions(linted.results, texts.sources)
-
-        places, order = Places(), {place: at for at, place in enumerate(texts.sources)}
+            found += unused_suppressions(linted.results, texts.sources, places)
         found.sort(
             key=lambda item: (
                 order.get(places[item.span.source], len(order)),  # bases that are not linted come last

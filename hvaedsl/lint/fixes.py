@@ -74,7 +74,7 @@ class _AdviceOfModels:
     """The diagnostics of each model by the files that it consists of, identified by path."""
 
     def __init__(self, models: Iterable[LintResult]) -> None:
-        self._places = Places()
+        self._places = Places({})
         self._of_models: dict[Path, list[set[tuple[object, ...]]]] = {}
         for model in models:
             found = {self._key(item) for item in model.diagnostics}

@@ -13,11 +13,11 @@ from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
+from hvaedsl.elaborate.bases import Bases, Read, SharedBases
 from hvaedsl.lint.cache import CacheKey, LintCache, LintResult, lint_result
 from hvaedsl.syntax.text import read_source
 
 if TYPE_CHECKING:
-    from hvaedsl.elaborate.inheritance import Read
     from hvaedsl.program import Compilation, Overrides
 
 # Returns the custom parts that may be imported for a file; None for none.
@@ -55,6 +55,7 @@ def lint_sources(
     this process compiled have compilations.
     """
     cache = cache or LintCache(None)
+    bases = SharedBases(read)
     results: dict[int, LintResult] = {}
     missing: dict[int, _Question] = {}
     refusal: UsageError | None = None
@@ -65,7 +66,7 @@ def lint_sources(
             refusal = error
             break
         key = CacheKey(source, sets or {}, lets or {}, allowed is not None)
-        result = cache.recall(key)
+        result = cache.recall(key, bases)
         if result is None:
             missing[number] = _Question(key, allowed)
         else:
@@ -73,20 +74,20 @@ def lint_sources(
 
     compilations: list[Compilation] = []
     if missing:
-        results |= _compiled(missing, read, cache, compilations, processes)
+        results |= _compiled(missing, bases, cache, compilations, processes)
         cache.prune()
     if refusal is not None:
         raise refusal
 
     ordered = [results[number] for number in sorted(results)]
     paths = {base.path for item in ordered for base in item.sources[:-1] if base.path is not None}
-    bases = {path.resolve() for path in paths}
+    extended = {path.resolve() for path in paths}
     found = {
         (diagnostic.code, diagnostic.span, diagnostic.message): diagnostic
         for item in ordered
         for diagnostic in item.diagnostics
     }
-    given = tuple(item for item in found.values() if not is_allowed_in_base(item, bases))
+    given = tuple(item for item in found.values() if not is_allowed_in_base(item, extended))
     return Linted(given, tuple(ordered), tuple(compilations))
 
 
@@ -105,7 +106,7 @@ class _Question(Record):
 
 def _compiled(
     missing: dict[int, _Question],
-    read: Read,
+    bases: Bases,
     cache: LintCache,
     compilations: list[Compilation],
     processes: int,
@@ -115,7 +116,7 @@ def _compiled(
 
     def compiled(question: _Question) -> LintResult:
         key = question.key
-        compilation = compile_source(key.source, sets=key.sets, lets=key.lets, custom=question.custom, read=read)
+        compilation = compile_source(key.source, sets=key.sets, lets=key.lets, custom=question.custom, bases=bases)
         compilations.append(compilation)
         cache.remember(key, compilation)
         return lint_result(compilation)

@@ -63,11 +63,16 @@ def shared(task: Task[R], count: int, processes: int) -> dict[int, R]:
     try:
         queue, size = _queue(count)
         try:
-            for _ in range(processes - 1):
-                helpers.append(_started(task, _numbers(queue, size, count), [pipe for _, pipe in helpers]))
-        except OSError:  # too many processes or open files: fewer helpers, or none
-            pass
-        try:
+            # An interruption between a fork and its entry in the list would leave a helper behind.
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                for _ in range(processes - 1):
+                    pipes = [pipe for _, pipe in helpers]
+                    helpers.append(_started(task, _numbers(queue, size, count), pipes, mask))
+            except OSError:  # too many processes or open files: fewer helpers, or none
+                pass
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             if helpers:
                 found = _done(task, _numbers(queue, size, count))
         finally:
@@ -118,21 +123,22 @@ def _done(task: Task[R], numbers: Iterable[int], parent: int | None = None) -> d
     return found
 
 
-def _started(task: Task[R], numbers: Iterable[int], pipes: Sequence[int]) -> tuple[int, int]:
-    """Start a helper; return its process and the pipe that its results are read from. Raises `OSError`."""
+def _started(task: Task[R], numbers: Iterable[int], pipes: Sequence[int], mask: Iterable[int]) -> tuple[int, int]:
+    """Start a helper; return its process and the pipe that its results are read from. Raises `OSError`.
+
+    The caller blocks SIGINT; `mask` are the signals that are blocked in the helper.
+    """
     parent = os.getpid()
     results, writing = os.pipe()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process = os.fork()
         if process == 0:
-            _help(task, numbers, parent, writing, (*pipes, results), before)
+            _help(task, numbers, parent, writing, (*pipes, results), mask)
     except OSError:
         os.close(results)
         raise
     finally:
         os.close(writing)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return process, results
 
 

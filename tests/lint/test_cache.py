@@ -54,6 +54,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> Compiled:
         return real(source, **options)
 
     monkeypatch.setattr(hvaedsl.program, "compile_source", counted)
+    monkeypatch.setattr("hvaedsl.lint.processes.useful_processes", lambda: 1)  # all are compiled in this process
     return names
 
 
