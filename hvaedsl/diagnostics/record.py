@@ -59,6 +59,13 @@ class Record:
             named = _with_defaults(cls, named)
         self.__dict__.update(named)
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """The schema of the dataclass that the class is, also before its first object."""
+        if "_names" not in cls.__dict__:
+            _complete(cls)
+        return handler(source)
+
     def __setstate__(self, state: dict[str, object]) -> None:
         """Take over the fields of a pickled or copied object, which may be the first one of its class here."""
         if "_names" not in type(self).__dict__:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import pickle
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,53 +123,11 @@ def _compiled(
     first, *others = missing
     results = {first: compiled(missing[first])}
     plain = [number for number in others if missing[number].custom is None]
-    if processes > 1 and missing[first].custom is None:
+    if processes > 1 and plain and missing[first].custom is None:
         from hvaedsl.lint.processes import shared
+        from hvaedsl.lint.task import Compiling
 
-        task = _Compiling([missing[number] for number in plain], compiled)
+        asked = [missing[number] for number in plain]
+        task = Compiling([question.key.source for question in asked], lambda at: compiled(asked[at]))
         results |= {plain[at]: result for at, result in shared(task, len(plain), processes).items()}
     return results | {number: compiled(missing[number]) for number in others if number not in results}
-
-
-class _Compiling:
-    """The task of the helpers: to compile specs. The texts of the specs do not travel: the caller has them."""
-
-    def __init__(self, questions: Sequence[_Question], compiled: Callable[[_Question], LintResult]) -> None:
-        self._questions = questions
-        self._compiled = compiled
-        self._sources = [question.key.source for question in questions]
-
-    def work(self, number: int) -> LintResult:
-        """Return the result for a spec."""
-        return self._compiled(self._questions[number])
-
-    def dump(self, found: dict[int, LintResult]) -> bytes:
-        """Return the results as bytes."""
-        file = io.BytesIO()
-        _Pickler(file, {id(source): at for at, source in enumerate(self._sources)}).dump(found)
-        return file.getvalue()
-
-    def load(self, data: bytes) -> dict[int, LintResult]:
-        """Return what was dumped, with the sources of this process. Raises any exception for incomplete data."""
-        found: dict[int, LintResult] = _Unpickler(io.BytesIO(data), self._sources).load()
-        return found
-
-
-class _Pickler(pickle.Pickler):
-    def __init__(self, file: io.BytesIO, numbers: dict[int, int]) -> None:
-        super().__init__(file, pickle.HIGHEST_PROTOCOL)
-        self._numbers = numbers
-
-    def persistent_id(self, item: object) -> int | None:
-        """The number of a source that the caller has."""
-        return self._numbers.get(id(item)) if type(item) is Source else None
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, sources: Sequence[Source]) -> None:
-        super().__init__(file)
-        self._sources = sources
-
-    def persistent_load(self, number: int) -> Source:
-        """The source of a number."""
-        return self._sources[number]

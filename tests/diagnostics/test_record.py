@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import pytest
+from pydantic import TypeAdapter
 
 import hvaedsl.diagnostics.record
 from hvaedsl.diagnostics.record import Record
@@ -200,3 +201,15 @@ def test_fields_may_have_the_names_of_the_variables_of_the_constructor() -> None
         assert vars(Names(1, 2)) == expected
     assert "__init__" in Names.__dict__
     assert vars(Names)["__init__"] is not Record.__init__
+
+
+class Inner(Record):
+    line: int
+
+
+class Outer(Record):
+    inner: Inner | None = None
+
+
+def test_pydantic_knows_classes_without_an_object() -> None:
+    assert TypeAdapter(Outer).validate_python({"inner": {"line": 3}}) == Outer(Inner(3))

@@ -183,15 +183,15 @@ def test_what_a_helper_does_not_return_is_done_here(
 
 def test_results_that_cannot_travel_are_made_here(specs: Path, lint: Lint, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = lint(1, "specs", "--no-cache")
-    monkeypatch.setattr("hvaedsl.lint.linted._Pickler.dump", lambda *_: 1 / 0)
+    monkeypatch.setattr("hvaedsl.lint.task._Pickler.dump", lambda *_: 1 / 0)
     assert lint(3, "specs", "--no-cache") == expected
 
 
 def test_half_a_result_is_none(specs: Path, lint: Lint, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hvaedsl.lint import linted
+    from hvaedsl.lint.task import Compiling
 
-    expected, whole = lint(1, "specs", "--no-cache"), linted._Compiling.dump
-    monkeypatch.setattr(linted._Compiling, "dump", lambda *given: whole(*given)[:-100])
+    expected, whole = lint(1, "specs", "--no-cache"), Compiling.dump
+    monkeypatch.setattr(Compiling, "dump", lambda *given: whole(*given)[:-100])
     assert lint(3, "specs", "--no-cache") == expected
 
 
