@@ -115,14 +115,20 @@ def _transform_flops(channels: int, before: int, after: int) -> int:
     return 2 * channels * before * after * (before + after)
 
 
+_MAX_SHAPES = 4_096
+
+
 def once_a_shape(count: Callable[[Operation], int]) -> Callable[[Operation], int]:
     """Cache a count by the shape of the operation."""
     known: dict[Hashable, int] = {}
 
     def counted(op: Operation) -> int:
         shape = shape_of(op)
-        if shape not in known:
-            known[shape] = count(op)
-        return known[shape]
+        found = known.get(shape)
+        if found is None:
+            if len(known) >= _MAX_SHAPES:
+                known.clear()
+            found = known[shape] = count(op)
+        return found
 
     return counted

@@ -50,4 +50,4 @@ class Check(Record):
                 item.span.start,
             )
         )
-        return Linted(tuple(filter(self.selection.takes, found)), linted.results, linted.compilations)
+        return Linted(tuple(filter(self.selection.takes, found)), linted.results)

@@ -16,7 +16,7 @@ from hvaedsl.lint.cache import CacheKey, LintCache, LintResult, lint_result
 from hvaedsl.syntax.text import read_source
 
 if TYPE_CHECKING:
-    from hvaedsl.program import Compilation, Overrides
+    from hvaedsl.program import Overrides
 
 # Returns the custom parts that may be imported for a file; None for none.
 AllowCustom = Callable[[str], CustomParts | None]
@@ -29,11 +29,10 @@ def no_custom(_: str) -> None:
 
 
 class Linted(Record):
-    """The diagnostics of several specs, the result of each, and the compilations."""
+    """The diagnostics of several specs, and the result of each."""
 
     found: tuple[Diagnostic, ...]
     results: tuple[LintResult, ...]
-    compilations: tuple[Compilation, ...]  # those of this process; of specs in the cache there are none
 
 
 def lint_sources(
@@ -49,8 +48,7 @@ def lint_sources(
     """Lint specs, from the cache if possible; `read` returns the texts of their bases.
 
     Missing keys are not reported in a spec that another one extends. The errors of a base, which every spec that
-    extends it has, are reported once. The result is the same with any number of processes, except that only specs that
-    this process compiled have compilations.
+    extends it has, are reported once. The result is the same with any number of processes.
     """
     cache = cache or LintCache(None)
     bases = SharedBases(read)
@@ -70,9 +68,8 @@ def lint_sources(
         else:
             results[number] = result
 
-    compilations: list[Compilation] = []
     if missing:
-        results |= _compiled(missing, bases, cache, compilations, processes)
+        results |= _compiled(missing, bases, cache, processes)
         cache.prune()
     if refusal is not None:
         raise refusal
@@ -86,7 +83,7 @@ def lint_sources(
         for diagnostic in item.diagnostics
     }
     given = tuple(item for item in found.values() if not is_allowed_in_base(item, extended))
-    return Linted(given, tuple(ordered), tuple(compilations))
+    return Linted(given, tuple(ordered))
 
 
 def is_allowed_in_base(item: Diagnostic, bases: set[Path]) -> bool:
@@ -106,16 +103,14 @@ def _compiled(
     missing: dict[int, _Question],
     bases: Bases,
     cache: LintCache,
-    compilations: list[Compilation],
     processes: int,
 ) -> dict[int, LintResult]:
-    """The results of specs, which are remembered. Compilations of this process are added in the order of the specs."""
+    """The results of specs, which are remembered."""
     from hvaedsl.program import compile_source  # the compiler is not imported for cached results
 
     def compiled(question: _Question) -> LintResult:
         key = question.key
         compilation = compile_source(key.source, sets=key.sets, lets=key.lets, custom=question.custom, bases=bases)
-        compilations.append(compilation)
         cache.remember(key, compilation)
         return lint_result(compilation)
 

@@ -27,6 +27,8 @@ class Row(Record):
 
 
 _BLOCKS = (EncoderBlock, TopDownBlock)
+# Models have few shapes, and different models have many in common.
+_parameters, _flops = once_a_shape(parameters), once_a_shape(flops)
 # The figures of a row that are summed, in the order of its fields.
 _FIGURES = (
     "blocks",
@@ -118,7 +120,7 @@ def parameter_count(bridge: Bridge) -> int:
     counted: set[tuple[Stack, str]] = set()
     owners = [*_owners("encoder", [op for _, op in bridge.encoder], counted)]
     owners += [*_owners("decoder", [op for _, op in bridge.decoder], counted), bridge.head]
-    return sum(map(once_a_shape(parameters), owners))
+    return sum(map(_parameters, owners))
 
 
 def stochastic_depth(bridge: Bridge) -> int:
@@ -178,9 +180,9 @@ def _row(
         stack=stack,
         blocks=len(blocks),
         weight_groups=sum(isinstance(op, EncoderBlock | TopDownBlock) for op in owners),
-        parameters=sum(map(once_a_shape(parameters), owners)),
+        parameters=sum(map(_parameters, owners)),
         latents=sum(op.latent * resolution**2 for op in blocks if isinstance(op, TopDownBlock)),
-        flops_per_image=sum(map(once_a_shape(flops), ops)),
+        flops_per_image=sum(map(_flops, ops)),
         float32_bytes_per_image=sum(kept["float32"][index] for index in indices),
         bfloat16_bytes_per_image=sum(kept["bfloat16"][index] for index in indices),
     )

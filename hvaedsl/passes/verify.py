@@ -15,7 +15,6 @@ from hvaedsl.ir.bridge import (
     Stem,
     TopDownBlock,
     output_resolution,
-    stack_of,
 )
 
 _BLOCKS = (EncoderBlock, TopDownBlock)
@@ -25,35 +24,34 @@ _ENCODER = (Stem, EncoderBlock, Pool)
 def verify(bridge: Bridge, *, after: str) -> None:
     """Raise `CompilerBug` unless operations are in order, layers and applications numbered, and reads valid."""
     ops = bridge.operations
+    kinds = [type(op) for op in ops]
     # Order.
     _require(len(ops) >= 2, after, "it has no stem or no head")
-    order = [stack_of(op) for op in ops]
-    _require(order == sorted(order, reverse=True), after, "an encoder operation comes after a decoder operation")
-    _require(
-        isinstance(ops[0], Stem) and isinstance(ops[-1], Head), after, "the stem is not first or the head not last"
-    )
-    _require(sum(isinstance(op, (Stem, Head)) for op in ops) == 2, after, "it has more than one stem or head")
+    below = [kind in _ENCODER for kind in kinds]
+    _require(below == sorted(below, reverse=True), after, "an encoder operation comes after a decoder operation")
+    _require(kinds[0] is Stem and kinds[-1] is Head, after, "the stem is not first or the head not last")
+    _require(kinds.count(Stem) + kinds.count(Head) == 2, after, "it has more than one stem or head")
 
     layers = [op.layer for op in ops if isinstance(op, TopDownBlock)]
     _require(layers == list(range(len(layers))), after, "stochastic layers are not numbered in order")
-    applied: dict[tuple[str, str], int] = {}
+    applied: dict[tuple[type[Operation], str], int] = {}
     for index, op in enumerate(ops):
         if problem := _problem(ops, index, op, applied):
             raise CompilerBug(f"the bridge is invalid after {after}: operation {index}{problem}")
 
 
-def _problem(ops: Sequence[Operation], index: int, op: Operation, applied: dict[tuple[str, str], int]) -> str:
+def _problem(
+    ops: Sequence[Operation], index: int, op: Operation, applied: dict[tuple[type[Operation], str], int]
+) -> str:
     """What is wrong with one operation; empty if nothing is. `applied` counts the applications before it."""
     if isinstance(op, _BLOCKS):
-        key = (stack_of(op), op.group)
+        key = (type(op), op.group)
         if op.application != applied.get(key, 0):
             return ": application out of order"
         applied[key] = op.application + 1
+        if isinstance(op, EncoderBlock) or op.reads is None:
+            return ""
 
-    if isinstance(op, MixIn) and not (op.is_sound and op.source_channels >= op.channels):
-        return " mixes in a state of another shape"
-
-    if isinstance(op, TopDownBlock) and op.reads is not None:
         if not 0 <= op.reads < index:
             return " reads a later operation"
         read = ops[op.reads]
@@ -61,6 +59,9 @@ def _problem(ops: Sequence[Operation], index: int, op: Operation, applied: dict[
             return " reads no activation"
         if output_resolution(read) != op.resolution or read.channels != op.channels:
             return " reads an activation of another shape"
+
+    elif isinstance(op, MixIn) and not (op.is_sound and op.source_channels >= op.channels):
+        return " mixes in a state of another shape"
     return ""
 
 

@@ -36,10 +36,14 @@ def rules(kind: Literal["ERRORS", "ADVICE"]) -> tuple[Rule, ...]:
     return tuple(rule for module in modules() for rule in getattr(module, kind, ()))
 
 
-@cache
 def modules() -> tuple[ModuleType, ...]:
     """All rule modules, sorted by name."""
-    found = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return _modules_in(tuple(__path__))
+
+
+@cache
+def _modules_in(folders: tuple[str, ...]) -> tuple[ModuleType, ...]:
+    found = sorted(module.name for module in pkgutil.iter_modules(folders))
     return tuple(import_module(f"{__name__}.{name}") for name in found)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Severity, nearest, removal, writing
 from hvaedsl.diagnostics.snippet import spec
@@ -60,8 +59,7 @@ def _references(node: ast.Node) -> Iterator[str]:
     if isinstance(node, ast.Reference):
         yield node.name
         return
-    for item in fields(node):
-        value = getattr(node, item.name)
+    for value in vars(node).values():
         for inner in value if isinstance(value, tuple) else (value,):
             if isinstance(inner, ast.Node):
                 yield from _references(inner)
