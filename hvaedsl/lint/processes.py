@@ -27,11 +27,11 @@ _MAX_CHUNKS = 1_024  # their numbers are in a pipe at once, and every pipe has r
 
 
 def useful_processes() -> int:
-    """The number of processes that can run at a time, this one included; 1 where forking is not safe.
+    """The number of processes that can run at a time, this one included; 1 where forking may not be safe.
 
-    macOS forbids its frameworks in forked processes; other threads may hold locks that nobody releases in a fork.
+    Other threads may hold locks that nobody releases in a fork, and macOS forbids its frameworks there.
     """
-    if not hasattr(os, "fork") or sys.platform == "darwin" or threading.active_count() > 1 or "torch" in sys.modules:
+    if sys.platform != "linux" or threading.active_count() > 1 or "torch" in sys.modules:
         return 1
     return min(MAX_PROCESSES, len(os.sched_getaffinity(0)))
 
