@@ -15,7 +15,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,8 +63,9 @@ class CacheKey(Record):
     lets: Overrides
     custom: bool  # custom parts may be imported
 
+    @cached_property
     def name(self) -> str:
-        """Return the name of the cache entry."""
+        """The name of the cache entry."""
         overrides = [[[key, str(value)] for key, value in given.items()] for given in (self.sets, self.lets)]
         return _digest(_checks_digest() + json.dumps([self.source.name, self.source.text, overrides, self.custom]))
 
@@ -80,7 +81,7 @@ class LintCache:
         if self._folder is None:
             return None
 
-        path, bases = f"{self._folder}{os.sep}{key.name()}", bases or Bases()
+        path, bases = f"{self._folder}{os.sep}{key.name}", bases or Bases()
         try:
             with open(path, encoding="utf-8") as file:  # noqa: PTH123 - making a `Path` takes as long as reading
                 digest, _, text = file.read().partition("\n")
@@ -120,16 +121,19 @@ class LintCache:
         }
         text = json.dumps(entry, separators=(",", ":"))
         if len(text) <= MAX_ENTRY_BYTES:
-            self._write(self._folder / key.name(), f"{_digest(text)}\n{text}")
+            self._write(self._folder / key.name, f"{_digest(text)}\n{text}")
 
     def _write(self, path: Path, text: str) -> None:
         unfinished = path.with_name(f"{path.name}.{os.getpid()}-{time.monotonic_ns()}.tmp")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                unfinished.write_text(text, encoding="utf-8")
+                try:
+                    unfinished.write_text(text, encoding="utf-8")
+                except FileNotFoundError:  # the first entry
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    unfinished.write_text(text, encoding="utf-8")
                 unfinished.replace(path)
-            except OSError:
+            except BaseException:  # also an interruption
                 unfinished.unlink(missing_ok=True)
                 raise
         except OSError:  # a full disk or a read-only folder: continue without the cache

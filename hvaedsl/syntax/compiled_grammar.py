@@ -22,7 +22,8 @@ def compiled(path: Path, starts: Sequence[str]) -> dict[str, Any]:
         raise CompilerBug(f"{path.name} has flags for all terminals, which the lexer does not apply")
 
     # The words that are terminals and also match a regular expression are told apart after the match.
-    scanner = BasicLexer(lark.parser.lexer_conf)
+    scanner = lark.parser.lexer
+    assert isinstance(scanner, BasicLexer)
     words = {item.pattern.value: item.name for item in lark.terminals if isinstance(item.pattern, PatternStr)}
     in_order = [(str(item.name), item.pattern.to_regexp()) for item in scanner.scanner.terminals]
     listed = {name for name, _ in in_order}

@@ -213,6 +213,7 @@ def test_a_cache_that_cannot_be_written_stops_nobody(cache: Path, monkeypatch: p
     cache.write_text("a file")
     assert lint("good.hvae") == 0
     cache.unlink()
+    cache.mkdir()
     monkeypatch.setattr(Path, "write_text", _full_disk)
     assert lint("good.hvae") == 0
     assert list(cache.iterdir()) == []

@@ -247,6 +247,7 @@ def test_a_full_disk(specs: Path, lint: Lint, monkeypatch: pytest.MonkeyPatch, t
         raise OSError(28, "No space left on device", str(path))
 
     expected = lint(1, "specs", "--no-cache")
+    (tmp_path / "cache" / "lint").mkdir(parents=True)
     monkeypatch.setattr(Path, "write_text", full)
     assert lint(3, "specs") == expected
     assert list((tmp_path / "cache" / "lint").iterdir()) == []
