@@ -278,7 +278,7 @@ class Reader:
         if isinstance(value, ast.Reference) and value.name == BASE:
             place = "in a map" if isinstance(kind, ByResolution) else "in a single value"
             self.fail(MisplacedBase(span=value.span, place=place))
-        if isinstance(kind, Choice | ChoiceOrCustom) and is_hyphenated(value):
+        if isinstance(kind, (Choice, ChoiceOrCustom)) and is_hyphenated(value):
             self.unknown(value.span, value.span.text, kind.symbols)
 
         # Only a text that can be read is proposed.

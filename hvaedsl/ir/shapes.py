@@ -92,7 +92,7 @@ def arrays(op: Operation) -> tuple[tuple[str, tuple[int, ...]], ...]:
 
 def parameters(op: Operation) -> int:
     """The number of parameters of one operation."""
-    of_custom = op.measured.parameter_count if isinstance(op, TopDownBlock | Head) and op.measured else 0
+    of_custom = op.measured.parameter_count if isinstance(op, (TopDownBlock, Head)) and op.measured else 0
     of_arrays = sum(math.prod(shape) for _, shape in arrays(op))
     return sum(conv.parameters for conv in convolutions(op)) + of_arrays + of_custom
 

@@ -75,10 +75,11 @@ class LintCache:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
+        self._may_have_entries = folder is not None and folder.is_dir()
 
     def recall(self, key: CacheKey, bases: Bases | None = None) -> LintResult | None:
         """Return the cached result for a spec and its present bases, which `bases` finds, or None."""
-        if self._folder is None:
+        if self._folder is None or not self._may_have_entries:
             return None
 
         path, bases = f"{self._folder}{os.sep}{key.name}", bases or Bases()
@@ -136,6 +137,7 @@ class LintCache:
             except BaseException:  # also an interruption
                 unfinished.unlink(missing_ok=True)
                 raise
+            self._may_have_entries = True
         except OSError:  # a full disk or a read-only folder: continue without the cache
             self._folder = None
 

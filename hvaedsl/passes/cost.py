@@ -173,13 +173,13 @@ def _row(
 ) -> Row:
     stack, resolution = place
     ops = [bridge.operations[index] for index in indices]
-    blocks = [op for op in ops if isinstance(op, EncoderBlock | TopDownBlock)]
+    blocks = [op for op in ops if isinstance(op, (EncoderBlock, TopDownBlock))]
     owners = list(_owners(stack, ops, counted))
     return Row(
         resolution=resolution,
         stack=stack,
         blocks=len(blocks),
-        weight_groups=sum(isinstance(op, EncoderBlock | TopDownBlock) for op in owners),
+        weight_groups=sum(isinstance(op, (EncoderBlock, TopDownBlock)) for op in owners),
         parameters=sum(map(_parameters, owners)),
         latents=sum(op.latent * resolution**2 for op in blocks if isinstance(op, TopDownBlock)),
         flops_per_image=sum(map(_flops, ops)),

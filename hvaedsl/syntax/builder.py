@@ -129,7 +129,7 @@ class Builder:
         first, second = self.value(left), self.value(right)
         is_count = isinstance(first, ast.Reference) or (isinstance(first, ast.Integer) and not first.suffixed)
         if operator.type == "STAR" and is_count:
-            assert isinstance(first, ast.Integer | ast.Reference)
+            assert isinstance(first, (ast.Integer, ast.Reference))
             return ast.Repeated(first, second, span)
         if isinstance(first, ast.Invalid) and operator.type == "STAR":
             return first

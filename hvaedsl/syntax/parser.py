@@ -94,7 +94,7 @@ class _Parser:
         repaired = repair(self.source)
         self.tokens = tokens_of(self.source, repaired.text, self.diagnostics)
         self.placeholders = repaired.placeholders
-        limits = [item for item in self.diagnostics if isinstance(item, TooManyTokens | NestingTooDeep)]
+        limits = [item for item in self.diagnostics if isinstance(item, (TooManyTokens, NestingTooDeep))]
         if any(isinstance(item, TooManyTokens) for item in limits):
             return Parsed(ast.Document(self.source, (), (), frozenset(("",))), tuple(limits), False)
         self.diagnostics += repaired.diagnostics
