@@ -82,8 +82,11 @@ class _Resolver:
         values: dict[str, Any] = {}
         if section == "model":
             self._report_swapped()
-        for name, key in SCHEMA[section].items():
-            self._read(section, name, key, values)
+        # Most keys have a default and are not written; with a mistake somewhere, each may be the missing one.
+        written, broken = self.collected.values, self.collected.broken
+        for name, dotted, key in _keys(section):
+            if dotted in written or broken or key.required == "always":
+                self._read(section, name, key, values)
         return values
 
     def _report_swapped(self) -> None:
@@ -273,6 +276,12 @@ def _construct(values: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
 def _defaults(section: str) -> dict[str, object]:
     shared, made = _default_fields(section)
     return shared | {name: found.get_default(call_default_factory=True) for name, found in made.items()}
+
+
+@cache
+def _keys(section: str) -> tuple[tuple[str, str, Key], ...]:
+    """The keys of a section, each also with its section."""
+    return tuple((name, f"{section}.{name}", key) for name, key in SCHEMA[section].items())
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Share independent work with forked processes that end before the caller goes on.
+"""Share independent work with forked processes, all of which end before `shared` returns.
 
 Helpers only save time. Whatever one of them does not return, because it failed, was killed or was not started, the
 caller does itself, so that errors are those of one process, and are raised in its order. Only pipes are used: no

@@ -32,7 +32,7 @@ def compiled(path: Path, starts: Sequence[str]) -> dict[str, Any]:
     if lexer["g_regex_flags"]:
         raise CompilerBug(f"{path.name} has flags for all terminals, which the lexer does not apply")
 
-    # The words that are terminals and also match a regular expression are told apart after the match.
+    # Words that are terminals, and also match a regular expression, are recognized after the match.
     scanner = BasicLexer(lark.lexer_conf)
     words = {item.pattern.value: item.name for item in lark.terminals if isinstance(item.pattern, PatternStr)}
     in_order = [(str(item.name), item.pattern.to_regexp()) for item in scanner.scanner.terminals]
