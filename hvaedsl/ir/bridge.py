@@ -153,6 +153,8 @@ _ENCODER = (Stem, EncoderBlock, Pool)
 _DECODER = (State, MixIn, TopDownBlock)
 _TOP_DOWN = tuple(found.name for found in fields(TopDownBlock))
 _values_of = attrgetter(*_TOP_DOWN)
+_PUT = tuple(vars(TopDownBlock)[name].__set__ for name in _TOP_DOWN)  # of the slots, which nothing freezes
+_PUT_READS = vars(TopDownBlock)["reads"].__set__
 # The fields that do not affect the shapes of tensors.
 _PLACES = frozenset(("group", "application", "layer", "reads", "span"))
 _SHAPES: Mapping[type[Operation], Callable[[Operation], Hashable]] = {
@@ -230,7 +232,12 @@ def stack_of(op: Operation) -> Stack:
 
 
 def reading(op: TopDownBlock, index: int | None) -> TopDownBlock:
-    """The same block, which reads the activation of the operation of this index; a third of the time of `replace`."""
-    values = dict(zip(_TOP_DOWN, _values_of(op), strict=True))
-    values["reads"] = index
-    return TopDownBlock(**values)
+    """The same block, which reads the activation of the operation of this index.
+
+    It is `replace` without its constructor, in a fraction of the time: a model has one for each application.
+    """
+    changed = object.__new__(TopDownBlock)
+    for put, value in zip(_PUT, _values_of(op), strict=True):
+        put(changed, value)
+    _PUT_READS(changed, index)
+    return changed
