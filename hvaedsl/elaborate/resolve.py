@@ -286,7 +286,7 @@ def _keys(section: str) -> tuple[tuple[str, str, Key], ...]:
 
 @cache
 def _default_fields(section: str) -> tuple[dict[str, object], dict[str, FieldInfo]]:
-    """The defaults of a section that all specs can share, and the fields whose default is made anew for each."""
+    """The defaults of a section that all specs can share, and the fields whose default each spec has for itself."""
     shared: dict[str, object] = {}
     made: dict[str, FieldInfo] = {}
     for name, found in SECTIONS[section].model_fields.items():
