@@ -17,9 +17,10 @@ from hvaedsl.diagnostics.notation import SingleQuotes
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.respelled import with_respelling
 from hvaedsl.diagnostics.span import Source, Span
+from hvaedsl.elaborate.bases import Bases, Read
 from hvaedsl.elaborate.build import build_bridge
 from hvaedsl.elaborate.collect import collect
-from hvaedsl.elaborate.inheritance import Read, load_chain, override_sources
+from hvaedsl.elaborate.inheritance import load_chain, override_sources
 from hvaedsl.elaborate.resolve import missing_to_train, resolve
 from hvaedsl.elaborate.via import Via
 from hvaedsl.ir.bridge import Bridge
@@ -257,17 +258,19 @@ def compile_source(
     sets: Overrides | None = None,
     custom: CustomParts | None = None,
     read: Read = read_source,
+    bases: Bases | None = None,
 ) -> Compilation:
     """Compile a source and return everything that was found; raises nothing for any text.
 
-    `read` returns the text of a base, for callers with newer texts than those on disk. Raises `UsageError` for an
+    `read` returns the text of a base, for callers with newer texts than those on disk; `bases` finds and reads them in
+    place of it, for callers that compile many specs. Raises `UsageError` for an
     argument of another type.
     """
     if not isinstance(custom, CustomParts | None):
         raise UsageError(f"`custom` is {custom!r}; it must be hvaedsl.CustomParts()")
 
     # Parse the spec and its bases, and merge them with the overrides.
-    chain = load_chain(source, read)
+    chain = load_chain(source, read, bases)
     collected = collect(
         chain.documents,
         override_sources(_texts(sets, "sets", "train.steps"), "--set"),

@@ -146,7 +146,7 @@ class BlockReader:
                 yield from self._repeated(value)
             case ast.Labeled():
                 is_list = isinstance(value.entry, ast.Reference) and self._names_list(value.entry)
-                if isinstance(value.entry, ast.Block | ast.BlockOf | ast.Integer | ast.Reference) and not is_list:
+                if isinstance(value.entry, (ast.Block, ast.BlockOf, ast.Integer, ast.Reference)) and not is_list:
                     yield from self._items(value.entry, value.label)
                 else:
                     what = describe(value.entry) if not is_list else f"the list `{value.entry.span.text}`"
@@ -177,7 +177,7 @@ class BlockReader:
         if not count:
             del self.empty[noted:]  # what is inside goes with the repetition
         elif body:
-            plain = tuple(item for item in body if isinstance(item, Entry | Repeat))
+            plain = tuple(item for item in body if isinstance(item, (Entry, Repeat)))
             yield Repeat(count, plain) if len(plain) == len(body) else Copies(count, body)
 
     def _names_list(self, value: ast.Reference) -> bool:
@@ -257,7 +257,7 @@ class BlockReader:
 
     def _zero(self, value: ast.Value, entry: ast.Value, found: int, minimum: int = 1) -> None:
         """Report a number that is too low; of a block that is its resolution."""
-        span = value.resolution_span if isinstance(value, ast.Block | ast.BlockOf) else value.span
+        span = value.resolution_span if isinstance(value, (ast.Block, ast.BlockOf)) else value.span
         text = " ".join(entry.span.text.split())
         self._report(ZeroCount(span=span, text=text, found=found, minimum=minimum))
 

@@ -178,7 +178,7 @@ class _Reader:
             self.into.broken.add("")  # explains every missing key
         elif "" not in document.broken:
             start = _BEFORE_CODE.match(document.source.text).end()  # type: ignore[union-attr]  # matches any text
-            span = first.span if isinstance(first, ast.Extends | ast.Let) else document.source.span(start, start)
+            span = first.span if isinstance(first, (ast.Extends, ast.Let)) else document.source.span(start, start)
             late = next((item for item in document.statements if isinstance(item, ast.Version)), None)
             self.late_version = late is not None
             if late is not None:

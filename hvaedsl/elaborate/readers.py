@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, singledispatchmethod
-from typing import Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from hvaedsl.diagnostics.constants import MisplacedBase, NoBase
 from hvaedsl.diagnostics.custom import NotAReference
@@ -47,6 +47,18 @@ from hvaedsl.ir.spec import Likelihood
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_value
 
+if TYPE_CHECKING:
+    _dispatched = singledispatchmethod
+else:
+
+    class _dispatched(singledispatchmethod):  # noqa: N801 - a decorator
+        """`singledispatchmethod`, which copies the name and the docstring of its function at each call."""
+
+        def __get__(self, instance, owner=None):
+            """The method of the object, which calls the one of the type of its first argument."""
+            dispatch = self.dispatcher.dispatch
+            return lambda kind, *rest: dispatch(kind.__class__).__get__(instance, owner)(kind, *rest)
+
 
 @dataclass
 class Reader:
@@ -61,7 +73,7 @@ class Reader:
     base_lost: bool = False  # whether a reported mistake explains that a base has no value
     optional: bool = False  # whether the key also takes `none`
 
-    @singledispatchmethod
+    @_dispatched
     def read(self, kind: Kind, value: ast.Value) -> object:
         """The typed value."""
         raise AssertionError(f"no reader for {kind}, the value is {value}")
@@ -284,7 +296,7 @@ class Reader:
         if isinstance(value, ast.Reference) and value.name == BASE:
             place = "in a map" if isinstance(kind, ByResolution) else "in a single value"
             self.fail(MisplacedBase(span=value.span, place=place))
-        if isinstance(kind, Choice | ChoiceOrCustom) and is_hyphenated(value):
+        if isinstance(kind, (Choice, ChoiceOrCustom)) and is_hyphenated(value):
             self.unknown(value.span, value.span.text, kind.symbols)
 
         # Only a text that can be read is proposed.

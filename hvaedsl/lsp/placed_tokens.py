@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
 
-from lark import Token
-
 from hvaedsl.elaborate.schema import SCHEMA, TOP_LEVEL
 from hvaedsl.syntax.grammar import hvae_parser
+from hvaedsl.syntax.lalr import Token
 from hvaedsl.syntax.limited_tokens import MAX_TOKENS
 
 Role = Literal[

@@ -1,13 +1,11 @@
-"""From Lark's tree to the AST. A token that is not a value becomes `Invalid` and a diagnostic."""
+"""From the parser's tree to the AST. A token that is not a value becomes `Invalid` and a diagnostic."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Literal
-
-from lark import Token, Tree
+from typing import Literal
 
 from hvaedsl.diagnostics.characters import LOOK_ALIKES, UnexpectedCharacter
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, writing
@@ -15,6 +13,7 @@ from hvaedsl.diagnostics.limits import NumberTooLarge
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import MalformedNumber, MissingCount, ReservedNotation, UnclosedString, UnknownEscape
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.lalr import Token, Tree
 
 MAX_DIGITS = 15
 _SUFFIXES = {"k": 1_000, "M": 1_000_000}
@@ -26,9 +25,7 @@ _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
 
 
 def token_span(source: Source, token: Token) -> Span:
-    """The span of a token. Lark's line numbers count no lone CR; those of the source do."""
-    assert token.start_pos is not None
-    assert token.end_pos is not None
+    """The span of a token."""
     return source.span(token.start_pos, token.end_pos)
 
 
@@ -42,9 +39,9 @@ class Builder:
 
     # --- statements
 
-    def statements(self, tree: Tree[Token]) -> tuple[ast.Statement, ...]:
+    def statements(self, tree: Tree) -> tuple[ast.Statement, ...]:
         """The statements of a left-recursive `statements` tree, unrolled without recursion."""
-        found: list[Tree[Token]] = []
+        found: list[Tree] = []
         while tree.children:
             rest, last = tree.children
             assert isinstance(rest, Tree)
@@ -53,7 +50,7 @@ class Builder:
             tree = rest
         return tuple(self.statement(node) for node in reversed(found))
 
-    def statement(self, tree: Tree[Token]) -> ast.Statement:
+    def statement(self, tree: Tree) -> ast.Statement:
         """One statement."""
         span = self._span(tree)
         match tree.data, tree.children:
@@ -72,12 +69,12 @@ class Builder:
 
     # --- values
 
-    def block_list(self, tree: Tree[Token]) -> ast.Value:
+    def block_list(self, tree: Tree) -> ast.Value:
         """A value: a single expression, or a list of several."""
         items = tuple(self.value(node) for node in tree.children)
         return items[0] if len(items) == 1 else ast.List(items, items[0].span.to(items[-1].span))
 
-    def value(self, node: Tree[Token] | Token) -> ast.Value:
+    def value(self, node: Tree | Token) -> ast.Value:
         """One expression."""
         assert isinstance(node, Tree)
         build: Callable[..., ast.Value] = getattr(self, f"value_{node.data.removeprefix('blocks__')}")
@@ -118,7 +115,7 @@ class Builder:
         places = _within(span, span.start, split), _within(span, split, end)
         return ast.Block(numbers[0] or 0, operator, argument, *places, span)
 
-    def value_block_of(self, span: Span, token: Token, argument: Tree[Token]) -> ast.Value:
+    def value_block_of(self, span: Span, token: Token, argument: Tree) -> ast.Value:
         found = _BLOCK.fullmatch(token)
         assert found is not None
         resolution, value = self._whole(token, found[1]), self.value(argument)
@@ -128,23 +125,23 @@ class Builder:
         places = _within(span, span.start, split), _within(span, split, end)
         return ast.BlockOf(resolution, found[2], value, *places, span)
 
-    def value_arithmetic(self, span: Span, left: Tree[Token], operator: Token, right: Tree[Token]) -> ast.Value:
+    def value_arithmetic(self, span: Span, left: Tree, operator: Token, right: Tree) -> ast.Value:
         first, second = self.value(left), self.value(right)
         is_count = isinstance(first, ast.Reference) or (isinstance(first, ast.Integer) and not first.suffixed)
         if operator.type == "STAR" and is_count:
-            assert isinstance(first, ast.Integer | ast.Reference)
+            assert isinstance(first, (ast.Integer, ast.Reference))
             return ast.Repeated(first, second, span)
         if isinstance(first, ast.Invalid) and operator.type == "STAR":
             return first
         return ast.Arithmetic(_OPERATORS[operator.type], first, second, token_span(self.source, operator), span)
 
-    def value_label(self, span: Span, entry: Tree[Token], label: Token) -> ast.Value:
+    def value_label(self, span: Span, entry: Tree, label: Token) -> ast.Value:
         return ast.Labeled(self.value(entry), self._name(label), span)
 
-    def value_group(self, span: Span, *items: Tree[Token]) -> ast.Value:
+    def value_group(self, span: Span, *items: Tree) -> ast.Value:
         return ast.Group(tuple(self.value(item) for item in items), span)
 
-    def value_negative(self, span: Span, _: Token, value: Tree[Token]) -> ast.Value:
+    def value_negative(self, span: Span, _: Token, value: Tree) -> ast.Value:
         return ast.Negative(self.value(value), span)
 
     def value_dotted(self, span: Span, token: Token) -> ast.Value:
@@ -155,25 +152,25 @@ class Builder:
         self.diagnostics.append(ReservedNotation(span=span, text=str(token), what="a number of epochs"))
         return ast.Invalid(span)
 
-    def value_list(self, span: Span, *items: Tree[Token]) -> ast.Value:
+    def value_list(self, span: Span, *items: Tree) -> ast.Value:
         return ast.List(tuple(self.value(item) for item in items), span)
 
-    def value_call(self, span: Span, function: Token, *arguments: Tree[Token]) -> ast.Value:
+    def value_call(self, span: Span, function: Token, *arguments: Tree) -> ast.Value:
         return ast.Call(self._name(function), tuple(self._argument(node) for node in arguments), span)
 
-    def _argument(self, node: Tree[Token]) -> ast.Value | ast.NamedArgument:
+    def _argument(self, node: Tree) -> ast.Value | ast.NamedArgument:
         if node.data != "named_argument":
             return self.value(node)
         name, value = node.children
         assert isinstance(name, Token)
         return ast.NamedArgument(self._name(name), self.value(value), self._span(node))
 
-    def value_map(self, span: Span, *entries: Tree[Token]) -> ast.Value:
+    def value_map(self, span: Span, *entries: Tree) -> ast.Value:
         made = [self._entry(node) for node in entries]
         found = tuple(entry for entry in made if entry is not None)
         return ast.Map(found, span) if len(found) == len(made) else ast.Invalid(span)
 
-    def _entry(self, node: Tree[Token]) -> ast.Entry | None:
+    def _entry(self, node: Tree) -> ast.Entry | None:
         key, value = node.children
         assert isinstance(key, Token)
         made = self._integer(key) if key.type == "INTEGER" else self._name(key)
@@ -214,11 +211,10 @@ class Builder:
             return None
         return int(plain)
 
-    def _span(self, tree: Tree[Any]) -> Span:
-        meta = tree.meta
-        if meta.empty:  # an empty section body, which no diagnostic points at
+    def _span(self, tree: Tree) -> Span:
+        if tree.start_pos < 0:  # an empty section body, which no diagnostic points at
             return self.source.span(0, 0)
-        return self.source.span(meta.start_pos, meta.end_pos)
+        return self.source.span(tree.start_pos, tree.end_pos)
 
 
 def _within(span: Span, start: int, end: int) -> Span:

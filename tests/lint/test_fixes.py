@@ -11,10 +11,10 @@ from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.lint.check import Check
 from hvaedsl.lint.fixes import apply_fixes
+from hvaedsl.lint.linted import Linted
 from hvaedsl.lint.selection import Selection
-from hvaedsl.lint.spec_files import Linted
 from hvaedsl.lint.texts import Texts, place_of
-from hvaedsl.program import Program
+from hvaedsl.program import Compilation, Program, compile_source
 from hvaedsl.rules import KINDS
 from hvaedsl.syntax.grammar import hvae_parser
 from hvaedsl.syntax.notation import repair
@@ -239,8 +239,13 @@ def the_finding(found: tuple[Diagnostic, ...], code: str) -> Diagnostic:
     return item
 
 
+def compiled(linted: Linted) -> Compilation:
+    (result,) = linted.results
+    return compile_source(result.sources[-1])
+
+
 def program(linted: Linted) -> Program:
-    (compilation,) = linted.compilations
+    compilation = compiled(linted)
     assert compilation.program is not None
     return compilation.program
 
@@ -266,7 +271,7 @@ def check_one(folder: Path, code: str, bad: str, safe: bool) -> str:
 
 
 def means_the_same(before: Linted, after: Linted, text: str, mended: str) -> None:
-    (compilation,) = before.compilations
+    compilation = compiled(before)
     if compilation.program is None:  # it had no meaning: no word of it is lost, none but the version is added
         words, others = (
             [
