@@ -131,6 +131,7 @@ class ConstantCycle(Diagnostic):
 
     names: tuple[str, ...]
     in_base: bool = False  # whether a base defines the constant, whose value may be meant
+    is_option: bool = False  # whether the definition is a `--let`
 
     @property
     def path(self) -> str:
@@ -140,6 +141,8 @@ class ConstantCycle(Diagnostic):
     @property
     def hint(self) -> str:
         """How to leave the cycle."""
+        if self.in_base and self.is_option:
+            return f"the spec's `{self.names[0]}` cannot be reached from here: give the number itself"
         if self.in_base:
             return f"the base's `{self.names[0]}` cannot be reached from here: give the result a new name"
         return "write a number in one of these definitions"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from hvaedsl.diagnostics.span import Span
+from hvaedsl.elaborate.block_shapes import is_list
 from hvaedsl.elaborate.constants import BASE
-from hvaedsl.elaborate.definitions import is_list
 from hvaedsl.elaborate.read_lists import Copies, Item, ReadList, Use
 from hvaedsl.elaborate.readers import Reader
 from hvaedsl.ir.blocks import Entry

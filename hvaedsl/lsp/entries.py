@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hvaedsl.diagnostics.span import Source, Span
-from hvaedsl.elaborate.definitions import is_list
+from hvaedsl.elaborate.block_shapes import is_list
 from hvaedsl.elaborate.resolve import Resolved
 from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.bridge import Bridge, Operation, stack_of
