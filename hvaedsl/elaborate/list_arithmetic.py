@@ -16,7 +16,7 @@ from hvaedsl.syntax import ast
 
 
 def misread_arithmetic(value: ast.Arithmetic, constants: Constants) -> tuple[Diagnostic, ...]:
-    """The mistakes of an expression that stands where an entry belongs."""
+    """The mistakes of an expression in the place of an entry."""
     right = value.right
     is_count = isinstance(right, (ast.Integer, ast.Reference))
     if value.operator == "*" and is_count and isinstance(value.left, (ast.Group, ast.Block, ast.Labeled)):
