@@ -117,9 +117,7 @@ def test_a_reserved_word_is_refused(word: str, old: str, new: str) -> None:
 
 @pytest.mark.parametrize("new", ["_n", "N2", "none", "x", "model"])
 def test_other_words_are_names(new: str) -> None:
-    assert renamed(GOOD.replace("let n", "let |n"), new) == GOOD.replace("$n", f"${new}").replace(
-        "let n", f"let {new}"
-    )
+    assert renamed(GOOD.replace("let n", "let |n"), new) == GOOD.replace("$n", f"${new}").replace("let n", f"let {new}")
 
 
 def test_a_name_that_is_taken_is_refused() -> None:
