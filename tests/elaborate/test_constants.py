@@ -184,6 +184,7 @@ def test_named_lists(expression: str, written: str) -> None:
 def test_arithmetic_in_a_list(expression: str, code: str, place: str) -> None:
     text = with_lets("n = 3", "stage = (8x1, 8x2)", "negative = -1", encoder=expression)
     assert errors(text) == [(code, place)]
+    assert all(way.title != "write `1.5`" for item in found(text) for way in item.suggestions)  # a count is whole
 
 
 def test_a_computed_count_gets_a_name() -> None:
