@@ -7,8 +7,8 @@ import pytest
 
 import hvaedsl
 from hvaedsl import Program
-from hvaedsl.diagnostics.errors import RunError, RunMismatch
-from hvaedsl_runtime.disk.run_folder import RunFolder, check_same_run
+from hvaedsl.diagnostics.errors import RunError, RunMismatch, UsageError
+from hvaedsl_runtime.disk.run_folder import RunFolder, check_output_path, check_same_run
 
 Compiled = Callable[..., Program]
 
@@ -104,3 +104,24 @@ def test_a_folder_that_cannot_be_created_is_told(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="cannot be written: Not a directory") as caught:
         RunFolder(tmp_path / "file" / "run").begin("digits", "hvae 1\n")
     assert caught.value.exit_code == 5
+
+
+OWNED = ("run.json", "spec.hvae", "metrics.jsonl", "summary.json", "wandb.json", ".lock", "checkpoints/last.pt")
+
+
+@pytest.mark.parametrize("name", [*OWNED, "checkpoints/other.json", "wandb/run/files.json"])
+def test_an_output_replaces_no_file_of_a_run(folder: RunFolder, name: str) -> None:
+    check_output_path(folder.path / name, "name another file")
+    folder.begin("small", "hvae 1\n")
+    link = folder.path.parent / "link"
+    link.symlink_to(folder.path / name)
+    for path in (folder.path / name, folder.path / "samples" / ".." / name, link):
+        with pytest.raises(UsageError, match="is a file of the run in") as caught:
+            check_output_path(path, "name another file")
+        assert caught.value.help == "name another file"
+
+
+def test_an_output_may_be_in_a_run_folder(folder: RunFolder) -> None:
+    folder.begin("small", "hvae 1\n")
+    for name in ("eval_test.json", "report.html", "exports/run.json", "samples/last.png"):
+        check_output_path(folder.path / name, "")
