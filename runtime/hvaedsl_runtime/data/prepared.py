@@ -15,6 +15,7 @@ from hvaedsl_runtime.data.fingerprint import array_checksum
 from hvaedsl_runtime.data.fitting import changes_text
 from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Split, image_set, too_many_levels
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, Manifest, read_manifest
+from hvaedsl_runtime.data.npy import wrong_size
 from hvaedsl_runtime.data.places import places
 from hvaedsl_runtime.data.splits import TESTED_ON_VALIDATION, PartName, members
 
@@ -114,6 +115,8 @@ class PreparedSet:
         path, record = self.path(part), self.manifest.arrays[part]
         shape = (record.count, self.manifest.resolution, self.manifest.resolution, self.manifest.channels)
         try:
+            if (wrong := wrong_size(path)) is not None:
+                raise ValueError(wrong.what)
             pixels = np.lib.format.open_memmap(path, mode="r")
             if pixels.dtype != np.uint8 or pixels.shape != shape:
                 raise ValueError(f"{pixels.dtype} {list(pixels.shape)} instead of uint8 {list(shape)}")
