@@ -34,7 +34,7 @@ from hvaedsl_runtime.convert.weight_names import Names, NamesInFile, as_ours, re
 from hvaedsl_runtime.data import Preparation, open_split, preparation, published_preparation
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, save_checkpoint
 from hvaedsl_runtime.disk.not_finite import first_not_finite
-from hvaedsl_runtime.disk.run_folder import RunFolder, as_written, check_output_path
+from hvaedsl_runtime.disk.run_folder import RunFolder, as_written, check_output_path, content_of
 from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.disk.weights import SAFETENSORS, check_dense, read_tensors, write_safetensors, write_torch
 from hvaedsl_runtime.disk.whole_files import check_writable
@@ -343,7 +343,7 @@ def _check_free(out: Path) -> None:
         if out.exists() and not out.is_dir():
             problem = f"{out} is not a folder"
         elif out.exists() and any(out.iterdir()):
-            problem = f"{out} is not empty"
+            problem = f"{out} is not empty: it has {content_of(out)}"
         elif out.parent.exists() and not out.parent.is_dir():
             problem = f"{out.parent} is not a folder"
     if problem:

@@ -23,6 +23,8 @@ from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import check_writable, partial_name, write_whole
 
 RUNS = Path("runs")
+# Files in the way that a message names; the others are counted.
+NAMED = 3
 
 # Keys that may change when a run is resumed, because the weights after a step do not depend on them.
 CHANGEABLE = frozenset(
@@ -115,6 +117,9 @@ class RunFolder:
                 raise RunFolderInUse(f"{self.path} is not a folder", help=ANOTHER_FOLDER)
             if self._is_unused():
                 return
+            content = content_of(self.path)
+        if not resume and not self.spec.exists():
+            raise RunFolderInUse(f"{self.path} is not empty and has no run: it has {content}", help=ANOTHER_FOLDER)
         if not resume:
             raise RunFolderInUse(
                 f"{self.path} is not empty",
@@ -198,6 +203,13 @@ class RunFolder:
     def write_json(self, path: Path, content: Mapping[str, Any]) -> None:
         """Write a JSON file, whole or not at all; numbers that are not finite become null. Raises WriteError."""
         write_whole(path, json_text(content, indent=2) + "\n")
+
+
+def content_of(folder: Path) -> str:
+    """Name the first files and folders in a folder that is not empty, and count the others. Raises OSError."""
+    names = sorted(path.name for path in folder.iterdir())
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def check_output_path(path: Path, instead: str) -> None:

@@ -53,6 +53,16 @@ def test_a_folder_of_something_else_is_not_resumed(folder: RunFolder) -> None:
         folder.check_free(resume=True)
 
 
+def test_what_is_in_the_way_is_named_and_no_run_is_to_be_resumed(folder: RunFolder) -> None:
+    folder.path.mkdir(parents=True)
+    for name in "edcba":
+        (folder.path / f"{name}.py").touch()
+    with pytest.raises(RunError, match=r"has no run: it has a\.py, b\.py, c\.py and 2 more$") as caught:
+        folder.check_free(resume=False)
+    assert caught.value.help == "name another folder with --out"
+    assert caught.value.exit_code == 5
+
+
 def test_a_folder_in_which_a_run_came_not_to_its_beginning_is_free(folder: RunFolder) -> None:
     folder.begin("small", "hvae 1\n")
     folder.spec.rename(folder.path / ".spec.partial.hvae")  # as a killed process may leave it
