@@ -153,9 +153,9 @@ def export_weights(run: Path, path: Path, weights: Weights, names: Names, *, rep
     With the published names, a shared block has one tensor per application. A safetensors file also gets the spec, the
     step and the preparation, from which `import_weights` makes a run again. Returns the number of tensors.
 
-    Raises UsageError for an unsuitable suffix or folder, or a file of a run; RunNotFound or DamagedRun for a folder without a usable run;
-    OutputExists unless `replace`; WeightsMismatch for a cell without published names; Diverged for weights that are not
-    finite; WriteError.
+    Raises UsageError for an unsuitable suffix or folder, or a file of a run; RunNotFound or DamagedRun for a folder
+    without a usable run; OutputExists unless `replace`; WeightsMismatch for a cell without published names; Diverged
+    for weights that are not finite; WriteError.
     """
     if path.suffix.lower() not in (SAFETENSORS, ".th", ".pt", ".pth"):
         raise UsageError(f"--to is {path}; it must end in {SAFETENSORS} or .th")

@@ -23,7 +23,7 @@ from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import check_writable, partial_name, write_whole
 
 RUNS = Path("runs")
-# Files in the way that a message names; the others are counted.
+# Files of a folder that a message names; the others are counted.
 NAMED = 3
 
 # Keys that may change when a run is resumed, because the weights after a step do not depend on them.
