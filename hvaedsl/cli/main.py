@@ -76,7 +76,7 @@ def run(program: str = "hvaedsl") -> None:
     gc.set_threshold(COLLECT_AFTER)
     atexit.register(_leave_garbage)
     prepare_streams()
-    _ignore_width_of_zero()
+    _ignore_impossible_widths()
     _hide_warnings_of_packages()
     sys.exit(_flushed(_exit_code(program)))
 
@@ -162,9 +162,13 @@ def _leave_garbage() -> None:
         gc.freeze()
 
 
-def _ignore_width_of_zero() -> None:
+def _ignore_impossible_widths() -> None:
+    """Remove a width of zero from the environment, and one for help texts that typer cannot read as a number."""
     if not os.environ.get("COLUMNS", "1").strip("0"):
         del os.environ["COLUMNS"]
+    width = os.environ.get("TERMINAL_WIDTH", "1")
+    if not (width.isdecimal() and int(width) > 0):
+        del os.environ["TERMINAL_WIDTH"]
 
 
 def _refusal(error: Exception) -> WriteError | UsageError | None:
