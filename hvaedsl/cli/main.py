@@ -19,7 +19,7 @@ import typer
 from hvaedsl.cli.command_table import CommandGroup
 from hvaedsl.cli.completion import program_of_scripts, whole_words_in_bash
 from hvaedsl.diagnostics.errors import CompilerBug, ExitCode, HvaedslError, SpecError, UsageError, WriteError
-from hvaedsl.diagnostics.refusals import FULL, refused
+from hvaedsl.diagnostics.refusals import FULL, TOO_MANY_FILES, refused
 from hvaedsl.diagnostics.streams import prepare_streams, print_data
 
 # Allocations between two garbage collections, instead of 700: the objects of imports and of the compiler stay alive,
@@ -177,6 +177,9 @@ def _refusal(error: Exception) -> WriteError | UsageError | None:
         return _output_refused(error)
     if isinstance(error, OSError) and error.errno in FULL:
         return refused(error.filename, error)
+    if isinstance(error, OSError) and error.errno in TOO_MANY_FILES:
+        named = f"{error.filename}: " if error.filename is not None else ""
+        return UsageError(f"{named}{(error.strerror or str(error)).lower()}", help=TOO_MANY_FILES[error.errno])
     if isinstance(error, OSError) and error.errno in PATH_REFUSED and error.filename is not None:
         return UsageError(f"{error.filename}: {(error.strerror or str(error)).lower()}")
     try:

@@ -12,10 +12,12 @@ import numpy as np
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError
 from hvaedsl.diagnostics.printable import joined
+from hvaedsl.diagnostics.refusals import TOO_MANY_FILES
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.image_tree import is_clutter
 from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Split, array_images, image_set
 from hvaedsl_runtime.data.places import not_found, places
+from hvaedsl_runtime.data.problems import unlisted
 from hvaedsl_runtime.data.splits import PartName, members, one_validation
 from hvaedsl_runtime.disk.foreign_content import Foreign, foreign_content, packed_content, start_of
 
@@ -103,6 +105,8 @@ def open_npy(path: Path, spec: DataSpec) -> ArrayImages:
                 raise _archive(path)
         pixels = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
+        if isinstance(error, OSError) and error.errno in TOO_MANY_FILES:
+            raise unlisted(error, path) from error
         if (foreign := _foreign(path)) is not None:
             raise InvalidData(f"{path}: not a readable .npy file: {foreign.what}", help=foreign.help) from error
         header = _header(path)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -221,6 +222,28 @@ def test_folders_with_words_of_different_splits_are_no_classes(
     with pytest.raises(RunError, match=re.escape(found)) as caught:
         open_split(make_spec("folder", path=str(tmp_path)), "train")
     assert caught.value.help.endswith("if they are classes, rename them")
+
+
+def test_a_limit_on_open_files_is_named(
+    make_spec: Any, make_images: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, make_images(10))
+    spec = make_spec("folder", path=str(tmp_path), validation=0)
+    images = open_split(spec, "train")
+    refusal = OSError(errno.EMFILE, "Too many open files")
+
+    def refused(*_: object) -> None:
+        raise refusal
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", refused)
+        with pytest.raises(UnusableImages, match="it cannot be opened: too many open files") as caught:
+            everything(images)
+    assert "ulimit -n" in caught.value.help
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(RunError, match="cannot be read: too many open files") as listed:
+        open_split(spec, "train")
+    assert "ulimit -n" in listed.value.help
 
 
 def test_splits_inside_classes_are_moved_and_not_named(make_spec: Any, make_images: Any, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,20 @@ def test_a_file_that_is_cut_short_is_told(make_spec: Any, make_images: Any, tmp_
     ) as caught:
         open_split(make_spec("npy", path=str(tmp_path / "all.npy")), "train")
     assert "again" in caught.value.help
+
+
+def test_a_limit_on_open_files_is_named(
+    make_spec: Any, make_images: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "all.npy", make_images(30))
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(np.lib.format, "open_memmap", refused)
+    with pytest.raises(RunError, match=r"all\.npy: cannot be read: too many open files") as caught:
+        open_split(make_spec("npy", path=str(tmp_path / "all.npy")), "train")
+    assert "ulimit -n" in caught.value.help
 
 
 def test_joined_files_are_refused(make_spec: Any, make_images: Any, tmp_path: Path) -> None:
