@@ -39,8 +39,8 @@ def evaluate(
     require_train("eval")
     from hvaedsl.diagnostics.refusals import ANOTHER_FILE
     from hvaedsl.report.terminal import console
-    from hvaedsl_runtime.disk.strict_json import json_text
     from hvaedsl_runtime.disk.run_folder import check_output_path
+    from hvaedsl_runtime.disk.strict_json import json_text
     from hvaedsl_runtime.evaluate.finished_run import FinishedRun
     from hvaedsl_runtime.evaluate.results import results_table
 

@@ -20,9 +20,8 @@ from hvaedsl_runtime.analysis.base import Drawing, Result, Subject
 from hvaedsl_runtime.analysis.figures import png, svg
 from hvaedsl_runtime.analysis.registry import ANALYSES
 from hvaedsl_runtime.analysis.result_files import ANOTHER_PLACE, write_files
-from hvaedsl_runtime.disk.run_folder import read_json
+from hvaedsl_runtime.disk.run_folder import check_output_path, read_json
 from hvaedsl_runtime.disk.strict_json import json_text
-from hvaedsl_runtime.disk.run_folder import check_output_path
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.evaluate.results import WEIGHTS
 from hvaedsl_runtime.evaluate.units import Unit, reporting_unit
