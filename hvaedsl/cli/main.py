@@ -19,7 +19,7 @@ import typer
 from hvaedsl.cli.command_table import CommandGroup
 from hvaedsl.cli.completion import program_of_scripts, whole_words_in_bash
 from hvaedsl.diagnostics.errors import CompilerBug, ExitCode, HvaedslError, SpecError, UsageError, WriteError
-from hvaedsl.diagnostics.refusals import FULL, refused
+from hvaedsl.diagnostics.refusals import FULL, TOO_MANY_FILES, refused
 from hvaedsl.diagnostics.streams import prepare_streams, print_data
 
 # Allocations between two garbage collections, instead of 700: the objects of imports and of the compiler stay alive,
@@ -76,7 +76,7 @@ def run(program: str = "hvaedsl") -> None:
     gc.set_threshold(COLLECT_AFTER)
     atexit.register(_leave_garbage)
     prepare_streams()
-    _ignore_width_of_zero()
+    _ignore_impossible_widths()
     _hide_warnings_of_packages()
     sys.exit(_flushed(_exit_code(program)))
 
@@ -162,9 +162,13 @@ def _leave_garbage() -> None:
         gc.freeze()
 
 
-def _ignore_width_of_zero() -> None:
+def _ignore_impossible_widths() -> None:
+    """Remove a width of zero from the environment, and one for help texts that typer cannot read as a number."""
     if not os.environ.get("COLUMNS", "1").strip("0"):
         del os.environ["COLUMNS"]
+    width = os.environ.get("TERMINAL_WIDTH", "1")
+    if not (width.isdecimal() and int(width) > 0):
+        del os.environ["TERMINAL_WIDTH"]
 
 
 def _refusal(error: Exception) -> WriteError | UsageError | None:
@@ -173,6 +177,9 @@ def _refusal(error: Exception) -> WriteError | UsageError | None:
         return _output_refused(error)
     if isinstance(error, OSError) and error.errno in FULL:
         return refused(error.filename, error)
+    if isinstance(error, OSError) and error.errno in TOO_MANY_FILES:
+        named = f"{error.filename}: " if error.filename is not None else ""
+        return UsageError(f"{named}{(error.strerror or str(error)).lower()}", help=TOO_MANY_FILES[error.errno])
     if isinstance(error, OSError) and error.errno in PATH_REFUSED and error.filename is not None:
         return UsageError(f"{error.filename}: {(error.strerror or str(error)).lower()}")
     try:

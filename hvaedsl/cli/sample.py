@@ -35,7 +35,7 @@ def sample(
     """
     require_train("sample")
     from hvaedsl.diagnostics.refusals import ANOTHER_FILE, refusals_explained
-    from hvaedsl_runtime.disk.whole_files import check_writable
+    from hvaedsl_runtime.disk.run_folder import check_output_path
     from hvaedsl_runtime.evaluate.finished_run import FinishedRun
     from hvaedsl_runtime.evaluate.pictures import save_samples
 
@@ -50,7 +50,7 @@ def sample(
         name = f"{weights}-step-{step:08d}-count-{count}-temperature-{warmth}-seed-{seed}"
         out = finished.folder.picture("samples", name)
 
-    check_writable(out, ANOTHER_FILE)
+    check_output_path(out, ANOTHER_FILE)
     images = finished.sample(weights, count, temperature or spec.sample.temperature, seed)
     with refusals_explained(out, ANOTHER_FILE):
         save_samples(out, images, spec)

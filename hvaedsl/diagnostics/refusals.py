@@ -13,10 +13,17 @@ from hvaedsl.diagnostics.errors import UsageError, WriteError
 ANOTHER_FILE, ANOTHER_FOLDER = "name another file with --out", "name another folder with --out"
 # Error numbers of a disk on which no more can be written.
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+# Of the files that are open at once: the limit of a process, and that of the system.
+MORE_FILES = "raise the limit on open files, for example with `ulimit -n 4096`"
+TOO_MANY_FILES = {
+    errno.EMFILE: MORE_FILES,
+    errno.ENFILE: "close other programs, or raise the system's limit on open files",
+}
 NO_ROOM, NOT_WRITABLE, NOT_THERE = "free some space there", "make it writable", "check that the disk is mounted"
 REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), NO_ROOM),
     errno.EFBIG: "raise the limit on the size of a file",
+    **TOO_MANY_FILES,
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), NOT_WRITABLE),
     errno.ENOENT: "check that the folder exists and its disk is mounted",
     **dict.fromkeys((errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN), NOT_THERE),

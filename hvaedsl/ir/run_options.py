@@ -8,16 +8,21 @@ command alone.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Set
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 from pydantic.fields import FieldInfo
+
+from hvaedsl.diagnostics.errors import UsageError
 
 DeviceName = str  # a type of device as torch names it; the base install has no torch that could list them
 Dtype = Literal["float32", "float64"]
 WandbMode = Literal["off", "online", "offline"]
+# Threads, or processes that compute on the CPU, for each core; a number above this is a mistake.
+MOST_PER_CORE = 8
 
 
 class Option(NamedTuple):
@@ -51,6 +56,14 @@ class RunOptions(BaseModel):
     download: Annotated[bool, Option("Download the dataset if it is missing.")] = False
     accept_images: Annotated[bool, Option("Resume a run although its images have changed.")] = False
 
+    @field_validator("threads")
+    @classmethod
+    def check_threads(cls, threads: int | None) -> int | None:
+        """Raise UsageError for far more threads than cores: they would wait for each other, and no step would end."""
+        if threads is not None:
+            check_against_cores("--threads", threads)
+        return threads
+
     def shared(self) -> dict[str, Any]:
         """The options that a sweep hands to each of its runs."""
         return {name: getattr(self, name) for name in RunOptions.model_fields}
@@ -70,6 +83,16 @@ class SweepOptions(RunOptions):
 
     out: Annotated[Path | None, Option("Folder of the sweep.", "runs/sweeps/NAME", metavar="DIR")] = None
     retry_failed: Annotated[bool, Option("Retry runs that failed before.")] = False
+
+
+def check_against_cores(option: str, number: int) -> None:
+    """Raise UsageError if an option asks for far more threads or processes than this machine has cores."""
+    cores = os.cpu_count() or 1
+    if number > cores * MOST_PER_CORE:
+        raise UsageError(
+            f"{option} is {number:,}; this machine has {cores:,} core{'s' * (cores > 1)}",
+            help=f"choose at most {cores * MOST_PER_CORE:,}; more than one per core gains nothing",
+        )
 
 
 def option_of(field: FieldInfo) -> Option | None:

@@ -55,6 +55,14 @@ def test_a_terminal_of_any_width(columns: str, folder: Path) -> None:
     assert b" --> cyrillic.hvae:3:" in ended.stdout
 
 
+@pytest.mark.parametrize("width", ["abc", "0", "-5", "1e3", ""])
+def test_a_width_of_help_that_is_no_number(width: str) -> None:
+    ended = run("lint", "--help", TERMINAL_WIDTH=width)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert b"--fix" in ended.stdout
+    assert ended.stdout == run("lint", "--help").stdout
+
+
 def test_a_name_does_not_act_on_the_terminal(folder: Path) -> None:
     name = "a\x1b[31m\x07.hvae"
     ended = run("lint", name)

@@ -233,6 +233,7 @@ def test_sample_draws_the_same_picture_twice(finished: Path, tmp_path: Path, com
 
 
 def test_mistakes_are_one_readable_error(finished: Path, tmp_path: Path, spec_path: Path, command: Command) -> None:
+    checkpoint = finished / "checkpoints" / "last.pt"
     cases: list[tuple[int, str, tuple[str | Path, ...]]] = [
         (5, "--resume", ("train", spec_path, "--out", finished)),
         (5, "--gpus 1 --dtype float32", ("train", spec_path, "--out", finished, "--resume", "--dtype", "float64")),
@@ -242,6 +243,11 @@ def test_mistakes_are_one_readable_error(finished: Path, tmp_path: Path, spec_pa
         (2, "--temperature is inf", ("sample", finished, "--temperature", "inf")),
         (2, "--temperature is nan", ("export", finished, "--to", "pt2", "--temperature", "nan")),
         (2, ".png", ("sample", finished, "--out", tmp_path / "x.jpg")),
+        (2, "run.json is a file of the run", ("eval", finished, "--out", finished / "run.json")),
+        (2, "last.pt is a file of the run", ("convert", finished, "--to", checkpoint, "--force")),
+        (2, "is a file of the run", ("sample", finished, "--out", checkpoint.with_suffix(".png"))),
+        (2, "is a file of the run", ("export", finished, "--to", "pt2", "--out", checkpoint.with_suffix(".pt2"))),
+        (2, "is a file of the run", ("report", finished, "--out", checkpoint.with_suffix(".html"))),
     ]
     for expected, words, arguments in cases:
         code, _, err = command(*arguments)

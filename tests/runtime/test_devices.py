@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,3 +130,10 @@ def test_exhausted_memory_of_mps_is_explained() -> None:
         raise RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be reported later. For debugging, ...")
     with pytest.raises(RuntimeError, match="shapes"), memory_errors_explained():
         raise RuntimeError("shapes differ")
+
+
+def test_far_more_processes_on_the_cpu_than_cores_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    check_devices("cpu", 16)
+    with pytest.raises(UsageError, match="--gpus is 17; this machine has 2 cores"):
+        check_devices("cpu", 17)

@@ -20,9 +20,8 @@ from hvaedsl_runtime.analysis.base import Drawing, Result, Subject
 from hvaedsl_runtime.analysis.figures import png, svg
 from hvaedsl_runtime.analysis.registry import ANALYSES
 from hvaedsl_runtime.analysis.result_files import ANOTHER_PLACE, write_files
-from hvaedsl_runtime.disk.run_folder import read_json
+from hvaedsl_runtime.disk.run_folder import check_output_path, read_json
 from hvaedsl_runtime.disk.strict_json import json_text
-from hvaedsl_runtime.disk.whole_files import check_writable
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.evaluate.results import WEIGHTS
 from hvaedsl_runtime.evaluate.units import Unit, reporting_unit
@@ -44,7 +43,7 @@ def write_report(subject: Subject, path: Path, say: Callable[[str], None]) -> No
     Raises DataNotFound, InvalidData; DamagedRun if a file of the run cannot be read; WriteError.
     """
     # Fail early if the page cannot be written, or if a file is damaged.
-    check_writable(path, ANOTHER_PLACE)
+    check_output_path(path, ANOTHER_PLACE)
     evaluated_bounds(subject.run, reporting_unit(subject.spec))
 
     results = []

@@ -34,7 +34,7 @@ from hvaedsl_runtime.convert.weight_names import Names, NamesInFile, as_ours, re
 from hvaedsl_runtime.data import Preparation, open_split, preparation, published_preparation
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, save_checkpoint
 from hvaedsl_runtime.disk.not_finite import first_not_finite
-from hvaedsl_runtime.disk.run_folder import RunFolder, as_written
+from hvaedsl_runtime.disk.run_folder import RunFolder, as_written, check_output_path, content_of
 from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.disk.weights import SAFETENSORS, check_dense, read_tensors, write_safetensors, write_torch
 from hvaedsl_runtime.disk.whole_files import check_writable
@@ -153,22 +153,22 @@ def export_weights(run: Path, path: Path, weights: Weights, names: Names, *, rep
     With the published names, a shared block has one tensor per application. A safetensors file also gets the spec, the
     step and the preparation, from which `import_weights` makes a run again. Returns the number of tensors.
 
-    Raises UsageError for an unsuitable suffix or folder; RunNotFound or DamagedRun for a folder without a usable run;
-    OutputExists unless `replace`; WeightsMismatch for a cell without published names; Diverged for weights that are not
-    finite; WriteError.
+    Raises UsageError for an unsuitable suffix or folder, or a file of a run; RunNotFound or DamagedRun for a folder
+    without a usable run; OutputExists unless `replace`; WeightsMismatch for a cell without published names; Diverged
+    for weights that are not finite; WriteError.
     """
     if path.suffix.lower() not in (SAFETENSORS, ".th", ".pt", ".pth"):
         raise UsageError(f"--to is {path}; it must end in {SAFETENSORS} or .th")
     if not path.parent.is_dir() or path.is_dir():
         raise UsageError(f"--to is {path}; it must be a file in a folder that exists")
+    check_output_path(path, "name another file with --to")
     if path.exists() and not replace:
         raise OutputExists(f"{path} exists already", help="replace it with --force, or name another file with --to")
-    check_writable(path, "name another with --to")
 
     finished = FinishedRun.open(run, "cpu")
     checkpoint = finished.checkpoint
     tensors = renamed(finished.program, names, checkpoint.finite_weights(weights))
-    with refusals_explained(path, "name another with --to"):
+    with refusals_explained(path, "name another file with --to"):
         if path.suffix.lower() == SAFETENSORS:
             write_safetensors(path, tensors, describe(checkpoint, weights, names))
         else:
@@ -343,7 +343,7 @@ def _check_free(out: Path) -> None:
         if out.exists() and not out.is_dir():
             problem = f"{out} is not a folder"
         elif out.exists() and any(out.iterdir()):
-            problem = f"{out} is not empty"
+            problem = f"{out} is not empty: it has {content_of(out)}"
         elif out.parent.exists() and not out.parent.is_dir():
             problem = f"{out.parent} is not a folder"
     if problem:

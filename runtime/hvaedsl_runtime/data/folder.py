@@ -25,11 +25,12 @@ from hvaedsl_runtime.data.image_tree import (
 )
 from hvaedsl_runtime.data.images import ImageSet, Split, image_set
 from hvaedsl_runtime.data.places import DATA_PATH, GIVEN, not_found, places
-from hvaedsl_runtime.data.splits import VALIDATION_NAMES, PartName, members, one_validation
+from hvaedsl_runtime.data.split_names import folders_of_splits, is_split_name, nested_splits
+from hvaedsl_runtime.data.splits import PartName, members, one_validation
 from hvaedsl_runtime.disk.foreign_content import packed_content, start_of
 
-# Names that other tools give to the folders of splits; without a folder `train` they are not taken for classes.
-SPLIT_LIKE = frozenset(("train", "training", "test", "testing", "eval", *VALIDATION_NAMES))
+# The way out for folders of classes that have the names of splits.
+RENAME_CLASSES = "if they are classes, rename them"
 SOME = 3
 
 
@@ -104,7 +105,7 @@ def folder_layout(spec: DataSpec, searched: Mapping[Path, str] | None = None) ->
         if setting in GIVEN:
             classes = search(place)
             if classes.names:
-                _refuse_nested_splits(place, folders, setting)
+                _refuse_nested_splits(place, classes, setting)
                 return Layout({"all": classes})
             others += classes.others
     raise _missing(spec, searched, others)
@@ -129,7 +130,7 @@ def _splits(root: Path, folders: list[str], setting: str) -> Layout:
         raise DataNotFound(
             f"{root}: found no folder test beside train; the folders are {found}",
             help=f"put test images into a folder test, or {_set(setting)} to one folder of image files, of which a "
-            "tenth is held out for testing",
+            "tenth is held out for testing; if train is a class, rename it",
         )
     parts = {part: search(root / name) for part, name in names.items()}
     for part, tree in parts.items():
@@ -147,25 +148,34 @@ def _splits(root: Path, folders: list[str], setting: str) -> Layout:
 
 
 def _refuse_split_names(place: Path, folders: list[str], setting: str) -> None:
-    """Refuse folders that are meant as splits, and would be read as classes. Raises DataNotFound."""
-    meant = [name for name in folders if name.lower() in SPLIT_LIKE]
+    """Refuse folders that are meant as splits, and would be read as classes. Raises DataNotFound.
+
+    Beside the cache's datasets, whose names may have any words, only whole names count.
+    """
+    pairs = folders_of_splits(folders) if setting in GIVEN else []
+    meant = [name for name in folders if is_split_name(name) or name in pairs]
     if meant:
         raise DataNotFound(
-            f"{place}: found {', '.join(f'{name}/' for name in meant)} but no folder train",
+            f"{place}: found {_some([f'{name}/' for name in meant])} but no folder train",
             help=f"name the folders train, test and, if there are validation images, validation; or {_set(setting)} to "
-            "the folder with the images",
+            f"the folder with the images; {RENAME_CLASSES}",
         )
 
 
-def _refuse_nested_splits(place: Path, folders: list[str], setting: str) -> None:
-    """Refuse to merge the splits of a dataset that lies one folder deeper. Raises DataNotFound."""
-    for name in folders:
-        inner = {folder.lower() for folder in visible_folders(place / name)}
-        if inner & {"train", "training"} and inner & (SPLIT_LIKE - {"train", "training"}):
-            raise DataNotFound(
-                f"{place}: the folder {name}/ holds the splits {', '.join(sorted(inner & SPLIT_LIKE))}",
-                help=f"{_set(setting)} to {place / name}",
-            )
+def _refuse_nested_splits(place: Path, classes: Tree, setting: str) -> None:
+    """Refuse to merge the splits of a dataset that lies deeper. Raises DataNotFound."""
+    nested = nested_splits(classes.names)
+    if not nested:
+        return
+    (name, splits), *others = nested.items()
+    move = "move the images of each split into one folder, train/CLASS, test/CLASS"
+    where = (
+        "the folders " + _some([f"{inner}/" for inner in nested]) + " hold" if others else f"the folder {name}/ holds"
+    )
+    raise DataNotFound(
+        f"{place}: {where} the splits {_some(splits)}",
+        help=f"{move if others else f'{_set(setting)} to {place / name}'}; {RENAME_CLASSES}",
+    )
 
 
 def _repetitions(parts: Mapping[PartName, Tree]) -> Iterator[str]:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError
 from hvaedsl.diagnostics.printable import joined
+from hvaedsl.diagnostics.refusals import TOO_MANY_FILES
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.image_tree import is_clutter
 from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Split, array_images, image_set
 from hvaedsl_runtime.data.places import not_found, places
+from hvaedsl_runtime.data.problems import unlisted
 from hvaedsl_runtime.data.splits import PartName, members, one_validation
 from hvaedsl_runtime.disk.foreign_content import Foreign, foreign_content, packed_content, start_of
 
 # Files that are never divided into all splits: without training images, a folder is incomplete.
 OTHER_SPLITS = frozenset(("test.npy", "validation.npy", "val.npy", "valid.npy"))
+NPY_MAGIC = b"\x93NUMPY"
 ZIP_SIGNATURE = b"PK\x03\x04"
 ONE_FILE = "set data.path to one of the files to divide it, or name them train.npy, test.npy and validation.npy"
 
@@ -100,18 +105,72 @@ def open_npy(path: Path, spec: DataSpec) -> ArrayImages:
                 raise _archive(path)
         pixels = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
+        if isinstance(error, OSError) and error.errno in TOO_MANY_FILES:
+            raise unlisted(error, path) from error
         if (foreign := _foreign(path)) is not None:
             raise InvalidData(f"{path}: not a readable .npy file: {foreign.what}", help=foreign.help) from error
-        if _holds_objects(path):
+        header = _header(path)
+        if header is not None and header.dtype.hasobject:
             raise InvalidData(
                 f"{path}: the array has type object; it must be uint8 [N, H, W, C]",
                 help="stack the images to one array, `images = numpy.stack(list(images))`, and save it with numpy.save",
             ) from error
+        if (wrong := wrong_size(path)) is not None:
+            raise InvalidData(f"{path}: not a readable .npy file: {wrong.what}", help=wrong.help) from error
         raise InvalidData(
             f"{path}: not a readable .npy file ({joined(error)}); it must hold a uint8 array [N, H, W, C]",
             help="save the images with numpy.save",
         ) from error
+    if (wrong := wrong_size(path)) is not None:
+        raise InvalidData(f"{path}: {wrong.what}", help=wrong.help)
     return array_images(pixels, spec, str(path))
+
+
+class _Header(NamedTuple):
+    """What the header of a .npy file says; `start` is the offset of the array in bytes."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    start: int
+
+    @property
+    def end(self) -> int:
+        """The size in bytes that a file of this header and array has."""
+        return self.start + math.prod(self.shape) * self.dtype.itemsize
+
+
+def wrong_size(path: Path) -> Foreign | None:
+    """Say that a .npy file is truncated, or has more than its array, of which numpy reads only the first.
+
+    None if it is neither, or has no header that can be read.
+    """
+    header = _header(path)
+    if header is None or header.dtype.hasobject or (size := path.stat().st_size) == header.end:
+        return None
+    if size < header.end:
+        return Foreign(f"it is truncated: it has {size:,} of {header.end:,} bytes", "copy, download or save it again")
+
+    with path.open("rb") as file:
+        file.seek(header.end)
+        more = "another array" if file.read(len(NPY_MAGIC)) == NPY_MAGIC else "something else"
+    return Foreign(
+        f"after its array of shape {list(header.shape)}, {more} follows: it has {size:,} bytes, and the array ends at "
+        f"{header.end:,}",
+        "save one array: if files were joined, join the arrays instead, "
+        "`numpy.save(FILE, numpy.concatenate([numpy.load(PART), ...]))`",
+    )
+
+
+def _header(path: Path) -> _Header | None:
+    """Read the header of a .npy file; None if it has none."""
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+            return _Header(shape, dtype, file.tell())
+    except (OSError, ValueError, EOFError):
+        return None
 
 
 def _foreign(path: Path) -> Foreign | None:
@@ -120,17 +179,6 @@ def _foreign(path: Path) -> Foreign | None:
     except OSError:
         return None
     return foreign_content(start) or packed_content(path, start)
-
-
-def _holds_objects(path: Path) -> bool:
-    """Whether the header of a .npy file says that its array holds Python objects, which are pickled."""
-    try:
-        with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            return read(file)[2].hasobject
-    except (OSError, ValueError, EOFError):
-        return False
 
 
 def _archive(path: Path) -> RunError:

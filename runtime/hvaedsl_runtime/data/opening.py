@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hvaedsl.diagnostics.errors import InvalidData
 from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.custom import custom_images
@@ -16,7 +15,7 @@ from hvaedsl_runtime.data.images import ImageSet, Split
 from hvaedsl_runtime.data.npy import has_validation_file, npy
 from hvaedsl_runtime.data.places import not_found
 from hvaedsl_runtime.data.prepared import find_prepared
-from hvaedsl_runtime.data.problems import READABLE, unlisted
+from hvaedsl_runtime.data.problems import unlisted
 from hvaedsl_runtime.data.torchvision_sets import torchvision_set
 
 # Datasets that are never prepared.
@@ -73,7 +72,7 @@ def _read_errors_explained(spec: DataSpec) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InvalidData(f"the images of {spec.dataset}: {unlisted(error)}", help=READABLE) from error
+        raise unlisted(error, what=f"the images of {spec.dataset}: ") from error
 
 
 def _open(spec: DataSpec, split: Split, *, download: bool) -> ImageSet:

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from hvaedsl import __version__
-from hvaedsl.diagnostics.errors import InvalidData, PreparedFolderInUse, RunError, UnusableImages, UsageError
+from hvaedsl.diagnostics.errors import PreparedFolderInUse, RunError, UnusableImages, UsageError
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fitting import Fitting, count_changes, parse_background
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, FitRecord, Manifest, OriginRecord, read_manifest
 from hvaedsl_runtime.data.preparation import mean_and_std
-from hvaedsl_runtime.data.problems import READABLE, Problems, unlisted
+from hvaedsl_runtime.data.problems import Problems, unlisted
 from hvaedsl_runtime.data.published import COUNTS, READERS, Part, Source
 from hvaedsl_runtime.data.published.image_folder import image_folder
 from hvaedsl_runtime.data.splits import PartName
@@ -138,7 +138,7 @@ def prepare(
         is_folder = spec.dataset == "folder"
         source = image_folder(spec, root, fitting) if is_folder else READERS[spec.dataset](spec, root)
     except OSError as error:
-        raise InvalidData(f"{unlisted(error, root)}", help=READABLE) from error
+        raise unlisted(error, root) from error
 
     with refusals_explained(target, ANOTHER_FOLDER):
         shutil.rmtree(partial, ignore_errors=True)

@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
+from hvaedsl.diagnostics.refusals import TOO_MANY_FILES
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fingerprint import array_checksum
 from hvaedsl_runtime.data.fitting import changes_text
 from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Split, image_set, too_many_levels
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, Manifest, read_manifest
+from hvaedsl_runtime.data.npy import wrong_size
 from hvaedsl_runtime.data.places import places
+from hvaedsl_runtime.data.problems import unlisted
 from hvaedsl_runtime.data.splits import TESTED_ON_VALIDATION, PartName, members
 
 BYTES_AT_A_TIME = 2**20
@@ -114,10 +117,14 @@ class PreparedSet:
         path, record = self.path(part), self.manifest.arrays[part]
         shape = (record.count, self.manifest.resolution, self.manifest.resolution, self.manifest.channels)
         try:
+            if (wrong := wrong_size(path)) is not None:
+                raise ValueError(wrong.what)
             pixels = np.lib.format.open_memmap(path, mode="r")
             if pixels.dtype != np.uint8 or pixels.shape != shape:
                 raise ValueError(f"{pixels.dtype} {list(pixels.shape)} instead of uint8 {list(shape)}")
         except (OSError, ValueError, EOFError) as error:
+            if isinstance(error, OSError) and error.errno in TOO_MANY_FILES:
+                raise unlisted(error, path) from error
             raise InvalidData(
                 f"{path}: the array does not match its manifest: {error}",
                 help="prepare the images again, with --force",

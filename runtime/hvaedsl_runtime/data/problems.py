@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from hvaedsl.diagnostics.errors import UnusableImages
+from hvaedsl.diagnostics.errors import InvalidData, UnusableImages
+from hvaedsl.diagnostics.refusals import TOO_MANY_FILES
 
 REPLACE = "replace or remove damaged files"
 READABLE = "make files and folders readable, for example with `chmod -R u+rX FOLDER`, or run as their owner"
@@ -37,12 +38,17 @@ def refused_file(path: Path, error: OSError, *, missing: str = "") -> ImageProbl
     reason = f"it cannot be opened: {_reason(error)}"
     if isinstance(error, PermissionError):
         return ImageProblem(str(path), reason, READABLE)
-    return ImageProblem(str(path), reason, "check the disk or the network drive that has the files")
+    remedy = TOO_MANY_FILES.get(error.errno or 0, "check the disk or the network drive that has the files")
+    return ImageProblem(str(path), reason, remedy)
 
 
-def unlisted(error: OSError, root: Path | None = None) -> str:
-    """The system's error on listing or opening a folder, in words; `root` is named if the error names no path."""
-    return f"{error.filename or root}: cannot be read: {_reason(error)}"
+def unlisted(error: OSError, root: Path | None = None, *, what: str = "") -> InvalidData:
+    """Make the error for a folder or file that the system does not list or open.
+
+    `root` is named if `error` names no path; `what` begins the message.
+    """
+    message = f"{what}{error.filename or root}: cannot be read: {_reason(error)}"
+    return InvalidData(message, help=TOO_MANY_FILES.get(error.errno or 0, READABLE))
 
 
 def _reason(error: OSError) -> str:

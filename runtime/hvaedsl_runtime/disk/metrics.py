@@ -20,6 +20,18 @@ from hvaedsl_runtime.disk.whole_files import append_whole, made_folder, write_wh
 
 Metrics = Mapping[str, int | float | bool | str | list[float]]
 
+WANDB_MODE = "WANDB_MODE"
+QUIETEST_FIRST: tuple[WandbMode, ...] = ("off", "offline", "online")
+# The values of WANDB_MODE that the package knows, and the mode that each allows at most.
+MODES: Mapping[str, WandbMode] = {
+    "disabled": "off",
+    "offline": "offline",
+    "dryrun": "offline",
+    "online": "online",
+    "run": "online",
+    "shared": "online",
+}
+
 RESTORE_LOG = "restore the file from a backup"
 
 logger = logging.getLogger(__name__)
@@ -116,13 +128,35 @@ def is_line(line: object) -> bool:
     return isinstance(line, dict) and isinstance(line.get("step"), int) and isinstance(line.get("split"), str)
 
 
+def _mode_under_environment(mode: WandbMode) -> WandbMode:
+    """The mode, or a quieter one that WANDB_MODE asks for; the package itself ignores it if it is given a mode.
+
+    Raises UsageError for a value that the package does not know.
+    """
+    value = os.environ.get(WANDB_MODE, "").strip().lower()
+    if mode == "off" or not value:
+        return mode
+    if value not in MODES:
+        raise UsageError(
+            f"{WANDB_MODE} is {value}; it must be online, offline or disabled",
+            help=f"correct or unset {WANDB_MODE}, or train without --wandb",
+        )
+    allowed = MODES[value]
+    chosen = min(mode, allowed, key=QUIETEST_FIRST.index)
+    if chosen != mode:
+        logger.warning("--wandb %s is %s here, because %s is %s", mode, chosen, WANDB_MODE, value)
+    return chosen
+
+
 def start_wandb(mode: WandbMode, folder: RunFolder, config: Mapping[str, Any]) -> Any:
     """Start or continue the run of Weights & Biases of a run folder; None for `off`, which does not import the package.
 
-    The run has the folder's name. Its id is kept in the folder, so that a resumed run continues it there.
-    Raises UsageError if the package is missing, cannot log in or finds no home folder; DamagedRun if the id cannot be
-    read; WriteError.
+    The environment variable WANDB_MODE may forbid the network (offline) or everything (disabled). The run has the
+    folder's name. Its id is kept in the folder, so that a resumed run continues it there.
+    Raises UsageError if the package is missing, cannot log in or finds no home folder, and for an unknown WANDB_MODE;
+    DamagedRun if the id cannot be read; WriteError.
     """
+    mode = _mode_under_environment(mode)
     if mode == "off":
         return None
     try:

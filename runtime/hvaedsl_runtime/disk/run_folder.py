@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch, RunNotFound
+from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch, RunNotFound, UsageError
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl.diagnostics.shell import path_word
 from hvaedsl.ir.blocks import BlockList
@@ -19,9 +20,11 @@ from hvaedsl.program import RUN_SPEC
 from hvaedsl.shipped import spec_names
 from hvaedsl_runtime.disk.folder_lock import LOCK, check_unlocked, folder_lock
 from hvaedsl_runtime.disk.strict_json import json_text
-from hvaedsl_runtime.disk.whole_files import partial_name, write_whole
+from hvaedsl_runtime.disk.whole_files import check_writable, partial_name, write_whole
 
 RUNS = Path("runs")
+# Files of a folder that a message names; the others are counted.
+NAMED = 3
 
 # Keys that may change when a run is resumed, because the weights after a step do not depend on them.
 CHANGEABLE = frozenset(
@@ -82,6 +85,12 @@ class RunFolder:
                 help="remove it to start another run at Weights & Biases",
             ) from error
 
+    def owns(self, path: Path) -> bool:
+        """Whether a path in the folder is that of a file which only the run itself writes. Both paths are resolved."""
+        files = (self.spec, self.identity, self.metrics, self.summary, self.wandb_identity, self.path / LOCK)
+        folders = (self.checkpoint.parent, self.wandb)
+        return path in (*files, *map(partial_name, files)) or any(folder in (path, *path.parents) for folder in folders)
+
     def picture(self, kind: str, name: str) -> Path:
         """A picture; `kind` is `samples` or `reconstructions`."""
         return self.path / kind / f"{name}.png"
@@ -108,6 +117,9 @@ class RunFolder:
                 raise RunFolderInUse(f"{self.path} is not a folder", help=ANOTHER_FOLDER)
             if self._is_unused():
                 return
+            content = content_of(self.path)
+        if not resume and not self.spec.exists():
+            raise RunFolderInUse(f"{self.path} is not empty and has no run: it has {content}", help=ANOTHER_FOLDER)
         if not resume:
             raise RunFolderInUse(
                 f"{self.path} is not empty",
@@ -191,6 +203,26 @@ class RunFolder:
     def write_json(self, path: Path, content: Mapping[str, Any]) -> None:
         """Write a JSON file, whole or not at all; numbers that are not finite become null. Raises WriteError."""
         write_whole(path, json_text(content, indent=2) + "\n")
+
+
+def content_of(folder: Path) -> str:
+    """Name the first files and folders in a folder that is not empty, and count the others. Raises OSError."""
+    names = sorted(path.name for path in folder.iterdir())
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def check_output_path(path: Path, instead: str) -> None:
+    """Raise UsageError if an output would replace a file of a run, WriteError if it cannot be written.
+
+    Called before the work for its content is done. `instead` is what else the user can do. Links are followed.
+    """
+    real = Path(os.path.realpath(path))
+    for above in real.parents:
+        folder = RunFolder(above)
+        if folder.owns(real) and folder.spec.is_file():
+            raise UsageError(f"{path} is a file of the run in {above}, which needs it", help=instead)
+    check_writable(path, instead)
 
 
 def require_run(path: Path) -> RunFolder:

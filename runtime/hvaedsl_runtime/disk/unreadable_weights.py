@@ -26,6 +26,12 @@ DAMAGED = Foreign(
 # Of the pickle that is read to name an object; a state dict's is smaller, because tensors are stored beside it.
 LARGEST_PICKLE = 2**26
 OF_TENSORS = re.compile(r"torch\._utils\.|torch\.\w+$|torch\.storage\.|torch\._tensor\.|collections\.")
+# Files in the archives of torch.export, of this version of torch and of earlier ones.
+EXPORTED_PROGRAM = frozenset(("models/model.json", "serialized_exported_program.json"))
+INSTEAD_OF_PROGRAM = (
+    "name a file of weights: for a program of `hvaedsl export`, use the run itself, or write its weights with "
+    "`hvaedsl export RUN --to safetensors`"
+)
 FORMATS = {
     b"\x93NUMPY": "an array of numpy",
     b"\x89HDF": "an HDF5 file, such as Keras writes",
@@ -158,6 +164,8 @@ def _zip_archive(path: Path, *, named_safetensors: bool) -> Foreign:
         inside = {name.partition("/")[2] for name in names}
         if "constants.pkl" in inside or any(name.startswith("code/") for name in inside):
             return Foreign("it is a TorchScript program, which is code", SAVE_STATE_DICT)
+        if EXPORTED_PROGRAM & {*names, *inside}:
+            return Foreign("it is a program of torch.export, which is code", INSTEAD_OF_PROGRAM)
         if "data.pkl" not in inside:
             shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
             if names and all(name.endswith(".npy") for name in names):

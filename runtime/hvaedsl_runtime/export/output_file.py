@@ -8,22 +8,23 @@ from pathlib import Path
 
 from hvaedsl.diagnostics.errors import OutputExists, UsageError
 from hvaedsl.diagnostics.refusals import ANOTHER_FILE, refusals_explained
-from hvaedsl_runtime.disk.whole_files import check_writable, made_folder, put_in_place
+from hvaedsl_runtime.disk.run_folder import check_output_path
+from hvaedsl_runtime.disk.whole_files import made_folder, put_in_place
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 
 
 def check_output(path: Path, suffix: str, *, replace: bool) -> None:
     """Raise UsageError for a wrong suffix or a missing folder, OutputExists for a file that must not be replaced.
 
-    Raises WriteError if the folder takes no files.
+    Raises UsageError also for a file that a run needs, WriteError if the folder takes no files.
     """
     if path.suffix.lower() != suffix:
         raise UsageError(f"--out is {path}; it must end in {suffix}")
     if not path.parent.is_dir() or path.is_dir():
         raise UsageError(f"--out is {path}; it must be a file in an existing folder")
+    check_output_path(path, ANOTHER_FILE)
     if path.exists() and not replace:
         raise OutputExists(f"{path} already exists", help=f"replace it with --force, or {ANOTHER_FILE}")
-    check_writable(path, ANOTHER_FILE)
 
 
 def export_folder(finished: FinishedRun) -> Path:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from torch.distributed import DistError
 
 from hvaedsl.diagnostics.errors import DeviceNotFound, ProcessLost, UsageError
-from hvaedsl.ir.run_options import DeviceName
+from hvaedsl.ir.run_options import DeviceName, check_against_cores
 from hvaedsl.program import Program
 from hvaedsl_runtime.distributed import choose_device
 from hvaedsl_runtime.launch.task import RunTask
@@ -66,8 +66,13 @@ def check_launcher(processes: int) -> None:
 
 
 def check_devices(device: DeviceName | None, processes: int) -> None:
-    """Raise DeviceNotFound unless there is an accelerator for each process, or `device` is cpu."""
+    """Raise DeviceNotFound unless there is an accelerator for each process, or `device` is cpu.
+
+    Raises UsageError for far more processes on the CPU than cores.
+    """
     chosen = choose_device(device)
+    if chosen.type == "cpu" and device is not None:
+        check_against_cores("--gpus", processes)
     if chosen.type != "cpu":
         choose_device(chosen.type, processes - 1)
     elif device is None and processes > 1:

@@ -144,7 +144,7 @@ def test_mistakes_are_one_readable_error(tmp_path: Path, command: Command, small
         (2, "must end in .safetensors or .th", (full, "--to", tmp_path / "w.npz")),
         (2, "folder that exists", (full, "--to", tmp_path / "none" / "w.th")),
         (5, "the weights of 2 models: names with no prefix", (small, "--ema", both, *new)),
-        (5, "is not empty", (small, "--ema", good, "--out", full)),
+        (5, "is not empty: it has notes.txt", (small, "--ema", good, "--out", full)),
         (5, "is not a folder", (small, "--ema", good, "--out", good)),
         (
             5,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -187,11 +188,89 @@ def test_other_names_of_splits_are_no_classes(
     write(tmp_path / "archive" / "set" / "test", make_images(9))
     with pytest.raises(RunError, match="the folder set/ holds the splits test, train") as caught:
         open_split(make_spec("folder", path=str(tmp_path / "archive")), "train")
-    assert caught.value.help == f"set data.path to {tmp_path / 'archive' / 'set'}"
+    assert caught.value.help == f"set data.path to {tmp_path / 'archive' / 'set'}; if they are classes, rename them"
     monkeypatch.setenv("HVAEDSL_DATA", str(tmp_path / "all"))
     write(tmp_path / "all" / "celeba", make_images(20))
     with pytest.raises(RunError, match="were not found"):
         open_split(make_spec("folder"), "train")
+
+
+SPLIT_FOLDERS = [
+    ("testA", "trainA"),
+    ("test_images", "train_images"),
+    ("test_set", "training_set"),
+    ("seg_test", "seg_train"),
+    ("TRAIN_DATA", "VAL_DATA"),
+    ("imgs_train", "imgs_val"),
+    ("train-hr", "valid-hr"),
+    ("train2017", "val2017"),
+    ("testset", "trainset"),
+    ("VOCtest", "VOCtrainval"),
+    ("DIV2K_train_HR", "DIV2K_valid_HR"),
+    ("dev.clean", "holdout part"),
+]
+
+
+@pytest.mark.parametrize("names", SPLIT_FOLDERS)
+@pytest.mark.parametrize("above", ["", "set", "set/more"])
+def test_folders_with_words_of_different_splits_are_no_classes(
+    make_spec: Any, make_images: Any, tmp_path: Path, names: tuple[str, ...], above: str
+) -> None:
+    for name in names:
+        write(tmp_path / above / name / "cat", make_images(3))
+    found = f"the folder {above}/ holds the splits {', '.join(names)}" if above else f"found {names[0]}/, {names[1]}/"
+    with pytest.raises(RunError, match=re.escape(found)) as caught:
+        open_split(make_spec("folder", path=str(tmp_path)), "train")
+    assert caught.value.help.endswith("if they are classes, rename them")
+
+
+def test_a_limit_on_open_files_is_named(
+    make_spec: Any, make_images: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, make_images(10))
+    spec = make_spec("folder", path=str(tmp_path), validation=0)
+    images = open_split(spec, "train")
+    refusal = OSError(errno.EMFILE, "Too many open files")
+
+    def refused(*_: object) -> None:
+        raise refusal
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", refused)
+        with pytest.raises(UnusableImages, match="it cannot be opened: too many open files") as caught:
+            everything(images)
+    assert "ulimit -n" in caught.value.help
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(RunError, match="cannot be read: too many open files") as listed:
+        open_split(spec, "train")
+    assert "ulimit -n" in listed.value.help
+
+
+def test_splits_inside_classes_are_moved_and_not_named(make_spec: Any, make_images: Any, tmp_path: Path) -> None:
+    for name in ("cat/train", "cat/test", "dog/train", "dog/test"):
+        write(tmp_path / name, make_images(3))
+    with pytest.raises(RunError, match="the folders cat/, dog/ hold the splits test, train") as caught:
+        open_split(make_spec("folder", path=str(tmp_path)), "train")
+    assert caught.value.help.startswith("move the images of each split into one folder")
+
+
+@pytest.mark.parametrize(
+    "names", [("test_tube", "cup"), ("trainA", "trainB"), ("trainer", "tester", "valley"), ("bullet_train", "device")]
+)
+def test_classes_may_have_words_of_one_split(
+    make_spec: Any, make_images: Any, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    for name in names:
+        write(tmp_path / name / "more", make_images(10))
+    assert len(open_split(make_spec("folder", path=str(tmp_path), validation=0), "train")) == len(names) * 9
+
+
+def test_a_class_called_train_is_to_be_renamed(make_spec: Any, make_images: Any, tmp_path: Path) -> None:
+    for name in ("0", "1", "train"):
+        write(tmp_path / name, make_images(3))
+    with pytest.raises(RunError, match="no folder test beside train") as caught:
+        open_split(make_spec("folder", path=str(tmp_path)), "train")
+    assert "if train is a class, rename it" in caught.value.help
 
 
 @pytest.mark.parametrize("names", [("cat", "dog"), ("photos",)])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,40 @@ def test_a_file_that_is_cut_short_is_told(make_spec: Any, make_images: Any, tmp_
     np.save(tmp_path / "all.npy", make_images(30))
     whole = (tmp_path / "all.npy").read_bytes()
     (tmp_path / "all.npy").write_bytes(whole[:-100])
-    with pytest.raises(RunError, match=r"not a readable \.npy file"):
+    with pytest.raises(
+        RunError, match=r"not a readable \.npy file: it is truncated: it has 1,948 of 2,048 bytes"
+    ) as caught:
         open_split(make_spec("npy", path=str(tmp_path / "all.npy")), "train")
+    assert "again" in caught.value.help
+
+
+def test_a_limit_on_open_files_is_named(
+    make_spec: Any, make_images: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "all.npy", make_images(30))
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(np.lib.format, "open_memmap", refused)
+    with pytest.raises(RunError, match=r"all\.npy: cannot be read: too many open files") as caught:
+        open_split(make_spec("npy", path=str(tmp_path / "all.npy")), "train")
+    assert "ulimit -n" in caught.value.help
+
+
+def test_joined_files_are_refused(make_spec: Any, make_images: Any, tmp_path: Path) -> None:
+    for name in ("p1", "p2"):
+        np.save(tmp_path / f"{name}.npy", make_images(30))
+    parts = [(tmp_path / f"{name}.npy").read_bytes() for name in ("p1", "p2")]
+    spec = make_spec("npy", path=str(tmp_path / "all.npy"))
+    (tmp_path / "all.npy").write_bytes(b"".join(parts))
+    with pytest.raises(RunError, match=r"after its array of shape \[30, 8, 8, 1\], another array follows") as caught:
+        open_split(spec, "train")
+    assert "numpy.concatenate" in caught.value.help
+    assert caught.value.exit_code == 4
+    (tmp_path / "all.npy").write_bytes(parts[0] + b"\n")
+    with pytest.raises(RunError, match="something else follows"):
+        open_split(spec, "train")
 
 
 def test_objects_are_not_unpickled(make_spec: Any, tmp_path: Path) -> None:

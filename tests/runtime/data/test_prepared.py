@@ -121,8 +121,11 @@ def test_damage_is_told(photos: Path, tmp_path: Path, make_spec: Any) -> None:
     content[-1] ^= 1
     path.write_bytes(content)
     assert len(prepared.damaged(nothing)) == 1
+    path.write_bytes(content + b"more")
+    with pytest.raises(RunError, match="the array does not match its manifest: after its array"):
+        open_split(spec, "train")
     path.write_bytes(content[:-10])
-    with pytest.raises(RunError, match="the array does not match its manifest"):
+    with pytest.raises(RunError, match="the array does not match its manifest: it is truncated"):
         open_split(spec, "train")
     path.unlink()
     with pytest.raises(RunError, match="the array does not match its manifest"):

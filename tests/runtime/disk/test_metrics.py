@@ -11,6 +11,7 @@ import pytest
 
 from hvaedsl.diagnostics.errors import DamagedRun, RunError, UsageError
 from hvaedsl.diagnostics.printable import printable_message
+from hvaedsl.ir.run_options import WandbMode
 from hvaedsl_runtime.disk.metrics import MetricsLog, read_metrics, start_wandb
 from hvaedsl_runtime.disk.run_folder import RunFolder
 
@@ -140,6 +141,37 @@ def test_the_wandb_run_of_a_folder_is_resumed_and_named_after_it(
     RunFolder(tmp_path / "first").wandb_identity.write_text("{")
     with pytest.raises(DamagedRun, match="no id of a run"):
         start_wandb("offline", RunFolder(tmp_path / "first"), {})
+
+
+@pytest.mark.parametrize(
+    ("option", "variable", "used"),
+    [
+        ("online", "disabled", None),
+        ("offline", "disabled", None),
+        ("online", "offline", "offline"),
+        ("online", "dryrun", "offline"),
+        ("offline", "online", "offline"),
+        ("online", "Online", "online"),
+        ("online", "", "online"),
+        ("off", "online", None),
+        ("off", "of", None),
+    ],
+)
+def test_wandb_mode_is_honored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: WandbMode, variable: str, used: str | None
+) -> None:
+    fake = FakeWandb()
+    monkeypatch.setitem(sys.modules, "wandb", fake if used is not None else None)
+    monkeypatch.setenv("WANDB_MODE", variable)
+    started = start_wandb(option, RunFolder(tmp_path / "run"), {})
+    assert (started is None) == (used is None)
+    assert [settings["mode"] for settings in fake.settings] == ([] if used is None else [used])
+
+
+def test_an_unknown_wandb_mode_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "of")
+    with pytest.raises(UsageError, match="WANDB_MODE is of; it must be online, offline or disabled"):
+        start_wandb("online", RunFolder(tmp_path / "run"), {})
 
 
 def test_wandb_without_a_login_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 import hvaedsl
 from hvaedsl import Program
-from hvaedsl.diagnostics.errors import RunError, RunMismatch
-from hvaedsl_runtime.disk.run_folder import RunFolder, check_same_run
+from hvaedsl.diagnostics.errors import RunError, RunMismatch, UsageError
+from hvaedsl_runtime.disk.run_folder import RunFolder, check_output_path, check_same_run
 
 Compiled = Callable[..., Program]
 
@@ -51,6 +51,16 @@ def test_a_folder_of_something_else_is_not_resumed(folder: RunFolder) -> None:
     (folder.path / "thesis.tex").write_text("")
     with pytest.raises(RunError, match=r"spec\.hvae is missing"):
         folder.check_free(resume=True)
+
+
+def test_what_is_in_the_way_is_named_and_no_run_is_to_be_resumed(folder: RunFolder) -> None:
+    folder.path.mkdir(parents=True)
+    for name in "edcba":
+        (folder.path / f"{name}.py").touch()
+    with pytest.raises(RunError, match=r"has no run: it has a\.py, b\.py, c\.py and 2 more$") as caught:
+        folder.check_free(resume=False)
+    assert caught.value.help == "name another folder with --out"
+    assert caught.value.exit_code == 5
 
 
 def test_a_folder_in_which_a_run_came_not_to_its_beginning_is_free(folder: RunFolder) -> None:
@@ -104,3 +114,24 @@ def test_a_folder_that_cannot_be_created_is_told(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="cannot be written: Not a directory") as caught:
         RunFolder(tmp_path / "file" / "run").begin("digits", "hvae 1\n")
     assert caught.value.exit_code == 5
+
+
+OWNED = ("run.json", "spec.hvae", "metrics.jsonl", "summary.json", "wandb.json", ".lock", "checkpoints/last.pt")
+
+
+@pytest.mark.parametrize("name", [*OWNED, "checkpoints/other.json", "wandb/run/files.json"])
+def test_an_output_replaces_no_file_of_a_run(folder: RunFolder, name: str) -> None:
+    check_output_path(folder.path / name, "name another file")
+    folder.begin("small", "hvae 1\n")
+    link = folder.path.parent / "link"
+    link.symlink_to(folder.path / name)
+    for path in (folder.path / name, folder.path / "samples" / ".." / name, link):
+        with pytest.raises(UsageError, match="is a file of the run in") as caught:
+            check_output_path(path, "name another file")
+        assert caught.value.help == "name another file"
+
+
+def test_an_output_may_be_in_a_run_folder(folder: RunFolder) -> None:
+    folder.begin("small", "hvae 1\n")
+    for name in ("eval_test.json", "report.html", "exports/run.json", "samples/last.png"):
+        check_output_path(folder.path / name, "")

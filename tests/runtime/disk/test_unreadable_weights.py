@@ -138,6 +138,17 @@ def test_a_script_is_code(tmp_path: Path) -> None:
     assert "TorchScript" in str(refused(tmp_path / "w.pt"))
 
 
+def test_an_exported_program_is_called_so(tmp_path: Path) -> None:
+    path = tmp_path / "z.pt2"
+    torch.export.save(torch.export.export(nn.Linear(2, 2), (torch.ones(1, 2),)), path)
+    error = refused(path)
+    assert "it is a program of torch.export" in str(error)
+    assert "hvaedsl export RUN --to safetensors" in error.help
+    with zipfile.ZipFile(path, "w") as archive:  # of earlier versions of torch
+        archive.writestr("serialized_exported_program.json", "{}")
+    assert "it is a program of torch.export" in str(refused(path))
+
+
 class Custom:
     """A class of the program that wrote a file."""
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 import shlex
 import string
 from pathlib import Path
 from typing import Any
 
+import pytest
 import typer.main
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,9 @@ from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 
 from hvaedsl.cli.main import app
-from hvaedsl.ir.run_options import option_of
+from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.ir.run_options import MOST_PER_CORE, option_of
+from hvaedsl_runtime.sweep.driver import SweepSettings
 from hvaedsl_runtime.train.settings import RunSettings
 
 ROOT = typer.main.get_command(app)
@@ -35,7 +39,9 @@ def values(field: FieldInfo) -> st.SearchStrategy[Any]:
     return drawn if least is None else drawn.map(lambda value: value if value is None else abs(value) + least)
 
 
-SETTINGS = st.builds(RunSettings, **{name: values(field) for name, field in RunSettings.model_fields.items()})
+FIELDS = {name: values(field) for name, field in RunSettings.model_fields.items()}
+THREADS = st.none() | st.integers(1, MOST_PER_CORE)  # that any machine takes
+SETTINGS = st.builds(RunSettings, **{**FIELDS, "threads": THREADS})
 
 
 @given(settings=SETTINGS)
@@ -59,3 +65,14 @@ def test_the_command_to_resume_leaves_defaults_out() -> None:
     assert plain.resume_command(1) == command
     some = plain.model_copy(update={"device": "cpu", "download": True, "dtype": "float64"})
     assert some.resume_command(2) == f"{command} --gpus 2 --device cpu --download --dtype float64"
+
+
+@pytest.mark.parametrize("settings", [RunSettings, SweepSettings])
+def test_far_more_threads_than_cores_are_refused(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    options = {"out": Path("run"), "resume_command": ""} if settings is SweepSettings else {"out": Path("run")}
+    assert settings(**options, threads=16).threads == 16
+    with pytest.raises(UsageError, match="--threads is 5,000; this machine has 2 cores") as caught:
+        settings(**options, threads=5000)
+    assert caught.value.help.startswith("choose at most 16")
+    assert caught.value.exit_code == 2
