@@ -66,6 +66,7 @@ class Collected:
     lets: dict[str, list[Definition]] = field(default_factory=dict)  # that of the root base first
     lost_lets: set[str] = field(default_factory=set)  # constants whose definition could not be parsed
     constants: Constants = field(default_factory=lambda: Constants({}))
+    cut_at: dict[int, int] = field(default_factory=dict)  # by the id of a source, where a brace or a token is wrong
     statements: dict[str, Span] = field(default_factory=dict)  # the whole `key = value` of each value
     sections: dict[str, Span] = field(default_factory=dict)  # the last name of each section
     broken: set[str] = field(default_factory=set)  # keys lost to a reported mistake: never reported as missing
@@ -135,6 +136,8 @@ class _Reader:
     def collect(self) -> None:
         document = self.read
         self.into.broken |= document.broken | {f"{key}.*" for key in document.broken if key in SCHEMA}
+        if document.unreliable_from is not None:
+            self.into.cut_at[id(document.source)] = document.unreliable_from
         self.into.lost_lets |= {key.removeprefix("let ") for key in document.broken if key.startswith("let ")}
         self._version(document)
 

@@ -134,7 +134,15 @@ class _Resolver:
             self.poisoned.add(dotted)
             if key.required == "always":
                 values[name] = _placeholder(key)
+        if self._is_cut(value):
+            self.poisoned.add(dotted)
         self.origins.update({f"{dotted}.{at}": span for at, span in entries.items()})
+
+    def _is_cut(self, value: ast.Value) -> bool:
+        """Whether a reported mistake in the syntax directly behind a value may have cut it off."""
+        source, end = value.span.source, value.span.end
+        cut = self.collected.cut_at.get(id(source), -1)
+        return end <= cut and not source.text[end:cut].strip()
 
     def report_missing(self, values: Mapping[str, Mapping[str, Any]]) -> None:
         """Report the required keys that are missing, all in one diagnostic."""

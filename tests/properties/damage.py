@@ -69,4 +69,5 @@ def edited_once(text: str, chance: random.Random) -> tuple[str, int]:
                 pieces[chance.choice(blanks)] = ""
         case _:
             pieces.insert(at, chance.choice(_INSERTED))
+            places = 2 if pieces[at] == "}}" else 1
     return "".join(pieces), places
