@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Literal
 
 from lark import Token
 
 from hvaedsl.elaborate.schema import SCHEMA, TOP_LEVEL
-from hvaedsl.syntax.grammar import hvae_parser
-from hvaedsl.syntax.limited_tokens import MAX_TOKENS
+from hvaedsl.syntax.lexing import MAX_TOKENS, lex
 
 Role = Literal[
     "keyword",  # hvae, let, extends
@@ -139,7 +137,7 @@ def cursor_at(text: str, offset: int) -> Cursor | None:
 
 def _tokens(text: str) -> list[Token] | None:
     """The tokens of a text; None if there are too many."""
-    found = list(islice(hvae_parser().lex(text), MAX_TOKENS + 1))
+    found = lex(text)
     return found if len(found) <= MAX_TOKENS else None
 
 

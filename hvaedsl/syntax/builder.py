@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any, ClassVar, Literal
 
 from lark import Token, Tree
 
@@ -15,6 +16,7 @@ from hvaedsl.diagnostics.limits import NumberTooLarge
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import MalformedNumber, MissingCount, ReservedNotation, UnclosedString, UnknownEscape
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.plain_entries import PlainEntry
 
 MAX_DIGITS = 15
 _SUFFIXES = {"k": 1_000, "M": 1_000_000}
@@ -27,9 +29,7 @@ _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
 
 def token_span(source: Source, token: Token) -> Span:
     """The span of a token. Lark's line numbers count no lone CR; those of the source do."""
-    assert token.start_pos is not None
-    assert token.end_pos is not None
-    return source.span(token.start_pos, token.end_pos)
+    return source.span(_start(token), _end(token))
 
 
 class Builder:
@@ -77,11 +77,24 @@ class Builder:
         items = tuple(self.value(node) for node in tree.children)
         return items[0] if len(items) == 1 else ast.List(items, items[0].span.to(items[-1].span))
 
-    def value(self, node: Tree[Token] | Token) -> ast.Value:
+    def value(self, node: Tree[Token] | Token | PlainEntry) -> ast.Value:
         """One expression."""
+        if isinstance(node, tuple):
+            return self._plain(node)
         assert isinstance(node, Tree)
         build: Callable[..., ast.Value] = getattr(self, f"value_{node.data.removeprefix('blocks__')}")
         return build(self._span(node), *node.children)
+
+    def _plain(self, entry: PlainEntry) -> ast.Value:
+        """An entry that was read without the parser."""
+        span = self.source.span(_start(entry[0]), _end(entry[-1]))
+        match entry:
+            case [token]:
+                return self._plain_values[token.type](self, span, token)
+            case [first, operator, last] if operator.type == "STAR":
+                return self.value_arithmetic(span, (first,), operator, (last,))
+            case _:
+                return self.value_label(span, entry[:1], entry[-1])
 
     def value_integer(self, span: Span, token: Token) -> ast.Value:
         return self._integer(token) or ast.Invalid(span)
@@ -103,20 +116,25 @@ class Builder:
         return self._string(token)
 
     def value_block(self, span: Span, token: Token) -> ast.Value:
-        found = _BLOCK.fullmatch(token)
-        assert found is not None
-        resolution, operator, rest = found.groups()
-        numbers = [self._whole(token, digits) for digits in (resolution, rest) if digits and digits[0] != "$"]
-        if None in numbers:
+        resolution, operator, number, split, end = _block_parts(str(token))
+        if resolution is None:  # too many digits
+            for digits in _too_long(token):
+                self._whole(token, digits)
             return ast.Invalid(span)
 
-        split, end = span.start + found.end(1), span.start + found.end(2)
-        at = _within(span, end, span.end)
-        argument: ast.Integer | ast.Reference | None = None
-        if rest:
-            argument = ast.Reference(rest[1:], at) if rest[0] == "$" else ast.Integer(numbers[-1] or 0, False, at)
-        places = _within(span, span.start, split), _within(span, split, end)
-        return ast.Block(numbers[0] or 0, operator, argument, *places, span)
+        start, argument = span.start, None
+        if number is not None:
+            at = self.source.span(start + end, span.end)
+            fields = {"name": number} if isinstance(number, str) else {"value": number, "suffixed": False}
+            argument = (ast.Reference if isinstance(number, str) else ast.Integer).unchecked(**fields, span=at)
+        return ast.Block.unchecked(
+            resolution=resolution,
+            operator=operator,
+            argument=argument,
+            resolution_span=self.source.span(start, start + split),
+            operator_span=self.source.span(start + split, start + end),
+            span=span,
+        )
 
     def value_block_of(self, span: Span, token: Token, argument: Tree[Token]) -> ast.Value:
         found = _BLOCK.fullmatch(token)
@@ -128,7 +146,9 @@ class Builder:
         places = _within(span, span.start, split), _within(span, split, end)
         return ast.BlockOf(resolution, found[2], value, *places, span)
 
-    def value_arithmetic(self, span: Span, left: Tree[Token], operator: Token, right: Tree[Token]) -> ast.Value:
+    def value_arithmetic(
+        self, span: Span, left: Tree[Token] | PlainEntry, operator: Token, right: Tree[Token] | PlainEntry
+    ) -> ast.Value:
         first, second = self.value(left), self.value(right)
         is_count = isinstance(first, ast.Reference) or (isinstance(first, ast.Integer) and not first.suffixed)
         if operator.type == "STAR" and is_count:
@@ -138,7 +158,7 @@ class Builder:
             return first
         return ast.Arithmetic(_OPERATORS[operator.type], first, second, token_span(self.source, operator), span)
 
-    def value_label(self, span: Span, entry: Tree[Token], label: Token) -> ast.Value:
+    def value_label(self, span: Span, entry: Tree[Token] | PlainEntry, label: Token) -> ast.Value:
         return ast.Labeled(self.value(entry), self._name(label), span)
 
     def value_group(self, span: Span, *items: Tree[Token]) -> ast.Value:
@@ -185,6 +205,12 @@ class Builder:
             self.diagnostics.append(junk(self.source, token))
         return ast.Invalid(span)
 
+    _plain_values: ClassVar[Mapping[str, Callable[..., ast.Value]]] = {
+        "BLOCK": value_block,
+        "INTEGER": value_integer,
+        "REFERENCE": value_reference,
+    }
+
     # --- tokens
 
     def _integer(self, token: Token) -> ast.Integer | None:
@@ -221,10 +247,41 @@ class Builder:
         return self.source.span(meta.start_pos, meta.end_pos)
 
 
+@lru_cache(maxsize=1024)
+def _block_parts(text: str) -> tuple[int | None, str, int | str | None, int, int]:
+    """The resolution, the operator and the number or name behind it, with the offsets where the last two start.
+
+    The resolution is None if a number has too many digits.
+    """
+    found = _BLOCK.fullmatch(text)
+    assert found is not None
+    resolution, operator, rest = found.groups()
+    if any(len(digits) > MAX_DIGITS for digits in (resolution, rest) if digits[:1] != "$"):
+        return None, operator, None, found.end(1), found.end(2)
+    number = (rest[1:] if rest[0] == "$" else int(rest)) if rest else None
+    return int(resolution), operator, number, found.end(1), found.end(2)
+
+
+def _too_long(token: Token) -> list[str]:
+    """The numbers of a block token, which may have too many digits."""
+    found = _BLOCK.fullmatch(token)
+    assert found is not None
+    return [digits for digits in (found[1], found[3]) if digits and digits[0] != "$"]
+
+
+def _start(token: Token) -> int:
+    assert token.start_pos is not None
+    return token.start_pos
+
+
+def _end(token: Token) -> int:
+    assert token.end_pos is not None
+    return token.end_pos
+
+
 def _within(span: Span, start: int, end: int) -> Span:
-    """The span of a part of a token. Tokens contain no line breaks."""
-    first = span.column + start - span.start
-    return Span(span.source, start, end, span.line, first, span.line, first + end - start)
+    """The span of a part of a token."""
+    return span.source.span(start, end)
 
 
 def junk(source: Source, token: Token, last: Token | None = None) -> Diagnostic:

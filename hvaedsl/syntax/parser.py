@@ -24,6 +24,7 @@ from hvaedsl.syntax.builder import Builder, junk, token_span
 from hvaedsl.syntax.grammar import hvae_parser
 from hvaedsl.syntax.limited_tokens import CLOSE, OPEN, PAIRS, STARTS, end_token, tokens_of
 from hvaedsl.syntax.notation import repair
+from hvaedsl.syntax.plain_entries import skip_plain_entries
 from hvaedsl.syntax.unexpected import unexpected
 
 MAX_SYNTAX_ERRORS = 100
@@ -51,11 +52,16 @@ def parse_value(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...
     tokens = tokens_of(source, repaired.text, diagnostics)
     if found := (*repaired.diagnostics, *diagnostics):
         return None, found
-    for at, token in enumerate((*tokens, end_token(source))):
+    at, ended = 0, (*tokens, end_token(source))
+    while at < len(ended):
+        token = ended[at]
         try:
             tree = interactive.feed_token(token)
         except LarkUnexpectedToken:
             return None, (_diagnostic(source, interactive, (*tokens, token), at),)
+        at += 1
+        if token.type == "COMMA":
+            at = skip_plain_entries(interactive, ended, at)
 
     builder = Builder(source)
     assert isinstance(tree, Tree)
@@ -157,7 +163,7 @@ class _Parser:
             return self._recover(at)
         self.any_read = True
         self._track(at)
-        return at + 1
+        return skip_plain_entries(self.parser, self.tokens, at + 1) if token.type == "COMMA" else at + 1
 
     def _track(self, at: int) -> None:
         """Update the open sections and brackets after the token of this index."""
