@@ -246,7 +246,7 @@ def _places(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> set[Place]:
     return places
 
 
-def figures(name: str, played: Played, parses: Sequence[Asked], damaged: Sequence[Asked], lint: int) -> list[Figure]:
+def figures(name: str, played: Played) -> list[Figure]:
     """The figures of a session."""
     made = []
     for kind in ("completion", "hover", "semanticTokens/full"):
@@ -270,7 +270,6 @@ def figures(name: str, played: Played, parses: Sequence[Asked], damaged: Sequenc
                     ("longest", values[-1]),
                 )
             ]
-    total, wrong = len(played.asked), len(parses) + len(damaged)
     return [
         *made,
         Figure(f"{name}: server CPU", played.cpu, "s"),
@@ -278,14 +277,23 @@ def figures(name: str, played: Played, parses: Sequence[Asked], damaged: Sequenc
         Figure(f"{name}: server CPU after the last edit", played.idle_cpu, "s"),
         Figure(f"{name}: memory before", played.memory[0] / 2**20, "MiB"),
         Figure(f"{name}: memory after / before", played.memory[1] / played.memory[0], "", MEMORY_RATIO),
-        Figure(f"{name}: answers of a fresh server", 1 - wrong / max(1, total), "", SHARE, "at least"),
-        Figure(f"{name}: other answers where the text parses", len(parses), "", 0),
-        Figure(f"{name}: pauses with other diagnostics than lint", lint, f"of {len(played.pauses)}", 0),
     ]
 
 
-def measure(session: Session, root: Path = ROOT) -> tuple[list[Figure], list[str]]:
-    """Play a session; its figures, and a line for each answer that differs from a fresh server's."""
+def comparisons(
+    name: str, played: Played, parses: Sequence[Asked], damaged: Sequence[Asked], lint: Sequence[str]
+) -> list[Figure]:
+    """The figures about what was answered and published."""
+    wrong = len(parses) + len(damaged)
+    return [
+        Figure(f"{name}: answers of a fresh server", 1 - wrong / max(1, len(played.asked)), "", SHARE, "at least"),
+        Figure(f"{name}: other answers where the text parses", len(parses), "", 0),
+        Figure(f"{name}: pauses with other diagnostics than lint", len(lint), f"of {len(played.pauses)}", 0),
+    ]
+
+
+def measure(session: Session, root: Path = ROOT, *, compare: bool = True) -> tuple[list[Figure], list[str]]:
+    """Play a session; its figures, and a line for each answer that differs from a fresh server's if they are compared."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "open").mkdir()
@@ -295,6 +303,8 @@ def measure(session: Session, root: Path = ROOT) -> tuple[list[Figure], list[str
             played = player.play()
         finally:
             player.client.kill()
+        if not compare:
+            return figures(session.name, played), []
         parses, damaged = unequal(played, root)
         wrong = unequal_to_lint(played, root, folder / "lint")
 
@@ -304,7 +314,8 @@ def measure(session: Session, root: Path = ROOT) -> tuple[list[Figure], list[str
         for item in items
     ]
     notes += [f"{session.name}: published differs from lint: {place}" for place in wrong]
-    return figures(session.name, played, parses, damaged, len(wrong)), notes
+    compared = comparisons(session.name, played, parses, damaged, wrong)
+    return [*figures(session.name, played), *compared], notes
 
 
 def main() -> int:
@@ -313,12 +324,14 @@ def main() -> int:
     parser.add_argument("sessions", nargs="*", metavar="SESSION", help=f"{', '.join(SETUPS)} [default: all]")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--root", type=Path, default=ROOT, help="checkout to measure [default: this one]")
+    parser.add_argument("--speed-only", action="store_true", help="compare no answers, which takes most of the time")
     options = parser.parse_args()
     made = []
     for name in options.sessions or SETUPS:
-        found, notes = measure(load(name), options.root.resolve())
+        found, notes = measure(load(name), options.root.resolve(), compare=not options.speed_only)
         made += found
-        print(*notes, sep="\n", file=sys.stderr)
+        for note in notes:
+            print(note, file=sys.stderr)
     return print_figures(made, as_json=options.json)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.syntax import lexing, parser
+from hvaedsl.syntax import lexing, parser, plain_entries
 from hvaedsl.syntax.grammar import hvae_parser
 
 from .damage import damaged, texts
@@ -95,7 +95,7 @@ def test_plain_entries_are_read_without_the_parser(monkeypatch: pytest.MonkeyPat
         return skip(_parser, tokens, at)
 
     ends: list[int] = []
-    skip = parser.skip_plain_entries
+    skip = plain_entries.skip_plain_entries
     monkeypatch.setattr(parser, "skip_plain_entries", count)
     parser.parse_document(
         Source("spec.hvae", f"hvae 1\nmodel {{ encoder = {', '.join(['32x1', '2*8r$n', '$s@g'] * 500)} }}")
