@@ -293,7 +293,7 @@ def comparisons(
 
 
 def measure(session: Session, root: Path = ROOT, *, compare: bool = True) -> tuple[list[Figure], list[str]]:
-    """Play a session; its figures, and a line for each answer that differs from a fresh server's if they are compared."""
+    """Play a session; its figures, and a line for each answer that differs, if they are compared."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "open").mkdir()

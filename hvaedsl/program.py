@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -257,17 +257,20 @@ def compile_source(
     sets: Overrides | None = None,
     custom: CustomParts | None = None,
     read: Read = read_source,
+    between: Callable[[], None] = lambda: None,
 ) -> Compilation:
     """Compile a source and return everything that was found; raises nothing for any text.
 
-    `read` returns the text of a base, for callers with newer texts than those on disk. Raises `UsageError` for an
-    argument of another type.
+    `read` returns the text of a base, for callers with newer texts than those on disk. `between` is called between the
+    stages and before each rule; an exception that it raises ends the compilation. Raises `UsageError` for an argument
+    of another type.
     """
     if not isinstance(custom, CustomParts | None):
         raise UsageError(f"`custom` is {custom!r}; it must be hvaedsl.CustomParts()")
 
     # Parse the spec and its bases, and merge them with the overrides.
     chain = load_chain(source, read)
+    between()
     collected = collect(
         chain.documents,
         override_sources(_texts(sets, "sets", "train.steps"), "--set"),
@@ -281,11 +284,14 @@ def compile_source(
     # Resolve the values, build the bridge, and run the rules on it.
     resolved = resolve(_stem(source), source, collected, complete=chain.complete)
     found += with_respelling(at_uses(resolved.diagnostics), chain.diagnostics)
+    between()
     built = build_bridge(resolved.spec)
+    between()
     bridge = transform(built, resolved.spec)
+    between()
     via = Via(collected.values, collected.bases, collected.lets)
     unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, Analyses(bridge), via)
-    found += with_respelling(at_uses(check(unit, resolved.poisoned)), chain.diagnostics)
+    found += with_respelling(at_uses(check(unit, resolved.poisoned, between)), chain.diagnostics)
 
     # Custom parts are imported only for a spec without errors.
     folders = (*_folders(chain.documents), *(custom.folders if custom is not None else ()))
@@ -301,6 +307,7 @@ def compile_source(
 
     hidden = tuple(item for item in found if suppressed(item))
     found = [item for item in found if not suppressed(item)]
+    between()
     verify_both(built, bridge)
     program = Program(unit, tuple(found), folders)
     return Compilation(program, chain.documents, _sorted(found, source), hidden, unit)

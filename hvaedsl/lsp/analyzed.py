@@ -10,7 +10,7 @@ the last good program, whose figures hold for every value that has not changed s
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -143,11 +143,20 @@ class AnalyzedText:
         yield from assignments(self.statements)
 
 
-def compiled(analyzed: AnalyzedText) -> AnalyzedText:
-    """Compile a text; raises nothing, changes nothing, and may run in any thread."""
+class Outdated(Exception):  # noqa: N818  # no error: it ends the compilation of a text that has changed
+    """The text has changed, so nobody waits for the result."""
+
+
+def compiled(analyzed: AnalyzedText, between: Callable[[], None] = lambda: None) -> AnalyzedText:
+    """Compile a text; changes nothing, and may run in any thread.
+
+    `between` is called between the parts of the work. Raises `Outdated` if it does, and nothing else.
+    """
     try:
         _refuse_large(analyzed.source)
-        return replace(analyzed, compilation=compile_source(analyzed.source, read=analyzed.read))
+        return replace(analyzed, compilation=compile_source(analyzed.source, read=analyzed.read, between=between))
+    except Outdated:
+        raise
     except SpecError as error:
         return replace(analyzed, compilation=Compilation(None, (), error.diagnostics))
     except CompilerBug as error:
