@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.errors import CompilerBug
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.ir.spec import Spec
 from hvaedsl.passes.base import Rule, Unit
 from hvaedsl.passes.checkpointing import checkpointing
 from hvaedsl.passes.connection import connect
-from hvaedsl.passes.cost import cost
+from hvaedsl.passes.cost import cost, parameter_count, stochastic_depth
 from hvaedsl.passes.gradient import unreached
 from hvaedsl.passes.mixing import abandoned_states
 from hvaedsl.passes.sharing import weight_groups
@@ -21,6 +22,8 @@ Analysis = Callable[[Bridge], object]
 
 ANALYSES: tuple[Analysis, ...] = (
     cost,
+    parameter_count,
+    stochastic_depth,
     checkpointing,
     weight_groups,
     unreached,
@@ -43,8 +46,12 @@ def verify_both(built: Bridge, transformed: Bridge) -> None:
 
     Raises `CompilerBug` for an invalid one, with the step that left it.
     """
-    verify(built, after="building")
-    verify(transformed, after="connect")
+    # The transform repairs nothing, so that the bridge is read a second time only to find the step.
+    try:
+        verify(transformed, after="connect")
+    except CompilerBug:
+        verify(built, after="building")
+        raise
 
 
 def check(unit: Unit, poisoned: frozenset[str], between: Callable[[], None] = lambda: None) -> tuple[Diagnostic, ...]:

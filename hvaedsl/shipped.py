@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from hvaedsl.diagnostics.errors import CompilerBug
 
 
+@cache
 def shipped(kind: Literal["grammars", "specs"]) -> Path:
     """The folder `kind`: inside the installed package, or at the top of a checkout (editable installs)."""
     package = Path(__file__).resolve().parent

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
-
-from platformdirs import user_cache_path
 
 
 def user_cache() -> Path | None:
@@ -14,8 +14,24 @@ def user_cache() -> Path | None:
     same.
     """
     try:
-        folder = user_cache_path("hvaedsl")
+        folder = _linux_cache() if _is_linux() else _platform_cache()
     except RuntimeError:
         return None
-    # Before version 4.5, platformdirs returned ~ as it is: a folder of that name in the working directory.
+    # An unknown home folder is ~ as it is, also of platformdirs before version 4.5: a folder of that name.
     return folder if folder.is_absolute() else None
+
+
+def _is_linux() -> bool:
+    return sys.platform == "linux" and "ANDROID_DATA" not in os.environ
+
+
+def _linux_cache() -> Path:
+    """The folder of platformdirs on Linux, whose import takes 3 ms. The standard ignores relative paths."""
+    stated = Path(os.environ.get("XDG_CACHE_HOME", "").strip())
+    return (stated if stated.is_absolute() else Path(os.path.expanduser("~/.cache"))) / "hvaedsl"  # noqa: PTH111 - keeps ~
+
+
+def _platform_cache() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("hvaedsl")

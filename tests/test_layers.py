@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "rewriting": BOTTOM,
     "custom": BOTTOM,
     "ir": BOTTOM,
-    "syntax": BOTTOM | {"shipped", "user_cache"},
+    "syntax": BOTTOM | {"shipped", "user_cache", "version"},
     "fmt": BOTTOM | {"rewriting", "syntax"},
     "elaborate": BOTTOM | {"shipped", "syntax", "ir"},
     "passes": BOTTOM | {"syntax", "ir"},

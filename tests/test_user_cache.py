@@ -37,8 +37,24 @@ def test_a_user_without_a_home_folder_has_no_cache(tmp_path: Path, monkeypatch: 
 
 
 def test_a_tilde_that_was_not_replaced_is_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(user_cache, "user_cache_path", lambda name: Path("~/.cache") / name)
+    monkeypatch.setattr(user_cache, "_is_linux", lambda: False)
+    monkeypatch.setattr(user_cache, "_platform_cache", lambda: Path("~/.cache/hvaedsl"))
     assert user_cache.user_cache() is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="platformdirs is used there")
+@pytest.mark.parametrize("stated", [None, "", "  ", "/elsewhere", "/else where/", "relative"])
+def test_on_linux_it_is_the_folder_of_platformdirs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stated: str | None
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if stated is None:
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    else:
+        monkeypatch.setenv("XDG_CACHE_HOME", stated)
+    of_package = user_cache._platform_cache()
+    if of_package.is_absolute():  # early versions take relative paths
+        assert user_cache.user_cache() == of_package
 
 
 @pytest.mark.usefixtures("homeless")

@@ -7,10 +7,12 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from hvaedsl.cli.text_values import TextValues
+
 NO_DOCSTRINGS = 2  # the level of optimization at which Python removes them
 
 
-class HelpCommand(TyperCommand):
+class HelpCommand(TextValues, TyperCommand):
     """A command whose help has color where other output has it."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -19,7 +21,7 @@ class HelpCommand(TyperCommand):
         super().format_help(ctx, formatter)
 
 
-class HelpGroup(TyperGroup):
+class HelpGroup(TextValues, TyperGroup):
     """A group of commands whose help has color where other output has it."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from hvaedsl.cli.completion import complete_advice, complete_spec
-from hvaedsl.cli.options import CustomFlag, Json, Lets, Sets, allowed_custom, format_of, pairs
+from hvaedsl.cli.options import CustomFlag, Json, Lets, Sets, custom_permission, format_of, pairs
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.streams import print_bytes, print_data, say
 
 if TYPE_CHECKING:
-    from hvaedsl.lint.spec_files import Linted
+    from hvaedsl.lint.linted import Linted
     from hvaedsl.lint.texts import Texts
 
 Format = Literal["full", "concise", "json", "github", "sarif"]
@@ -71,6 +71,7 @@ def lint(
     """
     from hvaedsl.lint.cache import lint_cache
     from hvaedsl.lint.check import Check
+    from hvaedsl.lint.processes import useful_processes
     from hvaedsl.lint.selection import Selection, selectors
     from hvaedsl.syntax.text import raise_refused
 
@@ -88,8 +89,9 @@ def lint(
         Selection(selectors(select, "--select"), selectors(ignore, "--ignore")),
         pairs(sets, "--set"),
         pairs(lets, "--let"),
-        lambda file: allowed_custom(custom, file),
+        custom_permission(custom),
         None if no_cache or changes else lint_cache(),
+        useful_processes(),
     )
     if not changes:
         _show(check(texts), chosen, texts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
@@ -80,6 +81,19 @@ def allowed_custom(flag: bool, path: str) -> CustomParts | None:
     from hvaedsl.lint.configuration import configuration_of
 
     return CustomParts() if flag or configuration_of(Path(path).parent).custom else None
+
+
+def custom_permission(flag: bool) -> Callable[[str], CustomParts | None]:
+    """`allowed_custom` for many specs: the configuration is read once for each folder."""
+    by_folder: dict[str, CustomParts | None] = {}
+
+    def allowed(path: str) -> CustomParts | None:
+        folder = os.path.split(path)[0]
+        if folder not in by_folder:
+            by_folder[folder] = allowed_custom(flag, path)
+        return by_folder[folder]
+
+    return allowed
 
 
 def pairs(given: Sequence[str] | None, flag: str) -> dict[str, str]:

@@ -88,15 +88,17 @@ class _Expression:
         return numbers[0], numbers[1]
 
     def _constant(self, value: ast.Reference) -> int:
-        if self.constants.explained(value.name):
+        name, reported = value.name, self.constants.reported
+        if self.constants.explained(name) or name in reported:
             raise SpecError([])
-        if value.name == BASE:
+        if name == BASE:
             raise SpecError([MisplacedBase(span=value.span, place="in a number")])
-        if value.name in self.constants.lists:
-            raise SpecError([ListForNumber(span=value.span, what=f"`${value.name}`")])
-        if value.name not in self.constants.values:
-            raise SpecError([self.constants.unknown(value, self.example)])
-        return self.constants.values[value.name]
+        if name in self.constants.values:
+            return self.constants.values[name]
+        reported.add(name)
+        if name in self.constants.lists:
+            raise SpecError([ListForNumber(span=value.span, what=f"`${name}`")])
+        raise SpecError([self.constants.unknown(value, self.example)])
 
     def _result(self, value: ast.Arithmetic, first: int, second: int) -> int:
         match value.operator:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 from hvaedsl.diagnostics.diagnostic import nearest, writing
@@ -9,17 +11,62 @@ from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diagnostics.names import BaseNotFound, BaseOutside
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.shipped import shipped
-from hvaedsl.syntax.text import exists, is_file, read_source
+from hvaedsl.syntax.text import RealPaths, exists, is_file, read_source
+
+# Returns the text of a base by its path and the name that diagnostics print.
+Read = Callable[[Path, str], Source]
 
 
-def base_of(target: str, child: Source) -> Source | None:
-    """The source of the base that `child` extends, read from disk; None if it does not exist or cannot be read."""
-    nowhere = Source(child.name, "", child.path).span(0, 0)
-    try:
-        path = find_base(target, child.path, nowhere)
-        return read_source(path, display_path(path, child))
-    except (SpecError, UsageError, OSError, RuntimeError, ValueError):  # `load_chain` reports them
-        return None
+class Bases:
+    """Finds and reads bases. `read` returns their texts, for callers with newer ones than those on disk."""
+
+    def __init__(self, read: Read = read_source) -> None:
+        self._read = read
+
+    def find(self, target: str, child: Source, span: Span) -> tuple[Path, str]:
+        """The file that `extends "TARGET"` at `span` names in `child`, and its name in messages.
+
+        Raises as `find_base` does.
+        """
+        path = find_base(target, child.path, span)
+        return path, display_path(path, child)
+
+    def read(self, path: Path, shown: str) -> Source:
+        """The text of a base that was found. Raises as `read_source` does."""
+        return self._read(path, shown)
+
+    def of(self, target: str, child: Source) -> Source | None:
+        """The base that `child` extends; None if it does not exist or cannot be read."""
+        nowhere = Source(child.name, "", child.path).span(0, 0)
+        try:
+            return self.read(*self.find(target, child, nowhere))
+        except (SpecError, UsageError, OSError, RuntimeError, ValueError):  # `load_chain` reports them
+            return None
+
+
+class SharedBases(Bases):
+    """Finds and reads each base once, for a run over many specs, during which files do not change."""
+
+    def __init__(self, read: Read = read_source) -> None:
+        super().__init__(read)
+        self._real = RealPaths()
+        self._found: dict[tuple[str, str, str], tuple[Path, str]] = {}
+        self._texts: dict[tuple[Path, str], Source] = {}
+
+    def find(self, target: str, child: Source, span: Span) -> tuple[Path, str]:
+        """The base of `child`, which is that of all specs in its folder whose names have the same form."""
+        if child.path is None:
+            return super().find(target, child, span)
+        place = target, os.path.split(self._real.of(child.path))[0], os.path.split(child.name)[0]
+        if place not in self._found:
+            self._found[place] = super().find(target, child, span)
+        return self._found[place]
+
+    def read(self, path: Path, shown: str) -> Source:
+        """The text of a base."""
+        if (path, shown) not in self._texts:
+            self._texts[path, shown] = super().read(path, shown)
+        return self._texts[path, shown]
 
 
 def find_base(target: str, here: Path | None, span: Span) -> Path:

@@ -65,6 +65,7 @@ class BlockReader:
     counts_known: bool = True  # False if a count is a placeholder
     empty: list[EmptyItem] = field(default_factory=list)
     seen: dict[int, None] = field(default_factory=dict)  # the resolutions of the entries so far
+    unknown: set[str] = field(default_factory=set)  # operators that have been reported
 
     @property
     def stack(self) -> str:
@@ -145,7 +146,7 @@ class BlockReader:
                 yield from self._repeated(value)
             case ast.Labeled():
                 is_list = isinstance(value.entry, ast.Reference) and self._names_list(value.entry)
-                if isinstance(value.entry, ast.Block | ast.BlockOf | ast.Integer | ast.Reference) and not is_list:
+                if isinstance(value.entry, (ast.Block, ast.BlockOf, ast.Integer, ast.Reference)) and not is_list:
                     yield from self._items(value.entry, value.label)
                 else:
                     what = describe(value.entry) if not is_list else f"the list `{value.entry.span.text}`"
@@ -176,7 +177,7 @@ class BlockReader:
         if not count:
             del self.empty[noted:]  # what is inside goes with the repetition
         elif body:
-            plain = tuple(item for item in body if isinstance(item, Entry | Repeat))
+            plain = tuple(item for item in body if isinstance(item, (Entry, Repeat)))
             yield Repeat(count, plain) if len(plain) == len(body) else Copies(count, body)
 
     def _names_list(self, value: ast.Reference) -> bool:
@@ -256,11 +257,14 @@ class BlockReader:
 
     def _zero(self, value: ast.Value, entry: ast.Value, found: int, minimum: int = 1) -> None:
         """Report a number that is too low; of a block that is its resolution."""
-        span = value.resolution_span if isinstance(value, ast.Block | ast.BlockOf) else value.span
+        span = value.resolution_span if isinstance(value, (ast.Block, ast.BlockOf)) else value.span
         text = " ".join(entry.span.text.split())
         self._report(ZeroCount(span=span, text=text, found=found, minimum=minimum))
 
     def _unknown_operator(self, block: ast.Block | ast.BlockOf, label: ast.Name | None) -> None:
+        if block.operator in self.unknown:  # an entry more of the other stack, or the same word
+            return
+        self.unknown.add(block.operator)
         letter, name = block.operator[0], block.span.text[block.operator_span.start + 1 - block.span.start :]
         written, fix, suggestions = "", None, []
         if letter in _OPERATORS[self.stack] and name.isidentifier():
@@ -357,7 +361,7 @@ class BlockReader:
         if "#" in value.value:  # it would become a comment
             return None
         bare, problems = parse_value(Source("", value.value))
-        reader = BlockReader(self.key, self.kind, self.constants)
+        reader = BlockReader(self.key, self.kind, self.constants.on_trial())
         if problems or bare is None or isinstance(bare, ast.String) or reader.read(bare) is None or reader.diagnostics:
             return None
         return Fix("remove the quotes", (rewriting(value.span, value.value),))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from hvaedsl.ir.blocks import Entry
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, MixIn, Operation, Pool, State, Stem, TopDownBlock
-from hvaedsl.ir.fourier import with_features
+from hvaedsl.ir.fourier import FourierPlace, with_features
 from hvaedsl.ir.pooling import embedding_of
 from hvaedsl.ir.spec import Spec
 
@@ -71,7 +71,7 @@ def _encoder(spec: Spec) -> Iterator[Operation]:
         features=features,
     )
 
-    groups = _Groups()
+    groups, of_block = _Groups(), fourier.exponents_at("block")
     for entry in model.encoder.expanded():
         resolution = entry.resolution
         channels, mid, kernel = model.width_at(resolution), model.mid_at(resolution), kernel_at(resolution)
@@ -83,7 +83,7 @@ def _encoder(spec: Spec) -> Iterator[Operation]:
                 kernel=kernel,
                 group=group,
                 application=application,
-                features=fourier.exponents_at("block"),
+                features=of_block,
                 # The output of a `d` entry is normalized after its pooling. Synchronous processing also reads the
                 # activation before the pooling, so both are normalized.
                 normalize=normalization if entry.operator != "d" or model.processing == "synchronous" else None,
@@ -113,6 +113,9 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
 
     # One stochastic layer per application that draws, numbered in the order of sampling.
     groups, layer = _Groups(), 0
+    places: tuple[FourierPlace, ...] = ("branches", "sample", "block")
+    branch_features, z_features, resnet_features = (model.fourier.exponents_at(place) for place in places)
+    normalize = model.normalize_state.normalization
     for entry in model.decoder.expanded():
         resolution = entry.resolution
         channels, mid, kernel = model.width_at(resolution), model.mid_at(resolution), kernel_at(resolution)
@@ -139,10 +142,10 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
                 layer=layer if latent else None,
                 cell=model.cell_at(resolution),
                 draws=bool(latent),
-                normalize=model.normalize_state.normalization,
-                branch_features=model.fourier.exponents_at("branches"),
-                z_features=model.fourier.exponents_at("sample"),
-                resnet_features=model.fourier.exponents_at("block"),
+                normalize=normalize,
+                branch_features=branch_features,
+                z_features=z_features,
+                resnet_features=resnet_features,
                 span=entry.span,
             )
             layer += bool(latent)

@@ -124,6 +124,7 @@ class _Reader:
     lost: set[str] = field(default_factory=set)  # keys that a reported mistake in a name is meant to set
     repeated: bool = False  # inside a duplicate section, which explains the duplicate keys in it
     outermost: ast.Section = field(init=False)  # the section at the top level that is being read
+    moved_from: tuple[str, str] = ("", "")  # the section of the last unknown key, and the one that has this key
     late_version: bool = False  # `hvae` is not the first statement, and this has been reported
 
     @cached_property
@@ -177,7 +178,7 @@ class _Reader:
             self.into.broken.add("")  # explains every missing key
         elif "" not in document.broken:
             start = _BEFORE_CODE.match(document.source.text).end()  # type: ignore[union-attr]  # matches any text
-            span = first.span if isinstance(first, ast.Extends | ast.Let) else document.source.span(start, start)
+            span = first.span if isinstance(first, (ast.Extends, ast.Let)) else document.source.span(start, start)
             late = next((item for item in document.statements if isinstance(item, ast.Version)), None)
             self.late_version = late is not None
             if late is not None:
@@ -230,6 +231,8 @@ class _Reader:
                 self._body(f"{section}.{statement.name.text}", statement)
             case ast.Section() if {f"{section}.*", f"{section}.{statement.name.text}"} & self.into.broken:
                 pass  # the outer section is not closed, or this is not a section; both are reported elsewhere
+            case ast.Section() if self._is_moved(statement.name):
+                pass
             case ast.Section():
                 self._report(unknown_inner_section(statement, section, self.outermost, self.sections))
                 self.into.broken.add(f"{statement.name.text}.*")
@@ -248,14 +251,23 @@ class _Reader:
 
     def _unknown_key(self, section: str, statement: ast.Assignment, beside: Names) -> None:
         """Report a key that the section does not have; the key that was probably meant is not missing."""
+        home = self._other_home(statement.key.text, section)
+        if self._is_moved(statement.key) or (home and self.moved_from == (section, home)):
+            self._lose_key(f"{home}.{statement.key.text}")
+            return
+        self.moved_from = section, home
         self._report(unknown_key(statement, section, beside, self.sections))
+        if home:
+            self._lose_key(f"{home}.{statement.key.text}")
         if meant := key_that_is_meant(statement.key.text, section, beside):
-            self.into.broken.add(meant)
-            self.lost.add(meant)
+            self._lose_key(meant)
 
     def _stray_key(self, statement: ast.Assignment) -> None:
         """Report a key outside of every section, unless a brace that closes its section too early is reported."""
         key = statement.key.text
+        self.into.lost_lets |= {name for name in (key, key.removeprefix("let")) if name not in self.into.lets}
+        if self._is_moved(statement.key):
+            return
         finding = stray_key(statement, self.sections)
         homes = [f"{section}.{key}" for section, known in SCHEMA.items() if key in known]
         homes += [dotted for dotted in (finding.published, f"{finding.home}.{finding.near}") if dotted in dotted_keys()]
@@ -263,6 +275,27 @@ class _Reader:
         self.lost |= {*homes}
         if not any(start <= statement.span.start < end for start, end in self.read.outside):
             self._report(finding)
+
+    def _other_home(self, key: str, section: str) -> str:
+        """The only other section that has a key; empty if there is none."""
+        homes = [other for other, known in SCHEMA.items() if key in known and other != section]
+        return homes[0] if len(homes) == 1 else ""
+
+    def _lose_key(self, dotted: str) -> None:
+        """Remember that a reported mistake may set a key."""
+        self.into.broken.add(dotted)
+        self.lost.add(dotted)
+
+    def _is_moved(self, name: ast.Name) -> bool:
+        """Whether a reported mistake in the syntax has moved a known key or section out of its section."""
+        start, moved = self.read.unreliable_from, name.text
+        if start is None or name.span.start < start:
+            return False
+        homes = {f"{section}.{moved}" for section, known in SCHEMA.items() if moved in known}
+        homes |= {f"{section}.*" for section in SCHEMA if section.rpartition(".")[2] == moved}
+        self.into.broken |= homes
+        self.lost |= homes
+        return bool(homes)
 
     def _once(self, name: str, what: str, span: Span, whole: Span | None = None) -> bool:
         """Whether a name occurs for the first time. If not, it is reported, with a fix that removes `whole`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from itertools import chain
 
 from hvaedsl.diagnostics.additions import at_top_level
@@ -23,6 +23,12 @@ class Constants(Record):
     lists: Mapping[str, ReadList] = field(default_factory=dict)
     unreadable: Collection[str] = field(default=frozenset())  # constants whose value is a reported mistake
     some_lost: bool = False  # whether a `let` may be in a part of the text that could not be read
+    # Names whose use has been reported; their other uses have the same cause.
+    reported: set[str] = field(default_factory=set, compare=False)
+
+    def on_trial(self) -> Constants:
+        """The same constants for a reading whose findings are dropped."""
+        return replace(self, reported=set())
 
     @property
     def names(self) -> Iterator[str]:

@@ -93,6 +93,7 @@ class _Evaluation:
     count_uses: Callable[[], Counter[str]]
     values: dict[str, int] = field(default_factory=dict)
     lists: dict[str, ReadList] = field(default_factory=dict)
+    reported: set[str] = field(default_factory=set)
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
     def run(self) -> tuple[Constants, list[Diagnostic]]:
@@ -108,7 +109,7 @@ class _Evaluation:
         return self._constants(), self.diagnostics
 
     def _constants(self) -> Constants:
-        return Constants(self.values, self.lists, self.unreadable, self.some_lost)
+        return Constants(self.values, self.lists, self.unreadable, self.some_lost, self.reported)
 
     def _check_names(self) -> None:
         """Report definitions of `base`, and uses of `$base` in definitions."""

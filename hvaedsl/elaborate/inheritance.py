@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic
@@ -10,13 +11,11 @@ from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diagnostics.names import BaseNotFound, InheritanceCycle
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.elaborate.bases import display_path, find_base
+from hvaedsl.elaborate.bases import Bases
+from hvaedsl.elaborate.bases import Read as Read  # for callers of this module
 from hvaedsl.syntax import ast
-from hvaedsl.syntax.parser import parse_document
+from hvaedsl.syntax.parser import Parsed, parse_document
 from hvaedsl.syntax.text import read_source
-
-# Returns the text of a base by its path and the name that diagnostics print.
-Read = Callable[[Path, str], Source]
 
 
 class Chain(Record):
@@ -27,8 +26,9 @@ class Chain(Record):
     complete: bool  # whether every document could be read to its end
 
 
-def load_chain(source: Source, read: Read = read_source) -> Chain:
-    """Parse a spec and its bases, root base first."""
+def load_chain(source: Source, read: Read = read_source, bases: Bases | None = None) -> Chain:
+    """Parse a spec and its bases, root base first. `bases` finds them, by default with `read`."""
+    bases = bases or Bases(read)
     documents: list[ast.Document] = []
     diagnostics: list[Diagnostic] = []
     complete = True
@@ -36,7 +36,7 @@ def load_chain(source: Source, read: Read = read_source) -> Chain:
     current: Source | None = source
     while current is not None:
         seen.append(current.path.resolve() if current.path else None)
-        parsed = parse_document(current)
+        parsed = parse_document(source) if current is source else _parsed(current.name, current.text, current.path)
         documents.insert(0, parsed.document)
         diagnostics = [*parsed.diagnostics, *diagnostics]
         complete = complete and parsed.complete
@@ -46,19 +46,24 @@ def load_chain(source: Source, read: Read = read_source) -> Chain:
         current = None
         if extends is not None:
             try:
-                current = _base(extends, seen, read)
+                current = _base(extends, seen, bases)
             except SpecError as error:
                 diagnostics.extend(error.diagnostics)
                 complete = False
     return Chain(tuple(documents), tuple(diagnostics), complete)
 
 
-def _base(extends: ast.Extends, seen: list[Path | None], read: Read) -> Source:
+@lru_cache(maxsize=64)
+def _parsed(name: str, text: str, path: Path | None) -> Parsed:
+    """A base as it is parsed once for all the specs that extend it."""
+    return parse_document(Source(name, text, path))
+
+
+def _base(extends: ast.Extends, seen: list[Path | None], bases: Bases) -> Source:
     """The source that an `extends` names. Raises `SpecError` if it cannot be read, or extends this spec."""
     target, span = extends.target.value, extends.target.span
-    here = span.source.path
     try:
-        path = find_base(target, here, span)
+        path, shown = bases.find(target, span.source, span)
     except OSError as error:  # the name is too long, or a loop of links
         reason = (error.strerror or "cannot be read").lower()
         raise SpecError([BaseNotFound(span=span, target=target, reason=reason)]) from None
@@ -72,7 +77,7 @@ def _base(extends: ast.Extends, seen: list[Path | None], read: Read) -> Source:
         raise SpecError([InheritanceCycle(span=span, cycle=" -> ".join([*names, path.name]))])
 
     try:
-        return read(path, display_path(path, span.source))
+        return bases.read(path, shown)
     except UsageError as error:
         raise SpecError([BaseNotFound(span=span, target=target, reason=str(error))]) from None
 

@@ -17,8 +17,8 @@ from hvaedsl.syntax import ast
 def misread_arithmetic(value: ast.Arithmetic, constants: Constants) -> tuple[Diagnostic, ...]:
     """The mistakes of an expression that stands where an entry belongs."""
     right = value.right
-    is_count = isinstance(right, ast.Integer | ast.Reference)
-    if value.operator == "*" and is_count and isinstance(value.left, ast.Group | ast.Block | ast.Labeled):
+    is_count = isinstance(right, (ast.Integer, ast.Reference))
+    if value.operator == "*" and is_count and isinstance(value.left, (ast.Group, ast.Block, ast.Labeled)):
         return (_count_behind(value),)
     if value.operator == "*" and _is_product(value.left):
         return (_repetition_of_repetition(value),)
@@ -75,7 +75,7 @@ def _operator_in(value: ast.Value) -> str:
 def _named(expression: ast.Value, constants: Constants) -> tuple[Fix, ...]:
     """The way out that gives the expression a name; none if it is not a number that an entry can have."""
     try:
-        number = whole_number(expression, constants)
+        number = whole_number(expression, constants.on_trial())
     except SpecError:
         return ()
     inner = expression.items[0] if isinstance(expression, ast.Group) else expression

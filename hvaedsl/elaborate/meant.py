@@ -23,7 +23,7 @@ def meant(kind: Kind, value: ast.Value, *, optional: bool) -> tuple[str, str]:
     match value:
         case ast.Float() if isinstance(kind, Whole) and value.value.is_integer() and abs(value.value) < 1e15:
             return str(int(value.value)), ""
-        case ast.String() if isinstance(kind, ByResolution | Either) and _MAP.fullmatch(value.value):
+        case ast.String() if isinstance(kind, (ByResolution, Either)) and _MAP.fullmatch(value.value):
             entries = (entry.split(":") for entry in value.value.split(","))
             return "{" + ", ".join(f"{key.strip()}: {of.strip()}" for key, of in entries) + "}", ""
         case ast.String() if 0 < len(value.value) < 60:
@@ -34,7 +34,7 @@ def meant(kind: Kind, value: ast.Value, *, optional: bool) -> tuple[str, str]:
             return f'"{value.name}"', ", with quotes"
         case ast.Arithmetic() if isinstance(kind, Text) and len(value.span.text) < 60 and '"' not in value.span.text:
             return f'"{value.span.text}"', ", with quotes"
-        case ast.Group() if isinstance(kind, Pair | Several):
+        case ast.Group() if isinstance(kind, (Pair, Several)):
             return value.span.text.strip()[1:-1].strip(), ", without parentheses"
         case ast.Block() if isinstance(kind, Whole) and value.span.text == f"{value.resolution}x{value.resolution}":
             return str(value.resolution), ": images are square"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, singledispatchmethod
-from typing import Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from hvaedsl.diagnostics.constants import MisplacedBase, NoBase
 from hvaedsl.diagnostics.custom import NotAReference
@@ -47,6 +47,18 @@ from hvaedsl.ir.spec import Likelihood
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_value
 
+if TYPE_CHECKING:
+    _dispatched = singledispatchmethod
+else:
+
+    class _dispatched(singledispatchmethod):  # noqa: N801 - a decorator
+        """`singledispatchmethod`, which copies the name and the docstring of its function at each call."""
+
+        def __get__(self, instance, owner=None):
+            """The method of the object, which calls the one of the type of its first argument."""
+            dispatch = self.dispatcher.dispatch
+            return lambda kind, *rest: dispatch(kind.__class__).__get__(instance, owner)(kind, *rest)
+
 
 @dataclass
 class Reader:
@@ -61,7 +73,7 @@ class Reader:
     base_lost: bool = False  # whether a reported mistake explains that a base has no value
     optional: bool = False  # whether the key also takes `none`
 
-    @singledispatchmethod
+    @_dispatched
     def read(self, kind: Kind, value: ast.Value) -> object:
         """The typed value."""
         raise AssertionError(f"no reader for {kind}, the value is {value}")
@@ -149,13 +161,17 @@ class Reader:
             if not (isinstance(item, ast.Reference) and item.name == BASE):
                 yield item, use
             elif not self.bases:
-                raise SpecError([] if self.base_lost else [self._no_base(item)])
+                raise SpecError(self._no_base(item))
             elif not (isinstance(self.bases[0], ast.Symbol) and self.bases[0].name == "none"):
                 below = replace(self, bases=self.bases[1:])
                 yield from below._entries(self.bases[0], item.span if use is None else use)
 
-    def _no_base(self, reference: ast.Reference) -> NoBase:
-        return NoBase(span=reference.span, key=self.key)
+    def _no_base(self, reference: ast.Reference) -> list[Diagnostic]:
+        """The diagnostic of a `$base` without a base, once: other keys probably have none for the same reason."""
+        if self.base_lost or BASE in self.constants.reported:
+            return []
+        self.constants.reported.add(BASE)
+        return [NoBase(span=reference.span, key=self.key)]
 
     @read.register
     def _(self, kind: PoolingCall, value: ast.Value) -> str:
@@ -228,8 +244,7 @@ class Reader:
 
         @cache
         def report(reference: ast.Reference) -> None:
-            if not self.base_lost:
-                self.diagnostics.append(self._no_base(reference))
+            self.diagnostics.extend(self._no_base(reference))
 
         return lambda reference: read() if self.bases else report(reference)
 
@@ -281,7 +296,7 @@ class Reader:
         if isinstance(value, ast.Reference) and value.name == BASE:
             place = "in a map" if isinstance(kind, ByResolution) else "in a single value"
             self.fail(MisplacedBase(span=value.span, place=place))
-        if isinstance(kind, Choice | ChoiceOrCustom) and is_hyphenated(value):
+        if isinstance(kind, (Choice, ChoiceOrCustom)) and is_hyphenated(value):
             self.unknown(value.span, value.span.text, kind.symbols)
 
         # Only a text that can be read is proposed.
@@ -317,7 +332,7 @@ class Reader:
         found: list[Diagnostic] = []
         try:
             read = Optional(kind) if self.optional else kind
-            Reader(self.key, self.constants, found, {}, set()).read(read, value)
+            Reader(self.key, self.constants.on_trial(), found, {}, set()).read(read, value)
         except SpecError:
             return False
         return not found

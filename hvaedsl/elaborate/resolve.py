@@ -6,9 +6,10 @@ it are skipped, so that no error is caused by another.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from hvaedsl.diagnostics.additions import after_value, in_section
 from hvaedsl.diagnostics.blocks import SwappedStacks
@@ -31,6 +32,9 @@ from hvaedsl.ir.datasets import DATASETS, USER_IMAGES
 from hvaedsl.ir.kinds import BlockStack, Choice, ChoiceOrCustom, Key, LikelihoodCall
 from hvaedsl.ir.spec import SECTIONS, Likelihood, Spec
 from hvaedsl.syntax import ast
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 
 class Resolved(Record):
@@ -80,8 +84,11 @@ class _Resolver:
         values: dict[str, Any] = {}
         if section == "model":
             self._report_swapped()
-        for name, key in SCHEMA[section].items():
-            self._read(section, name, key, values)
+        # Most keys have a default and are not written; with a mistake somewhere, each may be the missing one.
+        written, broken = self.collected.values, self.collected.broken
+        for name, dotted, key in _keys(section):
+            if dotted in written or broken or key.required == "always":
+                self._read(section, name, key, values)
         return values
 
     def _report_swapped(self) -> None:
@@ -193,7 +200,8 @@ class _Resolver:
 
     def _explained(self, section: str, name: str) -> bool:
         """Whether a reported mistake explains that a key is missing."""
-        return not self.collected.broken.isdisjoint(("", f"{section}.*", f"{section}.{name}"))
+        broken = self.collected.broken
+        return bool(broken) and not broken.isdisjoint(("", f"{section}.*", f"{section}.{name}"))
 
     def _without(self, key: str) -> Fix | None:
         """The fix that removes a key; None if it is from the command line, or has a comment inside."""
@@ -268,7 +276,26 @@ def _construct(values: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _defaults(section: str) -> dict[str, object]:
-    fields = SECTIONS[section].model_fields
-    return {
-        name: found.get_default(call_default_factory=True) for name, found in fields.items() if not found.is_required()
-    }
+    shared, made = _default_fields(section)
+    return shared | {name: found.get_default(call_default_factory=True) for name, found in made.items()}
+
+
+@cache
+def _keys(section: str) -> tuple[tuple[str, str, Key], ...]:
+    """The keys of a section, each also with its section."""
+    return tuple((name, f"{section}.{name}", key) for name, key in SCHEMA[section].items())
+
+
+@cache
+def _default_fields(section: str) -> tuple[dict[str, object], dict[str, FieldInfo]]:
+    """The defaults of a section that all specs can share, and the fields whose default each spec has for itself."""
+    shared: dict[str, object] = {}
+    made: dict[str, FieldInfo] = {}
+    for name, found in SECTIONS[section].model_fields.items():
+        if found.is_required():
+            continue
+        if found.default_factory is None and isinstance(found.default, Hashable):
+            shared[name] = found.default
+        else:
+            made[name] = found
+    return shared, made

@@ -27,7 +27,7 @@ def describe(value: ast.Value) -> str:
         case ast.Group():
             return "a group in parentheses"
         case ast.Negative():
-            return "a negative number" if isinstance(value.value, ast.Integer | ast.Float) else "a minus sign"
+            return "a negative number" if isinstance(value.value, (ast.Integer, ast.Float)) else "a minus sign"
         case ast.Arithmetic():
             return "an expression"
         case ast.Call():

@@ -55,8 +55,6 @@ def lexemes(source: Source) -> list[Lexeme]:
 def _read(source: Source) -> Iterator[Lexeme]:
     end, line, before = 0, 1, ""
     for token in hvae_parser().lex(source.text):
-        assert token.start_pos is not None
-        assert token.end_pos is not None
         between = source.text[end : token.start_pos]
         line += len(_LINE_BREAK.findall(between))
         kind = SIGN if token.type == "MINUS" and before not in _ENDS_VALUE else token.type

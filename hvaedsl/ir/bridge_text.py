@@ -47,12 +47,12 @@ def block_lists(bridge: Bridge) -> dict[Stack, BlockList]:
 
     Blocks with weights of their own become one `x` entry, applications of the same weights one `r` entry.
     """
-    ops = [op for op in bridge.operations if isinstance(op, EncoderBlock | TopDownBlock | Pool | MixIn)]
+    ops = [op for op in bridge.operations if isinstance(op, (EncoderBlock, TopDownBlock, Pool, MixIn))]
     stacks: dict[Stack, list[Entry]] = {"encoder": [], "decoder": []}
 
     group = ""  # of the last `x` or `r` entry; nothing continues another entry
     for before, op, after in zip([None, *ops], ops, [*ops[1:], None], strict=False):
-        if not isinstance(op, EncoderBlock | TopDownBlock):
+        if not isinstance(op, (EncoderBlock, TopDownBlock)):
             group = ""
             continue
 

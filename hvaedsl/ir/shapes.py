@@ -93,7 +93,7 @@ def arrays(op: Operation) -> tuple[tuple[str, tuple[int, ...]], ...]:
 
 def parameters(op: Operation) -> int:
     """The number of parameters of one operation."""
-    of_custom = op.measured.parameter_count if isinstance(op, TopDownBlock | Head) and op.measured else 0
+    of_custom = op.measured.parameter_count if isinstance(op, (TopDownBlock, Head)) and op.measured else 0
     of_arrays = sum(math.prod(shape) for _, shape in arrays(op))
     return sum(conv.parameters for conv in convolutions(op)) + of_arrays + of_custom
 
@@ -116,14 +116,20 @@ def _transform_flops(channels: int, before: int, after: int) -> int:
     return 2 * channels * before * after * (before + after)
 
 
+_MAX_SHAPES = 4_096
+
+
 def once_a_shape(count: Callable[[Operation], int]) -> Callable[[Operation], int]:
     """Cache a count by the shape of the operation."""
     known: dict[Hashable, int] = {}
 
     def counted(op: Operation) -> int:
         shape = shape_of(op)
-        if shape not in known:
-            known[shape] = count(op)
-        return known[shape]
+        found = known.get(shape)
+        if found is None:
+            if len(known) >= _MAX_SHAPES:
+                known.clear()
+            found = known[shape] = count(op)
+        return found
 
     return counted

@@ -44,7 +44,7 @@ def flat_values(spec: Spec) -> dict[str, int | float | str]:
     for section in SECTIONS:
         for name, value in _values(spec, section):
             if not _implied(spec, section, name, value) and (section, name) != ("data", "path"):
-                found[f"{section}.{name}"] = value if isinstance(value, int | float | str) else value_text(value)
+                found[f"{section}.{name}"] = value if isinstance(value, (int, float, str)) else value_text(value)
     return found
 
 

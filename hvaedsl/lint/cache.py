@@ -15,14 +15,14 @@ import os
 import platform
 import time
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.elaborate.bases import base_of
+from hvaedsl.elaborate.bases import Bases
 from hvaedsl.home_folder import expanded
 from hvaedsl.report.as_data import NotData, findings_data, findings_of
 from hvaedsl.shipped import shipped
@@ -63,8 +63,9 @@ class CacheKey(Record):
     lets: Overrides
     custom: bool  # custom parts may be imported
 
+    @cached_property
     def name(self) -> str:
-        """Return the name of the cache entry."""
+        """The name of the cache entry."""
         overrides = [[[key, str(value)] for key, value in given.items()] for given in (self.sets, self.lets)]
         return _digest(_checks_digest() + json.dumps([self.source.name, self.source.text, overrides, self.custom]))
 
@@ -74,20 +75,21 @@ class LintCache:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._written = False
+        self._may_have_entries = folder is not None and folder.is_dir()
 
-    def recall(self, key: CacheKey) -> LintResult | None:
-        """Return the cached result for a spec and its present bases, or None."""
-        if self._folder is None:
+    def recall(self, key: CacheKey, bases: Bases | None = None) -> LintResult | None:
+        """Return the cached result for a spec and its present bases, which `bases` finds, or None."""
+        if self._folder is None or not self._may_have_entries:
             return None
 
-        path = self._folder / key.name()
+        path, bases = f"{self._folder}{os.sep}{key.name}", bases or Bases()
         try:
-            digest, _, text = path.read_text(encoding="utf-8").partition("\n")
+            with open(path, encoding="utf-8") as file:  # noqa: PTH123 - making a `Path` takes as long as reading
+                digest, _, text = file.read().partition("\n")
             if digest != _digest(text):
                 return None  # damaged
             entry = json.loads(text)
-            chain = tuple(_present_chain(key.source, entry["chain"]))
+            chain = tuple(_present_chain(key.source, entry["chain"], bases))
             sources = (key.source, *chain)
             found, suppressed = (tuple(findings_of(entry[part], sources)) for part in ("found", "suppressed"))
             sound = bool(entry["sound"])
@@ -120,25 +122,28 @@ class LintCache:
         }
         text = json.dumps(entry, separators=(",", ":"))
         if len(text) <= MAX_ENTRY_BYTES:
-            self._write(self._folder / key.name(), f"{_digest(text)}\n{text}")
+            self._write(self._folder / key.name, f"{_digest(text)}\n{text}")
 
     def _write(self, path: Path, text: str) -> None:
         unfinished = path.with_name(f"{path.name}.{os.getpid()}-{time.monotonic_ns()}.tmp")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                unfinished.write_text(text, encoding="utf-8")
+                try:
+                    unfinished.write_text(text, encoding="utf-8")
+                except FileNotFoundError:  # the first entry
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    unfinished.write_text(text, encoding="utf-8")
                 unfinished.replace(path)
-            except OSError:
+            except BaseException:  # also an interruption
                 unfinished.unlink(missing_ok=True)
                 raise
+            self._may_have_entries = True
         except OSError:  # a full disk or a read-only folder: continue without the cache
             self._folder = None
-        self._written = True
 
     def prune(self) -> None:
         """Delete the least recently used entries if there are too many."""
-        if self._folder is None or not self._written:
+        if self._folder is None:
             return
         with contextlib.suppress(OSError):
             entries = list(os.scandir(self._folder))
@@ -193,11 +198,11 @@ def _target(document: ast.Document) -> str | None:
     return next((item.target.value for item in document.statements if isinstance(item, ast.Extends)), None)
 
 
-def _present_chain(source: Source, chain: list[list[str]]) -> Iterator[Source]:
+def _present_chain(source: Source, chain: list[list[str]], bases: Bases) -> Iterator[Source]:
     """Yield the present bases. Raises `ValueError` if one is missing or has changed."""
     child = source
     for target, digest in chain:
-        base = base_of(target, child)
+        base = bases.of(target, child)
         if base is None or _digest(base.text) != digest:
             raise ValueError(target)
         yield base

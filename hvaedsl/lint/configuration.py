@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, StrictBool, ValidationError
-
-from hvaedsl.diagnostics.diagnostic import did_you_mean, listing
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.lint.selectors import selector_problem
@@ -25,33 +22,13 @@ def valid_selectors(selectors: Iterable[str]) -> tuple[str, ...]:
     return found
 
 
-def valid_pattern(glob: str) -> str:
-    """Return a .gitignore pattern. Raises `ValueError` if it cannot match a file."""
-    from pathspec import GitIgnoreSpec
+class Configuration(Record):
+    """The values of the keys of `[tool.hvaedsl]`."""
 
-    try:
-        patterns = list(GitIgnoreSpec.from_lines([glob]).patterns)
-    except ValueError:
-        patterns = []
-    if not any(pattern.include for pattern in patterns):
-        raise ValueError("expected a file pattern in the syntax of .gitignore")
-    return glob
-
-
-Selectors = Annotated[tuple[str, ...], AfterValidator(valid_selectors)]
-Glob = Annotated[str, AfterValidator(valid_pattern)]
-
-
-class Configuration(BaseModel):
-    """The keys of `[tool.hvaedsl]`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    # Custom parts may be imported by commands that only compile. `plugins` is the key's former name.
-    custom: StrictBool = Field(default=False, validation_alias=AliasChoices("custom", "plugins"))
-    select: Selectors = ("HV",)  # advice that `lint` gives, by code or prefix
-    ignore: Selectors = ()  # advice that it does not give
-    per_file_ignores: Mapping[Glob, Selectors] = Field({}, alias="per-file-ignores")  # by .gitignore pattern
+    custom: bool = False  # custom parts may be imported by commands that only compile
+    select: tuple[str, ...] = ("HV",)  # advice that `lint` gives, by code or prefix
+    ignore: tuple[str, ...] = ()  # advice that it does not give
+    per_file_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by .gitignore pattern
 
 
 class Project(Record):
@@ -76,45 +53,28 @@ def project_of(path: Path) -> Project:
         file = folder / "pyproject.toml"
         if is_file(file):
             return Project(folder, _read(file))
-    return Project(start, Configuration.model_construct())
+    return Project(start, Configuration())
 
 
 def _read(file: Path) -> Configuration:
     try:
-        return _parsed(file.read_text(encoding="utf-8-sig"))
+        table = _table(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {reason_of(error)}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}") from None
-    except ValidationError as error:
-        raise UsageError(f"{file}: [tool.hvaedsl] {_first(error)}") from None
+    if table is None:
+        return Configuration()
+
+    from hvaedsl.lint.configuration_table import configuration_in
+
+    try:
+        return configuration_in(table)
+    except ValueError as error:
+        raise UsageError(f"{file}: [tool.hvaedsl] {error}") from None
 
 
-# Messages for pydantic's error types, in terms of TOML.
-_TYPES = {
-    "tuple_type": 'must be a list of codes, such as ["HV5"]',
-    "string_type": 'a code must be in quotes, such as "HV5"',
-    "dict_type": "must be a table of patterns and their codes",
-    "bool_type": "must be true or false",
-}
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) or '""' for part in first["loc"] if part != "[key]")
-    if not key:
-        return "must be a table"
-    if first["type"] == "extra_forbidden" and key == "plugins":
-        return "has `custom` and also `plugins`, its former name; remove `plugins`"
-    if first["type"] == "extra_forbidden":
-        known = [field.alias or name for name, field in Configuration.model_fields.items()]
-        hint = did_you_mean(key, known) or f"its keys are {listing(known, 'and')}"
-        return f"has no key `{key}`: {hint}"
-    return f"{key}: {_TYPES.get(first['type']) or first['msg'].removeprefix('Value error, ')}"
-
-
-@lru_cache(maxsize=16)  # called for every spec of a project
-def _parsed(text: str) -> Configuration:
+@lru_cache(maxsize=16)  # called for every folder of a project
+def _table(text: str) -> object | None:
     tools = tomllib.loads(text).get("tool")
-    table = tools.get("hvaedsl") if isinstance(tools, dict) else None  # other tools report their own tables
-    return Configuration.model_construct() if table is None else Configuration.model_validate(table)
+    return tools.get("hvaedsl") if isinstance(tools, dict) else None  # other tools report their own tables

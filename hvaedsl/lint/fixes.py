@@ -11,7 +11,7 @@ from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.diagnostics.suppressions import UnusedSuppression
 from hvaedsl.lint.cache import LintResult
-from hvaedsl.lint.spec_files import Linted
+from hvaedsl.lint.linted import Linted
 from hvaedsl.lint.texts import Places, Texts
 from hvaedsl.syntax.parser import parse_document
 
@@ -74,7 +74,7 @@ class _AdviceOfModels:
     """The diagnostics of each model by the files that it consists of, identified by path."""
 
     def __init__(self, models: Iterable[LintResult]) -> None:
-        self._places = Places()
+        self._places = Places({})
         self._of_models: dict[Path, list[set[tuple[object, ...]]]] = {}
         for model in models:
             found = {self._key(item) for item in model.diagnostics}

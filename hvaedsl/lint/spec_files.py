@@ -1,34 +1,22 @@
-"""Find, lint and load several spec files; keys that a base leaves out are not errors."""
+"""Find and load several spec files."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvaedsl.custom.importing import CustomParts
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diagnostics.record import Record
-from hvaedsl.diagnostics.span import Source
-from hvaedsl.lint.cache import CacheKey, LintCache, LintResult, lint_result
 from hvaedsl.lint.gitignore import IgnoreRules, rules_above
-from hvaedsl.syntax.text import read_source, real_path, reason_of, source_of
+from hvaedsl.lint.linted import AllowCustom, is_allowed_in_base, no_custom
+from hvaedsl.syntax.text import real_path, reason_of, source_of
 
 if TYPE_CHECKING:
-    from hvaedsl.elaborate.inheritance import Read
     from hvaedsl.program import Compilation, Overrides, Program
-
-# Returns the custom parts that may be imported for a file; None for none.
-AllowCustom = Callable[[str], CustomParts | None]
-# Codes that say nothing about a base: the specs that extend it give missing keys, and use its constants.
-FOR_CHILDREN = frozenset(("HV207", "HV514"))
-
-
-def no_custom(_: str) -> None:
-    """Allow no custom parts."""
 
 
 class SpecFiles(Record):
@@ -130,55 +118,6 @@ def _below(folder: Path, rules: IgnoreRules, closed: list[str]) -> Iterator[tupl
             yield path, is_link
 
 
-class Linted(Record):
-    """The diagnostics of several specs, the result of each, and the compilations."""
-
-    found: tuple[Diagnostic, ...]
-    results: tuple[LintResult, ...]
-    compilations: tuple[Compilation, ...]  # of the specs that were not in the cache
-
-
-def lint_sources(
-    sources: Iterable[Source],
-    *,
-    sets: Overrides | None = None,
-    lets: Overrides | None = None,
-    custom: AllowCustom = no_custom,
-    read: Read = read_source,
-    cache: LintCache | None = None,
-) -> Linted:
-    """Lint specs, from the cache if possible; `read` returns the texts of their bases.
-
-    Missing keys are not reported in a spec that another one extends. The errors of a base, which every spec that
-    extends it has, are reported once.
-    """
-    cache = cache or LintCache(None)
-    results: list[LintResult] = []
-    compilations: list[Compilation] = []
-    for source in sources:
-        allowed = custom(source.name)
-        key = CacheKey(source, sets or {}, lets or {}, allowed is not None)
-        result = cache.recall(key)
-        if result is None:
-            from hvaedsl.program import compile_source  # the compiler is not imported for cached results
-
-            compilation = compile_source(source, sets=sets, lets=lets, custom=allowed, read=read)
-            compilations.append(compilation)
-            cache.remember(key, compilation)
-            result = lint_result(compilation)
-        results.append(result)
-    cache.prune()
-
-    bases = {base.path.resolve() for item in results for base in item.sources[:-1] if base.path is not None}
-    found = {
-        (diagnostic.code, diagnostic.span, diagnostic.message): diagnostic
-        for item in results
-        for diagnostic in item.diagnostics
-    }
-    given = tuple(item for item in found.values() if not _is_allowed_in_base(item, bases))
-    return Linted(given, tuple(results), tuple(compilations))
-
-
 def load_models(
     files: Iterable[str],
     *,
@@ -205,15 +144,10 @@ def load_models(
 
     bases = _bases(compilations)
     failed = [item for item in compilations if item.program is None]
-    errors += [error for item in failed for error in item.diagnostics if not _is_allowed_in_base(error, bases)]
+    errors += [error for item in failed for error in item.diagnostics if not is_allowed_in_base(error, bases)]
     return [item.program for item in compilations if item.program is not None], errors, refused
 
 
 def _bases(compilations: Sequence[Compilation]) -> set[Path]:
     paths = (document.source.path for item in compilations for document in item.documents[:-1])
     return {path.resolve() for path in paths if path is not None}
-
-
-def _is_allowed_in_base(item: Diagnostic, bases: set[Path]) -> bool:
-    path = item.span.source.path
-    return item.code in FOR_CHILDREN and path is not None and path.resolve() in bases

@@ -12,7 +12,7 @@ from hvaedsl.diagnostics.span import Source
 from hvaedsl.diagnostics.suppressions import InvalidSuppression, UnusedSuppression
 from hvaedsl.lint.cache import LintResult
 from hvaedsl.lint.selectors import advice_codes
-from hvaedsl.lint.texts import place_of
+from hvaedsl.lint.texts import Places
 
 if TYPE_CHECKING:
     from hvaedsl.syntax.suppression import Suppression
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _OWN = {UnusedSuppression.code, InvalidSuppression.code}
 
 
-def unused_suppressions(results: Sequence[LintResult], linted: Iterable[Path]) -> Iterator[Diagnostic]:
+def unused_suppressions(results: Sequence[LintResult], linted: Iterable[Path], places: Places) -> Iterator[Diagnostic]:
     """Yield a diagnostic for each unused comment in the linted files.
 
     A comment in a base is used if it suppresses advice in any spec that extends the base. Files that are only part of
@@ -28,13 +28,13 @@ def unused_suppressions(results: Sequence[LintResult], linted: Iterable[Path]) -
     """
     included = set(linted)
     sound = [item for item in results if item.sound]
-    used = {(place_of(found.span.source), found.span.line, found.code) for item in sound for found in item.suppressed}
+    used = {(places[found.span.source], found.span.line, found.code) for item in sound for found in item.suppressed}
 
     sources: dict[Path, Source] = {}
     for item in sound:
         for source in item.sources:
-            if place_of(source) in included:
-                sources.setdefault(place_of(source), source)
+            if places[source] in included:
+                sources.setdefault(places[source], source)
 
     for place, source in sources.items():
         for comment in _suppressions(source):

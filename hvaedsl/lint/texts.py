@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from hvaedsl.shipped import shipped
 from hvaedsl.syntax.text import (
     MAX_FILE_BYTES,
     STDIN,
+    RealPaths,
     decode,
     read_bytes,
     read_source,
@@ -110,16 +110,17 @@ def texts_of(names: Iterable[str], refused: Iterable[str] = (), outside: Iterabl
 
     Files that are missing or cannot be read are in `refused` of the result, after those given.
     """
+    real = RealPaths()
     first: dict[str, str] = {}
     for name in names:
-        first.setdefault(os.path.realpath(name), name)
+        first.setdefault(real.of(name), name)
     sources: dict[Path, Source] = {}
     unreadable: list[Diagnostic] = []
     refusals = list(refused)
     for name in first.values():
         try:
             source = source_of(name)
-            sources[place_of(source)] = source
+            sources[Path(source.name) if source.path is None else Path(real.of(source.path))] = source
         except SpecError as error:
             unreadable.extend(error.diagnostics)
         except UsageError as error:
@@ -145,10 +146,11 @@ def place_of(source: Source) -> Path:
 
 
 class Places:
-    """Paths of texts, each resolved once: there are many diagnostics and few texts."""
+    """Paths of texts, each resolved once: there are many diagnostics and few texts. Those of `known` are given."""
 
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Source, Path]] = {}  # the source is kept so that its id is not reused
+    def __init__(self, known: Mapping[Path, Source]) -> None:
+        # Each source is kept so that its id is not reused.
+        self._known = {id(source): (source, place) for place, source in known.items()}
 
     def __getitem__(self, source: Source) -> Path:
         """Return the path of a text, as `place_of` does."""

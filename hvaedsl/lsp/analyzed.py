@@ -143,7 +143,7 @@ class AnalyzedText:
         yield from assignments(self.statements)
 
 
-class Outdated(Exception):  # noqa: N818  # no error: it ends the compilation of a text that has changed
+class Outdated(Exception):  # no error: it ends the compilation of a text that has changed
     """The text has changed, so nobody waits for the result."""
 
 

@@ -10,10 +10,11 @@ from hvaedsl.diagnostics.diagnostic import Edit
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.elaborate.constants import BASE
 from hvaedsl.elaborate.definitions import is_list
+from hvaedsl.elaborate.equal_runs import between, contents
 from hvaedsl.lsp.arithmetic_text import in_block_list, number_path, value_of
 from hvaedsl.lsp.constant_text import cut, without_comments
 from hvaedsl.lsp.paths import path_to, span_of
-from hvaedsl.lsp.refactoring import Refactoring, Rewrite, between, contents
+from hvaedsl.lsp.refactoring import Refactoring, Rewrite
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.references import references
 

@@ -10,13 +10,14 @@ from lsprotocol.types import CodeActionKind
 from hvaedsl.diagnostics.diagnostic import Edit, edited
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.elaborate.constants import BASE
+from hvaedsl.elaborate.equal_runs import between, contents
 from hvaedsl.ir.kinds import BlockStack
 from hvaedsl.lsp.constant_text import Constant, constant, without_comments
 from hvaedsl.lsp.key_text import schema_key
 from hvaedsl.lsp.occurrences import Occurrence, occurrence_at, occurrences
 from hvaedsl.lsp.paths import path_to
 from hvaedsl.lsp.placed_tokens import OPERATORS, PlacedToken
-from hvaedsl.lsp.refactoring import Refactoring, Rewrite, between, contents
+from hvaedsl.lsp.refactoring import Refactoring, Rewrite
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.references import references
 

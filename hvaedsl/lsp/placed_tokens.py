@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lark import Token
-
 from hvaedsl.elaborate.schema import SCHEMA, TOP_LEVEL
+from hvaedsl.syntax.lalr import Token
 from hvaedsl.syntax.lexing import MAX_TOKENS, lex
 
 Role = Literal[

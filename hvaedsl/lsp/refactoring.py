@@ -7,7 +7,7 @@ and the findings of the compiler's front end stay as they are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +16,7 @@ from lsprotocol.types import CodeActionKind
 from hvaedsl.diagnostics.additions import at_top_level
 from hvaedsl.diagnostics.diagnostic import Edit, edited, insertion
 from hvaedsl.diagnostics.errors import CompilerBug, SpecError
-from hvaedsl.diagnostics.span import Source, Span
+from hvaedsl.diagnostics.span import Source
 from hvaedsl.elaborate.collect import collect
 from hvaedsl.elaborate.constants import BASE
 from hvaedsl.elaborate.list_arithmetic import free_name
@@ -115,25 +115,6 @@ class Refactoring:
         end = self.analyzed.lines.line_end(at)
         rest = self.analyzed.text[at:end].strip()
         return insertion(source, end if not rest or rest.startswith("#") else at, f"{line_break}let {name} = {value}")
-
-
-def is_commented(span: Span) -> bool:
-    """Whether a text has a comment, which a rewrite would move or copy; block lists and numbers have no strings."""
-    return "#" in span.text
-
-
-def between(items: Sequence[ast.Value]) -> Span:
-    """The place of adjacent items."""
-    return items[0].span.to(items[-1].span)
-
-
-def contents(value: ast.Value) -> tuple[ast.Value, ...]:
-    """The items of a list, without the brackets or parentheses around it."""
-    while isinstance(value, ast.List | ast.Group):
-        if len(value.items) != 1 or not isinstance(value.items[0], ast.List | ast.Group):
-            return value.items
-        value = value.items[0]
-    return (value,)
 
 
 def _places(edits: Collection[Edit]) -> list[tuple[int, int]]:

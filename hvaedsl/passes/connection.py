@@ -13,6 +13,7 @@ from hvaedsl.ir.bridge import (
     TopDownBlock,
     bottleneck_resolution,
     output_resolution,
+    reading,
 )
 from hvaedsl.ir.spec import Processing, Skips
 
@@ -35,7 +36,7 @@ def connect(bridge: Bridge, *, processing: Processing, skips: Skips) -> Bridge:
     if skips == "none":
         bottleneck = bottleneck_resolution(bridge)
         operations = tuple(
-            replace(op, reads=None) if isinstance(op, TopDownBlock) and op.resolution != bottleneck else op
+            reading(op, None) if isinstance(op, TopDownBlock) and op.resolution != bottleneck else op
             for op in operations
         )
     return replace(bridge, operations=operations)
@@ -45,7 +46,7 @@ def _asynchronous(bridge: Bridge) -> Iterator[Operation]:
     pooled = {index - 1 for index, op in bridge.encoder if isinstance(op, Pool)}
     last = {output_resolution(op): index for index, op in bridge.encoder if index not in pooled}
     for op in bridge.operations:
-        yield replace(op, reads=last.get(op.resolution)) if isinstance(op, TopDownBlock) and op.draws else op
+        yield reading(op, last.get(op.resolution)) if isinstance(op, TopDownBlock) and op.draws else op
 
 
 def _synchronous(bridge: Bridge) -> Iterator[Operation]:
@@ -56,6 +57,6 @@ def _synchronous(bridge: Bridge) -> Iterator[Operation]:
     for op in bridge.operations:
         if isinstance(op, TopDownBlock) and op.draws:
             stack = waiting.get(op.resolution)
-            yield replace(op, reads=stack.pop() if stack else None)
+            yield reading(op, stack.pop() if stack else None)
         else:
             yield op

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Operation, Pool, Stack, State, Stem, TopDownBlock, stack_of
@@ -27,6 +27,9 @@ class Row(Record):
     bfloat16_bytes_per_image: int
 
 
+_BLOCKS = (EncoderBlock, TopDownBlock)
+# Models have few shapes, and different models have many in common.
+_parameters, _flops = once_a_shape(parameters), once_a_shape(flops)
 # The figures of a row that are summed, in the order of its fields.
 _FIGURES = (
     "blocks",
@@ -113,6 +116,19 @@ def cost(bridge: Bridge) -> Cost:
     return Cost(found, tuple(dict.fromkeys(_uncounted(bridge))))
 
 
+def parameter_count(bridge: Bridge) -> int:
+    """`Cost.parameters` without the rest of the cost, which no spec needs to be checked."""
+    counted: set[tuple[Stack, str]] = set()
+    owners = [*_owners("encoder", [op for _, op in bridge.encoder], counted)]
+    owners += [*_owners("decoder", [op for _, op in bridge.decoder], counted), bridge.head]
+    return sum(map(_parameters, owners))
+
+
+def stochastic_depth(bridge: Bridge) -> int:
+    """`Cost.stochastic_depth` without the rest of the cost."""
+    return sum(isinstance(op, TopDownBlock) for _, op in bridge.decoder)
+
+
 def inference_bytes(bridge: Bridge) -> int:
     """Bytes of activations that one image needs at a time without gradients, in float32: an upper estimate.
 
@@ -158,26 +174,26 @@ def _row(
 ) -> Row:
     stack, resolution = place
     ops = [bridge.operations[index] for index in indices]
-    blocks = [op for op in ops if isinstance(op, EncoderBlock | TopDownBlock)]
+    blocks = [op for op in ops if isinstance(op, (EncoderBlock, TopDownBlock))]
     owners = list(_owners(stack, ops, counted))
     return Row(
         resolution=resolution,
         stack=stack,
         blocks=len(blocks),
         stochastic_layers=sum(isinstance(op, TopDownBlock) and op.draws for op in blocks),
-        weight_groups=sum(isinstance(op, EncoderBlock | TopDownBlock) for op in owners),
-        parameters=sum(map(once_a_shape(parameters), owners)),
+        weight_groups=sum(isinstance(op, (EncoderBlock, TopDownBlock)) for op in owners),
+        parameters=sum(map(_parameters, owners)),
         latents=sum(op.latent * resolution**2 for op in blocks if isinstance(op, TopDownBlock)),
-        flops_per_image=sum(map(once_a_shape(flops), ops)),
+        flops_per_image=sum(map(_flops, ops)),
         float32_bytes_per_image=sum(kept["float32"][index] for index in indices),
         bfloat16_bytes_per_image=sum(kept["bfloat16"][index] for index in indices),
     )
 
 
-def _owners(stack: Stack, ops: list[Operation], counted: set[tuple[Stack, str]]) -> Iterator[Operation]:
+def _owners(stack: Stack, ops: Iterable[Operation], counted: set[tuple[Stack, str]]) -> Iterator[Operation]:
     """The operations whose weights count: the first application of each group, and all that are not blocks."""
     for op in ops:
-        if isinstance(op, EncoderBlock | TopDownBlock):
+        if isinstance(op, _BLOCKS):
             if (stack, op.group) in counted:
                 continue
             counted.add((stack, op.group))

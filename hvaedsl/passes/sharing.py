@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hvaedsl.diagnostics.record import Record
-from hvaedsl.ir.bridge import Bridge, EncoderBlock, Stack, TopDownBlock, stack_of
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, Stack, TopDownBlock
 
 
 class WeightGroup(Record):
@@ -17,7 +17,10 @@ class WeightGroup(Record):
 def weight_groups(bridge: Bridge) -> tuple[WeightGroup, ...]:
     """Every weight group, in the order of its first application."""
     found: dict[tuple[Stack, str], list[int]] = {}
-    for index, op in enumerate(bridge.operations):
-        if isinstance(op, EncoderBlock | TopDownBlock):
-            found.setdefault((stack_of(op), op.group), []).append(index)
+    for index, op in bridge.encoder:
+        if isinstance(op, EncoderBlock):
+            found.setdefault(("encoder", op.group), []).append(index)
+    for index, decoder_op in bridge.decoder:
+        if isinstance(decoder_op, TopDownBlock):
+            found.setdefault(("decoder", decoder_op.group), []).append(index)
     return tuple(WeightGroup(stack, name, tuple(indices)) for (stack, name), indices in found.items())

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hvaedsl.diagnostics.errors import CompilerBug
-from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, MixIn, Pool, Stem, TopDownBlock, output_resolution, stack_of
+from hvaedsl.ir.bridge import (
+    Bridge,
+    EncoderBlock,
+    Head,
+    MixIn,
+    Operation,
+    Pool,
+    Stem,
+    TopDownBlock,
+    output_resolution,
+)
+
+_BLOCKS = (EncoderBlock, TopDownBlock)
+_ENCODER = (Stem, EncoderBlock, Pool)
 
 
 def verify(bridge: Bridge, *, after: str) -> None:
     """Raise `CompilerBug` unless operations are in order, layers and applications numbered, and reads valid."""
     ops = bridge.operations
+    kinds = [type(op) for op in ops]
     # Order.
     _require(len(ops) >= 2, after, "it has no stem or no head")
-    order = [stack_of(op) for op in ops]
-    _require(order == sorted(order, reverse=True), after, "an encoder operation comes after a decoder operation")
-    _require(
-        isinstance(ops[0], Stem) and isinstance(ops[-1], Head), after, "the stem is not first or the head not last"
-    )
-    _require(sum(isinstance(op, Stem | Head) for op in ops) == 2, after, "it has more than one stem or head")
+    below = [kind in _ENCODER for kind in kinds]
+    _require(below == sorted(below, reverse=True), after, "an encoder operation comes after a decoder operation")
+    _require(kinds[0] is Stem and kinds[-1] is Head, after, "the stem is not first or the head not last")
+    _require(kinds.count(Stem) + kinds.count(Head) == 2, after, "it has more than one stem or head")
 
     blocks = [op for op in ops if isinstance(op, TopDownBlock)]
     layers = [op.layer for op in blocks if op.draws]
@@ -25,24 +39,35 @@ def verify(bridge: Bridge, *, after: str) -> None:
     _require(all(op.latent > 0 for op in blocks if op.draws), after, "a block draws a latent without channels")
     apart = all(op.layer is None and op.reads is None for op in blocks if not op.draws)
     _require(apart, after, "a block that draws no latent has a layer or reads an activation")
-    applied: dict[tuple[str, str], int] = {}
+    applied: dict[tuple[type[Operation], str], int] = {}
     for index, op in enumerate(ops):
-        if isinstance(op, EncoderBlock | TopDownBlock):
-            key = (stack_of(op), op.group)
-            _require(op.application == applied.get(key, 0), after, f"operation {index}: application out of order")
-            applied[key] = op.application + 1
+        if problem := _problem(ops, index, op, applied):
+            raise CompilerBug(f"the bridge is invalid after {after}: operation {index}{problem}")
 
-        if isinstance(op, MixIn):
-            wide = op.is_sound and op.source_channels >= op.channels
-            _require(wide, after, f"operation {index} mixes in a state of another shape")
 
-        if isinstance(op, TopDownBlock) and op.reads is not None:
-            _require(0 <= op.reads < index, after, f"operation {index} reads a later operation")
-            read = ops[op.reads]
-            if not isinstance(read, Stem | EncoderBlock | Pool):
-                raise CompilerBug(f"the bridge is invalid after {after}: operation {index} reads no activation")
-            same = output_resolution(read) == op.resolution and read.channels == op.channels
-            _require(same, after, f"operation {index} reads an activation of another shape")
+def _problem(
+    ops: Sequence[Operation], index: int, op: Operation, applied: dict[tuple[type[Operation], str], int]
+) -> str:
+    """What is wrong with one operation; empty if nothing is. `applied` counts the applications before it."""
+    if isinstance(op, _BLOCKS):
+        key = (type(op), op.group)
+        if op.application != applied.get(key, 0):
+            return ": application out of order"
+        applied[key] = op.application + 1
+        if isinstance(op, EncoderBlock) or op.reads is None:
+            return ""
+
+        if not 0 <= op.reads < index:
+            return " reads a later operation"
+        read = ops[op.reads]
+        if not isinstance(read, _ENCODER):
+            return " reads no activation"
+        if output_resolution(read) != op.resolution or read.channels != op.channels:
+            return " reads an activation of another shape"
+
+    elif isinstance(op, MixIn) and not (op.is_sound and op.source_channels >= op.channels):
+        return " mixes in a state of another shape"
+    return ""
 
 
 def _require(condition: bool, after: str, problem: str) -> None:

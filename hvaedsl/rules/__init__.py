@@ -9,6 +9,7 @@ advice on the training.
 from __future__ import annotations
 
 import pkgutil
+from functools import cache
 from importlib import import_module
 from types import MappingProxyType, ModuleType
 from typing import Literal
@@ -36,10 +37,15 @@ def rules(kind: Literal["ERRORS", "ADVICE"]) -> tuple[Rule, ...]:
     return tuple(rule for module in modules() for rule in getattr(module, kind, ()))
 
 
-def modules() -> list[ModuleType]:
+def modules() -> tuple[ModuleType, ...]:
     """All rule modules, sorted by name."""
-    found = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return [import_module(f"{__name__}.{name}") for name in found]
+    return _modules_in(tuple(__path__))
+
+
+@cache
+def _modules_in(folders: tuple[str, ...]) -> tuple[ModuleType, ...]:
+    found = sorted(module.name for module in pkgutil.iter_modules(folders))
+    return tuple(import_module(f"{__name__}.{name}") for name in found)
 
 
 def kinds_of(module: ModuleType) -> list[type[Diagnostic]]:

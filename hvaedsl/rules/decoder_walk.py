@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hvaedsl.diagnostics.additions import at_end, before_item
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, listing, writing
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Label, listing, writing
 from hvaedsl.diagnostics.snippet import spec
+from hvaedsl.diagnostics.span import Span
 from hvaedsl.ir.bridge import MixIn, Pool, TopDownBlock, output_resolution
 from hvaedsl.passes.base import Rule, Unit
 
@@ -15,7 +16,7 @@ class NoEncoderActivation(Diagnostic):
     """HV305."""
 
     code = "HV305"
-    title = "the decoder has a block at {resolution}, where the encoder has no activation"
+    title = "the decoder has {blocks}, where the encoder has no activation"
     label = "nothing to read here"
     help = "the encoder has activations at {available}"
     why = (
@@ -25,8 +26,13 @@ class NoEncoderActivation(Diagnostic):
     bad = spec(decoder="4x1, 6x1, 8m4, 8x2")
     good = spec()
 
-    resolution: int
+    missing: tuple[int, ...]
     resolutions: tuple[int, ...]
+
+    @property
+    def blocks(self) -> str:
+        """The blocks, by their resolutions."""
+        return f"{'a block' if len(self.missing) == 1 else 'blocks'} at {listing(map(str, self.missing), 'and')}"
 
     @property
     def available(self) -> str:
@@ -132,7 +138,7 @@ class DecoderEnd(Diagnostic):
 
 
 def check_activations(unit: Unit) -> Iterator[Diagnostic]:
-    """Report each decoder resolution without an encoder activation, once.
+    """Report the decoder resolutions without an encoder activation, together: one missing pooling has several.
 
     Without skip connections only the bottleneck's activation is read, and blocks that draw no latent read none. After a
     pooling by a wrong factor, which another check reports, the resolutions of the encoder are unknown.
@@ -140,12 +146,15 @@ def check_activations(unit: Unit) -> Iterator[Diagnostic]:
     resolutions = _activations(unit)
     if resolutions is None:
         return
-    missing: set[int] = set()
+    missing: dict[int, Span] = {}
     for _, op in unit.bridge.decoder:
-        if isinstance(op, TopDownBlock) and op.draws and op.resolution not in {*resolutions, *missing}:
-            missing.add(op.resolution)
+        if isinstance(op, TopDownBlock) and op.draws and op.resolution not in resolutions:
             assert op.span is not None
-            yield NoEncoderActivation(span=op.span, resolution=op.resolution, resolutions=resolutions)
+            missing.setdefault(op.resolution, op.span)
+    if missing:
+        first, *others = missing.values()
+        labels = tuple(Label(span, "nor here") for span in others)
+        yield NoEncoderActivation(span=first, missing=tuple(missing), resolutions=resolutions, secondary=labels)
 
 
 def _activations(unit: Unit) -> tuple[int, ...] | None:

@@ -8,7 +8,7 @@ from hvaedsl.diagnostics.additions import after_value
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.passes.base import Rule, Unit
-from hvaedsl.passes.cost import cost
+from hvaedsl.passes.cost import stochastic_depth
 
 _RUN = "steps = 3000  batch_size = 16  learning_rate = 1e-3  ema_decay = 0.995"
 
@@ -51,7 +51,7 @@ PUBLISHED = {105: 2500.0, 125: 3000.0, 169: 5000.0, 235: 5000.0, 268: 4000.0}
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
     """Report deep models with a training length but no skip threshold."""
-    train, depth = unit.spec.train, unit.analysis(cost).stochastic_depth
+    train, depth = unit.spec.train, unit.analysis(stochastic_depth)
     if train.steps is None or train.skip_above is not None or depth <= DEEP:
         return
 

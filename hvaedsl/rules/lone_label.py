@@ -43,6 +43,8 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     """Report labels that one entry has; an entry in a repetition counts once for each copy."""
     for stack, blocks in (("encoder", unit.spec.model.encoder), ("decoder", unit.spec.model.decoder)):
         counts = Counter(entry.label for entry in blocks.expanded() if entry.label is not None)
+        if not counts:
+            continue
         others = [name for name, count in counts.items() if count > 1]
         shapes = _shapes(unit, stack)
         for entry in _labeled(blocks):
@@ -58,7 +60,7 @@ def _shapes(unit: Unit, stack: str) -> dict[str, dict[str, int | str]]:
     """The shapes of the first block of each label; blocks of other shapes cannot share its weights."""
     shapes: dict[str, dict[str, int | str]] = {}
     for _, op in unit.bridge.encoder if stack == "encoder" else unit.bridge.decoder:
-        if isinstance(op, EncoderBlock | TopDownBlock):
+        if isinstance(op, (EncoderBlock, TopDownBlock)):
             shapes.setdefault(op.group.removeprefix("@"), weight_shape(op))
     return shapes
 

@@ -69,7 +69,7 @@ KEY = "model.bottleneck"
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
     """Report all narrow resolutions together, at the key that causes them."""
-    blocks = [op for op in unit.bridge.operations if isinstance(op, EncoderBlock | TopDownBlock)]
+    blocks = [op for op in unit.bridge.operations if isinstance(op, (EncoderBlock, TopDownBlock))]
     narrow = {op.resolution: op.mid for op in blocks if op.mid < LEAST}
     if narrow:
         # The bottleneck causes it if it was changed, otherwise the smallest width.

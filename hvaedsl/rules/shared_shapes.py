@@ -41,6 +41,8 @@ class LabelShapes(Diagnostic):
 def check(unit: Unit) -> Iterator[Diagnostic]:
     """Report each block whose shapes differ from those of the first one with the same label."""
     for group in unit.analysis(weight_groups):
+        if not group.name.startswith("@"):
+            continue  # all from one entry
         first = _block(unit, group.applications[0])
         shape = weight_shape(first)
         for index in group.applications[1:]:
@@ -60,7 +62,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
 
 def _block(unit: Unit, index: int) -> Block:
     op = unit.bridge.operations[index]
-    assert isinstance(op, EncoderBlock | TopDownBlock)
+    assert isinstance(op, (EncoderBlock, TopDownBlock))
     return op
 
 

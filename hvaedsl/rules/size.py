@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.passes.base import Rule, Unit
-from hvaedsl.passes.cost import cost
+from hvaedsl.passes.cost import parameter_count
 
 
 class TooManyParameters(Diagnostic):
@@ -31,7 +31,7 @@ MAX_PARAMETERS = 100_000_000_000
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
     """Report a parameter count above the limit."""
-    parameters = unit.analysis(cost).parameters
+    parameters = unit.analysis(parameter_count)
     if parameters > MAX_PARAMETERS:
         bottleneck = unit.spec.model.bottleneck
         largest = max(bottleneck.values()) if isinstance(bottleneck, Mapping) else bottleneck

@@ -39,6 +39,8 @@ class UnusedConstant(Diagnostic):
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
     """Report the constants of the spec itself that neither it nor its bases use."""
+    if not any(isinstance(item, ast.Let) for item in unit.documents[-1].statements):
+        return
     used = {item.name for document in unit.documents for item in references(document)}
     own = unit.documents[-1].statements
     free = used - {item.name.text for item in own if isinstance(item, ast.Let)}  # a constant is defined once

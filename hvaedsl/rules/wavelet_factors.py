@@ -64,7 +64,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
 
     reported: set[tuple[int, int]] = set()
     for op in unit.bridge.operations:
-        if not isinstance(op, Pool | MixIn) or not op.is_sound:
+        if not isinstance(op, (Pool, MixIn)) or not op.is_sound:
             continue
         fine, coarse = (op.resolution, op.to) if isinstance(op, Pool) else (op.resolution, op.source)
         factor = fine // coarse

@@ -230,3 +230,5 @@ class Document(Node):
     statements: tuple[Statement, ...]
     outside: tuple[tuple[int, int], ...] = ()  # ranges of keys that are outside of a section because of a brace
     broken: frozenset[str] = frozenset()  # dotted keys, and `let NAME`, of dropped statements; "" if unknown
+    # Where the first mistake is that may move what follows it into another section; None if there is none.
+    unreliable_from: int | None = field(default=None, compare=False)

@@ -1,4 +1,4 @@
-"""From Lark's tree to the AST. A token that is not a value becomes `Invalid` and a diagnostic."""
+"""From the parser's tree to the AST. A token that is not a value becomes `Invalid` and a diagnostic."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
-
-from lark import Token, Tree
+from typing import ClassVar, Literal
 
 from hvaedsl.diagnostics.characters import LOOK_ALIKES, UnexpectedCharacter
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, writing
@@ -16,7 +14,7 @@ from hvaedsl.diagnostics.limits import NumberTooLarge
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import MalformedNumber, MissingCount, ReservedNotation, UnclosedString, UnknownEscape
 from hvaedsl.syntax import ast
-from hvaedsl.syntax.plain_entries import PlainEntry
+from hvaedsl.syntax.lalr import PlainEntry, Token, Tree
 
 MAX_DIGITS = 15
 _SUFFIXES = {"k": 1_000, "M": 1_000_000}
@@ -28,8 +26,8 @@ _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
 
 
 def token_span(source: Source, token: Token) -> Span:
-    """The span of a token. Lark's line numbers count no lone CR; those of the source do."""
-    return source.span(_start(token), _end(token))
+    """The span of a token."""
+    return source.span(token.start_pos, token.end_pos)
 
 
 class Builder:
@@ -42,9 +40,9 @@ class Builder:
 
     # --- statements
 
-    def statements(self, tree: Tree[Token]) -> tuple[ast.Statement, ...]:
+    def statements(self, tree: Tree) -> tuple[ast.Statement, ...]:
         """The statements of a left-recursive `statements` tree, unrolled without recursion."""
-        found: list[Tree[Token]] = []
+        found: list[Tree] = []
         while tree.children:
             rest, last = tree.children
             assert isinstance(rest, Tree)
@@ -53,7 +51,7 @@ class Builder:
             tree = rest
         return tuple(self.statement(node) for node in reversed(found))
 
-    def statement(self, tree: Tree[Token]) -> ast.Statement:
+    def statement(self, tree: Tree) -> ast.Statement:
         """One statement."""
         span = self._span(tree)
         match tree.data, tree.children:
@@ -72,12 +70,12 @@ class Builder:
 
     # --- values
 
-    def block_list(self, tree: Tree[Token]) -> ast.Value:
+    def block_list(self, tree: Tree) -> ast.Value:
         """A value: a single expression, or a list of several."""
         items = tuple(self.value(node) for node in tree.children)
         return items[0] if len(items) == 1 else ast.List(items, items[0].span.to(items[-1].span))
 
-    def value(self, node: Tree[Token] | Token | PlainEntry) -> ast.Value:
+    def value(self, node: Tree | Token | PlainEntry) -> ast.Value:
         """One expression."""
         if isinstance(node, tuple):
             return self._plain(node)
@@ -87,7 +85,7 @@ class Builder:
 
     def _plain(self, entry: PlainEntry) -> ast.Value:
         """An entry that was read without the parser."""
-        span = self.source.span(_start(entry[0]), _end(entry[-1]))
+        span = self.source.span(entry[0].start_pos, entry[-1].end_pos)
         match entry:
             case [token]:
                 return self._plain_values[token.type](self, span, token)
@@ -118,25 +116,20 @@ class Builder:
     def value_block(self, span: Span, token: Token) -> ast.Value:
         resolution, operator, number, split, end = _block_parts(str(token))
         if resolution is None:  # too many digits
-            for digits in _too_long(token):
-                self._whole(token, digits)
+            for digits in _BLOCK.fullmatch(token).group(1, 3):  # type: ignore[union-attr]  # every block token matches
+                if digits and digits[0] != "$":
+                    self._whole(token, digits)
             return ast.Invalid(span)
 
-        start, argument = span.start, None
+        split, end = span.start + split, span.start + end
+        argument: ast.Integer | ast.Reference | None = None
         if number is not None:
-            at = self.source.span(start + end, span.end)
-            fields = {"name": number} if isinstance(number, str) else {"value": number, "suffixed": False}
-            argument = (ast.Reference if isinstance(number, str) else ast.Integer).unchecked(**fields, span=at)
-        return ast.Block.unchecked(
-            resolution=resolution,
-            operator=operator,
-            argument=argument,
-            resolution_span=self.source.span(start, start + split),
-            operator_span=self.source.span(start + split, start + end),
-            span=span,
-        )
+            at = _within(span, end, span.end)
+            argument = ast.Reference(number, at) if isinstance(number, str) else ast.Integer(number, False, at)
+        places = _within(span, span.start, split), _within(span, split, end)
+        return ast.Block(resolution, operator, argument, *places, span)
 
-    def value_block_of(self, span: Span, token: Token, argument: Tree[Token]) -> ast.Value:
+    def value_block_of(self, span: Span, token: Token, argument: Tree) -> ast.Value:
         found = _BLOCK.fullmatch(token)
         assert found is not None
         resolution, value = self._whole(token, found[1]), self.value(argument)
@@ -147,24 +140,24 @@ class Builder:
         return ast.BlockOf(resolution, found[2], value, *places, span)
 
     def value_arithmetic(
-        self, span: Span, left: Tree[Token] | PlainEntry, operator: Token, right: Tree[Token] | PlainEntry
+        self, span: Span, left: Tree | PlainEntry, operator: Token, right: Tree | PlainEntry
     ) -> ast.Value:
         first, second = self.value(left), self.value(right)
         is_count = isinstance(first, ast.Reference) or (isinstance(first, ast.Integer) and not first.suffixed)
         if operator.type == "STAR" and is_count:
-            assert isinstance(first, ast.Integer | ast.Reference)
+            assert isinstance(first, (ast.Integer, ast.Reference))
             return ast.Repeated(first, second, span)
         if isinstance(first, ast.Invalid) and operator.type == "STAR":
             return first
         return ast.Arithmetic(_OPERATORS[operator.type], first, second, token_span(self.source, operator), span)
 
-    def value_label(self, span: Span, entry: Tree[Token] | PlainEntry, label: Token) -> ast.Value:
+    def value_label(self, span: Span, entry: Tree | PlainEntry, label: Token) -> ast.Value:
         return ast.Labeled(self.value(entry), self._name(label), span)
 
-    def value_group(self, span: Span, *items: Tree[Token]) -> ast.Value:
+    def value_group(self, span: Span, *items: Tree) -> ast.Value:
         return ast.Group(tuple(self.value(item) for item in items), span)
 
-    def value_negative(self, span: Span, _: Token, value: Tree[Token]) -> ast.Value:
+    def value_negative(self, span: Span, _: Token, value: Tree) -> ast.Value:
         return ast.Negative(self.value(value), span)
 
     def value_dotted(self, span: Span, token: Token) -> ast.Value:
@@ -175,25 +168,25 @@ class Builder:
         self.diagnostics.append(ReservedNotation(span=span, text=str(token), what="a number of epochs"))
         return ast.Invalid(span)
 
-    def value_list(self, span: Span, *items: Tree[Token]) -> ast.Value:
+    def value_list(self, span: Span, *items: Tree) -> ast.Value:
         return ast.List(tuple(self.value(item) for item in items), span)
 
-    def value_call(self, span: Span, function: Token, *arguments: Tree[Token]) -> ast.Value:
+    def value_call(self, span: Span, function: Token, *arguments: Tree) -> ast.Value:
         return ast.Call(self._name(function), tuple(self._argument(node) for node in arguments), span)
 
-    def _argument(self, node: Tree[Token]) -> ast.Value | ast.NamedArgument:
+    def _argument(self, node: Tree) -> ast.Value | ast.NamedArgument:
         if node.data != "named_argument":
             return self.value(node)
         name, value = node.children
         assert isinstance(name, Token)
         return ast.NamedArgument(self._name(name), self.value(value), self._span(node))
 
-    def value_map(self, span: Span, *entries: Tree[Token]) -> ast.Value:
+    def value_map(self, span: Span, *entries: Tree) -> ast.Value:
         made = [self._entry(node) for node in entries]
         found = tuple(entry for entry in made if entry is not None)
         return ast.Map(found, span) if len(found) == len(made) else ast.Invalid(span)
 
-    def _entry(self, node: Tree[Token]) -> ast.Entry | None:
+    def _entry(self, node: Tree) -> ast.Entry | None:
         key, value = node.children
         assert isinstance(key, Token)
         made = self._integer(key) if key.type == "INTEGER" else self._name(key)
@@ -240,11 +233,10 @@ class Builder:
             return None
         return int(plain)
 
-    def _span(self, tree: Tree[Any]) -> Span:
-        meta = tree.meta
-        if meta.empty:  # an empty section body, which no diagnostic points at
+    def _span(self, tree: Tree) -> Span:
+        if tree.start_pos < 0:  # an empty section body, which no diagnostic points at
             return self.source.span(0, 0)
-        return self.source.span(meta.start_pos, meta.end_pos)
+        return self.source.span(tree.start_pos, tree.end_pos)
 
 
 @lru_cache(maxsize=1024)
@@ -260,23 +252,6 @@ def _block_parts(text: str) -> tuple[int | None, str, int | str | None, int, int
         return None, operator, None, found.end(1), found.end(2)
     number = (rest[1:] if rest[0] == "$" else int(rest)) if rest else None
     return int(resolution), operator, number, found.end(1), found.end(2)
-
-
-def _too_long(token: Token) -> list[str]:
-    """The numbers of a block token, which may have too many digits."""
-    found = _BLOCK.fullmatch(token)
-    assert found is not None
-    return [digits for digits in (found[1], found[3]) if digits and digits[0] != "$"]
-
-
-def _start(token: Token) -> int:
-    assert token.start_pos is not None
-    return token.start_pos
-
-
-def _end(token: Token) -> int:
-    assert token.end_pos is not None
-    return token.end_pos
 
 
 def _within(span: Span, start: int, end: int) -> Span:

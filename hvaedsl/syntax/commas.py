@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lark import Token
-
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, rewriting
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.diagnostics.syntax import UnexpectedToken
 from hvaedsl.syntax.builder import token_span
+from hvaedsl.syntax.lalr import Token
 
 _ATOMS = ("BLOCK", "INTEGER", "FLOAT", "SUFFIXED", "STRING", "NAME", "REFERENCE", "DOTTED", "EPOCHS", "JUNK")
 _STARTS = frozenset((*_ATOMS, "OPERATOR", "MINUS", "LSQB", "LPAR"))

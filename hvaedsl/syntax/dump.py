@@ -33,7 +33,7 @@ def _lines(node: Any, depth: int) -> Iterator[str]:
 def _fields(node: Any) -> Iterator[tuple[str, Any]]:
     for field in dataclasses.fields(node):
         value = getattr(node, field.name)
-        if not isinstance(value, Span | Source):
+        if not isinstance(value, (Span, Source)):
             yield field.name, value
 
 

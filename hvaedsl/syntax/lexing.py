@@ -2,8 +2,6 @@
 
 An editor asks for the tokens of a text after every key, and of the part before the cursor. The tokens before a change
 are those of the text before it, and so are the tokens behind it, at other offsets.
-
-The lines and columns of the tokens are not kept up to date: everything here uses offsets (`builder.token_span`).
 """
 
 from __future__ import annotations
@@ -11,9 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
-from lark import Token
-
 from hvaedsl.syntax.grammar import hvae_parser
+from hvaedsl.syntax.lalr import Token
 
 MAX_TOKENS = 20_000
 _REMEMBERED = 6  # texts: those of a chain of bases, and the part before the cursor
@@ -86,20 +83,14 @@ def _changed(before: _Lexed, text: str) -> list[Token]:
 
 
 def _moved(token: Token, distance: int) -> Token:
-    made = str.__new__(Token, token)
-    made.type, made.value = token.type, token.value
-    made.start_pos, made.end_pos = _start(token) + distance, _end(token) + distance
-    made.line, made.column, made.end_line, made.end_column = token.line, token.column, token.end_line, token.end_column
-    return made
+    return Token(token.type, str(token), token.start_pos + distance, token.end_pos + distance)
 
 
 def _start(token: Token) -> int:
-    assert token.start_pos is not None
     return token.start_pos
 
 
 def _end(token: Token) -> int:
-    assert token.end_pos is not None
     return token.end_pos
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from lark import Token
-
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.limits import NestingTooDeep, TooManyTokens
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.syntax.builder import token_span
 from hvaedsl.syntax.commas import without_surplus_commas
+from hvaedsl.syntax.lalr import END, Token
 from hvaedsl.syntax.lexing import MAX_TOKENS, lex
 
 MAX_NESTING = 64
@@ -58,5 +57,4 @@ def _limited(source: Source, text: str, diagnostics: list[Diagnostic]) -> Iterat
 
 def end_token(source: Source) -> Token:
     end = len(source.text.rstrip())
-    place = source.span(end, end)
-    return Token("$END", "", end, place.line, place.column, place.line, place.column, end)
+    return Token(END, "", end, end)

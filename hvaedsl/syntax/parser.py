@@ -10,18 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from lark import Token, Tree
-from lark.exceptions import UnexpectedToken as LarkUnexpectedToken
-from lark.parsers.lalr_interactive_parser import InteractiveParser
-
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Label, removal
 from hvaedsl.diagnostics.limits import NestingTooDeep, TooManyErrors, TooManyTokens
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.diagnostics.syntax import UnclosedBrace, UnmatchedBrace
+from hvaedsl.diagnostics.syntax import UnclosedBrace, UnexpectedToken, UnmatchedBrace
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.builder import Builder, junk, token_span
 from hvaedsl.syntax.grammar import hvae_parser
+from hvaedsl.syntax.lalr import NotAccepted, Parser, Token, Tree
 from hvaedsl.syntax.limited_tokens import CLOSE, OPEN, PAIRS, STARTS, end_token, tokens_of
 from hvaedsl.syntax.notation import repair
 from hvaedsl.syntax.plain_entries import skip_plain_entries
@@ -45,9 +42,8 @@ def parse_document(source: Source) -> Parsed:
 
 def parse_value(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...]]:
     """The AST of a single value, such as that of `--set`; None if it cannot be read."""
-    parser = hvae_parser()
     diagnostics: list[Diagnostic] = []
-    interactive = parser.parse_interactive(start="value")
+    parser = hvae_parser().parser("value")
     repaired = repair(source)
     tokens = tokens_of(source, repaired.text, diagnostics)
     if found := (*repaired.diagnostics, *diagnostics):
@@ -56,34 +52,38 @@ def parse_value(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...
     while at < len(ended):
         token = ended[at]
         try:
-            tree = interactive.feed_token(token)
-        except LarkUnexpectedToken:
-            return None, (_diagnostic(source, interactive, (*tokens, token), at),)
+            tree = parser.feed(token)
+        except NotAccepted:
+            return None, (_diagnostic(source, parser, (*tokens, token), at),)
         at += 1
         if token.type == "COMMA":
-            at = skip_plain_entries(interactive, ended, at)
+            at = skip_plain_entries(parser, ended, at)
 
     builder = Builder(source)
     assert isinstance(tree, Tree)
-    value = builder.block_list(tree.children[0])
+    items = tree.children[0]
+    assert isinstance(items, Tree)
+    value = builder.block_list(items)
     return value, tuple(builder.diagnostics)
 
 
-def _independent(parser: InteractiveParser) -> InteractiveParser:
-    """A copy of the parser that stays as it is while the parser reads on.
-
-    Lark extends the list of a starred rule in place, so the lists of the unfinished rules are copied too. With a shared
-    list, a value that ends before a broken statement would have its last items twice.
-    """
-    copy: InteractiveParser = parser.copy(deepcopy_values=False)
-    values = copy.parser_state.value_stack
-    values[:] = [Tree(item.data, list(item.children), item.meta) if isinstance(item, Tree) else item for item in values]
-    return copy
+def _tree(parser: Parser, tokens: Sequence[Token]) -> Tree | None:
+    """The tree of tokens, of which the last is `$END`; None if one is not accepted."""
+    tree, at = None, 0
+    try:
+        while at < len(tokens):
+            tree = parser.feed(tokens[at])
+            at += 1
+            if tokens[at - 1].type == "COMMA":
+                at = skip_plain_entries(parser, tokens, at)
+    except NotAccepted:
+        return None
+    return tree
 
 
 def _diagnostic(
     source: Source,
-    parser: InteractiveParser,
+    parser: Parser,
     tokens: Sequence[Token],
     at: int,
     brackets: Sequence[Token] = (),
@@ -114,13 +114,21 @@ class _Parser:
         repaired = repair(self.source)
         self.tokens = tokens_of(self.source, repaired.text, self.diagnostics)
         self.placeholders = repaired.placeholders
-        limits = [item for item in self.diagnostics if isinstance(item, TooManyTokens | NestingTooDeep)]
+        limits = [item for item in self.diagnostics if isinstance(item, (TooManyTokens, NestingTooDeep))]
         if any(isinstance(item, TooManyTokens) for item in limits):
             return Parsed(ast.Document(self.source, (), (), frozenset(("",))), tuple(limits), False)
         self.diagnostics += repaired.diagnostics
         stopped = bool(limits)
 
-        self.parser = hvae_parser().parse_interactive(start="start")
+        # Most texts have no syntax error and need no recovery.
+        if not stopped and len(self.diagnostics) < MAX_SYNTAX_ERRORS:
+            tree = _tree(hvae_parser().parser("start"), (*self.tokens, end_token(self.source)))
+            if tree is not None:
+                statements = tree.children[0]
+                assert isinstance(statements, Tree)
+                return self._parsed(statements, complete=True)
+
+        self.parser = hvae_parser().parser("start")
         self._mark(None)
         at = 0
         while at < len(self.tokens):
@@ -132,18 +140,27 @@ class _Parser:
                 break
 
         tree, closed = self._finish(stopped)
+        return self._parsed(tree, complete=closed and not stopped)
+
+    def _parsed(self, tree: Tree, *, complete: bool) -> Parsed:
+        """The document of the statements, and all diagnostics."""
         builder = Builder(self.source, self.placeholders)
         statements = builder.statements(tree)
         found = sorted(dict.fromkeys([*self.diagnostics, *builder.diagnostics]), key=lambda item: item.span.start)
         if len(found) > MAX_SYNTAX_ERRORS + 1:  # by the errors of the builder
             found[MAX_SYNTAX_ERRORS:] = [TooManyErrors(span=found[MAX_SYNTAX_ERRORS].span, limit=MAX_SYNTAX_ERRORS)]
-            stopped = True
-        document = ast.Document(self.source, statements, tuple(self.outside), frozenset(self.broken))
-        return Parsed(document, tuple(found), closed and not stopped)
+            complete = False
+        moving = [
+            item.span.start for item in found if isinstance(item, UnclosedBrace | UnmatchedBrace | UnexpectedToken)
+        ]
+        document = ast.Document(
+            self.source, statements, tuple(self.outside), frozenset(self.broken), min(moving, default=None)
+        )
+        return Parsed(document, tuple(found), complete)
 
     def _mark(self, statement: int | None) -> None:
         """Save the parser's state before the statement that starts with the token of this index."""
-        self.checkpoint = _independent(self.parser)
+        self.checkpoint = self.parser.copy()
         self.statement = statement
         self.brackets: list[Token] = []  # of values; those of sections are in `braces`
 
@@ -158,8 +175,8 @@ class _Parser:
                 self._mark(at)
 
         try:
-            self.parser.feed_token(token)
-        except LarkUnexpectedToken:
+            self.parser.feed(token)
+        except NotAccepted:
             return self._recover(at)
         self.any_read = True
         self._track(at)
@@ -279,7 +296,7 @@ class _Parser:
     def _begins(self, at: int) -> bool:
         """Whether a statement can start at this token: a key, or a keyword that is not part of a longer word."""
         token = self.tokens[at]
-        before = self.source.text[max(0, (token.start_pos or 0) - 1) : token.start_pos]
+        before = self.source.text[max(0, token.start_pos - 1) : token.start_pos]
         glued = at > 0 and self.tokens[at - 1].type == "JUNK" and self.tokens[at - 1].end_pos == token.start_pos
         return not glued and (token.type == "KEY" or (token.type in STARTS and (not before or before.isspace())))
 
@@ -341,7 +358,7 @@ class _Parser:
             case _:
                 self.broken.add("")
 
-    def _finish(self, stopped: bool) -> tuple[Tree[Token], bool]:
+    def _finish(self, stopped: bool) -> tuple[Tree, bool]:
         """The tree, with all unclosed sections closed, and whether there were none."""
         end = end_token(self.source)
         if not self._between_statements():
@@ -356,9 +373,9 @@ class _Parser:
             self.broken.add(".".join([*map(str, self.sections[:depth]), "*"]))
             if not stopped:
                 self.diagnostics.append(UnclosedBrace(span=token_span(self.source, brace)))
-            self.parser.feed_token(Token.new_borrow_pos("RBRACE", "}", end))  # the section ends with the text
+            self.parser.feed(Token("RBRACE", "}", end.start_pos, end.end_pos))  # the section ends with the text
 
-        tree = self.parser.feed_token(end)
+        tree = self.parser.feed(end)
         assert isinstance(tree, Tree)
         statements = tree.children[0]
         assert isinstance(statements, Tree)

@@ -7,27 +7,24 @@ them is an expression whatever is around it, so reading one leaves the parser in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from lark import Token, Tree
-from lark.parsers.lalr_interactive_parser import InteractiveParser
-
-PlainEntry = tuple[Token, ...]
+from hvaedsl.syntax.lalr import Parser, Token, Tree
 
 _ATOMS = frozenset(("BLOCK", "INTEGER", "REFERENCE"))
 _BEHIND = {"AT": frozenset(("NAME",)), "STAR": _ATOMS}
-_LIST = "__block_list_star_"  # Lark's name of the rule for the second and later entries of a list
+_LIST = "__block_list_star_"  # the name of the rule for the second and later entries of a list
 
 
-def skip_plain_entries(parser: InteractiveParser, tokens: Sequence[Token], at: int) -> int:
+def skip_plain_entries(parser: Parser, tokens: Sequence[Token], at: int) -> int:
     """Read the plain entries that start at an index, behind a comma, and return the index behind their last comma.
 
     Each becomes a `PlainEntry` among the entries of the unfinished list, which the builder knows.
     """
-    values: list[Any] = parser.parser_state.value_stack
-    if len(values) < 2 or not isinstance(values[-2], Tree) or not values[-2].data.startswith(_LIST):
+    values = parser.values
+    unfinished = values[-2] if len(values) > 1 else None
+    if not isinstance(unfinished, Tree) or not unfinished.data.startswith(_LIST):
         return at
-    entries = values[-2].children
+    entries = unfinished.children
 
     last = len(tokens) - 1
     while at < last and tokens[at].type in _ATOMS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 
 from hvaedsl.syntax import ast
 
@@ -13,8 +12,7 @@ def references(node: ast.Node) -> Iterator[ast.Reference]:
     if isinstance(node, ast.Reference):
         yield node
         return
-    for item in fields(node):
-        value = getattr(node, item.name)
+    for value in vars(node).values():
         for inner in value if isinstance(value, tuple) else (value,):
             if isinstance(inner, ast.Node):
                 yield from references(inner)

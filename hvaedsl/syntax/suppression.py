@@ -29,8 +29,6 @@ def suppressions(source: Source) -> Iterator[Suppression]:
         return
     end = 0
     for token in hvae_parser().lex(source.text):
-        assert token.start_pos is not None
-        assert token.end_pos is not None
         yield from _between(source, end, token.start_pos)
         end = token.end_pos
     yield from _between(source, end, len(source.text))

@@ -42,6 +42,9 @@ def source_of(path: str | Path) -> Source:
     if not str(path).strip():
         raise UsageError("the path of the spec is empty", help="name a spec file or a shipped spec")
     found = Path(path)
+    if is_file(found):
+        return read_source(found, str(path))
+
     below = found.relative_to("specs") if found.is_relative_to("specs") else found
     in_shipped = (shipped("specs") / below).with_suffix(".hvae") if below.name else shipped("specs")
     try:
@@ -108,6 +111,23 @@ def exists(path: Path) -> bool:
 def real_path(path: Path) -> Path:
     """The absolute path without symbolic links. Unlike `Path.resolve`, it keeps a loop of links as it is."""
     return Path(os.path.realpath(path))
+
+
+class RealPaths:
+    """Absolute paths without symbolic links, for many files of the same folders, each of which is resolved once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def of(self, path: str | Path) -> str:
+        """The path that `os.path.realpath` returns."""
+        folder, name = os.path.split(path)
+        if os.name != "posix" or name in ("", ".", "..") or os.path.islink(path):  # noqa: PTH114 - objects take longer
+            return os.path.realpath(path)
+        known = self._folders.get(folder)
+        if known is None:
+            known = self._folders[folder] = os.path.realpath(folder).rstrip("/")
+        return f"{known}/{name}"
 
 
 def reason_of(error: OSError) -> str:

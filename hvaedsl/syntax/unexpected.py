@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
-from lark import Token
-
 from hvaedsl.diagnostics.diagnostic import Edit, Fix, Label, insertion, listing, nearest, removal, writing
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import UnexpectedToken
 from hvaedsl.syntax.builder import token_span
+from hvaedsl.syntax.lalr import Token
 
 # Tokens that are a value by themselves, and what else a list of such values contains.
 _ENTRIES = frozenset(("BLOCK", "INTEGER", "FLOAT", "SUFFIXED", "STRING", "REFERENCE"))

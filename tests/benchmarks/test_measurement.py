@@ -32,7 +32,15 @@ def test_a_broken_bound_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert print_figures(FIGURES[:1], as_json=True) == 0
     (found,) = json.loads(capsys.readouterr().out)
-    assert found == {"name": "a", "value": 2.0, "unit": "s", "bound": 2, "side": "at most", "holds": True}
+    assert found == {
+        "name": "a",
+        "value": 2.0,
+        "unit": "s",
+        "bound": 2,
+        "side": "at most",
+        "spread": None,
+        "holds": True,
+    }
 
 
 def test_a_process_that_fails_is_no_figure(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ NEVER = frozenset(
         "jsonschema",
     )
 )
-COMPILER = frozenset(("lark", "hvaedsl.program", "hvaedsl.passes", "hvaedsl.ir", "hvaedsl.lowering"))
+COMPILER = frozenset(("pydantic", "hvaedsl.program", "hvaedsl.passes", "hvaedsl.ir", "hvaedsl.lowering"))
 DRAWING = frozenset(("hvaedsl.render", "hvaedsl.lowering.plan", "hvaedsl.fmt", "hvaedsl.report.full"))
 
 
@@ -49,11 +49,12 @@ def modules_of(cache: str, *arguments: str) -> set[str]:
 
 
 def test_lint_loads_no_more_than_it_needs(tmp_path: Path) -> None:
+    modules_of(str(tmp_path), "lint", "specs/digits.hvae")  # the grammar's table, which Lark makes
     first = modules_of(str(tmp_path), "lint", "specs/cifar_ws.hvae")
     again = modules_of(str(tmp_path), "lint", "specs/cifar_ws.hvae")
     assert first >= COMPILER
-    assert not first & (NEVER | DRAWING)
-    assert not again & (NEVER | DRAWING | COMPILER)
+    assert not first & (NEVER | DRAWING | {"lark", "pickle"})
+    assert not again & (NEVER | DRAWING | COMPILER | {"lark", "pickle"})
 
 
 @pytest.mark.parametrize("name", ["lint", "explain"])

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import pytest
+from pydantic import TypeAdapter
 
 import hvaedsl.diagnostics.record
 from hvaedsl.diagnostics.record import Record
@@ -133,3 +134,82 @@ def test_two_threads_make_the_first_object_of_a_record(monkeypatch: pytest.Monke
         made = list(pool.map(lambda _: Probe(), range(4)))
     assert [item.text for item in made] == ["none"] * 4
     assert Probe("a") == Probe("b")
+
+
+def _wrong_arguments(kind: type[Record]) -> list[type[BaseException]]:
+    calls: list[Callable[[], object]] = [
+        kind,
+        lambda: kind(1, "a", [], 4, 5),
+        lambda: kind(1, line=2),
+        lambda: kind(1, other=2),
+        lambda: kind(name="a"),
+    ]
+    found: list[type[BaseException]] = []
+    for call in calls:
+        with pytest.raises(TypeError) as raised:
+            call()
+        found.append(raised.type)
+    return found
+
+
+def test_a_class_with_many_objects_gets_a_faster_constructor_that_does_the_same() -> None:
+    class Base(Record):
+        line: int
+        name: str = field(default="here", compare=False, repr=False)
+        notes: list[str] = field(default_factory=list, compare=False)
+
+    class Early(Base):  # of which an object is made before the base has its constructor
+        end: int = 0
+
+    class Late(Base, kw_only=True):
+        first: int
+        second: int = 2
+
+    early = Early(1, end=3)
+    before = Base(3, notes=["a"])
+    errors = _wrong_arguments(Base)
+    assert Base.__init__ is Record.__init__
+    made = [Base(number) for number in range(hvaedsl.diagnostics.record.GENERATED_AFTER)]
+    assert Base.__init__ is not Record.__init__
+
+    after = Base(3, notes=["a"])
+    assert (after, vars(after), repr(after), hash(after)) == (before, vars(before), repr(before), hash(before))
+    assert [item.line for item in made] == list(range(len(made)))
+    assert Base(1).notes is not Base(1).notes
+    assert replace(after, name="there").name == "there"
+    assert _wrong_arguments(Base) == errors
+    assert Early(1, end=3) == early
+    assert vars(Early(1, "x", ["y"], 4)) == {"line": 1, "name": "x", "notes": ["y"], "end": 4}
+    for _ in range(2):
+        assert vars(Late(1, first=5)) == {"line": 1, "name": "here", "notes": [], "first": 5, "second": 2}
+        with pytest.raises(TypeError):
+            Late(1, "x", [], 5)  # type: ignore[call-arg]
+        for _ in range(hvaedsl.diagnostics.record.GENERATED_AFTER):
+            Late(1, first=5)
+        assert Late.__init__ is not Record.__init__
+
+
+def test_fields_may_have_the_names_of_the_variables_of_the_constructor() -> None:
+    class Names(Record):
+        self: int
+        values: int
+        missing: int = 3
+        cls: list[int] = field(default_factory=list)
+
+    expected = {"self": 1, "values": 2, "missing": 3, "cls": []}
+    for _ in range(hvaedsl.diagnostics.record.GENERATED_AFTER + 1):
+        assert vars(Names(1, 2)) == expected
+    assert "__init__" in Names.__dict__
+    assert vars(Names)["__init__"] is not Record.__init__
+
+
+class Inner(Record):
+    line: int
+
+
+class Outer(Record):
+    inner: Inner | None = None
+
+
+def test_pydantic_knows_classes_without_an_object() -> None:
+    assert TypeAdapter(Outer).validate_python({"inner": {"line": 3}}) == Outer(Inner(3))

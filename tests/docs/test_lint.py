@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from hvaedsl.cli.main import app
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.lint.configuration import Configuration
-from hvaedsl.lint.spec_files import lint_sources
+from hvaedsl.lint.configuration_table import Table
+from hvaedsl.lint.linted import lint_sources
 from hvaedsl.rules import KINDS
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +46,7 @@ def test_the_object_of_json_is_what_is_printed() -> None:
 
 def test_the_configuration_can_be_read() -> None:
     (example,) = re.findall(r"```toml\n(.*?)```", PAGE, flags=re.DOTALL)
-    read = Configuration.model_validate(tomllib.loads(example)["tool"]["hvaedsl"])
+    read = Table.model_validate(tomllib.loads(example)["tool"]["hvaedsl"])
     assert read.select == ("HV5", "HV601")
     assert set(read.per_file_ignores) == {"specs/ablations/", "*_sweep.hvae"}
 

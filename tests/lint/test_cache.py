@@ -16,7 +16,7 @@ from hvaedsl.custom.importing import CustomParts
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.lint import cache as cache_module
 from hvaedsl.lint.cache import CacheKey, LintCache, lint_result
-from hvaedsl.lint.spec_files import lint_sources
+from hvaedsl.lint.linted import lint_sources
 from hvaedsl.program import compile_source
 from hvaedsl.report.as_data import findings_data, findings_of
 from hvaedsl.report.as_json import to_json
@@ -54,6 +54,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> Compiled:
         return real(source, **options)
 
     monkeypatch.setattr(hvaedsl.program, "compile_source", counted)
+    monkeypatch.setattr("hvaedsl.lint.processes.useful_processes", lambda: 1)  # all are compiled in this process
     return names
 
 
@@ -212,6 +213,7 @@ def test_a_cache_that_cannot_be_written_stops_nobody(cache: Path, monkeypatch: p
     cache.write_text("a file")
     assert lint("good.hvae") == 0
     cache.unlink()
+    cache.mkdir()
     monkeypatch.setattr(Path, "write_text", _full_disk)
     assert lint("good.hvae") == 0
     assert list(cache.iterdir()) == []

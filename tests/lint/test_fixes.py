@@ -11,10 +11,10 @@ from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.lint.check import Check
 from hvaedsl.lint.fixes import apply_fixes
+from hvaedsl.lint.linted import Linted
 from hvaedsl.lint.selection import Selection
-from hvaedsl.lint.spec_files import Linted
 from hvaedsl.lint.texts import Texts, place_of
-from hvaedsl.program import Program
+from hvaedsl.program import Compilation, Program, compile_source
 from hvaedsl.rules import KINDS
 from hvaedsl.syntax.grammar import hvae_parser
 from hvaedsl.syntax.notation import repair
@@ -39,11 +39,25 @@ UNSAFE = {
         "HV316",
         "HV320",
     ),
-    *("HV401", "HV402", "HV503", "HV513", "HV514", "HV517", "HV601"),
+    *("HV401", "HV402", "HV503", "HV513", "HV514", "HV516", "HV517", "HV601"),
 }
 
 # Besides the snippets of the rules: the text, the fixed text, and whether the fix is safe.
 CASES = {
+    "a run in a list and in both stacks": (
+        "HV516",
+        spec(
+            top="hvae 1\nlet n = 2\nlet top = (4x1, 4r$n, 4r2)\n# the stacks",
+            encoder="8x1, 8d2, 2*(4x1, 4r$n), $top",
+            decoder="4x1, 4r$n, 8m4, 8x9",
+        ),
+        spec(
+            top="hvae 1\nlet n = 2\nlet top = ($stage, 4r2)\nlet stage = (4x1, 4r$n)\n# the stacks",
+            encoder="8x1, 8d2, 2*($stage), $top",
+            decoder="$stage, 8m4, 8x9",
+        ),
+        False,
+    ),
     "arithmetic behind an operator": (
         "HV517",
         spec(encoder="8x(1 + 1), 8d2, 4x1"),
@@ -225,8 +239,13 @@ def the_finding(found: tuple[Diagnostic, ...], code: str) -> Diagnostic:
     return item
 
 
+def compiled(linted: Linted) -> Compilation:
+    (result,) = linted.results
+    return compile_source(result.sources[-1])
+
+
 def program(linted: Linted) -> Program:
-    (compilation,) = linted.compilations
+    compilation = compiled(linted)
     assert compilation.program is not None
     return compilation.program
 
@@ -252,7 +271,7 @@ def check_one(folder: Path, code: str, bad: str, safe: bool) -> str:
 
 
 def means_the_same(before: Linted, after: Linted, text: str, mended: str) -> None:
-    (compilation,) = before.compilations
+    compilation = compiled(before)
     if compilation.program is None:  # it had no meaning: no word of it is lost, none but the version is added
         words, others = (
             [

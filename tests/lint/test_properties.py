@@ -13,6 +13,7 @@ from hvaedsl.lint.check import Check
 from hvaedsl.lint.fixes import apply_fixes
 from hvaedsl.lint.selection import Selection
 from hvaedsl.lint.texts import Texts, place_of
+from hvaedsl.program import compile_source
 
 PIECES = (
     *("8x2", "8d2", "4x1", "8m4", "4", "8D2", "8d1", "8m8", "8x2@g", "(8x1, 8x1)@g", "4х1", "2*(8x1)", ",", "}", "{"),
@@ -69,9 +70,10 @@ def text_of(edits: list[tuple[int, str | None]]) -> str:
 def test_fixes(edits: list[tuple[int, str | None]]) -> None:
     source = Source("spec.hvae", text_of(edits), Path("spec.hvae"))
     texts, check = Texts({place_of(source): source}), Check(Selection())
-    (before,) = check(texts).compilations
+    before = compile_source(source)
     safely = apply_fixes(texts, check, unsafe=False)
-    (after,) = safely.linted.compilations
+    (fixed,) = safely.texts.sources.values()
+    after = compile_source(fixed)
     if before.program is not None:
         assert after.program is not None
         assert after.program.bridge == before.program.bridge

@@ -30,35 +30,43 @@ def texts() -> list[str]:
 def damaged(text: str, chance: random.Random) -> str:
     """The text after one to four edits: pieces or characters deleted, doubled, swapped, inserted; lines joined."""
     for _ in range(chance.choice((1, 1, 1, 2, 2, 3, 4))):
-        pieces = list(text) if chance.random() < 0.25 else _PIECE.findall(text)
-        if not pieces:
-            return chance.choice(_INSERTED)
-        at, other = chance.randrange(len(pieces)), chance.randrange(len(pieces))
-
-        match chance.randrange(8):
-            case 0:
-                del pieces[at]
-            case 1:
-                pieces.insert(at, pieces[at])
-            case 2:
-                pieces[at], pieces[other] = pieces[other], pieces[at]
-            case 3:
-                pieces[at] = pieces[other]
-            case 4:
-                begin, end = sorted((at, min(at + chance.randrange(12), len(pieces))))
-                if chance.random() < 0.5:
-                    del pieces[begin:end]
-                else:
-                    pieces[begin:begin] = pieces[begin:end]
-            case 5:
-                breaks = [index for index, piece in enumerate(pieces) if "\n" in piece]
-                if breaks:
-                    pieces[chance.choice(breaks)] = chance.choice((" ", "", "\r"))
-            case 6:
-                blanks = [index for index, piece in enumerate(pieces) if piece.isspace()]
-                if blanks:
-                    pieces[chance.choice(blanks)] = ""
-            case _:
-                pieces.insert(at, chance.choice(_INSERTED))
-        text = "".join(pieces)
+        text, _ = edited_once(text, chance)
     return text
+
+
+def edited_once(text: str, chance: random.Random) -> tuple[str, int]:
+    """The text after one edit, and the number of places that it changes."""
+    pieces = list(text) if chance.random() < 0.25 else _PIECE.findall(text)
+    if not pieces:
+        return chance.choice(_INSERTED), 1
+    at, other = chance.randrange(len(pieces)), chance.randrange(len(pieces))
+
+    places = 1
+    match chance.randrange(8):
+        case 0:
+            del pieces[at]
+        case 1:
+            pieces.insert(at, pieces[at])
+        case 2:
+            pieces[at], pieces[other] = pieces[other], pieces[at]
+            places = 2
+        case 3:
+            pieces[at] = pieces[other]
+        case 4:
+            begin, end = sorted((at, min(at + chance.randrange(12), len(pieces))))
+            if chance.random() < 0.5:
+                del pieces[begin:end]
+            else:
+                pieces[begin:begin] = pieces[begin:end]
+            places = 2  # both ends of the range
+        case 5:
+            breaks = [index for index, piece in enumerate(pieces) if "\n" in piece]
+            if breaks:
+                pieces[chance.choice(breaks)] = chance.choice((" ", "", "\r"))
+        case 6:
+            blanks = [index for index, piece in enumerate(pieces) if piece.isspace()]
+            if blanks:
+                pieces[chance.choice(blanks)] = ""
+        case _:
+            pieces.insert(at, chance.choice(_INSERTED))
+    return "".join(pieces), places

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.lint.check import Check
+from hvaedsl.lint.linted import Linted
 from hvaedsl.lint.selection import Selection
-from hvaedsl.lint.spec_files import Linted
 from hvaedsl.lint.texts import Texts, place_of
 
 

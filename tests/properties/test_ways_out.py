@@ -72,6 +72,7 @@ def assert_quotes_are_ways_out(item: Diagnostic) -> None:
 
 # Errors that may be left after a way out of the only error: a value of the spec that no longer fits.
 LEFT = {
+    "HV321",  # a map of `latent` that has no value but 0
     "HV315",  # with synchronous processing, an entry that is added needs one in the other stack
     "HV230",  # a map by resolution that lacks the resolution of an entry that is added
     "HV205",  # `train.kl.sampled_layers` is at most the depth of the block lists
