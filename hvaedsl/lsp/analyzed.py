@@ -10,7 +10,7 @@ the last good program, whose figures hold for every value that has not changed s
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -107,6 +107,15 @@ class AnalyzedText:
         if not self.documents:
             return None
         return resolve("model", self.source, self.collected, complete=False)
+
+    def values_without(self, keys: Collection[str]) -> Resolved | None:
+        """The values without those of some keys, which are not read; the compiled ones if there are any."""
+        if self.compilation is not None or not self.documents:
+            return self.values
+        collected = self.collected
+        kept = {key: value for key, value in collected.values.items() if key not in keys}
+        some = replace(collected, values=kept, broken=set(collected.broken), diagnostics=[])
+        return resolve("model", self.source, some, complete=False)
 
     @cached_property
     def collected(self) -> Collected:

@@ -44,6 +44,7 @@ class Background:
     def __init__(self, documents: OpenDocuments) -> None:
         self._documents = documents
         self._running: dict[str, _Work] = {}
+        self._seconds: dict[str, float] = {}
         self._may_run = threading.Event()
         self._may_run.set()
 
@@ -55,6 +56,10 @@ class Background:
             yield
         finally:
             self._may_run.set()
+
+    def last_seconds(self, uri: str) -> float:
+        """How long compiling a document took the last time; 0 before the first time."""
+        return self._seconds.get(uri, 0.0)
 
     async def compiled(self, uri: str, patience_seconds: float = math.inf) -> None:
         """Wait until a text is compiled, or its compilation has run for `patience_seconds`."""
@@ -77,8 +82,10 @@ class Background:
             if not self._documents.has(found):
                 raise Outdated
 
+        start = monotonic()
         with suppress(Outdated):
             self._documents.replace(found, await in_thread(partial(compiled, found, between)))
+            self._seconds[found.uri] = monotonic() - start
 
 
 async def in_thread(work: Callable[[], T]) -> T:

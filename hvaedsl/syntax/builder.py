@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeGuard
 
 from hvaedsl.diagnostics.characters import LOOK_ALIKES, UnexpectedCharacter
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, writing
@@ -17,6 +17,7 @@ from hvaedsl.syntax import ast
 from hvaedsl.syntax.lalr import PlainEntry, Token, Tree
 
 MAX_DIGITS = 15
+_LONG = 50  # entries of a list whose entries are built when they are used
 _SUFFIXES = {"k": 1_000, "M": 1_000_000}
 _OPERATORS: Mapping[str, Literal["+", "-", "*", "/"]] = {"PLUS": "+", "MINUS": "-", "STAR": "*", "SLASH": "/"}
 _CONSTANT = re.compile(r"([0-9]+[xrdm])([A-Za-z_][A-Za-z0-9_]*)")
@@ -72,8 +73,26 @@ class Builder:
 
     def block_list(self, tree: Tree) -> ast.Value:
         """A value: a single expression, or a list of several."""
+        if len(tree.children) >= _LONG:
+            return self._long_list(tree.children)
         items = tuple(self.value(node) for node in tree.children)
         return items[0] if len(items) == 1 else ast.List(items, items[0].span.to(items[-1].span))
+
+    def _long_list(self, nodes: Sequence[Tree | Token | PlainEntry]) -> ast.List:
+        """A list whose plain entries are built when they are first used: an editor often needs only other values."""
+        ends = (0, len(nodes) - 1)
+        some = [
+            node if at not in ends and _is_surely_valid(node) else self.value(node)  # in order, for the diagnostics
+            for at, node in enumerate(nodes)
+        ]
+        first, last = some[0], some[-1]
+        assert not isinstance(first, tuple)
+        assert not isinstance(last, tuple)
+
+        def items() -> tuple[ast.Value, ...]:
+            return tuple(self._plain(node) if isinstance(node, tuple) else node for node in some)
+
+        return ast.List.built_later(items, first.span.to(last.span))
 
     def value(self, node: Tree | Token | PlainEntry) -> ast.Value:
         """One expression."""
@@ -237,6 +256,11 @@ class Builder:
         if tree.start_pos < 0:  # an empty section body, which no diagnostic points at
             return self.source.span(0, 0)
         return self.source.span(tree.start_pos, tree.end_pos)
+
+
+def _is_surely_valid(node: Tree | Token | PlainEntry) -> TypeGuard[PlainEntry]:
+    """Whether a node is a plain entry that gives no diagnostic: its numbers are short enough."""
+    return isinstance(node, tuple) and all(len(token) <= MAX_DIGITS for token in node)
 
 
 @lru_cache(maxsize=1024)
