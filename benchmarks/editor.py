@@ -65,7 +65,7 @@ class Played:
     idle_seconds: float = 0.0
     idle_cpu: float = 0.0  # seconds, from the last edit on
     cpu: float = 0.0
-    memory: tuple[int, int] = (0, 0)  # bytes before and after
+    memory: tuple[int, int, int] = (0, 0, 0)  # bytes after opening, after a first edit, and after the session
 
 
 class Player:
@@ -92,11 +92,16 @@ class Player:
         self.played.asked.clear()
         time.sleep(1)
 
+        # From the first edit on, the results of two texts are held: the last good one, and the one that is compiled.
+        opened = self._memory()
+        for text in (self.texts["spec.hvae"] + "\n", self.texts["spec.hvae"]):
+            self.client.change(self.uris["spec.hvae"], text)
+            self.client.found(self.uris["spec.hvae"])
         before, cpu = self._memory(), self._cpu()
         for step in self.session.steps:
             self._step(step)
         self.played.cpu = self._cpu() - cpu
-        self.played.memory = before, self._memory()
+        self.played.memory = opened, before, self._memory()
         code, errors = self.client.close()
         if code or errors:
             raise RuntimeError(f"the server exited with code {code}: {errors}")
@@ -275,8 +280,14 @@ def figures(name: str, played: Played) -> list[Figure]:
         Figure(f"{name}: server CPU", played.cpu, "s"),
         Figure(f"{name}: idle after the last edit", played.idle_seconds, "s", IDLE_SECONDS),
         Figure(f"{name}: server CPU after the last edit", played.idle_cpu, "s"),
-        Figure(f"{name}: memory before", played.memory[0] / 2**20, "MiB"),
-        Figure(f"{name}: memory after / before", played.memory[1] / played.memory[0], "", MEMORY_RATIO),
+        Figure(f"{name}: memory after opening", played.memory[0] / 2**20, "MiB"),
+        Figure(f"{name}: memory after the first edit", played.memory[1] / 2**20, "MiB"),
+        Figure(
+            f"{name}: memory after the session / after the first edit",
+            played.memory[2] / played.memory[1],
+            "",
+            MEMORY_RATIO,
+        ),
     ]
 
 

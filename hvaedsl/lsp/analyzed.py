@@ -163,7 +163,9 @@ def compiled(analyzed: AnalyzedText, between: Callable[[], None] = lambda: None)
     """
     try:
         _refuse_large(analyzed.source)
-        return replace(analyzed, compilation=compile_source(analyzed.source, read=analyzed.read, between=between))
+        found = compile_source(analyzed.source, read=analyzed.read, between=between)
+        before = analyzed.before if found.program is None else None  # else it is not the last good one any more
+        return replace(analyzed, compilation=found, before=before)
     except Outdated:
         raise
     except SpecError as error:

@@ -20,7 +20,7 @@ from hvaedsl.lsp.open_documents import OpenDocuments, path_of
 
 # Without a change until a text is compiled for its diagnostics: as long as compiling took the last time. A fast typist
 # presses a key every 0.06 s, and each would end the compilation that the last one has begun.
-_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 0.3
+_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 0.1
 _PATIENCE_SECONDS = 1.0  # a request waits for compilation; the largest published models take a tenth of it
 
 
