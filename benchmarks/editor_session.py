@@ -1,6 +1,6 @@
 """Recorded editing sessions: a seeded generator, and the form of the files in `benchmarks/sessions`.
 
-    python -m benchmarks.editor_session        # writes the recorded sessions anew
+    python -m benchmarks.editor_session        # records the sessions again
 
 A session has the texts that are open at its start and a list of steps. An edit replaces a range of a text, given in
 code points, and names the seconds until the next step. A request names its method and its place. A burst is a row of
@@ -180,7 +180,7 @@ def record(
     burst: int = BURST,
     seed: int = SEED,
 ) -> Session:
-    """Make a session of at least so many edits and completions; its last step is a burst."""
+    """Make a session with at least this many edits and completions; its last step is a burst."""
     made = Recorder(name, texts, seed)
     actions = [_entry, _slip, _bracket, _paste, _constant, _in_base, _erase]
     turn = 0

@@ -41,7 +41,7 @@ class Walk:
     depth: int
 
 
-# What was read of earlier texts, the newest first; replaced as a whole, so that threads need no lock.
+# Results of earlier texts, the newest first; replaced as a whole, so that threads need no lock.
 _recent_walks: tuple[tuple[tuple[str, Fingerprint], str, Walk], ...] = ()
 _recent_encoders: tuple[tuple[tuple[str, int, Fingerprint], tuple[int, ...]], ...] = ()
 

@@ -155,7 +155,7 @@ class _Walked:
 
 
 def _walked(tokens: list[Token]) -> tuple[list[PlacedToken], _Walk]:
-    """The placed tokens, and the walk behind them. What was read of the same tokens before is used again."""
+    """The placed tokens, and the walk behind them. Tokens that were placed before are not placed again."""
     global _recent
     known, same = _Walked([], [], []), 0
     for item in _recent:
@@ -164,7 +164,7 @@ def _walked(tokens: list[Token]) -> tuple[list[PlacedToken], _Walk]:
         if count > same:
             known, same = item, count
 
-    # The role of a token depends on the kind of the next one, so the last equal token is read anew.
+    # The role of a token depends on the kind of the next one, so the last equal token is placed again.
     step = max(0, same - 1) // _STEP
     states = known.states[: step + 1] or [_Walk()]
     walk, placed = states[-1].copy(), known.placed[: step * _STEP]

@@ -1,4 +1,4 @@
-"""Reading with what is known of an earlier text, or without the parser, gives what reading anew gives."""
+"""Reading with what is known of an earlier text, or without the parser, gives the same as reading again."""
 
 from __future__ import annotations
 
