@@ -20,12 +20,14 @@ from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.bases import Bases, Read
 from hvaedsl.elaborate.build import build_bridge
 from hvaedsl.elaborate.collect import collect
-from hvaedsl.elaborate.inheritance import load_chain, override_sources
+from hvaedsl.elaborate.inheritance import load_chain
+from hvaedsl.elaborate.overrides import Overrides as Overrides
+from hvaedsl.elaborate.overrides import override_sources, override_texts
 from hvaedsl.elaborate.resolve import missing_to_train, resolve
 from hvaedsl.elaborate.via import Via
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.ir.spec import DataSpec, Spec, TrainingSpec, custom_parts
-from hvaedsl.ir.spec_text import spec_text, value_text
+from hvaedsl.ir.spec_text import spec_text
 from hvaedsl.lowering.names import unpublished, without_gradient
 from hvaedsl.passes.base import Unit
 from hvaedsl.passes.checkpointing import Checkpointing, checkpointing
@@ -44,8 +46,6 @@ if TYPE_CHECKING:
     from hvaedsl.lowering.module import HierarchicalVAE
     from hvaedsl.lowering.plan import Plan
     from hvaedsl.lowering.python.model_text import About
-
-Overrides = Mapping[str, object]
 
 
 class Program(Record):
@@ -275,8 +275,8 @@ def compile_source(
     between()
     collected = collect(
         chain.documents,
-        override_sources(_texts(sets, "sets", "train.steps"), "--set"),
-        override_sources(_texts(lets, "lets", "n"), "--let"),
+        override_sources(override_texts(sets, "sets", "train.steps"), "--set"),
+        override_sources(override_texts(lets, "lets", "n"), "--let"),
         complete=chain.complete,
     )
     found = [*chain.diagnostics, *with_respelling(collected.diagnostics, chain.diagnostics)]
@@ -364,22 +364,6 @@ def _full_text(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 SpecError.full_text = staticmethod(_full_text)
-
-
-def _texts(overrides: Overrides | None, argument: str, key_of_example: str) -> dict[str, str]:
-    """The overrides as texts of the language. Raises `UsageError` for another type than that of the argument."""
-    example = f'write {argument}={{"{key_of_example}": 3}}'
-    if not isinstance(overrides, Mapping | None):
-        raise UsageError(f"`{argument}` is a {type(overrides).__name__}; it must be a mapping", help=example)
-    texts: dict[str, str] = {}
-    for key, value in (overrides or {}).items():
-        if not isinstance(key, str):
-            raise UsageError(f"`{argument}` has the key {key!r}; it must be a string", help=example)
-        try:
-            texts[key] = value if isinstance(value, str) else value_text(value)
-        except TypeError as error:
-            raise UsageError(f"`{argument}` has {key}: {error}", help=example) from None
-    return texts
 
 
 def _stem(source: Source) -> str:

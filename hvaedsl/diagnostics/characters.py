@@ -23,6 +23,7 @@ class UnexpectedCharacter(Diagnostic):
     good = spec(encoder="8x2, 8d2, 4x1")
 
     found: str
+    multiplies: bool = False  # whether it is a multiplication sign between two numbers
 
     @property
     def character(self) -> str:
@@ -38,6 +39,10 @@ class UnexpectedCharacter(Diagnostic):
             return "write the name of a constant after it, as in `$n`"
         if self.found.isdigit() and not self.found.isascii():
             return "write the ASCII digits 0 to 9"
+        if self.found in "%^":
+            return "arithmetic is addition, subtraction, multiplication and exact division of whole numbers"
+        if self.multiplies:
+            return "write `*`"
         twin = LOOK_ALIKES.get(self.found)
         if twin:
             return f"it looks like the ASCII letter `{twin}`; write that letter"

@@ -10,7 +10,7 @@ _KINDS = (
     "is a whole number. A name keeps its kind in every spec that extends this one and for `--let`."
 )
 _BASE = (
-    "`$base` is the value of the same key in the nearest base that writes it, as entries of this list. It stands in "
+    "`$base` is the value of the same key in the nearest base that writes it, as entries of this list. It belongs in "
     "`encoder`, `decoder`, `fourier.at` and `fourier.exponents`, also more than once."
 )
 _WHOLE = "Arithmetic is on whole numbers: `+`, `-`, `*`, exact `/` and parentheses."
@@ -89,10 +89,10 @@ class ListForNumber(Diagnostic):
 
     @property
     def hint(self) -> str:
-        """How the two are told apart."""
+        """What a list can be used for."""
         if self.keeps_kind:
             return "give the list a name of its own"
-        return "named lists stand only in `encoder`, `decoder` and other named lists"
+        return "named lists are for `encoder`, `decoder` and other named lists"
 
 
 class NumberForList(Diagnostic):
@@ -131,6 +131,7 @@ class ConstantCycle(Diagnostic):
 
     names: tuple[str, ...]
     in_base: bool = False  # whether a base defines the constant, whose value may be meant
+    is_option: bool = False  # whether the definition is a `--let`
 
     @property
     def path(self) -> str:
@@ -140,6 +141,8 @@ class ConstantCycle(Diagnostic):
     @property
     def hint(self) -> str:
         """How to leave the cycle."""
+        if self.in_base and self.is_option:
+            return f"the spec's `{self.names[0]}` cannot be reached from here: give the number itself"
         if self.in_base:
             return f"the base's `{self.names[0]}` cannot be reached from here: give the result a new name"
         return "write a number in one of these definitions"
@@ -211,7 +214,7 @@ class ArithmeticInList(Diagnostic):
 
     @property
     def reason(self) -> str:
-        """What stands there."""
+        """What is found there."""
         return "a count is a number or a name" if self.is_count else "not an entry"
 
     @property

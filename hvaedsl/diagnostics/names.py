@@ -95,7 +95,8 @@ class UnknownSection(Diagnostic):
                 return f"move it into `{self.home} {{ ... }}`"
             sections = listing(self.top_level, "and")
             near = f"did you mean `{self.near}` in `{self.home}`?" if self.near else ""
-            return near or f"every key is in one of the sections {sections}"
+            rest = f"every key is in one of the sections {sections}"
+            return near or (f"{self.proposal}; {rest}" if self.suggestions else rest)
         if self.inside:
             return f"move it out of `{self.inside.partition('.')[0]}`" if is_section_name else "remove it"
         return f"did you mean `{self.near}`?" if self.near else f"the sections are {listing(self.top_level, 'and')}"
@@ -228,10 +229,13 @@ class UnknownConstant(Diagnostic):
 
     name: str
     near: str = ""  # the most similar constant
+    is_resolution: bool = False  # whether it is a known constant, with the operator of an entry behind it
 
     @property
     def hint(self) -> str:
         """The most similar constant, or how to define one."""
+        if self.is_resolution:
+            return "the resolution of an entry is a number; only what follows its operator can be a constant"
         if self.near:
             return f"did you mean `{self.near}`?"
         return self.proposal or "define it at the top level"

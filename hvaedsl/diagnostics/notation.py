@@ -22,6 +22,21 @@ class ForeignComment(Diagnostic):
     mark: Literal["//", "/*"]
 
 
+class FloorDivision(Diagnostic):
+    """HV129."""
+
+    code = "HV129"
+    title = "`//` is not an operator"
+    label = "division is written `/`"
+    help = "{proposal}: it is exact, and a remainder is an error"
+    why = (
+        "Some languages round a quotient with `//`, others start a comment with it. Here `#` starts a comment, and `/` "
+        "divides whole numbers without a remainder."
+    )
+    bad = spec(top="hvae 1\nlet n = 8\nlet m = $n // 4", encoder="8r$m, 8x$n, 8d2, 4x1", decoder="4x2, 8m4, 8x5")
+    good = spec(top="hvae 1\nlet n = 8\nlet m = $n/4", encoder="8r$m, 8x$n, 8d2, 4x1", decoder="4x2, 8m4, 8x5")
+
+
 class SingleQuotes(Diagnostic):
     """HV121."""
 

@@ -21,9 +21,9 @@ from hvaedsl.diagnostics.names import WrongType
 from hvaedsl.diagnostics.span import ListUse, Source, Span
 from hvaedsl.diagnostics.syntax import MissingCount, UnknownOperator
 from hvaedsl.elaborate.arithmetic import whole_number
-from hvaedsl.elaborate.block_shapes import has_zero_count, labels_inside
+from hvaedsl.elaborate.block_shapes import has_zero_count, is_list, labels_inside
 from hvaedsl.elaborate.constants import BASE, Constants
-from hvaedsl.elaborate.list_arithmetic import misread_arithmetic
+from hvaedsl.elaborate.list_arithmetic import count_behind, misread_arithmetic
 from hvaedsl.elaborate.read_lists import Copies, Item, ReadList, Use, applications_of, depth_of
 from hvaedsl.elaborate.words import describe
 from hvaedsl.ir.blocks import BlockList, EmptyItem, Entry, Operator, Repeat
@@ -119,7 +119,7 @@ class BlockReader:
                 case Repeat() | Copies():
                     if body := tuple(self._in_place(item.body, use)):
                         yield Repeat(item.count, body)
-                case Use():
+                case Use() if item.content.applications:  # lists without blocks may use each other 2^60 times
                     alone = item.content.alone and (use is None or use.alone)
                     place = ListUse(item.span if use is None else use.span, alone)
                     yield from self._in_place(item.content.items, place)
@@ -172,6 +172,10 @@ class BlockReader:
                 self._wrong(value)
 
     def _repeated(self, value: ast.Repeated) -> Iterator[Item]:
+        if isinstance(value.count, ast.Reference) and self._names_list(value.count):
+            self.walk_known = False
+            self.diagnostics.append(count_behind(value))
+            return
         count, noted = self._count(value.count, minimum=0), len(self.empty)
         body = tuple(self._items(value.body))
         if not count:
@@ -204,9 +208,11 @@ class BlockReader:
     def _note_empty(self, items: Sequence[ast.Value]) -> None:
         """Note the items whose count is the digit 0. A constant that is 0 leaves items out on purpose."""
         spans = [item.span for item in items]
+        kept = [item for item in items if not has_zero_count(item)]
+        stays_list = self.kind is not None or len(kept) > 1 or any(map(is_list, kept))  # `(8x0, 8)`, but not `(8)`
         for at, item in enumerate(items):
             if has_zero_count(item):
-                edits = item_removals(spans, {at})
+                edits = item_removals(spans, {at}) if stays_list else ()
                 self.empty.append(EmptyItem(item.span, Fix("remove it", edits, safe=True) if edits else None))
 
     def _bare(self, value: ast.Integer | ast.Reference, label: ast.Name | None) -> Entry:

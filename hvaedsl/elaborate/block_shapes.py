@@ -78,3 +78,20 @@ def is_one_block(item: ast.Value) -> bool:
         return isinstance(item, ast.Integer)
     copies = item.operator == "x" and not (isinstance(item.argument, ast.Integer) and item.argument.value == 1)
     return item.argument is not None and not copies
+
+
+def is_list(value: ast.Value) -> bool:
+    """Whether the text of a value alone shows that it is a list: a comma, a block, or a label."""
+    match value:
+        case ast.List() | ast.Block() | ast.BlockOf() | ast.Labeled():
+            return True
+        case ast.Group():
+            return len(value.items) > 1 or any(map(is_list, value.items))
+        case ast.Repeated():
+            return is_list(value.body)
+        case ast.Arithmetic():
+            return is_list(value.left) or is_list(value.right)
+        case ast.Negative():
+            return is_list(value.value)
+        case _:
+            return False

@@ -106,7 +106,7 @@ def collect(
         return Counter(item.name for node in (*documents, *overrides) for item in references(node))
 
     collected.constants, found = evaluate(
-        collected.lets, collected.lost_lets, some_lost="" in collected.broken, count_uses=count_uses
+        collected.lets, collected.lost_lets, some_lost=not complete or "" in collected.broken, count_uses=count_uses
     )
     collected.diagnostics += found
     return collected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import field, replace
 from itertools import chain
@@ -13,6 +14,8 @@ from hvaedsl.diagnostics.record import Record
 from hvaedsl.elaborate.read_lists import ReadList
 from hvaedsl.syntax import ast
 
+# `$rx2`: the name of a constant where an entry has its resolution.
+_AS_RESOLUTION = re.compile(r"(\w+?)[xrdm][0-9]*")
 BASE = "base"  # `$base` is the list of the base, so no constant has this name
 
 
@@ -45,6 +48,10 @@ class Constants(Record):
         if near is not None:
             fix = writing(span, f"${near}")
             return UnknownConstant(span=span, name=name, near=near, fix=fix)
+
+        as_resolution = _AS_RESOLUTION.fullmatch(name)
+        if as_resolution is not None and as_resolution[1] in self.values:
+            return UnknownConstant(span=span, name=name, is_resolution=True)
 
         written = f"let {name} = {example}"
         definition = at_top_level(span.source, written)

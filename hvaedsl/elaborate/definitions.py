@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from hvaedsl.diagnostics.constants import ConstantCycle, LetBase, ListForNumber, MisplacedBase, NumberForList
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label, writing
 from hvaedsl.diagnostics.errors import SpecError
 from hvaedsl.diagnostics.limits import NestingTooDeep
 from hvaedsl.diagnostics.names import ConstantNotWhole
@@ -21,6 +21,7 @@ from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.arithmetic import is_expression, whole_number
 from hvaedsl.elaborate.block_reader import BlockReader
+from hvaedsl.elaborate.block_shapes import is_list
 from hvaedsl.elaborate.constants import BASE, Constants
 from hvaedsl.elaborate.list_arithmetic import free_name
 from hvaedsl.elaborate.read_lists import ReadList
@@ -51,23 +52,6 @@ def evaluate(
     called if there is a list.
     """
     return _Evaluation(definitions, set(lost), some_lost, count_uses).run()
-
-
-def is_list(value: ast.Value) -> bool:
-    """Whether the text of a value alone shows that it is a list: a comma, a block, or a label."""
-    match value:
-        case ast.List() | ast.Block() | ast.BlockOf() | ast.Labeled():
-            return True
-        case ast.Group():
-            return len(value.items) > 1 or any(map(is_list, value.items))
-        case ast.Repeated():
-            return is_list(value.body)
-        case ast.Arithmetic():
-            return is_list(value.left) or is_list(value.right)
-        case ast.Negative():
-            return is_list(value.value)
-        case _:
-            return False
 
 
 def list_names(values: Mapping[str, ast.Value]) -> set[str]:
@@ -152,7 +136,11 @@ class _Evaluation:
     def _not_a_constant(self, definition: Definition) -> None:
         value = definition.value
         self.unreadable.add(definition.name)
-        self.diagnostics.append(ConstantNotWhole(span=value.span, name=definition.name, found=describe(value)))
+        ways: tuple[Fix, ...] = ()
+        if isinstance(value, ast.Float) and value.value.is_integer() and abs(value.value) < 1e15:
+            ways = (writing(value.span, str(int(value.value))),)
+        found = describe(value)
+        self.diagnostics.append(ConstantNotWhole(span=value.span, name=definition.name, found=found, suggestions=ways))
 
     def _other_kind(self, definition: Definition, first: Definition) -> None:
         span = definition.value.span
@@ -205,9 +193,12 @@ class _Evaluation:
         names, links = [*names[first:], *names[:first]], [*links[first:], *links[:first]]
         labels = tuple(Label(link.span, "and here") for link in links[1:])
         in_base = len(names) == 1 and len(self.definitions[names[0]]) > 1
+        is_option = links[0].span.source.path is None and links[0].span.source.name.startswith("--let")
         path = (*names, names[0])
         self.unreadable.update(names)
-        self.diagnostics.append(ConstantCycle(span=links[0].span, names=path, in_base=in_base, secondary=labels))
+        self.diagnostics.append(
+            ConstantCycle(span=links[0].span, names=path, in_base=in_base, is_option=is_option, secondary=labels)
+        )
 
     def _nearness(self, name: str) -> int:
         """How near the definition of a name is to the spec itself: the command line is nearest."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -80,8 +79,3 @@ def _base(extends: ast.Extends, seen: list[Path | None], bases: Bases) -> Source
         return bases.read(path, shown)
     except UsageError as error:
         raise SpecError([BaseNotFound(span=span, target=target, reason=str(error))]) from None
-
-
-def override_sources(options: Mapping[str, str], flag: str) -> dict[str, Source]:
-    """The value text of each override as a separate source, so that diagnostics can point into it."""
-    return {key: Source(f"{flag} {key}", text) for key, text in options.items()}

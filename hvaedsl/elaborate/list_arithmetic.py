@@ -8,6 +8,7 @@ from hvaedsl.diagnostics.additions import at_top_level
 from hvaedsl.diagnostics.constants import ArithmeticInList
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, writing
 from hvaedsl.diagnostics.errors import SpecError
+from hvaedsl.diagnostics.span import Span
 from hvaedsl.diagnostics.syntax import UnexpectedToken
 from hvaedsl.elaborate.arithmetic import whole_number
 from hvaedsl.elaborate.constants import Constants
@@ -15,11 +16,11 @@ from hvaedsl.syntax import ast
 
 
 def misread_arithmetic(value: ast.Arithmetic, constants: Constants) -> tuple[Diagnostic, ...]:
-    """The mistakes of an expression that stands where an entry belongs."""
+    """The mistakes of an expression in the place of an entry."""
     right = value.right
     is_count = isinstance(right, (ast.Integer, ast.Reference))
     if value.operator == "*" and is_count and isinstance(value.left, (ast.Group, ast.Block, ast.Labeled)):
-        return (_count_behind(value),)
+        return (_count_first(value.operator_span, value.span, value.left, value.right),)
     if value.operator == "*" and _is_product(value.left):
         return (_repetition_of_repetition(value),)
 
@@ -36,15 +37,26 @@ def misread_arithmetic(value: ast.Arithmetic, constants: Constants) -> tuple[Dia
     )
 
 
-def _count_behind(value: ast.Arithmetic) -> Diagnostic:
+def count_behind(value: ast.Repeated) -> Diagnostic:
+    """The diagnostic of a list where the count of a repetition belongs: `$stage*2`."""
+    source, start = value.span.source, value.count.span.end
+    star = source.text.index("*", start)
+    at = source.span(star, star + 1)
+    if isinstance(value.body, ast.Integer):
+        return _count_first(at, value.span, value.count, value.body)
+    hint = "a count is a number, or the name of one"
+    return UnexpectedToken(span=at, found="`*`", expected="`,` between two entries", hint=hint)
+
+
+def _count_first(star: Span, whole: Span, entry: ast.Value, count: ast.Value) -> Diagnostic:
     """The diagnostic of `A*k`, where the count is before the entry."""
-    text = f"{value.right.span.text}*{value.left.span.text}"
+    text = f"{count.span.text}*{entry.span.text}"
     return UnexpectedToken(
-        span=value.operator_span,
+        span=star,
         found="`*`",
         expected="the count before the entry",
         hint=f"write `{text}`",
-        fix=writing(value.span, text),
+        fix=writing(whole, text),
     )
 
 

@@ -138,6 +138,11 @@ def stray_key(statement: ast.Assignment, sections: Sections) -> UnknownSection:
         near = (nearest(name, sections.free_homes) or "") if sections.strays <= _MOST_STRAYS else ""
         home = sections.free_homes.get(near, "")
         ways = (_moving(statement, f"{home}.{near}", sections) if near else None), ()
+        if not near and isinstance(
+            statement.value, (ast.Integer, ast.Reference, ast.Repeated, ast.Arithmetic, ast.Group)
+        ):
+            constant = insertion(statement.span.source, statement.span.start, "let ")
+            ways = None, (Fix(f"write `let {name}` for a constant", (constant,)),)
     return UnknownSection(
         span=statement.key.span,
         name=name,

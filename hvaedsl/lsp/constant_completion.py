@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from lsprotocol.types import CompletionItemKind
 
+from hvaedsl.elaborate.block_shapes import is_list
 from hvaedsl.elaborate.constants import BASE
-from hvaedsl.elaborate.definitions import is_list
 from hvaedsl.ir.kinds import (
     ByResolution,
     Choice,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from hvaedsl.diagnostics.span import Span
+from hvaedsl.elaborate.block_shapes import is_list
 from hvaedsl.elaborate.constants import BASE
-from hvaedsl.elaborate.definitions import is_list
 from hvaedsl.elaborate.read_lists import Copies, Item, ReadList, Use
 from hvaedsl.elaborate.readers import Reader
 from hvaedsl.ir.blocks import Entry
@@ -53,12 +53,30 @@ def constant(analyzed: AnalyzedText, name: str) -> Constant | None:
         return Constant(name, None) if is_half_written else None
     expression = without_comments(definition.value.span.text)
     if name in constants.lists and name not in constants.unreadable:
-        return Constant(name, definition.span, expression, entries=constants.lists[name], is_list=True)
+        is_known = not _uses_unknown(analyzed, [definition.value])
+        entries = constants.lists[name] if is_known else None
+        return Constant(name, definition.span, expression, entries=entries, is_list=True)
     if name not in constants.unreadable:
         return Constant(name, definition.span, expression, number=constants.values.get(name), is_list=False)
     names = (item.name for item in references(definition.value))
     kind = True if is_list(definition.value) or any(item in constants.lists for item in names) else None
     return Constant(name, definition.span, expression, is_list=kind)
+
+
+def _uses_unknown(analyzed: AnalyzedText, values: Iterable[ast.Value]) -> bool:
+    """Whether values have a constant without a value, directly or in a list, so that their counts are placeholders."""
+    constants = analyzed.constants
+    waiting, seen = [item.name for value in values for item in references(value)], {BASE}
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in constants.unreadable or (name not in constants.values and name not in constants.lists):
+            return True
+        definition = analyzed.definition(name) if name in constants.lists else None
+        waiting += [item.name for item in references(definition.value)] if definition is not None else ()
+    return False
 
 
 def all_constants(analyzed: AnalyzedText) -> Iterator[Constant]:
@@ -77,7 +95,8 @@ def short_text(analyzed: AnalyzedText, found: Constant) -> str:
         computed = f" = {found.expression}" if _is_computed(found) and len(found.expression) <= _LONGEST else ""
         return f"{found.number}{computed}{where}"
     if found.entries is None:
-        return f"?{where}"
+        value = cut(found.expression, _LONGEST)
+        return f"{value or '?'}{where}" if found.is_list else f"? = {value}{where}" if value else f"?{where}"
     return f"{shortened(found.entries)}{where}"
 
 
@@ -100,6 +119,8 @@ def constant_text(analyzed: AnalyzedText, name: str) -> str:
     if found.entries is not None:
         written = cut(found.expression, 2 * _LINE)
         return f"`${name}` = `{written}`, a list defined in {where}\n\n{expansion(found.entries)}"
+    if found.is_list:
+        return f"`${name}` = `{cut(found.expression, 2 * _LINE)}`, a list defined in {where}"
     value = "?" if found.number is None else str(found.number)
     computed = f"`{cut(found.expression, 2 * _LINE)}` = " if _is_computed(found) else ""
     kind = "" if found.is_list is None else f"a {found.kind} "
@@ -121,7 +142,7 @@ def base_text(analyzed: AnalyzedText, dotted: str) -> str:
 def base_list(analyzed: AnalyzedText, dotted: str) -> ReadList | None:
     """The block list that `$base` stands for in the value of a key; None if there is none or it cannot be read."""
     key, below = schema_key(dotted), analyzed.values_below(dotted)
-    if key is None or not isinstance(key.kind, BlockStack) or not below:
+    if key is None or not isinstance(key.kind, BlockStack) or not below or _uses_unknown(analyzed, below):
         return None
     reader = Reader(dotted, analyzed.constants, [], {}, set(), below, base_lost=True)
     return reader.base_reader(key.kind)(ast.Reference(BASE, below[0].span))
@@ -200,5 +221,5 @@ def _is_in_base(analyzed: AnalyzedText, span: Span) -> bool:
 
 
 def _is_computed(found: Constant) -> bool:
-    """Whether the expression of a number says more than its value."""
-    return found.number is not None and found.expression != str(found.number)
+    """Whether the expression of a constant says more than its value, or there is no value."""
+    return bool(found.expression) and found.expression != str(found.number)

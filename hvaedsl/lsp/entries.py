@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hvaedsl.diagnostics.span import Source, Span
-from hvaedsl.elaborate.definitions import is_list
+from hvaedsl.elaborate.block_shapes import is_list
 from hvaedsl.elaborate.resolve import Resolved
 from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.bridge import Bridge, Operation, stack_of
@@ -110,13 +110,17 @@ def _shapes_the_model(key: str) -> bool:
 
 
 def block_lists(analyzed: AnalyzedText) -> dict[str, ast.Value]:
-    """Block lists of this text that could be read, by dotted key."""
-    return {key: item.value for key, item in analyzed.assignments() if key in STACKS}
+    """Block lists of this text that could be read, by dotted key; of a duplicate key the first, which counts."""
+    found: dict[str, ast.Value] = {}
+    for key, item in analyzed.assignments():
+        if key in STACKS:
+            found.setdefault(key, item.value)
+    return found
 
 
 def named_lists(analyzed: AnalyzedText) -> dict[str, ast.Value]:
-    """The definitions of named lists in this text that could be read, by the names of the lists."""
-    lets = [item for item in analyzed.statements if isinstance(item, ast.Let)]
+    """The definitions of named lists in this text that could be read, by name; the first of duplicates counts."""
+    lets = [item for item in reversed(analyzed.statements) if isinstance(item, ast.Let)]
     known = analyzed.constants.lists if lets else ()
     return {item.name.text: item.value for item in lets if item.name.text in known or is_list(item.value)}
 

@@ -8,8 +8,8 @@ from lsprotocol.types import CodeActionKind
 
 from hvaedsl.diagnostics.diagnostic import Edit
 from hvaedsl.diagnostics.span import Span
+from hvaedsl.elaborate.block_shapes import is_list
 from hvaedsl.elaborate.constants import BASE
-from hvaedsl.elaborate.definitions import is_list
 from hvaedsl.elaborate.equal_runs import between, contents
 from hvaedsl.lsp.arithmetic_text import in_block_list, number_path, value_of
 from hvaedsl.lsp.constant_text import cut, without_comments

@@ -29,27 +29,22 @@ def no_chains(_: str) -> tuple[()]:
 
 def places(analyzed: AnalyzedText, name: Name, chains: Chains = no_chains) -> Places:
     """The occurrences of a name in each source that has it, this text first."""
-    own = _Text(analyzed.source, analyzed.tokens)
-    bases = tuple(map(_Text, (document.source for document in reversed(analyzed.documents[:-1]))))
-    mine = (*reversed(bases), own)
+    mine = _chain_texts(analyzed)
     if name.kind == "constant":
         texts = _family(mine, name, chains)
         found = [(text.source, [item for item in text.occurrences if item.name == name]) for text in texts]
     else:
-        found = _label_places(mine, name, chains)
+        found = _Labels(mine, chains).places(name)
     return [(source, items) for source, items in found if items]
 
 
 def names_beside(analyzed: AnalyzedText, name: Name, new: str, chains: Chains = no_chains) -> Source | None:
     """A source in which another name of the same kind would meet this one; None if there is none."""
-    found = places(analyzed, name, chains)
     if name.kind == "label":
-        scopes = {item.name.scope for _, items in found for item in items}
-        meet = (places(analyzed, Name("label", new, scope), chains) for scope in scopes)
-        return next((source for others in meet for source, _ in others), None)
+        return _Labels(_chain_texts(analyzed), chains).met(name, new)
 
     # A spec that has only the new name meets this one if its chain has a file that writes it.
-    writing = {_identity(source) for source, _ in found}
+    writing = {_identity(source) for source, _ in places(analyzed, name, chains)}
     for sources in (_own_chain(analyzed), *chains(new)):
         if not writing.isdisjoint(map(_identity, sources)):
             for source in sources:
@@ -87,6 +82,12 @@ def lists_with_labels_of(analyzed: AnalyzedText, scope: str) -> set[str]:
 
 def _writes(source: Source, name: Name) -> bool:
     return any(item.name == name for item in _Text(source).occurrences)
+
+
+def _chain_texts(analyzed: AnalyzedText) -> tuple[_Text, ...]:
+    """The texts of the chain, the root base first and this text last."""
+    bases = (_Text(document.source) for document in analyzed.documents[:-1])
+    return (*bases, _Text(analyzed.source, analyzed.tokens))
 
 
 def _own_chain(analyzed: AnalyzedText) -> tuple[Source, ...]:
@@ -140,36 +141,54 @@ def _family(mine: Sequence[_Text], name: Name, chains: Chains) -> list[_Text]:
             known.setdefault(text.place, text)
 
 
-def _label_places(mine: Sequence[_Text], name: Name, chains: Chains) -> list[tuple[Source, list[Occurrence]]]:
-    known = {text.place: text for text in reversed(mine)}
-    all_chains: list[Sequence[_Text]] = [mine]
-    for sources in chains(""):  # a spec without the label may use two lists that have it
-        all_chains.append([known.setdefault(_identity(source), _Text(source)) for source in sources])
-    labeled: dict[_Node, list[Occurrence]] = {}
-    for text in known.values():
-        for item in text.occurrences:
-            if (item.name.kind, item.name.text) == ("label", name.text):
-                labeled.setdefault((text.place, item.name.scope), []).append(item)
+class _Labels:
+    """The labels of the texts that may share a stack."""
 
-    # Lists that one list uses, directly or not, share their labels, and so do all that share a list with them.
-    together = [reached for texts in all_chains for reached in _reached(texts)]
-    shared = {(mine[-1].place, name.scope)}
-    grows = True
-    while grows:
-        met = [nodes for nodes in together if not shared.isdisjoint(nodes)]
-        more = {node for nodes in met for node in nodes if node in labeled} - shared
-        shared |= more
-        grows = bool(more)
-    return [
-        (
-            text.source,
-            sorted(
-                chain.from_iterable(items for node, items in labeled.items() if node in shared and node[0] == place),
-                key=_start,
-            ),
-        )
-        for place, text in known.items()
-    ]
+    def __init__(self, mine: Sequence[_Text], chains: Chains) -> None:
+        self._own = mine[-1]
+        self._texts = {text.place: text for text in reversed(mine)}
+        all_chains: list[Sequence[_Text]] = [mine]
+        for sources in chains(""):  # a spec without the label may use two lists that have it
+            all_chains.append([self._texts.setdefault(_identity(source), _Text(source)) for source in sources])
+        self._together = [reached for texts in all_chains for reached in _reached(texts)]
+
+    def places(self, name: Name) -> list[tuple[Source, list[Occurrence]]]:
+        """The occurrences of a label in each text."""
+        labeled, shared = self._labeled(name.text), self._shared(name)
+        found: dict[str, list[Occurrence]] = {place: [] for place in self._texts}
+        for node in shared.intersection(labeled):
+            found[node[0]] += labeled[node]
+        return [(self._texts[place].source, sorted(items, key=_start)) for place, items in found.items()]
+
+    def met(self, name: Name, new: str) -> Source | None:
+        """A source with another label that is in one stack with a place of this one; None if there is none."""
+        shared, others = self._shared(name), self._labeled(new)
+        met = (node for nodes in self._together if not shared.isdisjoint(nodes) for node in nodes if node in others)
+        return next((self._texts[place].source for place, _ in met), None)
+
+    def _labeled(self, label: str) -> dict[_Node, list[Occurrence]]:
+        """The occurrences of a label in each list that has it, in any stack."""
+        found: dict[_Node, list[Occurrence]] = {}
+        for text in self._texts.values():
+            for item in text.occurrences:
+                if (item.name.kind, item.name.text) == ("label", label):
+                    found.setdefault((text.place, item.name.scope), []).append(item)
+        return found
+
+    def _shared(self, name: Name) -> set[_Node]:
+        """The lists that have a label and share it with its list of this text.
+
+        Lists that one list uses, directly or not, share their labels, and so do all that share a list with them.
+        """
+        labeled = self._labeled(name.text)
+        shared = {(self._own.place, name.scope)}
+        grows = True
+        while grows:
+            met = [nodes for nodes in self._together if not shared.isdisjoint(nodes)]
+            more = {node for nodes in met for node in nodes if node in labeled} - shared
+            shared |= more
+            grows = bool(more)
+        return shared
 
 
 def _start(item: Occurrence) -> int:

@@ -15,7 +15,7 @@ from hvaedsl.ir.kinds import OTHER, ChoiceOrCustom
 from hvaedsl.ir.spec import SECTIONS
 from hvaedsl.lsp.analyzed import AnalyzedText, within
 from hvaedsl.lsp.arithmetic_text import arithmetic_text, value_text
-from hvaedsl.lsp.constant_text import base_text, constant_text
+from hvaedsl.lsp.constant_text import base_text, constant, constant_text
 from hvaedsl.lsp.entries import STACKS, Written, block_lists, compiled, entries, named_lists
 from hvaedsl.lsp.entry_text import applied_text, entry_text, list_text
 from hvaedsl.lsp.key_text import dataset_text, key_text, schema_key
@@ -79,7 +79,7 @@ def _of_key(analyzed: AnalyzedText, key: str, entry: Written, span: Span) -> Ite
     """The parts of the text about an entry of the encoder or the decoder."""
     stack, found = key.removeprefix("model."), compiled(analyzed, key)
     name = entry.name if isinstance(entry, ast.Reference) else ""
-    if name == BASE or name in analyzed.constants.lists:
+    if name == BASE or (name and not _is_number(analyzed, name)):
         yield base_text(analyzed, key) if name == BASE else constant_text(analyzed, name)
         if found is not None:
             yield list_text(found, found.operations(entry.span), stack)
@@ -90,7 +90,7 @@ def _of_key(analyzed: AnalyzedText, key: str, entry: Written, span: Span) -> Ite
 
 def _of_list(analyzed: AnalyzedText, entry: Written, span: Span) -> Iterator[str]:
     """The parts of the text about an entry of a named list: what it becomes in each stack that uses the list."""
-    if isinstance(entry, ast.Reference) and entry.name in analyzed.constants.lists:
+    if isinstance(entry, ast.Reference) and not _is_number(analyzed, entry.name):
         yield constant_text(analyzed, entry.name)
         return
     for key in STACKS:
@@ -99,6 +99,12 @@ def _of_list(analyzed: AnalyzedText, entry: Written, span: Span) -> Iterator[str
         if found is not None and operations:
             yield f"In the {stack}, {applied_text(span.text, found, operations)}"
     yield from _numbers(analyzed, entry)
+
+
+def _is_number(analyzed: AnalyzedText, name: str) -> bool:
+    """Whether a name is known to be a number; one without a readable definition may be a list."""
+    found = constant(analyzed, name)
+    return found is not None and found.is_list is False
 
 
 def _numbers(analyzed: AnalyzedText, entry: Written) -> Iterator[str]:

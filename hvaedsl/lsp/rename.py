@@ -48,6 +48,8 @@ def rename(
     sigil = "$" if found.name.kind == "constant" else "@"
     new = new.removeprefix(sigil)
     if not is_name(new):
+        if new.isidentifier() and new.isascii():  # it looks like a name, but is a word of the grammar
+            raise CannotRenameError(f"`{new}` is a reserved word; choose another name")
         raise CannotRenameError(
             f"`{new}` is not a valid name: use letters, digits and `_`, and do not start with a digit"
         )

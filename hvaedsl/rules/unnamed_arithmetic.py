@@ -9,8 +9,8 @@ from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity
 from hvaedsl.diagnostics.errors import SpecError
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.elaborate.arithmetic import whole_number
+from hvaedsl.elaborate.block_shapes import is_list
 from hvaedsl.elaborate.constants import Constants
-from hvaedsl.elaborate.definitions import is_list
 from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.kinds import BlockStack
 from hvaedsl.passes.base import Rule, Unit

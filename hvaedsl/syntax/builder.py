@@ -298,6 +298,9 @@ def junk(source: Source, token: Token, last: Token | None = None) -> Diagnostic:
     strange = next((at for at, letter in enumerate(token) if not letter.isascii() or not letter.isprintable()), None)
     if strange is not None:
         at = _within(span, span.start + strange, span.start + strange + 1)
+        if token[strange] == "×" and (source.text[at.start - 1 : at.start].isspace() or at.after in (" ", "$")):
+            star = Fix("write `*`", (Edit(at, "*"),))  # `2 × $n`, but `8×1` is a block
+            return UnexpectedCharacter(span=at, found="×", multiplies=True, fix=star)
         return UnexpectedCharacter(span=at, found=token[strange], fix=_in_ascii(token[strange], at))
 
     # A number or a block, usually with an uppercase operator.

@@ -17,6 +17,7 @@ from hvaedsl.diagnostics.notation import (
     BracedConstant,
     CausalGenList,
     DottedKey,
+    FloorDivision,
     ForeignComment,
     MissingQuotes,
     Semicolon,
@@ -62,6 +63,11 @@ _AFTER_STATEMENT = re.compile(rf"(?:[\s;]|\#[^\r\n]*){{0,99}}(?:\Z|\}}|(?:{_NAME
 _FILE_OR_PART = re.compile(r"[\w.]+:[A-Za-z_]\w*|[\w-]+(?:\.[\w-]+)*\.[A-Za-z][\w-]*|.*[/\\].*")
 _STACK = re.compile(r"\b(encoder|decoder)\s*=\s*\Z")
 _LINE_BREAK = re.compile(r"\r\n?|\n")
+_ENDS_NUMBER = re.compile(r"(?:[=*/+\-,(\s]|^)(?:[0-9_]+[kM]?|\$\w+)\s*\Z|\)\s*\Z")
+_NUMBERS_ALONE = re.compile(
+    rf"[\s(\-]*(?:[0-9_]+[kM]?|\${_NAME})(?:[\s()+*/\-]|[0-9_]+[kM]?|\${_NAME})*[\s}}]*(?:\#.*)?"
+)
+_NUMBER_IN_PARENTHESES = re.compile(rf"[\s(\-]*(?:[0-9_]+|\${_NAME})[^\r\n#]*\)")
 _NOTHING_BEHIND = re.compile(r"[ \t]*(?:[\r\n#]|\Z)")
 _ESCAPED_QUOTE_AT_END = re.compile(r"""\\"(?=[\s})\],]*(?:#.*)?\Z)""")
 
@@ -123,7 +129,21 @@ class _Notations:
 
     def _line_comment(self, found: re.Match[str]) -> None:
         start, end = found.span()
+        if self._divides(start, end):
+            span = self.repairs.span(start, start + 2)
+            self._written_as(FloorDivision(span=span), "/", "write `/`", safe=False)
+            return
         self._comment(ForeignComment(span=self.repairs.span(start, start + 2), mark="//"), end, [])
+
+    def _divides(self, start: int, end: int) -> bool:
+        """Whether a `//` is between two numbers, as the division of other languages is."""
+        line = max(self.text.rfind("\n", 0, start), self.text.rfind("\r", 0, start)) + 1
+        before = self.text[line:start]
+        if _ENDS_NUMBER.search(before) is None:
+            return False
+        if before.count("(") > before.count(")"):
+            return _NUMBER_IN_PARENTHESES.match(self.text, start + 2, end) is not None
+        return _NUMBERS_ALONE.fullmatch(self.text, start + 2, end) is not None
 
     def _long_comment(self, found: re.Match[str]) -> int:
         """A comment to its `*/`, or to the end of its line if there is none. Returns its end."""

@@ -73,6 +73,10 @@ def unexpected(
     if token.type == "COLON" and last is not None and last.type == "INTEGER" and at + 1 < len(tokens):
         return _map_without_braces(source, tokens, at, span, found)
 
+    if last is not None and last.type == "LET" and token.type == "REFERENCE":
+        sign = Fix("remove the `$`", (Edit(source.span(span.start, span.start + 1), ""),))
+        expected = "the name of a constant, without the `$` of its uses"
+        return UnexpectedToken(span=span, found=found, expected=expected, hint=sign.title, fix=sign)
     if last is not None and last.type == "LET" and token.type == "NAME":
         return _let_without_equal(source, tokens, at, span, found)
 
@@ -87,6 +91,10 @@ def unexpected(
         hint = f"the argument of an operator follows it without a space: `{_shorten(last)}(...)`"
         joined = Fix("remove the space", (Edit(between, ""),)) if between.text.isspace() else None
         return UnexpectedToken(span=span, found=found, expected=expected, hint=hint, fix=joined)
+    touches = last is not None and token_span(source, last).end == span.start
+    if continues and touches and token.type == "REFERENCE" and last is not None and last.type == "INTEGER":
+        star = Fix(f"write `{last}*{token}`", (insertion(source, span.start, "*"),))
+        return UnexpectedToken(span=span, found=found, expected=expected, hint=star.title, fix=star)
     if continues:
         places = _missing_commas(source, tokens, at)
         title = "insert a comma before it" if len(places) == 1 else "insert the missing commas"
@@ -177,6 +185,9 @@ def _name_alone(
         fix = Fix(f"write `{name} = {_shorten(following)}`", (insertion(source, span.end, " ="),))
 
     hint = fix.title if fix is not None else "a key is followed by `=`, a section by `{`"
+    before = tokens[at - 1].type if at else ""
+    if re.fullmatch(r"[xrdm][0-9]*", name) and before in ("REFERENCE", "RPAR"):  # `$r x2`, `($r/2)x1`
+        fix, hint = None, "the resolution of an entry is a number; only what follows its operator can be an expression"
     return UnexpectedToken(span=span, found=found, expected=expected, hint=hint, fix=fix)
 
 

@@ -172,7 +172,7 @@ def test_named_lists(expression: str, written: str) -> None:
         ("8x2/2, 8d2, 4x1", "HV241", "/"),
         ("8x($n/2), 8d2, 4x1", "HV232", "$n/2"),
         ("8r$stage, 8d2, 4x1", "HV235", "$stage"),
-        ("$stage*8x1, 8d2, 4x1", "HV235", "$stage"),
+        ("$stage*8x1, 8d2, 4x1", "HV101", "*"),
         ("$stage@g, 8d2, 4x1", "HV401", "$stage@g"),
         ("8r($n - 4), 8d2, 4x1", "HV310", "$n - 4"),
         ("$negative, 8d2, 4x1", "HV310", "$negative"),
@@ -184,6 +184,7 @@ def test_named_lists(expression: str, written: str) -> None:
 def test_arithmetic_in_a_list(expression: str, code: str, place: str) -> None:
     text = with_lets("n = 3", "stage = (8x1, 8x2)", "negative = -1", encoder=expression)
     assert errors(text) == [(code, place)]
+    assert all(way.title != "write `1.5`" for item in found(text) for way in item.suggestions)  # a count is whole
 
 
 def test_a_computed_count_gets_a_name() -> None:
@@ -425,3 +426,83 @@ def test_a_name_that_the_shell_has_replaced(chain: Path, text: str) -> None:
         child(chain, "", lets={"n": text})
     (item,) = caught.value.diagnostics
     assert item.help_text == "in double quotes the shell replaces `$name`: use single quotes"
+
+
+# --- what a newcomer writes
+
+
+def test_the_last_block_of_a_named_list_stays_a_block() -> None:
+    """Without `8x0`, `(8)` would be the number 8."""
+    for value in ("(8x0, 8)", "(8x0, 2*(8))"):
+        text = with_lets(f"s = {value}", encoder="$s, 8d2, 4x1")
+        assert [(item.code, item.fix) for item in found(text)] == [("HV515", None)]
+    (item,) = found(with_lets("s = (8x0, 8x1)", encoder="$s, 8d2, 4x1"))
+    assert item.fix is not None
+
+
+def test_lists_without_blocks_take_no_time() -> None:
+    lets = [*(f"s{at} = ($s{at + 1}, $s{at + 1})" for at in range(60)), "s60 = (8x0, 8x0)"]
+    start = time.process_time()
+    codes(with_lets(*lets, encoder="8x1, $s0, 8d2, 4x1"))
+    assert time.process_time() - start < 2
+
+
+def test_constants_of_a_base_that_is_missing() -> None:
+    text = 'hvae 1\nextends "gone.hvae"\nlet m = 3*$n\nmodel { width = $m }\n'
+    assert codes(text) == ["HV210"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "code", "hint"),
+    [
+        ("$s*2, 8d2, 4x1", "HV101", "write `2*$s`"),
+        ("$s*$n, 8d2, 4x1", "HV101", "a count is a number, or the name of one"),
+        ("$nx2, 8d2, 4x1", "HV208", "the resolution of an entry is a number; only what follows"),
+        ("$n x2, 8d2, 4x1", "HV101", "the resolution of an entry is a number; only what follows"),
+        ("($n/3)x2, 8d2, 4x1", "HV101", "the resolution of an entry is a number; only what follows"),
+        ("2$n, 8d2, 4x1", "HV101", "write `2*$n`"),
+        ("8x(2 × $n), 8d2, 4x1", "HV102", "write `*`"),
+        ("8x(7 % 2), 8d2, 4x1", "HV102", "arithmetic is addition"),
+        ("8x(2^3), 8d2, 4x1", "HV102", "arithmetic is addition"),
+        ("8x(4 // 2), 8d2, 4x1", "HV129", "write `/`: it is exact"),
+    ],
+)
+def test_other_notations_of_lists_and_numbers(expression: str, code: str, hint: str) -> None:
+    (item,) = [item for item in found(with_lets("n = 3", "s = (8x1, 8x2)", encoder=expression)) if item.code < "HV5"]
+    assert item.code == code
+    assert item.help_text.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("statement", "read"),
+    [
+        ("let k = 128 // 2", "let k = 128 / 2"),
+        ("let k = $n // 3", "let k = $n / 3"),
+        ("let k = ($n + 3) // 2  # half", "let k = ($n + 3) / 2  # half"),
+        ("let k = 3 // 4 channels", "let k = 3 # 4 channels"),
+        ("let k = 3 // $n of them", "let k = 3 # $n of them"),
+        ("let $k = 3", "let k = 3"),
+        ("let k = 3.0", "let k = 3"),
+    ],
+)
+def test_other_notations_of_constants(statement: str, read: str) -> None:
+    text = spec(top=f"hvae 1\nlet n = 3\n{statement}", encoder="8r$k, 8r$n, 8d2, 4x1")
+    item = found(text)[0]
+    way = item.ways_out[0]
+    assert " ".join(read.split()) in " ".join(edited(text, way.edits).split())
+    assert (item.code == "HV129") == ("/ " in read)
+    assert item.code != "HV129" or not way.safe
+
+
+def test_a_second_constant_without_let() -> None:
+    text = spec(top="hvae 1\nlet n = 3\nk = 2", encoder="8r$k, 8r$n, 8d2, 4x1")
+    (item,) = found(text)
+    assert item.help_text.startswith("write `let k` for a constant; every key is in one of the sections")
+    assert found(edited(text, item.suggestions[0].edits)) == []
+
+
+def test_a_cycle_on_the_command_line(chain: Path) -> None:
+    with pytest.raises(hvaedsl.SpecError) as caught:
+        child(chain, "", lets={"n": "$n + 1"})
+    (item,) = caught.value.diagnostics
+    assert item.help_text == "the spec's `n` cannot be reached from here: give the number itself"

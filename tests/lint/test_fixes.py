@@ -22,7 +22,7 @@ from hvaedsl.syntax.notation import repair
 SAFE = {"HV105", "HV120", "HV123", "HV125", "HV502", "HV509", "HV510", "HV515", "HV590"}
 UNSAFE = {
     *("HV101", "HV102", "HV104", "HV110", "HV118"),
-    *("HV121", "HV122", "HV124", "HV126", "HV127", "HV512"),
+    *("HV121", "HV122", "HV124", "HV126", "HV127", "HV129", "HV512"),
     *("HV201", "HV202", "HV203", "HV204", "HV206", "HV216", "HV217", "HV219", "HV221", "HV223", "HV224", "HV225"),
     *(
         "HV227",

@@ -108,6 +108,18 @@ def test_what_is_no_name_is_refused(new: str) -> None:
         renamed(GOOD.replace("let n", "let |n"), new)
 
 
+@pytest.mark.parametrize("word", ["hvae", "let", "extends"])
+@pytest.mark.parametrize(("old", "new"), [("let n", "let |n"), ("4r2@top", "4r2@to|p")])
+def test_a_reserved_word_is_refused(word: str, old: str, new: str) -> None:
+    with pytest.raises(CannotRenameError, match=f"^`{word}` is a reserved word; choose another name$"):
+        renamed(GOOD.replace(old, new), word)
+
+
+@pytest.mark.parametrize("new", ["_n", "N2", "none", "x", "model"])
+def test_other_words_are_names(new: str) -> None:
+    assert renamed(GOOD.replace("let n", "let |n"), new) == GOOD.replace("$n", f"${new}").replace("let n", f"let {new}")
+
+
 def test_a_name_that_is_taken_is_refused() -> None:
     with pytest.raises(CannotRenameError, match="already exists"):
         renamed(GOOD.replace("let n = 3", "let |n = 3\nlet k = 1"), "k")

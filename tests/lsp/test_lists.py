@@ -15,7 +15,7 @@ from hvaedsl.lsp.hover import hover
 from hvaedsl.lsp.semantic_tokens import LIST, MODIFIERS, colored_ranges, semantic_tokens
 from hvaedsl.lsp.symbols import document_symbols
 from tests.lsp.texts import GOOD, analyzed, at_cursor
-from tests.lsp.texts_of_lists import LISTS, at, lists
+from tests.lsp.texts_of_lists import BASE, LISTS, at, lists
 
 
 def offered(folder: Path, old: str, new: str) -> dict[str, str]:
@@ -143,6 +143,49 @@ def test_entries_go_on_behind_lists(tmp_path: Path) -> None:
 def told(folder: Path, old: str, new: str, kind: MarkupKind = MarkupKind.Markdown) -> str:
     found, offset = at(folder, old, new, lists(folder))
     said = hover(found, offset, kind)
+    if said is None:
+        return ""
+    assert isinstance(said.contents, MarkupContent)
+    return said.contents.value
+
+
+@pytest.mark.parametrize("old", ["let n = 3", "let n =", ""])
+def test_what_has_no_value_is_shown_as_it_is_written(tmp_path: Path, old: str) -> None:
+    """No count is made up for a constant that is undefined or half written, and no block for a list."""
+    known = old == "let n = 3"
+    text = LISTS.replace('"base.hvae"', '"other.hvae"').replace("decoder = ", "decoder = $base, ")
+    (tmp_path / "other.hvae").write_text(BASE.replace("let n = 3", old).replace("32m16", "32m16, 32x$n"))
+
+    stage = shown(tmp_path, text, "$stage, 16d4")
+    assert stage.startswith("`$stage` = `(16r$n, 2*16x2)`, a list defined in line 4")
+    assert "one residual block" not in stage
+    for said in (stage, shown(tmp_path, text, "$both, 32m16")):
+        assert ("16r3, 2*16x2" in said, "16r1" in said) == (known, False)
+    assert shown(tmp_path, text, "m     =").startswith(f"`$m` = `2*$n + 1` = {'7' if known else '?'}, ")
+    base = shown(tmp_path, text, "$base, 4x1")
+    assert ("32x3" in base, "32x$n" in base, "32x1" in base) == (known, not known, False)
+
+    offered = complete(lists(tmp_path, text), text.index("$stage, 16d4") + 1)
+    details = {item.label: item.detail for item in offered}
+    assert details["$stage"] == ("16r3, 2*16x2" if known else "(16r$n, 2*16x2)")
+
+
+def test_the_first_of_duplicate_lists_counts(tmp_path: Path) -> None:
+    twice = "encoder = 32x2, 32d2, 16d4, 4x1\n  encoder = $base, $stage"
+    first = shown(tmp_path, LISTS.replace("encoder = $base, $stage", twice), "32x2, 32d2")
+    assert "2 residual blocks at 32x32" in first
+    for place in ("$base, $stage", "$stage, 16d4", "16d4, 2*4x2"):
+        again = shown(tmp_path, LISTS.replace("encoder = $base, $stage", twice), place, last=True)
+        assert "a count is 0" not in again
+        assert "0 blocks" not in again
+    lets = LISTS.replace("let both", "let stage = (16x9)\nlet both")
+    assert "In the encoder: 7 blocks" in shown(tmp_path, lets, "stage = (16r$n")
+
+
+def shown(folder: Path, text: str, place: str, *, last: bool = False) -> str:
+    """The hover at the first or last place of a text."""
+    offset = (text.rindex(place) if last else text.index(place)) + 1
+    said = hover(lists(folder, text), offset)
     if said is None:
         return ""
     assert isinstance(said.contents, MarkupContent)

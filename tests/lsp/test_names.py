@@ -114,6 +114,22 @@ def test_a_label_belongs_to_the_lists_of_its_stack(tmp_path: Path) -> None:
         project.renamed(taken, "@low\n  decoder", "deep")
 
 
+def test_a_label_may_be_taken_in_another_spec_that_uses_its_list(tmp_path: Path) -> None:
+    """The list of the base has the label; one spec uses the label beside it, the other one another label."""
+    child = 'hvae 1\nextends "labels.hvae"\nmodel { decoder = $x, 8r2@LABEL }\n'
+    project = Project(
+        tmp_path,
+        labels="hvae 1\nlet x = (8x1@low)\n",
+        one=child.replace("LABEL", "low"),
+        two=child.replace("LABEL", "deep"),
+        three=child.replace("$x, 8r2@LABEL", "8x1@wide"),
+    )
+    found = project.open("one")
+    with pytest.raises(CannotRenameError, match=r"`@deep` already exists in two\.hvae; choose another name"):
+        project.renamed(found, "@low", "deep")
+    assert project.renamed(found, "@low", "wide") == ["labels.hvae 1", "one.hvae 1"]
+
+
 def test_base_is_no_name(tmp_path: Path) -> None:
     found, offset = at(tmp_path, "$base, $stage", "$ba|se, $stage")
     assert prepare_rename(found, offset) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import random
 from dataclasses import fields
 from typing import Any
@@ -14,6 +16,7 @@ from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.syntax import lexing, parser, plain_entries
 from hvaedsl.syntax.grammar import hvae_parser
+from hvaedsl.syntax.references import references
 
 from .damage import damaged, texts
 from .profile import LONG, examples
@@ -87,6 +90,15 @@ def test_edits_of_drawn_texts(sound: SoundSpec, seed: int) -> None:
         assert_same_tokens(text)
         assert_same_document(text)
         text = damaged(text, chance)
+
+
+def test_entries_that_are_built_later_are_found() -> None:
+    entries = ", ".join(["32x1", "8r$n", "2*$s"] * 50)
+    document = parser.parse_document(Source("spec.hvae", f"hvae 1\nmodel {{ encoder = {entries} }}")).document
+    assert len(list(references(document))) == 100
+    copied = copy.copy(document.statements[1])
+    assert copied == document.statements[1]
+    assert pickle.loads(pickle.dumps(document)) == document
 
 
 def test_plain_entries_are_read_without_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
