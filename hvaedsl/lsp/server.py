@@ -45,7 +45,7 @@ def serve(version: str, client: int | None = None) -> int:
 
     # Almost everything is freed without looking for cycles, so that looking often costs much and finds little.
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(2_000, 10, 5)
 
     sys.setswitchinterval(0.001)  # how long a compiling thread may block the event loop; the default is 5 ms
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a thread waits for input, which Ctrl-C would not interrupt
