@@ -11,7 +11,7 @@ export OMP_NUM_THREADS ?= 1
 # The tests start hundreds of processes. Bytecode is written so that each module is compiled only once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test test-quick test-lowest fuzz check bench-lint bench-demo docs-rules docs-cells vsix clean
+.PHONY: install demo test test-quick test-lowest fuzz check bench-lint bench-demo bench-editor docs-rules docs-cells vsix clean
 
 install: $(INSTALLED)
 
@@ -72,6 +72,10 @@ bench-lint: $(INSTALLED)
 # CPU time and result of `demo` after the install, against their bounds; about two minutes.
 bench-demo: $(INSTALLED)
 	$(BIN)/python -m benchmarks.demo
+
+# Recorded editing sessions against `hvaedsl lsp`; about eight minutes.
+bench-editor: $(INSTALLED)
+	$(BIN)/python -m benchmarks.editor
 
 clean:
 	rm -rf .venv $(LOWEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis

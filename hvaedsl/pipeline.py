@@ -54,10 +54,13 @@ def verify_both(built: Bridge, transformed: Bridge) -> None:
         raise
 
 
-def check(unit: Unit, poisoned: frozenset[str]) -> tuple[Diagnostic, ...]:
-    """The findings of the rules; advice only if there are no errors, which could cause it."""
-    errors = _run(ERROR_RULES, unit, poisoned)
-    return errors if errors or poisoned else _run(ADVICE_RULES, unit, poisoned)
+def check(unit: Unit, poisoned: frozenset[str], between: Callable[[], None] = lambda: None) -> tuple[Diagnostic, ...]:
+    """The findings of the rules; advice only if there are no errors, which could cause it.
+
+    `between` is called before each rule; an exception that it raises ends the check.
+    """
+    errors = _run(ERROR_RULES, unit, poisoned, between)
+    return errors if errors or poisoned else _run(ADVICE_RULES, unit, poisoned, between)
 
 
 class Analyses(Mapping[Analysis, object]):
@@ -84,10 +87,13 @@ class Analyses(Mapping[Analysis, object]):
         return len(ANALYSES)
 
 
-def _run(rules_to_run: tuple[Rule, ...], unit: Unit, poisoned: frozenset[str]) -> tuple[Diagnostic, ...]:
+def _run(
+    rules_to_run: tuple[Rule, ...], unit: Unit, poisoned: frozenset[str], between: Callable[[], None]
+) -> tuple[Diagnostic, ...]:
     found: dict[tuple[str, object, str], Diagnostic] = {}
     for rule in sorted(rules_to_run, key=lambda rule: not rule.poisons):
         if poisoned.isdisjoint(rule.needs):
+            between()
             for diagnostic in rule.check(unit):
                 found.setdefault((diagnostic.code, diagnostic.span, diagnostic.message), diagnostic)
                 poisoned = poisoned.union(rule.poisons)

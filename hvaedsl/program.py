@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from hvaedsl.diagnostics.custom import CustomPartFails
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
 from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diagnostics.list_uses import at_uses
-from hvaedsl.diagnostics.notation import SingleQuotes
+from hvaedsl.diagnostics.notation import without_explained_quotes
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.respelled import with_respelling
 from hvaedsl.diagnostics.span import Source, Span
@@ -259,18 +259,20 @@ def compile_source(
     custom: CustomParts | None = None,
     read: Read = read_source,
     bases: Bases | None = None,
+    between: Callable[[], None] = lambda: None,
 ) -> Compilation:
     """Compile a source and return everything that was found; raises nothing for any text.
 
     `read` returns the text of a base, for callers with newer texts than those on disk; `bases` finds and reads them in
-    place of it, for callers that compile many specs. Raises `UsageError` for an
-    argument of another type.
+    place of it, for callers that compile many specs. `between` is called between the stages and before each rule; an
+    exception that it raises ends the compilation. Raises `UsageError` for an argument of another type.
     """
     if not isinstance(custom, CustomParts | None):
         raise UsageError(f"`custom` is {custom!r}; it must be hvaedsl.CustomParts()")
 
     # Parse the spec and its bases, and merge them with the overrides.
     chain = load_chain(source, read, bases)
+    between()
     collected = collect(
         chain.documents,
         override_sources(override_texts(sets, "sets", "train.steps"), "--set"),
@@ -284,11 +286,12 @@ def compile_source(
     # Resolve the values, build the bridge, and run the rules on it.
     resolved = resolve(_stem(source), source, collected, complete=chain.complete)
     found += with_respelling(at_uses(resolved.diagnostics), chain.diagnostics)
+    between()
     built = build_bridge(resolved.spec)
     bridge = transform(built, resolved.spec)
     via = Via(collected.values, collected.bases, collected.lets)
     unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, Analyses(bridge), via)
-    found += with_respelling(at_uses(check(unit, resolved.poisoned)), chain.diagnostics)
+    found += with_respelling(at_uses(check(unit, resolved.poisoned, between)), chain.diagnostics)
 
     # Custom parts are imported only for a spec without errors.
     folders = (*_folders(chain.documents), *(custom.folders if custom is not None else ()))
@@ -299,7 +302,7 @@ def compile_source(
             found += error.diagnostics
 
     if any(item.severity is Severity.ERROR for item in found):
-        errors = _without_explained([item for item in found if item.severity is Severity.ERROR])
+        errors = without_explained_quotes([item for item in found if item.severity is Severity.ERROR])
         return Compilation(None, chain.documents, _sorted(errors, source), unit=unit, poisoned=resolved.poisoned)
 
     hidden = tuple(item for item in found if suppressed(item))
@@ -369,12 +372,6 @@ def _stem(source: Source) -> str:
 
 def _sections(document: ast.Document) -> dict[str, Span]:
     return {item.name.text: item.name.span for item in document.statements if isinstance(item, ast.Section)}
-
-
-def _without_explained(errors: list[Diagnostic]) -> list[Diagnostic]:
-    """The errors without single quotes around a value that must not be a string, whose fix removes the quotes."""
-    others = {item.span for item in errors if not isinstance(item, SingleQuotes)}
-    return [item for item in errors if not (isinstance(item, SingleQuotes) and item.span in others)]
 
 
 def _sorted(found: list[Diagnostic], source: Source) -> tuple[Diagnostic, ...]:

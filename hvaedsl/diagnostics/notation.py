@@ -177,3 +177,9 @@ class DottedKey(Diagnostic):
         if not self.statement:
             return f"{'change' if self.is_there else 'write'} the key `{key}` inside the section `{section}`"
         return f"write `{self.statement}`" + (f" inside the section `{self.inside}`" if self.inside else "")
+
+
+def without_explained_quotes(errors: list[Diagnostic]) -> list[Diagnostic]:
+    """The errors without single quotes around a value that must not be a string, whose fix removes the quotes."""
+    others = {item.span for item in errors if not isinstance(item, SingleQuotes)}
+    return [item for item in errors if not (isinstance(item, SingleQuotes) and item.span in others)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
 from threading import Lock
-from typing import Any, ClassVar, NoReturn, dataclass_transform
+from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
 
 # The number of objects after which a class gets a method `__init__` of its own, as dataclasses have it: it is four
 # times faster. Compiling it takes as long as making sixty objects without it.
@@ -58,6 +58,15 @@ class Record:
         if named.keys() != cls._names:
             named = _with_defaults(cls, named)
         self.__dict__.update(named)
+
+    @classmethod
+    def unchecked(cls, **named: object) -> Self:
+        """Make an object of these values, which must be its fields; for records of which a text has thousands."""
+        if "_names" not in cls.__dict__:
+            _complete(cls)
+        made = object.__new__(cls)
+        made.__dict__.update(named)
+        return made
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:

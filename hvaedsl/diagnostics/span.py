@@ -15,6 +15,7 @@ from typing import Any
 
 from hvaedsl.diagnostics.record import Record
 
+_PLACES = frozenset(("line", "column", "end_line", "end_column"))
 _LINE_BREAK = re.compile(r"\r\n?|\n")
 
 
@@ -35,15 +36,14 @@ class Source(Record):
 
     def span(self, start: int, end: int) -> Span:
         """The span of code points `start` (inclusive) to `end` (exclusive)."""
-        line, column = self._place(start)
-        end_line, end_column = self._place(end)
-        return Span(self, start, end, line, column, end_line, end_column)
+        return Span.unchecked(source=self, start=start, end=end)
 
     @cached_property
     def _line_starts(self) -> list[int]:
         return [0, *(found.end() for found in _LINE_BREAK.finditer(self.text))]
 
-    def _place(self, offset: int) -> tuple[int, int]:
+    def place(self, offset: int) -> tuple[int, int]:
+        """The line and column of an offset."""
         line = bisect_right(self._line_starts, offset)
         return line, offset - self._line_starts[line - 1] + 1
 
@@ -56,7 +56,7 @@ class ListUse(Record):
 
 
 class Span(Record):
-    """A range of a source."""
+    """A range of a source. `Source.span` makes one whose lines and columns are computed when they are first used."""
 
     source: Source = field(repr=False)
     start: int
@@ -67,6 +67,15 @@ class Span(Record):
     end_column: int
     use: ListUse | None = field(default=None, compare=False, repr=False)  # of the list that contains this place
 
+    def __getattr__(self, name: str) -> Any:
+        """A line or a column that has not been used yet. Raises `AttributeError` for another name."""
+        known = self.__dict__
+        if name not in _PLACES or "source" not in known:
+            raise AttributeError(name)
+        known["line"], known["column"] = known["source"].place(known["start"])
+        known["end_line"], known["end_column"] = known["source"].place(known["end"])
+        return known[name]
+
     @classmethod
     def __get_pydantic_core_schema__(cls, *_: object) -> Any:
         """The schema of a field with a place, such as that of an operation: pydantic takes the object as it is."""
@@ -76,8 +85,7 @@ class Span(Record):
 
     def to(self, other: Span) -> Span:
         """The span from the start of this one to the end of `other`, in the same source."""
-        end = other.end, self.line, self.column, other.end_line, other.end_column
-        return Span(self.source, self.start, *end, self.use)
+        return Span.unchecked(source=self.source, start=self.start, end=other.end, use=self.use)
 
     @property
     def text(self) -> str:

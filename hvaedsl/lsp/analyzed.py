@@ -10,7 +10,7 @@ the last good program, whose figures hold for every value that has not changed s
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -108,6 +108,15 @@ class AnalyzedText:
             return None
         return resolve("model", self.source, self.collected, complete=False)
 
+    def values_without(self, keys: Collection[str]) -> Resolved | None:
+        """The values without those of some keys, which are not read; the compiled ones if there are any."""
+        if self.compilation is not None or not self.documents:
+            return self.values
+        collected = self.collected
+        kept = {key: value for key, value in collected.values.items() if key not in keys}
+        some = replace(collected, values=kept, broken=set(collected.broken), diagnostics=[])
+        return resolve("model", self.source, some, complete=False)
+
     @cached_property
     def collected(self) -> Collected:
         """The merged statements of the chain, with the values of its constants."""
@@ -143,11 +152,22 @@ class AnalyzedText:
         yield from assignments(self.statements)
 
 
-def compiled(analyzed: AnalyzedText) -> AnalyzedText:
-    """Compile a text; raises nothing, changes nothing, and may run in any thread."""
+class Outdated(Exception):  # no error: it ends the compilation of a text that has changed
+    """The text has changed, so nobody waits for the result."""
+
+
+def compiled(analyzed: AnalyzedText, between: Callable[[], None] = lambda: None) -> AnalyzedText:
+    """Compile a text; changes nothing, and may run in any thread.
+
+    `between` is called between the parts of the work. Raises `Outdated` if it does, and nothing else.
+    """
     try:
         _refuse_large(analyzed.source)
-        return replace(analyzed, compilation=compile_source(analyzed.source, read=analyzed.read))
+        found = compile_source(analyzed.source, read=analyzed.read, between=between)
+        before = analyzed.before if found.program is None else None  # else it is not the last good one any more
+        return replace(analyzed, compilation=found, before=before)
+    except Outdated:
+        raise
     except SpecError as error:
         return replace(analyzed, compilation=Compilation(None, (), error.diagnostics))
     except CompilerBug as error:

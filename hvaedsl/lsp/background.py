@@ -10,17 +10,19 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import TypeVar
 
-from hvaedsl.lsp.analyzed import AnalyzedText, compiled
+from hvaedsl.lsp.analyzed import AnalyzedText, Outdated, compiled
 from hvaedsl.lsp.open_documents import OpenDocuments
 
 T = TypeVar("T")
+_LONGEST_PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,30 @@ class _Work:
 class Background:
     """Compiles documents on request, each in a thread of its own.
 
-    A thread cannot be stopped, so each document has one at a time. If the document has changed meanwhile, the result is
-    dropped and the new text is compiled.
+    Each document has one at a time. If the document has changed, its thread stops at the next stage or rule, and the
+    new text is compiled. While the event loop answers a request, the threads wait there too: Python runs one thread at
+    a time, and the user waits for the answer.
     """
 
     def __init__(self, documents: OpenDocuments) -> None:
         self._documents = documents
         self._running: dict[str, _Work] = {}
+        self._seconds: dict[str, float] = {}
+        self._may_run = threading.Event()
+        self._may_run.set()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let the threads wait while a request is answered in the event loop."""
+        self._may_run.clear()
+        try:
+            yield
+        finally:
+            self._may_run.set()
+
+    def last_seconds(self, uri: str) -> float:
+        """How long compiling a document took the last time; 0 before the first time."""
+        return self._seconds.get(uri, 0.0)
 
     async def compiled(self, uri: str, patience_seconds: float = math.inf) -> None:
         """Wait until a text is compiled, or its compilation has run for `patience_seconds`."""
@@ -58,7 +77,15 @@ class Background:
         return work
 
     async def _compile(self, found: AnalyzedText) -> None:
-        self._documents.replace(found, await in_thread(partial(compiled, found)))
+        def between() -> None:
+            self._may_run.wait(_LONGEST_PAUSE_SECONDS)
+            if not self._documents.has(found):
+                raise Outdated
+
+        start = monotonic()
+        with suppress(Outdated):
+            self._documents.replace(found, await in_thread(partial(compiled, found, between)))
+            self._seconds[found.uri] = monotonic() - start
 
 
 async def in_thread(work: Callable[[], T]) -> T:

@@ -9,8 +9,9 @@ from lsprotocol.types import CompletionItemKind
 
 from hvaedsl.diagnostics.diagnostic import listing
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.elaborate.block_reader import BlockReader
+from hvaedsl.elaborate.block_reader import MAX_APPLICATIONS, BlockReader
 from hvaedsl.elaborate.build import kernel_at
+from hvaedsl.elaborate.resolve import Resolved
 from hvaedsl.ir.blocks import BlockList, Entry
 from hvaedsl.ir.kinds import BlockStack
 from hvaedsl.ir.pooling import wavelet_of
@@ -27,6 +28,10 @@ _ENTRY = CompletionItemKind.Value
 _MAX_RESOLUTION = 1 << 14  # above it no factors are suggested
 
 
+Fingerprint = tuple[tuple[str, str], ...]
+_REMEMBERED = 8
+
+
 @dataclass(frozen=True)
 class Walk:
     """The state of a block list after the entries before the cursor."""
@@ -36,19 +41,24 @@ class Walk:
     depth: int
 
 
+# Results of earlier texts, the newest first; replaced as a whole, so that threads need no lock.
+_recent_walks: tuple[tuple[tuple[str, Fingerprint], str, Walk], ...] = ()
+_recent_encoders: tuple[tuple[tuple[str, int, Fingerprint], tuple[int, ...]], ...] = ()
+
+
 def block_entries(analyzed: AnalyzedText, cursor: Cursor) -> Iterator[Suggestion]:
     """Suggest entries for the cursor."""
     if in_argument(cursor.before):
         yield from names(analyzed, cursor, cursor.start)
         return
-    spec = _spec(analyzed)
+    spec = _spec(analyzed, _values(analyzed))
     walk = _walk_before(analyzed, cursor)
     if spec is None or walk is None:
         return
     if cursor.key == "model.encoder":
         yield from _encoder(spec, walk, is_repeated=_is_repeated(analyzed, cursor))
     else:
-        yield from _decoder(spec, walk, _activations(spec, _encoder_list(analyzed, spec)))
+        yield from _decoder(spec, walk, _known_activations(analyzed, spec))
     for suggestion in names(analyzed, cursor, cursor.start):
         value = analyzed.constants.values.get(suggestion.label.removeprefix("$"))
         yield _copies(suggestion.label, value) if value is not None else suggestion
@@ -60,7 +70,7 @@ def _copies(name: str, value: int) -> Suggestion:
 
 def list_entries(analyzed: AnalyzedText, cursor: Cursor) -> Iterator[Suggestion]:
     """Suggest entries for the definition of a list, once its first entry says at which resolution it is."""
-    spec = _spec(analyzed)
+    spec = _spec(analyzed, _values(analyzed))
     walk = _walk_before(analyzed, cursor)
     is_list = any(token.role == "block" for token in cursor.before) and not in_argument(cursor.before)
     if spec is not None and is_list and walk is not None and walk.resolution is not None:
@@ -71,7 +81,7 @@ def list_entries(analyzed: AnalyzedText, cursor: Cursor) -> Iterator[Suggestion]
 
 def labels(analyzed: AnalyzedText, cursor: Cursor) -> Iterator[Suggestion]:
     """Suggest labels of this stack, also of the lists in it, whose blocks have the shape of the entry before `@`."""
-    spec = _spec(analyzed)
+    spec = _spec(analyzed, _values(analyzed))
     here = _resolution_before(cursor.before)
     lists = lists_with_labels_of(analyzed, cursor.key)
     shapes: dict[str, list[int]] = {}
@@ -102,13 +112,17 @@ def _leading(text: str) -> int | None:
     return int(digits) if digits and len(digits) < 16 else None
 
 
-def _spec(analyzed: AnalyzedText) -> Spec | None:
+def _values(analyzed: AnalyzedText) -> Resolved | None:
+    """The values that the completion of every block list needs."""
+    return analyzed.values_without(("model.encoder", "model.decoder"))
+
+
+def _spec(analyzed: AnalyzedText, values: Resolved | None) -> Spec | None:
     """The spec if its image and model are known; its block lists may be placeholders.
 
     A key that may still be written in an unclosed section has its default.
     """
-    values = analyzed.values
-    if values is not None and analyzed.knows("data.dataset", "data.resolution"):
+    if values is not None and values.poisoned.isdisjoint(("data.dataset", "data.resolution")):
         unreadable = values.poisoned.intersection(values.origins)
         if unreadable.isdisjoint(("model.pooling", "model.skips")):
             return values.spec
@@ -120,9 +134,43 @@ def _walk_before(analyzed: AnalyzedText, cursor: Cursor) -> Walk | None:
     complete, brackets = _complete(cursor)
     if not complete:
         return Walk(None, (), 0)
-    text = analyzed.text[complete[0].start : complete[-1].end] + "".join(reversed(brackets))
-    read = _read(analyzed, cursor.key, text)
-    return None if read is None else _walk(read)
+    text = analyzed.text[complete[0].start : complete[-1].end]
+    if brackets:
+        read = _read(analyzed, cursor.key, text + "".join(reversed(brackets)))
+        return None if read is None else _walk(read)
+    return _walk_of(analyzed, cursor.key, text)
+
+
+def _walk_of(analyzed: AnalyzedText, key: str, text: str) -> Walk | None:
+    """The state after some entries. Those that were read before are not read again."""
+    global _recent_walks
+    about = key, _fingerprint(analyzed, key)
+    known = [(before, walk) for where, before, walk in _recent_walks if where == about and text.startswith(before)]
+    before, start = max(known, key=lambda item: len(item[0])) if known else ("", None)
+    rest = text[len(before) :].lstrip()
+    if start is not None and not rest:
+        return start
+
+    walk = None
+    if start is not None and rest.startswith(","):
+        read = _read(analyzed, key, rest[1:])
+        more = None if read is None else _walk(read)
+        if more is not None and start.depth + more.depth <= MAX_APPLICATIONS:
+            applied = tuple(dict.fromkeys((*start.applied, *more.applied)))
+            walk = Walk(more.resolution, applied, start.depth + more.depth)
+    if walk is None:
+        read = _read(analyzed, key, text)
+        walk = None if read is None else _walk(read)
+    if walk is not None:
+        _recent_walks = ((about, text, walk), *_recent_walks[: _REMEMBERED - 1])
+    return walk
+
+
+def _fingerprint(analyzed: AnalyzedText, key: str) -> Fingerprint:
+    """All that the reading of a block list depends on, beside its own text."""
+    lets = ((name, found[-1].value.span.text) for name, found in analyzed.collected.lets.items())
+    unreadable = (("", name) for name in sorted(analyzed.constants.unreadable))
+    return (*lets, *unreadable, *((key, value.span.text) for value in analyzed.values_below(key)))
 
 
 def _complete(cursor: Cursor) -> tuple[Sequence[PlacedToken], Sequence[str]]:
@@ -149,9 +197,11 @@ def _read(analyzed: AnalyzedText, key: str, text: str) -> BlockList | None:
     return read if reader.walk_known else None
 
 
-def _encoder_list(analyzed: AnalyzedText, spec: Spec) -> BlockList:
+def _encoder_list(analyzed: AnalyzedText, spec: Spec, values: Resolved | None) -> BlockList:
     """The encoder as far as it is written, also with a comma too many at its end."""
-    if analyzed.knows("model.encoder", "model.encoder.walk"):
+    if analyzed.last_good is None or spec is not analyzed.last_good.spec:
+        spec = values.spec if values is not None else spec  # that of the completion has no encoder
+    if values is not None and values.poisoned.isdisjoint(("model.encoder", "model.encoder.walk")):
         return spec.model.encoder
     tokens = [token for token in analyzed.tokens if token.dotted == "model.encoder" and token.key]
     if tokens:
@@ -245,6 +295,25 @@ def _factors(resolution: int, spec: Spec) -> Iterator[int]:
 
 def _fits_wavelet(factor: int, spec: Spec) -> bool:
     return wavelet_of(spec.model.pooling) is None or factor & (factor - 1) == 0
+
+
+def _known_activations(analyzed: AnalyzedText, spec: Spec) -> tuple[int, ...]:
+    """The resolutions of the encoder's activations; an encoder that has not changed is not read again."""
+    global _recent_encoders
+    key = "model.encoder"
+    value = analyzed.collected.values.get(key) if analyzed.compilation is None and analyzed.documents else None
+    is_older = analyzed.last_good is not None and spec is analyzed.last_good.spec
+    if value is None or is_older or not analyzed.collected.broken.isdisjoint(("", key, "model.*")):
+        return _activations(spec, _encoder_list(analyzed, spec, analyzed.values_without(("model.decoder",))))
+
+    about = value.span.text, spec.data.resolution, _fingerprint(analyzed, key)
+    known = next((found for where, found in _recent_encoders if where == about), None)
+    if known is None:
+        values = analyzed.values_without(("model.decoder",))
+        known = _activations(spec, _encoder_list(analyzed, spec, values))
+        if values is not None and values.poisoned.isdisjoint((key, f"{key}.walk")):  # else an earlier text may count
+            _recent_encoders = ((about, known), *_recent_encoders[: _REMEMBERED - 1])
+    return known
 
 
 def _activations(spec: Spec, encoder: BlockList) -> tuple[int, ...]:

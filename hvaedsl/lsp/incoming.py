@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
@@ -52,6 +54,8 @@ class Malformed:
 class IncomingProtocol(OrderedProtocol):
     """The protocol, with an error for a malformed request; a malformed notification is logged and has no effect."""
 
+    answering: Callable[[], AbstractContextManager[None]] = nullcontext  # entered while a message is handled
+
     def structure_message(self, data: dict[str, Any]) -> Any:
         """Read a message, or say what is wrong with it."""
         try:
@@ -77,7 +81,8 @@ class IncomingProtocol(OrderedProtocol):
         elif self._is_about_unopened(message):
             _LOG.info("%s of a text that is not open", getattr(message, "method", ""))
         else:
-            super().handle_message(message)
+            with self.answering():
+                super().handle_message(message)
 
     def refuse_content(self, error: ValueError) -> None:
         """Answer a content that is not JSON."""

@@ -89,6 +89,10 @@ class OpenDocuments:
             if known.get(before.uri) is before:
                 known[before.uri] = compiled
 
+    def has(self, found: AnalyzedText) -> bool:
+        """Whether a text is that of a document, and its bases are those of now; for any thread."""
+        return self._open.get(found.uri) is found or self._files.get(found.uri) is found
+
     def uri_of(self, source: Source) -> str | None:
         """The URI of a source, as the client spells it if it is open; None if it is not a file."""
         if source.path is None:

@@ -6,15 +6,15 @@ goes, so that completion, rename and colors work on it. Like the parser, this re
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Literal
+from operator import is_not
+from typing import Literal, NamedTuple
 
 from hvaedsl.elaborate.schema import SCHEMA, TOP_LEVEL
-from hvaedsl.syntax.grammar import hvae_parser
 from hvaedsl.syntax.lalr import Token
-from hvaedsl.syntax.limited_tokens import MAX_TOKENS
+from hvaedsl.syntax.lexing import MAX_TOKENS, lex
 
 Role = Literal[
     "keyword",  # hvae, let, extends
@@ -48,11 +48,12 @@ _PLAIN: dict[str, Role] = {
     "STRING": "string",
     "JUNK": "junk",
 }
+_STEP = 128  # tokens between two states of a walk that are remembered
+_REMEMBERED = 3  # walks: of the text, and of its part before the cursor
 LET = "let "  # begins the key of the tokens in the value of a `let`
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedToken:
+class PlacedToken(NamedTuple):
     """A token with its offsets in code points and its dotted section and key.
 
     `key` is empty outside values, and `let NAME` in the value of a `let`.
@@ -88,9 +89,12 @@ class Cursor:
     end: int
 
 
+_recent: tuple[_Walked, ...] = ()  # the newest first; replaced as a whole, so that threads need no lock
+
+
 def placed_tokens(text: str) -> tuple[PlacedToken, ...]:
     """All tokens of a text; none if it has too many."""
-    return tuple(_Walk().all(_tokens(text) or []))
+    return tuple(_walked(_tokens(text) or [])[0])
 
 
 def comment_at(text: str, offset: int) -> str | None:
@@ -112,8 +116,7 @@ def cursor_at(text: str, offset: int) -> Cursor | None:
 
     # The token that ends at the offset is still being written: it is what the completion replaces.
     unfinished = tokens[-1] if tokens and tokens[-1].end_pos == offset and _is_wordlike(tokens[-1]) else None
-    walk = _Walk()
-    read = list(walk.all(tokens[:-1] if unfinished else tokens))
+    read, walk = _walked(tokens[:-1] if unfinished else tokens)
 
     awaits = walk.awaits
     start = offset if unfinished is None or unfinished.start_pos is None else unfinished.start_pos
@@ -128,7 +131,7 @@ def cursor_at(text: str, offset: int) -> Cursor | None:
         section=section,
         key=f"{section}.{key}" if section and key and not key.startswith(LET) else key,
         value_start=walk.value_start,
-        before=tuple(token for token in read if key and token.start >= walk.value_start),
+        before=tuple(read[bisect_left(read, walk.value_start, key=lambda token: token.start) :]) if key else (),
         brackets=tuple(walk.brackets),
         written="" if unfinished is None else str(unfinished),
         start=start,
@@ -138,8 +141,40 @@ def cursor_at(text: str, offset: int) -> Cursor | None:
 
 def _tokens(text: str) -> list[Token] | None:
     """The tokens of a text; None if there are too many."""
-    found = list(islice(hvae_parser().lex(text), MAX_TOKENS + 1))
+    found = lex(text)
     return found if len(found) <= MAX_TOKENS else None
+
+
+@dataclass(frozen=True)
+class _Walked:
+    """Tokens that were read, and the states of the walk before every `_STEP`th of them."""
+
+    tokens: list[Token]
+    placed: list[PlacedToken]
+    states: list[_Walk]
+
+
+def _walked(tokens: list[Token]) -> tuple[list[PlacedToken], _Walk]:
+    """The placed tokens, and the walk behind them. Tokens that were placed before are not placed again."""
+    global _recent
+    known, same = _Walked([], [], []), 0
+    for item in _recent:
+        differ = map(is_not, item.tokens, tokens)
+        count = next((at for at, different in enumerate(differ) if different), min(len(item.tokens), len(tokens)))
+        if count > same:
+            known, same = item, count
+
+    # The role of a token depends on the kind of the next one, so the last equal token is placed again.
+    step = max(0, same - 1) // _STEP
+    states = known.states[: step + 1] or [_Walk()]
+    walk, placed = states[-1].copy(), known.placed[: step * _STEP]
+    for at in range(step * _STEP, len(tokens), _STEP):
+        if at > step * _STEP:
+            states.append(walk.copy())
+        placed += walk.all(tokens, at, min(at + _STEP, len(tokens)))
+    if len(tokens) > _STEP:
+        _recent = (_Walked(tokens, placed, states), *_recent[: _REMEMBERED - 1])
+    return placed, walk
 
 
 def _is_wordlike(token: Token) -> bool:
@@ -162,10 +197,15 @@ class _Walk:
     value_start: int = 0
     awaits: Awaits = "statement"
 
-    def all(self, tokens: list[Token]) -> Iterator[PlacedToken]:
-        """Place all of the tokens."""
-        for at, token in enumerate(tokens):
-            yield self._placed(token, tokens[at + 1].type if at + 1 < len(tokens) else "")
+    def copy(self) -> _Walk:
+        """A walk that stays as it is while this one reads on."""
+        return _Walk(self.sections.copy(), self.brackets.copy(), self.key, self.value_start, self.awaits)
+
+    def all(self, tokens: list[Token], start: int, end: int) -> Iterator[PlacedToken]:
+        """Place the tokens between two indices."""
+        last = len(tokens) - 1
+        for at in range(start, end):
+            yield self._placed(tokens[at], tokens[at + 1].type if at < last else "")
 
     def _placed(self, token: Token, following: str) -> PlacedToken:
         role = self._role(token, following)

@@ -52,9 +52,17 @@ class Lines:
 
     def position(self, offset: int) -> Position:
         """The position of an offset in code points, which is limited to the text."""
+        return Position(*self.place(offset))
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """The line and the character of a position."""
         offset = min(max(0, offset), len(self.text))
         line = bisect_right(self._starts, offset) - 1
-        return Position(line, self.length(self._starts[line], min(offset, self._ends[line])))  # never inside CRLF
+        return line, self.length(self._starts[line], min(offset, self._ends[line]))  # never inside CRLF
+
+    def end_of(self, line: int) -> int:
+        """The end of a line (0-based), before the line break."""
+        return self._ends[line]
 
     def offset(self, position: Position) -> int:
         """The offset in code points, limited to the line and to the text.
@@ -85,6 +93,8 @@ class Lines:
 
     def length(self, start: int, end: int) -> int:
         """The number of code units between two offsets."""
+        if not self._wide:
+            return end - start
         before, behind = bisect_left(self._wide, start), bisect_left(self._wide, end)
         return end - start + self._extra[behind] - self._extra[before]
 

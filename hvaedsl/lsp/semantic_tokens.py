@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from lsprotocol.types import SemanticTokenModifiers, SemanticTokens, SemanticTokensLegend, SemanticTokenTypes
 
@@ -31,6 +32,7 @@ _KINDS: dict[Role, SemanticTokenTypes] = {
 }
 _MORE = (SemanticTokenTypes.Operator, SemanticTokenTypes.Macro, SemanticTokenTypes.Comment)
 TYPES = tuple(dict.fromkeys([*_KINDS.values(), *_MORE]))
+_NUMBERS = {kind: number for number, kind in enumerate(TYPES)}
 LIST = "list"  # a modifier of ours, which the manifest of the VS Code extension describes
 MODIFIERS = (SemanticTokenModifiers.Definition.value, LIST)
 LEGEND = SemanticTokensLegend([kind.value for kind in TYPES], list(MODIFIERS))
@@ -39,8 +41,7 @@ _BLOCK = re.compile(r"([0-9]+)([a-z]+)(\$\w+|[0-9]*)")
 _COMMENT = re.compile(r"#[^\r\n]*")
 
 
-@dataclass(frozen=True, slots=True)
-class ColoredRange:
+class ColoredRange(NamedTuple):
     """A range of one line and its kind."""
 
     start: int
@@ -53,19 +54,16 @@ def semantic_tokens(analyzed: AnalyzedText) -> SemanticTokens:
     """Return all tokens as the protocol packs them: line and column relative to the previous one, length, kind."""
     data: list[int] = []
     line = column = 0
-    for item in colored_ranges(analyzed):
-        at, end = analyzed.lines.position(item.start), analyzed.lines.position(item.end)
-        if at.line != end.line:
+    lines = analyzed.lines
+    for start, end, kind, modifiers in colored_ranges(analyzed):
+        at, character = lines.place(start)
+        if end > lines.end_of(at):
             continue  # a string that contains a lone CR
 
-        data += [
-            at.line - line,
-            at.character - (column if at.line == line else 0),
-            analyzed.lines.length(item.start, item.end),
-            TYPES.index(item.kind),
-            sum(1 << MODIFIERS.index(modifier) for modifier in item.modifiers),
-        ]
-        line, column = at.line, at.character
+        data += (at - line, character - (column if at == line else 0), lines.length(start, end), _NUMBERS[kind], 0)
+        if modifiers:
+            data[-1] = sum(1 << MODIFIERS.index(modifier) for modifier in modifiers)
+        line, column = at, character
     return SemanticTokens(data)
 
 
@@ -89,19 +87,28 @@ def _lists(analyzed: AnalyzedText) -> frozenset[str]:
 
 
 def _comments(text: str, start: int, end: int) -> Iterator[ColoredRange]:
+    if text.find("#", start, end) < 0:
+        return
     for found in _COMMENT.finditer(text, start, end):
         yield ColoredRange(*found.span(), SemanticTokenTypes.Comment)
 
 
+@lru_cache(maxsize=1024)
+def _block_parts(text: str) -> tuple[tuple[int, int, SemanticTokenTypes], ...]:
+    """The parts of a block, with their offsets in it; none for another token that is read as a block."""
+    found = _BLOCK.fullmatch(text)
+    if found is None:
+        return ()
+    last = SemanticTokenTypes.Variable if found[3].startswith("$") else SemanticTokenTypes.Number
+    kinds = (SemanticTokenTypes.Number, SemanticTokenTypes.Operator, last)
+    return tuple((*found.span(part), kind) for part, kind in enumerate(kinds, 1) if found[part])
+
+
 def _parts(token: PlacedToken, lists: frozenset[str]) -> Iterator[ColoredRange]:
-    found = _BLOCK.fullmatch(token.text) if token.role == "block" else None
     name = token.text.removeprefix("$")
-    if found is not None:
-        last = SemanticTokenTypes.Variable if found[3].startswith("$") else SemanticTokenTypes.Number
-        kinds = (SemanticTokenTypes.Number, SemanticTokenTypes.Operator, last)
-        for part, kind in enumerate(kinds, 1):
-            if found[part]:
-                yield ColoredRange(token.start + found.start(part), token.start + found.end(part), kind)
+    if token.role == "block" and (parts := _block_parts(token.text)):
+        for start, end, kind in parts:
+            yield ColoredRange(token.start + start, token.start + end, kind)
     elif token.kind in _OPERATORS:
         yield ColoredRange(token.start, token.end, SemanticTokenTypes.Operator)
     elif token.role == "reference" and name == BASE:

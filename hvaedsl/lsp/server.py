@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -41,6 +42,10 @@ def serve(version: str, client: int | None = None) -> int:
     library.setLevel(logging.ERROR)  # it warns about every request that is cancelled too late
     for name in ("pygls.protocol.json_rpc", "pygls.server"):
         logging.getLogger(name).addFilter(is_worth_logging)
+
+    # Almost everything is freed without looking for cycles, so that looking often costs much and finds little.
+    gc.freeze()
+    gc.set_threshold(2_000, 10, 5)
 
     sys.setswitchinterval(0.001)  # how long a compiling thread may block the event loop; the default is 5 ms
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a thread waits for input, which Ctrl-C would not interrupt

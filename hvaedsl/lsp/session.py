@@ -18,7 +18,9 @@ from hvaedsl.lsp.findings import published
 from hvaedsl.lsp.incoming import IncomingProtocol
 from hvaedsl.lsp.open_documents import OpenDocuments, path_of
 
-_PAUSE_SECONDS = 0.05  # without a change until a text is compiled for its diagnostics
+# Without a change until a text is compiled for its diagnostics: as long as compiling took the last time. A fast typist
+# presses a key every 0.06 s, and each would end the compilation that the last one has begun.
+_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 0.1
 _PATIENCE_SECONDS = 1.0  # a request waits for compilation; the largest published models take a tenth of it
 
 
@@ -45,6 +47,8 @@ class Server(LanguageServer):
         )
         self.documents = OpenDocuments()
         self.background = Background(self.documents)
+        assert isinstance(self.protocol, IncomingProtocol)
+        self.protocol.answering = self.background.paused
         self._publishing: dict[str, asyncio.Task[None]] = {}
         self._without_figures: set[str] = set()  # texts whose figures in the client may be outdated
         self.is_shut_down = False
@@ -96,7 +100,7 @@ class Server(LanguageServer):
             task.cancel()
 
     async def _publish(self, uri: str) -> None:
-        await asyncio.sleep(_PAUSE_SECONDS)
+        await asyncio.sleep(min(max(_PAUSE_SECONDS, self.background.last_seconds(uri)), _LONGEST_PAUSE_SECONDS))
         await self.background.compiled(uri)
         found = self.documents.known(uri)
         if found is not None:

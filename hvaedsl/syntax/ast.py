@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import field
 from typing import Literal
 
@@ -139,6 +140,26 @@ class List(Node):
 
     items: tuple[Value, ...]
     span: Span = field(compare=False)
+
+    @classmethod
+    def built_later(cls, build: Callable[[], tuple[Value, ...]], span: Span) -> List:
+        """A list whose items are built when they are first used, always as the same objects."""
+        return cls.unchecked(span=span, _build=build)
+
+    def __getattr__(self, name: str) -> tuple[Value, ...]:
+        """The items that have not been used yet. Raises `AttributeError` for another name."""
+        if name != "items":
+            raise AttributeError(name)
+        build = self.__dict__.get("_build")
+        items: tuple[Value, ...] = self.__dict__.setdefault("items", build() if build is not None else ())
+        self.__dict__.pop(
+            "_build", None
+        )  # behind the items: another thread may have been first, and then they are there
+        return items
+
+    def __reduce__(self) -> tuple[type[List], tuple[tuple[Value, ...], Span]]:
+        """A list is copied with its items."""
+        return List, (self.items, self.span)
 
 
 class Entry(Node):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Mapping
-from typing import Literal
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
+from typing import ClassVar, Literal, TypeGuard
 
 from hvaedsl.diagnostics.characters import LOOK_ALIKES, UnexpectedCharacter
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, writing
@@ -13,9 +14,10 @@ from hvaedsl.diagnostics.limits import NumberTooLarge
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import MalformedNumber, MissingCount, ReservedNotation, UnclosedString, UnknownEscape
 from hvaedsl.syntax import ast
-from hvaedsl.syntax.lalr import Token, Tree
+from hvaedsl.syntax.lalr import PlainEntry, Token, Tree
 
 MAX_DIGITS = 15
+_LONG = 50  # entries of a list whose entries are built when they are used
 _SUFFIXES = {"k": 1_000, "M": 1_000_000}
 _OPERATORS: Mapping[str, Literal["+", "-", "*", "/"]] = {"PLUS": "+", "MINUS": "-", "STAR": "*", "SLASH": "/"}
 _CONSTANT = re.compile(r"([0-9]+[xrdm])([A-Za-z_][A-Za-z0-9_]*)")
@@ -71,14 +73,45 @@ class Builder:
 
     def block_list(self, tree: Tree) -> ast.Value:
         """A value: a single expression, or a list of several."""
+        if len(tree.children) >= _LONG:
+            return self._long_list(tree.children)
         items = tuple(self.value(node) for node in tree.children)
         return items[0] if len(items) == 1 else ast.List(items, items[0].span.to(items[-1].span))
 
-    def value(self, node: Tree | Token) -> ast.Value:
+    def _long_list(self, nodes: Sequence[Tree | Token | PlainEntry]) -> ast.List:
+        """A list whose plain entries are built when they are first used: an editor often needs only other values."""
+        ends = (0, len(nodes) - 1)
+        some = [
+            node if at not in ends and _is_surely_valid(node) else self.value(node)  # in order, for the diagnostics
+            for at, node in enumerate(nodes)
+        ]
+        first, last = some[0], some[-1]
+        assert not isinstance(first, tuple)
+        assert not isinstance(last, tuple)
+
+        def items() -> tuple[ast.Value, ...]:
+            return tuple(self._plain(node) if isinstance(node, tuple) else node for node in some)
+
+        return ast.List.built_later(items, first.span.to(last.span))
+
+    def value(self, node: Tree | Token | PlainEntry) -> ast.Value:
         """One expression."""
+        if isinstance(node, tuple):
+            return self._plain(node)
         assert isinstance(node, Tree)
         build: Callable[..., ast.Value] = getattr(self, f"value_{node.data.removeprefix('blocks__')}")
         return build(self._span(node), *node.children)
+
+    def _plain(self, entry: PlainEntry) -> ast.Value:
+        """An entry that was read without the parser."""
+        span = self.source.span(entry[0].start_pos, entry[-1].end_pos)
+        match entry:
+            case [token]:
+                return self._plain_values[token.type](self, span, token)
+            case [first, operator, last] if operator.type == "STAR":
+                return self.value_arithmetic(span, (first,), operator, (last,))
+            case _:
+                return self.value_label(span, entry[:1], entry[-1])
 
     def value_integer(self, span: Span, token: Token) -> ast.Value:
         return self._integer(token) or ast.Invalid(span)
@@ -100,20 +133,20 @@ class Builder:
         return self._string(token)
 
     def value_block(self, span: Span, token: Token) -> ast.Value:
-        found = _BLOCK.fullmatch(token)
-        assert found is not None
-        resolution, operator, rest = found.groups()
-        numbers = [self._whole(token, digits) for digits in (resolution, rest) if digits and digits[0] != "$"]
-        if None in numbers:
+        resolution, operator, number, split, end = _block_parts(str(token))
+        if resolution is None:  # too many digits
+            for digits in _BLOCK.fullmatch(token).group(1, 3):  # type: ignore[union-attr]  # every block token matches
+                if digits and digits[0] != "$":
+                    self._whole(token, digits)
             return ast.Invalid(span)
 
-        split, end = span.start + found.end(1), span.start + found.end(2)
-        at = _within(span, end, span.end)
+        split, end = span.start + split, span.start + end
         argument: ast.Integer | ast.Reference | None = None
-        if rest:
-            argument = ast.Reference(rest[1:], at) if rest[0] == "$" else ast.Integer(numbers[-1] or 0, False, at)
+        if number is not None:
+            at = _within(span, end, span.end)
+            argument = ast.Reference(number, at) if isinstance(number, str) else ast.Integer(number, False, at)
         places = _within(span, span.start, split), _within(span, split, end)
-        return ast.Block(numbers[0] or 0, operator, argument, *places, span)
+        return ast.Block(resolution, operator, argument, *places, span)
 
     def value_block_of(self, span: Span, token: Token, argument: Tree) -> ast.Value:
         found = _BLOCK.fullmatch(token)
@@ -125,7 +158,9 @@ class Builder:
         places = _within(span, span.start, split), _within(span, split, end)
         return ast.BlockOf(resolution, found[2], value, *places, span)
 
-    def value_arithmetic(self, span: Span, left: Tree, operator: Token, right: Tree) -> ast.Value:
+    def value_arithmetic(
+        self, span: Span, left: Tree | PlainEntry, operator: Token, right: Tree | PlainEntry
+    ) -> ast.Value:
         first, second = self.value(left), self.value(right)
         is_count = isinstance(first, ast.Reference) or (isinstance(first, ast.Integer) and not first.suffixed)
         if operator.type == "STAR" and is_count:
@@ -135,7 +170,7 @@ class Builder:
             return first
         return ast.Arithmetic(_OPERATORS[operator.type], first, second, token_span(self.source, operator), span)
 
-    def value_label(self, span: Span, entry: Tree, label: Token) -> ast.Value:
+    def value_label(self, span: Span, entry: Tree | PlainEntry, label: Token) -> ast.Value:
         return ast.Labeled(self.value(entry), self._name(label), span)
 
     def value_group(self, span: Span, *items: Tree) -> ast.Value:
@@ -182,6 +217,12 @@ class Builder:
             self.diagnostics.append(junk(self.source, token))
         return ast.Invalid(span)
 
+    _plain_values: ClassVar[Mapping[str, Callable[..., ast.Value]]] = {
+        "BLOCK": value_block,
+        "INTEGER": value_integer,
+        "REFERENCE": value_reference,
+    }
+
     # --- tokens
 
     def _integer(self, token: Token) -> ast.Integer | None:
@@ -217,10 +258,29 @@ class Builder:
         return self.source.span(tree.start_pos, tree.end_pos)
 
 
+def _is_surely_valid(node: Tree | Token | PlainEntry) -> TypeGuard[PlainEntry]:
+    """Whether a node is a plain entry that gives no diagnostic: its numbers are short enough."""
+    return isinstance(node, tuple) and all(len(token) <= MAX_DIGITS for token in node)
+
+
+@lru_cache(maxsize=1024)
+def _block_parts(text: str) -> tuple[int | None, str, int | str | None, int, int]:
+    """The resolution, the operator and the number or name behind it, with the offsets where the last two start.
+
+    The resolution is None if a number has too many digits.
+    """
+    found = _BLOCK.fullmatch(text)
+    assert found is not None
+    resolution, operator, rest = found.groups()
+    if any(len(digits) > MAX_DIGITS for digits in (resolution, rest) if digits[:1] != "$"):
+        return None, operator, None, found.end(1), found.end(2)
+    number = (rest[1:] if rest[0] == "$" else int(rest)) if rest else None
+    return int(resolution), operator, number, found.end(1), found.end(2)
+
+
 def _within(span: Span, start: int, end: int) -> Span:
-    """The span of a part of a token. Tokens contain no line breaks."""
-    first = span.column + start - span.start
-    return Span(span.source, start, end, span.line, first, span.line, first + end - start)
+    """The span of a part of a token."""
+    return span.source.span(start, end)
 
 
 def junk(source: Source, token: Token, last: Token | None = None) -> Diagnostic:

@@ -35,13 +35,17 @@ class Token(str):
         return f"Token({self.type!r}, {str(self)!r})"
 
 
+# An entry of a list that was read without the parser (`plain_entries.py`).
+PlainEntry = tuple[Token, ...]
+
+
 class Tree:
     """A node of the syntax tree: the name of its rule, its children, and its offsets; -1 without any token."""
 
     __slots__ = ("children", "data", "end_pos", "start_pos")
     __match_args__: ClassVar[tuple[str, ...]] = ("data", "children")
 
-    def __init__(self, data: str, children: list[Tree | Token], start: int, end: int) -> None:
+    def __init__(self, data: str, children: list[Tree | Token | PlainEntry], start: int, end: int) -> None:
         self.data = data
         self.children = children
         self.start_pos = start
@@ -158,6 +162,11 @@ class Parser:
                 assert isinstance(tree, Tree)
                 return tree
 
+    @property
+    def values(self) -> list[Tree | Token]:
+        """The nodes and tokens that are not part of a complete node yet; they may be changed."""
+        return self._values
+
     def choices(self) -> Mapping[str, int]:
         """The terminals that the state has an action for; after rules have been applied, some may not be accepted."""
         return self._grammar.actions[self._states[-1]]
@@ -196,7 +205,7 @@ class Parser:
 
 def _node(data: str, kept: Sequence[tuple[int, bool]], passes: bool, found: list[Tree | Token]) -> Tree | Token:
     """The node of an applied rule. It extends from its first to its last token, kept or not."""
-    children: list[Tree | Token] = []
+    children: list[Tree | Token | PlainEntry] = []
     for at, inner in kept:
         item = found[at]
         if not inner:
@@ -206,7 +215,7 @@ def _node(data: str, kept: Sequence[tuple[int, bool]], passes: bool, found: list
         else:
             children = item.children  # type: ignore[union-attr]  # in place, so that a long list takes linear time
     if passes and len(children) == 1:
-        return children[0]
+        return children[0]  # type: ignore[return-value]  # plain entries are in lists, whose nodes do not pass
 
     start = end = -1
     for item in found:

@@ -10,11 +10,10 @@ from hvaedsl.diagnostics.limits import NestingTooDeep, TooManyTokens
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.syntax.builder import token_span
 from hvaedsl.syntax.commas import without_surplus_commas
-from hvaedsl.syntax.grammar import hvae_parser
 from hvaedsl.syntax.lalr import END, Token
+from hvaedsl.syntax.lexing import MAX_TOKENS, lex
 
 MAX_NESTING = 64
-MAX_TOKENS = 20_000
 PAIRS = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 OPEN, CLOSE = frozenset(PAIRS), frozenset(PAIRS.values())
 STARTS = frozenset(("KEY", "HVAE", "LET", "EXTENDS"))  # of a statement
@@ -34,7 +33,7 @@ def _limited(source: Source, text: str, diagnostics: list[Diagnostic]) -> Iterat
     Each further operator of an expression is a level of its own: the tree of `1+1+1+...` is as deep as its operators.
     """
     operators = [0]  # in the open expression of each open bracket
-    for count, token in enumerate(hvae_parser().lex(text)):
+    for count, token in enumerate(lex(text)):
         kind = token.type
         if count == MAX_TOKENS:
             diagnostics.append(TooManyTokens(span=token_span(source, token), limit=MAX_TOKENS))

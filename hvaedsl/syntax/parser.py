@@ -21,6 +21,7 @@ from hvaedsl.syntax.grammar import hvae_parser
 from hvaedsl.syntax.lalr import NotAccepted, Parser, Token, Tree
 from hvaedsl.syntax.limited_tokens import CLOSE, OPEN, PAIRS, STARTS, end_token, tokens_of
 from hvaedsl.syntax.notation import repair
+from hvaedsl.syntax.plain_entries import skip_plain_entries
 from hvaedsl.syntax.unexpected import unexpected
 
 MAX_SYNTAX_ERRORS = 100
@@ -47,11 +48,16 @@ def parse_value(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...
     tokens = tokens_of(source, repaired.text, diagnostics)
     if found := (*repaired.diagnostics, *diagnostics):
         return None, found
-    for at, token in enumerate((*tokens, end_token(source))):
+    at, ended = 0, (*tokens, end_token(source))
+    while at < len(ended):
+        token = ended[at]
         try:
             tree = parser.feed(token)
         except NotAccepted:
             return None, (_diagnostic(source, parser, (*tokens, token), at),)
+        at += 1
+        if token.type == "COMMA":
+            at = skip_plain_entries(parser, ended, at)
 
     builder = Builder(source)
     assert isinstance(tree, Tree)
@@ -59,6 +65,20 @@ def parse_value(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...
     assert isinstance(items, Tree)
     value = builder.block_list(items)
     return value, tuple(builder.diagnostics)
+
+
+def _tree(parser: Parser, tokens: Sequence[Token]) -> Tree | None:
+    """The tree of tokens, of which the last is `$END`; None if one is not accepted."""
+    tree, at = None, 0
+    try:
+        while at < len(tokens):
+            tree = parser.feed(tokens[at])
+            at += 1
+            if tokens[at - 1].type == "COMMA":
+                at = skip_plain_entries(parser, tokens, at)
+    except NotAccepted:
+        return None
+    return tree
 
 
 def _diagnostic(
@@ -102,7 +122,7 @@ class _Parser:
 
         # Most texts have no syntax error and need no recovery.
         if not stopped and len(self.diagnostics) < MAX_SYNTAX_ERRORS:
-            tree = hvae_parser().parse("start", (*self.tokens, end_token(self.source)))
+            tree = _tree(hvae_parser().parser("start"), (*self.tokens, end_token(self.source)))
             if tree is not None:
                 statements = tree.children[0]
                 assert isinstance(statements, Tree)
@@ -160,7 +180,7 @@ class _Parser:
             return self._recover(at)
         self.any_read = True
         self._track(at)
-        return at + 1
+        return skip_plain_entries(self.parser, self.tokens, at + 1) if token.type == "COMMA" else at + 1
 
     def _track(self, at: int) -> None:
         """Update the open sections and brackets after the token of this index."""

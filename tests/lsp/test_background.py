@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
+from hvaedsl.lsp.analyzed import Outdated, compiled
+from hvaedsl.lsp.background import Background
+from hvaedsl.lsp.open_documents import OpenDocuments
 from tests.lsp.client import Client
 from tests.lsp.conftest import Start
 from tests.lsp.texts import GOOD
@@ -15,12 +19,12 @@ from tests.lsp.texts import GOOD
 SLOW = """
 import re, time, hvaedsl.lsp.background as background
 compiled = background.compiled
-def slow(found):
+def slow(found, *between):
     with open({log!r}, "a") as log:
         print(found.source.name, found.version, file=log)
     for seconds in re.findall("# slow ([0-9]+)", found.text):
         time.sleep(int(seconds))
-    return compiled(found)
+    return compiled(found, *between)
 background.compiled = slow
 """
 WHOLE = {"start": {"line": 0, "character": 0}, "end": {"line": 999, "character": 0}}
@@ -102,6 +106,43 @@ def test_what_is_found_in_an_old_text_is_dropped(client: Client, slow: str, log:
     assert log.read_text().splitlines() == ["slow.hvae 1", "slow.hvae 7"]
 
 
+def test_the_compilation_of_an_old_text_ends(tmp_path: Path) -> None:
+    documents = OpenDocuments()
+    uri = (tmp_path / "spec.hvae").as_uri()
+    documents.put(uri, GOOD, 1)
+    old = documents.known(uri)
+    assert old is not None
+    steps: list[int] = []
+
+    def between() -> None:
+        steps.append(1)
+        if len(steps) == 5:  # in the rules
+            documents.put(uri, GOOD + "# new", 2)
+        if not documents.has(old):
+            raise Outdated
+
+    with pytest.raises(Outdated):
+        compiled(old, between)
+    assert len(steps) == 5
+
+
+def test_a_compilation_waits_for_the_answer_to_a_request(tmp_path: Path) -> None:
+    async def ask() -> tuple[bool, bool]:
+        documents = OpenDocuments()
+        uri = (tmp_path / "spec.hvae").as_uri()
+        documents.put(uri, GOOD, 1)
+        background = Background(documents)
+        with background.paused():
+            work = asyncio.create_task(background.compiled(uri))
+            await asyncio.sleep(0.3)
+            meanwhile = work.done()
+        await work
+        found = documents.known(uri)
+        return meanwhile, found is not None and found.compilation is not None
+
+    assert asyncio.run(ask()) == (False, True)
+
+
 def test_a_text_that_does_not_change_is_compiled_once(client: Client, slow: str, spec: str, log: Path) -> None:
     client.open(slow, GOOD)
     client.found(slow)
@@ -134,7 +175,7 @@ def test_the_end_does_not_wait(client: Client, slow: str, log: Path) -> None:
 
 
 def test_a_bug_is_told_and_the_server_goes_on(start: Start, spec: str) -> None:
-    broken = "import hvaedsl.lsp.analyzed as a\ndef fail(source, read):\n  raise KeyError('x')\na.compile_source = fail"
+    broken = "import hvaedsl.lsp.analyzed as a\ndef fail(source, **_):\n  raise KeyError('x')\na.compile_source = fail"
     client = start(before=broken)
     client.open(spec, GOOD)
     (finding,) = client.found(spec)
