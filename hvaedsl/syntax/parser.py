@@ -150,8 +150,12 @@ class _Parser:
         if len(found) > MAX_SYNTAX_ERRORS + 1:  # by the errors of the builder
             found[MAX_SYNTAX_ERRORS:] = [TooManyErrors(span=found[MAX_SYNTAX_ERRORS].span, limit=MAX_SYNTAX_ERRORS)]
             complete = False
+        # A surplus comma moves nothing.
         moving = [
-            item.span.start for item in found if isinstance(item, UnclosedBrace | UnmatchedBrace | UnexpectedToken)
+            item.span.start
+            for item in found
+            if isinstance(item, (UnclosedBrace, UnmatchedBrace, UnexpectedToken))
+            and (item.fix is None or not item.fix.safe)
         ]
         document = ast.Document(
             self.source, statements, tuple(self.outside), frozenset(self.broken), min(moving, default=None)
