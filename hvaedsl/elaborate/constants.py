@@ -40,7 +40,8 @@ class Constants(Record):
 
     def explained(self, name: str) -> bool:
         """Whether a reported mistake explains that a constant has no value."""
-        return name in self.unreadable or (self.some_lost and name not in self.values and name not in self.lists)
+        lost = self.some_lost and name not in self.values and name not in self.lists and name != BASE
+        return name in self.unreadable or lost
 
     def unknown(self, reference: ast.Reference, example: int = 2) -> UnknownConstant:
         """The diagnostic of a `$name` that no `let` defines; `example` is a number that may be meant."""
