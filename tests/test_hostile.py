@@ -255,7 +255,7 @@ THOUSANDS: dict[str, tuple[str, int]] = {
         SPEC.replace("hvae 1\n", "hvae 1\n" + "".join(f"let size{i} = 1\n" for i in range(3_000))).replace(
             "32x2", ", ".join(f"32x$siez{i}" for i in range(1_500))
         ),
-        3_000,
+        1_500,
     ),
 }
 
