@@ -228,7 +228,9 @@ def shape_of(op: Operation) -> Hashable:
     A model has one operation per application, but only a few dozen shapes.
     """
     kind = type(op)
-    return (kind, _SHAPES[kind](op)) if kind in _SHAPES else op
+    if kind in _SHAPES:
+        return kind, _SHAPES[kind](op)
+    return (op, op.measured) if isinstance(op, Head) else op  # heads are equal with and without measured parameters
 
 
 def weight_shape(block: Block) -> dict[str, int | str]:
