@@ -15,6 +15,7 @@ from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diagnostics.list_uses import at_uses
 from hvaedsl.diagnostics.notation import without_explained_quotes
 from hvaedsl.diagnostics.record import Record
+from hvaedsl.diagnostics.repeated_names import once_a_name
 from hvaedsl.diagnostics.respelled import with_respelling
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.bases import Bases, Read
@@ -281,7 +282,7 @@ def compile_source(
     )
     found = [*chain.diagnostics, *with_respelling(collected.diagnostics, chain.diagnostics)]
     if not chain.complete:
-        return Compilation(None, chain.documents, _sorted(found, source))
+        return Compilation(None, chain.documents, tuple(once_a_name(_sorted(found, source))))
 
     # Resolve the values, build the bridge, and run the rules on it.
     resolved = resolve(_stem(source), source, collected, complete=chain.complete)
@@ -303,7 +304,8 @@ def compile_source(
 
     if any(item.severity is Severity.ERROR for item in found):
         errors = without_explained_quotes([item for item in found if item.severity is Severity.ERROR])
-        return Compilation(None, chain.documents, _sorted(errors, source), unit=unit, poisoned=resolved.poisoned)
+        told = tuple(once_a_name(_sorted(errors, source)))
+        return Compilation(None, chain.documents, told, unit=unit, poisoned=resolved.poisoned)
 
     hidden = tuple(item for item in found if suppressed(item))
     found = [item for item in found if not suppressed(item)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from hvaedsl.diagnostics.diagnostic import Edit, insertion
 from hvaedsl.diagnostics.span import Source, Span
@@ -10,6 +11,7 @@ from hvaedsl.diagnostics.span import Source, Span
 _SPACE = r"(?:\s|\#[^\r\n]*)*"
 # What is before the first entry of repetitions and groups: `2*(`, `$n*`, `(`.
 _OPENED = re.compile(r"(?:(?:[0-9_]+|\$[A-Za-z_][A-Za-z0-9_]*)\s*\*\s*|\(\s*)+\Z")
+_REST_OF_LINE = re.compile(r"[^\r\n]*")
 _BRACE = re.compile(rf"{_SPACE}\{{")
 _FIRST_STATEMENTS = re.compile(rf'\ufeff?{_SPACE}hvae\s+[0-9]+\b(?:{_SPACE}\bextends\s*"[^"\r\n]*")?')
 
@@ -62,3 +64,16 @@ def at_top_level(source: Source, statement: str) -> Edit | None:
     """Insert a statement behind `hvae 1` and `extends`; None if the text does not start with `hvae`."""
     start = _FIRST_STATEMENTS.match(source.text)
     return None if start is None else insertion(source, start.end(), f"\n{statement}")
+
+
+def behind_constants(source: Source, lets: Sequence[Span], statement: str) -> Edit | None:
+    """Insert a statement on a line of its own behind the last `let`, or at the top level; None without `hvae`."""
+    first = at_top_level(source, statement)
+    if first is None:
+        return None
+    at = lets[-1].end if lets else first.span.start
+    rest = _REST_OF_LINE.match(source.text, at)
+    assert rest is not None  # it matches any text
+    line_break = "\r\n" if "\r\n" in source.text else "\n"
+    is_free = not rest[0].strip() or rest[0].lstrip().startswith("#")
+    return insertion(source, rest.end() if is_free else at, f"{line_break}{statement}")

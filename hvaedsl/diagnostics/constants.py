@@ -107,12 +107,13 @@ class NumberForList(Diagnostic):
     good = spec(top="hvae 1\nlet stage = (8x1, 8r2)", encoder="$stage, 8d2, 4x1")
 
     what: str
-    block: str = ""  # the number as a list of one block
 
     @property
     def hint(self) -> str:
         """How a list of one block is written."""
-        return f"a list of one block has its operator: `{self.block}`" if self.block else "give it a name of its own"
+        if self.proposal:
+            return f"{self.proposal}: a list of one block has its operator"
+        return "give it a name of its own"
 
 
 class ConstantCycle(Diagnostic):

@@ -25,6 +25,7 @@ class UnexpectedToken(Diagnostic):
     found: str
     expected: str
     hint: str = ""
+    ends_early: bool = False  # whether the text ends where a value is expected
 
 
 class UnclosedBrace(Diagnostic):

@@ -88,14 +88,13 @@ class _Expression:
         return numbers[0], numbers[1]
 
     def _constant(self, value: ast.Reference) -> int:
-        name, reported = value.name, self.constants.reported
-        if self.constants.explained(name) or name in reported:
+        name = value.name
+        if self.constants.explained(name):
             raise SpecError([])
         if name == BASE:
             raise SpecError([MisplacedBase(span=value.span, place="in a number")])
         if name in self.constants.values:
             return self.constants.values[name]
-        reported.add(name)
         if name in self.constants.lists:
             raise SpecError([ListForNumber(span=value.span, what=f"`${name}`")])
         raise SpecError([self.constants.unknown(value, self.example)])

@@ -21,10 +21,10 @@ from hvaedsl.diagnostics.names import WrongType
 from hvaedsl.diagnostics.span import ListUse, Source, Span
 from hvaedsl.diagnostics.syntax import MissingCount, UnknownOperator
 from hvaedsl.elaborate.arithmetic import whole_number
-from hvaedsl.elaborate.block_shapes import has_zero_count, is_list, labels_inside
+from hvaedsl.elaborate.block_shapes import has_zero_count, is_item, is_list, labels_inside
 from hvaedsl.elaborate.constants import BASE, Constants
 from hvaedsl.elaborate.list_arithmetic import count_behind, misread_arithmetic
-from hvaedsl.elaborate.read_lists import Copies, Item, ReadList, Use, applications_of, depth_of
+from hvaedsl.elaborate.read_lists import Copies, Item, ReadList, Use, applications_of, depth_of, operators_of
 from hvaedsl.elaborate.words import describe
 from hvaedsl.ir.blocks import BlockList, EmptyItem, Entry, Operator, Repeat
 from hvaedsl.ir.kinds import BlockStack
@@ -79,7 +79,7 @@ class BlockReader:
 
     def read_names(self, value: ast.Value) -> ReadList | None:
         """The list with the names of other lists in it; None if the value is not a block list."""
-        if not isinstance(value, ast.List) and not _is_item(value):
+        if not isinstance(value, ast.List) and not is_item(value):
             if not isinstance(value, ast.Invalid):
                 self._wrong(value)
             return None
@@ -91,6 +91,7 @@ class BlockReader:
             self.counts_known,
             applications=applications_of(items),
             depth=depth_of(items),
+            operators=operators_of(items) if self.kind is None else frozenset(),  # asked of named lists alone
         )
 
     def put_in_place(self, value: ast.Value, found: ReadList) -> BlockList | None:
@@ -367,29 +368,13 @@ class BlockReader:
         if "#" in value.value:  # it would become a comment
             return None
         bare, problems = parse_value(Source("", value.value))
-        reader = BlockReader(self.key, self.kind, self.constants.on_trial())
+        reader = BlockReader(self.key, self.kind, self.constants)
         if problems or bare is None or isinstance(bare, ast.String) or reader.read(bare) is None or reader.diagnostics:
             return None
         return Fix("remove the quotes", (rewriting(value.span, value.value),))
 
     def _report(self, diagnostic: Diagnostic) -> None:
         self.diagnostics.append(diagnostic)
-
-
-def _is_item(value: ast.Value) -> bool:
-    """Whether a value can be an entry, or is reported as a wrong one."""
-    return isinstance(
-        value,
-        ast.Block
-        | ast.BlockOf
-        | ast.Integer
-        | ast.Reference
-        | ast.Repeated
-        | ast.Labeled
-        | ast.Group
-        | ast.Negative
-        | ast.Arithmetic,
-    )
 
 
 def _argument(block: ast.Block | ast.BlockOf) -> str:

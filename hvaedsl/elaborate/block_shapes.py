@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from hvaedsl.diagnostics.diagnostic import Edit, Fix, insertion
-from hvaedsl.elaborate.read_lists import Copies, Item, ReadList, Use
-from hvaedsl.ir.blocks import Entry, Repeat
+from hvaedsl.elaborate.read_lists import ReadList
 from hvaedsl.syntax import ast
 
 
@@ -22,7 +21,7 @@ def _operators(value: ast.Value, lists: Mapping[str, ReadList]) -> Iterator[str]
         case ast.Block() | ast.BlockOf():
             yield value.operator
         case ast.Reference() if value.name in lists:
-            yield from _operators_of(lists[value.name].items)
+            yield from lists[value.name].operators
         case ast.Labeled():
             yield from _operators(value.entry, lists)
         case ast.Repeated():
@@ -34,16 +33,20 @@ def _operators(value: ast.Value, lists: Mapping[str, ReadList]) -> Iterator[str]
             pass
 
 
-def _operators_of(items: Iterable[Item]) -> Iterator[str]:
-    """The operators of items that are read; of lists that lists use, only the first level."""
-    for item in items:
-        match item:
-            case Entry():
-                yield item.operator
-            case Repeat() | Copies():
-                yield from _operators_of(item.body)
-            case Use():
-                yield from (inner.operator for inner in item.content.items if isinstance(inner, Entry))
+def is_item(value: ast.Value) -> bool:
+    """Whether a value can be an entry, or is reported as a wrong one."""
+    return isinstance(
+        value,
+        ast.Block
+        | ast.BlockOf
+        | ast.Integer
+        | ast.Reference
+        | ast.Repeated
+        | ast.Labeled
+        | ast.Group
+        | ast.Negative
+        | ast.Arithmetic,
+    )
 
 
 def labels_inside(value: ast.Labeled) -> Fix | None:

@@ -344,7 +344,7 @@ def _parse_override(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic,
 
 
 def _with_shell(item: Diagnostic) -> Diagnostic:
-    if not isinstance(item, UnexpectedToken) or item.hint or not item.expected.startswith("a value"):
+    if not isinstance(item, UnexpectedToken) or not item.ends_early:
         return item
     return replace(item, hint="in double quotes the shell replaces `$name`: use single quotes")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from itertools import chain
 
 from hvaedsl.diagnostics.additions import at_top_level
@@ -26,12 +26,6 @@ class Constants(Record):
     lists: Mapping[str, ReadList] = field(default_factory=dict)
     unreadable: Collection[str] = field(default=frozenset())  # constants whose value is a reported mistake
     some_lost: bool = False  # whether a `let` may be in a part of the text that could not be read
-    # Names whose use has been reported; their other uses have the same cause.
-    reported: set[str] = field(default_factory=set, compare=False)
-
-    def on_trial(self) -> Constants:
-        """The same constants for a reading whose findings are dropped."""
-        return replace(self, reported=set())
 
     @property
     def names(self) -> Iterator[str]:
@@ -58,3 +52,12 @@ class Constants(Record):
         definition = at_top_level(span.source, written)
         ways = (Fix(f"define it at the top level: `{written}`", (definition,)),) if definition is not None else ()
         return UnknownConstant(span=span, name=name, suggestions=ways)
+
+
+def free_name(word: str, taken: Collection[str]) -> str:
+    """A name that no constant has: the word, or the word and a number."""
+    number = 2
+    name = word
+    while name in taken:
+        name, number = f"{word}{number}", number + 1
+    return name

@@ -22,8 +22,7 @@ from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.arithmetic import is_expression, whole_number
 from hvaedsl.elaborate.block_reader import BlockReader
 from hvaedsl.elaborate.block_shapes import is_list
-from hvaedsl.elaborate.constants import BASE, Constants
-from hvaedsl.elaborate.list_arithmetic import free_name
+from hvaedsl.elaborate.constants import BASE, Constants, free_name
 from hvaedsl.elaborate.read_lists import ReadList
 from hvaedsl.elaborate.words import describe
 from hvaedsl.syntax import ast
@@ -77,7 +76,6 @@ class _Evaluation:
     count_uses: Callable[[], Counter[str]]
     values: dict[str, int] = field(default_factory=dict)
     lists: dict[str, ReadList] = field(default_factory=dict)
-    reported: set[str] = field(default_factory=set)
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
     def run(self) -> tuple[Constants, list[Diagnostic]]:
@@ -93,7 +91,7 @@ class _Evaluation:
         return self._constants(), self.diagnostics
 
     def _constants(self) -> Constants:
-        return Constants(self.values, self.lists, self.unreadable, self.some_lost, self.reported)
+        return Constants(self.values, self.lists, self.unreadable, self.some_lost)
 
     def _check_names(self) -> None:
         """Report definitions of `base`, and uses of `$base` in definitions."""
@@ -149,7 +147,8 @@ class _Evaluation:
         what = f"the new value of `{definition.name}`"
         if first.name in self.list_names:
             block = f"{definition.value.value}x1" if isinstance(definition.value, ast.Integer) else ""
-            self.diagnostics.append(NumberForList(span=span, what=what, block=block, secondary=(label,)))
+            ways = (writing(span, block),) if block else ()
+            self.diagnostics.append(NumberForList(span=span, what=what, secondary=(label,), suggestions=ways))
         else:
             self.diagnostics.append(ListForNumber(span=span, what=what, keeps_kind=True, secondary=(label,)))
 

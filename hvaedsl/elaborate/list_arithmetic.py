@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from hvaedsl.diagnostics.additions import at_top_level
 from hvaedsl.diagnostics.constants import ArithmeticInList
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, writing
@@ -11,7 +9,7 @@ from hvaedsl.diagnostics.errors import SpecError
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.diagnostics.syntax import UnexpectedToken
 from hvaedsl.elaborate.arithmetic import whole_number
-from hvaedsl.elaborate.constants import Constants
+from hvaedsl.elaborate.constants import Constants, free_name
 from hvaedsl.syntax import ast
 
 
@@ -87,7 +85,7 @@ def _operator_in(value: ast.Value) -> str:
 def _named(expression: ast.Value, constants: Constants) -> tuple[Fix, ...]:
     """The way out that gives the expression a name; none if it is not a number that an entry can have."""
     try:
-        number = whole_number(expression, constants.on_trial())
+        number = whole_number(expression, constants)
     except SpecError:
         return ()
     inner = expression.items[0] if isinstance(expression, ast.Group) else expression
@@ -98,12 +96,3 @@ def _named(expression: ast.Value, constants: Constants) -> tuple[Fix, ...]:
         return ()
     title = f"write `${name}`, and `{definition}` at the top level"
     return (Fix(title, (added, Edit(expression.span, f"${name}"))),)
-
-
-def free_name(word: str, taken: Collection[str]) -> str:
-    """A name that no constant has: the word, or the word and a number."""
-    number = 2
-    name = word
-    while name in taken:
-        name, number = f"{word}{number}", number + 1
-    return name

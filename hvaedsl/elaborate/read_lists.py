@@ -39,6 +39,7 @@ class ReadList(Record):
     alone: bool = True  # whether it is used at one place only, so that an edit of it changes no other list
     applications: int = 0  # the number of blocks
     depth: int = 0  # the longest chain of lists that use each other
+    operators: frozenset[str] = frozenset()  # of all entries
 
 
 def applications_of(items: Sequence[Item]) -> int:
@@ -67,3 +68,17 @@ def depth_of(items: Sequence[Item]) -> int:
             case _:
                 pass
     return deepest
+
+
+def operators_of(items: Sequence[Item]) -> frozenset[str]:
+    """The operators of all entries."""
+    found: set[str] = set()
+    for item in items:
+        match item:
+            case Entry():
+                found.add(item.operator)
+            case Repeat() | Copies():
+                found |= operators_of(item.body)
+            case Use():
+                found |= item.content.operators
+    return frozenset(found)

@@ -167,11 +167,7 @@ class Reader:
                 yield from below._entries(self.bases[0], item.span if use is None else use)
 
     def _no_base(self, reference: ast.Reference) -> list[Diagnostic]:
-        """The diagnostic of a `$base` without a base, once: other keys probably have none for the same reason."""
-        if self.base_lost or BASE in self.constants.reported:
-            return []
-        self.constants.reported.add(BASE)
-        return [NoBase(span=reference.span, key=self.key)]
+        return [] if self.base_lost else [NoBase(span=reference.span, key=self.key)]
 
     @read.register
     def _(self, kind: PoolingCall, value: ast.Value) -> str:
@@ -332,7 +328,7 @@ class Reader:
         found: list[Diagnostic] = []
         try:
             read = Optional(kind) if self.optional else kind
-            Reader(self.key, self.constants.on_trial(), found, {}, set()).read(read, value)
+            Reader(self.key, self.constants, found, {}, set()).read(read, value)
         except SpecError:
             return False
         return not found

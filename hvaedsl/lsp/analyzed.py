@@ -27,6 +27,7 @@ from hvaedsl.lsp.position import Lines
 from hvaedsl.passes.base import Unit
 from hvaedsl.program import Compilation, Program, compile_source
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.assignments import assignments
 from hvaedsl.syntax.text import read_source, refuse_large
 
 _LOG = logging.getLogger(__name__)
@@ -179,15 +180,6 @@ def compiled(analyzed: AnalyzedText, between: Callable[[], None] = lambda: None)
 
 def _refuse_large(source: Source) -> None:
     refuse_large(len(source.text.encode("utf-8", "surrogatepass")), source.name, source.path)
-
-
-def assignments(statements: tuple[ast.Statement, ...], section: str = "") -> Iterator[tuple[str, ast.Assignment]]:
-    """Assignments among the statements and in their sections, by dotted key, in the order of the text."""
-    for item in statements:
-        if isinstance(item, ast.Assignment):
-            yield f"{section}{item.key.text}", item
-        elif isinstance(item, ast.Section):
-            yield from assignments(item.statements, f"{section}{item.name.text}.")
 
 
 def within(span: Span, offset: int) -> bool:

@@ -21,7 +21,7 @@ from hvaedsl.ir.kinds import (
     Several,
     Text,
 )
-from hvaedsl.lsp.analyzed import AnalyzedText, assignments
+from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.lsp.constant_text import (
     all_constants,
     base_list,
@@ -37,6 +37,7 @@ from hvaedsl.lsp.paths import children
 from hvaedsl.lsp.placed_tokens import LET, OPERATORS, Cursor, PlacedToken
 from hvaedsl.lsp.suggestion import Suggestion
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.assignments import assignments
 from hvaedsl.syntax.references import references
 
 _ARITHMETIC = OPERATORS - {"STAR"}  # operators that are in no block list

@@ -7,7 +7,8 @@ from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.kinds import Key
 from hvaedsl.ir.spec import section_of
 from hvaedsl.ir.spec_text import default_text, value_text
-from hvaedsl.lsp.analyzed import AnalyzedText, assignments
+from hvaedsl.lsp.analyzed import AnalyzedText
+from hvaedsl.syntax.assignments import assignments
 
 _LONGEST = 120  # code points of a value that is shown
 _LONGEST_INHERITED = 24  # of a value in a list of completions

@@ -8,12 +8,13 @@ from lsprotocol.types import Location
 
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.constants import BASE
-from hvaedsl.lsp.analyzed import AnalyzedText, assignments
+from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.lsp.family import places
 from hvaedsl.lsp.occurrences import Name, occurrences
 from hvaedsl.lsp.placed_tokens import PlacedToken
 from hvaedsl.lsp.position import Lines
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.assignments import assignments
 
 Uri = Callable[[Source], str | None]  # the URI of a source; None if it is not a file
 

@@ -13,13 +13,12 @@ from functools import cached_property
 
 from lsprotocol.types import CodeActionKind
 
-from hvaedsl.diagnostics.additions import at_top_level
-from hvaedsl.diagnostics.diagnostic import Edit, edited, insertion
+from hvaedsl.diagnostics.additions import behind_constants
+from hvaedsl.diagnostics.diagnostic import Edit, edited
 from hvaedsl.diagnostics.errors import CompilerBug, SpecError
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.elaborate.collect import collect
-from hvaedsl.elaborate.constants import BASE
-from hvaedsl.elaborate.list_arithmetic import free_name
+from hvaedsl.elaborate.constants import BASE, free_name
 from hvaedsl.elaborate.resolve import resolve
 from hvaedsl.fmt import format_text
 from hvaedsl.ir.spec import Spec
@@ -106,15 +105,8 @@ class Refactoring:
 
     def definition(self, name: str, value: str) -> Edit | None:
         """Define a constant behind the last `let`, or at the top; None if the text has no place for it."""
-        source, line_break = self.analyzed.source, "\r\n" if "\r\n" in self.analyzed.text else "\n"
-        lets = [item for item in self.analyzed.statements if isinstance(item, ast.Let)]
-        first = at_top_level(source, "")
-        if first is None:
-            return None
-        at = lets[-1].span.end if lets else first.span.start
-        end = self.analyzed.lines.line_end(at)
-        rest = self.analyzed.text[at:end].strip()
-        return insertion(source, end if not rest or rest.startswith("#") else at, f"{line_break}let {name} = {value}")
+        lets = [item.span for item in self.analyzed.statements if isinstance(item, ast.Let)]
+        return behind_constants(self.analyzed.source, lets, f"let {name} = {value}")
 
 
 def _places(edits: Collection[Edit]) -> list[tuple[int, int]]:

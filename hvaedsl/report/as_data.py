@@ -50,7 +50,8 @@ def findings_of(data: Sequence[Mapping[str, Any]], sources: Sequence[Source]) ->
 
 
 def _record(item: Diagnostic, sources: Sequence[Source]) -> dict[str, Any]:
-    fields = [field.name for field in dataclasses.fields(item) if field.name not in _COMMON]
+    own = {field.name: field.default for field in dataclasses.fields(item) if field.name not in _COMMON}
+    fields = {name: getattr(item, name) for name in own}
     return {
         "code": item.code,
         "span": _place(item.span, sources),
@@ -58,7 +59,7 @@ def _record(item: Diagnostic, sources: Sequence[Source]) -> dict[str, Any]:
         "notes": list(item.notes),
         "fix": None if item.fix is None else _fix_data(item.fix, sources),
         "suggestions": [_fix_data(fix, sources) for fix in item.suggestions],
-        "fields": {name: _data(getattr(item, name)) for name in fields},
+        "fields": {name: _data(value) for name, value in fields.items() if value != own[name]},
     }
 
 

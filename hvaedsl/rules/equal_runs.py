@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label, Severity, insertion
+from hvaedsl.diagnostics.additions import behind_constants
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label, Severity
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.diagnostics.span import Span
-from hvaedsl.elaborate.constants import BASE
+from hvaedsl.elaborate.constants import BASE, free_name
 from hvaedsl.elaborate.definitions import list_names
 from hvaedsl.elaborate.equal_runs import Items, items_inside, items_of_definition, places_of
-from hvaedsl.elaborate.list_arithmetic import free_name
-from hvaedsl.elaborate.schema import SCHEMA
-from hvaedsl.ir.kinds import BlockStack
 from hvaedsl.passes.base import Rule, Unit
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.assignments import assignments
 from hvaedsl.syntax.references import references
 
 
@@ -64,31 +63,22 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     if not named:
         return
     lists = [items for name in lets if name in named for items in items_of_definition(name, lets[name])]
-    lists += [items for value in _block_lists(statements, "") for items in items_inside(value)]
+    stacks = [item.value for dotted, item in assignments(statements) if dotted in ("model.encoder", "model.decoder")]
+    lists += [items for value in stacks for items in items_inside(value)]
     if sum(len(each.items) for each in lists) > _MOST_ITEMS:
         return
 
-    run, places = _longest(lists)
+    places = _longest(lists)
     if places:
         first, *others = places
         labels = tuple(Label(span, "again") for span in others)
         text = " ".join(first.text.split())
-        yield EqualRuns(span=first, run=text, count=len(places), secondary=labels, fix=_fix(unit, places, len(run)))
+        yield EqualRuns(span=first, run=text, count=len(places), secondary=labels, fix=_fix(unit, places))
 
 
-def _block_lists(statements: Sequence[ast.Statement], section: str) -> Iterator[ast.Value]:
-    for item in statements:
-        if isinstance(item, ast.Section):
-            yield from _block_lists(item.statements, f"{section}.{item.name.text}".lstrip("."))
-        elif isinstance(item, ast.Assignment):
-            key = SCHEMA.get(section, {}).get(item.key.text)
-            if key is not None and isinstance(key.kind, BlockStack):
-                yield item.value
-
-
-def _longest(lists: Sequence[Items]) -> tuple[tuple[str, ...], list[Span]]:
-    """The run that saves most entries if it gets a name, and its places; none if no run is written often enough."""
-    best: tuple[int, tuple[str, ...], list[Span]] = (0, (), [])
+def _longest(lists: Sequence[Items]) -> list[Span]:
+    """The places of the run that saves most entries if it gets a name; none if no run is written often enough."""
+    most, best = 0, list[Span]()
     seen: set[tuple[str, ...]] = set()
     for each in lists:
         for first in range(len(each.texts)):
@@ -102,23 +92,23 @@ def _longest(lists: Sequence[Items]) -> tuple[tuple[str, ...], list[Span]]:
                 places = places_of(lists, run)
                 if len(places) < LEAST_TIMES:
                     break  # a longer run is not written more often
-                saved = len(places) * (len(run) - 1)
-                if saved > best[0]:
-                    best = saved, run, places
-    return best[1], best[2]
+                if (saved := len(places) * (len(run) - 1)) > most:
+                    most, best = saved, places
+    return best
 
 
-def _fix(unit: Unit, places: Sequence[Span], entries: int) -> Fix | None:
-    """The fix that names the list, behind the last `let`; None if a definition has no line of its own."""
-    document = unit.documents[-1]
-    taken = {BASE, *(item.name for each in unit.documents for item in references(each))}
-    taken |= {item.name.text for each in unit.documents for item in each.statements if isinstance(item, ast.Let)}
-    last = [item for item in document.statements if isinstance(item, ast.Let)][-1].span
-    if entries < LEAST_ENTRIES or last.source.text[last.end : last.end + 1] not in ("\n", "\r", ""):
-        return None
-    name = free_name("stage", taken)
+def _fix(unit: Unit, places: Sequence[Span]) -> Fix | None:
+    """The fix that names the list; None if the text has no place for its definition."""
+    documents, source = unit.documents, unit.documents[-1].source
+    taken = {BASE, *(item.name for each in documents for item in references(each))}
+    lets = [item for each in documents for item in each.statements if isinstance(item, ast.Let)]
+    name = free_name("stage", taken | {item.name.text for item in lets})
     definition = f"let {name} = ({' '.join(places[0].text.split())})"
-    edits = (insertion(last.source, last.end, f"\n{definition}"), *(Edit(span, f"${name}") for span in places))
+    own = [item.span for item in lets if item.span.source is source]
+    added = behind_constants(source, own, definition)
+    if added is None:
+        return None
+    edits = (added, *(Edit(span, f"${name}") for span in places))
     return Fix(f"write `${name}`, and `{definition}` above", edits)
 
 

@@ -15,6 +15,7 @@ from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.kinds import BlockStack
 from hvaedsl.passes.base import Rule, Unit
 from hvaedsl.syntax import ast
+from hvaedsl.syntax.assignments import assignments
 from hvaedsl.syntax.references import references
 
 
@@ -40,7 +41,7 @@ class UnnamedArithmetic(Diagnostic):
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
     """Report each expression of the spec itself that has an operator and no name."""
-    for expression in _in_statements(unit.documents[-1].statements, ""):
+    for expression in _in_text(unit.documents[-1].statements):
         if next(references(expression), None) is not None:
             continue
         try:
@@ -52,18 +53,15 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         yield UnnamedArithmetic(span=span, text=" ".join(span.text.split()), value=value, fix=fix)
 
 
-def _in_statements(statements: tuple[ast.Statement, ...], section: str) -> Iterator[ast.Value]:
+def _in_text(statements: tuple[ast.Statement, ...]) -> Iterator[ast.Value]:
+    """The outermost expressions of constants and keys."""
     for item in statements:
-        match item:
-            case ast.Section():
-                yield from _in_statements(item.statements, f"{section}.{item.name.text}".lstrip("."))
-            case ast.Let():
-                yield from _expressions(item.value, in_list=is_list(item.value))
-            case ast.Assignment() if item.key.text in SCHEMA.get(section, ()):
-                in_list = isinstance(SCHEMA[section][item.key.text].kind, BlockStack)
-                yield from _expressions(item.value, in_list=in_list)
-            case _:
-                pass
+        if isinstance(item, ast.Let):
+            yield from _expressions(item.value, in_list=is_list(item.value))
+    for dotted, assignment in assignments(statements):
+        section, _, name = dotted.rpartition(".")
+        if (key := SCHEMA.get(section, {}).get(name)) is not None:
+            yield from _expressions(assignment.value, in_list=isinstance(key.kind, BlockStack))
 
 
 def _expressions(value: ast.Node, *, in_list: bool) -> Iterator[ast.Value]:

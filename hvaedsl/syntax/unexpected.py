@@ -11,7 +11,7 @@ from hvaedsl.diagnostics.diagnostic import Edit, Fix, Label, insertion, listing,
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.diagnostics.syntax import UnexpectedToken
 from hvaedsl.syntax.builder import token_span
-from hvaedsl.syntax.lalr import Token
+from hvaedsl.syntax.lalr import END, Token
 
 # Tokens that are a value by themselves, and what else a list of such values contains.
 _ENTRIES = frozenset(("BLOCK", "INTEGER", "FLOAT", "SUFFIXED", "STRING", "REFERENCE"))
@@ -37,7 +37,7 @@ _PLAIN = {
     "HVAE": "`hvae`",
     "LET": "`let`",
     "EXTENDS": "`extends`",
-    "$END": "the end of the file",
+    END: "the end of the file",
 }
 
 
@@ -55,19 +55,24 @@ def unexpected(
     """
     token, last = tokens[at], tokens[at - 1] if at else None
     span = token_span(source, token)
-    found = "the end of the file" if token.type == "$END" else f"`{_shorten(token)}`"
+    found = "the end of the file" if token.type == END else f"`{_shorten(token)}`"
     wants_value = {"BLOCK", "STRING", "FLOAT"} <= accepted or {"BLOCK", "JUNK"} <= accepted
     wants_statement = {"KEY", "LET"} <= accepted
 
     # A value is expected. An operator without one behind it is itself the mistake.
     if wants_value and last is not None and last.type in _OPERATORS and token.type not in _OPERATORS:
         at_operator = token_span(source, last)
-        return UnexpectedToken(span=at_operator, found=f"`{last}` at the end of a value", expected="a value after it")
+        return UnexpectedToken(
+            span=at_operator,
+            found=f"`{last}` at the end of a value",
+            expected="a value after it",
+            ends_early=token.type == END,
+        )
     if wants_value and token.type == "PLUS":
         sign = Fix("remove it", (removal(span),))
         return UnexpectedToken(span=span, found=found, expected="a value", hint="remove it", fix=sign)
     if wants_value:
-        return UnexpectedToken(span=span, found=found, expected="a value")
+        return UnexpectedToken(span=span, found=found, expected="a value", ends_early=token.type == END)
 
     # The entries of a map outside of braces.
     if token.type == "COLON" and last is not None and last.type == "INTEGER" and at + 1 < len(tokens):
