@@ -17,6 +17,7 @@ from hvaedsl.lsp.lifecycle import exit_with_client
 from hvaedsl.lsp.position_requests import add_name_requests, add_position_requests
 from hvaedsl.lsp.session import Server
 from hvaedsl.lsp.workspace_requests import add_workspace_requests
+from hvaedsl.syntax.lexing import remember_texts
 
 
 def make_server(version: str) -> Server:
@@ -47,6 +48,7 @@ def serve(version: str, client: int | None = None) -> int:
     gc.freeze()
     gc.set_threshold(2_000, 10, 5)
 
+    remember_texts()
     sys.setswitchinterval(0.001)  # how long a compiling thread may block the event loop; the default is 5 ms
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a thread waits for input, which Ctrl-C would not interrupt
 

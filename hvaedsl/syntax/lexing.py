@@ -1,7 +1,8 @@
-"""Tokens of a text, with those of similar texts reused.
+"""Tokens of a text; in the language server, with those of similar texts reused.
 
 An editor asks for the tokens of a text after every key, and of the part before the cursor. The tokens before a change
-are those of the text before it, and so are the tokens behind it, at other offsets.
+are those of the text before it, and so are the tokens behind it, at other offsets. Commands read every text once, and
+remember none: comparing texts takes as long as reading them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from hvaedsl.syntax.grammar import hvae_parser
 from hvaedsl.syntax.lalr import Token
 
 MAX_TOKENS = 20_000
-_REMEMBERED = 6  # texts: those of a chain of bases, and the part before the cursor
 _SHORTEST = 400  # characters of a text that is remembered; a shorter one is quickly read again
 
 # Reading can depend on the text behind a token: white space and comments before `=` or `{` make a name a key, `1.5e` is
@@ -31,20 +31,27 @@ class _Lexed:
         self.tokens = tokens
 
 
+_remembered = 0  # the number of texts
 _recent: tuple[_Lexed, ...] = ()  # the newest first; replaced as a whole, so that threads need no lock
+
+
+def remember_texts(number: int = 6) -> None:
+    """Reuse the tokens of the last texts from now on: of a chain of bases, and of the part before the cursor."""
+    global _remembered
+    _remembered = number
 
 
 def lex(text: str) -> list[Token]:
     """The tokens of a text, up to `MAX_TOKENS` and one more. The list is the caller's own; the tokens are shared."""
     global _recent
-    if len(text) < _SHORTEST:
+    if not _remembered or len(text) < _SHORTEST:
         return list(_anew(text, 0))
     recent = _recent
     known = next((item for item in recent if item.text == text), None)
     if known is None:
         nearest = max(recent, key=lambda item: _common(item.text, text), default=None)
         known = _Lexed(text, _changed(nearest, text) if nearest is not None else list(_anew(text, 0)))
-        _recent = (known, *recent[: _REMEMBERED - 1])
+        _recent = (known, *recent[: _remembered - 1])
     return known.tokens.copy()
 
 

@@ -49,6 +49,7 @@ def fresh(text: str) -> AnalyzedText:
 @pytest.mark.parametrize("seed", range(12))
 def test_edits(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     monkeypatch.setattr(lexing, "_SHORTEST", 0)
+    monkeypatch.setattr(lexing, "_remembered", 6)
     monkeypatch.setattr(placed_tokens, "_STEP", 4)
     chance = random.Random(seed)
     first = text = chance.choice(TEXTS)

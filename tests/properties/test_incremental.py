@@ -68,6 +68,7 @@ def assert_same_document(text: str) -> None:
 def short_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts of any length are remembered."""
     monkeypatch.setattr(lexing, "_SHORTEST", 0)
+    monkeypatch.setattr(lexing, "_remembered", 6)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
