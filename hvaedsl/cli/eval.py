@@ -37,9 +37,7 @@ def evaluate(
     Example: [bold]hvaedsl eval runs/digits --split validation[/]
     """
     require_train("eval")
-    from hvaedsl.diagnostics.refusals import ANOTHER_FILE
     from hvaedsl.report.terminal import console
-    from hvaedsl_runtime.disk.run_folder import check_output_path
     from hvaedsl_runtime.disk.strict_json import json_text
     from hvaedsl_runtime.evaluate.finished_run import FinishedRun
     from hvaedsl_runtime.evaluate.results import results_table
@@ -48,7 +46,7 @@ def evaluate(
     check_file(out, ".json")
     finished = FinishedRun.open(run, device)
     path = out or finished.evaluation_file(split)
-    check_output_path(path, ANOTHER_FILE)
+    finished.check_evaluation_path(split, path)
     bounds = finished.evaluate(split, batch_size, ("raw", "ema") if weights == "both" else (weights,))
     if chosen == "json":
         print_data(json_text(finished.evaluation(split, bounds), indent=2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hvaedsl.diagnostics.constants import (
@@ -35,19 +36,21 @@ def is_expression(value: ast.Value) -> bool:
             return False
 
 
-def whole_number(value: ast.Value, constants: Constants, *, fraction: bool = False, example: int = 2) -> int:
+def whole_number(
+    value: ast.Value, constants: Constants, *, fraction: bool = False, example: int = 2, more: Sequence[str] = ()
+) -> int:
     """The value of an expression; all associate to the left, and a division is exact.
 
     Raises `SpecError` with every mistake in it; with none if a reported mistake explains that there is no value.
     `fraction`: the key takes other numbers too, so that a quotient can be written as one. `example` is a number that an
-    undefined constant may be meant to have.
+    undefined constant may be meant to have; `more` are names that may be meant beside those of the constants.
     """
-    return _Expression(constants, fraction, example).value(value)
+    return _Expression(constants, fraction, example, more).value(value)
 
 
 class _Expression:
-    def __init__(self, constants: Constants, fraction: bool, example: int) -> None:
-        self.constants, self.fraction, self.example = constants, fraction, example
+    def __init__(self, constants: Constants, fraction: bool, example: int, more: Sequence[str]) -> None:
+        self.constants, self.fraction, self.example, self.more = constants, fraction, example, more
 
     def value(self, value: ast.Value) -> int:
         match value:
@@ -97,7 +100,7 @@ class _Expression:
             return self.constants.values[name]
         if name in self.constants.lists:
             raise SpecError([ListForNumber(span=value.span, what=f"`${name}`")])
-        raise SpecError([self.constants.unknown(value, self.example)])
+        raise SpecError([self.constants.unknown(value, self.example, self.more)])
 
     def _result(self, value: ast.Arithmetic, first: int, second: int) -> int:
         match value.operator:

@@ -60,6 +60,7 @@ class BlockReader:
     kind: BlockStack | None
     constants: Constants
     base: ReadBase = lambda _: None
+    has_base: bool = False  # whether `$base` has a value
     diagnostics: list[Diagnostic] = field(default_factory=list)
     walk_known: bool = True
     counts_known: bool = True  # False if a count is a placeholder
@@ -220,7 +221,7 @@ class BlockReader:
         if isinstance(value, ast.Integer) and value.suffixed:
             self.walk_known = False
             self._wrong(value, "write the number in full; block lists take no suffixes")
-        resolution = self._count(value, walk=True)
+        resolution = self._count(value, walk=True, more=(BASE,) if self.has_base else ())
         self.seen[resolution] = None
         name, place = (label.text, label.span) if label else (None, None)
         return Entry(resolution, "x", 1, name, value.span, value.span, place)
@@ -325,19 +326,22 @@ class BlockReader:
         fix = Fix(f"write `{entry.replace('x', 'r', 1)}`", (Edit(block.operator_span, "r"),))
         self._report(LabelOnCopies(span=block.operator_span, entry=entry, count=count, fix=fix))
 
-    def _count(self, value: ast.Integer | ast.Reference, *, minimum: int = 1, walk: bool = False) -> int:
+    def _count(
+        self, value: ast.Integer | ast.Reference, *, minimum: int = 1, walk: bool = False, more: Sequence[str] = ()
+    ) -> int:
         """A count of at least `minimum`; 1 for an invalid one. `walk`: the resolutions depend on it."""
-        number = self._number(value, walk=walk)
+        number = self._number(value, walk=walk, more=more)
         if number is not None and number < minimum:
             self._placeholder(walk=walk)
             self._zero(value, value, number, minimum)
         return 1 if number is None or number < minimum else number
 
-    def _number(self, value: ast.Value, *, walk: bool, example: int = 2) -> int | None:
+    def _number(self, value: ast.Value, *, walk: bool, example: int = 2, more: Sequence[str] = ()) -> int | None:
+        """A number; None for a mistake. `more` are names that may be meant beside those of the constants."""
         if isinstance(value, ast.Integer):
             return value.value
         try:
-            return whole_number(value, self.constants, example=example)
+            return whole_number(value, self.constants, example=example, more=more)
         except SpecError as error:
             self.diagnostics.extend(error.diagnostics)
             self._placeholder(walk=walk)

@@ -37,9 +37,12 @@ class Constants(Record):
         lost = self.some_lost and name not in self.values and name not in self.lists and name != BASE
         return name in self.unreadable or lost
 
-    def unknown(self, reference: ast.Reference, example: int = 2) -> UnknownConstant:
-        """The diagnostic of a `$name` that no `let` defines; `example` is a number that may be meant."""
-        span, name, near = reference.span, reference.name, nearest(reference.name, self.names)
+    def unknown(self, reference: ast.Reference, example: int = 2, more: Collection[str] = ()) -> UnknownConstant:
+        """The diagnostic of a `$name` that no `let` defines; `example` is a number that may be meant.
+
+        `more` are names that may be meant beside those of the constants.
+        """
+        span, name, near = reference.span, reference.name, nearest(reference.name, chain(self.names, more))
         if near is not None:
             fix = writing(span, f"${near}")
             return UnknownConstant(span=span, name=name, near=near, fix=fix)

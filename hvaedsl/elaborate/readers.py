@@ -217,7 +217,7 @@ class Reader:
 
     @read.register
     def _(self, kind: BlockStack, value: ast.Value) -> BlockList:
-        reader = BlockReader(self.key, kind, self.constants, self.base_reader(kind))
+        reader = BlockReader(self.key, kind, self.constants, self.base_reader(kind), has_base=bool(self.bases))
         blocks = reader.read(value)
         self.diagnostics.extend(reader.diagnostics)
         if blocks is None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from hvaedsl.diagnostics.additions import at_start, before_item
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, listing, writing
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, listing, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.ir.bridge import EncoderBlock, Pool, TopDownBlock
@@ -32,10 +33,13 @@ class EncoderStart(Diagnostic):
 
     resolution: int
     image: int
+    exchanged: str = ""  # the copies of a bare resolution, `8*2`, if their count is the resolution of the images
 
     @property
     def hint(self) -> str:
         """The pooling that leads from the image to the first block, if one factor fits."""
+        if self.exchanged:
+            return f"`{self.exchanged}` is {self.image} blocks at {self.resolution}; {self.proposal}"
         return f"start with a block at {self.image}{' that pools: ' + self.entry if self.entry else ''}"
 
     @property
@@ -57,10 +61,13 @@ class EncoderJump(Diagnostic):
 
     state: int
     resolution: int
+    exchanged: str = ""  # the copies of a bare resolution, `8*2`, if their count is the resolution of the state
 
     @property
     def hint(self) -> str:
         """The missing pooling, if one factor fits."""
+        if self.exchanged:
+            return f"`{self.exchanged}` is {self.state} blocks at {self.resolution}; {self.proposal}"
         if self.resolution > self.state:
             return "an encoder never goes up to a higher resolution"
         if self.fix is not None:
@@ -128,29 +135,47 @@ def check_start(unit: Unit) -> Iterator[Diagnostic]:
     first = next((op for _, op in unit.bridge.encoder if isinstance(op, EncoderBlock)), None)
     if first is not None and first.span is not None and first.resolution != image:
         factor, rest = divmod(image, first.resolution)
-        fix = None
-        if factor > 1 and not rest:
+        exchanged, fix = _exchanged(first.span, image)
+        if fix is None and factor > 1 and not rest:
             entry = f"{image}d{factor}"
             fix = Fix(f"start with `{entry}`", (at_start(unit.origin("model.encoder"), entry),))
-        yield EncoderStart(span=first.span, resolution=first.resolution, image=image, fix=fix)
+        yield EncoderStart(span=first.span, resolution=first.resolution, image=image, exchanged=exchanged, fix=fix)
 
 
 def check_walk(unit: Unit) -> Iterator[Diagnostic]:
     """Report blocks that are not at the resolution of the state before them."""
-    state: int | None = None  # unknown at first (see check_start) and after a wrong pooling (see check_poolings)
+    # Unknown after a wrong pooling (see check_poolings). `check_start` reports a first block that is elsewhere.
+    state: int | None = unit.bridge.image_resolution
     passed: set[int] = set()
-    for _, op in unit.bridge.encoder:
-        if isinstance(op, EncoderBlock):
-            if state not in (None, op.resolution):
-                assert state is not None
-                assert op.span is not None
-                # At an entry that was passed before, the copies of a repetition do not fit each other.
-                fix = _pooling(op.span, state, op.resolution) if op.span.start not in passed else None
-                yield EncoderJump(span=op.span, state=state, resolution=op.resolution, fix=fix)
-            state = op.resolution
-            passed.add(op.span.start if op.span is not None else -1)
-        elif isinstance(op, Pool):
+    for index, op in unit.bridge.encoder:
+        if isinstance(op, Pool):
             state = op.to if op.is_sound else None
+        if not isinstance(op, EncoderBlock):
+            continue
+
+        # At an entry that was passed before, the copies of a repetition do not fit each other.
+        start = op.span.start if op.span is not None else -1
+        is_again, exchanged = start in passed, ""
+        passed.add(start)
+        if state not in (None, op.resolution):
+            assert state is not None
+            assert op.span is not None
+            exchanged, fix = _exchanged(op.span, state)
+            if fix is None and not is_again:
+                fix = _pooling(op.span, state, op.resolution)
+            if index > 1 and not (exchanged and is_again):
+                yield EncoderJump(span=op.span, state=state, resolution=op.resolution, exchanged=exchanged, fix=fix)
+        if not exchanged:  # which was meant to be at the resolution of the state
+            state = op.resolution
+
+
+def _exchanged(entry: Span, expected: int) -> tuple[str, Fix | None]:
+    """`8*2` where `8x2` fits: the copies of a bare resolution as they are written, and the fix; empty for others."""
+    count = re.search(r"(?<![\w$.])([0-9]+)\*\Z", entry.source.text[max(0, entry.start - 20) : entry.start])
+    if count is None or int(count[1]) != expected or not re.fullmatch(r"[0-9]+|\$\w+", entry.text):
+        return "", None
+    star = entry.source.span(entry.start - 1, entry.start)
+    return count[0] + entry.text, Fix(f"write `{expected}x{entry.text}` for blocks at {expected}", (Edit(star, "x"),))
 
 
 def _pooling(span: Span, state: int, resolution: int) -> Fix | None:

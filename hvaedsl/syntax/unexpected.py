@@ -84,6 +84,9 @@ def unexpected(
         return UnexpectedToken(span=span, found=found, expected=expected, hint=sign.title, fix=sign)
     if last is not None and last.type == "LET" and token.type == "NAME":
         return _let_without_equal(source, tokens, at, span, found)
+    if last is not None and last.type == "LET" and token[:1].isdigit():
+        hint = "a name starts with a letter"
+        return UnexpectedToken(span=span, found=found, expected="the name of a constant", hint=hint)
 
     # A statement is expected, or the value before could continue.
     continues = wants_statement and last is not None and "COMMA" in accepted
@@ -97,6 +100,9 @@ def unexpected(
         joined = Fix("remove the space", (Edit(between, ""),)) if between.text.isspace() else None
         return UnexpectedToken(span=span, found=found, expected=expected, hint=hint, fix=joined)
     touches = last is not None and token_span(source, last).end == span.start
+    if continues and touches and token.type == "REFERENCE" and at > 1 and tokens[at - 2].type == "AT":
+        hint = "a label is a plain name, without constants"
+        return UnexpectedToken(span=span, found=found, expected="the end of the label", hint=hint)
     if continues and touches and token.type == "REFERENCE" and last is not None and last.type == "INTEGER":
         star = Fix(f"write `{last}*{token}`", (insertion(source, span.start, "*"),))
         return UnexpectedToken(span=span, found=found, expected=expected, hint=star.title, fix=star)

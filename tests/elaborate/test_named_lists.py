@@ -179,3 +179,14 @@ def test_a_mistake_in_the_list_of_the_base(chain: Path) -> None:
         child(chain, "model { encoder = 8d2, $base }")
     (item,) = caught.value.diagnostics
     assert (item.code, item.span.text, item.secondary[0].span.source.name) == ("HV302", "$base", str(base))
+
+
+@pytest.mark.parametrize("name", ["bse", "Base"])
+def test_a_name_like_that_of_the_list_of_the_base(chain: Path, name: str) -> None:
+    with pytest.raises(hvaedsl.SpecError) as caught:
+        child(chain, f"model {{ encoder = 8x3, ${name} }}")
+    (finding,) = caught.value.diagnostics
+    assert (finding.code, finding.fix is not None and finding.fix.title) == ("HV208", "write `$base`")
+    # Where a number belongs, and in a spec without a base, `$base` would be a mistake too.
+    for text in (spec(encoder=f"8x${name}, 8d2, 4x1"), spec(decoder=f"${name}, 8x1")):
+        assert [(item.code, item.fix) for item in found(text)] == [("HV208", None)]

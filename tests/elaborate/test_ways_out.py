@@ -77,6 +77,8 @@ def fixed(text: str, finding: Diagnostic) -> str:
         (spec().replace("hvae 1", "hvae1", 1), "HV101", "write `hvae 1`", "hvae 1\n"),
         (spec("8x2, 8d3, 4x1"), "HV303", "write `8d2` to reach 4", "8x2, 8d2, 4x1"),
         (spec("4x1"), "HV301", "start with a block at 8 that pools: `8d2`", "encoder = 8d2, 4x1"),
+        (spec("8*2, 8d2, 4x1"), "HV301", "`8*2` is 8 blocks at 2; write `8x2` for blocks at 8", "= 8x2, 8d2, 4x1"),
+        (spec("8x1, 8d2, 4*2"), "HV302", "`4*2` is 4 blocks at 2; write `4x2` for blocks at 4", "8d2, 4x2"),
         (spec("8x2, 2*(4x1)"), "HV302", "pool before it: `8d2`", "8x2, 8d2, 2*(4x1)"),
         (spec(decoder="4x1, 8m3, 8x2"), "HV307", "write `8m4`", "4x1, 8m4, 8x2"),
         (spec(model="widths = {8: 3, 4: 32}"), "HV311", "remove this entry", "widths = {4: 32}"),
@@ -106,6 +108,9 @@ def test_a_fix_writes_what_was_meant(text: str, code: str, help_text: str, becom
         (spec(train="betas = 0.9"), "HV204", "write for example `0.9, 0.999`"),
         (spec(model="widths = 32"), "HV204", "write for example `{4: 32}`"),
         (spec(decoder="4x1, 8m4, 8x2, 16m8, 16x1", encoder="8x2, 8d2, 4x1"), "HV305", "8 and 4"),
+        (spec().replace("hvae 1", "hvae 1\nlet 2n = 3", 1), "HV101", "a name starts with a letter"),
+        (spec(decoder="4x1, 8m4, 8x2@g$n"), "HV101", "a label is a plain name, without constants"),
+        (spec("2*(8x1, 8d2, 4x1)"), "HV302", "an encoder never goes up"),
     ],
 )
 def test_a_help_names_the_form(text: str, code: str, help_text: str) -> None:

@@ -234,7 +234,10 @@ def test_sample_draws_the_same_picture_twice(finished: Path, tmp_path: Path, com
 
 def test_mistakes_are_one_readable_error(finished: Path, tmp_path: Path, spec_path: Path, command: Command) -> None:
     checkpoint = finished / "checkpoints" / "last.pt"
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text('{"format": "hvaedsl images", "split": "all"}')
     cases: list[tuple[int, str, tuple[str | Path, ...]]] = [
+        (2, "manifest.json exists and is no result of hvaedsl eval", ("eval", finished, "--out", manifest)),
         (5, "--resume", ("train", spec_path, "--out", finished)),
         (5, "--gpus 1 --dtype float32", ("train", spec_path, "--out", finished, "--resume", "--dtype", "float64")),
         (5, "no such folder", ("eval", tmp_path / "nothing")),

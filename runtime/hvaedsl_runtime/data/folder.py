@@ -25,7 +25,7 @@ from hvaedsl_runtime.data.image_tree import (
 )
 from hvaedsl_runtime.data.images import ImageSet, Split, image_set
 from hvaedsl_runtime.data.places import DATA_PATH, GIVEN, not_found, places
-from hvaedsl_runtime.data.split_names import folders_of_splits, is_split_name, nested_splits
+from hvaedsl_runtime.data.split_names import folder_of_another_split, folders_of_splits, is_split_name, nested_splits
 from hvaedsl_runtime.data.splits import PartName, members, one_validation
 from hvaedsl_runtime.disk.foreign_content import packed_content, start_of
 
@@ -141,6 +141,11 @@ def _splits(root: Path, folders: list[str], setting: str) -> Layout:
                 help=(f"rename the images, for example with {renaming(tree.root)}; or " if has_unnamed else "")
                 + f"add images to the folder {names[part]}"
                 + (", or remove it" if part == "validation" else "; train and test must each have at least one"),
+            )
+        if (other := folder_of_another_split(part, tree.names)) is not None:
+            raise DataNotFound(
+                f"{tree.root}: the folder of the split {part} holds {other}/, whose name is that of another split",
+                help=f"move {other}/ out of {names[part]}/, or rename it if it is a class",
             )
     loose = search(root, deep=False).names
     beside = [f"{len(loose):,} image files beside train are not taken: {_some(loose)}"] if loose else []

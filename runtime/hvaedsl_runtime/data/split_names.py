@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
-from hvaedsl_runtime.data.splits import VALIDATION_NAMES
+from hvaedsl_runtime.data.splits import VALIDATION_NAMES, PartName
 
-SPLIT_WORDS = frozenset(
-    ("train", "training", "trainval", "test", "testing", "dev", "eval", "holdout", *VALIDATION_NAMES)
-)
+OF_SPLIT: Mapping[PartName, frozenset[str]] = {
+    "train": frozenset(("train", "training", "trainval")),
+    "test": frozenset(("test", "testing", "eval", "holdout")),
+    "validation": frozenset(("dev", "eval", "holdout", *VALIDATION_NAMES)),
+}
+SPLIT_WORDS = frozenset().union(*OF_SPLIT.values())
 # A run of letters of one case, perhaps after a capital; all else (digits, `_`, `-`, `.`, spaces) separates words.
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 # A word in lower case right after an abbreviation: `VOCtest`.
@@ -52,3 +55,15 @@ def nested_splits(files: Iterable[str]) -> dict[str, list[str]]:
             if len(inner.parts) > 1:
                 inside.setdefault(inner.parent, {})[inner.name] = None
     return {str(folder): splits for folder, names in inside.items() if (splits := folders_of_splits(names))}
+
+
+def folder_of_another_split(part: PartName, files: Iterable[str]) -> str | None:
+    """Return the first folder inside that of a split whose name is another split's, as `test` in `train`; else None.
+
+    `train/train/1.png`, as some archives have it, is of one split. `files` are paths below the split's folder, with /.
+    """
+    for folder in map(PurePosixPath, dict.fromkeys(file.rpartition("/")[0] for file in files)):
+        for name, inner in zip(folder.parts, reversed([folder, *folder.parents][:-1]), strict=True):
+            if is_split_name(name) and name.lower() not in OF_SPLIT[part]:
+                return str(inner)
+    return None

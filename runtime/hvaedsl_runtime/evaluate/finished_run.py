@@ -21,7 +21,7 @@ from hvaedsl.program import CustomParts, Program
 from hvaedsl_runtime.console import image_bar
 from hvaedsl_runtime.data import Preparation, Split, open_split
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
-from hvaedsl_runtime.disk.run_folder import RunFolder, require_run
+from hvaedsl_runtime.disk.run_folder import RunFolder, check_output_path, require_run
 from hvaedsl_runtime.distributed import Processes, choose_device, say_untested
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
 from hvaedsl_runtime.evaluate.fixed_batches import PriorSampler, fixed_batch_size
@@ -129,6 +129,15 @@ class FinishedRun:
         """The file in which the result of `evaluate` is looked for."""
         return self.folder.path / f"eval_{split}.json"
 
+    def check_evaluation_path(self, split: Split, path: Path) -> None:
+        """Raise UsageError if a result in this file would replace another file, WriteError if it cannot be written.
+
+        What is in `evaluation_file` is replaced even if it is damaged.
+        """
+        check_output_path(path, ANOTHER_FILE)
+        if path.is_file() and path != self.evaluation_file(split) and not _is_evaluation(_json_in(path)):
+            raise UsageError(f"{path} exists and is no result of hvaedsl eval", help=f"remove it, or {ANOTHER_FILE}")
+
     def write_evaluation(self, split: Split, bounds: Mapping[str, LikelihoodBound], path: Path | None = None) -> None:
         """Write the result of `evaluate` to a file, by default `evaluation_file`.
 
@@ -136,12 +145,8 @@ class FinishedRun:
         suggests --out.
         """
         path, result = path or self.evaluation_file(split), self.evaluation(split, bounds)
-        try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # missing, or damaged and replaced below
-            before = None
-
-        if isinstance(before, dict) and before.get("step") == self.checkpoint.step:
+        before = _json_in(path)
+        if _is_evaluation(before) and before.get("step") == self.checkpoint.step:
             result |= {name: before[name] for name in WEIGHTS if name in before and name not in result}
         with refusals_explained(path, ANOTHER_FILE):
             self.folder.write_json(path, result)
@@ -160,6 +165,19 @@ class FinishedRun:
         """Make the sampler of images from a model's prior; it raises Diverged if they are not finite."""
         size = fixed_batch_size(self.program)
         return PriorSampler(model, size, seed, self.device, self.dtype, only_finite=True)
+
+
+def _json_in(path: Path) -> Any:
+    """The value in a JSON file; None if it is missing, or has none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _is_evaluation(content: object) -> bool:
+    """Whether the content of a JSON file is the result of an evaluation."""
+    return isinstance(content, dict) and {"split", "step"} <= content.keys()
 
 
 def check_temperature(temperature: Temperature) -> None:

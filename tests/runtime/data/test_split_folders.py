@@ -132,3 +132,31 @@ def test_classes_in_the_folder_of_all_datasets_need_data_path(
     )
     assert caught.value.help.startswith(f"set data.path to {tmp_path / 'all'} if they are classes")
     open_split(make_spec("folder", path=str(tmp_path / "all")), "train")
+
+
+@pytest.mark.parametrize(
+    ("part", "inner", "refused"),
+    [
+        ("train", "test", "test/"),
+        ("train", "faces/Val", "faces/Val/"),
+        ("test", "train/cat", "train/"),
+        ("validation", "test", "test/"),
+        ("train", "train", ""),
+        ("test", "testing/cat", ""),
+        ("validation", "val", ""),
+        ("train", "test_tube", ""),
+    ],
+)
+def test_a_split_inside_another_is_not_mixed_into_it(
+    make_spec: Any, make_images: Any, tmp_path: Path, part: str, inner: str, refused: str
+) -> None:
+    for name in ("train", "validation", "test"):
+        write(tmp_path / name, make_images(3))
+    write(tmp_path / part / inner, make_images(2))
+    spec = make_spec("folder", path=str(tmp_path), validation=0)
+    if not refused:
+        assert [len(open_split(spec, split)) for split in SPLITS] == [3 + 2 * (part == split) for split in SPLITS]
+        return
+    with pytest.raises(RunError, match=f"split {part} holds {refused}") as caught:
+        open_split(spec, "train")
+    assert caught.value.help == f"move {refused} out of {part}/, or rename it if it is a class"
