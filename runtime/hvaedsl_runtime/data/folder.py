@@ -44,8 +44,7 @@ class Layout:
     def images(self, spec: DataSpec, fitting: Fitting) -> dict[PartName, FileImages]:
         """Return the images of each part."""
         return {
-            part: FileImages(tuple(tree.paths()), spec.resolution, spec.channels, spec.levels, fitting)
-            for part, tree in self.parts.items()
+            part: FileImages(tuple(tree.paths()), spec.shape, spec.levels, fitting) for part, tree in self.parts.items()
         }
 
     def notes(self) -> tuple[str, ...]:
@@ -68,8 +67,8 @@ class Layout:
 def folder(spec: DataSpec, split: Split) -> ImageSet:
     """Open a split of an image folder; `folder_layout` says how it is laid out.
 
-    Files are png, jpg, jpeg, webp and bmp, in the order of their paths. An image that is not resolution x resolution is
-    cropped to its center square and resized with an antialiasing bilinear filter. Without a folder of validation
+    Files are png, jpg, jpeg, webp and bmp, in the order of their paths. An image that is not height x width is cropped
+    to the largest center of this ratio and resized with an antialiasing bilinear filter. Without a folder of validation
     images, `data.validation` images of `train` are held out. Files of one part are divided: a tenth of the images are
     the test set, `data.validation` others the validation set. Splits are drawn with `split_seed`.
     Raises DataNotFound for missing images, InvalidData for folders that contradict each other.
