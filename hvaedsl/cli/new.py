@@ -41,7 +41,7 @@ def new(
     ] = None,
     channels: Annotated[
         int | None,
-        typer.Option(min=1, max=3, metavar="C", help=described("Color channels of custom images, 1 or 3.", "3")),
+        typer.Option(min=1, max=64, metavar="C", help=described("Channels of custom images.", "3")),
     ] = None,
     path: Annotated[
         str | None, typer.Option(metavar="PATH", help=described("Path of the images.", "`images` for custom images"))

@@ -45,13 +45,39 @@ class ShapeMismatch(Diagnostic):
     expected: int
 
 
-class InvalidChannels(Diagnostic):
+class FileImages(Diagnostic):
     """HV222."""
 
     code = "HV222"
-    title = "`data.channels` is 2; it must be 1 or 3"
-    label = "expected 1 or 3"
-    help = "grayscale images have 1 channel, color images 3"
-    why = "The likelihoods are defined for grayscale and for color images."
-    bad = spec(data="dataset = npy  channels = 2  resolution = 8")
-    good = spec(data="dataset = npy  channels = 1  resolution = 8")
+    title = "`data.{key}` is {value:,}; images of `dataset = folder` have {expected}"
+    label = "expected {expected}"
+    help = "save other images as arrays with numpy, and read them with `dataset = npy`"
+    why = (
+        "Image files are read as gray, or as red, green and blue, of 8 bits each. Arrays and your own data sets have 1 "
+        "to 64 channels, and up to 65,536 levels."
+    )
+    bad = spec(data="dataset = folder  channels = 2  resolution = 8")
+    good = spec(data="dataset = npy  channels = 2  resolution = 8")
+
+    key: str
+    value: int
+    expected: str
+
+
+class ShownChannels(Diagnostic):
+    """HV243."""
+
+    code = "HV243"
+    title = "`sample.channels` is {written}; {problem}"
+    label = "expected one channel, or three as red, green and blue"
+    help = "the channels of these images are 0 to {last}"
+    why = (
+        "A picture shows one channel in shades of gray, or three as red, green and blue. Channels are counted from 0. "
+        "Without the key, pictures show color images in color, and the first channel of others."
+    )
+    bad = spec(data="dataset = npy  channels = 4  resolution = 8", rest="sample { channels = 3, 4, 5 }")
+    good = spec(data="dataset = npy  channels = 4  resolution = 8", rest="sample { channels = 3, 2, 1 }")
+
+    written: str
+    problem: str
+    last: int

@@ -7,7 +7,7 @@ from hvaedsl.diagnostics.snippet import spec
 
 _MIXTURE = (
     "`mixture_of_logistics` takes the number of its mixture components, and optionally `bits = 5` for targets of five "
-    "bits, the published form."
+    "bits, the published form, and `channels = independent` for colors that do not depend on each other."
 )
 _BINARIZED = (
     "A Bernoulli likelihood models pixels of 0 and 1 in one channel, so its images are binarized; a mixture of "
@@ -64,7 +64,7 @@ class UnknownArgument(Diagnostic):
     code = "HV224"
     title = "unknown argument `{name}` of `mixture_of_logistics`"
     label = "not an argument"
-    help = "remove it; the only named argument is `bits`"
+    help = "remove it; the named arguments are `bits` and `channels`"
     why = _MIXTURE
     bad = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10, k = 4)")
     good = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10)")

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from hvaedsl.ir.blocks import Entry
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, MixIn, Operation, Pool, State, Stem, TopDownBlock
 from hvaedsl.ir.fourier import FourierPlace, with_features
+from hvaedsl.ir.likelihood import PUBLISHED_LEVELS
 from hvaedsl.ir.pooling import embedding_of
 from hvaedsl.ir.spec import Spec
 
@@ -170,5 +171,6 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
         outputs=outputs,
         image_channels=spec.data.channels,
         likelihood=str(model.likelihood).replace(" ", ""),
+        levels=max(PUBLISHED_LEVELS, spec.data.levels),
         columns=columns_at(image),
     )

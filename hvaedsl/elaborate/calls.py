@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-from hvaedsl.diagnostics.diagnostic import Label, writing
+from hvaedsl.diagnostics.diagnostic import Fix, Label, writing
 from hvaedsl.diagnostics.likelihoods import (
     BernoulliArguments,
     ComponentCount,
@@ -12,9 +12,10 @@ from hvaedsl.diagnostics.likelihoods import (
     UnknownWavelet,
     UnsupportedBits,
 )
-from hvaedsl.diagnostics.names import DuplicateEntry
+from hvaedsl.diagnostics.names import DuplicateEntry, WrongType
 from hvaedsl.elaborate.meant import MIXTURE
 from hvaedsl.elaborate.removals import removal_of
+from hvaedsl.elaborate.words import describe
 from hvaedsl.ir.kinds import LikelihoodCall, PoolingCall, Whole
 from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.pooling import POOLINGS
@@ -77,21 +78,43 @@ def _mixture(reader: Reader, call: ast.Call) -> Likelihood:
     mixtures = reader.read(Whole(1, 1000), plain[0])
     assert isinstance(mixtures, int)
 
-    # The only named argument is `bits = 5`, at most once.
-    first: ast.Name | None = None
+    # The named arguments are `bits = 5` and `channels = independent`, each at most once.
+    first: dict[str, ast.Name] = {}
     for argument in named:
         name = argument.name
         removed = removal_of(call.arguments, argument, "remove it")
-        if name.text != "bits":
+        if name.text not in ("bits", "channels"):
             reader.fail(UnknownArgument(span=name.span, name=name.text, fix=removed))
-        if first is not None:
-            label = Label(first.span, "first written here")
+        if name.text in first:
+            label = Label(first[name.text].span, "first written here")
             reader.fail(DuplicateEntry(span=name.span, key=name.text, what="argument", secondary=(label,), fix=removed))
-        first = name
+        first[name.text] = name
+        if name.text == "channels":
+            _check_independent(reader, argument.value, removed)
+            continue
         bits = reader.number(Whole(1), argument.value)
         if bits != 5:
             reader.fail(UnsupportedBits(span=argument.value.span, bits=f"{bits:g}", fix=removed))
-    return Likelihood(name="mixture_of_logistics", mixtures=mixtures, bits=None if first is None else 5)
+    return Likelihood(
+        name="mixture_of_logistics",
+        mixtures=mixtures,
+        bits=5 if "bits" in first else None,
+        independent="channels" in first,
+    )
+
+
+def _check_independent(reader: Reader, value: ast.Value, removed: Fix | None) -> None:
+    if not isinstance(value, ast.Symbol) or value.name != "independent":
+        reader.fail(
+            WrongType(
+                span=value.span,
+                key="channels",
+                expected="independent",
+                found=describe(value),
+                hint="remove it for colors that depend on each other; how many channels there are is `data.channels`",
+                fix=removed,
+            )
+        )
 
 
 def _component_count(reader: Reader, value: ast.Value, found: int) -> NoReturn:

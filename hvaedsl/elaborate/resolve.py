@@ -7,7 +7,7 @@ it are skipped, so that no error is caused by another.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from hvaedsl.diagnostics.additions import after_value, in_section
 from hvaedsl.diagnostics.blocks import SwappedStacks
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label, item_removals, removal, writing
 from hvaedsl.diagnostics.errors import SpecError
-from hvaedsl.diagnostics.images import InvalidChannels, MissingShape, ShapeMismatch
+from hvaedsl.diagnostics.images import FileImages, MissingShape, ShapeMismatch, ShownChannels
 from hvaedsl.diagnostics.likelihoods import BernoulliChannels, BitsNeedLevels, MixtureBinarized, NotBinarized
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source, Span
@@ -54,8 +54,10 @@ def resolve(name: str, source: Source, collected: Collected, *, complete: bool) 
     resolver.report_missing(values)
     resolver.diagnostics += Maps(values, resolver.poisoned, resolver.origins).complete()
     resolver.data_defaults(values["data"], values["model"])
+    _couple_channels(values["data"]["channels"], values["model"])
     spec = Spec.model_construct(name=name, **_construct(values))
     resolver.likelihood(spec)
+    resolver.shown_channels(spec)
     found = tuple(resolver.diagnostics)
     return Resolved(spec, resolver.origins, frozenset(resolver.poisoned), found)
 
@@ -191,9 +193,27 @@ class _Resolver:
 
         for key, default in known.items():
             values.setdefault(key, default)
-        if values["channels"] == 2:
-            self.diagnostics.append(InvalidChannels(span=self.origins["data.channels"]))
-            self.poisoned.add("data.channels")
+        if name == "folder":
+            self._file_images("channels", values["channels"], "1 or 3", fits=values["channels"] in (1, 3))
+            self._file_images("levels", values["levels"], "at most 256 levels", fits=values["levels"] <= 256)
+
+    def _file_images(self, key: str, value: int, expected: str, *, fits: bool) -> None:
+        """Report channels or levels that image files cannot have."""
+        dotted = f"data.{key}"
+        if not fits and dotted not in self.poisoned:
+            self.diagnostics.append(FileImages(span=self.origins[dotted], key=key, value=value, expected=expected))
+            self.poisoned.add(dotted)
+
+    def shown_channels(self, spec: Spec) -> None:
+        """Check that pictures show one or three channels that the images have."""
+        found, channels = spec.sample.channels, spec.data.channels
+        if found is None or {"sample.channels", "data.channels"} & self.poisoned:
+            return
+        missing = [str(channel) for channel in found if channel >= channels]
+        if missing or len(found) not in (1, 3):
+            problem = f"the images have {channels}" if missing else f"it names {len(found)} channels"
+            span, written = self.origins["sample.channels"], ", ".join(map(str, found))
+            self.diagnostics.append(ShownChannels(span=span, written=written, problem=problem, last=channels - 1))
 
     def _require_shape(self, dataset: str, missing: list[str], values: Values) -> None:
         """Report the missing shape of your own images: nobody but the spec knows it."""
@@ -260,6 +280,18 @@ class _Resolver:
         named = {at for at, item in enumerate(call.arguments) if isinstance(item, ast.NamedArgument)}
         edits = item_removals([item.span for item in call.arguments], named)
         return Fix("remove `bits`", edits) if edits else None
+
+
+def _couple_channels(channels: int, model: dict[str, Any]) -> None:
+    """Say of a mixture of logistics whether its channels are independent: those of colors need not, others are.
+
+    One channel is neither.
+    """
+    found = model.get("likelihood", _default_fields("model")[0]["likelihood"])
+    if isinstance(found, Likelihood) and found.name == "mixture_of_logistics":
+        independent = channels not in (1, 3) or (channels == 3 and found.independent)
+        if independent != found.independent:
+            model["likelihood"] = replace(found, independent=independent)
 
 
 def _placeholder(key: Key) -> object:

@@ -172,6 +172,7 @@ class Head(Placed):
     outputs: int
     image_channels: int
     likelihood: str
+    levels: int = 256  # if there are more, the likelihood has another form than for up to 256
     measured: Measured | None = field(default=None, compare=False, repr=False)  # of a custom likelihood
     columns: int | None = None
     span: Span | None = field(default=None, compare=False, repr=False)

@@ -31,7 +31,17 @@ from hvaedsl.ir.bridge import (
 )
 
 SWITCHES = frozenset(
-    ("features", "normalize", "method", "embedding", "draws", "branch_features", "z_features", "resnet_features")
+    (
+        "levels",
+        "features",
+        "normalize",
+        "method",
+        "embedding",
+        "draws",
+        "branch_features",
+        "z_features",
+        "resnet_features",
+    )
 )
 
 

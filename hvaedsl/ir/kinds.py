@@ -165,7 +165,7 @@ class BlockStack(Record):
 
 
 class LikelihoodCall(Record):
-    """`bernoulli`, `mixture_of_logistics(k)`, `mixture_of_logistics(k, bits = 5)`, or a custom likelihood."""
+    """`bernoulli`, `mixture_of_logistics(k)`, perhaps with `bits` or `channels`, or a custom likelihood."""
 
     def __str__(self) -> str:
         """The type in words."""

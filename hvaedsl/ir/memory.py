@@ -15,6 +15,7 @@ from hvaedsl.ir.bridge import EncoderBlock, Head, Normalization, Operation, Pool
 from hvaedsl.ir.cells import cell_kind
 from hvaedsl.ir.cells.kind import Part
 from hvaedsl.ir.fourier import Exponents, with_features
+from hvaedsl.ir.likelihood import INDEPENDENT, PUBLISHED_LEVELS
 
 # Tensors with the shape of z that the KL and the sampling of z keep, in float32: the difference of the means,
 # 1 / sigma_p, the standardized difference and the ratio of the variances; sigma_q and the noise.
@@ -24,6 +25,9 @@ _INNER_TENSORS = 6
 # Tensors that the discretized logistic keeps, with a number for each channel and component: 1 / scale; the distances of
 # the bin's center and edges from the mean, and the three by 1 / scale; two sigmoids; the bin's mass, and its clamp.
 _LOGISTIC_TENSORS = 11
+# Above 256 levels: 1 / scale; the distances of the edges, and these by 1 / scale; the part of the mass that depends on
+# the scale alone, before its logarithm and before its difference from 1; one sign.
+_FINE_LOGISTIC_TENSORS = 8
 # The divisor of an image's state (4 bytes), and the mask of norms too small to divide by (1 byte).
 _DIVISOR_BYTES = 5
 
@@ -156,11 +160,14 @@ def _likelihood_bytes(op: Head) -> int:
         return HIGH  # the logit
     if not op.outputs:
         return 0
-    mixtures = op.outputs // (10 if channels == 3 else 3)
+    coupled = channels == 3 and INDEPENDENT not in op.likelihood
+    mixtures = op.outputs // (10 if coupled else 1 + 2 * channels)
     logistics = channels * mixtures
-    coefficients = logistics if channels == 3 else 0  # after their tanh
+    coefficients = logistics if coupled else 0  # after their tanh
     # For each component log_softmax and the sum over channels, and for each pixel the result of logsumexp.
-    numbers = op.outputs + coefficients + _LOGISTIC_TENSORS * logistics + 2 * mixtures + 1
-    # Is the mass of a bin large enough, and is the pixel at the lower or the upper end.
-    comparisons = logistics + 2 * channels
+    fine = op.levels > PUBLISHED_LEVELS
+    of_logistic = _FINE_LOGISTIC_TENSORS if fine else _LOGISTIC_TENSORS
+    numbers = op.outputs + coefficients + of_logistic * logistics + 2 * mixtures + 1
+    # Is the mass of a bin large enough (published form), and is the pixel at the lower or the upper end.
+    comparisons = (0 if fine else logistics) + 2 * channels
     return HIGH * numbers + comparisons

@@ -18,16 +18,15 @@ from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.bridge import Normalization
 from hvaedsl.ir.cells import CELL_NAMES
 from hvaedsl.ir.custom import is_custom
-from hvaedsl.ir.datasets import NAMES
+from hvaedsl.ir.data_spec import Binarize as Binarize
+from hvaedsl.ir.data_spec import DataSpec as DataSpec
 from hvaedsl.ir.fourier import FOURIER_PLACES, FourierPlace
-from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.kinds import (
     BlockStack,
     ByResolution,
     Choice,
     ChoiceOrCustom,
     Either,
-    FilePath,
     Key,
     LikelihoodCall,
     Number,
@@ -35,14 +34,13 @@ from hvaedsl.ir.kinds import (
     Pair,
     PoolingCall,
     Several,
-    Size,
     Text,
     Whole,
 )
 from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.pooling import Pooling
+from hvaedsl.ir.section import Section
 
-Binarize = Literal["none", "threshold", "dynamic"]
 LearningRateSchedule = Literal["constant", "cosine", "step"]
 NllStatus = Literal["confirmed", "probable", "unverified"]
 Norm = Literal["l2", "rms"]
@@ -71,61 +69,6 @@ def at_resolution(value: V | Mapping[int, V], resolution: int) -> V:
     if not isinstance(value, Mapping):
         return value
     return value[resolution] if resolution in value else next(iter(value.values()))
-
-
-class Section(BaseModel):
-    """Base class of the sections."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
-
-
-class DataSpec(Section):
-    """`data { }`: the images."""
-
-    dataset: Annotated[str, Key(ChoiceOrCustom(NAMES), "the dataset", required="always", example="cifar10")]
-    path: Annotated[
-        str | None, Key(Optional(FilePath()), "folder of the files; HVAEDSL_DATA or a cache folder if none")
-    ] = None
-    channels: Annotated[int, Key(Whole(1, 3), "channels of an image, 1 or 3; required for npy and folder", example="3")]
-    resolution: Annotated[
-        int | ImageSize,
-        Key(Size(), "height of a square image, or (height, width); required for npy and folder", example="32"),
-    ]
-    levels: Annotated[
-        int, Key(Whole(2, 256), "number of values of a pixel; given by the dataset, or 256", example="256")
-    ]
-    validation: Annotated[
-        int, Key(Whole(0), "images held out of the training set; the default depends on the dataset", example="1000")
-    ]
-    split_seed: Annotated[int, Key(Whole(0), "seed of the split")] = 0
-    binarize: Annotated[
-        Binarize,
-        Key(
-            Choice(("none", "threshold", "dynamic")),
-            "conversion of pixels to {0, 1}; the default is dynamic for bernoulli, or none",
-        ),
-    ]
-
-    @property
-    def height(self) -> int:
-        """Rows of an image: the resolution that block lists begin and end with."""
-        return self.resolution.height if isinstance(self.resolution, ImageSize) else self.resolution
-
-    @property
-    def width(self) -> int:
-        """Columns of an image."""
-        return self.resolution.width if isinstance(self.resolution, ImageSize) else self.resolution
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of an image."""
-        return self.height, self.width, self.channels
-
-    def columns_at(self, resolution: int) -> int | None:
-        """Columns of a state of the hierarchy, rounded down; None if the images are square, and so are the states."""
-        if not isinstance(self.resolution, ImageSize):
-            return None
-        return max(1, resolution * self.resolution.width // self.resolution.height)
 
 
 class FourierSpec(Section):
@@ -313,6 +256,10 @@ class SampleSpec(Section):
         Key(Either(Number(above=0), ByResolution(Number(above=0))), "factor on the prior's standard deviation"),
     ] = 1.0
     count: Annotated[int, Key(Whole(1), "number of samples in a picture")] = 64
+    channels: Annotated[
+        tuple[int, ...] | None,
+        Key(Optional(Several(Whole(0, 63))), "channels that pictures show, one or three; none: the first, or colors"),
+    ] = None
 
 
 class PaperSpec(Section):
@@ -339,6 +286,12 @@ class Spec(BaseModel):
     train: TrainSpec
     sample: SampleSpec
     paper: PaperSpec
+
+    @property
+    def shown_channels(self) -> list[int]:
+        """The channels that pictures show, one or three: those of `sample.channels`, or all of colors, or the first."""
+        default = range(3) if self.data.channels == 3 else range(1)
+        return list(default if self.sample.channels is None else self.sample.channels)
 
     def __repr__(self) -> str:
         """The spec as `hvaedsl show` prints it."""

@@ -113,8 +113,9 @@ class HierarchicalVAE(nn.Module):
         noise: Noise | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Images from the prior, uint8 [count, H, W, C]: levels from 0, or 0 and 255 for binary images.
+        """Images from the prior, [count, H, W, C]: levels from 0, or 0 and 255 for binary images.
 
+        They are uint8, or int32 if there are more than 256 levels.
         `generator` draws from the likelihood. Raises ValueError for a count below 1.
         """
         if count < 1:

@@ -50,7 +50,10 @@ class PixelLikelihood(Protocol):
         ...
 
     def sample(self, state: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Images drawn from the likelihood, uint8 [B, H, W, C]: levels from 0, or 0 and 255 for binary images."""
+        """Images drawn from the likelihood, [B, H, W, C]: levels from 0, or 0 and 255 for binary images.
+
+        They are uint8, or int32 if there are more than 256 levels.
+        """
         ...
 
     def mean(self, state: Tensor) -> Tensor:

@@ -18,7 +18,14 @@ from hvaedsl.nn import recomputation
 Storages = dict[int, Tensor]  # a tensor of each storage, by its address; it keeps the address from being used again
 LIKELIHOODS = {
     1: ("bernoulli", "mixture_of_logistics(1)", "mixture_of_logistics(7)"),
-    3: ("mixture_of_logistics(1)", "mixture_of_logistics(5)", "mixture_of_logistics(10, bits = 5)"),
+    2: ("mixture_of_logistics(4)",),
+    3: (
+        "mixture_of_logistics(1)",
+        "mixture_of_logistics(5)",
+        "mixture_of_logistics(10, bits = 5)",
+        "mixture_of_logistics(5, channels = independent)",
+    ),
+    7: ("mixture_of_logistics(3)",),
 }
 
 
@@ -50,7 +57,7 @@ def models(draw: st.DrawFn) -> hvaedsl.Program:
     sides = str(image)
     if draw(st.booleans()):
         sides = f"({image}, {image // math.gcd(*levels) * draw(st.integers(1, 5))})"
-    channels = draw(st.sampled_from((1, 3)))
+    channels = draw(st.sampled_from(sorted(LIKELIHOODS)))
     likelihood = draw(st.sampled_from(LIKELIHOODS[channels]))
     places = ["block", "branches", "image", *([] if cell == "euler_maruyama" else ["sample"])]
     at = draw(st.lists(st.sampled_from(places), unique=True)) if draw(st.booleans()) else []
@@ -58,7 +65,7 @@ def models(draw: st.DrawFn) -> hvaedsl.Program:
     norm, over = draw(st.sampled_from(("none", "none", "l2", "rms"))), draw(st.sampled_from(("sample", "batch")))
     return hvaedsl.loads(f"""hvae 1
 data {{ dataset = npy  channels = {channels}  resolution = {sides}  levels = {
-        draw(st.sampled_from((256, 256, 2))) if "bits" not in likelihood else 256
+        draw(st.sampled_from((256, 256, 2, 4096))) if "bits" not in likelihood else 256
     }  binarize = {"threshold" if likelihood == "bernoulli" else "none"} }}
 model {{
   width = {width}  latent = {latents}  likelihood = {likelihood}  cell = {cells}  pooling = {pooling}  skips = {skips}

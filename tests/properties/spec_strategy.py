@@ -52,6 +52,7 @@ BOUND = frozenset(
         "model": "width latent encoder decoder widths likelihood cell processing skips pooling bottleneck",
         "model.fourier": "at",
         "train.kl": "sampled_layers",
+        "sample": "channels",
     }.items()
     for name in names.split()
 )
@@ -100,11 +101,17 @@ class _Drawing(DrawnBlocks):
             resolution = self.draw(st.sampled_from((1, 1, 2, 3, 5, 7)))
             for factor in factors:
                 resolution *= factor
-            shape = {"channels": self.draw(st.sampled_from((1, 3))), "resolution": resolution}
+            files = name == "folder"
+            channels = st.sampled_from((1, 3)) if files or self.some() else st.integers(1, 64)
+            shape = {"channels": self.draw(channels), "resolution": resolution}
             if self.some():
-                shape["levels"] = self.draw(st.integers(2, 256))
+                shape["levels"] = self.draw(st.integers(2, 256 if files or self.some() else 2**16))
             written |= {f"data.{key}": self.whole(value) for key, value in shape.items()}
         self.likelihood_of(written, shape["channels"], shape.get("levels", 256))
+        if self.some():
+            shown = self.draw(st.permutations(range(shape["channels"])))
+            shown = shown[:3] if len(shown) > 2 and self.some() else shown[:1]
+            written["sample.channels"] = "none" if self.some(4) else self.listed([self.whole(at) for at in shown])
         return shape["resolution"]
 
     def widen(self, written: dict[str, str], image: int, levels: list[int]) -> None:

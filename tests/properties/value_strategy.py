@@ -166,4 +166,6 @@ class DrawnValues:
         if form in ("own", "bernoulli"):
             return self.own() if form == "own" else form
         mixtures = self.whole(self.draw(st.integers(1, 1000)))
-        return f"mixture_of_logistics({mixtures}{', bits = 5' if form == 'bits' else ''})"
+        named = ["bits = 5"] if form == "bits" else []
+        named += ["channels = independent"] if self.some(4) else []
+        return f"mixture_of_logistics({', '.join([mixtures, *self.draw(st.permutations(named))])})"

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from hvaedsl.diagnostics.errors import CompilerBug
 from hvaedsl.ir.cells import cell_kind
 from hvaedsl.ir.fourier import Exponents, with_features
+from hvaedsl.ir.likelihood import PUBLISHED_LEVELS
 from hvaedsl.ir.pooling import wavelet_of
 from hvaedsl.lowering.plan import BlockModule, Plan, Resampling
 from hvaedsl.lowering.python.loops import WIDTH, Section, Statement, call, lines_of, quoted
@@ -242,9 +243,9 @@ def _initial_state(state: InitialState) -> str:
 
 
 def _likelihood_class(plan: Plan) -> str:
-    return {"bernoulli": "Bernoulli", "mixture_of_logistics": "MixtureOfLogistics", "custom": CUSTOM_LIKELIHOOD}[
-        plan.likelihood.name
-    ]
+    if plan.likelihood.name == "mixture_of_logistics":
+        return "MixtureOfLogistics" if plan.levels <= PUBLISHED_LEVELS else "HighBitDepthMixtureOfLogistics"
+    return {"bernoulli": "Bernoulli", "custom": CUSTOM_LIKELIHOOD}[plan.likelihood.name]
 
 
 def _likelihood_arguments(plan: Plan) -> list[str]:
@@ -255,7 +256,8 @@ def _likelihood_arguments(plan: Plan) -> list[str]:
         return [width, str(plan.image_channels), str(plan.levels)]
     bits = [f"bits={likelihood.bits}"] if likelihood.bits is not None else []
     mixtures = [f"channels={plan.image_channels}", f"mixtures={likelihood.mixtures}", f"levels={plan.levels}"]
-    return [width, *mixtures, *bits]
+    independent = ["independent=True"] if likelihood.independent and plan.image_channels == 3 else []
+    return [width, *mixtures, *bits, *independent]
 
 
 def _exponents(plan: Plan) -> Exponents:

@@ -2,6 +2,7 @@
 
 from hvaedsl.nn.likelihoods.base import Likelihood
 from hvaedsl.nn.likelihoods.bernoulli import Bernoulli
+from hvaedsl.nn.likelihoods.high_bit_depth import HighBitDepthMixtureOfLogistics
 from hvaedsl.nn.likelihoods.mixture_of_logistics import MixtureOfLogistics
 
-__all__ = ["Bernoulli", "Likelihood", "MixtureOfLogistics"]
+__all__ = ["Bernoulli", "HighBitDepthMixtureOfLogistics", "Likelihood", "MixtureOfLogistics"]

@@ -39,7 +39,7 @@ class Likelihood(nn.Module, ABC):
 
     @abstractmethod
     def sample(self, state: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Images drawn from the likelihood, uint8 [B, H, W, C]."""
+        """Images drawn from the likelihood, [B, H, W, C]: uint8, or int32 if there are more than 256 levels."""
 
     @abstractmethod
     def mean(self, state: Tensor) -> Tensor:

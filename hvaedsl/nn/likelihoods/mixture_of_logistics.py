@@ -17,46 +17,58 @@ MAXIMUM_LEVELS = 256
 
 
 class Mixture(NamedTuple):
-    """K logistics per pixel. `coefficients` chain the color means: green on red, blue on red, blue on green."""
+    """K logistics per pixel and channel. `coefficients` chain color means: green on red, blue on red, blue on green."""
 
     logits: Tensor  # [B, H, W, K]
     means: Tensor  # [B, H, W, C, K], before the chain
     log_scales: Tensor  # [B, H, W, C, K]
-    coefficients: Tensor | None  # [B, H, W, 3, K] in (-1, 1); None for gray images
+    coefficients: Tensor | None  # [B, H, W, 3, K] in (-1, 1); None for independent channels
 
 
 class MixtureOfLogistics(Likelihood):
     """Discretized mixture of K logistics: PixelCNN++'s likelihood in the form of openai/vdvae.
 
     The head has 10 K outputs for three channels, laid out as in the published code: K logits, then for each channel K
-    means, K log-scales and K coefficients before the tanh. It has 3 K for one channel: logits, means, log-scales.
+    means, K log-scales and K coefficients before the tanh. For another number of channels, and for three if they are
+    `independent`, it has K + 2 K C: K logits, then for each channel K means and K log-scales. All channels of a pixel
+    have the same component; given the component, they are independent.
     Log-scales are clamped at -7 from below. Targets are 2k / (levels - 1) - 1 for level k; with `bits=5` they are
     (8 * floor(p / 8) - 127.5) / 127.5 for 8-bit p, and the likelihood is the published one of FFHQ-256, whose masses
     do not sum to 1 exactly.
 
-    Raises ValueError for channels other than 1 and 3, less than one mixture component, levels outside 2 to 256 (samples
-    are uint8), bits other than 5, and bits together with levels other than 256.
+    Raises ValueError for less than one channel or component, levels outside 2 to 256, bits other than 5, and bits
+    together with levels other than 256.
     """
 
     def __init__(
-        self, width: int, *, channels: int, mixtures: int, levels: int = MAXIMUM_LEVELS, bits: int | None = None
+        self,
+        width: int,
+        *,
+        channels: int,
+        mixtures: int,
+        levels: int = MAXIMUM_LEVELS,
+        bits: int | None = None,
+        independent: bool = False,
     ) -> None:
-        if channels not in (1, 3):
-            raise ValueError(f"a mixture of logistics describes 1 or 3 channels, not {channels}")
-        if mixtures < 1:
-            raise ValueError(f"mixtures must be at least 1, not {mixtures}")
-        super().__init__(width, outputs=mixtures * (10 if channels == 3 else 3), channels=channels)
+        if channels < 1 or mixtures < 1:
+            raise ValueError(f"channels and mixtures must be at least 1, not {channels} and {mixtures}")
+        coupled = channels == 3 and not independent
+        outputs = mixtures * (10 if coupled else 1 + 2 * channels)
+        super().__init__(width, outputs=outputs, channels=channels)
+        self.coupled = coupled
         self.mixtures = mixtures
         self.levels = levels
         self.half_width = choose_half_width(levels, bits)
+        self.minimum_log_scale = MINIMUM_LOG_SCALE
+        self.sample_type = torch.uint8
 
     def mixture(self, state: Tensor) -> Mixture:
         """The mixture that the head gives for a state [B, width, H, W]."""
         outputs = self.outputs(state)
         logits = outputs[..., : self.mixtures]
         per_channel = outputs[..., self.mixtures :].reshape(*outputs.shape[:3], self.channels, -1, self.mixtures)
-        means, log_scales = per_channel[..., 0, :], per_channel[..., 1, :].clamp(min=MINIMUM_LOG_SCALE)
-        coefficients = torch.tanh(per_channel[..., 2, :]) if self.channels == 3 else None
+        means, log_scales = per_channel[..., 0, :], per_channel[..., 1, :].clamp(min=self.minimum_log_scale)
+        coefficients = torch.tanh(per_channel[..., 2, :]) if self.coupled else None
         return Mixture(logits, means, log_scales, coefficients)
 
     def nll_nats_per_dim(self, state: Tensor, target: Tensor) -> Tensor:
@@ -67,12 +79,16 @@ class MixtureOfLogistics(Likelihood):
         mixture = self.mixture(state)
         self.check_target(target, mixture.logits)
         x = target.to(mixture.means.dtype).unsqueeze(-1)
-        log_probs = discretized_logistic_log_prob(x, chained_means(mixture, x), mixture.log_scales, self.half_width)
+        log_probs = self.log_prob(x, chained_means(mixture, x), mixture.log_scales)
         weighted = log_probs.sum(dim=3) + torch.log_softmax(mixture.logits, dim=-1)
         return -torch.logsumexp(weighted, dim=-1).sum(dim=(1, 2)) / target[0].numel()
 
+    def log_prob(self, x: Tensor, means: Tensor, log_scales: Tensor) -> Tensor:
+        """The log mass of the level of x [B, H, W, C, 1] under every logistic, in nats; [B, H, W, C, K]."""
+        return discretized_logistic_log_prob(x, means, log_scales, self.half_width)
+
     def sample(self, state: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Level indices 0 to levels - 1 drawn from the likelihood, uint8 [B, H, W, C].
+        """Level indices 0 to levels - 1 drawn from the likelihood, uint8 [B, H, W, C], or int32 above 256 levels.
 
         The component is drawn by Gumbel-max, then each channel from its logistic, clamped to [-1, 1] before the next
         channel reads it. The value is rounded to the nearest level (openai/vdvae truncates). As published, samples lie
@@ -85,7 +101,7 @@ class MixtureOfLogistics(Likelihood):
         uniform = open_uniform(means, generator)
         values = means + torch.exp(log_scales) * (torch.log(uniform) - torch.log(1 - uniform))
         image = chain_values(values, chosen.coefficients)
-        return torch.round((image + 1) * ((self.levels - 1) / 2)).to(torch.uint8)
+        return torch.round((image + 1) * ((self.levels - 1) / 2)).to(self.sample_type)
 
     def mean(self, state: Tensor) -> Tensor:
         """The mean of the most probable component, chained and clamped like a sample, in [-1, 1]; [B, H, W, C].

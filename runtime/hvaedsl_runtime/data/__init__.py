@@ -1,6 +1,6 @@
 """Datasets: open and split them, prepare their images for training, and turn batches into a model's inputs."""
 
-from hvaedsl_runtime.data.baseline import histogram_baseline_bits_per_dim
+from hvaedsl_runtime.data.baseline import histogram_baseline_bits_per_dim, logistic_baseline_bits_per_dim
 from hvaedsl_runtime.data.fingerprint import Fingerprint, differences, fingerprint
 from hvaedsl_runtime.data.images import ImageSet, Split
 from hvaedsl_runtime.data.opening import has_validation, open_split, remarks
@@ -20,6 +20,7 @@ __all__ = [
     "histogram_baseline_bits_per_dim",
     "index_stream",
     "located",
+    "logistic_baseline_bits_per_dim",
     "open_split",
     "preparation",
     "published_preparation",

@@ -12,15 +12,17 @@ EXAMINED = 256
 
 
 def conversion(found: npt.NDArray[np.generic], shape: tuple[int, int, int], levels: int) -> str:
-    """Return the way out for an array that is not uint8 [N, *shape]: a line of numpy, as far as one can be known."""
+    """Return the way out for an array that is not [N, *shape] of levels: a line of numpy, as far as one is known."""
     reshaped = _to_shape(found.shape, shape)
     if (swapped := _swapped(found.shape, shape)) is not None:
         return swapped
     if reshaped is None:
         return "put the channel axis last, for gray images too, or correct data.resolution and data.channels"
-    converted = _to_uint8(found, f"images{reshaped}", levels)
+    converted = _to_levels(found, f"images{reshaped}", levels)
+    if converted is None and found.dtype == np.uint8:
+        return f"uint8 has levels from 0 to 255: set data.levels to at most 256, or save the images as {_dtype(levels)}"
     if converted is None:
-        return f"save the images as uint8, with levels from 0 to {levels - 1}"
+        return f"save the images as {_dtype(levels)}, with levels from 0 to {levels - 1}"
     return f"with `images` the array, save `{converted}` with numpy.save"
 
 
@@ -48,12 +50,19 @@ def _to_shape(found: tuple[int, ...], shape: tuple[int, int, int]) -> str | None
     return None
 
 
-def _to_uint8(found: npt.NDArray[np.generic], images: str, levels: int) -> str | None:
+def _dtype(levels: int) -> str:
+    return "uint8" if levels <= 256 else "uint16"
+
+
+def _to_levels(found: npt.NDArray[np.generic], images: str, levels: int) -> str | None:
     """Return the expression that makes levels of `images`; None if the range of the values is not a usual one."""
-    if found.dtype == np.uint8:
+    dtype = _dtype(levels)
+    if found.dtype == dtype:
         return images
+    if found.dtype == np.uint8 and dtype == "uint16":
+        return None  # 8 bits have no more than 256 levels
     if found.dtype.kind == "b":
-        return f'({images} * {levels - 1}).astype("uint8")'
+        return f'({images} * {levels - 1}).astype("{dtype}")'
     sample = np.asarray(found[:EXAMINED])
     if found.dtype.kind not in "iuf" or not sample.size:
         return None
@@ -63,12 +72,12 @@ def _to_uint8(found: npt.NDArray[np.generic], images: str, levels: int) -> str |
     low, high = float(sample.min()), float(sample.max())
     if found.dtype.kind in "iu" or (high > 1 and (sample == np.round(sample)).all()):
         if low >= 0 and high < levels:
-            return f'{images}.astype("uint8")'
+            return f'{images}.astype("{dtype}")'
         if found.dtype == np.uint16 and levels == 256:
-            return f'({images} / 257).round().astype("uint8")'
+            return f'({images} / 257).round().astype("{dtype}")'
         return None
     if low >= 0 and high <= 1:
-        return f'({images} * {levels - 1}).round().astype("uint8")'
+        return f'({images} * {levels - 1}).round().astype("{dtype}")'
     if low >= -1 and high <= 1:
-        return f'(({images} + 1) * {(levels - 1) / 2:g}).round().astype("uint8")'
+        return f'(({images} + 1) * {(levels - 1) / 2:g}).round().astype("{dtype}")'
     return None

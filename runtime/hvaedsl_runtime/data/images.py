@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,10 @@ from hvaedsl_runtime.data.array_conversion import conversion
 from hvaedsl_runtime.data.problems import Problems
 
 Split = Literal["train", "validation", "test"]
-Pixels = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.unsignedinteger[Any]]  # levels: uint8, or uint16
 Indices = npt.NDArray[np.int64]
 
+EIGHT_BIT_LEVELS = 256
 # Values held at a time in a pass over a dataset; counting levels needs eight bytes for each.
 VALUES_PER_CHUNK = 2**22
 
@@ -31,13 +32,13 @@ class Images(Protocol):
         ...
 
     def read(self, indices: Indices) -> Pixels:
-        """Return the images at `indices`, uint8 [B, H, W, C], in that order."""
+        """Return the images at `indices`, uint8 or uint16 [B, H, W, C], in that order."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ArrayImages:
-    """Images in one array, uint8 [N, H, W, C], in memory or mapped from a file."""
+    """Images in one array, uint8 or uint16 [N, H, W, C], in memory or mapped from a file."""
 
     pixels: Pixels
 
@@ -45,12 +46,12 @@ class ArrayImages:
         return len(self.pixels)
 
     def read(self, indices: Indices) -> Pixels:
-        """Return the images at `indices`, uint8 [B, H, W, C], in that order.
+        """Return the images at `indices`, in the array's type, [B, H, W, C], in that order.
 
         They are read in ascending order, which is fastest for a mapped file.
         """
         order = np.argsort(indices, kind="stable")
-        batch = np.empty((len(indices), *self.pixels.shape[1:]), dtype=np.uint8)
+        batch = np.empty((len(indices), *self.pixels.shape[1:]), dtype=self.pixels.dtype)
         batch[order] = self.pixels[indices[order]]
         return batch
 
@@ -78,7 +79,7 @@ class ImageSet:
         return len(self.members)
 
     def batch(self, indices: Sequence[int] | npt.NDArray[np.integer]) -> Pixels:
-        """Return the images at `indices` of the split, uint8 [B, H, W, C].
+        """Return the images at `indices` of the split, uint8 or uint16 [B, H, W, C].
 
         Raises IndexError for an index outside the split, InvalidData for a file that cannot be read.
         """
@@ -157,11 +158,12 @@ def _empty_split(spec: DataSpec, split: Split, images: int) -> RunError:
 def array_images(pixels: npt.NDArray[np.generic], spec: DataSpec, place: str) -> ArrayImages:
     """Check an array of images against the spec; `place` names its origin in messages.
 
-    Raises InvalidData unless it is uint8 [N, height, width, channels] with N > 0 and values below `levels`.
+    Raises InvalidData unless it is [N, height, width, channels] of uint8, or of uint16, with N > 0 and values below
+    `levels`. More than 256 levels need uint16.
     """
-    shape = spec.shape
-    expected = f"uint8 [N, {', '.join(map(str, shape))}]"
-    if pixels.dtype != np.uint8:
+    shape, fine = spec.shape, spec.levels > EIGHT_BIT_LEVELS
+    expected = f"{'uint16' if fine else 'uint8'} [N, {', '.join(map(str, shape))}]"
+    if pixels.dtype != np.uint16 and (fine or pixels.dtype != np.uint8):
         found = f"type {pixels.dtype} and shape {list(pixels.shape)}"
         raise InvalidData(
             f"{place}: the array has {found}; it must be {expected}", help=conversion(pixels, shape, spec.levels)
@@ -174,14 +176,14 @@ def array_images(pixels: npt.NDArray[np.generic], spec: DataSpec, place: str) ->
     if not len(pixels):
         raise InvalidData(f"{place}: the array has no image; it must be {expected} with N > 0")
 
-    images = ArrayImages(pixels.view(np.uint8))
+    images = ArrayImages(cast(Pixels, pixels))
     check_levels(images, spec, place)
     return images
 
 
 def check_levels(images: ArrayImages, spec: DataSpec, place: str) -> None:
-    """Raise InvalidData if a value is not below `levels`; with 256 levels, no value is read."""
-    if spec.levels == 256:
+    """Raise InvalidData if a value is not below `levels`; if the type has no such value, none is read."""
+    if spec.levels > np.iinfo(images.pixels.dtype).max:
         return
     every = ImageSet(spec.dataset, "train", spec.levels, images.pixels.shape[1:], images, np.arange(len(images)))
     highest = max(int(chunk.max()) for chunk in every.chunks())

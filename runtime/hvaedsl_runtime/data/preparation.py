@@ -1,4 +1,4 @@
-"""Turn uint8 images into the inputs of a model: the normalized images and the likelihood's targets."""
+"""Turn images of levels into the inputs of a model: the normalized images and the likelihood's targets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.spec import Binarize, DataSpec
 from hvaedsl.nn.fourier import fourier_features
-from hvaedsl_runtime.data.images import ImageSet
+from hvaedsl_runtime.data.images import ImageSet, Pixels
 from hvaedsl_runtime.disk.state_parts import log_unknown
 
 MAXIMUM_LEVELS = 256
@@ -43,10 +43,15 @@ class Preparation(BaseModel):
         """Whether each call needs uniform draws."""
         return self.binarize == "dynamic"
 
+    @staticmethod
+    def tensor(images: Pixels) -> Tensor:
+        """Turn levels into a tensor: uint8, or int32 for uint16, with which torch computes little."""
+        return torch.from_numpy(images if images.dtype == np.uint8 else images.astype(np.int32))
+
     def __call__(
         self, images: Tensor, *, uniform: Tensor | None = None, dtype: torch.dtype = torch.float32
     ) -> tuple[Tensor, Tensor]:
-        """Prepare images uint8 [B, H, W, C]: (x, target), both [B, H, W, C] of `dtype`, on the images' device.
+        """Prepare images [B, H, W, C] of `tensor`: (x, target), both [B, H, W, C] of `dtype`, on the images' device.
 
         With Fourier features, x is [B, H, W, C * (1 + 2 * len(image_features))].
 

@@ -98,7 +98,7 @@ class Evaluator:
     def prepared(self, indices: list[int]) -> tuple[Tensor, Tensor]:
         """Return the input and the target of the images at `indices` of the split, both [B, H, W, C]."""
         device = self.processes.device
-        pixels = torch.from_numpy(self.images.batch(indices)).to(device)
+        pixels = self.preparation.tensor(self.images.batch(indices)).to(device)
         uniform = None
         if self.preparation.needs_uniform:
             uniform = fixed_uniform(self.split_seed, self.images.split, indices, self.images.shape).to(device)

@@ -41,19 +41,25 @@ def reconstruct(
 
 
 def samples_for_display(samples: Tensor, spec: Spec) -> Tensor:
-    """Scale samples, uint8 [N, H, W, C], to [0, 1]: binary images hold 0 and 255, others levels from 0."""
+    """Scale samples [N, H, W, C] to [0, 1]: binary images hold 0 and 255, others levels from 0.
+
+    The result has the shown channels, one or three.
+    """
     brightest = 255 if spec.data.binarize != "none" else spec.data.levels - 1
-    return samples.float() / brightest
+    return samples[..., spec.shown_channels].float() / brightest
 
 
 def targets_for_display(targets: Tensor, spec: Spec) -> Tensor:
-    """Scale targets, [N, H, W, C] in [-1, 1] or {0, 1}, to [0, 1]; float32 on the CPU."""
-    targets = targets.float().cpu()
+    """Scale targets, [N, H, W, C] in [-1, 1] or {0, 1}, to [0, 1]; float32 on the CPU.
+
+    The result has the shown channels, one or three.
+    """
+    targets = targets[..., spec.shown_channels].float().cpu()
     return targets if spec.data.binarize != "none" else (targets + 1) / 2
 
 
 def save_samples(path: Path, samples: Tensor, spec: Spec) -> None:
-    """Save samples, uint8 [N, H, W, C], as a square grid. Raises WriteError."""
+    """Save samples, levels [N, H, W, C], as a square grid. Raises WriteError."""
     save_grid(path, samples_for_display(samples, spec), columns=math.ceil(math.sqrt(len(samples))))
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
+from typing import Literal, NamedTuple
 
 from hvaedsl.ir.spec import Spec
 from hvaedsl.report.grid import Column, Grid
-from hvaedsl_runtime.data import ImageSet, histogram_baseline_bits_per_dim
+from hvaedsl_runtime.data import ImageSet, histogram_baseline_bits_per_dim, logistic_baseline_bits_per_dim
+from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS
 from hvaedsl_runtime.evaluate.evaluator import LikelihoodBound
 from hvaedsl_runtime.evaluate.units import NATS_PER_BIT, reporting_unit
 
@@ -17,18 +19,34 @@ CHEAP_TO_COUNT = 200_000_000
 WEIGHTS = {"raw": "raw weights", "ema": "averaged weights (EMA)"}
 
 
-def histogram_baseline(spec: Spec, train: ImageSet, test: ImageSet) -> float | None:
-    """Return the bits per dimension of independent pixel histograms on the same split.
+class Baseline(NamedTuple):
+    """The bits per dimension of a simple model on the same split."""
+
+    model: Literal["histogram", "logistic"]
+    bits_per_dim: float
+
+    @property
+    def label(self) -> str:
+        """The name of the baseline in tables."""
+        return "baseline: pixel histograms" if self.model == "histogram" else "baseline: a logistic per pixel"
+
+
+def baseline(spec: Spec, train: ImageSet, test: ImageSet) -> Baseline | None:
+    """Compute the bits per dimension of independent pixel histograms; above 256 levels, of discretized logistics.
 
     Returns None if they are not comparable (binary or 5-bit images) or slow to compute (many images, or image files).
     """
     comparable = spec.data.binarize == "none" and spec.model.likelihood.bits is None
     cheap = spec.data.dataset != "folder" and (len(train) + len(test)) * prod(train.shape) <= CHEAP_TO_COUNT
-    return histogram_baseline_bits_per_dim(train, test) if comparable and cheap else None
+    if not (comparable and cheap):
+        return None
+    if spec.data.levels > EIGHT_BIT_LEVELS:
+        return Baseline("logistic", logistic_baseline_bits_per_dim(train, test))
+    return Baseline("histogram", histogram_baseline_bits_per_dim(train, test))
 
 
 def results_table(
-    spec: Spec, title: str, bounds: Mapping[str, LikelihoodBound], baseline_bits_per_dim: float | None = None
+    spec: Spec, title: str, bounds: Mapping[str, LikelihoodBound], compared_with: Baseline | None = None
 ) -> Grid:
     """Make a table of the bound on -log p for raw and averaged weights, in the spec's unit; lower is better."""
     unit = reporting_unit(spec)
@@ -39,7 +57,7 @@ def results_table(
         figures = (bound.loss_nats_per_dim, bound.distortion_nats_per_dim, bound.rate_nats_per_dim)
         table.add(WEIGHTS[weights], *(f"{unit.of(nats):.4f}" for nats in figures), str(bound.images))
 
-    if baseline_bits_per_dim is not None:
-        bits = unit.of(baseline_bits_per_dim * NATS_PER_BIT)
-        table.add("baseline: pixel histograms", f"{bits:.4f}", "", "", "")
+    if compared_with is not None:
+        bits = unit.of(compared_with.bits_per_dim * NATS_PER_BIT)
+        table.add(compared_with.label, f"{bits:.4f}", "", "", "")
     return table

@@ -15,7 +15,7 @@ from hvaedsl.nn.cells import Cell
 from hvaedsl.program import Program
 from hvaedsl.shipped import shipped
 from hvaedsl_runtime.console import image_bar
-from hvaedsl_runtime.data import open_split, preparation
+from hvaedsl_runtime.data import Preparation, open_split, preparation
 from hvaedsl_runtime.distributed import Processes, has_float64
 from hvaedsl_runtime.evaluate.evaluator import Evaluator
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
@@ -53,7 +53,7 @@ class CheckInputs:
     def images(self) -> Tensor:
         """The images, [N, C, R, R] in float64, levels scaled to [0, 1]."""
         images = self.evaluator.images
-        return torch.from_numpy(images.batch(self.indices)).permute(0, 3, 1, 2).double() / (images.levels - 1)
+        return Preparation.tensor(images.batch(self.indices)).permute(0, 3, 1, 2).double() / (images.levels - 1)
 
     def batches(self, description: str) -> Iterator[tuple[Tensor, Tensor, ImageNoise]]:
         """The images in batches (x, target, noise), x and target [B, H, W, C]; with a progress bar on a terminal."""

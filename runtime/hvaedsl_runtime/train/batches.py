@@ -78,7 +78,8 @@ class TrainingBatches:
         return self._ahead[1]
 
     def _read(self, step: int) -> Tensor:
-        """The images of this rank for a step, uint8 [B, H, W, C], in pinned memory for a GPU of its own memory."""
+        """The images of this rank for a step, uint8 or int32 [B, H, W, C]; pinned for a GPU with its own memory."""
         start = step * self.global_batch_size + self.processes.rank * self.batch_size
-        pixels = torch.from_numpy(self.images.batch(index_stream(len(self.images), self.seed, start, self.batch_size)))
+        indices = index_stream(len(self.images), self.seed, start, self.batch_size)
+        pixels = Preparation.tensor(self.images.batch(indices))
         return pixels.pin_memory() if self._pins else pixels

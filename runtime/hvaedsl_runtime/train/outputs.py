@@ -19,7 +19,7 @@ from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
 from hvaedsl_runtime.evaluate.fixed_batches import PriorSampler
 from hvaedsl_runtime.evaluate.pictures import reconstruct, save_reconstructions, save_samples
-from hvaedsl_runtime.evaluate.results import WEIGHTS, histogram_baseline, results_table
+from hvaedsl_runtime.evaluate.results import WEIGHTS, Baseline, baseline, results_table
 from hvaedsl_runtime.evaluate.units import reporting_unit
 from hvaedsl_runtime.train.state import TrainState
 from hvaedsl_runtime.train.step import StepResult
@@ -97,13 +97,13 @@ class RunOutputs:
         if self.metrics is None:
             return bounds
 
-        baseline = histogram_baseline(self.spec, self.images["train"], self.images["test"])
+        compared_with = baseline(self.spec, self.images["train"], self.images["test"])
         self.metrics.sync()
-        self.folder.write_json(self.folder.summary, self.summary(bounds, baseline))
+        self.folder.write_json(self.folder.summary, self.summary(bounds, compared_with))
 
         step, skipped = self.state.step, self.state.counters.skipped_updates
         title = f"{self.spec.name}: {self.spec.data.dataset} test images after {step} steps, seed {self.training.seed}"
-        self.display.console.print(results_table(self.spec, title, bounds, baseline), soft_wrap=False)
+        self.display.console.print(results_table(self.spec, title, bounds, compared_with), soft_wrap=False)
         sizes = ", ".join(f"{len(images)} {split}" for split, images in self.images.items())
         split = f"split seed {self.spec.data.split_seed}"
         self.display.say(f"images: {sizes} ({split}); updates skipped: {skipped} of {step}")
@@ -124,14 +124,16 @@ class RunOutputs:
             self.metrics.write(*({**common, "weights": name, **bound.to_dict()} for name, bound in bounds.items()))
         return bounds
 
-    def summary(self, bounds: Mapping[str, LikelihoodBound], baseline: float | None) -> dict[str, object]:
+    def summary(self, bounds: Mapping[str, LikelihoodBound], compared_with: Baseline | None) -> dict[str, object]:
         """The content of summary.json."""
+        known = {compared_with.model: compared_with.bits_per_dim} if compared_with is not None else {}
         return {
             "name": self.spec.name,
             "dataset": self.spec.data.dataset,
             "unit": reporting_unit(self.spec).key,
             "test": {weights: bound.to_dict() for weights, bound in bounds.items()},
-            "histogram_baseline_bits_per_dim": baseline,
+            "histogram_baseline_bits_per_dim": known.get("histogram"),
+            "logistic_baseline_bits_per_dim": known.get("logistic"),
             "images": {split: len(images) for split, images in self.images.items()},
             "steps": self.state.step,
             "skipped_updates": self.state.counters.skipped_updates,

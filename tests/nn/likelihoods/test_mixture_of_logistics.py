@@ -226,9 +226,9 @@ def test_density_stays_wide_under_autocast() -> None:
 
 
 def test_refuses_what_it_cannot_describe() -> None:
-    with pytest.raises(ValueError, match="1 or 3 channels, not 2"):
-        MixtureOfLogistics(4, channels=2, mixtures=1)
-    with pytest.raises(ValueError, match="mixtures must be at least 1"):
+    with pytest.raises(ValueError, match="must be at least 1, not 0 and 1"):
+        MixtureOfLogistics(4, channels=0, mixtures=1)
+    with pytest.raises(ValueError, match="must be at least 1, not 3 and 0"):
         MixtureOfLogistics(4, channels=3, mixtures=0)
     for levels in (1, 257):
         with pytest.raises(ValueError, match="levels must be from 2 to 256"):

@@ -1,0 +1,61 @@
+"""The section `data`: the images."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from hvaedsl.ir.datasets import NAMES
+from hvaedsl.ir.image_size import ImageSize
+from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, FilePath, Key, Optional, Size, Whole
+from hvaedsl.ir.section import Section
+
+Binarize = Literal["none", "threshold", "dynamic"]
+
+
+class DataSpec(Section):
+    """`data { }`: the images."""
+
+    dataset: Annotated[str, Key(ChoiceOrCustom(NAMES), "the dataset", required="always", example="cifar10")]
+    path: Annotated[
+        str | None, Key(Optional(FilePath()), "folder of the files; HVAEDSL_DATA or a cache folder if none")
+    ] = None
+    channels: Annotated[int, Key(Whole(1, 64), "channels of an image; required for npy and folder", example="3")]
+    resolution: Annotated[
+        int | ImageSize,
+        Key(Size(), "height of a square image, or (height, width); required for npy and folder", example="32"),
+    ]
+    levels: Annotated[
+        int, Key(Whole(2, 65_536), "number of values of a pixel; given by the dataset, or 256", example="256")
+    ]
+    validation: Annotated[
+        int, Key(Whole(0), "images held out of the training set; the default depends on the dataset", example="1000")
+    ]
+    split_seed: Annotated[int, Key(Whole(0), "seed of the split")] = 0
+    binarize: Annotated[
+        Binarize,
+        Key(
+            Choice(("none", "threshold", "dynamic")),
+            "conversion of pixels to {0, 1}; the default is dynamic for bernoulli, or none",
+        ),
+    ]
+
+    @property
+    def height(self) -> int:
+        """Rows of an image: the resolution that block lists begin and end with."""
+        return self.resolution.height if isinstance(self.resolution, ImageSize) else self.resolution
+
+    @property
+    def width(self) -> int:
+        """Columns of an image."""
+        return self.resolution.width if isinstance(self.resolution, ImageSize) else self.resolution
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of an image."""
+        return self.height, self.width, self.channels
+
+    def columns_at(self, resolution: int) -> int | None:
+        """Columns of a state of the hierarchy, rounded down; None if the images are square, and so are the states."""
+        if not isinstance(self.resolution, ImageSize):
+            return None
+        return max(1, resolution * self.resolution.width // self.resolution.height)
