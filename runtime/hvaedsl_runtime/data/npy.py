@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import zipfile
 from collections.abc import Mapping
@@ -124,6 +125,13 @@ def open_npy(path: Path, spec: DataSpec) -> ArrayImages:
     if (wrong := wrong_size(path)) is not None:
         raise InvalidData(f"{path}: {wrong.what}", help=wrong.help)
     return array_images(pixels, spec, str(path))
+
+
+def npy_header(shape: tuple[int, ...]) -> bytes:
+    """The start of a .npy file of a uint8 array of this shape; the bytes of the array follow it."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return buffer.getvalue()
 
 
 class _Header(NamedTuple):
