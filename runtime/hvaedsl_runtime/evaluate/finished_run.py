@@ -19,7 +19,7 @@ from hvaedsl.ir.run_options import DeviceName
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl.program import CustomParts, Program
 from hvaedsl_runtime.console import image_bar
-from hvaedsl_runtime.data import Preparation, Split, open_split
+from hvaedsl_runtime.data import ImageSet, Preparation, Split, open_split
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_output_path, require_run
 from hvaedsl_runtime.distributed import Processes, choose_device, say_untested
@@ -91,9 +91,13 @@ class FinishedRun:
 
         Raises as `open_split` does: DataNotFound for missing images, InvalidData for others than the spec's.
         """
+        return self.evaluator_of(open_split(self.program.spec.data, split), batch_size)
+
+    def evaluator_of(self, images: ImageSet, batch_size: int | None = None) -> Evaluator:
+        """Make the evaluator of opened images, which have the shape and levels of the spec."""
         training = self.program.training()
         return Evaluator(
-            images=open_split(self.program.spec.data, split),
+            images=images,
             preparation=self.preparation,
             noise_seed=training.seed,
             split_seed=self.program.spec.data.split_seed,
