@@ -62,6 +62,8 @@ def reconstruct(
     if seed is not None and not draw:
         raise UsageError("--seed requires --draw; the means of the posterior are not drawn")
     output = ImageOutput.named(out)
+    if any(output.path.exists() and path.exists() and output.path.samefile(path) for path in images or ()):
+        raise UsageError(f"--out is {out}, one of the IMAGES", help=f"{output.instead}; it would be replaced")
 
     finished = FinishedRun.open(run, device)
     data = finished.program.spec.data

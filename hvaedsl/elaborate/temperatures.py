@@ -36,9 +36,9 @@ def temperature_of(source: Source, spec: Spec) -> float | Mapping[int, float]:
     resolutions = {entry.resolution for entry in spec.model.decoder.written_entries()}
     drawing = sorted((at for at in resolutions if at_resolution(spec.model.latent, at)), reverse=True)
     if unused := [at for at in written if at != OTHER and at not in drawing]:
-        at = listing(map(str, unused), "and")
+        where = f"resolution{'s' * (len(unused) > 1)} {listing(map(str, unused), 'and')}"
         raise UsageError(
-            f"{source.name} is {source.text}; the decoder draws no latent at {at}",
-            help=f"remove the entry, or name a resolution where it draws one: {listing(map(str, drawing))}",
+            f"{source.name} is {source.text}; the decoder draws no latent at {where}",
+            help=f"it draws one at {listing(map(str, drawing), 'and')}",
         )
     return filled(written, drawing) if OTHER in written else {int(at): factor for at, factor in written.items()}

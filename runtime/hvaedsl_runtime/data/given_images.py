@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hvaedsl.diagnostics.errors import DataNotFound, UsageError
+from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, UsageError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.file_images import FileImages
 from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Fitting, parse_background
@@ -29,9 +29,10 @@ from hvaedsl_runtime.data.problems import unlisted
 ARRAYS = (".npy", ".npz")
 REFUSE = Fitting(crop=False, resize=False)
 DIGITS_OF_NAME = 6
-KINDS = (
-    f"a folder of image files ({', '.join(suffix.removeprefix('.') for suffix in SUFFIXES)}), image files, or a .npy"
-)
+# Image files are converted to gray or RGB.
+FILE_CHANNELS = (1, 3)
+READ = ", ".join(suffix.removeprefix(".") for suffix in SUFFIXES)
+EXPECTED = f"name a folder of image files ({READ}), image files, or a .npy file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,11 @@ def given_images(paths: Sequence[Path], spec: DataSpec) -> NamedImages:
     """Open the images at `paths`, in their order; those of a folder in the order of their paths, at any depth.
 
     No file but a .npy is read yet. Raises UsageError for paths that do not exist or do not go together, DataNotFound
-    for a folder without images, InvalidData for an array that does not fit the spec.
+    for a folder without images, InvalidData for an array, or a number of channels, that does not fit.
     """
     for path in paths:
         if not path.exists() and not path.is_symlink():  # a dead link is reported when it is read
-            raise UsageError(f"IMAGES is {path}, which does not exist", help=f"name {KINDS} file")
+            raise UsageError(f"IMAGES is {path}, which does not exist", help=EXPECTED)
     alone = next((path for path in paths if path.is_dir() or path.suffix.lower() in ARRAYS), None)
     if alone is not None and len(paths) > 1:
         raise UsageError(
@@ -101,11 +102,16 @@ def _of_folder(folder: Path, spec: DataSpec) -> NamedImages:
         raise unlisted(error, folder) from error
     if not tree.names:
         taken = f"; not taken: {others_text(tree.others)}" if tree.others else ""
-        raise DataNotFound(f"{folder}: found no image file{taken}", help=f"name {KINDS} file")
+        raise DataNotFound(f"{folder}: found no image file{taken}", help=EXPECTED)
     return _of_files(list(tree.paths()), tree.names, spec, Layout({"all": tree}).notes())
 
 
 def _of_files(paths: Sequence[Path], names: Sequence[str], spec: DataSpec, notes: tuple[str, ...] = ()) -> NamedImages:
+    if spec.channels not in FILE_CHANNELS:
+        raise InvalidData(
+            f"the images of the run have {spec.channels} channels; image files are read as 1 or 3",
+            help="name a .npy file",
+        )
     files = image_files(paths, spec, fitting_of_run(spec), shades=spec.dataset != "folder")
     return NamedImages(image_set(spec, "test", files, np.arange(len(files)), notes=notes), tuple(names))
 

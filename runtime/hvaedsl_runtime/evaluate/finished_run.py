@@ -160,9 +160,7 @@ class FinishedRun:
 
         Raises UsageError for a temperature that is not a positive, finite number, and for a count below 1.
         """
-        check_temperature(temperature)
-        if count < 1:
-            raise UsageError(f"the number of samples is {count}; it must be at least 1")
+        check_samples(count, temperature)
         return self.prior(self.model(weights), seed)(count, temperature)
 
     def prior(self, model: HierarchicalVAE, seed: int) -> PriorSampler:
@@ -184,8 +182,10 @@ def _is_evaluation(content: object) -> bool:
     return isinstance(content, dict) and {"split", "step"} <= content.keys()
 
 
-def check_temperature(temperature: Temperature) -> None:
-    """Raise UsageError unless every temperature is positive and finite."""
+def check_samples(count: int, temperature: Temperature) -> None:
+    """Raise UsageError unless every temperature is positive and finite, and the count at least 1."""
+    if count < 1:
+        raise UsageError(f"the number of samples is {count}; it must be at least 1")
     values = temperature.values() if isinstance(temperature, Mapping) else (temperature,)
     for value in values:
         if not 0 < value < math.inf:

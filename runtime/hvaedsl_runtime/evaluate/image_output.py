@@ -7,13 +7,12 @@ image, so that the memory does not depend on the number of images.
 
 from __future__ import annotations
 
+import itertools
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from itertools import count
-from math import prod
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Literal
 
@@ -93,23 +92,23 @@ class ImageOutput:
         check_output_path(self.path, self.instead)
 
     @contextmanager
-    def opened(self, spec: Spec, shape: tuple[int, ...], names: Sequence[str] | None = None) -> Iterator[Write]:
+    def opened(self, spec: Spec, count: int, names: Sequence[str] | None = None) -> Iterator[Write]:
         """Yield a function that takes all images in order; the output gets its name when the block ends.
 
-        `shape` is that of all images together, (N, H, W, C). `names` are paths relative to a common folder: those of
-        the files in a folder, which are numbered otherwise, and an array of a .npz file. Raises WriteError.
+        `count` is the number of all images. `names` are paths relative to a common folder: those of the files in a
+        folder, which are numbered otherwise, and an array of a .npz file. Raises WriteError.
         """
-        with refusals_explained(self.path, self.instead), self._writer(spec, shape, names) as write:
+        with refusals_explained(self.path, self.instead), self._writer(spec, count, names) as write:
             yield write
 
-    def _writer(self, spec: Spec, shape: tuple[int, ...], names: Sequence[str] | None) -> AbstractContextManager[Write]:
+    def _writer(self, spec: Spec, count: int, names: Sequence[str] | None) -> AbstractContextManager[Write]:
         match self.kind:
             case "picture":
                 return _picture(self.path, spec)
             case "npz":
-                return _npz(self.path, shape, names)
+                return _npz(self.path, count, names)
             case "npy":
-                return _npy(self.path, shape)
+                return _npy(self.path, count)
             case "folder":
                 return _folder(self.path, spec, names)
 
@@ -135,15 +134,15 @@ def _picture(path: Path, spec: Spec) -> Iterator[Write]:
 
 
 @contextmanager
-def _npy(path: Path, shape: tuple[int, ...]) -> Iterator[Write]:
-    with put_in_place(path) as temporary, temporary.open("wb") as file, _array(file, shape) as write:
+def _npy(path: Path, count: int) -> Iterator[Write]:
+    with put_in_place(path) as temporary, temporary.open("wb") as file, _array(file, count) as write:
         yield write
 
 
 @contextmanager
-def _npz(path: Path, shape: tuple[int, ...], names: Sequence[str] | None) -> Iterator[Write]:
+def _npz(path: Path, count: int, names: Sequence[str] | None) -> Iterator[Write]:
     with put_in_place(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        with _entry(archive, "arr_0.npy") as entry, _array(entry, shape) as write:
+        with _entry(archive, "arr_0.npy") as entry, _array(entry, count) as write:
             yield write
         if names is not None:
             with _entry(archive, "names.npy") as entry:
@@ -156,19 +155,23 @@ def _entry(archive: zipfile.ZipFile, name: str) -> AbstractContextManager[Binary
 
 
 @contextmanager
-def _array(file: BinaryIO, shape: tuple[int, ...]) -> Iterator[Write]:
-    """Write an array in the format of .npy. Raises ValueError if the images are others than `shape` says."""
-    file.write(npy_header(shape))
-    values = 0
+def _array(file: BinaryIO, count: int) -> Iterator[Write]:
+    """Write an array in the format of .npy, of the shape and type that the first images have.
+
+    Raises ValueError if there are more or fewer images than `count`.
+    """
+    written = 0
 
     def write(images: Pixels) -> None:
-        nonlocal values
-        values += images.size
+        nonlocal written
+        if not written:
+            file.write(npy_header((count, *images.shape[1:]), images.dtype))
+        written += len(images)
         file.write(images.tobytes())
 
     yield write
-    if values != prod(shape):
-        raise ValueError(f"{values} values were written; the shape is {shape}")
+    if written != count:
+        raise ValueError(f"{written} images were written, of {count}")
 
 
 @contextmanager
@@ -179,7 +182,7 @@ def _folder(path: Path, spec: Spec, names: Sequence[str] | None) -> Iterator[Wri
     255.
     """
     as_shades = spec.data.dataset != "folder"
-    stems = iter(_stems(names)) if names is not None else (f"{i:0{DIGITS_OF_NAME}}" for i in count())
+    stems = iter(_stems(names)) if names is not None else (f"{i:0{DIGITS_OF_NAME}}" for i in itertools.count())
 
     with put_folder_in_place(path) as temporary:
 

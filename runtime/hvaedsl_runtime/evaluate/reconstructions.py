@@ -47,8 +47,7 @@ def write_reconstructions(
                 save_reconstructions(output.path, originals, means, spec)
             return
 
-        shape = (len(given), *given.images.shape)
-        with output.opened(spec, shape, given.names) as write:
+        with output.opened(spec, len(given), given.names) as write:
             for _, means in pairs:
                 write(levels_of_targets(means, spec).numpy())
                 advance(len(means))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.lowering.module import Temperature
 from hvaedsl_runtime.console import image_bar
-from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights, check_temperature
+from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights, check_samples
 from hvaedsl_runtime.evaluate.image_output import ImageOutput
 
 
@@ -19,14 +18,11 @@ def write_samples(
     `PriorSampler` do.
     """
     spec = finished.program.spec
-    check_temperature(temperature)
-    if count < 1:
-        raise UsageError(f"the number of samples is {count}; it must be at least 1")
+    check_samples(count, temperature)
     output.check(spec)
 
     sampler = finished.prior(finished.model(weights), seed)
-    shape = (count, spec.data.resolution, spec.data.resolution, spec.data.channels)
-    with image_bar("samples", count) as advance, output.opened(spec, shape) as write:
+    with image_bar("samples", count) as advance, output.opened(spec, count) as write:
         for images in sampler.batches(count, temperature):
             write(images.numpy())
             advance(len(images))

@@ -15,7 +15,7 @@ from PIL import Image
 
 import hvaedsl
 from hvaedsl import Program
-from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.errors import InvalidData, UsageError
 from hvaedsl_runtime.console import image_bar
 from hvaedsl_runtime.data.file_images import shades_of_levels
 from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Fitting
@@ -277,6 +277,7 @@ def test_images_and_options_that_contradict_each_other(
         (2, "nothing.png, which does not exist", (tmp_path / "nothing.png", *out)),
         (2, "a folder or a .npy file must be the only one", (one, photos, *out)),
         (2, "2 times", (one, one, *out)),
+        (2, "one of the IMAGES", (one, "--out", one)),
         (2, "must end in .png, .npz or .npy", (one, "--out", tmp_path / "x.gif")),
         (4, "found no image file; not taken: 1 .tif", (tmp_path / "empty", *out)),
         (4, "an .npz file of the arrays arr_0", (tmp_path / "in.npz", *out)),
@@ -284,6 +285,14 @@ def test_images_and_options_that_contradict_each_other(
     for code, words, arguments in cases:
         assert words in refused(command, code, run, *arguments), arguments
     assert not (tmp_path / "x.npz").exists()
+
+
+def test_files_are_not_read_for_other_channels_than_1_and_3(module_program: Program, photos: Path) -> None:
+    data = module_program.spec.data.model_copy(update={"channels": 4})
+    for paths in ([photos], [photos / "cats" / "0.png"]):
+        with pytest.raises(InvalidData, match="the images of the run have 4 channels") as caught:
+            given_images(paths, data)
+        assert caught.value.help == "name a .npy file"
 
 
 def test_files_of_one_name_are_named_by_their_folders(module_program: Program, photos: Path, tmp_path: Path) -> None:

@@ -103,7 +103,8 @@ def test_a_temperature_by_resolution_is_that_of_a_spec(run: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "code", "words", "way_out"),
     [
-        ("{16: 1}", 2, "--temperature is {16: 1}; the decoder draws no latent at 16", "draws one: 8 or 4"),
+        ("{16: 1}", 2, "is {16: 1}; the decoder draws no latent at resolution 16", "help: it draws one at 8 and 4"),
+        ("{16: 1, 2: 1}", 2, "the decoder draws no latent at resolutions 16 and 2", "it draws one at 8 and 4"),
         ("{8: 0}", 1, "`sample.temperature` is 0; it must be a number above 0", "--temperature:1:5"),
         ("{8: 1, 8: 2}", 1, "duplicate resolution `8`", "--temperature:1:8"),
         ("{8 0.7}", 1, "error[", "--temperature:1:4"),
