@@ -13,6 +13,7 @@ from hvaedsl.diagnostics.printable import printable
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.fmt import format_text
 from hvaedsl.ir.datasets import DATASETS, USER_IMAGES
+from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec_text import string_text
 from hvaedsl.program import Compilation, Program, compile_source, source_of
 from hvaedsl.shipped import shipped
@@ -61,7 +62,9 @@ def extending_spec(target: Path, base: str) -> str:
     return _checked(text, made)
 
 
-def standalone_spec(target: Path, dataset: str, resolution: int | None, channels: int | None, path: str | None) -> str:
+def standalone_spec(
+    target: Path, dataset: str, resolution: int | ImageSize | None, channels: int | None, path: str | None
+) -> str:
     """A small, complete spec for a dataset: two blocks per resolution, pooled by 2 down to 1x1 if possible.
 
     Resolution (default 32), channels (3) and path ("images") are for your own images. Raises `UsageError` if they do
@@ -73,15 +76,15 @@ def standalone_spec(target: Path, dataset: str, resolution: int | None, channels
 
     data = [f"dataset = {dataset}"]
     if known is None:
-        side, channels = resolution or 32, channels or 3
+        size, channels = resolution or 32, channels or 3
         data += [
             f"path = {string_text(path or 'images')}  # from the working directory",
             f"channels = {channels}",
-            f"resolution = {side}",
+            f"resolution = {size}",
             "validation = 100  # images held out of the training set",
         ]
     else:
-        side = known.resolution
+        size = side = known.resolution
         if resolution not in (None, side) or channels not in (None, known.channels):
             raise UsageError(
                 f"{dataset} has {side}x{side} images with {known.channels} channel{'s' * (known.channels > 1)}; "
@@ -89,9 +92,10 @@ def standalone_spec(target: Path, dataset: str, resolution: int | None, channels
             )
         data += [f"path = {string_text(path)}"] if path is not None else []
 
-    steps, listed = list(_ladder(side)), "\n".join(data)
+    side, width = (size, size) if isinstance(size, int) else size
+    steps, listed = list(_ladder(side, width)), "\n".join(data)
     # A few large images fill a GPU, and the published runs on them use a smaller learning rate.
-    batch_size, learning_rate = (32, "1e-3") if side <= 128 else (8, "5e-4")
+    batch_size, learning_rate = (32, "1e-3") if side * width <= 128**2 else (8, "5e-4")
     images = dataset if known is not None else "your own images"
     text = f"""# {printable(target.stem)}: a small model of {images}. The language on one page: docs/language.md
         hvae 1
@@ -160,14 +164,17 @@ def _keys(program: Program, section: str) -> Iterator[str]:
                 yield f"{name} = {text}{f'  # {hint}' if hint else ''}"
 
 
-def _ladder(resolution: int) -> Iterator[tuple[int, int]]:
+def _ladder(height: int, width: int) -> Iterator[tuple[int, int]]:
     """The resolutions from high to low, each with its pooling factor; the last one has 1."""
+    resolution = height
     while resolution > 1:
         if resolution == 4 or (resolution % 2 and resolution <= _MOST_PER_PIXEL):
             factor = resolution
         elif resolution % 2 == 0:
             factor = 2
         else:
+            break
+        if resolution // factor * width % height:
             break
         yield resolution, factor
         resolution //= factor

@@ -110,7 +110,7 @@ def test_a_small_spec_of_every_data_set(dataset: str, tmp_path: Path) -> None:
     text = standalone_spec(tmp_path / "mine.hvae", dataset, None, None, None)
     program = hvaedsl.loads(text, path=tmp_path / "mine.hvae")
     assert not program.advice
-    assert program.training().batch_size == (32 if program.spec.data.resolution <= 128 else 8)
+    assert program.training().batch_size == (32 if program.spec.data.height <= 128 else 8)
     assert program.spec.data.dataset == dataset
     assert program.cost.rows[-1].resolution == DATASETS[dataset].resolution
     assert format_text(text) == text

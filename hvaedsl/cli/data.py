@@ -13,6 +13,7 @@ from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.former_names import FormerNamesCommand
 from hvaedsl.cli.help_text import HelpGroup
 from hvaedsl.cli.options import Force, Json, TextFormat, described, format_of
+from hvaedsl.cli.resolution import METAVAR, parse_resolution
 from hvaedsl.diagnostics.errors import InvalidData, UsageError
 from hvaedsl.diagnostics.streams import print_data, say
 
@@ -38,7 +39,8 @@ def prepare(
     ] = None,
     force: Force = False,
     resolution: Annotated[
-        int | None, typer.Option(min=1, metavar="R", help="Height and width; only for NAME `folder`.")
+        str | None,
+        typer.Option(metavar=METAVAR, help="Height of square images, or height and width; only for NAME `folder`."),
     ] = None,
     channels: Annotated[
         int | None, typer.Option(min=1, max=3, metavar="C", help="Color channels, 1 or 3; only for NAME `folder`.")
@@ -47,7 +49,7 @@ def prepare(
         Literal["center", "none"] | None,
         typer.Option(
             help=described(
-                "Crop images to the center square, or refuse images that are not square; only for NAME `folder`.",
+                "Crop images to the center, or refuse images whose sides have another ratio; only for NAME `folder`.",
                 "center",
             )
         ),
@@ -86,7 +88,7 @@ def prepare(
     from hvaedsl_runtime.data.prepare import prepare as prepare_images
     from hvaedsl_runtime.data.prepared import PreparedSet
 
-    spec = data_to_prepare(name, resolution, channels)
+    spec = data_to_prepare(name, parse_resolution(resolution), channels)
     cropped = None if crop is None else crop == "center"
     fitting = fitting_of(name, channels, crop=cropped, resize=resize, gray=gray, background=background)
     check_source(source)

@@ -9,6 +9,7 @@ import typer
 
 from hvaedsl.cli.completion import complete_dataset, complete_spec
 from hvaedsl.cli.options import described
+from hvaedsl.cli.resolution import METAVAR, parse_resolution
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.diagnostics.shell import command_line
@@ -35,7 +36,8 @@ def new(
         ),
     ] = None,
     resolution: Annotated[
-        int | None, typer.Option(min=1, metavar="R", help=described("Height and width of custom images.", "32"))
+        str | None,
+        typer.Option(metavar=METAVAR, help=described("Height of square custom images, or height and width.", "32")),
     ] = None,
     channels: Annotated[
         int | None,
@@ -57,7 +59,7 @@ def new(
             raise UsageError("--from takes the dataset from its spec; to change it, edit the new file")
         text = extending_spec(target, base)
     else:
-        text = standalone_spec(target, dataset or "digits", resolution, channels, path)
+        text = standalone_spec(target, dataset or "digits", parse_resolution(resolution), channels, path)
     _write(target, text)
     say(f"written: {target}")
     say(f"next: {command_line('hvaedsl', 'compile', target, '--render')}", err=True)

@@ -40,7 +40,7 @@ class ShapeMismatch(Diagnostic):
     good = spec(data="dataset = digits")
 
     key: str
-    value: int
+    value: int | tuple[int, int]
     dataset: str
     expected: int
 

@@ -19,8 +19,9 @@ from hvaedsl.ir.spec import Spec
 def build_bridge(spec: Spec) -> Bridge:
     """The bridge of a spec. The pass `Connect` adds which activation each top-down block reads."""
     return Bridge(
-        image_resolution=spec.data.resolution,
+        image_resolution=spec.data.height,
         image_channels=spec.data.channels,
+        image_columns=spec.data.columns_at(spec.data.height),
         operations=(*_encoder(spec), *_decoder(spec)),
     )
 
@@ -61,7 +62,7 @@ class _Groups:
 
 
 def _encoder(spec: Spec) -> Iterator[Operation]:
-    model, image = spec.model, spec.data.resolution
+    model, image, columns_at = spec.model, spec.data.height, spec.data.columns_at
     fourier, normalization = model.fourier, model.normalize_state.normalization
     features = fourier.exponents_at("image")
     yield Stem(
@@ -69,12 +70,14 @@ def _encoder(spec: Spec) -> Iterator[Operation]:
         in_channels=with_features(spec.data.channels, features),
         channels=model.width_at(image),
         features=features,
+        columns=columns_at(image),
     )
 
     groups, of_block = _Groups(), fourier.exponents_at("block")
     for entry in model.encoder.expanded():
         resolution = entry.resolution
         channels, mid, kernel = model.width_at(resolution), model.mid_at(resolution), kernel_at(resolution)
+        columns = columns_at(resolution)
         for group, application in groups.applications(entry):
             yield EncoderBlock(
                 resolution=resolution,
@@ -87,6 +90,7 @@ def _encoder(spec: Spec) -> Iterator[Operation]:
                 # The output of a `d` entry is normalized after its pooling. Synchronous processing also reads the
                 # activation before the pooling, so both are normalized.
                 normalize=normalization if entry.operator != "d" or model.processing == "synchronous" else None,
+                columns=columns,
                 span=entry.span,
             )
 
@@ -100,16 +104,22 @@ def _encoder(spec: Spec) -> Iterator[Operation]:
                 channels=model.width_at(to),
                 method=model.pooling,
                 normalize=normalization,
+                columns=columns,
                 span=entry.argument_span,
             )
 
 
 def _decoder(spec: Spec) -> Iterator[Operation]:
-    model, image = spec.model, spec.data.resolution
+    model, image, columns_at = spec.model, spec.data.height, spec.data.columns_at
     resolutions = sorted({entry.resolution for entry in model.decoder.expanded()})
     for resolution in resolutions:
         learned = resolution <= model.bias_up_to
-        yield State(resolution=resolution, channels=model.width_at(resolution), learned=learned)
+        yield State(
+            resolution=resolution,
+            channels=model.width_at(resolution),
+            learned=learned,
+            columns=columns_at(resolution),
+        )
 
     # One stochastic layer per application that draws, numbered in the order of sampling.
     groups, layer = _Groups(), 0
@@ -119,6 +129,7 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
     for entry in model.decoder.expanded():
         resolution = entry.resolution
         channels, mid, kernel = model.width_at(resolution), model.mid_at(resolution), kernel_at(resolution)
+        columns = columns_at(resolution)
         latent = model.latent_at(resolution)
         if entry.operator == "m":
             yield MixIn(
@@ -127,6 +138,7 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
                 channels=channels,
                 source_channels=model.width_at(entry.argument),
                 embedding=embedding_of(model.pooling),
+                columns=columns,
                 span=entry.argument_span,
             )
 
@@ -146,6 +158,7 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
                 branch_features=branch_features,
                 z_features=z_features,
                 resnet_features=resnet_features,
+                columns=columns,
                 span=entry.span,
             )
             layer += bool(latent)
@@ -157,4 +170,5 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
         outputs=outputs,
         image_channels=spec.data.channels,
         likelihood=str(model.likelihood).replace(" ", ""),
+        columns=columns_at(image),
     )

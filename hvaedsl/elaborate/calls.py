@@ -16,8 +16,8 @@ from hvaedsl.diagnostics.names import DuplicateEntry
 from hvaedsl.elaborate.meant import MIXTURE
 from hvaedsl.elaborate.removals import removal_of
 from hvaedsl.ir.kinds import LikelihoodCall, PoolingCall, Whole
+from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.pooling import POOLINGS
-from hvaedsl.ir.spec import Likelihood
 from hvaedsl.syntax import ast
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import re
 
 from hvaedsl.diagnostics.diagnostic import nearest
 from hvaedsl.ir.custom import is_custom
-from hvaedsl.ir.kinds import OTHER, ByResolution, Either, Kind, Pair, Several, Text, Whole
+from hvaedsl.ir.kinds import OTHER, ByResolution, Either, Kind, Pair, Several, Size, Text, Whole
 from hvaedsl.syntax import ast
 
 # An example of a likelihood with the number of its components.
@@ -15,6 +15,7 @@ MIXTURE = "mixture_of_logistics(10)"
 _OFF = frozenset(("off", "false", "no", "null", "nil", "disabled"))
 # Words that other languages have for the rest.
 _REST = frozenset(("default", "else", "rest", "otherwise", "any"))
+_SIZE = re.compile(r"\s*(\d+)\s*[xX*,]\s*(\d+)\s*")
 _MAP = re.compile(r"\s*\d+\s*:\s*[\w.]+\s*(,\s*\d+\s*:\s*[\w.]+\s*)*")
 
 
@@ -26,6 +27,8 @@ def meant(kind: Kind, value: ast.Value, *, optional: bool) -> tuple[str, str]:
         case ast.String() if isinstance(kind, (ByResolution, Either)) and _MAP.fullmatch(value.value):
             entries = (entry.split(":") for entry in value.value.split(","))
             return "{" + ", ".join(f"{key.strip()}: {of.strip()}" for key, of in entries) + "}", ""
+        case ast.String() if isinstance(kind, Size) and (sizes := _SIZE.fullmatch(value.value)):
+            return f"({sizes[1]}, {sizes[2]})", ""
         case ast.String() if 0 < len(value.value) < 60:
             return value.value, ", without quotes"
         case ast.Symbol() if optional and value.name.lower() in _OFF:
@@ -36,8 +39,9 @@ def meant(kind: Kind, value: ast.Value, *, optional: bool) -> tuple[str, str]:
             return f'"{value.span.text}"', ", with quotes"
         case ast.Group() if isinstance(kind, (Pair, Several)):
             return value.span.text.strip()[1:-1].strip(), ", without parentheses"
-        case ast.Block() if isinstance(kind, Whole) and value.span.text == f"{value.resolution}x{value.resolution}":
-            return str(value.resolution), ": images are square"
+        case ast.Block(argument=ast.Integer() as width, operator="x") if isinstance(kind, Size):
+            height = value.resolution
+            return (str(height), "") if height == width.value else (f"({height}, {width.value})", "")
         case _:
             return "", ""
 
@@ -47,6 +51,8 @@ def example_of(kind: Kind) -> str:
     match kind:
         case Pair():
             return "0.9, 0.999"
+        case Size():
+            return "(96, 160)"
         case ByResolution(of=Whole()):
             return "{4: 32}"
         case ByResolution() | Either():

@@ -13,6 +13,7 @@ from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.datasets import DATASETS
+from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.kinds import OTHER
 
 _NO_BLOCKS = BlockList(())
@@ -93,7 +94,7 @@ class _Examples:
             case "data.channels":
                 return str(self._shape().get("channels", SCHEMA[section][name].example))
             case "data.resolution":
-                return str(self._image())
+                return str(self._image() if "resolution" not in self.data else self.data["resolution"])
         return SCHEMA[section][name].example
 
     def _state_is_latent(self) -> bool:
@@ -119,7 +120,7 @@ class _Examples:
     def _image(self) -> int:
         """The resolution of the images, or that of the block list that the spec has."""
         if resolution := self.data.get("resolution"):
-            return int(resolution)
+            return resolution.height if isinstance(resolution, ImageSize) else int(resolution)
         if dataset := DATASETS.get(str(self.data.get("dataset"))):
             return dataset.resolution
         resolutions = [entry.resolution for stack in (self.encoder, self.decoder) for entry in stack.written_entries()]
@@ -136,10 +137,10 @@ class _Examples:
         known = {"channels": shape.get("channels", 3), "resolution": shape["resolution"]}
         return "  ".join(["npy", *(f"{key} = {value}" for key, value in known.items() if key not in self.data)])
 
-    def _shape(self) -> dict[str, int]:
+    def _shape(self) -> dict[str, int | ImageSize]:
         """What is known of the shape of an image: one channel for a Bernoulli likelihood."""
         shape = {key: self.data[key] for key in ("channels", "levels") if key in self.data}
-        shape["resolution"] = self._image()
+        shape["resolution"] = self.data.get("resolution") or self._image()
         likelihood = self.model.get("likelihood")
         if likelihood is not None and likelihood.name == "bernoulli":
             shape.setdefault("channels", 1)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, singledispatchmethod
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn, cast
 
 from hvaedsl.diagnostics.constants import MisplacedBase, NoBase
 from hvaedsl.diagnostics.custom import NotAReference
@@ -25,6 +25,7 @@ from hvaedsl.elaborate.removals import removal_of
 from hvaedsl.elaborate.words import describe, is_hyphenated
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.custom import is_custom
+from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.kinds import (
     OTHER,
     BlockStack,
@@ -40,10 +41,11 @@ from hvaedsl.ir.kinds import (
     Pair,
     PoolingCall,
     Several,
+    Size,
     Text,
     Whole,
 )
-from hvaedsl.ir.spec import Likelihood
+from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_value
 
@@ -86,6 +88,20 @@ class Reader:
         if number < kind.minimum or (kind.maximum is not None and number > kind.maximum):
             self._out_of_range(kind, value, str(number))
         return number
+
+    @read.register
+    def _(self, kind: Size, value: ast.Value) -> int | ImageSize:
+        sides = value.items if isinstance(value, (ast.List, ast.Group)) else (value,)
+        if len(sides) > 2 or (len(sides) == 1 and isinstance(value, ast.List)):
+            self.wrong(kind, value)
+        height, *width = (self._side(kind, value, side) for side in sides)
+        return height if not width or width == [height] else ImageSize(height, width[0])
+
+    def _side(self, kind: Size, whole: ast.Value, side: ast.Value) -> int:
+        """The height or the width of an image."""
+        if isinstance(side, (ast.Integer, ast.Reference)) or is_expression(side):
+            return cast(int, self.read(Whole(1), side))
+        return self.wrong(kind, whole)
 
     @read.register
     def _(self, kind: Number, value: ast.Value) -> float:

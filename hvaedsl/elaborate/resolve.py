@@ -30,7 +30,8 @@ from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.datasets import DATASETS, USER_IMAGES
 from hvaedsl.ir.kinds import BlockStack, Choice, ChoiceOrCustom, Key, LikelihoodCall
-from hvaedsl.ir.spec import SECTIONS, Likelihood, Spec
+from hvaedsl.ir.likelihood import Likelihood
+from hvaedsl.ir.spec import SECTIONS, Spec
 from hvaedsl.syntax import ast
 
 if TYPE_CHECKING:

@@ -28,8 +28,30 @@ Stack = Literal["encoder", "decoder"]
 Normalization = Literal["sample_l2", "sample_rms", "batch_l2", "batch_rms"]
 
 
+class Placed:
+    """What all operations have: a state of `resolution` rows, and as many columns unless `columns` says otherwise."""
+
+    __slots__ = ()
+    resolution: int
+    columns: int | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the state."""
+        return self.resolution, self.columns or self.resolution
+
+    @property
+    def pixels(self) -> int:
+        """The number of positions of the state."""
+        return self.resolution * (self.columns or self.resolution)
+
+    def size_at(self, resolution: int) -> tuple[int, int]:
+        """Height and width of a state at another resolution: all have the ratio of the image."""
+        return resolution, resolution if self.columns is None else max(1, resolution * self.columns // self.resolution)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stem:
+class Stem(Placed):
     """The convolution from the image, with its Fourier features if any, to the first encoder state."""
 
     kind: ClassVar[str] = "stem"
@@ -38,11 +60,12 @@ class Stem:
     channels: int
     kernel: int = 3
     features: Exponents = ()
+    columns: int | None = None
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EncoderBlock:
+class EncoderBlock(Placed):
     """One application of a residual block in the encoder; `features` extend the input of its first convolution."""
 
     kind: ClassVar[str] = "encoder_block"
@@ -54,11 +77,12 @@ class EncoderBlock:
     application: int
     features: Exponents = ()
     normalize: Normalization | None = None  # of its output
+    columns: int | None = None
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
+class Pool(Placed):
     """Pooling from `resolution` to `to`; channels are zero-padded from `in_channels` to `channels`."""
 
     kind: ClassVar[str] = "pool"
@@ -69,6 +93,7 @@ class Pool:
     channels: int
     method: Pooling = "average"
     normalize: Normalization | None = None  # of its output
+    columns: int | None = None
     span: Span | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -78,18 +103,19 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(Placed):
     """The initial top-down state of a resolution: a learned bias, or zeros."""
 
     kind: ClassVar[str] = "state"
     resolution: int
     channels: int
     learned: bool
+    columns: int | None = None
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MixIn:
+class MixIn(Placed):
     """The state of `source` is upsampled, cut to `channels`, and added to the state of `resolution`."""
 
     kind: ClassVar[str] = "mix_in"
@@ -98,6 +124,7 @@ class MixIn:
     channels: int
     source_channels: int
     embedding: Embedding = "nearest"
+    columns: int | None = None
     span: Span | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -107,7 +134,7 @@ class MixIn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TopDownBlock:
+class TopDownBlock(Placed):
     """One application of a top-down block: posterior, prior, one latent, and the step of the state.
 
     A block that does not draw has no posterior, no layer and reads no activation. It has no z projection either if
@@ -131,11 +158,12 @@ class TopDownBlock:
     z_features: Exponents = ()
     resnet_features: Exponents = ()
     measured: Measured | None = field(default=None, compare=False, repr=False)  # of a custom cell
+    columns: int | None = None
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class Head(Placed):
     """Gain and bias on the final state, and the convolution to the likelihood's parameters."""
 
     kind: ClassVar[str] = "head"
@@ -145,6 +173,7 @@ class Head:
     image_channels: int
     likelihood: str
     measured: Measured | None = field(default=None, compare=False, repr=False)  # of a custom likelihood
+    columns: int | None = None
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
@@ -174,6 +203,7 @@ class Bridge:
 
     image_resolution: int
     image_channels: int
+    image_columns: int | None = None  # of images that are not square
     operations: tuple[Operation, ...]
 
     def __repr__(self) -> str:
@@ -237,6 +267,11 @@ def weight_shape(block: Block) -> dict[str, int | str]:
     """What blocks that share weights have in common, by its name."""
     found: dict[str, int | str] = {"width": block.channels, "kernel": block.kernel, "inner channels": block.mid}
     return found | {"latent": block.latent, "cell": block.cell} if isinstance(block, TopDownBlock) else found
+
+
+def output_size(op: Stem | EncoderBlock | Pool) -> tuple[int, int]:
+    """Height and width of an encoder operation's activation."""
+    return op.size_at(op.to) if isinstance(op, Pool) else op.size
 
 
 def stack_of(op: Operation) -> Stack:

@@ -5,7 +5,7 @@
     1 encoder_block resolution=8 channels=16 mid=4 kernel=3 group=r8_0 application=0
 
 Fields are in the order of their class; `none` means no value, and a field of a switch that is off is omitted. Places
-in the source are not printed.
+in the source are not printed. Of images that are not square, `columns` is printed too, last.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ SWITCHES = frozenset(
 
 def bridge_text(bridge: Bridge) -> str:
     """The printed form of a bridge, one operation per line."""
-    head = f"bridge image_resolution={bridge.image_resolution} image_channels={bridge.image_channels}"
+    columns = f" image_columns={bridge.image_columns}" if bridge.image_columns is not None else ""
+    head = f"bridge image_resolution={bridge.image_resolution} image_channels={bridge.image_channels}{columns}"
     lines = [f"{index} {op.kind} {_fields_text(op)}" for index, op in enumerate(bridge.operations)]
     return "\n".join([head, *lines]) + "\n"
 
@@ -107,12 +108,15 @@ def bridge_json(bridge: Bridge) -> dict[str, Any]:
     return {
         "image_resolution": bridge.image_resolution,
         "image_channels": bridge.image_channels,
+        **({"image_columns": bridge.image_columns} if bridge.image_columns is not None else {}),
         "operations": [{"kind": op.kind, **_fields(op)} for op in bridge.operations],
     }
 
 
 def _fields(op: Operation) -> dict[str, Any]:
-    return {field.name: getattr(op, field.name) for field in dataclasses.fields(op) if field.compare}
+    fields = (field for field in dataclasses.fields(op) if field.compare and field.name != "columns")
+    found = {field.name: getattr(op, field.name) for field in fields}
+    return found if op.columns is None else found | {"columns": op.columns}
 
 
 def _fields_text(op: Operation) -> str:

@@ -26,6 +26,14 @@ class Whole(Record):
         return f"an integer from {self.minimum:,} to {self.maximum:,}"
 
 
+class Size(Record):
+    """The height of a square image, or height and width."""
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return "an integer of at least 1, or a height and a width such as (96, 160)"
+
+
 class Number(Record):
     """A number between two bounds; `above` excludes the lower one, `below` the upper one."""
 
@@ -175,6 +183,7 @@ class PoolingCall(Record):
 
 Kind = (
     Whole
+    | Size
     | Number
     | Text
     | Choice

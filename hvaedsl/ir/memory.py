@@ -7,6 +7,7 @@ count of a whole model.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
@@ -52,7 +53,7 @@ def kept_by(op: Operation, low: int, *, has_gradient: bool) -> Kept:
     are not counted. `has_gradient` says whether the incoming state has one: zeros have none, and layers without weights
     keep nothing of tensors that are computed from zeros alone.
     """
-    pixels = op.resolution**2
+    pixels = op.pixels
     match op:
         case Stem():
             # An image of one channel has the layout of a state already, so that no copy is made in float32.
@@ -64,7 +65,7 @@ def kept_by(op: Operation, low: int, *, has_gradient: bool) -> Kept:
             return Kept(own, keeps_state=not op.features)
         case Pool():
             # The padding copies the state even if no channel is missing, so that it is never a view.
-            own = _before_norm(op.normalize, op.channels) * op.to**2 + _divisor(op.normalize)
+            own = _before_norm(op.normalize, op.channels) * math.prod(op.size_at(op.to)) + _divisor(op.normalize)
             return Kept(own, keeps_state=op.method == "average")
         case TopDownBlock():
             return _kept_by_cell(op, low, has_gradient)
@@ -103,7 +104,7 @@ def _kept_by_cell(op: TopDownBlock, low: int, has_gradient: bool) -> Kept:
     per_pixel += HIGH * _GAUSSIAN_TENSORS * op.latent * op.draws
     per_pixel += _read_by_convolutions(op, parts, low) + HIGH * op.channels * kind.kept_states * op.draws
     return Kept(
-        per_pixel * op.resolution**2 + divisor,
+        per_pixel * op.pixels + divisor,
         keeps_state=reads_state if op.normalize is None else norm_keeps_state,
     )
 

@@ -29,9 +29,9 @@ class Convolution(Record):
         """The number of weights and biases."""
         return self.out_channels * (self.in_channels * self.kernel**2 + 1)
 
-    def flops(self, resolution: int) -> int:
+    def flops(self, pixels: int) -> int:
         """Multiplications and additions for one image, without the bias."""
-        return 2 * self.in_channels * self.out_channels * self.kernel**2 * resolution**2
+        return 2 * self.in_channels * self.out_channels * self.kernel**2 * pixels
 
 
 def bottleneck(
@@ -84,7 +84,7 @@ def arrays(op: Operation) -> tuple[tuple[str, tuple[int, ...]], ...]:
     """
     match op:
         case State(learned=True):
-            return (("bias", (1, op.channels, op.resolution, op.resolution)),)
+            return (("bias", (1, op.channels, *op.size)),)
         case Head():
             return (("gain", (1, op.channels, 1, 1)), ("bias", (1, op.channels, 1, 1)))
         case _:
@@ -102,18 +102,20 @@ def flops(op: Operation) -> int:
     """FLOPs of the convolutions and wavelet transforms of one application to one image."""
     match op:
         case Pool() if wavelet_of(op.method):
-            return _transform_flops(op.in_channels, op.resolution, op.to)
+            return _transform_flops(op.in_channels, op.size, op.size_at(op.to))
         case MixIn() if wavelet_of(op.embedding):
-            return _transform_flops(op.channels, op.source, op.resolution)
+            return _transform_flops(op.channels, op.size_at(op.source), op.size)
         case TopDownBlock(measured=Measured(flops=measured)) | Head(measured=Measured(flops=measured)):
             return measured
         case _:
-            return sum(conv.flops(op.resolution) for conv in convolutions(op))
+            return sum(conv.flops(op.pixels) for conv in convolutions(op))
 
 
-def _transform_flops(channels: int, before: int, after: int) -> int:
-    """FLOPs of a matrix [after, before] applied to the rows and then to the columns of every channel."""
-    return 2 * channels * before * after * (before + after)
+def _transform_flops(channels: int, before: tuple[int, int], after: tuple[int, int]) -> int:
+    """FLOPs of a matrix [after, before] applied to the rows and then another to the columns of every channel."""
+    height, width = before
+    height_after, width_after = after
+    return 2 * channels * width_after * height * (width + height_after)
 
 
 _MAX_SHAPES = 4_096

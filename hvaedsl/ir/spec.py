@@ -10,7 +10,6 @@ key, and constructs the sections without validating them again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,6 +20,7 @@ from hvaedsl.ir.cells import CELL_NAMES
 from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.datasets import NAMES
 from hvaedsl.ir.fourier import FOURIER_PLACES, FourierPlace
+from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.kinds import (
     BlockStack,
     ByResolution,
@@ -35,9 +35,11 @@ from hvaedsl.ir.kinds import (
     Pair,
     PoolingCall,
     Several,
+    Size,
     Text,
     Whole,
 )
+from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.pooling import Pooling
 
 Binarize = Literal["none", "threshold", "dynamic"]
@@ -58,32 +60,6 @@ _NORMALIZATIONS: Mapping[tuple[NormalizeOver, Norm], Normalization] = {
     ("batch", "l2"): "batch_l2",
     ("batch", "rms"): "batch_rms",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Likelihood:
-    """The likelihood of a pixel: `bernoulli`, a discretized mixture of `mixtures` logistics, or a custom one."""
-
-    name: Literal["bernoulli", "mixture_of_logistics", "custom"]
-    mixtures: int = 0
-    bits: int | None = None
-    reference: str | None = None  # package.module:Name of a custom likelihood
-
-    def outputs(self, channels: int) -> int:
-        """Channels of the last convolution: 1, or 3k (grayscale) or 10k (color); 0 for a custom likelihood."""
-        if self.name == "custom":
-            return 0
-        if self.name == "bernoulli":
-            return 1
-        return self.mixtures * (10 if channels == 3 else 3)
-
-    def __str__(self) -> str:
-        """The likelihood in the language."""
-        if self.reference is not None:
-            return f'"{self.reference}"'
-        if self.name == "bernoulli":
-            return self.name
-        return f"{self.name}({self.mixtures}{f', bits = {self.bits}' if self.bits else ''})"
 
 
 def at_resolution(value: V | Mapping[int, V], resolution: int) -> V:
@@ -111,7 +87,10 @@ class DataSpec(Section):
         str | None, Key(Optional(FilePath()), "folder of the files; HVAEDSL_DATA or a cache folder if none")
     ] = None
     channels: Annotated[int, Key(Whole(1, 3), "channels of an image, 1 or 3; required for npy and folder", example="3")]
-    resolution: Annotated[int, Key(Whole(1), "height and width of an image; required for npy and folder", example="32")]
+    resolution: Annotated[
+        int | ImageSize,
+        Key(Size(), "height of a square image, or (height, width); required for npy and folder", example="32"),
+    ]
     levels: Annotated[
         int, Key(Whole(2, 256), "number of values of a pixel; given by the dataset, or 256", example="256")
     ]
@@ -126,6 +105,27 @@ class DataSpec(Section):
             "conversion of pixels to {0, 1}; the default is dynamic for bernoulli, or none",
         ),
     ]
+
+    @property
+    def height(self) -> int:
+        """Rows of an image: the resolution that block lists begin and end with."""
+        return self.resolution.height if isinstance(self.resolution, ImageSize) else self.resolution
+
+    @property
+    def width(self) -> int:
+        """Columns of an image."""
+        return self.resolution.width if isinstance(self.resolution, ImageSize) else self.resolution
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of an image."""
+        return self.height, self.width, self.channels
+
+    def columns_at(self, resolution: int) -> int | None:
+        """Columns of a state of the hierarchy, rounded down; None if the images are square, and so are the states."""
+        if not isinstance(self.resolution, ImageSize):
+            return None
+        return max(1, resolution * self.resolution.width // self.resolution.height)
 
 
 class FourierSpec(Section):

@@ -9,8 +9,10 @@ from pydantic_core import PydanticUndefined
 
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.custom import is_custom
+from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.kinds import Optional, Text
-from hvaedsl.ir.spec import SECTIONS, Likelihood, PaperSpec, Spec, keys, section_of
+from hvaedsl.ir.likelihood import Likelihood
+from hvaedsl.ir.spec import SECTIONS, PaperSpec, Spec, keys, section_of
 
 
 def spec_text(spec: Spec) -> str:
@@ -94,7 +96,7 @@ def value_text(value: object) -> str:
     match value:
         case None | bool():
             return {None: "none", True: "true", False: "false"}[value]
-        case BlockList() | Likelihood() | int():
+        case BlockList() | Likelihood() | ImageSize() | int():
             return str(value)
         case float():
             return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)

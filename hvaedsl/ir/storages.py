@@ -5,11 +5,24 @@ A storage is known by the index of the operation that fills it. A state that sev
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping
 from typing import NamedTuple
 
 from hvaedsl.diagnostics.record import Record
-from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, MixIn, Operation, Pool, State, Stem, TopDownBlock, shape_of
+from hvaedsl.ir.bridge import (
+    Bridge,
+    EncoderBlock,
+    Head,
+    MixIn,
+    Operation,
+    Pool,
+    State,
+    Stem,
+    TopDownBlock,
+    output_size,
+    shape_of,
+)
 from hvaedsl.ir.memory import HIGH, Kept, kept_by
 
 
@@ -77,14 +90,13 @@ class _Walk:
         return KeptStorages(kept.own_bytes, state.storage if kept.keeps_state else None, output)
 
     def _encoder_state(self, index: int, op: Stem | EncoderBlock | Pool) -> _State:
-        side = op.to if isinstance(op, Pool) else op.resolution
-        self.storage_bytes[index] = self.low * op.channels * side**2
+        self.storage_bytes[index] = self.low * op.channels * math.prod(output_size(op))
         return _State(index)
 
     def _decoder_state(self, index: int, op: State | MixIn | TopDownBlock) -> _State:
         if isinstance(op, State) and op.learned:
             return _State(None)
-        self.storage_bytes[index] = HIGH * op.channels * op.resolution**2
+        self.storage_bytes[index] = HIGH * op.channels * op.pixels
         return _State(index, has_gradient=not isinstance(op, State))
 
     def _kept(self, op: Operation, has_gradient: bool) -> Kept:

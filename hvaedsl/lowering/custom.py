@@ -63,8 +63,8 @@ def _measure_cell(kind: type[nn.Module], op: TopDownBlock) -> Measured:
     cell = cast(TopDownCell, made)
 
     # Two images: a size that the batch alone has is then told from a size of 1.
-    state = torch.empty((2, op.channels, op.resolution, op.resolution), device=_META, requires_grad=True)
-    noise = torch.empty((2, op.latent, op.resolution, op.resolution), device=_META)
+    state = torch.empty((2, op.channels, *op.size), device=_META, requires_grad=True)
+    noise = torch.empty((2, op.latent, *op.size), device=_META)
     activation = torch.empty_like(state, requires_grad=True)
 
     # From the posterior, as in training: this is what costs are counted for.
@@ -96,7 +96,7 @@ def _measure_deterministic(kind: type[nn.Module], op: TopDownBlock, given: Seque
     made = _built(
         lambda: decoder_block(without_latent(op.channels, op.mid, op.kernel, *given), applications=1), arguments
     )
-    state = torch.empty((2, op.channels, op.resolution, op.resolution), device=_META, requires_grad=True)
+    state = torch.empty((2, op.channels, *op.size), device=_META, requires_grad=True)
     with FlopCounterMode(display=False) as counter, _Saved(made) as saved:
         following = _tried(lambda: made(state), f"forward(state) of its {DETERMINISTIC}")
     _check_shape(following, state.shape, "the next state that it gives without a latent")
@@ -130,8 +130,8 @@ def needing_a_latent(
 def _measure_likelihood(kind: type[nn.Module], op: Head, levels: int) -> Measured:
     made = _built(lambda: kind(op.channels, op.image_channels, levels), "be built with (width, channels, levels)")
     likelihood = cast(PixelLikelihood, made)
-    state = torch.empty((2, op.channels, op.resolution, op.resolution), device=_META, requires_grad=True)
-    target = torch.empty((2, op.resolution, op.resolution, op.image_channels), device=_META)
+    state = torch.empty((2, op.channels, *op.size), device=_META, requires_grad=True)
+    target = torch.empty((2, *op.size, op.image_channels), device=_META)
     with FlopCounterMode(display=False) as counter, _Saved(made) as saved:
         nll = _tried(lambda: likelihood.nll_nats_per_dim(state, target), "nll_nats_per_dim(state, target)")
     _check_shape(nll, torch.Size((2,)), "the distortion, in nats per dimension of each image,")

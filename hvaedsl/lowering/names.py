@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from hvaedsl.ir.bridge import Block, Bridge, EncoderBlock, Head, Operation, Stack, State, Stem, TopDownBlock, stack_of
 from hvaedsl.ir.cells import CELLS, cell_kind
+from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.shapes import Convolution, arrays, convolutions
-from hvaedsl.ir.spec import Likelihood
 from hvaedsl.nn.published import published_names as _published_names
 from hvaedsl.nn.published import published_prefixes
 from hvaedsl.passes.gradient import Unreached

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Operation, Pool, State, TopDownBlock, stack_of
 from hvaedsl.ir.fourier import Exponents
+from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.pooling import Embedding, Pooling
-from hvaedsl.ir.spec import Likelihood
 from hvaedsl.lowering.names import Group, block_attributes, resampling_attribute, state_attribute
 from hvaedsl.nn.steps import NO_LAYER, Apply, DeterministicStep, Downsample, InitialState, TopDown
 
@@ -44,6 +44,7 @@ class Resampling:
     method: Pooling | Embedding
     fine: int
     coarse: int
+    fine_columns: int | None = None  # of a state that is not square
 
     @property
     def factor(self) -> int:
@@ -56,6 +57,7 @@ class Plan:
     """Everything that lowering to torch needs."""
 
     image_resolution: int
+    image_columns: int | None  # of images that are not square
     image_channels: int
     levels: int
     image_features: Exponents  # of what the stem reads
@@ -70,6 +72,12 @@ class Plan:
     states: tuple[InitialState, ...]
     decoder_blocks: tuple[BlockModule, ...]
     decoder_steps: tuple[TopDown, ...]
+
+    def size_at(self, resolution: int) -> tuple[int, int]:
+        """Height and width of the states at a resolution."""
+        if self.image_columns is None:
+            return resolution, resolution
+        return resolution, resolution * self.image_columns // self.image_resolution
 
     @property
     def layers(self) -> tuple[TopDown, ...]:
@@ -93,6 +101,7 @@ def make_plan(bridge: Bridge, likelihood: Likelihood, levels: int) -> Plan:
 
     return Plan(
         image_resolution=bridge.image_resolution,
+        image_columns=bridge.image_columns,
         image_channels=bridge.image_channels,
         levels=levels,
         image_features=bridge.stem.features,
@@ -105,7 +114,7 @@ def make_plan(bridge: Bridge, likelihood: Likelihood, levels: int) -> Plan:
         encoder_steps=tuple(encoder_steps),
         encoder_applications=sum(isinstance(op, EncoderBlock) for op in ops),
         states=tuple(
-            InitialState(op.resolution, op.channels, state_attribute(op.resolution) if op.learned else None)
+            InitialState(op.resolution, op.channels, state_attribute(op.resolution) if op.learned else None, op.columns)
             for op in ops
             if isinstance(op, State)
         ),
@@ -141,7 +150,8 @@ def _resamplings(ops: tuple[Operation, ...], kind: type[Pool | MixIn]) -> tuple[
         else:
             start, end, method = op.source, op.resolution, op.embedding
         name = resampling_attribute(start, end)
-        found[name] = Resampling(name, method, fine=max(start, end), coarse=min(start, end))
+        # Both are at the higher of the two resolutions.
+        found[name] = Resampling(name, method, max(start, end), min(start, end), op.columns)
     return tuple(found.values())
 
 

@@ -253,7 +253,7 @@ def _encoder(spec: Spec, walk: Walk, *, is_repeated: bool) -> Iterator[Suggestio
 
     A repeated pooling would start at the resolution that the copy before it has left.
     """
-    here = walk.resolution or spec.data.resolution
+    here = walk.resolution or spec.data.height
     yield from _blocks(here)
     if is_repeated:
         return
@@ -306,7 +306,7 @@ def _known_activations(analyzed: AnalyzedText, spec: Spec) -> tuple[int, ...]:
     if value is None or is_older or not analyzed.collected.broken.isdisjoint(("", key, "model.*")):
         return _activations(spec, _encoder_list(analyzed, spec, analyzed.values_without(("model.decoder",))))
 
-    about = value.span.text, spec.data.resolution, _fingerprint(analyzed, key)
+    about = value.span.text, spec.data.height, _fingerprint(analyzed, key)
     known = next((found for where, found in _recent_encoders if where == about), None)
     if known is None:
         values = analyzed.values_without(("model.decoder",))
@@ -318,7 +318,7 @@ def _known_activations(analyzed: AnalyzedText, spec: Spec) -> tuple[int, ...]:
 
 def _activations(spec: Spec, encoder: BlockList) -> tuple[int, ...]:
     """Resolutions of the encoder's activations, lowest first; only that of the image if the encoder is unknown."""
-    found = {spec.data.resolution}
+    found = {spec.data.height}
     for entry in encoder.expanded():
         found.add(entry.resolution)
         if entry.operator == "d" and entry.argument > 1 and entry.resolution % entry.argument == 0:

@@ -1,7 +1,7 @@
 """The public methods of a model: its loss, latents, samples, and parameters under the published names.
 
 Shape legend: B batch, H, W image height and width, C image channels, R a resolution of the hierarchy.
-Images are [B, H, W, C] outside and [B, channels, R, R] inside.
+Images are [B, H, W, C] outside and [B, channels, R, R] inside; if H and W differ, [B, channels, R, R * W / H].
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ class HierarchicalVAE(nn.Module):
 
     `noise(layer, shape)` gives the standard normals of a stochastic layer; torch's generator draws them if it is None.
     `temperature` multiplies the prior's standard deviations: a number, or one for some resolutions (others 1).
-    `image_features` are the exponents of the Fourier features that x has after its channels. `unpublished` says why the
-    parameters have no names in the published code; it is None if they have.
+    `image_features` are the exponents of the Fourier features that x has after its channels. `image_width` is that of
+    images that are not square. `unpublished` says why the parameters have no names in the published code; it is None if
+    they have.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class HierarchicalVAE(nn.Module):
         *,
         image_channels: int,
         image_features: Exponents = (),
+        image_width: int | None = None,
         unpublished: str | None = None,
     ) -> None:
         super().__init__()
@@ -55,6 +57,7 @@ class HierarchicalVAE(nn.Module):
         self.likelihood = cast(Likelihood, likelihood)
         self.image_channels = image_channels
         self.image_features = image_features
+        self.image_size = (decoder.resolution, image_width or decoder.resolution)
         # Activation checkpointing: keep the state every N blocks and recompute the rest in the backward pass.
         self.recompute_every: int | None = None
         self._unpublished = unpublished
@@ -152,11 +155,11 @@ class HierarchicalVAE(nn.Module):
         return published_names((name for name, _ in self.named_parameters()), prefixes)
 
     def _kept(self, x: Tensor) -> dict[str, Tensor]:
-        size, features = self.decoder.resolution, self.image_features
+        (height, width), features = self.image_size, self.image_features
         channels = features_channels(self.image_channels, features)
-        if x.ndim != 4 or tuple(x.shape[1:]) != (size, size, channels):
+        if x.ndim != 4 or tuple(x.shape[1:]) != (height, width, channels):
             held = f" (the image and its Fourier features, n = {features})" if features else ""
-            raise ValueError(f"images are [B, {size}, {size}, {channels}]{held}, not {list(x.shape)}")
+            raise ValueError(f"images are [B, {height}, {width}, {channels}]{held}, not {list(x.shape)}")
         return cast(dict[str, Tensor], self.encoder(x, self.recompute_every))
 
     def _noise(self, _: int, shape: tuple[int, ...]) -> Tensor:

@@ -1,7 +1,7 @@
 """The two passes over the hierarchy, from the blocks and the steps of a model (openai/vdvae, vae.py).
 
 Shape legend: B batch, H, W image height and width, C image channels, R a resolution of the hierarchy.
-Images are [B, H, W, C] outside and [B, channels, R, R] inside.
+Images are [B, H, W, C] outside and [B, channels, R, R] inside; if H and W differ, [B, channels, R, R * W / H].
 """
 
 from __future__ import annotations
@@ -102,7 +102,9 @@ class Decoder(nn.Module):
         self.steps = tuple(step._replace(layer=layer) for layer, step in enumerate(steps))
         self.states = nn.ParameterDict(
             {
-                state.name: nn.Parameter(torch.zeros(1, state.channels, state.resolution, state.resolution))
+                state.name: nn.Parameter(
+                    torch.zeros(1, state.channels, state.resolution, state.columns or state.resolution)
+                )
                 for state in self.initial_states
                 if state.name is not None
             }
@@ -120,7 +122,7 @@ class Decoder(nn.Module):
         """The state of every resolution before the first block, each [batch, channels, R, R]."""
         states: dict[int, Tensor] = {}
         for state in self.initial_states:
-            shape = (batch, state.channels, state.resolution, state.resolution)
+            shape = (batch, state.channels, state.resolution, state.columns or state.resolution)
             if state.name is not None:
                 states[state.resolution] = self.states[state.name].expand(shape)
             else:
@@ -158,7 +160,7 @@ class Decoder(nn.Module):
         kls_nats: list[Tensor] = []
         for step in steps:
             state = self.enter(step, after)
-            eps = noise(step.layer, (state.shape[0], step.latent, step.resolution, step.resolution))
+            eps = noise(step.layer, (state.shape[0], step.latent, *state.shape[2:]))
             activation = torch.zeros_like(state) if step.slot is None else kept[step.slot]
             after[step.resolution], z, kl_nats = self.block(step)(state, activation, eps)
             zs.append(z)
@@ -174,7 +176,7 @@ class Decoder(nn.Module):
             if z is not None:
                 states[step.resolution] = block.generate_from(state, z)
             else:
-                eps = noise(step.layer, (batch, step.latent, step.resolution, step.resolution))
+                eps = noise(step.layer, (batch, step.latent, *state.shape[2:]))
                 states[step.resolution], _ = block.generate(state, eps, temperature_at(temperature, step.resolution))
         return self.finish(states)
 
@@ -231,7 +233,7 @@ class MixedDecoder(Decoder):
             if z is not None:
                 states[step.resolution] = block.generate_from(state, z)
             else:
-                eps = noise(step.layer, (batch, step.latent, step.resolution, step.resolution))
+                eps = noise(step.layer, (batch, step.latent, *state.shape[2:]))
                 states[step.resolution], _ = block.generate(state, eps, temperature_at(temperature, step.resolution))
         return self.finish(states)
 

@@ -78,34 +78,42 @@ class WaveletPool(nn.Module):
     """The approximation coefficients of an orthonormal wavelet, along both axes and with periodic ends.
 
     `factor` is 2^J for J levels. Haar's are factor times the mean of every patch (Falck, Williams et al. 2022,
-    Theorem 2). The matrix of the transform is no parameter and in no state dict. Raises ValueError for another factor,
-    or one that does not divide the resolution.
+    Theorem 2). The matrix of the transform is no parameter and in no state dict. A state that is not square has another
+    one for its rows, whose length is `columns`. Raises ValueError for another factor, or one that does not divide the
+    resolution.
     """
 
     analysis: Tensor  # [resolution / factor, resolution], orthonormal rows
+    analysis_of_rows: Tensor  # [columns / factor, columns]
 
-    def __init__(self, wavelet: str, resolution: int, factor: int) -> None:
+    def __init__(self, wavelet: str, resolution: int, factor: int, columns: int | None = None) -> None:
         super().__init__()
-        self.register_buffer("analysis", wavelet_analysis(wavelet, resolution, factor), persistent=False)
+        for name, size in (("analysis", resolution), ("analysis_of_rows", columns or resolution)):
+            self.register_buffer(name, wavelet_analysis(wavelet, size, factor), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, C, H / factor, W / factor]."""
-        return _on_both_axes(x, self.analysis)
+        return _on_both_axes(x, self.analysis, self.analysis_of_rows)
 
 
 class WaveletEmbedding(nn.Module):
-    """The adjoint of `WaveletPool`: the inverse transform with all details zero. `resolution` is that of its result."""
+    """The adjoint of `WaveletPool`: the inverse transform with all details zero.
+
+    `resolution` and `columns` are those of its result.
+    """
 
     synthesis: Tensor  # [resolution, resolution / factor]
+    synthesis_of_rows: Tensor  # [columns, columns / factor]
 
-    def __init__(self, wavelet: str, resolution: int, factor: int) -> None:
+    def __init__(self, wavelet: str, resolution: int, factor: int, columns: int | None = None) -> None:
         super().__init__()
-        matrix = wavelet_analysis(wavelet, resolution, factor).mT.contiguous()
-        self.register_buffer("synthesis", matrix, persistent=False)
+        for name, size in (("synthesis", resolution), ("synthesis_of_rows", columns or resolution)):
+            matrix = wavelet_analysis(wavelet, size, factor).mT.contiguous()
+            self.register_buffer(name, matrix, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, C, H * factor, W * factor]."""
-        return _on_both_axes(x, self.synthesis)
+        return _on_both_axes(x, self.synthesis, self.synthesis_of_rows)
 
 
 def wavelet_analysis(wavelet: str, resolution: int, factor: int) -> Tensor:
@@ -151,10 +159,9 @@ def mix_in(state: Tensor, source: Tensor, embedding: nn.Module) -> Tensor:
     return state + cast(Tensor, embedding(source[:, :channels]))
 
 
-def _on_both_axes(x: Tensor, matrix: Tensor) -> Tensor:
-    """[B, C, H, W] -> [B, C, M, M]: a matrix [M, H] applied to columns and rows; H = W."""
-    matrix = matrix.to(x.dtype)
-    return F.linear(F.linear(x, matrix).mT, matrix).mT
+def _on_both_axes(x: Tensor, of_columns: Tensor, of_rows: Tensor) -> Tensor:
+    """[B, C, H, W] -> [B, C, M, N]: a matrix [M, H] applied to all columns, and a matrix [N, W] to all rows."""
+    return F.linear(F.linear(x, of_rows.to(x.dtype)).mT, of_columns.to(x.dtype)).mT
 
 
 def _check_divides(x: Tensor, factor: int) -> None:

@@ -29,11 +29,15 @@ class Downsample(NamedTuple):
 
 
 class InitialState(NamedTuple):
-    """Decoder: the state of a resolution before its first block, learned as the parameter `name`, or zeros."""
+    """Decoder: the state of a resolution before its first block, learned as the parameter `name`, or zeros.
+
+    It has as many columns as rows, unless `columns` says otherwise.
+    """
 
     resolution: int
     channels: int
     name: str | None = None
+    columns: int | None = None
 
 
 class TopDown(NamedTuple):

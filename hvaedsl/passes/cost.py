@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from hvaedsl.diagnostics.record import Record
@@ -141,7 +142,7 @@ def inference_bytes(bridge: Bridge) -> int:
     states = [op for op in operations if isinstance(op, State)]
 
     kept = sum(_output_values(operations[index]) for index in read) + sum(map(_output_values, states))
-    latents = sum(op.latent * op.resolution**2 for op in top_down)
+    latents = sum(op.latent * op.pixels for op in top_down)
     largest = max(model_storages(bridge, BYTES["float32"]).bytes_by_operation())
     return 4 * (kept + 2 * latents) + largest
 
@@ -150,9 +151,9 @@ def _output_values(op: Operation) -> int:
     """The number of values in the output of an operation for one image; 0 for those without a state."""
     match op:
         case Pool():
-            return op.channels * op.to**2
+            return op.channels * math.prod(op.size_at(op.to))
         case Stem() | EncoderBlock() | State():
-            return op.channels * op.resolution**2
+            return op.channels * op.pixels
         case _:
             return 0
 
@@ -183,7 +184,7 @@ def _row(
         stochastic_layers=sum(isinstance(op, TopDownBlock) and op.draws for op in blocks),
         weight_groups=sum(isinstance(op, (EncoderBlock, TopDownBlock)) for op in owners),
         parameters=sum(map(_parameters, owners)),
-        latents=sum(op.latent * resolution**2 for op in blocks if isinstance(op, TopDownBlock)),
+        latents=sum(op.latent * op.pixels for op in blocks if isinstance(op, TopDownBlock)),
         flops_per_image=sum(map(_flops, ops)),
         float32_bytes_per_image=sum(kept["float32"][index] for index in indices),
         bfloat16_bytes_per_image=sum(kept["bfloat16"][index] for index in indices),

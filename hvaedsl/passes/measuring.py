@@ -10,12 +10,12 @@ from hvaedsl.ir.bridge import Bridge, Head, Operation, TopDownBlock
 from hvaedsl.ir.custom import Measured
 
 # A custom cell with its arguments; equal ones cost the same.
-CellShape = tuple[str, int, int, int, int, int, bool]
+CellShape = tuple[str, tuple[int, int], int, int, int, int, bool]
 
 
 def cell_shape(op: TopDownBlock) -> CellShape:
-    """The cell, resolution, channels, mid channels, kernel, latent channels, and whether it draws."""
-    return (op.cell, op.resolution, op.channels, op.mid, op.kernel, op.latent, op.draws)
+    """The cell, the size of the state, channels, mid channels, kernel, latent channels, and whether it draws."""
+    return (op.cell, op.size, op.channels, op.mid, op.kernel, op.latent, op.draws)
 
 
 class Attach(Record):

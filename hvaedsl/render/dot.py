@@ -124,7 +124,7 @@ def _lane(sheet: _Sheet, lane: Lane, width: float) -> Iterator[str]:
     middle, height = (lane.top + lane.bottom) / 2, lane.bottom - lane.top
     paint = f'style="filled,rounded", fillcolor="{LANE}", color="{LANE}"'
     yield sheet.node(f"lane{lane.resolution}", (width / 2, middle), (width, height), paint)
-    size, channels = lane_text(lane.resolution, lane.channels)
+    size, channels = lane_text(lane.size, lane.channels)
     r, left = lane.resolution, LANE_LABEL_LEFT
     yield sheet.text(f"resolution{r}", (left, middle - 8), size, LANE_PT, bold=True)
     yield sheet.text(f"channels{r}", (left, middle + 9), channels, LINE_PT, color=FAINT_TEXT)

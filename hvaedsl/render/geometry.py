@@ -55,6 +55,7 @@ class Lane:
     """The band of one resolution, from `top` to `bottom`."""
 
     resolution: int
+    size: tuple[int, int]  # height and width of the states
     channels: tuple[int, ...]
     top: float
     bottom: float

@@ -32,7 +32,8 @@ def box_text(run: Run, bridge: Bridge) -> tuple[str, tuple[str, ...]]:
         case TopDownBlock():
             each = " each" if len(run.groups) * run.applications > 1 else ""
             cell = f"{op.cell} · " if op.cell != "vdvae" else ""
-            latent = f"{cell}z {op.latent}×{op.resolution}×{op.resolution}{each}" if op.draws else f"{cell}no z"
+            height, width = op.size
+            latent = f"{cell}z {op.latent}×{height}×{width}{each}" if op.draws else f"{cell}no z"
             return run.notation, (f"{_count(run)} · {op.channels} ch", latent)
         case EncoderBlock() | Pool():
             block = bridge.operations[run.operations[0]]
@@ -64,7 +65,8 @@ def mix_in_label(mix_in: MixIn) -> str:
 
 def image_text(bridge: Bridge) -> str:
     """Return the text of the input box."""
-    return f"image {bridge.image_resolution}×{bridge.image_resolution}×{bridge.image_channels}"
+    height, width = bridge.head.size
+    return f"image {height}×{width}×{bridge.image_channels}"
 
 
 def likelihood_text(bridge: Bridge) -> str:
@@ -72,9 +74,9 @@ def likelihood_text(bridge: Bridge) -> str:
     return f"p(x | z): {bridge.head.likelihood}"
 
 
-def lane_text(resolution: int, channels: tuple[int, ...]) -> tuple[str, str]:
-    """Return the two lines of text at the left of a lane."""
-    return f"{resolution} × {resolution}", f"{' / '.join(map(str, channels))} channels"
+def lane_text(size: tuple[int, int], channels: tuple[int, ...]) -> tuple[str, str]:
+    """Return the two lines of text at the left of a lane; `size` is height and width."""
+    return f"{size[0]} × {size[1]}", f"{' / '.join(map(str, channels))} channels"
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:

@@ -80,7 +80,7 @@ def _place(
     width = max(box.width for run, box in sizes.items() if run.role != "state")
     broken = max(len(columns) for columns in down.values())
     channels = {r: _channels(bridge, r) for r in resolutions}
-    encoder_right = _lane_label_width(channels) + broken * (width + stacks.CHANNEL) - stacks.CHANNEL
+    encoder_right = _lane_label_width(bridge, channels) + broken * (width + stacks.CHANNEL) - stacks.CHANNEL
     decoder_left = encoder_right + MIDDLE
     starts = {run.resolution: sizes[run] for run in runs if run.role == "state"}
     slot = max((box.width for box in starts.values()), default=0.0) + stacks.CHANNEL
@@ -90,7 +90,15 @@ def _place(
     for r in resolutions:
         inside = top + LANE_PADDING
         height = max(stacks.stack_height(down[r]), stacks.stack_height(up[r]))
-        lanes.append(Lane(resolution=r, channels=channels[r], top=top, bottom=inside + height + LANE_PADDING))
+        lanes.append(
+            Lane(
+                resolution=r,
+                size=bridge.head.size_at(r),
+                channels=channels[r],
+                top=top,
+                bottom=inside + height + LANE_PADDING,
+            )
+        )
         lane = stacks.place_encoder(down[r], top=inside, right=encoder_right, width=width)
         climbing = stacks.place_decoder(up[r], top=inside, left=decoder_left, width=width, slot=slot)
         if r in starts:
@@ -110,8 +118,8 @@ def _climbs(run: Run) -> bool:
     return run.role not in ENCODER_ROLES and run.role != "state"
 
 
-def _lane_label_width(channels: Mapping[int, tuple[int, ...]]) -> float:
-    texts = [lane_text(r, counts) for r, counts in channels.items()]
+def _lane_label_width(bridge: Bridge, channels: Mapping[int, tuple[int, ...]]) -> float:
+    texts = [lane_text(bridge.head.size_at(r), counts) for r, counts in channels.items()]
     widths = (max(text_width(size, LANE_PT, bold=True), text_width(below, stacks.LINE_PT)) for size, below in texts)
     return LANE_LABEL_LEFT + max(widths) + _LANE_LABEL_GAP
 

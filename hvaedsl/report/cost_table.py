@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from hvaedsl.diagnostics.printable import printable
+from hvaedsl.ir.image_size import size_text
 from hvaedsl.ir.spec import Spec
 from hvaedsl.passes.checkpointing import Checkpointing
 from hvaedsl.passes.cost import Cost, Row
@@ -21,7 +22,7 @@ def cost_table(spec: Spec, cost: Cost, checkpointing: Checkpointing, batch: int)
     """
     every = spec.train.recompute_every
     headings = ("blocks", "weight\ngroups", "parameters", "latents", "FLOPs", "float32", "bfloat16")
-    size_of_image = f"{spec.data.resolution}x{spec.data.resolution}x{spec.data.channels}"
+    size_of_image = f"{size_text(spec.data.height, spec.data.width)}x{spec.data.channels}"
     table = Grid(
         title=Text(f"{printable(spec.name)}: {spec.data.dataset}, {size_of_image}", "bold"),
         columns=[Column("stack", words=True), Column("R", labeled=True), *map(Column, headings)],

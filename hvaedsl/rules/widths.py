@@ -52,7 +52,7 @@ class WidthFalls(Diagnostic):
 
 def check_image(unit: Unit) -> Iterator[Diagnostic]:
     """Report another width than `width` at the image resolution."""
-    model, image = unit.spec.model, unit.spec.data.resolution
+    model, image = unit.spec.model, unit.spec.data.height
     if model.width_at(image) != model.width:
         span = unit.origin(f"model.widths.{image}")
         found, edits = model.width_at(image), unit.without_entries("model.widths", {image})
@@ -69,7 +69,7 @@ def check_image(unit: Unit) -> Iterator[Diagnostic]:
 
 def check_padding(unit: Unit) -> Iterator[Diagnostic]:
     """Report poolings to a smaller width."""
-    model, image = unit.spec.model, unit.spec.data.resolution
+    model, image = unit.spec.model, unit.spec.data.height
     wrong = {image} if model.width_at(image) != model.width else set()  # check_image has reported it
     for _, op in unit.bridge.encoder:
         if isinstance(op, Pool) and op.channels < op.in_channels and op.resolution not in wrong:

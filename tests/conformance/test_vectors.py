@@ -24,9 +24,10 @@ def wave(shape: tuple[int, ...], phase: int) -> Tensor:
 
 
 def spec_of(config: dict[str, Any]) -> str:
-    widths = config.get("widths", "")
+    widths, size = config.get("widths", ""), config["image_size"]
+    resolution = size if isinstance(size, int) else f"({size[0]}, {size[1]})"
     return f"""hvae 1
-data {{ dataset = npy  channels = 3  resolution = {config["image_size"]} }}
+data {{ dataset = npy  channels = 3  resolution = {resolution} }}
 model {{
   width = {config["width"]}  latent = {config["latent"]}  bottleneck = {config["bottleneck"]}
   bias_up_to = {config["bias_up_to"]}  likelihood = mixture_of_logistics({config["mixtures"]})
@@ -63,9 +64,9 @@ def test_vector(path: Path) -> None:
     assert set(shapes) == set(vector["parameter_names"])
     model.load_vdvae_state_dict({name: parameter(name, shape) for name, shape in shapes.items()})
 
-    batch, size = config["batch"], config["image_size"]
-    x = wave((batch, size, size, 3), 100)
-    pixels = (127.5 * (wave((batch, size, size, 3), 200) / np.sqrt(2) + 1)).floor().clamp(0, 255)
+    batch, shape = config["batch"], program.spec.data.shape
+    x = wave((batch, *shape), 100)
+    pixels = (127.5 * (wave((batch, *shape), 200) / np.sqrt(2) + 1)).floor().clamp(0, 255)
 
     def noise(layer: int, shape: tuple[int, ...]) -> Tensor:
         return wave(shape, layer)

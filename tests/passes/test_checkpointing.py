@@ -25,8 +25,8 @@ def tensors_in(value: object) -> Iterator[Tensor]:
 def kept_bytes(program: hvaedsl.Program, every: int, batch: int, monkeypatch: pytest.MonkeyPatch) -> int:
     """Bytes of all storages that autograd keeps, and of those that the checkpointed functions are called with again."""
     data, model = program.spec.data, program.module()
-    x = torch.randn(batch, data.resolution, data.resolution, program.bridge.stem.in_channels)
-    target = torch.zeros(batch, data.resolution, data.resolution, data.channels)
+    x = torch.randn(batch, *data.shape[:2], program.bridge.stem.in_channels)
+    target = torch.zeros(batch, *data.shape)
     given = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers(), x, target)}
     kept: dict[int, Tensor] = {}
 

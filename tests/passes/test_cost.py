@@ -82,7 +82,7 @@ def test_parameters_of_the_shipped_specs(name: str) -> None:
 def images(program: hvaedsl.Program, batch: int) -> tuple[Tensor, Tensor]:
     """x and target as random levels [B, H, W, C]."""
     data = program.spec.data
-    x = torch.randn(batch, data.resolution, data.resolution, program.bridge.stem.in_channels)
+    x = torch.randn(batch, *data.shape[:2], program.bridge.stem.in_channels)
     levels = torch.randint(0, data.levels, (*x.shape[:3], data.channels))
     binary = program.spec.model.likelihood.name == "bernoulli"
     return x, (levels > 127).float() if binary else 2 * levels / (data.levels - 1) - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from unittest import mock
@@ -46,6 +47,9 @@ def models(draw: st.DrawFn) -> hvaedsl.Program:
     synchronous = draw(st.booleans()) and all(counts.values())
     decoder = _synchronous(draw, levels, counts) if synchronous else _free(draw, levels, image, skips)
 
+    sides = str(image)
+    if draw(st.booleans()):
+        sides = f"({image}, {image // math.gcd(*levels) * draw(st.integers(1, 5))})"
     channels = draw(st.sampled_from((1, 3)))
     likelihood = draw(st.sampled_from(LIKELIHOODS[channels]))
     places = ["block", "branches", "image", *([] if cell == "euler_maruyama" else ["sample"])]
@@ -53,7 +57,7 @@ def models(draw: st.DrawFn) -> hvaedsl.Program:
     exponents = draw(st.sampled_from(("1", "-1, 2", "3, 5, 7")))
     norm, over = draw(st.sampled_from(("none", "none", "l2", "rms"))), draw(st.sampled_from(("sample", "batch")))
     return hvaedsl.loads(f"""hvae 1
-data {{ dataset = npy  channels = {channels}  resolution = {image}  levels = {
+data {{ dataset = npy  channels = {channels}  resolution = {sides}  levels = {
         draw(st.sampled_from((256, 256, 2))) if "bits" not in likelihood else 256
     }  binarize = {"threshold" if likelihood == "bernoulli" else "none"} }}
 model {{
@@ -138,8 +142,8 @@ class Measurement:
     def __init__(self, program: hvaedsl.Program, batch: int, precision: Precision, every: int | None) -> None:
         data, model = program.spec.data, program.module().float()
         model.recompute_every = every
-        x = torch.randn(batch, data.resolution, data.resolution, program.bridge.stem.in_channels)
-        target = torch.zeros(batch, data.resolution, data.resolution, data.channels)
+        x = torch.randn(batch, *data.shape[:2], program.bridge.stem.in_channels)
+        target = torch.zeros(batch, *data.shape)
         self._given = {_address(tensor) for tensor in (*model.parameters(), *model.buffers(), x, target)}
         self.kept: Storages = {}
         self.segments: list[Storages] = []

@@ -6,6 +6,7 @@ another (what the images are, the two walks, the switches that restrict them) ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -75,6 +76,7 @@ class _Drawing(DrawnBlocks):
             processing = "asynchronous"
         synchronous = processing == "synchronous"
         written["model.decoder"] = self.decoder(levels, counts) if synchronous else self.free_decoder(levels)
+        self.widen(written, image, [*levels, *self.more])
         switches = {"model.pooling": "average", "model.skips": "all", "model.processing": "asynchronous"}
         chosen = (self.pooling, self.skips, processing)
         for (dotted, default), value in zip(switches.items(), chosen, strict=True):
@@ -104,6 +106,13 @@ class _Drawing(DrawnBlocks):
             written |= {f"data.{key}": self.whole(value) for key, value in shape.items()}
         self.likelihood_of(written, shape["channels"], shape.get("levels", 256))
         return shape["resolution"]
+
+    def widen(self, written: dict[str, str], image: int, levels: list[int]) -> None:
+        """Give your own images another width than height, one that is whole at all levels."""
+        if written["data.dataset"] not in DATASETS and self.some(3):
+            ratio = self.draw(st.integers(1, 9))
+            sides = ", ".join(map(self.whole, (image, image // math.gcd(*levels) * ratio)))
+            written["data.resolution"] = f"({sides})" if self.some() else sides
 
     def likelihood_of(self, written: dict[str, str], channels: int, levels: int) -> None:
         likelihood = "mixture_of_logistics(10)"

@@ -21,6 +21,7 @@ from hvaedsl.ir.kinds import (
     Pair,
     PoolingCall,
     Several,
+    Size,
     Text,
     Whole,
 )
@@ -59,6 +60,9 @@ class DrawnValues:
                 return string_text(self.draw(_STRINGS))
             case Choice():
                 return self.draw(st.sampled_from(kind.symbols))
+            case Size():
+                height, width = (self.value(Whole(1, 2000)) for _ in range(2))
+                return self.draw(st.sampled_from((height, f"({height}, {width})", f"{height}, {width}")))
             case ChoiceOrCustom():
                 return self.own() if self.some(6) else self.draw(st.sampled_from(kind.symbols))
             case Several():

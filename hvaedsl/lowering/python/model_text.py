@@ -121,15 +121,21 @@ def class_name(name: str, taken: Collection[str]) -> str:
     return made
 
 
+def _size(plan: Plan, resolution: int) -> str:
+    """Height and width of the states at a resolution."""
+    height, width = plan.size_at(resolution)
+    return f"{height} x {width}"
+
+
 def _encoder_items(plan: Plan) -> Iterator[Statement | Section]:
     pools = {pool.name: pool for pool in plan.pools}
-    yield Section(f"{plan.image_resolution} x {plan.image_resolution}")
+    yield Section(_size(plan, plan.image_resolution))
     for step in plan.encoder_steps:
         if isinstance(step, Apply):
             yield _step("yield Apply", ["{}"], [step.block], step)
         else:
             resolution = pools[step.pool].coarse
-            yield Section(f"{resolution} x {resolution}")
+            yield Section(_size(plan, resolution))
             yield _step("yield Downsample", ["{}", f"channels={step.channels}"], [step.pool], step)
 
 
@@ -137,7 +143,7 @@ def _decoder_items(plan: Plan) -> Iterator[Statement | Section]:
     at = None
     for step in plan.decoder_steps:
         if step.resolution != at:
-            yield Section(f"{step.resolution} x {step.resolution}")
+            yield Section(_size(plan, step.resolution))
         at = step.resolution
         arguments = ["{}", f"resolution={step.resolution}", f"latent={step.latent}"]
         names = [step.block]
@@ -185,6 +191,7 @@ def _constructor(plan: Plan, about: About) -> Iterator[str]:
         yield from _text("unpublished", about.unpublished)
     more = [f"image_channels={plan.image_channels}"]
     more += ["image_features=exponents"] if plan.image_features else []
+    more += [f"image_width={plan.image_columns}"] if plan.image_columns is not None else []
     more += ["unpublished=unpublished"] if about.unpublished is not None else []
     yield from call("super().__init__", ["encoder", "decoder", "likelihood", *more], METHOD)
 
@@ -222,14 +229,16 @@ def _resampling(target: str, found: Resampling) -> Statement:
     wavelet, pools = wavelet_of(found.method), target.endswith("pools")
     if wavelet is not None:
         kind = "WaveletPool" if pools else "WaveletEmbedding"
-        return Statement(f"{target}[{{}}] = {kind}", ("{}", str(found.fine), str(found.factor)), (found.name, wavelet))
+        sizes = [str(size) for size in (found.fine, found.factor, found.fine_columns) if size is not None]
+        return Statement(f"{target}[{{}}] = {kind}", ("{}", *sizes), (found.name, wavelet))
     kind = {"average": "AveragePool", "strided": "StridedPool", "nearest": "NearestEmbedding"}[found.method]
     return Statement(f"{target}[{{}}] = {kind}", (str(found.factor),), (found.name,))
 
 
 def _initial_state(state: InitialState) -> str:
     name = f", name={quoted(state.name)}" if state.name is not None else ""
-    return f"InitialState({state.resolution}, {state.channels}{name})"
+    columns = f", columns={state.columns}" if state.columns is not None else ""
+    return f"InitialState({state.resolution}, {state.channels}{name}{columns})"
 
 
 def _likelihood_class(plan: Plan) -> str:
@@ -261,12 +270,12 @@ def _exponents(plan: Plan) -> Exponents:
 
 def _about(plan: Plan) -> str:
     """What the model takes, as lines of a docstring."""
-    size, channels = plan.image_resolution, plan.image_channels
+    size, channels = ", ".join(map(str, plan.size_at(plan.image_resolution))), plan.image_channels
     targets = "{0, 1}" if plan.likelihood.name == "bernoulli" else "[-1, 1]"
-    text = f"Images x are [B, {size}, {size}, {with_features(channels, plan.image_features)}], "
+    text = f"Images x are [B, {size}, {with_features(channels, plan.image_features)}], "
     if plan.image_features:
         text += f"with their Fourier features, n = {', '.join(map(str, plan.image_features))}, after their channels, "
-    text += f"and targets [B, {size}, {size}, {channels}]"
+    text += f"and targets [B, {size}, {channels}]"
     text += "." if plan.likelihood.name == "custom" else f" in {targets}."
     return f"\n{INDENT}".join(textwrap.wrap(text, WIDTH - len(INDENT)))
 

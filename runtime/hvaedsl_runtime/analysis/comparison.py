@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 import hvaedsl
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.ir.datasets import USER_IMAGES
+from hvaedsl.ir.image_size import size_text
 from hvaedsl.ir.spec import Spec
 from hvaedsl.report.grid import Column, Grid
 from hvaedsl_runtime.analysis.base import Drawing
@@ -298,7 +299,7 @@ def _image_keys(spec: Spec) -> dict[str, object]:
 
 def _image_set(spec: Spec) -> str:
     binarized = f", binarized ({spec.data.binarize})" if spec.data.binarize != "none" else ""
-    return f"{spec.data.dataset} {spec.data.resolution}x{spec.data.resolution}{binarized}"
+    return f"{spec.data.dataset} {size_text(spec.data.height, spec.data.width)}{binarized}"
 
 
 def _has_collapsed(run: ComparedRun) -> bool:

@@ -107,14 +107,14 @@ def image_grid(images: Tensor, *, rows: Sequence[str] = (), columns: Sequence[st
     Images are enlarged by an integer factor, so that each of their pixels is a square; large images are averaged down.
     """
     tiles = _tiles(images)
-    across, side = tiles.shape[1], tiles.shape[2]
+    across, down, wide = tiles.shape[1:4]
     gap = 4
 
     # The images side by side on white, [height, width, 3].
-    canvas = torch.ones(tiles.shape[0] * (side + gap) - gap, across * (side + gap) - gap, 3)
+    canvas = torch.ones(tiles.shape[0] * (down + gap) - gap, across * (wide + gap) - gap, 3)
     for row, line in enumerate(tiles):
         for column, tile in enumerate(line):
-            canvas[row * (side + gap) :, column * (side + gap) :][:side, :side] = tile
+            canvas[row * (down + gap) :, column * (wide + gap) :][:down, :wide] = tile
 
     # The figure is the canvas with margins for the labels, pixel by pixel.
     height, width = canvas.shape[:2]
@@ -125,10 +125,10 @@ def image_grid(images: Tensor, *, rows: Sequence[str] = (), columns: Sequence[st
     figure.figimage(canvas.numpy(), xo=left, yo=margin, origin="upper")
 
     for row, label in enumerate(rows):
-        center = top + row * (side + gap) + side / 2
+        center = top + row * (down + gap) + down / 2
         figure.text((left - 8) / size[0], 1 - center / size[1], label, ha="right", va="center", fontsize=8)
     for column, label in enumerate(columns):
-        center = left + column * (side + gap) + side / 2
+        center = left + column * (wide + gap) + wide / 2
         figure.text(center / size[0], 1 - (top - 8) / size[1], label, ha="center", va="bottom", fontsize=8)
     return figure
 
@@ -150,12 +150,12 @@ def png(figure: Figure) -> bytes:
 
 
 def _tiles(images: Tensor) -> Tensor:
-    """[rows, columns, H, W, C] -> [rows, columns, side, side, 3] in [0, 1] on the CPU."""
-    across, size = images.shape[1:3]
+    """[rows, columns, H, W, C] -> [rows, columns, height, width, 3] in [0, 1] on the CPU."""
+    across, size = images.shape[1], max(images.shape[2:4])
     flat = images.detach().float().cpu().flatten(0, 1).permute(0, 3, 1, 2).clamp(0, 1)
     if size > LARGEST_CELL_PIXELS:
         flat = F.avg_pool2d(flat, math.ceil(size / LARGEST_CELL_PIXELS))
-    factor = max(1, round(CELL_PIXELS / flat.shape[2]))
+    factor = max(1, round(CELL_PIXELS / max(flat.shape[2:])))
     flat = flat.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
     flat = flat.expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
     return flat.reshape(-1, across, *flat.shape[1:])

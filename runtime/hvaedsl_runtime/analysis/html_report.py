@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 import hvaedsl
 from hvaedsl.diagnostics.errors import DamagedRun, UsageError
 from hvaedsl.diagnostics.shell import path_word
+from hvaedsl.ir.image_size import size_text
 from hvaedsl.program import Program
 from hvaedsl.render.output import render
 from hvaedsl_runtime.analysis.base import Drawing, Result, Subject
@@ -133,7 +134,7 @@ def _facts(run: FinishedRun, program: Program) -> list[tuple[str, str]]:
     checkpoint, training = run.checkpoint, program.training()
     minutes, seconds = divmod(round(checkpoint.counters.wall_seconds), 60)
     return [
-        ("dataset", f"{program.spec.data.dataset}, {program.spec.data.resolution}x{program.spec.data.resolution}"),
+        ("dataset", f"{program.spec.data.dataset}, {size_text(program.spec.data.height, program.spec.data.width)}"),
         ("parameters", f"{program.cost.parameters:,}"),
         ("stochastic depth", str(program.cost.stochastic_depth)),
         ("steps", f"{checkpoint.step:,} of {training.steps:,}"),

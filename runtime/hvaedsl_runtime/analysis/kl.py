@@ -11,6 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from hvaedsl.ir.image_size import size_text
 from hvaedsl.nn.cells import Cell
 from hvaedsl.nn.steps import TopDown
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
@@ -40,17 +41,18 @@ layer has no active units.
 class Layer:
     """The statistics of a layer over batches: the KL [B] of every batch, and sums over images for every unit.
 
-    `sums`, both [latent, R, R], are of (mu_q - mu_p) / sigma_p and of its square; None for a custom cell that does not
-    provide its Gaussians.
+    `latent_shape` is (latent, height, width). `sums`, both of this shape, are of (mu_q - mu_p) / sigma_p and of its
+    square; None for a custom cell that does not provide its Gaussians.
     """
 
     step: TopDown
+    latent_shape: tuple[int, int, int]
     kl_nats: list[Tensor] = field(default_factory=list)
     sums: tuple[Tensor, Tensor] | None = None
     images: int = 0
 
     def add(self, standardized: Tensor) -> None:
-        """Add the images of a batch: (mu_q - mu_p) / sigma_p, float64 [B, latent, R, R]."""
+        """Add the images of a batch: (mu_q - mu_p) / sigma_p, float64 [B, latent, height, width]."""
         total, of_squares = standardized.sum(dim=0), (standardized**2).sum(dim=0)
         self.sums = (total, of_squares) if self.sums is None else (self.sums[0] + total, self.sums[1] + of_squares)
         self.images += len(standardized)
@@ -58,7 +60,7 @@ class Layer:
     @property
     def units(self) -> int:
         """The number of units: channels times positions."""
-        return self.step.latent * self.step.resolution**2
+        return math.prod(self.latent_shape)
 
     @property
     def mean_kl_nats(self) -> float:
@@ -100,7 +102,7 @@ def measure(subject: Subject, indices: list[int]) -> list[Layer]:
     def record(visit: DecoderVisit) -> None:
         if visit.kl_nats is None or visit.activation is None:
             return  # it draws no latent
-        layer = layers.setdefault(visit.step.layer, Layer(visit.step))
+        layer = layers.setdefault(visit.step.layer, Layer(visit.step, _latent_shape(visit)))
         layer.kl_nats.append(as_float64(visit.kl_nats).cpu())
         if isinstance(visit.cell, Cell):
             q = visit.cell.posterior_parameters(visit.before, visit.activation)
@@ -118,7 +120,7 @@ def examine(subject: Subject) -> Result:
     indices = subject.indices(IMAGES)
     layers = measure(subject, indices)
     by_resolution = _by_resolution(layers)
-    collapsed = [layer.step for layer in layers if is_collapsed(layer.mean_kl_nats)]
+    collapsed = [layer for layer in layers if is_collapsed(layer.mean_kl_nats)]
     rate_nats = sum(layer.mean_kl_nats for layer in layers)
 
     data = {
@@ -128,7 +130,7 @@ def examine(subject: Subject) -> Result:
         "first_layer_kl_nats": layers[0].mean_kl_nats,
         "active_variance": ACTIVE_VARIANCE,
         "collapsed_below_kl_nats": COLLAPSED_KL_NATS,
-        "collapsed_layers": [step.layer for step in collapsed],
+        "collapsed_layers": [layer.step.layer for layer in collapsed],
         "layers_without_active_unit": [layer.step.layer for layer in layers if layer.active_units == 0],
         "layers": [layer.to_dict() for layer in layers],
         "resolutions": by_resolution,
@@ -249,11 +251,17 @@ def _active_text(row: dict[str, int | float]) -> str:
     return f"{row['active_units']:,} of {row['units']:,} units active"
 
 
-def _collapsed_text(collapsed: Sequence[TopDown], depth: int) -> str:
+def _latent_shape(visit: DecoderVisit) -> tuple[int, int, int]:
+    height, width = visit.before.shape[2:]
+    return visit.step.latent, height, width
+
+
+def _collapsed_text(collapsed: Sequence[Layer], depth: int) -> str:
     if not collapsed:
         return f"None of the {depth} layers is collapsed."
 
-    names = ", ".join(f"{step.layer} ({step.block} at {step.resolution}x{step.resolution})" for step in collapsed)
+    named = ((layer.step, size_text(*layer.latent_shape[1:])) for layer in collapsed)
+    names = ", ".join(f"{step.layer} ({step.block} at {size})" for step, size in named)
     return f"{len(collapsed)} of {depth} layers {'is' if len(collapsed) == 1 else 'are'} collapsed: {names}."
 
 

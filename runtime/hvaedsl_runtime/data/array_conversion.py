@@ -14,12 +14,22 @@ EXAMINED = 256
 def conversion(found: npt.NDArray[np.generic], shape: tuple[int, int, int], levels: int) -> str:
     """Return the way out for an array that is not uint8 [N, *shape]: a line of numpy, as far as one can be known."""
     reshaped = _to_shape(found.shape, shape)
+    if (swapped := _swapped(found.shape, shape)) is not None:
+        return swapped
     if reshaped is None:
         return "put the channel axis last, for gray images too, or correct data.resolution and data.channels"
     converted = _to_uint8(found, f"images{reshaped}", levels)
     if converted is None:
         return f"save the images as uint8, with levels from 0 to {levels - 1}"
     return f"with `images` the array, save `{converted}` with numpy.save"
+
+
+def _swapped(found: tuple[int, ...], shape: tuple[int, int, int]) -> str | None:
+    """Return the way out for images whose height and width are those of the spec, exchanged; None for others."""
+    height, width, channels = shape
+    if height == width or found[1:] not in ((width, height, channels), (channels, width, height), (width, height)):
+        return None
+    return f"the images are {width} high and {height} wide: set data.resolution to ({width}, {height})"
 
 
 def _to_shape(found: tuple[int, ...], shape: tuple[int, int, int]) -> str | None:

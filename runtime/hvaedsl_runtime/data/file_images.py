@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Changes, Fitting, changes_text, count_changes
-from hvaedsl_runtime.data.image_file import Unusable, decode, fit_square
+from hvaedsl_runtime.data.image_file import Unusable, decode, fit_to
 from hvaedsl_runtime.data.images import Indices, Pixels, too_many_levels
 from hvaedsl_runtime.data.problems import ImageProblem, Problems, refused_file
 
@@ -27,8 +27,7 @@ class FileImages:
     """
 
     files: tuple[Path, ...]
-    resolution: int
-    channels: int
+    shape: tuple[int, int, int]  # height, width, channels
     levels: int
     fitting: Fitting = CROP_AND_RESIZE
     shades: bool = False
@@ -46,7 +45,7 @@ class FileImages:
 
         Raises UnusableImages, which names all of them that cannot be read or do not fit the spec.
         """
-        batch = np.empty((len(indices), self.resolution, self.resolution, self.channels), dtype=np.uint8)
+        batch = np.empty((len(indices), *self.shape), dtype=np.uint8)
         problems, refused = Problems(), set[int]()  # an image may be in a batch several times
         with ThreadPoolExecutor(DECODING_THREADS) as pool:
             for position, found in enumerate(pool.map(self._decode, indices)):
@@ -66,11 +65,10 @@ class FileImages:
         return changes_text(counts) if counts["files"] == len(members) else ""
 
     def _decode(self, index: int) -> Pixels | ImageProblem:
-        path = self.files[index]
+        path, (height, width, channels) = self.files[index], self.shape
         try:
             with path.open("rb") as file:
-                fit = fit_square(self.resolution, self.fitting)
-                image, changes = decode(file, self.channels, self.fitting, fit)
+                image, changes = decode(file, channels, self.fitting, fit_to(height, width, self.fitting))
         except OSError as error:
             return refused_file(path, error)
         except Unusable as error:
@@ -78,7 +76,7 @@ class FileImages:
 
         # Threads write to different elements.
         self.changes[index] = changes
-        pixels = np.asarray(image, dtype=np.uint8).reshape(self.resolution, self.resolution, self.channels)
+        pixels = np.asarray(image, dtype=np.uint8).reshape(self.shape)
         if self.shades:
             return self._levels(path, pixels)
         if (highest := int(pixels.max())) >= self.levels:

@@ -23,7 +23,8 @@ BACKGROUNDS: Mapping[str, Color] = MappingProxyType({"white": (255, 255, 255), "
 class Fitting:
     """What may be done to an image that does not fit; a file that would need anything else is refused.
 
-    `crop` allows the center square, `resize` a bilinear resize of a square, `gray` the conversion of colors to gray.
+    `crop` allows the largest center with the ratio of the model's images, `resize` a bilinear resize of what has this
+    ratio, `gray` the conversion of colors to gray.
     Transparent pixels are composited on `background`; None refuses them.
     """
 
@@ -34,7 +35,7 @@ class Fitting:
 
     def __str__(self) -> str:
         """The conversion of shapes, as a manifest describes it."""
-        crop = "cropped to the center square if they are not square" if self.crop else "never cropped"
+        crop = "cropped to the center if their sides have another ratio" if self.crop else "never cropped"
         resize = "resized bilinearly if they have another size" if self.resize else "never resized"
         return f"{crop}, {resize}"
 
@@ -76,7 +77,7 @@ class Change(IntFlag):
 # Each change as `hvaedsl train` and `data prepare` print it, after the number of files.
 _PHRASES: Mapping[Change, str] = MappingProxyType(
     {
-        Change.CROPPED: "cropped to the center square",
+        Change.CROPPED: "cropped to the center",
         Change.RESIZED: "resized",
         Change.ROTATED: "rotated upright (EXIF orientation)",
         Change.GRAY_TO_COLOR: "converted from gray to color",

@@ -64,14 +64,14 @@ class Layout:
 
 def image_files(paths: Iterable[Path], spec: DataSpec, fitting: Fitting, *, shades: bool = False) -> FileImages:
     """Return the images in files, with the shape and levels of a spec."""
-    return FileImages(tuple(paths), spec.resolution, spec.channels, spec.levels, fitting, shades)
+    return FileImages(tuple(paths), spec.shape, spec.levels, fitting, shades)
 
 
 def folder(spec: DataSpec, split: Split) -> ImageSet:
     """Open a split of an image folder; `folder_layout` says how it is laid out.
 
-    Files are png, jpg, jpeg, webp and bmp, in the order of their paths. An image that is not resolution x resolution is
-    cropped to its center square and resized with an antialiasing bilinear filter. Without a folder of validation
+    Files are png, jpg, jpeg, webp and bmp, in the order of their paths. An image that is not height x width is cropped
+    to the largest center of this ratio and resized with an antialiasing bilinear filter. Without a folder of validation
     images, `data.validation` images of `train` are held out. Files of one part are divided: a tenth of the images are
     the test set, `data.validation` others the validation set. Splits are drawn with `split_seed`.
     Raises DataNotFound for missing images, InvalidData for folders that contradict each other.

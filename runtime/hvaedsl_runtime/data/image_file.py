@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from hvaedsl.diagnostics.printable import joined
+from hvaedsl.ir.image_size import size_text
 from hvaedsl_runtime.data.fitting import Change, Color, Fitting
 from hvaedsl_runtime.data.problems import REPLACE
 from hvaedsl_runtime.disk.foreign_content import GIT_LFS, foreign_content
@@ -96,36 +97,47 @@ def decode(
         raise Unusable(f"the image cannot be read: {reason}", remedy) from error
 
 
-def fit_square(resolution: int, fitting: Fitting) -> Fit:
-    """Make the fit to resolution x resolution: the center square, then a bilinear resize, as far as allowed."""
+def fit_to(height: int, width: int, fitting: Fitting) -> Fit:
+    """Make the fit to height x width: the largest center of this ratio, then a bilinear resize, as far as allowed."""
 
     def fit(image: Image.Image) -> tuple[Image.Image, Change]:
         changes = Change(0)
-        if image.width != image.height:
+        if image.width * height != image.height * width:
             if not fitting.crop:
-                raise Unusable(
-                    f"the image is {image.width} wide and {image.height} high; it must be square",
-                    f"crop the files, or let {PREPARE} do it with --crop center",
-                )
-            # Cropped first, so that the filter sees no pixel outside the square.
-            side = min(image.size)
-            left, top = (image.width - side) // 2, (image.height - side) // 2
-            image = image.crop((left, top, left + side, top + side))
+                raise _of_another_ratio(image, height, width)
+            # Cropped first, so that the filter sees no pixel outside the window.
+            across = max(1, min(image.width, image.height * width // height))
+            down = max(1, min(image.height, image.width * height // width))
+            left, top = (image.width - across) // 2, (image.height - down) // 2
+            image = image.crop((left, top, left + across, top + down))
             changes |= Change.CROPPED
 
-        if image.width != resolution:
+        if image.size != (width, height):
             if not fitting.resize:
                 cropped = ", after cropping," if changes else ""
                 raise Unusable(
-                    f"the image{cropped} is {image.width}x{image.height}; it must be {resolution}x{resolution}",
+                    f"the image{cropped} is {size_text(image.height, image.width)}; "
+                    f"it must be {size_text(height, width)}",
                     f"resize the files, or let {PREPARE} do it with --resize",
                 )
             # Bilinear weights are never negative: no value leaves the range of its neighbors.
-            image = image.resize((resolution, resolution), Image.Resampling.BILINEAR)
+            image = image.resize((width, height), Image.Resampling.BILINEAR)
             changes |= Change.RESIZED
         return image, changes
 
     return fit
+
+
+def _of_another_ratio(image: Image.Image, height: int, width: int) -> Unusable:
+    """Make the error for an image that would have to be cropped; exchanged sides are named."""
+    found = f"the image is {image.width} wide and {image.height} high"
+    if image.size == (height, width):
+        return Unusable(
+            f"{found}; {size_text(height, width)} is {height} high and {width} wide",
+            f"if all files are like this, write the resolution as height and width: ({width}, {height})",
+        )
+    needed = "it must be square" if height == width else f"it must have the ratio of {height} high to {width} wide"
+    return Unusable(f"{found}; {needed}", f"crop the files, or let {PREPARE} do it with --crop center")
 
 
 def _png_depth(file: BinaryIO) -> int | None:

@@ -137,8 +137,7 @@ def image_set(
     """Make the split of `images` with the indices `members`. Raises DataNotFound if it has no image."""
     if not len(members):
         raise _empty_split(spec, split, len(images))
-    shape = (spec.resolution, spec.resolution, spec.channels)
-    return ImageSet(spec.dataset, split, spec.levels, shape, images, members, level_counts, notes, checksums or {})
+    return ImageSet(spec.dataset, split, spec.levels, spec.shape, images, members, level_counts, notes, checksums or {})
 
 
 def _empty_split(spec: DataSpec, split: Split, images: int) -> RunError:
@@ -158,10 +157,10 @@ def _empty_split(spec: DataSpec, split: Split, images: int) -> RunError:
 def array_images(pixels: npt.NDArray[np.generic], spec: DataSpec, place: str) -> ArrayImages:
     """Check an array of images against the spec; `place` names its origin in messages.
 
-    Raises InvalidData unless it is uint8 [N, resolution, resolution, channels] with N > 0 and values below `levels`.
+    Raises InvalidData unless it is uint8 [N, height, width, channels] with N > 0 and values below `levels`.
     """
-    shape = (spec.resolution, spec.resolution, spec.channels)
-    expected = f"uint8 [N, {spec.resolution}, {spec.resolution}, {spec.channels}]"
+    shape = spec.shape
+    expected = f"uint8 [N, {', '.join(map(str, shape))}]"
     if pixels.dtype != np.uint8:
         found = f"type {pixels.dtype} and shape {list(pixels.shape)}"
         raise InvalidData(

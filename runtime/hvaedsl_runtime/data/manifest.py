@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hvaedsl.diagnostics.errors import InvalidData
+from hvaedsl.ir.image_size import ImageSize
 from hvaedsl_runtime.data.splits import PartName
 
 NAME = "manifest.json"
@@ -24,7 +25,7 @@ class Record(BaseModel):
 
 
 class ArrayRecord(Record):
-    """One .npy file, uint8 [count, resolution, resolution, channels].
+    """One .npy file, uint8 [count, height, width, channels].
 
     `sha256` is the checksum of the whole file. `level_counts` is the number of times that each level occurs; `mean` and
     `std` are computed from it.
@@ -69,7 +70,7 @@ class Manifest(Record):
     format: Literal["hvaedsl images"] = "hvaedsl images"
     version: Literal[1] = 1
     dataset: str
-    resolution: int
+    resolution: int | ImageSize
     channels: int
     levels: int
     layout: str

@@ -77,7 +77,7 @@ def _files(spec: DataSpec) -> Mapping[PartName, Path]:
         if spec.path is not None and (archives := [name for name in names if name.endswith(".npz")]):
             raise _archive(place / archives[0])
 
-    shape = f"[N, {spec.resolution}, {spec.resolution}, {spec.channels}]"
+    shape = f"[N, {', '.join(map(str, spec.shape))}]"
     raise not_found(
         spec, "train.npy and test.npy, or one .npy file", f"save uint8 arrays of shape {shape} in one of these folders"
     )

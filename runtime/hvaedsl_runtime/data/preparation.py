@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from hvaedsl.ir.datasets import DATASETS
-from hvaedsl.ir.spec import Binarize, DataSpec, Likelihood
+from hvaedsl.ir.likelihood import Likelihood
+from hvaedsl.ir.spec import Binarize, DataSpec
 from hvaedsl.nn.fourier import fourier_features
 from hvaedsl_runtime.data.images import ImageSet
 from hvaedsl_runtime.disk.state_parts import log_unknown

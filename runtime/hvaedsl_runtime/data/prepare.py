@@ -18,6 +18,7 @@ from hvaedsl import __version__
 from hvaedsl.diagnostics.errors import PreparedFolderInUse, RunError, UnusableImages, UsageError
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl.ir.datasets import DATASETS
+from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fitting import Fitting, count_changes, parse_background
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, FitRecord, Manifest, OriginRecord, read_manifest
@@ -36,7 +37,7 @@ FILES = frozenset(("all.npy", "train.npy", "validation.npy", "test.npy", NAME, p
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
-def data_to_prepare(name: str, resolution: int | None, channels: int | None) -> DataSpec:
+def data_to_prepare(name: str, resolution: int | ImageSize | None, channels: int | None) -> DataSpec:
     """Make the data section of a dataset to prepare; `resolution` and `channels` are for the dataset `folder` alone.
 
     Raises UsageError for a name that cannot be prepared, and for a resolution or channels that do not fit.
@@ -206,7 +207,7 @@ def _fit_record(fitting: Fitting) -> FitRecord:
 
 def _write_array(path: Path, name: PartName, part: Part, spec: DataSpec, bar: Bar) -> ArrayRecord:
     """Write a .npy file sequentially: a mapped file would end the process on a full disk."""
-    shape = (spec.resolution, spec.resolution, spec.channels)
+    shape = spec.shape
     digest, counts, done = hashlib.sha256(), np.zeros(spec.levels, dtype=np.int64), 0
 
     with bar(f"{spec.dataset}: {name}", part.count) as advance, _created(path) as file:
@@ -294,7 +295,7 @@ def _ours(folder: Path) -> bool:
 
 def _check_space(spec: DataSpec, source: Source, target: Path) -> None:
     """Raise OSError if the arrays need more than the free disk space."""
-    needed = sum(part.count for part in source.parts.values()) * prod((spec.resolution, spec.resolution, spec.channels))
+    needed = sum(part.count for part in source.parts.values()) * prod(spec.shape)
     existing = next(folder for folder in target.parents if folder.exists())
     free = shutil.disk_usage(existing).free
     if needed > free:

@@ -11,6 +11,7 @@ import numpy as np
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.diagnostics.refusals import TOO_MANY_FILES
+from hvaedsl.ir.image_size import ImageSize, size_text
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fingerprint import array_checksum
 from hvaedsl_runtime.data.fitting import changes_text
@@ -61,8 +62,7 @@ class PreparedSet:
         manifest = self.manifest
         if (manifest.resolution, manifest.channels) != (spec.resolution, spec.channels):
             raise InvalidData(
-                f"{self.folder}: the images are {_shape(manifest.resolution, manifest.channels)}; "
-                f"the spec needs {_shape(spec.resolution, spec.channels)}",
+                f"{self.folder}: the images are {_shape(manifest)}; the spec needs {_shape(spec)}",
                 help="correct data.resolution and data.channels, or prepare the images again",
             )
 
@@ -96,7 +96,7 @@ class PreparedSet:
     def summary(self) -> str:
         """Describe the manifest: a line for the dataset and for each array, then origins and warnings."""
         manifest = self.manifest
-        shape = _shape(manifest.resolution, manifest.channels)
+        shape = _shape(manifest)
         lines = [f"{self.folder}: {manifest.dataset}, {shape}, {manifest.levels} levels, uint8"]
         lines += [
             f"  {part}.npy: {record.count:,} images, {_size(record.bytes)}, "
@@ -115,7 +115,7 @@ class PreparedSet:
 
     def _open(self, part: PartName) -> ArrayImages:
         path, record = self.path(part), self.manifest.arrays[part]
-        shape = (record.count, self.manifest.resolution, self.manifest.resolution, self.manifest.channels)
+        shape = (record.count, *_sides(self.manifest.resolution), self.manifest.channels)
         try:
             if (wrong := wrong_size(path)) is not None:
                 raise ValueError(wrong.what)
@@ -165,8 +165,12 @@ def _sha256(path: Path, record: ArrayRecord, read: Callable[[int], None]) -> str
     return digest.hexdigest()
 
 
-def _shape(resolution: int, channels: int) -> str:
-    return f"{resolution}x{resolution}x{channels}"
+def _sides(resolution: int | ImageSize) -> tuple[int, int]:
+    return (resolution, resolution) if isinstance(resolution, int) else resolution
+
+
+def _shape(images: Manifest | DataSpec) -> str:
+    return f"{size_text(*_sides(images.resolution))}x{images.channels}"
 
 
 def _size(size: int) -> str:

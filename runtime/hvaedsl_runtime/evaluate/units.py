@@ -30,7 +30,7 @@ class Unit:
 
 def dimensions(spec: Spec) -> int:
     """Return H * W * C of an image."""
-    return spec.data.resolution**2 * spec.data.channels
+    return math.prod(spec.data.shape)
 
 
 def reporting_unit(spec: Spec) -> Unit:

@@ -111,14 +111,14 @@ class Examples:
         return (x, target, noise) if self.what == "loss" else (x, noise)
 
     def noise(self, indices: Sequence[int]) -> list[Tensor]:
-        """Return each layer's noise, [B, latent, R, R]."""
+        """Return each layer's noise, [B, latent, height, width]."""
         drawn = ImageNoise(self.seed, "export", indices, self.device, self.dtype)
         return [drawn(layer, (len(indices), *shape)) for layer, shape in enumerate(latent_shapes(self.model))]
 
 
 def latent_shapes(model: HierarchicalVAE) -> tuple[tuple[int, int, int], ...]:
-    """Return the shape of each layer's latent, (latent, R, R)."""
-    return tuple((step.latent, step.resolution, step.resolution) for step in model.plan.layers)
+    """Return the shape of each layer's latent, (latent, height, width)."""
+    return tuple((step.latent, *model.plan.size_at(step.resolution)) for step in model.plan.layers)
 
 
 def _traced(entry: nn.Module, inputs: tuple[Any, ...]) -> torch.export.ExportedProgram:

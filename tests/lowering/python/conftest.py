@@ -75,7 +75,7 @@ class Pair:
 
     def images(self, batch: int) -> tuple[Tensor, Tensor]:
         data, model = self.program.spec.data, self.program.spec.model
-        shape = (batch, data.resolution, data.resolution, data.channels)
+        shape = (batch, *data.shape)
         generator = torch.Generator().manual_seed(3)
         levels = 2 if model.likelihood.name == "bernoulli" else data.levels
         target = torch.randint(levels, shape, generator=generator).to(self.dtype)

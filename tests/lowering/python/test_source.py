@@ -186,7 +186,7 @@ def test_every_other_shipped_model_narrowed(name: str) -> None:
     pair = Pair(narrowed(name), torch.float32)
     pair.same_initialisation()
     pair.shuffle_weights()
-    if pair.program.spec.data.resolution <= 64:
+    if pair.program.spec.data.height <= 64:
         pair.same_bound_and_gradients(1)
         if pair.program.cost.stochastic_depth <= 80:  # deeper ones take long, and have no step that the others lack
             pair.same_face(1)

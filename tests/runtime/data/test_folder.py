@@ -263,7 +263,7 @@ def test_changes_are_said_after_a_pass_and_counted_once(make_spec: Any, make_ima
     for _ in range(2):
         images.counted_levels()
         assert remarks(images) == (
-            "6 training images: 1 cropped to the center square, 2 resized, 1 converted from gray to color",
+            "6 training images: 1 cropped to the center, 2 resized, 1 converted from gray to color",
         )
 
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
 from hvaedsl_runtime.data.fitting import Change, Fitting, parse_background
-from hvaedsl_runtime.data.image_file import Unusable, decode, fit_square
+from hvaedsl_runtime.data.image_file import Unusable, decode, fit_to
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
 COLOR = Image.fromarray(PIXELS)
@@ -40,7 +40,7 @@ def png(rows: npt.NDArray[np.generic], depth: int, color_type: int, *, key: byte
 
 def read(content: bytes, channels: int = 3, size: int = 8, **options: Any) -> tuple[npt.NDArray[np.uint8], Change]:
     fitting = Fitting(**options)
-    image, changes = decode(io.BytesIO(content), channels, fitting, fit_square(size, fitting))
+    image, changes = decode(io.BytesIO(content), channels, fitting, fit_to(size, size, fitting))
     return np.asarray(image), changes & ~Change.DECODED
 
 

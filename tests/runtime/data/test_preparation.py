@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from hvaedsl.ir.spec import Likelihood
+from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl_runtime.data import Preparation, open_split, preparation
 
 BERNOULLI = Likelihood(name="bernoulli")

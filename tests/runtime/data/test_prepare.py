@@ -230,7 +230,7 @@ def test_the_manifest_says_what_was_allowed_and_what_was_done(photos: Path, tmp_
     assert changed == {"files": 20, "cropped": 1, "resized": 1, "color_to_gray": 1, "composited": 1}
     assert manifest.warnings == ("files that are not taken (1): 1 .txt (not images)",)
     assert np.load(target / "all.npy")[:2, 0, 0, 0].tolist() == [76, 255]  # ITU-R 601: 0.299 * 255
-    text = "of 20 files: 1 cropped to the center square, 1 resized, 1 converted from color to gray, 1 composited"
+    text = "of 20 files: 1 cropped to the center, 1 resized, 1 converted from color to gray, 1 composited"
     assert text in PreparedSet.at(target).summary()
     (said,) = remarks(open_split(make_spec("folder", path=str(target)), "train"))
     assert said.startswith("of 20 files, when they were prepared: 1 cropped")

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from hvaedsl.diagnostics.errors import RunError
-from hvaedsl.ir.spec import Likelihood
+from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl_runtime.data import Split, has_validation, open_split, preparation
 from hvaedsl_runtime.data.images import ArrayImages
 from hvaedsl_runtime.data.manifest import ArrayRecord, Manifest
@@ -148,7 +148,7 @@ def test_damage_is_told(photos: Path, tmp_path: Path, make_spec: Any) -> None:
 MEASURE = """
 import resource, sys
 import numpy as np
-from hvaedsl.ir.spec import Likelihood
+from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl_runtime.data import open_split, preparation
 from hvaedsl_runtime.data.splits import PartName
 from hvaedsl_runtime.data.prepare import data_to_prepare

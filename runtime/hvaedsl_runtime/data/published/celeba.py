@@ -45,7 +45,7 @@ def celeba(spec: DataSpec, root: Path) -> Source:
     # The list decides the split; images on one side only become warnings.
     listed = _partition(lists[0])
     by_part = _by_part(listed, names, folder, lists[0])
-    fit = crop_and_resize(spec.resolution)
+    fit = crop_and_resize(spec.height)
     warnings = []
     if missing := len(listed) - sum(map(len, by_part.values())):
         warnings.append(f"{missing:,} of {len(listed):,} images in {lists[0].name} are not in {folder.name}/")

@@ -27,7 +27,7 @@ def ffhq(spec: DataSpec, root: Path) -> Source:
     openai/vdvae names for its array; whether the results are equal is not known.
     Raises DataNotFound or InvalidData for missing, damaged or wrong files.
     """
-    if spec.resolution == 256 and (arrays := find_files(root, ARRAY)):
+    if spec.height == 256 and (arrays := find_files(root, ARRAY)):
         images = open_npy(arrays[0], spec)
         return Source(
             layout="ffhq-256.npy of openai/vdvae",
@@ -36,7 +36,7 @@ def ffhq(spec: DataSpec, root: Path) -> Source:
         )
 
     folder = _folder(root)
-    if spec.resolution == 1024 and (folder / "train").is_dir() and (folder / "valid").is_dir():
+    if spec.height == 1024 and (folder / "train").is_dir() and (folder / "valid").is_dir():
         train, test = _files(folder / "train", spec), _files(folder / "valid", spec)
         return Source(
             layout="PNG files in the folders train and valid of openai/vdvae",
@@ -69,9 +69,9 @@ def _folder(root: Path) -> Path:
 def _files(folder: Path, spec: DataSpec) -> Source:
     names, origin = image_names(folder, (".png",))
     if not names:
-        files = f"{ARRAY}, or PNG files" if spec.resolution == 256 else "PNG files"
+        files = f"{ARRAY}, or PNG files" if spec.height == 256 else "PNG files"
         way_out = f"pass the folder that contains {files} such as {RELEASE}/00000/00000.png"
-        raise files_missing(spec, folder, "PNG file" if spec.resolution > 256 else f"{ARRAY} and no PNG file", way_out)
+        raise files_missing(spec, folder, "PNG file" if spec.height > 256 else f"{ARRAY} and no PNG file", way_out)
 
     # The order of the images is that of the numbers in their names.
     numbered: dict[int, str] = {}
@@ -91,7 +91,7 @@ def _files(folder: Path, spec: DataSpec) -> Source:
 
     ordered = [numbered[index] for index in sorted(numbered)]
     return Source(
-        layout=f"PNG files by number, {spec.resolution} pixels or resized to that bilinearly",
+        layout=f"PNG files by number, {spec.height} pixels or resized to that bilinearly",
         origins=(origin,),
-        parts={"all": part_of_files(folder, ordered, resize_square(spec.resolution), spec)},
+        parts={"all": part_of_files(folder, ordered, resize_square(spec.height), spec)},
     )

@@ -39,7 +39,7 @@ class Batch:
 
     def images(self, spec: DataSpec) -> Iterator[Pixels]:
         """Yield the images in order, uint8 [n, H, W, 3]; the whole array is never in memory."""
-        row = spec.channels * spec.resolution**2
+        row = spec.channels * spec.height**2
         step = images_at_a_time(spec)
         with _damage_explained(self.path), zipfile.ZipFile(self.path) as archive, archive.open(MEMBER) as member:
             _header(member)
@@ -50,7 +50,7 @@ class Batch:
                     raise EOFError("the array is truncated")
 
                 planes = np.frombuffer(content, dtype=np.uint8)
-                yield planes.reshape(count, spec.channels, spec.resolution, spec.resolution).transpose(0, 2, 3, 1)
+                yield planes.reshape(count, spec.channels, spec.height, spec.height).transpose(0, 2, 3, 1)
 
 
 def imagenet_npz(spec: DataSpec, root: Path) -> Source:
@@ -84,13 +84,13 @@ def _part(paths: Sequence[Path], spec: DataSpec) -> Part:
 
 
 def _batch(path: Path, spec: DataSpec) -> Batch:
-    row = spec.channels * spec.resolution**2
+    row = spec.channels * spec.height**2
     with _damage_explained(path), zipfile.ZipFile(path) as archive, archive.open(MEMBER) as member:
         shape, fortran_order, dtype = _header(member)
     if dtype != np.uint8 or fortran_order or len(shape) != 2 or shape[1] != row:
         raise InvalidData(
             f"{path}: `data` is {dtype} {list(shape)}; it must be uint8 [N, {row}]",
-            help=f"{spec.dataset} has {spec.resolution}x{spec.resolution} pixels; pass the folder of its files",
+            help=f"{spec.dataset} has {spec.height}x{spec.height} pixels; pass the folder of its files",
         )
     return Batch(path, shape[0])
 
@@ -126,7 +126,7 @@ def _duplicate(first: Path, second: Path) -> RunError:
 
 
 def _missing(spec: DataSpec, root: Path, file: str) -> RunError:
-    archives = find_files(root, f"Imagenet{spec.resolution}_*.zip")
+    archives = find_files(root, f"Imagenet{spec.height}_*.zip")
     pickles = [path for path in find_files(root, "train_data_batch_*", "val_data") if not path.suffix]
     way_out = f"pass the folder that contains train_data_batch_1.npz to _10.npz and val_data.npz: {_archives(spec)}"
     if archives:
@@ -137,7 +137,7 @@ def _missing(spec: DataSpec, root: Path, file: str) -> RunError:
 
 
 def _archives(spec: DataSpec) -> str:
-    size = spec.resolution
+    size = spec.height
     parts = ("train",) if size < 64 else ("train_part1", "train_part2")
     return ", ".join(f"Imagenet{size}_{part}_npz.zip" for part in (*parts, "val")) + ", unpacked"
 

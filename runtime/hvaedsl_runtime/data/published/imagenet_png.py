@@ -43,7 +43,7 @@ def imagenet_png(spec: DataSpec, root: Path) -> Source:
     order, and only these files reproduce it exactly. Files in tars and folders are sorted by name.
     Raises DataNotFound or InvalidData for missing, damaged or wrong files.
     """
-    size = spec.resolution
+    size = spec.height
     names = {"train": f"train_{size}x{size}", "valid": f"valid_{size}x{size}"}
     layouts: tuple[tuple[str, dict[str, str], Callable[[Path, DataSpec], Read]], ...] = (
         ("npy files of openai/vdvae", {part: f"imagenet{size}-{part}.npy" for part in names}, _array),
@@ -88,7 +88,7 @@ def _folder(path: Path, spec: DataSpec) -> Read:
     names, origin = image_names(path, (SUFFIX,))
     if not names:
         raise _no_png(path)
-    part = part_of_files(path, names, require_size(spec.resolution, spec.resolution), spec)
+    part = part_of_files(path, names, require_size(spec.height, spec.height), spec)
     return Read(part, (origin,))
 
 
@@ -109,7 +109,7 @@ def _tar(path: Path, spec: DataSpec) -> Read:
         except OSError as error:
             return name, error
 
-    part = decoded_part(len(names), read, require_size(spec.resolution, spec.resolution), spec)
+    part = decoded_part(len(names), read, require_size(spec.height, spec.height), spec)
     warnings = (f"{path.name}: skipped files that are not PNG ({len(others):,}): {_some(others)}",) if others else ()
     return Read(part, origins_of_files([path]), warnings)
 

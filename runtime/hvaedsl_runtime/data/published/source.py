@@ -65,7 +65,7 @@ def part_of_images(images: Images, spec: DataSpec) -> Part:
 
 def images_at_a_time(spec: DataSpec, least: int = 1) -> int:
     """Return the number of images that are held in memory at a time, at least `least`."""
-    return max(least, VALUES_PER_CHUNK // prod((spec.resolution, spec.resolution, spec.channels)))
+    return max(least, VALUES_PER_CHUNK // prod(spec.shape))
 
 
 def find_files(root: Path, *patterns: str) -> list[Path]:

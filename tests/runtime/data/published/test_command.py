@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hvaedsl.ir.spec import Likelihood
+from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl_runtime.data import open_split, preparation
 from hvaedsl_runtime.data.images import Pixels
 from hvaedsl_runtime.data.prepare import data_to_prepare
@@ -211,7 +211,7 @@ def test_the_options_of_a_folder_decide_what_is_taken(tmp_path: Path, command: A
         assert message in " ".join(err.split())
     code, out, err = command(*prepare, "--background", "black", "--no-resize")
     assert (code, err) == (0, "")
-    assert "of 20 files: 1 cropped to the center square, 1 composited on the background" in out
+    assert "of 20 files: 1 cropped to the center, 1 composited on the background" in out
     assert np.load(tmp_path / "set" / "all.npy")[3, 0, 0].tolist() == [100, 0, 0]
 
 
