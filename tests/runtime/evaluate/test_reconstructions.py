@@ -177,7 +177,7 @@ def test_files_are_fitted_as_those_of_the_run_and_counted(
     (tmp_path / "in" / "notes.txt").touch()
     said = made(command, of_files, tmp_path / "in", "--out", tmp_path / "x.npz")
     assert "files that are not taken (1): 1 .txt (not images)" in said
-    assert "3 images: 1 cropped to the center square, 1 resized, 1 converted from gray to color" in said
+    assert "3 images: 1 cropped to the center, 1 resized, 1 converted from gray to color" in said
 
     # Where the run's images were prepared with other options, those hold.
     spec = FinishedRun.open(of_files, "cpu").program.spec.data
