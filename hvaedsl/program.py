@@ -25,6 +25,7 @@ from hvaedsl.elaborate.inheritance import load_chain
 from hvaedsl.elaborate.overrides import Overrides as Overrides
 from hvaedsl.elaborate.overrides import override_sources, override_texts
 from hvaedsl.elaborate.resolve import missing_to_train, resolve
+from hvaedsl.elaborate.temperatures import temperature_of
 from hvaedsl.elaborate.via import Via
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.ir.spec import DataSpec, Spec, TrainingSpec, custom_parts
@@ -125,6 +126,13 @@ class Program(Record):
         if missing:
             raise SpecError(missing)
         return TrainingSpec(**self.spec.train.model_dump())
+
+    def temperature(self, text: str, option: str) -> float | Mapping[int, float]:
+        """The temperature that an option of a command gives, as `sample.temperature` takes it.
+
+        Raises `SpecError` for a text that is none, and `UsageError` for a resolution that draws no latent.
+        """
+        return temperature_of(Source(option, text), self.spec)
 
     def module(self) -> HierarchicalVAE:
         """The model as a torch module in float32, initialized from torch's global generator.

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "sweep": ("sweep", "sweep"),
         "eval": ("eval", "evaluate"),
         "sample": ("sample", "sample"),
+        "reconstruct": ("reconstruct", "reconstruct"),
         "export": ("export", "export"),
         "convert": ("convert", "convert"),
         "check-theory": ("check_theory", "check_theory"),

@@ -9,7 +9,7 @@ import typer
 
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Force, described
-from hvaedsl.cli.trained_run import RunPath, Temperature, Weights, positive_temperature
+from hvaedsl.cli.trained_run import RunPath, Temperature, Weights, check_number, temperature_name, temperature_of
 from hvaedsl.diagnostics.streams import say
 
 
@@ -49,7 +49,7 @@ def export(
     what = what or "sample"
     if temperature is not None and (to != "pt2" or what != "sample"):
         raise UsageError("--temperature requires --to pt2 --what sample")
-    positive_temperature(temperature)
+    check_number(temperature)
 
     finished = FinishedRun.open(run, "cpu")
     step = f"step-{finished.checkpoint.step:08d}"
@@ -59,9 +59,10 @@ def export(
         say(f"written: {path}, {count:,} tensors")
         return
 
-    warmth = "" if temperature is None else f"-temperature-{temperature:g}"
+    factor = temperature_of(temperature, finished.program)
+    warmth = "" if temperature is None else f"-temperature-{temperature_name(factor)}"
     path = out or export_folder(finished) / f"{what}-{weights}-{step}{warmth}.pt2"
-    options = ExportOptions(what, weights, temperature or finished.program.spec.sample.temperature, force)
+    options = ExportOptions(what, weights, factor, force)
     written = export_program(finished, path, options)
     difference = written.maximum_difference
     agreement = "bit for bit" if difference == 0 else f"within {difference:.2g}"

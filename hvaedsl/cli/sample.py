@@ -1,15 +1,23 @@
-"""`hvaedsl sample`: draw samples from the prior of a trained model and write them as one picture."""
+"""`hvaedsl sample`: draw samples from the prior of a trained model and write them."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import described
-from hvaedsl.cli.trained_run import Device, RunPath, Seed, Temperature, Weights, check_file, positive_temperature
+from hvaedsl.cli.trained_run import (
+    Device,
+    RunPath,
+    Seed,
+    Temperature,
+    Weights,
+    check_number,
+    temperature_name,
+    temperature_of,
+)
 from hvaedsl.diagnostics.streams import say
 
 
@@ -21,37 +29,40 @@ def sample(
     temperature: Temperature = None,
     seed: Seed = 0,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--out", metavar="FILE.png", help=described("Output file.", "in RUN/samples, named after the options")
+            "--out",
+            metavar="FILE|FOLDER/",
+            help=described(
+                "Output: one picture (.png), an array (.npz or .npy), or a folder of PNG files.",
+                "a picture in RUN/samples, named after the options",
+            ),
         ),
     ] = None,
     weights: Weights = "ema",
     device: Device = None,
 ) -> None:
-    """Draw samples from the prior of a trained model and write them as one picture.
+    """Draw samples from the prior of a trained model, and write them as a picture, an array or a folder of PNG files.
 
     Example: [bold]hvaedsl sample runs/digits --count 16 --temperature 0.8 --out digits.png[/]
+
+    Example: [bold]hvaedsl sample runs/digits --count 50000 --out samples.npz[/]
     """
     require_train("sample")
-    from hvaedsl.diagnostics.refusals import ANOTHER_FILE, refusals_explained
-    from hvaedsl_runtime.disk.run_folder import check_output_path
     from hvaedsl_runtime.evaluate.finished_run import FinishedRun
-    from hvaedsl_runtime.evaluate.pictures import save_samples
+    from hvaedsl_runtime.evaluate.image_output import ImageOutput
+    from hvaedsl_runtime.evaluate.samples import write_samples
 
-    positive_temperature(temperature)
-    check_file(out, ".png")
+    check_number(temperature)
+    output = None if out is None else ImageOutput.named(out)
 
     finished = FinishedRun.open(run, device)
-    spec = finished.program.spec
-    count = count or spec.sample.count
-    if out is None:
-        step, warmth = finished.checkpoint.step, "spec" if temperature is None else f"{temperature:g}"
+    count = count or finished.program.spec.sample.count
+    factor = temperature_of(temperature, finished.program)
+    if output is None:
+        step, warmth = finished.checkpoint.step, "spec" if temperature is None else temperature_name(factor)
         name = f"{weights}-step-{step:08d}-count-{count}-temperature-{warmth}-seed-{seed}"
-        out = finished.folder.picture("samples", name)
+        output = ImageOutput(finished.folder.picture("samples", name), "picture")
 
-    check_output_path(out, ANOTHER_FILE)
-    images = finished.sample(weights, count, temperature or spec.sample.temperature, seed)
-    with refusals_explained(out, ANOTHER_FILE):
-        save_samples(out, images, spec)
-    say(f"written: {out}")
+    write_samples(finished, output, weights, count, factor, seed)
+    say(f"written: {output.path}")

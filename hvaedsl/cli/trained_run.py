@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from hvaedsl.cli.options import described
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.ir.run_options import DEVICE, DeviceName
+
+if TYPE_CHECKING:
+    from hvaedsl.program import Program
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder written by hvaedsl train.")]
 
@@ -27,11 +31,14 @@ Weights = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, metavar="S", help="Seed for samples drawn from the prior.")]
 Temperature = Annotated[
-    float | None,
+    str | None,
     typer.Option(
         "--temperature",
         metavar="T",
-        help=described("Factor on the prior's standard deviation.", "sample.temperature"),
+        help=described(
+            "Factor on the prior's standard deviation: a number, or a map such as '{8: 0.7, other: 1}'.",
+            "sample.temperature",
+        ),
     ),
 ]
 
@@ -42,8 +49,33 @@ def check_file(out: Path | None, suffix: str) -> None:
         raise UsageError(f"--out is {out}; it must name a file that ends in {suffix}, in an existing folder")
 
 
-def positive_temperature(value: float | None) -> float | None:
-    """The value of `--temperature`. Raises `UsageError` if it is not positive and finite."""
+def check_number(temperature: str | None) -> None:
+    """Raise `UsageError` if `--temperature` is a number that is not positive and finite; other texts need the run."""
+    value = _number(temperature)
     if value is not None and not 0 < value < math.inf:
         raise UsageError(f"--temperature is {value:g}; it must be a positive, finite number")
-    return value
+
+
+def temperature_of(written: str | None, program: Program) -> float | Mapping[int, float]:
+    """The value of `--temperature`, by default that of the spec.
+
+    Raises `SpecError` for a text that is no temperature, and `UsageError` for a resolution that draws no latent.
+    """
+    if written is None:
+        return program.spec.sample.temperature
+    number = _number(written)
+    return program.temperature(written, "--temperature") if number is None else number
+
+
+def temperature_name(temperature: float | Mapping[int, float]) -> str:
+    """A temperature as a part of a file's name."""
+    if isinstance(temperature, Mapping):
+        return ",".join(f"{at}={factor:g}" for at, factor in temperature.items())
+    return f"{temperature:g}"
+
+
+def _number(written: str | None) -> float | None:
+    try:
+        return None if written is None else float(written)
+    except ValueError:
+        return None

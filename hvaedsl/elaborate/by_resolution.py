@@ -53,11 +53,11 @@ class Maps:
         }
         if OTHER in (widths := self.model.get("widths", {})):
             named = {at for at in widths if at in of_blocks}
-            self.model["widths"] = _filled(widths, (of_blocks | pooled | named) - ({image} - named))
+            self.model["widths"] = filled(widths, (of_blocks | pooled | named) - ({image} - named))
         temperature = self._temperature()
         if isinstance(temperature, Mapping) and OTHER in temperature:
             drawn = {at for at in of_decoder if at_resolution(self.model.get("latent", 1), at)}
-            self.values["sample"]["temperature"] = _plain(_filled(temperature, drawn), temperature)
+            self.values["sample"]["temperature"] = _plain(filled(temperature, drawn), temperature)
 
     def _temperature(self) -> object:
         return self.values["sample"].get("temperature")
@@ -77,7 +77,7 @@ class Maps:
         # The placeholder of a missing latent is not 0: where the encoder is missing too, it is the block that is wrong.
         placeholder = next((value for value in written.values() if value), _placeholder(key))
         completed = {OTHER: placeholder, **written}
-        self.model[name] = _plain(_filled(completed, resolutions), completed)
+        self.model[name] = _plain(filled(completed, resolutions), completed)
 
     def _explained(self, name: str, resolution: int) -> bool:
         """Whether a rule says that the block at a resolution is wrong: it draws where the encoder has no activation."""
@@ -102,7 +102,7 @@ class Maps:
             yield Fix(f"add `{entry}`", (insertion(whole.source, whole.end - 1, entry),))
 
 
-def _filled(written: Written, resolutions: Iterable[int]) -> dict[int, Any]:
+def filled(written: Written, resolutions: Iterable[int]) -> dict[int, Any]:
     """The values of resolutions, the highest first."""
     return {at: written[at] if at in written else written[OTHER] for at in sorted(resolutions, reverse=True)}
 

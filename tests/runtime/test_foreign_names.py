@@ -33,6 +33,7 @@ def test_they_are_printed_as_they_are(run: str, spec_path: Path, tmp_path: Path)
         ("eval", run),
         ("compare", run, f"{run}2"),
         ("sample", run),
+        ("reconstruct", run, "--split", "test", "--out", f"{run}.npz"),
         ("export", run, "--to", "safetensors"),
         ("train", str(spec_path), "--out", f"{run}3", "--device", "cpu"),
         ("analyze", "state-norms", run),

@@ -15,19 +15,22 @@ from hvaedsl_runtime.data.images import Indices, Pixels, too_many_levels
 from hvaedsl_runtime.data.problems import ImageProblem, Problems, refused_file
 
 DECODING_THREADS = 8
+NO_LEVEL = -1
 
 
 @dataclass(frozen=True, slots=True)
 class FileImages:
     """Image files, converted to one size and to gray (1 channel) or RGB (3), as far as `fitting` allows.
 
-    `changes` has the changes of each file that was read, and 0 for the others.
+    A file holds levels or, if `shades` is set, level k as the shade 255 k / (levels - 1), rounded. `changes` has the
+    changes of each file that was read, and 0 for the others.
     """
 
     files: tuple[Path, ...]
     shape: tuple[int, int, int]  # height, width, channels
     levels: int
     fitting: Fitting = CROP_AND_RESIZE
+    shades: bool = False
     changes: Changes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -74,7 +77,28 @@ class FileImages:
         # Threads write to different elements.
         self.changes[index] = changes
         pixels = np.asarray(image, dtype=np.uint8).reshape(self.shape)
+        if self.shades:
+            return self._levels(path, pixels)
         if (highest := int(pixels.max())) >= self.levels:
             too_high = too_many_levels(str(path), highest, self.levels)
             return ImageProblem(str(path), str(too_high).removeprefix(f"{path}: "), too_high.help)
         return pixels
+
+    def _levels(self, path: Path, pixels: Pixels) -> Pixels | ImageProblem:
+        """The levels of which the pixels are the shades."""
+        levels = np.full(256, NO_LEVEL, dtype=np.int16)
+        levels[shades_of_levels(self.levels)] = np.arange(self.levels)
+        found = levels[pixels]
+        if not (other := pixels[found == NO_LEVEL]).size:
+            return found.astype(np.uint8)
+        few = ", ".join(map(str, (*shades_of_levels(self.levels)[:3], "...")))
+        return ImageProblem(
+            str(path),
+            f"the shade {other[0]} is that of none of the {self.levels} levels, which are {few}, 255",
+            "use the shades of the levels, or a .npy file of levels",
+        )
+
+
+def shades_of_levels(levels: int) -> Pixels:
+    """The shade of each level, uint8 [levels], as pictures show it: 255 k / (levels - 1), rounded."""
+    return (np.arange(levels, dtype=np.float32) / np.float32(levels - 1) * np.float32(255) + 0.5).astype(np.uint8)

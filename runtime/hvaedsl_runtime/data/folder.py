@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,9 +43,7 @@ class Layout:
 
     def images(self, spec: DataSpec, fitting: Fitting) -> dict[PartName, FileImages]:
         """Return the images of each part."""
-        return {
-            part: FileImages(tuple(tree.paths()), spec.shape, spec.levels, fitting) for part, tree in self.parts.items()
-        }
+        return {part: image_files(tree.paths(), spec, fitting) for part, tree in self.parts.items()}
 
     def notes(self) -> tuple[str, ...]:
         """Say what of the folder is not taken, and what is taken more than once, a line each.
@@ -62,6 +60,11 @@ class Layout:
         if any(tree.has_links for tree in self.parts.values()):
             lines += _repetitions(self.parts)
         return tuple(lines)
+
+
+def image_files(paths: Iterable[Path], spec: DataSpec, fitting: Fitting, *, shades: bool = False) -> FileImages:
+    """Return the images in files, with the shape and levels of a spec."""
+    return FileImages(tuple(paths), spec.shape, spec.levels, fitting, shades)
 
 
 def folder(spec: DataSpec, split: Split) -> ImageSet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import zipfile
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError
 from hvaedsl.diagnostics.printable import joined
@@ -124,6 +126,14 @@ def open_npy(path: Path, spec: DataSpec) -> ArrayImages:
     if (wrong := wrong_size(path)) is not None:
         raise InvalidData(f"{path}: {wrong.what}", help=wrong.help)
     return array_images(pixels, spec, str(path))
+
+
+def npy_header(shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8) -> bytes:
+    """The start of a .npy file of an array of this shape; the bytes of the array follow it."""
+    buffer = io.BytesIO()
+    descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
+    np.lib.format.write_array_header_1_0(buffer, {"descr": descr, "fortran_order": False, "shape": shape})
+    return buffer.getvalue()
 
 
 class _Header(NamedTuple):

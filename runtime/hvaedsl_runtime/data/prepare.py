@@ -22,6 +22,7 @@ from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fitting import Fitting, count_changes, parse_background
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, FitRecord, Manifest, OriginRecord, read_manifest
+from hvaedsl_runtime.data.npy import npy_header
 from hvaedsl_runtime.data.preparation import mean_and_std
 from hvaedsl_runtime.data.problems import Problems, unlisted
 from hvaedsl_runtime.data.published import COUNTS, READERS, Part, Source
@@ -210,7 +211,7 @@ def _write_array(path: Path, name: PartName, part: Part, spec: DataSpec, bar: Ba
     digest, counts, done = hashlib.sha256(), np.zeros(spec.levels, dtype=np.int64), 0
 
     with bar(f"{spec.dataset}: {name}", part.count) as advance, _created(path) as file:
-        _append(file, _header((part.count, *shape)), digest, path)
+        _append(file, npy_header((part.count, *shape)), digest, path)
 
         for batch in part.batches():
             if batch.shape[1:] != shape or batch.dtype != np.uint8:
@@ -251,12 +252,6 @@ def _append(file: io.BufferedWriter, content: bytes | memoryview, digest: hashli
     digest.update(content)
     with refusals_explained(path, ANOTHER_FOLDER):
         file.write(content)
-
-
-def _header(shape: tuple[int, ...]) -> bytes:
-    buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(buffer, {"descr": "|u1", "fortran_order": False, "shape": shape})
-    return buffer.getvalue()
 
 
 def _fewer_than_published(dataset: str, source: Source) -> Iterator[str]:

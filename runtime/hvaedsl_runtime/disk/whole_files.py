@@ -1,8 +1,9 @@
-"""Files that are written whole or not at all, and their folders."""
+"""Files and folders that are written whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -39,6 +40,30 @@ def put_in_place(path: Path) -> Iterator[Path]:
         finally:
             with suppress(OSError):  # the reason why it was not written matters more
                 temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def put_folder_in_place(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder to fill; renamed to `path` if the block succeeds, and removed otherwise.
+
+    `path` must be missing, or an empty folder; its parents are created. If the process stops at any moment, `path` has
+    all files or none; the temporary folder that is then left is replaced by the next call. Raises WriteError.
+    """
+    with refusals_explained(path):
+        target = Path(os.path.realpath(path))  # a link stays, and its folder is replaced
+        temporary = partial_name(target)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if temporary.exists():  # left by a process that was killed
+                shutil.rmtree(temporary)
+            temporary.mkdir()
+            yield temporary
+            if target.exists():
+                target.rmdir()
+            temporary.rename(target)
+            _sync_folder(target.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _permissions_of_new(path: Path) -> int:

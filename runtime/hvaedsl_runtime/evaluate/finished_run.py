@@ -19,7 +19,7 @@ from hvaedsl.ir.run_options import DeviceName
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl.program import CustomParts, Program
 from hvaedsl_runtime.console import image_bar
-from hvaedsl_runtime.data import Preparation, Split, open_split
+from hvaedsl_runtime.data import ImageSet, Preparation, Split, open_split
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_output_path, require_run
 from hvaedsl_runtime.distributed import Processes, choose_device, say_untested
@@ -91,9 +91,13 @@ class FinishedRun:
 
         Raises as `open_split` does: DataNotFound for missing images, InvalidData for others than the spec's.
         """
+        return self.evaluator_of(open_split(self.program.spec.data, split), batch_size)
+
+    def evaluator_of(self, images: ImageSet, batch_size: int | None = None) -> Evaluator:
+        """Make the evaluator of opened images, which have the shape and levels of the spec."""
         training = self.program.training()
         return Evaluator(
-            images=open_split(self.program.spec.data, split),
+            images=images,
             preparation=self.preparation,
             noise_seed=training.seed,
             split_seed=self.program.spec.data.split_seed,
@@ -156,9 +160,7 @@ class FinishedRun:
 
         Raises UsageError for a temperature that is not a positive, finite number, and for a count below 1.
         """
-        check_temperature(temperature)
-        if count < 1:
-            raise UsageError(f"the number of samples is {count}; it must be at least 1")
+        check_samples(count, temperature)
         return self.prior(self.model(weights), seed)(count, temperature)
 
     def prior(self, model: HierarchicalVAE, seed: int) -> PriorSampler:
@@ -180,8 +182,10 @@ def _is_evaluation(content: object) -> bool:
     return isinstance(content, dict) and {"split", "step"} <= content.keys()
 
 
-def check_temperature(temperature: Temperature) -> None:
-    """Raise UsageError unless every temperature is positive and finite."""
+def check_samples(count: int, temperature: Temperature) -> None:
+    """Raise UsageError unless every temperature is positive and finite, and the count at least 1."""
+    if count < 1:
+        raise UsageError(f"the number of samples is {count}; it must be at least 1")
     values = temperature.values() if isinstance(temperature, Mapping) else (temperature,)
     for value in values:
         if not 0 < value < math.inf:

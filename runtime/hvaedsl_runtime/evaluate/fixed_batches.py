@@ -124,6 +124,11 @@ class PriorSampler:
         return torch.cat(drawn).cpu()
 
     @torch.no_grad()
+    def batches(self, count: int, temperature: Temperature) -> Iterator[Tensor]:
+        """Draw images 0 to `count` - 1 in order, uint8 [n, H, W, C] on the CPU, with n at most `batch_size`."""
+        for images, state in self.states(count, temperature):
+            yield self.pixels(images, state)
+
     def __call__(self, count: int, temperature: Temperature) -> Tensor:
         """Draw images 0 to `count` - 1, uint8 [count, H, W, C] on the CPU."""
-        return torch.cat([self.pixels(images, state) for images, state in self.states(count, temperature)])
+        return torch.cat(list(self.batches(count, temperature)))

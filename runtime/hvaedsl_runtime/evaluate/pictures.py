@@ -19,6 +19,8 @@ from hvaedsl_runtime.evaluate.fixed_batches import compute_by_image
 
 GRID_WIDTH_PIXELS = 512
 GRID_GAP_PIXELS = 2
+# Images and their reconstructions in one pair of rows.
+COLUMNS = 16
 
 
 @torch.no_grad()
@@ -49,6 +51,11 @@ def samples_for_display(samples: Tensor, spec: Spec) -> Tensor:
     return samples[..., spec.shown_channels].float() / brightest
 
 
+def shades(images: Tensor) -> Tensor:
+    """Round images in [0, 1] to shades from 0 to 255, uint8 of the same shape on the CPU."""
+    return images.mul(255).add(0.5).clamp(0, 255).to("cpu", torch.uint8)
+
+
 def targets_for_display(targets: Tensor, spec: Spec) -> Tensor:
     """Scale targets, [N, H, W, C] in [-1, 1] or {0, 1}, to [0, 1]; float32 on the CPU.
 
@@ -58,18 +65,36 @@ def targets_for_display(targets: Tensor, spec: Spec) -> Tensor:
     return targets if spec.data.binarize != "none" else (targets + 1) / 2
 
 
+def levels_of_targets(targets: Tensor, spec: Spec) -> Tensor:
+    """Round images on the scale of the targets, [N, H, W, C], to levels; or to 0 to 255, for binary images.
+
+    uint8 on the CPU, on the scale of samples.
+    """
+    brightest = 255 if spec.data.binarize != "none" else spec.data.levels - 1
+    scaled = targets_for_display(targets, spec) * brightest
+    return scaled.add(0.5).clamp(0, brightest).to(torch.uint8)
+
+
 def save_samples(path: Path, samples: Tensor, spec: Spec) -> None:
     """Save samples, levels [N, H, W, C], as a square grid. Raises WriteError."""
     save_grid(path, samples_for_display(samples, spec), columns=math.ceil(math.sqrt(len(samples))))
 
 
 def save_reconstructions(path: Path, originals: Tensor, reconstructions: Tensor, spec: Spec) -> None:
-    """Save images in one row and their reconstructions below, both [N, H, W, C] on the scale of the targets.
+    """Save images and their reconstructions below, both [N, H, W, C] on the scale of the targets.
 
-    Raises WriteError.
+    Up to 16 images are one row above another; more of them are several such pairs of rows. Raises WriteError.
     """
-    rows: Sequence[Tensor] = (originals, reconstructions)
-    save_grid(path, torch.cat([targets_for_display(row, spec) for row in rows]), columns=len(originals))
+    count = len(originals)
+    columns = count if count <= COLUMNS else max(COLUMNS, math.ceil(math.sqrt(2 * count)))
+    free = -count % columns  # cells of the last pair of rows, which stay black
+    rows = [
+        functional.pad(targets_for_display(images, spec), (0, 0, 0, 0, 0, 0, 0, free)).reshape(
+            -1, columns, *images.shape[1:]
+        )
+        for images in (originals, reconstructions)
+    ]
+    save_grid(path, torch.stack(rows, dim=1).flatten(0, 2), columns)
 
 
 def save_grid(path: Path, images: Tensor, columns: int) -> None:
@@ -78,7 +103,7 @@ def save_grid(path: Path, images: Tensor, columns: int) -> None:
     Small images are enlarged: each pixel becomes a square. The values and the gaps between images are those of
     `torchvision.utils.make_grid` and `save_image`, whose import takes longer than that of torch. Raises WriteError.
     """
-    values = images.mul(255).add(0.5).clamp(0, 255).to("cpu", torch.uint8)
+    values = shades(images)
     factor = math.ceil(GRID_WIDTH_PIXELS / (columns * images.shape[2]))
     enlarged = values.repeat_interleave(factor, dim=1).repeat_interleave(factor, dim=2)
     picture = image_grid(enlarged, columns).expand(-1, -1, 3)

@@ -150,7 +150,9 @@ def test_no_command_on_a_diverged_run_ends_as_a_bug(
         if name == "eval" and code == 0:
             assert "the bound is not finite" in err
             assert json.loads(out, parse_constant=pytest.fail)["raw"]["bits_per_dim"] is None
-    assert codes["sample"] == 7
+    code, _, err = command("reconstruct", run, "--split", "test", "--out", tmp_path / "x.npz", "--device", "cpu")
+    assert code == codes["sample"] == 7
+    assert "diverged" in err
     assert codes["analyze curves"] == 0
 
 

@@ -1,0 +1,203 @@
+"""The output of a command that computes images: a picture, an array in a .npz or .npy file, or a folder of PNG files.
+
+Arrays and folders are what the field's evaluations of images read: pytorch-fid and clean-fid read folders of PNG files,
+the evaluator of openai/guided-diffusion a .npz file with uint8 [N, H, W, C] under `arr_0`. They are written image by
+image, so that the memory does not depend on the number of images.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+
+from hvaedsl.diagnostics.errors import OutputExists, UsageError
+from hvaedsl.diagnostics.refusals import ANOTHER_FILE, ANOTHER_FOLDER, refusals_explained
+from hvaedsl.ir.spec import Spec
+from hvaedsl_runtime.data.images import Pixels
+from hvaedsl_runtime.data.npy import npy_header
+from hvaedsl_runtime.disk.run_folder import check_output_path, content_of
+from hvaedsl_runtime.disk.whole_files import put_folder_in_place, put_in_place
+from hvaedsl_runtime.evaluate.pictures import samples_for_display, save_samples, shades
+
+Kind = Literal["picture", "npz", "npy", "folder"]
+KINDS: dict[str, Kind] = {".png": "picture", ".npz": "npz", ".npy": "npy"}
+# What a PNG file can hold: shades of gray, or red, green and blue.
+PNG_CHANNELS = (1, 3)
+DIGITS_OF_NAME = 6
+# The first date of zip files: the same images give the same bytes at any time.
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+
+# Takes the next images, uint8 [n, H, W, C]: levels, or 0 to 255 for binary images.
+Write = Callable[[Pixels], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOutput:
+    """Where images are written, and as what."""
+
+    path: Path
+    kind: Kind
+
+    @classmethod
+    def named(cls, written: str) -> ImageOutput:
+        """Read the value of --out: a name in .png, .npz or .npy is a file, one without a suffix or with / a folder.
+
+        Raises UsageError for another suffix, and for a file that is a folder or is in none.
+        """
+        path = Path(written)
+        kind = KINDS.get(path.suffix.lower())
+        if written.endswith(("/", os.sep)) or path.name in ("", "..") or not path.suffix:
+            return cls(path, "folder")
+        if kind is None and path.is_dir():
+            return cls(path, "folder")
+        if kind is None:
+            raise UsageError(
+                f"--out is {written}; a file must end in .png, .npz or .npy", help=f"for a folder, write {written}/"
+            )
+        if path.is_dir() or not path.parent.is_dir():
+            raise UsageError(
+                f"--out is {written}; it must name a file that ends in {path.suffix}, in an existing folder"
+            )
+        return cls(path, kind)
+
+    @property
+    def instead(self) -> str:
+        """What else the user can do if it cannot be written."""
+        return ANOTHER_FOLDER if self.kind == "folder" else ANOTHER_FILE
+
+    def check(self, spec: Spec) -> None:
+        """Check the output before the work for its content is done.
+
+        Raises UsageError for images that a PNG file cannot hold and for a place that a run or a user needs,
+        OutputExists for a folder that is not empty, WriteError for a place that takes no files.
+        """
+        channels = spec.data.channels
+        if self.kind in ("picture", "folder") and channels not in PNG_CHANNELS:
+            raise UsageError(
+                f"--out is {self.path}; PNG files hold 1 or 3 channels, and the images have {channels}",
+                help="write an array: name a file in .npz or .npy",
+            )
+        if self.kind == "folder":
+            self._check_folder()
+        check_output_path(self.path, self.instead)
+
+    @contextmanager
+    def opened(self, spec: Spec, count: int, names: Sequence[str] | None = None) -> Iterator[Write]:
+        """Yield a function that takes all images in order; the output gets its name when the block ends.
+
+        `count` is the number of all images. `names` are paths relative to a common folder: those of the files in a
+        folder, which are numbered otherwise, and an array of a .npz file. Raises WriteError.
+        """
+        with refusals_explained(self.path, self.instead), self._writer(spec, count, names) as write:
+            yield write
+
+    def _writer(self, spec: Spec, count: int, names: Sequence[str] | None) -> AbstractContextManager[Write]:
+        match self.kind:
+            case "picture":
+                return _picture(self.path, spec)
+            case "npz":
+                return _npz(self.path, count, names)
+            case "npy":
+                return _npy(self.path, count)
+            case "folder":
+                return _folder(self.path, spec, names)
+
+    def _check_folder(self) -> None:
+        """Raise UsageError or OutputExists unless the folder is new or empty, and can be replaced by a full one."""
+        real = Path(os.path.realpath(self.path))
+        with refusals_explained(self.path, ANOTHER_FOLDER):
+            if real.is_dir() and any(real.iterdir()):
+                raise OutputExists(f"{self.path} is not empty: it has {content_of(real)}", help=ANOTHER_FOLDER)
+        if real.exists() and not real.is_dir():
+            raise OutputExists(f"{self.path} is not a folder", help=ANOTHER_FOLDER)
+        if real == Path.cwd() or real.is_mount():
+            what = "the working directory" if real == Path.cwd() else "the root of a disk"
+            raise UsageError(f"--out is {self.path}, {what}", help="name a new folder in it")
+
+
+@contextmanager
+def _picture(path: Path, spec: Spec) -> Iterator[Write]:
+    """All images as one picture, which is computed from all of them at once."""
+    images: list[Pixels] = []
+    yield images.append
+    save_samples(path, torch.from_numpy(np.concatenate(images)), spec)
+
+
+@contextmanager
+def _npy(path: Path, count: int) -> Iterator[Write]:
+    with put_in_place(path) as temporary, temporary.open("wb") as file, _array(file, count) as write:
+        yield write
+
+
+@contextmanager
+def _npz(path: Path, count: int, names: Sequence[str] | None) -> Iterator[Write]:
+    with put_in_place(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        with _entry(archive, "arr_0.npy") as entry, _array(entry, count) as write:
+            yield write
+        if names is not None:
+            with _entry(archive, "names.npy") as entry:
+                np.lib.format.write_array(entry, np.array(names), allow_pickle=False)
+
+
+def _entry(archive: zipfile.ZipFile, name: str) -> AbstractContextManager[BinaryIO]:
+    """A file in an archive, not compressed; `numpy.savez` writes such archives, but for the date."""
+    return archive.open(zipfile.ZipInfo(name, ZIP_DATE), "w", force_zip64=True)  # type: ignore[return-value]  # typeshed
+
+
+@contextmanager
+def _array(file: BinaryIO, count: int) -> Iterator[Write]:
+    """Write an array in the format of .npy, of the shape and type that the first images have.
+
+    Raises ValueError if there are more or fewer images than `count`.
+    """
+    written = 0
+
+    def write(images: Pixels) -> None:
+        nonlocal written
+        if not written:
+            file.write(npy_header((count, *images.shape[1:]), images.dtype))
+        written += len(images)
+        file.write(images.tobytes())
+
+    yield write
+    if written != count:
+        raise ValueError(f"{written} images were written, of {count}")
+
+
+@contextmanager
+def _folder(path: Path, spec: Spec, names: Sequence[str] | None) -> Iterator[Write]:
+    """A PNG file for each image, gray or RGB.
+
+    It has what the dataset's image files have: levels, if the dataset is a folder of them; otherwise shades from 0 to
+    255.
+    """
+    as_shades = spec.data.dataset != "folder"
+    stems = iter(_stems(names)) if names is not None else (f"{i:0{DIGITS_OF_NAME}}" for i in itertools.count())
+
+    with put_folder_in_place(path) as temporary:
+
+        def write(images: Pixels) -> None:
+            pixels = shades(samples_for_display(torch.from_numpy(images), spec)).numpy() if as_shades else images
+            for image in pixels:
+                file = temporary / f"{next(stems)}.png"
+                if names is not None:
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file)
+
+        yield write
+
+
+def _stems(names: Sequence[str]) -> list[str]:
+    """The names of images without their suffix, unless two are then equal."""
+    plain = [str(PurePosixPath(name).with_suffix("")) for name in names]
+    return plain if len(set(plain)) == len(plain) else list(names)
