@@ -113,7 +113,7 @@ class PriorSampler:
             yield drawn[: count - start], state
 
     def pixels(self, images: range, state: Tensor) -> Tensor:
-        """Draw images from the likelihood of their state, uint8 [len(images), H, W, C] on the CPU.
+        """Draw images from the likelihood of their state, [len(images), H, W, C] on the CPU.
 
         Image by image, each with a generator of its own.
         """
@@ -125,10 +125,10 @@ class PriorSampler:
 
     @torch.no_grad()
     def batches(self, count: int, temperature: Temperature) -> Iterator[Tensor]:
-        """Draw images 0 to `count` - 1 in order, uint8 [n, H, W, C] on the CPU, with n at most `batch_size`."""
+        """Draw images 0 to `count` - 1 in order, [n, H, W, C] on the CPU, with n at most `batch_size`."""
         for images, state in self.states(count, temperature):
             yield self.pixels(images, state)
 
     def __call__(self, count: int, temperature: Temperature) -> Tensor:
-        """Draw images 0 to `count` - 1, uint8 [count, H, W, C] on the CPU."""
+        """Draw images 0 to `count` - 1, [count, H, W, C] on the CPU: uint8, or int32 above 256 levels."""
         return torch.cat(list(self.batches(count, temperature)))

@@ -19,15 +19,16 @@ from typing import BinaryIO, Literal
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from hvaedsl.diagnostics.errors import OutputExists, UsageError
 from hvaedsl.diagnostics.refusals import ANOTHER_FILE, ANOTHER_FOLDER, refusals_explained
 from hvaedsl.ir.spec import Spec
-from hvaedsl_runtime.data.images import Pixels
+from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, Pixels
 from hvaedsl_runtime.data.npy import npy_header
 from hvaedsl_runtime.disk.run_folder import check_output_path, content_of
 from hvaedsl_runtime.disk.whole_files import put_folder_in_place, put_in_place
-from hvaedsl_runtime.evaluate.pictures import samples_for_display, save_samples, shades
+from hvaedsl_runtime.evaluate.pictures import save_samples, scaled_samples, shades
 
 Kind = Literal["picture", "npz", "npy", "folder"]
 KINDS: dict[str, Kind] = {".png": "picture", ".npz": "npz", ".npy": "npy"}
@@ -37,8 +38,8 @@ DIGITS_OF_NAME = 6
 # The first date of zip files: the same images give the same bytes at any time.
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
-# Takes the next images, uint8 [n, H, W, C]: levels, or 0 to 255 for binary images.
-Write = Callable[[Pixels], None]
+# Takes the next images, [n, H, W, C]: levels, or 0 to 255 for binary images.
+Write = Callable[[Tensor], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +82,8 @@ class ImageOutput:
         Raises UsageError for images that a PNG file cannot hold and for a place that a run or a user needs,
         OutputExists for a folder that is not empty, WriteError for a place that takes no files.
         """
-        channels = spec.data.channels
-        if self.kind in ("picture", "folder") and channels not in PNG_CHANNELS:
-            raise UsageError(
-                f"--out is {self.path}; PNG files hold 1 or 3 channels, and the images have {channels}",
-                help="write an array: name a file in .npz or .npy",
-            )
         if self.kind == "folder":
+            self._check_png(spec)
             self._check_folder()
         check_output_path(self.path, self.instead)
 
@@ -112,6 +108,21 @@ class ImageOutput:
             case "folder":
                 return _folder(self.path, spec, names)
 
+    def _check_png(self, spec: Spec) -> None:
+        """Raise UsageError for images that PNG files cannot hold. A picture shows what `sample.channels` says."""
+        channels, levels = spec.data.channels, spec.data.levels
+        array = "write an array: name a file in .npz or .npy"
+        if channels not in PNG_CHANNELS:
+            raise UsageError(
+                f"--out is {self.path}; PNG files hold 1 or 3 channels, and the images have {channels}", help=array
+            )
+        if channels > 1 and levels > EIGHT_BIT_LEVELS:
+            raise UsageError(
+                f"--out is {self.path}; PNG files in color are written with 8 bits per channel, and the images have "
+                f"{levels:,} levels",
+                help=array,
+            )
+
     def _check_folder(self) -> None:
         """Raise UsageError or OutputExists unless the folder is new or empty, and can be replaced by a full one."""
         real = Path(os.path.realpath(self.path))
@@ -128,9 +139,9 @@ class ImageOutput:
 @contextmanager
 def _picture(path: Path, spec: Spec) -> Iterator[Write]:
     """All images as one picture, which is computed from all of them at once."""
-    images: list[Pixels] = []
+    images: list[Tensor] = []
     yield images.append
-    save_samples(path, torch.from_numpy(np.concatenate(images)), spec)
+    save_samples(path, torch.cat(images), spec)
 
 
 @contextmanager
@@ -162,12 +173,13 @@ def _array(file: BinaryIO, count: int) -> Iterator[Write]:
     """
     written = 0
 
-    def write(images: Pixels) -> None:
+    def write(images: Tensor) -> None:
         nonlocal written
+        levels = as_levels(images)
         if not written:
-            file.write(npy_header((count, *images.shape[1:]), images.dtype))
-        written += len(images)
-        file.write(images.tobytes())
+            file.write(npy_header((count, *levels.shape[1:]), levels.dtype))
+        written += len(levels)
+        file.write(levels.tobytes())
 
     yield write
     if written != count:
@@ -179,22 +191,33 @@ def _folder(path: Path, spec: Spec, names: Sequence[str] | None) -> Iterator[Wri
     """A PNG file for each image, gray or RGB.
 
     It has what the dataset's image files have: levels, if the dataset is a folder of them; otherwise shades from 0 to
-    255.
+    255 or, if there are more than 256 levels, from 0 to 65,535.
     """
     as_shades = spec.data.dataset != "folder"
     stems = iter(_stems(names)) if names is not None else (f"{i:0{DIGITS_OF_NAME}}" for i in itertools.count())
 
     with put_folder_in_place(path) as temporary:
 
-        def write(images: Pixels) -> None:
-            pixels = shades(samples_for_display(torch.from_numpy(images), spec)).numpy() if as_shades else images
-            for image in pixels:
+        def write(images: Tensor) -> None:
+            for image in _shades(images, spec) if as_shades else as_levels(images):
                 file = temporary / f"{next(stems)}.png"
                 if names is not None:
                     file.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file)
 
         yield write
+
+
+def as_levels(images: Tensor) -> Pixels:
+    """Levels as an array: uint8, or uint16 for the int32 of more than 256 levels."""
+    return images.numpy() if images.dtype == torch.uint8 else images.numpy().astype(np.uint16)
+
+
+def _shades(images: Tensor, spec: Spec) -> Pixels:
+    """Levels as shades of 8 bits; of 16 bits, if there are more than 256 levels."""
+    if images.dtype == torch.uint8:
+        return shades(scaled_samples(images, spec)).numpy()
+    return np.rint(images.numpy() * (65_535 / (spec.data.levels - 1))).astype(np.uint16)
 
 
 def _stems(names: Sequence[str]) -> list[str]:

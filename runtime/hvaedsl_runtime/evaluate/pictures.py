@@ -42,13 +42,25 @@ def reconstruct(
     return target, mean
 
 
-def samples_for_display(samples: Tensor, spec: Spec) -> Tensor:
-    """Scale samples [N, H, W, C] to [0, 1]: binary images hold 0 and 255, others levels from 0.
+def scaled_samples(samples: Tensor, spec: Spec) -> Tensor:
+    """Scale samples [N, H, W, C] to [0, 1]: binary images hold 0 and 255, others levels from 0."""
+    return samples.float() / _brightest(spec)
 
-    The result has the shown channels, one or three.
-    """
-    brightest = 255 if spec.data.binarize != "none" else spec.data.levels - 1
-    return samples[..., spec.shown_channels].float() / brightest
+
+def scaled_targets(targets: Tensor, spec: Spec) -> Tensor:
+    """Scale targets, [N, H, W, C] in [-1, 1] or {0, 1}, to [0, 1]; float32 or wider, on the CPU."""
+    targets = targets.to("cpu", torch.promote_types(targets.dtype, torch.float32))
+    return targets if spec.data.binarize != "none" else (targets + 1) / 2
+
+
+def samples_for_display(samples: Tensor, spec: Spec) -> Tensor:
+    """Scale samples [N, H, W, C] to [0, 1]; the result has the shown channels, one or three."""
+    return scaled_samples(samples[..., spec.shown_channels], spec)
+
+
+def targets_for_display(targets: Tensor, spec: Spec) -> Tensor:
+    """Scale targets [N, H, W, C] to [0, 1], float32 on the CPU; the result has the shown channels, one or three."""
+    return scaled_targets(targets[..., spec.shown_channels], spec).float()
 
 
 def shades(images: Tensor) -> Tensor:
@@ -56,23 +68,18 @@ def shades(images: Tensor) -> Tensor:
     return images.mul(255).add(0.5).clamp(0, 255).to("cpu", torch.uint8)
 
 
-def targets_for_display(targets: Tensor, spec: Spec) -> Tensor:
-    """Scale targets, [N, H, W, C] in [-1, 1] or {0, 1}, to [0, 1]; float32 on the CPU.
-
-    The result has the shown channels, one or three.
-    """
-    targets = targets[..., spec.shown_channels].float().cpu()
-    return targets if spec.data.binarize != "none" else (targets + 1) / 2
-
-
 def levels_of_targets(targets: Tensor, spec: Spec) -> Tensor:
     """Round images on the scale of the targets, [N, H, W, C], to levels; or to 0 to 255, for binary images.
 
-    uint8 on the CPU, on the scale of samples.
+    They are on the CPU and on the scale of samples: uint8, or int32 if there are more than 256 levels.
     """
-    brightest = 255 if spec.data.binarize != "none" else spec.data.levels - 1
-    scaled = targets_for_display(targets, spec) * brightest
-    return scaled.add(0.5).clamp(0, brightest).to(torch.uint8)
+    brightest = _brightest(spec)
+    scaled = scaled_targets(targets, spec) * brightest
+    return scaled.add(0.5).clamp(0, brightest).to(torch.uint8 if brightest <= 255 else torch.int32)
+
+
+def _brightest(spec: Spec) -> int:
+    return 255 if spec.data.binarize != "none" else spec.data.levels - 1
 
 
 def save_samples(path: Path, samples: Tensor, spec: Spec) -> None:
@@ -88,11 +95,9 @@ def save_reconstructions(path: Path, originals: Tensor, reconstructions: Tensor,
     count = len(originals)
     columns = count if count <= COLUMNS else max(COLUMNS, math.ceil(math.sqrt(2 * count)))
     free = -count % columns  # cells of the last pair of rows, which stay black
+    shown = (targets_for_display(images, spec) for images in (originals, reconstructions))
     rows = [
-        functional.pad(targets_for_display(images, spec), (0, 0, 0, 0, 0, 0, 0, free)).reshape(
-            -1, columns, *images.shape[1:]
-        )
-        for images in (originals, reconstructions)
+        functional.pad(images, (0, 0, 0, 0, 0, 0, 0, free)).reshape(-1, columns, *images.shape[1:]) for images in shown
     ]
     save_grid(path, torch.stack(rows, dim=1).flatten(0, 2), columns)
 

@@ -49,7 +49,7 @@ def write_reconstructions(
 
         with output.opened(spec, len(given), given.names) as write:
             for _, means in pairs:
-                write(levels_of_targets(means, spec).numpy())
+                write(levels_of_targets(means, spec))
                 advance(len(means))
 
 

@@ -24,5 +24,5 @@ def write_samples(
     sampler = finished.prior(finished.model(weights), seed)
     with image_bar("samples", count) as advance, output.opened(spec, count) as write:
         for images in sampler.batches(count, temperature):
-            write(images.numpy())
+            write(images)
             advance(len(images))

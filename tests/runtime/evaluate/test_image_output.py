@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from hvaedsl import Program
 from hvaedsl.diagnostics.errors import OutputExists, UsageError, WriteError
@@ -34,12 +35,17 @@ def random_images(*shape: int, levels: int = 256) -> Pixels:
     return np.random.default_rng(0).integers(0, levels, shape, dtype=np.uint8)
 
 
+def as_tensor(images: Pixels) -> Tensor:
+    """Levels as samples have them: int32 above 256 levels."""
+    return torch.from_numpy(images if images.dtype == np.uint8 else images.astype(np.int32))
+
+
 def write(path: Path, images: Pixels, spec: Spec, name: str = "x.npz", names: list[str] | None = None) -> Path:
     output = ImageOutput.named(f"{path}/{name}")
     output.check(spec)
     with output.opened(spec, len(images), names) as put:
         for start in range(0, len(images), 16):
-            put(images[start : start + 16])
+            put(as_tensor(images[start : start + 16]))
     return output.path
 
 
@@ -114,13 +120,39 @@ def test_few_levels_are_shades_in_a_folder_unless_the_datasets_files_hold_levels
 
 
 def test_what_png_cannot_hold_is_refused_by_its_channels(tmp_path: Path, compiled: Compiled) -> None:
-    spec = spec_of(compiled(), channels=5)
-    for name in ("x.png", "x/"):
-        with pytest.raises(UsageError, match="PNG files hold 1 or 3 channels, and the images have 5") as caught:
-            ImageOutput.named(f"{tmp_path}/{name}").check(spec)
+    for changes, reason in (
+        ({"channels": 5}, "PNG files hold 1 or 3 channels, and the images have 5"),
+        ({"channels": 3, "levels": 4_096}, "with 8 bits per channel, and the images have 4,096 levels"),
+    ):
+        with pytest.raises(UsageError, match=reason) as caught:
+            ImageOutput.named(f"{tmp_path}/x/").check(spec_of(compiled(), **changes))
         assert ".npz or .npy" in caught.value.help
-    images = random_images(3, 8, 8, 5)
+    images, spec = random_images(3, 8, 8, 5), spec_of(compiled(), channels=5, levels=256)
     np.testing.assert_array_equal(np.load(write(tmp_path, images, spec, "x.npy")), images)
+    picture = pixels(write(tmp_path, images, spec, "x.png"))
+    factor = 512 // 16
+    assert picture.shape[-1] == 3
+    np.testing.assert_array_equal(
+        picture[2 : 2 + 8 * factor : factor, 2 : 2 + 8 * factor : factor, 0], images[0, ..., 0]
+    )
+
+
+@pytest.mark.parametrize("levels", [257, 4_096, 65_536])
+def test_more_than_256_levels_are_uint16_and_png_files_of_16_bits(
+    tmp_path: Path, compiled: Compiled, levels: int
+) -> None:
+    images = np.random.default_rng(0).integers(0, levels, (3, 8, 8, 1)).astype(np.uint16)
+    images.flat[:2] = 0, levels - 1
+    spec = spec_of(compiled(), levels=levels)
+    for name in ("x.npy", "x.npz"):
+        found = np.load(write(tmp_path, images, spec, name))
+        stored = found["arr_0"] if name == "x.npz" else found
+        assert stored.dtype == np.uint16
+        np.testing.assert_array_equal(stored, images)
+    folder = write(tmp_path, images, spec, "x/")
+    shades = np.stack([pixels(folder / f"{index:06}.png") for index in range(3)])
+    assert shades.dtype == np.uint16
+    np.testing.assert_array_equal(shades, np.rint(images * (65_535 / (levels - 1))))
 
 
 def test_a_folder_must_be_new_or_empty(tmp_path: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +193,7 @@ def test_an_output_that_is_not_completed_leaves_nothing(tmp_path: Path, compiled
 
     def interrupted() -> None:
         with ImageOutput.named(f"{tmp_path}/{name}").opened(spec, 9) as put:
-            put(random_images(4, 8, 8, 1, levels=17))
+            put(as_tensor(random_images(4, 8, 8, 1, levels=17)))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -188,13 +220,13 @@ def test_too_few_images_are_a_bug(tmp_path: Path, compiled: Compiled) -> None:
             pytest.raises(ValueError, match="1 images were written, of 2"),
             output.opened(compiled().spec, 2) as put,
         ):
-            put(random_images(1, 8, 8, 1))
+            put(as_tensor(random_images(1, 8, 8, 1)))
         assert not output.path.exists()
 
 
 @pytest.mark.parametrize("name", ["x.npz", "x.npy", "x/"])
 def test_images_are_written_as_they_come(tmp_path: Path, compiled: Compiled, name: str) -> None:
-    batch, spec = random_images(16, 32, 32, 3), spec_of(compiled(), levels=256, channels=3)
+    batch, spec = as_tensor(random_images(16, 32, 32, 3)), spec_of(compiled(), levels=256, channels=3)
 
     def peak(batches: int) -> int:
         output = ImageOutput.named(f"{tmp_path}/{batches}{name}")
