@@ -29,7 +29,7 @@ from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.program import Program
 from hvaedsl_runtime.convert.name_prefixes import choose_weights, same_weights, without_module
-from hvaedsl_runtime.convert.optimizer_state import restore_published
+from hvaedsl_runtime.convert.optimizer_state import restore_optimizer
 from hvaedsl_runtime.convert.weight_names import Names, NamesInFile, as_ours, known_names, renamed
 from hvaedsl_runtime.data import Preparation, open_split, preparation, published_preparation
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, save_checkpoint
@@ -145,7 +145,7 @@ def import_weights(program: Program, sources: Sources, out: Path) -> Conversion:
 
     position = Position(program.training().seed, step, sources.processes, _dtype(files.values()))
     state = _state(program, prepare, position, files)
-    notes += _restore_optimizer(program, state, sources.optimizer)
+    notes += _optimizer(program, state, sources.optimizer, files)
 
     read = {weights: file.path for weights, file in files.items()}
     read |= {} if sources.optimizer is None else {"optimizer": sources.optimizer}
@@ -333,13 +333,15 @@ def _described_preparation(program: Program, file: WeightFile) -> Preparation:
     return found
 
 
-def _restore_optimizer(program: Program, state: TrainState, path: Path | None) -> list[str]:
+def _optimizer(program: Program, state: TrainState, path: Path | None, files: Mapping[str, WeightFile]) -> list[str]:
     """Load the optimizer's state from a file, if there is one; what the user should know, a sentence each."""
     if path is None:
         return ["no optimizer state was given: the optimizer is re-initialized if this run is resumed"]
-    read = restore_published(program, state, path)
-    summary = f"optimizer: the moments of {read.parameters:,} parameters after {read.updates:,} updates"
-    return [summary, *(f"{difference}; a resumed run uses the spec's value" for difference in read.differences)]
+    read = restore_optimizer(program, state, path, files["raw"].names)
+    notes = [f"optimizer: the moments of {read.parameters:,} parameters after {read.updates:,} updates, {read.found}"]
+    if read.missing:
+        notes.append(f"optimizer: {read.missing:,} parameters have no moments in the file; theirs start at zero")
+    return [*notes, *(f"{difference}; a resumed run uses the spec's value" for difference in read.differences)]
 
 
 def _check_free(out: Path) -> None:
