@@ -48,7 +48,7 @@ def _neighbor(folder: Path, name: str) -> str | None:
 
 
 def _escaped(path: Path) -> str:
-    r"""A path as a word for bash and zsh, with \u for what is not ASCII, so that both forms can be told apart."""
+    r"""A path as a word for bash and zsh, with \u for what is not ASCII, which shows how the two forms differ."""
     text = "".join(
         letter if letter.isascii() else f"\\u{ord(letter):04x}" if ord(letter) < 2**16 else f"\\U{ord(letter):08x}"
         for letter in str(path).replace("\\", "\\\\").replace("'", "\\'")

@@ -1,4 +1,4 @@
-"""Averaged weights in a checkpoint: how they are told from raw ones, and the forms that lack the model's names."""
+"""Averaged weights in a checkpoint: how they are recognized, and the forms that lack the names of the model."""
 
 from __future__ import annotations
 
