@@ -63,6 +63,12 @@ def layout_of(program: Program, names: NamesInFile) -> Layout:
     return Layout(names, parameter, shapes)
 
 
+def known_names(program: Program) -> frozenset[str]:
+    """All names that a state dict of a program may have, in any naming."""
+    bridge = program.bridge
+    return frozenset((*parameter_shapes(bridge), *published_parameters(bridge), *names_by_label(bridge).values()))
+
+
 def not_published(program: Program) -> str:
     """What a program without published names has and the published code has not."""
     model = program.spec.model

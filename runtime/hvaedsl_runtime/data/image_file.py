@@ -31,6 +31,9 @@ UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, struct.error)
 # up to 1.5 GiB.
 PIXELS = re.compile(r"\((\d+) pixels\)")
 
+# Pillow's warnings about large images, and about damaged EXIF data and the like, by category and module.
+SILENT = ((Image.DecompressionBombWarning, ""), (UserWarning, r"PIL\."))
+
 TO_PNG = "convert the files to PNG"
 # What Pillow does not open and is intact: where a signature is in the file, the signature, and what the content is.
 OTHER_FORMATS = (
@@ -67,7 +70,7 @@ def decode(
     too large to be decoded, or that would lose something that `fitting` does not allow. Raises OSError if the system
     refuses to read the file.
     """
-    _silence_size_warnings()
+    _silence_warnings()
     try:
         depth = _png_depth(file)
         with Image.open(file) as image:
@@ -222,14 +225,15 @@ def _in_channels(image: Image.Image, channels: int, *, allow_gray: bool) -> tupl
     return gray, Change.COLOR_TO_GRAY
 
 
-def _silence_size_warnings() -> None:
-    """Hide Pillow's warning about large images, which names no file; those that are not decoded become errors.
+def _silence_warnings() -> None:
+    """Hide Pillow's warnings about the content of images, which name no file: damaged EXIF data is ignored.
 
-    For the whole process, since images are decoded in threads, and `warnings.catch_warnings` is not made for them.
+    Images that are too large to be decoded become errors. For the whole process, since images are decoded in threads,
+    and `warnings.catch_warnings` is not made for them.
     """
-    silent = ("ignore", None, Image.DecompressionBombWarning, None, 0)
-    if silent not in warnings.filters:
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    for category, module in SILENT:
+        if ("ignore", None, category, re.compile(module) if module else None, 0) not in warnings.filters:
+            warnings.filterwarnings("ignore", category=category, module=module)
 
 
 def _too_large(error: Image.DecompressionBombError) -> Unusable:

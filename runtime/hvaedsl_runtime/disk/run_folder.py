@@ -13,6 +13,7 @@ from typing import Any
 from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch, RunNotFound, UsageError
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl.diagnostics.shell import path_word
+from hvaedsl.diagnostics.unicode_forms import other_form
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
 from hvaedsl.ir.spec_text import value_text
@@ -109,9 +110,14 @@ class RunFolder:
             yield
 
     def check_free(self, resume: bool) -> None:
-        """Raise RunFolderInUse if the folder has content, unless it has a run that is resumed."""
+        """Raise RunFolderInUse if the folder has content, unless it has a run that is resumed.
+
+        Raises RunNotFound for a folder to resume in that has no run, or that looks like another which is there.
+        """
         with refusals_explained(self.path, ANOTHER_FOLDER):
             if not self.path.exists():
+                if resume and (other := other_form(self.path)) is not None:
+                    raise RunNotFound(f"{self.path}: no such folder", help=other.help)
                 return
             if not self.path.is_dir():
                 raise RunFolderInUse(f"{self.path} is not a folder", help=ANOTHER_FOLDER)
@@ -231,6 +237,8 @@ def require_run(path: Path) -> RunFolder:
     if folder.spec.is_file():
         return folder
 
+    if (other := other_form(path)) is not None:
+        raise RunNotFound(f"{path}: no such folder", help=other.help)
     if path.is_dir():
         nested = sorted(path.glob(f"*/{folder.spec.name}"))
         way_out = f"did you mean {nested[0].parent}?" if nested else "name a folder that hvaedsl train wrote"
