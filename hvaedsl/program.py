@@ -27,8 +27,9 @@ from hvaedsl.elaborate.overrides import override_sources, override_texts
 from hvaedsl.elaborate.resolve import missing_to_train, resolve
 from hvaedsl.elaborate.via import Via
 from hvaedsl.ir.bridge import Bridge
-from hvaedsl.ir.spec import DataSpec, Spec, TrainingSpec, custom_parts
+from hvaedsl.ir.spec import DataSpec, Spec, custom_parts
 from hvaedsl.ir.spec_text import spec_text
+from hvaedsl.ir.training import TrainingSpec
 from hvaedsl.lowering.names import unpublished, without_gradient
 from hvaedsl.passes.base import Unit
 from hvaedsl.passes.checkpointing import Checkpointing, checkpointing

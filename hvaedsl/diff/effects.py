@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import reduce
 
-from hvaedsl.ir.spec import Section, Spec, section_of
+from hvaedsl.ir.section import Section
+from hvaedsl.ir.spec import Spec, section_of
 from hvaedsl.program import Program, bridge_of
 
 

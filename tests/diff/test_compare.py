@@ -59,6 +59,7 @@ CHANGES: Mapping[str, str] = {
     "train.seed": "1",
     "train.eval_every": "5",
     "train.save_every": "5",
+    "train.kl.weight": "{8: 0.5, other: 1}",
     "train.kl.warmup_steps": "5",
     "train.kl.free_nats": "0.1",
     "train.kl.sampled_layers": "2",

@@ -77,7 +77,7 @@ def test_a_text_with_a_space_is_a_snippet_for_who_knows_them() -> None:
 
 
 def test_a_nested_section_has_its_own_keys() -> None:
-    assert offered(replaced("free_nats = 0.1", "|")) == ["warmup_steps", "free_nats", "sampled_layers"]
+    assert offered(replaced("free_nats = 0.1", "|")) == ["weight", "warmup_steps", "free_nats", "sampled_layers"]
 
 
 def test_the_rest_of_a_word_is_replaced() -> None:

@@ -50,7 +50,7 @@ BOUND = frozenset(
         "data": "dataset channels resolution levels binarize",
         "model": "width latent encoder decoder widths likelihood cell processing skips pooling bottleneck",
         "model.fourier": "at",
-        "train.kl": "sampled_layers",
+        "train.kl": "weight sampled_layers",
     }.items()
     for name in names.split()
 )
@@ -186,6 +186,9 @@ class _Drawing(DrawnBlocks):
                 written[f"model.{name}"] = self.map_with_other(values)
             elif name == "latent" or (name == "cell" and cell != "vdvae") or self.some():
                 written[f"model.{name}"] = first[name]
+        if self.some():
+            weights = {level: self.number(Number(minimum=0)) for level in levels}
+            written["train.kl.weight"] = self.map_with_other(weights) if self.some() else weights[levels[0]]
 
     def map_with_other(self, values: Mapping[int, str]) -> str:
         """A map of these values, one of which may be that of `other`."""

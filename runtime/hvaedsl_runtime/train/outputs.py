@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 
 import hvaedsl
-from hvaedsl.ir.spec import Spec, TrainingSpec
+from hvaedsl.ir.spec import Spec
+from hvaedsl.ir.training import TrainingSpec
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl_runtime.console import TrainingDisplay
 from hvaedsl_runtime.data import ImageSet, Split

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from hvaedsl.ir.spec import TrainingSpec
+from hvaedsl.ir.training import TrainingSpec
 
 # The schedule `step`: a late drop, as Falck, Williams et al. 2022, Appendix F, suggest; both values are chosen here.
 LATE_PART = 0.2

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import hvaedsl
 from hvaedsl.diagnostics.printable import joined
-from hvaedsl.ir.spec import TrainingSpec
+from hvaedsl.ir.training import TrainingSpec
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl.program import Program
 from hvaedsl_runtime.data import Preparation

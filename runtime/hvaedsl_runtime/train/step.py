@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from hvaedsl.ir.spec import TrainingSpec
+from hvaedsl.ir.training import TrainingSpec
 from hvaedsl.lowering.module import HierarchicalVAE, Noise, Output
 from hvaedsl_runtime.distributed import Processes, as_float64
 from hvaedsl_runtime.model import autocast
-from hvaedsl_runtime.train.objective import Objective, dimensions_of
+from hvaedsl_runtime.train.objective import Objective, dimensions_of, layer_resolutions
 from hvaedsl_runtime.train.schedule import learning_rate_at
 from hvaedsl_runtime.train.state import TrainState
 
@@ -78,7 +78,8 @@ class TrainingStep:
         self.training = training
         self.processes = processes
         state.model.recompute_every = training.recompute_every
-        self._loss: nn.Module = LossModule(state.model, Objective(training.kl, training.seed))
+        objective = Objective(training.kl, training.seed, layer_resolutions(state.model))
+        self._loss: nn.Module = LossModule(state.model, objective)
 
         if processes.world_size > 1:
             # A convolution with one input channel has two valid layouts, and torch warns if they differ.
