@@ -30,11 +30,11 @@ from hvaedsl.ir.bridge import Bridge
 from hvaedsl.ir.spec import DataSpec, Spec, custom_parts
 from hvaedsl.ir.spec_text import spec_text
 from hvaedsl.ir.training import TrainingSpec
-from hvaedsl.lowering.names import unpublished, without_gradient
+from hvaedsl.lowering.names import unpublished
 from hvaedsl.passes.base import Unit
 from hvaedsl.passes.checkpointing import Checkpointing, checkpointing
 from hvaedsl.passes.cost import Cost, cost, inference_bytes
-from hvaedsl.passes.gradient import unreached
+from hvaedsl.passes.gradient import unreached, without_gradient
 from hvaedsl.passes.sharing import WeightGroup, weight_groups
 from hvaedsl.pipeline import Analyses, check, transform, verify_both
 from hvaedsl.syntax import ast

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from hvaedsl.diagnostics.errors import InvalidWeights, WeightsMismatch
-from hvaedsl.lowering.names import parameter_shapes, published_parameters
+from hvaedsl.ir.parameter_names import parameter_shapes
+from hvaedsl.lowering.names import published_parameters
 from hvaedsl.program import Program
 from hvaedsl_runtime.convert.weight_names import not_published
 from hvaedsl_runtime.disk.not_finite import first_not_finite
