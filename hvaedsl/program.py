@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from hvaedsl.elaborate.overrides import override_sources, override_texts
 from hvaedsl.elaborate.resolve import missing_to_train, resolve
 from hvaedsl.elaborate.via import Via
 from hvaedsl.ir.bridge import Bridge
+from hvaedsl.ir.named_weights import ChosenWeights, named_weights
 from hvaedsl.ir.spec import DataSpec, Spec, custom_parts
 from hvaedsl.ir.spec_text import spec_text
 from hvaedsl.ir.training import TrainingSpec
@@ -34,9 +35,9 @@ from hvaedsl.lowering.names import unpublished
 from hvaedsl.passes.base import Unit
 from hvaedsl.passes.checkpointing import Checkpointing, checkpointing
 from hvaedsl.passes.cost import Cost, cost, inference_bytes
-from hvaedsl.passes.gradient import unreached, without_gradient
+from hvaedsl.passes.gradient import without_gradient
 from hvaedsl.passes.sharing import WeightGroup, weight_groups
-from hvaedsl.pipeline import Analyses, check, transform, verify_both
+from hvaedsl.pipeline import Analyses, check, check_weight_names, transform, verify_both
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.suppression import suppressed
 from hvaedsl.syntax.text import RUN_SPEC as RUN_SPEC  # for the runtime, which writes run folders
@@ -109,7 +110,7 @@ class Program(Record):
     @property
     def without_gradient(self) -> tuple[str, ...]:
         """The parameters of `module()` that receive no gradient."""
-        return without_gradient(self.bridge, self.unit.analysis(unreached))
+        return self.unit.analysis(without_gradient)
 
     def __repr__(self) -> str:
         """Name, parameters and stochastic depth."""
@@ -126,6 +127,17 @@ class Program(Record):
         if missing:
             raise SpecError(missing)
         return TrainingSpec(**self.spec.train.model_dump())
+
+    def chosen_weights(self, parameters: Collection[str]) -> ChosenWeights:
+        """The parameters that are frozen or have a rate, given the names of all parameters of `module()`.
+
+        Raises `SpecError` if a name of `train.freeze` or `train.rates` does not fit them: only here are the parameters
+        of custom parts known.
+        """
+        weights = named_weights(self.bridge, parameters)
+        if found := check_weight_names(self.unit, weights):
+            raise SpecError(found)
+        return weights.chosen(self.spec.train)
 
     def module(self) -> HierarchicalVAE:
         """The model as a torch module in float32, initialized from torch's global generator.
@@ -333,6 +345,8 @@ def _measured(unit: Unit, folders: tuple[Path, ...]) -> Unit:
                 unit = _with_cost(unit, key, reference, folders)
         except CustomPartError as error:
             raise SpecError([_part_fails(unit.place(key), reference, error)]) from error
+    if found := check_weight_names(unit, named_weights(unit.bridge)):  # their parameters are known only now
+        raise SpecError(found)
     return unit
 
 

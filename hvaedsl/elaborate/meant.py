@@ -6,7 +6,7 @@ import re
 
 from hvaedsl.diagnostics.diagnostic import nearest
 from hvaedsl.ir.custom import is_custom
-from hvaedsl.ir.kinds import OTHER, ByResolution, Either, Kind, Pair, Several, Text, Whole
+from hvaedsl.ir.kinds import OTHER, ByResolution, ByWeightName, Either, Kind, Pair, Several, Text, Whole
 from hvaedsl.syntax import ast
 
 # An example of a likelihood with the number of its components.
@@ -47,6 +47,8 @@ def example_of(kind: Kind) -> str:
     match kind:
         case Pair():
             return "0.9, 0.999"
+        case ByWeightName():
+            return "{encoder.stem: 0.1}"
         case ByResolution(of=Whole()):
             return "{4: 32}"
         case ByResolution() | Either():

@@ -85,13 +85,23 @@ class ChoiceOrCustom(Record):
         return f'one of {", ".join(self.symbols)}, or the name of a custom part, "package.module:Name"'
 
 
-class Several(Record):
-    """One value, or a list of different values."""
-
-    of: Whole | Choice
+class WeightName(Record):
+    """The name of a part of the model, whose weights it means: `encoder`, `encoder.stem`, `decoder.r8`."""
 
     def __str__(self) -> str:
         """The type in words."""
+        return "a name of weights such as encoder.stem"
+
+
+class Several(Record):
+    """One value, or a list of different values; the order of names of weights does not matter."""
+
+    of: Whole | Choice | WeightName
+
+    def __str__(self) -> str:
+        """The type in words."""
+        if isinstance(self.of, WeightName):
+            return "one or more names of weights such as encoder.stem"
         if isinstance(self.of, Choice):
             return f"one or more of {', '.join(self.of.symbols)}"
         return f"one or more values, each {self.of}"
@@ -129,6 +139,16 @@ class ByResolution(Record):
     def __str__(self) -> str:
         """The type in words."""
         return f"a map from resolutions to values, each {self.of}"
+
+
+class ByWeightName(Record):
+    """A map from the names of weights to values."""
+
+    of: Number
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return f"a map from names of weights to values, each {self.of}"
 
 
 class Either(Record):
@@ -183,6 +203,8 @@ Kind = (
     | Optional
     | Pair
     | ByResolution
+    | WeightName
+    | ByWeightName
     | Either
     | BlockStack
     | LikelihoodCall

@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from hvaedsl.ir.kinds import ByResolution, Choice, Either, Key, Number, Optional, Pair, Whole
+from pydantic import Field
+
+from hvaedsl.ir.kinds import (
+    ByResolution,
+    ByWeightName,
+    Choice,
+    Either,
+    Key,
+    Number,
+    Optional,
+    Pair,
+    Several,
+    WeightName,
+    Whole,
+)
 from hvaedsl.ir.section import Section, at_resolution
 
 LearningRateSchedule = Literal["constant", "cosine", "step"]
@@ -55,6 +69,13 @@ class TrainSpec(Section):
     skip_above: Annotated[
         float | None, Key(Optional(Number(above=0)), "gradient norm from which an update is skipped")
     ] = None
+    freeze: Annotated[tuple[str, ...] | None, Key(Optional(Several(WeightName())), "weights that are not trained")] = (
+        None
+    )
+    rates: Annotated[
+        Mapping[str, float],
+        Key(ByWeightName(Number(above=0)), "factors on the learning rate, by the name of weights; the longest wins"),
+    ] = Field(default_factory=dict)
     ema_decay: Annotated[float, Key(Number(minimum=0, below=1), "decay of the averaged weights")] = 0.999
     precision: Annotated[Precision, Key(Choice(("float32", "tf32", "bfloat16")), "arithmetic of the forward pass")] = (
         "float32"

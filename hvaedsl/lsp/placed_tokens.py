@@ -46,6 +46,7 @@ _PLAIN: dict[str, Role] = {
     "BLOCK": "block",
     "OPERATOR": "block",
     "STRING": "string",
+    "DOTTED": "symbol",
     "JUNK": "junk",
 }
 _STEP = 128  # tokens between two states of a walk that are remembered

@@ -70,8 +70,9 @@ def _rest(bridge: Bridge, kind: type[EncoderBlock | TopDownBlock], reached: set[
     return tuple(group for group in groups if (stack, group) not in reached)
 
 
-def without_gradient(bridge: Bridge, found: Unreached) -> tuple[str, ...]:
+def without_gradient(bridge: Bridge) -> tuple[str, ...]:
     """The names of the parameters that no loss reaches."""
+    found = unreached(bridge)
     attributes = block_attributes(bridge)
     prefixes = ["encoder.stem."] if found.stem else []
     prefixes += [f"decoder.states.{state_attribute(resolution)}." for resolution in found.states]

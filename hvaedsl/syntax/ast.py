@@ -15,7 +15,7 @@ class Node(Record):
 
 
 class Name(Node):
-    """The name of a key, a section, a label or a function."""
+    """The name of a key, a section, a label, a function, or of weights in a map."""
 
     text: str
     span: Span = field(compare=False)
@@ -44,7 +44,7 @@ class String(Node):
 
 
 class Symbol(Node):
-    """A bare word: `cifar10`, `true`, `none`."""
+    """A bare word: `cifar10`, `true`, `none`; also with dots, `encoder.stem`."""
 
     name: str
     span: Span = field(compare=False)

@@ -180,11 +180,10 @@ class Builder:
         return ast.Negative(self.value(value), span)
 
     def value_dotted(self, span: Span, token: Token) -> ast.Value:
-        self.diagnostics.append(ReservedNotation(span=span, text=str(token), what="a name with dots"))
-        return ast.Invalid(span)
+        return ast.Symbol(str(token), span)
 
     def value_epochs(self, span: Span, token: Token) -> ast.Value:
-        self.diagnostics.append(ReservedNotation(span=span, text=str(token), what="a number of epochs"))
+        self.diagnostics.append(ReservedNotation(span=span, text=str(token)))
         return ast.Invalid(span)
 
     def value_list(self, span: Span, *items: Tree) -> ast.Value:

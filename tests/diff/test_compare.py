@@ -52,6 +52,8 @@ CHANGES: Mapping[str, str] = {
     "train.betas": "0.9, 0.99",
     "train.clip_norm": "none",
     "train.skip_above": "400",
+    "train.freeze": "encoder.stem, decoder.r8",
+    "train.rates": "{encoder: 0.5}",
     "train.ema_decay": "0.5",
     "train.precision": "bfloat16",
     "train.recompute_every": "2",

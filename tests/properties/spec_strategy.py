@@ -50,6 +50,7 @@ BOUND = frozenset(
         "data": "dataset channels resolution levels binarize",
         "model": "width latent encoder decoder widths likelihood cell processing skips pooling bottleneck",
         "model.fourier": "at",
+        "train": "freeze rates",
         "train.kl": "weight sampled_layers",
     }.items()
     for name in names.split()
@@ -80,10 +81,21 @@ class _Drawing(DrawnBlocks):
         for (dotted, default), value in zip(switches.items(), chosen, strict=True):
             if value != default or self.some():
                 written[dotted] = value
+        self.weights(written)
         if self.some():
             sampled = self.draw(st.integers(1, self.depth))
             written["train.kl.sampled_layers"] = "none" if self.some(4) else self.whole(sampled)
         return written
+
+    def weights(self, written: dict[str, str]) -> None:
+        """Weights that are frozen, not all of them, and others that have a rate."""
+        frozen = self.draw(st.lists(st.sampled_from(("encoder.stem", "likelihood", "decoder.gain")), unique=True))
+        if frozen or self.some(4):
+            written["train.freeze"] = self.listed(frozen) if frozen else "none"
+        if self.some():
+            rated = ("encoder", "encoder.blocks", "decoder", "decoder.blocks", "decoder.bias")
+            names = self.draw(st.lists(st.sampled_from(rated), max_size=3, unique=True))
+            written["train.rates"] = self.map({name: self.number(Number(above=0)) for name in names})
 
     def images(self, written: dict[str, str]) -> int:
         """The data set and its likelihood; the resolution of an image."""

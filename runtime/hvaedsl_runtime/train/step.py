@@ -67,7 +67,8 @@ class StepResult:
 class TrainingStep:
     """One step of training, in place, on a run's state (openai/vdvae, train.py).
 
-    The optimizer is AdamW with weight decay on every parameter. The update is skipped if the gradient norm is not
+    The optimizer is AdamW with weight decay on every trainable parameter; a factor on a parameter's learning rate is
+    one on its decay too. The update is skipped if the gradient norm is not
     finite or not strictly below `skip_above`. The norm is taken before clipping, of the gradient averaged over all
     processes, so that every process makes the same decision. A skipped step counts as a step; the averaged weights
     follow applied updates only.
@@ -111,8 +112,8 @@ class TrainingStep:
         self.state.is_between_steps = False
         if self.training.clip_norm is not None:
             clip_grads_with_norm_(self.state.trainable, self.training.clip_norm, norm)
-        for group in self.state.optimizer.param_groups:
-            group["lr"] = learning_rate
+        for group, factor in zip(self.state.optimizer.param_groups, self.state.factors, strict=True):
+            group["lr"] = learning_rate * factor
         self.state.optimizer.step()
         self.state.ema.update(self.state.model)
 

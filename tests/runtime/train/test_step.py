@@ -100,7 +100,7 @@ def test_the_kernel_on_a_cpu_is_fused_where_it_computes_adamw(compiled: Compiled
     program = compiled({"train.learning_rate": 0.1})
     strided = nn.Parameter(torch.arange(24.0).reshape(4, 6)[:, ::2])
     dense = nn.Parameter(strided.detach().clone(memory_format=torch.contiguous_format))
-    optimizers = [make_optimizer([parameter], program.training()) for parameter in (strided, dense)]
+    optimizers = [make_optimizer([[parameter]], program.training()) for parameter in (strided, dense)]
     assert [optimizer.param_groups[0]["fused"] for optimizer in optimizers] == [None, True]
     for _ in range(3):
         for parameter, optimizer in zip((strided, dense), optimizers, strict=True):
