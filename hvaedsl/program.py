@@ -126,7 +126,7 @@ class Program(Record):
         missing = missing_to_train(self.spec, self.document.source, _sections(self.document))
         if missing:
             raise SpecError(missing)
-        return TrainingSpec(**self.spec.train.model_dump())
+        return TrainingSpec.model_construct(**dict(self.spec.train))
 
     def chosen_weights(self, parameters: Collection[str]) -> ChosenWeights:
         """The parameters that are frozen or have a rate, given the names of all parameters of `module()`.

@@ -297,20 +297,3 @@ class NoStatements(Diagnostic):
     why = "An empty file gets this one error in place of one for each key that a spec needs."
     bad = "# the next model\n"
     good = spec()
-
-
-class ReservedNotation(Diagnostic):
-    """HV128."""
-
-    code = "HV128"
-    title = "`{text}` has no meaning yet"
-    label = "a number of epochs is reserved for a later version"
-    help = "give the number of steps: epochs times training images, divided by the batch size"
-    why = (
-        "A number of epochs (`20 epochs`) is read as one word, so that a later version can give it a meaning without "
-        "changing that of a spec of today."
-    )
-    bad = spec(rest="train { steps = 20 epochs }")
-    good = spec(rest="train { steps = 100k }")
-
-    text: str

@@ -41,11 +41,13 @@ from hvaedsl.ir.kinds import (
     Pair,
     PoolingCall,
     Several,
+    Steps,
     Text,
     WeightName,
     Whole,
 )
 from hvaedsl.ir.spec import Likelihood
+from hvaedsl.ir.training import Epochs
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_value
 
@@ -81,7 +83,9 @@ class Reader:
         raise AssertionError(f"no reader for {kind}, the value is {value}")
 
     @read.register
-    def _(self, kind: Whole, value: ast.Value) -> int:
+    def _(self, kind: Whole, value: ast.Value) -> int | Epochs:
+        if isinstance(kind, Steps) and isinstance(value, ast.Epochs):
+            return Epochs(self.read(Whole(kind.minimum), value.count))  # type: ignore[arg-type]  # which gives an int
         number = self.number(kind, value)
         if not isinstance(number, int):
             self.wrong(kind, value)

@@ -26,6 +26,16 @@ class Whole(Record):
         return f"an integer from {self.minimum:,} to {self.maximum:,}"
 
 
+class Steps(Whole):
+    """A number of steps, or of epochs."""
+
+    minimum: int = 1
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return f"{super().__str__()}, or a number of epochs such as 20 epochs"
+
+
 class Number(Record):
     """A number between two bounds; `above` excludes the lower one, `below` the upper one."""
 

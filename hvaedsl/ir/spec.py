@@ -19,7 +19,7 @@ from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.bridge import Normalization
 from hvaedsl.ir.cells import CELL_NAMES
 from hvaedsl.ir.custom import is_custom
-from hvaedsl.ir.datasets import NAMES
+from hvaedsl.ir.datasets import DATASETS, NAMES
 from hvaedsl.ir.fourier import FOURIER_PLACES, FourierPlace
 from hvaedsl.ir.kinds import (
     BlockStack,
@@ -39,7 +39,7 @@ from hvaedsl.ir.kinds import (
 )
 from hvaedsl.ir.pooling import Pooling
 from hvaedsl.ir.section import Section, at_resolution
-from hvaedsl.ir.training import KLSpec, TrainSpec
+from hvaedsl.ir.training import Epochs, KLSpec, TrainSpec
 
 Binarize = Literal["none", "threshold", "dynamic"]
 NllStatus = Literal["confirmed", "probable", "unverified"]
@@ -286,6 +286,16 @@ def custom_parts(spec: Spec) -> dict[str, str]:
         "model.likelihood": spec.model.likelihood.reference or "",
     }
     return {key: reference for key, reference in named.items() if is_custom(reference)}
+
+
+def known_steps(spec: Spec) -> int | None:
+    """The steps of a training in one process; None without steps, and for epochs over an unknown number of images."""
+    train, dataset = spec.train, DATASETS.get(spec.data.dataset)
+    if not isinstance(train.steps, Epochs):
+        return train.steps
+    if dataset is None or train.batch_size is None:
+        return None
+    return train.steps.steps(dataset.training_images(spec.data.validation), train.batch_size)
 
 
 # The sections by dotted path; a nested section comes after the outer one.

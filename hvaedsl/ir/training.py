@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.kinds import (
     ByResolution,
     ByWeightName,
@@ -17,6 +18,7 @@ from hvaedsl.ir.kinds import (
     Optional,
     Pair,
     Several,
+    Steps,
     WeightName,
     Whole,
 )
@@ -26,6 +28,20 @@ LearningRateSchedule = Literal["constant", "cosine", "step"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 
 _WEIGHT = Number(minimum=0)
+
+
+class Epochs(Record):
+    """A number of epochs, the length of a training whose steps depend on the number of images."""
+
+    count: int
+
+    def __str__(self) -> str:
+        """The number in the language."""
+        return f"{self.count} epochs"
+
+    def steps(self, training_images: int, images_per_step: int) -> int:
+        """Steps that draw every training image this often, rounded up; `images_per_step` are those of all processes."""
+        return -(-self.count * training_images // images_per_step)
 
 
 class KLSpec(Section):
@@ -52,7 +68,9 @@ class KLSpec(Section):
 class TrainSpec(Section):
     """`train { }`: the training run."""
 
-    steps: Annotated[int | None, Key(Whole(1), "optimizer steps", required="to train", example="100k")] = None
+    steps: Annotated[
+        int | Epochs | None, Key(Steps(), "optimizer steps, or epochs", required="to train", example="100k")
+    ] = None
     batch_size: Annotated[
         int | None, Key(Whole(1), "images per process and step", required="to train", example="16")
     ] = None
@@ -96,6 +114,19 @@ class TrainSpec(Section):
 class TrainingSpec(TrainSpec):
     """A complete `train { }`, the result of `Program.training()`."""
 
-    steps: int
+    steps: int | Epochs
     batch_size: int
     learning_rate: float
+
+    def for_run(self, training_images: int, processes: int) -> RunTraining:
+        """The training of a run on this many images in this many processes, with epochs as steps."""
+        steps = self.steps
+        if isinstance(steps, Epochs):
+            steps = steps.steps(training_images, self.batch_size * processes)
+        return RunTraining.model_construct(**{**dict(self), "steps": steps})
+
+
+class RunTraining(TrainingSpec):
+    """A complete `train { }` whose length is a number of steps."""
+
+    steps: int

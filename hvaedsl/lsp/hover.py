@@ -13,7 +13,7 @@ from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.kinds import OTHER, ChoiceOrCustom
 from hvaedsl.ir.named_weights import named_weights
-from hvaedsl.ir.spec import SECTIONS
+from hvaedsl.ir.spec import SECTIONS, known_steps
 from hvaedsl.lsp.analyzed import AnalyzedText, within
 from hvaedsl.lsp.arithmetic_text import arithmetic_text, value_text
 from hvaedsl.lsp.constant_text import base_text, constant, constant_text
@@ -129,6 +129,8 @@ def _token(analyzed: AnalyzedText, token: PlacedToken) -> tuple[str, int, int] |
             text = _defined(analyzed, token.text)
         case "base":
             text = _base(analyzed)
+        case "number" if token.kind == "EPOCHS":
+            text = _epochs(analyzed, token)
         case "symbol" | "function":
             text = _symbol(analyzed, token)
         case _ if found is not None and found.name.text == BASE:
@@ -157,6 +159,15 @@ def _base(analyzed: AnalyzedText) -> str:
     first = Source("", base.source.text.lstrip()).line(1)
     about = first.lstrip("# ").rstrip() if first.startswith("#") else ""
     return "\n\n".join(part for part in (f"`{base.source.name}`", about) if part)
+
+
+def _epochs(analyzed: AnalyzedText, token: PlacedToken) -> str:
+    """The steps of a number of epochs in one process, if the number of images is known."""
+    values = analyzed.values
+    if values is None or not analyzed.knows(token.dotted, "train.batch_size", "data.dataset", "data.validation"):
+        return ""
+    steps, written = known_steps(values.spec), values.spec.train.steps
+    return "" if steps is None else f"`{written}`: {steps:,} steps in one process"
 
 
 def _weights(analyzed: AnalyzedText, name: str) -> str:

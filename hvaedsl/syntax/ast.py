@@ -57,6 +57,13 @@ class Reference(Node):
     span: Span = field(compare=False)
 
 
+class Epochs(Node):
+    """`20 epochs` and `$n epochs`."""
+
+    count: Integer | Reference
+    span: Span = field(compare=False)
+
+
 class Block(Node):
     """A block token, not checked: digits, letters, and an argument or none."""
 
@@ -189,6 +196,7 @@ Value = (
     | String
     | Symbol
     | Reference
+    | Epochs
     | Block
     | BlockOf
     | Repeated

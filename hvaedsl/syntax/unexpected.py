@@ -14,7 +14,7 @@ from hvaedsl.syntax.builder import token_span
 from hvaedsl.syntax.lalr import END, Token
 
 # Tokens that are a value by themselves, and what else a list of such values contains.
-_ENTRIES = frozenset(("BLOCK", "INTEGER", "FLOAT", "SUFFIXED", "STRING", "REFERENCE", "DOTTED"))
+_ENTRIES = frozenset(("BLOCK", "INTEGER", "FLOAT", "SUFFIXED", "STRING", "REFERENCE", "DOTTED", "EPOCHS"))
 _STARTS = _ENTRIES | {"OPERATOR"}
 _OPERATORS = frozenset(("PLUS", "MINUS", "STAR", "SLASH"))
 _IN_LIST = _STARTS | _OPERATORS | {"COMMA", "AT", "NAME", "LPAR", "RPAR"}

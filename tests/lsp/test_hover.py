@@ -66,6 +66,13 @@ def test_a_name_of_weights_says_how_many_they_are() -> None:
     assert "`train.freeze`" in told(GOOD.replace("kl {", "fre|eze = encoder.stem  kl {"))
 
 
+def test_epochs_say_how_many_steps_they_are() -> None:
+    text = GOOD.replace("kl {", "steps = 20 ep|ochs  batch_size = 16  kl {")
+    assert told(text) == "`20 epochs`: 56,250 steps in one process"
+    assert told(text.replace("20 ep|", "$n ep|")) == "`3 epochs`: 8,438 steps in one process"
+    assert told(text.replace("  batch_size = 16", "")) == ""
+
+
 def test_an_entry_with_a_count_of_0_has_no_block() -> None:
     assert told(GOOD.replace("= 32x2,", "= 32x2, 32x|0,")) == "`32x0`: no block, since a count is 0"
     assert told(GOOD.replace("= 32x2,", "= 32x2, 0*(32r|2),")) == "`32r2`: no block, since a count is 0"

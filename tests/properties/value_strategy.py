@@ -22,6 +22,7 @@ from hvaedsl.ir.kinds import (
     Pair,
     PoolingCall,
     Several,
+    Steps,
     Text,
     WeightName,
     Whole,
@@ -51,6 +52,8 @@ class DrawnValues:
     def value(self, kind: Kind) -> str:
         """A value that a kind takes, in one of the ways to write it."""
         match kind:
+            case Steps() if self.some(3):
+                return f"{self.draw(st.sampled_from(['1', '20', '1_000']))} epochs"
             case Whole():
                 top = LARGEST if kind.maximum is None else kind.maximum
                 return self.whole(self.draw(st.integers(kind.minimum, top)))

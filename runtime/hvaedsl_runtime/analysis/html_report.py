@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 import hvaedsl
 from hvaedsl.diagnostics.errors import DamagedRun, UsageError
 from hvaedsl.diagnostics.shell import path_word
+from hvaedsl.ir.training import Epochs
 from hvaedsl.program import Program
 from hvaedsl.render.output import render
 from hvaedsl_runtime.analysis.base import Drawing, Result, Subject
@@ -136,13 +137,21 @@ def _facts(run: FinishedRun, program: Program) -> list[tuple[str, str]]:
         ("dataset", f"{program.spec.data.dataset}, {program.spec.data.resolution}x{program.spec.data.resolution}"),
         ("parameters", f"{program.cost.parameters:,}"),
         ("stochastic depth", str(program.cost.stochastic_depth)),
-        ("steps", f"{checkpoint.step:,} of {training.steps:,}"),
+        ("steps", f"{checkpoint.step:,} of {_length(run)}"),
         ("skipped updates", f"{checkpoint.counters.skipped_updates:,}"),
         ("time in training steps", f"{minutes} min {seconds} s"),
         ("images per step", f"{training.batch_size * checkpoint.position.world_size:,}"),
         ("seed", str(checkpoint.position.seed)),
         ("EMA decay", f"{training.ema_decay:g}"),
     ]
+
+
+def _length(run: FinishedRun) -> str:
+    """The steps of a whole run, with the epochs that they are."""
+    steps, length = run.program.training().steps, run.folder.recorded_length()
+    if not isinstance(steps, Epochs):
+        return f"{steps:,}"
+    return str(steps) if length is None else f"{length.steps:,} ({steps})"
 
 
 def _subtitle(subject: Subject) -> str:

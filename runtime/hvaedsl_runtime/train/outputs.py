@@ -10,7 +10,7 @@ import torch
 
 import hvaedsl
 from hvaedsl.ir.spec import Spec
-from hvaedsl.ir.training import TrainingSpec
+from hvaedsl.ir.training import RunTraining
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl_runtime.console import TrainingDisplay
 from hvaedsl_runtime.data import ImageSet, Split
@@ -41,7 +41,7 @@ class RunOutputs:
 
     state: TrainState
     spec: Spec
-    training: TrainingSpec
+    training: RunTraining
     folder: RunFolder
     picture_batch: int
     images: Mapping[Split, ImageSet]

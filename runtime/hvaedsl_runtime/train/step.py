@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from hvaedsl.ir.training import TrainingSpec
+from hvaedsl.ir.training import RunTraining
 from hvaedsl.lowering.module import HierarchicalVAE, Noise, Output
 from hvaedsl_runtime.distributed import Processes, as_float64
 from hvaedsl_runtime.model import autocast
@@ -74,7 +74,7 @@ class TrainingStep:
     follow applied updates only.
     """
 
-    def __init__(self, state: TrainState, training: TrainingSpec, processes: Processes) -> None:
+    def __init__(self, state: TrainState, training: RunTraining, processes: Processes) -> None:
         self.state = state
         self.training = training
         self.processes = processes

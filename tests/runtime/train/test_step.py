@@ -19,7 +19,7 @@ Compiled = Callable[..., Program]
 
 
 def make(program: Program, processes: Processes) -> TrainingStep:
-    return TrainingStep(make_state(program, torch.float64), program.training(), processes)
+    return TrainingStep(make_state(program, torch.float64), program.training().for_run(30, 1), processes)
 
 
 def make_state(program: Program, dtype: torch.dtype) -> TrainState:
@@ -179,7 +179,7 @@ def test_training_lowers_the_loss(compiled: Compiled, alone: Processes) -> None:
 
 def test_bfloat16_trains_float32_weights(compiled: Compiled, alone: Processes) -> None:
     program = compiled({"train.precision": "bfloat16"})
-    step = TrainingStep(make_state(program, torch.float32), program.training(), alone)
+    step = TrainingStep(make_state(program, torch.float32), program.training().for_run(30, 1), alone)
     x, target, _ = batch()
     noise = StepNoise(0, 0, 0, 1, alone.device, torch.float32)
     result = step(5, x.float(), target.float(), noise)

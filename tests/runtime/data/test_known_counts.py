@@ -1,0 +1,18 @@
+"""The numbers of training images that the compiler knows are those of the published files."""
+
+from __future__ import annotations
+
+from hvaedsl.ir.datasets import DATASETS
+from hvaedsl_runtime.data.published import COUNTS
+
+
+def test_the_images_that_are_known_are_those_of_the_published_files() -> None:
+    for name, dataset in DATASETS.items():
+        if name == "digits":
+            continue
+        counts = COUNTS[name]
+        held_out = 0 if dataset.fixed_split else dataset.validation
+        assert dataset.training == counts.get("all", counts["train"]) - held_out
+    assert DATASETS["digits"].training == 1797 - 1797 // 10 - 180
+    assert DATASETS["cifar10"].training_images(0) == 50_000
+    assert DATASETS["celeba"].training_images(0) == 162_770
