@@ -108,6 +108,10 @@ class TrainSpec(Section):
     seed: Annotated[int, Key(Whole(0), "seed of weights, order, noise and binarization")] = 0
     eval_every: Annotated[int, Key(Whole(1), "steps between evaluations")] = 1000
     save_every: Annotated[int, Key(Whole(1), "steps between checkpoints")] = 1000
+    stop_after: Annotated[
+        int | None,
+        Key(Optional(Whole(1)), "evaluations without a lower validation bound after which training stops"),
+    ] = None
     kl: KLSpec = KLSpec.model_construct()
 
 

@@ -47,10 +47,10 @@ def sound_specs(draw: st.DrawFn) -> SoundSpec:
 BOUND = frozenset(
     f"{section}.{name}"
     for section, names in {
-        "data": "dataset channels resolution levels binarize",
+        "data": "dataset channels resolution levels validation binarize",
         "model": "width latent encoder decoder widths likelihood cell processing skips pooling bottleneck",
         "model.fourier": "at",
-        "train": "freeze rates",
+        "train": "freeze rates stop_after",
         "train.kl": "weight sampled_layers",
     }.items()
     for name in names.split()
@@ -82,6 +82,11 @@ class _Drawing(DrawnBlocks):
             if value != default or self.some():
                 written[dotted] = value
         self.weights(written)
+        if self.some():
+            held_out = self.draw(st.integers(0, 10_000))
+            written["data.validation"] = self.whole(held_out)
+            if held_out and self.some():
+                written["train.stop_after"] = self.whole(self.draw(st.integers(1, 99)))
         if self.some():
             sampled = self.draw(st.integers(1, self.depth))
             written["train.kl.sampled_layers"] = "none" if self.some(4) else self.whole(sampled)

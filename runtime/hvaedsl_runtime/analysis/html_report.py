@@ -91,7 +91,7 @@ def evaluated_bounds(run: FinishedRun, unit: Unit) -> tuple[str, list[dict[str, 
     """The bounds of the checkpoint that were already evaluated: a sentence and the rows of a table."""
     step, path = run.checkpoint.step, run.folder.path
     summary = read_json(run.folder.summary) if run.folder.summary.exists() else {}
-    if summary.get("steps") == step and isinstance(summary.get("test"), Mapping):
+    if summary.get("best_step", summary.get("steps")) == step and isinstance(summary.get("test"), Mapping):
         return _bound_text("test", step), _rows(summary["test"], unit, run.folder.summary)
 
     for split in ("test", "validation"):

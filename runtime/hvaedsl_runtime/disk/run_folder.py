@@ -29,7 +29,7 @@ NAMED = 3
 # Keys that may change when a run is resumed, because the weights after a step do not depend on them.
 CHANGEABLE = frozenset(
     ("data.path", "train.steps", "train.eval_every", "train.save_every", "sample.temperature", "sample.count")
-) | {"train.gpu_memory", *(f"paper.{name}" for name in keys(SECTIONS["paper"]))}
+) | {"train.gpu_memory", "train.stop_after", *(f"paper.{name}" for name in keys(SECTIONS["paper"]))}
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ class RunFolder:
     def checkpoint(self) -> Path:
         """The last checkpoint."""
         return self.path / "checkpoints" / "last.pt"
+
+    @property
+    def best(self) -> Path:
+        """The weights with the lowest validation bound, under `train.stop_after`: a checkpoint without an optimizer."""
+        return self.path / "checkpoints" / "best.pt"
 
     @property
     def summary(self) -> Path:

@@ -81,7 +81,10 @@ class Sweep:
         self.console.print(line)
 
     def is_finished(self, point: Point, seed: int) -> bool:
-        """Whether a run has a summary of this spec and all steps. Raises RunMismatch for another spec, DamagedRun."""
+        """Whether a run has a summary of this spec, and has taken all steps or stopped early.
+
+        Raises RunMismatch for another spec, DamagedRun.
+        """
         run = self.folder.run(point, seed)
         if not run.spec.exists() or not run.summary.exists():
             return False
@@ -92,7 +95,7 @@ class Sweep:
         if isinstance(steps, Epochs):
             length = run.recorded_length()
             steps = length.steps if length is not None else -1
-        return summary.get("steps") == steps
+        return bool(summary.get("stopped")) or summary.get("steps") == steps
 
     def program(self, point: Point, seed: int) -> Program:
         """The program of a run, compiled with its seed."""

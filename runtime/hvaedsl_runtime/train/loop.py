@@ -72,7 +72,7 @@ def train(program: Program, settings: RunSettings) -> None:
 
 
 def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
-    """Step, save and evaluate until all steps are done, then evaluate on the test images.
+    """Step, save and evaluate until all steps are done or the bound has stopped falling; then evaluate on test images.
 
     Raises InterruptionError after a signal and InvalidData for images that cannot be read, once the state is saved;
     NoUpdate; Diverged if the weights are not finite,
@@ -89,7 +89,10 @@ def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
         if evaluation_due:
             with interruption.nothing_to_lose():
                 run.validate()
-        if step >= training.steps:
+        if run.has_stopped:
+            save(run)
+            run.say_stopped()
+        if step >= training.steps or run.has_stopped:
             break
 
         # All processes stop after the same step, whichever of them received the signal or cannot read its images.

@@ -40,6 +40,7 @@ from hvaedsl_runtime.train.outputs import RunOutputs
 from hvaedsl_runtime.train.settings import RunSettings
 from hvaedsl_runtime.train.state import TrainState
 from hvaedsl_runtime.train.step import StepResult, TrainingStep
+from hvaedsl_runtime.train.stopping import has_stopped, with_weights
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +91,8 @@ class TrainingRun:
         metrics = self.outputs.metrics
         # Only the first process has the file, and all have to agree on which evaluations are due.
         self.evaluated_step = processes.from_first(metrics.evaluated_step if metrics is not None else 0)
+        if self.state.stopping is not None:  # an evaluation that it does not count is repeated
+            self.evaluated_step = min(self.evaluated_step, self.state.stopping.evaluated_step)
         if changes:
             self.outputs.display.say(f"the images have changed since the run began: {'; '.join(changes)}")
         if settings.resume and checkpoint is None:
@@ -118,13 +121,43 @@ class TrainingRun:
         self.state.is_between_steps = True
 
     def validate(self) -> None:
-        """Evaluate at the current step."""
-        self.outputs.validate()
+        """Evaluate at the current step; under `train.stop_after`, keep the weights if their bound is the lowest."""
+        bounds = self.outputs.validate()
         self.evaluated_step = self.state.step
+        stopping = self.state.stopping
+        if stopping is None:
+            return
+        if stopping.record(self.state.step, bounds):
+            if self.processes.is_first:
+                weights = {name: part for name, part in self.state.state_dict().items() if name != "optimizer"}
+                save_checkpoint(self.folder.best, self.program.resolved_text(), weights)
+            self.processes.barrier()  # no process counts on a file that is not there yet
+        if self.has_stopped:
+            self.saved_step = None  # the checkpoint was written before the evaluation that ends the run
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether the validation bound has not fallen for as many evaluations as `train.stop_after` says."""
+        return has_stopped(self.state.stopping, self.training)
 
     def finish(self) -> dict[str, LikelihoodBound]:
-        """Evaluate on the test images, write the results, and return the bounds by kind of weights."""
-        return self.outputs.finish()
+        """Evaluate on the test images, write the results, and return the bounds by kind of weights.
+
+        Under `train.stop_after`, the results are those of the weights with the lowest validation bound.
+        """
+        if self.outputs.evaluated_step == self.state.step:
+            return self.outputs.finish()
+        with with_weights(self.state.models, load_checkpoint(self.folder.best)):
+            return self.outputs.finish()
+
+    def say_stopped(self) -> None:
+        """Say why the run ends before its last step, and of which step its results are."""
+        stopping = self.state.stopping
+        assert stopping is not None
+        self.outputs.display.say(
+            f"training has stopped after step {self.state.step} of {self.training.steps}: no lower validation bound in "
+            f"{stopping.without_lower} evaluations; the results are those of step {self.outputs.evaluated_step}"
+        )
 
     def save(self) -> None:
         """Write the checkpoint of the current step, unless it was written already."""
@@ -257,7 +290,9 @@ class TrainingRun:
             spec, folders = self.program.resolved_text(), part_folders(self.program)
             self.folder.begin(self.program.name, spec, folders, self.fingerprints, self._length(len(images["train"])))
             try:
-                metrics = MetricsLog(self.folder.metrics, self.state.step, run)
+                stopping = self.state.stopping
+                evaluated = None if stopping is None else stopping.evaluated_step
+                metrics = MetricsLog(self.folder.metrics, self.state.step, run, evaluated)
             except WriteError as error:  # the folder holds a run from here on
                 raise error.then(f"resume with: {self.settings.resume_command(self.processes.world_size)}") from error
 

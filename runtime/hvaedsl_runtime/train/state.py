@@ -19,8 +19,10 @@ from hvaedsl_runtime.data import Preparation
 from hvaedsl_runtime.disk.state_parts import Counters, PartError, Position, StateDict, Stateful, log_unknown
 from hvaedsl_runtime.model import initial_model
 from hvaedsl_runtime.train.ema import ExponentialMovingAverage
+from hvaedsl_runtime.train.stopping import Stopping
 
 ADAMW_EPS = 1e-8
+STOPPING = "stopping"  # the part that only runs under `train.stop_after` have
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class TrainState:
         self.optimizer = make_optimizer([parameters for _, parameters in groups], training)
         self.position = position
         self.counters = Counters()
+        self.stopping = Stopping() if training.stop_after is not None else None
         self.inputs = InputPreparation(preparation)
         self.versions = Versions()
         # False from the first change of a step until the step is counted and logged.
@@ -71,6 +74,7 @@ class TrainState:
     @property
     def parts(self) -> dict[str, Stateful]:
         """The parts with state, by their names in a checkpoint. `model`, `ema` and `preparation` are public there."""
+        stopping: dict[str, Stateful] = {} if self.stopping is None else {STOPPING: self.stopping}
         return {
             "model": self.model,
             "ema": self.ema.model,
@@ -80,6 +84,7 @@ class TrainState:
             "counters": self.counters,
             "preparation": self.inputs,
             "versions": self.versions,
+            **stopping,
         }
 
     def state_dict(self) -> StateDict:
@@ -87,8 +92,13 @@ class TrainState:
         return {name: part.state_dict() for name, part in self.parts.items()}
 
     def load_state_dict(self, state: StateDict, /) -> None:
-        """Restore every part; unknown ones are logged. Raises PartError if a part is missing or does not fit."""
+        """Restore every part; unknown ones are logged. Raises PartError if a part is missing or does not fit.
+
+        A run that stops early only since it is resumed counts its evaluations from there.
+        """
         for name, part in self.parts.items():
+            if name == STOPPING and name not in state:
+                continue
             if name not in state:
                 raise PartError(f"`{name}` is missing")
             try:
