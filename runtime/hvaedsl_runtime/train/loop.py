@@ -90,7 +90,7 @@ def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
             with interruption.nothing_to_lose():
                 run.validate()
         if run.has_stopped:
-            save(run)
+            save(run, again=evaluation_due)  # with the evaluation that ends the run
             run.say_stopped()
         if step >= training.steps or run.has_stopped:
             break
@@ -115,7 +115,7 @@ def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
     run.save()  # unless the last step was not finite, this was done above
 
 
-def save(run: TrainingRun) -> None:
+def save(run: TrainingRun, *, again: bool = False) -> None:
     """Write the checkpoint of the current step. Raises Diverged if it would hold weights that are not finite.
 
     After a step whose loss is not finite, nothing is written: if all later ones are like it, the last checkpoint is
@@ -125,7 +125,7 @@ def save(run: TrainingRun) -> None:
         logger.info("no checkpoint of step %d: its loss is not finite", run.state.step)
         return
     check_weights(run)
-    run.save()
+    run.save(again=again)
 
 
 def save_alone(run: TrainingRun) -> None:

@@ -91,8 +91,6 @@ class TrainingRun:
         metrics = self.outputs.metrics
         # Only the first process has the file, and all have to agree on which evaluations are due.
         self.evaluated_step = processes.from_first(metrics.evaluated_step if metrics is not None else 0)
-        if self.state.stopping is not None:  # an evaluation that it does not count is repeated
-            self.evaluated_step = min(self.evaluated_step, self.state.stopping.evaluated_step)
         if changes:
             self.outputs.display.say(f"the images have changed since the run began: {'; '.join(changes)}")
         if settings.resume and checkpoint is None:
@@ -132,8 +130,6 @@ class TrainingRun:
                 weights = {name: part for name, part in self.state.state_dict().items() if name != "optimizer"}
                 save_checkpoint(self.folder.best, self.program.resolved_text(), weights)
             self.processes.barrier()  # no process counts on a file that is not there yet
-        if self.has_stopped:
-            self.saved_step = None  # the checkpoint was written before the evaluation that ends the run
 
     @property
     def has_stopped(self) -> bool:
@@ -159,9 +155,9 @@ class TrainingRun:
             f"{stopping.without_lower} evaluations; the results are those of step {self.outputs.evaluated_step}"
         )
 
-    def save(self) -> None:
-        """Write the checkpoint of the current step, unless it was written already."""
-        if self.saved_step == self.state.step:
+    def save(self, *, again: bool = False) -> None:
+        """Write the checkpoint of the current step, unless it was written already and nothing has changed since."""
+        if self.saved_step == self.state.step and not again:
             return
         self.write_checkpoint()
         # No process reports a step as saved before it is.
@@ -290,9 +286,9 @@ class TrainingRun:
             spec, folders = self.program.resolved_text(), part_folders(self.program)
             self.folder.begin(self.program.name, spec, folders, self.fingerprints, self._length(len(images["train"])))
             try:
-                stopping = self.state.stopping
-                evaluated = None if stopping is None else stopping.evaluated_step
-                metrics = MetricsLog(self.folder.metrics, self.state.step, run, evaluated)
+                step, stopping = self.state.step, self.state.stopping
+                repeats = stopping is not None and stopping.evaluated_step < step  # what it does not count yet
+                metrics = MetricsLog(self.folder.metrics, step, run, repeats_evaluation=repeats)
             except WriteError as error:  # the folder holds a run from here on
                 raise error.then(f"resume with: {self.settings.resume_command(self.processes.world_size)}") from error
 

@@ -167,11 +167,12 @@ def test_a_killed_run_counts_on(
 
 
 @pytest.mark.usefixtures("planned")
-def test_stopping_early_may_begin_with_a_resume(compiled: Compiled, tmp_path: Path) -> None:
-    run(compiled({**SETS, "train.stop_after": "none", "train.steps": 5}), tmp_path / "run")
+def test_stopping_early_may_begin_with_a_resume(compiled: Compiled, tmp_path: Path, curve: Curve) -> None:
+    run(compiled({**SETS, "train.stop_after": "none", "train.steps": 6}), tmp_path / "run")
     folder = run(compiled(SETS), tmp_path / "run", resume=True)
     summary = folder.read_summary()
     assert (summary["steps"], summary["best_step"], summary["stopped"]) == (12, 10, False)
+    assert evaluated(curve(folder.path)) == [2, 4, 6, 8, 10, 12]  # those of before are kept, and none is there twice
 
 
 def test_without_it_a_run_has_the_files_and_the_state_of_before(compiled: Compiled, tmp_path: Path) -> None:
