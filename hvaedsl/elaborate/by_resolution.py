@@ -36,15 +36,7 @@ class Maps:
 
     def complete(self) -> Iterator[NoValueForResolution]:
         """Put a value for each resolution in use in the place of `other`; yield a finding for each incomplete map."""
-        keys = (
-            "model.latent",
-            "model.bottleneck",
-            "model.cell",
-            "model.widths",
-            "train.kl.weight",
-            "sample.temperature",
-        )
-        if not any(isinstance(self._value(key), Mapping) for key in keys):
+        if not any(isinstance(self._value(key), Mapping) for key in _KEYS):
             return
 
         of_decoder = {entry.resolution for entry in self.decoder.written_entries()}

@@ -22,9 +22,9 @@ class StopWithoutValidation(Diagnostic):
     label = "counts evaluations on the validation images"
     help = "{proposal}, or remove `stop_after`"
     why = (
-        "Training stops when the bound on the validation images has not fallen for so many evaluations. Of the test "
-        "images, it would choose the weights by the result that is reported. Images with a validation file or folder "
-        "of their own need a number above 0 too; the file decides then."
+        "Training stops when the bound on the validation images has not fallen for this many evaluations; the weights "
+        "of the lowest one are kept. On the test images, they would be chosen by the result that is reported. Your own "
+        "images with a file or folder for validation need a number above 0 too; the file or folder is used."
     )
     bad = spec(data="dataset = digits  validation = 0", rest="train { stop_after = 5 }")
     good = spec(rest="train { stop_after = 5 }")

@@ -44,7 +44,7 @@ class UnknownWeights(Diagnostic):
 
     @property
     def hint(self) -> str:
-        """The nearest name, or those that may stand there."""
+        """The nearest name, or the names that are known there."""
         if self.ways_out:
             return self.proposal
         shown = [f"`{name}`" for name in self.continued[:_LISTED]]
