@@ -38,7 +38,7 @@ class Dataset(Record):
 USER_IMAGES = ("npy", "folder")
 
 _TABLE = (
-    Dataset("digits", 8, 1, validation=180, training=1_438, levels=17),
+    Dataset("digits", 8, 1, validation=180, training=1_257, levels=17),
     Dataset("mnist", 32, 1, validation=5_000, training=55_000),
     Dataset("fashion_mnist", 32, 1, validation=5_000, training=55_000),
     Dataset("cifar10", 32, 3, validation=5_000, training=45_000, shift=-120.63838, scale=1 / 64.16736),

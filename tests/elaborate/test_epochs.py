@@ -79,8 +79,8 @@ def test_a_constant_is_no_number_of_epochs_and_a_key_may_be_called_so() -> None:
 
 
 def test_rules_that_need_steps_know_those_of_known_datasets() -> None:
-    assert known_steps(program("20 epochs").spec) == 1798
-    assert known_steps(program("20 epochs", data__validation=0).spec) == 2023
+    assert known_steps(program("20 epochs").spec) == 1572
+    assert known_steps(program("20 epochs", data__validation=0).spec) == 1797
     short = program("2 epochs", train__ema_decay=0.9999)
     assert "HV601" in [item.code for item in short.advice]
     npy = {"data.dataset": "npy", "data.channels": 1, "data.resolution": 8}
