@@ -297,28 +297,3 @@ class NoStatements(Diagnostic):
     why = "An empty file gets this one error in place of one for each key that a spec needs."
     bad = "# the next model\n"
     good = spec()
-
-
-class ReservedNotation(Diagnostic):
-    """HV128."""
-
-    code = "HV128"
-    title = "`{text}` has no meaning yet"
-    label = "{what} is reserved for a later version"
-    help = "{hint}"
-    why = (
-        "Names with dots (`encoder.r32_0`) and numbers of epochs (`20 epochs`) are read as one word each, so that a "
-        "later version can give them a meaning without changing that of a spec of today."
-    )
-    bad = spec(rest="train { steps = 20 epochs }")
-    good = spec(rest="train { steps = 100k }")
-
-    text: str
-    what: Literal["a name with dots", "a number of epochs"]
-
-    @property
-    def hint(self) -> str:
-        """What to write today."""
-        if self.what == "a number of epochs":
-            return "give the number of steps: epochs times training images, divided by the batch size"
-        return "a string is in quotes; a key is written inside its section"

@@ -6,7 +6,7 @@ import re
 
 from hvaedsl.diagnostics.diagnostic import nearest
 from hvaedsl.ir.custom import is_custom
-from hvaedsl.ir.kinds import OTHER, ByResolution, Either, Kind, Pair, Several, Size, Text, Whole
+from hvaedsl.ir.kinds import OTHER, ByResolution, ByWeightName, Either, Kind, Pair, Several, Size, Text, Whole
 from hvaedsl.syntax import ast
 
 # An example of a likelihood with the number of its components.
@@ -53,6 +53,8 @@ def example_of(kind: Kind) -> str:
             return "0.9, 0.999"
         case Size():
             return "(96, 160)"
+        case ByWeightName():
+            return "{encoder.stem: 0.1}"
         case ByResolution(of=Whole()):
             return "{4: 32}"
         case ByResolution() | Either():

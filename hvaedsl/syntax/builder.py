@@ -12,7 +12,7 @@ from hvaedsl.diagnostics.characters import LOOK_ALIKES, UnexpectedCharacter
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, writing
 from hvaedsl.diagnostics.limits import NumberTooLarge
 from hvaedsl.diagnostics.span import Source, Span
-from hvaedsl.diagnostics.syntax import MalformedNumber, MissingCount, ReservedNotation, UnclosedString, UnknownEscape
+from hvaedsl.diagnostics.syntax import MalformedNumber, MissingCount, UnclosedString, UnknownEscape
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.lalr import PlainEntry, Token, Tree
 
@@ -180,12 +180,15 @@ class Builder:
         return ast.Negative(self.value(value), span)
 
     def value_dotted(self, span: Span, token: Token) -> ast.Value:
-        self.diagnostics.append(ReservedNotation(span=span, text=str(token), what="a name with dots"))
-        return ast.Invalid(span)
+        return ast.Symbol(str(token), span)
 
     def value_epochs(self, span: Span, token: Token) -> ast.Value:
-        self.diagnostics.append(ReservedNotation(span=span, text=str(token), what="a number of epochs"))
-        return ast.Invalid(span)
+        count = token.split()[0]
+        place = _within(span, span.start, span.start + len(count))
+        if count.startswith("$"):
+            return ast.Epochs(ast.Reference(count[1:], place), span)
+        number = self._whole(token, count)
+        return ast.Invalid(span) if number is None else ast.Epochs(ast.Integer(number, False, place), span)
 
     def value_list(self, span: Span, *items: Tree) -> ast.Value:
         return ast.List(tuple(self.value(item) for item in items), span)

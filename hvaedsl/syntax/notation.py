@@ -61,6 +61,7 @@ _SUSPICIOUS = re.compile(
 )
 _AFTER_STATEMENT = re.compile(rf"(?:[\s;]|\#[^\r\n]*){{0,99}}(?:\Z|\}}|(?:{_NAME})\s*[={{]|(?:let|extends|hvae)\b)")
 _FILE_OR_PART = re.compile(r"[\w.]+:[A-Za-z_]\w*|[\w-]+(?:\.[\w-]+)*\.[A-Za-z][\w-]*|.*[/\\].*")
+_WEIGHTS = re.compile(r"\bfreeze[ \t]*\Z")
 _STACK = re.compile(r"\b(encoder|decoder)\s*=\s*\Z")
 _LINE_BREAK = re.compile(r"\r\n?|\n")
 _ENDS_NUMBER = re.compile(r"(?:[=*/+\-,(\s]|^)(?:[0-9_]+[kM]?|\$\w+)\s*\Z|\)\s*\Z")
@@ -182,7 +183,7 @@ class _Notations:
     def _path(self, found: re.Match[str]) -> bool:
         """A file name or a reference to a custom part without quotes; False for anything else."""
         text, span = found["path"], self.repairs.span(*found.span("path"))
-        if not _FILE_OR_PART.fullmatch(text):
+        if not _FILE_OR_PART.fullmatch(text) or self._names_weights(found):
             return False
 
         replacement = f'"{text}"'.replace("\\", "/")
@@ -194,6 +195,11 @@ class _Notations:
         self.repairs.report(MissingQuotes(span=span, text=_short(text), fix=fix))
         self.repairs.hold_place(span.start, span.end)
         return True
+
+    def _names_weights(self, found: re.Match[str]) -> bool:
+        """Whether a word with dots is the value of a key that takes the names of weights."""
+        start = found.start("value")
+        return not {*"/\\:"} & {*found["path"]} and _WEIGHTS.search(self.text, max(0, start - 80), start) is not None
 
     def _unclosed(self, found: re.Match[str]) -> None:
         """A string without an end, which is assumed before closing braces at the end of the line."""

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from hvaedsl.diagnostics.errors import InvalidWeights, WeightsMismatch
+from hvaedsl.ir.parameter_names import parameter_shapes
 from hvaedsl.lowering.earlier_names import names_by_label
-from hvaedsl.lowering.names import parameter_shapes, published_parameters
+from hvaedsl.lowering.names import published_parameters
 from hvaedsl.program import Program
 from hvaedsl_runtime.convert.name_prefixes import bare_name
 from hvaedsl_runtime.convert.weight_names import NamesInFile, not_published

@@ -40,10 +40,11 @@ class FinishedRun:
     program: Program
     checkpoint: Checkpoint
     device: torch.device
+    last_step: int = 0  # of the run; the checkpoint is of an earlier one under `train.stop_after`
 
     @classmethod
     def open(cls, path: Path, device: DeviceName | None) -> FinishedRun:
-        """Open a run folder.
+        """Open a run folder: its last checkpoint, or under `train.stop_after` that of the lowest validation bound.
 
         Raises RunNotFound for a folder without a run, DamagedRun for a checkpoint that cannot be read, DeviceNotFound
         for a device that is not available.
@@ -51,10 +52,13 @@ class FinishedRun:
         folder = require_run(path)
         checkpoint = load_checkpoint(folder.checkpoint)
         program = hvaedsl.loads(checkpoint.spec, path=folder.spec, custom=CustomParts(folder.part_folders()))
+        last_step = checkpoint.step
+        if program.spec.train.stop_after is not None and folder.best.exists():
+            checkpoint = load_checkpoint(folder.best)
         set_matrix_precision(program.spec.train.precision)
         chosen = choose_device(device, dtype=checkpoint.position.torch_dtype)
         say_untested(chosen)
-        return cls(folder, program, checkpoint, chosen)
+        return cls(folder, program, checkpoint, chosen, last_step)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -14,6 +14,7 @@ from typing import TextIO
 import hvaedsl
 from hvaedsl.diagnostics.errors import ExitCode, ProcessFailed, Stopped, UsageError
 from hvaedsl.ir.run_options import SweepOptions
+from hvaedsl.ir.training import Epochs
 from hvaedsl.program import Program
 from hvaedsl.report.terminal import console_of
 from hvaedsl_runtime.console import LastingConsole
@@ -80,14 +81,21 @@ class Sweep:
         self.console.print(line)
 
     def is_finished(self, point: Point, seed: int) -> bool:
-        """Whether a run has a summary of this spec and all steps. Raises RunMismatch for another spec, DamagedRun."""
+        """Whether a run has a summary of this spec, and has taken all steps or stopped early.
+
+        Raises RunMismatch for another spec, DamagedRun.
+        """
         run = self.folder.run(point, seed)
         if not run.spec.exists() or not run.summary.exists():
             return False
 
         program = self.program(point, seed)
         check_same_run(run, hvaedsl.load(run.spec).spec, program.spec)
-        return run.read_summary().get("steps") == program.training().steps
+        summary, steps = run.read_summary(), program.training().steps
+        if isinstance(steps, Epochs):
+            length = run.recorded_length()
+            steps = length.steps if length is not None else -1
+        return bool(summary.get("stopped")) or summary.get("steps") == steps
 
     def program(self, point: Point, seed: int) -> Program:
         """The program of a run, compiled with its seed."""
