@@ -9,7 +9,7 @@ import typer
 
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Force, described
-from hvaedsl.cli.trained_run import RunPath, Temperature, Weights, positive_temperature
+from hvaedsl.cli.trained_run import RunPath, Temperature, Weights, as_asked, positive_temperature
 from hvaedsl.diagnostics.streams import say
 
 
@@ -61,7 +61,8 @@ def export(
 
     warmth = "" if temperature is None else f"-temperature-{temperature:g}"
     path = out or export_folder(finished) / f"{what}-{weights}-{step}{warmth}.pt2"
-    options = ExportOptions(what, weights, temperature or finished.program.spec.sample.temperature, force)
+    warm = temperature or finished.program.spec.sample.temperature
+    options = ExportOptions(what, weights, warm, force, asked=as_asked(temperature))
     written = export_program(finished, path, options)
     difference = written.maximum_difference
     agreement = "bit for bit" if difference == 0 else f"within {difference:.2g}"

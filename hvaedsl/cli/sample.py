@@ -9,7 +9,16 @@ import typer
 
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import described
-from hvaedsl.cli.trained_run import Device, RunPath, Seed, Temperature, Weights, check_file, positive_temperature
+from hvaedsl.cli.trained_run import (
+    Device,
+    RunPath,
+    Seed,
+    Temperature,
+    Weights,
+    as_asked,
+    check_file,
+    positive_temperature,
+)
 from hvaedsl.diagnostics.streams import say
 
 
@@ -51,7 +60,7 @@ def sample(
         out = finished.folder.picture("samples", name)
 
     check_output_path(out, ANOTHER_FILE)
-    images = finished.sample(weights, count, temperature or spec.sample.temperature, seed)
+    images = finished.sample(weights, count, temperature or spec.sample.temperature, seed, as_asked(temperature))
     with refusals_explained(out, ANOTHER_FILE):
         save_samples(out, images, spec)
     say(f"written: {out}")

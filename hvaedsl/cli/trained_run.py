@@ -47,3 +47,8 @@ def positive_temperature(value: float | None) -> float | None:
     if value is not None and not 0 < value < math.inf:
         raise UsageError(f"--temperature is {value:g}; it must be a positive, finite number")
     return value
+
+
+def as_asked(temperature: float | None) -> str:
+    """`--temperature` as messages name it; empty if it was not given."""
+    return "" if temperature is None else f"--temperature {temperature:g}"
