@@ -127,6 +127,6 @@ def ways_on(kinds: Set[str]) -> Iterator[str]:
     for kind, (what, remedy) in REPEATED.items():
         if kind in kinds:
             yield (
-                f"a point that {what} with the same seed and settings: remove its value or {remedy}, and sweep into "
+                f"a point that {what} with the same seed and settings: remove its value, {remedy}, and sweep into "
                 "another folder with --out"
             )

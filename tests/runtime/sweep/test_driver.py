@@ -280,7 +280,7 @@ def test_only_a_failure_that_may_end_otherwise_is_retried(
         return caught.value.help
 
     again = (
-        "a point that diverged diverges again with the same seed and settings: remove its value or set "
+        "a point that diverged diverges again with the same seed and settings: remove its value, set "
         "train.skip_above or lower train.learning_rate, and sweep into another folder with --out"
     )
     assert help_after((first, Diverged("x"))) == again
