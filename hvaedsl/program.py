@@ -12,7 +12,7 @@ from hvaedsl.custom.importing import CustomParts as CustomParts  # part of the p
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
 from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diagnostics.list_uses import at_uses
-from hvaedsl.diagnostics.notation import without_explained_quotes
+from hvaedsl.diagnostics.notation import outside_conflicts, without_explained_quotes
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.repeated_names import once_a_name
 from hvaedsl.diagnostics.respelled import with_respelling
@@ -303,7 +303,7 @@ def compile_source(
     )
     found = [*chain.diagnostics, *with_respelling(collected.diagnostics, chain.diagnostics)]
     if not chain.complete:
-        return Compilation(None, chain.documents, tuple(once_a_name(_sorted(found, source))))
+        return Compilation(None, chain.documents, tuple(once_a_name(_sorted(outside_conflicts(found), source))))
 
     # Resolve the values, build the bridge, and run the rules on it.
     resolved = resolve(_stem(source), source, collected, complete=chain.complete)

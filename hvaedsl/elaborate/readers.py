@@ -19,7 +19,7 @@ from hvaedsl.elaborate.arithmetic import is_expression, whole_number
 from hvaedsl.elaborate.block_reader import BlockReader, ReadBase
 from hvaedsl.elaborate.calls import likelihood, pooling
 from hvaedsl.elaborate.constants import BASE, Constants
-from hvaedsl.elaborate.meant import as_reference, example_of, meant, meant_as_other
+from hvaedsl.elaborate.meant import as_reference, example_of, meant, meant_as_other, suffixed
 from hvaedsl.elaborate.read_lists import ReadList
 from hvaedsl.elaborate.removals import removal_of
 from hvaedsl.elaborate.words import describe, is_hyphenated
@@ -349,6 +349,9 @@ class Reader:
         if written and self._can_read(kind, written):
             hint = f"write `{written}`{remark}"
             fix = writing(value.span, written)
+            if isinstance(value, ast.List) and isinstance(kind, Whole) and (short := suffixed(written)):
+                hint += f" or `{short}`"
+                suggestions.append(writing(value.span, short))
         elif example := example_of(kind):
             hint = f"write for example `{example}`"
             suggestions.append(writing(value.span, example))

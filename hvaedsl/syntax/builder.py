@@ -22,6 +22,7 @@ _SUFFIXES = {"k": 1_000, "M": 1_000_000}
 _OPERATORS: Mapping[str, Literal["+", "-", "*", "/"]] = {"PLUS": "+", "MINUS": "-", "STAR": "*", "SLASH": "/"}
 _CONSTANT = re.compile(r"([0-9]+[xrdm])([A-Za-z_][A-Za-z0-9_]*)")
 _BLOCK = re.compile(r"([0-9]+)([a-z]+)(.*)")
+_POINT = re.compile(r"([0-9][0-9_]*)\.([eE][+-]?[0-9]+)?(?![\w.])")
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
 
@@ -305,6 +306,12 @@ def junk(source: Source, token: Token, last: Token | None = None) -> Diagnostic:
             star = Fix("write `*`", (Edit(at, "*"),))  # `2 × $n`, but `8×1` is a block
             return UnexpectedCharacter(span=at, found="×", multiplies=True, fix=star)
         return UnexpectedCharacter(span=at, found=token[strange], fix=_in_ascii(token[strange], at))
+
+    # A number without digits behind its point; of `1.e-4`, the token is the part before the sign.
+    if pointed := _POINT.match(source.text, span.start):
+        written = f"{pointed[1]}{pointed[2] or ''}"
+        span = _within(span, span.start, pointed.end())
+        return MalformedNumber(span=span, text=pointed[0][:40], without_point=written, fix=writing(span, written))
 
     # A number or a block, usually with an uppercase operator.
     if token[0].isdigit():

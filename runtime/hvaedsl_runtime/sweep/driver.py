@@ -22,7 +22,7 @@ from hvaedsl_runtime.disk.run_folder import check_same_run
 from hvaedsl_runtime.disk.strict_json import model_text
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.local import check_devices
-from hvaedsl_runtime.launch.task import RunTask
+from hvaedsl_runtime.launch.task import RunTask, running_module
 from hvaedsl_runtime.rendezvous import started_by_launcher
 from hvaedsl_runtime.sweep.child import ChildTask
 from hvaedsl_runtime.sweep.folder import SweepFolder
@@ -185,7 +185,7 @@ def forwarding_signals() -> Iterator[SignalRelay]:
 def run_child(task: ChildTask, relay: SignalRelay, lock: int | None, stdout: int | None) -> int:
     """Run a task in a process and wait for it; return the exit code, or 128 + N after signal N."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "hvaedsl_runtime.sweep.child"],
+        [sys.executable, *running_module("hvaedsl_runtime.sweep.child")],
         stdin=subprocess.PIPE,
         stdout=stdout,
         pass_fds=() if lock is None else (lock,),
