@@ -12,6 +12,8 @@ from hvaedsl.nn.likelihoods import Likelihood
 class Categorical(Likelihood):
     """A softmax over the levels, for each channel of each pixel."""
 
+    gives = "mass"  # of levels; of real values it would be a density
+
     def __init__(self, width: int, channels: int, levels: int) -> None:
         super().__init__(width, outputs=channels * levels, channels=channels)
         self.levels = levels

@@ -128,6 +128,8 @@ def needing_a_latent(
 
 
 def _measure_likelihood(kind: type[nn.Module], op: Head, levels: int) -> Measured:
+    if (gives := getattr(kind, "gives", None)) not in (None, "mass", "density"):
+        raise CustomPartError(f"its `gives` is {gives!r}", "gives another word", 'set `gives` to "mass" or "density"')
     made = _built(lambda: kind(op.channels, op.image_channels, levels), "be built with (width, channels, levels)")
     likelihood = cast(PixelLikelihood, made)
     state = torch.empty((2, op.channels, *op.size), device=_META, requires_grad=True)

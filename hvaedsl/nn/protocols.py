@@ -42,7 +42,8 @@ class PixelLikelihood(Protocol):
     """A torch module, built as `Name(width, channels, levels)`: channels of the state and of the image, pixel levels.
 
     It reads the final top-down state, [B, width, H, W]. Targets are [B, H, W, C] on the scale from -1 to 1, or in
-    {0, 1} where `data.binarize` is set.
+    {0, 1} where `data.binarize` is set. A class attribute `gives`, "mass" or "density", says what it computes; without
+    it, figures are marked as not stated and have no baseline beside them.
     """
 
     def nll_nats_per_dim(self, state: Tensor, target: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +15,11 @@ from hvaedsl.nn.precision import at_least_float32
 class Likelihood(nn.Module, ABC):
     """A head: a 1x1 convolution of the final top-down state [B, width, H, W], and the density its outputs describe.
 
-    `channels` is the number of image channels C.
+    `channels` is the number of image channels C. `gives` says what exp(-nll) is: the probability mass of levels, or a
+    density of real values, which is compared with no mass. A likelihood of your own that says neither is reported so.
     """
+
+    gives: ClassVar[Literal["mass", "density"] | None] = None
 
     def __init__(self, width: int, outputs: int, channels: int) -> None:
         super().__init__()

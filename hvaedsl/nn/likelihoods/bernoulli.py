@@ -12,6 +12,8 @@ from hvaedsl.nn.likelihoods.base import Likelihood
 class Bernoulli(Likelihood):
     """One logit per pixel: the MNIST head (Falck, Williams et al. 2022, Table G.6: a 1x1 convolution width -> 1)."""
 
+    gives = "mass"
+
     def __init__(self, width: int) -> None:
         super().__init__(width, outputs=1, channels=1)
 

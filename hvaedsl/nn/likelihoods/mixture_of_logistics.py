@@ -40,6 +40,8 @@ class MixtureOfLogistics(Likelihood):
     together with levels other than 256.
     """
 
+    gives = "mass"
+
     def __init__(
         self,
         width: int,

@@ -12,7 +12,7 @@ from torch import Tensor
 from hvaedsl.lowering.module import Noise, Output
 from hvaedsl_runtime.data import ImageSet, Preparation, fixed_uniform
 from hvaedsl_runtime.distributed import Processes, as_float64
-from hvaedsl_runtime.evaluate.units import NATS_PER_BIT
+from hvaedsl_runtime.evaluate.units import NATS_PER_BIT, Gives, gives_of
 from hvaedsl_runtime.noise import ImageNoise
 
 
@@ -39,7 +39,8 @@ class Model(Protocol):
 class LikelihoodBound:
     """The upper bound on -log p, distortion + rate, in nats per dimension, averaged over images.
 
-    `kl_nats` is each stochastic layer's KL in nats per image, averaged over images; the sum is the rate.
+    `kl_nats` is each stochastic layer's KL in nats per image, averaged over images; the sum is the rate. `gives` says
+    whether p is the mass of levels or a density, as the likelihood states it.
     """
 
     images: int
@@ -47,6 +48,7 @@ class LikelihoodBound:
     distortion_nats_per_dim: float
     rate_nats_per_dim: float
     kl_nats: tuple[float, ...]
+    gives: Gives = "mass"
 
     @property
     def loss_nats_per_dim(self) -> float:
@@ -63,9 +65,10 @@ class LikelihoodBound:
         """The bound in nats per image."""
         return self.loss_nats_per_dim * self.dimensions
 
-    def to_dict(self) -> dict[str, int | float | list[float]]:
-        """Return every value by name, as JSON has it."""
+    def to_dict(self) -> dict[str, int | float | str | list[float]]:
+        """Return every value by name, as JSON has it; `gives` only if it is no mass."""
         return {
+            **({"gives": self.gives} if self.gives != "mass" else {}),
             "images": self.images,
             "loss_nats_per_dim": self.loss_nats_per_dim,
             "distortion_nats_per_dim": self.distortion_nats_per_dim,
@@ -136,4 +139,4 @@ class Evaluator:
         # The other processes' columns are 0 here, so the sum over processes fills in every image.
         distortion, rate, *kl_nats = self.processes.sum(per_image).mean(dim=1).tolist()
         height, width, channels = self.images.shape
-        return LikelihoodBound(count, height * width * channels, distortion, rate, tuple(kl_nats))
+        return LikelihoodBound(count, height * width * channels, distortion, rate, tuple(kl_nats), gives_of(model))

@@ -11,7 +11,7 @@ from hvaedsl.report.grid import Column, Grid
 from hvaedsl_runtime.data import ImageSet, histogram_baseline_bits_per_dim, logistic_baseline_bits_per_dim
 from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS
 from hvaedsl_runtime.evaluate.evaluator import LikelihoodBound
-from hvaedsl_runtime.evaluate.units import NATS_PER_BIT, reporting_unit
+from hvaedsl_runtime.evaluate.units import NATS_PER_BIT, Gives, reporting_unit
 
 # Counting the levels of this many values takes one or two seconds.
 CHEAP_TO_COUNT = 200_000_000
@@ -31,12 +31,13 @@ class Baseline(NamedTuple):
         return "baseline: pixel histograms" if self.model == "histogram" else "baseline: a logistic per pixel"
 
 
-def baseline(spec: Spec, train: ImageSet, test: ImageSet) -> Baseline | None:
+def baseline(spec: Spec, gives: Gives, train: ImageSet, test: ImageSet) -> Baseline | None:
     """Compute the bits per dimension of independent pixel histograms; above 256 levels, of discretized logistics.
 
-    Returns None if they are not comparable (binary or 5-bit images) or slow to compute (many images, or image files).
+    Returns None if they are not comparable (a likelihood that is not stated to be a mass, binary or 5-bit images) or
+    slow to compute (many images, or image files).
     """
-    comparable = spec.data.binarize == "none" and spec.model.likelihood.bits is None
+    comparable = gives == "mass" and spec.data.binarize == "none" and spec.model.likelihood.bits is None
     cheap = spec.data.dataset != "folder" and (len(train) + len(test)) * prod(train.shape) <= CHEAP_TO_COUNT
     if not (comparable and cheap):
         return None
@@ -56,8 +57,9 @@ def results_table(
     spec: Spec, title: str, bounds: Mapping[str, LikelihoodBound], compared_with: Baseline | None = None
 ) -> Grid:
     """Make a table of the bound on -log p for raw and averaged weights, in the spec's unit; lower is better."""
-    unit = reporting_unit(spec)
-    headings = (unit.label, "distortion", "rate", "images")
+    unit, given = reporting_unit(spec), next((bound.gives for bound in bounds.values()), "mass")
+    mark = {"mass": "", "density": " (density)", "not stated": " (mass or density: not stated)"}[given]
+    headings = (unit.label + mark, "distortion", "rate", "images")
     table = Grid(title, [Column("", words=True), *map(Column, headings)], framed=True)
 
     for weights, bound in bounds.items():

@@ -9,6 +9,8 @@ from typing import Literal
 from hvaedsl.ir.spec import Spec
 
 NATS_PER_BIT = math.log(2)
+# What a likelihood computes. A density can exceed 1, and depends on the scale of the values.
+Gives = Literal["mass", "density", "not stated"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,12 @@ class Unit:
     def of(self, nats_per_dim: float) -> float:
         """Convert a likelihood from nats per dimension."""
         return nats_per_dim * self.per_nat_per_dim
+
+
+def gives_of(model: object) -> Gives:
+    """Say what the likelihood of a model computes; a custom one states it as `gives`."""
+    stated = getattr(getattr(model, "likelihood", None), "gives", None)
+    return stated if stated in ("mass", "density") else "not stated"
 
 
 def dimensions(spec: Spec) -> int:

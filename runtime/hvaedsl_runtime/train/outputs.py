@@ -21,7 +21,7 @@ from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
 from hvaedsl_runtime.evaluate.fixed_batches import PriorSampler
 from hvaedsl_runtime.evaluate.pictures import reconstruct, save_reconstructions, save_samples
 from hvaedsl_runtime.evaluate.results import WEIGHTS, Baseline, after_steps, baseline, results_table
-from hvaedsl_runtime.evaluate.units import reporting_unit
+from hvaedsl_runtime.evaluate.units import gives_of, reporting_unit
 from hvaedsl_runtime.train.state import TrainState
 from hvaedsl_runtime.train.step import StepResult
 from hvaedsl_runtime.train.stopping import has_stopped
@@ -104,7 +104,7 @@ class RunOutputs:
         if self.metrics is None:
             return bounds
 
-        compared_with = baseline(self.spec, self.images["train"], self.images["test"])
+        compared_with = baseline(self.spec, gives_of(self.state.model), self.images["train"], self.images["test"])
         self.metrics.sync()
         self.folder.write_json(self.folder.summary, self.summary(bounds, compared_with))
 
