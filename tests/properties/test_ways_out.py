@@ -52,7 +52,7 @@ MENTIONED = {
     "HV318": r"sample|fourier\.at",
     "HV401": r"\(A@\w+, B@\w+\)",
     "HV505": r"image",
-    "HV506": r"\d+m(\d+|\$\w+)",  # the entry that is replaced
+    "HV506": r"\d+m(\d+|\$\w+|\(.+\))",  # the entry that is replaced
     "HV508": r"\$\w+|@\w+",
 }
 
