@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from hvaedsl.cli.extras import require_train
-from hvaedsl.cli.options import described
+from hvaedsl.cli.options import Force, described
 from hvaedsl.cli.trained_run import Device, RunPath, Weights
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.streams import say
@@ -41,6 +41,7 @@ def reconstruct(
     ] = None,
     weights: Weights = "ema",
     device: Device = None,
+    force: Force = False,
 ) -> None:
     """Write the reconstructions of images by a trained model: the likelihood's mean, given the means of the posterior.
 
@@ -70,7 +71,7 @@ def reconstruct(
     named = images_of_split(data, split) if split is not None else given_images(images or (), data)
     for note in named.images.notes:
         say(note)
-    write_reconstructions(finished, named, output, weights, (seed or 0) if draw else None)
+    write_reconstructions(finished, named, output, weights, (seed or 0) if draw else None, replace=force)
     if changes := named.changes():
         say(f"{len(named):,} images: {changes}")
     say(f"written: {output.path}")

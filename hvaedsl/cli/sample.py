@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hvaedsl.cli.extras import require_train
-from hvaedsl.cli.options import described
+from hvaedsl.cli.options import Force, described
 from hvaedsl.cli.trained_run import (
     Device,
     RunPath,
@@ -42,6 +42,7 @@ def sample(
     ] = None,
     weights: Weights = "ema",
     device: Device = None,
+    force: Force = False,
 ) -> None:
     """Draw samples from the prior of a trained model, and write them as a picture, an array or a folder of PNG files.
 
@@ -65,5 +66,5 @@ def sample(
         name = f"{weights}-step-{step:08d}-count-{count}-temperature-{warmth}-seed-{seed}"
         output = ImageOutput(finished.folder.picture("samples", name), "picture")
 
-    write_samples(finished, output, weights, count, factor, seed, as_asked(temperature))
+    write_samples(finished, output, weights, count, factor, seed, as_asked(temperature), replace=force)
     say(f"written: {output.path}")

@@ -15,11 +15,12 @@ from torch import Tensor
 import hvaedsl
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.refusals import ANOTHER_FILE, refusals_explained
+from hvaedsl.diagnostics.streams import say
 from hvaedsl.ir.run_options import DeviceName
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl.program import CustomParts, Program
 from hvaedsl_runtime.console import image_bar
-from hvaedsl_runtime.data import ImageSet, Preparation, Split, open_split
+from hvaedsl_runtime.data import ImageSet, Preparation, Split, differences, fingerprint, open_split
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
 from hvaedsl_runtime.disk.no_checkpoint import without_checkpoint
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_output_path, require_run
@@ -96,9 +97,15 @@ class FinishedRun:
     def evaluator(self, split: Split, batch_size: int | None = None) -> Evaluator:
         """Make the evaluator that training uses: noise and binarization depend on seeds and an image's index.
 
+        Says if the images of the split are not those that the run was trained with.
         Raises as `open_split` does: DataNotFound for missing images, InvalidData for others than the spec's.
         """
-        return self.evaluator_of(open_split(self.program.spec.data, split), batch_size)
+        images = open_split(self.program.spec.data, split)
+        recorded = self.folder.recorded_images().get(split)
+        if recorded is not None:
+            for change in differences({split: recorded}, {split: fingerprint(images)}):
+                say(f"the images have changed since the run: {change}", err=True)
+        return self.evaluator_of(images, batch_size)
 
     def evaluator_of(self, images: ImageSet, batch_size: int | None = None) -> Evaluator:
         """Make the evaluator of opened images, which have the shape and levels of the spec."""

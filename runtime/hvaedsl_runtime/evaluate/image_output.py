@@ -26,7 +26,8 @@ from hvaedsl.diagnostics.refusals import ANOTHER_FILE, ANOTHER_FOLDER, refusals_
 from hvaedsl.ir.spec import Spec
 from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, Pixels
 from hvaedsl_runtime.data.npy import npy_header
-from hvaedsl_runtime.disk.run_folder import check_output_path, content_of
+from hvaedsl_runtime.data.places import places
+from hvaedsl_runtime.disk.run_folder import RunFolder, check_output_path, content_of
 from hvaedsl_runtime.disk.whole_files import put_folder_in_place, put_in_place
 from hvaedsl_runtime.evaluate.pictures import save_samples, scaled_samples, shades
 
@@ -76,12 +77,15 @@ class ImageOutput:
         """What else the user can do if it cannot be written."""
         return ANOTHER_FOLDER if self.kind == "folder" else ANOTHER_FILE
 
-    def check(self, spec: Spec) -> None:
+    def check(self, spec: Spec, *, replace: bool = False) -> None:
         """Check the output before the work for its content is done.
 
         Raises UsageError for images that a PNG file cannot hold and for a place that a run or a user needs,
-        OutputExists for a folder that is not empty, WriteError for a place that takes no files.
+        OutputExists for a folder that is not empty and, unless it is to be replaced, for an array, WriteError for a
+        place that takes no files.
         """
+        if self.kind != "folder" and self.path.exists():
+            self._check_existing(spec, replace=replace)
         if self.kind == "folder":
             self._check_png(spec)
             self._check_folder()
@@ -107,6 +111,20 @@ class ImageOutput:
                 return _npy(self.path, count)
             case "folder":
                 return _folder(self.path, spec, names)
+
+    def _check_existing(self, spec: Spec, *, replace: bool) -> None:
+        """Raise UsageError for a file of the run's images, OutputExists for an array that is not to be replaced.
+
+        Pictures are replaced, as pictures of training are.
+        """
+        real, data = Path(os.path.realpath(self.path)), spec.data
+        in_run = any(RunFolder(above).spec.is_file() for above in real.parents)  # which may lie beside the images
+        for place in () if in_run else places(data):
+            images = Path(os.path.realpath(place if data.path is not None else place / data.dataset))
+            if real.is_relative_to(images):
+                raise UsageError(f"--out is {self.path}, a file among the images of the run", help=self.instead)
+        if self.kind != "picture" and not replace:
+            raise OutputExists(f"{self.path} already exists", help=f"replace it with --force, or {self.instead}")
 
     def _check_png(self, spec: Spec) -> None:
         """Raise UsageError for images that PNG files cannot hold. A picture shows what `sample.channels` says."""

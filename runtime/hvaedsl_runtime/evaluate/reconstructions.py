@@ -22,7 +22,13 @@ from hvaedsl_runtime.noise import ImageNoise
 
 
 def write_reconstructions(
-    finished: FinishedRun, given: NamedImages, output: ImageOutput, weights: Weights, seed: int | None
+    finished: FinishedRun,
+    given: NamedImages,
+    output: ImageOutput,
+    weights: Weights,
+    seed: int | None,
+    *,
+    replace: bool = False,
 ) -> None:
     """Reconstruct images and write them in their order; a batch of them is in memory, all for a picture.
 
@@ -32,7 +38,7 @@ def write_reconstructions(
     reconstruction is not finite; otherwise as `ImageOutput.check` and `FinishedRun.model` do.
     """
     spec = finished.program.spec
-    output.check(spec)
+    output.check(spec, replace=replace)
     evaluator = finished.evaluator_of(given.images)
     pairs = reconstructions(finished.model(weights), evaluator, fixed_batch_size(finished.program), seed)
 

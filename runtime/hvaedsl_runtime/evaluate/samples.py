@@ -16,6 +16,8 @@ def write_samples(
     temperature: Temperature,
     seed: int,
     asked: str = "",
+    *,
+    replace: bool = False,
 ) -> None:
     """Draw images 0 to `count` - 1 from the prior and write them; a batch of them is in memory, all for a picture.
 
@@ -25,7 +27,7 @@ def write_samples(
     """
     spec = finished.program.spec
     check_samples(count, temperature)
-    output.check(spec)
+    output.check(spec, replace=replace)
 
     sampler = finished.prior(finished.model(weights), seed, asked)
     with image_bar("samples", count) as advance, output.opened(spec, count) as write:

@@ -107,7 +107,7 @@ class TrainState:
                 raise
             except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:  # as torch and pydantic do
                 raise PartError(f"`{name}` does not fit this run: {joined(error)}") from error
-        log_unknown(state, self.parts, "checkpoint")
+        log_unknown(state, (*self.parts, STOPPING), "checkpoint")
 
     @property
     def step(self) -> int:

@@ -146,9 +146,8 @@ def test_a_wrong_item_is_named_by_its_index(
 
 def test_images_that_change_at_random_are_refused(opened: Callable[..., Pixels]) -> None:
     drawn = iter(range(10**6))
-    with pytest.raises(RunError, match="item 0 is another image when it is read again") as caught:
+    with pytest.raises(RunError, match="item 0 is another image when it is read again"):
         opened(Items(pixels(1), lambda image, _: tensor(image) * (next(drawn) % 2)), 1)
-    assert "train.augment" in caught.value.help
 
 
 def test_a_stream_is_refused(opened: Callable[..., Pixels]) -> None:

@@ -42,7 +42,7 @@ def as_tensor(images: Pixels) -> Tensor:
 
 def write(path: Path, images: Pixels, spec: Spec, name: str = "x.npz", names: list[str] | None = None) -> Path:
     output = ImageOutput.named(f"{path}/{name}")
-    output.check(spec)
+    output.check(spec, replace=True)
     with output.opened(spec, len(images), names) as put:
         for start in range(0, len(images), 16):
             put(as_tensor(images[start : start + 16]))
@@ -256,3 +256,34 @@ def test_names_are_those_of_the_sources(tmp_path: Path, compiled: Compiled) -> N
 
     folder = write(tmp_path, images, spec, "y/", ["a.jpg", "a.png", "b.png"])
     assert {path.name for path in folder.iterdir()} == {"a.jpg.png", "a.png.png", "b.png.png"}
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.npy"])
+def test_an_array_is_replaced_only_if_asked_for(tmp_path: Path, compiled: Compiled, name: str) -> None:
+    spec, output = compiled().spec, ImageOutput.named(f"{tmp_path}/{name}")
+    output.path.write_bytes(b"mine")
+    with pytest.raises(OutputExists, match=f"{name} already exists") as caught:
+        output.check(spec)
+    assert "--force" in caught.value.help
+    output.check(spec, replace=True)
+    assert output.path.read_bytes() == b"mine"
+
+
+def test_the_images_of_the_run_are_never_replaced(tmp_path: Path, compiled: Compiled) -> None:
+    data = tmp_path / "data"
+    (data / "cat").mkdir(parents=True)
+    spec = spec_of(compiled(), dataset="npy", path=str(data))
+    for name in ("test.npy", "cat/1.png"):
+        (data / name).write_bytes(b"mine")
+        for replace in (False, True):
+            with pytest.raises(UsageError, match="a file among the images of the run"):
+                ImageOutput.named(f"{data}/{name}").check(spec, replace=replace)
+    ImageOutput.named(f"{data}/new.npy").check(spec)
+    whole = spec_of(compiled(), dataset="npy", path=str(data / "test.npy"))
+    with pytest.raises(UsageError, match="a file among the images of the run"):
+        ImageOutput.named(f"{data}/test.npy").check(whole, replace=True)
+    # A run in the folder of its images has pictures of its own.
+    (data / "run" / "samples").mkdir(parents=True)
+    (data / "run" / "spec.hvae").touch()
+    (data / "run" / "samples" / "a.png").touch()
+    ImageOutput.named(f"{data}/run/samples/a.png").check(spec)

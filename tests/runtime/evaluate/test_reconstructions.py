@@ -70,7 +70,7 @@ def of_files(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
 
 
 def made(command: Command, *arguments: str | Path) -> str:
-    code, said, err = command("reconstruct", *arguments, "--device", "cpu")
+    code, said, err = command("reconstruct", *arguments, "--device", "cpu", "--force")
     assert code == 0, err
     return said
 

@@ -43,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, module_program: Program) -> Pa
 
 
 def drawn(run: Path, command: Command, out: Path | str, *options: str) -> Path:
-    code, said, err = command("sample", run, "--device", "cpu", "--out", out, *options)
+    code, said, err = command("sample", run, "--device", "cpu", "--out", out, "--force", *options)
     assert code == 0, err
     assert said == f"written: {Path(out)}\n"
     return Path(out)
@@ -158,7 +158,18 @@ def test_a_killed_command_leaves_nothing_under_the_name(run: Path, tmp_path: Pat
 def test_the_memory_does_not_grow_with_the_count(tmp_path: Path, run: Path) -> None:
     def peak(count: int) -> int:
         done = subprocess.run(
-            [sys.executable, "-c", MEASURED, "sample", run, "--count", str(count), "--out", tmp_path / "x.npz"],
+            [
+                sys.executable,
+                "-c",
+                MEASURED,
+                "sample",
+                run,
+                "--count",
+                str(count),
+                "--out",
+                tmp_path / "x.npz",
+                "--force",
+            ],
             capture_output=True,
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
