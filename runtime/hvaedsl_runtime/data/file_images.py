@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Changes, Fitting, changes_text, count_changes
+from hvaedsl_runtime.data.fitting import Changes, Fitting, changes_text, count_changes
 from hvaedsl_runtime.data.image_file import Unusable, decode, fit_to
 from hvaedsl_runtime.data.images import Indices, Pixels, too_many_levels
 from hvaedsl_runtime.data.problems import ImageProblem, Problems, refused_file
@@ -29,7 +29,7 @@ class FileImages:
     files: tuple[Path, ...]
     shape: tuple[int, int, int]  # height, width, channels
     levels: int
-    fitting: Fitting = CROP_AND_RESIZE
+    fitting: Fitting
     shades: bool = False
     changes: Changes = field(init=False, repr=False, compare=False)
 

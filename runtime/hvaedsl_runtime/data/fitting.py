@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.ir.data_spec import FileFit
 
 Color = tuple[int, int, int]
 Changes = npt.NDArray[np.uint16]
@@ -33,6 +34,13 @@ class Fitting:
     gray: bool = False
     background: Color | None = None
 
+    @property
+    def fit(self) -> FileFit:
+        """The value of `data.fit` that allows the same shapes."""
+        if self.crop:
+            return "crop_resize" if self.resize else "crop"
+        return "resize" if self.resize else "refuse"
+
     def __str__(self) -> str:
         """The conversion of shapes, as a manifest describes it."""
         crop = "cropped to the center if their sides have another ratio" if self.crop else "never cropped"
@@ -45,8 +53,9 @@ class Fitting:
         return None if self.background is None else "#{:02x}{:02x}{:02x}".format(*self.background)
 
 
-# The default for image folders.
-CROP_AND_RESIZE = Fitting()
+def fitting_from(fit: FileFit, *, gray: bool = False, background: Color | None = None) -> Fitting:
+    """Make the fitting that `data.fit` says, with the further options of `data prepare`."""
+    return Fitting(fit in ("crop_resize", "crop"), fit in ("crop_resize", "resize"), gray, background)
 
 
 def parse_background(text: str) -> Color:

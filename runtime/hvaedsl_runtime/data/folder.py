@@ -12,7 +12,7 @@ from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.file_images import FileImages
 from hvaedsl_runtime.data.fingerprint import names_checksum
-from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Fitting
+from hvaedsl_runtime.data.fitting import Fitting, fitting_from
 from hvaedsl_runtime.data.image_tree import (
     NO_SUFFIX_IMAGE,
     SUFFIXES,
@@ -70,14 +70,15 @@ def image_files(paths: Iterable[Path], spec: DataSpec, fitting: Fitting, *, shad
 def folder(spec: DataSpec, split: Split) -> ImageSet:
     """Open a split of an image folder; `folder_layout` says how it is laid out.
 
-    Files are png, jpg, jpeg, webp and bmp, in the order of their paths. An image that is not height x width is cropped
-    to the largest center of this ratio and resized with an antialiasing bilinear filter. Without a folder of validation
+    Files are png, jpg, jpeg, webp and bmp, in the order of their paths. An image that is not height x width is
+    cropped to the largest center of this ratio and resized with an antialiasing bilinear filter, or refused, as
+    `data.fit` says. Without a folder of validation
     images, `data.validation` images of `train` are held out. Files of one part are divided: a tenth of the images are
     the test set, `data.validation` others the validation set. Splits are drawn with `split_seed`.
     Raises DataNotFound for missing images, InvalidData for folders that contradict each other.
     """
     layout = folder_layout(spec)
-    parts = layout.images(spec, CROP_AND_RESIZE)
+    parts = layout.images(spec, fitting_from(spec.fit))
     part, indices = members(spec, {name: len(images) for name, images in parts.items()}, split)
     notes = layout.notes() if split == "train" else ()
     return image_set(spec, split, parts[part], indices, notes=notes, checksums=names_checksum(layout.parts[part].names))

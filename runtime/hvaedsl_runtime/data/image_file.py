@@ -45,6 +45,7 @@ OTHER_FORMATS = (
 METADATA_LIMIT = "MAX_TEXT_"
 
 PREPARE = "`hvaedsl data prepare folder`"
+FIT = f"data.fit in the spec of a folder, --fit of {PREPARE}"
 
 # Fits an upright image in gray or RGB to a size, and says what it changed. Raises Unusable.
 Fit = Callable[[Image.Image], tuple[Image.Image, Change]]
@@ -118,7 +119,7 @@ def fit_to(height: int, width: int, fitting: Fitting) -> Fit:
                 raise Unusable(
                     f"the image{cropped} is {size_text(image.height, image.width)}; "
                     f"it must be {size_text(height, width)}",
-                    f"resize the files, or let {PREPARE} do it with --resize",
+                    f"resize the files, or allow it with {FIT}",
                 )
             # Bilinear weights are never negative: no value leaves the range of its neighbors.
             image = image.resize((width, height), Image.Resampling.BILINEAR)
@@ -137,7 +138,7 @@ def _of_another_ratio(image: Image.Image, height: int, width: int) -> Unusable:
             f"if all files are like this, write the resolution as height and width: ({width}, {height})",
         )
     needed = "it must be square" if height == width else f"it must have the ratio of {height} high to {width} wide"
-    return Unusable(f"{found}; {needed}", f"crop the files, or let {PREPARE} do it with --crop center")
+    return Unusable(f"{found}; {needed}", f"crop the files, or allow it with {FIT}")
 
 
 def _png_depth(file: BinaryIO) -> int | None:

@@ -214,7 +214,7 @@ def test_profiles_and_further_pictures_are_said() -> None:
 
 def test_crop_and_resize_can_be_refused() -> None:
     wide, large = saved(Image.new("RGB", (9, 8))), saved(Image.new("RGB", (9, 9)))
-    refused(wide, "the image is 9 wide and 8 high; it must be square", "--crop center", crop=False)
-    refused(large, "the image is 9x9; it must be 8x8", "--resize", resize=False)
+    refused(wide, "the image is 9 wide and 8 high; it must be square", "--fit of", crop=False)
+    refused(large, "the image is 9x9; it must be 8x8", "--fit of", resize=False)
     assert read(wide, resize=False)[1] == Change.CROPPED
     assert read(large, crop=False)[1] == Change.RESIZED

@@ -18,8 +18,8 @@ from hvaedsl import Program
 from hvaedsl.diagnostics.errors import InvalidData, UsageError
 from hvaedsl_runtime.console import image_bar
 from hvaedsl_runtime.data.file_images import shades_of_levels
-from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Fitting
-from hvaedsl_runtime.data.given_images import REFUSE, fitting_of_run, given_images
+from hvaedsl_runtime.data.fitting import Fitting
+from hvaedsl_runtime.data.given_images import fitting_of_run, given_images
 from hvaedsl_runtime.data.images import Pixels
 from hvaedsl_runtime.data.prepare import prepare
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
@@ -181,14 +181,17 @@ def test_files_are_fitted_as_those_of_the_run_and_counted(
 
     # Where the run's images were prepared with other options, those hold.
     spec = FinishedRun.open(of_files, "cpu").program.spec.data
-    assert fitting_of_run(spec) == CROP_AND_RESIZE
+    assert fitting_of_run(spec) == Fitting()
+    cropped = spec.model_copy(update={"fit": "crop"})
+    assert fitting_of_run(cropped) == Fitting(resize=False)
     strict = Fitting(crop=False, resize=True, background=(1, 2, 3))
     prepared = spec.model_copy(update={"path": str(tmp_path / "prepared"), "levels": 256})
     (tmp_path / "square").mkdir()
     Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(tmp_path / "square" / "a.png")
     prepare(spec, tmp_path / "square", tmp_path / "prepared", overwrite=False, bar=image_bar, fitting=strict)
     assert fitting_of_run(prepared) == strict
-    assert fitting_of_run(spec.model_copy(update={"dataset": "npy"})) == REFUSE
+    arrays = spec.model_copy(update={"dataset": "npy", "fit": "refuse"})
+    assert fitting_of_run(arrays) == Fitting(crop=False, resize=False)
 
 
 def test_files_that_do_not_fit_are_all_named_and_nothing_is_written(
