@@ -15,9 +15,10 @@ from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data import open_split
 from hvaedsl_runtime.data.fitting import Change, Fitting
-from hvaedsl_runtime.data.image_file import Unusable, fit_to
+from hvaedsl_runtime.data.image_file import fit_to
 from hvaedsl_runtime.data.prepare import prepare
 from hvaedsl_runtime.data.prepared import PreparedSet
+from hvaedsl_runtime.data.problems import Unusable
 from tests.runtime.data.image_folders import everything, write
 
 HEIGHT, WIDTH = 6, 10

@@ -269,7 +269,7 @@ def test_images_and_options_that_contradict_each_other(
 ) -> None:
     out = ("--out", tmp_path / "x.npz")
     (tmp_path / "empty").mkdir()
-    (tmp_path / "empty" / "a.tif").touch()
+    (tmp_path / "empty" / "a.ppm").touch()
     np.savez(tmp_path / "in.npz", arr_0=np.zeros((2, 8, 8, 1), dtype=np.uint8))
     one = photos / "cats" / "0.png"
     cases: tuple[tuple[int, str, tuple[str | Path, ...]], ...] = (
@@ -282,7 +282,7 @@ def test_images_and_options_that_contradict_each_other(
         (2, "2 times", (one, one, *out)),
         (2, "one of the IMAGES", (one, "--out", one)),
         (2, "must end in .png, .npz or .npy", (one, "--out", tmp_path / "x.gif")),
-        (4, "found no image file; not taken: 1 .tif", (tmp_path / "empty", *out)),
+        (4, "found no image file; not taken: 1 .ppm", (tmp_path / "empty", *out)),
         (4, "an .npz file of the arrays arr_0", (tmp_path / "in.npz", *out)),
     )
     for code, words, arguments in cases:
