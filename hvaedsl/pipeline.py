@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterator, Mapping
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.errors import CompilerBug
 from hvaedsl.ir.bridge import Bridge
+from hvaedsl.ir.named_weights import NamedWeights
 from hvaedsl.ir.spec import Spec
 from hvaedsl.passes.base import Rule, Unit
 from hvaedsl.passes.checkpointing import checkpointing
 from hvaedsl.passes.connection import connect
 from hvaedsl.passes.cost import cost, parameter_count, stochastic_depth
-from hvaedsl.passes.gradient import unreached
+from hvaedsl.passes.gradient import unreached, without_gradient
 from hvaedsl.passes.mixing import abandoned_states
 from hvaedsl.passes.sharing import weight_groups
 from hvaedsl.passes.verify import verify
 from hvaedsl.rules import rules
+from hvaedsl.rules.weight_names import findings
 
 Analysis = Callable[[Bridge], object]
 
@@ -27,6 +29,7 @@ ANALYSES: tuple[Analysis, ...] = (
     checkpointing,
     weight_groups,
     unreached,
+    without_gradient,
     abandoned_states,
 )
 ERROR_RULES: tuple[Rule, ...] = rules("ERRORS")
@@ -61,6 +64,11 @@ def check(unit: Unit, poisoned: frozenset[str], between: Callable[[], None] = la
     """
     errors = _run(ERROR_RULES, unit, poisoned, between)
     return errors if errors or poisoned else _run(ADVICE_RULES, unit, poisoned, between)
+
+
+def check_weight_names(unit: Unit, weights: NamedWeights) -> tuple[Diagnostic, ...]:
+    """The findings about `train.freeze` and `train.rates` once all parameters are known, those of custom parts too."""
+    return tuple(findings(unit, weights))
 
 
 class Analyses(Mapping[Analysis, object]):

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvaedsl.custom.importing import CustomPartError, import_custom
+from hvaedsl.custom.importing import CustomPartError
 from hvaedsl.custom.importing import CustomParts as CustomParts  # part of the public API
-from hvaedsl.diagnostics.custom import CustomPartFails
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
 from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diagnostics.list_uses import at_uses
-from hvaedsl.diagnostics.notation import without_explained_quotes
+from hvaedsl.diagnostics.notation import outside_conflicts, without_explained_quotes
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.repeated_names import once_a_name
 from hvaedsl.diagnostics.respelled import with_respelling
@@ -28,15 +27,18 @@ from hvaedsl.elaborate.resolve import missing_to_train, resolve
 from hvaedsl.elaborate.temperatures import temperature_of
 from hvaedsl.elaborate.via import Via
 from hvaedsl.ir.bridge import Bridge
-from hvaedsl.ir.spec import DataSpec, Spec, TrainingSpec, custom_parts
+from hvaedsl.ir.named_weights import ChosenWeights, named_weights
+from hvaedsl.ir.spec import DataSpec, Spec, custom_parts
 from hvaedsl.ir.spec_text import spec_text
-from hvaedsl.lowering.names import unpublished, without_gradient
+from hvaedsl.ir.training import TrainingSpec
+from hvaedsl.lowering.names import unpublished
+from hvaedsl.measuring import measured, part_fails
 from hvaedsl.passes.base import Unit
 from hvaedsl.passes.checkpointing import Checkpointing, checkpointing
 from hvaedsl.passes.cost import Cost, cost, inference_bytes
-from hvaedsl.passes.gradient import unreached
+from hvaedsl.passes.gradient import without_gradient
 from hvaedsl.passes.sharing import WeightGroup, weight_groups
-from hvaedsl.pipeline import Analyses, check, transform, verify_both
+from hvaedsl.pipeline import Analyses, check, check_weight_names, transform, verify_both
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.suppression import suppressed
 from hvaedsl.syntax.text import RUN_SPEC as RUN_SPEC  # for the runtime, which writes run folders
@@ -109,7 +111,7 @@ class Program(Record):
     @property
     def without_gradient(self) -> tuple[str, ...]:
         """The parameters of `module()` that receive no gradient."""
-        return without_gradient(self.bridge, self.unit.analysis(unreached))
+        return self.unit.analysis(without_gradient)
 
     def __repr__(self) -> str:
         """Name, parameters and stochastic depth."""
@@ -125,7 +127,18 @@ class Program(Record):
         missing = missing_to_train(self.spec, self.document.source, _sections(self.document))
         if missing:
             raise SpecError(missing)
-        return TrainingSpec(**self.spec.train.model_dump())
+        return TrainingSpec.model_construct(**dict(self.spec.train))
+
+    def chosen_weights(self, parameters: Collection[str]) -> ChosenWeights:
+        """The parameters that are frozen or have a rate, given the names of all parameters of `module()`.
+
+        Raises `SpecError` if a name of `train.freeze` or `train.rates` does not fit them: only here are the parameters
+        of custom parts known.
+        """
+        weights = named_weights(self.bridge, parameters)
+        if found := check_weight_names(self.unit, weights):
+            raise SpecError(found)
+        return weights.chosen(self.spec.train)
 
     def temperature(self, text: str, option: str) -> float | Mapping[int, float]:
         """The temperature that an option of a command gives, as `sample.temperature` takes it.
@@ -153,10 +166,10 @@ class Program(Record):
             try:
                 custom[reference] = custom_class(reference, self.folders)
             except CustomPartError as error:
-                raise SpecError([_part_fails(self.unit.place(key), reference, error)]) from error
+                raise SpecError([part_fails(self.unit.place(key), reference, error)]) from error
 
         for resolution, cell, refused in needing_a_latent(self.bridge, custom):
-            raise SpecError([_part_fails(self.unit.origin_at("model.cell", resolution), cell, refused)]) from refused
+            raise SpecError([part_fails(self.unit.origin_at("model.cell", resolution), cell, refused)]) from refused
         plan, about = self._lowered()
         return make_module(plan, about, custom)
 
@@ -290,7 +303,7 @@ def compile_source(
     )
     found = [*chain.diagnostics, *with_respelling(collected.diagnostics, chain.diagnostics)]
     if not chain.complete:
-        return Compilation(None, chain.documents, tuple(once_a_name(_sorted(found, source))))
+        return Compilation(None, chain.documents, tuple(once_a_name(_sorted(outside_conflicts(found), source))))
 
     # Resolve the values, build the bridge, and run the rules on it.
     resolved = resolve(_stem(source), source, collected, complete=chain.complete)
@@ -306,7 +319,7 @@ def compile_source(
     folders = (*_folders(chain.documents), *(custom.folders if custom is not None else ()))
     if custom is not None and not any(item.severity is Severity.ERROR for item in found):
         try:
-            unit = _measured(unit, folders)
+            unit = measured(unit, folders)
         except SpecError as error:
             found += error.diagnostics
 
@@ -325,40 +338,6 @@ def compile_source(
 def bridge_of(spec: Spec) -> Bridge:
     """The bridge of a resolved spec, without the rules and without measured custom parts."""
     return transform(build_bridge(spec), spec)
-
-
-def _measured(unit: Unit, folders: tuple[Path, ...]) -> Unit:
-    """Import all custom parts, and add their measured cost to the unit. Raises `SpecError` if one fails."""
-    references = custom_parts(unit.spec)
-    if not references:
-        return unit
-
-    for key, reference in references.items():
-        try:
-            import_custom(reference, folders)  # also the dataset, so that it is found without folders later
-            if key != "data.dataset":
-                unit = _with_cost(unit, key, reference, folders)
-        except CustomPartError as error:
-            raise SpecError([_part_fails(unit.place(key), reference, error)]) from error
-    return unit
-
-
-def _with_cost(unit: Unit, key: str, reference: str, folders: tuple[Path, ...]) -> Unit:
-    try:
-        from hvaedsl.lowering.custom import custom_class, measure
-    except ModuleNotFoundError as error:
-        raise UsageError(f"measuring custom parts needs {error.name}: pip install 'hvaedsl[train]'") from None
-    part, levels = custom_class(reference, folders), unit.spec.data.levels
-    if key == "model.likelihood":
-        attach = measure(unit.bridge, levels, cells={}, likelihood=part)
-    else:
-        attach = measure(unit.bridge, levels, cells={reference: part})
-    bridge = attach.run(unit.bridge)
-    return replace(unit, bridge=bridge, analyses=Analyses(bridge))
-
-
-def _part_fails(span: Span, reference: str, error: CustomPartError) -> Diagnostic:
-    return CustomPartFails(span=span, reference=reference, problem=error.problem, reason=error.reason, hint=error.hint)
 
 
 def _folders(documents: Iterable[ast.Document]) -> tuple[Path, ...]:

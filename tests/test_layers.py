@@ -36,8 +36,10 @@ ALLOWED: dict[str, set[str]] = {
     "lowering": BOTTOM | {"custom", "ir", "passes", "nn"},
     "render": BOTTOM | {"ir"},
     "report": BOTTOM | {"ir", "passes", "rules"},
+    "measuring": BOTTOM | {"custom", "ir", "passes", "pipeline", "lowering"},
     "program": BOTTOM
     | {
+        "measuring",
         "custom",
         "shipped",
         "version",

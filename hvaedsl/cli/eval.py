@@ -1,4 +1,4 @@
-"""`hvaedsl eval`: evaluate the last checkpoint of a run on all images of a split."""
+"""`hvaedsl eval`: evaluate a trained run on all images of a split."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ def evaluate(
 ) -> None:
     """Evaluate the last checkpoint of a run on all images of a split.
 
+    Under train.stop_after, the weights with the lowest validation bound are evaluated, and the title says so.
+
     The result is also written to RUN/eval_SPLIT.json, where `report` finds it, or to another file.
 
     Example: [bold]hvaedsl eval runs/digits --split validation[/]
@@ -40,7 +42,7 @@ def evaluate(
     from hvaedsl.report.terminal import console
     from hvaedsl_runtime.disk.strict_json import json_text
     from hvaedsl_runtime.evaluate.finished_run import FinishedRun
-    from hvaedsl_runtime.evaluate.results import results_table
+    from hvaedsl_runtime.evaluate.results import after_steps, results_table
 
     chosen = format_of(output_format, as_json)
     check_file(out, ".json")
@@ -51,7 +53,7 @@ def evaluate(
     if chosen == "json":
         print_data(json_text(finished.evaluation(split, bounds), indent=2))
     else:
-        title = f"{run}: {split} images after {finished.checkpoint.step} steps"
+        title = f"{run}: {split} images {after_steps(finished.checkpoint.step, finished.last_step)}"
         console().print(results_table(finished.program.spec, title, bounds))
     diverged = [name for name, bound in bounds.items() if not math.isfinite(bound.loss_nats_per_dim)]
     if diverged:

@@ -9,7 +9,15 @@ import typer
 
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Force, described
-from hvaedsl.cli.trained_run import RunPath, Temperature, Weights, check_number, temperature_name, temperature_of
+from hvaedsl.cli.trained_run import (
+    RunPath,
+    Temperature,
+    Weights,
+    as_asked,
+    check_number,
+    temperature_name,
+    temperature_of,
+)
 from hvaedsl.diagnostics.streams import say
 
 
@@ -62,7 +70,7 @@ def export(
     factor = temperature_of(temperature, finished.program)
     warmth = "" if temperature is None else f"-temperature-{temperature_name(factor)}"
     path = out or export_folder(finished) / f"{what}-{weights}-{step}{warmth}.pt2"
-    options = ExportOptions(what, weights, factor, force)
+    options = ExportOptions(what, weights, factor, force, asked=as_asked(temperature))
     written = export_program(finished, path, options)
     difference = written.maximum_difference
     agreement = "bit for bit" if difference == 0 else f"within {difference:.2g}"

@@ -172,7 +172,11 @@ def _ignore_impossible_widths() -> None:
 
 
 def _refusal(error: Exception) -> WriteError | UsageError | None:
-    """What the operating system refused, if that is why there is an unexpected error."""
+    """What the environment or the operating system refused, if that is why there is an unexpected error."""
+    from hvaedsl.cli.environment import refused_by_environment  # only unexpected errors need it
+
+    if (refused_import := refused_by_environment(error)) is not None:
+        return refused_import
     if isinstance(error, OSError) and error.errno in OUTPUT_REFUSED and error.filename is None:
         return _output_refused(error)
     if isinstance(error, OSError) and error.errno in FULL:

@@ -14,6 +14,7 @@ from hvaedsl.cli.trained_run import (
     Seed,
     Temperature,
     Weights,
+    as_asked,
     check_number,
     temperature_name,
     temperature_of,
@@ -64,5 +65,5 @@ def sample(
         name = f"{weights}-step-{step:08d}-count-{count}-temperature-{warmth}-seed-{seed}"
         output = ImageOutput(finished.folder.picture("samples", name), "picture")
 
-    write_samples(finished, output, weights, count, factor, seed)
+    write_samples(finished, output, weights, count, factor, seed, as_asked(temperature))
     say(f"written: {output.path}")

@@ -79,3 +79,8 @@ def _number(written: str | None) -> float | None:
         return None if written is None else float(written)
     except ValueError:
         return None
+
+
+def as_asked(temperature: str | None) -> str:
+    """`--temperature` as messages name it; empty if it was not given."""
+    return "" if temperature is None else f"--temperature {temperature}"

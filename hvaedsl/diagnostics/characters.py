@@ -24,6 +24,7 @@ class UnexpectedCharacter(Diagnostic):
 
     found: str
     multiplies: bool = False  # whether it is a multiplication sign between two numbers
+    is_alone: bool = False  # whether it is a quotation mark without another one behind it
 
     @property
     def character(self) -> str:
@@ -46,6 +47,9 @@ class UnexpectedCharacter(Diagnostic):
         twin = LOOK_ALIKES.get(self.found)
         if twin:
             return f"it looks like the ASCII letter `{twin}`; write that letter"
+        if mark := ascii_mark(self.found):
+            alone = "; a string has one at each end" if self.is_alone else f"; write `{mark}`"
+            return f"it looks like `{mark}`{alone}"
         if is_invisible(self.found):
             return "remove it; it is invisible in most editors"
         if self.found.isspace():
@@ -55,12 +59,29 @@ class UnexpectedCharacter(Diagnostic):
         return "remove it" if self.found.isascii() else "remove it; only comments and strings may contain it"
 
 
+def ascii_mark(letter: str) -> str:
+    """The ASCII mark that a character looks like, as word processors and PDF files have it; empty if there is none."""
+    if letter in DASHES:
+        return "-"
+    if letter in DOUBLE_QUOTES or letter in SINGLE_QUOTES:
+        return '"'
+    if letter == "∗":
+        return "*"
+    wide = unicodedata.normalize("NFKC", letter) if letter > "\x7f" else ""
+    return wide if len(wide) == 1 and wide in _MARKS else ""
+
+
 def is_invisible(letter: str) -> bool:
     """Whether an editor shows nothing for a character that is not a space: zero-width and formatting characters."""
     return unicodedata.category(letter) == "Cf" or letter in _INVISIBLE or "\ufe00" <= letter <= "\ufe0f"
 
 
 _INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # joiners and fillers outside of that category
+
+DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
+DOUBLE_QUOTES = "“”„‟«»〝〞＂"
+SINGLE_QUOTES = "‘’‚‛‹›"
+_MARKS = "=,(){}[]:*+/$@"  # those that have wide forms of the same meaning
 
 # Letters of other scripts that look like ASCII letters of operators and keys.
 LOOK_ALIKES = dict(zip("хХхѵгԁмасеорѕіјкΧχ×", "xxxvrdmaceopsijkxxx", strict=True))

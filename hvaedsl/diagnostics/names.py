@@ -349,7 +349,7 @@ class UnknownOption(Diagnostic):
 
     code = "HV218"
     title = "unknown key `{key}` for `--set`"
-    label = "no section has this key"
+    label = "{reason}"
     help = "{hint}"
     why = "`--set` takes a key with its section, as in `--set model.width=64`."
     bad = ""  # needs a command line; the test gives one
@@ -358,10 +358,23 @@ class UnknownOption(Diagnostic):
     key: str
     known: Sequence[str]
     published: str = ""  # the key for which the published code has this name
+    options: str = ""  # the options that set what is written as the value of a section
+
+    @property
+    def inside(self) -> Sequence[str]:
+        """The keys of the section that the name is; empty if it is none."""
+        return [key for key in self.known if key.startswith(f"{self.key}.")]
+
+    @property
+    def reason(self) -> str:
+        """Why it is not allowed."""
+        return f"`{self.key}` is a section" if self.inside else "no section has this key"
 
     @property
     def hint(self) -> str:
-        """The key that the published code calls so, or the most similar key."""
+        """The key that the published code calls so, the keys of a section, or the most similar key."""
+        if self.inside:
+            return f"name a key in it: write `{self.options or f'--set {self.inside[0]}=...'}`"
         if self.published:
             return f"the published code's `{self.key.rpartition('.')[2]}` is `{self.published}` here"
         bare = [key for key in self.known if key.split(".")[-1] == self.key]

@@ -1,9 +1,11 @@
-"""HV120 to HV127: notations of other languages and tools, each with the form that means the same here."""
+"""HV120 to HV127, HV129, HV130: notations of other languages and tools, each with the form that is written here."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
+from hvaedsl.diagnostics.characters import DOUBLE_QUOTES, SINGLE_QUOTES, UnexpectedCharacter
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.snippet import spec
 
@@ -159,9 +161,12 @@ class DottedKey(Diagnostic):
 
     code = "HV127"
     title = "`{dotted}` is not a key"
-    label = "a key is written inside its section"
+    label = "{reason}"
     help = "{hint}"
-    why = "Only the command line names a key with its section, as in `--set model.width=64`."
+    why = (
+        "Only the command line names a key with its section, as in `--set model.width=64`; there each key has its own "
+        "option."
+    )
     bad = spec(top="hvae 1\ntrain.steps = 100k")
     good = spec(rest="train { steps = 100k }")
 
@@ -169,17 +174,71 @@ class DottedKey(Diagnostic):
     statement: str  # the statement with its sections; empty if its value is not known, or it would be the second one
     inside: str = ""  # the section that the spec has, in which the statement belongs
     is_there: bool = False  # whether that section has the key
+    flag: str = ""  # the option of the command line that the key is in
+    options: str = ""  # the options in its place, if all their keys are known
+
+    @property
+    def reason(self) -> str:
+        """Where it belongs."""
+        return f"in the value of another `{self.flag}`" if self.flag else "a key is written inside its section"
 
     @property
     def hint(self) -> str:
         """Where to write what."""
+        if self.flag:
+            return f"write `{self.options}`" if self.options else f"give `{self.flag}` once for each name"
         section, _, key = self.dotted.rpartition(".")
         if not self.statement:
             return f"{'change' if self.is_there else 'write'} the key `{key}` inside the section `{section}`"
         return f"write `{self.statement}`" + (f" inside the section `{self.inside}`" if self.inside else "")
 
 
+class UnresolvedConflict(Diagnostic):
+    """HV130."""
+
+    code = "HV130"
+    title = "unresolved merge conflict, {lines}"
+    label = "the first marker of git"
+    help = "keep one side, and remove the lines with the markers"
+    why = (
+        "After a merge or a rebase, git leaves both sides of a change in the file, between lines of `<<<<<<<`, "
+        "`=======` and `>>>>>>>`. Nothing else is reported from between them, since the file has two versions there."
+    )
+    bad = spec(rest="<<<<<<< HEAD\ntrain { steps = 100k }\n=======\ntrain { steps = 200k }\n>>>>>>> longer")
+    good = spec(rest="train { steps = 100k }")
+
+    last_line: int
+    end: int  # the offset behind the last marker; that of the end of the text if the marker of the end is missing
+
+    @property
+    def lines(self) -> str:
+        """The lines from the first marker to the last."""
+        first = self.span.line
+        return f"line {first}" if self.last_line == first else f"lines {first} to {self.last_line}"
+
+
+def outside_conflicts(found: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """The findings without those inside an unresolved conflict."""
+    items = list(found)
+    conflicts = [item for item in items if isinstance(item, UnresolvedConflict)]
+
+    def is_inside(item: Diagnostic) -> bool:
+        return not isinstance(item, UnresolvedConflict) and any(
+            each.span.source is item.span.source and each.span.start <= item.span.start < each.end for each in conflicts
+        )
+
+    return [item for item in items if not is_inside(item)] if conflicts else items
+
+
 def without_explained_quotes(errors: list[Diagnostic]) -> list[Diagnostic]:
-    """The errors without single quotes around a value that must not be a string, whose fix removes the quotes."""
-    others = {item.span for item in errors if not isinstance(item, SingleQuotes)}
-    return [item for item in errors if not (isinstance(item, SingleQuotes) and item.span in others)]
+    """The errors without wrong quotes around a value that must not be a string, whose fix removes the quotes."""
+    others = [item.span for item in errors if not isinstance(item, SingleQuotes | UnexpectedCharacter)]
+    ends = {(id(span.source), at) for span in others for at in (span.start, span.end - 1)}
+
+    def is_explained(item: Diagnostic) -> bool:
+        if isinstance(item, UnexpectedCharacter):
+            is_quote = item.found in DOUBLE_QUOTES or item.found in SINGLE_QUOTES
+            return is_quote and (id(item.span.source), item.span.start) in ends
+        return isinstance(item, SingleQuotes) and item.span in others
+
+    return [item for item in errors if not is_explained(item)]

@@ -15,7 +15,8 @@ class NoValueForResolution(Diagnostic):
     help = "{proposal}, or name every resolution"
     why = (
         "A map by resolution needs a value for every resolution that has a block: of the decoder for `latent` and "
-        "`cell`, of either stack for `bottleneck`. `other` is the value of the resolutions that the map does not name."
+        "`cell`, of either stack for `bottleneck`; for `kl.weight`, every resolution where the decoder draws a latent. "
+        "`other` is the value of the resolutions that the map does not name."
     )
     bad = spec(model="width = 16  latent = {4: 8}")
     good = spec(model="width = 16  latent = {4: 8, other: 4}")

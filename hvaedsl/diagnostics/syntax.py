@@ -125,10 +125,13 @@ class MalformedNumber(Diagnostic):
     in_lowercase: str = ""  # the text with a lowercase operator or suffix, if that is a block or a number
     is_suffixed: bool = False  # digits, then letters that are neither a suffix nor an operator
     with_constant: str = ""  # the text with `$` before the name of a constant, if it ends in one
+    without_point: str = ""  # the number without a point that has no digits behind it
 
     @property
     def reason(self) -> str:
         """The problem with the text."""
+        if self.without_point:
+            return "no digits behind the point"
         if self.with_constant:
             return "a constant has a `$` before its name"
         if self.is_suffixed:
@@ -138,7 +141,7 @@ class MalformedNumber(Diagnostic):
     @property
     def hint(self) -> str:
         """The valid form, if there is one."""
-        written = self.with_constant or self.in_lowercase
+        written = self.with_constant or self.in_lowercase or self.without_point
         if self.is_suffixed:
             return "the suffixes of an integer are `k` (1,000) and `M` (1,000,000); a memory size is a number of GiB"
         return f"write `{written}`" if written else ""
@@ -297,28 +300,3 @@ class NoStatements(Diagnostic):
     why = "An empty file gets this one error in place of one for each key that a spec needs."
     bad = "# the next model\n"
     good = spec()
-
-
-class ReservedNotation(Diagnostic):
-    """HV128."""
-
-    code = "HV128"
-    title = "`{text}` has no meaning yet"
-    label = "{what} is reserved for a later version"
-    help = "{hint}"
-    why = (
-        "Names with dots (`encoder.r32_0`) and numbers of epochs (`20 epochs`) are read as one word each, so that a "
-        "later version can give them a meaning without changing that of a spec of today."
-    )
-    bad = spec(rest="train { steps = 20 epochs }")
-    good = spec(rest="train { steps = 100k }")
-
-    text: str
-    what: Literal["a name with dots", "a number of epochs"]
-
-    @property
-    def hint(self) -> str:
-        """What to write today."""
-        if self.what == "a number of epochs":
-            return "give the number of steps: epochs times training images, divided by the batch size"
-        return "a string is in quotes; a key is written inside its section"

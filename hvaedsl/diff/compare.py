@@ -10,9 +10,9 @@ from hvaedsl.diff.effects import without_effect
 from hvaedsl.diff.levels import Level, levels_of, walk_of, without_label_names
 from hvaedsl.diff.weights import WeightsMatch, match_weights
 from hvaedsl.ir.bridge import Bridge, Stack
+from hvaedsl.ir.parameter_names import parameter_shapes
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
 from hvaedsl.ir.spec_text import key_text
-from hvaedsl.lowering.names import parameter_shapes
 from hvaedsl.program import Program
 
 _BLOCKS = ("encoder", "decoder")  # keys that are compared by their blocks: `32x2` equals `32, 32`

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Pool, Stack, State, TopDownBlock, stack_of
-from hvaedsl.lowering.names import block_attributes
+from hvaedsl.ir.parameter_names import block_attributes
 from hvaedsl.passes.cost import Cost, Row
 from hvaedsl.render.runs import Run, find_runs
 

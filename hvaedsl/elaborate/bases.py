@@ -10,6 +10,7 @@ from hvaedsl.diagnostics.diagnostic import nearest, writing
 from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diagnostics.names import BaseNotFound, BaseOutside
 from hvaedsl.diagnostics.span import Source, Span
+from hvaedsl.diagnostics.unicode_forms import other_form
 from hvaedsl.shipped import shipped
 from hvaedsl.syntax.text import RealPaths, exists, is_file, read_source
 
@@ -100,6 +101,8 @@ def find_base(target: str, here: Path | None, span: Span) -> Path:
     if near := nearest(target.removesuffix(".hvae"), [name.removesuffix(".hvae") for name in (*beside, *known)]):
         fix = writing(span, f'"{near}.hvae"') if span.text.startswith('"') else None
         hint = f'did you mean `"{near}.hvae"`?'
+    if here is not None and (other := other_form(here.parent / target)) is not None:
+        hint, fix = other.help, None
     if not {"\n", "\r", "\t"}.isdisjoint(target):
         hint = "`\\n`, `\\r` and `\\t` are control characters; `/` separates folders on every system"
     raise SpecError([BaseNotFound(span=span, target=target, reason=" and ".join(tried), hint=hint, fix=fix)])

@@ -11,11 +11,14 @@ from hvaedsl.diagnostics.span import Span
 from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.kinds import OTHER, ChoiceOrCustom, Either
-from hvaedsl.ir.spec import at_resolution
+from hvaedsl.ir.section import at_resolution
 from hvaedsl.ir.spec_text import value_text
 
 # A map as it is written: values by resolution, and that of `other`.
 Written = Mapping[int | str, Any]
+# The keys that take such a map.
+_OF_MODEL = ("model.latent", "model.bottleneck", "model.cell", "model.widths")
+_KEYS = (*_OF_MODEL, "train.kl.weight", "sample.temperature")
 
 
 class Maps:
@@ -33,16 +36,16 @@ class Maps:
 
     def complete(self) -> Iterator[NoValueForResolution]:
         """Put a value for each resolution in use in the place of `other`; yield a finding for each incomplete map."""
-        keys = (*(self.model.get(name) for name in ("latent", "bottleneck", "cell", "widths")), self._temperature())
-        if not any(isinstance(value, Mapping) for value in keys):
+        if not any(isinstance(self._value(key), Mapping) for key in _KEYS):
             return
 
         of_decoder = {entry.resolution for entry in self.decoder.written_entries()}
         of_blocks = of_decoder | {entry.resolution for entry in self.encoder.written_entries()}
-        used = {"latent": of_decoder, "bottleneck": of_blocks, "cell": of_decoder}
-        for name, resolutions in used.items():
-            if isinstance(written := self.model.get(name), Mapping):
-                yield from self._complete(name, written, resolutions)
+        yield from self._complete("model.latent", of_decoder)
+        yield from self._complete("model.bottleneck", of_blocks)
+        yield from self._complete("model.cell", of_decoder)
+        drawn = {at for at in of_decoder if at_resolution(self.model.get("latent", 1), at)}
+        yield from self._complete("train.kl.weight", drawn)
 
         # Both have a default for the resolutions that they leave out, so they stay as they are without `other`.
         image = self.values["data"].get("resolution") or max(of_blocks, default=0)
@@ -54,21 +57,23 @@ class Maps:
         if OTHER in (widths := self.model.get("widths", {})):
             named = {at for at in widths if at in of_blocks}
             self.model["widths"] = filled(widths, (of_blocks | pooled | named) - ({image} - named))
-        temperature = self._temperature()
+        temperature = self._value("sample.temperature")
         if isinstance(temperature, Mapping) and OTHER in temperature:
-            drawn = {at for at in of_decoder if at_resolution(self.model.get("latent", 1), at)}
             self.values["sample"]["temperature"] = _plain(filled(temperature, drawn), temperature)
 
-    def _temperature(self) -> object:
-        return self.values["sample"].get("temperature")
+    def _value(self, key: str) -> object:
+        section, _, name = key.rpartition(".")
+        return self.values[section].get(name)
 
-    def _complete(self, name: str, written: Written, resolutions: set[int]) -> Iterator[NoValueForResolution]:
-        """Complete one map in place."""
-        key = f"model.{name}"
+    def _complete(self, key: str, resolutions: set[int]) -> Iterator[NoValueForResolution]:
+        """Complete one map in place; a value that is no map stays as it is."""
+        written = self._value(key)
+        if not isinstance(written, Mapping):
+            return
         if not resolutions:  # the block lists could not be read
             resolutions = {at for at in written if isinstance(at, int)}
         missing = [at for at in sorted(resolutions, reverse=True) if at not in written and OTHER not in written]
-        reported = tuple(at for at in missing if not self._explained(name, at))
+        reported = tuple(at for at in missing if not self._explained(key, at))
         if reported:
             self.poisoned.add(key)
             ways = tuple(self._with_other(key, written))
@@ -77,11 +82,12 @@ class Maps:
         # The placeholder of a missing latent is not 0: where the encoder is missing too, it is the block that is wrong.
         placeholder = next((value for value in written.values() if value), _placeholder(key))
         completed = {OTHER: placeholder, **written}
-        self.model[name] = _plain(filled(completed, resolutions), completed)
+        section, _, name = key.rpartition(".")
+        self.values[section][name] = _plain(filled(completed, resolutions), completed)
 
-    def _explained(self, name: str, resolution: int) -> bool:
+    def _explained(self, key: str, resolution: int) -> bool:
         """Whether a rule says that the block at a resolution is wrong: it draws where the encoder has no activation."""
-        draws = name == "latent" or at_resolution(self.model.get("latent", 1), resolution)
+        draws = key == "model.latent" or at_resolution(self.model.get("latent", 1), resolution)
         if not draws or self.model.get("skips", "all") != "all":
             return False
         entries = list(self.encoder.written_entries())

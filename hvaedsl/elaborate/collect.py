@@ -32,6 +32,7 @@ from hvaedsl.diagnostics.syntax import (
 )
 from hvaedsl.elaborate.constants import Constants
 from hvaedsl.elaborate.definitions import Definition, evaluate
+from hvaedsl.elaborate.overrides import options_of_section, second_key
 from hvaedsl.elaborate.published_keys import PUBLISHED_KEYS
 from hvaedsl.elaborate.schema import SCHEMA, TOP_LEVEL
 from hvaedsl.elaborate.unknown_names import (
@@ -328,7 +329,7 @@ def _override_let(into: Collected, name: str, source: Source, *, depth: int) -> 
         known = tuple(dict.fromkeys((*into.lets, *into.lost_lets)))
         into.diagnostics.append(UnknownOverride(span=span, name=name, known=known))
         return
-    value, found = _parse_override(source)
+    value, found = _parse_override("--let", name, source)
     into.diagnostics.extend(found)
     if value is None:
         into.lost_lets.add(name)
@@ -337,8 +338,10 @@ def _override_let(into: Collected, name: str, source: Source, *, depth: int) -> 
         into.lets.setdefault(name, []).append(Definition(name, value, span, depth))
 
 
-def _parse_override(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...]]:
+def _parse_override(flag: str, key: str, source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...]]:
     """The value of an override. One that ends too early has lost its names to the shell."""
+    if (second := second_key(flag, key, source)) is not None:
+        return None, (second,)
     value, found = parse_value(source)
     return value, tuple(map(_with_shell, found))
 
@@ -353,8 +356,8 @@ def _override_key(into: Collected, key: str, source: Source) -> None:
     known = tuple(dotted_keys())
     if key not in known:
         published = PUBLISHED_KEYS[name].key if (name := key.rpartition(".")[2]) in PUBLISHED_KEYS else ""
-        span = source.span(0, len(source.text))
-        into.diagnostics.append(UnknownOption(span=span, key=key, known=known, published=published))
+        span, options = source.span(0, len(source.text)), options_of_section(key, source.text)
+        into.diagnostics.append(UnknownOption(span=span, key=key, known=known, published=published, options=options))
         return
 
     value, found = _override_value(key, source)
@@ -375,7 +378,7 @@ def _override_value(key: str, source: Source) -> tuple[ast.Value | None, tuple[D
     text = source.text.strip()
     if isinstance(kind, Optional) and isinstance(kind.of, Text) and not text.startswith('"') and text != "none":
         return ast.String(text, source.span(0, len(source.text))), ()
-    return _parse_override(source)
+    return _parse_override("--set", key, source)
 
 
 def dotted_keys() -> Iterator[str]:

@@ -6,7 +6,7 @@ import re
 
 from hvaedsl.diagnostics.diagnostic import nearest
 from hvaedsl.ir.custom import is_custom
-from hvaedsl.ir.kinds import OTHER, ByResolution, Either, Kind, Pair, Several, Size, Text, Whole
+from hvaedsl.ir.kinds import OTHER, ByResolution, ByWeightName, Either, Kind, Number, Pair, Several, Size, Text, Whole
 from hvaedsl.syntax import ast
 
 # An example of a likelihood with the number of its components.
@@ -16,6 +16,8 @@ _OFF = frozenset(("off", "false", "no", "null", "nil", "disabled"))
 # Words that other languages have for the rest.
 _REST = frozenset(("default", "else", "rest", "otherwise", "any"))
 _SIZE = re.compile(r"\s*(\d+)\s*[xX*,]\s*(\d+)\s*")
+_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(,[0-9]{3})+")
+_DECIMAL_COMMA = re.compile(r"[0-9]+,[0-9]+([eE][+-]?[0-9]+)?")
 _MAP = re.compile(r"\s*\d+\s*:\s*[\w.]+\s*(,\s*\d+\s*:\s*[\w.]+\s*)*")
 
 
@@ -24,6 +26,10 @@ def meant(kind: Kind, value: ast.Value, *, optional: bool) -> tuple[str, str]:
     match value:
         case ast.Float() if isinstance(kind, Whole) and value.value.is_integer() and abs(value.value) < 1e15:
             return str(int(value.value)), ""
+        case ast.List() if isinstance(kind, (Whole, Number)) and _THOUSANDS.fullmatch(value.span.text):
+            return value.span.text.replace(",", ""), ""
+        case ast.List() if isinstance(kind, Number) and _DECIMAL_COMMA.fullmatch(value.span.text):
+            return value.span.text.replace(",", "."), ", with a point"
         case ast.String() if isinstance(kind, (ByResolution, Either)) and _MAP.fullmatch(value.value):
             entries = (entry.split(":") for entry in value.value.split(","))
             return "{" + ", ".join(f"{key.strip()}: {of.strip()}" for key, of in entries) + "}", ""
@@ -46,6 +52,14 @@ def meant(kind: Kind, value: ast.Value, *, optional: bool) -> tuple[str, str]:
             return "", ""
 
 
+def suffixed(number: str) -> str:
+    """A whole number with the suffix `k` or `M`; empty if it has other digits in their place."""
+    for suffix, zeros in (("M", "000000"), ("k", "000")):
+        if number.isdecimal() and number.endswith(zeros) and len(number) > len(zeros):
+            return f"{number.removesuffix(zeros)}{suffix}"
+    return ""
+
+
 def example_of(kind: Kind) -> str:
     """A value of the kinds whose form is not evident from their name; empty for others."""
     match kind:
@@ -53,6 +67,8 @@ def example_of(kind: Kind) -> str:
             return "0.9, 0.999"
         case Size():
             return "(96, 160)"
+        case ByWeightName():
+            return "{encoder.stem: 0.1}"
         case ByResolution(of=Whole()):
             return "{4: 32}"
         case ByResolution() | Either():

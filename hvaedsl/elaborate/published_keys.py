@@ -32,7 +32,7 @@ PUBLISHED_KEYS: Mapping[str, PublishedKey] = MappingProxyType(
         "no_bias_above": PublishedKey("model.bias_up_to"),
         "num_mixtures": PublishedKey("model.likelihood", "likelihood = mixture_of_logistics(10)"),
         "n_batch": PublishedKey("train.batch_size"),
-        "num_epochs": PublishedKey("train.steps", "steps = 100k"),
+        "num_epochs": PublishedKey("train.steps", "steps = 20 epochs"),
         "lr": PublishedKey("train.learning_rate"),
         "wd": PublishedKey("train.weight_decay"),
         "warmup_iters": PublishedKey("train.lr_warmup_steps"),

@@ -19,7 +19,7 @@ from hvaedsl.elaborate.arithmetic import is_expression, whole_number
 from hvaedsl.elaborate.block_reader import BlockReader, ReadBase
 from hvaedsl.elaborate.calls import likelihood, pooling
 from hvaedsl.elaborate.constants import BASE, Constants
-from hvaedsl.elaborate.meant import as_reference, example_of, meant, meant_as_other
+from hvaedsl.elaborate.meant import as_reference, example_of, meant, meant_as_other, suffixed
 from hvaedsl.elaborate.read_lists import ReadList
 from hvaedsl.elaborate.removals import removal_of
 from hvaedsl.elaborate.words import describe, is_hyphenated
@@ -30,6 +30,7 @@ from hvaedsl.ir.kinds import (
     OTHER,
     BlockStack,
     ByResolution,
+    ByWeightName,
     Choice,
     ChoiceOrCustom,
     Either,
@@ -42,10 +43,13 @@ from hvaedsl.ir.kinds import (
     PoolingCall,
     Several,
     Size,
+    Steps,
     Text,
+    WeightName,
     Whole,
 )
 from hvaedsl.ir.likelihood import Likelihood
+from hvaedsl.ir.training import Epochs
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_value
 
@@ -81,7 +85,9 @@ class Reader:
         raise AssertionError(f"no reader for {kind}, the value is {value}")
 
     @read.register
-    def _(self, kind: Whole, value: ast.Value) -> int:
+    def _(self, kind: Whole, value: ast.Value) -> int | Epochs:
+        if isinstance(kind, Steps) and isinstance(value, ast.Epochs):
+            return Epochs(self.read(Whole(kind.minimum), value.count))  # type: ignore[arg-type]  # which gives an int
         number = self.number(kind, value)
         if not isinstance(number, int):
             self.wrong(kind, value)
@@ -169,7 +175,10 @@ class Reader:
             found[read] = span
         if not found:
             self.wrong(kind, value)
-        return tuple(found)
+        if not isinstance(kind.of, WeightName):
+            return tuple(found)
+        self.entry_spans |= {str(name): place for name, place in found.items()}
+        return tuple(sorted(map(str, found)))
 
     def _entries(self, value: ast.Value, use: Span | None = None) -> Iterator[tuple[ast.Value, Span | None]]:
         """The items of a list, with those of the base in the place of `$base`, and that place."""
@@ -184,6 +193,12 @@ class Reader:
 
     def _no_base(self, reference: ast.Reference) -> list[Diagnostic]:
         return [] if self.base_lost else [NoBase(span=reference.span, key=self.key)]
+
+    @read.register
+    def _(self, kind: WeightName, value: ast.Value) -> str:
+        if not isinstance(value, ast.Symbol):
+            self.wrong(kind, value)
+        return value.name
 
     @read.register
     def _(self, kind: PoolingCall, value: ast.Value) -> str:
@@ -209,14 +224,24 @@ class Reader:
         if not isinstance(value, ast.Map):
             self.wrong(kind, value)
 
+        return self._entries_of_map(kind, value)
+
+    @read.register
+    def _(self, kind: ByWeightName, value: ast.Value) -> dict[int | str, object]:
+        if not isinstance(value, ast.Map):
+            self.wrong(kind, value)
+        return self._entries_of_map(kind, value)
+
+    def _entries_of_map(self, kind: ByResolution | ByWeightName, value: ast.Map) -> dict[int | str, object]:
+        """The values of a map by resolution, or by the name of weights; `entry_spans` gets their places."""
         found: dict[int | str, object] = {}
         wrong: list[Diagnostic] = []
         for entry in value.entries:
-            at = self._entry_key(entry)
+            at = self._entry_key(entry) if isinstance(kind, ByResolution) else self._weight_name(kind, entry)
             if at in self.entry_spans:
                 first = Label(self.entry_spans[at], "first written here")
                 fix, span = removal_of(value.entries, entry), entry.key.span
-                what: Literal["entry", "resolution"] = "entry" if at == OTHER else "resolution"
+                what: Literal["entry", "resolution"] = "resolution" if isinstance(at, int) else "entry"
                 self.fail(DuplicateEntry(span=span, key=str(at), what=what, secondary=(first,), fix=fix))
             self.entry_spans[at] = entry.span
             try:
@@ -279,6 +304,13 @@ class Reader:
             WrongType(span=span, key=self.key, expected=expected, found=f"the word `{word}`", hint=hint, fix=fix)
         )
 
+    def _weight_name(self, kind: ByWeightName, entry: ast.Entry) -> str:
+        """The name of weights of an entry of a map."""
+        if isinstance(entry.key, ast.Name):
+            return entry.key.text
+        found = describe(entry.key)
+        return self.fail(WrongType(span=entry.key.span, key=self.key, expected=self._type(kind), found=found))
+
     def custom(self, kind: Kind, value: ast.String, symbols: tuple[str, ...]) -> str:
         """The reference of a custom part, `"package.module:Name"`."""
         if value.value in symbols:
@@ -317,6 +349,9 @@ class Reader:
         if written and self._can_read(kind, written):
             hint = f"write `{written}`{remark}"
             fix = writing(value.span, written)
+            if isinstance(value, ast.List) and isinstance(kind, Whole) and (short := suffixed(written)):
+                hint += f" or `{short}`"
+                suggestions.append(writing(value.span, short))
         elif example := example_of(kind):
             hint = f"write for example `{example}`"
             suggestions.append(writing(value.span, example))

@@ -12,7 +12,8 @@ from hvaedsl.elaborate.constants import Constants
 from hvaedsl.elaborate.readers import Reader
 from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.kinds import OTHER
-from hvaedsl.ir.spec import Spec, at_resolution
+from hvaedsl.ir.section import at_resolution
+from hvaedsl.ir.spec import Spec
 from hvaedsl.syntax.parser import parse_value
 
 

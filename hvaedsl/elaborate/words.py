@@ -18,6 +18,8 @@ def describe(value: ast.Value) -> str:
             return f"the word `{value.name}`"
         case ast.Reference():
             return f"the constant `${value.name}`"
+        case ast.Epochs():
+            return "a number of epochs"
         case ast.Block() | ast.BlockOf():
             return "a block entry"
         case ast.Repeated():

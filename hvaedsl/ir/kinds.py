@@ -34,6 +34,16 @@ class Size(Record):
         return "an integer of at least 1, or a height and a width such as (96, 160)"
 
 
+class Steps(Whole):
+    """A number of steps, or of epochs."""
+
+    minimum: int = 1
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return f"{super().__str__()}, or a number of epochs such as 20 epochs"
+
+
 class Number(Record):
     """A number between two bounds; `above` excludes the lower one, `below` the upper one."""
 
@@ -93,13 +103,23 @@ class ChoiceOrCustom(Record):
         return f'one of {", ".join(self.symbols)}, or the name of a custom part, "package.module:Name"'
 
 
-class Several(Record):
-    """One value, or a list of different values."""
-
-    of: Whole | Choice
+class WeightName(Record):
+    """The name of a part of the model, whose weights it means: `encoder`, `encoder.stem`, `decoder.r8`."""
 
     def __str__(self) -> str:
         """The type in words."""
+        return "a name of weights such as encoder.stem"
+
+
+class Several(Record):
+    """One value, or a list of different values; the order of names of weights does not matter."""
+
+    of: Whole | Choice | WeightName
+
+    def __str__(self) -> str:
+        """The type in words."""
+        if isinstance(self.of, WeightName):
+            return "one or more names of weights such as encoder.stem"
         if isinstance(self.of, Choice):
             return f"one or more of {', '.join(self.of.symbols)}"
         return f"one or more values, each {self.of}"
@@ -137,6 +157,16 @@ class ByResolution(Record):
     def __str__(self) -> str:
         """The type in words."""
         return f"a map from resolutions to values, each {self.of}"
+
+
+class ByWeightName(Record):
+    """A map from the names of weights to values."""
+
+    of: Number
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return f"a map from names of weights to values, each {self.of}"
 
 
 class Either(Record):
@@ -192,6 +222,8 @@ Kind = (
     | Optional
     | Pair
     | ByResolution
+    | WeightName
+    | ByWeightName
     | Either
     | BlockStack
     | LikelihoodCall

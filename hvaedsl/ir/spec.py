@@ -10,7 +10,7 @@ key, and constructs the sections without validating them again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,7 @@ from hvaedsl.ir.cells import CELL_NAMES
 from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.data_spec import Binarize as Binarize
 from hvaedsl.ir.data_spec import DataSpec as DataSpec
+from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.fourier import FOURIER_PLACES, FourierPlace
 from hvaedsl.ir.kinds import (
     BlockStack,
@@ -31,7 +32,6 @@ from hvaedsl.ir.kinds import (
     LikelihoodCall,
     Number,
     Optional,
-    Pair,
     PoolingCall,
     Several,
     Text,
@@ -39,17 +39,14 @@ from hvaedsl.ir.kinds import (
 )
 from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.pooling import Pooling
-from hvaedsl.ir.section import Section
+from hvaedsl.ir.section import Section, at_resolution
+from hvaedsl.ir.training import Epochs, KLSpec, TrainSpec
 
-LearningRateSchedule = Literal["constant", "cosine", "step"]
 NllStatus = Literal["confirmed", "probable", "unverified"]
 Norm = Literal["l2", "rms"]
 NormalizeOver = Literal["sample", "batch"]
 Processing = Literal["asynchronous", "synchronous"]
 Skips = Literal["all", "none"]
-Precision = Literal["float32", "tf32", "bfloat16"]
-
-V = TypeVar("V", int, float, str)
 
 
 _NORMALIZATIONS: Mapping[tuple[NormalizeOver, Norm], Normalization] = {
@@ -58,17 +55,6 @@ _NORMALIZATIONS: Mapping[tuple[NormalizeOver, Norm], Normalization] = {
     ("batch", "l2"): "batch_l2",
     ("batch", "rms"): "batch_rms",
 }
-
-
-def at_resolution(value: V | Mapping[int, V], resolution: int) -> V:
-    """The value of a key at a resolution.
-
-    A resolved map has every resolution in use. A resolution that it lacks, where `diff` puts the value of one spec into
-    another, has the map's first value.
-    """
-    if not isinstance(value, Mapping):
-        return value
-    return value[resolution] if resolution in value else next(iter(value.values()))
 
 
 class FourierSpec(Section):
@@ -190,64 +176,6 @@ class ModelSpec(Section):
         return tuple(dict.fromkeys(self.cell.values())) if isinstance(self.cell, Mapping) else (self.cell,)
 
 
-class KLSpec(Section):
-    """`train { kl { } }`: the KL term of the training objective. Evaluation always uses the whole bound."""
-
-    warmup_steps: Annotated[int, Key(Whole(0), "steps over which the weight of the KL rises from 0 to 1")] = 0
-    free_nats: Annotated[
-        float, Key(Number(minimum=0), "nats per layer and image below which the KL is not reduced (free bits)")
-    ] = 0.0
-    sampled_layers: Annotated[
-        int | None,
-        Key(Optional(Whole(1)), "layers whose KL is summed in a step, scaled to all layers; none sums every layer"),
-    ] = None
-
-
-class TrainSpec(Section):
-    """`train { }`: the training run."""
-
-    steps: Annotated[int | None, Key(Whole(1), "optimizer steps", required="to train", example="100k")] = None
-    batch_size: Annotated[
-        int | None, Key(Whole(1), "images per process and step", required="to train", example="16")
-    ] = None
-    learning_rate: Annotated[
-        float | None, Key(Number(above=0), "AdamW's learning rate", required="to train", example="2e-4")
-    ] = None
-    lr_warmup_steps: Annotated[int, Key(Whole(0), "steps of linear warmup")] = 100
-    lr_schedule: Annotated[
-        LearningRateSchedule, Key(Choice(("constant", "cosine", "step")), "the learning rate after the warmup")
-    ] = "constant"
-    weight_decay: Annotated[float, Key(Number(minimum=0), "AdamW's weight decay, on all parameters")] = 0.01
-    betas: Annotated[tuple[float, float], Key(Pair(Number(minimum=0, below=1)), "AdamW's betas")] = (0.9, 0.9)
-    clip_norm: Annotated[float | None, Key(Optional(Number(above=0)), "the norm that gradients are clipped to")] = 200.0
-    skip_above: Annotated[
-        float | None, Key(Optional(Number(above=0)), "gradient norm from which an update is skipped")
-    ] = None
-    ema_decay: Annotated[float, Key(Number(minimum=0, below=1), "decay of the averaged weights")] = 0.999
-    precision: Annotated[Precision, Key(Choice(("float32", "tf32", "bfloat16")), "arithmetic of the forward pass")] = (
-        "float32"
-    )
-    recompute_every: Annotated[
-        int | None, Key(Optional(Whole(1)), "keep activations every this many blocks, and recompute those between")
-    ] = None
-    gpu_memory: Annotated[
-        float | None,
-        Key(Optional(Number(above=0)), "memory of the GPU in GiB; lint reports training that does not fit"),
-    ] = None
-    seed: Annotated[int, Key(Whole(0), "seed of weights, order, noise and binarization")] = 0
-    eval_every: Annotated[int, Key(Whole(1), "steps between evaluations")] = 1000
-    save_every: Annotated[int, Key(Whole(1), "steps between checkpoints")] = 1000
-    kl: KLSpec = KLSpec.model_construct()
-
-
-class TrainingSpec(TrainSpec):
-    """A complete `train { }`, the result of `Program.training()`."""
-
-    steps: int
-    batch_size: int
-    learning_rate: float
-
-
 class SampleSpec(Section):
     """`sample { }`: samples from the prior."""
 
@@ -317,6 +245,16 @@ def custom_parts(spec: Spec) -> dict[str, str]:
         "model.likelihood": spec.model.likelihood.reference or "",
     }
     return {key: reference for key, reference in named.items() if is_custom(reference)}
+
+
+def known_steps(spec: Spec) -> int | None:
+    """The steps of a training in one process; None without steps, and for epochs over an unknown number of images."""
+    train, dataset = spec.train, DATASETS.get(spec.data.dataset)
+    if not isinstance(train.steps, Epochs):
+        return train.steps
+    if dataset is None or train.batch_size is None:
+        return None
+    return train.steps.steps(dataset.training_images(spec.data.validation), train.batch_size)
 
 
 # The sections by dotted path; a nested section comes after the outer one.

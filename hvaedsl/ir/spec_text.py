@@ -13,6 +13,7 @@ from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.kinds import Optional, Text
 from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.spec import SECTIONS, PaperSpec, Spec, keys, section_of
+from hvaedsl.ir.training import Epochs
 
 
 def spec_text(spec: Spec) -> str:
@@ -26,7 +27,7 @@ def spec_text(spec: Spec) -> str:
 
 
 def spec_json(spec: Spec) -> dict[str, Any]:
-    """The spec as data for `json.dumps`; block lists and the likelihood are strings in the language."""
+    """The spec as data for `json.dumps`; block lists, epochs and the likelihood are strings in the language."""
     found: dict[str, Any] = {"name": spec.name}
     for path in SECTIONS:
         holder = found
@@ -96,7 +97,7 @@ def value_text(value: object) -> str:
     match value:
         case None | bool():
             return {None: "none", True: "true", False: "false"}[value]
-        case BlockList() | Likelihood() | ImageSize() | int():
+        case BlockList() | Likelihood() | ImageSize() | Epochs() | int():
             return str(value)
         case float():
             return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
@@ -117,7 +118,7 @@ def string_text(text: str) -> str:
 
 def _plain(value: object) -> object:
     match value:
-        case BlockList() | Likelihood():
+        case BlockList() | Likelihood() | Epochs():
             return str(value)
         case Mapping():
             return {str(key): item for key, item in value.items()}

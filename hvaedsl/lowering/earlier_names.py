@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from typing import TypeVar, get_args
 
 from hvaedsl.ir.bridge import Bridge, Stack
-from hvaedsl.lowering.names import Group, block_attributes, block_path, first_applications, numbered, parameter_shapes
+from hvaedsl.ir.parameter_names import (
+    Group,
+    block_attributes,
+    block_path,
+    first_applications,
+    numbered,
+    parameter_shapes,
+)
 
 Weight = TypeVar("Weight")
 STACKS: tuple[Stack, ...] = get_args(Stack)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Operation, Pool, State, TopDownBlock, stack_of
 from hvaedsl.ir.fourier import Exponents
 from hvaedsl.ir.likelihood import Likelihood
+from hvaedsl.ir.parameter_names import Group, block_attributes, resampling_attribute, state_attribute
 from hvaedsl.ir.pooling import Embedding, Pooling
-from hvaedsl.lowering.names import Group, block_attributes, resampling_attribute, state_attribute
 from hvaedsl.nn.steps import NO_LAYER, Apply, DeterministicStep, Downsample, InitialState, TopDown
 
 

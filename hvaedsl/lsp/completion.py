@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lsprotocol.types import (
     CompletionItem,
@@ -27,9 +27,11 @@ from hvaedsl.lsp.key_text import inherited, schema_key
 from hvaedsl.lsp.placed_tokens import LET, Cursor, comment_at, cursor_at
 from hvaedsl.lsp.suggestion import Suggestion
 from hvaedsl.lsp.value_completion import values
+from hvaedsl.lsp.weight_completion import takes_weight_names
 from hvaedsl.report.explain import template_title
 from hvaedsl.rules import KINDS
 
+_NAME_AT_END = re.compile(r"(?<![\w.$])[A-Za-z_][\w.]*\Z")
 _REFERENCE_AT_END = re.compile(r"\$\w*\Z")
 _IGNORE_AT_END = re.compile(r"#\s*hvae:\s*ignore\[(?:[^\]]*,)?\s*(\w*)\Z")
 
@@ -62,6 +64,12 @@ def complete(analyzed: AnalyzedText, offset: int, client: CompletionClient = _PL
         return _items(analyzed, suggestions, reference.start(), cursor.end, client)
     if cursor.awaits == "base":
         return _bases(analyzed, cursor, offset, client)
+
+    # A name with dots is replaced as a whole, also behind a dot without a segment.
+    name = _NAME_AT_END.search(text, 0, offset) if takes_weight_names(cursor.key) else None
+    if name is not None and "." in name[0] and (before := cursor_at(text, name.start())) is not None:
+        suggestions = _suggestions(analyzed, replace(before, written=name[0]))
+        return _items(analyzed, suggestions, name.start(), cursor.end, client)
     return _items(analyzed, _suggestions(analyzed, cursor), cursor.start, cursor.end, client)
 
 

@@ -11,6 +11,7 @@ from hvaedsl.elaborate.block_shapes import is_list
 from hvaedsl.elaborate.constants import BASE
 from hvaedsl.ir.kinds import (
     ByResolution,
+    ByWeightName,
     Choice,
     ChoiceOrCustom,
     Either,
@@ -20,6 +21,7 @@ from hvaedsl.ir.kinds import (
     PoolingCall,
     Several,
     Text,
+    WeightName,
 )
 from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.lsp.constant_text import (
@@ -181,11 +183,12 @@ def _takes_numbers(dotted: str) -> bool:
     if dotted.startswith(LET):
         return True
     key = schema_key(dotted)
-    return key is not None and not isinstance(_of(key.kind), Choice | ChoiceOrCustom | Text | FilePath | PoolingCall)
+    words = Choice | ChoiceOrCustom | Text | FilePath | PoolingCall | WeightName
+    return key is not None and not isinstance(_of(key.kind), words)
 
 
 def _of(kind: Kind) -> Kind:
     """The kind of the values of a key, without `none`, and of the items of a list or a map."""
-    while isinstance(kind, Optional | Several | ByResolution | Either):
+    while isinstance(kind, Optional | Several | ByResolution | ByWeightName | Either):
         kind = kind.plain if isinstance(kind, Either) else kind.of
     return kind

@@ -12,7 +12,8 @@ from hvaedsl.elaborate.constants import BASE
 from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.kinds import OTHER, ChoiceOrCustom
-from hvaedsl.ir.spec import SECTIONS
+from hvaedsl.ir.named_weights import named_weights
+from hvaedsl.ir.spec import SECTIONS, known_steps
 from hvaedsl.lsp.analyzed import AnalyzedText, within
 from hvaedsl.lsp.arithmetic_text import arithmetic_text, value_text
 from hvaedsl.lsp.constant_text import base_text, constant, constant_text
@@ -23,11 +24,13 @@ from hvaedsl.lsp.markup import in_kind
 from hvaedsl.lsp.navigation import base_document
 from hvaedsl.lsp.occurrences import occurrences
 from hvaedsl.lsp.placed_tokens import LET, PlacedToken, comment_at
+from hvaedsl.lsp.weight_completion import takes_weight_names
 from hvaedsl.report.explain import template_title
 from hvaedsl.rules import KINDS
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.references import references
 
+_LISTED = 8  # tensors whose names are shown
 _CODE = re.compile(r"HV\d{3}")
 
 
@@ -126,8 +129,10 @@ def _token(analyzed: AnalyzedText, token: PlacedToken) -> tuple[str, int, int] |
             text = _defined(analyzed, token.text)
         case "base":
             text = _base(analyzed)
+        case "number" if token.kind == "EPOCHS":
+            text = _epochs(analyzed, token)
         case "symbol" | "function":
-            text = _symbol(token)
+            text = _symbol(analyzed, token)
         case _ if found is not None and found.name.text == BASE:
             text = base_text(analyzed, token.dotted)
         case _ if found is not None:
@@ -156,13 +161,35 @@ def _base(analyzed: AnalyzedText) -> str:
     return "\n\n".join(part for part in (f"`{base.source.name}`", about) if part)
 
 
-def _symbol(token: PlacedToken) -> str:
+def _epochs(analyzed: AnalyzedText, token: PlacedToken) -> str:
+    """The steps of a number of epochs in one process, if the number of images is known."""
+    values = analyzed.values
+    if values is None or not analyzed.knows(token.dotted, "train.batch_size", "data.dataset", "data.validation"):
+        return ""
+    steps, written = known_steps(values.spec), values.spec.train.steps
+    return "" if steps is None else f"`{written}`: {steps:,} steps in one process"
+
+
+def _weights(analyzed: AnalyzedText, name: str) -> str:
+    """The parameters that a name of weights means, the first of them by name."""
+    program = analyzed.last_good
+    found = named_weights(program.bridge).matching(name) if program is not None else ()
+    if not found:
+        return ""
+    more = [f"and {len(found) - _LISTED:,} more"] if len(found) > _LISTED else []
+    shown = ", ".join([*(f"`{item}`" for item in found[:_LISTED]), *more])
+    return f"`{name}`: {len(found):,} tensor{'s' * (len(found) > 1)}\n\n{shown}"
+
+
+def _symbol(analyzed: AnalyzedText, token: PlacedToken) -> str:
     dotted = token.dotted
     key = schema_key(dotted)
     if key is None:
         return ""
     if token.text == OTHER:
         return f"`{OTHER}`: the value of the resolutions that the map does not name"
+    if takes_weight_names(dotted):
+        return _weights(analyzed, token.text)
     if isinstance(key.kind, ChoiceOrCustom) and token.text in DATASETS:
         return dataset_text(token.text)
     if dotted == "model.cell" and token.text in CELLS:

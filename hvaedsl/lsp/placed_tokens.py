@@ -40,12 +40,13 @@ _OPEN = {"LPAR": ")", "LSQB": "]", "LBRACE": "}"}
 _CLOSE = {"RPAR", "RSQB", "RBRACE"}
 OPERATORS = frozenset(("PLUS", "MINUS", "STAR", "SLASH"))
 _CONTINUE = {"EQUAL", "COMMA", "COLON", *OPERATORS}  # a value continues after these
-_NUMBERS = {"INTEGER", "FLOAT", "SUFFIXED"}
+_NUMBERS = {"INTEGER", "FLOAT", "SUFFIXED", "EPOCHS"}
 _PLAIN: dict[str, Role] = {
     "REFERENCE": "reference",
     "BLOCK": "block",
     "OPERATOR": "block",
     "STRING": "string",
+    "DOTTED": "symbol",
     "JUNK": "junk",
 }
 _STEP = 128  # tokens between two states of a walk that are remembered

@@ -10,6 +10,7 @@ from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.kinds import (
     OTHER,
     ByResolution,
+    ByWeightName,
     Choice,
     ChoiceOrCustom,
     Either,
@@ -18,6 +19,7 @@ from hvaedsl.ir.kinds import (
     Optional,
     PoolingCall,
     Several,
+    WeightName,
 )
 from hvaedsl.ir.pooling import POOLINGS
 from hvaedsl.ir.spec_text import default_text
@@ -27,6 +29,7 @@ from hvaedsl.lsp.entries import STACKS
 from hvaedsl.lsp.key_text import dataset_text, images_text, schema_key
 from hvaedsl.lsp.placed_tokens import Cursor
 from hvaedsl.lsp.suggestion import Suggestion
+from hvaedsl.lsp.weight_completion import weight_entries, weight_names
 
 _WORD = CompletionItemKind.EnumMember
 _LIKELIHOODS = {
@@ -42,7 +45,9 @@ def values(analyzed: AnalyzedText, cursor: Cursor, kind: Kind) -> Iterator[Sugge
     """Suggest values of a kind for the cursor."""
     if cursor.brackets and cursor.brackets[-1] == "}":
         in_map = kind.by_resolution if isinstance(kind, Either) else kind
-        if cursor.before[-1].text == ":" and isinstance(in_map, ByResolution):
+        if isinstance(kind, ByWeightName):
+            yield from weight_entries(analyzed, cursor)
+        elif cursor.before[-1].text == ":" and isinstance(in_map, ByResolution):
             yield from _of(analyzed, cursor, in_map.of)
         else:
             yield from _map_keys(analyzed, cursor)
@@ -66,6 +71,8 @@ def _of(analyzed: AnalyzedText, cursor: Cursor, kind: Kind) -> Iterator[Suggesti
         case Choice() | ChoiceOrCustom():
             for symbol in kind.symbols:
                 yield Suggestion(symbol, _detail(cursor.key, symbol), _WORD, _about(cursor.key, symbol))
+        case Several(of=WeightName()):
+            yield from weight_names(analyzed, cursor)
         case Several(of=Choice() as choice):
             written = {token.text for token in cursor.before}
             yield from (Suggestion(symbol, "", _WORD) for symbol in choice.symbols if symbol not in written)
@@ -80,6 +87,8 @@ def _of(analyzed: AnalyzedText, cursor: Cursor, kind: Kind) -> Iterator[Suggesti
         case Either():
             yield from _of(analyzed, cursor, kind.plain)
             yield Suggestion("{}", "a map by resolution", CompletionItemKind.Struct, snippet="{$0}")
+        case ByWeightName():
+            yield Suggestion("{}", "a map by the names of weights", CompletionItemKind.Struct, snippet="{$0}")
         case ByResolution():
             yield from _default(cursor.key)
             yield Suggestion("{}", "a map by resolution", CompletionItemKind.Struct, snippet="{$0}")

@@ -1,10 +1,11 @@
-"""Find the weights that receive no gradient, by traversing the bridge backwards from the loss."""
+"""Find the weights that receive no gradient, by traversing the bridge backwards from the loss, and name them."""
 
 from __future__ import annotations
 
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, State, Stem, TopDownBlock
 from hvaedsl.ir.cells import cell_kind
+from hvaedsl.ir.parameter_names import block_attributes, block_path, parameter_shapes, state_attribute
 
 
 class Unreached(Record):
@@ -67,3 +68,32 @@ def _rest(bridge: Bridge, kind: type[EncoderBlock | TopDownBlock], reached: set[
     stack = "encoder" if kind is EncoderBlock else "decoder"
     groups = dict.fromkeys(op.group for op in bridge.operations if isinstance(op, kind))
     return tuple(group for group in groups if (stack, group) not in reached)
+
+
+def without_gradient(bridge: Bridge) -> tuple[str, ...]:
+    """The names of the parameters that no loss reaches."""
+    found = unreached(bridge)
+    attributes = block_attributes(bridge)
+    prefixes = ["encoder.stem."] if found.stem else []
+    prefixes += [f"decoder.states.{state_attribute(resolution)}." for resolution in found.states]
+    prefixes += [block_path("encoder", attributes["encoder", group]) + "." for group in found.encoder_groups]
+    blocks = {op.group: op for op in bridge.operations if isinstance(op, TopDownBlock)}
+    for group in found.decoder_groups:
+        path = block_path("decoder", attributes["decoder", group])
+        parts = _trained_by_outgoing(blocks[group])
+        prefixes += [f"{path}."] if parts is None else [f"{path}.{part}." for part in parts]
+    # With a point behind it, so that `gate` is not taken for the beginning of `gates`.
+    return tuple(name for name in parameter_shapes(bridge) if f"{name}.".startswith(tuple(prefixes)))
+
+
+def _trained_by_outgoing(block: TopDownBlock) -> tuple[str, ...] | None:
+    """Names that only the outgoing state trains: modules within a cell, or single parameters of a custom cell.
+
+    None means all: those of a block that draws no latent.
+    """
+    if not block.draws:
+        return None
+    kind = cell_kind(block.cell)
+    if kind is None:
+        return block.measured.outgoing if block.measured is not None else ()
+    return kind.outgoing

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity, listing, writing
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.snippet import spec
+from hvaedsl.ir.spec import known_steps
 from hvaedsl.passes.base import Rule, Unit
 
 _MODEL = {"encoder": "32x1, 32d4, 8x1", "decoder": "8x1, 32m8, 32x2"}
@@ -114,12 +115,12 @@ def check_ema_decay(unit: Unit) -> Iterator[Diagnostic]:
 
     0 switches the average off and is not reported.
     """
-    published, train = PUBLISHED.get(unit.spec.data.dataset), unit.spec.train
-    if published is None or train.steps is None or not train.ema_decay:
+    published, train, steps = PUBLISHED.get(unit.spec.data.dataset), unit.spec.train, known_steps(unit.spec)
+    if published is None or steps is None or not train.ema_decay:
         return
 
     decay = published.ema_decay
-    if decay**train.steps <= STILL_INITIAL and train.ema_decay**train.steps <= STILL_INITIAL:
+    if decay**steps <= STILL_INITIAL and train.ema_decay**steps <= STILL_INITIAL:
         factor = (1 - decay) / (1 - train.ema_decay)
         yield from _finding(unit, "train.ema_decay", train.ema_decay, f"{decay:g}", decay, factor)
 
@@ -139,8 +140,9 @@ def _finding(unit: Unit, key: str, value: float, published: str, nearest: float,
         )
 
 
+_LENGTH = ("data.dataset", "data.validation", "train.steps", "train.batch_size")
 ADVICE = (
     Rule(check_batch_size, ("data.dataset", "train.batch_size")),
     Rule(check_learning_rate, ("data.dataset", "train.learning_rate")),
-    Rule(check_ema_decay, ("data.dataset", "train.steps", "train.ema_decay")),
+    Rule(check_ema_decay, (*_LENGTH, "train.ema_decay")),
 )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from hvaedsl.diagnostics.additions import after_value
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Severity, writing
 from hvaedsl.diagnostics.snippet import spec
+from hvaedsl.ir.spec import known_steps
 from hvaedsl.passes.base import Rule, Unit
 
 _RUN = "batch_size = 16  learning_rate = 1e-3"
@@ -29,7 +30,7 @@ class SlowAverage(Diagnostic):
     rests_on = (
         "openai/vdvae (train.py: a linear average, uncorrected); the share is the decay to the power of the steps."
     )
-    configuration = "checked if `train.steps` is set"
+    configuration = "checked if `train.steps` is set; epochs only for datasets whose number of images is known"
     bad = spec(rest=f"train {{ steps = 2000  ema_decay = 0.9999  {_RUN} }}")
     good = spec(rest=f"train {{ steps = 2000  ema_decay = 0.995  {_RUN} }}")
 
@@ -68,10 +69,11 @@ SHORTEST_AVERAGED_RUN = 20
 def check(unit: Unit) -> Iterator[Diagnostic]:
     """Report an average in which the initial weights still matter at the last step."""
     train = unit.spec.train
-    if train.steps is not None and train.ema_decay**train.steps > WORTH_SAYING:
+    steps = known_steps(unit.spec)
+    if steps is not None and train.ema_decay**steps > WORTH_SAYING:
         # A default decay has no place in the spec: the steps are too few for it.
         key = "train.ema_decay" if "train.ema_decay" in unit.origins else "train.steps"
-        found = SlowAverage(span=unit.origin(key), steps=train.steps, decay=train.ema_decay)
+        found = SlowAverage(span=unit.origin(key), steps=steps, decay=train.ema_decay)
         fitting = f"{found.fitting:g}" if found.fitting is not None else "0"
         statement = f"ema_decay = {fitting}"
         if key == "train.ema_decay":
@@ -86,4 +88,5 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
             yield replace(found, suggestions=(way,))
 
 
-ADVICE = (Rule(check, ("train.steps", "train.ema_decay")),)
+_LENGTH = ("train.steps", "train.batch_size", "data.dataset", "data.validation")
+ADVICE = (Rule(check, (*_LENGTH, "train.ema_decay")),)

@@ -55,6 +55,7 @@ _KEYS: dict[str, tuple[Callable[[Unit], Collection[int]], str]] = {
     "model.bottleneck": (_of_blocks, "the model has no block"),
     "model.latent": (_of_decoder, "the decoder has no block"),
     "model.cell": (_of_decoder, "the decoder has no block"),
+    "train.kl.weight": (_drawn, "the decoder draws no latent"),
     "sample.temperature": (_drawn, "the decoder draws no latent"),
 }
 

@@ -15,7 +15,7 @@ class Node(Record):
 
 
 class Name(Node):
-    """The name of a key, a section, a label or a function."""
+    """The name of a key, a section, a label, a function, or of weights in a map."""
 
     text: str
     span: Span = field(compare=False)
@@ -44,7 +44,7 @@ class String(Node):
 
 
 class Symbol(Node):
-    """A bare word: `cifar10`, `true`, `none`."""
+    """A bare word: `cifar10`, `true`, `none`; also with dots, `encoder.stem`."""
 
     name: str
     span: Span = field(compare=False)
@@ -54,6 +54,13 @@ class Reference(Node):
     """`$name`, a number or a block list that a `let` defines; `$base`, the list of the same key in the base."""
 
     name: str
+    span: Span = field(compare=False)
+
+
+class Epochs(Node):
+    """`20 epochs` and `$n epochs`."""
+
+    count: Integer | Reference
     span: Span = field(compare=False)
 
 
@@ -189,6 +196,7 @@ Value = (
     | String
     | Symbol
     | Reference
+    | Epochs
     | Block
     | BlockOf
     | Repeated

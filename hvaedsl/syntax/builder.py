@@ -12,7 +12,7 @@ from hvaedsl.diagnostics.characters import LOOK_ALIKES, UnexpectedCharacter
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, writing
 from hvaedsl.diagnostics.limits import NumberTooLarge
 from hvaedsl.diagnostics.span import Source, Span
-from hvaedsl.diagnostics.syntax import MalformedNumber, MissingCount, ReservedNotation, UnclosedString, UnknownEscape
+from hvaedsl.diagnostics.syntax import MalformedNumber, MissingCount, UnclosedString, UnknownEscape
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.lalr import PlainEntry, Token, Tree
 
@@ -22,6 +22,7 @@ _SUFFIXES = {"k": 1_000, "M": 1_000_000}
 _OPERATORS: Mapping[str, Literal["+", "-", "*", "/"]] = {"PLUS": "+", "MINUS": "-", "STAR": "*", "SLASH": "/"}
 _CONSTANT = re.compile(r"([0-9]+[xrdm])([A-Za-z_][A-Za-z0-9_]*)")
 _BLOCK = re.compile(r"([0-9]+)([a-z]+)(.*)")
+_POINT = re.compile(r"([0-9][0-9_]*)\.([eE][+-]?[0-9]+)?(?![\w.])")
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
 
@@ -180,12 +181,15 @@ class Builder:
         return ast.Negative(self.value(value), span)
 
     def value_dotted(self, span: Span, token: Token) -> ast.Value:
-        self.diagnostics.append(ReservedNotation(span=span, text=str(token), what="a name with dots"))
-        return ast.Invalid(span)
+        return ast.Symbol(str(token), span)
 
     def value_epochs(self, span: Span, token: Token) -> ast.Value:
-        self.diagnostics.append(ReservedNotation(span=span, text=str(token), what="a number of epochs"))
-        return ast.Invalid(span)
+        count = token.split()[0]
+        place = _within(span, span.start, span.start + len(count))
+        if count.startswith("$"):
+            return ast.Epochs(ast.Reference(count[1:], place), span)
+        number = self._whole(token, count)
+        return ast.Invalid(span) if number is None else ast.Epochs(ast.Integer(number, False, place), span)
 
     def value_list(self, span: Span, *items: Tree) -> ast.Value:
         return ast.List(tuple(self.value(item) for item in items), span)
@@ -302,6 +306,12 @@ def junk(source: Source, token: Token, last: Token | None = None) -> Diagnostic:
             star = Fix("write `*`", (Edit(at, "*"),))  # `2 × $n`, but `8×1` is a block
             return UnexpectedCharacter(span=at, found="×", multiplies=True, fix=star)
         return UnexpectedCharacter(span=at, found=token[strange], fix=_in_ascii(token[strange], at))
+
+    # A number without digits behind its point; of `1.e-4`, the token is the part before the sign.
+    if pointed := _POINT.match(source.text, span.start):
+        written = f"{pointed[1]}{pointed[2] or ''}"
+        span = _within(span, span.start, pointed.end())
+        return MalformedNumber(span=span, text=pointed[0][:40], without_point=written, fix=writing(span, written))
 
     # A number or a block, usually with an uppercase operator.
     if token[0].isdigit():

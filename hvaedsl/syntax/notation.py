@@ -29,7 +29,9 @@ from hvaedsl.diagnostics.span import Source
 from hvaedsl.diagnostics.syntax import UnclosedString
 from hvaedsl.syntax import causal_gen
 from hvaedsl.syntax.characters import repair_characters
+from hvaedsl.syntax.conflicts import repair_conflicts
 from hvaedsl.syntax.repairs import Edits, Repairs
+from hvaedsl.syntax.section_headers import repair_section_headers
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _COUNT = rf"(?:[0-9]+|\${_NAME})"
@@ -57,10 +59,12 @@ _PATTERN = re.compile(
     re.VERBOSE,
 )
 _SUSPICIOUS = re.compile(
-    r"""[^\x00-\x7f]|[\x0b\x1c-\x1f]|["';/\\~:]|\$\{|\.[A-Za-z]|[0-9]b[0-9]|[0-9] +[xrdm]|[xrdm] +[0-9$]"""
+    r"""[^\x00-\x7f]|[\x0b\x1c-\x1f]|["';/\\~:]|<{7}|={7}|>{7}|\|{7}|\[[A-Za-z]"""
+    r"""|\$\{|\.[A-Za-z]|[0-9]b[0-9]|[0-9] +[xrdm]|[xrdm] +[0-9$]"""
 )
 _AFTER_STATEMENT = re.compile(rf"(?:[\s;]|\#[^\r\n]*){{0,99}}(?:\Z|\}}|(?:{_NAME})\s*[={{]|(?:let|extends|hvae)\b)")
 _FILE_OR_PART = re.compile(r"[\w.]+:[A-Za-z_]\w*|[\w-]+(?:\.[\w-]+)*\.[A-Za-z][\w-]*|.*[/\\].*")
+_WEIGHTS = re.compile(r"\bfreeze[ \t]*\Z")
 _STACK = re.compile(r"\b(encoder|decoder)\s*=\s*\Z")
 _LINE_BREAK = re.compile(r"\r\n?|\n")
 _ENDS_NUMBER = re.compile(r"(?:[=*/+\-,(\s]|^)(?:[0-9_]+[kM]?|\$\w+)\s*\Z|\)\s*\Z")
@@ -92,14 +96,18 @@ class Repaired(Record):
     placeholders: frozenset[int] = frozenset()
 
 
-def repair(source: Source) -> Repaired:
-    """The source with every foreign notation read as what it means here."""
+def repair(source: Source, *, is_value: bool = False) -> Repaired:
+    """The source with every foreign notation read as what it means here; `is_value` for a value without its key."""
     if _SUSPICIOUS.search(source.text) is None:
         return Repaired(source.text)
 
     repairs = Repairs(source)
+    if not is_value:
+        repair_conflicts(repairs)
     moved = repair_characters(repairs)
     if not moved:  # else the places of the other notations are those in a text that the user does not have
+        if not is_value:
+            repair_section_headers(repairs)
         _Notations(repairs).repair()
     return Repaired(repairs.text, repairs.diagnostics, frozenset(repairs.placeholders))
 
@@ -182,7 +190,7 @@ class _Notations:
     def _path(self, found: re.Match[str]) -> bool:
         """A file name or a reference to a custom part without quotes; False for anything else."""
         text, span = found["path"], self.repairs.span(*found.span("path"))
-        if not _FILE_OR_PART.fullmatch(text):
+        if not _FILE_OR_PART.fullmatch(text) or self._names_weights(found):
             return False
 
         replacement = f'"{text}"'.replace("\\", "/")
@@ -194,6 +202,11 @@ class _Notations:
         self.repairs.report(MissingQuotes(span=span, text=_short(text), fix=fix))
         self.repairs.hold_place(span.start, span.end)
         return True
+
+    def _names_weights(self, found: re.Match[str]) -> bool:
+        """Whether a word with dots is the value of a key that takes the names of weights."""
+        start = found.start("value")
+        return not {*"/\\:"} & {*found["path"]} and _WEIGHTS.search(self.text, max(0, start - 80), start) is not None
 
     def _unclosed(self, found: re.Match[str]) -> None:
         """A string without an end, which is assumed before closing braces at the end of the line."""

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Label, removal
 from hvaedsl.diagnostics.limits import NestingTooDeep, TooManyErrors, TooManyTokens
+from hvaedsl.diagnostics.notation import UnresolvedConflict, outside_conflicts
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.diagnostics.syntax import UnclosedBrace, UnexpectedToken, UnmatchedBrace
@@ -44,7 +45,7 @@ def parse_value(source: Source) -> tuple[ast.Value | None, tuple[Diagnostic, ...
     """The AST of a single value, such as that of `--set`; None if it cannot be read."""
     diagnostics: list[Diagnostic] = []
     parser = hvae_parser().parser("value")
-    repaired = repair(source)
+    repaired = repair(source, is_value=True)
     tokens = tokens_of(source, repaired.text, diagnostics)
     if found := (*repaired.diagnostics, *diagnostics):
         return None, found
@@ -146,7 +147,9 @@ class _Parser:
         """The document of the statements, and all diagnostics."""
         builder = Builder(self.source, self.placeholders)
         statements = builder.statements(tree)
-        found = sorted(dict.fromkeys([*self.diagnostics, *builder.diagnostics]), key=lambda item: item.span.start)
+        distinct = dict.fromkeys([*self.diagnostics, *builder.diagnostics])
+        found = sorted(outside_conflicts(distinct), key=lambda item: item.span.start)
+        complete = complete and not any(isinstance(item, UnresolvedConflict) for item in found)
         if len(found) > MAX_SYNTAX_ERRORS + 1:  # by the errors of the builder
             found[MAX_SYNTAX_ERRORS:] = [TooManyErrors(span=found[MAX_SYNTAX_ERRORS].span, limit=MAX_SYNTAX_ERRORS)]
             complete = False

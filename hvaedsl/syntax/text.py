@@ -13,6 +13,7 @@ from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diagnostics.limits import FileTooLarge
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.diagnostics.syntax import NotText
+from hvaedsl.diagnostics.unicode_forms import other_form
 from hvaedsl.shipped import shipped, spec_names
 
 MAX_FILE_BYTES = 1 << 20
@@ -53,7 +54,9 @@ def source_of(path: str | Path) -> Source:
     except (OSError, ValueError):  # not a valid file name, which `read_source` reports
         is_there, use_shipped = True, False
 
-    if not (is_there or use_shipped) and (near := nearest(below.as_posix().removesuffix(".hvae"), spec_names())):
+    if not (is_there or use_shipped or other_form(found)) and (
+        near := nearest(below.as_posix().removesuffix(".hvae"), spec_names())
+    ):
         raise UsageError(f"{path}: no such file or directory; did you mean the shipped spec {near}?")
     if is_file(found / RUN_SPEC):
         raise UsageError(
@@ -154,7 +157,8 @@ def read_bytes(path: Path, shown: str) -> bytes:
         refuse_large(found.st_size, shown, path)
         return path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{shown}: {reason_of(error)}") from None
+        other = other_form(path)
+        raise UsageError(f"{shown}: {reason_of(error)}", help=other.help if other else "") from None
     except ValueError as error:  # a NUL in the path itself
         raise UsageError(f"{shown!r}: {error}") from None
 

@@ -14,10 +14,11 @@ from hvaedsl.syntax.builder import token_span
 from hvaedsl.syntax.lalr import END, Token
 
 # Tokens that are a value by themselves, and what else a list of such values contains.
-_ENTRIES = frozenset(("BLOCK", "INTEGER", "FLOAT", "SUFFIXED", "STRING", "REFERENCE"))
+_ENTRIES = frozenset(("BLOCK", "INTEGER", "FLOAT", "SUFFIXED", "STRING", "REFERENCE", "DOTTED", "EPOCHS"))
 _STARTS = _ENTRIES | {"OPERATOR"}
 _OPERATORS = frozenset(("PLUS", "MINUS", "STAR", "SLASH"))
 _IN_LIST = _STARTS | _OPERATORS | {"COMMA", "AT", "NAME", "LPAR", "RPAR"}
+_MAP_KEYS = ("INTEGER", "NAME", "DOTTED")
 _AFTER_KEYWORD = {"extends": ("STRING",), "hvae": ("INTEGER",), "let": ("KEY", "NAME")}
 _PLAIN = {
     "COMMA": "`,`",
@@ -75,7 +76,7 @@ def unexpected(
         return UnexpectedToken(span=span, found=found, expected="a value", ends_early=token.type == END)
 
     # The entries of a map outside of braces.
-    if token.type == "COLON" and last is not None and last.type == "INTEGER" and at + 1 < len(tokens):
+    if token.type == "COLON" and last is not None and last.type in _MAP_KEYS and at + 1 < len(tokens):
         return _map_without_braces(source, tokens, at, span, found)
 
     if last is not None and last.type == "LET" and token.type == "REFERENCE":
@@ -146,17 +147,22 @@ def _missing_commas(source: Source, tokens: Sequence[Token], at: int) -> list[in
 def _map_without_braces(source: Source, tokens: Sequence[Token], at: int, span: Span, found: str) -> UnexpectedToken:
     """The diagnostic of the first `:` of a map without braces, with a fix if its values are single tokens."""
     end = at + 1
-    while [token.type for token in tokens[end + 1 : end + 4]] == ["COMMA", "INTEGER", "COLON"]:
+    while _is_entry([token.type for token in tokens[end + 1 : end + 4]]):
         end += 4
     values = tokens[at + 1 : end + 1 : 4]
 
     hint, fix = "a map has braces", None
-    if end < len(tokens) and all(token.type in _ENTRIES for token in values):
+    if end < len(tokens) and all(token.type in (*_ENTRIES, "NAME") for token in values):
         entries = token_span(source, tokens[at - 1]).to(token_span(source, tokens[end]))
         if "#" not in entries.text and entries.line == entries.end_line:
             fix = writing(entries, f"{{{entries.text}}}")
             hint = f"a map has braces: `{{{entries.text}}}`"
     return UnexpectedToken(span=span, found=found, expected="`{` before a map", hint=hint, fix=fix)
+
+
+def _is_entry(types: Sequence[str]) -> bool:
+    """Whether tokens of these types continue a map: a comma, a key and a colon."""
+    return len(types) == 3 and types[0] == "COMMA" and types[1] in _MAP_KEYS and types[2] == "COLON"
 
 
 def _let_without_equal(source: Source, tokens: Sequence[Token], at: int, span: Span, found: str) -> UnexpectedToken:

@@ -1,13 +1,49 @@
-"""A setting of matplotlib that must precede its import, for the packages that draw."""
+"""matplotlib as the packages that draw use it: figures are saved, never shown, and look the same for every user."""
 
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from hvaedsl.diagnostics.errors import UsageError
+
+# The settings of matplotlib that are not about the look of a figure, and that a context cannot restore.
+_NOT_STYLE = frozenset(("backend", "backend_fallback", "interactive"))
 
 
-def quiet_matplotlib() -> None:
-    """Do not log that matplotlib cannot write to the home folder: it uses a temporary folder, and draws the same."""
+def import_matplotlib() -> None:
+    """Import matplotlib without the backend of the environment; the packages that draw call this first.
+
+    Jupyter exports MPLBACKEND to the commands of a notebook, and the import fails if another environment has that
+    backend. That matplotlib cannot write to the home folder is not logged: it uses a temporary folder, and draws the
+    same. Raises UsageError if a matplotlibrc is not UTF-8 text.
+    """
     logging.getLogger("matplotlib").addFilter(_is_not_about_its_folder)
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib  # noqa: F401 - for the imports of its modules
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"matplotlib cannot read its settings: {error}",
+            help="save the file matplotlibrc as UTF-8, or remove it; its settings do not change figures of hvaedsl",
+        ) from error
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+
+
+@contextmanager
+def own_settings(settings: Mapping[str, Any]) -> Iterator[None]:
+    """Draw with matplotlib's defaults and `settings` inside the block, without those of a user's matplotlibrc."""
+    import matplotlib as mpl
+
+    drawn: dict[Any, Any] = {name: value for name, value in mpl.rcParamsDefault.items() if name not in _NOT_STYLE}
+    drawn.update(settings)
+    with mpl.rc_context(drawn):
+        yield
 
 
 def _is_not_about_its_folder(record: logging.LogRecord) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from hvaedsl.ir.spec import Precision
+from hvaedsl.ir.training import Precision
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl.program import Program
 from hvaedsl_runtime.noise import mixed_seed

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 import hvaedsl
-from hvaedsl.lowering.names import parameter_shapes, published_parameters
+from hvaedsl.ir.parameter_names import parameter_shapes
+from hvaedsl.lowering.names import published_parameters
 
 # Each of the published configurations (openai/vdvae, hps.py), and the shipped spec of the same model.
 SPEC_OF = {

@@ -53,6 +53,8 @@ CHANGES: Mapping[str, str] = {
     "train.betas": "0.9, 0.99",
     "train.clip_norm": "none",
     "train.skip_above": "400",
+    "train.freeze": "encoder.stem, decoder.r8",
+    "train.rates": "{encoder: 0.5}",
     "train.ema_decay": "0.5",
     "train.precision": "bfloat16",
     "train.recompute_every": "2",
@@ -60,6 +62,8 @@ CHANGES: Mapping[str, str] = {
     "train.seed": "1",
     "train.eval_every": "5",
     "train.save_every": "5",
+    "train.stop_after": "3",
+    "train.kl.weight": "{8: 0.5, other: 1}",
     "train.kl.warmup_steps": "5",
     "train.kl.free_nats": "0.1",
     "train.kl.sampled_layers": "2",
@@ -74,6 +78,7 @@ CHANGES: Mapping[str, str] = {
 BEFORE = {
     "data.binarize": {"model.likelihood": "bernoulli", "data.binarize": "dynamic"},
     "data.fit": {"data.dataset": "folder"},
+    "train.stop_after": {"data.validation": "10"},
     "model.fourier.exponents": {"model.fourier.at": "sample"},
     "model.normalize_state.over": {"model.normalize_state.norm": "l2"},
 }

@@ -98,6 +98,16 @@ def test_other_in_a_map_of_temperatures_is_that_of_the_resolutions_that_draw() -
     assert program(sample__temperature="{4: 0.5}").spec.sample.temperature == {4: 0.5}
 
 
+def test_a_map_of_kl_weights_asks_for_the_resolutions_that_draw() -> None:
+    weight = {"train.kl.weight": "{16: 0.5, 4: 0}"}
+    silent = hvaedsl.loads(TEXT.replace("MODEL", "latent = {8: 0, other: 4}"), sets=weight)
+    assert silent.spec.train.kl.weight == {16: 0.5, 4: 0.0}
+    assert "    weight         = {16: 0.5, 4: 0}\n" in silent.resolved_text()
+    assert hvaedsl.loads(silent.resolved_text()).spec == silent.spec
+    assert program(train__kl__weight="{16: 0.5, other: 2}").spec.train.kl.weight == {16: 0.5, 8: 2.0, 4: 2.0}
+    assert program(train__kl__weight="{other: 1}").spec == program().spec
+
+
 def test_the_resolved_text_and_the_values_of_a_log_have_the_map() -> None:
     found = program("latent = {4: 8, other: 2}  cell = {16: nvae, other: vdvae}")
     assert "latent     = {16: 2, 8: 2, 4: 8}\n" in found.resolved_text()
@@ -198,6 +208,21 @@ def test_a_temperature_where_nothing_is_drawn_is_advice() -> None:
     text = TEXT.replace("MODEL", "latent = {8: 0, other: 4}") + "sample { temperature = {8: 0.5} }\n"
     found = {item.code: item.message for item in hvaedsl.loads(text).advice}
     assert found["HV502"].endswith("resolution 8, where the decoder draws no latent")
+
+
+def test_a_map_of_kl_weights_is_checked_as_the_others_are() -> None:
+    text = TEXT.replace("MODEL", "latent = {8: 0, other: 4}") + "train { kl { weight = {16: 0.5} } }\n"
+    (item,) = compile_source(Source("a.hvae", text)).diagnostics
+    assert (item.code, item.message) == ("HV230", "`train.kl.weight` has no value for resolution 4")
+    assert hvaedsl.loads(edited(text, item.suggestions[0].edits)).spec.train.kl.weight == 0.5
+
+    text = TEXT.replace("MODEL", "latent = {8: 0, other: 4}") + "train { kl { weight = {8: 0, other: 1} } }\n"
+    found = {item.code: item.message for item in hvaedsl.loads(text).advice}
+    assert found["HV502"] == "`train.kl.weight` has a value for resolution 8, where the decoder draws no latent"
+
+    text = TEXT.replace("MODEL", "latent = 4") + "train { kl { weight = {16: -1, other: 1} } }\n"
+    (item,) = compile_source(Source("a.hvae", text)).diagnostics
+    assert (item.code, item.span.text) == ("HV205", "-1")
 
 
 def test_the_state_is_the_latent_where_the_cell_says_so() -> None:

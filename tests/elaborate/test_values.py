@@ -151,7 +151,7 @@ def test_data_sets_know_their_shape() -> None:
         ({"data.levels": 256}, ["HV221"]),
         ({"data.channels": 3}, ["HV221"]),
         ({"data.channels": 2}, ["HV221"]),
-        ({"data.channels": 4}, ["HV205"]),
+        ({"data.channels": 65}, ["HV205"]),
         ({"model.likelihood": "bernoulli"}, []),
         ({"model.likelihood": "bernoulli", "data.binarize": "threshold"}, []),
         ({"model.likelihood": "bernoulli", "data.binarize": "none"}, ["HV217"]),
@@ -167,7 +167,8 @@ def test_bernoulli_binarises_and_has_one_channel() -> None:
     assert hvaedsl.loads(SPEC, sets={"model.likelihood": "bernoulli"}).spec.data.binarize == "dynamic"
     sets: dict[str, object] = {"model.likelihood": "bernoulli", "data.channels": 3}
     assert codes(sets, OWN) == ["HV227"]
-    assert codes({"data.channels": 2}, OWN) == ["HV222"]
+    assert codes({"data.channels": 2}, OWN) == []
+    assert codes({"data.channels": 2, "data.dataset": "folder"}, OWN) == ["HV222"]
 
 
 def test_a_training_run_needs_three_keys_more() -> None:

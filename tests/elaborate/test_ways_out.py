@@ -305,3 +305,85 @@ def test_a_base_beside_the_spec_is_proposed(tmp_path: Path) -> None:
     with pytest.raises(hvaedsl.SpecError) as caught:
         hvaedsl.load(child)
     assert caught.value.diagnostics[0].help_text == 'did you mean `"my_base.hvae"`?'
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "code", "message", "help_text"),
+    [
+        (
+            "train.steps",
+            "2,train.batch_size=4",
+            "HV127",
+            "`train.batch_size` is not a key",
+            "write `--set train.steps=2 --set train.batch_size=4`",
+        ),
+        (
+            "model.encoder",
+            "8x1, 4x1; width = 8",
+            "HV127",
+            "`width` is not a key",
+            "write `--set 'model.encoder=8x1, 4x1' --set model.width=8`",
+        ),
+        ("train.steps", "2,x=4", "HV127", "`x` is not a key", "give `--set` once for each name"),
+        (
+            "train",
+            "{steps=3, batch_size: 4}",
+            "HV218",
+            "unknown key `train` for `--set`",
+            "name a key in it: write `--set train.steps=3 --set train.batch_size=4`",
+        ),
+        ("train.kl", "{free_nats=1}", "HV218", "unknown key `train.kl` for `--set`", None),
+        (
+            "train",
+            "{x=3}",
+            "HV218",
+            "unknown key `train` for `--set`",
+            "name a key in it: write `--set train.steps=...`",
+        ),
+    ],
+)
+def test_an_option_for_several_keys_gets_an_option_for_each(
+    option: str, value: str, code: str, message: str, help_text: str | None
+) -> None:
+    (finding,) = compile_source(Source("spec", spec()), sets={option: value}).diagnostics
+    assert (finding.code, finding.message) == (code, message)
+    assert help_text is None or finding.help_text == help_text
+
+
+def test_a_let_for_several_constants_gets_one_for_each() -> None:
+    text = spec().replace("hvae 1", "hvae 1\nlet n = 1")
+    (finding,) = compile_source(Source("spec", text), lets={"n": "2,m=3"}).diagnostics
+    assert finding.help_text == "write `--let n=2 --let m=3`"
+
+
+def test_a_named_argument_and_a_path_are_no_further_keys() -> None:
+    sets = {"model.likelihood": "mixture_of_logistics(10, bits = 5)", "data.path": "a, b=3"}
+    assert compile_source(Source("spec", spec()), sets=sets).program is not None
+
+
+@pytest.mark.parametrize(
+    ("train", "titles"),
+    [
+        ("steps = 1,000,000", ["write `1000000`", "write `1M`"]),
+        ("steps = 250,000", ["write `250000`", "write `250k`"]),
+        ("batch_size = 1,024", ["write `1024`"]),
+        ("skip_above = 1,000", ["write `1000`"]),
+        ("learning_rate = 0,001", ["write `0.001`"]),
+        ("learning_rate = 1,5e-3", ["write `1.5e-3`"]),
+        ("learning_rate = 1.e-4", ["write `1e-4`"]),
+        ("learning_rate = 1.E+4", ["write `1E+4`"]),
+        ("steps = 5.", ["write `5`"]),
+    ],
+)
+def test_a_number_in_another_notation_is_written_as_here(train: str, titles: list[str]) -> None:
+    text = spec(train=train)
+    finding = only(text)
+    assert [way.title for way in finding.ways_out] == titles
+    for way in finding.ways_out:
+        assert errors(edited(text, way.edits)) == []
+        assert way.title.removeprefix("write ") in finding.help_text
+
+
+def test_a_list_that_is_no_number_in_groups_gets_none() -> None:
+    for train in ("steps = 1,00", "steps = 0,000", "steps = 1000,000", "betas = 0.9"):
+        assert only(spec(train=train)).fix is None

@@ -12,8 +12,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import hvaedsl
 from hvaedsl.ir.bridge_text import bridge_text, parse_bridge
+from hvaedsl.ir.parameter_names import parameter_shapes
 from hvaedsl.lowering.module import HierarchicalVAE
-from hvaedsl.lowering.names import parameter_shapes, published_names
+from hvaedsl.lowering.names import published_names
 from hvaedsl.nn.cells import DeterministicBlock
 from hvaedsl.nn.steps import DeterministicStep
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import hvaedsl
+from hvaedsl.ir.parameter_names import parameter_shapes
 from hvaedsl.lowering.earlier_names import named_by_position, names_by_label
-from hvaedsl.lowering.names import parameter_shapes
 
 ENCODER = "8x1, 8r2@fine, 8x1, 8d2@fine, 4r2@deep"
 DECODER = "4x1, 4r2@deep, 4x1, 8m4@top, 8x1, 8r2@top, 8x1"

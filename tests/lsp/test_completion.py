@@ -77,7 +77,26 @@ def test_a_text_with_a_space_is_a_snippet_for_who_knows_them() -> None:
 
 
 def test_a_nested_section_has_its_own_keys() -> None:
-    assert offered(replaced("free_nats = 0.1", "|")) == ["warmup_steps", "free_nats", "sampled_layers"]
+    assert offered(replaced("free_nats = 0.1", "|")) == ["weight", "warmup_steps", "free_nats", "sampled_layers"]
+
+
+def test_names_of_weights_are_offered_segment_by_segment() -> None:
+    assert offered(replaced("kl {", "freeze = |  kl {")) == ["encoder", "decoder", "likelihood", "none"]
+    stages = offered(replaced("kl {", "freeze = likelihood, encoder.|  kl {"))
+    assert stages == ["encoder.stem", "encoder.blocks", "encoder.r32", "encoder.r16", "encoder.r4"]
+    assert "decoder.blocks.r16_1" in offered(replaced("kl {", "freeze = decoder.blocks.r1|  kl {"))
+    assert offered(replaced("kl {", "freeze = encoder |  kl {"))[0] != "decoder"  # the value is complete
+    assert offered(replaced("kl {", "freeze = encoder.stem, encoder.|  kl {"))[0] == "encoder.blocks"
+    text = replaced("kl {", "freeze = likelihood, encoder.st|  kl {")
+    assert "freeze = likelihood, encoder.stem  kl {" in taken(text, "encoder.stem")
+
+
+def test_names_of_weights_are_offered_as_keys_of_a_map() -> None:
+    assert offered(replaced("kl {", "rates = |  kl {")) == ["{}", "$n"]
+    assert offered(replaced("kl {", "rates = {decoder: 2, |}  kl {")) == ["encoder", "likelihood"]
+    assert offered(replaced("kl {", "rates = {encoder: |}  kl {")) == ["$n"]
+    text = replaced("kl {", "rates = {decoder.r|: 0.5}  kl {")
+    assert "rates = {decoder.r16: : 0.5}" in taken(text, "decoder.r16")
 
 
 def test_the_rest_of_a_word_is_replaced() -> None:

@@ -117,6 +117,28 @@ def test_every_place_of_a_spec_with_lists(tmp_path: Path) -> None:
         ask_everything(found, offset)
 
 
+FIRST, SECOND = "  width   = 32\n", "  width   = 64\n"
+CONFLICT = GOOD.replace(FIRST, f"<<<<<<< HEAD\n{FIRST}||||||| base\n  width =\n=======\n{SECOND}>>>>>>> wider\n")
+HEADERS = GOOD.replace("data {", "[data]").replace("\n}\n\nmodel", "\n\nmodel")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [(CONFLICT, "HV130"), (HEADERS, "HV101"), (GOOD.replace("=", "＝"), "HV102")]
+)
+def test_every_place_of_a_text_that_is_repaired(text: str, code: str) -> None:
+    found = of(text)
+    assert [item.code for item in published(found, uri)] == [code]
+    for offset in range(0, len(text) + 1, 3):
+        ask_everything(found, offset)
+
+
+def test_the_sides_of_a_conflict_are_offered() -> None:
+    found = of(CONFLICT)
+    here = Here(found, lambda item: shown(found, item, uri), lambda edits: WorkspaceEdit({"u": edits}))
+    at = CONFLICT.index("<")
+    assert [item.title for item in code_actions(here, at, at)][:2] == ["keep the first side", "keep the second side"]
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_a_piece_taken_out(seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)

@@ -57,6 +57,22 @@ def test_a_map_by_resolution_and_blocks_that_draw_no_latent() -> None:
     assert "Here: `{32: 3, 16: 3, 4: 0}`." in told(text.replace("latent  =", "lat|ent  ="))
 
 
+def test_a_name_of_weights_says_how_many_they_are() -> None:
+    text = GOOD.replace("kl {", "freeze = encoder.st|em  rates = {decoder.gain: 2}  kl {")
+    assert told(text) == "`encoder.stem`: 2 tensors\n\n`encoder.stem.weight`, `encoder.stem.bias`"
+    text = GOOD.replace("kl {", "freeze = encoder.stem  rates = {deco|der.r4: 2}  kl {")
+    assert told(text).startswith("`decoder.r4`: 27 tensors\n\n`decoder.states.r4`, ")
+    assert told(text).endswith(" and 19 more")
+    assert "`train.freeze`" in told(GOOD.replace("kl {", "fre|eze = encoder.stem  kl {"))
+
+
+def test_epochs_say_how_many_steps_they_are() -> None:
+    text = GOOD.replace("kl {", "steps = 20 ep|ochs  batch_size = 16  kl {")
+    assert told(text) == "`20 epochs`: 56,250 steps in one process"
+    assert told(text.replace("20 ep|", "$n ep|")) == "`3 epochs`: 8,438 steps in one process"
+    assert told(text.replace("  batch_size = 16", "")) == ""
+
+
 def test_an_entry_with_a_count_of_0_has_no_block() -> None:
     assert told(GOOD.replace("= 32x2,", "= 32x2, 32x|0,")) == "`32x0`: no block, since a count is 0"
     assert told(GOOD.replace("= 32x2,", "= 32x2, 0*(32r|2),")) == "`32r2`: no block, since a count is 0"

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 import hvaedsl
-from hvaedsl.lowering.names import parameter_shapes
+from hvaedsl.ir.parameter_names import parameter_shapes
 from hvaedsl.shipped import shipped
 
 # Falck, Williams et al. 2022, Table G.6, and openai/vdvae, hps.py: parameters and stochastic depth.

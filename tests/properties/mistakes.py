@@ -235,6 +235,11 @@ _SETTINGS = (
         "model.latent = {}",
     ),
     *("model.cell = {7: nvae, other: vdvae}", "model.cell = {1: nvae}", "model.bottleneck = {5: 0.01, other: 0.2}"),
+    *("train.stop_after = 0", "train.stop_after = 3", "data.validation = 0"),
+    *("train.steps = 20 epochs", "train.steps = 0 epochs", "train.eval_every = 2 epochs"),
+    *("train.freeze = encoder.stm", "train.freeze = encoder, decoder, likelihood", "train.rates = {decoder.r3: 2}"),
+    *("train.rates = encoder", "train.freeze = decoder.blocks.r4_0.x", "train.rates = {encoder: 0}"),
+    *("train.kl.weight = {1: 0.5}", "train.kl.weight = -1"),
     *("model.widths = {1: 40, other: 30}", "sample.temperature = {2: 0.5, other: 0.9}"),
     *("model.normalize_state.norm = l3", "model.fourier.at = block, branches, block", "model.fourier.at = bloc"),
 )

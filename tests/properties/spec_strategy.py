@@ -48,10 +48,11 @@ def sound_specs(draw: st.DrawFn) -> SoundSpec:
 BOUND = frozenset(
     f"{section}.{name}"
     for section, names in {
-        "data": "dataset channels resolution levels binarize fit",
+        "data": "dataset channels resolution levels validation binarize fit",
         "model": "width latent encoder decoder widths likelihood cell processing skips pooling bottleneck",
         "model.fourier": "at",
-        "train.kl": "sampled_layers",
+        "train": "freeze rates stop_after",
+        "train.kl": "weight sampled_layers",
         "sample": "channels",
     }.items()
     for name in names.split()
@@ -83,10 +84,26 @@ class _Drawing(DrawnBlocks):
         for (dotted, default), value in zip(switches.items(), chosen, strict=True):
             if value != default or self.some():
                 written[dotted] = value
+        self.weights(written)
+        if self.some():
+            held_out = self.draw(st.integers(0, 10_000))
+            written["data.validation"] = self.whole(held_out)
+            if held_out and self.some():
+                written["train.stop_after"] = self.whole(self.draw(st.integers(1, 99)))
         if self.some():
             sampled = self.draw(st.integers(1, self.depth))
             written["train.kl.sampled_layers"] = "none" if self.some(4) else self.whole(sampled)
         return written
+
+    def weights(self, written: dict[str, str]) -> None:
+        """Weights that are frozen, not all of them, and others that have a rate."""
+        frozen = self.draw(st.lists(st.sampled_from(("encoder.stem", "likelihood", "decoder.gain")), unique=True))
+        if frozen or self.some(4):
+            written["train.freeze"] = self.listed(frozen) if frozen else "none"
+        if self.some():
+            rated = ("encoder", "encoder.blocks", "decoder", "decoder.blocks", "decoder.bias")
+            names = self.draw(st.lists(st.sampled_from(rated), max_size=3, unique=True))
+            written["train.rates"] = self.map({name: self.number(Number(above=0)) for name in names})
 
     def images(self, written: dict[str, str]) -> int:
         """The data set and its likelihood; the resolution of an image."""
@@ -107,8 +124,8 @@ class _Drawing(DrawnBlocks):
             if self.some():
                 shape["levels"] = self.draw(st.integers(2, 256 if self.some() else 2**16))
             written |= {f"data.{key}": self.whole(value) for key, value in shape.items()}
-        if self.some(3):
-            fits = ("crop_resize", "crop", "resize", "refuse") if name == "folder" else ("refuse",)
+        fits = ("crop_resize", "crop", "resize", "refuse") if name == "folder" else ("refuse",)
+        if self.some(3) != (name == "folder"):  # few specs have a folder
             written["data.fit"] = self.draw(st.sampled_from(fits))
         self.likelihood_of(written, shape["channels"], shape.get("levels", 256))
         if self.some():
@@ -205,6 +222,9 @@ class _Drawing(DrawnBlocks):
                 written[f"model.{name}"] = self.map_with_other(values)
             elif name == "latent" or (name == "cell" and cell != "vdvae") or self.some():
                 written[f"model.{name}"] = first[name]
+        if self.some():
+            weights = {level: self.number(Number(minimum=0)) for level in levels}
+            written["train.kl.weight"] = self.map_with_other(weights) if self.some() else weights[levels[0]]
 
     def map_with_other(self, values: Mapping[int, str]) -> str:
         """A map of these values, one of which may be that of `other`."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hvaedsl.ir.kinds import (
     BlockStack,
     ByResolution,
+    ByWeightName,
     Choice,
     ChoiceOrCustom,
     Either,
@@ -22,7 +23,9 @@ from hvaedsl.ir.kinds import (
     PoolingCall,
     Several,
     Size,
+    Steps,
     Text,
+    WeightName,
     Whole,
 )
 from hvaedsl.ir.pooling import POOLINGS
@@ -31,6 +34,7 @@ from hvaedsl.ir.spec_text import string_text
 LARGEST = 10**15 - 1  # of at most 15 digits
 _NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,6}", fullmatch=True)
 _REFERENCES = st.from_regex(r"[A-Za-zé_]\w{0,4}(\.[a-zß]\w{0,3})?:[A-Z]\w{0,5}", fullmatch=True)
+_WEIGHTS = ("encoder", "encoder.stem", "decoder", "decoder.gain", "decoder.bias", "decoder.blocks", "likelihood")
 _STRINGS = st.text(st.characters(codec="utf-8"), max_size=12)
 
 
@@ -49,6 +53,8 @@ class DrawnValues:
     def value(self, kind: Kind) -> str:
         """A value that a kind takes, in one of the ways to write it."""
         match kind:
+            case Steps() if self.some(3):
+                return f"{self.draw(st.sampled_from(['1', '20', '1_000']))} epochs"
             case Whole():
                 top = LARGEST if kind.maximum is None else kind.maximum
                 return self.whole(self.draw(st.integers(kind.minimum, top)))
@@ -77,6 +83,11 @@ class DrawnValues:
                 if self.some(3):
                     entries["other"] = self.value(kind.of)
                 return self.map(entries)
+            case WeightName():
+                return self.draw(st.sampled_from(_WEIGHTS))
+            case ByWeightName():
+                names = self.draw(st.lists(st.sampled_from(_WEIGHTS), max_size=3, unique=True))
+                return self.map({name: self.number(kind.of) for name in names})
             case Either():
                 return self.value(kind.by_resolution if self.some(3) else kind.plain)
             case LikelihoodCall():
@@ -144,6 +155,8 @@ class DrawnValues:
         return self.draw(st.sampled_from([repr(found), f"{found:.17e}"]))
 
     def several(self, kind: Several) -> list[str]:
+        if isinstance(kind.of, WeightName):
+            return self.draw(st.lists(st.sampled_from(_WEIGHTS), min_size=1, unique=True))
         if isinstance(kind.of, Choice):
             return self.draw(st.lists(st.sampled_from(kind.of.symbols), min_size=1, unique=True))
         low, high = kind.of.minimum, kind.of.maximum
@@ -154,7 +167,7 @@ class DrawnValues:
         text = ", ".join(items)
         return f"[{text}]" if self.some(3) else text
 
-    def map(self, items: Mapping[int, str] | Mapping[int | str, str]) -> str:
+    def map(self, items: Mapping[int, str] | Mapping[str, str] | Mapping[int | str, str]) -> str:
         return f"{{{', '.join(f'{key}: {value}' for key, value in items.items())}}}"
 
     def own(self) -> str:

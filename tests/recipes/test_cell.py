@@ -66,7 +66,7 @@ from typer.testing import CliRunner
 import hvaedsl
 from hvaedsl.cli.main import app
 from hvaedsl.ir.cells import CELL_NAMES
-from hvaedsl.lowering.names import parameter_shapes
+from hvaedsl.ir.parameter_names import parameter_shapes
 
 assert CELL_NAMES[:4] == ("vdvae", "non_residual", "euler_maruyama", "nvae")
 assert CELL_NAMES[4:] == ("gated",)

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib as mpl
 import pytest
 
-import hvaedsl_runtime.analysis
-import hvaedsl_runtime.sweep  # noqa: F401 - both quiet matplotlib
+from hvaedsl_runtime.drawing import import_matplotlib, own_settings
+from tests.cli.pty_session import environment
 
 
 def test_a_home_folder_that_is_read_only_is_no_warning(
@@ -15,9 +17,43 @@ def test_a_home_folder_that_is_read_only_is_no_warning(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "file" / "matplotlib"))
+    import_matplotlib()
     find = mpl.get_cachedir.__wrapped__  # type: ignore[attr-defined] # the function keeps its first answer
     with caplog.at_level(logging.WARNING):
         assert Path(find()).is_dir()
         assert caplog.messages == []
         logging.getLogger("matplotlib").warning("other warnings remain")
     assert caplog.messages == ["other warnings remain"]
+
+
+def imported(statement: str, **more: str) -> subprocess.CompletedProcess[str]:
+    code = f"{statement}; import os; print(os.environ.get('MPLBACKEND'))"
+    return subprocess.run([sys.executable, "-c", code], env=environment(**more), capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import hvaedsl_runtime.analysis.figures",
+        "from hvaedsl_runtime.drawing import import_matplotlib; import_matplotlib()",
+    ],
+)
+def test_the_backend_of_the_environment_is_not_read(statement: str) -> None:
+    """Jupyter exports this one to its commands; other code finds the variable as it was."""
+    done = imported(statement, MPLBACKEND="module://of_another_environment.backend")
+    assert (done.returncode, done.stdout) == (0, "module://of_another_environment.backend\n"), done.stderr
+
+
+def test_settings_that_are_not_text_are_one_error(tmp_path: Path) -> None:
+    (tmp_path / "matplotlibrc").write_bytes(b"font.size: \xff\n")
+    done = imported("import hvaedsl_runtime.analysis", MPLCONFIGDIR=str(tmp_path))
+    assert "UsageError: matplotlib cannot read its settings" in done.stderr.splitlines()[-1]
+
+
+def test_the_settings_of_the_user_are_not_used_and_stay() -> None:
+    with mpl.rc_context({"text.usetex": True, "lines.linewidth": 9.0, "font.size": 3.0}):
+        with own_settings({"font.size": 8.0}):
+            assert mpl.rcParams["text.usetex"] is False
+            assert mpl.rcParams["lines.linewidth"] == mpl.rcParamsDefault["lines.linewidth"]
+            assert mpl.rcParams["font.size"] == 8.0
+        assert (mpl.rcParams["text.usetex"], mpl.rcParams["font.size"]) == (True, 3.0)

@@ -51,6 +51,83 @@ def test_an_invisible_character_is_removed(letter: str, good: str, bad: str) -> 
     assert fixed(item) == spec()
 
 
+@pytest.mark.parametrize("letter", list("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\uff0d"))
+def test_a_dash_is_a_minus_sign(letter: str) -> None:
+    good = spec(rest="train { learning_rate = 1e-3  weight_decay = 1e-2 }")
+    (item,) = found(good.replace("e-", f"e{letter}"))
+    assert (item.code, item.help_text, len(item.secondary)) == ("HV102", "it looks like `-`; write `-`", 1)
+    assert fixed(item) == good
+    hvaedsl.loads(good)
+
+
+@pytest.mark.parametrize("marks", ["“”", "„“", "«»", "‘’", "‚‘", "‹›", '“"', '"”', "‘'", "'’"])
+def test_other_quotation_marks_are_straight_ones(marks: str) -> None:
+    good = spec(data='dataset = digits  path = "data/a – b"')
+    (item,) = found(good.replace('"data/a – b"', f"{marks[0]}data/a – b{marks[1]}"))
+    assert (item.code, item.help_text) == ("HV102", 'it looks like `"`; write `"`')
+    assert fixed(item) == good
+
+
+def test_a_word_in_other_quotation_marks_is_one_error() -> None:
+    (item,) = found(spec(data="dataset = “digits”"))
+    assert "without quotes" in item.help_text
+    assert fixed(item) == spec()
+
+
+def test_a_quotation_mark_alone_has_no_fix() -> None:
+    (item,) = (item for item in found(spec(data="dataset = digits  path = “data")) if item.code == "HV102")
+    assert (item.help_text, item.fix) == ('it looks like `"`; a string has one at each end', None)
+
+
+@pytest.mark.parametrize(("wide", "mark"), ["，,", "＝=", "｛{", "（(", "＊*", "∗*"])
+def test_a_wide_mark_is_the_plain_one(wide: str, mark: str) -> None:
+    good = spec(encoder="2*(8x1), 8d2, 4x1")
+    (item,) = found(good.replace(mark, wide, 1))
+    assert item.code == "HV102"
+    assert fixed(item) == good
+
+
+TOML = """hvae 1
+[data]  # digits
+dataset = digits
+
+[model]
+width = 16
+latent = 4
+encoder = [
+  8x2, 8d2, 4x1]
+decoder = 4x1, 8m4, 8x2  # the end
+"""
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        TOML,
+        TOML.rstrip(),
+        TOML + "[train]\n[sample]\n",
+        TOML.replace("2  # the", "2# the"),
+        "hvae 1\n[data]\ndataset = digits\n" + spec(data="").partition("}\n")[2],
+        spec(rest="[train]\nsteps = 3"),
+    ],
+)
+def test_sections_with_headers_in_brackets_are_one_error(text: str, line_break: str) -> None:
+    text = text.replace("\n", line_break)
+    (item,) = found(text)
+    name = item.span.text.strip("[]")
+    assert (item.code, item.message) == ("HV101", f"unexpected `[{name}]`")
+    assert item.help_text == f"write `{name} {{ ... }}`"
+    hvaedsl.loads(fixed(item))
+
+
+def test_a_list_on_its_own_line_is_no_header() -> None:
+    value, diagnostics = parse_value(Source("--set model.fourier.at", "[block] "))
+    assert (value is not None, diagnostics) == (True, ())
+    assert found(spec(encoder="\n[8x2, 8d2, 4x1]")) == ()
+    assert "`[" not in "".join(item.help_text for item in found(spec(encoder="\n[cifar10]\n")))
+
+
 @pytest.mark.parametrize("letter", ["\u00a0", "\u2009", "\u3000", "\u2028", "\x85", "\x0b"])
 def test_an_unusual_space_becomes_a_plain_one(letter: str) -> None:
     text = spec(model="width = 16 latent = 4").replace("width = 16 ", f"width{letter}={letter}16{letter}")

@@ -147,7 +147,6 @@ def test_sections_may_share_a_line_and_names_may_be_keywords() -> None:
     [
         ("width = ", "width\u00a0=\u00a0", 6),
         ("width", "wi\u200bdth", 3),
-        ("dataset = digits", "dataset = \u201cdigits\u201d", 11),
     ],
 )
 def test_a_strange_character_is_named_and_explains_its_neighbours(good: str, bad: str, place: int) -> None:

@@ -1,5 +1,5 @@
 """Analyses of a trained model: one file each; `base` has their common types, `registry` their list."""
 
-from hvaedsl_runtime.drawing import quiet_matplotlib
+from hvaedsl_runtime.drawing import import_matplotlib
 
-quiet_matplotlib()
+import_matplotlib()

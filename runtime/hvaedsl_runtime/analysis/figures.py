@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import matplotlib.style
 import torch
 from cycler import cycler
 from matplotlib.axes import Axes
@@ -16,6 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 from torch.nn import functional as F
+
+from hvaedsl_runtime.drawing import own_settings
 
 # The palette of Okabe and Ito without yellow, which is too light for lines on white.
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK = (
@@ -60,8 +61,8 @@ _STYLE = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Apply the common style inside the block; matplotlib's settings are restored afterwards."""
-    with matplotlib.style.context(_STYLE):
+    """Apply the common style inside the block, and no settings of the user, which are restored afterwards."""
+    with own_settings(_STYLE):
         yield
 
 

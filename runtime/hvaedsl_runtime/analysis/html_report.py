@@ -15,6 +15,7 @@ import hvaedsl
 from hvaedsl.diagnostics.errors import DamagedRun, UsageError
 from hvaedsl.diagnostics.shell import path_word
 from hvaedsl.ir.image_size import size_text
+from hvaedsl.ir.training import Epochs
 from hvaedsl.program import Program
 from hvaedsl.render.output import render
 from hvaedsl_runtime.analysis.base import Drawing, Result, Subject
@@ -91,7 +92,7 @@ def evaluated_bounds(run: FinishedRun, unit: Unit) -> tuple[str, list[dict[str, 
     """The bounds of the checkpoint that were already evaluated: a sentence and the rows of a table."""
     step, path = run.checkpoint.step, run.folder.path
     summary = read_json(run.folder.summary) if run.folder.summary.exists() else {}
-    if summary.get("steps") == step and isinstance(summary.get("test"), Mapping):
+    if summary.get("best_step", summary.get("steps")) == step and isinstance(summary.get("test"), Mapping):
         return _bound_text("test", step), _rows(summary["test"], unit, run.folder.summary)
 
     for split in ("test", "validation"):
@@ -137,13 +138,21 @@ def _facts(run: FinishedRun, program: Program) -> list[tuple[str, str]]:
         ("dataset", f"{program.spec.data.dataset}, {size_text(program.spec.data.height, program.spec.data.width)}"),
         ("parameters", f"{program.cost.parameters:,}"),
         ("stochastic depth", str(program.cost.stochastic_depth)),
-        ("steps", f"{checkpoint.step:,} of {training.steps:,}"),
+        ("steps", f"{checkpoint.step:,} of {_length(run)}"),
         ("skipped updates", f"{checkpoint.counters.skipped_updates:,}"),
         ("time in training steps", f"{minutes} min {seconds} s"),
         ("images per step", f"{training.batch_size * checkpoint.position.world_size:,}"),
         ("seed", str(checkpoint.position.seed)),
         ("EMA decay", f"{training.ema_decay:g}"),
     ]
+
+
+def _length(run: FinishedRun) -> str:
+    """The steps of a whole run, with the epochs that they are."""
+    steps, length = run.program.training().steps, run.folder.recorded_length()
+    if not isinstance(steps, Epochs):
+        return f"{steps:,}"
+    return str(steps) if length is None else f"{length.steps:,} ({steps})"
 
 
 def _subtitle(subject: Subject) -> str:

@@ -28,9 +28,9 @@ from hvaedsl.diagnostics.errors import (
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.program import Program
-from hvaedsl_runtime.convert.name_prefixes import choose_weights
-from hvaedsl_runtime.convert.optimizer_state import restore_published
-from hvaedsl_runtime.convert.weight_names import Names, NamesInFile, as_ours, renamed
+from hvaedsl_runtime.convert.name_prefixes import choose_weights, same_weights, without_module
+from hvaedsl_runtime.convert.optimizer_state import restore_optimizer
+from hvaedsl_runtime.convert.weight_names import Names, NamesInFile, as_ours, known_names, renamed
 from hvaedsl_runtime.data import Preparation, open_split, preparation, published_preparation
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, save_checkpoint
 from hvaedsl_runtime.disk.not_finite import first_not_finite
@@ -77,7 +77,7 @@ class Conversion:
 class WeightFile:
     """The content of a weight file: tensors under hvaedsl's names, the naming that it used, and its metadata.
 
-    The notes say which prefixes of names were removed.
+    The notes say which prefixes of names were removed; `averaged` says whether a prefix was that of averaged weights.
     """
 
     path: Path
@@ -85,6 +85,7 @@ class WeightFile:
     names: NamesInFile
     metadata: Mapping[str, str]
     notes: tuple[str, ...]
+    averaged: bool = False
 
     @property
     def step(self) -> int | None:
@@ -96,7 +97,9 @@ class WeightFile:
 
     @property
     def kind(self) -> str | None:
-        """The kind of weights that the file's metadata, as hvaedsl writes it, or name states."""
+        """The kind of weights that the file states, in its metadata, as hvaedsl writes it, a prefix or its name."""
+        if self.averaged:
+            return "ema"
         stated = self.metadata.get("weights") if "hvaedsl_version" in self.metadata else None
         if stated in ("raw", "ema"):
             return stated
@@ -135,12 +138,14 @@ def import_weights(program: Program, sources: Sources, out: Path) -> Conversion:
     if len(files) == 1:
         given, other = ("raw", "averaged") if "raw" in files else ("averaged", "raw")
         notes.append(f"the {other} weights are a copy of the {given} ones: no others were given")
+    elif same_weights(files["raw"].tensors, files["ema"].tensors):
+        notes.append("--from and --ema took the same weights: the averaged weights equal the raw ones")
     prepare, origin = _preparation(program, sources, files.values())
     notes.append(f"input: (pixel {prepare.shift:+.7g}) * {prepare.scale:.7g}, {origin}")
 
     position = Position(program.training().seed, step, sources.processes, _dtype(files.values()))
     state = _state(program, prepare, position, files)
-    notes += _restore_optimizer(program, state, sources.optimizer)
+    notes += _optimizer(program, state, sources.optimizer, files)
 
     read = {weights: file.path for weights, file in files.items()}
     read |= {} if sources.optimizer is None else {"optimizer": sources.optimizer}
@@ -191,12 +196,13 @@ def describe(checkpoint: Checkpoint, weights: Weights, names: Names) -> dict[str
 def _read(program: Program, path: Path, weights: Weights) -> WeightFile:
     tensors, metadata = read_tensors(path)
     chosen = choose_weights(tensors, weights, path)
-    check_dense(chosen.tensors, path)
-    ours, names = as_ours(program, chosen.tensors, path, _stated(metadata))
-    found = first_not_finite(chosen.tensors)
+    unwrapped = without_module(chosen.tensors, known_names(program), path)
+    check_dense(unwrapped.tensors, path)
+    ours, names = as_ours(program, unwrapped.tensors, path, _stated(metadata))
+    found = first_not_finite(unwrapped.tensors)
     if found is not None:
         raise InvalidWeights(f"{path}: {found}", help="the training diverged; name a file that was saved before that")
-    return WeightFile(path, ours, names, metadata, chosen.notes)
+    return WeightFile(path, ours, names, metadata, (*chosen.notes, *unwrapped.notes), chosen.are_averaged)
 
 
 def _stated(metadata: Mapping[str, str]) -> Program | None:
@@ -327,13 +333,15 @@ def _described_preparation(program: Program, file: WeightFile) -> Preparation:
     return found
 
 
-def _restore_optimizer(program: Program, state: TrainState, path: Path | None) -> list[str]:
+def _optimizer(program: Program, state: TrainState, path: Path | None, files: Mapping[str, WeightFile]) -> list[str]:
     """Load the optimizer's state from a file, if there is one; what the user should know, a sentence each."""
     if path is None:
         return ["no optimizer state was given: the optimizer is re-initialized if this run is resumed"]
-    read = restore_published(program, state, path)
-    summary = f"optimizer: the moments of {read.parameters:,} parameters after {read.updates:,} updates"
-    return [summary, *(f"{difference}; a resumed run uses the spec's value" for difference in read.differences)]
+    read = restore_optimizer(program, state, path, files["raw"].names)
+    notes = [f"optimizer: the moments of {read.parameters:,} parameters after {read.updates:,} updates, {read.found}"]
+    if read.missing:
+        notes.append(f"optimizer: {read.missing:,} parameters have no moments in the file; theirs start at zero")
+    return [*notes, *(f"{difference}; a resumed run uses the spec's value" for difference in read.differences)]
 
 
 def _check_free(out: Path) -> None:

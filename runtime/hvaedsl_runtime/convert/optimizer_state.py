@@ -1,94 +1,239 @@
-"""The optimizer's state, from the files of the published code."""
+"""The optimizer's state, from files of the published code and of any program that trains hvaedsl's modules."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from hvaedsl.diagnostics.errors import InvalidWeights, WeightsMismatch
-from hvaedsl.lowering.names import parameter_shapes, published_parameters
+from hvaedsl.ir.parameter_names import parameter_shapes
+from hvaedsl.lowering.earlier_names import names_by_label
+from hvaedsl.lowering.names import published_parameters
 from hvaedsl.program import Program
-from hvaedsl_runtime.convert.weight_names import not_published
+from hvaedsl_runtime.convert.name_prefixes import bare_name
+from hvaedsl_runtime.convert.weight_names import NamesInFile, not_published
 from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.weights import not_dense, read_torch
 from hvaedsl_runtime.train.state import TrainState
 
 RESTART = "omit --optimizer; the optimizer is then re-initialized"
+TOGETHER = "name the file that was saved together with the weights"
+WITH_NAMES = (
+    "write it with the names of the parameters: make the optimizer from model.named_parameters(), load the state, and "
+    "save it (torch 2.6 or later)"
+)
 MOMENTS = ("exp_avg", "exp_avg_sq")
+# Of the keys that lead to an optimizer's state in a checkpoint.
+DEPTH = 4
 
 
 @dataclass(frozen=True)
 class OptimizerSummary:
-    """The size of an optimizer's state, and in words how the settings in its file differ from the spec's."""
+    """The size of an optimizer's state, and in words how its parameters were found and how its settings differ."""
 
     parameters: int  # with moments
     updates: int  # the maximum over parameters
+    found: str  # such as `by their names`
+    missing: int  # parameters that are trained and have no moments
     differences: tuple[str, ...]
 
 
-def restore_published(program: Program, state: TrainState, path: Path) -> OptimizerSummary:
-    """Load the moments in a file of the published code into the optimizer of `state`; the settings stay the spec's.
+class _Parameter(NamedTuple):
+    """A parameter in the file: its key among the states, the updates that its group counts, and its name, if stored."""
 
-    The file is that of apex's FusedAdam or of torch's AdamW, which compute the same update. Both number the parameters
-    in the order of the published model.
+    key: int | str
+    step: object
+    name: str | None
+
+
+class _Order(NamedTuple):
+    """The order of a model's parameters: the name of each there, and ours."""
+
+    found: str
+    parameters: Sequence[tuple[str, str]]
+
+
+def restore_optimizer(program: Program, state: TrainState, path: Path, names: NamesInFile) -> OptimizerSummary:
+    """Load the moments in a file into the optimizer of `state`; the settings stay the spec's.
+
+    The file is that of apex's FusedAdam or of torch's AdamW, which compute the same update, or a checkpoint with one
+    such state. Parameters are found by their names, if the state has them, and otherwise by their numbers: in the order
+    of the model whose names the weights have (`names`), or of the other one if only that has their shapes.
 
     Raises UsageError for a missing file; InvalidWeights for one that is damaged or another optimizer's; WeightsMismatch
-    for another model's, and for a spec with shared weights: no moments of a shared block were ever published.
+    for another model's, for numbers whose order is not known, and for the published names of a spec with shared
+    weights: no moments of a shared block were ever published.
     """
-    published, shapes = published_parameters(program.bridge), parameter_shapes(program.bridge)
-    if not published or len(published) > len(shapes):
-        raise WeightsMismatch(
-            f"the optimizer of {program.name} cannot be imported: the published code "
-            + ("shares no weights" if published else f"does not have {not_published(program)}"),
-            help=RESTART,
-        )
-
     groups, states = _read(path)
-    numbers = [number for group in groups for number in group["params"]]
-    if len(numbers) != len(published):
-        raise WeightsMismatch(
-            f"{path} has the state of {len(numbers)} parameters; {program.name} has {len(published)}",
-            help="name the file that was saved together with the weights",
-        )
+    parameters = [parameter for group in groups for parameter in _parameters(group)]
+    shapes = parameter_shapes(program.bridge)
+    if parameters and all(parameter.name is not None for parameter in parameters):
+        order = _by_name(program, parameters, path)
+    else:
+        order = _by_number(program, state, parameters, groups, states, path, names)
 
     # From their numbers to ours: a parameter that no gradient reaches has a number there, and none here.
-    steps = [group.get("step") for group in groups for _ in group["params"]]
     trainable = [name for name, parameter in state.model.named_parameters() if parameter.requires_grad]
     dtype = state.position.torch_dtype
     moments: dict[int, dict[str, Tensor]] = {}
-    for number, (name, ours), step in zip(numbers, published.items(), steps, strict=True):
-        if number in states and ours in trainable:
+    for parameter, (name, ours) in zip(parameters, order.parameters, strict=True):
+        if parameter.key in states and ours in trainable:
             place = f"{path}: the state of {name}"
-            moments[trainable.index(ours)] = _moments(states[number], step, shapes[ours], place, dtype)
+            place += "" if parameter.name is not None else f" (number {parameter.key} {order.found})"
+            moments[trainable.index(ours)] = _moments(states[parameter.key], parameter.step, shapes[ours], place, dtype)
 
     settings = state.optimizer.state_dict()["param_groups"]
     state.optimizer.load_state_dict({"state": moments, "param_groups": settings})
     updates = max((int(item["step"].item()) for item in moments.values()), default=0)
-    return OptimizerSummary(len(moments), updates, tuple(_differences(groups, settings[0])))
+    differences = tuple(_differences(groups, settings[0]))
+    return OptimizerSummary(len(moments), updates, order.found, len(trainable) - len(moments), differences)
 
 
-def _read(path: Path) -> tuple[Sequence[Mapping[str, Any]], Mapping[int, Mapping[str, Any]]]:
+def _parameters(group: Mapping[str, Any]) -> Iterator[_Parameter]:
+    """The parameters of a group; their names are the keys if it has those, or in a list of their own."""
+    keys = group["params"]
+    names = group.get("param_names")
+    if not isinstance(names, list | tuple) or len(names) != len(keys) or not all(isinstance(it, str) for it in names):
+        names = [key if isinstance(key, str) else None for key in keys]
+    yield from (_Parameter(key, group.get("step"), name) for key, name in zip(keys, names, strict=True))
+
+
+def _by_name(program: Program, parameters: Sequence[_Parameter], path: Path) -> _Order:
+    ours = _ours(program)
+    found: list[tuple[str, str]] = []
+    for parameter in parameters:
+        name = bare_name(parameter.name or "", ours)
+        if name not in ours:
+            raise WeightsMismatch(
+                f"{path} has the state of {parameter.name}, which {program.name} does not have",
+                help=f"{TOGETHER}, or {RESTART}",
+            )
+        found.append((name, ours[name]))
+
+    twice = next((one for one, count in Counter(one for _, one in found).items() if count > 1), None)
+    if twice is not None:
+        raise WeightsMismatch(f"{path} has several states for {twice}", help=RESTART)
+    return _Order("by their names", found)
+
+
+def _ours(program: Program) -> dict[str, str]:
+    """Our name of a parameter by any name that it may have."""
+    by_label = {before: now for now, before in names_by_label(program.bridge).items()}
+    ours = {name: name for name in parameter_shapes(program.bridge)}
+    return by_label | dict(published_parameters(program.bridge)) | ours
+
+
+def _by_number(
+    program: Program,
+    state: TrainState,
+    parameters: Sequence[_Parameter],
+    groups: Sequence[Mapping[str, Any]],
+    states: Mapping[int | str, Mapping[str, Any]],
+    path: Path,
+    names: NamesInFile,
+) -> _Order:
+    """The order in which the file numbers the parameters. Raises WeightsMismatch if it is not known."""
+    count = sum(bool(group["params"]) for group in groups)
+    if count > 1:
+        raise WeightsMismatch(
+            f"{path} has {count} groups of parameters without names; the order of the parameters is not known",
+            help=f"{WITH_NAMES}; or {RESTART}",
+        )
+
+    orders = _orders(program, state, names)
+    of_number = [order for order in orders if len(order.parameters) == len(parameters)]
+    if not of_number:
+        has = len(orders[0].parameters)
+        if len(parameters) > has:
+            way_out = f"{TOGETHER}, or {RESTART}"
+        else:
+            way_out = f"{TOGETHER}; if some parameters were frozen, {WITH_NAMES}; or {RESTART}"
+        raise WeightsMismatch(
+            f"{path} has the state of {len(parameters)} parameters without names; {program.name} has {has}",
+            help=way_out,
+        )
+
+    shapes = parameter_shapes(program.bridge)
+
+    def fits(order: _Order) -> bool:
+        return all(
+            _shape(states[parameter.key].get(MOMENTS[0])) == shapes[ours]
+            for parameter, (_, ours) in zip(parameters, order.parameters, strict=True)
+            if parameter.key in states
+        )
+
+    return next(filter(fits, of_number), of_number[0])
+
+
+def _orders(program: Program, state: TrainState, names: NamesInFile) -> list[_Order]:
+    """The orders of the two models, that of the weights' names first; hvaedsl's also without what is not trained.
+
+    Raises WeightsMismatch if the weights have the published names, and there is no published order.
+    """
+    published, shapes = published_parameters(program.bridge), parameter_shapes(program.bridge)
+    module = [(name, name) for name, _ in state.model.named_parameters()]
+    trained = [(name, name) for name, parameter in state.model.named_parameters() if parameter.requires_grad]
+    ours = [_Order("in hvaedsl's order", parameters) for parameters in (module, trained)]
+    theirs = [_Order("in the published order", list(published.items()))]
+    if not published or len(published) > len(shapes):
+        if names == "published":
+            raise WeightsMismatch(
+                f"the optimizer of {program.name} cannot be imported: the published code "
+                + ("shares no weights" if published else f"does not have {not_published(program)}"),
+                help=RESTART,
+            )
+        return ours
+    return [*theirs, *ours] if names == "published" else [*ours, *theirs]
+
+
+def _shape(moment: object) -> tuple[int, ...] | None:
+    return tuple(moment.shape) if isinstance(moment, Tensor) else None
+
+
+def _read(path: Path) -> tuple[Sequence[Mapping[str, Any]], Mapping[int | str, Mapping[str, Any]]]:
     content = read_torch(path)
-    if isinstance(content, Mapping) and {"state", "param_groups"} <= set(content):
-        groups, states = content["param_groups"], content["state"]
+    found = dict(_optimizers(content))
+    if len(found) > 1:
+        raise InvalidWeights(
+            f"{path}: has the states of {len(found)} optimizers: {', '.join(found)}",
+            help=f"save the state of the model's optimizer alone, or {RESTART}",
+        )
+    for optimizer in found.values():
+        groups, states = optimizer["param_groups"], optimizer["state"]
         if (
             isinstance(groups, Sequence)
             and all(isinstance(group, Mapping) and isinstance(group.get("params"), list | tuple) for group in groups)
-            and all(isinstance(number, int) for group in groups for number in group["params"])
+            and _are_keys([key for group in groups for key in group["params"]])
             and isinstance(states, Mapping)
             and all(isinstance(state, Mapping) for state in states.values())
         ):
             return groups, states
     raise InvalidWeights(
         f"{path}: not the state of an optimizer, which has `state` and `param_groups`",
-        help="name the file that ends in opt.th, or omit --optimizer; the optimizer is then re-initialized",
+        help=f"name the file that ends in opt.th, or {RESTART}",
     )
+
+
+def _are_keys(keys: Sequence[object]) -> bool:
+    """Whether these are numbers of parameters, or their names."""
+    is_named = all(isinstance(key, str) for key in keys) and len(keys) == len({*keys})
+    return is_named or all(isinstance(key, int) for key in keys)
+
+
+def _optimizers(content: object, key: str = "", depth: int = 0) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The states of optimizers in a checkpoint, by the keys that lead to them."""
+    if isinstance(content, Mapping) and {"state", "param_groups"} <= set(content):
+        yield key, content
+    elif depth < DEPTH and isinstance(content, Mapping | list | tuple):
+        for name, value in content.items() if isinstance(content, Mapping) else enumerate(content):
+            yield from _optimizers(value, f"{key}.{name}" if key else str(name), depth + 1)
 
 
 def _moments(
@@ -108,7 +253,7 @@ def _moments(
             is_shape = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise WeightsMismatch(
                 f"{place}: {key} is {is_shape}; the parameter is {list(shape)}",
-                help="name the file that was saved together with the weights",
+                help=f"{TOGETHER}; if its optimizer had the parameters in another order, {WITH_NAMES}; or {RESTART}",
             )
         unusable = not_dense(value)
         if unusable is not None:

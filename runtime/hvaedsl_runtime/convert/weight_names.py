@@ -15,8 +15,9 @@ import hvaedsl
 from hvaedsl.diagnostics.diagnostic import listing, nearest
 from hvaedsl.diagnostics.errors import InvalidWeights, SpecError, WeightsMismatch
 from hvaedsl.ir.cells import CELLS
+from hvaedsl.ir.parameter_names import parameter_shapes
 from hvaedsl.lowering.earlier_names import is_named_by_label, named_by_position, names_by_label
-from hvaedsl.lowering.names import parameter_shapes, published_parameters
+from hvaedsl.lowering.names import published_parameters
 from hvaedsl.program import Program
 from hvaedsl.shipped import shipped
 from hvaedsl_runtime.convert.parametrizations import folding
@@ -61,6 +62,12 @@ def layout_of(program: Program, names: NamesInFile) -> Layout:
             help="write hvaedsl's own names with --names ours; files with these can be imported too",
         )
     return Layout(names, parameter, shapes)
+
+
+def known_names(program: Program) -> frozenset[str]:
+    """All names that a state dict of a program may have, in any naming."""
+    bridge = program.bridge
+    return frozenset((*parameter_shapes(bridge), *published_parameters(bridge), *names_by_label(bridge).values()))
 
 
 def not_published(program: Program) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
+from torch.utils.data import Dataset
 
 from hvaedsl.custom.importing import CustomPartError, error_summary, import_custom
 from hvaedsl.diagnostics.errors import InvalidData
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import ImageSet, Indices, Pixels, Split, array_images, image_set
 from hvaedsl_runtime.data.splits import partition
+from hvaedsl_runtime.data.torch_dataset import TorchImages, refuse_bare
 
 
 class Indexable(Protocol):
@@ -30,7 +32,7 @@ class Indexable(Protocol):
 class CustomDataset(Protocol):
     """A custom dataset; `split` is train or test, and `path` is `data.path`, or None if the spec has none."""
 
-    def __call__(self, split: str, path: str | None) -> Indexable:
+    def __call__(self, split: str, path: str | None) -> Indexable | Dataset[Any]:
         """Return the images of a split."""
         ...
 
@@ -69,10 +71,13 @@ def custom_images(spec: DataSpec, split: Split) -> ImageSet:
     """
     part = "test" if split == "test" else "train"
     try:
-        source = cast(CustomDataset, import_custom(spec.dataset))(part, spec.path)
-        count = len(source)
+        found = import_custom(spec.dataset)
     except CustomPartError as error:
         raise InvalidData(f"`{spec.dataset}` cannot be used: {error.problem}", help=error.hint) from error
+    refuse_bare(found, spec.dataset)
+    try:
+        source = cast(CustomDataset, found)(part, spec.path)
+        count = 0 if isinstance(source, Dataset) else len(source)
     except Exception as error:
         raise InvalidData(
             f"`{spec.dataset}` failed to open its {part} images: {error_summary(error)}",
@@ -80,8 +85,15 @@ def custom_images(spec: DataSpec, split: Split) -> ImageSet:
         ) from error
 
     # The first image is read now, so that a dataset of the wrong shape fails before training starts.
+    if isinstance(source, Dataset):
+        items = TorchImages(source, spec, f"{spec.dataset}, {part} images")
+        items.check()
+        return image_set(spec, split, items, _members(len(items), spec, split))
     images = CustomImages(source, spec)
     if count:
         images.read(np.arange(1))
-    members = np.arange(count) if split == "test" else partition(count, spec)[split]
-    return image_set(spec, split, images, members)
+    return image_set(spec, split, images, _members(count, spec, split))
+
+
+def _members(count: int, spec: DataSpec, split: Split) -> Indices:
+    return np.arange(count) if split == "test" else partition(count, spec)[split]

@@ -33,6 +33,9 @@ UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, struct.error)
 # up to 1.5 GiB.
 PIXELS = re.compile(r"\((\d+) pixels\)")
 
+# Pillow's warnings about large images, and about damaged EXIF data and the like, by category and module.
+SILENT = ((Image.DecompressionBombWarning, ""), (UserWarning, r"PIL\."))
+
 TO_PNG = "convert the files to PNG"
 # What Pillow does not open and is intact: where a signature is in the file, the signature, and what the content is.
 OTHER_FORMATS = (
@@ -58,12 +61,13 @@ def decode(
     would lose something that `fitting` does not allow; UsageError for TIFF without tifffile. Raises OSError if the
     system refuses to read the file.
     """
-    _silence_size_warnings()
+    _silence_warnings()
     try:
         start = file.read(PNG_COLOR_TYPE_AT + 1)
         file.seek(0)
         if start.startswith(SIGNATURES):
-            picture = tiff_picture(file, levels).upright()
+            picture = tiff_picture(file, levels)
+            picture = picture.upright() if upright else picture
             if levels > EIGHT_BIT_LEVELS:
                 return levels_of(picture, channels, levels, fitting, fit)
             plain = picture.pixels[..., 0] if picture.pixels.shape[-1] == 1 else picture.pixels
@@ -226,14 +230,15 @@ def _in_channels(image: Image.Image, channels: int, *, allow_gray: bool) -> tupl
     return gray, Change.COLOR_TO_GRAY
 
 
-def _silence_size_warnings() -> None:
-    """Hide Pillow's warning about large images, which names no file; those that are not decoded become errors.
+def _silence_warnings() -> None:
+    """Hide Pillow's warnings about the content of images, which name no file: damaged EXIF data is ignored.
 
-    For the whole process, since images are decoded in threads, and `warnings.catch_warnings` is not made for them.
+    Images that are too large to be decoded become errors. For the whole process, since images are decoded in threads,
+    and `warnings.catch_warnings` is not made for them.
     """
-    silent = ("ignore", None, Image.DecompressionBombWarning, None, 0)
-    if silent not in warnings.filters:
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    for category, module in SILENT:
+        if ("ignore", None, category, re.compile(module) if module else None, 0) not in warnings.filters:
+            warnings.filterwarnings("ignore", category=category, module=module)
 
 
 def _too_large(error: Image.DecompressionBombError) -> Unusable:

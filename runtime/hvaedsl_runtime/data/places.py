@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError, UsageError
 from hvaedsl.diagnostics.printable import is_unicode
+from hvaedsl.diagnostics.unicode_forms import other_form
 from hvaedsl.home_folder import expanded
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl.user_cache import user_cache
@@ -90,6 +91,8 @@ def not_found(spec: DataSpec, expected: str, way_out: str, searched: Mapping[Pat
         elsewhere = f"or correct {setting}"
         if not place.is_absolute():
             elsewhere += f", which is relative to the working directory, {Path.cwd()}"
+    others = filter(None, map(other_form, searched))
+    way_out = "; ".join([*(other.help for other in others), way_out])
     lines = "\n".join(f"  {place} ({setting})" for place, setting in searched.items())
     return DataNotFound(
         f"the images of {spec.dataset} were not found; expected {expected} in\n{lines}",

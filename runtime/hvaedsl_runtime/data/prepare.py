@@ -17,6 +17,7 @@ import numpy as np
 from hvaedsl import __version__
 from hvaedsl.diagnostics.errors import PreparedFolderInUse, RunError, UnusableImages, UsageError
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
+from hvaedsl.diagnostics.unicode_forms import other_form
 from hvaedsl.ir.data_spec import FileFit
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.image_size import ImageSize
@@ -87,7 +88,8 @@ def check_source(source: Path) -> None:
         return
     if not source.exists():
         dead = f"is a link to {source.readlink()}, which does not exist" if source.is_symlink() else "does not exist"
-        raise UsageError(f"--from is {source}, which {dead}")
+        other = other_form(source)
+        raise UsageError(f"--from is {source}, which {dead}", help=other.help if other else "")
     packed = packed_content(source, start_of(source)) if source.is_file() else None
     if packed is None:
         raise UsageError(f"--from is {source}, which is a file; give the folder that contains it")

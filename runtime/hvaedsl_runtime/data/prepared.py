@@ -11,6 +11,7 @@ import numpy as np
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.diagnostics.refusals import TOO_MANY_FILES
+from hvaedsl.diagnostics.unicode_forms import other_form
 from hvaedsl.ir.image_size import ImageSize, size_text
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fingerprint import array_checksum
@@ -37,9 +38,10 @@ class PreparedSet:
         """Open a folder. Raises DataNotFound if it has no manifest, InvalidData if the manifest is damaged."""
         manifest = read_manifest(folder)
         if manifest is None:
+            other = other_form(folder)
             raise DataNotFound(
                 f"{folder}: found no prepared images ({NAME})",
-                help="pass a folder written by `hvaedsl data prepare`",
+                help=other.help if other else "pass a folder written by `hvaedsl data prepare`",
             )
         return cls(folder, manifest)
 

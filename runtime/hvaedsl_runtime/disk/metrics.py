@@ -42,12 +42,13 @@ class MetricsLog:
 
     A line has the number of steps done (`step`), the `split`, and the measured values; numbers that are not finite are
     written as null. Lines that a resumed run will write again are dropped on opening: those beyond `step`, those of the
-    test split, with which a run ends, and an evaluation with a truncated line, which a power cut can leave.
+    test split, with which a run ends, an evaluation with a truncated line, which a power cut can leave, and with
+    `repeats_evaluation` the evaluation at `step`.
 
     Raises DamagedRun for a file that is not a log. All methods that write raise WriteError.
     """
 
-    def __init__(self, path: Path, step: int, wandb_run: Any = None) -> None:
+    def __init__(self, path: Path, step: int, wandb_run: Any = None, *, repeats_evaluation: bool = False) -> None:
         lines, truncated = _lines(path) if path.exists() else ([], False)
 
         # The truncated line may belong to the evaluation before it, which is then repeated as a whole.
@@ -56,7 +57,8 @@ class MetricsLog:
             while lines and "weights" in lines[-1] and all(lines[-1][key] == last[key] for key in ("step", "split")):
                 lines.pop()
 
-        kept = [line for line in lines if line["step"] <= step and line["split"] != "test"]
+        ends = {"test": -1, "validation": step - repeats_evaluation}
+        kept = [line for line in lines if line["step"] <= ends.get(line["split"], step)]
         logger.debug("%s: keeping %d of %d lines", path, len(kept), len(lines))
         write_whole(path, "".join(_json_line(line) for line in kept))
         self.evaluated_step = max((line["step"] for line in kept if line["split"] == "validation"), default=0)

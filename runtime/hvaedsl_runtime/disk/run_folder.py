@@ -6,13 +6,14 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch, RunNotFound, UsageError
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl.diagnostics.shell import path_word
+from hvaedsl.diagnostics.unicode_forms import other_form
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
 from hvaedsl.ir.spec_text import value_text
@@ -29,7 +30,15 @@ NAMED = 3
 # Keys that may change when a run is resumed, because the weights after a step do not depend on them.
 CHANGEABLE = frozenset(
     ("data.path", "train.steps", "train.eval_every", "train.save_every", "sample.temperature", "sample.count")
-) | {"train.gpu_memory", *(f"paper.{name}" for name in keys(SECTIONS["paper"]))}
+) | {"train.gpu_memory", "train.stop_after", *(f"paper.{name}" for name in keys(SECTIONS["paper"]))}
+
+
+@dataclass(frozen=True)
+class RunLength:
+    """What the epochs of a run are in steps, with the number of training images of which they were computed."""
+
+    steps: int
+    training_images: int
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,11 @@ class RunFolder:
     def checkpoint(self) -> Path:
         """The last checkpoint."""
         return self.path / "checkpoints" / "last.pt"
+
+    @property
+    def best(self) -> Path:
+        """The weights with the lowest validation bound, under `train.stop_after`: a checkpoint without an optimizer."""
+        return self.path / "checkpoints" / "best.pt"
 
     @property
     def summary(self) -> Path:
@@ -109,9 +123,14 @@ class RunFolder:
             yield
 
     def check_free(self, resume: bool) -> None:
-        """Raise RunFolderInUse if the folder has content, unless it has a run that is resumed."""
+        """Raise RunFolderInUse if the folder has content, unless it has a run that is resumed.
+
+        Raises RunNotFound for a folder to resume in that has no run, or that looks like another which is there.
+        """
         with refusals_explained(self.path, ANOTHER_FOLDER):
             if not self.path.exists():
+                if resume and (other := other_form(self.path)) is not None:
+                    raise RunNotFound(f"{self.path}: no such folder", help=other.help)
                 return
             if not self.path.is_dir():
                 raise RunFolderInUse(f"{self.path} is not a folder", help=ANOTHER_FOLDER)
@@ -179,21 +198,32 @@ class RunFolder:
         valid = isinstance(recorded, dict) and all(isinstance(found, dict) for found in recorded.values())
         return recorded if valid else {}
 
+    def recorded_length(self) -> RunLength | None:
+        """The epochs of the run in steps, when it began; None if its length is a number of steps, or is not known."""
+        try:
+            recorded = json.loads(self.identity.read_text(encoding="utf-8"))["length"]
+            return RunLength(int(recorded["steps"]), int(recorded["training_images"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
     def begin(
         self,
         name: str,
         spec_text: str,
         part_folders: Sequence[Path] = (),
         images: Mapping[str, Mapping[str, str | int]] | None = None,
+        length: RunLength | None = None,
     ) -> None:
         """Create the folder unless it exists, and write the model's name and the spec.
 
         `part_folders` are the folders of custom modules; they are recorded, not copied. `images` are the fingerprints
-        of the images by split. Raises WriteError.
+        of the images by split; `length` is what the epochs of the spec are in steps. Raises WriteError.
         """
         more: dict[str, Any] = {"part_folders": list(map(str, part_folders))} if part_folders else {}
         if images:
             more["images"] = images
+        if length is not None:
+            more["length"] = asdict(length)
         with refusals_explained(self.path, "" if self.spec.exists() else ANOTHER_FOLDER):
             for folder in (self.path, self.checkpoint.parent, self.path / "samples", self.path / "reconstructions"):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -231,6 +261,8 @@ def require_run(path: Path) -> RunFolder:
     if folder.spec.is_file():
         return folder
 
+    if (other := other_form(path)) is not None:
+        raise RunNotFound(f"{path}: no such folder", help=other.help)
     if path.is_dir():
         nested = sorted(path.glob(f"*/{folder.spec.name}"))
         way_out = f"did you mean {nested[0].parent}?" if nested else "name a folder that hvaedsl train wrote"

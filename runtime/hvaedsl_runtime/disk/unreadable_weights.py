@@ -106,13 +106,17 @@ class _Placeholder:
         """Ignore items."""
 
 
+class _PlainMapping(dict[Any, Any]):
+    """In place of an OrderedDict, which may have attributes: a state dict of torch has `_metadata`."""
+
+
 class _SkeletonReader(pickle.Unpickler):
     """Reads mappings, lists and plain values; every other class or function is a placeholder with its name."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Import nothing."""
         if (module, name) == ("collections", "OrderedDict"):
-            return dict
+            return _PlainMapping
         return type("Placeholder", (_Placeholder,), {"name": f"{module}.{name}"})
 
     def persistent_load(self, pid: Any) -> Any:

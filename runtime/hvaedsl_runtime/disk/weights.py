@@ -8,7 +8,6 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import safetensors
 import torch
@@ -19,6 +18,7 @@ from torch.nn import Parameter
 from hvaedsl.diagnostics.errors import InvalidWeights, RunError, UsageError
 from hvaedsl.diagnostics.printable import is_unicode
 from hvaedsl.diagnostics.shell import command_line, path_word
+from hvaedsl.diagnostics.unicode_forms import other_form
 from hvaedsl_runtime.disk.foreign_content import Foreign
 from hvaedsl_runtime.disk.unreadable_weights import GATHER, SAVE_STATE_DICT, foreign_object, why_unreadable
 from hvaedsl_runtime.disk.whole_files import put_in_place
@@ -69,8 +69,8 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read tensors of any type as `read_weights` does.
 
-    Files with any suffix other than `.safetensors` are read as torch's. There, state dicts inside a larger checkpoint
-    are read too: a tensor's name then begins with the keys that lead to it, such as `state_dict.`.
+    Files with any suffix other than `.safetensors` are read as torch's. There, the mappings and lists inside a larger
+    checkpoint are read too: a tensor's name then begins with the keys that lead to it, such as `state_dict.`.
     """
     if path.suffix.lower() == SAFETENSORS:
         tensors, metadata = _read_safetensors(path)
@@ -173,7 +173,8 @@ def _check_readable(path: Path) -> None:
         with path.open("rb"):
             pass
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such file") from None
+        other = other_form(path)
+        raise UsageError(f"{path}: no such file", help=other.help if other else "") from None
     except IsADirectoryError:
         raise _folder(path) from None
     except OSError as error:
@@ -194,9 +195,11 @@ def _state_dict(path: Path, content: object) -> dict[str, Tensor]:
             help="write its weights with: "
             + command_line("hvaedsl", "convert", path.parent.parent, "--to", f"weights{SAFETENSORS}"),
         )
-    nested = dict(_nested(content)) if isinstance(content, Mapping) else {}
-    if nested:
-        return nested
+    if isinstance(content, Mapping):
+        nested = dict(_nested(content))
+        beside = sum(isinstance(value, Tensor) for value in content.values())
+        if len(nested) > beside:
+            return nested
     if isinstance(content, Mapping) and any(isinstance(value, Tensor) for value in content.values()):
         key, value = next((key, value) for key, value in content.items() if not isinstance(value, Tensor))
         raise InvalidWeights(
@@ -210,18 +213,31 @@ def _state_dict(path: Path, content: object) -> dict[str, Tensor]:
     )
 
 
-def _nested(content: Mapping[Any, object]) -> Iterator[tuple[str, Tensor]]:
-    """The tensors of the state dicts in a checkpoint, at any depth, by the keys that lead to them.
+def _nested(content: object, around: tuple[object, ...] = ()) -> Iterator[tuple[str, Tensor]]:
+    """The tensors in the mappings and lists of a checkpoint, at any depth, by the keys that lead to them.
 
-    A state dict is a mapping from strings to tensors only. Optimizers number their states, and have none.
+    The states of optimizers are left out. `around` has the mappings and lists that contain `content`: a file can have
+    one that contains itself.
     """
-    for key, value in content.items():
-        if not isinstance(key, str) or not isinstance(value, Mapping):
-            continue
-        if value and all(isinstance(name, str) and isinstance(item, Tensor) for name, item in value.items()):
-            yield from ((f"{key}.{name}", tensor) for name, tensor in value.items())
-        else:
-            yield from ((f"{key}.{name}", tensor) for name, tensor in _nested(value))
+    if isinstance(content, Mapping) and not {"state", "param_groups"} <= set(content):
+        items = [(str(key), value) for key, value in content.items()]
+    elif isinstance(content, list | tuple) and all(map(_is_item, content)):  # list(state_dict.items())
+        items = list(content)
+    elif isinstance(content, list | tuple):
+        items = [(str(index), value) for index, value in enumerate(content)]
+    else:
+        return
+
+    around = (*around, content)
+    for key, value in items:
+        if isinstance(value, Tensor):
+            yield key, value
+        elif not any(value is outer for outer in around):
+            yield from ((f"{key}.{name}", tensor) for name, tensor in _nested(value, around))
+
+
+def _is_item(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], Tensor)
 
 
 def _unreadable(path: Path, error: Exception, *, safetensors: bool = False) -> RunError:

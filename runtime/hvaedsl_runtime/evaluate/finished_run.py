@@ -21,6 +21,7 @@ from hvaedsl.program import CustomParts, Program
 from hvaedsl_runtime.console import image_bar
 from hvaedsl_runtime.data import ImageSet, Preparation, Split, open_split
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
+from hvaedsl_runtime.disk.no_checkpoint import without_checkpoint
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_output_path, require_run
 from hvaedsl_runtime.distributed import Processes, choose_device, say_untested
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
@@ -40,21 +41,27 @@ class FinishedRun:
     program: Program
     checkpoint: Checkpoint
     device: torch.device
+    last_step: int = 0  # of the run; the checkpoint is of an earlier one under `train.stop_after`
 
     @classmethod
     def open(cls, path: Path, device: DeviceName | None) -> FinishedRun:
-        """Open a run folder.
+        """Open a run folder: its last checkpoint, or under `train.stop_after` that of the lowest validation bound.
 
-        Raises RunNotFound for a folder without a run, DamagedRun for a checkpoint that cannot be read, DeviceNotFound
-        for a device that is not available.
+        Raises RunNotFound for a folder without a run or a checkpoint, DamagedRun for a checkpoint that cannot be read,
+        DeviceNotFound for a device that is not available.
         """
         folder = require_run(path)
+        if not folder.checkpoint.exists():
+            raise without_checkpoint(folder)
         checkpoint = load_checkpoint(folder.checkpoint)
         program = hvaedsl.loads(checkpoint.spec, path=folder.spec, custom=CustomParts(folder.part_folders()))
+        last_step = checkpoint.step
+        if program.spec.train.stop_after is not None and folder.best.exists():
+            checkpoint = load_checkpoint(folder.best)
         set_matrix_precision(program.spec.train.precision)
         chosen = choose_device(device, dtype=checkpoint.position.torch_dtype)
         say_untested(chosen)
-        return cls(folder, program, checkpoint, chosen)
+        return cls(folder, program, checkpoint, chosen, last_step)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -155,18 +162,19 @@ class FinishedRun:
         with refusals_explained(path, ANOTHER_FILE):
             self.folder.write_json(path, result)
 
-    def sample(self, weights: Weights, count: int, temperature: Temperature, seed: int) -> Tensor:
+    def sample(self, weights: Weights, count: int, temperature: Temperature, seed: int, asked: str = "") -> Tensor:
         """Draw images from the prior, uint8 [count, H, W, C]: image i is a function of (seed, i), weights, temperature.
 
-        Raises UsageError for a temperature that is not a positive, finite number, and for a count below 1.
+        Raises UsageError for a temperature that is not a positive, finite number, and for a count below 1; Diverged for
+        images that are not finite, which names the temperature as `asked`.
         """
         check_samples(count, temperature)
-        return self.prior(self.model(weights), seed)(count, temperature)
+        return self.prior(self.model(weights), seed, asked)(count, temperature)
 
-    def prior(self, model: HierarchicalVAE, seed: int) -> PriorSampler:
+    def prior(self, model: HierarchicalVAE, seed: int, asked: str = "") -> PriorSampler:
         """Make the sampler of images from a model's prior; it raises Diverged if they are not finite."""
         size = fixed_batch_size(self.program)
-        return PriorSampler(model, size, seed, self.device, self.dtype, only_finite=True)
+        return PriorSampler(model, size, seed, self.device, self.dtype, only_finite=True, asked=asked)
 
 
 def _json_in(path: Path) -> Any:

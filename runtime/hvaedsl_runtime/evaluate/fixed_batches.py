@@ -81,12 +81,24 @@ def row_of(index: int, size: int) -> int:
     return (index + index // size) % size
 
 
+def not_finite(message: str, asked: str = "") -> Diverged:
+    """The error for values of a trained model that are not finite.
+
+    `asked` is the temperature as the user wrote it, such as `--temperature 2`: the likelier cause, and thus the first.
+    """
+    help_ = "train again into another folder with a lower train.learning_rate"
+    if asked:
+        return Diverged(f"at {asked}, {message}", help=f"lower {asked.split()[0]}; if the training diverged, {help_}")
+    return Diverged(message, help=f"the training diverged: {help_}")
+
+
 @dataclass(frozen=True)
 class PriorSampler:
     """Draws images from a model's prior: image i is a function of (seed, i), the weights and the temperature.
 
     Images 0 to `batch_size` - 1 are one batch, and so on; a last batch is computed with all its images. With
-    `only_finite`, Diverged is raised for a model whose states are NaN or infinite.
+    `only_finite`, Diverged is raised for a model whose states are NaN or infinite; its message names the temperature
+    that the user asked for, if `asked` has it.
     """
 
     model: HierarchicalVAE
@@ -95,6 +107,7 @@ class PriorSampler:
     device: torch.device
     dtype: torch.dtype
     only_finite: bool = False
+    asked: str = ""
 
     def states(self, count: int, temperature: Temperature) -> Iterator[tuple[range, Tensor]]:
         """The states for the likelihood, [batch_size, width, H, W], of each batch and the images that are requested.
@@ -106,10 +119,8 @@ class PriorSampler:
             noise = ImageNoise(self.seed, "sample", drawn, self.device, self.dtype)
             state = self.model.decode_prior(self.batch_size, temperature=temperature, noise=noise)
             if self.only_finite and not state.isfinite().all():
-                raise Diverged(
-                    f"the model of the run computes samples that are not finite (seed {self.seed}, from {start})",
-                    help="the training diverged: train again into another folder with a lower train.learning_rate",
-                )
+                samples = f"samples that are not finite (seed {self.seed}, from {start})"
+                raise not_finite(f"the model of the run computes {samples}", self.asked)
             yield drawn[: count - start], state
 
     def pixels(self, images: range, state: Tensor) -> Tensor:

@@ -45,6 +45,13 @@ def baseline(spec: Spec, train: ImageSet, test: ImageSet) -> Baseline | None:
     return Baseline("histogram", histogram_baseline_bits_per_dim(train, test))
 
 
+def after_steps(step: int, last_step: int) -> str:
+    """Say of which step the evaluated weights are: the last one, or that with the lowest validation bound."""
+    if step == last_step:
+        return f"after {step} steps"
+    return f"after {step} of {last_step} steps (the lowest validation bound)"
+
+
 def results_table(
     spec: Spec, title: str, bounds: Mapping[str, LikelihoodBound], compared_with: Baseline | None = None
 ) -> Grid:

@@ -15,12 +15,13 @@ import torch
 from torch import Tensor, nn
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import Diverged, ExportFailed, UsageError
+from hvaedsl.diagnostics.errors import ExportFailed, UsageError
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl_runtime.data import open_split
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import Evaluator
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
+from hvaedsl_runtime.evaluate.fixed_batches import not_finite
 from hvaedsl_runtime.export.entry_points import EntryPoint, entry_point
 from hvaedsl_runtime.export.output_file import check_output, output_file
 from hvaedsl_runtime.noise import ImageNoise
@@ -37,12 +38,16 @@ TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """The entry point and the weights to export; `temperature` is for `sample`, and a constant of the program."""
+    """The entry point and the weights to export; `temperature` is for `sample`, and a constant of the program.
+
+    `asked` is the temperature as the user wrote it, for messages; empty for that of the spec.
+    """
 
     what: EntryPoint
     weights: Weights = "ema"
     temperature: Temperature = 1.0
     replace: bool = False
+    asked: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def export_program(finished: FinishedRun, path: Path, options: ExportOptions) ->
 
     with output_file(path) as temporary:
         _save(program, temporary, finished, options, examples)
-        difference = _checked(temporary, path, entry, examples, finished.dtype)
+        difference = _checked(temporary, path, entry, examples, finished.dtype, options.asked)
     return ExportedFile(path, difference)
 
 
@@ -164,10 +169,10 @@ def _save(
 
 
 @torch.no_grad()
-def _checked(path: Path, named: Path, entry: nn.Module, examples: Examples, dtype: torch.dtype) -> float:
+def _checked(path: Path, named: Path, entry: nn.Module, examples: Examples, dtype: torch.dtype, asked: str) -> float:
     """Return the largest difference between the file's outputs and the model's.
 
-    Raises ExportFailed if it is more than rounding.
+    Raises ExportFailed if it is more than rounding, Diverged if the model's are not finite.
     """
     with _quiet(), path.open("rb") as file:  # torch.export reads no file whose name is not UTF-8
         loaded = torch.export.load(file).module()
@@ -179,10 +184,7 @@ def _checked(path: Path, named: Path, entry: nn.Module, examples: Examples, dtyp
         for name, tensor in ours.items():
             other = theirs[name]
             if not tensor.isfinite().all():
-                raise Diverged(
-                    f"{named}: not written: the model's {name} is not finite",
-                    help="the training diverged: train again into another folder with a lower train.learning_rate",
-                )
+                raise not_finite(f"{named}: not written: the model's {name} is not finite", asked)
             difference = (tensor - other).abs().max().item() if tensor.shape == other.shape else float("inf")
             allowed = TOLERANCE[dtype] * max(1.0, tensor.abs().max().item())
             if not (torch.equal(tensor, other) or difference <= allowed):

@@ -20,7 +20,7 @@ from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.strict_json import model_text
 from hvaedsl_runtime.launch.failure import Failure
-from hvaedsl_runtime.launch.task import RunTask
+from hvaedsl_runtime.launch.task import RunTask, running_module
 from hvaedsl_runtime.train.interruption import SIGNALS, not_ignored
 
 
@@ -46,7 +46,7 @@ def start_workers(task: RunTask) -> None:
         )
 
         try:
-            elastic_launch(config, sys.executable)("-m", "hvaedsl_runtime.launch.worker", str(path))
+            elastic_launch(config, sys.executable)(*running_module("hvaedsl_runtime.launch.worker"), str(path))
         except ChildFailedError as error:
             raise first_error(error.failures) from None
         except SignalException as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Self
 
@@ -38,3 +39,13 @@ class RunTask(BaseModel):
     def program(self) -> Program:
         """Compile the spec. Raises SpecError."""
         return hvaedsl.loads(self.spec, path=f"{self.name}.hvae", custom=CustomParts(self.folders))
+
+
+def running_module(name: str) -> tuple[str, ...]:
+    """The arguments of Python that run a module in a process with this one's search path.
+
+    `python -m` puts the working directory first, where a file may hide a package that this process has imported.
+    """
+    here = Path.cwd()
+    has_it = any(Path(entry).absolute() == here for entry in sys.path)
+    return (*(() if has_it else ("-P",)), "-m", name)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvaedsl.diagnostics.errors import RunError, RunsFailed, UsageError, WriteError
+from hvaedsl.diagnostics.errors import Diverged, NoUpdate, RunError, RunsFailed, UsageError, WriteError
 from hvaedsl.diagnostics.streams import print_data, say
 from hvaedsl.report.terminal import console
 from hvaedsl_runtime.disk.run_folder import RUNS
 from hvaedsl_runtime.disk.strict_json import json_text, model_text
 from hvaedsl_runtime.disk.whole_files import write_whole
+from hvaedsl_runtime.drawing import import_matplotlib
 from hvaedsl_runtime.sweep.axes import short_names, slug
 from hvaedsl_runtime.sweep.folder import SweepFolder
 from hvaedsl_runtime.sweep.plan import SweepPlan
@@ -22,6 +23,12 @@ from hvaedsl_runtime.sweep.tables import plan_table, results_table, results_text
 
 if TYPE_CHECKING:
     from hvaedsl_runtime.sweep.driver import SweepSettings
+
+# Failures that the same seed and settings repeat at the same step, with what the point does then and what changes it.
+REPEATED = {
+    Diverged.__name__: ("diverged diverges again", "set train.skip_above or lower train.learning_rate"),
+    NoUpdate.__name__: ("applied no update applies none again", "raise train.skip_above or lower train.learning_rate"),
+}
 
 
 def print_plan(plan: SweepPlan, as_json: bool) -> None:
@@ -87,6 +94,7 @@ def write_files(results: SweepResults, folder: SweepFolder) -> None:
     write_results(results, folder)
     write_whole(folder.result("txt"), results_text(results))
     if results.finished:
+        import_matplotlib()
         from hvaedsl_runtime.sweep.plot import draw
 
         draw(results, folder.result("png"), folder.result("svg"))
@@ -105,6 +113,20 @@ def raise_failures(results: SweepResults, folder: SweepFolder) -> None:
         count = len(results.plan.runs())
         raise RunsFailed(
             f"{len(failed)} of {count} runs failed\n  " + "\n  ".join(lines),
-            help="run the sweep again with --retry-failed",
+            help="; ".join(ways_on({failure.kind for _, _, failure in failed})),
             first=failed[0][2].exit_code,
         )
+
+
+def ways_on(kinds: Set[str]) -> Iterator[str]:
+    """What to do after failures of these kinds. A run without chance to end in another way is not to be retried."""
+    if kinds - REPEATED.keys():
+        yield "run the sweep again with --retry-failed" + (
+            ", for the other failures" if kinds & REPEATED.keys() else ""
+        )
+    for kind, (what, remedy) in REPEATED.items():
+        if kind in kinds:
+            yield (
+                f"a point that {what} with the same seed and settings: remove its value, {remedy}, and sweep into "
+                "another folder with --out"
+            )

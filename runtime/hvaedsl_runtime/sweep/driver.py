@@ -14,6 +14,7 @@ from typing import TextIO
 import hvaedsl
 from hvaedsl.diagnostics.errors import ExitCode, ProcessFailed, Stopped, UsageError
 from hvaedsl.ir.run_options import SweepOptions
+from hvaedsl.ir.training import Epochs
 from hvaedsl.program import Program
 from hvaedsl.report.terminal import console_of
 from hvaedsl_runtime.console import LastingConsole
@@ -21,7 +22,7 @@ from hvaedsl_runtime.disk.run_folder import check_same_run
 from hvaedsl_runtime.disk.strict_json import model_text
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.local import check_devices
-from hvaedsl_runtime.launch.task import RunTask
+from hvaedsl_runtime.launch.task import RunTask, running_module
 from hvaedsl_runtime.rendezvous import started_by_launcher
 from hvaedsl_runtime.sweep.child import ChildTask
 from hvaedsl_runtime.sweep.folder import SweepFolder
@@ -80,14 +81,21 @@ class Sweep:
         self.console.print(line)
 
     def is_finished(self, point: Point, seed: int) -> bool:
-        """Whether a run has a summary of this spec and all steps. Raises RunMismatch for another spec, DamagedRun."""
+        """Whether a run has a summary of this spec, and has taken all steps or stopped early.
+
+        Raises RunMismatch for another spec, DamagedRun.
+        """
         run = self.folder.run(point, seed)
         if not run.spec.exists() or not run.summary.exists():
             return False
 
         program = self.program(point, seed)
         check_same_run(run, hvaedsl.load(run.spec).spec, program.spec)
-        return run.read_summary().get("steps") == program.training().steps
+        summary, steps = run.read_summary(), program.training().steps
+        if isinstance(steps, Epochs):
+            length = run.recorded_length()
+            steps = length.steps if length is not None else -1
+        return bool(summary.get("stopped")) or summary.get("steps") == steps
 
     def program(self, point: Point, seed: int) -> Program:
         """The program of a run, compiled with its seed."""
@@ -177,7 +185,7 @@ def forwarding_signals() -> Iterator[SignalRelay]:
 def run_child(task: ChildTask, relay: SignalRelay, lock: int | None, stdout: int | None) -> int:
     """Run a task in a process and wait for it; return the exit code, or 128 + N after signal N."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "hvaedsl_runtime.sweep.child"],
+        [sys.executable, *running_module("hvaedsl_runtime.sweep.child")],
         stdin=subprocess.PIPE,
         stdout=stdout,
         pass_fds=() if lock is None else (lock,),

@@ -19,7 +19,7 @@ from hvaedsl_runtime.disk.whole_files import made_folder, write_whole
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.sweep.plan import Point, SweepPlan
 
-NOT_COMPARED = CHANGEABLE - {"train.steps"}
+NOT_COMPARED = CHANGEABLE - {"train.steps", "train.stop_after"}
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict
 import hvaedsl
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.errors import SpecError, UsageError
-from hvaedsl.ir.spec import TrainSpec
 from hvaedsl.ir.spec_text import spec_text
+from hvaedsl.ir.training import TrainSpec
 from hvaedsl.matching import match_parameters
 from hvaedsl.program import CustomParts, Program
 from hvaedsl_runtime.evaluate.units import reporting_unit

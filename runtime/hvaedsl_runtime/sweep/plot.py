@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hvaedsl_runtime.disk.whole_files import put_in_place
+from hvaedsl_runtime.drawing import own_settings
 from hvaedsl_runtime.evaluate.results import WEIGHTS
 from hvaedsl_runtime.sweep.axes import short_names
 from hvaedsl_runtime.sweep.results import PointResult, RunResult, Spread, SweepResults
@@ -76,7 +77,7 @@ class Positions:
 
 def draw(results: SweepResults, png: Path, svg: Path) -> None:
     """Write the plot of a sweep that has at least one finished run. Raises WriteError."""
-    with mpl.rc_context({"svg.hashsalt": "hvaedsl", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
+    with own_settings({"svg.hashsalt": "hvaedsl", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
         figure = figure_of(results)
         for path in (png, svg):
             with put_in_place(path) as temporary:

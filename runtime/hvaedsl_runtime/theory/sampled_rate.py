@@ -14,7 +14,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from hvaedsl.ir.spec import KLSpec
+from hvaedsl.ir.training import KLSpec
 from hvaedsl_runtime.train.objective import Objective, sampled_rate
 
 Estimate = Callable[[Tensor, Tensor], Tensor]  # kl_nats [L, B] and layers [M] -> [B]

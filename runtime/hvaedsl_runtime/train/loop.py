@@ -72,7 +72,7 @@ def train(program: Program, settings: RunSettings) -> None:
 
 
 def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
-    """Step, save and evaluate until all steps are done, then evaluate on the test images.
+    """Step, save and evaluate until all steps are done or the bound has stopped falling; then evaluate on test images.
 
     Raises InterruptionError after a signal and InvalidData for images that cannot be read, once the state is saved;
     NoUpdate; Diverged if the weights are not finite,
@@ -89,7 +89,10 @@ def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
         if evaluation_due:
             with interruption.nothing_to_lose():
                 run.validate()
-        if step >= training.steps:
+        if run.has_stopped:
+            save(run, again=evaluation_due)  # with the evaluation that ends the run
+            run.say_stopped()
+        if step >= training.steps or run.has_stopped:
             break
 
         # All processes stop after the same step, whichever of them received the signal or cannot read its images.
@@ -112,7 +115,7 @@ def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
     run.save()  # unless the last step was not finite, this was done above
 
 
-def save(run: TrainingRun) -> None:
+def save(run: TrainingRun, *, again: bool = False) -> None:
     """Write the checkpoint of the current step. Raises Diverged if it would hold weights that are not finite.
 
     After a step whose loss is not finite, nothing is written: if all later ones are like it, the last checkpoint is
@@ -122,7 +125,7 @@ def save(run: TrainingRun) -> None:
         logger.info("no checkpoint of step %d: its loss is not finite", run.state.step)
         return
     check_weights(run)
-    run.save()
+    run.save(again=again)
 
 
 def save_alone(run: TrainingRun) -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 
 import hvaedsl
-from hvaedsl.ir.spec import Spec, TrainingSpec
+from hvaedsl.ir.spec import Spec
+from hvaedsl.ir.training import RunTraining
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl_runtime.console import TrainingDisplay
 from hvaedsl_runtime.data import ImageSet, Split
@@ -19,10 +20,11 @@ from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
 from hvaedsl_runtime.evaluate.fixed_batches import PriorSampler
 from hvaedsl_runtime.evaluate.pictures import reconstruct, save_reconstructions, save_samples
-from hvaedsl_runtime.evaluate.results import WEIGHTS, Baseline, baseline, results_table
+from hvaedsl_runtime.evaluate.results import WEIGHTS, Baseline, after_steps, baseline, results_table
 from hvaedsl_runtime.evaluate.units import reporting_unit
 from hvaedsl_runtime.train.state import TrainState
 from hvaedsl_runtime.train.step import StepResult
+from hvaedsl_runtime.train.stopping import has_stopped
 
 TRAIN_LINES_PER_RUN = 10_000
 RECONSTRUCTIONS = 8
@@ -40,7 +42,7 @@ class RunOutputs:
 
     state: TrainState
     spec: Spec
-    training: TrainingSpec
+    training: RunTraining
     folder: RunFolder
     picture_batch: int
     images: Mapping[Split, ImageSet]
@@ -74,8 +76,8 @@ class RunOutputs:
             }
         )
 
-    def validate(self) -> None:
-        """Draw pictures, and evaluate on the validation images if there are any.
+    def validate(self) -> dict[str, LikelihoodBound]:
+        """Draw pictures, evaluate on the validation images if there are any, and return the bounds.
 
         The metrics come last: a resumed run that finds them does not repeat the evaluation.
         """
@@ -83,14 +85,19 @@ class RunOutputs:
         logger.info("evaluation after step %d", step)
         self.draw(f"step-{step:08d}")
 
-        if "validation" in self.images:
-            bounds = self.evaluate("validation")
-            unit = reporting_unit(self.spec)
-            figures = [f"{unit.of(bound.loss_nats_per_dim):.4f} {weights}" for weights, bound in bounds.items()]
-            self.display.say(f"step {step}: validation {unit.label}: {', '.join(figures)}")
+        if "validation" not in self.images:
+            return {}
+        bounds = self.evaluate("validation")
+        unit = reporting_unit(self.spec)
+        figures = [f"{unit.of(bound.loss_nats_per_dim):.4f} {weights}" for weights, bound in bounds.items()]
+        self.display.say(f"step {step}: validation {unit.label}: {', '.join(figures)}")
+        return bounds
 
     def finish(self) -> dict[str, LikelihoodBound]:
-        """Evaluate on the test images, draw the final pictures, write and print the summary, and return the bounds."""
+        """Evaluate on the test images, draw the final pictures, write and print the summary, and return the bounds.
+
+        Under `train.stop_after` the models have the weights with the lowest validation bound.
+        """
         logger.info("final evaluation after step %d", self.state.step)
         bounds = self.evaluate("test")
         self.draw("final")
@@ -102,7 +109,8 @@ class RunOutputs:
         self.folder.write_json(self.folder.summary, self.summary(bounds, compared_with))
 
         step, skipped = self.state.step, self.state.counters.skipped_updates
-        title = f"{self.spec.name}: {self.spec.data.dataset} test images after {step} steps, seed {self.training.seed}"
+        after = after_steps(self.evaluated_step, step)
+        title = f"{self.spec.name}: {self.spec.data.dataset} test images {after}, seed {self.training.seed}"
         self.display.console.print(results_table(self.spec, title, bounds, compared_with), soft_wrap=False)
         sizes = ", ".join(f"{len(images)} {split}" for split, images in self.images.items())
         split = f"split seed {self.spec.data.split_seed}"
@@ -136,6 +144,7 @@ class RunOutputs:
             "logistic_baseline_bits_per_dim": known.get("logistic"),
             "images": {split: len(images) for split, images in self.images.items()},
             "steps": self.state.step,
+            **self._stopping(),
             "skipped_updates": self.state.counters.skipped_updates,
             "wall_seconds": self.state.counters.wall_seconds,
             "seed": self.training.seed,
@@ -145,6 +154,19 @@ class RunOutputs:
             "parameters": sum(parameter.numel() for parameter in self.state.model.parameters()),
             "versions": {"hvaedsl": hvaedsl.__version__, "torch": torch.__version__},
         }
+
+    @property
+    def evaluated_step(self) -> int:
+        """The step of the weights whose test results are those of the run."""
+        stopping = self.state.stopping
+        return self.state.step if stopping is None or not stopping.best_step else stopping.best_step
+
+    def _stopping(self) -> dict[str, object]:
+        """What summary.json says of stopping early."""
+        stopping = self.state.stopping
+        if stopping is None:
+            return {}
+        return {"best_step": self.evaluated_step, "stopped": has_stopped(stopping, self.training)}
 
     def draw(self, name: str) -> None:
         """Samples, and reconstructions of the first validation images (of test images if there are none)."""

@@ -13,6 +13,7 @@ from hvaedsl.diagnostics.errors import RunMismatch, RunNotFound, WriteError
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER
 from hvaedsl.ir.spec import DataSpec, custom_parts
 from hvaedsl.ir.spec_text import flat_values
+from hvaedsl.ir.training import Epochs, RunTraining
 from hvaedsl.program import Program
 from hvaedsl_runtime.console import TrainingDisplay
 from hvaedsl_runtime.data import (
@@ -29,7 +30,7 @@ from hvaedsl_runtime.data import (
 )
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from hvaedsl_runtime.disk.metrics import MetricsLog, start_wandb
-from hvaedsl_runtime.disk.run_folder import RunFolder, check_same_run
+from hvaedsl_runtime.disk.run_folder import RunFolder, RunLength, check_same_run
 from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import LikelihoodBound
@@ -39,6 +40,7 @@ from hvaedsl_runtime.train.outputs import RunOutputs
 from hvaedsl_runtime.train.settings import RunSettings
 from hvaedsl_runtime.train.state import TrainState
 from hvaedsl_runtime.train.step import StepResult, TrainingStep
+from hvaedsl_runtime.train.stopping import has_stopped, with_weights
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +58,6 @@ class TrainingRun:
     def __init__(self, program: Program, settings: RunSettings, processes: Processes) -> None:
         self.settings = settings
         self.processes = processes
-        self.training = program.training()
         self.folder = RunFolder(settings.out)
 
         # All processes see the folder before the first one fills it.
@@ -65,7 +66,9 @@ class TrainingRun:
         self.program = program = identified(program, name or program.name)
         checkpoint = self._checkpoint_to_resume()
 
+        recorded = self.folder.recorded_length() if checkpoint is not None else None
         images = open_splits(program.spec.data, processes, download=settings.download)
+        self.training = self._with_steps(checkpoint, recorded, len(images["train"]))
         self.fingerprints: dict[str, Fingerprint] = {}  # in the first process, which records them
         if processes.is_first:
             self.fingerprints |= {split: fingerprint(found) for split, found in images.items()}
@@ -116,17 +119,45 @@ class TrainingRun:
         self.state.is_between_steps = True
 
     def validate(self) -> None:
-        """Evaluate at the current step."""
-        self.outputs.validate()
+        """Evaluate at the current step; under `train.stop_after`, keep the weights if their bound is the lowest."""
+        bounds = self.outputs.validate()
         self.evaluated_step = self.state.step
+        stopping = self.state.stopping
+        if stopping is None:
+            return
+        if stopping.record(self.state.step, bounds):
+            if self.processes.is_first:
+                weights = {name: part for name, part in self.state.state_dict().items() if name != "optimizer"}
+                save_checkpoint(self.folder.best, self.program.resolved_text(), weights)
+            self.processes.barrier()  # no process counts on a file that is not there yet
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether the validation bound has not fallen for as many evaluations as `train.stop_after` says."""
+        return has_stopped(self.state.stopping, self.training)
 
     def finish(self) -> dict[str, LikelihoodBound]:
-        """Evaluate on the test images, write the results, and return the bounds by kind of weights."""
-        return self.outputs.finish()
+        """Evaluate on the test images, write the results, and return the bounds by kind of weights.
 
-    def save(self) -> None:
-        """Write the checkpoint of the current step, unless it was written already."""
-        if self.saved_step == self.state.step:
+        Under `train.stop_after`, the results are those of the weights with the lowest validation bound.
+        """
+        if self.outputs.evaluated_step == self.state.step:
+            return self.outputs.finish()
+        with with_weights(self.state.models, load_checkpoint(self.folder.best)):
+            return self.outputs.finish()
+
+    def say_stopped(self) -> None:
+        """Say why the run ends before its last step, and of which step its results are."""
+        stopping = self.state.stopping
+        assert stopping is not None
+        self.outputs.display.say(
+            f"training has stopped after step {self.state.step} of {self.training.steps}: no lower validation bound in "
+            f"{stopping.without_lower} evaluations; the results are those of step {self.outputs.evaluated_step}"
+        )
+
+    def save(self, *, again: bool = False) -> None:
+        """Write the checkpoint of the current step, unless it was written already and nothing has changed since."""
+        if self.saved_step == self.state.step and not again:
             return
         self.write_checkpoint()
         # No process reports a step as saved before it is.
@@ -165,12 +196,35 @@ class TrainingRun:
                 f"{self.folder.path} was trained with {then}; this command has {now}",
                 help=f"resume with {then}, or use another folder with --out",
             )
-        if position.step > self.training.steps:
-            raise RunMismatch(
-                f"{self.folder.path} has taken {position.step} steps, and train.steps is {self.training.steps}",
-                help=f"set train.steps to {position.step} or more, or use another folder with --out",
-            )
         return checkpoint
+
+    def _with_steps(
+        self, checkpoint: Checkpoint | None, recorded: RunLength | None, training_images: int
+    ) -> RunTraining:
+        """The training with its epochs as steps, of which a run that is resumed has as many as when it began.
+
+        Raises RunMismatch for epochs over another number of images, and for fewer steps than the run has taken.
+        """
+        training = self.program.training()
+        in_epochs = isinstance(training.steps, Epochs)
+        if in_epochs and recorded is not None and recorded.training_images != training_images:
+            # Under another schedule the learning rate depends on the length, which may then not be written otherwise.
+            is_free = training.lr_schedule == "constant"
+            other = f"resume with --set train.steps={recorded.steps}, " if is_free else ""
+            raise RunMismatch(
+                f"{self.folder.path} began with {recorded.training_images:,} training images, and there are "
+                f"{training_images:,} now: {training.steps} would be another number of steps",
+                help=f"restore the images, {other}or use another folder with --out",
+            )
+
+        found = training.for_run(training_images, self.processes.world_size)
+        if checkpoint is not None and checkpoint.step > found.steps:
+            written = f"{training.steps}, which are {found.steps} steps" if in_epochs else f"{found.steps}"
+            raise RunMismatch(
+                f"{self.folder.path} has taken {checkpoint.step} steps, and train.steps is {written}",
+                help=f"set train.steps to {checkpoint.step} or more, or use another folder with --out",
+            )
+        return found
 
     def _changed_images(self, checkpoint: Checkpoint | None) -> list[str]:
         """What has changed in the images since the checkpoint; only the first process knows.
@@ -205,6 +259,12 @@ class TrainingRun:
             logger.info("resuming from step %d of %s", state.step, checkpoint.path)
         return state
 
+    def _length(self, training_images: int) -> RunLength | None:
+        """What the run folder records of epochs; None if the length is a number of steps."""
+        if not isinstance(self.program.spec.train.steps, Epochs):
+            return None
+        return RunLength(self.training.steps, training_images)
+
     def _say_remarks(self, images: ImageSet) -> None:
         """Print what was not taken or changed of the image files, and that a batch has more images than there are."""
         say = self.outputs.display.say
@@ -224,9 +284,11 @@ class TrainingRun:
             config = {"name": self.program.name, **flat_values(self.program.spec)}
             run = start_wandb(self.settings.wandb, self.folder, config)
             spec, folders = self.program.resolved_text(), part_folders(self.program)
-            self.folder.begin(self.program.name, spec, folders, self.fingerprints)
+            self.folder.begin(self.program.name, spec, folders, self.fingerprints, self._length(len(images["train"])))
             try:
-                metrics = MetricsLog(self.folder.metrics, self.state.step, run)
+                step, stopping = self.state.step, self.state.stopping
+                repeats = stopping is not None and stopping.evaluated_step < step  # what it does not count yet
+                metrics = MetricsLog(self.folder.metrics, step, run, repeats_evaluation=repeats)
             except WriteError as error:  # the folder holds a run from here on
                 raise error.then(f"resume with: {self.settings.resume_command(self.processes.world_size)}") from error
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain, groupby
+from operator import itemgetter
 
 import torch
 from torch import Tensor, nn
 
 import hvaedsl
 from hvaedsl.diagnostics.printable import joined
-from hvaedsl.ir.spec import TrainingSpec
+from hvaedsl.ir.training import TrainingSpec
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl.program import Program
 from hvaedsl_runtime.data import Preparation
 from hvaedsl_runtime.disk.state_parts import Counters, PartError, Position, StateDict, Stateful, log_unknown
 from hvaedsl_runtime.model import initial_model
 from hvaedsl_runtime.train.ema import ExponentialMovingAverage
+from hvaedsl_runtime.train.stopping import Stopping
 
 ADAMW_EPS = 1e-8
+STOPPING = "stopping"  # the part that only runs under `train.stop_after` have
 
 logger = logging.getLogger(__name__)
 
@@ -33,17 +37,21 @@ class TrainState:
     def __init__(
         self,
         model: HierarchicalVAE,
-        without_gradient: Sequence[str],
+        untrained: Sequence[str],
         training: TrainingSpec,
         preparation: Preparation | None,
         position: Position,
+        factors: Mapping[str, float] | None = None,
     ) -> None:
         self.model = model
         self.ema = ExponentialMovingAverage(model, training.ema_decay)
-        self.trainable = trainable_parameters(model, without_gradient)
-        self.optimizer = make_optimizer(self.trainable, training)
+        self.trainable = trainable_parameters(model, untrained)
+        groups = parameter_groups(model, factors or {})
+        self.factors = tuple(factor for factor, _ in groups)  # on the learning rate, one a group of the optimizer
+        self.optimizer = make_optimizer([parameters for _, parameters in groups], training)
         self.position = position
         self.counters = Counters()
+        self.stopping = Stopping() if training.stop_after is not None else None
         self.inputs = InputPreparation(preparation)
         self.versions = Versions()
         # False from the first change of a step until the step is counted and logged.
@@ -55,14 +63,18 @@ class TrainState:
     ) -> TrainState:
         """The state before the first step, on a device, with the weights that the seed of `position` draws.
 
-        Without a `preparation`, one has to be restored before it is used.
+        Without a `preparation`, one has to be restored before it is used. Raises SpecError if the spec freezes weights,
+        or gives them a rate, that the model does not have.
         """
         model = initial_model(program, position.seed, device, position.torch_dtype)
-        return cls(model, program.without_gradient, program.training(), preparation, position)
+        chosen = program.chosen_weights([name for name, _ in model.named_parameters()])
+        untrained = (*program.without_gradient, *sorted(chosen.frozen))
+        return cls(model, untrained, program.training(), preparation, position, chosen.factors)
 
     @property
     def parts(self) -> dict[str, Stateful]:
         """The parts with state, by their names in a checkpoint. `model`, `ema` and `preparation` are public there."""
+        stopping: dict[str, Stateful] = {} if self.stopping is None else {STOPPING: self.stopping}
         return {
             "model": self.model,
             "ema": self.ema.model,
@@ -72,6 +84,7 @@ class TrainState:
             "counters": self.counters,
             "preparation": self.inputs,
             "versions": self.versions,
+            **stopping,
         }
 
     def state_dict(self) -> StateDict:
@@ -79,8 +92,13 @@ class TrainState:
         return {name: part.state_dict() for name, part in self.parts.items()}
 
     def load_state_dict(self, state: StateDict, /) -> None:
-        """Restore every part; unknown ones are logged. Raises PartError if a part is missing or does not fit."""
+        """Restore every part; unknown ones are logged. Raises PartError if a part is missing or does not fit.
+
+        A run that stops early only since it is resumed counts its evaluations from there.
+        """
         for name, part in self.parts.items():
+            if name == STOPPING and name not in state:
+                continue
             if name not in state:
                 raise PartError(f"`{name}` is missing")
             try:
@@ -148,26 +166,35 @@ class Versions:
                 logger.info("the checkpoint was written by %s %s; this is %s", package, state.get(package), version)
 
 
-def trainable_parameters(model: nn.Module, without_gradient: Sequence[str]) -> list[nn.Parameter]:
-    """The parameters that the optimizer updates; those that no gradient reaches stop requiring one."""
-    for name in without_gradient:
+def trainable_parameters(model: nn.Module, untrained: Sequence[str]) -> list[nn.Parameter]:
+    """The parameters that the optimizer updates; those that are frozen, or unreached, stop requiring a gradient."""
+    for name in untrained:
         model.get_parameter(name).requires_grad_(False)
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
-def make_optimizer(parameters: Sequence[nn.Parameter], training: TrainingSpec) -> torch.optim.AdamW:
-    """AdamW with weight decay on every parameter, as the spec sets it; one fused kernel on a CPU.
+def parameter_groups(model: nn.Module, factors: Mapping[str, float]) -> list[tuple[float, list[nn.Parameter]]]:
+    """The trainable parameters in runs of equal factors on the learning rate.
+
+    Runs, and not one group a factor, so that the optimizer numbers the parameters in the order of the model.
+    """
+    named = [(factors.get(name, 1.0), found) for name, found in model.named_parameters() if found.requires_grad]
+    return [(factor, [found for _, found in run]) for factor, run in groupby(named, key=itemgetter(0))]
+
+
+def make_optimizer(groups: Sequence[Sequence[nn.Parameter]], training: TrainingSpec) -> torch.optim.AdamW:
+    """AdamW with weight decay on every parameter of the groups, as the spec sets it; one fused kernel on a CPU.
 
     A loaded state dict brings its own choice of implementation: a run that started with another one keeps it.
     """
     return torch.optim.AdamW(
-        parameters,
+        [{"params": list(parameters)} for parameters in groups],
         lr=training.learning_rate,
         betas=training.betas,
         eps=ADAMW_EPS,
         weight_decay=training.weight_decay,
         # On a CPU, torch's default is a Python loop over the parameters; on a GPU, it is a multi-tensor kernel already.
-        fused=True if all(map(fits_fused_kernel, parameters)) else None,
+        fused=True if all(map(fits_fused_kernel, chain.from_iterable(groups))) else None,
     )
 
 

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from hvaedsl.ir.spec import TrainingSpec
+from hvaedsl.ir.training import RunTraining
 from hvaedsl.lowering.module import HierarchicalVAE, Noise, Output
 from hvaedsl_runtime.distributed import Processes, as_float64
 from hvaedsl_runtime.model import autocast
-from hvaedsl_runtime.train.objective import Objective, dimensions_of
+from hvaedsl_runtime.train.objective import Objective, dimensions_of, layer_resolutions
 from hvaedsl_runtime.train.schedule import learning_rate_at
 from hvaedsl_runtime.train.state import TrainState
 
@@ -67,18 +67,20 @@ class StepResult:
 class TrainingStep:
     """One step of training, in place, on a run's state (openai/vdvae, train.py).
 
-    The optimizer is AdamW with weight decay on every parameter. The update is skipped if the gradient norm is not
+    The optimizer is AdamW with weight decay on every trainable parameter; a factor on a parameter's learning rate is
+    one on its decay too. The update is skipped if the gradient norm is not
     finite or not strictly below `skip_above`. The norm is taken before clipping, of the gradient averaged over all
     processes, so that every process makes the same decision. A skipped step counts as a step; the averaged weights
     follow applied updates only.
     """
 
-    def __init__(self, state: TrainState, training: TrainingSpec, processes: Processes) -> None:
+    def __init__(self, state: TrainState, training: RunTraining, processes: Processes) -> None:
         self.state = state
         self.training = training
         self.processes = processes
         state.model.recompute_every = training.recompute_every
-        self._loss: nn.Module = LossModule(state.model, Objective(training.kl, training.seed))
+        objective = Objective(training.kl, training.seed, layer_resolutions(state.model))
+        self._loss: nn.Module = LossModule(state.model, objective)
 
         if processes.world_size > 1:
             # A convolution with one input channel has two valid layouts, and torch warns if they differ.
@@ -110,8 +112,8 @@ class TrainingStep:
         self.state.is_between_steps = False
         if self.training.clip_norm is not None:
             clip_grads_with_norm_(self.state.trainable, self.training.clip_norm, norm)
-        for group in self.state.optimizer.param_groups:
-            group["lr"] = learning_rate
+        for group, factor in zip(self.state.optimizer.param_groups, self.state.factors, strict=True):
+            group["lr"] = learning_rate * factor
         self.state.optimizer.step()
         self.state.ema.update(self.state.model)
 

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 import torch
-from matplotlib import rcParams
+from matplotlib import rc_context, rcParams
 from PIL import Image
 
 from hvaedsl_runtime.analysis.figures import image_grid, mark_jumps, panels, png, style, svg
@@ -52,6 +52,8 @@ def test_equal_figures_give_equal_files_without_external_references() -> None:
 
     one = make()
     assert one == make()
+    with rc_context({"text.usetex": True, "lines.linewidth": 9.0, "font.family": "monospace"}):
+        assert one == make()
     assert b"<image" not in one
     assert b"@import" not in one
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from hvaedsl import Program
-from hvaedsl.lowering.names import parameter_shapes, published_parameters
+from hvaedsl.ir.parameter_names import parameter_shapes
+from hvaedsl.lowering.names import published_parameters
 
 StateDict = dict[str, Tensor]
 

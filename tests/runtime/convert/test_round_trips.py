@@ -13,7 +13,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 import hvaedsl
-from hvaedsl.lowering.names import parameter_shapes, published_parameters
+from hvaedsl.ir.parameter_names import parameter_shapes
+from hvaedsl.lowering.names import published_parameters
 from hvaedsl_runtime.data import published_preparation
 from hvaedsl_runtime.disk.checkpoint import load_checkpoint
 from hvaedsl_runtime.disk.run_folder import RunFolder

@@ -203,6 +203,16 @@ def test_an_image_beyond_the_limit_is_not_called_damaged(monkeypatch: pytest.Mon
     refused(saved(COLOR.resize((12, 9))), "the image has 108 pixels; at most 100 are decoded", "vips thumbnail")
 
 
+def test_damaged_exif_data_is_ignored_without_a_warning() -> None:
+    # EXIF data of 5 entries, of which none is there. Here, a warning of Pillow would be an error.
+    damaged = saved(COLOR, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x05")
+    with Image.open(io.BytesIO(damaged)) as image, pytest.warns(UserWarning, match="Corrupt EXIF data"):
+        image.getexif()
+    found, changes = read(damaged)
+    np.testing.assert_array_equal(found, PIXELS)
+    assert changes == Change(0)
+
+
 def test_the_content_decides_and_not_the_suffix() -> None:
     assert read(saved(COLOR, "JPEG"))[0].shape == (8, 8, 3)  # as in a file called .png
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hvaedsl.diagnostics.errors import DataNotFound, RunError, UsageError
 from hvaedsl_runtime.data.opening import open_split
 from hvaedsl_runtime.data.places import default_folder, located, not_found, places
+from hvaedsl_runtime.data.prepare import check_source
 
 
 def test_a_written_path_is_the_only_place(make_spec: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,6 +53,20 @@ def test_the_way_out_of_a_written_path_is_that_path(make_spec: Any, tmp_path: Pa
     assert not_found(make_spec("mnist", path=str(tmp_path)), "", "fetch them").help == (
         "fetch them, or correct data.path"
     )
+
+
+@pytest.mark.parametrize("dataset", ["folder", "npy", "mnist"])
+def test_a_folder_that_looks_the_same_is_named(make_spec: Any, tmp_path: Path, dataset: str) -> None:
+    there, missing = (tmp_path / unicodedata.normalize(form, "Übung") for form in ("NFD", "NFC"))
+    there.mkdir()
+    if missing.exists():
+        pytest.skip("the file system takes both forms for one name")
+    with pytest.raises(RunError) as caught:
+        open_split(make_spec(dataset, path=str(missing)), "train")
+    assert f"{there} is there, written with other characters of Unicode" in caught.value.help
+    with pytest.raises(UsageError, match="which does not exist") as refused:
+        check_source(missing)
+    assert f"{there} is there" in refused.value.help
 
 
 def test_the_error_lists_every_place(make_spec: Any, cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

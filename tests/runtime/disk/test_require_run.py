@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from hvaedsl.diagnostics.errors import RunNotFound
-from hvaedsl_runtime.disk.run_folder import require_run
+from hvaedsl_runtime.disk.run_folder import RunFolder, require_run
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +20,21 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     Path("my model.hvae").touch()
     Path("notes.txt").touch()
     Path("empty").mkdir()
+
+
+@pytest.mark.parametrize(("there", "missing"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_folder_that_looks_the_same_is_named(there: Literal["NFC", "NFD"], missing: Literal["NFC", "NFD"]) -> None:
+    folder, path = (Path(unicodedata.normalize(form, "läufe/é")) for form in (there, missing))
+    folder.mkdir(parents=True)
+    if path.exists():
+        pytest.skip("the file system takes both forms for one name")
+    with pytest.raises(RunNotFound, match="no such folder") as caught:
+        require_run(path)
+    assert f"{folder} is there, written with other characters" in caught.value.help
+    with pytest.raises(RunNotFound, match="no such folder") as caught:
+        RunFolder(path).check_free(resume=True)
+    assert f"{folder} is there, written with other characters" in caught.value.help
+    RunFolder(path).check_free(resume=False)
 
 
 def test_a_run_folder_is_taken() -> None:

@@ -158,6 +158,7 @@ class Custom:
     ("content", "named"),
     [
         ({"a": torch.ones(2), "args": argparse.Namespace(x=1)}, "`args` needs argparse.Namespace"),
+        ({"model": nn.Linear(2, 2).state_dict(), "args": argparse.Namespace(x=1)}, "`args` needs argparse.Namespace"),
         ({"state_dict": TENSORS, "log": {"seen": [1, Custom()]}}, f"`log.seen.1` needs {__name__}.Custom"),
         ({"model": nn.Linear(2, 2)}, "`model` needs torch.nn.modules.linear.Linear"),
         (nn.Linear(2, 2), "the content needs torch.nn.modules.linear.Linear"),
@@ -222,10 +223,16 @@ def test_a_tensor_without_plain_values_is_named(
     assert way_out in error.help
 
 
-def test_a_sharded_tensor_is_to_be_gathered(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(b"}", b""), (b"ccollections\nOrderedDict\n)R", b"}X\x09\0\0\0_metadata}sb")],
+    ids=["dict", "state dict of a module"],
+)
+def test_a_sharded_tensor_is_to_be_gathered(tmp_path: Path, before: bytes, after: bytes) -> None:
     # {"w": ShardedTensor}, written as a pickle by hand: a tensor of this class needs a process group.
     module = "torch.distributed._shard.sharded_tensor.api"
-    error = refused(tmp_path / "w.th", b"\x80\x02}X\x01\0\0\0wc" + f"{module}\nShardedTensor\ns.".encode())
+    item = b"X\x01\0\0\0wc" + f"{module}\nShardedTensor\ns".encode()
+    error = refused(tmp_path / "w.th", b"\x80\x02" + before + item + after + b".")
     assert f"`w` needs {module}.ShardedTensor" in str(error)
     assert "full_tensor()" in error.help
 

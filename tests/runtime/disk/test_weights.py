@@ -84,6 +84,22 @@ def test_state_dicts_in_a_larger_checkpoint_are_read_by_their_keys(tmp_path: Pat
     assert set(found) == {f"{p}.{n}" for p in ("state_dict", "callbacks.average.model") for n in ("weight", "bias")}
 
 
+def test_tensors_in_lists_and_beside_other_values_are_read_by_their_keys(tmp_path: Path) -> None:
+    tensor = torch.ones(1)
+    around: dict[str, object] = {"gain": tensor}
+    around["again"] = around
+    content = {
+        "step": tensor, "names": ["a"], "model": {"weight": tensor, "version": 2},
+        "ema": {"decay": 0.9, "list": [tensor]}, "several": [{"weight": tensor}],
+        "pairs": [("weight", tensor)], "numbered": {3: tensor}, "around": around,
+    }  # fmt: skip
+    torch.save(content, tmp_path / "w.pt")
+    found, _ = read_weights(tmp_path / "w.pt")
+    assert set(found) == {
+        *("step", "model.weight", "ema.list.0", "several.0.weight", "pairs.weight", "numbered.3", "around.gain"),
+    }
+
+
 def test_a_name_that_is_not_utf_8_is_written_and_read(tmp_path: Path, tensors: dict[str, Tensor]) -> None:
     for suffix in (".th", ".safetensors"):
         path = tmp_path / (os.fsdecode(b"caf\xe9") + suffix)

@@ -26,7 +26,7 @@ from hvaedsl.diagnostics.errors import (
 from hvaedsl_runtime.launch.elastic import first_error, start_workers
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.local import launch, losses_explained
-from hvaedsl_runtime.launch.task import RunTask
+from hvaedsl_runtime.launch.task import RunTask, running_module
 from hvaedsl_runtime.train.settings import RunSettings
 
 Compiled = Callable[..., Program]
@@ -219,3 +219,22 @@ def test_a_process_that_has_lost_another_is_no_bug(error: RuntimeError, is_lost:
     assert isinstance(caught.value, ProcessLost) is is_lost
     if isinstance(caught.value, ProcessLost):
         assert (caught.value.exit_code, "see its output" in caught.value.help) == (7, True)
+
+
+def test_another_process_reads_the_working_folder_only_if_this_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`python -m` would import a `torch.py` there, which the script `hvaedsl` does not."""
+    (tmp_path / "torch.py").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if Path(entry).absolute() != tmp_path])
+    assert running_module("this")[0] == "-P"
+    done = subprocess.run(
+        [sys.executable, *running_module("hvaedsl_runtime.sweep.child")],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert "not a package" not in done.stderr
+    monkeypatch.syspath_prepend(tmp_path)
+    assert running_module("this") == ("-m", "this")

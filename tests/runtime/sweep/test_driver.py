@@ -21,12 +21,14 @@ import pytest
 
 import hvaedsl
 from hvaedsl.cli.main import run
-from hvaedsl.diagnostics.errors import RunError, WriteError
+from hvaedsl.diagnostics.errors import Diverged, NoUpdate, ProcessFailed, RunError, RunsFailed, WriteError
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.sweep.axes import let_axes
+from hvaedsl_runtime.sweep.command import raise_failures
 from hvaedsl_runtime.sweep.driver import Sweep, SweepSettings
 from hvaedsl_runtime.sweep.folder import SweepFolder
-from hvaedsl_runtime.sweep.plan import SweepPlan, SweepRequest, make_plan
+from hvaedsl_runtime.sweep.plan import Point, SweepPlan, SweepRequest, make_plan
+from hvaedsl_runtime.sweep.results import collect
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 
@@ -262,6 +264,30 @@ def test_a_process_that_is_killed_is_a_failed_run(
     assert failures[0] is not None
     assert "SIGKILL" in failures[0].message
     assert "--retry-failed" in failures[0].error().help
+
+
+def test_only_a_failure_that_may_end_otherwise_is_retried(
+    plan: SweepPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = sweep_with("exit 9", plan, tmp_path, monkeypatch)
+    first, second = ((point, 0) for point in plan.points)
+
+    def help_after(*failures: tuple[tuple[Point, int], Exception]) -> str:
+        for (point, seed), error in failures:
+            sweep.folder.record_failure(point, seed, Failure.of(error))
+        with pytest.raises(RunsFailed) as caught:
+            raise_failures(collect(plan, sweep.folder), sweep.folder)
+        return caught.value.help
+
+    again = (
+        "a point that diverged diverges again with the same seed and settings: remove its value, set "
+        "train.skip_above or lower train.learning_rate, and sweep into another folder with --out"
+    )
+    assert help_after((first, Diverged("x"))) == again
+    killed = ProcessFailed("x", status=9)
+    assert help_after((second, killed)) == f"run the sweep again with --retry-failed, for the other failures; {again}"
+    assert help_after((first, killed)) == "run the sweep again with --retry-failed"
+    assert "raise train.skip_above" in help_after((first, NoUpdate("x")), (second, NoUpdate("x")))
 
 
 def test_a_run_that_is_asked_to_stop_stops_the_sweep(

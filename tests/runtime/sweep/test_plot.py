@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib import rc_context
 from PIL import Image
 
 from hvaedsl_runtime.sweep.axes import Axis
@@ -70,3 +71,11 @@ def test_equal_results_give_equal_files(tmp_path: Path, make_results: MakeResult
         draw(make_results([N], [[2.0]] * 3), tmp_path / f"{name}.png", tmp_path / f"{name}.svg")
     for suffix in ("png", "svg"):
         assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+
+
+def test_the_settings_of_the_user_do_not_change_a_plot(tmp_path: Path, make_results: MakeResults) -> None:
+    results = make_results([N], [[2.0]] * 3)
+    draw(results, tmp_path / "one.png", tmp_path / "one.svg")
+    with rc_context({"text.usetex": True, "lines.linewidth": 9.0, "font.family": "monospace"}):
+        draw(results, tmp_path / "other.png", tmp_path / "other.svg")
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "other.svg").read_bytes()

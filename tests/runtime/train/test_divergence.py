@@ -15,7 +15,7 @@ from torch import Tensor
 
 import hvaedsl
 from hvaedsl import Program
-from hvaedsl.diagnostics.errors import Diverged
+from hvaedsl.diagnostics.errors import Diverged, RunNotFound
 from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
@@ -106,6 +106,41 @@ def test_a_run_that_ends_without_a_finite_likelihood_has_not_succeeded(tmp_path:
     with pytest.raises(Diverged, match="after step 12, the likelihood of the test images with the raw weights is not"):
         train(compiled({"train.learning_rate": 1e30}), settings(tmp_path / "run"))
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["test"]["raw"]["bits_per_dim"] is None
+
+
+def test_commands_on_a_run_that_diverged_before_its_first_checkpoint_say_so(
+    tmp_path: Path, compiled: Compiled, command: Command
+) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(Diverged):
+        train(compiled({"train.learning_rate": 1e30}), settings(run))
+    for name, *rest in COMMANDS:
+        code, _, err = command(*((name, *rest[:1], run) if name == "analyze" else (name, run, *rest)))
+        assert code == 5
+        assert f"{run} has no checkpoint: the run diverged before its first one" in err
+        assert f"hvaedsl compare {run} OTHER_RUN shows its curves; train into another folder with" in err
+
+
+@pytest.mark.parametrize(
+    ("removed", "reason", "way_on"),
+    [
+        (("checkpoints/last.pt",), "the run is finished, and checkpoints/last.pt is gone", "restore that file"),
+        (
+            ("checkpoints/last.pt", "summary.json"),
+            "the run ended before its first one",
+            "resume it with: hvaedsl train",
+        ),
+    ],
+)
+def test_a_run_that_lacks_its_checkpoint_for_another_reason_has_not_diverged(
+    tmp_path: Path, compiled: Compiled, removed: tuple[str, ...], reason: str, way_on: str
+) -> None:
+    train(compiled(), settings(tmp_path / "run"))
+    for name in removed:
+        (tmp_path / "run" / name).unlink()
+    with pytest.raises(RunNotFound, match=reason) as caught:
+        FinishedRun.open(tmp_path / "run", "cpu")
+    assert way_on in caught.value.help
 
 
 @pytest.fixture

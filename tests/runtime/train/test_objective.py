@@ -11,9 +11,9 @@ from torch import Tensor
 
 import hvaedsl
 from hvaedsl import Program, SpecError
-from hvaedsl.ir.spec import KLSpec
+from hvaedsl.ir.training import KLSpec
 from hvaedsl.lowering.module import Output
-from hvaedsl_runtime.train.objective import Objective, sampled_rate
+from hvaedsl_runtime.train.objective import Objective, layer_resolutions, sampled_rate
 
 Compiled = Callable[..., Program]
 DEPTH, BATCH, DIMENSIONS = 6, 3, 64
@@ -31,8 +31,12 @@ def kl_nats() -> Tensor:
     return torch.rand((DEPTH, BATCH), generator=generator, dtype=torch.float64).mul_(3).requires_grad_()
 
 
+RESOLUTIONS = (1, 4, 4, 8, 8, 8)  # of the layers
+WEIGHTS = {8: 0.5, 4: 0.0, 1: 2.0}
+
+
 def objective(**kl: object) -> Objective:
-    return Objective(KLSpec.model_validate(kl), seed=1)
+    return Objective(KLSpec.model_validate(kl), seed=1, resolutions=RESOLUTIONS)
 
 
 def test_the_default_is_the_bound_itself(kl_nats: Tensor) -> None:
@@ -56,6 +60,39 @@ def test_free_nats_hold_for_each_layer_and_image(kl_nats: Tensor) -> None:
     assert torch.equal(gradient == 0, below)
     expected = (output(kl_nats).distortion_nats_per_dim + kl_nats.clamp(min=1.0).sum(dim=0) / DIMENSIONS).mean()
     assert free.item() == pytest.approx(expected.item(), rel=1e-15)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5, 4.0])
+def test_a_weight_multiplies_the_rate_and_its_gradient(kl_nats: Tensor, weight: float) -> None:
+    out = output(kl_nats)
+    weighted = objective(weight=weight)(out, 0, DIMENSIONS)
+    expected = (out.distortion_nats_per_dim + weight * out.rate_nats_per_dim).mean()
+    assert weighted.item() == pytest.approx(expected.item(), rel=1e-15)
+    (gradient,) = torch.autograd.grad(weighted, kl_nats)
+    assert torch.allclose(gradient, torch.full_like(gradient, weight / DIMENSIONS / BATCH), rtol=1e-14, atol=0)
+
+
+def test_a_map_of_weights_holds_for_the_layers_of_each_resolution(kl_nats: Tensor) -> None:
+    weighted = objective(weight=WEIGHTS)(output(kl_nats), 0, DIMENSIONS)
+    (gradient,) = torch.autograd.grad(weighted, kl_nats)
+    expected = torch.tensor([WEIGHTS[at] for at in RESOLUTIONS], dtype=torch.float64) / DIMENSIONS / BATCH
+    assert torch.allclose(gradient, expected[:, None].expand_as(gradient), rtol=1e-14, atol=0)
+
+
+def test_free_nats_come_before_the_weight_and_the_sampled_layers_and_the_warm_up_after_it(kl_nats: Tensor) -> None:
+    bent = objective(weight=WEIGHTS, free_nats=1.0, sampled_layers=2, warmup_steps=10)
+    weights = torch.tensor([WEIGHTS[at] for at in RESOLUTIONS], dtype=torch.float64)
+    chosen = bent.layers(5, DEPTH)
+    terms = weights[:, None] * kl_nats.detach().clamp(min=1.0)
+    rate = 0.5 * DEPTH / 2 * terms[chosen].sum(dim=0) / DIMENSIONS
+    expected = (output(kl_nats).distortion_nats_per_dim + rate).mean()
+    assert bent(output(kl_nats), 5, DIMENSIONS).item() == pytest.approx(expected.item(), rel=1e-14)
+
+
+def test_the_layers_of_a_model_have_the_resolutions_of_the_blocks_that_draw() -> None:
+    model = "width = 8  latent = {4: 0, other: 2}  encoder = 8x1, 8d4, 2x1  decoder = 2x1, 4m2, 8m4, 8x1"
+    found = hvaedsl.loads(f"hvae 1\ndata {{ dataset = digits }}\nmodel {{ {model} }}\n").module()
+    assert layer_resolutions(found) == [2, 8, 8]
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -19,7 +19,7 @@ Compiled = Callable[..., Program]
 
 
 def make(program: Program, processes: Processes) -> TrainingStep:
-    return TrainingStep(make_state(program, torch.float64), program.training(), processes)
+    return TrainingStep(make_state(program, torch.float64), program.training().for_run(30, 1), processes)
 
 
 def make_state(program: Program, dtype: torch.dtype) -> TrainState:
@@ -100,7 +100,7 @@ def test_the_kernel_on_a_cpu_is_fused_where_it_computes_adamw(compiled: Compiled
     program = compiled({"train.learning_rate": 0.1})
     strided = nn.Parameter(torch.arange(24.0).reshape(4, 6)[:, ::2])
     dense = nn.Parameter(strided.detach().clone(memory_format=torch.contiguous_format))
-    optimizers = [make_optimizer([parameter], program.training()) for parameter in (strided, dense)]
+    optimizers = [make_optimizer([[parameter]], program.training()) for parameter in (strided, dense)]
     assert [optimizer.param_groups[0]["fused"] for optimizer in optimizers] == [None, True]
     for _ in range(3):
         for parameter, optimizer in zip((strided, dense), optimizers, strict=True):
@@ -179,7 +179,7 @@ def test_training_lowers_the_loss(compiled: Compiled, alone: Processes) -> None:
 
 def test_bfloat16_trains_float32_weights(compiled: Compiled, alone: Processes) -> None:
     program = compiled({"train.precision": "bfloat16"})
-    step = TrainingStep(make_state(program, torch.float32), program.training(), alone)
+    step = TrainingStep(make_state(program, torch.float32), program.training().for_run(30, 1), alone)
     x, target, _ = batch()
     noise = StepNoise(0, 0, 0, 1, alone.device, torch.float32)
     result = step(5, x.float(), target.float(), noise)

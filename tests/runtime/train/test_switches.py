@@ -37,6 +37,7 @@ SWITCHES: dict[str, dict[str, object]] = {
     "cosine": {"train.lr_schedule": "cosine"},
     "step": {"train.lr_schedule": "step"},
     "kl_warmup": {"train.kl.warmup_steps": 30},
+    "kl_weight": {"train.kl.weight": {8: 0.25, "other": 1}},
     "free_nats": {"train.kl.free_nats": 0.5},
     "sampled_layers": {"train.kl.sampled_layers": 2},
     "recompute": {"train.recompute_every": 2},

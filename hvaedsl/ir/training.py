@@ -1,0 +1,136 @@
+"""`train { }` of the resolved spec: the training run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.ir.kinds import (
+    ByResolution,
+    ByWeightName,
+    Choice,
+    Either,
+    Key,
+    Number,
+    Optional,
+    Pair,
+    Several,
+    Steps,
+    WeightName,
+    Whole,
+)
+from hvaedsl.ir.section import Section, at_resolution
+
+LearningRateSchedule = Literal["constant", "cosine", "step"]
+Precision = Literal["float32", "tf32", "bfloat16"]
+
+_WEIGHT = Number(minimum=0)
+
+
+class Epochs(Record):
+    """A number of epochs, the length of a training whose steps depend on the number of images."""
+
+    count: int
+
+    def __str__(self) -> str:
+        """The number in the language."""
+        return f"{self.count} epochs"
+
+    def steps(self, training_images: int, images_per_step: int) -> int:
+        """Steps that draw every training image this often, rounded up; `images_per_step` are those of all processes."""
+        return -(-self.count * training_images // images_per_step)
+
+
+class KLSpec(Section):
+    """`train { kl { } }`: the KL term of the training objective. Evaluation always uses the whole bound."""
+
+    weight: Annotated[
+        float | Mapping[int, float],
+        Key(Either(_WEIGHT, ByResolution(_WEIGHT)), "factor on the KL of each layer in the objective (beta)"),
+    ] = 1.0
+    warmup_steps: Annotated[int, Key(Whole(0), "steps over which the weight of the KL rises from 0 to `weight`")] = 0
+    free_nats: Annotated[
+        float, Key(Number(minimum=0), "nats per layer and image below which the KL is not reduced (free bits)")
+    ] = 0.0
+    sampled_layers: Annotated[
+        int | None,
+        Key(Optional(Whole(1)), "layers whose KL is summed in a step, scaled to all layers; none sums every layer"),
+    ] = None
+
+    def weight_at(self, resolution: int) -> float:
+        """The factor on the KL of the layers at a resolution."""
+        return at_resolution(self.weight, resolution)
+
+
+class TrainSpec(Section):
+    """`train { }`: the training run."""
+
+    steps: Annotated[
+        int | Epochs | None, Key(Steps(), "optimizer steps, or epochs", required="to train", example="100k")
+    ] = None
+    batch_size: Annotated[
+        int | None, Key(Whole(1), "images per process and step", required="to train", example="16")
+    ] = None
+    learning_rate: Annotated[
+        float | None, Key(Number(above=0), "AdamW's learning rate", required="to train", example="2e-4")
+    ] = None
+    lr_warmup_steps: Annotated[int, Key(Whole(0), "steps of linear warmup")] = 100
+    lr_schedule: Annotated[
+        LearningRateSchedule, Key(Choice(("constant", "cosine", "step")), "the learning rate after the warmup")
+    ] = "constant"
+    weight_decay: Annotated[float, Key(Number(minimum=0), "AdamW's weight decay, on all parameters")] = 0.01
+    betas: Annotated[tuple[float, float], Key(Pair(Number(minimum=0, below=1)), "AdamW's betas")] = (0.9, 0.9)
+    clip_norm: Annotated[float | None, Key(Optional(Number(above=0)), "the norm that gradients are clipped to")] = 200.0
+    skip_above: Annotated[
+        float | None, Key(Optional(Number(above=0)), "gradient norm from which an update is skipped")
+    ] = None
+    freeze: Annotated[tuple[str, ...] | None, Key(Optional(Several(WeightName())), "weights that are not trained")] = (
+        None
+    )
+    rates: Annotated[
+        Mapping[str, float],
+        Key(ByWeightName(Number(above=0)), "factors on the learning rate, by the name of weights; the longest wins"),
+    ] = Field(default_factory=dict)
+    ema_decay: Annotated[float, Key(Number(minimum=0, below=1), "decay of the averaged weights")] = 0.999
+    precision: Annotated[Precision, Key(Choice(("float32", "tf32", "bfloat16")), "arithmetic of the forward pass")] = (
+        "float32"
+    )
+    recompute_every: Annotated[
+        int | None, Key(Optional(Whole(1)), "keep activations every this many blocks, and recompute those between")
+    ] = None
+    gpu_memory: Annotated[
+        float | None,
+        Key(Optional(Number(above=0)), "memory of the GPU in GiB; lint reports training that does not fit"),
+    ] = None
+    seed: Annotated[int, Key(Whole(0), "seed of weights, order, noise and binarization")] = 0
+    eval_every: Annotated[int, Key(Whole(1), "steps between evaluations")] = 1000
+    save_every: Annotated[int, Key(Whole(1), "steps between checkpoints")] = 1000
+    stop_after: Annotated[
+        int | None,
+        Key(Optional(Whole(1)), "evaluations without a lower validation bound after which training stops"),
+    ] = None
+    kl: KLSpec = KLSpec.model_construct()
+
+
+class TrainingSpec(TrainSpec):
+    """A complete `train { }`, the result of `Program.training()`."""
+
+    steps: int | Epochs
+    batch_size: int
+    learning_rate: float
+
+    def for_run(self, training_images: int, processes: int) -> RunTraining:
+        """The training of a run on this many images in this many processes, with epochs as steps."""
+        steps = self.steps
+        if isinstance(steps, Epochs):
+            steps = steps.steps(training_images, self.batch_size * processes)
+        return RunTraining.model_construct(**{**dict(self), "steps": steps})
+
+
+class RunTraining(TrainingSpec):
+    """A complete `train { }` whose length is a number of steps."""
+
+    steps: int

@@ -1,0 +1,53 @@
+"""The custom parts of a unit, imported and measured: their parameters, and what their computation costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from hvaedsl.custom.importing import CustomPartError, import_custom
+from hvaedsl.diagnostics.custom import CustomPartFails
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.errors import SpecError, UsageError
+from hvaedsl.diagnostics.span import Span
+from hvaedsl.ir.named_weights import named_weights
+from hvaedsl.ir.spec import custom_parts
+from hvaedsl.passes.base import Unit
+from hvaedsl.pipeline import Analyses, check_weight_names
+
+
+def measured(unit: Unit, folders: tuple[Path, ...]) -> Unit:
+    """Import all custom parts, and add their measured cost to the unit. Raises `SpecError` if one fails."""
+    references = custom_parts(unit.spec)
+    if not references:
+        return unit
+
+    for key, reference in references.items():
+        try:
+            import_custom(reference, folders)  # also the dataset, so that it is found without folders later
+            if key != "data.dataset":
+                unit = _with_cost(unit, key, reference, folders)
+        except CustomPartError as error:
+            raise SpecError([part_fails(unit.place(key), reference, error)]) from error
+    if found := check_weight_names(unit, named_weights(unit.bridge)):  # their parameters are known only now
+        raise SpecError(found)
+    return unit
+
+
+def _with_cost(unit: Unit, key: str, reference: str, folders: tuple[Path, ...]) -> Unit:
+    try:
+        from hvaedsl.lowering.custom import custom_class, measure
+    except ModuleNotFoundError as error:
+        raise UsageError(f"measuring custom parts needs {error.name}: pip install 'hvaedsl[train]'") from None
+    part, levels = custom_class(reference, folders), unit.spec.data.levels
+    if key == "model.likelihood":
+        attach = measure(unit.bridge, levels, cells={}, likelihood=part)
+    else:
+        attach = measure(unit.bridge, levels, cells={reference: part})
+    bridge = attach.run(unit.bridge)
+    return replace(unit, bridge=bridge, analyses=Analyses(bridge))
+
+
+def part_fails(span: Span, reference: str, error: CustomPartError) -> Diagnostic:
+    """The diagnostic of a custom part that cannot be imported or used."""
+    return CustomPartFails(span=span, reference=reference, problem=error.problem, reason=error.reason, hint=error.hint)

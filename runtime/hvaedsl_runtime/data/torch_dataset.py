@@ -1,0 +1,135 @@
+"""Images of a torch `Dataset`, which a custom dataset may return: read item by item, and checked each time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch.utils.data import Dataset, IterableDataset
+
+from hvaedsl.custom.importing import error_summary
+from hvaedsl.diagnostics.errors import InvalidData
+from hvaedsl.ir.spec import DataSpec
+from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, Indices, Pixels
+
+# How far a real value may be from a level: torchvision's ToTensor divides by 255 in float32.
+LEVEL_TOLERANCE = 1e-6
+RETURN_IMAGE = "an item is an image (a tensor [C, H, W], an array [H, W, C] or a PIL image), or a tuple that begins so"
+
+
+@dataclass(frozen=True, slots=True)
+class TorchImages:
+    """The items of a torch Dataset as images of levels; `place` names it in messages, with its split."""
+
+    source: Dataset[Any]
+    spec: DataSpec
+    place: str
+
+    def __len__(self) -> int:
+        return len(self.source)  # type: ignore[arg-type]  # torch's base class has no length; `check` looks for one
+
+    def check(self) -> None:
+        """Read the first item twice. Raises InvalidData if it is no image of the spec, or differs from itself."""
+        if isinstance(self.source, IterableDataset) or not hasattr(self.source, "__len__"):
+            raise InvalidData(
+                f"{self.place}: a {type(self.source).__name__} has no length and no index",
+                help="return a Dataset with __len__ and __getitem__; for a stream, save its images as .npy first",
+            )
+        if len(self) and not np.array_equal(self._item(0), self._item(0)):
+            raise InvalidData(
+                f"{self.place}: item 0 is another image when it is read again",
+                help="remove random transforms from the dataset: evaluation, statistics and a resumed run need equal "
+                "images; train.augment is the place for random changes",
+            )
+
+    def read(self, indices: Indices) -> Pixels:
+        """Return the items at `indices`, uint8 or uint16 [B, H, W, C].
+
+        Raises InvalidData, with the index, for an item that cannot be read or is no image of the spec.
+        """
+        dtype = np.uint8 if self.spec.levels <= EIGHT_BIT_LEVELS else np.uint16
+        batch = np.empty((len(indices), *self.spec.shape), dtype=dtype)
+        for position, index in enumerate(indices):
+            batch[position] = self._item(int(index))
+        return batch
+
+    def _item(self, index: int) -> npt.NDArray[np.generic]:
+        """One image as levels, [H, W, C]."""
+        try:
+            found = self.source[index]
+        except Exception as error:
+            raise InvalidData(f"{self.place}, item {index}: cannot be read: {error_summary(error)}") from error
+        image = found[0] if isinstance(found, (tuple, list)) and found else found
+        return self._levels(self._arranged(image, index), index)
+
+    def _arranged(self, image: object, index: int) -> npt.NDArray[np.generic]:
+        """The image as an array [H, W, C]. The spec's shape decides; none is transposed to fit."""
+        height, width, channels = self.spec.shape
+        if isinstance(image, torch.Tensor):
+            array, wanted, order = image.detach().cpu().numpy(), (channels, height, width), "tensors are [C, H, W]"
+        elif isinstance(image, (np.ndarray, Image.Image)):
+            array, wanted, order = np.asarray(image), (height, width, channels), "arrays are [H, W, C]"
+        else:
+            keys = f" with the keys {', '.join(map(repr, list(image)[:5]))}" if isinstance(image, Mapping) else ""
+            raise InvalidData(f"{self.place}, item {index}: a {type(image).__name__}{keys}", help=RETURN_IMAGE)
+
+        if array.shape == (height, width) and channels == 1:
+            return array[..., None]
+        if array.shape != wanted:
+            raise InvalidData(
+                f"{self.place}, item {index}: a {type(image).__name__} of shape {list(array.shape)}; it must be "
+                f"{list(wanted)}",
+                help=self._way_out(array.shape, wanted, order),
+            )
+        return array.transpose(1, 2, 0) if isinstance(image, torch.Tensor) else array
+
+    def _way_out(self, found: tuple[int, ...], wanted: tuple[int, ...], order: str) -> str:
+        height, width, _ = self.spec.shape
+        exchanged = tuple({height: width, width: height}.get(size, size) for size in wanted)
+        if height != width and found == exchanged:
+            return f"the images are {width} high and {height} wide: set data.resolution to ({width}, {height})"
+        if sorted(found) == sorted(wanted):
+            return f"{order}: permute the axes in the dataset"
+        return f"{order}: correct data.resolution and data.channels, or resize and convert the images in the dataset"
+
+    def _levels(self, image: npt.NDArray[np.generic], index: int) -> npt.NDArray[np.generic]:
+        """The levels of an image of integers, or of real values k / (levels - 1)."""
+        highest = self.spec.levels - 1
+        if image.dtype.kind == "f":
+            scaled = image.astype(np.float64) * highest
+            levels = np.rint(scaled)
+            exact = bool(np.all(np.abs(scaled - levels) <= LEVEL_TOLERANCE * highest))  # False for NaN
+        elif image.dtype.kind in "iub":
+            levels, exact = image, True
+        else:
+            raise InvalidData(f"{self.place}, item {index}: values of type {image.dtype}", help=RETURN_IMAGE)
+
+        low, high = levels.min(), levels.max()
+        if exact and low >= 0 and high <= highest:
+            return levels
+        found = f"values of type {image.dtype} from {image.min():g} to {image.max():g}"
+        if image.dtype.kind == "f":
+            needs = f"k / {highest} for a level k from 0 to {highest}, as ToTensor of torchvision gives them"
+            way_out = "remove Normalize and other changes of the values; the run scales the images itself"
+        else:
+            needs = f"levels from 0 to {highest}"
+            way_out = "correct data.levels, or the values that the dataset returns"
+        raise InvalidData(f"{self.place}, item {index}: {found}; they must be {needs}", help=way_out)
+
+
+def refuse_bare(found: object, reference: str) -> None:
+    """Raise InvalidData for a Dataset in place of a function that returns one, with the function that is missing."""
+    is_class = isinstance(found, type) and issubclass(found, Dataset)
+    if not is_class and not isinstance(found, Dataset):
+        return
+    _, _, name = reference.partition(":")
+    made = f'{name}(path, train=split == "train")' if is_class else name
+    raise InvalidData(
+        f"`{reference}` is a torch Dataset; data.dataset names a function that returns one for a split",
+        help=f"write such a function and name it:\n    def images(split, path):\n        return {made}",
+    )

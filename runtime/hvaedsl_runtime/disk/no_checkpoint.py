@@ -1,0 +1,36 @@
+"""A run folder without a checkpoint: why it has none, and what the folder still offers."""
+
+from __future__ import annotations
+
+from hvaedsl.diagnostics.errors import DamagedRun, RunNotFound
+from hvaedsl.diagnostics.shell import command_line, path_word
+from hvaedsl_runtime.disk.metrics import read_metrics
+from hvaedsl_runtime.disk.run_folder import RunFolder
+
+
+def without_checkpoint(folder: RunFolder) -> RunNotFound:
+    """The error for a run that has no checkpoint: it diverged, was killed, or lost it."""
+    if _is_diverged(folder):
+        reason = "the run diverged before its first one"
+        way_on = "train into another folder with a lower train.learning_rate, or with train.skip_above"
+    elif folder.summary.exists():
+        reason = f"the run is finished, and {folder.checkpoint.relative_to(folder.path)} is gone"
+        way_on = "restore that file"
+    else:
+        reason = "the run ended before its first one, or has not come to it"
+        resume = command_line("hvaedsl", "train", folder.spec, "--out", folder.path, "--resume")
+        way_on = f"if it ended, resume it with: {resume}"
+
+    curves = f"hvaedsl compare {path_word(folder.path)} OTHER_RUN shows its curves; " if folder.metrics.exists() else ""
+    return RunNotFound(f"{folder.path} has no checkpoint: {reason}", help=curves + way_on)
+
+
+def _is_diverged(folder: RunFolder) -> bool:
+    """Whether the last loss that the run logged is not finite."""
+    if not folder.metrics.exists():
+        return False
+    try:
+        losses = [line.get("loss_nats_per_dim") for line in read_metrics(folder.metrics)]
+    except DamagedRun:  # the missing checkpoint is the one to report
+        return False
+    return bool(losses) and losses[-1] is None
