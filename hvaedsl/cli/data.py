@@ -45,6 +45,23 @@ def prepare(
     channels: Annotated[
         int | None, typer.Option(min=1, max=3, metavar="C", help="Color channels, 1 or 3; only for NAME `folder`.")
     ] = None,
+    levels: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            max=65_536,
+            metavar="N",
+            help=described("Values of a pixel, from 2 to 65,536; only for NAME `folder`.", "256"),
+        ),
+    ] = None,
+    fit: Annotated[
+        Literal["crop_resize", "crop", "resize", "refuse"] | None,
+        typer.Option(
+            help=described(
+                "What is done to images of another shape, as data.fit; only for NAME `folder`.", "crop_resize"
+            )
+        ),
+    ] = None,
     crop: Annotated[
         Literal["center", "none"] | None,
         typer.Option(
@@ -88,9 +105,9 @@ def prepare(
     from hvaedsl_runtime.data.prepare import prepare as prepare_images
     from hvaedsl_runtime.data.prepared import PreparedSet
 
-    spec = data_to_prepare(name, parse_resolution(resolution), channels)
+    spec = data_to_prepare(name, parse_resolution(resolution), channels, levels)
     cropped = None if crop is None else crop == "center"
-    fitting = fitting_of(name, channels, crop=cropped, resize=resize, gray=gray, background=background)
+    fitting = fitting_of(name, channels, crop=cropped, resize=resize, gray=gray, background=background, fit=fit)
     check_source(source)
     if out is None and name == "folder":
         raise UsageError("--out is missing; custom images need an output folder, which data.path names in the spec")

@@ -1,4 +1,4 @@
-"""HV214, HV221, HV222: the shape of the images."""
+"""HV214, HV221, HV222, HV243, HV244: what the images are."""
 
 from __future__ import annotations
 
@@ -49,19 +49,16 @@ class FileImages(Diagnostic):
     """HV222."""
 
     code = "HV222"
-    title = "`data.{key}` is {value:,}; images of `dataset = folder` have {expected}"
-    label = "expected {expected}"
+    title = "`data.channels` is {channels}; images of `dataset = folder` have 1 or 3"
+    label = "expected 1 or 3"
     help = "save other images as arrays with numpy, and read them with `dataset = npy`"
     why = (
-        "Image files are read as gray, or as red, green and blue, of 8 bits each. Arrays and your own data sets have 1 "
-        "to 64 channels, and up to 65,536 levels."
+        "Image files are read as gray, or as red, green and blue. Arrays and your own data sets have 1 to 64 channels."
     )
     bad = spec(data="dataset = folder  channels = 2  resolution = 8")
     good = spec(data="dataset = npy  channels = 2  resolution = 8")
 
-    key: str
-    value: int
-    expected: str
+    channels: int
 
 
 class ShownChannels(Diagnostic):
@@ -81,3 +78,21 @@ class ShownChannels(Diagnostic):
     written: str
     problem: str
     last: int
+
+
+class FitWithoutFiles(Diagnostic):
+    """HV244."""
+
+    code = "HV244"
+    title = "`data.fit` is `{fit}`; `dataset = {dataset}` has no image files to fit"
+    label = "expected `refuse`"
+    help = "remove the key, or read image files with `dataset = folder`"
+    why = (
+        "`data.fit` says what is done to image files of another shape than `data.resolution`. The images of other "
+        "data sets have that shape, or are refused."
+    )
+    bad = spec(data="dataset = npy  channels = 1  resolution = 8  fit = resize")
+    good = spec(data="dataset = folder  channels = 1  resolution = 8  fit = resize")
+
+    fit: str
+    dataset: str

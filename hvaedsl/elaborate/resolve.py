@@ -15,7 +15,7 @@ from hvaedsl.diagnostics.additions import after_value, in_section
 from hvaedsl.diagnostics.blocks import SwappedStacks
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label, item_removals, removal, writing
 from hvaedsl.diagnostics.errors import SpecError
-from hvaedsl.diagnostics.images import FileImages, MissingShape, ShapeMismatch, ShownChannels
+from hvaedsl.diagnostics.images import FileImages, FitWithoutFiles, MissingShape, ShapeMismatch, ShownChannels
 from hvaedsl.diagnostics.likelihoods import BernoulliChannels, BitsNeedLevels, MixtureBinarized, NotBinarized
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source, Span
@@ -193,16 +193,17 @@ class _Resolver:
 
         for key, default in known.items():
             values.setdefault(key, default)
-        if name == "folder":
-            self._file_images("channels", values["channels"], "1 or 3", fits=values["channels"] in (1, 3))
-            self._file_images("levels", values["levels"], "at most 256 levels", fits=values["levels"] <= 256)
+        values.setdefault("fit", "crop_resize" if name == "folder" else "refuse")
+        self._file_images(str(name), values["channels"], values["fit"])
 
-    def _file_images(self, key: str, value: int, expected: str, *, fits: bool) -> None:
-        """Report channels or levels that image files cannot have."""
-        dotted = f"data.{key}"
-        if not fits and dotted not in self.poisoned:
-            self.diagnostics.append(FileImages(span=self.origins[dotted], key=key, value=value, expected=expected))
-            self.poisoned.add(dotted)
+    def _file_images(self, dataset: str, channels: int, fit: str) -> None:
+        """Report channels that image files cannot have, and a fit of files that the dataset does not have."""
+        if dataset == "folder" and channels not in (1, 3) and "data.channels" not in self.poisoned:
+            self.diagnostics.append(FileImages(span=self.origins["data.channels"], channels=channels))
+            self.poisoned.add("data.channels")
+        if dataset != "folder" and fit != "refuse" and "data.dataset" not in self.poisoned:
+            span, without = self.origins["data.fit"], self._without("data.fit")
+            self.diagnostics.append(FitWithoutFiles(span=span, fit=fit, dataset=dataset, fix=without))
 
     def shown_channels(self, spec: Spec) -> None:
         """Check that pictures show one or three channels that the images have."""

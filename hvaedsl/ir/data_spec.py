@@ -10,6 +10,8 @@ from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, FilePath, Key, Optional, Si
 from hvaedsl.ir.section import Section
 
 Binarize = Literal["none", "threshold", "dynamic"]
+# What may be done to image files of another shape.
+FileFit = Literal["crop_resize", "crop", "resize", "refuse"]
 
 
 class DataSpec(Section):
@@ -36,6 +38,13 @@ class DataSpec(Section):
         Key(
             Choice(("none", "threshold", "dynamic")),
             "conversion of pixels to {0, 1}; the default is dynamic for bernoulli, or none",
+        ),
+    ]
+    fit: Annotated[
+        FileFit,
+        Key(
+            Choice(("crop_resize", "crop", "resize", "refuse")),
+            "what is done to image files of another shape; the default is crop_resize for folder, or refuse",
         ),
     ]
 

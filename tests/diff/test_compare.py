@@ -27,6 +27,7 @@ CHANGES: Mapping[str, str] = {
     "data.validation": "7",
     "data.split_seed": "1",
     "data.binarize": "threshold",
+    "data.fit": "crop",
     "model.width": "8",
     "model.latent": "2",
     "model.encoder": "8x1, 8d2, 4x1",
@@ -76,11 +77,15 @@ CHANGES: Mapping[str, str] = {
 }
 BEFORE = {
     "data.binarize": {"model.likelihood": "bernoulli", "data.binarize": "dynamic"},
+    "data.fit": {"data.dataset": "folder"},
     "train.stop_after": {"data.validation": "10"},
     "model.fourier.exponents": {"model.fourier.at": "sample"},
     "model.normalize_state.over": {"model.normalize_state.norm": "l2"},
 }
-TOGETHER = {"data.resolution": {"model.encoder": "16x2, 16d2, 8x1", "model.decoder": "8x1, 16m8, 16x2"}}
+TOGETHER = {
+    "data.dataset": {"data.fit": "refuse"},  # the default of a folder is another one
+    "data.resolution": {"model.encoder": "16x2, 16d2, 8x1", "model.decoder": "8x1, 16m8, 16x2"},
+}
 
 
 def changed(key: str) -> Difference:

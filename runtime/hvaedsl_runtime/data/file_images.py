@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Changes, Fitting, changes_text, count_changes
-from hvaedsl_runtime.data.image_file import Unusable, decode, fit_to
-from hvaedsl_runtime.data.images import Indices, Pixels, too_many_levels
-from hvaedsl_runtime.data.problems import ImageProblem, Problems, refused_file
+from hvaedsl_runtime.data.fitting import Changes, Fitting, changes_text, count_changes
+from hvaedsl_runtime.data.image_file import decode, fit_to
+from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, Indices, Pixels, dtype_of, too_many_levels
+from hvaedsl_runtime.data.problems import ImageProblem, Problems, Unusable, refused_file
+from hvaedsl_runtime.data.sixteen_bits import SIXTEEN_BIT_LEVELS
 
 DECODING_THREADS = 8
 NO_LEVEL = -1
@@ -22,14 +23,15 @@ NO_LEVEL = -1
 class FileImages:
     """Image files, converted to one size and to gray (1 channel) or RGB (3), as far as `fitting` allows.
 
-    A file holds levels or, if `shades` is set, level k as the shade 255 k / (levels - 1), rounded. `changes` has the
-    changes of each file that was read, and 0 for the others.
+    A file holds levels or, if `shades` is set, level k as the shade 255 k / (levels - 1), rounded; with 65,535 in the
+    place of 255 if there are more than 256 levels. `changes` has the changes of each file that was read, and 0 for the
+    others.
     """
 
     files: tuple[Path, ...]
     shape: tuple[int, int, int]  # height, width, channels
     levels: int
-    fitting: Fitting = CROP_AND_RESIZE
+    fitting: Fitting
     shades: bool = False
     changes: Changes = field(init=False, repr=False, compare=False)
 
@@ -41,11 +43,11 @@ class FileImages:
         return len(self.files)
 
     def read(self, indices: Indices) -> Pixels:
-        """Decode the images at `indices`, uint8 [B, H, W, C].
+        """Decode the images at `indices`, uint8 [B, H, W, C]; uint16 for more than 256 levels.
 
         Raises UnusableImages, which names all of them that cannot be read or do not fit the spec.
         """
-        batch = np.empty((len(indices), *self.shape), dtype=np.uint8)
+        batch = np.empty((len(indices), *self.shape), dtype=dtype_of(self.levels))
         problems, refused = Problems(), set[int]()  # an image may be in a batch several times
         with ThreadPoolExecutor(DECODING_THREADS) as pool:
             for position, found in enumerate(pool.map(self._decode, indices)):
@@ -66,9 +68,11 @@ class FileImages:
 
     def _decode(self, index: int) -> Pixels | ImageProblem:
         path, (height, width, channels) = self.files[index], self.shape
+        fit, fine = fit_to(height, width, self.fitting), self.levels > EIGHT_BIT_LEVELS
+        of_file = SIXTEEN_BIT_LEVELS if fine and self.shades else self.levels
         try:
             with path.open("rb") as file:
-                image, changes = decode(file, channels, self.fitting, fit_to(height, width, self.fitting))
+                pixels, changes = decode(file, channels, self.fitting, fit, levels=of_file)
         except OSError as error:
             return refused_file(path, error)
         except Unusable as error:
@@ -76,7 +80,6 @@ class FileImages:
 
         # Threads write to different elements.
         self.changes[index] = changes
-        pixels = np.asarray(image, dtype=np.uint8).reshape(self.shape)
         if self.shades:
             return self._levels(path, pixels)
         if (highest := int(pixels.max())) >= self.levels:
@@ -86,19 +89,27 @@ class FileImages:
 
     def _levels(self, path: Path, pixels: Pixels) -> Pixels | ImageProblem:
         """The levels of which the pixels are the shades."""
-        levels = np.full(256, NO_LEVEL, dtype=np.int16)
-        levels[shades_of_levels(self.levels)] = np.arange(self.levels)
+        shades = shades_of_levels(self.levels)
+        levels = np.full(int(shades[-1]) + 1, NO_LEVEL, dtype=np.int32)
+        levels[shades] = np.arange(self.levels)
         found = levels[pixels]
         if not (other := pixels[found == NO_LEVEL]).size:
-            return found.astype(np.uint8)
-        few = ", ".join(map(str, (*shades_of_levels(self.levels)[:3], "...")))
+            known: Pixels = found.astype(shades.dtype)
+            return known
+        few = ", ".join(map(str, (*shades[:3], "...")))
         return ImageProblem(
             str(path),
-            f"the shade {other[0]} is that of none of the {self.levels} levels, which are {few}, 255",
+            f"the shade {other[0]} is that of none of the {self.levels} levels, which are {few}, {shades[-1]}",
             "use the shades of the levels, or a .npy file of levels",
         )
 
 
 def shades_of_levels(levels: int) -> Pixels:
-    """The shade of each level, uint8 [levels], as pictures show it: 255 k / (levels - 1), rounded."""
+    """The shade of each level, uint8 or uint16 [levels], as pictures show it: 255 k / (levels - 1), rounded.
+
+    65,535 is in the place of 255 if there are more than 256 levels.
+    """
+    if levels > EIGHT_BIT_LEVELS:
+        shades: Pixels = np.rint(np.arange(levels) * (65_535 / (levels - 1))).astype(np.uint16)
+        return shades
     return (np.arange(levels, dtype=np.float32) / np.float32(levels - 1) * np.float32(255) + 0.5).astype(np.uint8)

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntFlag
 from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.ir.data_spec import FileFit
 
 Color = tuple[int, int, int]
 Changes = npt.NDArray[np.uint16]
+
+# The ways out of a refusal, as options of both commands that read image files.
+PREPARE = "`hvaedsl data prepare folder`"
+GIVE_FIT = f"data.fit in the spec of a folder, --fit of {PREPARE}"
+GIVE_LEVELS = f"data.levels in a spec, --levels of {PREPARE}"
+GIVE_CHANNELS = (
+    f"convert the files to gray with {PREPARE} and --gray, or ask for 3 channels: data.channels in a spec, "
+    "--channels of `hvaedsl data prepare`"
+)
+GIVE_BACKGROUND = f"composite the files on a background with {PREPARE} and --background white, black or #rrggbb"
 
 BACKGROUNDS: Mapping[str, Color] = MappingProxyType({"white": (255, 255, 255), "black": (0, 0, 0)})
 
@@ -33,6 +45,13 @@ class Fitting:
     gray: bool = False
     background: Color | None = None
 
+    @property
+    def fit(self) -> FileFit:
+        """The value of `data.fit` that allows the same shapes."""
+        if self.crop:
+            return "crop_resize" if self.resize else "crop"
+        return "resize" if self.resize else "refuse"
+
     def __str__(self) -> str:
         """The conversion of shapes, as a manifest describes it."""
         crop = "cropped to the center if their sides have another ratio" if self.crop else "never cropped"
@@ -45,8 +64,9 @@ class Fitting:
         return None if self.background is None else "#{:02x}{:02x}{:02x}".format(*self.background)
 
 
-# The default for image folders.
-CROP_AND_RESIZE = Fitting()
+def fitting_from(fit: FileFit, *, gray: bool = False, background: Color | None = None) -> Fitting:
+    """Make the fitting that `data.fit` says, with the further options of `data prepare`."""
+    return Fitting(fit in ("crop_resize", "crop"), fit in ("crop_resize", "resize"), gray, background)
 
 
 def parse_background(text: str) -> Color:
@@ -73,6 +93,9 @@ class Change(IntFlag):
     FURTHER_PICTURES_IGNORED = 256
     ORIENTATION_IGNORED = 512
 
+
+# Fits an upright image of one channel, or in RGB, to a size, and says what it changed. Raises Unusable.
+Fit = Callable[[Image.Image], tuple[Image.Image, Change]]
 
 # Each change as `hvaedsl train` and `data prepare` print it, after the number of files.
 _PHRASES: Mapping[Change, str] = MappingProxyType(

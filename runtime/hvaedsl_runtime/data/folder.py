@@ -12,7 +12,7 @@ from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.file_images import FileImages
 from hvaedsl_runtime.data.fingerprint import names_checksum
-from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Fitting
+from hvaedsl_runtime.data.fitting import Fitting, fitting_from
 from hvaedsl_runtime.data.image_tree import (
     NO_SUFFIX_IMAGE,
     SUFFIXES,
@@ -27,6 +27,7 @@ from hvaedsl_runtime.data.images import ImageSet, Split, image_set
 from hvaedsl_runtime.data.places import DATA_PATH, GIVEN, not_found, places
 from hvaedsl_runtime.data.split_names import folder_of_another_split, folders_of_splits, is_split_name, nested_splits
 from hvaedsl_runtime.data.splits import PartName, members, one_validation
+from hvaedsl_runtime.data.tiff_file import require_tifffile
 from hvaedsl_runtime.disk.foreign_content import packed_content, start_of
 
 # The way out for folders of classes that have the names of splits.
@@ -63,21 +64,27 @@ class Layout:
 
 
 def image_files(paths: Iterable[Path], spec: DataSpec, fitting: Fitting, *, shades: bool = False) -> FileImages:
-    """Return the images in files, with the shape and levels of a spec."""
-    return FileImages(tuple(paths), spec.shape, spec.levels, fitting, shades)
+    """Return the images in files, with the shape and levels of a spec.
+
+    Raises UsageError if one is a TIFF file by its name, and the package that reads it is not installed.
+    """
+    files = tuple(paths)
+    require_tifffile(files)
+    return FileImages(files, spec.shape, spec.levels, fitting, shades)
 
 
 def folder(spec: DataSpec, split: Split) -> ImageSet:
     """Open a split of an image folder; `folder_layout` says how it is laid out.
 
-    Files are png, jpg, jpeg, webp and bmp, in the order of their paths. An image that is not height x width is cropped
-    to the largest center of this ratio and resized with an antialiasing bilinear filter. Without a folder of validation
-    images, `data.validation` images of `train` are held out. Files of one part are divided: a tenth of the images are
-    the test set, `data.validation` others the validation set. Splits are drawn with `split_seed`.
+    Files are png, jpg, jpeg, webp, bmp, tif and tiff, in the order of their paths. An image that is not height x width
+    is cropped to the largest center of this ratio and resized with an antialiasing bilinear filter, or refused, as
+    `data.fit` says. Without a folder of validation images, `data.validation` images of `train` are held out. Files of
+    one part are divided: a tenth of the images are the test set, `data.validation` others the validation set. Splits
+    are drawn with `split_seed`.
     Raises DataNotFound for missing images, InvalidData for folders that contradict each other.
     """
     layout = folder_layout(spec)
-    parts = layout.images(spec, CROP_AND_RESIZE)
+    parts = layout.images(spec, fitting_from(spec.fit))
     part, indices = members(spec, {name: len(images) for name, images in parts.items()}, split)
     notes = layout.notes() if split == "train" else ()
     return image_set(spec, split, parts[part], indices, notes=notes, checksums=names_checksum(layout.parts[part].names))

@@ -17,7 +17,7 @@ import numpy as np
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, UsageError
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.file_images import FileImages
-from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Fitting, parse_background
+from hvaedsl_runtime.data.fitting import Fitting, fitting_from, parse_background
 from hvaedsl_runtime.data.folder import Layout, image_files
 from hvaedsl_runtime.data.image_tree import SUFFIXES, others_text, search
 from hvaedsl_runtime.data.images import ImageSet, Split, image_set
@@ -27,7 +27,6 @@ from hvaedsl_runtime.data.prepared import find_prepared
 from hvaedsl_runtime.data.problems import unlisted
 
 ARRAYS = (".npy", ".npz")
-REFUSE = Fitting(crop=False, resize=False)
 DIGITS_OF_NAME = 6
 # Image files are converted to gray or RGB.
 FILE_CHANNELS = (1, 3)
@@ -81,18 +80,16 @@ def images_of_split(spec: DataSpec, split: Split) -> NamedImages:
 
 
 def fitting_of_run(spec: DataSpec) -> Fitting:
-    """How the image files of a dataset are fitted: a folder as it was prepared or, if it was not, by crop and resize.
+    """How the image files of a dataset are fitted: a folder as it was prepared or, if it was not, as `data.fit` says.
 
-    The files of other datasets must fit. Raises InvalidData for a damaged manifest of prepared images.
+    Raises InvalidData for a damaged manifest of prepared images.
     """
-    if spec.dataset != "folder":
-        return REFUSE
-    prepared = find_prepared(spec)
+    prepared = find_prepared(spec) if spec.dataset == "folder" else None
     record = None if prepared is None else prepared.manifest.fit
     if record is None:
-        return CROP_AND_RESIZE
+        return fitting_from(spec.fit)
     background = None if record.background is None else parse_background(record.background)
-    return Fitting(crop=record.crop == "center", resize=record.resize, gray=record.gray, background=background)
+    return fitting_from(record.allowed, gray=record.gray, background=background)
 
 
 def _of_folder(folder: Path, spec: DataSpec) -> NamedImages:

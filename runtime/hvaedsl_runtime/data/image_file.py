@@ -1,11 +1,10 @@
-"""One image file: converted to 8-bit gray or RGB, or refused with a reason and a way out: see docs/data.md."""
+"""One image file: converted to gray or RGB, or refused with a reason and a way out: see docs/data.md."""
 
 from __future__ import annotations
 
 import re
 import struct
 import warnings
-from collections.abc import Callable
 from typing import BinaryIO
 
 import numpy as np
@@ -13,8 +12,11 @@ from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from hvaedsl.diagnostics.printable import joined
 from hvaedsl.ir.image_size import size_text
-from hvaedsl_runtime.data.fitting import Change, Color, Fitting
-from hvaedsl_runtime.data.problems import REPLACE
+from hvaedsl_runtime.data.fitting import GIVE_BACKGROUND, GIVE_CHANNELS, GIVE_FIT, Change, Color, Fit, Fitting
+from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, Pixels
+from hvaedsl_runtime.data.problems import REPLACE, Unusable, too_many_pixels
+from hvaedsl_runtime.data.sixteen_bits import Picture, check_depth, levels_of, png_pixels
+from hvaedsl_runtime.data.tiff_file import SIGNATURES, tiff_picture
 from hvaedsl_runtime.disk.foreign_content import GIT_LFS, foreign_content
 
 # Formats by Pillow's names; a file is read as what it is, whatever its suffix says.
@@ -23,8 +25,8 @@ GRAY_MODES = ("1", "L", "LA", "La")
 COLOR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX")
 ORIENTATION = 0x0112
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# The signature, then the chunk IHDR: length, type, width and height (4 bytes each), bit depth.
-PNG_DEPTH_AT = 24
+# The signature, then the chunk IHDR: length, type, width and height (4 bytes each), bit depth, color type.
+PNG_DEPTH_AT, PNG_COLOR_TYPE_AT = 24, 25
 # Pillow raises these for truncated or altered files; struct.error and TypeError come from its EXIF reader.
 UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, struct.error)
 # Pillow decodes up to twice the size that it warns of: 178,956,970 pixels, for which this process was measured to need
@@ -47,34 +49,33 @@ OTHER_FORMATS = (
 # Pillow names one of its limits on metadata: those of a chunk, and of all of them (MAX_TEXT_CHUNK, MAX_TEXT_MEMORY).
 METADATA_LIMIT = "MAX_TEXT_"
 
-PREPARE = "`hvaedsl data prepare folder`"
-
-# Fits an upright image in gray or RGB to a size, and says what it changed. Raises Unusable.
-Fit = Callable[[Image.Image], tuple[Image.Image, Change]]
-
-
-class Unusable(Exception):
-    """An image file that cannot be used, with the way out."""
-
-    def __init__(self, reason: str, remedy: str) -> None:
-        self.remedy = remedy
-        super().__init__(reason)
-
 
 def decode(
-    file: BinaryIO, channels: int, fitting: Fitting, fit: Fit, *, upright: bool = True
-) -> tuple[Image.Image, Change]:
-    """Decode an image as gray (1 channel) or RGB (3), and fit it. Returns the changes too.
+    file: BinaryIO, channels: int, fitting: Fitting, fit: Fit, *, upright: bool = True, levels: int = EIGHT_BIT_LEVELS
+) -> tuple[Pixels, Change]:
+    """Decode an image as gray (1 channel) or RGB (3), and fit it. Returns uint8 [H, W, channels] and the changes.
 
-    The EXIF orientation is applied if `upright` is set. Raises Unusable for a file that is damaged, of another format,
-    too large to be decoded, or that would lose something that `fitting` does not allow. Raises OSError if the system
-    refuses to read the file.
+    For more than 256 levels, only files of 16 bits are read, and give uint16 [H, W, channels]. The orientation of EXIF
+    or TIFF is applied if `upright` is set.
+    Raises Unusable for a file that is damaged, of another format, of another depth, too large to be decoded, or that
+    would lose something that `fitting` does not allow; UsageError for TIFF without tifffile. Raises OSError if the
+    system refuses to read the file.
     """
     _silence_warnings()
     try:
-        depth = _png_depth(file)
+        start = file.read(PNG_COLOR_TYPE_AT + 1)
+        file.seek(0)
+        if start.startswith(SIGNATURES):
+            picture = tiff_picture(file, levels)
+            picture = picture.upright() if upright else picture
+            if levels > EIGHT_BIT_LEVELS:
+                return levels_of(picture, channels, levels, fitting, fit)
+            plain = picture.pixels[..., 0] if picture.pixels.shape[-1] == 1 else picture.pixels
+            return _eight_bits(Image.fromarray(plain), None, channels, fitting, fit, picture.changes)
+
+        depth = _png_depth(start)
         with Image.open(file) as image:
-            _check_kind(image, depth)
+            _check_kind(image, depth, levels)
             changes = Change.DECODED
             if image.info.get("icc_profile"):
                 changes |= Change.PROFILE_IGNORED
@@ -82,15 +83,16 @@ def decode(
                 changes |= Change.FURTHER_PICTURES_IGNORED
 
             image.load()
+            orientation = image.getexif().get(ORIENTATION, 1)
+            if levels > EIGHT_BIT_LEVELS:
+                pixels = png_pixels(file, image, start[PNG_COLOR_TYPE_AT])
+                return levels_of(Picture(pixels, orientation, changes).upright(), channels, levels, fitting, fit)
+
             turned: Image.Image = image
-            if image.getexif().get(ORIENTATION, 1) in range(2, 9):
+            if orientation in range(2, 9):
                 turned = ImageOps.exif_transpose(image) if upright else image
                 changes |= Change.ROTATED if upright else Change.ORIENTATION_IGNORED
-
-            opaque, composited = _opaque(turned, depth, fitting.background)
-            converted, recolored = _in_channels(opaque, channels, allow_gray=fitting.gray)
-            fitted, reshaped = fit(converted)
-            return fitted, changes | composited | recolored | reshaped
+            return _eight_bits(turned, depth, channels, fitting, fit, changes)
     except Image.DecompressionBombError as error:
         raise _too_large(error) from error
     except UNREADABLE as error:
@@ -98,6 +100,17 @@ def decode(
             raise
         reason, remedy = _reason(error, file)
         raise Unusable(f"the image cannot be read: {reason}", remedy) from error
+
+
+def _eight_bits(
+    image: Image.Image, depth: int | None, channels: int, fitting: Fitting, fit: Fit, changes: Change
+) -> tuple[Pixels, Change]:
+    """Convert an upright image of 8 bits per channel, and fit it."""
+    opaque, composited = _opaque(image, depth, fitting.background)
+    converted, recolored = _in_channels(opaque, channels, allow_gray=fitting.gray)
+    fitted, reshaped = fit(converted)
+    pixels = np.asarray(fitted, dtype=np.uint8).reshape(fitted.height, fitted.width, channels)
+    return pixels, changes | composited | recolored | reshaped
 
 
 def fit_to(height: int, width: int, fitting: Fitting) -> Fit:
@@ -121,7 +134,7 @@ def fit_to(height: int, width: int, fitting: Fitting) -> Fit:
                 raise Unusable(
                     f"the image{cropped} is {size_text(image.height, image.width)}; "
                     f"it must be {size_text(height, width)}",
-                    f"resize the files, or let {PREPARE} do it with --resize",
+                    f"resize the files, or allow it with {GIVE_FIT}",
                 )
             # Bilinear weights are never negative: no value leaves the range of its neighbors.
             image = image.resize((width, height), Image.Resampling.BILINEAR)
@@ -140,28 +153,21 @@ def _of_another_ratio(image: Image.Image, height: int, width: int) -> Unusable:
             f"if all files are like this, write the resolution as height and width: ({width}, {height})",
         )
     needed = "it must be square" if height == width else f"it must have the ratio of {height} high to {width} wide"
-    return Unusable(f"{found}; {needed}", f"crop the files, or let {PREPARE} do it with --crop center")
+    return Unusable(f"{found}; {needed}", f"crop the files, or allow it with {GIVE_FIT}")
 
 
-def _png_depth(file: BinaryIO) -> int | None:
-    """Read the bits of a channel from the header of a PNG file; None for other files. The position is kept."""
-    start = file.read(PNG_DEPTH_AT + 1)
-    file.seek(0)
+def _png_depth(start: bytes) -> int | None:
+    """The bits of a channel in the header of a PNG file; None for other files."""
     return start[PNG_DEPTH_AT] if len(start) > PNG_DEPTH_AT and start.startswith(PNG_SIGNATURE) else None
 
 
-def _check_kind(image: Image.Image, depth: int | None) -> None:
+def _check_kind(image: Image.Image, depth: int | None, levels: int) -> None:
     """Raise Unusable for a format, bit depth, color mode or animation that is not read; nothing is decoded yet."""
     if image.format not in FORMATS:
         raise Unusable(f"the content is {image.format}, which is not read, whatever the suffix", TO_PNG)
     # Pillow opens 16-bit RGB as 8 bits and clips 16-bit gray, both without a warning.
-    if (depth is not None and depth > 8) or image.mode.startswith(("I", "F")):
-        bits = "16" if depth == 16 else "more than 8"
-        raise Unusable(
-            f"the image has {bits} bits per channel; it must have 8",
-            "convert the files to 8 bits per channel, for example with ImageMagick: `magick IN -depth 8 OUT`",
-        )
-    if image.mode not in (*GRAY_MODES, *COLOR_MODES):
+    check_depth(depth or (32 if image.mode.startswith(("I", "F")) else 8), levels)
+    if image.mode not in (*GRAY_MODES, *COLOR_MODES) and depth != 16:
         raise Unusable(
             f"the colors are {image.mode}; they must be gray or RGB",
             "convert the files to RGB with a program that applies color profiles",
@@ -185,7 +191,7 @@ def _opaque(image: Image.Image, depth: int | None, background: Color | None) -> 
     if background is None:
         raise Unusable(
             "the image has transparent pixels, and no background is given",
-            f"composite the files on a background with {PREPARE} and --background white, black or #rrggbb",
+            GIVE_BACKGROUND,
         )
 
     below = Image.new("RGBA", image.size, (*background, 255))
@@ -219,8 +225,7 @@ def _in_channels(image: Image.Image, channels: int, *, allow_gray: bool) -> tupl
     if not allow_gray:
         raise Unusable(
             "the image is in color, and 1 channel was asked for",
-            f"convert the files to gray with {PREPARE} and --gray, or ask for 3 channels: data.channels in a spec, "
-            "--channels of `hvaedsl data prepare`",
+            GIVE_CHANNELS,
         )
     return gray, Change.COLOR_TO_GRAY
 
@@ -240,10 +245,7 @@ def _too_large(error: Image.DecompressionBombError) -> Unusable:
     """Make the error for an image that Pillow refuses to decode; only the error says how large it is."""
     stated = PIXELS.search(str(error))
     size = f"{int(stated[1]):,}" if stated else "too many"
-    return Unusable(
-        f"the image has {size} pixels; at most {2 * (Image.MAX_IMAGE_PIXELS or 0):,} are decoded",
-        "scale such files down, for example with libvips: `vips thumbnail IN OUT 2048`",
-    )
+    return too_many_pixels(size, 2 * (Image.MAX_IMAGE_PIXELS or 0))
 
 
 def _reason(error: Exception, file: BinaryIO) -> tuple[str, str]:

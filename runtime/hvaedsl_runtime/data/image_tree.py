@@ -12,17 +12,17 @@ from pathlib import Path
 
 from hvaedsl.diagnostics.shell import path_word
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 # Suffixes of images in formats that are not read; other files are no images.
 OTHER_IMAGES = frozenset(
     (".avif", ".cr2", ".dng", ".gif", ".heic", ".heif", ".ico", ".jfif", ".jp2", ".jpe", ".jxl", ".nef", ".pbm", ".pgm")
-) | frozenset((".ppm", ".psd", ".svg", ".tga", ".tif", ".tiff"))
+) | frozenset((".ppm", ".psd", ".svg", ".tga"))
 ARCHIVES = frozenset((".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst"))
 # Suffixes of JPEG files that are not taken.
 OTHER_JPEG = frozenset((".jfif", ".jpe"))
-# In place of the suffix: files without one that begin like an image (PNG, JPEG, WebP, BMP).
+# In place of the suffix: files without one that begin like an image (PNG, JPEG, WebP, BMP, TIFF).
 NO_SUFFIX_IMAGE = "without a suffix, images"
-IMAGE_START = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF.{4}WEBP|BM.{4}\0{4}", re.DOTALL)
+IMAGE_START = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF.{4}WEBP|BM.{4}\0{4}|II[*+]\0|MM\0[*+]", re.DOTALL)
 # What operating systems put beside a user's files, in lower case; hidden files are skipped too.
 CLUTTER = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "icon\r"))
 

@@ -110,6 +110,11 @@ class ImageSet:
         return counts
 
 
+def dtype_of(levels: int) -> np.dtype[Any]:
+    """The type of an array of levels: uint8 for up to 256, or uint16."""
+    return np.dtype(np.uint8 if levels <= EIGHT_BIT_LEVELS else np.uint16)
+
+
 def batches_of(images: Images, members: Indices, step: int) -> Iterator[Pixels]:
     """Yield the images at `members` in order, in arrays of `step` images at most.
 

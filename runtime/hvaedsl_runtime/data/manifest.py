@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hvaedsl.diagnostics.errors import InvalidData
+from hvaedsl.ir.data_spec import FileFit
 from hvaedsl.ir.image_size import ImageSize
 from hvaedsl_runtime.data.splits import PartName
 
@@ -25,7 +26,7 @@ class Record(BaseModel):
 
 
 class ArrayRecord(Record):
-    """One .npy file, uint8 [count, height, width, channels].
+    """One .npy file, [count, height, width, channels] of the manifest's `dtype`.
 
     `sha256` is the checksum of the whole file. `level_counts` is the number of times that each level occurs; `mean` and
     `std` are computed from it.
@@ -42,6 +43,10 @@ class ArrayRecord(Record):
         """Return the highest level that occurs."""
         return max(level for level, count in enumerate(self.level_counts) if count)
 
+    def counts_of(self, levels: int) -> tuple[int, ...]:
+        """Return the number of times that each of `levels` levels occurs; those that the array cannot have, never."""
+        return (*self.level_counts[:levels], *(0,) * (levels - len(self.level_counts)))
+
 
 class OriginRecord(Record):
     """A file that images came from, or a folder of `files` files; `bytes` is the total size."""
@@ -52,19 +57,29 @@ class OriginRecord(Record):
 
 
 class FitRecord(Record):
-    """What was allowed to be done to image files that do not fit; `background` is #rrggbb."""
+    """What was allowed to be done to image files that do not fit; `background` is #rrggbb.
 
+    `fit` is the value of `data.fit`, which `crop` and `resize` say too; it is missing in manifests of earlier versions.
+    """
+
+    fit: FileFit | None = None
     crop: Literal["center", "none"]
     resize: bool
     gray: bool
     background: str | None
 
+    @property
+    def allowed(self) -> FileFit:
+        """The value of `data.fit`, in manifests of earlier versions too."""
+        crops = self.crop == "center"
+        return ("crop_resize" if crops else "resize") if self.resize else ("crop" if crops else "refuse")
+
 
 class Manifest(Record):
     """The manifest of a prepared dataset. It is written last, so a folder that has one is complete.
 
-    `fit` is None for published datasets, and `changes`, the number of image files by change, is empty for arrays; both
-    are missing in manifests of earlier versions.
+    `fit` is None for published datasets, and `changes`, the number of image files by change, is empty for arrays; both,
+    and `dtype`, are missing in manifests of earlier versions.
     """
 
     format: Literal["hvaedsl images"] = "hvaedsl images"
@@ -73,6 +88,7 @@ class Manifest(Record):
     resolution: int | ImageSize
     channels: int
     levels: int
+    dtype: Literal["uint8", "uint16"] = "uint8"
     layout: str
     origins: tuple[OriginRecord, ...]
     warnings: tuple[str, ...]

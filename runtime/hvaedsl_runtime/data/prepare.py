@@ -18,10 +18,12 @@ from hvaedsl import __version__
 from hvaedsl.diagnostics.errors import PreparedFolderInUse, RunError, UnusableImages, UsageError
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl.diagnostics.unicode_forms import other_form
+from hvaedsl.ir.data_spec import FileFit
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data.fitting import Fitting, count_changes, parse_background
+from hvaedsl_runtime.data.fitting import Fitting, count_changes, fitting_from, parse_background
+from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, dtype_of
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, FitRecord, Manifest, OriginRecord, read_manifest
 from hvaedsl_runtime.data.npy import npy_header
 from hvaedsl_runtime.data.preparation import mean_and_std
@@ -38,10 +40,12 @@ FILES = frozenset(("all.npy", "train.npy", "validation.npy", "test.npy", NAME, p
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
-def data_to_prepare(name: str, resolution: int | ImageSize | None, channels: int | None) -> DataSpec:
-    """Make the data section of a dataset to prepare; `resolution` and `channels` are for the dataset `folder` alone.
+def data_to_prepare(
+    name: str, resolution: int | ImageSize | None, channels: int | None, levels: int | None = None
+) -> DataSpec:
+    """Make the data section of a dataset to prepare; all but `name` is for the dataset `folder` alone.
 
-    Raises UsageError for a name that cannot be prepared, and for a resolution or channels that do not fit.
+    Raises UsageError for a name that cannot be prepared, and for a resolution, channels or levels that do not fit.
     """
     if name not in READERS:
         reasons = {
@@ -54,13 +58,19 @@ def data_to_prepare(name: str, resolution: int | ImageSize | None, channels: int
         if resolution is None or channels not in (1, 3):
             raise UsageError("the dataset folder needs --resolution and --channels (1 or 3)")
         return DataSpec(
-            dataset=name, channels=channels, resolution=resolution, levels=256, validation=0, binarize="none"
+            dataset=name,
+            channels=channels,
+            resolution=resolution,
+            levels=EIGHT_BIT_LEVELS if levels is None else levels,
+            validation=0,
+            binarize="none",
+            fit="crop_resize",
         )
 
     known = DATASETS[name]
-    if resolution is not None or channels is not None:
-        shape = f"{known.resolution}x{known.resolution}x{known.channels}"
-        raise UsageError(f"{name} is {shape}; --resolution and --channels are only for the dataset folder")
+    if resolution is not None or channels is not None or levels is not None:
+        shape = f"{known.resolution}x{known.resolution}x{known.channels} with {known.levels} levels"
+        raise UsageError(f"{name} is {shape}; --resolution, --channels and --levels are only for the dataset folder")
     return DataSpec(
         dataset=name,
         channels=known.channels,
@@ -68,6 +78,7 @@ def data_to_prepare(name: str, resolution: int | ImageSize | None, channels: int
         levels=known.levels,
         validation=known.validation,
         binarize="none",
+        fit="refuse",
     )
 
 
@@ -89,13 +100,22 @@ def check_source(source: Path) -> None:
 
 
 def fitting_of(
-    name: str, channels: int | None, *, crop: bool | None, resize: bool | None, gray: bool, background: str | None
+    name: str,
+    channels: int | None,
+    *,
+    crop: bool | None,
+    resize: bool | None,
+    gray: bool,
+    background: str | None,
+    fit: FileFit | None = None,
 ) -> Fitting:
     """Make the fitting of a dataset to prepare; the options are for the dataset `folder` alone, None is the default.
 
-    Raises UsageError for another dataset, for an unknown color, and for gray color images.
+    `crop` and `resize` say together what `fit` says alone.
+    Raises UsageError for another dataset, for `fit` beside one of them, an unknown color, and gray color images.
     """
     given = {
+        "--fit": fit is not None,
         "--crop": crop is not None,
         "--resize": resize is not None,
         "--gray": gray,
@@ -106,12 +126,12 @@ def fitting_of(
         raise UsageError(f"{options}: only for the dataset folder; the files of {name} are converted as published")
     if gray and channels != 1:
         raise UsageError(f"--gray needs --channels 1; --channels is {channels}")
-    return Fitting(
-        crop=crop is not False,
-        resize=resize is not False,
-        gray=gray,
-        background=None if background is None else parse_background(background),
-    )
+    if fit is not None and (crop is not None or resize is not None):
+        raise UsageError("--fit says what --crop and --resize say; give it alone")
+
+    made = Fitting(crop is not False, resize is not False)
+    color = None if background is None else parse_background(background)
+    return fitting_from(fit or made.fit, gray=gray, background=color)
 
 
 def prepare(
@@ -119,7 +139,7 @@ def prepare(
 ) -> Manifest:
     """Turn the published files below `root` into prepared images in `target`: .npy files and manifest.json.
 
-    `fitting` is for the dataset `folder`; the default crops and resizes.
+    `fitting` is for the dataset `folder`; the default is `data.fit`.
 
     A few megabytes of images are in memory at a time. They are written into a folder beside `target` that is renamed
     when complete, so `target` is never half written. An incomplete folder that a killed process left is replaced.
@@ -181,6 +201,7 @@ def _write(spec: DataSpec, source: Source, folder: Path, bar: Bar) -> Manifest:
         resolution=spec.resolution,
         channels=spec.channels,
         levels=spec.levels,
+        dtype="uint8" if spec.levels <= EIGHT_BIT_LEVELS else "uint16",
         layout=source.layout,
         origins=tuple(
             OriginRecord(path=str(origin.path.absolute()), files=origin.files, bytes=origin.bytes)
@@ -200,6 +221,7 @@ def _write(spec: DataSpec, source: Source, folder: Path, bar: Bar) -> Manifest:
 
 def _fit_record(fitting: Fitting) -> FitRecord:
     return FitRecord(
+        fit=fitting.fit,
         crop="center" if fitting.crop else "none",
         resize=fitting.resize,
         gray=fitting.gray,
@@ -209,15 +231,15 @@ def _fit_record(fitting: Fitting) -> FitRecord:
 
 def _write_array(path: Path, name: PartName, part: Part, spec: DataSpec, bar: Bar) -> ArrayRecord:
     """Write a .npy file sequentially: a mapped file would end the process on a full disk."""
-    shape = spec.shape
+    shape, dtype = spec.shape, dtype_of(spec.levels)
     digest, counts, done = hashlib.sha256(), np.zeros(spec.levels, dtype=np.int64), 0
 
     with bar(f"{spec.dataset}: {name}", part.count) as advance, _created(path) as file:
-        _append(file, npy_header((part.count, *shape)), digest, path)
+        _append(file, npy_header((part.count, *shape), dtype), digest, path)
 
         for batch in part.batches():
-            if batch.shape[1:] != shape or batch.dtype != np.uint8:
-                raise ValueError(f"a reader returned images {batch.dtype} {batch.shape}; expected uint8 {shape}")
+            if batch.shape[1:] != shape or batch.dtype != dtype:
+                raise ValueError(f"a reader returned images {batch.dtype} {batch.shape}; expected {dtype} {shape}")
             counts += np.bincount(batch.ravel(), minlength=spec.levels)
             _append(file, np.ascontiguousarray(batch).data, digest, path)
             done += len(batch)
@@ -297,7 +319,7 @@ def _ours(folder: Path) -> bool:
 
 def _check_space(spec: DataSpec, source: Source, target: Path) -> None:
     """Raise OSError if the arrays need more than the free disk space."""
-    needed = sum(part.count for part in source.parts.values()) * prod(spec.shape)
+    needed = sum(part.count for part in source.parts.values()) * prod(spec.shape) * dtype_of(spec.levels).itemsize
     existing = next(folder for folder in target.parents if folder.exists())
     free = shutil.disk_usage(existing).free
     if needed > free:

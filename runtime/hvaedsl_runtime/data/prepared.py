@@ -16,7 +16,7 @@ from hvaedsl.ir.image_size import ImageSize, size_text
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fingerprint import array_checksum
 from hvaedsl_runtime.data.fitting import changes_text
-from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Split, image_set, too_many_levels
+from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, ArrayImages, ImageSet, Split, image_set, too_many_levels
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, Manifest, read_manifest
 from hvaedsl_runtime.data.npy import wrong_size
 from hvaedsl_runtime.data.places import places
@@ -68,6 +68,14 @@ class PreparedSet:
                 help="correct data.resolution and data.channels, or prepare the images again",
             )
 
+        self._check_fit(spec)
+        if manifest.dtype == "uint8" and spec.levels > EIGHT_BIT_LEVELS:
+            raise InvalidData(
+                f"{self.folder}: the images are uint8, of {manifest.levels} levels; data.levels = {spec.levels} needs "
+                "uint16",
+                help=f"correct data.levels, or prepare the images again with --levels {spec.levels}",
+            )
+
         part, indices = members(spec, {name: record.count for name, record in manifest.arrays.items()}, split)
         record = manifest.arrays[part]
         if (highest := record.highest_level()) >= spec.levels:
@@ -75,8 +83,21 @@ class PreparedSet:
 
         changes = changes_text(manifest.changes)
         notes = (f"of {manifest.changes['files']:,} files, when they were prepared: {changes}",) if changes else ()
-        counts, checksum = record.level_counts[: spec.levels], array_checksum(record.sha256)
+        counts, checksum = record.counts_of(spec.levels), array_checksum(record.sha256)
         return image_set(spec, split, self._open(part), indices, counts, notes, checksum)
+
+    def _check_fit(self, spec: DataSpec) -> None:
+        """Raise InvalidData if the image files were prepared under another `data.fit`."""
+        record = self.manifest.fit
+        if record is None or record.allowed == spec.fit:
+            return
+        # Before `data.fit` existed, a spec went with images that were prepared in any way.
+        if record.fit is None and spec.fit == "crop_resize":
+            return
+        raise InvalidData(
+            f"{self.folder}: the images were prepared with fit {record.allowed}; data.fit is {spec.fit}",
+            help=f"set data.fit to {record.allowed}, or prepare the images again with --fit {spec.fit}",
+        )
 
     def damaged(self, read: Callable[[int], None]) -> list[str]:
         """Return a line for each array that does not match the manifest, after reading all of them.
@@ -99,7 +120,7 @@ class PreparedSet:
         """Describe the manifest: a line for the dataset and for each array, then origins and warnings."""
         manifest = self.manifest
         shape = _shape(manifest)
-        lines = [f"{self.folder}: {manifest.dataset}, {shape}, {manifest.levels} levels, uint8"]
+        lines = [f"{self.folder}: {manifest.dataset}, {shape}, {manifest.levels:,} levels, {manifest.dtype}"]
         lines += [
             f"  {part}.npy: {record.count:,} images, {_size(record.bytes)}, "
             f"mean {record.mean:.4f}, std {record.std:.4f}"
@@ -122,8 +143,9 @@ class PreparedSet:
             if (wrong := wrong_size(path)) is not None:
                 raise ValueError(wrong.what)
             pixels = np.lib.format.open_memmap(path, mode="r")
-            if pixels.dtype != np.uint8 or pixels.shape != shape:
-                raise ValueError(f"{pixels.dtype} {list(pixels.shape)} instead of uint8 {list(shape)}")
+            dtype = self.manifest.dtype
+            if pixels.dtype != dtype or pixels.shape != shape:
+                raise ValueError(f"{pixels.dtype} {list(pixels.shape)} instead of {dtype} {list(shape)}")
         except (OSError, ValueError, EOFError) as error:
             if isinstance(error, OSError) and error.errno in TOO_MANY_FILES:
                 raise unlisted(error, path) from error

@@ -19,6 +19,22 @@ DEAD_LINKS: Mapping[int | None, str] = {errno.ENOENT: "does not exist", errno.EL
 NAMED = 20
 
 
+class Unusable(Exception):
+    """An image file that cannot be used, with the way out."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        self.remedy = remedy
+        super().__init__(reason)
+
+
+def too_many_pixels(found: str, limit: int) -> Unusable:
+    """Make the error for an image of `found` pixels, more than are decoded."""
+    return Unusable(
+        f"the image has {found} pixels; at most {limit:,} are decoded",
+        "scale such files down, for example with libvips: `vips thumbnail IN OUT 2048`",
+    )
+
+
 class ImageProblem(NamedTuple):
     """Why one file cannot be used, and what to do about such files."""
 

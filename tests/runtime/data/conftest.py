@@ -38,6 +38,7 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def make_spec() -> MakeSpec:
     def make(dataset: str = "digits", **fields: Any) -> DataSpec:
         defaults: dict[str, Any] = {"channels": 1, "resolution": 8, "levels": 256, "validation": 2, "binarize": "none"}
+        defaults["fit"] = "crop_resize" if dataset == "folder" else "refuse"
         if dataset == "digits":
             defaults |= {"levels": 17, "validation": 180}
         return DataSpec(dataset=dataset, **(defaults | fields))

@@ -172,14 +172,14 @@ def test_no_place_at_all_is_told(make_spec: Any, monkeypatch: pytest.MonkeyPatch
 def test_what_is_not_taken_is_said(make_spec: Any, make_images: Any, tmp_path: Path) -> None:
     for name in ("train", "test", "raw"):
         write(tmp_path / name, make_images(3))
-    for name in ("a.gif", "b.TIFF", "c.tiff", "labels.json", "LICENSE", ".DS_Store", "._000.png", "Thumbs.db"):
+    for name in ("a.gif", "b.PPM", "c.ppm", "labels.json", "LICENSE", ".DS_Store", "._000.png", "Thumbs.db"):
         (tmp_path / "train" / name).touch()
     (tmp_path / "train" / "__MACOSX").mkdir()
     (tmp_path / "train" / "__MACOSX" / "d.png").touch()
     images = open_split(make_spec("folder", path=str(tmp_path), validation=0), "train")
     assert len(images) == 3
     assert remarks(images) == (
-        "files that are not taken (5): 2 .tiff, 1 .gif (image formats that are not read; convert them to PNG); "
+        "files that are not taken (5): 2 .ppm, 1 .gif (image formats that are not read; convert them to PNG); "
         "1 without a suffix, 1 .json (not images)",
         "folders beside train are not searched: raw/",
     )
@@ -250,6 +250,7 @@ def test_all_bad_files_of_a_pass_are_named(
     assert caught.value.help == (
         "25 of them: replace or remove damaged files;\n"
         "    1 of them: convert the files to 8 bits per channel, for example with ImageMagick: `magick IN -depth 8 OUT`"
+        ", or ask for 65,536 levels: data.levels in a spec, --levels of `hvaedsl data prepare folder`"
     )
 
 

@@ -225,7 +225,7 @@ def test_the_manifest_says_what_was_allowed_and_what_was_done(photos: Path, tmp_
     target = tmp_path / "set"
     fitting = fitting_of("folder", 1, crop=None, resize=None, gray=True, background="white")
     manifest = prepare(data_to_prepare("folder", 8, 1), photos, target, overwrite=False, bar=no_bar, fitting=fitting)
-    assert manifest.fit == FitRecord(crop="center", resize=True, gray=True, background="#ffffff")
+    assert manifest.fit == FitRecord(fit="crop_resize", crop="center", resize=True, gray=True, background="#ffffff")
     changed = {change: files for change, files in manifest.changes.items() if files}
     assert changed == {"files": 20, "cropped": 1, "resized": 1, "color_to_gray": 1, "composited": 1}
     assert manifest.warnings == ("files that are not taken (1): 1 .txt (not images)",)

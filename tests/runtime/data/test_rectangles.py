@@ -15,9 +15,10 @@ from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data import open_split
 from hvaedsl_runtime.data.fitting import Change, Fitting
-from hvaedsl_runtime.data.image_file import Unusable, fit_to
+from hvaedsl_runtime.data.image_file import fit_to
 from hvaedsl_runtime.data.prepare import prepare
 from hvaedsl_runtime.data.prepared import PreparedSet
+from hvaedsl_runtime.data.problems import Unusable
 from tests.runtime.data.image_folders import everything, write
 
 HEIGHT, WIDTH = 6, 10
@@ -53,7 +54,7 @@ def test_the_largest_center_of_the_ratio(height: int, width: int, window: tuple[
     ("height", "width", "reason", "remedy"),
     [
         (10, 6, "6 wide and 10 high; 6x10 is 6 high and 10 wide", "write the resolution as height and width: (10, 6)"),
-        (6, 6, "it must have the ratio of 6 high to 10 wide", "--crop center"),
+        (6, 6, "it must have the ratio of 6 high to 10 wide", "data.fit"),
     ],
 )
 def test_another_ratio_is_refused_by_name(height: int, width: int, reason: str, remedy: str) -> None:

@@ -18,8 +18,8 @@ from hvaedsl import Program
 from hvaedsl.diagnostics.errors import InvalidData, UsageError
 from hvaedsl_runtime.console import image_bar
 from hvaedsl_runtime.data.file_images import shades_of_levels
-from hvaedsl_runtime.data.fitting import CROP_AND_RESIZE, Fitting
-from hvaedsl_runtime.data.given_images import REFUSE, fitting_of_run, given_images
+from hvaedsl_runtime.data.fitting import Fitting
+from hvaedsl_runtime.data.given_images import fitting_of_run, given_images
 from hvaedsl_runtime.data.images import Pixels
 from hvaedsl_runtime.data.prepare import prepare
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
@@ -181,14 +181,17 @@ def test_files_are_fitted_as_those_of_the_run_and_counted(
 
     # Where the run's images were prepared with other options, those hold.
     spec = FinishedRun.open(of_files, "cpu").program.spec.data
-    assert fitting_of_run(spec) == CROP_AND_RESIZE
+    assert fitting_of_run(spec) == Fitting()
+    cropped = spec.model_copy(update={"fit": "crop"})
+    assert fitting_of_run(cropped) == Fitting(resize=False)
     strict = Fitting(crop=False, resize=True, background=(1, 2, 3))
     prepared = spec.model_copy(update={"path": str(tmp_path / "prepared"), "levels": 256})
     (tmp_path / "square").mkdir()
     Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(tmp_path / "square" / "a.png")
     prepare(spec, tmp_path / "square", tmp_path / "prepared", overwrite=False, bar=image_bar, fitting=strict)
     assert fitting_of_run(prepared) == strict
-    assert fitting_of_run(spec.model_copy(update={"dataset": "npy"})) == REFUSE
+    arrays = spec.model_copy(update={"dataset": "npy", "fit": "refuse"})
+    assert fitting_of_run(arrays) == Fitting(crop=False, resize=False)
 
 
 def test_files_that_do_not_fit_are_all_named_and_nothing_is_written(
@@ -266,7 +269,7 @@ def test_images_and_options_that_contradict_each_other(
 ) -> None:
     out = ("--out", tmp_path / "x.npz")
     (tmp_path / "empty").mkdir()
-    (tmp_path / "empty" / "a.tif").touch()
+    (tmp_path / "empty" / "a.ppm").touch()
     np.savez(tmp_path / "in.npz", arr_0=np.zeros((2, 8, 8, 1), dtype=np.uint8))
     one = photos / "cats" / "0.png"
     cases: tuple[tuple[int, str, tuple[str | Path, ...]], ...] = (
@@ -279,7 +282,7 @@ def test_images_and_options_that_contradict_each_other(
         (2, "2 times", (one, one, *out)),
         (2, "one of the IMAGES", (one, "--out", one)),
         (2, "must end in .png, .npz or .npy", (one, "--out", tmp_path / "x.gif")),
-        (4, "found no image file; not taken: 1 .tif", (tmp_path / "empty", *out)),
+        (4, "found no image file; not taken: 1 .ppm", (tmp_path / "empty", *out)),
         (4, "an .npz file of the arrays arr_0", (tmp_path / "in.npz", *out)),
     )
     for code, words, arguments in cases:

@@ -10,8 +10,7 @@ from PIL import Image
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data.fitting import Change
-from hvaedsl_runtime.data.image_file import Fit
+from hvaedsl_runtime.data.fitting import Change, Fit
 from hvaedsl_runtime.data.published.image_files import image_names, part_of_files, require_size
 from hvaedsl_runtime.data.published.source import Source, files_missing, find_files, origins_of_files
 from hvaedsl_runtime.data.splits import PartName

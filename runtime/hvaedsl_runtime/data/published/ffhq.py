@@ -9,9 +9,9 @@ from PIL import Image
 
 from hvaedsl.diagnostics.errors import InvalidData
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data.fitting import Change
-from hvaedsl_runtime.data.image_file import Fit, Unusable
+from hvaedsl_runtime.data.fitting import Change, Fit
 from hvaedsl_runtime.data.npy import open_npy
+from hvaedsl_runtime.data.problems import Unusable
 from hvaedsl_runtime.data.published.image_files import REMEDY, image_names, part_of_files
 from hvaedsl_runtime.data.published.source import Source, files_missing, find_files, origins_of_files, part_of_images
 

@@ -12,11 +12,11 @@ from PIL import Image
 
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.file_images import DECODING_THREADS
-from hvaedsl_runtime.data.fitting import Change, Changes, Fitting
-from hvaedsl_runtime.data.image_file import Fit, Unusable, decode
+from hvaedsl_runtime.data.fitting import Change, Changes, Fit, Fitting
+from hvaedsl_runtime.data.image_file import decode
 from hvaedsl_runtime.data.image_tree import search
 from hvaedsl_runtime.data.images import Pixels
-from hvaedsl_runtime.data.problems import ImageProblem, Problems, refused_file
+from hvaedsl_runtime.data.problems import ImageProblem, Problems, Unusable, refused_file
 from hvaedsl_runtime.data.published.source import Origin, Part, images_at_a_time
 
 # Published files are never converted beyond gray to color: a file that would need it is not the published one.
@@ -71,10 +71,10 @@ def decoded(index: int, name: str, content: bytes | OSError, fit: Fit, changes: 
     if isinstance(content, OSError):
         return refused_file(Path(content.filename or name), content, missing=REMEDY)._replace(file=name)
     try:
-        image, changes[index] = decode(io.BytesIO(content), 3, AS_PUBLISHED, fit, upright=False)
+        pixels, changes[index] = decode(io.BytesIO(content), 3, AS_PUBLISHED, fit, upright=False)
     except Unusable as error:
         return ImageProblem(name, str(error), REMEDY)
-    return np.asarray(image, dtype=np.uint8)
+    return pixels
 
 
 def require_size(width: int, height: int) -> Fit:

@@ -158,7 +158,7 @@ def test_mistakes_are_one_message(tmp_path: Path, command: Any) -> None:
         (
             ("celeba", "--from", folder, "--resolution", "32"),
             2,
-            "celeba is 64x64x3; --resolution and --channels are only for",
+            "celeba is 64x64x3 with 256 levels; --resolution, --channels and --levels are only for",
         ),
         (("folder", "--from", folder, "--out", tmp_path / "out"), 2, "--resolution and --channels"),
         (("folder", "--from", folder, "--resolution", "8", "--channels", "2", "--out", "o"), 2, "(1 or 3)"),

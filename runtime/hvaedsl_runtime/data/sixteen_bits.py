@@ -1,0 +1,150 @@
+"""Images of 16 bits per channel: PNG files read without loss, and the conversions of pictures to levels.
+
+Pillow opens 16-bit colors as 8 bits, its `convert` clips 16-bit gray at 255, and it rounds twice to resize 16-bit gray.
+So colors are read here byte by byte, and conversions and resizes are computed in floating point and rounded once.
+"""
+
+from __future__ import annotations
+
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from hvaedsl_runtime.data.fitting import GIVE_BACKGROUND, GIVE_CHANNELS, GIVE_LEVELS, Change, Fit, Fitting
+from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, Pixels
+from hvaedsl_runtime.data.problems import Unusable
+
+SIXTEEN_BIT_LEVELS = 65_536
+OPAQUE = SIXTEEN_BIT_LEVELS - 1
+# ITU-R 601, as in Pillow: thousandths of red, green and blue in gray.
+GRAY = (299, 587, 114)
+# The color types of PNG (ISO/IEC 15948, 11.2.2) that have colors or alpha, with their number of channels.
+PNG_GRAY_ALPHA, PNG_CHANNELS = 4, {2: 3, 4: 2, 6: 4}
+
+
+class Picture(NamedTuple):
+    """A decoded image: uint8 or uint16 [H, W, C], gray or RGB, with alpha last if C is 2 or 4.
+
+    `orientation` is that of EXIF and TIFF, from 1 to 8. `changes` is what was done to the file so far.
+    """
+
+    pixels: Pixels
+    orientation: int
+    changes: Change
+
+    def upright(self) -> Picture:
+        """Apply the orientation."""
+        if self.orientation not in range(2, 9):
+            return self
+        # From 5 on, rows and columns are exchanged; then the rows, the columns or both run backwards.
+        pixels = self.pixels.swapaxes(0, 1) if self.orientation > 4 else self.pixels
+        if self.orientation in (3, 4, 7, 8):
+            pixels = pixels[::-1]
+        if self.orientation in (2, 3, 6, 7):
+            pixels = pixels[:, ::-1]
+        return Picture(pixels, 1, self.changes | Change.ROTATED)
+
+
+def check_depth(bits: int, levels: int) -> None:
+    """Raise Unusable unless files of `bits` bits per channel are read as images of this number of levels."""
+    if levels <= EIGHT_BIT_LEVELS and bits > 8:
+        raise Unusable(
+            f"the image has {'16' if bits == 16 else 'more than 8'} bits per channel; it must have 8",
+            "convert the files to 8 bits per channel, for example with ImageMagick: `magick IN -depth 8 OUT`, or ask "
+            f"for 65,536 levels: {GIVE_LEVELS}",
+        )
+    if levels > EIGHT_BIT_LEVELS and bits != 16:
+        found = "up to 8" if bits <= 8 else "more than 8, but not 16,"
+        raise Unusable(
+            f"the image has {found} bits per channel; for {levels:,} levels, it must have 16",
+            f"save the images as PNG or TIFF files of 16 bits, or ask for 256 levels: {GIVE_LEVELS}",
+        )
+
+
+def png_pixels(file: BinaryIO, image: Image.Image, color_type: int) -> Pixels:
+    """Read a PNG file of 16 bits per channel, uint16 [H, W, C] with alpha last; `image` is the opened file.
+
+    The filters of PNG work on the bytes of a pixel one by one, so Pillow undoes them whatever the bytes mean. It is
+    told to take the low bytes as 8-bit channels, and the high ones.
+    Raises as Pillow does for a damaged file.
+    """
+    if color_type not in PNG_CHANNELS:
+        return _with_key(np.asarray(image).astype(np.uint16)[..., None], image)
+    if color_type == PNG_GRAY_ALPHA:
+        four = _bytes(file, "RGBA")
+        high, low = four[..., 0::2], four[..., 1::2]
+    else:
+        high, low = _bytes(file, f"{image.mode};16B"), _bytes(file, f"{image.mode};16L")
+    return _with_key((high.astype(np.uint16) << 8 | low).astype(np.uint16), image)
+
+
+def levels_of(
+    picture: Picture, channels: int, levels: int, fitting: Fitting, fit: Fit
+) -> tuple[npt.NDArray[np.uint16], Change]:
+    """Convert a picture of 16 bits to `channels` and fit it, uint16 [H, W, C]. Returns the changes too.
+
+    A value of the file is a level. Raises Unusable for a value that is none, and for what `fitting` does not allow.
+    """
+    colors, alpha = picture.pixels, None
+    if colors.shape[-1] in (2, 4):
+        colors, alpha = colors[..., :-1], colors[..., -1]
+    # Before a resize, which could average such a value away.
+    if (highest := int(colors.max())) >= levels:
+        raise Unusable(
+            f"the highest value is {highest}; values must be 0 to {levels - 1} (data.levels = {levels})",
+            f"ask for more levels, at most 65,536: {GIVE_LEVELS}",
+        )
+
+    opaque, composited = _composited(colors, alpha, levels, fitting)
+    converted, recolored = _in_channels(opaque, channels, allow_gray=fitting.gray)
+    planes, reshaped = [], Change(0)
+    for plane in np.moveaxis(converted, -1, 0):
+        image, reshaped = fit(Image.fromarray(np.ascontiguousarray(plane, dtype=np.float32)))
+        planes.append(np.asarray(image))
+    fitted = np.rint(np.stack(planes, axis=-1)).astype(np.uint16)
+    return fitted, picture.changes | composited | recolored | reshaped
+
+
+def _bytes(file: BinaryIO, raw_mode: str) -> npt.NDArray[np.uint8]:
+    """Decode a PNG file whose pixels are said to be `raw_mode`, of as many bits as they have."""
+    file.seek(0)
+    with Image.open(file) as image:
+        image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
+        return np.asarray(image)
+
+
+def _with_key(pixels: Pixels, image: Image.Image) -> Pixels:
+    """Add the alpha of a PNG file that names a transparent color instead of having alpha as a channel."""
+    key = image.info.get("transparency")
+    if key is None:
+        return pixels
+    transparent = (pixels == np.array(key, dtype=np.uint16)).all(axis=-1, keepdims=True)
+    return np.concatenate((pixels, np.where(transparent, 0, OPAQUE).astype(np.uint16)), axis=-1)
+
+
+def _composited(colors: Pixels, alpha: Pixels | None, levels: int, fitting: Fitting) -> tuple[Pixels, Change]:
+    """Return the colors without alpha: dropped if it is opaque everywhere, otherwise composited on the background."""
+    if alpha is None or int(alpha.min()) == OPAQUE:
+        return colors, Change(0)
+    if fitting.background is None:
+        raise Unusable("the image has transparent pixels, and no background is given", GIVE_BACKGROUND)
+
+    below = np.array(fitting.background) * ((levels - 1) / 255)
+    share = alpha[..., None] / OPAQUE
+    return np.rint(colors * share + below * (1 - share)).astype(np.uint16), Change.COMPOSITED
+
+
+def _in_channels(colors: Pixels, channels: int, *, allow_gray: bool) -> tuple[Pixels, Change]:
+    """Convert gray or RGB to `channels`. Other colors than shades of gray are lost only if allowed."""
+    if colors.shape[-1] == channels:
+        return colors, Change(0)
+    if channels == 3:
+        return colors.repeat(3, axis=-1), Change.GRAY_TO_COLOR
+    if (colors == colors[..., :1]).all():
+        return colors[..., :1], Change(0)
+    if not allow_gray:
+        raise Unusable("the image is in color, and 1 channel was asked for", GIVE_CHANNELS)
+    gray = colors.astype(np.int64) @ np.array(GRAY)
+    return np.rint(gray / sum(GRAY)).astype(np.uint16)[..., None], Change.COLOR_TO_GRAY
