@@ -28,7 +28,7 @@ from hvaedsl.elaborate.resolve import missing_to_train, resolve
 from hvaedsl.elaborate.temperatures import temperature_of
 from hvaedsl.elaborate.via import Via
 from hvaedsl.ir.bridge import Bridge
-from hvaedsl.ir.spec import DataSpec, Spec, TrainingSpec, custom_parts
+from hvaedsl.ir.spec import AUGMENT_FUNCTION, DataSpec, Spec, TrainingSpec, custom_parts
 from hvaedsl.ir.spec_text import spec_text
 from hvaedsl.lowering.names import unpublished, without_gradient
 from hvaedsl.passes.base import Unit
@@ -148,7 +148,7 @@ class Program(Record):
 
         custom = {}
         for key, reference in custom_parts(self.spec).items():
-            if key == "data.dataset":
+            if not key.startswith("model."):
                 continue
             try:
                 custom[reference] = custom_class(reference, self.folders)
@@ -168,7 +168,7 @@ class Program(Record):
         from hvaedsl.lowering.python.source import python_source  # not imported by commands that write no Python
 
         for key, reference in custom_parts(self.spec).items():
-            if key != "data.dataset":
+            if key.startswith("model."):
                 raise UsageError(
                     f"{key} is {reference}, which may need more than torch; Python is written only for models "
                     "without custom cells and likelihoods"
@@ -182,8 +182,8 @@ class Program(Record):
         from hvaedsl.lowering.python.model_text import About
 
         likelihood = self.spec.model.likelihood
-        counted = self.cost.parameters if set(custom_parts(self.spec)) <= {"data.dataset"} else None
-        about = About(self.name, counted, unpublished(self.bridge, likelihood))
+        is_counted = set(custom_parts(self.spec)) <= {"data.dataset", AUGMENT_FUNCTION}
+        about = About(self.name, self.cost.parameters if is_counted else None, unpublished(self.bridge, likelihood))
         return make_plan(self.bridge, likelihood, self.spec.data.levels), about
 
     def resolved_text(self) -> str:
@@ -335,8 +335,11 @@ def _measured(unit: Unit, folders: tuple[Path, ...]) -> Unit:
 
     for key, reference in references.items():
         try:
-            import_custom(reference, folders)  # also the dataset, so that it is found without folders later
-            if key != "data.dataset":
+            # Those that are not measured too, so that they are found without folders later.
+            part = import_custom(reference, folders)
+            if key == AUGMENT_FUNCTION and not callable(part):
+                raise CustomPartError("it is not a function", f"a {type(part).__name__}", "name a function")
+            if key.startswith("model."):
                 unit = _with_cost(unit, key, reference, folders)
         except CustomPartError as error:
             raise SpecError([_part_fails(unit.place(key), reference, error)]) from error

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hvaedsl.ir.augment_spec import AugmentSpec
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.bridge import Normalization
 from hvaedsl.ir.cells import CELL_NAMES
@@ -238,6 +239,7 @@ class TrainSpec(Section):
     eval_every: Annotated[int, Key(Whole(1), "steps between evaluations")] = 1000
     save_every: Annotated[int, Key(Whole(1), "steps between checkpoints")] = 1000
     kl: KLSpec = KLSpec.model_construct()
+    augment: AugmentSpec = AugmentSpec.model_construct()
 
 
 class TrainingSpec(TrainSpec):
@@ -302,6 +304,9 @@ class Spec(BaseModel):
     __str__ = __repr__
 
 
+AUGMENT_FUNCTION = "train.augment.function"
+
+
 def custom_parts(spec: Spec) -> dict[str, str]:
     """The custom parts of a spec: the reference `package.module:Name` by its key, such as `model.cell`.
 
@@ -315,6 +320,7 @@ def custom_parts(spec: Spec) -> dict[str, str]:
         "data.dataset": spec.data.dataset,
         **cells,
         "model.likelihood": spec.model.likelihood.reference or "",
+        AUGMENT_FUNCTION: spec.train.augment.function or "",
     }
     return {key: reference for key, reference in named.items() if is_custom(reference)}
 
@@ -327,6 +333,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "model.normalize_state": NormalizeSpec,
     "train": TrainSpec,
     "train.kl": KLSpec,
+    "train.augment": AugmentSpec,
     "sample": SampleSpec,
     "paper": PaperSpec,
 }

@@ -15,6 +15,8 @@ from hvaedsl.ir.kinds import (
     ChoiceOrCustom,
     Either,
     FilePath,
+    Flag,
+    FunctionName,
     Kind,
     Optional,
     PoolingCall,
@@ -41,6 +43,7 @@ from hvaedsl.syntax.assignments import assignments
 from hvaedsl.syntax.references import references
 
 _ARITHMETIC = OPERATORS - {"STAR"}  # operators that are in no block list
+_WITHOUT_NUMBERS = (Choice, ChoiceOrCustom, Flag, FunctionName, Text, FilePath, PoolingCall)
 _LONGEST = 40
 
 
@@ -181,7 +184,7 @@ def _takes_numbers(dotted: str) -> bool:
     if dotted.startswith(LET):
         return True
     key = schema_key(dotted)
-    return key is not None and not isinstance(_of(key.kind), Choice | ChoiceOrCustom | Text | FilePath | PoolingCall)
+    return key is not None and not isinstance(_of(key.kind), _WITHOUT_NUMBERS)
 
 
 def _of(kind: Kind) -> Kind:

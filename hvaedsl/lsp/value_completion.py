@@ -8,11 +8,13 @@ from lsprotocol.types import CompletionItemKind
 
 from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.kinds import (
+    FLAGS,
     OTHER,
     ByResolution,
     Choice,
     ChoiceOrCustom,
     Either,
+    Flag,
     Kind,
     LikelihoodCall,
     Optional,
@@ -66,6 +68,9 @@ def _of(analyzed: AnalyzedText, cursor: Cursor, kind: Kind) -> Iterator[Suggesti
         case Choice() | ChoiceOrCustom():
             for symbol in kind.symbols:
                 yield Suggestion(symbol, _detail(cursor.key, symbol), _WORD, _about(cursor.key, symbol))
+        case Flag():
+            for word in FLAGS:
+                yield Suggestion(word, _detail(cursor.key, word), _WORD)
         case Several(of=Choice() as choice):
             written = {token.text for token in cursor.before}
             yield from (Suggestion(symbol, "", _WORD) for symbol in choice.symbols if symbol not in written)

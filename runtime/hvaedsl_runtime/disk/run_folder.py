@@ -14,6 +14,7 @@ from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch, 
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl.diagnostics.shell import path_word
 from hvaedsl.ir.blocks import BlockList
+from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
 from hvaedsl.ir.spec_text import value_text
 from hvaedsl.program import RUN_SPEC
@@ -297,6 +298,8 @@ def as_written(value: object) -> str:
             return "none"
         case bool():
             return str(value).lower()
+        case ImageSize():
+            return str(value)
         case tuple():
             return f"[{', '.join(map(str, value))}]"
         case Mapping():

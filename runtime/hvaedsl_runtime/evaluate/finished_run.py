@@ -91,7 +91,8 @@ class FinishedRun:
 
         Raises as `open_split` does: DataNotFound for missing images, InvalidData for others than the spec's.
         """
-        return self.evaluator_of(open_split(self.program.spec.data, split), batch_size)
+        spec = self.program.spec
+        return self.evaluator_of(open_split(spec.data, split, size=spec.train.augment.random_crop), batch_size)
 
     def evaluator_of(self, images: ImageSet, batch_size: int | None = None) -> Evaluator:
         """Make the evaluator of opened images, which have the shape and levels of the spec."""
