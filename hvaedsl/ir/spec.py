@@ -304,6 +304,7 @@ class Spec(BaseModel):
     __str__ = __repr__
 
 
+# The custom part that is neither measured nor in the model, and no dataset.
 AUGMENT_FUNCTION = "train.augment.function"
 
 

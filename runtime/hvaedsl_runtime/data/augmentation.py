@@ -12,9 +12,9 @@ from hvaedsl.custom.importing import CustomPartError, error_summary, import_cust
 from hvaedsl.diagnostics.errors import InvalidData
 from hvaedsl.ir.augment_spec import AugmentSpec
 from hvaedsl_runtime.data.file_images import FileImages
-from hvaedsl_runtime.data.images import ImageSet, Indices, Pixels
+from hvaedsl_runtime.data.images import ImageSet, Indices, Pixels, images_at_a_time
 from hvaedsl_runtime.data.seeded import augmentation_words
-from hvaedsl_runtime.data.windows import images_at_a_time, stored_images
+from hvaedsl_runtime.data.windows import stored_images
 
 # Images on which a function is tried before training starts.
 TRIED = 8
@@ -134,7 +134,9 @@ def _function(reference: str) -> AugmentFunction:
             f"train.augment.function, `{reference}`, cannot be used: {error.problem}", help=error.hint
         ) from error
     if not callable(found):
-        raise InvalidData(f"train.augment.function, `{reference}`, is a {type(found).__name__}, no function", help=SEE)
+        raise InvalidData(
+            f"train.augment.function, `{reference}`, is of type {type(found).__name__}; it must be a function", help=SEE
+        )
     return cast(AugmentFunction, found)
 
 

@@ -92,7 +92,7 @@ class ImageSet:
 
         Raises UnusableImages at the end, for all image files that cannot be used.
         """
-        return batches_of(self.images, self.members, max(1, VALUES_PER_CHUNK // prod(self.shape)))
+        return batches_of(self.images, self.members, images_at_a_time(self.shape))
 
     def counted_levels(self) -> npt.NDArray[np.int64]:
         """Count how often each level occurs in the split, int64 [levels].
@@ -110,6 +110,11 @@ class ImageSet:
         for chunk in self.chunks():
             counts += np.bincount(chunk.ravel(), minlength=self.levels)
         return counts
+
+
+def images_at_a_time(shape: tuple[int, int, int]) -> int:
+    """The number of images of this shape, (H, W, C), that are held at a time in a pass over a dataset."""
+    return max(1, VALUES_PER_CHUNK // prod(shape))
 
 
 def batches_of(images: Images, members: Indices, step: int) -> Iterator[Pixels]:

@@ -1,6 +1,7 @@
 """Random draws that depend on seeds alone: the order and the augmentation of training images, fixed binarization.
 
-All are functions of their arguments, without a state to save, from numpy's PCG64, the same on every platform.
+All are functions of their arguments, without a state to save, from numpy's SeedSequence and PCG64, the same on
+every platform.
 """
 
 from __future__ import annotations

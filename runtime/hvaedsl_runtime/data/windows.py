@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import prod
 
 import numpy as np
 
-from hvaedsl_runtime.data.images import VALUES_PER_CHUNK, Images, ImageSet, Indices, Pixels, batches_of
+from hvaedsl_runtime.data.images import Images, ImageSet, Indices, Pixels, batches_of, images_at_a_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +30,6 @@ class CenterWindows:
             for piece in batches_of(self.stored, indices, images_at_a_time(self.stored_shape))
         ]
         return np.concatenate(pieces) if pieces else self.stored.read(indices)[:, :height, :width]
-
-
-def images_at_a_time(shape: tuple[int, int, int]) -> int:
-    """The number of images of this shape, (H, W, C), that are read together in a pass over them."""
-    return max(1, VALUES_PER_CHUNK // prod(shape))
 
 
 def centered(stored: ImageSet, shape: tuple[int, int, int]) -> ImageSet:

@@ -15,7 +15,17 @@ from hvaedsl.diagnostics.errors import InvalidData, RunError
 from hvaedsl.ir.augment_spec import AugmentSpec
 from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data import Augmentation, ImageSet, augmentation, epochs_of, index_stream, open_split, remarks
+from hvaedsl_runtime.data import (
+    Augmentation,
+    ImageSet,
+    augmentation,
+    differences,
+    epochs_of,
+    fingerprint,
+    index_stream,
+    open_split,
+    remarks,
+)
 from hvaedsl_runtime.data.given_images import given_images
 from hvaedsl_runtime.data.images import Pixels
 from hvaedsl_runtime.data.prepare import prepare
@@ -156,7 +166,7 @@ def test_large_images_are_read_a_few_at_a_time(
     images: ImageSet, pixels: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = augmented(images, random_crop=ImageSize(9, 12))(*at(0))
-    monkeypatch.setattr("hvaedsl_runtime.data.windows.VALUES_PER_CHUNK", 7 * 9 * 12)
+    monkeypatch.setattr("hvaedsl_runtime.data.images.VALUES_PER_CHUNK", 7 * 9 * 12)
     read: list[int] = []
 
     class Counted:
@@ -244,6 +254,12 @@ def test_a_crop_that_arrays_do_not_have_is_one_message(
     assert caught.value.help == way_out
 
 
+def test_a_change_outside_of_the_center_is_another_dataset(images: ImageSet, pixels: Pixels) -> None:
+    before = fingerprint(images)
+    pixels[0, 0, 0] += 1
+    assert differences({"train": before}, {"train": fingerprint(images)})
+
+
 def test_images_that_are_given_to_a_run_are_fitted_as_its_own(make_spec: Any, tmp_path: Path) -> None:
     write(tmp_path / "given", np.random.default_rng(0).integers(0, 256, (3, 20, 24, 1), dtype=np.uint8))
     spec: DataSpec = make_spec("folder", path=str(tmp_path), resolution=ImageSize(6, 10), validation=0)
@@ -297,7 +313,7 @@ def test_a_function_may_return_a_tensor(make_set: Any, pixels: Pixels, module: s
         ("nothing", "it returned None; it must return uint8", "docs/custom.md"),
         ("fails", r"it fails: KeyError: 'no such color' \(changes_of_images\.py, line \d+\)", "docs/custom.md"),
         ("own_numbers", "two calls with equal arguments returned different images", "torch.Generator"),
-        ("not_a_function", "is a int, no function", "docs/custom.md"),
+        ("not_a_function", "is of type int; it must be a function", "docs/custom.md"),
         ("missing", "cannot be used: changes_of_images has no missing", "the module is"),
     ],
 )
