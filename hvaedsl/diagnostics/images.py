@@ -114,7 +114,7 @@ class CropOfKnownImages(Diagnostic):
     code = "HV262"
     title = "`train.augment.random_crop` is {crop}, but the images of {dataset} are {size}"
     label = "larger than the images"
-    help = "remove the key; to train on windows of larger images, use your own with `dataset = folder` or `npy`"
+    help = "remove the key; to train on windows of larger images, use the dataset `folder` or `npy`"
     why = _RANDOM_CROP + " The images of a named dataset have the model's size, and are not padded."
     bad = spec(rest="train { augment { random_crop = 10 } }")
     good = spec(rest="train { augment { horizontal_flip = true } }")
