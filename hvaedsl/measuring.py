@@ -11,7 +11,7 @@ from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.ir.named_weights import named_weights
-from hvaedsl.ir.spec import custom_parts
+from hvaedsl.ir.spec import AUGMENT_FUNCTION, custom_parts
 from hvaedsl.passes.base import Unit
 from hvaedsl.pipeline import Analyses, check_weight_names
 
@@ -24,8 +24,11 @@ def measured(unit: Unit, folders: tuple[Path, ...]) -> Unit:
 
     for key, reference in references.items():
         try:
-            import_custom(reference, folders)  # also the dataset, so that it is found without folders later
-            if key != "data.dataset":
+            # Those that are not measured too, so that they are found without folders later.
+            part = import_custom(reference, folders)
+            if key == AUGMENT_FUNCTION and not callable(part):
+                raise CustomPartError("it is not a function", f"a {type(part).__name__}", "name a function")
+            if key.startswith("model."):
                 unit = _with_cost(unit, key, reference, folders)
         except CustomPartError as error:
             raise SpecError([part_fails(unit.place(key), reference, error)]) from error

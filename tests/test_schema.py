@@ -26,6 +26,7 @@ HOLDERS = {
     "model.normalize_state": ("normalize_state",),
     "train": ("train", "training", "training()"),
     "train.kl": ("kl",),
+    "train.augment": ("augment",),
     "sample": ("sample",),
     "paper": ("paper",),
 }

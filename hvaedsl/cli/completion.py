@@ -152,7 +152,17 @@ def complete_key(incomplete: str) -> list[tuple[str, str]]:
 
 def _assignments(name: str, key: Key) -> list[tuple[str, str]]:
     """A key with each value of one word: its example, the names of its kind, its default."""
-    from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, Either, LikelihoodCall, Optional, PoolingCall, Several
+    from hvaedsl.ir.kinds import (
+        FLAGS,
+        Choice,
+        ChoiceOrCustom,
+        Either,
+        Flag,
+        LikelihoodCall,
+        Optional,
+        PoolingCall,
+        Several,
+    )
     from hvaedsl.ir.pooling import POOLINGS
     from hvaedsl.ir.spec_text import default_text
 
@@ -161,6 +171,8 @@ def _assignments(name: str, key: Key) -> list[tuple[str, str]]:
     values = {key.example: "for example"} if key.example else {}
     if isinstance(kind, Choice | ChoiceOrCustom):
         values |= dict.fromkeys(kind.symbols, "")
+    if isinstance(kind, Flag):
+        values |= dict.fromkeys(FLAGS, "")
     if isinstance(kind, LikelihoodCall):
         values["bernoulli"] = ""
     if isinstance(kind, PoolingCall):

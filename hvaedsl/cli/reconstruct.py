@@ -67,8 +67,8 @@ def reconstruct(
         raise UsageError(f"--out is {out}, one of the IMAGES", help=f"{output.instead}; it would be replaced")
 
     finished = FinishedRun.open(run, device)
-    data = finished.program.spec.data
-    named = images_of_split(data, split) if split is not None else given_images(images or (), data)
+    data, size = finished.program.spec.data, finished.program.spec.train.augment.random_crop
+    named = images_of_split(data, split, size) if split is not None else given_images(images or (), data, size)
     for note in named.images.notes:
         say(note)
     write_reconstructions(finished, named, output, weights, (seed or 0) if draw else None, replace=force)

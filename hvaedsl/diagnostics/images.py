@@ -1,10 +1,11 @@
-"""HV214, HV221, HV222, HV243, HV244: what the images are."""
+"""HV214, HV221, HV222, HV243, HV244, HV261, HV262: what the images are."""
 
 from __future__ import annotations
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, listing
 from hvaedsl.diagnostics.snippet import spec
 
+_OWN = "dataset = npy  channels = 1  resolution = 8"
 _KNOWN_SHAPES = "A named dataset has a fixed resolution, number of channels and number of levels."
 
 
@@ -96,3 +97,43 @@ class FitWithoutFiles(Diagnostic):
 
     fit: str
     dataset: str
+
+
+_RANDOM_CROP = (
+    "With `random_crop`, images are stored at a larger size than that of the model's images. Training draws a window "
+    "of the model's size from each image at random; statistics, validation and test take the center."
+)
+
+
+class CropBelowImages(Diagnostic):
+    """HV261."""
+
+    code = "HV261"
+    title = "`train.augment.random_crop` is {crop}, and the model's images are {size}: no window fits into the crop"
+    label = "a {side} below that of the images, {least}"
+    help = "make it at least {least_crop}, or remove the key"
+    why = _RANDOM_CROP
+    bad = spec(data=_OWN, rest="train { augment { random_crop = (12, 7) } }")
+    good = spec(data=_OWN, rest="train { augment { random_crop = (12, 9) } }")
+
+    crop: str
+    size: str
+    side: str  # height or width
+    least: int
+    least_crop: str
+
+
+class CropOfKnownImages(Diagnostic):
+    """HV262."""
+
+    code = "HV262"
+    title = "`train.augment.random_crop` is {crop}, but the images of {dataset} are {size}"
+    label = "larger than the images"
+    help = "remove the key; to train on windows of larger images, use the dataset `folder` or `npy`"
+    why = _RANDOM_CROP + " The images of a named dataset have the model's size, and are not padded."
+    bad = spec(rest="train { augment { random_crop = 10 } }")
+    good = spec(rest="train { augment { horizontal_flip = true } }")
+
+    crop: str
+    dataset: str
+    size: str

@@ -6,13 +6,29 @@ import re
 
 from hvaedsl.diagnostics.diagnostic import nearest
 from hvaedsl.ir.custom import is_custom
-from hvaedsl.ir.kinds import OTHER, ByResolution, ByWeightName, Either, Kind, Number, Pair, Several, Size, Text, Whole
+from hvaedsl.ir.kinds import (
+    FLAGS,
+    OTHER,
+    ByResolution,
+    ByWeightName,
+    Either,
+    Flag,
+    FunctionName,
+    Kind,
+    Number,
+    Pair,
+    Several,
+    Size,
+    Text,
+    Whole,
+)
 from hvaedsl.syntax import ast
 
 # An example of a likelihood with the number of its components.
 MIXTURE = "mixture_of_logistics(10)"
 # Words that other languages have for a value that is off.
 _OFF = frozenset(("off", "false", "no", "null", "nil", "disabled"))
+_ON = frozenset(("on", "yes", "enabled"))
 # Words that other languages have for the rest.
 _REST = frozenset(("default", "else", "rest", "otherwise", "any"))
 _SIZE = re.compile(r"\s*(\d+)\s*[xX*,]\s*(\d+)\s*")
@@ -37,6 +53,10 @@ def meant(kind: Kind, value: ast.Value, *, optional: bool) -> tuple[str, str]:
             return f"({sizes[1]}, {sizes[2]})", ""
         case ast.String() if 0 < len(value.value) < 60:
             return value.value, ", without quotes"
+        case ast.Symbol() if isinstance(kind, Flag):
+            return _flag(value.name.lower()), ""
+        case ast.Integer(value=0 | 1) if isinstance(kind, Flag):
+            return ("false", "true")[value.value], ""
         case ast.Symbol() if optional and value.name.lower() in _OFF:
             return "none", ""
         case ast.Symbol() if isinstance(kind, Text):
@@ -69,12 +89,21 @@ def example_of(kind: Kind) -> str:
             return "(96, 160)"
         case ByWeightName():
             return "{encoder.stem: 0.1}"
+        case FunctionName():
+            return '"my_module:my_function"'
         case ByResolution(of=Whole()):
             return "{4: 32}"
         case ByResolution() | Either():
             return "{8: 0.7}"
         case _:
             return ""
+
+
+def _flag(word: str) -> str:
+    """The word of a flag that another word stands for; empty if unknown."""
+    if word in _ON:
+        return "true"
+    return "false" if word == "none" or word in _OFF else nearest(word, tuple(FLAGS)) or ""
 
 
 def meant_as_other(word: str) -> bool:

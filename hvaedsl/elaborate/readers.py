@@ -27,6 +27,7 @@ from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.kinds import (
+    FLAGS,
     OTHER,
     BlockStack,
     ByResolution,
@@ -35,6 +36,8 @@ from hvaedsl.ir.kinds import (
     ChoiceOrCustom,
     Either,
     FilePath,
+    Flag,
+    FunctionName,
     Kind,
     LikelihoodCall,
     Number,
@@ -160,6 +163,18 @@ class Reader:
         if not isinstance(value, ast.Symbol):
             self.wrong(kind, value)
         return self.read(Choice(kind.symbols), value)  # type: ignore[return-value]  # a choice gives a symbol
+
+    @read.register
+    def _(self, kind: Flag, value: ast.Value) -> bool:
+        if not isinstance(value, ast.Symbol) or value.name not in FLAGS:
+            self.wrong(kind, value)
+        return FLAGS[value.name]
+
+    @read.register
+    def _(self, kind: FunctionName, value: ast.Value) -> str:
+        if not isinstance(value, ast.String):
+            self.wrong(kind, value)
+        return self.custom(kind, value, ())
 
     @read.register
     def _(self, kind: Several, value: ast.Value) -> tuple[object, ...]:

@@ -15,7 +15,15 @@ from hvaedsl.diagnostics.additions import after_value, in_section
 from hvaedsl.diagnostics.blocks import SwappedStacks
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label, item_removals, removal, writing
 from hvaedsl.diagnostics.errors import SpecError
-from hvaedsl.diagnostics.images import FileImages, FitWithoutFiles, MissingShape, ShapeMismatch, ShownChannels
+from hvaedsl.diagnostics.images import (
+    CropBelowImages,
+    CropOfKnownImages,
+    FileImages,
+    FitWithoutFiles,
+    MissingShape,
+    ShapeMismatch,
+    ShownChannels,
+)
 from hvaedsl.diagnostics.likelihoods import BernoulliChannels, BitsNeedLevels, MixtureBinarized, NotBinarized
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source, Span
@@ -29,6 +37,7 @@ from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.datasets import DATASETS, USER_IMAGES
+from hvaedsl.ir.image_size import sides, size_text
 from hvaedsl.ir.kinds import BlockStack, Choice, ChoiceOrCustom, Key, LikelihoodCall
 from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.spec import SECTIONS, Spec
@@ -58,6 +67,7 @@ def resolve(name: str, source: Source, collected: Collected, *, complete: bool) 
     spec = Spec.model_construct(name=name, **_construct(values))
     resolver.likelihood(spec)
     resolver.shown_channels(spec)
+    resolver.random_crop(spec)
     found = tuple(resolver.diagnostics)
     return Resolved(spec, resolver.origins, frozenset(resolver.poisoned), found)
 
@@ -215,6 +225,32 @@ class _Resolver:
             problem = f"the images have {channels}" if missing else f"it names {len(found)} channels"
             span, written = self.origins["sample.channels"], ", ".join(map(str, found))
             self.diagnostics.append(ShownChannels(span=span, written=written, problem=problem, last=channels - 1))
+
+    def random_crop(self, spec: Spec) -> None:
+        """Check that windows of the model's size fit into the random crop, and that the images can have its size."""
+        key, found, data = "train.augment.random_crop", spec.train.augment.random_crop, spec.data
+        if found is None or {key, "data.resolution"} & self.poisoned:
+            return
+        span, without = self.origins[key], self._without(key)
+        crop, size, ways = str(found), size_text(data.height, data.width), () if without is None else (without,)
+        height, width = sides(found)
+        if height < data.height or width < data.width:
+            side, least = ("height", data.height) if height < data.height else ("width", data.width)
+            self.diagnostics.append(
+                CropBelowImages(
+                    span=span,
+                    crop=crop,
+                    size=size,
+                    side=side,
+                    least=least,
+                    least_crop=str(data.resolution),
+                    suggestions=ways,
+                )
+            )
+        elif data.dataset in DATASETS and (height, width) != (data.height, data.width):
+            self.diagnostics.append(
+                CropOfKnownImages(span=span, crop=crop, dataset=data.dataset, size=size, suggestions=ways)
+            )
 
     def _require_shape(self, dataset: str, missing: list[str], values: Values) -> None:
         """Report the missing shape of your own images: nobody but the spec knows it."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from hvaedsl.ir.datasets import NAMES
-from hvaedsl.ir.image_size import ImageSize
+from hvaedsl.ir.image_size import ImageSize, sides
 from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, FilePath, Key, Optional, Size, Whole
 from hvaedsl.ir.section import Section
 
@@ -16,6 +16,9 @@ FileFit = Literal["crop_resize", "crop", "resize", "refuse"]
 
 class DataSpec(Section):
     """`data { }`: the images."""
+
+    # The key that says at which size images are stored.
+    size_key: ClassVar[str] = "data.resolution"
 
     dataset: Annotated[str, Key(ChoiceOrCustom(NAMES), "the dataset", required="always", example="cifar10")]
     path: Annotated[
@@ -68,3 +71,18 @@ class DataSpec(Section):
         if not isinstance(self.resolution, ImageSize):
             return None
         return max(1, resolution * self.resolution.width // self.resolution.height)
+
+    def stored_at(self, size: int | ImageSize | None) -> DataSpec:
+        """The section as it describes the stored images, if these have another size: that of the random crop."""
+        if size is None or sides(size) == (self.height, self.width):
+            return self
+        model_size = ImageSize(self.height, self.width)
+        return StoredDataSpec.model_construct(**{**dict(self), "resolution": size}, model_size=model_size)
+
+
+class StoredDataSpec(DataSpec):
+    """The section `data` of images that are stored larger than the model's, at `train.augment.random_crop`."""
+
+    size_key: ClassVar[str] = "train.augment.random_crop"
+
+    model_size: ImageSize

@@ -16,6 +16,11 @@ class ImageSize(NamedTuple):
         return f"({self.height}, {self.width})"
 
 
+def sides(size: int | ImageSize) -> ImageSize:
+    """Height and width of a size, of which one number is that of a square."""
+    return ImageSize(size, size) if isinstance(size, int) else size
+
+
 def size_text(height: int, width: int) -> str:
     """Height and width for people: `96x160`."""
     return f"{height}x{width}"

@@ -103,6 +103,26 @@ class ChoiceOrCustom(Record):
         return f'one of {", ".join(self.symbols)}, or the name of a custom part, "package.module:Name"'
 
 
+# The words of a flag.
+FLAGS = {"true": True, "false": False}
+
+
+class Flag(Record):
+    """`true` or `false`."""
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return "true or false"
+
+
+class FunctionName(Record):
+    """The name of a Python function, `"package.module:name"`."""
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return 'the name of a Python function, "package.module:name"'
+
+
 class WeightName(Record):
     """The name of a part of the model, whose weights it means: `encoder`, `encoder.stem`, `decoder.r8`."""
 
@@ -218,6 +238,8 @@ Kind = (
     | Text
     | Choice
     | ChoiceOrCustom
+    | Flag
+    | FunctionName
     | Several
     | Optional
     | Pair

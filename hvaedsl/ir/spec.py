@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hvaedsl.ir.augment_spec import AugmentSpec
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.bridge import Normalization
 from hvaedsl.ir.cells import CELL_NAMES
@@ -230,6 +231,10 @@ class Spec(BaseModel):
     __str__ = __repr__
 
 
+# The custom part that is neither measured nor in the model, and no dataset.
+AUGMENT_FUNCTION = "train.augment.function"
+
+
 def custom_parts(spec: Spec) -> dict[str, str]:
     """The custom parts of a spec: the reference `package.module:Name` by its key, such as `model.cell`.
 
@@ -243,6 +248,7 @@ def custom_parts(spec: Spec) -> dict[str, str]:
         "data.dataset": spec.data.dataset,
         **cells,
         "model.likelihood": spec.model.likelihood.reference or "",
+        AUGMENT_FUNCTION: spec.train.augment.function or "",
     }
     return {key: reference for key, reference in named.items() if is_custom(reference)}
 
@@ -265,6 +271,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "model.normalize_state": NormalizeSpec,
     "train": TrainSpec,
     "train.kl": KLSpec,
+    "train.augment": AugmentSpec,
     "sample": SampleSpec,
     "paper": PaperSpec,
 }

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hvaedsl.diagnostics.record import Record
+from hvaedsl.ir.augment_spec import AugmentSpec
 from hvaedsl.ir.kinds import (
     ByResolution,
     ByWeightName,
@@ -113,6 +114,7 @@ class TrainSpec(Section):
         Key(Optional(Whole(1)), "evaluations without a lower validation bound after which training stops"),
     ] = None
     kl: KLSpec = KLSpec.model_construct()
+    augment: AugmentSpec = AugmentSpec.model_construct()
 
 
 class TrainingSpec(TrainSpec):

@@ -16,12 +16,13 @@ from hvaedsl.ir.kinds import (
     ChoiceOrCustom,
     Either,
     FilePath,
+    Flag,
+    FunctionName,
     Kind,
     Optional,
     PoolingCall,
     Several,
     Text,
-    WeightName,
 )
 from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.lsp.constant_text import (
@@ -43,6 +44,7 @@ from hvaedsl.syntax.assignments import assignments
 from hvaedsl.syntax.references import references
 
 _ARITHMETIC = OPERATORS - {"STAR"}  # operators that are in no block list
+_WITHOUT_NUMBERS = (Choice, ChoiceOrCustom, Flag, FunctionName, Text, FilePath, PoolingCall, WeightName)
 _LONGEST = 40
 
 
@@ -183,8 +185,7 @@ def _takes_numbers(dotted: str) -> bool:
     if dotted.startswith(LET):
         return True
     key = schema_key(dotted)
-    words = Choice | ChoiceOrCustom | Text | FilePath | PoolingCall | WeightName
-    return key is not None and not isinstance(_of(key.kind), words)
+    return key is not None and not isinstance(_of(key.kind), _WITHOUT_NUMBERS)
 
 
 def _of(kind: Kind) -> Kind:

@@ -8,12 +8,14 @@ from lsprotocol.types import CompletionItemKind
 
 from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.kinds import (
+    FLAGS,
     OTHER,
     ByResolution,
     ByWeightName,
     Choice,
     ChoiceOrCustom,
     Either,
+    Flag,
     Kind,
     LikelihoodCall,
     Optional,
@@ -73,6 +75,9 @@ def _of(analyzed: AnalyzedText, cursor: Cursor, kind: Kind) -> Iterator[Suggesti
                 yield Suggestion(symbol, _detail(cursor.key, symbol), _WORD, _about(cursor.key, symbol))
         case Several(of=WeightName()):
             yield from weight_names(analyzed, cursor)
+        case Flag():
+            for word in FLAGS:
+                yield Suggestion(word, _detail(cursor.key, word), _WORD)
         case Several(of=Choice() as choice):
             written = {token.text for token in cursor.before}
             yield from (Suggestion(symbol, "", _WORD) for symbol in choice.symbols if symbol not in written)

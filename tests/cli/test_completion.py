@@ -92,6 +92,10 @@ def test_scripts_complete_the_command_itself(
         (("lint", "--select", "HV30"), []),  # an error is always given
         (("compile", "digits", "--set", "train.lr"), ["train.lr_warmup_steps=", "train.lr_schedule="]),
         (("compile", "digits", "--set", "train.kl.f"), ["train.kl.free_nats=", "train.kl.free_nats=0"]),
+        (
+            ("compile", "digits", "--set", "train.augment.h"),
+            [f"train.augment.horizontal_flip={word}" for word in ("", "true", "false")],
+        ),
         (("compile", "digits", "--set", "train.steps"), ["train.steps=", "train.steps=100k"]),
         (("compile", "digits", "--set", "nonsense"), []),
     ],

@@ -120,6 +120,11 @@ def test_words_of_the_schema() -> None:
     assert offered(replaced("width   = 32", with_key("likelihood = |")))[0] == "bernoulli"
     assert offered(replaced("width   = 32", with_key("cell = |")))[0] == "vdvae"
     assert offered(replaced("width   = 32", "width = 32 fourier { at = block, | }")) == ["sample", "branches", "image"]
+    train = "free_nats = 0.1 }} augment {{ {} ".format
+    assert offered(replaced("free_nats = 0.1", train("|"))) == ["horizontal_flip", "random_crop", "function"]
+    assert offered(replaced("free_nats = 0.1", train("horizontal_flip = |"))) == ["true", "false"]
+    assert offered(replaced("free_nats = 0.1", train("random_crop = |"))) == ["none", "$n"]
+    assert offered(replaced("free_nats = 0.1", train("function = |"))) == ["none"]
     assert offered(replaced("width   = 32", "width = 32 widths = { | }")) == ["32", "16", "4", "other"]
     assert offered(replaced("width   = 32", "width = 32 widths = {16: 64, | }")) == ["32", "4", "other"]
 

@@ -53,6 +53,7 @@ BOUND = frozenset(
         "model.fourier": "at",
         "train": "freeze rates stop_after",
         "train.kl": "weight sampled_layers",
+        "train.augment": "random_crop",
         "sample": "channels",
     }.items()
     for name in names.split()
@@ -78,7 +79,7 @@ class _Drawing(DrawnBlocks):
             processing = "asynchronous"
         synchronous = processing == "synchronous"
         written["model.decoder"] = self.decoder(levels, counts) if synchronous else self.free_decoder(levels)
-        self.widen(written, image, [*levels, *self.more])
+        self.random_crop(written, image, self.widen(written, image, [*levels, *self.more]))
         switches = {"model.pooling": "average", "model.skips": "all", "model.processing": "asynchronous"}
         chosen = (self.pooling, self.skips, processing)
         for (dotted, default), value in zip(switches.items(), chosen, strict=True):
@@ -134,12 +135,27 @@ class _Drawing(DrawnBlocks):
             written["sample.channels"] = "none" if self.some(4) else self.listed([self.whole(at) for at in shown])
         return shape["resolution"]
 
-    def widen(self, written: dict[str, str], image: int, levels: list[int]) -> None:
-        """Give your own images another width than height, one that is whole at all levels."""
+    def widen(self, written: dict[str, str], image: int, levels: list[int]) -> int:
+        """Give your own images another width than height, one that is whole at all levels; return the width."""
         if written["data.dataset"] not in DATASETS and self.some(3):
-            ratio = self.draw(st.integers(1, 9))
-            sides = ", ".join(map(self.whole, (image, image // math.gcd(*levels) * ratio)))
-            written["data.resolution"] = f"({sides})" if self.some() else sides
+            width = image // math.gcd(*levels) * self.draw(st.integers(1, 9))
+            written["data.resolution"] = self.size(image, width)
+            return width
+        return image
+
+    def random_crop(self, written: dict[str, str], height: int, width: int) -> None:
+        """Store your own images at the model's size or a larger one; those of a known data set have it."""
+        if self.some():
+            more = st.integers(0, 0 if written["data.dataset"] in DATASETS else 99)
+            crop = self.size(height + self.draw(more), width + self.draw(more))
+            written["train.augment.random_crop"] = "none" if self.some(4) else crop
+
+    def size(self, height: int, width: int) -> str:
+        """A height and a width, which one number stands for if they are equal."""
+        if height == width and self.some():
+            return self.whole(height)
+        sides = ", ".join(map(self.whole, (height, width)))
+        return f"({sides})" if self.some() else sides
 
     def likelihood_of(self, written: dict[str, str], channels: int, levels: int) -> None:
         likelihood = "mixture_of_logistics(10)"

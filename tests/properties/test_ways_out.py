@@ -48,6 +48,7 @@ MENTIONED = {
     "HV119": r"hvaedsl new NAME",
     "HV126": r"RxN, RdK|RmS, Rx\(N-1\)",
     "HV217": r"bernoulli|dynamic",
+    "HV262": r"folder|npy",  # the datasets that may have larger images
     "HV315": r"\d+dK",
     "HV318": r"sample|fourier\.at",
     "HV401": r"\(A@\w+, B@\w+\)",

@@ -8,6 +8,7 @@ from typing import assert_never
 from hypothesis import strategies as st
 
 from hvaedsl.ir.kinds import (
+    FLAGS,
     BlockStack,
     ByResolution,
     ByWeightName,
@@ -15,6 +16,8 @@ from hvaedsl.ir.kinds import (
     ChoiceOrCustom,
     Either,
     FilePath,
+    Flag,
+    FunctionName,
     Kind,
     LikelihoodCall,
     Number,
@@ -71,6 +74,10 @@ class DrawnValues:
                 return self.draw(st.sampled_from((height, f"({height}, {width})", f"{height}, {width}")))
             case ChoiceOrCustom():
                 return self.own() if self.some(6) else self.draw(st.sampled_from(kind.symbols))
+            case Flag():
+                return self.draw(st.sampled_from([*FLAGS]))
+            case FunctionName():
+                return self.own()
             case Several():
                 return self.listed(self.several(kind))
             case Optional():

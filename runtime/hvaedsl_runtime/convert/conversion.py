@@ -291,7 +291,8 @@ def _preparation(program: Program, sources: Sources, files: Iterable[WeightFile]
         return constants, f"the published constants of {data.dataset}"
 
     try:
-        statistics = preparation(data, likelihood, open_split(data, "train"), image_features=features)
+        images = open_split(data, "train", size=program.spec.train.augment.random_crop)
+        statistics = preparation(data, likelihood, images, image_features=features)
         return statistics, f"the statistics of {data.dataset}'s images"
     except RunError as error:
         raise DataNotFound(

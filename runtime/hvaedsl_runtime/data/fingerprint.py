@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from hvaedsl_runtime.data.images import ImageSet
+from hvaedsl_runtime.data.windows import stored_images
 
 # Images that are read, evenly spread over a split.
 SAMPLED = 64
@@ -26,10 +27,15 @@ Fingerprint = Mapping[str, str | int]
 def fingerprint(images: ImageSet) -> Fingerprint:
     """Describe a split by its number of images, a checksum of a few of them, and one of their source if it is known.
 
-    Reads SAMPLED images at most. Raises InvalidData for an image that cannot be read.
+    Reads SAMPLED images at most; those that are stored larger than the model's are compared whole, since training uses
+    all of them. Raises InvalidData for an image that cannot be read.
     """
     chosen = np.linspace(0, len(images) - 1, min(SAMPLED, len(images))).astype(np.int64)
-    return {COUNT: len(images), PIXELS: hashlib.sha256(images.batch(chosen).tobytes()).hexdigest(), **images.checksums}
+    return {
+        COUNT: len(images),
+        PIXELS: hashlib.sha256(stored_images(images).batch(chosen).tobytes()).hexdigest(),
+        **images.checksums,
+    }
 
 
 def names_checksum(names: Iterable[str]) -> Mapping[str, str]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, UsageError
+from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.file_images import FileImages
 from hvaedsl_runtime.data.fitting import Fitting, fitting_from, parse_background
@@ -25,6 +26,7 @@ from hvaedsl_runtime.data.npy import open_npy
 from hvaedsl_runtime.data.opening import open_split
 from hvaedsl_runtime.data.prepared import find_prepared
 from hvaedsl_runtime.data.problems import unlisted
+from hvaedsl_runtime.data.windows import centered, stored_images
 
 ARRAYS = (".npy", ".npz")
 DIGITS_OF_NAME = 6
@@ -46,13 +48,14 @@ class NamedImages:
 
     def changes(self) -> str:
         """Describe what was changed in the files; empty until all of them were read, and for an array."""
-        files = self.images.images
+        files = stored_images(self.images).images
         return files.changes_of(self.images.members) if isinstance(files, FileImages) else ""
 
 
-def given_images(paths: Sequence[Path], spec: DataSpec) -> NamedImages:
+def given_images(paths: Sequence[Path], spec: DataSpec, size: int | ImageSize | None = None) -> NamedImages:
     """Open the images at `paths`, in their order; those of a folder in the order of their paths, at any depth.
 
+    `size` is that of the stored images, as for `open_split`: they are fitted to it, and their centers are taken.
     No file but a .npy is read yet. Raises UsageError for paths that do not exist or do not go together, DataNotFound
     for a folder without images, InvalidData for an array, or a number of channels, that does not fit.
     """
@@ -66,17 +69,23 @@ def given_images(paths: Sequence[Path], spec: DataSpec) -> NamedImages:
             help="name one of them, or image files",
         )
 
+    stored = _stored(paths, alone, spec.stored_at(size))
+    return replace(stored, images=centered(stored.images, spec.shape))
+
+
+def images_of_split(spec: DataSpec, split: Split, size: int | ImageSize | None = None) -> NamedImages:
+    """Open a split of the dataset. Raises as `open_split` does."""
+    return _numbered(open_split(spec, split, size=size))
+
+
+def _stored(paths: Sequence[Path], alone: Path | None, spec: DataSpec) -> NamedImages:
+    """Open image files or, if one path is given that is none, a folder or an array."""
     if alone is None:
         return _of_files(paths, _names_of(paths), spec)
     if alone.is_dir():
         return _of_folder(alone, spec)
     images = open_npy(alone, spec)
     return _numbered(image_set(spec, "test", images, np.arange(len(images))))
-
-
-def images_of_split(spec: DataSpec, split: Split) -> NamedImages:
-    """Open a split of the dataset. Raises as `open_split` does."""
-    return _numbered(open_split(spec, split))
 
 
 def fitting_of_run(spec: DataSpec) -> Fitting:

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError, UnusableImages
+from hvaedsl.ir.data_spec import StoredDataSpec
+from hvaedsl.ir.image_size import ImageSize, size_text
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.array_conversion import conversion
 from hvaedsl_runtime.data.problems import Problems
@@ -90,7 +92,7 @@ class ImageSet:
 
         Raises UnusableImages at the end, for all image files that cannot be used.
         """
-        return batches_of(self.images, self.members, max(1, VALUES_PER_CHUNK // prod(self.shape)))
+        return batches_of(self.images, self.members, images_at_a_time(self.shape))
 
     def counted_levels(self) -> npt.NDArray[np.int64]:
         """Count how often each level occurs in the split, int64 [levels].
@@ -113,6 +115,11 @@ class ImageSet:
 def dtype_of(levels: int) -> np.dtype[Any]:
     """The type of an array of levels: uint8 for up to 256, or uint16."""
     return np.dtype(np.uint8 if levels <= EIGHT_BIT_LEVELS else np.uint16)
+
+
+def images_at_a_time(shape: tuple[int, int, int]) -> int:
+    """The number of images of this shape, (H, W, C), that are held at a time in a pass over a dataset."""
+    return max(1, VALUES_PER_CHUNK // prod(shape))
 
 
 def batches_of(images: Images, members: Indices, step: int) -> Iterator[Pixels]:
@@ -174,9 +181,10 @@ def array_images(pixels: npt.NDArray[np.generic], spec: DataSpec, place: str) ->
             f"{place}: the array has {found}; it must be {expected}", help=conversion(pixels, shape, spec.levels)
         )
     if pixels.ndim != 4 or pixels.shape[1:] != shape:
+        of_crop = f" (from {spec.size_key})" if isinstance(spec, StoredDataSpec) else ""
         raise InvalidData(
-            f"{place}: the array has shape {list(pixels.shape)}; it must be {expected}",
-            help=conversion(pixels, shape, spec.levels),
+            f"{place}: the array has shape {list(pixels.shape)}; it must be {expected}{of_crop}",
+            help=_another_crop(pixels.shape, spec) or conversion(pixels, shape, spec.levels),
         )
     if not len(pixels):
         raise InvalidData(f"{place}: the array has no image; it must be {expected} with N > 0")
@@ -184,6 +192,17 @@ def array_images(pixels: npt.NDArray[np.generic], spec: DataSpec, place: str) ->
     images = ArrayImages(cast(Pixels, pixels))
     check_levels(images, spec, place)
     return images
+
+
+def _another_crop(found: tuple[int, ...], spec: DataSpec) -> str:
+    """The way out for images of another size than that of the random crop; empty if there is none, or for others."""
+    if not isinstance(spec, StoredDataSpec) or len(found) != 4 or found[3] != spec.channels:
+        return ""
+    size = ImageSize(*found[1:3])
+    if size.height >= spec.model_size.height and size.width >= spec.model_size.width:
+        return f"set {spec.size_key} to {size}, the size of these images, or give images of its size"
+    least = size_text(*spec.model_size)
+    return f"give images of its size; a crop of these would be smaller than the model's images, {least}"
 
 
 def check_levels(images: ArrayImages, spec: DataSpec, place: str) -> None:

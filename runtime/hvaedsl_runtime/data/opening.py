@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hvaedsl.ir.custom import is_custom
+from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.custom import custom_images
 from hvaedsl_runtime.data.digits import digits
@@ -17,14 +18,18 @@ from hvaedsl_runtime.data.places import not_found
 from hvaedsl_runtime.data.prepared import find_prepared
 from hvaedsl_runtime.data.problems import unlisted
 from hvaedsl_runtime.data.torchvision_sets import torchvision_set
+from hvaedsl_runtime.data.windows import centered, stored_images
 
 # Datasets that are never prepared.
 ALREADY_ARRAYS = ("digits", "npy")
 
 
-def open_split(spec: DataSpec, split: Split, *, download: bool = False) -> ImageSet:
+def open_split(
+    spec: DataSpec, split: Split, *, size: int | ImageSize | None = None, download: bool = False
+) -> ImageSet:
     """Open the train, validation or test images of `spec.dataset`; download them only if `download` is set.
 
+    `size` is that of the stored images, if it is larger: `train.augment.random_crop`. Their centers are returned.
     Prepared images take precedence, and are mapped into memory; small datasets are also read from their published
     files. The splits are disjoint, except that FFHQ is tested on its validation images, and depend only on the spec and
     the images. If several processes on a machine may download, one of them must open a split before the others.
@@ -32,7 +37,7 @@ def open_split(spec: DataSpec, split: Split, *, download: bool = False) -> Image
     read.
     """
     with _read_errors_explained(spec):
-        return _open(spec, split, download=download)
+        return centered(_open(spec.stored_at(size), split, download=download), spec.shape)
 
 
 def has_validation(spec: DataSpec) -> bool:
@@ -60,7 +65,8 @@ def remarks(images: ImageSet) -> tuple[str, ...]:
     The changes of raw image files are known only after all of the split were read, as `preparation` does.
     """
     found = list(images.notes)
-    if isinstance(images.images, FileImages) and (changes := images.images.changes_of(images.members)):
+    files = stored_images(images).images
+    if isinstance(files, FileImages) and (changes := files.changes_of(images.members)):
         split = "training" if images.split == "train" else images.split
         found.append(f"{len(images):,} {split} images: {changes}")
     return tuple(found)

@@ -12,7 +12,7 @@ import numpy as np
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.diagnostics.refusals import TOO_MANY_FILES
 from hvaedsl.diagnostics.unicode_forms import other_form
-from hvaedsl.ir.image_size import ImageSize, size_text
+from hvaedsl.ir.image_size import sides, size_text
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fingerprint import array_checksum
 from hvaedsl_runtime.data.fitting import changes_text
@@ -65,7 +65,7 @@ class PreparedSet:
         if (manifest.resolution, manifest.channels) != (spec.resolution, spec.channels):
             raise InvalidData(
                 f"{self.folder}: the images are {_shape(manifest)}; the spec needs {_shape(spec)}",
-                help="correct data.resolution and data.channels, or prepare the images again",
+                help=f"correct {spec.size_key} and data.channels, or prepare the images again",
             )
 
         self._check_fit(spec)
@@ -138,7 +138,7 @@ class PreparedSet:
 
     def _open(self, part: PartName) -> ArrayImages:
         path, record = self.path(part), self.manifest.arrays[part]
-        shape = (record.count, *_sides(self.manifest.resolution), self.manifest.channels)
+        shape = (record.count, *sides(self.manifest.resolution), self.manifest.channels)
         try:
             if (wrong := wrong_size(path)) is not None:
                 raise ValueError(wrong.what)
@@ -189,12 +189,8 @@ def _sha256(path: Path, record: ArrayRecord, read: Callable[[int], None]) -> str
     return digest.hexdigest()
 
 
-def _sides(resolution: int | ImageSize) -> tuple[int, int]:
-    return (resolution, resolution) if isinstance(resolution, int) else resolution
-
-
 def _shape(images: Manifest | DataSpec) -> str:
-    return f"{size_text(*_sides(images.resolution))}x{images.channels}"
+    return f"{size_text(*sides(images.resolution))}x{images.channels}"
 
 
 def _size(size: int) -> str:

@@ -1,6 +1,7 @@
-"""Random draws that depend on seeds alone: the order of the training images, and binarization in evaluation.
+"""Random draws that depend on seeds alone: the order and the augmentation of training images, fixed binarization.
 
-Both are functions of their arguments, without a state to save, from numpy's PCG64, the same on every platform.
+All are functions of their arguments, without a state to save, from numpy's SeedSequence and PCG64, the same on
+every platform.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from hvaedsl_runtime.data.images import Indices, Split
 # Equal seeds for different purposes must not give the same numbers.
 ORDER = 1
 BINARIZATION: Mapping[Split, int] = {"test": 2, "validation": 3, "train": 4}
+AUGMENTATION = 5
 
 
 def index_stream(length: int, seed: int, start: int, count: int) -> Indices:
@@ -52,6 +54,21 @@ def fixed_uniform(
     for image, index in zip(draws, indices, strict=True):
         _generator(seed, int(index), BINARIZATION[split]).random(dtype=np.float32, out=image)
     return torch.from_numpy(draws)
+
+
+def epochs_of(length: int, start: int, count: int) -> Indices:
+    """Return the epochs of elements `start` to `start + count` of `index_stream`, int64 [count]."""
+    return np.arange(start, start + count, dtype=np.int64) // length
+
+
+def augmentation_words(seed: int, epoch: int, index: int) -> tuple[int, int, int, int]:
+    """Draw four uniform integers below 2**64 for the training image at `index` in an epoch.
+
+    Raises ValueError for a negative argument.
+    """
+    sequence = np.random.SeedSequence((seed, epoch, index), spawn_key=(AUGMENTATION,))
+    first, second, third, fourth = sequence.generate_state(4, np.uint64).tolist()
+    return first, second, third, fourth
 
 
 # Two, because a batch may reach from one epoch into the next.

@@ -15,6 +15,7 @@ from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl.diagnostics.shell import path_word
 from hvaedsl.diagnostics.unicode_forms import other_form
 from hvaedsl.ir.blocks import BlockList
+from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
 from hvaedsl.ir.spec_text import value_text
 from hvaedsl.program import RUN_SPEC
@@ -329,6 +330,8 @@ def as_written(value: object) -> str:
             return "none"
         case bool():
             return str(value).lower()
+        case ImageSize():
+            return str(value)
         case tuple():
             return f"[{', '.join(map(str, value))}]"
         case Mapping():

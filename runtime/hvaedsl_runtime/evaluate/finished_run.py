@@ -100,7 +100,8 @@ class FinishedRun:
         Says if the images of the split are not those that the run was trained with.
         Raises as `open_split` does: DataNotFound for missing images, InvalidData for others than the spec's.
         """
-        images = open_split(self.program.spec.data, split)
+        spec = self.program.spec
+        images = open_split(spec.data, split, size=spec.train.augment.random_crop)
         recorded = self.folder.recorded_images().get(split)
         if recorded is not None:
             for change in differences({split: recorded}, {split: fingerprint(images)}):

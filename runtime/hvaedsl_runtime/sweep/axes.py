@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from hvaedsl.diagnostics.errors import UsageError
-from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, Either, Kind, Number, Optional, Whole
+from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, Either, Flag, Kind, Number, Optional, Whole
 from hvaedsl.ir.spec import SECTIONS, keys
 
 MAX_POINTS = 1000
@@ -166,4 +166,4 @@ def _is_plain(kind: Kind | None) -> bool:
         return _is_plain(kind.of)
     if isinstance(kind, Either):
         return _is_plain(kind.plain)
-    return kind is None or isinstance(kind, Whole | Number | Choice | ChoiceOrCustom)
+    return kind is None or isinstance(kind, Whole | Number | Choice | ChoiceOrCustom | Flag)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hvaedsl.diagnostics.errors import RunError
-from hvaedsl_runtime.data import ImageSet, Preparation, index_stream
+from hvaedsl_runtime.data import Augmentation, ImageSet, Preparation, epochs_of, index_stream
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.noise import StepNoise
 
@@ -29,8 +29,10 @@ class TrainingBatches:
         batch_size: int,
         processes: Processes,
         dtype: torch.dtype,
+        augmentation: Augmentation | None = None,
     ) -> None:
         self.images = images
+        self.augmentation = augmentation
         self.preparation = preparation
         self.seed = seed
         self.batch_size = batch_size
@@ -49,7 +51,7 @@ class TrainingBatches:
     def __call__(self, step: int) -> tuple[Tensor, Tensor, StepNoise]:
         """Images of this rank for `step` (0-based) as x and target, both [B, H, W, C], and the step's noise.
 
-        Raises InvalidData for an image file that cannot be read.
+        Raises InvalidData for an image that cannot be read or augmented.
         """
         pixels = self._reading(step).result()
         self._ahead = (step + 1, self._reader.submit(self._read, step + 1))
@@ -81,5 +83,9 @@ class TrainingBatches:
         """The images of this rank for a step, uint8 or int32 [B, H, W, C]; pinned for a GPU with its own memory."""
         start = step * self.global_batch_size + self.processes.rank * self.batch_size
         indices = index_stream(len(self.images), self.seed, start, self.batch_size)
-        pixels = Preparation.tensor(self.images.batch(indices))
+        if self.augmentation is None:
+            found = self.images.batch(indices)
+        else:
+            found = self.augmentation(indices, epochs_of(len(self.images), start, self.batch_size))
+        pixels = Preparation.tensor(found)
         return pixels.pin_memory() if self._pins else pixels

@@ -11,6 +11,7 @@ from typing import Self
 import hvaedsl
 from hvaedsl.diagnostics.errors import RunMismatch, RunNotFound, WriteError
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER
+from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import DataSpec, custom_parts
 from hvaedsl.ir.spec_text import flat_values
 from hvaedsl.ir.training import Epochs, RunTraining
@@ -20,6 +21,7 @@ from hvaedsl_runtime.data import (
     Fingerprint,
     ImageSet,
     Split,
+    augmentation,
     differences,
     fingerprint,
     has_validation,
@@ -67,7 +69,8 @@ class TrainingRun:
         checkpoint = self._checkpoint_to_resume()
 
         recorded = self.folder.recorded_length() if checkpoint is not None else None
-        images = open_splits(program.spec.data, processes, download=settings.download)
+        crop = program.spec.train.augment.random_crop
+        images = open_splits(program.spec.data, processes, size=crop, download=settings.download)
         self.training = self._with_steps(checkpoint, recorded, len(images["train"]))
         self.fingerprints: dict[str, Fingerprint] = {}  # in the first process, which records them
         if processes.is_first:
@@ -75,6 +78,8 @@ class TrainingRun:
         changes = self._changed_images(checkpoint)
         self.state = self._state(images["train"], checkpoint)
         self.step = TrainingStep(self.state, self.training, processes)
+        with processes.failing_together():
+            augmented = augmentation(self.training.augment, images["train"], self.training.seed)
         self.batches = TrainingBatches(
             images["train"],
             self.state.preparation,
@@ -82,6 +87,7 @@ class TrainingRun:
             batch_size=self.training.batch_size,
             processes=processes,
             dtype=settings.torch_dtype,
+            augmentation=augmented,
         )
         self.saved_step: int | None = None if checkpoint is None else checkpoint.step
         self.not_finite_in_a_row = 0  # steps of this process until now whose loss is not finite
@@ -321,11 +327,16 @@ def part_folders(program: Program) -> tuple[Path, ...]:
     return (*program.folders, Path.cwd()) if custom_parts(program.spec) else ()
 
 
-def open_splits(data: DataSpec, processes: Processes, *, download: bool) -> dict[Split, ImageSet]:
-    """The splits that a run uses, without validation if there are no such images; only one process downloads."""
+def open_splits(
+    data: DataSpec, processes: Processes, *, size: int | ImageSize | None, download: bool
+) -> dict[Split, ImageSet]:
+    """The splits that a run uses, without validation if there are no such images; only one process downloads.
+
+    `size` is that of the stored images, as for `open_split`.
+    """
     splits: tuple[Split, ...] = ("train", "validation", "test") if has_validation(data) else ("train", "test")
     images: dict[Split, ImageSet] = {}
     if processes.is_first:
-        images = {split: open_split(data, split, download=download) for split in splits}
+        images = {split: open_split(data, split, size=size, download=download) for split in splits}
     processes.barrier()
-    return images or {split: open_split(data, split) for split in splits}
+    return images or {split: open_split(data, split, size=size) for split in splits}

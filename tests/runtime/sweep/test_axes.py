@@ -17,6 +17,8 @@ def test_commas_separate_only_numbers_and_words() -> None:
         [
             "model.cell = vdvae,nvae",
             "train.skip_above=none,400",
+            "train.augment.horizontal_flip=true,false",
+            "train.augment.random_crop=9,10",
             "model.decoder=4x1, 8m4, 8x1",
             "train.betas=0.9, 0.9",
             "model.decoder=8x2",
@@ -28,6 +30,8 @@ def test_commas_separate_only_numbers_and_words() -> None:
     assert {axis.name: axis.values for axis in axes} == {
         "model.cell": ("vdvae", "nvae", "non_residual"),
         "train.skip_above": ("none", "400"),
+        "train.augment.horizontal_flip": ("true", "false"),
+        "train.augment.random_crop": ("9,10",),
         "model.decoder": ("4x1, 8m4, 8x1", "8x2"),
         "train.betas": ("0.9, 0.9",),
         "model.likelihood": ("mixture_of_logistics(10, bits = 5)",),
