@@ -6,19 +6,20 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, singledispatchmethod
-from typing import TYPE_CHECKING, Literal, NoReturn, cast
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from hvaedsl.diagnostics.constants import MisplacedBase, NoBase
 from hvaedsl.diagnostics.custom import NotAReference
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Label, nearest, writing
 from hvaedsl.diagnostics.errors import SpecError
 from hvaedsl.diagnostics.names import DuplicateEntry, OutOfRange, UnknownSymbol, WrongType
-from hvaedsl.diagnostics.printable import is_unicode, printable
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.arithmetic import is_expression, whole_number
 from hvaedsl.elaborate.block_reader import BlockReader, ReadBase
 from hvaedsl.elaborate.calls import likelihood, pooling
 from hvaedsl.elaborate.constants import BASE, Constants
+from hvaedsl.elaborate.file_paths import file_path
+from hvaedsl.elaborate.image_sizes import image_size
 from hvaedsl.elaborate.meant import as_reference, example_of, meant, meant_as_other, suffixed
 from hvaedsl.elaborate.read_lists import ReadList
 from hvaedsl.elaborate.removals import removal_of
@@ -100,17 +101,7 @@ class Reader:
 
     @read.register
     def _(self, kind: Size, value: ast.Value) -> int | ImageSize:
-        sides = value.items if isinstance(value, (ast.List, ast.Group)) else (value,)
-        if len(sides) > 2 or (len(sides) == 1 and isinstance(value, ast.List)):
-            self.wrong(kind, value)
-        height, *width = (self._side(kind, value, side) for side in sides)
-        return height if not width or width == [height] else ImageSize(height, width[0])
-
-    def _side(self, kind: Size, whole: ast.Value, side: ast.Value) -> int:
-        """The height or the width of an image."""
-        if isinstance(side, (ast.Integer, ast.Reference)) or is_expression(side):
-            return cast(int, self.read(Whole(1), side))
-        return self.wrong(kind, whole)
+        return image_size(self, kind, value)
 
     @read.register
     def _(self, kind: Number, value: ast.Value) -> float:
@@ -134,19 +125,7 @@ class Reader:
 
     @read.register
     def _(self, kind: FilePath, value: ast.Value) -> str:
-        if isinstance(value, ast.String) and not value.value.strip():
-            hint = "give a path, or write `none`; an unset shell variable leaves an empty path"
-            expected, found, none = self._type(kind), "an empty string", writing(value.span, "none")
-            self.fail(
-                WrongType(span=value.span, key=self.key, expected=expected, found=found, hint=hint, suggestions=(none,))
-            )
-        if not isinstance(value, ast.String):
-            self.wrong(kind, value)
-        if not is_unicode(value.value):
-            hint = "a spec is UTF-8 text: rename the file or folder, or name a link to it"
-            found = f"`{printable(value.value)}`, which is not UTF-8 text"
-            self.fail(WrongType(span=value.span, key=self.key, expected=self._type(kind), found=found, hint=hint))
-        return value.value
+        return file_path(self, kind, value)
 
     @read.register
     def _(self, kind: Choice, value: ast.Value) -> str:
@@ -324,7 +303,7 @@ class Reader:
         if isinstance(entry.key, ast.Name):
             return entry.key.text
         found = describe(entry.key)
-        return self.fail(WrongType(span=entry.key.span, key=self.key, expected=self._type(kind), found=found))
+        return self.fail(WrongType(span=entry.key.span, key=self.key, expected=self.type_text(kind), found=found))
 
     def custom(self, kind: Kind, value: ast.String, symbols: tuple[str, ...]) -> str:
         """The reference of a custom part, `"package.module:Name"`."""
@@ -374,7 +353,7 @@ class Reader:
             WrongType(
                 span=value.span,
                 key=self.key,
-                expected=self._type(kind),
+                expected=self.type_text(kind),
                 found=describe(value),
                 hint=hint,
                 fix=fix,
@@ -382,7 +361,7 @@ class Reader:
             )
         )
 
-    def _type(self, kind: Kind) -> str:
+    def type_text(self, kind: Kind) -> str:
         """The type in words, with `none` if the key takes it."""
         return str(Optional(kind) if self.optional else kind)
 
@@ -407,7 +386,7 @@ class Reader:
         self.fail(UnknownSymbol(span=span, key=self.key, symbol=symbol, known=known, fix=fix))
 
     def _out_of_range(self, kind: Kind, value: ast.Value, shown: str) -> NoReturn:
-        self.fail(OutOfRange(span=value.span, key=self.key, expected=self._type(kind), value=shown))
+        self.fail(OutOfRange(span=value.span, key=self.key, expected=self.type_text(kind), value=shown))
 
     def fail(self, diagnostic: Diagnostic) -> NoReturn:
         """Stop reading this value, with one finding."""

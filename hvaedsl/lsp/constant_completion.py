@@ -23,6 +23,7 @@ from hvaedsl.ir.kinds import (
     PoolingCall,
     Several,
     Text,
+    WeightName,
 )
 from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.lsp.constant_text import (

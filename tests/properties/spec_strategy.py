@@ -108,7 +108,7 @@ class _Drawing(DrawnBlocks):
 
     def images(self, written: dict[str, str]) -> int:
         """The data set and its likelihood; the resolution of an image."""
-        name = self.draw(st.sampled_from((*USER_IMAGES, "own", *DATASETS)))
+        name = self.draw(st.sampled_from((*USER_IMAGES, "folder", "own", *DATASETS)))
         known = DATASETS.get(name)
         written["data.dataset"] = self.own() if name == "own" else name
         if known is not None:

@@ -217,7 +217,13 @@ def check_levels(images: ArrayImages, spec: DataSpec, place: str) -> None:
 
 def too_many_levels(place: str, highest: int, levels: int) -> RunError:
     """Make the error for a value that is not below `levels`."""
+    if highest < EIGHT_BIT_LEVELS:
+        way_out = "store levels (0, 1, ...) instead of shades of gray (0 to 255)"
+    elif levels == EIGHT_BIT_LEVELS:
+        way_out = 'scale images of 16 bits, `(images / 257).round().astype("uint8")` with numpy'
+    else:
+        way_out = "store lower levels"
     return InvalidData(
         f"{place}: the highest value is {highest}; values must be 0 to {levels - 1} (data.levels = {levels})",
-        help="correct data.levels, or store levels (0, 1, ...) instead of shades of gray (0 to 255)",
+        help=f"correct data.levels, or {way_out}",
     )
