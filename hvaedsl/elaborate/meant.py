@@ -19,6 +19,7 @@ from hvaedsl.ir.kinds import (
     Pair,
     Several,
     Size,
+    Steps,
     Text,
     Whole,
 )
@@ -63,6 +64,8 @@ def meant(kind: Kind, value: ast.Value, *, optional: bool) -> tuple[str, str]:
             return f'"{value.name}"', ", with quotes"
         case ast.Arithmetic() if isinstance(kind, Text) and len(value.span.text) < 60 and '"' not in value.span.text:
             return f'"{value.span.text}"', ", with quotes"
+        case ast.Block(operator="epochs") if isinstance(kind, Steps):
+            return f"{value.resolution} epochs", ""
         case ast.Group() if isinstance(kind, (Pair, Several)):
             return value.span.text.strip()[1:-1].strip(), ", without parentheses"
         case ast.Block(argument=ast.Integer() as width, operator="x") if isinstance(kind, Size):

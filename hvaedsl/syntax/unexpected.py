@@ -205,6 +205,8 @@ def _name_alone(
     before = tokens[at - 1].type if at else ""
     if re.fullmatch(r"[xrdm][0-9]*", name) and before in ("REFERENCE", "RPAR"):  # `$r x2`, `($r/2)x1`
         fix, hint = None, "the resolution of an entry is a number; only what follows its operator can be an expression"
+    elif sections and before in ("INTEGER", "REFERENCE", "FLOAT") and nearest(name, ("epochs",)) is not None:
+        fix, hint = (writing(span, "epochs"), "write `epochs`") if before != "FLOAT" else (None, "epochs are whole")
     return UnexpectedToken(span=span, found=found, expected=expected, hint=hint, fix=fix)
 
 

@@ -63,6 +63,9 @@ def fixed(text: str, finding: Diagnostic) -> str:
         (spec(model='widths = "4: 32, 2:8"'), "HV204", "write `{4: 32, 2: 8}`", "widths = {4: 32, 2: 8}"),
         (spec(train="steps = 1e6"), "HV204", "write `1000000`", "steps = 1000000"),
         (spec(train="steps = 16.0"), "HV204", "write `16`", "steps = 16"),
+        (spec(train="steps = 4 epoch"), "HV101", "write `epochs`", "steps = 4 epochs"),
+        (spec(train="steps = 4 Epochs"), "HV101", "write `epochs`", "steps = 4 epochs"),
+        (spec(train="steps = 20epochs"), "HV204", "write `20 epochs`", "steps = 20 epochs"),
         (spec(train="clip_norm = off"), "HV204", "write `none`", "clip_norm = none"),
         (spec(train="betas = (0.9, 0.99)"), "HV204", "write `0.9, 0.99`, without parentheses", "betas = 0.9, 0.99"),
         (spec(resolution="8x8"), "HV204", "write `8`", "resolution = 8"),
@@ -107,6 +110,7 @@ def test_a_fix_writes_what_was_meant(text: str, code: str, help_text: str, becom
     [
         (spec(train="gpu_memory = 24G"), "HV110", "a number of GiB"),
         (spec(model="widths = 1G"), "HV110", "`k` (1,000) and `M` (1,000,000)"),
+        (spec(train="steps = 2.5 epochs"), "HV101", "epochs are whole"),
         (spec(train="betas = 0.9"), "HV204", "write for example `0.9, 0.999`"),
         (spec(model="widths = 32"), "HV204", "write for example `{4: 32}`"),
         (spec(decoder="4x1, 8m4, 8x2, 16m8, 16x1", encoder="8x2, 8d2, 4x1"), "HV305", "8 and 4"),
