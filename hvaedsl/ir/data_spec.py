@@ -76,8 +76,8 @@ class DataSpec(Section):
         """The section as it describes the stored images, if these have another size: that of the random crop."""
         if size is None or sides(size) == (self.height, self.width):
             return self
-        model_size = ImageSize(self.height, self.width)
-        return StoredDataSpec.model_construct(**{**dict(self), "resolution": size}, model_size=model_size)
+        window_size = ImageSize(self.height, self.width)
+        return StoredDataSpec.model_construct(**{**dict(self), "resolution": size}, window_size=window_size)
 
 
 class StoredDataSpec(DataSpec):
@@ -85,4 +85,4 @@ class StoredDataSpec(DataSpec):
 
     size_key: ClassVar[str] = "train.augment.random_crop"
 
-    model_size: ImageSize
+    window_size: ImageSize

@@ -61,7 +61,7 @@ def test_a_rule(tree: Tree) -> None:
 @pytest.mark.recipe("A key")
 def test_a_key(tree: Tree) -> None:
     tree.insert(
-        "hvaedsl/ir/spec.py",
+        "hvaedsl/ir/training.py",
         "    ema_decay: ",
         '    patience: Annotated[int, Key(Whole(0), "steps without an update before training stops")] = 1000\n',
     )
@@ -113,7 +113,9 @@ def squares(spec: DataSpec, root: Path) -> Source:
 
 @pytest.mark.recipe("A dataset")
 def test_a_dataset(tree: Tree) -> None:
-    tree.insert("hvaedsl/ir/datasets.py", '    Dataset("celeba"', '    Dataset("squares", 8, 1, validation=10),\n')
+    tree.insert(
+        "hvaedsl/ir/datasets.py", '    Dataset("celeba"', '    Dataset("squares", 8, 1, validation=10, training=30),\n'
+    )
     tree.write("runtime/hvaedsl_runtime/data/published/squares.py", READER_OF_IMAGES)
     readers = "runtime/hvaedsl_runtime/data/published/__init__.py"
     tree.insert(readers, '    "celeba": celeba,', '    "squares": squares,\n')

@@ -199,9 +199,9 @@ def _another_crop(found: tuple[int, ...], spec: DataSpec) -> str:
     if not isinstance(spec, StoredDataSpec) or len(found) != 4 or found[3] != spec.channels:
         return ""
     size = ImageSize(*found[1:3])
-    if size.height >= spec.model_size.height and size.width >= spec.model_size.width:
+    if size.height >= spec.window_size.height and size.width >= spec.window_size.width:
         return f"set {spec.size_key} to {size}, the size of these images, or give images of its size"
-    least = size_text(*spec.model_size)
+    least = size_text(*spec.window_size)
     return f"give images of its size; a crop of these would be smaller than the model's images, {least}"
 
 

@@ -212,7 +212,7 @@ def test_a_file_that_finds_no_room_is_one_error(
 def test_images_that_are_not_there_are_said_before_anything_is_written(
     finished: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nowhere(*_: object) -> None:
+    def nowhere(*_: object, **__: object) -> None:
         raise DataNotFound("images not found")
 
     monkeypatch.setattr(exporting, "open_split", nowhere)

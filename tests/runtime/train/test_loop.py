@@ -171,7 +171,7 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(
     class KilledError(BaseException):
         pass
 
-    def killed(run: TrainingRun) -> None:
+    def killed(run: TrainingRun, **_: object) -> None:
         raise KilledError
 
     monkeypatch.setattr(TrainingRun, "save", killed)
