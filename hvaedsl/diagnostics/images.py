@@ -52,7 +52,7 @@ class FileImages(Diagnostic):
     code = "HV222"
     title = "`data.channels` is {channels}; images of `dataset = folder` have 1 or 3"
     label = "expected 1 or 3"
-    help = "save other images as arrays with numpy, and read them with `dataset = npy`"
+    help = "save other images as arrays with numpy{reading}"
     why = (
         "Image files are read as gray, or as red, green and blue. Arrays and your own data sets have 1 to 64 channels."
     )
@@ -60,6 +60,11 @@ class FileImages(Diagnostic):
     good = spec(data="dataset = npy  channels = 2  resolution = 8")
 
     channels: int
+
+    @property
+    def reading(self) -> str:
+        """How the spec reads arrays, if its other keys allow them."""
+        return f", and {self.proposal}" if self.suggestions else ""
 
 
 class ShownChannels(Diagnostic):
@@ -87,7 +92,7 @@ class FitWithoutFiles(Diagnostic):
     code = "HV244"
     title = "`data.fit` is `{fit}`; `dataset = {dataset}` has no image files to fit"
     label = "expected `refuse`"
-    help = "remove the key, or read image files with `dataset = folder`"
+    help = "remove the key{reading}"
     why = (
         "`data.fit` says what is done to image files of another shape than `data.resolution`. The images of other "
         "data sets have that shape, or are refused."
@@ -97,6 +102,11 @@ class FitWithoutFiles(Diagnostic):
 
     fit: str
     dataset: str
+
+    @property
+    def reading(self) -> str:
+        """How the spec reads image files, if its other keys allow them."""
+        return "".join(f"; to read image files, {way.title}" for way in self.suggestions)
 
 
 _RANDOM_CROP = (
@@ -129,7 +139,7 @@ class CropOfKnownImages(Diagnostic):
     code = "HV262"
     title = "`train.augment.random_crop` is {crop}, but the images of {dataset} are {size}"
     label = "larger than the images"
-    help = "remove the key; to train on windows of larger images, use the dataset `folder` or `npy`"
+    help = "remove the key; only your own images can be larger than those of the model"
     why = _RANDOM_CROP + " The images of a named dataset have the model's size, and are not padded."
     bad = spec(rest="train { augment { random_crop = 10 } }")
     good = spec(rest="train { augment { horizontal_flip = true } }")

@@ -51,6 +51,11 @@ def example_shape(keys: Sequence[str], values: Values) -> str:
     return "  ".join(f"{key} = {examples.of('data', key)}" for key in keys)
 
 
+def shown_channels(values: Values) -> int:
+    """The least number of channels of images of which pictures can show `sample.channels`."""
+    return 1 + max(values.get("sample", {}).get("channels") or (0,))
+
+
 def _adding(source: Source, sections: Mapping[str, Span], texts: Mapping[str, str]) -> tuple[Fix, ...]:
     """The suggestion that adds texts to the sections of a spec, and the sections that are missing."""
     added, new = [], []
@@ -71,7 +76,7 @@ class _Examples:
     """Values for missing keys that fit the values of the others."""
 
     def __init__(self, values: Values) -> None:
-        self.data, self.model = values["data"], values["model"]
+        self.data, self.model, self.shown = values["data"], values["model"], shown_channels(values)
         self.encoder: BlockList = self.model.get("encoder", _NO_BLOCKS)
         self.decoder: BlockList = self.model.get("decoder", _NO_BLOCKS)
 
@@ -92,7 +97,7 @@ class _Examples:
             case "model.decoder":
                 return ", ".join(self._decoder(self._resolutions(self.encoder)[::-1]))
             case "data.channels":
-                return str(self._shape().get("channels", SCHEMA[section][name].example))
+                return str(self._shape().get("channels", self._channels()))
             case "data.resolution":
                 return str(self._image() if "resolution" not in self.data else self.data["resolution"])
         return SCHEMA[section][name].example
@@ -131,11 +136,16 @@ class _Examples:
         shape = self._shape()
         example = SCHEMA["data"]["dataset"].example
         for dataset in sorted(DATASETS.values(), key=lambda dataset: dataset.name != example):
-            if all(getattr(dataset, key) == value for key, value in shape.items()):
+            has_shape = all(getattr(dataset, key) == value for key, value in shape.items())
+            if has_shape and dataset.channels >= self.shown:
                 return dataset.name
 
-        known = {"channels": shape.get("channels", 3), "resolution": shape["resolution"]}
+        known = {"channels": shape.get("channels", self._channels()), "resolution": shape["resolution"]}
         return "  ".join(["npy", *(f"{key} = {value}" for key, value in known.items() if key not in self.data)])
+
+    def _channels(self) -> int:
+        """The channels of images that say nothing of them: those of colors, or as many as pictures show."""
+        return max(int(SCHEMA["data"]["channels"].example), self.shown)
 
     def _shape(self) -> dict[str, int | ImageSize]:
         """What is known of the shape of an image: one channel for a Bernoulli likelihood."""

@@ -30,6 +30,7 @@ from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.block_shapes import are_swapped
 from hvaedsl.elaborate.by_resolution import Maps
 from hvaedsl.elaborate.collect import Collected
+from hvaedsl.elaborate.dataset_kinds import read_arrays, read_files
 from hvaedsl.elaborate.meant import MIXTURE
 from hvaedsl.elaborate.missing import Values, example_shape, missing_key
 from hvaedsl.elaborate.readers import Reader
@@ -62,7 +63,7 @@ def resolve(name: str, source: Source, collected: Collected, *, complete: bool) 
     values = {section: resolver.values(section) for section in SECTIONS}
     resolver.report_missing(values)
     resolver.diagnostics += Maps(values, resolver.poisoned, resolver.origins).complete()
-    resolver.data_defaults(values["data"], values["model"])
+    resolver.data_defaults(values)
     _couple_channels(values["data"]["channels"], values["model"])
     spec = Spec.model_construct(name=name, **_construct(values))
     resolver.likelihood(spec)
@@ -167,11 +168,12 @@ class _Resolver:
         }
         self.diagnostics.append(missing_key(self.source, self.collected.sections, self.missing, known))
 
-    def data_defaults(self, values: dict[str, Any], model: Mapping[str, Any]) -> None:
+    def data_defaults(self, sections: Mapping[str, dict[str, Any]]) -> None:
         """Fill in the defaults of `data`: shape and levels from the dataset, `binarize` from the likelihood.
 
         A written shape must be that of the dataset.
         """
+        values, model = sections["data"], sections["model"]
         bernoulli = isinstance(model.get("likelihood"), Likelihood) and model["likelihood"].name == "bernoulli"
         values.setdefault("binarize", "dynamic" if bernoulli else "none")
 
@@ -199,21 +201,23 @@ class _Resolver:
         elif name in USER_IMAGES or is_custom(str(name)):
             written = self.collected.values
             required = [key for key in ("channels", "resolution") if f"data.{key}" not in written]
-            self._require_shape(str(name), required, {"data": values, "model": model})
+            self._require_shape(str(name), required, sections)
 
         for key, default in known.items():
             values.setdefault(key, default)
         values.setdefault("fit", "crop_resize" if name == "folder" else "refuse")
-        self._file_images(str(name), values["channels"], values["fit"])
+        self._file_images(str(name), values["channels"], values["fit"], sections)
 
-    def _file_images(self, dataset: str, channels: int, fit: str) -> None:
+    def _file_images(self, dataset: str, channels: int, fit: str, values: Values) -> None:
         """Report channels that image files cannot have, and a fit of files that the dataset does not have."""
+        places = self.origins, self.collected.statements
         if dataset == "folder" and channels not in (1, 3) and "data.channels" not in self.poisoned:
-            self.diagnostics.append(FileImages(span=self.origins["data.channels"], channels=channels))
+            span, ways = self.origins["data.channels"], read_arrays(values, *places)
+            self.diagnostics.append(FileImages(span=span, channels=channels, suggestions=ways))
             self.poisoned.add("data.channels")
         if dataset != "folder" and fit != "refuse" and "data.dataset" not in self.poisoned:
-            span, without = self.origins["data.fit"], self._without("data.fit")
-            self.diagnostics.append(FitWithoutFiles(span=span, fit=fit, dataset=dataset, fix=without))
+            span, without, ways = self.origins["data.fit"], self._without("data.fit"), read_files(values, *places)
+            self.diagnostics.append(FitWithoutFiles(span=span, fit=fit, dataset=dataset, fix=without, suggestions=ways))
 
     def shown_channels(self, spec: Spec) -> None:
         """Check that pictures show one or three channels that the images have."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from hvaedsl.diagnostics.additions import before_item
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label, Severity
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.ir.bridge import EncoderBlock, MixIn, TopDownBlock
@@ -75,7 +75,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
                 )
             else:
                 finding = _finding(unit, op.span, op.resolution, {*blocks})
-                yield finding if unit.new_block_draws() else replace(finding, suggestions=(), skipping="")
+                yield finding if unit.new_block_draws() else replace(finding, suggestions=(), secondary=(), skipping="")
 
 
 def _finding(unit: Unit, span: Span, resolution: int, read: set[int]) -> UnreadLevel:
@@ -93,7 +93,13 @@ def _finding(unit: Unit, span: Span, resolution: int, read: set[int]) -> UnreadL
                 entries = f"{entry}, {above}m{resolution}"
                 edit = Edit(op.span, f"({entries})" if op.span.before == "*" else entries)
                 way = Fix(f"write `{entries}`", (edit,))
-                return UnreadLevel(span=span, resolution=resolution, skipping=op.span.text, suggestions=(way,))
+                return UnreadLevel(
+                    span=span,
+                    resolution=resolution,
+                    skipping=f"{above}m{below}",
+                    secondary=(Label(op.span, f"passes over {resolution}"),),
+                    suggestions=(way,),
+                )
             mix_in = None
 
     for _, op in unit.bridge.decoder:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 import hvaedsl
+from hvaedsl.diagnostics.diagnostic import edited
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.bridge_text import bridge_text
 from hvaedsl.ir.spec_text import spec_text
 from tests.elaborate.written import errors
+from tests.elaborate.written import found as findings
 
 INDEPENDENT = "mixture_of_logistics(10, channels = independent)"
 
@@ -61,6 +63,56 @@ def test_one_channel_is_the_same_model_whatever_is_written() -> None:
 )
 def test_what_images_cannot_be(found: str, code: str, place: str) -> None:
     assert errors(found) == [(code, place)]
+
+
+FILES = "dataset = folder  channels = 4  resolution = 8"
+ARRAYS = "dataset = npy  channels = 4  resolution = 8"
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "becomes"),
+    [
+        (spec(data=FILES), "write `dataset = npy`", spec(data=ARRAYS)),
+        (spec(data=f"{FILES}  fit = refuse"), "write `dataset = npy`", spec(data=f"{ARRAYS}  fit = refuse")),
+        (spec(data=f"{FILES}  fit = crop"), "write `dataset = npy`, and remove `fit`", spec(data=ARRAYS)),
+    ],
+)
+def test_channels_that_files_do_not_have_may_be_those_of_arrays(text: str, title: str, becomes: str) -> None:
+    (item,) = findings(text)
+    (way,) = item.suggestions
+    assert way.title == title
+    assert item.help_text == f"save other images as arrays with numpy, and {title}"
+    assert edited(text, way.edits) == becomes
+    hvaedsl.loads(becomes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        spec(data=FILES, model="width = 16  latent = 4  likelihood = bernoulli"),
+        spec(data=FILES, rest="sample { channels = 4 }"),
+        spec(data=f"{FILES}  fit =  # files\n crop"),
+    ],
+)
+def test_other_keys_may_forbid_such_arrays(text: str) -> None:
+    (item,) = findings(text)
+    assert (item.code, item.help_text) == ("HV222", "save other images as arrays with numpy")
+    assert item.ways_out == ()
+
+
+@pytest.mark.parametrize(("shown", "channels"), [("3, 2, 1", 4), ("0, 1, 2", 3), ("0", 3), ("none", 3), ("63", 64)])
+def test_the_channels_of_an_example_are_enough_for_the_pictures(shown: str, channels: int) -> None:
+    text = spec(data="dataset = npy  resolution = 8", rest=f"sample {{ channels = {shown} }}")
+    (item,) = findings(text)
+    assert item.help_text == f"add for example `channels = {channels}`"
+    assert hvaedsl.loads(edited(text, item.suggestions[0].edits)).spec.data.channels == channels
+
+
+def test_the_data_set_of_an_example_has_the_channels_that_pictures_show() -> None:
+    text = spec(data="path = none", rest="sample { channels = 2 }")
+    (item,) = findings(text)
+    made = hvaedsl.loads(edited(text, item.suggestions[0].edits)).spec.data
+    assert (made.dataset, made.channels, made.height) == ("npy", 3, 8)
 
 
 @pytest.mark.parametrize(

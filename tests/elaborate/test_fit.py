@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 import hvaedsl
+from hvaedsl.diagnostics.diagnostic import edited
 from hvaedsl.diagnostics.errors import SpecError
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.spec_text import spec_text
+from tests.elaborate.written import found
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,30 @@ def test_the_default_is_that_of_the_data_set_and_is_shown(data: str, fit: str) -
 def test_the_way_out_removes_the_key() -> None:
     with pytest.raises(SpecError) as caught:
         hvaedsl.loads(spec(data="dataset = digits  fit = crop"))
-    (found,) = caught.value.diagnostics
-    assert (found.code, str(found.span.text)) == ("HV244", "crop")
-    assert found.fix is not None
-    assert found.fix.title == "remove the key"
+    (item,) = caught.value.diagnostics
+    assert (item.code, str(item.span.text)) == ("HV244", "crop")
+    assert item.fix is not None
+    assert item.fix.title == "remove the key"
+
+
+@pytest.mark.parametrize("dataset", ["npy", '"my:images"'])
+def test_your_own_images_may_be_files_instead(dataset: str) -> None:
+    text = spec(data=f"dataset = {dataset}  channels = 1  resolution = 8  fit = crop")
+    (item,) = found(text)
+    assert item.help_text == "remove the key; to read image files, write `dataset = folder`"
+    (way,) = item.suggestions
+    assert edited(text, way.edits) == text.replace(dataset, "folder")
+    assert hvaedsl.loads(edited(text, way.edits)).spec.data.fit == "crop"
+
+
+@pytest.mark.parametrize("data", ["dataset = digits", "dataset = npy  channels = 4  resolution = 8"])
+def test_images_that_files_cannot_be_have_no_such_way_out(data: str) -> None:
+    (item,) = found(spec(data=f"{data}  fit = crop"))
+    assert (item.help_text, item.suggestions) == ("remove the key", ())
+
+
+def test_a_data_set_on_the_command_line_has_no_such_way_out() -> None:
+    (item,) = found(
+        spec(data="dataset = folder  channels = 1  resolution = 8  fit = crop"), sets={"data.dataset": "npy"}
+    )
+    assert (item.code, item.help_text, item.suggestions) == ("HV244", "remove the key", ())

@@ -9,6 +9,7 @@ import pytest
 
 import hvaedsl
 from hvaedsl.diagnostics.diagnostic import Diagnostic, edited
+from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.program import Program
 from hvaedsl.shipped import shipped
 
@@ -67,6 +68,16 @@ def test_a_level_that_is_left_out() -> None:
     assert found(encoder, "2x1, 8m2, 8x2", model="skips = none") == []
     (advice,) = compiled(encoder, "2x1, 8m2, 8x2").advice
     assert advice.help_text == "write `4m2, 8m4` instead of `8m2`"
+    (label,) = advice.secondary
+    assert (label.span.text, label.text) == ("8m2", "passes over 4")
+
+
+@pytest.mark.parametrize("written", ["8m$k", "8m($k)", "8m(4/$k)", "8m(3 - $k/2)"])
+def test_the_entry_that_passes_over_a_level_is_quoted_with_its_numbers(written: str) -> None:
+    text = spec(encoder="8x2, 8d2, 4x1, 4d2, 2x1", decoder=f"2x1, {written}, 8x2")
+    (advice,) = hvaedsl.loads(text.replace("hvae 1", "hvae 1\nlet k = 2", 1)).advice
+    assert advice.help_text == "write `4m2, 8m4` instead of `8m2`"
+    assert [label.span.text for label in advice.secondary] == [written]
 
 
 def test_a_level_below_the_decoder_is_hv501s() -> None:
