@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import torch
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data import ImageSet, Split
 from hvaedsl_runtime.data.images import ArrayImages, Pixels
+from hvaedsl_runtime.data.windows import centered
+from tests.runtime.data.augmented_images import COUNT, FUNCTIONS, SHAPE, STORED
 
 MakeSpec = Callable[..., DataSpec]
 MakeImages = Callable[..., Pixels]
@@ -66,3 +69,24 @@ def make_set() -> MakeSet:
         return ImageSet("npy", split, levels, (height, width, channels), ArrayImages(pixels), np.arange(len(pixels)))
 
     return make
+
+
+@pytest.fixture
+def stored_pixels() -> Pixels:
+    """Random images of the stored shape, which is larger than that of the model."""
+    return np.random.default_rng(0).integers(0, 256, (COUNT, *STORED), dtype=np.uint8)
+
+
+@pytest.fixture
+def centers(make_set: MakeSet, stored_pixels: Pixels) -> ImageSet:
+    """Their centers, as training opens them."""
+    return centered(make_set(stored_pixels), SHAPE)
+
+
+@pytest.fixture
+def functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a module with functions of an image and a generator."""
+    (tmp_path / "changes_of_images.py").write_text(FUNCTIONS, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "changes_of_images", raising=False)
+    return "changes_of_images"
