@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -55,9 +57,9 @@ def test_the_model_and_its_emitted_file_agree(resolution: str, cell: str, poolin
     assert model.sample(2).shape == (2, height, width, 1)
     assert torch.equal(model.decode(model.latents(x, noise)), model.decode(model.latents(x, noise)))
 
-    names: dict[str, object] = {"__name__": "emitted"}
+    names: dict[str, Any] = {"__name__": "emitted"}
     exec(compile(made.python_source(), "emitted.py", "exec"), names)
-    emitted = names[type(model).__name__]().double()  # type: ignore[operator]
+    emitted = names[type(model).__name__]().double()
     emitted.load_state_dict(model.state_dict())
     for ours, theirs in zip(out, emitted(x, target, noise), strict=True):
         assert torch.equal(ours, theirs)

@@ -70,7 +70,7 @@ def test_other_quotation_marks_are_straight_ones(marks: str) -> None:
 
 def test_a_word_in_other_quotation_marks_is_one_error() -> None:
     (item,) = found(spec(data="dataset = “digits”"))
-    assert "without quotes" in item.help_text
+    assert (item.code, item.span.text, item.help_text) == ("HV204", "“digits”", "write `digits`, without quotes")
     assert fixed(item) == spec()
 
 

@@ -114,7 +114,9 @@ def test_a_name_with_dots_is_one_word(text: str) -> None:
     table = read(f"{{{text}: 0.5, other: 1}}")
     assert isinstance(table, ast.Map)
     assert [entry.key.text for entry in table.entries if isinstance(entry.key, ast.Name)] == [text, "other"]
-    assert [item.span.text for item in read(f"a, {text}").items] == ["a", text]  # type: ignore[union-attr]
+    several = read(f"a, {text}")
+    assert isinstance(several, ast.List)
+    assert [item.span.text for item in several.items] == ["a", text]
 
 
 @pytest.mark.parametrize("text", ["20 epochs", "1_000  epochs", "$n epochs"])

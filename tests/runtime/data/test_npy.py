@@ -9,14 +9,11 @@ import numpy as np
 import pytest
 
 from hvaedsl.diagnostics.errors import RunError
-from hvaedsl_runtime.data import ImageSet, Split, has_validation, open_split
-from hvaedsl_runtime.data.images import ArrayImages, Pixels
+from hvaedsl_runtime.data import Split, has_validation, open_split
+from hvaedsl_runtime.data.images import ArrayImages
+from tests.runtime.data.image_folders import everything
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-
-
-def everything(images: ImageSet) -> Pixels:
-    return images.batch(np.arange(len(images)))
 
 
 def test_validation_is_held_out_of_the_training_file(make_spec: Any, make_images: Any, tmp_path: Path) -> None:
@@ -185,11 +182,18 @@ def test_the_conversion_line_converts(
     np.save(tmp_path / "all.npy", images)
     spec = make_spec("npy", path=str(tmp_path), channels=channels)
     if (layout, kind) == ("NHWC", "uint16"):  # levels of 8 bits in 16 are taken as they are
-        assert len(open_split(spec, "train"))
+        found = open_split(spec, "train")
+        np.testing.assert_array_equal(everything(found), right[found.members])
         return
-    with pytest.raises(RunError, match=r"all\.npy: the (array has|highest value is 65535)") as caught:
+
+    is_scaled = (layout, kind) == ("NHWC", "wide")  # nothing but the range of its values is wrong
+    told = "highest value is 65535; values must be 0 to 255" if is_scaled else "array has"
+    with pytest.raises(RunError, match=rf"all\.npy: the {told}") as caught:
         open_split(spec, "train")
-    line = re.search(r"`(\(*images.+?)` with numpy", caught.value.help.replace("with `images` the array, ", ""))
+    way_out = "correct data.levels, or scale images of 16 bits, `(.+)` with numpy"
+    line = re.fullmatch(
+        way_out if is_scaled else r"with `images` the array, save `(.+)` with numpy\.save", caught.value.help
+    )
     assert line is not None
     converted = eval(line[1], {"images": images})
     assert converted.dtype == np.uint8

@@ -21,6 +21,7 @@ from hvaedsl_runtime.data.prepared import PreparedSet
 from hvaedsl_runtime.data.problems import Unusable
 from tests.runtime.data.image_folders import everything, write
 
+Window = tuple[int, int, int, int]  # left, top, right, bottom
 HEIGHT, WIDTH = 6, 10
 SIZE = ImageSize(HEIGHT, WIDTH)
 
@@ -40,11 +41,11 @@ def pixels(count: int, height: int = HEIGHT, width: int = WIDTH, channels: int =
         (7, 23, (6, 0, 17, 7), Change.CROPPED | Change.RESIZED),
     ],
 )
-def test_the_largest_center_of_the_ratio(height: int, width: int, window: tuple[int, ...], changes: Change) -> None:
+def test_the_largest_center_of_the_ratio(height: int, width: int, window: Window, changes: Change) -> None:
     image = Image.fromarray(pixels(1, height, width)[0, ..., 0])
     fitted, found = fit_to(HEIGHT, WIDTH, Fitting())(image)
     assert found == changes
-    expected = image.crop(window)  # type: ignore[arg-type]
+    expected = image.crop(window)
     if expected.size != (WIDTH, HEIGHT):
         expected = expected.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
     np.testing.assert_array_equal(np.asarray(fitted), np.asarray(expected))

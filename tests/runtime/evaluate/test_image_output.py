@@ -19,7 +19,7 @@ from hvaedsl import Program
 from hvaedsl.diagnostics.errors import OutputExists, UsageError, WriteError
 from hvaedsl.ir.spec import Spec
 from hvaedsl_runtime.data.images import Pixels
-from hvaedsl_runtime.evaluate.image_output import ImageOutput
+from hvaedsl_runtime.evaluate.image_output import ImageOutput, Kind
 from hvaedsl_runtime.evaluate.pictures import save_samples
 
 Compiled = Callable[..., Program]
@@ -63,11 +63,11 @@ def pixels(path: Path) -> Pixels:
     ],
 )  # fmt: skip
 def test_the_name_says_what_is_written(
-    written: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    written: str, kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there.d").mkdir()
-    assert ImageOutput.named(written) == ImageOutput(Path(written), kind)  # type: ignore[arg-type]
+    assert ImageOutput.named(written) == ImageOutput(Path(written), kind)
 
 
 def test_another_suffix_and_a_missing_folder_are_refused(tmp_path: Path) -> None:
