@@ -8,6 +8,8 @@ from typing import Literal
 from hvaedsl.diagnostics.diagnostic import Diagnostic, did_you_mean, listing
 from hvaedsl.diagnostics.snippet import spec
 
+_PUBLISHED = "the published code's "
+
 
 class UnknownKey(Diagnostic):
     """HV201."""
@@ -26,21 +28,23 @@ class UnknownKey(Diagnostic):
     near: str = ""  # the most similar key that the section of the spec does not have yet
     published: str = ""  # the key, dotted, for which the published code has this name
     written: str = ""  # how that key is written, if a value of the published code is not a value of it
+    is_common: bool = False  # whether that name is one of many codes
 
     @property
     def hint(self) -> str:
         """The key that the published code calls so, the most similar key, or all of them."""
         if self.published:
-            return _published_name(self.key, self.published, self.written, self.section)
+            return _foreign_name(self.key, self.published, self.written, self.section, self.is_common)
         if self.near:
             return f"did you mean `{self.near}`?"
         return f"the keys of `{self.section}` are {listing(self.known, 'and')}"
 
 
-def _published_name(name: str, key: str, written: str, section: str) -> str:
-    """What a name of the published code is here; its section is named unless it is `section`."""
+def _foreign_name(name: str, key: str, written: str, section: str, is_common: bool) -> str:
+    """What a name of another code is here; its section is named unless it is `section`."""
     home, _, bare = key.rpartition(".")
-    return f"the published code's `{name}` is `{written or bare}`{f' in `{home}`' if home != section else ''} here"
+    place = f" in `{home}`" if home != section else ""
+    return f"{'' if is_common else _PUBLISHED}`{name}` is `{written or bare}`{place} here"
 
 
 class UnknownSection(Diagnostic):
@@ -63,6 +67,7 @@ class UnknownSection(Diagnostic):
     is_there: bool = False  # whether that section has the key already
     published: str = ""  # the key, dotted, for which the published code has this name
     written: str = ""  # how that key is written, if a value of the published code is not a value of it
+    is_common: bool = False  # whether that name is one of many codes
 
     @property
     def what(self) -> str:
@@ -88,7 +93,7 @@ class UnknownSection(Diagnostic):
             if is_section_name:
                 return f"a section has no `=`: write `{self.name} {{ ... }}`"
             if self.published:
-                return _published_name(self.name, self.published, self.written, "")
+                return _foreign_name(self.name, self.published, self.written, "", self.is_common)
             if self.is_there:
                 return f"`{self.home}` has this key; remove it here"
             if self.near == self.name:
@@ -140,6 +145,7 @@ class OutOfRange(Diagnostic):
     code = "HV205"
     title = "`{key}` is {value}; it must be {expected}"
     label = "out of range"
+    help = "{hint}"
     why = "The value has the right type but makes no sense: a width of 0, a decay of 1, a temperature of 0."
     bad = spec(model="width = 0  latent = 4")
     good = spec()
@@ -147,6 +153,7 @@ class OutOfRange(Diagnostic):
     key: str
     expected: str
     value: str
+    hint: str = ""
 
 
 class UnknownSymbol(Diagnostic):
@@ -358,6 +365,7 @@ class UnknownOption(Diagnostic):
     key: str
     known: Sequence[str]
     published: str = ""  # the key for which the published code has this name
+    is_common: bool = False  # whether that name is one of many codes
     options: str = ""  # the options that set what is written as the value of a section
 
     @property
@@ -376,6 +384,7 @@ class UnknownOption(Diagnostic):
         if self.inside:
             return f"name a key in it: write `{self.options or f'--set {self.inside[0]}=...'}`"
         if self.published:
-            return f"the published code's `{self.key.rpartition('.')[2]}` is `{self.published}` here"
+            owner = "" if self.is_common else _PUBLISHED
+            return f"{owner}`{self.key.rpartition('.')[2]}` is `{self.published}` here"
         bare = [key for key in self.known if key.split(".")[-1] == self.key]
         return f"did you mean `{bare[0]}`?" if bare else did_you_mean(self.key, self.known) or "write section.key=value"

@@ -33,7 +33,7 @@ from hvaedsl.diagnostics.syntax import (
 from hvaedsl.elaborate.constants import Constants
 from hvaedsl.elaborate.definitions import Definition, evaluate
 from hvaedsl.elaborate.overrides import options_of_section, second_key
-from hvaedsl.elaborate.published_keys import PUBLISHED_KEYS
+from hvaedsl.elaborate.published_keys import FOREIGN_KEYS, PublishedKey
 from hvaedsl.elaborate.schema import SCHEMA, TOP_LEVEL
 from hvaedsl.elaborate.unknown_names import (
     Names,
@@ -355,9 +355,17 @@ def _with_shell(item: Diagnostic) -> Diagnostic:
 def _override_key(into: Collected, key: str, source: Source) -> None:
     known = tuple(dotted_keys())
     if key not in known:
-        published = PUBLISHED_KEYS[name].key if (name := key.rpartition(".")[2]) in PUBLISHED_KEYS else ""
-        span, options = source.span(0, len(source.text)), options_of_section(key, source.text)
-        into.diagnostics.append(UnknownOption(span=span, key=key, known=known, published=published, options=options))
+        foreign = FOREIGN_KEYS.get(key.rpartition(".")[2], PublishedKey(""))
+        into.diagnostics.append(
+            UnknownOption(
+                span=source.span(0, len(source.text)),
+                key=key,
+                known=known,
+                published=foreign.key,
+                is_common=foreign.is_common,
+                options=options_of_section(key, source.text),
+            )
+        )
         return
 
     value, found = _override_value(key, source)

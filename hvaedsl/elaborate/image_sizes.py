@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from hvaedsl.diagnostics.diagnostic import Diagnostic
+from hvaedsl.diagnostics.errors import SpecError
+from hvaedsl.diagnostics.names import OutOfRange
 from hvaedsl.elaborate.arithmetic import is_expression
 from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.kinds import Size, Whole
@@ -25,5 +29,15 @@ def image_size(reader: Reader, kind: Size, value: ast.Value) -> int | ImageSize:
 def _side(reader: Reader, kind: Size, whole: ast.Value, side: ast.Value) -> int:
     """The height or the width."""
     if isinstance(side, (ast.Integer, ast.Reference)) or is_expression(side):
-        return cast(int, reader.read(Whole(1), side))
+        try:
+            return cast(int, reader.read(Whole(1), side))
+        except SpecError as error:
+            raise SpecError([_of_size(item, whole, side) for item in error.diagnostics]) from None
     return reader.wrong(kind, whole)
+
+
+def _of_size(item: Diagnostic, whole: ast.Value, side: ast.Value) -> Diagnostic:
+    """A finding about one of two sides, as one about the size."""
+    if side is whole or not isinstance(item, OutOfRange):
+        return item
+    return replace(item, value=whole.span.text, expected="a height and a width of at least 1")

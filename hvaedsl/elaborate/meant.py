@@ -21,6 +21,7 @@ from hvaedsl.ir.kinds import (
     Size,
     Steps,
     Text,
+    WeightName,
     Whole,
 )
 from hvaedsl.syntax import ast
@@ -52,6 +53,8 @@ def meant(kind: Kind, value: ast.Value, *, optional: bool) -> tuple[str, str]:
             return "{" + ", ".join(f"{key.strip()}: {of.strip()}" for key, of in entries) + "}", ""
         case ast.String() if isinstance(kind, Size) and (sizes := _SIZE.fullmatch(value.value)):
             return f"({sizes[1]}, {sizes[2]})", ""
+        case ast.String() if isinstance(kind, WeightName) and value.value.endswith(".*"):
+            return value.value.removesuffix(".*"), ", which names all weights below it"
         case ast.String() if 0 < len(value.value) < 60:
             return value.value, ", without quotes"
         case ast.Symbol() if isinstance(kind, Flag):
@@ -90,6 +93,8 @@ def example_of(kind: Kind) -> str:
             return "0.9, 0.999"
         case Size():
             return "(96, 160)"
+        case Several(of=Whole()):
+            return "0, 1, 2"
         case ByWeightName():
             return "{encoder.stem: 0.1}"
         case FunctionName():

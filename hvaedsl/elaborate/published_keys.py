@@ -1,6 +1,6 @@
-"""The names that the published code gives to the values of a spec, and the keys that hold them here.
+"""The names that other codes give to the values of a spec, and the keys that hold them here.
 
-Source: openai/vdvae, hps.py. Other codes of the family use some of the names too.
+Source of the published names: openai/vdvae, hps.py. Other codes of the family use some of them too.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ from hvaedsl.diagnostics.record import Record
 
 
 class PublishedKey(Record):
-    """A key of the language; `written` is how the value is written if not as in the published code."""
+    """A key of the language; `written` is how the value is written if not as in the published code.
+
+    `is_common` if the name is that of many codes, and not one of the published code.
+    """
 
     key: str  # dotted
     written: str = ""
+    is_common: bool = False
 
 
 PUBLISHED_KEYS: Mapping[str, PublishedKey] = MappingProxyType(
@@ -47,3 +51,14 @@ PUBLISHED_KEYS: Mapping[str, PublishedKey] = MappingProxyType(
         "test_eval": PublishedKey("train.eval_every", "eval_every = 1000"),
     }
 )
+# Names of libraries that train networks, and of codes that weight the KL divergence.
+COMMON_KEYS: Mapping[str, PublishedKey] = MappingProxyType(
+    {
+        "patience": PublishedKey("train.stop_after", is_common=True),
+        "early_stopping_patience": PublishedKey("train.stop_after", is_common=True),
+        "beta": PublishedKey("train.kl.weight", is_common=True),
+        "kl_beta": PublishedKey("train.kl.weight", is_common=True),
+        "kl_weight": PublishedKey("train.kl.weight", is_common=True),
+    }
+)
+FOREIGN_KEYS: Mapping[str, PublishedKey] = MappingProxyType({**COMMON_KEYS, **PUBLISHED_KEYS})

@@ -114,7 +114,7 @@ class Reader:
             and (kind.below is None or number < kind.below)
         )
         if not fits:
-            self._out_of_range(kind, value, f"{number:g}")
+            self._out_of_range(kind, value, f"{number:g}", kind.instead_of_zero if number == 0 else "")
         return number
 
     @read.register
@@ -157,6 +157,8 @@ class Reader:
 
     @read.register
     def _(self, kind: Several, value: ast.Value) -> tuple[object, ...]:
+        if isinstance(kind.of, Whole) and isinstance(value, ast.Symbol):
+            self.wrong(kind, value)  # a word for several values, such as `rgb`
         found: dict[object, Span] = {}
         for item, use in self._entries(value):
             read, span = self.read(kind.of, item), item.span if use is None else use
@@ -385,8 +387,8 @@ class Reader:
         fix = writing(span, near) if near is not None else None
         self.fail(UnknownSymbol(span=span, key=self.key, symbol=symbol, known=known, fix=fix))
 
-    def _out_of_range(self, kind: Kind, value: ast.Value, shown: str) -> NoReturn:
-        self.fail(OutOfRange(span=value.span, key=self.key, expected=self.type_text(kind), value=shown))
+    def _out_of_range(self, kind: Kind, value: ast.Value, shown: str, hint: str = "") -> NoReturn:
+        self.fail(OutOfRange(span=value.span, key=self.key, expected=self.type_text(kind), value=shown, hint=hint))
 
     def fail(self, diagnostic: Diagnostic) -> NoReturn:
         """Stop reading this value, with one finding."""

@@ -9,7 +9,7 @@ from functools import cached_property
 from hvaedsl.diagnostics.additions import at_end_of_file, in_section
 from hvaedsl.diagnostics.diagnostic import Fix, insertion, nearest, removal, writing
 from hvaedsl.diagnostics.names import UnknownKey, UnknownSection
-from hvaedsl.elaborate.published_keys import PUBLISHED_KEYS, PublishedKey
+from hvaedsl.elaborate.published_keys import FOREIGN_KEYS, PublishedKey
 from hvaedsl.elaborate.schema import SCHEMA, TOP_LEVEL
 from hvaedsl.syntax import ast
 
@@ -90,7 +90,7 @@ _HOMES = {key: section for section in reversed(SCHEMA) for key in SCHEMA[section
 def unknown_key(statement: ast.Assignment, section: str, beside: Names, sections: Sections) -> UnknownKey:
     """The diagnostic of a key that its section does not have; `beside` are the names in that section."""
     name, known = statement.key, tuple(SCHEMA[section])
-    published, near = PUBLISHED_KEYS.get(name.text, _NO_KEY), None
+    published, near = _foreign_key(statement), None
     if published.key:
         fix, suggestions = _published(statement, section, published, sections)
     else:
@@ -104,6 +104,7 @@ def unknown_key(statement: ast.Assignment, section: str, beside: Names, sections
         near=near or "",
         published=published.key,
         written=published.written,
+        is_common=published.is_common,
         fix=fix,
         suggestions=suggestions,
     )
@@ -111,8 +112,8 @@ def unknown_key(statement: ast.Assignment, section: str, beside: Names, sections
 
 def key_that_is_meant(name: str, section: str, beside: Names) -> str:
     """The dotted key that an unknown name in a section probably means; empty if none is similar."""
-    if name in PUBLISHED_KEYS:
-        return PUBLISHED_KEYS[name].key
+    if name in FOREIGN_KEYS:
+        return FOREIGN_KEYS[name].key
     near = beside.nearest[name]
     return f"{section}.{near}" if near is not None else ""
 
@@ -120,7 +121,7 @@ def key_that_is_meant(name: str, section: str, beside: Names) -> str:
 def stray_key(statement: ast.Assignment, sections: Sections) -> UnknownSection:
     """The diagnostic of a key outside of every section."""
     name = statement.key.text
-    published, near, home = PUBLISHED_KEYS.get(name, _NO_KEY), "", ""
+    published, near, home = _foreign_key(statement), "", ""
     is_there = False
     ways: _Ways = None, ()
     if name in TOP_LEVEL:
@@ -153,6 +154,7 @@ def stray_key(statement: ast.Assignment, sections: Sections) -> UnknownSection:
         is_there=is_there,
         published=published.key,
         written=published.written,
+        is_common=published.is_common,
         fix=ways[0],
         suggestions=ways[1],
     )
@@ -186,6 +188,12 @@ def unknown_inner_section(
     return UnknownSection(
         span=name.span, name=name.text, written_as="section", inside=inside, top_level=TOP_LEVEL, fix=fix
     )
+
+
+def _foreign_key(statement: ast.Assignment) -> PublishedKey:
+    """The key that another code gives the name of a statement; two values of `beta` are those of Adam."""
+    found = FOREIGN_KEYS.get(statement.key.text, _NO_KEY)
+    return _NO_KEY if found.key == "train.kl.weight" and isinstance(statement.value, ast.List) else found
 
 
 def _published(statement: ast.Assignment, section: str, published: PublishedKey, sections: Sections) -> _Ways:

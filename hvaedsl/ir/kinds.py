@@ -45,12 +45,16 @@ class Steps(Whole):
 
 
 class Number(Record):
-    """A number between two bounds; `above` excludes the lower one, `below` the upper one."""
+    """A number between two bounds; `above` excludes the lower one, `below` the upper one.
+
+    `instead_of_zero` says what is written for what a 0 would mean, if the key does not take it.
+    """
 
     minimum: float | None = None
     above: float | None = None
     maximum: float | None = None
     below: float | None = None
+    instead_of_zero: str = ""
 
     def __str__(self) -> str:
         """The type in words."""

@@ -93,7 +93,10 @@ class TrainSpec(Section):
     )
     rates: Annotated[
         Mapping[str, float],
-        Key(ByWeightName(Number(above=0)), "factors on the learning rate, by the name of weights; the longest wins"),
+        Key(
+            ByWeightName(Number(above=0, instead_of_zero="`train.freeze` names weights that are not trained")),
+            "factors on the learning rate, by the name of weights; the longest wins",
+        ),
     ] = Field(default_factory=dict)
     ema_decay: Annotated[float, Key(Number(minimum=0, below=1), "decay of the averaged weights")] = 0.999
     precision: Annotated[Precision, Key(Choice(("float32", "tf32", "bfloat16")), "arithmetic of the forward pass")] = (

@@ -11,7 +11,7 @@ from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.passes.base import Rule, Unit
 
 KEY, IMAGES = "train.stop_after", "data.validation"
-_EXAMPLE = 1000  # images, for datasets without a published number
+_EXAMPLE, _PART = 1000, 10  # images, for datasets without a published number: one tenth of them
 
 
 class StopWithoutValidation(Diagnostic):
@@ -20,7 +20,7 @@ class StopWithoutValidation(Diagnostic):
     code = "HV254"
     title = "`stop_after` needs validation images, and `data.validation` is 0"
     label = "counts evaluations on the validation images"
-    help = "{proposal}, or remove `stop_after`"
+    help = "{way_out}, or remove `stop_after`"
     why = (
         "Training stops when the bound on the validation images has not fallen for this many evaluations; the weights "
         "of the lowest one are kept. On the test images, they would be chosen by the result that is reported. Your own "
@@ -28,6 +28,13 @@ class StopWithoutValidation(Diagnostic):
     )
     bad = spec(data="dataset = digits  validation = 0", rest="train { stop_after = 5 }")
     good = spec(rest="train { stop_after = 5 }")
+
+    images: int = 0  # of your own, for which the number is an example
+
+    @property
+    def way_out(self) -> str:
+        """The number of validation images, or an example and the number of images for which it is one."""
+        return f"{self.example} of {self.images:,} images" if self.images else self.proposal
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:
@@ -41,7 +48,8 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         way = writing(unit.origin(IMAGES), str(number), shown=statement)
     else:
         way = Fix(f"write `{statement}`", (after_value(unit.origin("data.dataset"), statement),))
-    yield StopWithoutValidation(span=unit.origin(KEY), suggestions=(way,))
+    images = 0 if dataset is not None else _PART * number
+    yield StopWithoutValidation(span=unit.origin(KEY), images=images, suggestions=(way,))
 
 
 ERRORS = (Rule(check, (KEY, IMAGES, "data.dataset")),)

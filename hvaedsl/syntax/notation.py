@@ -26,7 +26,7 @@ from hvaedsl.diagnostics.notation import (
 )
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.diagnostics.syntax import UnclosedString
+from hvaedsl.diagnostics.syntax import UnclosedString, UnexpectedToken
 from hvaedsl.syntax import causal_gen
 from hvaedsl.syntax.characters import repair_characters
 from hvaedsl.syntax.conflicts import repair_conflicts
@@ -54,17 +54,19 @@ _PATTERN = re.compile(
                     (?: [\w.~%+@:-] | [/\\](?![/*]) )* )
     | (?P<spaced>   (?<![\w.$]) (?: [0-9]+[ \t]+[xrdm][ \t]*{_COUNT} | [0-9]+[xrdm][ \t]+{_COUNT} )
                     (?![\w.$]|[ \t]*[={{:(]) )
+    | (?P<glob>     (?<![\w.$]) (?P<weights>{_NAME}(?:\.\w+)*) \.\* (?![\w.*(]) )
     | (?P<stages>   (?<![\w.$]) {causal_gen.STAGE} (?:\s*,\s*{causal_gen.STAGE})* (?![\w.$]) )
     """,
     re.VERBOSE,
 )
 _SUSPICIOUS = re.compile(
     r"""[^\x00-\x7f]|[\x0b\x1c-\x1f]|["';/\\~:]|<{7}|={7}|>{7}|\|{7}|\[[A-Za-z]"""
-    r"""|\$\{|\.[A-Za-z]|[0-9]b[0-9]|[0-9] +[xrdm]|[xrdm] +[0-9$]"""
+    r"""|\$\{|\.[A-Za-z]|\.\*|[0-9]b[0-9]|[0-9] +[xrdm]|[xrdm] +[0-9$]"""
 )
 _AFTER_STATEMENT = re.compile(rf"(?:[\s;]|\#[^\r\n]*){{0,99}}(?:\Z|\}}|(?:{_NAME})\s*[={{]|(?:let|extends|hvae)\b)")
 _FILE_OR_PART = re.compile(r"[\w.]+:[A-Za-z_]\w*|[\w-]+(?:\.[\w-]+)*\.[A-Za-z][\w-]*|.*[/\\].*")
 _WEIGHTS = re.compile(r"\bfreeze[ \t]*\Z")
+_WEIGHT_KEY = re.compile(r"\b(?:freeze|rates)\s*=[^=]*\Z")
 _STACK = re.compile(r"\b(encoder|decoder)\s*=\s*\Z")
 _LINE_BREAK = re.compile(r"\r\n?|\n")
 _ENDS_NUMBER = re.compile(r"(?:[=*/+\-,(\s]|^)(?:[0-9_]+[kM]?|\$\w+)\s*\Z|\)\s*\Z")
@@ -298,6 +300,22 @@ class _Notations:
         cause = type(finding), title
         self.repairs.report_one_of(cause, finding, title, [(start, end, replacement)], safe=safe)
         self.repairs.write(start, end, replacement)
+
+    def _glob(self, found: re.Match[str]) -> None:
+        """A pattern of names of weights; a name stands for all weights below it."""
+        if _WEIGHT_KEY.search(self.text, max(0, found.start() - 200), found.start()) is None:
+            return
+        name, span = found["weights"], self.repairs.span(*found.span())
+        self.repairs.report(
+            UnexpectedToken(
+                span=self.repairs.span(found.end("weights"), span.end),
+                found="`.*`",
+                expected="a name of weights",
+                hint=f"write `{name}`, which names all weights below it",
+                fix=writing(span, name),
+            )
+        )
+        self.repairs.write(span.start, span.end, name)
 
     def _stages(self, found: re.Match[str]) -> None:
         """A block list of causal-gen."""

@@ -6,6 +6,7 @@ import pytest
 
 import hvaedsl
 from hvaedsl.ir.spec import SECTIONS, keys, section_of
+from tests.elaborate.written import found
 
 SPEC = """hvae 1
 data { dataset = digits }
@@ -199,3 +200,20 @@ def test_a_path_that_is_not_utf_8_is_refused(written: str) -> None:
     assert finding.code == "HV204"
     assert "which is not UTF-8 text" in finding.label_text + finding.message
     assert "name a link to it" in finding.help_text
+
+
+@pytest.mark.parametrize("key", ["data.resolution", "train.augment.random_crop"])
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("(0, 20)", "`{key}` is (0, 20); it must be a height and a width of at least 1"),
+        ("20, -3", "`{key}` is 20, -3; it must be a height and a width of at least 1"),
+        ("0", "`{key}` is 0; it must be an integer of at least 1"),
+    ],
+)
+def test_a_size_without_pixels_is_told_as_it_is_written(key: str, written: str, message: str) -> None:
+    items = found(OWN, sets={key: written})
+    told = [item.message for item in items]
+    optional = ", or none" if key.endswith("random_crop") and written == "0" else ""
+    assert told == [message.format(key=key) + optional]
+    assert items[0].span.text in ("0", "-3")

@@ -9,7 +9,7 @@ import pytest
 import hvaedsl
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity, edited
 from hvaedsl.diagnostics.span import Source
-from hvaedsl.elaborate.published_keys import PUBLISHED_KEYS, PublishedKey
+from hvaedsl.elaborate.published_keys import COMMON_KEYS, PUBLISHED_KEYS, PublishedKey
 from hvaedsl.ir.spec import SECTIONS, keys
 from hvaedsl.program import compile_source
 
@@ -67,6 +67,10 @@ def fixed(text: str, finding: Diagnostic) -> str:
         (spec(train="steps = 4 Epochs"), "HV101", "write `epochs`", "steps = 4 epochs"),
         (spec(train="steps = 20epochs"), "HV204", "write `20 epochs`", "steps = 20 epochs"),
         (spec(train="clip_norm = off"), "HV204", "write `none`", "clip_norm = none"),
+        (spec(train="freeze = encoder.*"), "HV101", "write `encoder`, which names all", "freeze = encoder "),
+        (spec(train="freeze = likelihood, decoder.blocks.*"), "HV101", "`decoder.blocks`,", "ood, decoder.blocks "),
+        (spec(train="rates = {encoder.*: 0.1}"), "HV101", "write `encoder`,", "rates = {encoder: 0.1}"),
+        (spec(train='freeze = "encoder.*"'), "HV204", "write `encoder`, which names all", "freeze = encoder "),
         (spec(train="betas = (0.9, 0.99)"), "HV204", "write `0.9, 0.99`, without parentheses", "betas = 0.9, 0.99"),
         (spec(resolution="8x8"), "HV204", "write `8`", "resolution = 8"),
         (spec(resolution="8x12"), "HV204", "write `(8, 12)`", "resolution = (8, 12)"),
@@ -112,6 +116,8 @@ def test_a_fix_writes_what_was_meant(text: str, code: str, help_text: str, becom
         (spec(model="widths = 1G"), "HV110", "`k` (1,000) and `M` (1,000,000)"),
         (spec(train="steps = 2.5 epochs"), "HV101", "epochs are whole"),
         (spec(train="betas = 0.9"), "HV204", "write for example `0.9, 0.999`"),
+        (spec(train="rates = {encoder: 0}"), "HV205", "`train.freeze` names weights that are not trained"),
+        (spec(sample="channels = rgb"), "HV204", "write for example `0, 1, 2`"),
         (spec(model="widths = 32"), "HV204", "write for example `{4: 32}`"),
         (spec(decoder="4x1, 8m4, 8x2, 16m8, 16x1", encoder="8x2, 8d2, 4x1"), "HV305", "8 and 4"),
         (spec().replace("hvae 1", "hvae 1\nlet 2n = 3", 1), "HV101", "a name starts with a letter"),
@@ -230,10 +236,22 @@ def test_how_a_published_value_is_written_here_compiles(published: PublishedKey)
 @pytest.mark.parametrize("place", ["", *SECTIONS])
 def test_a_name_of_the_published_code_gets_ours_everywhere(place: str) -> None:
     for name, published in PUBLISHED_KEYS.items():
-        assert_gets_ours(name, published, place)
+        assert_gets_ours(name, published, place, "the published code's ")
 
 
-def assert_gets_ours(name: str, published: PublishedKey, place: str) -> None:
+@pytest.mark.parametrize("place", ["", *SECTIONS])
+def test_a_name_of_many_codes_gets_ours_everywhere(place: str) -> None:
+    for name, common in COMMON_KEYS.items():
+        assert_gets_ours(name, common, place, "")
+
+
+def test_two_values_of_beta_are_those_of_adam() -> None:
+    (finding,) = errors(spec(train="beta = 0.9, 0.95"))
+    assert finding.help_text == "did you mean `betas`?"
+    assert fixed(spec(train="beta = 0.9, 0.95"), finding) == spec(train="betas = 0.9, 0.95")
+
+
+def assert_gets_ours(name: str, published: PublishedKey, place: str, owner: str) -> None:
     """The help names the key, and its edit writes it in its section."""
     home, _, key = published.key.rpartition(".")
     statement = f"{name} = 3"
@@ -242,7 +260,7 @@ def assert_gets_ours(name: str, published: PublishedKey, place: str) -> None:
     found = compile_source(Source("spec", f"hvae 1\n{statement}\n")).diagnostics
     (finding,) = (item for item in found if item.code in ("HV201", "HV202"))
     there = "" if home == place else f" in `{home}`"
-    assert finding.help_text == f"the published code's `{name}` is `{published.written or key}`{there} here"
+    assert finding.help_text == f"{owner}`{name}` is `{published.written or key}`{there} here"
 
     (way,) = finding.ways_out
     after = edited(f"hvae 1\n{statement}\n", way.edits)
@@ -251,6 +269,12 @@ def assert_gets_ours(name: str, published: PublishedKey, place: str) -> None:
     assert published.written in after
     assert key in after
     assert name not in after.split()
+
+
+@pytest.mark.parametrize("name", ["beta", "train.beta", "train.kl.beta"])
+def test_a_name_of_many_codes_as_an_option_gets_ours(name: str) -> None:
+    (finding,) = compile_source(Source("spec", spec()), sets={name: "3"}).diagnostics
+    assert (finding.code, finding.help_text) == ("HV218", "`beta` is `train.kl.weight` here")
 
 
 @pytest.mark.parametrize("name", ["zdim", "model.zdim", "zdim.zdim"])
@@ -265,10 +289,12 @@ def test_a_published_name_of_a_key_that_the_section_has_is_explained_only() -> N
     assert finding.ways_out == ()
 
 
-def test_the_published_keys_are_keys() -> None:
+def test_the_keys_for_foreign_names_are_keys() -> None:
     known = {f"{section}.{name}" for section, kind in SECTIONS.items() for name in keys(kind)}
-    assert {published.key for published in PUBLISHED_KEYS.values()} <= known
-    assert known.isdisjoint(f"{published.key.rpartition('.')[0]}.{name}" for name, published in PUBLISHED_KEYS.items())
+    assert PUBLISHED_KEYS.keys().isdisjoint(COMMON_KEYS)
+    for table in (PUBLISHED_KEYS, COMMON_KEYS):
+        assert {foreign.key for foreign in table.values()} <= known
+        assert known.isdisjoint(f"{foreign.key.rpartition('.')[0]}.{name}" for name, foreign in table.items())
 
 
 def test_a_published_name_explains_a_missing_key() -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from hvaedsl.diagnostics.span import Source, Span
-from hvaedsl.elaborate.published_keys import PUBLISHED_KEYS
+from hvaedsl.elaborate.published_keys import FOREIGN_KEYS
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_document
 
@@ -54,9 +54,9 @@ def misspelled_section(spec: Spec, chance: random.Random) -> str:
     return spec.with_text(item.name.span, _misspelled(item.name.text, chance))
 
 
-def published_name(spec: Spec, chance: random.Random) -> str | None:
-    """The name of the published code, for a key whose value is written alike there."""
-    names = {key.key: name for name, key in PUBLISHED_KEYS.items() if not key.written}
+def foreign_name(spec: Spec, chance: random.Random) -> str | None:
+    """The name of another code, for a key whose value is written alike there."""
+    names = {key.key: name for name, key in FOREIGN_KEYS.items() if not key.written}
     found = [(item, names[dotted]) for dotted, item in spec.assignments if dotted in names]
     if not found:
         return None
@@ -65,12 +65,12 @@ def published_name(spec: Spec, chance: random.Random) -> str | None:
 
 
 def stray_statement(spec: Spec, chance: random.Random) -> str | None:
-    """A statement outside of every section, under its own name, the published one, or with its section."""
+    """A statement outside of every section, under its own name, a foreign one, or with its section."""
     dotted, item = chance.choice(spec.assignments)
     if "#" in item.span.text or "\r" in item.span.text:
         return None
-    published = [name for name, key in PUBLISHED_KEYS.items() if key.key == dotted and not key.written]
-    name = chance.choice([item.key.text, dotted, *published])
+    foreign = [name for name, key in FOREIGN_KEYS.items() if key.key == dotted and not key.written]
+    name = chance.choice([item.key.text, dotted, *foreign])
     value = spec.text[item.key.span.end : item.span.end]
     return f"{spec.with_text(item.span, ' ')}\n{name}{value}\n"
 
@@ -239,6 +239,8 @@ _SETTINGS = (
     *("train.steps = 20 epochs", "train.steps = 0 epochs", "train.eval_every = 2 epochs"),
     *("train.freeze = encoder.stm", "train.freeze = encoder, decoder, likelihood", "train.rates = {decoder.r3: 2}"),
     *("train.rates = encoder", "train.freeze = decoder.blocks.r4_0.x", "train.rates = {encoder: 0}"),
+    *("train.freeze = encoder.*", 'train.freeze = "encoder.*"', "train.rates = {decoder.blocks.*: 0.1}"),
+    *("sample.channels = rgb", "data.resolution = (0, 20)", "train.augment.random_crop = 20, 0"),
     *("train.kl.weight = {1: 0.5}", "train.kl.weight = -1"),
     *("model.widths = {1: 40, other: 30}", "sample.temperature = {2: 0.5, other: 0.9}"),
     *("model.normalize_state.norm = l3", "model.fourier.at = block, branches, block", "model.fourier.at = bloc"),
@@ -260,7 +262,7 @@ def other_setting(spec: Spec, chance: random.Random) -> str | None:
 
 
 MISTAKES: tuple[Mistake, ...] = (
-    *(misspelled_key, misspelled_section, published_name, stray_statement, missing_statement, doubled_statement),
+    *(misspelled_key, misspelled_section, foreign_name, stray_statement, missing_statement, doubled_statement),
     *(no_equal_sign, section_inside, damaged_start, foreign_value, foreign_value, other_setting, other_setting),
     *(wrong_entry, wrong_entry, wrong_entry, entry_left_out, swapped_lists),
 )
