@@ -11,7 +11,7 @@ export OMP_NUM_THREADS ?= 1
 # The tests start hundreds of processes. Bytecode is written so that each module is compiled only once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test test-quick test-lowest fuzz check bench-lint bench-demo bench-editor docs-rules docs-cells vsix clean
+.PHONY: install demo test test-quick test-lowest soak fuzz check bench-lint bench-demo bench-editor docs-rules docs-cells vsix clean
 
 install: $(INSTALLED)
 
@@ -32,10 +32,14 @@ demo: $(INSTALLED)
 	@echo "results:                     $(DEMO)/summary.json"
 
 test: $(INSTALLED) check
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not soak"
 
 test-quick: $(INSTALLED)
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not long"
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not long and not soak"
+
+# All long runs: training, faults, signals and large counts, of which `test` runs a sample; about 15 minutes.
+soak: $(INSTALLED)
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "long or soak"
 
 # The quick tests with every direct dependency, torch among them, at the lower bound in pyproject.toml. `test` checks
 # the bounds of the base install (tests/packaging/test_lowest.py).
@@ -43,7 +47,7 @@ test-lowest: $(INSTALLED)
 	@PATH="$$PATH:$(CURDIR)/$(BIN)" uv venv --quiet --clear --python 3.11 $(LOWEST)
 	@echo "installing into $(LOWEST) (torch and torchvision are about 5 GB) ..."
 	@PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --group dev --editable '.[train,lsp,tiff]'
-	$(LOWEST)/bin/python -m pytest -q -n 2 --dist worksteal -m "not long"
+	$(LOWEST)/bin/python -m pytest -q -n 2 --dist worksteal -m "not long and not soak"
 
 # Tens of thousands of random and damaged specs, different ones in each run: about ten minutes. Failing specs are minimized.
 fuzz: $(INSTALLED)

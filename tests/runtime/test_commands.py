@@ -20,6 +20,7 @@ import torch
 import hvaedsl
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
+from tests.soak import soak
 
 LIMIT_SECONDS = 120
 Command = Callable[..., tuple[object, str, str]]
@@ -58,7 +59,7 @@ def finished(tmp_path: Path, spec_path: Path) -> Path:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [soak(signal.SIGINT), signal.SIGKILL], ids=lambda number: number.name)
 def test_a_run_that_is_stopped_or_killed_goes_on_to_the_same_curve(
     tmp_path: Path, spec_path: Path, curve: Curve, number: signal.Signals
 ) -> None:
@@ -104,7 +105,7 @@ def test_a_run_of_two_processes_is_stopped_and_resumed(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, soak(2)])
 def test_signals_that_are_ignored_at_the_start_do_not_stop_a_run_and_sigterm_does(
     tmp_path: Path, spec_path: Path, processes: int
 ) -> None:
@@ -128,7 +129,7 @@ def test_signals_that_are_ignored_at_the_start_do_not_stop_a_run_and_sigterm_doe
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGHUP, soak(signal.SIGUSR1)], ids=lambda number: number.name)
 def test_a_scheduler_that_signals_every_process_loses_no_step(
     tmp_path: Path, spec_path: Path, curve: Curve, number: signal.Signals
 ) -> None:

@@ -70,6 +70,7 @@ def test_so_they_do_with_dynamic_binarization_and_parameters_without_gradient(
 
 
 @pytest.mark.long
+@pytest.mark.soak
 def test_two_processes_resume_where_an_evaluation_was_done(tmp_path: Path, compiled: Compiled, curve: Curve) -> None:
     run = settings(tmp_path / "run", gpus=2)
     resumed = run.model_copy(update={"resume": True})

@@ -31,6 +31,7 @@ from hvaedsl_runtime.sweep.plan import Point, SweepPlan, SweepRequest, make_plan
 from hvaedsl_runtime.sweep.results import collect
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
+from tests.soak import soak
 
 LIMIT_SECONDS = 900  # a minute on an idle machine
 SPEC = """hvae 1
@@ -159,7 +160,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, spec: Path) -> Path:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [soak(signal.SIGINT), soak(signal.SIGUSR1), signal.SIGKILL], ids=lambda number: number.name
+)
 def test_a_sweep_that_was_stopped_or_killed_is_resumed(
     tmp_path: Path, spec: Path, undisturbed: Path, curve: Curve, command: Command, number: signal.Signals
 ) -> None:
@@ -325,6 +328,7 @@ def test_a_write_error_ends_the_sweep_and_is_not_a_failed_run(
 
 
 @pytest.mark.long
+@pytest.mark.soak
 def test_a_sweep_with_a_write_error_is_resumed(
     tmp_path: Path, spec: Path, command: Command, file_size_limit: Callable[[int], AbstractContextManager[None]]
 ) -> None:

@@ -24,6 +24,7 @@ from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.run import TrainingRun
 from hvaedsl_runtime.train.settings import RunSettings
 from hvaedsl_runtime.train.step import TrainingStep
+from tests.soak import soak
 
 Compiled = Callable[..., Program]
 Curve = Callable[[Path], list[dict[str, Any]]]
@@ -152,7 +153,7 @@ def test_a_custom_dataset_that_fails_does_too(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("split", ["train", soak("test")])
 def test_all_processes_end_if_one_of_them_cannot_read_an_image(
     tmp_path: Path, of_custom: Program, split: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
