@@ -1,4 +1,4 @@
-"""Open, describe and verify prepared images: arrays that are mapped into memory."""
+"""Open, describe and verify prepared images: arrays in files, of which a run reads what it needs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.diagnostics.refusals import TOO_MANY_FILES
@@ -18,7 +16,7 @@ from hvaedsl_runtime.data.fingerprint import array_checksum
 from hvaedsl_runtime.data.fitting import changes_text
 from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, ArrayImages, ImageSet, Split, image_set, too_many_levels
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, Manifest, read_manifest
-from hvaedsl_runtime.data.npy import wrong_size
+from hvaedsl_runtime.data.npy import open_array, wrong_size
 from hvaedsl_runtime.data.places import places
 from hvaedsl_runtime.data.problems import unlisted
 from hvaedsl_runtime.data.splits import TESTED_ON_VALIDATION, PartName, members
@@ -142,7 +140,7 @@ class PreparedSet:
         try:
             if (wrong := wrong_size(path)) is not None:
                 raise ValueError(wrong.what)
-            pixels = np.lib.format.open_memmap(path, mode="r")
+            pixels = open_array(path)
             dtype = self.manifest.dtype
             if pixels.dtype != dtype or pixels.shape != shape:
                 raise ValueError(f"{pixels.dtype} {list(pixels.shape)} instead of {dtype} {list(shape)}")
