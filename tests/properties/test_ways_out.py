@@ -50,6 +50,7 @@ MENTIONED = {
     "HV217": r"bernoulli|dynamic",
     "HV222": r"dataset = npy",
     "HV244": r"dataset = folder",
+    "HV256": r'dataset = "hf:OWNER/NAME"',
     "HV262": r"folder|npy",  # the datasets that may have larger images
     "HV315": r"\d+dK",
     "HV318": r"sample|fourier\.at",
