@@ -146,7 +146,7 @@ def members(spec: DataSpec, counts: Mapping[PartName, int], split: Split) -> tup
     if spec.dataset in TESTED_ON_VALIDATION:
         part: PartName = "train" if split == "train" else "test"
         return part, np.arange(counts[part])
-    if "test" not in counts and split != "validation":
+    if "validation" in counts and "test" not in counts and split != "validation":
         return "train", partition_in_three(counts["train"], spec.model_copy(update={"validation": 0}))[split]
     if split == "test" or "validation" in counts:
         return split, np.arange(counts[split])
