@@ -27,6 +27,8 @@ SHARD = re.compile(r"(?P<name>.*)-(?P<number>\d{5,})-of-(?P<total>\d{5,})")
 OTHER_TABLES = {".arrow": "arrow", ".jsonl": "json", ".json": "json", ".csv": "csv"}
 EXPECTED = "parquet files such as train-00000-of-00001.parquet"
 RENAME = "name the files of the splits train-*.parquet, test-*.parquet and validation-*.parquet"
+# The order of the parts in lists and manifests.
+ORDER: tuple[PartName, ...] = ("train", "validation", "test")
 SOME = 3
 
 # What a part is named by: a split, or its files.
@@ -158,7 +160,9 @@ def _parts(root: Path, names: Sequence[str]) -> Mapping[PartName, Sequence[str]]
             f"{root}: found {_some(names)}, but no training images",
             help=f"{RENAME}, or set data.path to one file to divide it",
         )
-    return complete({part: [name for files in splits.values() for name in files] for part, splits in found.items()})
+    return complete(
+        {part: [name for files in found[part].values() for name in files] for part in ORDER if part in found}
+    )
 
 
 def complete(parts: Mapping[PartName, Named]) -> Mapping[PartName, Named]:

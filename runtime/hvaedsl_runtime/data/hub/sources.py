@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from hvaedsl_runtime.disk.foreign_content import GIT_LFS, foreign_content, start
 
 # Of a table, read at a time: its encoded images and, of a file, the compressed bytes before them.
 CHUNK_BYTES, BUFFER_BYTES = 2**22, 2**16
+# What pyarrow needs for a number in a list while it reads one: the value, and its place in the lists.
+BYTES_OF_NUMBER = 12
 FILE_CHANNELS = (1, 3)
 OFFLINE = (
     "if the dataset was downloaded before, set the environment variables HF_HUB_OFFLINE=1 and HF_DATASETS_OFFLINE=1; "
@@ -158,7 +161,7 @@ def _file_rows(path: Path, metadata: Any, column: ImageColumn, spec: DataSpec) -
         for part in map(group.column, range(group.num_columns))
         if part.path_in_schema == column.name or part.path_in_schema.startswith(f"{column.name}.")
     )
-    step = _rows_at_a_time(size / max(1, rows), spec)
+    step = _rows_at_a_time(size / max(1, rows), column, spec)
 
     def chunks() -> Iterator[pa.Array]:
         # Through a small buffer: of a group of rows, which may be the whole file, not everything is in memory.
@@ -170,7 +173,10 @@ def _file_rows(path: Path, metadata: Any, column: ImageColumn, spec: DataSpec) -
     return Rows(str(path), rows, chunks)
 
 
-def _rows_at_a_time(bytes_per_row: float, spec: DataSpec) -> int:
+def _rows_at_a_time(bytes_per_row: float, column: ImageColumn, spec: DataSpec) -> int:
+    """The rows that are read at a time, of which a compressed column says too little."""
+    if column.form == "numbers":
+        bytes_per_row = max(bytes_per_row, prod(spec.shape) * BYTES_OF_NUMBER)
     return max(1, min(images_at_a_time(spec.shape), int(CHUNK_BYTES / max(1, bytes_per_row))))
 
 
@@ -207,7 +213,7 @@ def _named_parts(spec: DataSpec, found: Mapping[str, Any]) -> Mapping[PartName, 
     """The split of each part: by its exact name, or else by the only one whose name means it."""
     if len(found) == 1:
         return {"all": next(iter(found))}
-    exact: Mapping[PartName, tuple[str, ...]] = {"train": ("train",), "test": ("test",), "validation": VALIDATION_NAMES}
+    exact: Mapping[PartName, tuple[str, ...]] = {"train": ("train",), "validation": VALIDATION_NAMES, "test": ("test",)}
     named: dict[PartName, str] = {}
     for part, names in exact.items():
         chosen = [name for name in names if name in found][:1] or [name for name in found if part_of_name(name) == part]
@@ -223,7 +229,7 @@ def _named_parts(spec: DataSpec, found: Mapping[str, Any]) -> Mapping[PartName, 
 
 
 def _table_rows(name: str, table: Any, column: ImageColumn, spec: DataSpec) -> Rows:
-    step = _rows_at_a_time(table.data.nbytes / max(1, len(table)), spec)
+    step = _rows_at_a_time(table.data.nbytes / max(1, len(table)), column, spec)
 
     def chunks() -> Iterator[pa.Array]:
         for batch in table.select_columns([column.name]).iter(batch_size=step):
