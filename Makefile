@@ -20,7 +20,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@command -v uv >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@echo "installing into .venv (torch and torchvision are about 5 GB) ..."
-	@PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev --editable '.[train,lsp,tiff]'
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev --editable '.[train,lsp,tiff,hf]'
 	@touch $@
 
 demo: $(INSTALLED)
@@ -46,7 +46,7 @@ soak: $(INSTALLED)
 test-lowest: $(INSTALLED)
 	@PATH="$$PATH:$(CURDIR)/$(BIN)" uv venv --quiet --clear --python 3.11 $(LOWEST)
 	@echo "installing into $(LOWEST) (torch and torchvision are about 5 GB) ..."
-	@PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --group dev --editable '.[train,lsp,tiff]'
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --group dev --editable '.[train,lsp,tiff,hf]'
 	$(LOWEST)/bin/python -m pytest -q -n 2 --dist worksteal -m "not long and not soak"
 
 # Tens of thousands of random and damaged specs, different ones in each run: about ten minutes. Failing specs are minimized.

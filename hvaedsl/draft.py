@@ -13,8 +13,9 @@ from hvaedsl.diagnostics.printable import printable
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.fmt import format_text
 from hvaedsl.ir.datasets import DATASETS, USER_IMAGES
+from hvaedsl.ir.hub import is_hub, meant_as_hub
 from hvaedsl.ir.image_size import ImageSize, has_whole_columns
-from hvaedsl.ir.spec_text import string_text
+from hvaedsl.ir.spec_text import string_text, value_text
 from hvaedsl.program import Compilation, Program, compile_source, source_of
 from hvaedsl.shipped import shipped
 from hvaedsl.syntax import ast
@@ -67,18 +68,22 @@ def standalone_spec(
 ) -> str:
     """A small, complete spec for a dataset: two blocks per resolution, pooled by 2 down to 1x1 if possible.
 
-    Resolution (default 32), channels (3) and path ("images") are for your own images. Raises `UsageError` if they do
-    not fit the dataset, or if there is no such dataset.
+    Resolution (default 32), channels (3) and path ("images") are for your own images, and for datasets of the Hugging
+    Face Hub, of which the path has no default. Raises `UsageError` if they do not fit the dataset, or if there is no
+    such dataset.
     """
     known = DATASETS.get(dataset)
-    if known is None and dataset not in USER_IMAGES:
-        raise UsageError(f"unknown dataset {dataset}; the datasets are {listing((*DATASETS, *USER_IMAGES), 'and')}")
+    if known is None and dataset not in USER_IMAGES and not is_hub(dataset):
+        names = listing((*DATASETS, *USER_IMAGES, "hf:OWNER/NAME"), "and")
+        meant = f"write {meant_as_hub(dataset)}" if meant_as_hub(dataset) else ""
+        raise UsageError(f"unknown dataset {dataset}; the datasets are {names}", help=meant)
 
-    data = [f"dataset = {dataset}"]
+    data = [f"dataset = {value_text(dataset)}"]
     if known is None:
         size, channels = resolution or 32, channels or 3
+        if path is not None or not is_hub(dataset):
+            data.append(f"path = {string_text(path or 'images')}  # from the working directory")
         data += [
-            f"path = {string_text(path or 'images')}  # from the working directory",
             f"channels = {channels}",
             f"resolution = {size}",
             "validation = 100  # images held out of the training set",
@@ -88,7 +93,7 @@ def standalone_spec(
         if resolution not in (None, side) or channels not in (None, known.channels):
             raise UsageError(
                 f"{dataset} has {side}x{side} images with {known.channels} channel{'s' * (known.channels > 1)}; "
-                "--resolution and --channels are for your own images, folder or npy"
+                "--resolution and --channels are for your own images, folder or npy, and for hf:OWNER/NAME"
             )
         data += [f"path = {string_text(path)}"] if path is not None else []
 
@@ -96,7 +101,7 @@ def standalone_spec(
     steps, listed = list(_ladder(side, width)), "\n".join(data)
     # A few large images fill a GPU, and the published runs on them use a smaller learning rate.
     batch_size, learning_rate = (32, "1e-3") if side * width <= 128**2 else (8, "5e-4")
-    images = dataset if known is not None else "your own images"
+    images = "your own images" if dataset in USER_IMAGES else dataset
     text = f"""# {printable(target.stem)}: a small model of {images}. The language on one page: docs/language.md
         hvae 1
         data {{

@@ -1,4 +1,4 @@
-"""`hvaedsl data`: prepare published datasets as memory-mapped arrays, and verify them."""
+"""`hvaedsl data`: prepare datasets as arrays in files, and verify them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from hvaedsl.cli.options import Force, Json, TextFormat, described, format_of
 from hvaedsl.cli.resolution import METAVAR, parse_resolution
 from hvaedsl.diagnostics.errors import InvalidData, UsageError
 from hvaedsl.diagnostics.streams import print_data, say
+from hvaedsl.ir.hub import is_hub
 
 _HELP = """Prepare and verify datasets.
 
 Example: [bold]hvaedsl data prepare cifar10 --from downloads/[/]
 """
 data = typer.Typer(cls=HelpGroup, no_args_is_help=True, rich_markup_mode="rich", help=_HELP)
+
+# Of options for images whose shape is not that of a published dataset.
+_OWN = "only for NAME `folder` or `hf:OWNER/NAME`"
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder written by hvaedsl data prepare.")]
 
@@ -32,7 +36,14 @@ def prepare(
         str,
         typer.Argument(metavar="NAME", help="Dataset, as named by data.dataset.", autocompletion=complete_dataset),
     ],
-    source: Annotated[Path, typer.Option("--from", metavar="PATH", help="Folder of the published files.")],
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="PATH",
+            help="Folder of the published files. For hf:OWNER/NAME, parquet files; if omitted, it is downloaded.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help=described("Output folder.", "where train looks for NAME")),
@@ -40,10 +51,11 @@ def prepare(
     force: Force = False,
     resolution: Annotated[
         str | None,
-        typer.Option(metavar=METAVAR, help="Height of square images, or height and width; only for NAME `folder`."),
+        typer.Option(metavar=METAVAR, help=f"Height of square images, or height and width; {_OWN}."),
     ] = None,
     channels: Annotated[
-        int | None, typer.Option(min=1, max=3, metavar="C", help="Color channels, 1 or 3; only for NAME `folder`.")
+        int | None,
+        typer.Option(min=1, max=64, metavar="C", help=f"Channels, 1 or 3 for image files; {_OWN}."),
     ] = None,
     levels: Annotated[
         int | None,
@@ -51,14 +63,14 @@ def prepare(
             min=2,
             max=65_536,
             metavar="N",
-            help=described("Values of a pixel, from 2 to 65,536; only for NAME `folder`.", "256"),
+            help=described(f"Values of a pixel, from 2 to 65,536; {_OWN}.", "256"),
         ),
     ] = None,
     fit: Annotated[
         Literal["crop_resize", "crop", "resize", "refuse"] | None,
         typer.Option(
             help=described(
-                "What is done to images of another shape, as data.fit; only for NAME `folder`.", "crop_resize"
+                f"What is done to images of another shape, as data.fit; {_OWN}.", "crop_resize, or refuse for hf:"
             )
         ),
     ] = None,
@@ -78,23 +90,37 @@ def prepare(
         ),
     ] = None,
     gray: Annotated[
-        bool, typer.Option("--gray", help="Convert color images to gray; only for NAME `folder` with 1 channel.")
+        bool, typer.Option("--gray", help=f"Convert color images to gray; {_OWN}, with 1 channel.")
     ] = False,
     background: Annotated[
         str | None,
         typer.Option(
             metavar="COLOR",
             help=described(
-                "Composite transparent images on white, black or #rrggbb; only for NAME `folder`.",
+                f"Composite transparent images on white, black or #rrggbb; {_OWN}.",
                 "refuse transparent images",
             ),
         ),
     ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CONFIG",
+            help=described("Configuration of a Hugging Face dataset, as data.config; only for hf:.", "the only one"),
+        ),
+    ] = None,
+    column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help=described("Image column of a Hugging Face dataset, as data.column; only for hf:.", "the only one"),
+        ),
+    ] = None,
 ) -> None:
-    """Convert published files, or a folder of images, to memory-mapped arrays with a manifest.
+    """Convert published files, a folder of images, or a Hugging Face dataset to arrays with a manifest.
 
     NAME is mnist, fashion_mnist, cifar10, imagenet32, imagenet64, imagenet32_oord, imagenet64_oord, celeba, ffhq256,
-    ffhq1024 or folder. docs/data.md lists the files that each of them needs.
+    ffhq1024, folder or hf:OWNER/NAME. docs/data.md lists the files that each of them needs.
 
     Example: [bold]hvaedsl data prepare imagenet32 --from downloads/imagenet32[/]
     """
@@ -105,10 +131,13 @@ def prepare(
     from hvaedsl_runtime.data.prepare import prepare as prepare_images
     from hvaedsl_runtime.data.prepared import PreparedSet
 
-    spec = data_to_prepare(name, parse_resolution(resolution), channels, levels)
+    spec = data_to_prepare(name, parse_resolution(resolution), channels, levels, config=config, column=column)
     cropped = None if crop is None else crop == "center"
     fitting = fitting_of(name, channels, crop=cropped, resize=resize, gray=gray, background=background, fit=fit)
-    check_source(source)
+    if source is not None:
+        check_source(source, file_too=is_hub(name))
+    elif not is_hub(name):
+        raise UsageError(f"--from is missing; give the folder of the files of {name}")
     if out is None and name == "folder":
         raise UsageError("--out is missing; custom images need an output folder, which data.path names in the spec")
 

@@ -31,7 +31,9 @@ def new(
         str | None,
         typer.Option(
             metavar="SET",
-            help=described("Dataset of the complete spec; `folder` or `npy` for custom images.", "digits"),
+            help=described(
+                "Dataset of the complete spec; `folder` or `npy` for custom images, or `hf:OWNER/NAME`.", "digits"
+            ),
             autocompletion=complete_dataset,
         ),
     ] = None,

@@ -14,6 +14,7 @@ from hvaedsl.diagnostics.likelihoods import (
 )
 from hvaedsl.diagnostics.names import DuplicateEntry, WrongType
 from hvaedsl.elaborate.meant import MIXTURE
+from hvaedsl.elaborate.quoted_names import custom_name
 from hvaedsl.elaborate.removals import removal_of
 from hvaedsl.elaborate.words import describe
 from hvaedsl.ir.kinds import LikelihoodCall, PoolingCall, Whole
@@ -51,7 +52,7 @@ def likelihood(reader: Reader, kind: LikelihoodCall, value: ast.Value) -> Likeli
     """The likelihood of a pixel. Raises `SpecError` for anything else."""
     names, forms = ("bernoulli", "mixture_of_logistics"), ("bernoulli", MIXTURE)
     if isinstance(value, ast.String):
-        return Likelihood(name="custom", reference=reader.custom(kind, value, names))
+        return Likelihood(name="custom", reference=custom_name(reader, kind, value, names))
 
     if isinstance(value, ast.Symbol):
         if value.name == "bernoulli":

@@ -9,7 +9,6 @@ from functools import cache, singledispatchmethod
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from hvaedsl.diagnostics.constants import MisplacedBase, NoBase
-from hvaedsl.diagnostics.custom import NotAReference
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Label, nearest, writing
 from hvaedsl.diagnostics.errors import SpecError
 from hvaedsl.diagnostics.names import DuplicateEntry, OutOfRange, UnknownSymbol, WrongType
@@ -20,12 +19,12 @@ from hvaedsl.elaborate.calls import likelihood, pooling
 from hvaedsl.elaborate.constants import BASE, Constants
 from hvaedsl.elaborate.file_paths import file_path
 from hvaedsl.elaborate.image_sizes import image_size
-from hvaedsl.elaborate.meant import as_reference, example_of, meant, meant_as_other, suffixed
+from hvaedsl.elaborate.meant import example_of, meant, meant_as_other, suffixed
+from hvaedsl.elaborate.quoted_names import custom_name, dataset_name, name_in_quotes
 from hvaedsl.elaborate.read_lists import ReadList
 from hvaedsl.elaborate.removals import removal_of
 from hvaedsl.elaborate.words import describe, is_hyphenated
 from hvaedsl.ir.blocks import BlockList
-from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.kinds import (
     FLAGS,
@@ -35,12 +34,14 @@ from hvaedsl.ir.kinds import (
     ByWeightName,
     Choice,
     ChoiceOrCustom,
+    DatasetName,
     Either,
     FilePath,
     Flag,
     FunctionName,
     Kind,
     LikelihoodCall,
+    NameInQuotes,
     Number,
     Optional,
     Pair,
@@ -128,6 +129,10 @@ class Reader:
         return file_path(self, kind, value)
 
     @read.register
+    def _(self, kind: NameInQuotes, value: ast.Value) -> str:
+        return name_in_quotes(self, kind, value)
+
+    @read.register
     def _(self, kind: Choice, value: ast.Value) -> str:
         if not isinstance(value, ast.Symbol):
             self.wrong(kind, value)
@@ -138,7 +143,8 @@ class Reader:
     @read.register
     def _(self, kind: ChoiceOrCustom, value: ast.Value) -> str:
         if isinstance(value, ast.String):
-            return self.custom(kind, value, kind.symbols)
+            read = dataset_name if isinstance(kind, DatasetName) else custom_name
+            return read(self, kind, value, kind.symbols)
         if not isinstance(value, ast.Symbol):
             self.wrong(kind, value)
         return self.read(Choice(kind.symbols), value)  # type: ignore[return-value]  # a choice gives a symbol
@@ -153,7 +159,7 @@ class Reader:
     def _(self, kind: FunctionName, value: ast.Value) -> str:
         if not isinstance(value, ast.String):
             self.wrong(kind, value)
-        return self.custom(kind, value, ())
+        return custom_name(self, kind, value, ())
 
     @read.register
     def _(self, kind: Several, value: ast.Value) -> tuple[object, ...]:
@@ -306,16 +312,6 @@ class Reader:
             return entry.key.text
         found = describe(entry.key)
         return self.fail(WrongType(span=entry.key.span, key=self.key, expected=self.type_text(kind), found=found))
-
-    def custom(self, kind: Kind, value: ast.String, symbols: tuple[str, ...]) -> str:
-        """The reference of a custom part, `"package.module:Name"`."""
-        if value.value in symbols:
-            self.wrong(kind, value)
-        if not is_custom(value.value):
-            written = as_reference(value.value)
-            fix = writing(value.span, f'"{written}"') if written and value.span.text.startswith('"') else None
-            self.fail(NotAReference(span=value.span, key=self.key, fix=fix))
-        return value.value
 
     def number(self, kind: Kind, value: ast.Value) -> int | float:
         """A number, or the value of an expression."""

@@ -15,6 +15,7 @@ from hvaedsl.diagnostics.additions import after_value, in_section
 from hvaedsl.diagnostics.blocks import SwappedStacks
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label, item_removals, removal, writing
 from hvaedsl.diagnostics.errors import SpecError
+from hvaedsl.diagnostics.hub import HubKeyElsewhere
 from hvaedsl.diagnostics.images import (
     CropBelowImages,
     CropOfKnownImages,
@@ -38,6 +39,7 @@ from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.datasets import DATASETS, USER_IMAGES
+from hvaedsl.ir.hub import HUB_KEYS, is_hub
 from hvaedsl.ir.image_size import sides, size_text
 from hvaedsl.ir.kinds import BlockStack, Choice, ChoiceOrCustom, Key, LikelihoodCall
 from hvaedsl.ir.likelihood import Likelihood
@@ -198,7 +200,7 @@ class _Resolver:
                         )
                     )
                     values[key] = known[key]
-        elif name in USER_IMAGES or is_custom(str(name)):
+        elif name in USER_IMAGES or is_custom(str(name)) or is_hub(str(name)):
             written = self.collected.values
             required = [key for key in ("channels", "resolution") if f"data.{key}" not in written]
             self._require_shape(str(name), required, sections)
@@ -207,6 +209,7 @@ class _Resolver:
             values.setdefault(key, default)
         values.setdefault("fit", "crop_resize" if name == "folder" else "refuse")
         self._file_images(str(name), values["channels"], values["fit"], sections)
+        self._hub_keys(str(name), values)
 
     def _file_images(self, dataset: str, channels: int, fit: str, values: Values) -> None:
         """Report channels that image files cannot have, and a fit of files that the dataset does not have."""
@@ -215,9 +218,19 @@ class _Resolver:
             span, ways = self.origins["data.channels"], read_arrays(values, *places)
             self.diagnostics.append(FileImages(span=span, channels=channels, suggestions=ways))
             self.poisoned.add("data.channels")
-        if dataset != "folder" and fit != "refuse" and "data.dataset" not in self.poisoned:
+        has_files = dataset == "folder" or is_hub(dataset)
+        if not has_files and fit != "refuse" and "data.dataset" not in self.poisoned:
             span, without, ways = self.origins["data.fit"], self._without("data.fit"), read_files(values, *places)
             self.diagnostics.append(FitWithoutFiles(span=span, fit=fit, dataset=dataset, fix=without, suggestions=ways))
+
+    def _hub_keys(self, dataset: str, values: Mapping[str, Any]) -> None:
+        """Report keys that only a dataset of the Hugging Face Hub has."""
+        if is_hub(dataset) or "data.dataset" in self.poisoned:
+            return
+        for key, what in HUB_KEYS.items():
+            if values.get(key) is not None:
+                span, without = self.origins[f"data.{key}"], self._without(f"data.{key}")
+                self.diagnostics.append(HubKeyElsewhere(span=span, key=key, dataset=dataset, what=what, fix=without))
 
     def shown_channels(self, spec: Spec) -> None:
         """Check that pictures show one or three channels that the images have."""

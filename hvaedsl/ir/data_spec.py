@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from hvaedsl.ir.datasets import NAMES
 from hvaedsl.ir.image_size import ImageSize, columns_at, sides
-from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, FilePath, Key, Optional, Size, Whole
+from hvaedsl.ir.kinds import Choice, DatasetName, FilePath, Key, NameInQuotes, Optional, Size, Whole
 from hvaedsl.ir.section import Section
 
 Binarize = Literal["none", "threshold", "dynamic"]
@@ -20,14 +20,20 @@ class DataSpec(Section):
     # The key that says at which size images are stored.
     size_key: ClassVar[str] = "data.resolution"
 
-    dataset: Annotated[str, Key(ChoiceOrCustom(NAMES), "the dataset", required="always", example="cifar10")]
+    dataset: Annotated[str, Key(DatasetName(NAMES), "the dataset", required="always", example="cifar10")]
     path: Annotated[
         str | None, Key(Optional(FilePath()), "folder of the files; HVAEDSL_DATA or a cache folder if none")
     ] = None
-    channels: Annotated[int, Key(Whole(1, 64), "channels of an image; required for npy and folder", example="3")]
+    config: Annotated[
+        str | None, Key(Optional(NameInQuotes()), "configuration of a Hugging Face dataset; its only one if none")
+    ] = None
+    column: Annotated[
+        str | None, Key(Optional(NameInQuotes()), "image column of a Hugging Face dataset; its only one if none")
+    ] = None
+    channels: Annotated[int, Key(Whole(1, 64), "channels of an image; required for npy, folder and hf:", example="3")]
     resolution: Annotated[
         int | ImageSize,
-        Key(Size(), "height of a square image, or (height, width); required for npy and folder", example="32"),
+        Key(Size(), "height of a square image, or (height, width); required for npy, folder and hf:", example="32"),
     ]
     levels: Annotated[
         int, Key(Whole(2, 65_536), "number of values of a pixel; given by the dataset, or 256", example="256")

@@ -79,6 +79,14 @@ class Text(Record):
         return "a string in quotes"
 
 
+class NameInQuotes(Text):
+    """A name in quotes, which must not be empty."""
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return "a name in quotes"
+
+
 class FilePath(Text):
     """A path in quotes, which must not be empty: to the file system, an empty path is the working directory."""
 
@@ -105,6 +113,15 @@ class ChoiceOrCustom(Record):
     def __str__(self) -> str:
         """The type in words."""
         return f'one of {", ".join(self.symbols)}, or the name of a custom part, "package.module:Name"'
+
+
+class DatasetName(ChoiceOrCustom):
+    """One of several symbols, the name of a Hugging Face dataset, or that of a custom one."""
+
+    def __str__(self) -> str:
+        """The type in words."""
+        known, _, custom = super().__str__().rpartition(", or ")
+        return f'{known}, the name of a Hugging Face dataset, "hf:OWNER/NAME", or {custom}'
 
 
 # The words of a flag.

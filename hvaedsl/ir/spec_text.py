@@ -9,6 +9,7 @@ from pydantic_core import PydanticUndefined
 
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.custom import is_custom
+from hvaedsl.ir.hub import is_hub
 from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.kinds import Optional, Text
 from hvaedsl.ir.likelihood import Likelihood
@@ -106,7 +107,7 @@ def value_text(value: object) -> str:
         case Mapping():
             return f"{{{', '.join(f'{key}: {value_text(item)}' for key, item in value.items())}}}"
         case str():
-            return string_text(value) if is_custom(value) else value
+            return string_text(value) if is_custom(value) or is_hub(value) else value
     raise TypeError(f"not a value of the language: {value!r}")
 
 

@@ -16,7 +16,9 @@ from lsprotocol.types import (
 
 from hvaedsl.diagnostics.diagnostic import Severity
 from hvaedsl.elaborate.schema import SCHEMA, TOP_LEVEL
+from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.datasets import USER_IMAGES
+from hvaedsl.ir.hub import is_hub
 from hvaedsl.ir.spec import SECTIONS
 from hvaedsl.ir.spec_text import default_text
 from hvaedsl.lsp.analyzed import AnalyzedText
@@ -178,10 +180,14 @@ def _needed(analyzed: AnalyzedText, dotted: str) -> str:
     key = schema_key(dotted)
     if key is None or inherited(analyzed, dotted):
         return ""
+    roles = ("symbol", "string")
     dataset = next(
-        (token.text for token in analyzed.tokens if (token.dotted, token.role) == ("data.dataset", "symbol")), ""
-    )
-    if dataset in USER_IMAGES and dotted in ("data.channels", "data.resolution"):
+        (token.text for token in analyzed.tokens if token.dotted == "data.dataset" and token.role in roles), ""
+    ).strip('"')
+    if (dataset in USER_IMAGES or is_custom(dataset) or is_hub(dataset)) and dotted in (
+        "data.channels",
+        "data.resolution",
+    ):
         return f"needed for {dataset}"
     return {"always": "needed to compile", "to train": "needed to train"}.get(key.required, "")
 

@@ -19,7 +19,7 @@ from hvaedsl.lsp.arithmetic_text import arithmetic_text, value_text
 from hvaedsl.lsp.constant_text import base_text, constant, constant_text
 from hvaedsl.lsp.entries import STACKS, Written, block_lists, compiled, entries, named_lists
 from hvaedsl.lsp.entry_text import applied_text, entry_text, list_text
-from hvaedsl.lsp.key_text import dataset_text, key_text, schema_key
+from hvaedsl.lsp.key_text import dataset_text, hub_text, key_text, schema_key
 from hvaedsl.lsp.markup import in_kind
 from hvaedsl.lsp.navigation import base_document
 from hvaedsl.lsp.occurrences import occurrences
@@ -131,6 +131,8 @@ def _token(analyzed: AnalyzedText, token: PlacedToken) -> tuple[str, int, int] |
             text = _base(analyzed)
         case "number" if token.kind == "EPOCHS":
             text = _epochs(analyzed, token)
+        case "string" if token.dotted == "data.dataset":
+            text = hub_text(token.text.strip('"'))
         case "symbol" | "function":
             text = _symbol(analyzed, token)
         case _ if found is not None and found.name.text == BASE:

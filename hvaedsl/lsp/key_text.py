@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.datasets import DATASETS
+from hvaedsl.ir.hub import is_hub, repository
 from hvaedsl.ir.kinds import Key
 from hvaedsl.ir.spec import section_of
 from hvaedsl.ir.spec_text import default_text, value_text
@@ -74,6 +75,13 @@ def dataset_text(name: str) -> str:
     """A dataset and the shape of its images."""
     found = DATASETS[name]
     return f"`{name}`: {images_text(name)} pixels, {found.levels} levels, {found.validation:,} held out"
+
+
+def hub_text(name: str) -> str:
+    """A dataset of the Hugging Face Hub and the address of its page; empty for another dataset."""
+    if not is_hub(name):
+        return ""
+    return f"`{name}`: a dataset of the Hugging Face Hub, https://huggingface.co/datasets/{repository(name)}"
 
 
 def images_text(name: str) -> str:

@@ -14,6 +14,7 @@ from hvaedsl.ir.kinds import (
     ByWeightName,
     Choice,
     ChoiceOrCustom,
+    DatasetName,
     Either,
     Flag,
     Kind,
@@ -40,6 +41,13 @@ _LIKELIHOODS = {
     "mixture_of_logistics(10, bits = 5)": "the same with 5 bits",
     "mixture_of_logistics(10, channels = independent)": "the same, with colors that do not depend on each other",
 }
+_HUB = Suggestion(
+    '"hf:OWNER/NAME"',
+    "a dataset of the Hugging Face Hub",
+    CompletionItemKind.Value,
+    "a dataset of the Hugging Face Hub, or its parquet files; write channels and resolution too",
+    snippet='"hf:${1:OWNER}/${2:NAME}"',
+)
 _CUSTOM_IMAGES = {"npy": "your own images, in .npy files", "folder": "your own images, in a folder"}
 
 
@@ -73,6 +81,8 @@ def _of(analyzed: AnalyzedText, cursor: Cursor, kind: Kind) -> Iterator[Suggesti
         case Choice() | ChoiceOrCustom():
             for symbol in kind.symbols:
                 yield Suggestion(symbol, _detail(cursor.key, symbol), _WORD, _about(cursor.key, symbol))
+            if isinstance(kind, DatasetName):
+                yield _HUB
         case Several(of=WeightName()):
             yield from weight_names(analyzed, cursor)
         case Flag():

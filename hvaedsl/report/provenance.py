@@ -47,7 +47,7 @@ def _origin(spec: Spec, origins: Mapping[str, Span], via: Via, key: str) -> str:
         return f"{_place(span)} via {names}" if names else _place(span)
     if key == "data.binarize":
         return "default for this likelihood"
-    of_the_spec = ("data.path", "data.split_seed", "data.fit")
+    of_the_spec = ("data.path", "data.config", "data.column", "data.split_seed", "data.fit")
     if key.startswith("data.") and key not in of_the_spec and spec.data.dataset in DATASETS:
         return "the dataset"
     return "default"

@@ -19,6 +19,7 @@ from hvaedsl.diagnostics import (
     characters,
     constants,
     custom,
+    hub,
     images,
     likelihoods,
     limits,
@@ -70,6 +71,7 @@ def kinds() -> dict[str, type[Diagnostic]]:
         images,
         likelihoods,
         custom,
+        hub,
         blocks,
         suppressions,
     )

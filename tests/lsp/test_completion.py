@@ -106,12 +106,20 @@ def test_the_rest_of_a_word_is_replaced() -> None:
 @pytest.mark.parametrize("written", ["dataset = |", "dataset = mni|", "dataset =|"])
 def test_data_sets_have_their_shapes(written: str) -> None:
     text = replaced("dataset = cifar10", written)
-    assert offered(text) == list(NAMES)
+    assert offered(text) == [*NAMES, '"hf:OWNER/NAME"']
     found, offset = at_cursor(text)
     suggestions = {item.label: item for item in complete(found, offset)}
     assert suggestions["mnist"].detail == "gray images of 32x32"
     assert suggestions["mnist"].documentation == "gray images of 32x32 pixels, 256 levels, 5,000 held out"
     assert all((suggestions[name].detail or "").startswith("your own images") for name in USER_IMAGES)
+
+
+def test_a_data_set_of_the_hub_needs_its_shape_and_has_a_page() -> None:
+    text = replaced("dataset = cifar10", 'dataset = "hf:ada/faces" re|')
+    found, offset = at_cursor(text)
+    suggestions = {item.label: item for item in complete(found, offset)}
+    assert (suggestions["resolution"].detail or "").startswith("needed for hf:ada/faces")
+    assert {"config", "column"} <= set(offered(replaced("dataset = cifar10", 'dataset = "hf:ada/faces" co|')))
 
 
 def test_words_of_the_schema() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hvaedsl.ir.datasets import DATASETS, USER_IMAGES
 from hvaedsl.ir.fourier import FOURIER_PLACES
-from hvaedsl.ir.kinds import Number
+from hvaedsl.ir.kinds import NameInQuotes, Number, Optional
 from hvaedsl.ir.pooling import POOLINGS
 from hvaedsl.ir.spec import SECTIONS, keys
 
@@ -48,7 +48,7 @@ def sound_specs(draw: st.DrawFn) -> SoundSpec:
 BOUND = frozenset(
     f"{section}.{name}"
     for section, names in {
-        "data": "dataset channels resolution levels validation binarize fit",
+        "data": "dataset config column channels resolution levels validation binarize fit",
         "model": "width latent encoder decoder widths likelihood cell processing skips pooling bottleneck",
         "model.fourier": "at",
         "train": "freeze rates stop_after",
@@ -108,9 +108,12 @@ class _Drawing(DrawnBlocks):
 
     def images(self, written: dict[str, str]) -> int:
         """The data set and its likelihood; the resolution of an image."""
-        name = self.draw(st.sampled_from((*USER_IMAGES, "folder", "own", *DATASETS)))
+        name = self.draw(st.sampled_from((*USER_IMAGES, "folder", "own", "hub", *DATASETS)))
         known = DATASETS.get(name)
-        written["data.dataset"] = self.own() if name == "own" else name
+        written["data.dataset"] = {"own": self.own, "hub": self.hub}.get(name, lambda: name)()
+        for key in ("config", "column") if name == "hub" else ():
+            if self.some():
+                written[f"data.{key}"] = self.value(Optional(NameInQuotes()))
         if known is not None:
             shape = {"channels": known.channels, "resolution": known.resolution, "levels": known.levels}
             written |= {f"data.{key}": self.whole(value) for key, value in shape.items() if self.some(3)}
@@ -125,7 +128,7 @@ class _Drawing(DrawnBlocks):
             if self.some():
                 shape["levels"] = self.draw(st.integers(2, 256 if self.some() else 2**16))
             written |= {f"data.{key}": self.whole(value) for key, value in shape.items()}
-        fits = ("crop_resize", "crop", "resize", "refuse") if name == "folder" else ("refuse",)
+        fits = ("crop_resize", "crop", "resize", "refuse") if name in ("folder", "hub") else ("refuse",)
         if self.some(3) != (name == "folder"):  # few specs have a folder
             written["data.fit"] = self.draw(st.sampled_from(fits))
         self.likelihood_of(written, shape["channels"], shape.get("levels", 256))

@@ -48,6 +48,7 @@ MENTIONED = {
     "HV119": r"hvaedsl new NAME",
     "HV126": r"RxN, RdK|RmS, Rx\(N-1\)",
     "HV217": r"bernoulli|dynamic",
+    "HV256": r'dataset = "hf:OWNER/NAME"',
     "HV315": r"\d+dK",
     "HV318": r"sample|fourier\.at",
     "HV401": r"\(A@\w+, B@\w+\)",

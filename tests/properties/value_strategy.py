@@ -14,12 +14,14 @@ from hvaedsl.ir.kinds import (
     ByWeightName,
     Choice,
     ChoiceOrCustom,
+    DatasetName,
     Either,
     FilePath,
     Flag,
     FunctionName,
     Kind,
     LikelihoodCall,
+    NameInQuotes,
     Number,
     Optional,
     Pair,
@@ -37,6 +39,9 @@ from hvaedsl.ir.spec_text import string_text
 LARGEST = 10**15 - 1  # of at most 15 digits
 _NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,6}", fullmatch=True)
 _REFERENCES = st.from_regex(r"[A-Za-zé_]\w{0,4}(\.[a-zß]\w{0,3})?:[A-Z]\w{0,5}", fullmatch=True)
+_REPOSITORIES = st.from_regex(
+    r"hf:[A-Za-z_]\w{0,4}/\w([.-]\w){0,3}", fullmatch=True, alphabet=st.characters(codec="ascii")
+)
 _WEIGHTS = ("encoder", "encoder.stem", "decoder", "decoder.gain", "decoder.bias", "decoder.blocks", "likelihood")
 _STRINGS = st.text(st.characters(codec="utf-8"), max_size=12)
 
@@ -63,7 +68,7 @@ class DrawnValues:
                 return self.whole(self.draw(st.integers(kind.minimum, top)))
             case Number():
                 return self.number(kind)
-            case FilePath():
+            case FilePath() | NameInQuotes():
                 return string_text(self.draw(_STRINGS.filter(str.strip)))
             case Text():
                 return string_text(self.draw(_STRINGS))
@@ -72,6 +77,8 @@ class DrawnValues:
             case Size():
                 height, width = (self.value(Whole(1, 2000)) for _ in range(2))
                 return self.draw(st.sampled_from((height, f"({height}, {width})", f"{height}, {width}")))
+            case DatasetName() if self.some(6):
+                return self.hub()
             case ChoiceOrCustom():
                 return self.own() if self.some(6) else self.draw(st.sampled_from(kind.symbols))
             case Flag():
@@ -176,6 +183,9 @@ class DrawnValues:
 
     def map(self, items: Mapping[int, str] | Mapping[str, str] | Mapping[int | str, str]) -> str:
         return f"{{{', '.join(f'{key}: {value}' for key, value in items.items())}}}"
+
+    def hub(self) -> str:
+        return string_text(self.draw(_REPOSITORIES))
 
     def own(self) -> str:
         return string_text(self.draw(_REFERENCES))

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 import hvaedsl
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.ir.datasets import USER_IMAGES
+from hvaedsl.ir.hub import HUB_KEYS, is_hub
 from hvaedsl.ir.image_size import size_text
 from hvaedsl.ir.spec import Spec
 from hvaedsl.report.grid import Column, Grid
@@ -292,8 +293,10 @@ def _image_keys(spec: Spec) -> dict[str, object]:
         "model.likelihood (bits)": spec.model.likelihood.bits or "all",
         "unit": reporting_unit(spec).label,
     }
-    if data.dataset in USER_IMAGES:
+    if data.dataset in USER_IMAGES or is_hub(data.dataset):
         keys["data.path"] = data.path
+    if is_hub(data.dataset):
+        keys |= {f"data.{key}": getattr(data, key) for key in HUB_KEYS}
     return keys
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from hvaedsl_runtime.data.file_array import FileArray
 
 # Images whose values are read to guess their range; reading all of a large file would take minutes.
 EXAMINED = 256
 
 
-def conversion(found: npt.NDArray[np.generic], shape: tuple[int, int, int], levels: int) -> str:
+def conversion(found: npt.NDArray[Any] | FileArray, shape: tuple[int, int, int], levels: int) -> str:
     """Return the way out for an array that is not [N, *shape] of levels: a line of numpy, as far as one is known."""
     reshaped = _to_shape(found.shape, shape)
     if (swapped := _swapped(found.shape, shape)) is not None:
@@ -54,7 +57,7 @@ def _dtype(levels: int) -> str:
     return "uint8" if levels <= 256 else "uint16"
 
 
-def _to_levels(found: npt.NDArray[np.generic], images: str, levels: int) -> str | None:
+def _to_levels(found: npt.NDArray[Any] | FileArray, images: str, levels: int) -> str | None:
     """Return the expression that makes levels of `images`; None if the range of the values is not a usual one."""
     dtype = _dtype(levels)
     if found.dtype == dtype:

@@ -59,7 +59,8 @@ class CustomImages:
             raise InvalidData(f"{place}: cannot be read: {error_summary(error)}") from error
         if len(found) != len(indices):
             raise InvalidData(f"{place}: the dataset returned {len(found)} images; {len(indices)} were requested")
-        return array_images(found, self.spec, place).pixels
+        array_images(found, self.spec, place)
+        return found
 
 
 def custom_images(spec: DataSpec, split: Split) -> ImageSet:

@@ -82,10 +82,7 @@ class FileImages:
         self.changes[index] = changes
         if self.shades:
             return self._levels(path, pixels)
-        if (highest := int(pixels.max())) >= self.levels:
-            too_high = too_many_levels(str(path), highest, self.levels)
-            return ImageProblem(str(path), str(too_high).removeprefix(f"{path}: "), too_high.help)
-        return pixels
+        return above_levels(str(path), pixels, self.levels) or pixels
 
     def _levels(self, path: Path, pixels: Pixels) -> Pixels | ImageProblem:
         """The levels of which the pixels are the shades."""
@@ -102,6 +99,14 @@ class FileImages:
             f"the shade {other[0]} is that of none of the {self.levels} levels, which are {few}, {shades[-1]}",
             "use the shades of the levels, or a .npy file of levels",
         )
+
+
+def above_levels(name: str, pixels: Pixels, levels: int) -> ImageProblem | None:
+    """The problem of an image, called `name`, with a value that is not below `levels`; None without one."""
+    if (highest := int(pixels.max())) < levels:
+        return None
+    too_high = too_many_levels(name, highest, levels)
+    return ImageProblem(name, str(too_high).removeprefix(f"{name}: "), too_high.help)
 
 
 def shades_of_levels(levels: int) -> Pixels:

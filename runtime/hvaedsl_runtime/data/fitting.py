@@ -19,12 +19,12 @@ Color = tuple[int, int, int]
 Changes = npt.NDArray[np.uint16]
 
 # The ways out of a refusal, as options of both commands that read image files.
-PREPARE = "`hvaedsl data prepare folder`"
-GIVE_FIT = f"data.fit in the spec of a folder, --fit of {PREPARE}"
+PREPARE = "`hvaedsl data prepare`"
+GIVE_FIT = f"data.fit in a spec, --fit of {PREPARE}"
 GIVE_LEVELS = f"data.levels in a spec, --levels of {PREPARE}"
 GIVE_CHANNELS = (
     f"convert the files to gray with {PREPARE} and --gray, or ask for 3 channels: data.channels in a spec, "
-    "--channels of `hvaedsl data prepare`"
+    f"--channels of {PREPARE}"
 )
 GIVE_BACKGROUND = f"composite the files on a background with {PREPARE} and --background white, black or #rrggbb"
 

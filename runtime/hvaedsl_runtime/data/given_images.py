@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, UsageError
+from hvaedsl.ir.hub import is_hub
 from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.file_images import FileImages
@@ -93,7 +94,7 @@ def fitting_of_run(spec: DataSpec) -> Fitting:
 
     Raises InvalidData for a damaged manifest of prepared images.
     """
-    prepared = find_prepared(spec) if spec.dataset == "folder" else None
+    prepared = find_prepared(spec) if spec.dataset == "folder" or is_hub(spec.dataset) else None
     record = None if prepared is None else prepared.manifest.fit
     if record is None:
         return fitting_from(spec.fit)

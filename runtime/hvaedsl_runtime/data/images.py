@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from hvaedsl.ir.data_spec import StoredDataSpec
 from hvaedsl.ir.image_size import ImageSize, size_text
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.array_conversion import conversion
+from hvaedsl_runtime.data.file_array import FileArray
 from hvaedsl_runtime.data.problems import Problems
 
 Split = Literal["train", "validation", "test"]
@@ -40,9 +41,9 @@ class Images(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ArrayImages:
-    """Images in one array, uint8 or uint16 [N, H, W, C], in memory or mapped from a file."""
+    """Images in one array, uint8 or uint16 [N, H, W, C], in memory or in a file."""
 
-    pixels: Pixels
+    pixels: Pixels | FileArray
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -50,7 +51,7 @@ class ArrayImages:
     def read(self, indices: Indices) -> Pixels:
         """Return the images at `indices`, in the array's type, [B, H, W, C], in that order.
 
-        They are read in ascending order, which is fastest for a mapped file.
+        They are read in ascending order, which is fastest for a file.
         """
         order = np.argsort(indices, kind="stable")
         batch = np.empty((len(indices), *self.pixels.shape[1:]), dtype=self.pixels.dtype)
@@ -167,7 +168,7 @@ def _empty_split(spec: DataSpec, split: Split, images: int) -> RunError:
     )
 
 
-def array_images(pixels: npt.NDArray[np.generic], spec: DataSpec, place: str) -> ArrayImages:
+def array_images(pixels: npt.NDArray[Any] | FileArray, spec: DataSpec, place: str) -> ArrayImages:
     """Check an array of images against the spec; `place` names its origin in messages.
 
     Raises InvalidData unless it is [N, height, width, channels] of uint8, or of uint16, with N > 0 and values below
@@ -189,7 +190,7 @@ def array_images(pixels: npt.NDArray[np.generic], spec: DataSpec, place: str) ->
     if not len(pixels):
         raise InvalidData(f"{place}: the array has no image; it must be {expected} with N > 0")
 
-    images = ArrayImages(cast(Pixels, pixels))
+    images = ArrayImages(pixels)
     check_levels(images, spec, place)
     return images
 
@@ -209,7 +210,7 @@ def check_levels(images: ArrayImages, spec: DataSpec, place: str) -> None:
     """Raise InvalidData if a value is not below `levels`; if the type has no such value, none is read."""
     if spec.levels > np.iinfo(images.pixels.dtype).max:
         return
-    every = ImageSet(spec.dataset, "train", spec.levels, images.pixels.shape[1:], images, np.arange(len(images)))
+    every = ImageSet(spec.dataset, "train", spec.levels, spec.shape, images, np.arange(len(images)))
     highest = max(int(chunk.max()) for chunk in every.chunks())
     if highest >= spec.levels:
         raise too_many_levels(place, highest, spec.levels)

@@ -78,13 +78,16 @@ class FitRecord(Record):
 class Manifest(Record):
     """The manifest of a prepared dataset. It is written last, so a folder that has one is complete.
 
-    `fit` is None for published datasets, and `changes`, the number of image files by change, is empty for arrays; both,
-    and `dtype`, are missing in manifests of earlier versions.
+    `config` and `column` are those of a dataset of the Hugging Face Hub. `fit` is None for published datasets, and
+    `changes`, the number of image files by change, is empty for arrays; both, and `dtype`, are missing in manifests of
+    earlier versions.
     """
 
     format: Literal["hvaedsl images"] = "hvaedsl images"
     version: Literal[1] = 1
     dataset: str
+    config: str | None = None
+    column: str | None = None
     resolution: int | ImageSize
     channels: int
     levels: int

@@ -1,4 +1,4 @@
-"""The dataset `npy`: images in .npy files, mapped into memory and read on demand."""
+"""The dataset `npy`: images in .npy files, read on demand."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError
 from hvaedsl.diagnostics.printable import joined
 from hvaedsl.diagnostics.refusals import TOO_MANY_FILES
 from hvaedsl.ir.spec import DataSpec
+from hvaedsl_runtime.data.file_array import FileArray
 from hvaedsl_runtime.data.image_tree import is_clutter
 from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Split, array_images, image_set
 from hvaedsl_runtime.data.places import not_found, places
@@ -99,13 +100,27 @@ def _split_files(folder: Path, names: list[str]) -> Mapping[PartName, Path]:
     return files if validation is None else {**files, "validation": folder / validation}
 
 
+def open_array(path: Path) -> FileArray | npt.NDArray[Any]:
+    """Open the array of a .npy file; one in Fortran's order, in which an image is scattered, is mapped into memory.
+
+    Raises ValueError for a file that is none, is truncated, or has objects; OSError if the system does not open it.
+    """
+    header = _read_header(path)
+    if header.fortran_order or header.dtype.hasobject:
+        mapped: npt.NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+        return mapped
+    if path.stat().st_size < header.end:
+        raise ValueError("it is shorter than its array")
+    return FileArray(path, header.shape, header.dtype, header.start)
+
+
 def open_npy(path: Path, spec: DataSpec) -> ArrayImages:
-    """Map a .npy file into memory. Raises InvalidData if it cannot be read or its array does not fit the spec."""
+    """Open a .npy file. Raises InvalidData if it cannot be read or its array does not fit the spec."""
     try:
         with path.open("rb") as file:
             if file.read(len(ZIP_SIGNATURE)) == ZIP_SIGNATURE:
                 raise _archive(path)
-        pixels = np.lib.format.open_memmap(path, mode="r")
+        pixels = open_array(path)
     except (OSError, ValueError, EOFError) as error:
         if isinstance(error, OSError) and error.errno in TOO_MANY_FILES:
             raise unlisted(error, path) from error
@@ -140,6 +155,7 @@ class _Header(NamedTuple):
     """What the header of a .npy file says; `start` is the offset of the array in bytes."""
 
     shape: tuple[int, ...]
+    fortran_order: bool
     dtype: np.dtype[Any]
     start: int
 
@@ -174,13 +190,17 @@ def wrong_size(path: Path) -> Foreign | None:
 def _header(path: Path) -> _Header | None:
     """Read the header of a .npy file; None if it has none."""
     try:
-        with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, dtype = read(file)
-            return _Header(shape, dtype, file.tell())
+        return _read_header(path)
     except (OSError, ValueError, EOFError):
         return None
+
+
+def _read_header(path: Path) -> _Header:
+    """Read the header of a .npy file. Raises ValueError if it has none, OSError if the system does not open it."""
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        return _Header(*read(file), file.tell())
 
 
 def _foreign(path: Path) -> Foreign | None:

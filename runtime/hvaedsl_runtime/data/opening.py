@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hvaedsl.ir.custom import is_custom
+from hvaedsl.ir.hub import is_hub
 from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.custom import custom_images
 from hvaedsl_runtime.data.digits import digits
 from hvaedsl_runtime.data.file_images import FileImages
 from hvaedsl_runtime.data.folder import folder, has_validation_folder
+from hvaedsl_runtime.data.hub.hub_set import hub_set, hub_split
 from hvaedsl_runtime.data.images import ImageSet, Split
 from hvaedsl_runtime.data.npy import has_validation_file, npy
 from hvaedsl_runtime.data.places import not_found
@@ -48,6 +50,8 @@ def has_validation(spec: DataSpec) -> bool:
     with _read_errors_explained(spec):
         if is_custom(spec.dataset):
             return spec.validation > 0
+        if is_hub(spec.dataset):
+            return spec.validation > 0 or hub_set(spec).has_validation
         if spec.dataset not in ALREADY_ARRAYS and (prepared := find_prepared(spec)) is not None:
             return spec.validation > 0 or prepared.has_validation
         match spec.dataset:
@@ -84,6 +88,8 @@ def _read_errors_explained(spec: DataSpec) -> Iterator[None]:
 def _open(spec: DataSpec, split: Split, *, download: bool) -> ImageSet:
     if is_custom(spec.dataset):
         return custom_images(spec, split)
+    if is_hub(spec.dataset):
+        return hub_split(spec, split)
     if spec.dataset not in ALREADY_ARRAYS and (prepared := find_prepared(spec)) is not None:
         return prepared.split(spec, split)
 

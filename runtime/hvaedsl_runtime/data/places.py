@@ -10,6 +10,7 @@ from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError, Usag
 from hvaedsl.diagnostics.printable import is_unicode
 from hvaedsl.diagnostics.unicode_forms import other_form
 from hvaedsl.home_folder import expanded
+from hvaedsl.ir.hub import PREFIX, is_hub
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl.user_cache import user_cache
 
@@ -57,18 +58,23 @@ def _expanded(written: str, setting: str = DATA_PATH) -> Path:
     return expanded(written, setting, DataNotFound)
 
 
+def folder_name(dataset: str) -> str:
+    """The name of the folder of a dataset in one that holds several, as a path: `cifar10`, `hf/OWNER/NAME`."""
+    return dataset.replace(PREFIX, "hf/", 1) if is_hub(dataset) else dataset
+
+
 def default_folder(dataset: str) -> Path:
     """Return the folder of prepared images without `data.path`: in HVAEDSL_DATA if set, or in the cache folder.
 
     Raises UsageError if neither is known, DataNotFound for a ~ without a folder.
     """
     if variable := os.environ.get(ENVIRONMENT_VARIABLE):
-        return _expanded(variable, ENVIRONMENT_VARIABLE) / dataset
+        return _expanded(variable, ENVIRONMENT_VARIABLE) / folder_name(dataset)
     if (cache := user_cache()) is None:
         raise UsageError(
             NO_CACHE, help=f"name a folder with --out, or set the environment variable {ENVIRONMENT_VARIABLE}"
         )
-    return cache / "data" / dataset
+    return cache / "data" / folder_name(dataset)
 
 
 def not_found(spec: DataSpec, expected: str, way_out: str, searched: Mapping[Path, str] | None = None) -> RunError:

@@ -20,12 +20,14 @@ from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl.diagnostics.unicode_forms import other_form
 from hvaedsl.ir.data_spec import FileFit
 from hvaedsl.ir.datasets import DATASETS
+from hvaedsl.ir.hub import is_hub, meant_as_hub
 from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fitting import Fitting, count_changes, fitting_from, parse_background
 from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, dtype_of
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, FitRecord, Manifest, OriginRecord, read_manifest
 from hvaedsl_runtime.data.npy import npy_header
+from hvaedsl_runtime.data.places import DATA_PATH, FROM
 from hvaedsl_runtime.data.preparation import mean_and_std
 from hvaedsl_runtime.data.problems import Problems, unlisted
 from hvaedsl_runtime.data.published import COUNTS, READERS, Part, Source
@@ -36,41 +38,62 @@ from hvaedsl_runtime.disk.strict_json import model_text
 from hvaedsl_runtime.disk.whole_files import check_writable, partial_name, write_whole
 
 FILES = frozenset(("all.npy", "train.npy", "validation.npy", "test.npy", NAME, partial_name(Path(NAME)).name))
+MOST_CHANNELS = 64
 # Shows a description and the number of images; yields a function to call with the number of images just done.
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
 def data_to_prepare(
-    name: str, resolution: int | ImageSize | None, channels: int | None, levels: int | None = None
+    name: str,
+    resolution: int | ImageSize | None,
+    channels: int | None,
+    levels: int | None = None,
+    *,
+    config: str | None = None,
+    column: str | None = None,
 ) -> DataSpec:
-    """Make the data section of a dataset to prepare; all but `name` is for the dataset `folder` alone.
+    """Make the data section of a dataset to prepare; all but `name` is for images of a user, and of the Hub.
 
+    `config` and `column` are for a dataset of the Hugging Face Hub alone.
     Raises UsageError for a name that cannot be prepared, and for a resolution, channels or levels that do not fit.
     """
-    if name not in READERS:
+    if not is_hub(name) and (config is not None or column is not None):
+        raise UsageError("--config and --column are only for Hugging Face datasets, hf:OWNER/NAME")
+    if name not in READERS and not is_hub(name):
         reasons = {
             "digits": "digits comes with scikit-learn and needs no preparation",
             "npy": "npy needs no preparation: set data.path to the arrays",
         }
-        raise UsageError(f"{reasons.get(name, f'unknown dataset {name}')}; NAME must be one of {', '.join(READERS)}")
+        known_names = f"{', '.join(READERS)}, or hf:OWNER/NAME"
+        meant = f"write {meant_as_hub(name)}" if meant_as_hub(name) else ""
+        raise UsageError(
+            f"{reasons.get(name, f'unknown dataset {name}')}; NAME must be one of {known_names}", help=meant
+        )
 
-    if name == "folder":
-        if resolution is None or channels not in (1, 3):
-            raise UsageError("the dataset folder needs --resolution and --channels (1 or 3)")
+    if name == "folder" or is_hub(name):
+        taken = (1, 3) if name == "folder" else range(1, MOST_CHANNELS + 1)
+        if resolution is None or channels not in taken:
+            needed = "1 or 3" if name == "folder" else f"1 to {MOST_CHANNELS}"
+            raise UsageError(f"the dataset {name} needs --resolution and --channels ({needed})")
         return DataSpec(
             dataset=name,
+            config=config,
+            column=column,
             channels=channels,
             resolution=resolution,
             levels=EIGHT_BIT_LEVELS if levels is None else levels,
             validation=0,
             binarize="none",
-            fit="crop_resize",
+            fit="crop_resize" if name == "folder" else "refuse",
         )
 
     known = DATASETS[name]
     if resolution is not None or channels is not None or levels is not None:
         shape = f"{known.resolution}x{known.resolution}x{known.channels} with {known.levels} levels"
-        raise UsageError(f"{name} is {shape}; --resolution, --channels and --levels are only for the dataset folder")
+        raise UsageError(
+            f"{name} is {shape}; --resolution, --channels and --levels are only for the dataset folder and "
+            "for hf:OWNER/NAME"
+        )
     return DataSpec(
         dataset=name,
         channels=known.channels,
@@ -82,9 +105,12 @@ def data_to_prepare(
     )
 
 
-def check_source(source: Path) -> None:
-    """Raise UsageError unless `source`, the value of --from, is a folder; for an archive, with the way to unpack it."""
-    if source.is_dir():
+def check_source(source: Path, *, file_too: bool = False) -> None:
+    """Raise UsageError unless `source`, the value of --from, is a folder; for an archive, with the way to unpack it.
+
+    With `file_too`, it may be a file.
+    """
+    if source.is_dir() or (file_too and source.is_file()):
         return
     if not source.exists():
         dead = f"is a link to {source.readlink()}, which does not exist" if source.is_symlink() else "does not exist"
@@ -109,9 +135,9 @@ def fitting_of(
     background: str | None,
     fit: FileFit | None = None,
 ) -> Fitting:
-    """Make the fitting of a dataset to prepare; the options are for the dataset `folder` alone, None is the default.
+    """Make the fitting of a dataset to prepare; the options are for image files of a user, None is the default.
 
-    `crop` and `resize` say together what `fit` says alone.
+    `crop` and `resize`, for the dataset `folder` alone, say together what `fit` says alone.
     Raises UsageError for another dataset, for `fit` beside one of them, an unknown color, and gray color images.
     """
     given = {
@@ -121,25 +147,28 @@ def fitting_of(
         "--gray": gray,
         "--background": background is not None,
     }
-    if name != "folder" and any(given.values()):
-        options = ", ".join(option for option, is_given in given.items() if is_given)
+    refused = ("--crop", "--resize") if is_hub(name) else () if name == "folder" else tuple(given)
+    if options := ", ".join(option for option in refused if given[option]):
+        if is_hub(name):
+            raise UsageError(f"{options}: only for the dataset folder; --fit says the same")
         raise UsageError(f"{options}: only for the dataset folder; the files of {name} are converted as published")
     if gray and channels != 1:
         raise UsageError(f"--gray needs --channels 1; --channels is {channels}")
     if fit is not None and (crop is not None or resize is not None):
         raise UsageError("--fit says what --crop and --resize say; give it alone")
 
-    made = Fitting(crop is not False, resize is not False)
+    made = fitting_from("refuse") if is_hub(name) else Fitting(crop is not False, resize is not False)
     color = None if background is None else parse_background(background)
     return fitting_from(fit or made.fit, gray=gray, background=color)
 
 
 def prepare(
-    spec: DataSpec, root: Path, target: Path, *, overwrite: bool, bar: Bar, fitting: Fitting | None = None
+    spec: DataSpec, root: Path | None, target: Path, *, overwrite: bool, bar: Bar, fitting: Fitting | None = None
 ) -> Manifest:
     """Turn the published files below `root` into prepared images in `target`: .npy files and manifest.json.
 
-    `fitting` is for the dataset `folder`; the default is `data.fit`.
+    `fitting` is for image files of a user; the default is `data.fit`. Without `root`, a dataset of the Hugging Face Hub
+    is downloaded.
 
     A few megabytes of images are in memory at a time. They are written into a folder beside `target` that is renamed
     when complete, so `target` is never half written. An incomplete folder that a killed process left is replaced.
@@ -159,8 +188,7 @@ def prepare(
 
     # Readers list and count the images here; they decode them while the arrays are written.
     try:
-        is_folder = spec.dataset == "folder"
-        source = image_folder(spec, root, fitting) if is_folder else READERS[spec.dataset](spec, root)
+        source = _source(spec, root, fitting)
     except OSError as error:
         raise unlisted(error, root) from error
 
@@ -184,6 +212,17 @@ def prepare(
     return manifest
 
 
+def _source(spec: DataSpec, root: Path | None, fitting: Fitting | None) -> Source:
+    """Open the files of a dataset; none is decoded yet."""
+    if is_hub(spec.dataset):
+        from hvaedsl_runtime.data.hub.sources import hub_source, parquet_source  # it needs the extra `hf`
+
+        setting = DATA_PATH if spec.path is not None else FROM
+        return hub_source(spec, fitting) if root is None else parquet_source(spec, root, setting, fitting)
+    assert root is not None
+    return image_folder(spec, root, fitting) if spec.dataset == "folder" else READERS[spec.dataset](spec, root)
+
+
 def _write(spec: DataSpec, source: Source, folder: Path, bar: Bar) -> Manifest:
     """Write the arrays, then the manifest. Raises UnusableImages, after all parts, for all of their files."""
     arrays: dict[PartName, ArrayRecord] = {}
@@ -198,6 +237,8 @@ def _write(spec: DataSpec, source: Source, folder: Path, bar: Bar) -> Manifest:
     changes = [part.changes for part in source.parts.values() if part.changes is not None]
     manifest = Manifest(
         dataset=spec.dataset,
+        config=spec.config,
+        column=source.column,
         resolution=spec.resolution,
         channels=spec.channels,
         levels=spec.levels,

@@ -1,4 +1,4 @@
-"""Open, describe and verify prepared images: arrays that are mapped into memory."""
+"""Open, describe and verify prepared images: arrays in files, of which a run reads what it needs."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.diagnostics.refusals import TOO_MANY_FILES
 from hvaedsl.diagnostics.unicode_forms import other_form
+from hvaedsl.ir.hub import HUB_KEYS
 from hvaedsl.ir.image_size import sides, size_text
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fingerprint import array_checksum
 from hvaedsl_runtime.data.fitting import changes_text
 from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, ArrayImages, ImageSet, Split, image_set, too_many_levels
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, Manifest, read_manifest
-from hvaedsl_runtime.data.npy import wrong_size
-from hvaedsl_runtime.data.places import places
+from hvaedsl_runtime.data.npy import open_array, wrong_size
+from hvaedsl_runtime.data.places import folder_name, places
 from hvaedsl_runtime.data.problems import unlisted
 from hvaedsl_runtime.data.splits import TESTED_ON_VALIDATION, PartName, members
 
@@ -69,6 +68,7 @@ class PreparedSet:
             )
 
         self._check_fit(spec)
+        self._check_table(spec)
         if manifest.dtype == "uint8" and spec.levels > EIGHT_BIT_LEVELS:
             raise InvalidData(
                 f"{self.folder}: the images are uint8, of {manifest.levels} levels; data.levels = {spec.levels} needs "
@@ -98,6 +98,17 @@ class PreparedSet:
             f"{self.folder}: the images were prepared with fit {record.allowed}; data.fit is {spec.fit}",
             help=f"set data.fit to {record.allowed}, or prepare the images again with --fit {spec.fit}",
         )
+
+    def _check_table(self, spec: DataSpec) -> None:
+        """Raise InvalidData if the images are those of another configuration or column than the spec names."""
+        for key in HUB_KEYS:
+            wanted, found = getattr(spec, key), getattr(self.manifest, key)
+            if wanted is not None and wanted != found:
+                stated = f"of the {key} {found}" if found is not None else f"without a {key}"
+                raise InvalidData(
+                    f"{self.folder}: the images were prepared {stated}; data.{key} is {wanted}",
+                    help=f"correct data.{key}, or prepare the images again with --{key}",
+                )
 
     def damaged(self, read: Callable[[int], None]) -> list[str]:
         """Return a line for each array that does not match the manifest, after reading all of them.
@@ -142,7 +153,7 @@ class PreparedSet:
         try:
             if (wrong := wrong_size(path)) is not None:
                 raise ValueError(wrong.what)
-            pixels = np.lib.format.open_memmap(path, mode="r")
+            pixels = open_array(path)
             dtype = self.manifest.dtype
             if pixels.dtype != dtype or pixels.shape != shape:
                 raise ValueError(f"{pixels.dtype} {list(pixels.shape)} instead of {dtype} {list(shape)}")
@@ -162,7 +173,7 @@ def find_prepared(spec: DataSpec) -> PreparedSet | None:
     Returns None if there are none. Raises InvalidData if `data.path` holds the prepared images of another dataset.
     """
     for place in places(spec):
-        for folder in (place / spec.dataset, place):
+        for folder in (place / folder_name(spec.dataset), place):
             manifest = read_manifest(folder)
             if manifest is None:
                 continue

@@ -73,8 +73,12 @@ def _reason(error: OSError) -> str:
 
 @dataclass
 class Problems:
-    """The first problems of a pass, and the number of files for each remedy; its size is bounded."""
+    """The first problems of a pass, and the number of files for each remedy; its size is bounded.
 
+    `what` names the files in a message: image files, or rows of a table.
+    """
+
+    what: str = "image files"
     named: list[ImageProblem] = field(default_factory=list)
     files_by_remedy: Counter[str] = field(default_factory=Counter)
 
@@ -91,6 +95,7 @@ class Problems:
     def merge(self, error: UnusableImages) -> None:
         """Record the problems of an error that `error` made."""
         assert isinstance(error.problems, Problems)
+        self.what = error.problems.what
         self.files_by_remedy.update(error.problems.files_by_remedy)
         self.named.extend(error.problems.named[: NAMED - len(self.named)])
 
@@ -105,7 +110,7 @@ class Problems:
         lines = [f"{problem.file}: {problem.reason}" for problem in self.named]
         if total > len(lines):
             lines.append(f"... and {total - len(lines):,} more")
-        message = lines[0] if total == 1 else "\n  ".join((f"{total:,} image files cannot be used:", *lines))
+        message = lines[0] if total == 1 else "\n  ".join((f"{total:,} {self.what} cannot be used:", *lines))
 
         # The number of files is said where it tells remedies apart.
         remedies = [

@@ -138,6 +138,7 @@ TESTED_ON_VALIDATION = frozenset(IN_ONE_PIECE)
 def members(spec: DataSpec, counts: Mapping[PartName, int], split: Split) -> tuple[PartName, Indices]:
     """Return the part that holds a split's images, and their indices in it; `counts` are the sizes of the parts.
 
+    Where validation images are separate, and test images are not, a tenth of the training images is for testing.
     Raises DataNotFound if no training image is left.
     """
     if "all" in counts:
@@ -145,6 +146,8 @@ def members(spec: DataSpec, counts: Mapping[PartName, int], split: Split) -> tup
     if spec.dataset in TESTED_ON_VALIDATION:
         part: PartName = "train" if split == "train" else "test"
         return part, np.arange(counts[part])
+    if "validation" in counts and "test" not in counts and split != "validation":
+        return "train", partition_in_three(counts["train"], spec.model_copy(update={"validation": 0}))[split]
     if split == "test" or "validation" in counts:
         return split, np.arange(counts[split])
     return "train", HELD_OUT.get(spec.dataset, partition)(counts["train"], spec)[split]

@@ -26,7 +26,7 @@ from hvaedsl.diagnostics.refusals import ANOTHER_FILE, ANOTHER_FOLDER, refusals_
 from hvaedsl.ir.spec import Spec
 from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, Pixels
 from hvaedsl_runtime.data.npy import npy_header
-from hvaedsl_runtime.data.places import places
+from hvaedsl_runtime.data.places import folder_name, places
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_output_path, content_of
 from hvaedsl_runtime.disk.whole_files import put_folder_in_place, put_in_place
 from hvaedsl_runtime.evaluate.pictures import save_samples, scaled_samples, shades
@@ -120,7 +120,7 @@ class ImageOutput:
         real, data = Path(os.path.realpath(self.path)), spec.data
         in_run = any(RunFolder(above).spec.is_file() for above in real.parents)  # which may lie beside the images
         for place in () if in_run else places(data):
-            images = Path(os.path.realpath(place if data.path is not None else place / data.dataset))
+            images = Path(os.path.realpath(place if data.path is not None else place / folder_name(data.dataset)))
             if real.is_relative_to(images):
                 raise UsageError(f"--out is {self.path}, a file among the images of the run", help=self.instead)
         if self.kind != "picture" and not replace:

@@ -250,7 +250,7 @@ def test_all_bad_files_of_a_pass_are_named(
     assert caught.value.help == (
         "25 of them: replace or remove damaged files;\n"
         "    1 of them: convert the files to 8 bits per channel, for example with ImageMagick: `magick IN -depth 8 OUT`"
-        ", or ask for 65,536 levels: data.levels in a spec, --levels of `hvaedsl data prepare folder`"
+        ", or ask for 65,536 levels: data.levels in a spec, --levels of `hvaedsl data prepare`"
     )
 
 

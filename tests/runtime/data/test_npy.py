@@ -10,6 +10,7 @@ import pytest
 
 from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.data import Split, has_validation, open_split
+from hvaedsl_runtime.data.file_array import FileArray
 from hvaedsl_runtime.data.images import ArrayImages
 from tests.runtime.data.image_folders import everything
 
@@ -46,11 +47,31 @@ def test_a_single_file_is_divided_in_three(make_spec: Any, make_images: Any, tmp
     np.testing.assert_array_equal(together[np.argsort(together[:, 0, 0, 0])], pixels)
 
 
-def test_the_file_is_mapped_and_not_read(make_spec: Any, make_images: Any, tmp_path: Path) -> None:
-    np.save(tmp_path / "all.npy", make_images(30))
+def test_the_file_is_read_by_index(make_spec: Any, make_images: Any, tmp_path: Path) -> None:
+    found = make_images(30)
+    np.save(tmp_path / "all.npy", found)
     images = open_split(make_spec("npy", path=str(tmp_path / "all.npy")), "train").images
     assert isinstance(images, ArrayImages)
-    assert isinstance(images.pixels, np.memmap)
+    assert isinstance(images.pixels, FileArray)
+    for indices in ([3, 4, 5], [29, 0, 7, 7, 8], []):
+        np.testing.assert_array_equal(images.read(np.array(indices, dtype=np.int64)), found[indices])
+    with pytest.raises(IndexError):
+        images.read(np.array([30]))
+
+    # What is not in the file any more is missed, in place of the signal that a mapped file would give.
+    with (tmp_path / "all.npy").open("r+b") as file:
+        file.truncate(128 + 20 * 64 + 1)
+    np.testing.assert_array_equal(images.read(np.arange(20)), found[:20])
+    with pytest.raises(RunError, match="it ends inside of item 20; it had 30 items"):
+        images.read(np.arange(18, 25))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_an_array_in_the_order_of_fortran(make_spec: Any, make_images: Any, tmp_path: Path, dtype: str) -> None:
+    found = np.asfortranarray(make_images(30).astype(dtype))
+    np.save(tmp_path / "all.npy", found)
+    images = open_split(make_spec("npy", path=str(tmp_path / "all.npy")), "train").images
+    np.testing.assert_array_equal(images.read(np.arange(30)), found)
 
 
 def test_a_mistake_names_the_file(make_spec: Any, make_images: Any, tmp_path: Path) -> None:
@@ -88,7 +109,7 @@ def test_a_limit_on_open_files_is_named(
     def refused(*_: object, **__: object) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(np.lib.format, "open_memmap", refused)
+    monkeypatch.setattr("hvaedsl_runtime.data.file_array.os.open", refused)
     with pytest.raises(RunError, match=r"all\.npy: cannot be read: too many open files") as caught:
         open_split(make_spec("npy", path=str(tmp_path / "all.npy")), "train")
     assert "ulimit -n" in caught.value.help

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sklearn.datasets import load_digits
 from torch.utils.data import Dataset, IterableDataset
 from typer.testing import CliRunner
 
@@ -21,6 +22,7 @@ from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data import open_split
 from hvaedsl_runtime.data.images import Pixels
 from tests.runtime.data.image_folders import everything
+from tests.runtime.data.parquet_tables import lists, write_table
 
 HEIGHT, WIDTH = 4, 6
 
@@ -168,7 +170,7 @@ def test_a_dataset_in_place_of_a_function_gets_the_function(
     assert f"def images(split, path):\n        return {made}" in caught.value.help
 
 
-def test_the_digits_as_an_array_and_as_a_dataset_give_one_curve(
+def test_the_digits_as_an_array_as_a_dataset_and_as_parquet_files_give_one_curve(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine.py").write_text("""
@@ -192,15 +194,22 @@ def dataset(split, path):
     return Digits(array(split, path))
 """)
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert trained(tmp_path, "array") == trained(tmp_path, "dataset")
+    curve = trained(tmp_path, "array", '"mine:array"')
+    assert trained(tmp_path, "dataset", '"mine:dataset"') == curve
+
+    pytest.importorskip("pyarrow")
+    images = load_digits().images.astype(np.uint8)
+    for split, part in {"train": images[:200], "test": images[200:260]}.items():
+        write_table(tmp_path / "digits" / f"{split}-00000-of-00001.parquet", {"image": lists(part)}, row_group_size=50)
+    monkeypatch.setenv("HVAEDSL_DATA", str(tmp_path / "prepared"))
+    assert trained(tmp_path, "parquet", f'"hf:ada/digits"  path = "{tmp_path / "digits"}"') == curve
 
 
-def trained(folder: Path, name: str) -> list[tuple[object, ...]]:
+def trained(folder: Path, name: str, dataset: str) -> list[tuple[object, ...]]:
     """The figures of a short run, without times."""
-
     spec = folder / f"{name}.hvae"
     spec.write_text(f"""hvae 1
-data {{ dataset = "mine:{name}"  channels = 1  resolution = 8  levels = 17  validation = 20 }}
+data {{ dataset = {dataset}  channels = 1  resolution = 8  levels = 17  validation = 20 }}
 model {{ width = 8  latent = 2  encoder = 8x1, 8d2, 4x1  decoder = 4x1, 8m4 }}
 train {{ steps = 6  batch_size = 8  learning_rate = 1e-3  eval_every = 3 }}
 """)

@@ -46,7 +46,7 @@ class Part:
 class Source:
     """A dataset in published files; `layout` describes the files, and how their images are converted.
 
-    `fitting` is what the user allowed, for the dataset `folder` alone.
+    `fitting` is what the user allowed, for the image files of a user alone; `column` is the column of a table.
     """
 
     layout: str
@@ -54,6 +54,7 @@ class Source:
     parts: Mapping[PartName, Part]
     warnings: tuple[str, ...] = ()
     fitting: Fitting | None = None
+    column: str | None = None
 
 
 def part_of_images(images: Images, spec: DataSpec) -> Part:
