@@ -74,8 +74,11 @@ def _measure_block(kind: type[nn.Module], op: Block) -> Measured:
         following = _tried(lambda: made(state), "forward(state)")
     _check_shape(following, state.shape, "the state that it gives")
 
-    # The state would depend on the images that were computed before, and on how a batch is split.
-    changed = [name for name, buffer in made.named_buffers() if buffer._version != before.get(name)]
+    # The state would depend on the images that were computed before, and on how a batch is split. On shapes alone,
+    # running statistics are not written.
+    modules = made.named_modules()
+    changed = [f"{name}.running_mean" for name, module in modules if getattr(module, "track_running_stats", False)]
+    changed += [name for name, buffer in made.named_buffers() if buffer._version != before.get(name)]
     if changed:
         raise CustomPartError(
             f"it keeps state: forward changes its buffer {changed[0]}",

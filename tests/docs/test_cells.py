@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from hvaedsl.cli.main import app
 from hvaedsl.ir.cells import CELLS
+from hvaedsl.ir.residual_blocks import BLOCKS
 from hvaedsl.render.cells import cell_dot
 from hvaedsl.render.output import write
 from hvaedsl.report.explain import cell_explanation, cells_page
@@ -19,7 +20,7 @@ _, *SECTIONS = PAGE.split("\n## ")
 
 
 def test_the_page_is_generated() -> None:
-    assert cells_page(CELLS.values()) == PAGE, "run `make docs-cells`"
+    assert cells_page(CELLS.values(), BLOCKS.values()) == PAGE, "run `make docs-cells`"
     assert [section.split(":")[0] for section in SECTIONS] == list(CELLS)
 
 
