@@ -21,7 +21,7 @@ class AttentionBlock(ResidualBlock):
 
     The form is that of the U-Nets of diffusion models (Ho et al. 2020), with several heads (Dhariwal and Nichol 2021):
     a group normalization, 1x1 convolutions, and W, which starts at zero, so that the block starts as the residual
-    block. Heads have at least 64 channels each, if there are so many. Positions are not encoded.
+    block. Each head has at least 64 channels, or all of fewer. Positions are not encoded.
     """
 
     def __init__(self, channels: int, mid_channels: int, kernel: int, features: Exponents = ()) -> None:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hvaedsl.ir.residual_blocks import attention_heads, norm_groups
 from hvaedsl.nn.attention import AttentionBlock
@@ -20,11 +20,16 @@ def by_hand(block: AttentionBlock, u: Tensor) -> Tensor:
     centered = inside - inside.mean(2, keepdim=True)
     normed = (centered / (inside.var(2, keepdim=True, unbiased=False) + eps).sqrt()).reshape(u.shape)
     normed = normed * block.norm.weight[:, None, None] + block.norm.bias[:, None, None]
-    qkv = torch.einsum("oc,bchw->bohw", block.qkv.weight[:, :, 0, 0], normed) + block.qkv.bias[:, None, None]
+    qkv = at_each_position(block.qkv, normed)
     q, k, v = (part.reshape(u.shape[0], block.heads, -1, u.shape[2] * u.shape[3]) for part in qkv.chunk(3, dim=1))
     weights = (torch.einsum("bhdi,bhdj->bhij", q, k) / math.sqrt(q.shape[2])).softmax(dim=3)
     read = torch.einsum("bhij,bhdj->bhdi", weights, v).reshape(u.shape)
-    return torch.einsum("oc,bchw->bohw", block.out.weight[:, :, 0, 0], read) + block.out.bias[:, None, None]
+    return at_each_position(block.out, read)
+
+
+def at_each_position(layer: nn.Conv2d, x: Tensor) -> Tensor:
+    assert layer.bias is not None
+    return torch.einsum("oc,bchw->bohw", layer.weight[:, :, 0, 0], x) + layer.bias[:, None, None]
 
 
 @pytest.mark.parametrize(("channels", "size"), [(1, (3, 5)), (6, (1, 1)), (192, (4, 4)), (130, (2, 3))])
