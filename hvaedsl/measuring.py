@@ -45,7 +45,9 @@ def _with_cost(unit: Unit, key: str, reference: str, folders: tuple[Path, ...]) 
         raise UsageError(f"measuring custom parts needs {error.name}: pip install 'hvaedsl[train]'") from None
     part, levels = custom_class(reference, folders), unit.spec.data.levels
     if key == "model.likelihood":
-        attach = measure(unit.bridge, levels, cells={}, likelihood=part)
+        attach = measure(unit.bridge, levels, likelihood=part)
+    elif key.startswith("model.block"):
+        attach = measure(unit.bridge, levels, blocks={reference: part})
     else:
         attach = measure(unit.bridge, levels, cells={reference: part})
     bridge = attach.run(unit.bridge)

@@ -150,8 +150,8 @@ class Program(Record):
     def module(self) -> HierarchicalVAE:
         """The model as a torch module in float32, initialized from torch's global generator.
 
-        Custom cells and likelihoods are imported here. Raises `UsageError` if torch is not installed, and `SpecError`
-        if a custom part cannot be used.
+        Custom blocks, cells and likelihoods are imported here. Raises `UsageError` if torch is not installed, and
+        `SpecError` if a custom part cannot be used.
         """
         try:
             from hvaedsl.lowering.custom import custom_class, needing_a_latent
@@ -174,14 +174,14 @@ class Program(Record):
     def python_source(self) -> str:
         """The model as one Python file that needs only torch; its class computes the same as `module()`.
 
-        Raises `UsageError` for a custom cell or likelihood, whose source may need other packages.
+        Raises `UsageError` for a custom block, cell or likelihood, whose source may need other packages.
         """
         from hvaedsl.lowering.python.source import python_source  # not imported by commands that write no Python
 
         for key, reference in custom_model_parts(self.spec).items():
             raise UsageError(
                 f"{key} is {reference}, which may need more than torch; Python is written only for models "
-                "without custom cells and likelihoods"
+                "without custom blocks, cells and likelihoods"
             )
         plan, about = self._lowered()
         return python_source(plan, about, spec_text=self.resolved_text(), version=__version__)

@@ -73,6 +73,7 @@ CHANGES = {
     "model.likelihood": "mixture_of_logistics(3)",
     "model.processing": "synchronous",
     "model.cell": "nvae",
+    "model.block": "attention",
     "model.skips": "none",
     "model.pooling": "strided",
     "model.fourier.at": "sample",

@@ -98,24 +98,28 @@ def complete_dataset(incomplete: str) -> list[str]:
 
 
 def complete_explained(incomplete: str) -> list[tuple[str, str]]:
-    """The first argument of `explain`: the codes with their titles, and `cell`."""
+    """The first argument of `explain`: the codes with their titles, `cell` and `block`."""
     from hvaedsl.report.explain import template_title
     from hvaedsl.rules import KINDS
 
     found = [(kind.code, template_title(kind)) for kind in KINDS.values()]
     if incomplete.startswith("h"):  # a shell drops candidates that do not start with the typed letters
         found = [(code.lower(), said) for code, said in found]
-    found.append(("cell", "what a cell computes"))
+    found += [("cell", "what a cell computes"), ("block", "what a residual block computes")]
     return [(word, said) for word, said in found if word.startswith(incomplete)]
 
 
 def complete_explained_name(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """The cells that `explain cell` knows."""
+    """The cells that `explain cell` knows, or the blocks of `explain block`."""
     from hvaedsl.ir.cells import CELLS
+    from hvaedsl.ir.residual_blocks import BLOCKS
 
-    if context.params.get("code") != "cell":
-        return []
-    return [(text.name, text.title) for text in CELLS.values() if text.name.startswith(incomplete)]
+    titles = {
+        "cell": {kind.name: kind.title for kind in CELLS.values()},
+        "block": {kind.name: kind.title for kind in BLOCKS.values()},
+    }
+    known = titles.get(context.params.get("code", ""), {})
+    return [(name, title) for name, title in known.items() if name.startswith(incomplete)]
 
 
 def complete_advice(incomplete: str) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""`hvaedsl explain`: explain a diagnostic, with its reason and a wrong and a right example, or a cell."""
+"""`hvaedsl explain`: explain a diagnostic, with its reason and a wrong and a right example, a cell or a block."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def explain(
     code: Annotated[
         str | None,
         typer.Argument(
-            metavar="CODE|cell",
-            help="Code of a diagnostic, e.g. HV303, or `cell`. If omitted, all codes are listed.",
+            metavar="CODE|cell|block",
+            help="Code of a diagnostic, e.g. HV303, or `cell`, or `block`. If omitted, all codes are listed.",
             autocompletion=complete_explained,
         ),
     ] = None,
@@ -29,7 +29,7 @@ def explain(
         str | None,
         typer.Argument(
             metavar="NAME",
-            help="With `cell`: name of a cell. If omitted, all cells are listed.",
+            help="With `cell` or `block`: its name. If omitted, all of them are listed.",
             autocompletion=complete_explained_name,
         ),
     ] = None,
@@ -44,7 +44,7 @@ def explain(
         ),
     ] = None,
 ) -> None:
-    """Explain a diagnostic, with its reason and a wrong and a right example, or a cell.
+    """Explain a diagnostic, with its reason and a wrong and a right example, or a cell or residual block.
 
     Example: [bold]hvaedsl explain HV303[/], [bold]hvaedsl explain cell nvae --out nvae.svg[/]
     """
@@ -63,6 +63,11 @@ def explain(
     # A cell, or the list of cells.
     if code == "cell":
         _explain_cell(name, out)
+        return
+
+    # A residual block, or the list of them.
+    if code == "block" and out is None:
+        _explain_block(name)
         return
 
     # A code, or the list of codes.
@@ -98,6 +103,7 @@ def _write_pages(folder: Path) -> None:
 def _write_cells(folder: Path) -> None:
     from hvaedsl.diagnostics.refusals import refusals_explained
     from hvaedsl.ir.cells import CELLS
+    from hvaedsl.ir.residual_blocks import BLOCKS
     from hvaedsl.render.cells import cell_dot
     from hvaedsl.render.output import write
     from hvaedsl.report.explain import cells_page
@@ -105,7 +111,7 @@ def _write_cells(folder: Path) -> None:
     images = folder / "images" / "cells"
     with refusals_explained(folder):
         images.mkdir(parents=True, exist_ok=True)
-        (folder / "cells.md").write_text(cells_page(CELLS.values()), encoding="utf-8")
+        (folder / "cells.md").write_text(cells_page(CELLS.values(), BLOCKS.values()), encoding="utf-8")
     for name in CELLS:
         write(cell_dot(name), images / f"{name}.svg", engine="dot")
     say(f"{folder / 'cells.md'}, and {len(CELLS)} pictures in {images}")
@@ -158,3 +164,19 @@ def _explain_cell(name: str | None, out: Path | None) -> None:
 
         write(cell_dot(found.name), out, engine="dot")
         say(f"written: {out}", err=True)
+
+
+def _explain_block(name: str | None) -> None:
+    from hvaedsl.diagnostics.diagnostic import did_you_mean
+    from hvaedsl.diagnostics.errors import UsageError
+    from hvaedsl.ir.residual_blocks import BLOCKS
+    from hvaedsl.report.explain import block_explanation
+
+    if name is None:
+        for text in BLOCKS.values():
+            say(f"{text.name:<16}{text.title}")
+    elif name in BLOCKS:
+        print_data(block_explanation(BLOCKS[name]))
+    else:
+        hint = did_you_mean(name, BLOCKS) or "`hvaedsl explain block` lists all blocks"
+        raise UsageError(f"unknown block {name}: {hint}")

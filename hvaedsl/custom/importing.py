@@ -9,6 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
+from hvaedsl.diagnostics.diagnostic import did_you_mean
 from hvaedsl.diagnostics.printable import joined
 from hvaedsl.diagnostics.record import Record
 
@@ -66,7 +67,9 @@ def import_custom(reference: str, folders: Sequence[Path] = ()) -> object:
     try:
         found: object = getattr(module, name)
     except AttributeError:
+        near = did_you_mean(name, (other for other in vars(module) if not other.startswith("_")))
         hint = f"the module is {getattr(module, '__file__', module_name)}"
+        hint = f"{near} {hint[0].upper()}{hint[1:]}" if near else hint
         raise CustomPartError(f"{module_name} has no {name}", "not found", hint) from None
     return found
 

@@ -1,4 +1,4 @@
-"""HV219, HV220: custom cells, likelihoods, datasets and augmentation."""
+"""HV219, HV220: custom blocks, cells, likelihoods, datasets and augmentation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.snippet import spec
 
 _WHY = (
-    "A custom cell, likelihood, dataset or augmentation is named by its module and its name, in the form of Python's "
+    "A custom block, cell, likelihood, dataset or augmentation is named by its module and its name, as Python names "
     'entry points: `cell = "my_package.my_module:MyCell"`.'
 )
 

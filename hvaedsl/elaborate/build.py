@@ -11,9 +11,11 @@ from collections.abc import Iterator
 
 from hvaedsl.ir.blocks import Entry
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, MixIn, Operation, Pool, State, Stem, TopDownBlock
+from hvaedsl.ir.cells import cell_kind
 from hvaedsl.ir.fourier import FourierPlace, with_features
 from hvaedsl.ir.likelihood import PUBLISHED_LEVELS
 from hvaedsl.ir.pooling import embedding_of
+from hvaedsl.ir.residual_blocks import DEFAULT_BLOCK
 from hvaedsl.ir.spec import Spec
 
 
@@ -87,6 +89,7 @@ def _encoder(spec: Spec) -> Iterator[Operation]:
                 kernel=kernel,
                 group=group,
                 application=application,
+                block=model.block_at(resolution),
                 features=of_block,
                 # The output of a `d` entry is normalized after its pooling. Synchronous processing also reads the
                 # activation before the pooling, so both are normalized.
@@ -131,7 +134,9 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
         resolution = entry.resolution
         channels, mid, kernel = model.width_at(resolution), model.mid_at(resolution), kernel_at(resolution)
         columns = columns_at(resolution)
-        latent = model.latent_at(resolution)
+        latent, cell = model.latent_at(resolution), model.cell_at(resolution)
+        kind = cell_kind(cell)
+        block = model.block_at(resolution) if kind is not None and kind.has_block else DEFAULT_BLOCK
         if entry.operator == "m":
             yield MixIn(
                 resolution=resolution,
@@ -153,7 +158,8 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
                 group=group,
                 application=application,
                 layer=layer if latent else None,
-                cell=model.cell_at(resolution),
+                cell=cell,
+                block=block,
                 draws=bool(latent),
                 normalize=normalize,
                 branch_features=branch_features,

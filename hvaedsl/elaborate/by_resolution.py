@@ -17,7 +17,7 @@ from hvaedsl.ir.spec_text import value_text
 # A map as it is written: values by resolution, and that of `other`.
 Written = Mapping[int | str, Any]
 # The keys that take such a map.
-_OF_MODEL = ("model.latent", "model.bottleneck", "model.cell", "model.widths")
+_OF_MODEL = ("model.latent", "model.bottleneck", "model.cell", "model.block", "model.widths")
 _KEYS = (*_OF_MODEL, "train.kl.weight", "sample.temperature")
 
 
@@ -44,6 +44,7 @@ class Maps:
         yield from self._complete("model.latent", of_decoder)
         yield from self._complete("model.bottleneck", of_blocks)
         yield from self._complete("model.cell", of_decoder)
+        yield from self._complete("model.block", of_blocks)
         drawn = {at for at in of_decoder if at_resolution(self.model.get("latent", 1), at)}
         yield from self._complete("train.kl.weight", drawn)
 

@@ -23,6 +23,7 @@ from hvaedsl.ir.custom import Measured
 from hvaedsl.ir.fourier import Exponents
 from hvaedsl.ir.image_size import columns_at
 from hvaedsl.ir.pooling import Embedding, Pooling
+from hvaedsl.ir.residual_blocks import DEFAULT_BLOCK, BlockReference
 
 Stack = Literal["encoder", "decoder"]
 # The norm that a state is divided by: over each image or over the batch; the l2 norm or the root mean square.
@@ -76,8 +77,10 @@ class EncoderBlock(Placed):
     kernel: int
     group: str
     application: int
+    block: BlockReference = DEFAULT_BLOCK
     features: Exponents = ()
     normalize: Normalization | None = None  # of its output
+    measured_block: Measured | None = field(default=None, compare=False, repr=False)  # of a custom block
     columns: int | None = None
     span: Span | None = field(default=None, compare=False, repr=False)
 
@@ -139,7 +142,7 @@ class TopDownBlock(Placed):
     """One application of a top-down block: posterior, prior, one latent, and the step of the state.
 
     A block that does not draw has no posterior, no layer and reads no activation. It has no z projection either if
-    `latent`, the channels of z, is 0.
+    `latent`, the channels of z, is 0. `block` is that of its residual step; it is the default if the cell has none.
     """
 
     kind: ClassVar[str] = "top_down_block"
@@ -153,12 +156,14 @@ class TopDownBlock(Placed):
     layer: int | None  # its number among the applications that draw; None if it does not draw
     reads: int | None = None  # the index of the encoder operation whose activation it reads
     cell: CellReference = "vdvae"
+    block: BlockReference = DEFAULT_BLOCK
     draws: bool = True
     normalize: Normalization | None = None  # of the incoming state, after a mix-in
     branch_features: Exponents = ()  # of the inputs of posterior and prior
     z_features: Exponents = ()
     resnet_features: Exponents = ()
     measured: Measured | None = field(default=None, compare=False, repr=False)  # of a custom cell
+    measured_block: Measured | None = field(default=None, compare=False, repr=False)  # of a custom block
     columns: int | None = None
     span: Span | None = field(default=None, compare=False, repr=False)
 
@@ -268,7 +273,9 @@ def shape_of(op: Operation) -> Hashable:
 def weight_shape(block: Block) -> dict[str, int | str]:
     """What blocks that share weights have in common, by its name."""
     found: dict[str, int | str] = {"width": block.channels, "kernel": block.kernel, "inner channels": block.mid}
-    return found | {"latent": block.latent, "cell": block.cell} if isinstance(block, TopDownBlock) else found
+    if isinstance(block, TopDownBlock):
+        found |= {"latent": block.latent, "cell": block.cell}
+    return found | {"block": block.block}
 
 
 def output_size(op: Stem | EncoderBlock | Pool) -> tuple[int, int]:

@@ -33,6 +33,7 @@ from hvaedsl.ir.bridge import (
 SWITCHES = frozenset(
     (
         "levels",
+        "block",
         "features",
         "normalize",
         "method",

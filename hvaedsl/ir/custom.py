@@ -1,4 +1,4 @@
-"""Custom cells, likelihoods and datasets: the form of their names, and their measured size. Without torch."""
+"""Custom blocks, cells, likelihoods and datasets: the form of their names, and their measured size. Without torch."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ class Measured:
 
     parameters: tuple[tuple[str, tuple[int, ...]], ...]  # name within the part, shape
     flops: int
-    saved_bytes: int  # by autograd, in float32
+    saved_bytes: int  # by autograd, in float32; of a block without its input
     outgoing: tuple[str, ...] = ()  # parameters of a cell that only the outgoing state trains
     frozen: tuple[str, ...] = ()  # parameters that do not require a gradient
+    keeps_input: bool = False  # whether autograd keeps the input of a block
 
     @property
     def parameter_count(self) -> int:

@@ -11,11 +11,12 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
-from hvaedsl.ir.bridge import EncoderBlock, Head, Normalization, Operation, Pool, Stem, TopDownBlock
+from hvaedsl.ir.bridge import Block, EncoderBlock, Head, Normalization, Operation, Pool, Stem, TopDownBlock
 from hvaedsl.ir.cells import cell_kind
 from hvaedsl.ir.cells.kind import Part
 from hvaedsl.ir.fourier import Exponents, with_features
 from hvaedsl.ir.likelihood import INDEPENDENT, PUBLISHED_LEVELS
+from hvaedsl.ir.residual_blocks import attention_heads, block_kind, norm_groups
 
 # Tensors with the shape of z that the KL and the sampling of z keep, in float32: the difference of the means,
 # 1 / sigma_p, the standardized difference and the ratio of the variances; sigma_q and the noise.
@@ -28,6 +29,8 @@ _LOGISTIC_TENSORS = 11
 # Above 256 levels: 1 / scale; the distances of the edges, and these by 1 / scale; the part of the mass that depends on
 # the scale alone, before its logarithm and before its difference from 1; one sign.
 _FINE_LOGISTIC_TENSORS = 8
+# Mean and standard deviation of a group of channels, in float32.
+_GROUP_BYTES = 8
 # The divisor of an image's state (4 bytes), and the mask of norms too small to divide by (1 byte).
 _DIVISOR_BYTES = 5
 
@@ -63,10 +66,9 @@ def kept_by(op: Operation, low: int, *, has_gradient: bool) -> Kept:
             # An image of one channel has the layout of a state already, so that no copy is made in float32.
             return Kept(low * op.in_channels * pixels * (op.in_channels > 1 or low < HIGH))
         case EncoderBlock():
-            made = _before_gelu(op.channels, op.features) if op.features else 0
-            inside = _first_convolution(op.channels, op.features, low) + low * _INNER_TENSORS * op.mid
-            own = (made + inside + _before_norm(op.normalize, op.channels)) * pixels + _divisor(op.normalize)
-            return Kept(own, keeps_state=not op.features)
+            block = _kept_by_block(op, op.features, low)
+            own = _before_norm(op.normalize, op.channels) * pixels + _divisor(op.normalize)
+            return Kept(block.own_bytes + own, block.keeps_state)
         case Pool():
             # The padding copies the state even if no channel is missing, so that it is never a view.
             own = _before_norm(op.normalize, op.channels) * math.prod(op.size_at(op.to)) + _divisor(op.normalize)
@@ -79,6 +81,31 @@ def kept_by(op: Operation, low: int, *, has_gradient: bool) -> Kept:
             return Kept((low * op.channels + _likelihood_bytes(op)) * pixels, keeps_state=True)
         case _:
             return Kept()
+
+
+def _kept_by_block(op: Block, features: Exponents, low: int) -> Kept:
+    """What the residual block of an operation keeps; its input is the state. Nothing of a custom block is known until
+    it is measured.
+    """
+    kind, measured = block_kind(op.block), op.measured_block
+    if kind is None:
+        return Kept() if measured is None else Kept(measured.saved_bytes, measured.keeps_input)
+    made = _before_gelu(op.channels, features) if features else 0
+    inside = _first_convolution(op.channels, features, low) + low * _INNER_TENSORS * op.mid
+    own = (made + inside) * op.pixels + (_kept_by_attention(op, low) if kind.attends else 0)
+    return Kept(own, keeps_state=not features)
+
+
+def _kept_by_attention(op: Block, low: int) -> int:
+    """What self-attention keeps, computed by a fused kernel, which does not keep the weights of the positions.
+
+    CPUs and GPUs have one for every shape here: it keeps queries, keys and values, its result, and in float32 the
+    logarithm of each softmax's denominator.
+    """
+    normalized = HIGH + low  # what the normalization reads, and the first convolution
+    read = low * (3 + 1)  # q, k, v and the result
+    per_pixel = (normalized + read) * op.channels + HIGH * attention_heads(op.channels)
+    return per_pixel * op.pixels + _GROUP_BYTES * norm_groups(op.channels)
 
 
 def _kept_by_cell(op: TopDownBlock, low: int, has_gradient: bool) -> Kept:
@@ -101,14 +128,15 @@ def _kept_by_cell(op: TopDownBlock, low: int, has_gradient: bool) -> Kept:
         per_pixel += HIGH * op.channels  # the normalized state, a tensor of its own
 
     # The latent, and the parts that make the next state.
-    residual_steps = sum(part.bottleneck for part in parts)
-    residual = _before_gelu(op.channels, op.resnet_features) + _first_convolution(op.channels, op.resnet_features, low)
-    per_pixel += residual_steps * residual
-    per_pixel += low * (op.draws + has_prior + residual_steps) * _INNER_TENSORS * op.mid
+    per_pixel += low * (op.draws + has_prior) * _INNER_TENSORS * op.mid
     per_pixel += HIGH * _GAUSSIAN_TENSORS * op.latent * op.draws
     per_pixel += _read_by_convolutions(op, parts, low) + HIGH * op.channels * kind.kept_states * op.draws
+
+    # What the residual step reads is no state, but a tensor of the cell.
+    steps = [_kept_by_block(op, op.resnet_features, low) for part in parts if part.bottleneck]
+    of_steps = sum(step.own_bytes + HIGH * op.channels * op.pixels * step.keeps_state for step in steps)
     return Kept(
-        per_pixel * op.pixels + divisor,
+        per_pixel * op.pixels + of_steps + divisor,
         keeps_state=reads_state if op.normalize is None else norm_keeps_state,
     )
 

@@ -13,7 +13,9 @@ from hvaedsl.diagnostics.diagnostic import nearest
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, State, TopDownBlock, stack_of
 from hvaedsl.ir.cells import cell_kind
+from hvaedsl.ir.cells.kind import RESIDUAL_STEP
 from hvaedsl.ir.parameter_names import block_attributes, block_path, parameter_shapes, state_attribute
+from hvaedsl.ir.residual_blocks import block_kind
 from hvaedsl.ir.training import TrainSpec
 
 _STAGE = re.compile(r"(encoder|decoder)\.r([0-9]+)")
@@ -122,6 +124,8 @@ def named_weights(bridge: Bridge, parameters: Collection[str] | None = None) -> 
             applied.setdefault(path, set()).add(op.resolution)
             if isinstance(op, TopDownBlock) and cell_kind(op.cell) is None and op.measured is None:
                 unknown.add(path)
+            elif block_kind(op.block) is None and op.measured_block is None:
+                unknown.add(path if isinstance(op, EncoderBlock) else f"{path}.{RESIDUAL_STEP.name}")
         elif isinstance(op, State) and op.learned:
             applied[f"decoder.states.{state_attribute(op.resolution)}"] = {op.resolution}
         elif isinstance(op, Head) and not op.outputs and op.measured is None:

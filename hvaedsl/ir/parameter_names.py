@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from hvaedsl.ir.bridge import Block, Bridge, EncoderBlock, Head, Operation, Stack, State, Stem, TopDownBlock, stack_of
-from hvaedsl.ir.shapes import Convolution, arrays, convolutions
+from hvaedsl.ir.shapes import arrays, layers, measured_parts
 
 # A weight group: its stack, and its name there.
 Group = tuple[Stack, str]
@@ -63,16 +63,14 @@ def parameter_shapes(bridge: Bridge) -> dict[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {}
     for op in bridge.operations:
         path = _path(op, attributes)
-        for conv in convolutions(op):
-            name = _join(path, conv.name)
-            found[f"{name}.weight"] = _weight_shape(conv)
-            found[f"{name}.bias"] = (conv.out_channels,)
+        for layer in layers(op):
+            found |= {f"{_join(path, layer.name)}.{array}": shape for array, shape in layer.arrays}
         for array, shape in arrays(op):
             found[
                 f"decoder.states.{state_attribute(op.resolution)}" if isinstance(op, State) else f"decoder.{array}"
             ] = shape
-        if isinstance(op, TopDownBlock | Head) and op.measured is not None:
-            found |= {_join(path, name): shape for name, shape in op.measured.parameters}
+        for part, measured in measured_parts(op):
+            found |= {_join(_join(path, part), name): shape for name, shape in measured.parameters}
     return found
 
 
@@ -91,7 +89,3 @@ def _path(op: Operation, attributes: Mapping[Group, str]) -> str:
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if name else path
-
-
-def _weight_shape(conv: Convolution) -> tuple[int, ...]:
-    return (conv.out_channels, conv.in_channels, conv.kernel, conv.kernel)

@@ -9,11 +9,16 @@ import math
 from collections.abc import Callable, Hashable, Iterator
 
 from hvaedsl.diagnostics.record import Record
-from hvaedsl.ir.bridge import EncoderBlock, Head, MixIn, Operation, Pool, State, Stem, TopDownBlock, shape_of
+from hvaedsl.ir.bridge import Block, EncoderBlock, Head, MixIn, Operation, Pool, State, Stem, TopDownBlock, shape_of
 from hvaedsl.ir.cells import cell_kind
+from hvaedsl.ir.cells.kind import RESIDUAL_STEP
 from hvaedsl.ir.custom import Measured
 from hvaedsl.ir.fourier import Exponents, with_features
 from hvaedsl.ir.pooling import wavelet_of
+from hvaedsl.ir.residual_blocks import block_kind
+
+# The name of a parameter and its shape.
+Array = tuple[str, tuple[int, ...]]
 
 
 class Convolution(Record):
@@ -29,9 +34,52 @@ class Convolution(Record):
         """The number of weights and biases."""
         return self.out_channels * (self.in_channels * self.kernel**2 + 1)
 
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """Its parameters."""
+        shape = (self.out_channels, self.in_channels, self.kernel, self.kernel)
+        return (("weight", shape), ("bias", (self.out_channels,)))
+
     def flops(self, pixels: int) -> int:
         """Multiplications and additions for one image, without the bias."""
         return 2 * self.in_channels * self.out_channels * self.kernel**2 * pixels
+
+
+class GroupNormalization(Record):
+    """A normalization of groups of channels, with a factor and a bias for each channel. Its FLOPs are not counted."""
+
+    name: str
+    channels: int
+
+    @property
+    def parameters(self) -> int:
+        """The number of factors and biases."""
+        return 2 * self.channels
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """Its parameters."""
+        return (("weight", (self.channels,)), ("bias", (self.channels,)))
+
+    def flops(self, pixels: int) -> int:  # noqa: ARG002 - as the FLOPs of the other layers
+        """None."""
+        return 0
+
+
+class SelfAttention(Record):
+    """Every position reads all positions: q k^T, and its softmax times v; no parameters."""
+
+    name: str
+    channels: int  # of q, k and v, in all heads together
+    parameters: int = 0
+    arrays: tuple[Array, ...] = ()
+
+    def flops(self, pixels: int) -> int:
+        """Multiplications and additions for one image, without the softmax."""
+        return 4 * self.channels * pixels**2
+
+
+Layer = Convolution | GroupNormalization | SelfAttention
 
 
 def bottleneck(
@@ -46,13 +94,29 @@ def bottleneck(
     )
 
 
-def convolutions(op: Operation) -> tuple[Convolution, ...]:
-    """The convolutions of one operation."""
+def _residual_block(name: str, op: Block, features: Exponents) -> tuple[Layer, ...]:
+    """The layers of the residual block of an operation, in their order; none of a custom block."""
+    kind = block_kind(op.block)
+    if kind is None:
+        return ()
+    found: tuple[Layer, ...] = bottleneck(name, op.channels, op.mid, op.channels, op.kernel, features)
+    if kind.attends:
+        found += (
+            GroupNormalization(f"{name}norm", op.channels),
+            Convolution(f"{name}qkv", op.channels, 3 * op.channels, 1),
+            SelfAttention(f"{name}attention", op.channels),
+            Convolution(f"{name}out", op.channels, op.channels, 1),
+        )
+    return found
+
+
+def layers(op: Operation) -> tuple[Layer, ...]:
+    """The layers of one operation, without those of custom parts."""
     match op:
         case Stem():
             return (Convolution("", op.in_channels, op.channels, op.kernel),)
         case EncoderBlock():
-            return bottleneck("", op.channels, op.mid, op.channels, op.kernel, op.features)
+            return _residual_block("", op, op.features)
         case TopDownBlock():
             return tuple(_cell(op))
         case Head():
@@ -61,7 +125,7 @@ def convolutions(op: Operation) -> tuple[Convolution, ...]:
             return ()
 
 
-def _cell(op: TopDownBlock) -> Iterator[Convolution]:
+def _cell(op: TopDownBlock) -> Iterator[Layer]:
     kind = cell_kind(op.cell)
     if kind is None:
         return
@@ -72,13 +136,23 @@ def _cell(op: TopDownBlock) -> Iterator[Convolution]:
     read = {"x": op.channels, "z": with_features(op.latent, op.z_features)}
     for part in kind.parts_of(draws=op.draws):
         if part.bottleneck:
-            yield from bottleneck(f"{part.name}.", op.channels, op.mid, op.channels, op.kernel, op.resnet_features)
+            yield from _residual_block(f"{part.name}.", op, op.resnet_features)
         else:
             yield Convolution(part.name, sum(read[item] for item in part.reads), op.channels, 1)
 
 
-def arrays(op: Operation) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """The parameters of one operation outside convolutions: learned states, and the head's gain and bias.
+def measured_parts(op: Operation) -> Iterator[tuple[str, Measured]]:
+    """The custom parts of one operation that have been measured, each with the name of its module within it."""
+    if isinstance(op, (TopDownBlock, Head)) and op.measured is not None:
+        yield "", op.measured
+    if isinstance(op, EncoderBlock) and op.measured_block is not None:
+        yield "", op.measured_block
+    if isinstance(op, TopDownBlock) and op.measured_block is not None:
+        yield RESIDUAL_STEP.name, op.measured_block
+
+
+def arrays(op: Operation) -> tuple[Array, ...]:
+    """The parameters of one operation outside its layers: learned states, and the head's gain and bias.
 
     Those of custom parts are not included; `parameters` counts them.
     """
@@ -93,22 +167,21 @@ def arrays(op: Operation) -> tuple[tuple[str, tuple[int, ...]], ...]:
 
 def parameters(op: Operation) -> int:
     """The number of parameters of one operation."""
-    of_custom = op.measured.parameter_count if isinstance(op, (TopDownBlock, Head)) and op.measured else 0
+    of_custom = sum(measured.parameter_count for _, measured in measured_parts(op))
     of_arrays = sum(math.prod(shape) for _, shape in arrays(op))
-    return sum(conv.parameters for conv in convolutions(op)) + of_arrays + of_custom
+    return sum(layer.parameters for layer in layers(op)) + of_arrays + of_custom
 
 
 def flops(op: Operation) -> int:
-    """FLOPs of the convolutions and wavelet transforms of one application to one image."""
+    """FLOPs of the convolutions, attention and wavelet transforms of one application to one image."""
     match op:
         case Pool() if wavelet_of(op.method):
             return _transform_flops(op.in_channels, op.size, op.size_at(op.to))
         case MixIn() if wavelet_of(op.embedding):
             return _transform_flops(op.channels, op.size_at(op.source), op.size)
-        case TopDownBlock(measured=Measured(flops=measured)) | Head(measured=Measured(flops=measured)):
-            return measured
         case _:
-            return sum(conv.flops(op.pixels) for conv in convolutions(op))
+            of_custom = sum(measured.flops for _, measured in measured_parts(op))
+            return sum(layer.flops(op.pixels) for layer in layers(op)) + of_custom
 
 
 def _transform_flops(channels: int, before: tuple[int, int], after: tuple[int, int]) -> int:

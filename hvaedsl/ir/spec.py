@@ -40,6 +40,7 @@ from hvaedsl.ir.kinds import (
 )
 from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.pooling import Pooling
+from hvaedsl.ir.residual_blocks import BLOCK_NAMES, DEFAULT_BLOCK
 from hvaedsl.ir.section import Section, at_resolution
 from hvaedsl.ir.training import Epochs, KLSpec, TrainSpec
 
@@ -94,6 +95,7 @@ class NormalizeSpec(Section):
 
 _BOTTLENECK = Number(above=0, maximum=1000)
 _CELL = ChoiceOrCustom(CELL_NAMES)
+_BLOCK = ChoiceOrCustom(BLOCK_NAMES)
 
 
 class ModelSpec(Section):
@@ -139,6 +141,10 @@ class ModelSpec(Section):
         str | Mapping[int, str],
         Key(Either(_CELL, ByResolution(_CELL)), "what a top-down block computes"),
     ] = "vdvae"
+    block: Annotated[
+        str | Mapping[int, str],
+        Key(Either(_BLOCK, ByResolution(_BLOCK)), "the residual block of the encoder and of a cell's residual step"),
+    ] = DEFAULT_BLOCK
 
     processing: Annotated[
         Processing, Key(Choice(("asynchronous", "synchronous")), "which encoder activation a decoder block reads")
@@ -162,6 +168,10 @@ class ModelSpec(Section):
     def cell_at(self, resolution: int) -> str:
         """The cell of the decoder's blocks at a resolution."""
         return at_resolution(self.cell, resolution)
+
+    def block_at(self, resolution: int) -> str:
+        """The residual block of the encoder's blocks and of the cells at a resolution."""
+        return at_resolution(self.block, resolution)
 
     def bottleneck_at(self, resolution: int) -> float:
         """The bottleneck of the blocks at a resolution."""
@@ -237,19 +247,21 @@ AUGMENT_FUNCTION = "train.augment.function"
 def custom_parts(spec: Spec) -> dict[str, str]:
     """The custom parts of a spec: the reference `package.module:Name` by its key, such as `model.cell`.
 
-    Of a map of cells, by the key of its entry: `model.cell.8`.
+    Of a map of cells or blocks, by the key of its entry: `model.cell.8`.
     """
-    cell = spec.model.cell
-    cells = (
-        {f"model.cell.{at}": name for at, name in cell.items()} if isinstance(cell, Mapping) else {"model.cell": cell}
-    )
     named = {
         "data.dataset": spec.data.dataset,
-        **cells,
+        **_by_entry("model.cell", spec.model.cell),
+        **_by_entry("model.block", spec.model.block),
         "model.likelihood": spec.model.likelihood.reference or "",
         AUGMENT_FUNCTION: spec.train.augment.function or "",
     }
     return {key: reference for key, reference in named.items() if is_custom(reference)}
+
+
+def _by_entry(key: str, value: str | Mapping[int, str]) -> dict[str, str]:
+    """The names in a value: that of the key, or those of the entries of its map."""
+    return {f"{key}.{at}": name for at, name in value.items()} if isinstance(value, Mapping) else {key: value}
 
 
 def custom_model_parts(spec: Spec) -> dict[str, str]:

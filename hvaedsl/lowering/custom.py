@@ -1,4 +1,4 @@
-"""Measuring custom cells and likelihoods by their shapes: torch's meta device computes no numbers.
+"""Measuring custom blocks, cells and likelihoods by their shapes: torch's meta device computes no numbers.
 
 The measurements become part of the cost. Mistakes are reported before a model is built.
 """
@@ -8,26 +8,30 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from types import MappingProxyType
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from hvaedsl.custom.importing import CustomPartError, error_summary, import_custom
-from hvaedsl.ir.bridge import Bridge, Head, TopDownBlock
+from hvaedsl.ir.bridge import Block, Bridge, EncoderBlock, Head, TopDownBlock
 from hvaedsl.ir.custom import Measured
 from hvaedsl.lowering.python.model_text import DETERMINISTIC
+from hvaedsl.nn.blocks import residual_block, scaled_for_depth
 from hvaedsl.nn.fourier import CellFeatures
-from hvaedsl.nn.passes import decoder_block
 from hvaedsl.nn.protocols import PixelLikelihood, TopDownCell
-from hvaedsl.passes.measuring import Attach, CellShape, cell_shape
+from hvaedsl.passes.measuring import Attach, BlockShape, CellShape, block_shape, cell_shape
 
 _META = torch.device("meta")
+_NONE: Mapping[str, type[nn.Module]] = MappingProxyType({})
 
 
 def custom_class(reference: str, folders: Sequence[Path] = ()) -> type[nn.Module]:
-    """The class of a custom cell or likelihood. Raises `CustomPartError` if there is none."""
+    """The class of a custom block, cell or likelihood. Raises `CustomPartError` if there is none."""
     part = import_custom(reference, folders)
     if not (inspect.isclass(part) and issubclass(part, nn.Module)):
         raise CustomPartError(
@@ -37,18 +41,51 @@ def custom_class(reference: str, folders: Sequence[Path] = ()) -> type[nn.Module
 
 
 def measure(
-    bridge: Bridge, levels: int, *, cells: Mapping[str, type[nn.Module]], likelihood: type[nn.Module] | None = None
+    bridge: Bridge,
+    levels: int,
+    *,
+    blocks: Mapping[str, type[nn.Module]] = _NONE,
+    cells: Mapping[str, type[nn.Module]] = _NONE,
+    likelihood: type[nn.Module] | None = None,
 ) -> Attach:
-    """Measure custom cells, by their references, and a custom likelihood. Raises `CustomPartError` for an unusable one.
+    """Measure custom blocks and cells, by their references, and a likelihood. Raises `CustomPartError` for a bad one.
 
-    Cells of the bridge that are not among them are left out.
+    Blocks and cells of the bridge that are not among them are left out.
     """
+    of_blocks: dict[BlockShape, Measured] = {}
     measured: dict[CellShape, Measured] = {}
     for op in bridge.operations:
+        if isinstance(op, EncoderBlock | TopDownBlock) and op.block in blocks and block_shape(op) not in of_blocks:
+            of_blocks[block_shape(op)] = _measure_block(blocks[op.block], op)
         if isinstance(op, TopDownBlock) and op.cell in cells and cell_shape(op) not in measured:
             measured[cell_shape(op)] = _measure_cell(cells[op.cell], op)
     of_likelihood = _measure_likelihood(likelihood, bridge.head, levels) if likelihood is not None else None
-    return Attach(measured, of_likelihood)
+    return Attach(measured, of_likelihood, of_blocks)
+
+
+def _measure_block(kind: type[nn.Module], op: Block) -> Measured:
+    features = op.features if isinstance(op, EncoderBlock) else op.resnet_features
+    arguments = f"be built with (channels, mid_channels, kernel{', features' if features else ''})"
+    shape = (op.channels, op.mid, op.kernel)
+    made = _built(lambda: scaled_for_depth(residual_block(kind, *shape, features), applications=1), arguments)
+    state = torch.empty((2, op.channels, *op.size), device=_META, requires_grad=True)
+    before = {name: buffer._version for name, buffer in made.named_buffers()}
+    with FlopCounterMode(display=False) as counter, _Saved(made, state) as saved:
+        following = _tried(lambda: made(state), "forward(state)")
+    _check_shape(following, state.shape, "the state that it gives")
+
+    # The state would depend on the images that were computed before, and on how a batch is split. On shapes alone,
+    # running statistics are not written.
+    modules = made.named_modules()
+    changed = [f"{name}.running_mean" for name, module in modules if getattr(module, "track_running_stats", False)]
+    changed += [name for name, buffer in made.named_buffers() if buffer._version != before.get(name)]
+    if changed:
+        raise CustomPartError(
+            f"it keeps state: forward changes its buffer {changed[0]}",
+            "keeps state",
+            "use a layer without running statistics, such as GroupNorm for BatchNorm",
+        )
+    return _measured(made, counter, saved, ())
 
 
 def _measure_cell(kind: type[nn.Module], op: TopDownBlock) -> Measured:
@@ -59,7 +96,7 @@ def _measure_cell(kind: type[nn.Module], op: TopDownBlock) -> Measured:
 
     shape = (op.channels, op.mid, op.latent, op.kernel)
     arguments = "be built with (channels, mid_channels, latent, kernel)"
-    made = _built(lambda: decoder_block(kind(*shape, *given), applications=1), arguments)
+    made = _built(lambda: scaled_for_depth(kind(*shape, *given), applications=1), arguments)
     cell = cast(TopDownCell, made)
 
     # Two images: a size that the batch alone has is then told from a size of 1.
@@ -94,7 +131,7 @@ def _measure_deterministic(kind: type[nn.Module], op: TopDownBlock, given: Seque
     without_latent = deterministic_class(kind, op.resolution)
     arguments = f"be built without a latent, as {DETERMINISTIC}(channels, mid_channels, kernel)"
     made = _built(
-        lambda: decoder_block(without_latent(op.channels, op.mid, op.kernel, *given), applications=1), arguments
+        lambda: scaled_for_depth(without_latent(op.channels, op.mid, op.kernel, *given), applications=1), arguments
     )
     state = torch.empty((2, op.channels, *op.size), device=_META, requires_grad=True)
     with FlopCounterMode(display=False) as counter, _Saved(made) as saved:
@@ -148,6 +185,7 @@ def _measured(part: nn.Module, counter: FlopCounterMode, saved: _Saved, outgoing
         tuple((name, tuple(value.shape)) for name, value in named.items()),
         flops=counter.get_total_flops() // 2,
         saved_bytes=saved.bytes // 2,
+        keeps_input=saved.keeps_input,
         outgoing=outgoing,
         frozen=tuple(name for name, value in named.items() if not value.requires_grad),
     )
@@ -204,24 +242,85 @@ def _shape(sizes: object) -> str:
 
 
 class _Saved:
-    """Count the bytes that autograd keeps, without parameters; meta tensors have sizes and no content."""
+    """Count the bytes that autograd keeps, without parameters; meta tensors have sizes and no content.
 
-    def __init__(self, part: nn.Module) -> None:
+    Nor is `given`, the input of a block, which other operations may keep too; `keeps_input` says whether it is kept.
+    """
+
+    def __init__(self, part: nn.Module, given: Tensor | None = None) -> None:
         self.bytes = 0
+        self.keeps_input = False
+        self._given = None if given is None else given.untyped_storage()._cdata
+        self._fused = _FusedAttention()
         # Storages by their identity; they are held, so that none is used again.
         self._held = {tensor.untyped_storage()._cdata: tensor for tensor in (*part.parameters(), *part.buffers())}
         self._hooks = torch.autograd.graph.saved_tensors_hooks(self._pack, lambda tensor: tensor)
 
     def _pack(self, tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if storage._cdata not in self._held:
+        if storage._cdata == self._given:
+            self.keeps_input = True
+        elif storage._cdata not in self._held:
             self._held[storage._cdata] = tensor
             self.bytes += storage.nbytes()
         return tensor
 
     def __enter__(self) -> _Saved:
+        self._fused.__enter__()  # type: ignore[no-untyped-call]
         self._hooks.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._hooks.__exit__(*error)
+        self._fused.__exit__(*error)  # type: ignore[no-untyped-call]
+
+
+class _FusedAttention(TorchFunctionMode):
+    """Compute `scaled_dot_product_attention` by a fused kernel where a CPU or GPU has one for its arguments.
+
+    Torch's meta device has none: it would keep the weights of all pairs of positions, which no device does. The fused
+    kernel of CPUs has a form on shapes alone; it keeps what those of GPUs keep, to a few numbers for each position.
+    """
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """The result of a call of torch."""
+        called = _attention if function is F.scaled_dot_product_attention else function
+        return called(*args, **(kwargs or {}))
+
+
+def _attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """With the arguments of `scaled_dot_product_attention`: as it, by the fused kernel if that takes them."""
+    tensors = (query, key, value)
+    is_fused = (
+        query.is_meta
+        and all(tensor.ndim == 4 and tensor.stride(-1) == 1 and tensor.numel() for tensor in tensors)
+        and query.shape[1] == key.shape[1] == value.shape[1]
+        and query.shape[-1] == key.shape[-1] == value.shape[-1]
+        and (attn_mask is None or (attn_mask.is_floating_point() and not attn_mask.requires_grad))
+        and dropout_p == 0
+    )
+    if not is_fused:
+        return F.scaled_dot_product_attention(
+            *tensors, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
+        )
+    result: Tensor
+    result, _ = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        query, key, value, dropout_p, is_causal, attn_mask=attn_mask, scale=scale
+    )
+    return result

@@ -16,7 +16,7 @@ from torch import nn
 
 from hvaedsl.diagnostics.errors import CompilerBug
 from hvaedsl.lowering.plan import Plan
-from hvaedsl.lowering.python.model_text import CUSTOM_LIKELIHOOD, About, custom_cells
+from hvaedsl.lowering.python.model_text import CUSTOM_LIKELIHOOD, About, custom_blocks, custom_cells
 from hvaedsl.lowering.python.source import ModuleSource, module_source
 from hvaedsl.nn import model
 from hvaedsl.nn.model import Output as Output  # part of this module's face
@@ -32,7 +32,8 @@ class HierarchicalVAE(model.HierarchicalVAE):
 
 def make_module(plan: Plan, about: About, custom: Mapping[str, type[nn.Module]]) -> HierarchicalVAE:
     """The model, freshly initialized from torch's generator. `custom` has the classes of custom parts by reference."""
-    handed_in = {name: custom[cell] for cell, name in custom_cells(plan).items()}
+    names = (*custom_cells(plan).items(), *custom_blocks(plan).items())
+    handed_in = {name: custom[reference] for reference, name in names}
     if plan.likelihood.reference is not None:
         handed_in[CUSTOM_LIKELIHOOD] = custom[plan.likelihood.reference]
 

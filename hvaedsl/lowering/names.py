@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from hvaedsl.diagnostics.diagnostic import listing
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, State, TopDownBlock
 from hvaedsl.ir.cells import CELLS, cell_kind
 from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.parameter_names import block_attributes, parameter_shapes, state_attribute
+from hvaedsl.ir.residual_blocks import DEFAULT_BLOCK
 from hvaedsl.nn.published import published_names as _published_names
 from hvaedsl.nn.published import published_prefixes
 
@@ -13,7 +15,7 @@ from hvaedsl.nn.published import published_prefixes
 def published_names(bridge: Bridge) -> dict[str, tuple[str, ...]]:
     """Each parameter's names in the published code, that of the first application first.
 
-    Empty if a block's cell, a block without a latent, or the likelihood, is not in the published code.
+    Empty if a residual block, a cell, a block without a latent, or the likelihood is not in the published code.
     """
     if not _is_published(bridge):
         return {}
@@ -34,6 +36,9 @@ def unpublished(bridge: Bridge, likelihood: Likelihood) -> str | None:
     """Why the parameters have no names in the published code; None if they have."""
     if _is_published(bridge):
         return None
+    if others := unpublished_blocks(bridge):
+        shown = listing(others, "and")
+        return f"the published code has the residual block {DEFAULT_BLOCK} alone, and no names for {shown}"
     if not all(op.draws for op in bridge.operations if isinstance(op, TopDownBlock)):
         return (
             "the published code draws a latent in every block of the decoder, and has no names for blocks without one"
@@ -46,11 +51,17 @@ def unpublished(bridge: Bridge, likelihood: Likelihood) -> str | None:
     )
 
 
+def unpublished_blocks(bridge: Bridge) -> tuple[str, ...]:
+    """The residual blocks that are not the published one, each once."""
+    blocks = (op.block for op in bridge.operations if isinstance(op, EncoderBlock | TopDownBlock))
+    return tuple(dict.fromkeys(block for block in blocks if block != DEFAULT_BLOCK))
+
+
 def _is_published(bridge: Bridge) -> bool:
     blocks = [op for op in bridge.operations if isinstance(op, TopDownBlock)]
     cells = [cell_kind(op.cell) for op in blocks]
     published = all(kind is not None and kind.published for kind in cells) and all(op.draws for op in blocks)
-    return published and bool(bridge.head.outputs)
+    return published and bool(bridge.head.outputs) and not unpublished_blocks(bridge)
 
 
 def published_parameters(bridge: Bridge) -> dict[str, str]:

@@ -15,6 +15,7 @@ from hvaedsl.ir.image_size import columns_at
 from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.parameter_names import Group, block_attributes, resampling_attribute, state_attribute
 from hvaedsl.ir.pooling import Embedding, Pooling
+from hvaedsl.ir.residual_blocks import DEFAULT_BLOCK
 from hvaedsl.nn.steps import NO_LAYER, Apply, DeterministicStep, Downsample, InitialState, TopDown
 
 
@@ -35,6 +36,7 @@ class BlockModule:
     branch_features: Exponents = ()
     z_features: Exponents = ()
     draws: bool = True
+    block: str = DEFAULT_BLOCK  # of the encoder, or of the residual step of a top-down block
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +135,9 @@ def _modules(
             shape = (names[stack_of(op), op.group], op.channels, op.mid, op.kernel)
             if isinstance(op, TopDownBlock):
                 inside = (op.branch_features, op.z_features, op.draws)
-                made = BlockModule(*shape, op.resnet_features, op.latent, op.cell, *inside)
+                made = BlockModule(*shape, op.resnet_features, op.latent, op.cell, *inside, block=op.block)
             else:
-                made = BlockModule(*shape, op.features)
+                made = BlockModule(*shape, op.features, block=op.block)
             found[op.group] = made
     return tuple(found.values())
 

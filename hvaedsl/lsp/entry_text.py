@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from hvaedsl.ir.bridge import EncoderBlock, MixIn, Operation, Pool, TopDownBlock, stack_of
+from hvaedsl.ir.residual_blocks import DEFAULT_BLOCK
 from hvaedsl.ir.shapes import flops, parameters
 from hvaedsl.lsp.entries import Compiled, Written
 from hvaedsl.syntax import ast
@@ -112,7 +113,9 @@ def _moves(operations: Sequence[Operation]) -> Iterator[str]:
 def _channels(block: Applied) -> str:
     size = f"{block.kernel}x{block.kernel}"
     inside = f"{block.channels:,} channels, {block.mid:,} inside, {size} kernels"
-    return f"{inside}, latent {block.latent:,}, cell {block.cell}" if isinstance(block, TopDownBlock) else inside
+    if isinstance(block, TopDownBlock):
+        inside += f", latent {block.latent:,}, cell {block.cell}"
+    return inside if block.block == DEFAULT_BLOCK else f"{inside}, block {block.block}"
 
 
 def _weights(found: Compiled, blocks: Sequence[Applied]) -> str:

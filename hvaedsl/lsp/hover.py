@@ -13,6 +13,7 @@ from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.kinds import OTHER, ChoiceOrCustom
 from hvaedsl.ir.named_weights import named_weights
+from hvaedsl.ir.residual_blocks import BLOCKS
 from hvaedsl.ir.spec import LENGTH_KEYS, SECTIONS, known_steps
 from hvaedsl.lsp.analyzed import AnalyzedText, within
 from hvaedsl.lsp.arithmetic_text import arithmetic_text, value_text
@@ -197,4 +198,7 @@ def _symbol(analyzed: AnalyzedText, token: PlacedToken) -> str:
     if dotted == "model.cell" and token.text in CELLS:
         cell = CELLS[token.text]
         return f"`{cell.name}`: {cell.title}\n\n```\n{chr(10).join(cell.equations)}\n```\n\n{cell.reading}"
+    if dotted == "model.block" and token.text in BLOCKS:
+        block = BLOCKS[token.text]
+        return f"`{block.name}`: {block.title}\n\n```\n{chr(10).join(block.equations)}\n```\n\n{block.details}"
     return f"`{token.text}` for `{dotted}`: {key.meaning}"

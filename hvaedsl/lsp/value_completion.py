@@ -25,6 +25,7 @@ from hvaedsl.ir.kinds import (
     WeightName,
 )
 from hvaedsl.ir.pooling import POOLINGS
+from hvaedsl.ir.residual_blocks import BLOCKS
 from hvaedsl.ir.spec_text import default_text
 from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.lsp.constant_completion import continues_number, names
@@ -131,6 +132,8 @@ def _about(dotted: str, symbol: str) -> str:
         return f"{own}; write channels and resolution too" if own else dataset_text(symbol).partition(": ")[2]
     if dotted == "model.cell" and symbol in CELLS:
         return CELLS[symbol].title
+    if dotted == "model.block" and symbol in BLOCKS:
+        return BLOCKS[symbol].title
     return ""
 
 

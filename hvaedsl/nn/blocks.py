@@ -1,6 +1,10 @@
-"""Convolutions and the bottleneck block that encoder and cells are built from."""
+"""Convolutions, and the bottleneck and the residual block that encoder and cells are built from."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +13,10 @@ from torch.nn import functional as F
 from hvaedsl.nn.fourier import Exponents, features_channels, fourier_features
 
 KERNELS = (1, 3)
+# The class of a residual block: `Name(channels, mid_channels, kernel)`, with `features` as a fourth argument if the
+# block reads Fourier features of its input. [B, channels, H, W] -> the same shape.
+BlockClass = Callable[..., nn.Module]
+AnyBlock = TypeVar("AnyBlock", bound=nn.Module)
 
 
 def conv(in_channels: int, out_channels: int, kernel: int) -> nn.Conv2d:
@@ -69,3 +77,30 @@ class Bottleneck(nn.Module):
     def scale_last_(self, factor: float) -> None:
         """Multiply the weights of the last convolution by `factor`."""
         self.c4.weight.mul_(factor)
+
+    def scale_for_depth_(self, applications: int) -> None:
+        """Scale the last convolution by sqrt(1 / applications in the stack), once per set of weights."""
+        self.scale_last_(math.sqrt(1 / applications))
+
+
+class ResidualBlock(Bottleneck):
+    """The residual block of VDVAE, [B, channels, H, W] -> the same shape: x + f(x), with a bottleneck as f."""
+
+    def __init__(self, channels: int, mid_channels: int, kernel: int, features: Exponents = ()) -> None:
+        super().__init__(channels, mid_channels, channels, kernel, residual=True, features=features)
+
+
+def residual_block(
+    block: BlockClass, channels: int, mid_channels: int, kernel: int, features: Exponents = ()
+) -> nn.Module:
+    """A block of a class. Only one that reads Fourier features has to take them."""
+    return block(channels, mid_channels, kernel, *((features,) if features else ()))
+
+
+@torch.no_grad()
+def scaled_for_depth(block: AnyBlock, *, applications: int) -> AnyBlock:
+    """A block or cell of a stack with `applications` of them; it starts scaled for this depth, if it has a method."""
+    scale = getattr(block, "scale_for_depth_", None)
+    if scale is not None:
+        scale(applications)
+    return block

@@ -6,17 +6,14 @@ Images are [B, H, W, C] outside and [B, channels, R, R] inside; if H and W diffe
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
-from typing import TypeVar, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from hvaedsl.nn.blocks import Bottleneck
 from hvaedsl.nn.cells.base import Cell
-from hvaedsl.nn.fourier import Exponents
 from hvaedsl.nn.normalization import Norm, Over, normalize_state
 from hvaedsl.nn.recomputation import computed_again, segments
 from hvaedsl.nn.resolution import mix_in, pad_channels
@@ -24,24 +21,6 @@ from hvaedsl.nn.steps import NO_LAYER, Apply, DeterministicStep, Downsample, Ini
 
 Noise = Callable[[int, tuple[int, ...]], Tensor]
 Temperature = float | Mapping[int, float]
-AnyCell = TypeVar("AnyCell", bound=nn.Module)
-
-
-def encoder_block(
-    channels: int, mid_channels: int, kernel: int, *, applications: int, features: Exponents = ()
-) -> Bottleneck:
-    """A residual block of an encoder with `applications` blocks; its last convolution starts scaled for this depth."""
-    block = Bottleneck(channels, mid_channels, channels, kernel, residual=True, features=features)
-    block.scale_last_(math.sqrt(1 / applications))
-    return block
-
-
-def decoder_block(cell: AnyCell, *, applications: int) -> AnyCell:
-    """A cell of a decoder with `applications` blocks; it starts scaled for this depth, if it has a method for that."""
-    scale = getattr(cell, "scale_for_depth_", None)
-    if scale is not None:
-        scale(applications)
-    return cell
 
 
 class Encoder(nn.Module):

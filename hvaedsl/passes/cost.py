@@ -46,8 +46,9 @@ _FIGURES = (
 class Cost(Record):
     """The cost of a model.
 
-    `flops_per_image` counts the multiplications and additions of all convolutions and wavelet transforms in one
-    forward pass of training (encoder, posterior and prior) for one image. A backward pass takes about twice as many.
+    `flops_per_image` counts the multiplications and additions of all convolutions, attention and wavelet transforms in
+    one forward pass of training (encoder, posterior and prior) for one image. A backward pass takes about twice as
+    many.
     """
 
     rows: tuple[Row, ...]
@@ -162,6 +163,8 @@ def _uncounted(bridge: Bridge) -> Iterator[str]:
     for op in bridge.operations:
         if isinstance(op, TopDownBlock) and is_custom(op.cell) and op.measured is None:
             yield op.cell
+        if isinstance(op, _BLOCKS) and is_custom(op.block) and op.measured_block is None:
+            yield op.block
     if not bridge.head.outputs and bridge.head.measured is None:
         yield bridge.head.likelihood.strip('"')
 

@@ -1,15 +1,16 @@
 """The text of boxes, arrows and lanes, and estimates of its width.
 
 A box has the notation, the number of blocks and channels, and for top-down blocks the latent's shape, or `no z`,
-preceded by the cell unless it is vdvae.
+preceded by the cell unless it is vdvae. A residual block other than the default is in the line of the count.
 """
 
 from __future__ import annotations
 
 import unicodedata
 
-from hvaedsl.ir.bridge import Bridge, EncoderBlock, Head, MixIn, Pool, State, Stem, TopDownBlock
+from hvaedsl.ir.bridge import Block, Bridge, EncoderBlock, Head, MixIn, Pool, State, Stem, TopDownBlock
 from hvaedsl.ir.pooling import wavelet_of
+from hvaedsl.ir.residual_blocks import DEFAULT_BLOCK
 from hvaedsl.render.runs import Run
 
 _REGULAR_EM = 0.64  # the widest common fallback font (DejaVu Sans) averages 0.6 em on the labels drawn here
@@ -34,13 +35,17 @@ def box_text(run: Run, bridge: Bridge) -> tuple[str, tuple[str, ...]]:
             cell = f"{op.cell} · " if op.cell != "vdvae" else ""
             height, width = op.size
             latent = f"{cell}z {op.latent}×{height}×{width}{each}" if op.draws else f"{cell}no z"
-            return run.notation, (f"{_count(run)} · {op.channels} ch", latent)
+            return run.notation, (f"{_count(run)} · {op.channels} ch{_block(op)}", latent)
         case EncoderBlock() | Pool():
             block = bridge.operations[run.operations[0]]
             assert isinstance(block, EncoderBlock)
-            return run.notation, (f"{_count(run)} · {block.channels} ch",)
+            return run.notation, (f"{_count(run)} · {block.channels} ch{_block(block)}",)
         case MixIn():
             raise AssertionError("a mix-in is never the last operation of its run")
+
+
+def _block(op: Block) -> str:
+    return "" if op.block == DEFAULT_BLOCK else f" · {op.block}"
 
 
 def _count(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""The pages of `hvaedsl explain`: a diagnostic with its reason and examples, or a cell with its equations."""
+"""The pages of `hvaedsl explain`: a diagnostic with its reason and examples, or a cell or block with its equations."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import groupby
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
 from hvaedsl.ir.cells.kind import CellKind
+from hvaedsl.ir.residual_blocks import BlockKind
 
 _LABELS = {Severity.ERROR: "error", Severity.ADVICE: "advice"}
 
@@ -69,7 +70,8 @@ def cell_explanation(cell: CellKind) -> str:
 CELLS_INTRODUCTION = """\
 `model.cell` says what a top-down block computes: how its posterior and its prior are read, and how the latent moves
 the residual state. Everything else (block lists, mix-ins, sharing, likelihoods, temperatures, training) is the same for
-every cell. The residual blocks f, the branches of posterior and prior and the mix-ins are those of VDVAE.
+every cell. The branches of posterior and prior and the mix-ins are those of VDVAE, and so are the residual blocks,
+unless `model.block` says otherwise.
 
 The reading is that of Falck, Williams et al. 2022: the decoder discretizes dX = mu(t, X) dt + sigma(t, X) dW, whose
 state X is carried up a hierarchy of resolutions. Additions are marked *chosen here* under *Source*. Below, x is
@@ -86,8 +88,22 @@ A custom cell is a Python class that a spec names: [custom.md](custom.md).
 others."""
 
 
-def cells_page(cells: Iterable[CellKind]) -> str:
-    """Return the page of all cells as markdown, 120 columns wide."""
+def block_explanation(block: BlockKind) -> str:
+    """Return the page of a residual block as markdown; each paragraph is one line."""
+    equations = "\n".join(block.equations)
+    parts = [f"# {block.name}: {block.title}", f"```\n{equations}\n```", block.details, f"Source: {block.source}"]
+    return "\n\n".join(parts) + "\n"
+
+
+BLOCKS_INTRODUCTION = """\
+`model.block` is the block of the encoder, and `resnet` of the cells that have one; a map such as
+`{16: attention, other: residual}` gives resolutions blocks of their own. The posterior, the prior and `euler_maruyama`
+stay as they are. A custom block is a Python class that a spec names: [custom.md](custom.md#residual-blocks). The
+published code has names for `residual` alone. `hvaedsl explain block NAME` prints these sections."""
+
+
+def cells_page(cells: Iterable[CellKind], blocks: Iterable[BlockKind]) -> str:
+    """Return the page of all cells and residual blocks as markdown, 120 columns wide."""
     found = list(cells)
     rows = [
         "| cell | x' | x' with latent 0 | prior gives h | parameters beside posterior and prior | published names |",
@@ -104,6 +120,11 @@ def cells_page(cells: Iterable[CellKind]) -> str:
     for cell in found:
         heading, equations, *rest = cell_explanation(cell).strip().split("\n\n")
         sections += [f"#{heading}", f"![the cell {cell.name}](images/cells/{cell.name}.svg)", equations, *rest]
+
+    sections += ["## Residual blocks", BLOCKS_INTRODUCTION]
+    for block in blocks:
+        heading, *rest = block_explanation(block).strip().split("\n\n")
+        sections += [f"##{heading}", *rest]
     return "\n\n".join(map(_filled, "\n\n".join(sections).split("\n\n"))) + "\n"
 
 

@@ -72,11 +72,13 @@ def _shape(op: Block, differences: Collection[str]) -> str:
     if "inner channels" in differences and "width" not in differences:
         found.append(f"{op.mid} inner channels")
     found += [
-        f"{name} {value}" for name, value in weight_shape(op).items() if name in {"latent", "cell"} & {*differences}
+        f"{name} {value}"
+        for name, value in weight_shape(op).items()
+        if name in {"latent", "cell", "block"} & {*differences}
     ]
     return f"{', '.join(found)} at {op.resolution}"
 
 
 _LISTS = ("model.encoder", "model.encoder.walk", "model.decoder", "model.decoder.walk")
-_SHAPES = ("model.width", "model.widths", "model.bottleneck", "model.latent", "model.cell")
+_SHAPES = ("model.width", "model.widths", "model.bottleneck", "model.latent", "model.cell", "model.block")
 ERRORS = (Rule(check, (*_SHAPES, *_LISTS)),)

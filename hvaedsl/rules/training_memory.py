@@ -165,7 +165,7 @@ ADVICE = (
         check,
         (
             *("data.dataset", "data.resolution", "model.width", "model.widths", "model.latent", "model.bottleneck"),
-            *("model.likelihood", "model.cell", "model.encoder", "model.decoder"),
+            *("model.likelihood", "model.cell", "model.block", "model.encoder", "model.decoder"),
             *("train.batch_size", "train.precision", "train.recompute_every", "train.gpu_memory"),
         ),
     ),

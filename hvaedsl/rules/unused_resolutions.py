@@ -53,6 +53,7 @@ def _drawn(unit: Unit) -> Collection[int]:
 _KEYS: dict[str, tuple[Callable[[Unit], Collection[int]], str]] = {
     "model.widths": (_resolutions, "the model has no block"),
     "model.bottleneck": (_of_blocks, "the model has no block"),
+    "model.block": (_of_blocks, "the model has no block"),
     "model.latent": (_of_decoder, "the decoder has no block"),
     "model.cell": (_of_decoder, "the decoder has no block"),
     "train.kl.weight": (_drawn, "the decoder draws no latent"),

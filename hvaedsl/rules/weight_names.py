@@ -257,5 +257,5 @@ def _without_gradient(unit: Unit) -> frozenset[str]:
 
 _LISTS = ("model.encoder", "model.encoder.walk", "model.decoder", "model.decoder.walk")
 _COUNTS = ("model.encoder.counts", "model.decoder.counts")
-_MODEL = ("model.latent", "model.cell", "model.likelihood", "model.bias_up_to", "data.resolution")
+_MODEL = ("model.latent", "model.cell", "model.block", "model.likelihood", "model.bias_up_to", "data.resolution")
 ERRORS = (Rule(check, (FREEZE, RATES, *_LISTS, *_COUNTS, *_MODEL)),)

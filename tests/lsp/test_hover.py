@@ -115,6 +115,10 @@ def test_a_value_of_a_base_says_so(tmp_path: Path) -> None:
 def test_words_data_sets_and_cells() -> None:
     assert told(GOOD.replace("= cifar10", "= cifar|10")).startswith("`cifar10`: color images of 32x32 pixels")
     assert "x' = resnet" in told(GOOD.replace("latent  = 4", "latent = 4 cell = vd|vae"))
+    assert "softmax(q k^T" in told(GOOD.replace("latent  = 4", "latent = 4 block = atten|tion"))
+    assert "block attention" in told(
+        GOOD.replace("latent  = 4", "latent = 4 block = attention").replace("32d2", "32d|2")
+    )
     assert "`model { }`" in told(GOOD.replace("model {", "mod|el {"))
 
 

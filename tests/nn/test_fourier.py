@@ -55,6 +55,7 @@ def test_a_cell_reads_features_where_it_is_told_to() -> None:
         cell = kind(6, 3, 2, 3, CellFeatures(branches=(1,), sample=(2, 3), block=(4,)))
         assert cell.posterior.c1.in_channels == 3 * 12
         assert cell.prior.c1.in_channels == 3 * 6
+        assert isinstance(cell.resnet, Bottleneck)
         assert cell.resnet.c1.in_channels == 3 * 6
         entry = cell.combiner if isinstance(cell, NVAECell) else cell.z_proj
         assert entry.in_channels == 5 * 2 + 6 * isinstance(cell, NVAECell)

@@ -44,6 +44,7 @@ def models(draw: st.DrawFn) -> hvaedsl.Program:
 
     # Widths do not fall on the way down, so that states can be padded and cut.
     cell = draw(st.sampled_from(("vdvae", "non_residual", "nvae", "euler_maruyama")))
+    blocks = {level: draw(st.sampled_from(("residual", "attention"))) for level in levels}
     width = draw(st.sampled_from((20, 32, 48)))
     grows = cell != "euler_maruyama" and draw(st.booleans())
     widths = {level: width + 12 * depth * grows for depth, level in enumerate(levels)}
@@ -71,6 +72,7 @@ model {{
   width = {width}  latent = {latents}  likelihood = {likelihood}  cell = {cells}  pooling = {pooling}  skips = {skips}
   widths = {{{", ".join(f"{level}: {found}" for level, found in widths.items())}}}
   bottleneck = {draw(st.sampled_from(("0.25", "0.5", "1")))}
+  block = {_map(blocks)}
   bias_up_to = {draw(st.sampled_from((0, 2, 4, 64)))}
   processing = {"synchronous" if synchronous else "asynchronous"}
   encoder = {encoder}

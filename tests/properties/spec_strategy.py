@@ -49,7 +49,7 @@ BOUND = frozenset(
     f"{section}.{name}"
     for section, names in {
         "data": "dataset config column channels resolution levels validation binarize fit",
-        "model": "width latent encoder decoder widths likelihood cell processing skips pooling bottleneck",
+        "model": "width latent encoder decoder widths likelihood cell processing skips pooling bottleneck block",
         "model.fourier": "at",
         "train": "freeze rates stop_after",
         "train.kl": "weight sampled_layers",
@@ -217,14 +217,15 @@ class _Drawing(DrawnBlocks):
         return {level for level in levels if level != needed and self.some()}
 
     def by_resolution(self, written: dict[str, str], levels: list[int], cell: str, latent: int) -> None:
-        """Latent, bottleneck and cell: one value, or a map of all levels, or of some and the rest."""
+        """Latent, bottleneck, cell and block: one value, or a map of all levels, or of some and the rest."""
         cells = ("vdvae", "nvae", cell) if cell in ("vdvae", "nvae", "non_residual") else (cell,)
-        drawn: dict[str, dict[int, str]] = {"latent": {}, "bottleneck": {}, "cell": {}}
+        drawn: dict[str, dict[int, str]] = {"latent": {}, "bottleneck": {}, "cell": {}, "block": {}}
         several = {name: self.some(3) for name in drawn}
         first = {
             "latent": self.whole(latent),
             "bottleneck": self.number(Number(above=0, maximum=2)),  # a larger one can exceed the limit of parameters
             "cell": self.own() if cell == "own" else cell,
+            "block": self.block(),
         }
         for level in levels:
             silent = level in self.silent
@@ -234,6 +235,7 @@ class _Drawing(DrawnBlocks):
             drawn["bottleneck"][level] = self.number(Number(above=0, maximum=2)) if again else first["bottleneck"]
             taken = (first["cell"],) if not several["cell"] or cell == "own" else cells[:2] if silent else cells
             drawn["cell"][level] = self.draw(st.sampled_from(taken))
+            drawn["block"][level] = self.block() if several["block"] else first["block"]
             self.shapes_at[level] = tuple(values[level] for values in drawn.values())
 
         for name, values in drawn.items():

@@ -34,6 +34,7 @@ from hvaedsl.ir.kinds import (
     Whole,
 )
 from hvaedsl.ir.pooling import POOLINGS
+from hvaedsl.ir.residual_blocks import BLOCK_NAMES
 from hvaedsl.ir.spec_text import string_text
 
 LARGEST = 10**15 - 1  # of at most 15 digits
@@ -189,6 +190,9 @@ class DrawnValues:
 
     def own(self) -> str:
         return string_text(self.draw(_REFERENCES))
+
+    def block(self) -> str:
+        return self.own() if self.some(5) else self.draw(st.sampled_from(BLOCK_NAMES))
 
     def likelihood(self, *, levels: int, channels: int) -> str:
         forms = ["mixture", "own", *(["bernoulli"] if channels == 1 else []), *(["bits"] if levels == 256 else [])]

@@ -79,6 +79,17 @@ def test_a_box_names_its_cell_where_it_is_not_that_of_vdvae(capfd: pytest.Captur
         assert "too small" not in capfd.readouterr().err
 
 
+def test_a_box_names_its_block_where_it_is_not_the_default(capfd: pytest.CaptureFixture[str]) -> None:
+    text = """hvae 1 data { dataset = digits }
+    model { width = 16 latent = 16 block = {4: %s, other: residual} encoder = 8x2, 8d2, 4x1 decoder = 4x1, 8m4, 8x2 }"""
+    assert "residual" not in hvaedsl.loads(text % "residual").dot()
+    for block in ("attention", '"my_blocks:Block"'):
+        dot = hvaedsl.loads(text % block).dot()
+        assert dot.count(f"1 block · 16 ch · {block.strip(chr(34))}") == 2
+        render(dot, "svg")
+        assert "too small" not in capfd.readouterr().err
+
+
 def test_every_label_fits_its_box(bridge: Bridge, capfd: pytest.CaptureFixture[str]) -> None:
     render(dot_source(bridge, name="model", caption="1,000 parameters"), "svg")
     assert "too small" not in capfd.readouterr().err

@@ -13,7 +13,7 @@ from hvaedsl.diagnostics.record import Record
 class Part(Record):
     """A module of a cell that makes the next state; only the outgoing state trains it.
 
-    A 1x1 convolution to the channels of the state, or the residual step: a bottleneck with as many channels in as out.
+    A 1x1 convolution to the channels of the state, or the residual step: the residual block of `model.block`.
     """
 
     name: str
@@ -77,6 +77,11 @@ class CellKind(Record, kw_only=True):
     def reads_z(self) -> bool:
         """Whether a part reads z, and so can read its Fourier features."""
         return any("z" in part.reads for part in self.parts)
+
+    @property
+    def has_block(self) -> bool:
+        """Whether a part is the residual step, which `model.block` is for."""
+        return any(part.bottleneck for part in self.parts)
 
     def parts_of(self, *, draws: bool) -> tuple[Part, ...]:
         """The parts of a block that draws a latent, or of one that does not."""

@@ -11,7 +11,7 @@ import keyword
 import re
 import textwrap
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hvaedsl.diagnostics.errors import CompilerBug
@@ -19,6 +19,7 @@ from hvaedsl.ir.cells import cell_kind
 from hvaedsl.ir.fourier import Exponents, with_features
 from hvaedsl.ir.likelihood import PUBLISHED_LEVELS
 from hvaedsl.ir.pooling import wavelet_of
+from hvaedsl.ir.residual_blocks import DEFAULT_BLOCK, block_kind
 from hvaedsl.lowering.plan import BlockModule, Plan, Resampling
 from hvaedsl.lowering.python.loops import WIDTH, Section, Statement, call, lines_of, quoted
 from hvaedsl.nn.steps import Apply, Downsample, InitialState, TopDown
@@ -27,6 +28,7 @@ LONGEST_NAME = 48
 INDENT = "    "
 METHOD = INDENT * 2
 # What custom parts are called in the source; their classes are handed in. A second cell is `CustomCell2`.
+CUSTOM_BLOCK = "CustomBlock"
 CUSTOM_CELL = "CustomCell"
 CUSTOM_LIKELIHOOD = "CustomLikelihood"
 # The attribute of a custom cell with the class that takes its place where `latent` is 0.
@@ -101,8 +103,20 @@ def model_text(plan: Plan, about: About, name: str, constructor: str) -> str:
 
 def custom_cells(plan: Plan) -> dict[str, str]:
     """What each custom cell is called in the source, by its reference."""
-    found = dict.fromkeys(block.cell for block in plan.decoder_blocks if block.cell and cell_kind(block.cell) is None)
-    return {cell: f"{CUSTOM_CELL}{number if number > 1 else ''}" for number, cell in enumerate(found, 1)}
+    cells = (block.cell for block in plan.decoder_blocks if block.cell and cell_kind(block.cell) is None)
+    return _numbered(CUSTOM_CELL, cells)
+
+
+def custom_blocks(plan: Plan) -> dict[str, str]:
+    """What each custom residual block is called in the source, by its reference."""
+    blocks = (block.block for block in (*plan.encoder_blocks, *plan.decoder_blocks) if block_kind(block.block) is None)
+    return _numbered(CUSTOM_BLOCK, blocks)
+
+
+def _numbered(name: str, references: Iterable[str]) -> dict[str, str]:
+    """A name for each of the references, which may repeat: `CustomCell`, `CustomCell2`."""
+    found = dict.fromkeys(references)
+    return {reference: f"{name}{number if number > 1 else ''}" for number, reference in enumerate(found, 1)}
 
 
 def _is_mixed(plan: Plan) -> bool:
@@ -198,22 +212,28 @@ def _constructor(plan: Plan, about: About) -> Iterator[str]:
 
 
 def _encoder_block(block: BlockModule, plan: Plan) -> Statement:
-    features = ["features=exponents"] if block.block_features else []
-    arguments = [str(block.channels), str(block.mid), str(block.kernel), f"applications={plan.encoder_applications}"]
-    return Statement("encoder.blocks[{}] = encoder_block", (*arguments, *features), (block.name,))
+    inside = [str(block.channels), str(block.mid), str(block.kernel), *(["exponents"] if block.block_features else [])]
+    arguments = (f"{_residual_class(block, plan)}({', '.join(inside)})", f"applications={plan.encoder_applications}")
+    return Statement("encoder.blocks[{}] = scaled_for_depth", arguments, (block.name,))
 
 
 def _decoder_block(block: BlockModule, plan: Plan) -> Statement:
     places = {"branches": block.branch_features, "sample": block.z_features, "block": block.block_features}
     given = ", ".join(f"{place}=exponents" for place, found in places.items() if found)
-    features = f", CellFeatures({given})" if given else ""
-    latent = f"{block.latent}, " if block.draws else ""
-    cell = f"{_block_class(block, plan)}({block.channels}, {block.mid}, {latent}{block.kernel}{features})"
-    arguments = (cell, f"applications={len(plan.decoder_steps)}")
-    return Statement("decoder.blocks[{}] = decoder_block", arguments, (block.name,))
+    inside = [str(block.channels), str(block.mid), *([str(block.latent)] if block.draws else []), str(block.kernel)]
+    inside += [f"CellFeatures({given})"] if given else []
+    inside += [f"block={_residual_class(block, plan)}"] if block.block != DEFAULT_BLOCK else []
+    arguments = (f"{_cell_class(block, plan)}({', '.join(inside)})", f"applications={len(plan.decoder_steps)}")
+    return Statement("decoder.blocks[{}] = scaled_for_depth", arguments, (block.name,))
 
 
-def _block_class(block: BlockModule, plan: Plan) -> str:
+def _residual_class(block: BlockModule, plan: Plan) -> str:
+    """The class of a residual block."""
+    kind = block_kind(block.block)
+    return custom_blocks(plan)[block.block] if kind is None else kind.module.partition(":")[2]
+
+
+def _cell_class(block: BlockModule, plan: Plan) -> str:
     """The class of a top-down block: its cell, or what the cell is without a latent."""
     assert block.cell is not None
     kind = cell_kind(block.cell)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from hvaedsl.ir.cells import CELLS
+from hvaedsl.ir.residual_blocks import BLOCKS
 from hvaedsl.lowering.plan import Plan
 from hvaedsl.lowering.python.inlining import imports_text, inlined
 from hvaedsl.lowering.python.library import Import, names_in
@@ -20,16 +21,16 @@ from hvaedsl.lowering.python.model_text import About, class_name, constructor_te
 MODEL = "HierarchicalVAE"
 MODULE = "hvaedsl.lowering.module"
 
-# Where the names of a model's text are defined. The class of a cell is looked up by the cell.
+# Where the names of a model's text are defined. The classes of cells and blocks are looked up in their descriptions.
 PLACES: dict[str, str] = {
     "Iterator": "collections.abc",
-    "conv": "hvaedsl.nn.blocks",
+    **dict.fromkeys(("conv", "scaled_for_depth"), "hvaedsl.nn.blocks"),
     "CellFeatures": "hvaedsl.nn.fourier",
     "Bernoulli": "hvaedsl.nn.likelihoods.bernoulli",
     "HighBitDepthMixtureOfLogistics": "hvaedsl.nn.likelihoods.high_bit_depth",
     "MixtureOfLogistics": "hvaedsl.nn.likelihoods.mixture_of_logistics",
     MODEL: "hvaedsl.nn.model",
-    **dict.fromkeys(("Decoder", "Encoder", "MixedDecoder", "decoder_block", "encoder_block"), "hvaedsl.nn.passes"),
+    **dict.fromkeys(("Decoder", "Encoder", "MixedDecoder"), "hvaedsl.nn.passes"),
     **dict.fromkeys(
         ("AveragePool", "NearestEmbedding", "StridedPool", "WaveletEmbedding", "WaveletPool"), "hvaedsl.nn.resolution"
     ),
@@ -104,10 +105,10 @@ class _Own:
         read = names_in(f"{self.paths}\n\n\n{textwrap.dedent(self.constructor)}")
         self.names = {*read, MODEL, "encoder_path", "decoder_path"}
 
-        modules = [kind.module for kind in CELLS.values()]
+        modules = [*(kind.module for kind in CELLS.values()), *(kind.module for kind in BLOCKS.values())]
         modules += [kind.without_latent.module for kind in CELLS.values() if kind.without_latent is not None]
-        cells = (module.partition(":") for module in modules)
-        places = PLACES | {name: module for module, _, name in cells}
+        classes = (module.partition(":") for module in modules)
+        places = PLACES | {name: module for module, _, name in classes}
         self.imports = [Import(places[name], name, name) for name in sorted(self.names) if name in places]
 
 

@@ -101,3 +101,8 @@ class Cell(nn.Module, ABC):
         """One application with a given z, [B, latent, H, W]: the next state."""
         _, h = self.prior_parameters(state)
         return self.step(state, h, z)
+
+
+def applications_of(factor: float) -> int:
+    """The applications in a decoder whose depth gives the factor sqrt(1 / applications)."""
+    return round(factor**-2)

@@ -5,19 +5,18 @@ Shape legend: x the state, [B, channels, H, W].
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
 
-from hvaedsl.nn.blocks import Bottleneck
+from hvaedsl.nn.blocks import scaled_for_depth
 
 
 class DeterministicBlock(nn.Module, ABC):
     """A top-down block without posterior and latent: the next state is a function of the state."""
 
-    resnet: Bottleneck
+    resnet: nn.Module
 
     @abstractmethod
     def forward(self, state: Tensor) -> Tensor:
@@ -31,4 +30,4 @@ class DeterministicBlock(nn.Module, ABC):
         """
         if applications < 1:
             raise ValueError(f"applications must be at least 1, not {applications}")
-        self.resnet.scale_last_(math.sqrt(1 / applications))
+        scaled_for_depth(self.resnet, applications=applications)

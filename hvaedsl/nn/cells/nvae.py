@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from hvaedsl.nn.blocks import Bottleneck, conv
-from hvaedsl.nn.cells.base import Cell
+from hvaedsl.nn.blocks import BlockClass, ResidualBlock, conv, residual_block, scaled_for_depth
+from hvaedsl.nn.cells.base import Cell, applications_of
 from hvaedsl.nn.cells.deterministic import DeterministicBlock
 from hvaedsl.nn.fourier import NO_FEATURES, CellFeatures, features_channels, fourier_features
 from hvaedsl.nn.precision import at_least_float32
@@ -27,7 +27,13 @@ class NVAECell(Cell):
     """
 
     def __init__(
-        self, channels: int, mid_channels: int, latent: int, kernel: int, features: CellFeatures = NO_FEATURES
+        self,
+        channels: int,
+        mid_channels: int,
+        latent: int,
+        kernel: int,
+        features: CellFeatures = NO_FEATURES,
+        block: BlockClass = ResidualBlock,
     ) -> None:
         super().__init__(channels, mid_channels, latent, kernel, features)
         self.combiner = conv(channels + features_channels(latent, features.sample), channels, 1)
@@ -35,7 +41,7 @@ class NVAECell(Cell):
             of_state, of_z = self._split_combiner()
             of_state.copy_(torch.eye(channels)[:, :, None, None])
             nn.init.kaiming_uniform_(of_z, a=math.sqrt(5))  # as torch draws a convolution that reads z alone
-        self.resnet = Bottleneck(channels, mid_channels, channels, kernel, residual=True, features=features.block)
+        self.resnet = residual_block(block, channels, mid_channels, kernel, features.block)
 
     def _split_combiner(self) -> tuple[Tensor, Tensor]:
         """A, [channels, channels, 1, 1], and B, [channels, latent, 1, 1]: views of the combiner's weights."""
@@ -44,7 +50,7 @@ class NVAECell(Cell):
     def _scale_(self, factor: float) -> None:
         _, of_z = self._split_combiner()
         of_z.mul_(factor)
-        self.resnet.scale_last_(factor)
+        scaled_for_depth(self.resnet, applications=applications_of(factor))
 
     def step(self, state: Tensor, h: Tensor, z: Tensor) -> Tensor:  # noqa: ARG002 - its prior gives no h
         """The next state, resnet(A x + B z + b), in float32 or wider as every decoder state."""
@@ -57,12 +63,19 @@ class NVAECell(Cell):
 class NVAEDeterministicBlock(DeterministicBlock):
     """What the cell with NVAE's connection is without a latent: x' = resnet(A x + b); A starts as the identity."""
 
-    def __init__(self, channels: int, mid_channels: int, kernel: int, features: CellFeatures = NO_FEATURES) -> None:
+    def __init__(
+        self,
+        channels: int,
+        mid_channels: int,
+        kernel: int,
+        features: CellFeatures = NO_FEATURES,
+        block: BlockClass = ResidualBlock,
+    ) -> None:
         super().__init__()
         self.combiner = conv(channels, channels, 1)
         with torch.no_grad():
             self.combiner.weight.copy_(torch.eye(channels)[:, :, None, None])
-        self.resnet = Bottleneck(channels, mid_channels, channels, kernel, residual=True, features=features.block)
+        self.resnet = residual_block(block, channels, mid_channels, kernel, features.block)
 
     def forward(self, state: Tensor) -> Tensor:
         """The next state, [B, channels, H, W], in float32 or wider as every decoder state."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from hvaedsl.nn.blocks import Bottleneck, conv
-from hvaedsl.nn.cells.base import Cell
+from hvaedsl.nn.blocks import BlockClass, Bottleneck, ResidualBlock, conv, residual_block, scaled_for_depth
+from hvaedsl.nn.cells.base import Cell, applications_of
 from hvaedsl.nn.cells.deterministic import DeterministicBlock
 from hvaedsl.nn.fourier import NO_FEATURES, CellFeatures, features_channels, fourier_features
 
@@ -21,15 +21,21 @@ class VDVAECell(Cell):
     gives_h = True
 
     def __init__(
-        self, channels: int, mid_channels: int, latent: int, kernel: int, features: CellFeatures = NO_FEATURES
+        self,
+        channels: int,
+        mid_channels: int,
+        latent: int,
+        kernel: int,
+        features: CellFeatures = NO_FEATURES,
+        block: BlockClass = ResidualBlock,
     ) -> None:
         super().__init__(channels, mid_channels, latent, kernel, features)
         self.z_proj = conv(features_channels(latent, features.sample), channels, 1)
-        self.resnet = Bottleneck(channels, mid_channels, channels, kernel, residual=True, features=features.block)
+        self.resnet = residual_block(block, channels, mid_channels, kernel, features.block)
 
     def _scale_(self, factor: float) -> None:
         self.z_proj.weight.mul_(factor)
-        self.resnet.scale_last_(factor)
+        scaled_for_depth(self.resnet, applications=applications_of(factor))
 
     def step(self, state: Tensor, h: Tensor, z: Tensor) -> Tensor:
         """The next state, resnet((x + h) + z_proj(z)), in this order of additions."""
@@ -45,11 +51,18 @@ class VDVAECell(Cell):
 class VDVAEDeterministicBlock(DeterministicBlock):
     """What VDVAE's cell is without a latent: x' = resnet(x + h), h = prior(x)."""
 
-    def __init__(self, channels: int, mid_channels: int, kernel: int, features: CellFeatures = NO_FEATURES) -> None:
+    def __init__(
+        self,
+        channels: int,
+        mid_channels: int,
+        kernel: int,
+        features: CellFeatures = NO_FEATURES,
+        block: BlockClass = ResidualBlock,
+    ) -> None:
         super().__init__()
         self.prior = Bottleneck(channels, mid_channels, channels, kernel, residual=False, features=features.branches)
         self.prior.zero_last_()
-        self.resnet = Bottleneck(channels, mid_channels, channels, kernel, residual=True, features=features.block)
+        self.resnet = residual_block(block, channels, mid_channels, kernel, features.block)
 
     def forward(self, state: Tensor) -> Tensor:
         """The next state, [B, channels, H, W]."""

@@ -17,7 +17,7 @@ from hvaedsl.diagnostics.errors import InvalidWeights, SpecError, WeightsMismatc
 from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.parameter_names import parameter_shapes
 from hvaedsl.lowering.earlier_names import is_named_by_label, named_by_position, names_by_label
-from hvaedsl.lowering.names import published_parameters
+from hvaedsl.lowering.names import published_parameters, unpublished, unpublished_blocks
 from hvaedsl.program import Program
 from hvaedsl.shipped import shipped
 from hvaedsl_runtime.convert.parametrizations import folding
@@ -28,6 +28,7 @@ NamesInFile = Literal["published", "ours", "by label"]
 Shapes = Mapping[str, tuple[int, ...]]
 
 SHOWN = 3
+_OWN_NAMES = "write hvaedsl's own names with --names ours; files with these can be imported too"
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,14 @@ def layout_of(program: Program, names: NamesInFile) -> Layout:
     if names == "by label":
         return Layout(names, {before: now for now, before in names_by_label(program.bridge).items()}, shapes)
     parameter = published_parameters(program.bridge)
+    why = unpublished(program.bridge, program.spec.model.likelihood)
+    if why is not None and unpublished_blocks(program.bridge):
+        raise WeightsMismatch(why, help=_OWN_NAMES)
     if not parameter:
         known = [name for name, parts in CELLS.items() if parts.published]
         raise WeightsMismatch(
             f"the published code has names for the cells {' and '.join(known)}, not for {not_published(program)}",
-            help="write hvaedsl's own names with --names ours; files with these can be imported too",
+            help=_OWN_NAMES,
         )
     return Layout(names, parameter, shapes)
 

@@ -40,6 +40,7 @@ def random_text(seed: int) -> str:
         visited.append(at)
     channels, width = random.choice((1, 3)), random.randint(2, 7)
     cell = random.choice(CELL_NAMES)
+    blocks = {at: random.choice(("residual", "residual", "attention")) for at in resolutions}
     likelihoods = ["mixture_of_logistics(2)", "mixture_of_logistics(1, bits = 5)"]
     likelihood = random.choice([*likelihoods, "bernoulli"] if channels == 1 else likelihoods)
     same_width = cell == "euler_maruyama" or random.random() < 0.5
@@ -56,6 +57,7 @@ model {{
   width = {width}  latent = {width if cell == "euler_maruyama" else random.randint(1, 3)}  cell = {cell}
   likelihood = {likelihood}  bias_up_to = {random.choice((0, 4, 64))}  bottleneck = {random.choice((0.25, 0.5, 1))}
   pooling = {pooling}  skips = {skips}
+  block = {{{", ".join(f"{at}: {block}" for at, block in blocks.items())}}}
   {fourier} {normalization}
   widths = {{{", ".join(f"{at}: {channels}" for at, channels in widths.items())}}}
   encoder = {", ".join(encoder)}

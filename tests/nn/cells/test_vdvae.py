@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hvaedsl.nn.blocks import Bottleneck
 from hvaedsl.nn.cells import VDVAECell
 
 Parameters = dict[str, Tensor]
@@ -83,6 +84,7 @@ def test_step_adds_h_before_the_latent(cell: VDVAECell) -> None:
     cell.z_proj.weight.data.zero_()
     assert cell.z_proj.bias is not None
     cell.z_proj.bias.data.fill_(-1e17)
+    assert isinstance(cell.resnet, Bottleneck)
     cell.resnet.zero_last_()
     assert cell.resnet.c4.bias is not None
     cell.resnet.c4.bias.data.zero_()

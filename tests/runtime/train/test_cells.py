@@ -39,6 +39,7 @@ LEAST_FALL_NATS_PER_DIM = 0.07
 
 SETS: dict[str, dict[str, object]] = {
     **{name: {"model.cell": name} for name in CELL_NAMES},
+    "attention": {"model.block": "{8: residual, other: attention}"},
     "latent 0": {"model.cell": "{4: nvae, other: vdvae}", "model.latent": "{8: 0, other: 12}"},
 }
 

@@ -1,0 +1,84 @@
+"""The residual blocks of the encoder and of a cell's residual step, which `model.block` names. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.ir.custom import is_custom
+
+
+class BlockKind(Record, kw_only=True):
+    """A residual block. In its equations x is its input, [B, channels, H, W], and f four convolutions (VDVAE)."""
+
+    name: str
+    module: str  # package.module:Class
+    title: str
+    equations: tuple[str, ...]
+    details: str
+    source: str
+    attends: bool = False  # self-attention over the positions follows the convolutions
+
+
+RESIDUAL = BlockKind(
+    name="residual",
+    module="hvaedsl.nn.blocks:ResidualBlock",
+    title="the four convolutions of VDVAE, and the default",
+    equations=("x' = x + f(x)",),
+    details="f is a 1x1 convolution to the inner channels, two 3x3 convolutions (1x1 at resolutions 2 and 1) and a 1x1 "
+    "convolution back, with a GELU before each.",
+    source="openai/vdvae, vae.py.",
+)
+ATTENTION = BlockKind(
+    name="attention",
+    module="hvaedsl.nn.attention:AttentionBlock",
+    title="the residual block, followed by self-attention over all positions",
+    equations=(
+        "u = x + f(x)",
+        "(q, k, v) = A norm(u) + c",
+        "x' = u + W [softmax(q k^T / sqrt(d)) v for each head] + b",
+    ),
+    details="norm is a group normalization, with at most 32 groups of at least 4 channels. There is one head for each "
+    "64 channels, with d channels each; fewer if they do not divide the channels. W starts at zero, so that the block "
+    "starts as the residual block. Positions are not encoded: the convolutions before it have seen them.",
+    source="The attention of Ho et al. 2020 (DDPM), with several heads as in Dhariwal and Nichol 2021. Chosen here: "
+    "that it follows VDVAE's residual block.",
+    attends=True,
+)
+
+BLOCKS: Mapping[str, BlockKind] = MappingProxyType({kind.name: kind for kind in (RESIDUAL, ATTENTION)})
+BLOCK_NAMES: tuple[str, ...] = tuple(BLOCKS)
+DEFAULT_BLOCK = RESIDUAL.name
+
+
+def block_kind(block: str) -> BlockKind | None:
+    """The residual block of a name; None for a custom one."""
+    return None if is_custom(block) else BLOCKS[block]
+
+
+def attention_heads(channels: int) -> int:
+    """The heads of self-attention: one for each 64 channels, or the most below that which divide the channels."""
+    return _largest_divisor(channels, channels // 64)
+
+
+def norm_groups(channels: int) -> int:
+    """The groups of the normalization before self-attention: at most 32, of at least 4 channels."""
+    return _largest_divisor(channels, min(32, channels // 4))
+
+
+def _largest_divisor(number: int, most: int) -> int:
+    return next((found for found in range(most, 1, -1) if number % found == 0), 1)
+
+
+def _known(block: str) -> str:
+    if block not in BLOCKS and not is_custom(block):
+        raise ValueError(f"unknown block `{block}`")
+    return block
+
+
+# One of the blocks here, or a custom one, `package.module:Name`.
+BlockReference = Annotated[str, AfterValidator(_known)]
