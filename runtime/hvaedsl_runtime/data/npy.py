@@ -99,8 +99,11 @@ def _split_files(folder: Path, names: list[str]) -> Mapping[PartName, Path]:
     return files if validation is None else {**files, "validation": folder / validation}
 
 
-def open_npy(path: Path, spec: DataSpec) -> ArrayImages:
-    """Map a .npy file into memory. Raises InvalidData if it cannot be read or its array does not fit the spec."""
+def open_npy(path: Path, spec: DataSpec, *, trained: bool = False) -> ArrayImages:
+    """Map a .npy file into memory. Raises InvalidData if it cannot be read or its array does not fit the spec.
+
+    `trained` as for `array_images`.
+    """
     try:
         with path.open("rb") as file:
             if file.read(len(ZIP_SIGNATURE)) == ZIP_SIGNATURE:
@@ -125,7 +128,7 @@ def open_npy(path: Path, spec: DataSpec) -> ArrayImages:
         ) from error
     if (wrong := wrong_size(path)) is not None:
         raise InvalidData(f"{path}: {wrong.what}", help=wrong.help)
-    return array_images(pixels, spec, str(path))
+    return array_images(pixels, spec, str(path), trained=trained)
 
 
 def npy_header(shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8) -> bytes:
