@@ -14,15 +14,29 @@ from hvaedsl_runtime.data.file_array import FileArray
 EXAMINED = 256
 
 
-def conversion(found: npt.NDArray[Any] | FileArray, shape: tuple[int, int, int], levels: int) -> str:
-    """Return the way out for an array that is not [N, *shape] of levels: a line of numpy, as far as one is known."""
+def conversion(
+    found: npt.NDArray[Any] | FileArray, shape: tuple[int, int, int], levels: int, *, trained: bool = False
+) -> str:
+    """Return the way out for an array that is not [N, *shape] of levels: a line of numpy, as far as one is known.
+
+    No other spec is proposed if the model is `trained`.
+    """
     reshaped = _to_shape(found.shape, shape)
-    if (swapped := _swapped(found.shape, shape)) is not None:
+    if not trained and (swapped := _swapped(found.shape, shape)) is not None:
         return swapped
+    if reshaped is None and (gray := _as_gray(found.shape, shape)) is not None:
+        colored = _to_levels(found, f"images{gray}.repeat({shape[2]}, axis=-1)", levels)
+        ways = [] if trained else ["set data.channels to 1"]
+        ways += [f"with `images` the array, save `{colored}` with numpy.save"] if colored else []
+        return f"the images have one channel: {', or '.join(ways) or f'give images of {shape[2]} channels'}"
+    if reshaped is None and found.shape[3:] == shape[2:]:
+        return f"{'' if trained else 'correct data.resolution, or '}give images of the shape {list(shape)}"
     if reshaped is None:
-        return "put the channel axis last, for gray images too, or correct data.resolution and data.channels"
+        other = f"give images of the shape {list(shape)}" if trained else "correct data.resolution and data.channels"
+        return f"put the channel axis last, for gray images too, or {other}"
+
     converted = _to_levels(found, f"images{reshaped}", levels)
-    if converted is None and found.dtype == np.uint8:
+    if converted is None and found.dtype == np.uint8 and not trained:
         return f"uint8 has levels from 0 to 255: set data.levels to at most 256, or save the images as {_dtype(levels)}"
     if converted is None:
         return f"save the images as {_dtype(levels)}, with levels from 0 to {levels - 1}"
@@ -51,6 +65,13 @@ def _to_shape(found: tuple[int, ...], shape: tuple[int, int, int]) -> str | None
     if len(found) == 2 and found[1] == prod(shape):
         return f".reshape(-1, {height}, {width}, {channels})"
     return None
+
+
+def _as_gray(found: tuple[int, ...], shape: tuple[int, int, int]) -> str | None:
+    """Return the operation that puts the one channel of such images last; None for images of another form."""
+    height, width, _ = shape
+    operations = {(height, width): "[..., None]", (height, width, 1): "", (1, height, width): ".transpose(0, 2, 3, 1)"}
+    return operations.get(found[1:])
 
 
 def _dtype(levels: int) -> str:

@@ -25,7 +25,7 @@ class FileImages:
 
     A file holds levels or, if `shades` is set, level k as the shade 255 k / (levels - 1), rounded; with 65,535 in the
     place of 255 if there are more than 256 levels. `changes` has the changes of each file that was read, and 0 for the
-    others.
+    others. `trained` says that the model is trained, so that no other spec is proposed for a file that does not fit.
     """
 
     files: tuple[Path, ...]
@@ -33,6 +33,7 @@ class FileImages:
     levels: int
     fitting: Fitting
     shades: bool = False
+    trained: bool = False
     changes: Changes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -76,13 +77,13 @@ class FileImages:
         except OSError as error:
             return refused_file(path, error)
         except Unusable as error:
-            return ImageProblem(str(path), str(error), error.remedy)
+            return ImageProblem(str(path), str(error), error.of_file if self.trained else error.remedy)
 
         # Threads write to different elements.
         self.changes[index] = changes
         if self.shades:
             return self._levels(path, pixels)
-        return above_levels(str(path), pixels, self.levels) or pixels
+        return above_levels(str(path), pixels, self.levels, trained=self.trained) or pixels
 
     def _levels(self, path: Path, pixels: Pixels) -> Pixels | ImageProblem:
         """The levels of which the pixels are the shades."""
@@ -101,11 +102,14 @@ class FileImages:
         )
 
 
-def above_levels(name: str, pixels: Pixels, levels: int) -> ImageProblem | None:
-    """The problem of an image, called `name`, with a value that is not below `levels`; None without one."""
+def above_levels(name: str, pixels: Pixels, levels: int, *, trained: bool = False) -> ImageProblem | None:
+    """The problem of an image, called `name`, with a value that is not below `levels`; None without one.
+
+    `trained` as for `too_many_levels`.
+    """
     if (highest := int(pixels.max())) < levels:
         return None
-    too_high = too_many_levels(name, highest, levels)
+    too_high = too_many_levels(name, highest, levels, trained=trained)
     return ImageProblem(name, str(too_high).removeprefix(f"{name}: "), too_high.help)
 
 

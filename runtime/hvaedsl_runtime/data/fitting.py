@@ -22,10 +22,8 @@ Changes = npt.NDArray[np.uint16]
 PREPARE = "`hvaedsl data prepare`"
 GIVE_FIT = f"data.fit in a spec, --fit of {PREPARE}"
 GIVE_LEVELS = f"data.levels in a spec, --levels of {PREPARE}"
-GIVE_CHANNELS = (
-    f"convert the files to gray with {PREPARE} and --gray, or ask for 3 channels: data.channels in a spec, "
-    f"--channels of {PREPARE}"
-)
+TO_GRAY = f"convert the files to gray with {PREPARE} and --gray"
+GIVE_CHANNELS = f"{TO_GRAY}, or ask for 3 channels: data.channels in a spec, --channels of {PREPARE}"
 GIVE_BACKGROUND = f"composite the files on a background with {PREPARE} and --background white, black or #rrggbb"
 
 BACKGROUNDS: Mapping[str, Color] = MappingProxyType({"white": (255, 255, 255), "black": (0, 0, 0)})

@@ -63,14 +63,16 @@ class Layout:
         return tuple(lines)
 
 
-def image_files(paths: Iterable[Path], spec: DataSpec, fitting: Fitting, *, shades: bool = False) -> FileImages:
+def image_files(
+    paths: Iterable[Path], spec: DataSpec, fitting: Fitting, *, shades: bool = False, trained: bool = False
+) -> FileImages:
     """Return the images in files, with the shape and levels of a spec.
 
     Raises UsageError if one is a TIFF file by its name, and the package that reads it is not installed.
     """
     files = tuple(paths)
     require_tifffile(files)
-    return FileImages(files, spec.shape, spec.levels, fitting, shades)
+    return FileImages(files, spec.shape, spec.levels, fitting, shades, trained)
 
 
 def folder(spec: DataSpec, split: Split) -> ImageSet:

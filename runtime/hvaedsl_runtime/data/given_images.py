@@ -85,7 +85,7 @@ def _stored(paths: Sequence[Path], alone: Path | None, spec: DataSpec) -> NamedI
         return _of_files(paths, _names_of(paths), spec)
     if alone.is_dir():
         return _of_folder(alone, spec)
-    images = open_npy(alone, spec)
+    images = open_npy(alone, spec, trained=True)
     return _numbered(image_set(spec, "test", images, np.arange(len(images))))
 
 
@@ -119,7 +119,7 @@ def _of_files(paths: Sequence[Path], names: Sequence[str], spec: DataSpec, notes
             f"the images of the run have {spec.channels} channels; image files are read as 1 or 3",
             help="name a .npy file",
         )
-    files = image_files(paths, spec, fitting_of_run(spec), shades=spec.dataset != "folder")
+    files = image_files(paths, spec, fitting_of_run(spec), shades=spec.dataset != "folder", trained=True)
     return NamedImages(image_set(spec, "test", files, np.arange(len(files)), notes=notes), tuple(names))
 
 

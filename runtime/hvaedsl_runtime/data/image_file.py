@@ -12,7 +12,7 @@ from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from hvaedsl.diagnostics.printable import joined
 from hvaedsl.ir.image_size import size_text
-from hvaedsl_runtime.data.fitting import GIVE_BACKGROUND, GIVE_CHANNELS, GIVE_FIT, Change, Color, Fit, Fitting
+from hvaedsl_runtime.data.fitting import GIVE_BACKGROUND, GIVE_CHANNELS, GIVE_FIT, TO_GRAY, Change, Color, Fit, Fitting
 from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, Pixels
 from hvaedsl_runtime.data.problems import REPLACE, Unusable, too_many_pixels
 from hvaedsl_runtime.data.sixteen_bits import Picture, check_depth, levels_of, png_pixels
@@ -135,6 +135,7 @@ def fit_to(height: int, width: int, fitting: Fitting) -> Fit:
                     f"the image{cropped} is {size_text(image.height, image.width)}; "
                     f"it must be {size_text(height, width)}",
                     f"resize the files, or allow it with {GIVE_FIT}",
+                    of_file="resize the files",
                 )
             # Bilinear weights are never negative: no value leaves the range of its neighbors.
             image = image.resize((width, height), Image.Resampling.BILINEAR)
@@ -151,9 +152,10 @@ def _of_another_ratio(image: Image.Image, height: int, width: int) -> Unusable:
         return Unusable(
             f"{found}; {size_text(height, width)} is {height} high and {width} wide",
             f"if all files are like this, write the resolution as height and width: ({width}, {height})",
+            of_file="turn or crop the files",
         )
     needed = "it must be square" if height == width else f"it must have the ratio of {height} high to {width} wide"
-    return Unusable(f"{found}; {needed}", f"crop the files, or allow it with {GIVE_FIT}")
+    return Unusable(f"{found}; {needed}", f"crop the files, or allow it with {GIVE_FIT}", of_file="crop the files")
 
 
 def _png_depth(start: bytes) -> int | None:
@@ -226,6 +228,7 @@ def _in_channels(image: Image.Image, channels: int, *, allow_gray: bool) -> tupl
         raise Unusable(
             "the image is in color, and 1 channel was asked for",
             GIVE_CHANNELS,
+            of_file=TO_GRAY,
         )
     return gray, Change.COLOR_TO_GRAY
 

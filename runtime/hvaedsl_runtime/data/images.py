@@ -168,8 +168,12 @@ def _empty_split(spec: DataSpec, split: Split, images: int) -> RunError:
     )
 
 
-def array_images(pixels: npt.NDArray[Any] | FileArray, spec: DataSpec, place: str) -> ArrayImages:
+def array_images(
+    pixels: npt.NDArray[Any] | FileArray, spec: DataSpec, place: str, *, trained: bool = False
+) -> ArrayImages:
     """Check an array of images against the spec; `place` names its origin in messages.
+
+    The messages propose no other spec if the model is `trained`.
 
     Raises InvalidData unless it is [N, height, width, channels] of uint8, or of uint16, with N > 0 and values below
     `levels`. More than 256 levels need uint16.
@@ -179,19 +183,21 @@ def array_images(pixels: npt.NDArray[Any] | FileArray, spec: DataSpec, place: st
     if pixels.dtype != np.uint16 and (fine or pixels.dtype != np.uint8):
         found = f"type {pixels.dtype} and shape {list(pixels.shape)}"
         raise InvalidData(
-            f"{place}: the array has {found}; it must be {expected}", help=conversion(pixels, shape, spec.levels)
+            f"{place}: the array has {found}; it must be {expected}",
+            help=conversion(pixels, shape, spec.levels, trained=trained),
         )
     if pixels.ndim != 4 or pixels.shape[1:] != shape:
         of_crop = f" (from {spec.size_key})" if isinstance(spec, StoredDataSpec) else ""
         raise InvalidData(
             f"{place}: the array has shape {list(pixels.shape)}; it must be {expected}{of_crop}",
-            help=_another_crop(pixels.shape, spec) or conversion(pixels, shape, spec.levels),
+            help=(not trained and _another_crop(pixels.shape, spec))
+            or conversion(pixels, shape, spec.levels, trained=trained),
         )
     if not len(pixels):
         raise InvalidData(f"{place}: the array has no image; it must be {expected} with N > 0")
 
     images = ArrayImages(pixels)
-    check_levels(images, spec, place)
+    check_levels(images, spec, place, trained=trained)
     return images
 
 
@@ -206,18 +212,18 @@ def _another_crop(found: tuple[int, ...], spec: DataSpec) -> str:
     return f"give images of its size; a crop of these would be smaller than the model's images, {least}"
 
 
-def check_levels(images: ArrayImages, spec: DataSpec, place: str) -> None:
+def check_levels(images: ArrayImages, spec: DataSpec, place: str, *, trained: bool = False) -> None:
     """Raise InvalidData if a value is not below `levels`; if the type has no such value, none is read."""
     if spec.levels > np.iinfo(images.pixels.dtype).max:
         return
     every = ImageSet(spec.dataset, "train", spec.levels, spec.shape, images, np.arange(len(images)))
     highest = max(int(chunk.max()) for chunk in every.chunks())
     if highest >= spec.levels:
-        raise too_many_levels(place, highest, spec.levels)
+        raise too_many_levels(place, highest, spec.levels, trained=trained)
 
 
-def too_many_levels(place: str, highest: int, levels: int) -> RunError:
-    """Make the error for a value that is not below `levels`."""
+def too_many_levels(place: str, highest: int, levels: int, *, trained: bool = False) -> RunError:
+    """Make the error for a value that is not below `levels`, which a model that is `trained` keeps."""
     if highest < EIGHT_BIT_LEVELS:
         way_out = "store levels (0, 1, ...) instead of shades of gray (0 to 255)"
     elif levels == EIGHT_BIT_LEVELS:
@@ -226,5 +232,5 @@ def too_many_levels(place: str, highest: int, levels: int) -> RunError:
         way_out = "store lower levels"
     return InvalidData(
         f"{place}: the highest value is {highest}; values must be 0 to {levels - 1} (data.levels = {levels})",
-        help=f"correct data.levels, or {way_out}",
+        help=way_out if trained else f"correct data.levels, or {way_out}",
     )

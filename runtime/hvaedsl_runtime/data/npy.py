@@ -114,8 +114,11 @@ def open_array(path: Path) -> FileArray | npt.NDArray[Any]:
     return FileArray(path, header.shape, header.dtype, header.start)
 
 
-def open_npy(path: Path, spec: DataSpec) -> ArrayImages:
-    """Open a .npy file. Raises InvalidData if it cannot be read or its array does not fit the spec."""
+def open_npy(path: Path, spec: DataSpec, *, trained: bool = False) -> ArrayImages:
+    """Open a .npy file. Raises InvalidData if it cannot be read or its array does not fit the spec.
+
+    `trained` as for `array_images`.
+    """
     try:
         with path.open("rb") as file:
             if file.read(len(ZIP_SIGNATURE)) == ZIP_SIGNATURE:
@@ -140,7 +143,7 @@ def open_npy(path: Path, spec: DataSpec) -> ArrayImages:
         ) from error
     if (wrong := wrong_size(path)) is not None:
         raise InvalidData(f"{path}: {wrong.what}", help=wrong.help)
-    return array_images(pixels, spec, str(path))
+    return array_images(pixels, spec, str(path), trained=trained)
 
 
 def npy_header(shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8) -> bytes:

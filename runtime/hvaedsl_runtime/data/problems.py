@@ -20,10 +20,14 @@ NAMED = 20
 
 
 class Unusable(Exception):
-    """An image file that cannot be used, with the way out."""
+    """An image file that cannot be used, with the way out.
 
-    def __init__(self, reason: str, remedy: str) -> None:
+    `of_file` is the way out that changes only the file, for a model that is trained; the same unless given.
+    """
+
+    def __init__(self, reason: str, remedy: str, of_file: str = "") -> None:
         self.remedy = remedy
+        self.of_file = of_file or remedy
         super().__init__(reason)
 
 

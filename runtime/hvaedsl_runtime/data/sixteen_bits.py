@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from hvaedsl_runtime.data.fitting import GIVE_BACKGROUND, GIVE_CHANNELS, GIVE_LEVELS, Change, Fit, Fitting
+from hvaedsl_runtime.data.fitting import GIVE_BACKGROUND, GIVE_CHANNELS, GIVE_LEVELS, TO_GRAY, Change, Fit, Fitting
 from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, Pixels
 from hvaedsl_runtime.data.problems import Unusable
 
@@ -50,16 +50,19 @@ class Picture(NamedTuple):
 def check_depth(bits: int, levels: int) -> None:
     """Raise Unusable unless files of `bits` bits per channel are read as images of this number of levels."""
     if levels <= EIGHT_BIT_LEVELS and bits > 8:
+        convert = "convert the files to 8 bits per channel, for example with ImageMagick: `magick IN -depth 8 OUT`"
         raise Unusable(
             f"the image has {'16' if bits == 16 else 'more than 8'} bits per channel; it must have 8",
-            "convert the files to 8 bits per channel, for example with ImageMagick: `magick IN -depth 8 OUT`, or ask "
-            f"for 65,536 levels: {GIVE_LEVELS}",
+            f"{convert}, or ask for 65,536 levels: {GIVE_LEVELS}",
+            of_file=convert,
         )
     if levels > EIGHT_BIT_LEVELS and bits != 16:
         found = "up to 8" if bits <= 8 else "more than 8, but not 16,"
+        save = "save the images as PNG or TIFF files of 16 bits"
         raise Unusable(
             f"the image has {found} bits per channel; for {levels:,} levels, it must have 16",
-            f"save the images as PNG or TIFF files of 16 bits, or ask for 256 levels: {GIVE_LEVELS}",
+            f"{save}, or ask for 256 levels: {GIVE_LEVELS}",
+            of_file=save,
         )
 
 
@@ -95,6 +98,7 @@ def levels_of(
         raise Unusable(
             f"the highest value is {highest}; values must be 0 to {levels - 1} (data.levels = {levels})",
             f"ask for more levels, at most 65,536: {GIVE_LEVELS}",
+            of_file="give files of lower values",
         )
 
     opaque, composited = _composited(colors, alpha, levels, fitting)
@@ -145,6 +149,6 @@ def _in_channels(colors: Pixels, channels: int, *, allow_gray: bool) -> tuple[Pi
     if (colors == colors[..., :1]).all():
         return colors[..., :1], Change(0)
     if not allow_gray:
-        raise Unusable("the image is in color, and 1 channel was asked for", GIVE_CHANNELS)
+        raise Unusable("the image is in color, and 1 channel was asked for", GIVE_CHANNELS, of_file=TO_GRAY)
     gray = colors.astype(np.int64) @ np.array(GRAY)
     return np.rint(gray / sum(GRAY)).astype(np.uint16)[..., None], Change.COLOR_TO_GRAY

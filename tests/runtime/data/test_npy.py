@@ -221,6 +221,26 @@ def test_the_conversion_line_converts(
     np.testing.assert_array_equal(converted, right)
 
 
+@pytest.mark.parametrize("kind", ["uint8", "float64 to 1"])
+@pytest.mark.parametrize("layout", ["NHW", "NHWC", "NCHW"])
+def test_gray_images_of_a_spec_with_colors_are_told_as_gray(
+    make_spec: Any, make_images: Any, tmp_path: Path, layout: str, kind: str
+) -> None:
+    """The line is run as it is printed, and gives images whose colors are equal."""
+    gray = make_images(20)
+    images = {"NHW": gray[..., 0], "NHWC": gray, "NCHW": gray.transpose(0, 3, 1, 2)}[layout]
+    images = images / 255 if kind == "float64 to 1" else images
+    np.save(tmp_path / "all.npy", images)
+    with pytest.raises(RunError, match=r"it must be uint8 \[N, 8, 8, 3\]") as caught:
+        open_split(make_spec("npy", path=str(tmp_path), channels=3), "train")
+    set_channels, save = r"set data\.channels to 1", r"with `images` the array, save `(.+)` with numpy\.save"
+    line = re.fullmatch(f"the images have one channel: {set_channels}, or {save}", caught.value.help)
+    assert line is not None
+    converted = eval(line[1], {"images": images})
+    assert converted.dtype == np.uint8
+    np.testing.assert_array_equal(converted, np.concatenate([gray] * 3, axis=-1))
+
+
 @pytest.mark.parametrize("values", [[np.nan], [-5.0, 300.0], [0.5, 7.0], [1j]])
 def test_values_of_no_usual_range_get_no_line(make_spec: Any, tmp_path: Path, values: list[complex]) -> None:
     np.save(tmp_path / "all.npy", np.resize(np.array(values), (4, 8, 8, 1)))
