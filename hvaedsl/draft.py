@@ -13,7 +13,7 @@ from hvaedsl.diagnostics.printable import printable
 from hvaedsl.diagnostics.span import Source
 from hvaedsl.fmt import format_text
 from hvaedsl.ir.datasets import DATASETS, USER_IMAGES
-from hvaedsl.ir.image_size import ImageSize
+from hvaedsl.ir.image_size import ImageSize, has_whole_columns
 from hvaedsl.ir.spec_text import string_text
 from hvaedsl.program import Compilation, Program, compile_source, source_of
 from hvaedsl.shipped import shipped
@@ -174,7 +174,7 @@ def _ladder(height: int, width: int) -> Iterator[tuple[int, int]]:
             factor = 2
         else:
             break
-        if resolution // factor * width % height:
+        if not has_whole_columns(resolution // factor, height, width):
             break
         yield resolution, factor
         resolution //= factor

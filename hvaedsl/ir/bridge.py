@@ -21,6 +21,7 @@ from hvaedsl.diagnostics.span import Span
 from hvaedsl.ir.cells import CellReference
 from hvaedsl.ir.custom import Measured
 from hvaedsl.ir.fourier import Exponents
+from hvaedsl.ir.image_size import columns_at
 from hvaedsl.ir.pooling import Embedding, Pooling
 
 Stack = Literal["encoder", "decoder"]
@@ -47,7 +48,7 @@ class Placed:
 
     def size_at(self, resolution: int) -> tuple[int, int]:
         """Height and width of a state at another resolution: all have the ratio of the image."""
-        return resolution, resolution if self.columns is None else max(1, resolution * self.columns // self.resolution)
+        return resolution, resolution if self.columns is None else columns_at(resolution, *self.size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

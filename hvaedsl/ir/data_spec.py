@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 from hvaedsl.ir.datasets import NAMES
-from hvaedsl.ir.image_size import ImageSize, sides
+from hvaedsl.ir.image_size import ImageSize, columns_at, sides
 from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, FilePath, Key, Optional, Size, Whole
 from hvaedsl.ir.section import Section
 
@@ -54,12 +54,12 @@ class DataSpec(Section):
     @property
     def height(self) -> int:
         """Rows of an image: the resolution that block lists begin and end with."""
-        return self.resolution.height if isinstance(self.resolution, ImageSize) else self.resolution
+        return sides(self.resolution).height
 
     @property
     def width(self) -> int:
         """Columns of an image."""
-        return self.resolution.width if isinstance(self.resolution, ImageSize) else self.resolution
+        return sides(self.resolution).width
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -68,15 +68,13 @@ class DataSpec(Section):
 
     def columns_at(self, resolution: int) -> int | None:
         """Columns of a state of the hierarchy, rounded down; None if the images are square, and so are the states."""
-        if not isinstance(self.resolution, ImageSize):
-            return None
-        return max(1, resolution * self.resolution.width // self.resolution.height)
+        return columns_at(resolution, *self.resolution) if isinstance(self.resolution, ImageSize) else None
 
     def stored_at(self, size: int | ImageSize | None) -> DataSpec:
         """The section as it describes the stored images, if these have another size: that of the random crop."""
-        if size is None or sides(size) == (self.height, self.width):
+        window_size = sides(self.resolution)
+        if size is None or sides(size) == window_size:
             return self
-        window_size = ImageSize(self.height, self.width)
         return StoredDataSpec.model_construct(**{**dict(self), "resolution": size}, window_size=window_size)
 
 

@@ -1,4 +1,4 @@
-"""The size of images that are not square."""
+"""The size of images that are not square, and of the states between them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,16 @@ class ImageSize(NamedTuple):
 def sides(size: int | ImageSize) -> ImageSize:
     """Height and width of a size, of which one number is that of a square."""
     return ImageSize(size, size) if isinstance(size, int) else size
+
+
+def columns_at(rows: int, height: int, width: int) -> int:
+    """Columns of a state of `rows` rows, in the ratio height:width of the images: rounded down, but at least 1."""
+    return max(1, rows * width // height)
+
+
+def has_whole_columns(rows: int, height: int, width: int) -> bool:
+    """Whether a state of `rows` rows has exactly the ratio height:width of the images."""
+    return rows * width % height == 0
 
 
 def size_text(height: int, width: int) -> str:

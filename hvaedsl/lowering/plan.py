@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Operation, Pool, State, TopDownBlock, stack_of
 from hvaedsl.ir.fourier import Exponents
+from hvaedsl.ir.image_size import columns_at
 from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.parameter_names import Group, block_attributes, resampling_attribute, state_attribute
 from hvaedsl.ir.pooling import Embedding, Pooling
@@ -77,7 +78,7 @@ class Plan:
         """Height and width of the states at a resolution."""
         if self.image_columns is None:
             return resolution, resolution
-        return resolution, resolution * self.image_columns // self.image_resolution
+        return resolution, columns_at(resolution, self.image_resolution, self.image_columns)
 
     @property
     def layers(self) -> tuple[TopDown, ...]:

@@ -9,6 +9,7 @@ from hvaedsl.diagnostics.diagnostic import Diagnostic, listing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.ir.bridge import EncoderBlock, Pool, TopDownBlock
+from hvaedsl.ir.image_size import has_whole_columns
 from hvaedsl.passes.base import Rule, Unit
 
 _SHOWN = 12
@@ -74,7 +75,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         return
     found: dict[int, Span] = {}
     for resolution, span in _reached(unit):
-        if span is not None and resolution * data.width % data.height:
+        if span is not None and not has_whole_columns(resolution, data.height, data.width):
             found.setdefault(resolution, span)
     if found:
         place = next(iter(found.values()))
