@@ -11,7 +11,7 @@ from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.diagnostics.errors import SpecError, UsageError
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.ir.named_weights import named_weights
-from hvaedsl.ir.spec import AUGMENT_FUNCTION, custom_parts
+from hvaedsl.ir.spec import AUGMENT_FUNCTION, custom_model_parts, custom_parts
 from hvaedsl.passes.base import Unit
 from hvaedsl.pipeline import Analyses, check_weight_names
 
@@ -22,13 +22,14 @@ def measured(unit: Unit, folders: tuple[Path, ...]) -> Unit:
     if not references:
         return unit
 
+    in_model = custom_model_parts(unit.spec)
     for key, reference in references.items():
         try:
             # Those that are not measured too, so that they are found without folders later.
             part = import_custom(reference, folders)
             if key == AUGMENT_FUNCTION and not callable(part):
                 raise CustomPartError("it is not a function", f"a {type(part).__name__}", "name a function")
-            if key.startswith("model."):
+            if key in in_model:
                 unit = _with_cost(unit, key, reference, folders)
         except CustomPartError as error:
             raise SpecError([part_fails(unit.place(key), reference, error)]) from error

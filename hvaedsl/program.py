@@ -28,7 +28,7 @@ from hvaedsl.elaborate.temperatures import temperature_of
 from hvaedsl.elaborate.via import Via
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.ir.named_weights import ChosenWeights, named_weights
-from hvaedsl.ir.spec import AUGMENT_FUNCTION, DataSpec, Spec, custom_parts
+from hvaedsl.ir.spec import DataSpec, Spec, custom_model_parts
 from hvaedsl.ir.spec_text import spec_text
 from hvaedsl.ir.training import TrainingSpec
 from hvaedsl.lowering.names import unpublished
@@ -160,9 +160,7 @@ class Program(Record):
             raise UsageError(f"a module needs {error.name}: pip install 'hvaedsl[train]'") from None
 
         custom = {}
-        for key, reference in custom_parts(self.spec).items():
-            if not key.startswith("model."):
-                continue
+        for key, reference in custom_model_parts(self.spec).items():
             try:
                 custom[reference] = custom_class(reference, self.folders)
             except CustomPartError as error:
@@ -180,12 +178,11 @@ class Program(Record):
         """
         from hvaedsl.lowering.python.source import python_source  # not imported by commands that write no Python
 
-        for key, reference in custom_parts(self.spec).items():
-            if key.startswith("model."):
-                raise UsageError(
-                    f"{key} is {reference}, which may need more than torch; Python is written only for models "
-                    "without custom cells and likelihoods"
-                )
+        for key, reference in custom_model_parts(self.spec).items():
+            raise UsageError(
+                f"{key} is {reference}, which may need more than torch; Python is written only for models "
+                "without custom cells and likelihoods"
+            )
         plan, about = self._lowered()
         return python_source(plan, about, spec_text=self.resolved_text(), version=__version__)
 
@@ -195,8 +192,8 @@ class Program(Record):
         from hvaedsl.lowering.python.model_text import About
 
         likelihood = self.spec.model.likelihood
-        is_counted = set(custom_parts(self.spec)) <= {"data.dataset", AUGMENT_FUNCTION}
-        about = About(self.name, self.cost.parameters if is_counted else None, unpublished(self.bridge, likelihood))
+        parameters = None if custom_model_parts(self.spec) else self.cost.parameters
+        about = About(self.name, parameters, unpublished(self.bridge, likelihood))
         return make_plan(self.bridge, likelihood, self.spec.data.levels), about
 
     def resolved_text(self) -> str:

@@ -231,7 +231,6 @@ class Spec(BaseModel):
     __str__ = __repr__
 
 
-# The custom part that is neither measured nor in the model, and no dataset.
 AUGMENT_FUNCTION = "train.augment.function"
 
 
@@ -251,6 +250,15 @@ def custom_parts(spec: Spec) -> dict[str, str]:
         AUGMENT_FUNCTION: spec.train.augment.function or "",
     }
     return {key: reference for key, reference in named.items() if is_custom(reference)}
+
+
+def custom_model_parts(spec: Spec) -> dict[str, str]:
+    """The custom parts of a spec that are in the model: they have parameters, and are measured."""
+    return {key: reference for key, reference in custom_parts(spec).items() if key.startswith("model.")}
+
+
+# The keys that `known_steps` reads.
+LENGTH_KEYS = ("train.steps", "train.batch_size", "data.dataset", "data.validation")
 
 
 def known_steps(spec: Spec) -> int | None:

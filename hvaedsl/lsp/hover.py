@@ -13,7 +13,7 @@ from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.kinds import OTHER, ChoiceOrCustom
 from hvaedsl.ir.named_weights import named_weights
-from hvaedsl.ir.spec import SECTIONS, known_steps
+from hvaedsl.ir.spec import LENGTH_KEYS, SECTIONS, known_steps
 from hvaedsl.lsp.analyzed import AnalyzedText, within
 from hvaedsl.lsp.arithmetic_text import arithmetic_text, value_text
 from hvaedsl.lsp.constant_text import base_text, constant, constant_text
@@ -164,7 +164,7 @@ def _base(analyzed: AnalyzedText) -> str:
 def _epochs(analyzed: AnalyzedText, token: PlacedToken) -> str:
     """The steps of a number of epochs in one process, if the number of images is known."""
     values = analyzed.values
-    if values is None or not analyzed.knows(token.dotted, "train.batch_size", "data.dataset", "data.validation"):
+    if values is None or not analyzed.knows(token.dotted, *LENGTH_KEYS):
         return ""
     steps, written = known_steps(values.spec), values.spec.train.steps
     return "" if steps is None else f"`{written}`: {steps:,} steps in one process"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity, listing, writing
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.snippet import spec
-from hvaedsl.ir.spec import known_steps
+from hvaedsl.ir.spec import LENGTH_KEYS, known_steps
 from hvaedsl.passes.base import Rule, Unit
 
 _MODEL = {"encoder": "32x1, 32d4, 8x1", "decoder": "8x1, 32m8, 32x2"}
@@ -140,9 +140,8 @@ def _finding(unit: Unit, key: str, value: float, published: str, nearest: float,
         )
 
 
-_LENGTH = ("data.dataset", "data.validation", "train.steps", "train.batch_size")
 ADVICE = (
     Rule(check_batch_size, ("data.dataset", "train.batch_size")),
     Rule(check_learning_rate, ("data.dataset", "train.learning_rate")),
-    Rule(check_ema_decay, (*_LENGTH, "train.ema_decay")),
+    Rule(check_ema_decay, (*LENGTH_KEYS, "train.ema_decay")),
 )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hvaedsl.diagnostics.additions import after_value
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Severity, writing
 from hvaedsl.diagnostics.snippet import spec
-from hvaedsl.ir.spec import known_steps
+from hvaedsl.ir.spec import LENGTH_KEYS, known_steps
 from hvaedsl.passes.base import Rule, Unit
 
 _RUN = "batch_size = 16  learning_rate = 1e-3"
@@ -88,5 +88,4 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
             yield replace(found, suggestions=(way,))
 
 
-_LENGTH = ("train.steps", "train.batch_size", "data.dataset", "data.validation")
-ADVICE = (Rule(check, (*_LENGTH, "train.ema_decay")),)
+ADVICE = (Rule(check, (*LENGTH_KEYS, "train.ema_decay")),)

@@ -9,7 +9,7 @@ import pytest
 import hvaedsl
 from hvaedsl.diagnostics.diagnostic import Diagnostic
 from hvaedsl.ir.image_size import ImageSize
-from hvaedsl.ir.spec import custom_parts
+from hvaedsl.ir.spec import custom_model_parts, custom_parts
 from hvaedsl.ir.spec_text import spec_json
 
 OWN = """hvae 1
@@ -41,6 +41,7 @@ def test_the_section_is_read_printed_and_passed_to_training() -> None:
         "function": "a.b:f",
     }
     assert custom_parts(program.spec) == {"train.augment.function": "a.b:f"}
+    assert not custom_model_parts(program.spec)
     assert program.bridge == hvaedsl.loads(OWN.replace("AUGMENT", "")).bridge
     assert program.python_source()
 

@@ -14,7 +14,7 @@ from hvaedsl.diagnostics.span import Source
 from hvaedsl.diff.compare import compare
 from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock
 from hvaedsl.ir.bridge_text import bridge_json, bridge_text
-from hvaedsl.ir.spec import custom_parts
+from hvaedsl.ir.spec import custom_model_parts, custom_parts
 from hvaedsl.ir.spec_text import flat_values, spec_json
 from hvaedsl.program import compile_source
 
@@ -129,7 +129,8 @@ def test_a_map_replaces_that_of_the_base_and_an_option_replaces_both(tmp_path: P
 
 def test_every_cell_of_ones_own_in_a_map_is_a_custom_part() -> None:
     cells = 'latent = 4  cell = {4: "mine:A", 8: "mine:B", other: vdvae}'
-    assert custom_parts(program(cells).spec) == {"model.cell.8": "mine:B", "model.cell.4": "mine:A"}
+    found = program(cells).spec
+    assert custom_parts(found) == custom_model_parts(found) == {"model.cell.8": "mine:B", "model.cell.4": "mine:A"}
     assert custom_parts(program('latent = 4  cell = {other: "mine:A"}').spec) == {"model.cell": "mine:A"}
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import hvaedsl
 from hvaedsl.diff.compare import compare
-from hvaedsl.ir.spec import known_steps
+from hvaedsl.ir.spec import LENGTH_KEYS, known_steps
 from hvaedsl.ir.spec_text import flat_values, spec_json
 from hvaedsl.ir.training import Epochs
 from hvaedsl.program import Program
@@ -89,3 +89,15 @@ def test_rules_that_need_steps_know_those_of_known_datasets() -> None:
     assert "HV601" not in [item.code for item in unknown.advice]
     without_batch = hvaedsl.loads(TEXT.replace("batch_size = 16", ""), sets={"train.steps": "2 epochs"})
     assert known_steps(without_batch.spec) is None
+
+
+def test_the_steps_depend_on_each_key_of_the_length() -> None:
+    changes: dict[str, dict[str, object]] = {
+        "train.steps": {"train.steps": "10 epochs"},
+        "train.batch_size": {"train.batch_size": 8},
+        "data.dataset": {"data.dataset": "npy", "data.channels": 1, "data.resolution": 8},
+        "data.validation": {"data.validation": 0},
+    }
+    assert set(LENGTH_KEYS) == set(changes)
+    for sets in changes.values():
+        assert known_steps(hvaedsl.loads(TEXT, sets={"train.steps": "20 epochs", **sets}).spec) != 1572
