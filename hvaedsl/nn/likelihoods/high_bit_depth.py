@@ -6,9 +6,8 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from hvaedsl.nn.likelihoods.logistic import half_width_of_levels
+from hvaedsl.nn.likelihoods.logistic import exact_logistic_log_prob, half_width_of_levels
 from hvaedsl.nn.likelihoods.mixture_of_logistics import MAXIMUM_LEVELS, MINIMUM_LOG_SCALE, MixtureOfLogistics
 
 
@@ -33,15 +32,5 @@ class HighBitDepthMixtureOfLogistics(MixtureOfLogistics):
         self.sample_type = torch.int32
 
     def log_prob(self, x: Tensor, means: Tensor, log_scales: Tensor) -> Tensor:
-        """The log mass of the level of x [B, H, W, C, 1] under every logistic, in nats; [B, H, W, C, K].
-
-        With u and l the edges of the bin in units of the scale, sigmoid(u) - sigmoid(l) is
-        sigmoid(u) * sigmoid(-l) * (1 - exp(l - u)), and u - l does not depend on x.
-        """
-        inverse_scale = torch.exp(-log_scales)
-        centered = x - means
-        log_below_upper = -F.softplus(-inverse_scale * (centered + self.half_width))
-        log_above_lower = -F.softplus(inverse_scale * (centered - self.half_width))
-        log_closed = log_below_upper + log_above_lower + torch.log(-torch.expm1(-2 * self.half_width * inverse_scale))
-        outside = 1 - self.half_width  # levels are 2 * half_width apart, the first at -1 and the last at 1
-        return torch.where(x < -outside, log_below_upper, torch.where(x > outside, log_above_lower, log_closed))
+        """The log mass of the level of x [B, H, W, C, 1] under every logistic, in nats; [B, H, W, C, K]."""
+        return exact_logistic_log_prob(x, means, log_scales, self.half_width)

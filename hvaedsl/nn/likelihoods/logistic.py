@@ -46,3 +46,20 @@ def discretized_logistic_log_prob(x: Tensor, mean: Tensor, log_scale: Tensor, ha
 
     closed = torch.where(mass > MINIMUM_BIN_MASS, log_mass, log_approximation)
     return torch.where(x < -EDGE, log_mass_below, torch.where(x > EDGE, log_mass_above, closed))
+
+
+def exact_logistic_log_prob(x: Tensor, mean: Tensor, log_scale: Tensor, half_width: float) -> Tensor:
+    """The log mass, in nats, of the bin x +- half_width under a logistic; the shape that the arguments broadcast to.
+
+    The targets x are 2 * half_width apart, the first at -1 and the last at 1. Only the bins of these two are open
+    outwards, and no mass is replaced: those of all targets sum to 1, however many there are.
+    With u and l the edges of the bin in units of the scale, sigmoid(u) - sigmoid(l) is
+    sigmoid(u) * sigmoid(-l) * (1 - exp(l - u)), and u - l does not depend on x.
+    """
+    inverse_scale = torch.exp(-log_scale)
+    centered = x - mean
+    log_below_upper = -F.softplus(-inverse_scale * (centered + half_width))
+    log_above_lower = -F.softplus(inverse_scale * (centered - half_width))
+    log_closed = log_below_upper + log_above_lower + torch.log(-torch.expm1(-2 * half_width * inverse_scale))
+    inside = 1 - half_width
+    return torch.where(x < -inside, log_below_upper, torch.where(x > inside, log_above_lower, log_closed))

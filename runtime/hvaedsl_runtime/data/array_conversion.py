@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hvaedsl_runtime.data.file_array import FileArray
+from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS, dtype_of
 
 # Images whose values are read to guess their range; reading all of a large file would take minutes.
 EXAMINED = 256
@@ -37,9 +38,10 @@ def conversion(
 
     converted = _to_levels(found, f"images{reshaped}", levels)
     if converted is None and found.dtype == np.uint8 and not trained:
-        return f"uint8 has levels from 0 to 255: set data.levels to at most 256, or save the images as {_dtype(levels)}"
+        fewer = f"set data.levels to at most {EIGHT_BIT_LEVELS}"
+        return f"uint8 has levels from 0 to 255: {fewer}, or save the images as {dtype_of(levels)}"
     if converted is None:
-        return f"save the images as {_dtype(levels)}, with levels from 0 to {levels - 1}"
+        return f"save the images as {dtype_of(levels)}, with levels from 0 to {levels - 1}"
     return f"with `images` the array, save `{converted}` with numpy.save"
 
 
@@ -74,16 +76,12 @@ def _as_gray(found: tuple[int, ...], shape: tuple[int, int, int]) -> str | None:
     return operations.get(found[1:])
 
 
-def _dtype(levels: int) -> str:
-    return "uint8" if levels <= 256 else "uint16"
-
-
 def _to_levels(found: npt.NDArray[Any] | FileArray, images: str, levels: int) -> str | None:
     """Return the expression that makes levels of `images`; None if the range of the values is not a usual one."""
-    dtype = _dtype(levels)
+    dtype = dtype_of(levels)
     if found.dtype == dtype:
         return images
-    if found.dtype == np.uint8 and dtype == "uint16":
+    if found.dtype == np.uint8 and dtype == np.uint16:
         return None  # 8 bits have no more than 256 levels
     if found.dtype.kind == "b":
         return f'({images} * {levels - 1}).astype("{dtype}")'
@@ -97,7 +95,7 @@ def _to_levels(found: npt.NDArray[Any] | FileArray, images: str, levels: int) ->
     if found.dtype.kind in "iu" or (high > 1 and (sample == np.round(sample)).all()):
         if low >= 0 and high < levels:
             return f'{images}.astype("{dtype}")'
-        if found.dtype == np.uint16 and levels == 256:
+        if found.dtype == np.uint16 and levels == EIGHT_BIT_LEVELS:
             return f'({images} / 257).round().astype("{dtype}")'
         return None
     if low >= 0 and high <= 1:

@@ -6,7 +6,9 @@ from math import log, pi, prod, sqrt
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
+from hvaedsl.nn.likelihoods.logistic import exact_logistic_log_prob, half_width_of_levels
 from hvaedsl_runtime.data.images import ImageSet
 
 
@@ -52,14 +54,11 @@ def logistic_baseline_bits_per_dim(train: ImageSet, test: ImageSet) -> float:
     mean = total / count
     std = np.maximum(1.0, np.sqrt(np.maximum(0.0, squares / count - mean**2)))
 
-    # The scale of a logistic is sqrt(3) / pi of its standard deviation. The first and the last level are open outwards.
-    scale, nats = std * sqrt(3) / pi, 0.0
-    log_width = np.log(-np.expm1(-1 / scale))
+    # On the scale of the targets, where the levels are from -1 to 1. The scale of a logistic is sqrt(3) / pi of its
+    # standard deviation.
+    half, nats = (test.levels - 1) / 2, 0.0
+    center, log_scale = torch.from_numpy(mean / half - 1), torch.from_numpy(np.log(std * sqrt(3) / (pi * half)))
     for chunk in test.chunks():
-        levels = chunk.reshape(len(chunk), -1).astype(np.float64)
-        log_below_upper = -np.logaddexp(0, -(levels + 0.5 - mean) / scale)
-        log_above_lower = -np.logaddexp(0, (levels - 0.5 - mean) / scale)
-        closed = log_below_upper + log_above_lower + log_width
-        last = levels == test.levels - 1
-        nats -= float(np.where(levels == 0, log_below_upper, np.where(last, log_above_lower, closed)).sum())
+        x = torch.from_numpy(chunk.reshape(len(chunk), -1) / half - 1)
+        nats -= float(exact_logistic_log_prob(x, center, log_scale, half_width_of_levels(test.levels)).sum())
     return nats / (log(2) * len(test) * prod(test.shape))

@@ -11,9 +11,9 @@ import numpy as np
 
 from hvaedsl_runtime.data.fitting import Changes, Fitting, changes_text, count_changes
 from hvaedsl_runtime.data.image_file import decode, fit_to
-from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, Indices, Pixels, dtype_of, too_many_levels
+from hvaedsl_runtime.data.images import Indices, Pixels
+from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS, SIXTEEN_BIT_LEVELS, dtype_of, too_many_levels
 from hvaedsl_runtime.data.problems import ImageProblem, Problems, Unusable, refused_file
-from hvaedsl_runtime.data.sixteen_bits import SIXTEEN_BIT_LEVELS
 
 DECODING_THREADS = 8
 NO_LEVEL = -1
@@ -119,6 +119,6 @@ def shades_of_levels(levels: int) -> Pixels:
     65,535 is in the place of 255 if there are more than 256 levels.
     """
     if levels > EIGHT_BIT_LEVELS:
-        shades: Pixels = np.rint(np.arange(levels) * (65_535 / (levels - 1))).astype(np.uint16)
+        shades: Pixels = np.rint(np.arange(levels) * ((SIXTEEN_BIT_LEVELS - 1) / (levels - 1))).astype(np.uint16)
         return shades
     return (np.arange(levels, dtype=np.float32) / np.float32(levels - 1) * np.float32(255) + 0.5).astype(np.uint8)

@@ -31,7 +31,7 @@ from hvaedsl_runtime.data.windows import centered, stored_images
 
 ARRAYS = (".npy", ".npz")
 DIGITS_OF_NAME = 6
-# Image files are converted to gray or RGB.
+# Image files are converted to gray or RGB, and written as such.
 FILE_CHANNELS = (1, 3)
 READ = ", ".join(suffix.removeprefix(".") for suffix in SUFFIXES)
 EXPECTED = f"name a folder of image files ({READ}), image files, or a .npy file"

@@ -13,7 +13,8 @@ from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 from hvaedsl.diagnostics.printable import joined
 from hvaedsl.ir.image_size import size_text
 from hvaedsl_runtime.data.fitting import GIVE_BACKGROUND, GIVE_CHANNELS, GIVE_FIT, TO_GRAY, Change, Color, Fit, Fitting
-from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, Pixels
+from hvaedsl_runtime.data.images import Pixels
+from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS
 from hvaedsl_runtime.data.problems import REPLACE, Unusable, too_many_pixels
 from hvaedsl_runtime.data.sixteen_bits import Picture, check_depth, levels_of, png_pixels
 from hvaedsl_runtime.data.tiff_file import SIGNATURES, tiff_picture

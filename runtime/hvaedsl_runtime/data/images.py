@@ -16,13 +16,13 @@ from hvaedsl.ir.image_size import ImageSize, size_text
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.array_conversion import conversion
 from hvaedsl_runtime.data.file_array import FileArray
+from hvaedsl_runtime.data.levels import dtype_of, too_many_levels
 from hvaedsl_runtime.data.problems import Problems
 
 Split = Literal["train", "validation", "test"]
 Pixels = npt.NDArray[np.unsignedinteger[Any]]  # levels: uint8, or uint16
 Indices = npt.NDArray[np.int64]
 
-EIGHT_BIT_LEVELS = 256
 # Values held at a time in a pass over a dataset; counting levels needs eight bytes for each.
 VALUES_PER_CHUNK = 2**22
 
@@ -113,14 +113,9 @@ class ImageSet:
         return counts
 
 
-def dtype_of(levels: int) -> np.dtype[Any]:
-    """The type of an array of levels: uint8 for up to 256, or uint16."""
-    return np.dtype(np.uint8 if levels <= EIGHT_BIT_LEVELS else np.uint16)
-
-
-def images_at_a_time(shape: tuple[int, int, int]) -> int:
-    """The number of images of this shape, (H, W, C), that are held at a time in a pass over a dataset."""
-    return max(1, VALUES_PER_CHUNK // prod(shape))
+def images_at_a_time(shape: tuple[int, int, int], least: int = 1) -> int:
+    """The number of images of this shape, (H, W, C), that are held at a time in a pass; at least `least`."""
+    return max(least, VALUES_PER_CHUNK // prod(shape))
 
 
 def batches_of(images: Images, members: Indices, step: int) -> Iterator[Pixels]:
@@ -178,9 +173,9 @@ def array_images(
     Raises InvalidData unless it is [N, height, width, channels] of uint8, or of uint16, with N > 0 and values below
     `levels`. More than 256 levels need uint16.
     """
-    shape, fine = spec.shape, spec.levels > EIGHT_BIT_LEVELS
-    expected = f"{'uint16' if fine else 'uint8'} [N, {', '.join(map(str, shape))}]"
-    if pixels.dtype != np.uint16 and (fine or pixels.dtype != np.uint8):
+    shape, least = spec.shape, dtype_of(spec.levels)
+    expected = f"{least} [N, {', '.join(map(str, shape))}]"
+    if pixels.dtype not in (least, np.uint16):
         found = f"type {pixels.dtype} and shape {list(pixels.shape)}"
         raise InvalidData(
             f"{place}: the array has {found}; it must be {expected}",
@@ -220,17 +215,3 @@ def check_levels(images: ArrayImages, spec: DataSpec, place: str, *, trained: bo
     highest = max(int(chunk.max()) for chunk in every.chunks())
     if highest >= spec.levels:
         raise too_many_levels(place, highest, spec.levels, trained=trained)
-
-
-def too_many_levels(place: str, highest: int, levels: int, *, trained: bool = False) -> RunError:
-    """Make the error for a value that is not below `levels`, which a model that is `trained` keeps."""
-    if highest < EIGHT_BIT_LEVELS:
-        way_out = "store levels (0, 1, ...) instead of shades of gray (0 to 255)"
-    elif levels == EIGHT_BIT_LEVELS:
-        way_out = 'scale images of 16 bits, `(images / 257).round().astype("uint8")` with numpy'
-    else:
-        way_out = "store lower levels"
-    return InvalidData(
-        f"{place}: the highest value is {highest}; values must be 0 to {levels - 1} (data.levels = {levels})",
-        help=way_out if trained else f"correct data.levels, or {way_out}",
-    )

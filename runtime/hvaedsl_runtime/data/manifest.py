@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hvaedsl.diagnostics.errors import InvalidData
 from hvaedsl.ir.data_spec import FileFit
 from hvaedsl.ir.image_size import ImageSize
+from hvaedsl_runtime.data.fitting import Fitting
+from hvaedsl_runtime.data.levels import LevelType
 from hvaedsl_runtime.data.splits import PartName
 
 NAME = "manifest.json"
@@ -71,8 +73,7 @@ class FitRecord(Record):
     @property
     def allowed(self) -> FileFit:
         """The value of `data.fit`, in manifests of earlier versions too."""
-        crops = self.crop == "center"
-        return ("crop_resize" if crops else "resize") if self.resize else ("crop" if crops else "refuse")
+        return Fitting(crop=self.crop == "center", resize=self.resize).fit
 
 
 class Manifest(Record):
@@ -91,7 +92,7 @@ class Manifest(Record):
     resolution: int | ImageSize
     channels: int
     levels: int
-    dtype: Literal["uint8", "uint16"] = "uint8"
+    dtype: LevelType = "uint8"
     layout: str
     origins: tuple[OriginRecord, ...]
     warnings: tuple[str, ...]

@@ -17,9 +17,8 @@ from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.spec import Binarize, DataSpec
 from hvaedsl.nn.fourier import fourier_features
 from hvaedsl_runtime.data.images import ImageSet, Pixels
+from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS
 from hvaedsl_runtime.disk.state_parts import log_unknown
-
-MAXIMUM_LEVELS = 256
 
 
 class Preparation(BaseModel):
@@ -164,9 +163,9 @@ def published_preparation(
 def _check_target(data: DataSpec, likelihood: Likelihood) -> None:
     if likelihood.name != "custom" and (likelihood.name == "bernoulli") != (data.binarize != "none"):
         raise ValueError(f"the likelihood is {likelihood}; it cannot be used with data.binarize = {data.binarize}")
-    if likelihood.bits is not None and data.levels != MAXIMUM_LEVELS:
+    if likelihood.bits is not None and data.levels != EIGHT_BIT_LEVELS:
         raise ValueError(
-            f"bits is {likelihood.bits}; it needs images of {MAXIMUM_LEVELS} levels, and data.levels is {data.levels}"
+            f"bits is {likelihood.bits}; it needs images of {EIGHT_BIT_LEVELS} levels, and data.levels is {data.levels}"
         )
 
 

@@ -24,7 +24,7 @@ from hvaedsl.ir.hub import is_hub, meant_as_hub
 from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fitting import Fitting, count_changes, fitting_from, parse_background
-from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, dtype_of
+from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS, dtype_name, dtype_of
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, FitRecord, Manifest, OriginRecord, read_manifest
 from hvaedsl_runtime.data.npy import npy_header
 from hvaedsl_runtime.data.places import DATA_PATH, FROM
@@ -242,7 +242,7 @@ def _write(spec: DataSpec, source: Source, folder: Path, bar: Bar) -> Manifest:
         resolution=spec.resolution,
         channels=spec.channels,
         levels=spec.levels,
-        dtype="uint8" if spec.levels <= EIGHT_BIT_LEVELS else "uint16",
+        dtype=dtype_name(spec.levels),
         layout=source.layout,
         origins=tuple(
             OriginRecord(path=str(origin.path.absolute()), files=origin.files, bytes=origin.bytes)

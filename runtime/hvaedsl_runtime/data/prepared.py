@@ -15,7 +15,8 @@ from hvaedsl.ir.image_size import sides, size_text
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fingerprint import array_checksum
 from hvaedsl_runtime.data.fitting import changes_text
-from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, ArrayImages, ImageSet, Split, image_set, too_many_levels
+from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Split, image_set
+from hvaedsl_runtime.data.levels import dtype_name, too_many_levels
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, Manifest, read_manifest
 from hvaedsl_runtime.data.npy import open_array, wrong_size
 from hvaedsl_runtime.data.places import folder_name, places
@@ -69,10 +70,10 @@ class PreparedSet:
 
         self._check_fit(spec)
         self._check_table(spec)
-        if manifest.dtype == "uint8" and spec.levels > EIGHT_BIT_LEVELS:
+        if manifest.dtype not in (needed := dtype_name(spec.levels), "uint16"):
             raise InvalidData(
-                f"{self.folder}: the images are uint8, of {manifest.levels} levels; data.levels = {spec.levels} needs "
-                "uint16",
+                f"{self.folder}: the images are {manifest.dtype}, of {manifest.levels} levels; data.levels = "
+                f"{spec.levels} needs {needed}",
                 help=f"correct data.levels, or prepare the images again with --levels {spec.levels}",
             )
 

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from hvaedsl_runtime.data.fitting import GIVE_BACKGROUND, GIVE_CHANNELS, GIVE_LEVELS, TO_GRAY, Change, Fit, Fitting
-from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, Pixels
+from hvaedsl_runtime.data.images import Pixels
+from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS, SIXTEEN_BIT_LEVELS
 from hvaedsl_runtime.data.problems import Unusable
 
-SIXTEEN_BIT_LEVELS = 65_536
 OPAQUE = SIXTEEN_BIT_LEVELS - 1
 # ITU-R 601, as in Pillow: thousandths of red, green and blue in gray.
 GRAY = (299, 587, 114)
@@ -53,7 +53,7 @@ def check_depth(bits: int, levels: int) -> None:
         convert = "convert the files to 8 bits per channel, for example with ImageMagick: `magick IN -depth 8 OUT`"
         raise Unusable(
             f"the image has {'16' if bits == 16 else 'more than 8'} bits per channel; it must have 8",
-            f"{convert}, or ask for 65,536 levels: {GIVE_LEVELS}",
+            f"{convert}, or ask for {SIXTEEN_BIT_LEVELS:,} levels: {GIVE_LEVELS}",
             of_file=convert,
         )
     if levels > EIGHT_BIT_LEVELS and bits != 16:
@@ -61,7 +61,7 @@ def check_depth(bits: int, levels: int) -> None:
         save = "save the images as PNG or TIFF files of 16 bits"
         raise Unusable(
             f"the image has {found} bits per channel; for {levels:,} levels, it must have 16",
-            f"{save}, or ask for 256 levels: {GIVE_LEVELS}",
+            f"{save}, or ask for {EIGHT_BIT_LEVELS} levels: {GIVE_LEVELS}",
             of_file=save,
         )
 
@@ -97,7 +97,7 @@ def levels_of(
     if (highest := int(colors.max())) >= levels:
         raise Unusable(
             f"the highest value is {highest}; values must be 0 to {levels - 1} (data.levels = {levels})",
-            f"ask for more levels, at most 65,536: {GIVE_LEVELS}",
+            f"ask for more levels, at most {SIXTEEN_BIT_LEVELS:,}: {GIVE_LEVELS}",
             of_file="give files of lower values",
         )
 
@@ -135,7 +135,7 @@ def _composited(colors: Pixels, alpha: Pixels | None, levels: int, fitting: Fitt
     if fitting.background is None:
         raise Unusable("the image has transparent pixels, and no background is given", GIVE_BACKGROUND)
 
-    below = np.array(fitting.background) * ((levels - 1) / 255)
+    below = np.array(fitting.background) * ((levels - 1) / (EIGHT_BIT_LEVELS - 1))
     share = alpha[..., None] / OPAQUE
     return np.rint(colors * share + below * (1 - share)).astype(np.uint16), Change.COMPOSITED
 

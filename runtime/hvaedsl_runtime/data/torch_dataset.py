@@ -15,7 +15,8 @@ from torch.utils.data import Dataset, IterableDataset
 from hvaedsl.custom.importing import error_summary
 from hvaedsl.diagnostics.errors import InvalidData
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, Indices, Pixels
+from hvaedsl_runtime.data.images import Indices, Pixels
+from hvaedsl_runtime.data.levels import dtype_of
 
 # How far a real value may be from a level: torchvision's ToTensor divides by 255 in float32.
 LEVEL_TOLERANCE = 1e-6
@@ -55,8 +56,7 @@ class TorchImages:
 
         Raises InvalidData, with the index, for an item that cannot be read or is no image of the spec.
         """
-        dtype = np.uint8 if self.spec.levels <= EIGHT_BIT_LEVELS else np.uint16
-        batch = np.empty((len(indices), *self.spec.shape), dtype=dtype)
+        batch = np.empty((len(indices), *self.spec.shape), dtype=dtype_of(self.spec.levels))
         for position, index in enumerate(indices):
             batch[position] = self._item(int(index))
         return batch

@@ -24,18 +24,18 @@ from torch import Tensor
 from hvaedsl.diagnostics.errors import OutputExists, UsageError
 from hvaedsl.diagnostics.refusals import ANOTHER_FILE, ANOTHER_FOLDER, refusals_explained
 from hvaedsl.ir.spec import Spec
-from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS, Pixels
+from hvaedsl_runtime.data.file_images import shades_of_levels
+from hvaedsl_runtime.data.given_images import DIGITS_OF_NAME, FILE_CHANNELS
+from hvaedsl_runtime.data.images import Pixels
+from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS
 from hvaedsl_runtime.data.npy import npy_header
 from hvaedsl_runtime.data.places import folder_name, places
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_output_path, content_of
 from hvaedsl_runtime.disk.whole_files import put_folder_in_place, put_in_place
-from hvaedsl_runtime.evaluate.pictures import save_samples, scaled_samples, shades
+from hvaedsl_runtime.evaluate.pictures import brightest_of, save_samples
 
 Kind = Literal["picture", "npz", "npy", "folder"]
 KINDS: dict[str, Kind] = {".png": "picture", ".npz": "npz", ".npy": "npy"}
-# What a PNG file can hold: shades of gray, or red, green and blue.
-PNG_CHANNELS = (1, 3)
-DIGITS_OF_NAME = 6
 # The first date of zip files: the same images give the same bytes at any time.
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -130,7 +130,7 @@ class ImageOutput:
         """Raise UsageError for images that PNG files cannot hold. A picture shows what `sample.channels` says."""
         channels, levels = spec.data.channels, spec.data.levels
         array = "write an array: name a file in .npz or .npy"
-        if channels not in PNG_CHANNELS:
+        if channels not in FILE_CHANNELS:
             raise UsageError(
                 f"--out is {self.path}; PNG files hold 1 or 3 channels, and the images have {channels}", help=array
             )
@@ -211,13 +211,14 @@ def _folder(path: Path, spec: Spec, names: Sequence[str] | None) -> Iterator[Wri
     It has what the dataset's image files have: levels, if the dataset is a folder of them; otherwise shades from 0 to
     255 or, if there are more than 256 levels, from 0 to 65,535.
     """
-    as_shades = spec.data.dataset != "folder"
+    shades = shades_of_levels(brightest_of(spec) + 1) if spec.data.dataset != "folder" else None
     stems = iter(_stems(names)) if names is not None else (f"{i:0{DIGITS_OF_NAME}}" for i in itertools.count())
 
     with put_folder_in_place(path) as temporary:
 
         def write(images: Tensor) -> None:
-            for image in _shades(images, spec) if as_shades else as_levels(images):
+            levels = as_levels(images)
+            for image in levels if shades is None else shades[levels]:
                 file = temporary / f"{next(stems)}.png"
                 if names is not None:
                     file.parent.mkdir(parents=True, exist_ok=True)
@@ -229,13 +230,6 @@ def _folder(path: Path, spec: Spec, names: Sequence[str] | None) -> Iterator[Wri
 def as_levels(images: Tensor) -> Pixels:
     """Levels as an array: uint8, or uint16 for the int32 of more than 256 levels."""
     return images.numpy() if images.dtype == torch.uint8 else images.numpy().astype(np.uint16)
-
-
-def _shades(images: Tensor, spec: Spec) -> Pixels:
-    """Levels as shades of 8 bits; of 16 bits, if there are more than 256 levels."""
-    if images.dtype == torch.uint8:
-        return shades(scaled_samples(images, spec)).numpy()
-    return np.rint(images.numpy() * (65_535 / (spec.data.levels - 1))).astype(np.uint16)
 
 
 def _stems(names: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from hvaedsl.ir.spec import Spec
 from hvaedsl.lowering.module import HierarchicalVAE
+from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS
 from hvaedsl_runtime.disk.whole_files import put_in_place
 from hvaedsl_runtime.evaluate.evaluator import Evaluator
 from hvaedsl_runtime.evaluate.fixed_batches import compute_by_image
@@ -42,11 +43,6 @@ def reconstruct(
     return target, mean
 
 
-def scaled_samples(samples: Tensor, spec: Spec) -> Tensor:
-    """Scale samples [N, H, W, C] to [0, 1]: binary images hold 0 and 255, others levels from 0."""
-    return samples.float() / _brightest(spec)
-
-
 def scaled_targets(targets: Tensor, spec: Spec) -> Tensor:
     """Scale targets, [N, H, W, C] in [-1, 1] or {0, 1}, to [0, 1]; float32 or wider, on the CPU."""
     targets = targets.to("cpu", torch.promote_types(targets.dtype, torch.float32))
@@ -54,8 +50,8 @@ def scaled_targets(targets: Tensor, spec: Spec) -> Tensor:
 
 
 def samples_for_display(samples: Tensor, spec: Spec) -> Tensor:
-    """Scale samples [N, H, W, C] to [0, 1]; the result has the shown channels, one or three."""
-    return scaled_samples(samples[..., spec.shown_channels], spec)
+    """Scale samples [N, H, W, C], from 0, to [0, 1]; the result has the shown channels, one or three."""
+    return samples[..., spec.shown_channels].float() / brightest_of(spec)
 
 
 def targets_for_display(targets: Tensor, spec: Spec) -> Tensor:
@@ -73,13 +69,14 @@ def levels_of_targets(targets: Tensor, spec: Spec) -> Tensor:
 
     They are on the CPU and on the scale of samples: uint8, or int32 if there are more than 256 levels.
     """
-    brightest = _brightest(spec)
+    brightest = brightest_of(spec)
     scaled = scaled_targets(targets, spec) * brightest
-    return scaled.add(0.5).clamp(0, brightest).to(torch.uint8 if brightest <= 255 else torch.int32)
+    return scaled.add(0.5).clamp(0, brightest).to(torch.uint8 if brightest < EIGHT_BIT_LEVELS else torch.int32)
 
 
-def _brightest(spec: Spec) -> int:
-    return 255 if spec.data.binarize != "none" else spec.data.levels - 1
+def brightest_of(spec: Spec) -> int:
+    """The highest value of a sample: the last level, or 255 for binary images."""
+    return EIGHT_BIT_LEVELS - 1 if spec.data.binarize != "none" else spec.data.levels - 1
 
 
 def save_samples(path: Path, samples: Tensor, spec: Spec) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from hvaedsl.diagnostics.errors import Diverged, UnusableImages
+from hvaedsl.diagnostics.errors import UnusableImages
 from hvaedsl.diagnostics.refusals import ANOTHER_FILE, refusals_explained
 from hvaedsl.lowering.module import HierarchicalVAE, Noise
 from hvaedsl_runtime.console import image_bar
@@ -15,7 +15,7 @@ from hvaedsl_runtime.data.given_images import NamedImages
 from hvaedsl_runtime.data.problems import Problems
 from hvaedsl_runtime.evaluate.evaluator import Evaluator
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
-from hvaedsl_runtime.evaluate.fixed_batches import fixed_batch_size
+from hvaedsl_runtime.evaluate.fixed_batches import fixed_batch_size, not_finite
 from hvaedsl_runtime.evaluate.image_output import ImageOutput
 from hvaedsl_runtime.evaluate.pictures import levels_of_targets, save_reconstructions
 from hvaedsl_runtime.noise import ImageNoise
@@ -82,10 +82,8 @@ def reconstructions(
 
         mean = model.likelihood.mean(model.decode(model.latents(x, noise=_noise(evaluator, batch, seed))))
         if not mean.isfinite().all():
-            raise Diverged(
-                f"the model of the run computes reconstructions that are not finite (image {start} or a later one)",
-                help="the training diverged: train again into another folder with a lower train.learning_rate",
-            )
+            found = f"reconstructions that are not finite (image {start} or a later one)"
+            raise not_finite(f"the model of the run computes {found}")
         yield target[: len(members)].cpu(), mean[: len(members)].cpu()
     problems.raise_any()
 

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from hvaedsl.ir.spec import Spec
 from hvaedsl.report.grid import Column, Grid
 from hvaedsl_runtime.data import ImageSet, histogram_baseline_bits_per_dim, logistic_baseline_bits_per_dim
-from hvaedsl_runtime.data.images import EIGHT_BIT_LEVELS
+from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS
 from hvaedsl_runtime.evaluate.evaluator import LikelihoodBound
 from hvaedsl_runtime.evaluate.units import NATS_PER_BIT, Gives, reporting_unit
 

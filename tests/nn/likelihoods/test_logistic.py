@@ -10,6 +10,7 @@ from hvaedsl.nn.likelihoods.logistic import (
     EDGE,
     FIVE_BIT_HALF_WIDTH,
     discretized_logistic_log_prob,
+    exact_logistic_log_prob,
     half_width_of_levels,
 )
 
@@ -119,3 +120,11 @@ def test_gradients() -> None:
     mean = torch.randn(17, requires_grad=True)
     log_scale = torch.linspace(-4, 1, 17, requires_grad=True)
     assert torch.autograd.gradcheck(log_prob, (mean, log_scale))
+
+
+@pytest.mark.parametrize("levels", [2, 17, 256])
+@pytest.mark.parametrize(("mean", "log_scale"), [(0.0, -0.7), (0.9, -0.5), (-1.5, 0.0), (0.3, 2.0)])
+def test_the_exact_form_is_the_published_one_where_that_is_exact(levels: int, mean: float, log_scale: float) -> None:
+    arguments = targets(levels), torch.tensor(mean), torch.tensor(log_scale), half_width_of_levels(levels)
+    published, exact = discretized_logistic_log_prob(*arguments), exact_logistic_log_prob(*arguments)
+    torch.testing.assert_close(exact, published, rtol=1e-9, atol=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,24 @@ def test_a_level_too_high_is_found(make_spec: Any, tmp_path: Path, dtype: Any, l
     path = saved(tmp_path / "all.npy", levels + 1, dtype)
     with pytest.raises(RunError, match=f"the highest value is {levels}; values must be 0 to {levels - 1}"):
         open_split(make_spec("npy", path=str(path), levels=levels), "train")
+
+
+def test_the_baseline_of_many_levels_against_a_slow_independent_computation() -> None:
+    levels, rng = 300, np.random.default_rng(3)
+    pixels = rng.integers(0, levels, (2, 7, 2, 3, 2)).astype(np.uint16)
+    pixels[:, 0, 0, 0] = 0, levels - 1
+    train, test = pixels
+    bits = []
+    for place in np.ndindex(train.shape[1:]):
+        values = [float(image[place]) for image in train]
+        scale = max(1.0, float(np.std(values))) * math.sqrt(3) / math.pi
+        for image in test:
+            edges = [(int(image[place]) + side - float(np.mean(values))) / scale for side in (-0.5, 0.5)]
+            below, above = (1 / (1 + math.exp(-edge)) for edge in edges)
+            mass = (1 if image[place] == levels - 1 else above) - (0 if image[place] == 0 else below)
+            bits.append(-math.log2(mass))
+    found = logistic_baseline_bits_per_dim(image_set(train, levels), image_set(test, levels))
+    assert found == pytest.approx(sum(bits) / len(bits), rel=1e-9)
 
 
 def test_the_baseline_of_many_levels_is_that_of_its_logistics() -> None:

@@ -15,9 +15,9 @@ from hvaedsl_runtime.data.file_images import DECODING_THREADS
 from hvaedsl_runtime.data.fitting import Change, Changes, Fit, Fitting
 from hvaedsl_runtime.data.image_file import decode
 from hvaedsl_runtime.data.image_tree import search
-from hvaedsl_runtime.data.images import Pixels
+from hvaedsl_runtime.data.images import Pixels, images_at_a_time
 from hvaedsl_runtime.data.problems import ImageProblem, Problems, Unusable, refused_file
-from hvaedsl_runtime.data.published.source import Origin, Part, images_at_a_time
+from hvaedsl_runtime.data.published.source import Origin, Part
 
 # Published files are never converted beyond gray to color: a file that would need it is not the published one.
 AS_PUBLISHED = Fitting(crop=False, resize=False)
@@ -42,7 +42,7 @@ def decoded_part(count: int, read: Callable[[int], tuple[str, bytes | OSError]],
 
     Files that cannot be used do not end the pass: UnusableImages is raised at its end and names all of them.
     """
-    step = images_at_a_time(spec, least=DECODING_THREADS)
+    step = images_at_a_time(spec.shape, least=DECODING_THREADS)
     changes = np.zeros(count, dtype=np.uint16)
 
     def decode_one(index: int, named: tuple[str, bytes | OSError]) -> Pixels | ImageProblem:

@@ -16,15 +16,8 @@ import numpy as np
 from hvaedsl.diagnostics.errors import InvalidData, RunError
 from hvaedsl.diagnostics.printable import joined
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data.images import Pixels
-from hvaedsl_runtime.data.published.source import (
-    Part,
-    Source,
-    files_missing,
-    find_files,
-    images_at_a_time,
-    origins_of_files,
-)
+from hvaedsl_runtime.data.images import Pixels, images_at_a_time
+from hvaedsl_runtime.data.published.source import Part, Source, files_missing, find_files, origins_of_files
 
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 MEMBER = "data.npy"
@@ -40,7 +33,7 @@ class Batch:
     def images(self, spec: DataSpec) -> Iterator[Pixels]:
         """Yield the images in order, uint8 [n, H, W, 3]; the whole array is never in memory."""
         row = spec.channels * spec.height**2
-        step = images_at_a_time(spec)
+        step = images_at_a_time(spec.shape)
         with _damage_explained(self.path), zipfile.ZipFile(self.path) as archive, archive.open(MEMBER) as member:
             _header(member)
             for start in range(0, self.count, step):

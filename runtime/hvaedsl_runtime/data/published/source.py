@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.file_images import FileImages
 from hvaedsl_runtime.data.fitting import Changes, Fitting
 from hvaedsl_runtime.data.image_tree import is_clutter
-from hvaedsl_runtime.data.images import VALUES_PER_CHUNK, Images, Pixels, batches_of
+from hvaedsl_runtime.data.images import Images, Pixels, batches_of, images_at_a_time
 from hvaedsl_runtime.data.splits import PartName
 
 # Number of levels of folders that are searched: archives unpack into separate folders.
@@ -59,14 +58,9 @@ class Source:
 
 def part_of_images(images: Images, spec: DataSpec) -> Part:
     """Return all of `images`, read in batches of bounded size."""
-    step = images_at_a_time(spec)
+    step = images_at_a_time(spec.shape)
     changes = images.changes if isinstance(images, FileImages) else None
     return Part(len(images), lambda: batches_of(images, np.arange(len(images)), step), changes)
-
-
-def images_at_a_time(spec: DataSpec, least: int = 1) -> int:
-    """Return the number of images that are held in memory at a time, at least `least`."""
-    return max(least, VALUES_PER_CHUNK // prod(spec.shape))
 
 
 def find_files(root: Path, *patterns: str) -> list[Path]:

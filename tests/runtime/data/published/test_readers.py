@@ -12,10 +12,9 @@ from PIL import Image
 
 from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.data.fitting import count_changes
-from hvaedsl_runtime.data.images import Pixels
+from hvaedsl_runtime.data.images import Pixels, images_at_a_time
 from hvaedsl_runtime.data.prepare import data_to_prepare
 from hvaedsl_runtime.data.published import READERS, Part, Source
-from hvaedsl_runtime.data.published.source import images_at_a_time
 
 
 def read(dataset: str, root: Path) -> Source:
@@ -51,8 +50,8 @@ def test_npz_batches_are_joined_by_number(tmp_path: Path, rgb: Any, write_npz: A
 def test_an_npz_batch_is_read_in_pieces(
     tmp_path: Path, rgb: Any, write_npz: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hvaedsl_runtime.data.published.source.VALUES_PER_CHUNK", 2 * 3072)
-    assert images_at_a_time(data_to_prepare("imagenet32", None, None)) == 2
+    monkeypatch.setattr("hvaedsl_runtime.data.images.VALUES_PER_CHUNK", 2 * 3072)
+    assert images_at_a_time(data_to_prepare("imagenet32", None, None).shape) == 2
     train = rgb(5, 32)
     write_npz(tmp_path / "train_data_batch_1.npz", train)
     write_npz(tmp_path / "val_data.npz", train)
