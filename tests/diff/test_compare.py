@@ -37,6 +37,7 @@ CHANGES: Mapping[str, str] = {
     "model.bias_up_to": "4",
     "model.likelihood": "mixture_of_logistics(3)",
     "model.cell": "nvae",
+    "model.block": "attention",
     "model.processing": "synchronous",
     "model.skips": "none",
     "model.pooling": "strided",
