@@ -215,7 +215,7 @@ def _foreign(path: Path) -> Foreign | None:
 
 
 def _archive(path: Path) -> RunError:
-    """Make the error for an .npz file, which cannot be mapped; it names the arrays in it."""
+    """Make the error for an .npz file, which is not read by index; it names the arrays in it."""
     names: list[str] = []
     try:
         with zipfile.ZipFile(path) as archive:

@@ -32,7 +32,7 @@ def open_split(
     """Open the train, validation or test images of `spec.dataset`; download them only if `download` is set.
 
     `size` is that of the stored images, if it is larger: `train.augment.random_crop`. Their centers are returned.
-    Prepared images take precedence, and are mapped into memory; small datasets are also read from their published
+    Prepared images take precedence, and are read by index; small datasets are also read from their published
     files. The splits are disjoint, except that FFHQ is tested on its validation images, and depend only on the spec and
     the images. If several processes on a machine may download, one of them must open a split before the others.
     Raises DataNotFound if images are missing or not prepared, InvalidData if they do not fit the spec or cannot be

@@ -449,7 +449,7 @@ def test_without_the_extra_one_error_names_it(
 
 
 def load(splits: dict[str, Pixels], **options: Any) -> Callable[..., Any]:
-    """A stand-in for `datasets.load_dataset` that makes a dataset of these images."""
+    """A substitute for `datasets.load_dataset` that makes a dataset of these images."""
     datasets = pytest.importorskip("datasets")
 
     def loaded(name: str, config: str | None = None) -> Any:
