@@ -28,6 +28,9 @@ _LOGISTIC_TENSORS = 11
 # Above 256 levels: 1 / scale; the distances of the edges, and these by 1 / scale; the part of the mass that depends on
 # the scale alone, before its logarithm and before its difference from 1; one sign.
 _FINE_LOGISTIC_TENSORS = 8
+# Numbers that a density keeps for each channel: 1 / scale; the distance of the value from the location, and this by the
+# scale. The products of a color's coefficients read the image itself.
+_DENSITY_TENSORS = 3
 # The divisor of an image's state (4 bytes), and the mask of norms too small to divide by (1 byte).
 _DIVISOR_BYTES = 5
 
@@ -161,6 +164,8 @@ def _likelihood_bytes(op: Head) -> int:
     if not op.outputs:
         return 0
     coupled = channels == 3 and INDEPENDENT not in op.likelihood
+    if op.likelihood.startswith("gaussian"):
+        return HIGH * (op.outputs + (_DENSITY_TENSORS + coupled) * channels)
     mixtures = op.outputs // (10 if coupled else 1 + 2 * channels)
     logistics = channels * mixtures
     coefficients = logistics if coupled else 0  # after their tanh

@@ -9,6 +9,8 @@ from hvaedsl.ir.parameter_names import block_attributes, parameter_shapes, state
 from hvaedsl.nn.published import published_names as _published_names
 from hvaedsl.nn.published import published_prefixes
 
+_PUBLISHED_LIKELIHOODS = ("bernoulli", "mixture_of_logistics")
+
 
 def published_names(bridge: Bridge) -> dict[str, tuple[str, ...]]:
     """Each parameter's names in the published code, that of the first application first.
@@ -50,7 +52,7 @@ def _is_published(bridge: Bridge) -> bool:
     blocks = [op for op in bridge.operations if isinstance(op, TopDownBlock)]
     cells = [cell_kind(op.cell) for op in blocks]
     published = all(kind is not None and kind.published for kind in cells) and all(op.draws for op in blocks)
-    return published and bool(bridge.head.outputs)
+    return published and bridge.head.likelihood.startswith(_PUBLISHED_LIKELIHOODS)
 
 
 def published_parameters(bridge: Bridge) -> dict[str, str]:

@@ -51,6 +51,7 @@ MENTIONED = {
     "HV222": r"dataset = npy",
     "HV244": r"dataset = folder",
     "HV262": r"folder|npy",  # the datasets that may have larger images
+    "HV274": r"dataset = npy",
     "HV315": r"\d+dK",
     "HV318": r"sample|fourier\.at",
     "HV401": r"\(A@\w+, B@\w+\)",

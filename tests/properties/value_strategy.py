@@ -180,6 +180,10 @@ class DrawnValues:
     def own(self) -> str:
         return string_text(self.draw(_REFERENCES))
 
+    def density(self) -> str:
+        """A likelihood of real values."""
+        return self.draw(st.sampled_from(("gaussian", "gaussian()", "gaussian(channels = independent)", self.own())))
+
     def likelihood(self, *, levels: int, channels: int) -> str:
         forms = ["mixture", "own", *(["bernoulli"] if channels == 1 else []), *(["bits"] if levels == 256 else [])]
         form = self.draw(st.sampled_from(forms))
