@@ -11,19 +11,33 @@ import numpy.typing as npt
 EXAMINED = 256
 
 
-def conversion(found: npt.NDArray[np.generic], shape: tuple[int, int, int], levels: int) -> str:
-    """Return the way out for an array that is not [N, *shape] of levels: a line of numpy, as far as one is known."""
+def conversion(found: npt.NDArray[np.generic], shape: tuple[int, int, int], levels: int | None) -> str:
+    """Return the way out for an array that is not [N, *shape] of levels: a line of numpy, as far as one is known.
+
+    `levels` is None for real values.
+    """
     reshaped = _to_shape(found.shape, shape)
     if (swapped := _swapped(found.shape, shape)) is not None:
         return swapped
     if reshaped is None:
         return "put the channel axis last, for gray images too, or correct data.resolution and data.channels"
+    if levels is None:
+        return _saving(_to_reals(found, f"images{reshaped}"))
     converted = _to_levels(found, f"images{reshaped}", levels)
     if converted is None and found.dtype == np.uint8:
         return f"uint8 has levels from 0 to 255: set data.levels to at most 256, or save the images as {_dtype(levels)}"
     if converted is None:
         return f"save the images as {_dtype(levels)}, with levels from 0 to {levels - 1}"
+    return _saving(converted)
+
+
+def _saving(converted: str) -> str:
     return f"with `images` the array, save `{converted}` with numpy.save"
+
+
+def _to_reals(found: npt.NDArray[np.generic], images: str) -> str:
+    """Return the expression that makes floats of `images`."""
+    return images if found.dtype.kind == "f" else f'{images}.astype("float32")'
 
 
 def _swapped(found: tuple[int, ...], shape: tuple[int, int, int]) -> str | None:
