@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from hvaedsl.nn.fourier import fourier_features
+from hvaedsl_runtime.data.images import Values
 from hvaedsl_runtime.disk.state_parts import log_unknown
 
 
@@ -22,6 +24,11 @@ class InputConstants(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     image_features: tuple[int, ...] = ()
+
+    @staticmethod
+    def tensor(images: Values) -> Tensor:
+        """Turn images into a tensor of their type; uint16, with which torch computes little, into int32."""
+        return torch.from_numpy(images.astype(np.int32) if images.dtype == np.uint16 else images)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.spec import Binarize, DataSpec, Spec
-from hvaedsl_runtime.data.images import ImageSet, Values
+from hvaedsl_runtime.data.images import ImageSet
 from hvaedsl_runtime.data.input_constants import InputConstants, exact_quotient
 from hvaedsl_runtime.data.real_preparation import RealPreparation, real_preparation
 from hvaedsl_runtime.data.reals import SHOWN_QUANTILES
@@ -46,11 +46,6 @@ class Preparation(InputConstants):
     def unit_nats_per_dim(self) -> float:
         """What is added to -log p in reports: nothing, since the mass of a level has no unit."""
         return 0.0
-
-    @staticmethod
-    def tensor(images: Values) -> Tensor:
-        """Turn levels into a tensor: uint8, or int32 for uint16, with which torch computes little."""
-        return torch.from_numpy(images if images.dtype == np.uint8 else images.astype(np.int32))
 
     def __call__(
         self, images: Tensor, *, uniform: Tensor | None = None, dtype: torch.dtype = torch.float32

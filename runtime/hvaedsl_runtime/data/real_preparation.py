@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from hvaedsl_runtime.data.images import ImageSet, Values
+from hvaedsl_runtime.data.images import ImageSet
 from hvaedsl_runtime.data.input_constants import InputConstants
 from hvaedsl_runtime.data.reals import channel_statistics
 
@@ -36,11 +36,6 @@ class RealPreparation(InputConstants):
     def unit_nats_per_dim(self) -> float:
         """What -log p of the values themselves has more than that of standardized values: the mean of ln std."""
         return math.fsum(map(math.log, self.std)) / len(self.std)
-
-    @staticmethod
-    def tensor(images: Values) -> Tensor:
-        """Turn values into a tensor, float32."""
-        return torch.from_numpy(images)
 
     def __call__(
         self,

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.data import AnyPreparation, Augmentation, ImageSet, epochs_of, index_stream
+from hvaedsl_runtime.data.input_constants import InputConstants
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.noise import StepNoise
 
@@ -87,5 +88,5 @@ class TrainingBatches:
             found = self.images.batch(indices)
         else:
             found = self.augmentation(indices, epochs_of(len(self.images), start, self.batch_size))
-        pixels = self.preparation.tensor(found)
+        pixels = InputConstants.tensor(found)
         return pixels.pin_memory() if self._pins else pixels
