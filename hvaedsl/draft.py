@@ -63,17 +63,25 @@ def extending_spec(target: Path, base: str) -> str:
 
 
 def standalone_spec(
-    target: Path, dataset: str, resolution: int | ImageSize | None, channels: int | None, path: str | None
+    target: Path,
+    dataset: str,
+    resolution: int | ImageSize | None,
+    channels: int | None,
+    path: str | None,
+    *,
+    real: bool = False,
 ) -> str:
     """A small, complete spec for a dataset: two blocks per resolution, pooled by 2 down to 1x1 if possible.
 
-    Resolution (default 32), channels (3) and path ("images") are for your own images. Raises `UsageError` if they do
-    not fit the dataset, or if there is no such dataset.
+    Resolution (default 32), channels (3) and path ("images") are for your own images, `real` values for arrays of them.
+    Raises `UsageError` if they do not fit the dataset, or if there is no such dataset.
     """
     known = DATASETS.get(dataset)
     if known is None and dataset not in USER_IMAGES:
         raise UsageError(f"unknown dataset {dataset}; the datasets are {listing((*DATASETS, *USER_IMAGES), 'and')}")
 
+    if real and dataset != "npy":
+        raise UsageError(f"the images of {dataset} have levels; --values real is for arrays of floats, --dataset npy")
     data = [f"dataset = {dataset}"]
     if known is None:
         size, channels = resolution or 32, channels or 3
@@ -81,6 +89,7 @@ def standalone_spec(
             f"path = {string_text(path or 'images')}  # from the working directory",
             f"channels = {channels}",
             f"resolution = {size}",
+            *(["values = real  # floats; their likelihood is a density, gaussian"] if real else []),
             "validation = 100  # images held out of the training set",
         ]
     else:

@@ -105,7 +105,7 @@ def test_the_summary_names_the_density_and_its_baseline(folders: tuple[Path, Pat
 
 
 def test_the_reported_density_is_that_of_the_values_in_the_file(folders: tuple[Path, Path]) -> None:
-    """The distortion of an evaluation, computed anew from the head's normals in the unit of the file."""
+    """The distortion of an evaluation equals that of the head's normals in the unit of the file."""
     finished = FinishedRun.open(folders[0], "cpu")
     prepare, model = finished.preparation, finished.model("raw")
     assert isinstance(prepare, RealPreparation)
@@ -249,7 +249,7 @@ def test_comparisons_name_the_density_and_refuse_a_mass(folders: tuple[Path, Pat
 
 
 def test_a_density_of_levels_is_not_compared_with_a_mass(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    """A likelihood of one's own on the same images of levels, as the logs record it."""
+    """A custom likelihood on the same images of levels, as the logs record it."""
     copy = shutil.copytree(folders[0], tmp_path / "again")
     text = "".join(json.dumps({k: v for k, v in line.items() if k != "gives"}) + "\n" for line in lines(copy))
     (copy / "metrics.jsonl").write_text(text)
