@@ -64,13 +64,19 @@ def extending_spec(target: Path, base: str) -> str:
 
 
 def standalone_spec(
-    target: Path, dataset: str, resolution: int | ImageSize | None, channels: int | None, path: str | None
+    target: Path,
+    dataset: str,
+    resolution: int | ImageSize | None,
+    channels: int | None,
+    path: str | None,
+    *,
+    real: bool = False,
 ) -> str:
     """A small, complete spec for a dataset: two blocks per resolution, pooled by 2 down to 1x1 if possible.
 
     Resolution (default 32), channels (3) and path ("images") are for your own images, and for datasets of the Hugging
-    Face Hub, of which the path has no default. Raises `UsageError` if they do not fit the dataset, or if there is no
-    such dataset.
+    Face Hub, of which the path has no default; `real` values are for arrays. Raises `UsageError` if they do not fit the
+    dataset, or if there is no such dataset.
     """
     known = DATASETS.get(dataset)
     if known is None and dataset not in USER_IMAGES and not is_hub(dataset):
@@ -78,6 +84,8 @@ def standalone_spec(
         meant = f"write {meant_as_hub(dataset)}" if meant_as_hub(dataset) else ""
         raise UsageError(f"unknown dataset {dataset}; the datasets are {names}", help=meant)
 
+    if real and dataset != "npy":
+        raise UsageError(f"the images of {dataset} have levels; --values real is for arrays of floats, --dataset npy")
     data = [f"dataset = {value_text(dataset)}"]
     if known is None:
         size, channels = resolution or 32, channels or 3
@@ -86,6 +94,7 @@ def standalone_spec(
         data += [
             f"channels = {channels}",
             f"resolution = {size}",
+            *(["values = real  # floats; their likelihood is a density, gaussian"] if real else []),
             "validation = 100  # images held out of the training set",
         ]
     else:

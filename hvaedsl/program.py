@@ -150,11 +150,13 @@ class Program(Record):
     def module(self) -> HierarchicalVAE:
         """The model as a torch module in float32, initialized from torch's global generator.
 
+        It preprocesses nothing. If `data.values` is `real`, x is the image with each channel standardized (less its
+        mean, by its standard deviation), and the target is x.
         Custom blocks, cells and likelihoods are imported here. Raises `UsageError` if torch is not installed, and
         `SpecError` if a custom part cannot be used.
         """
         try:
-            from hvaedsl.lowering.custom import custom_class, needing_a_latent
+            from hvaedsl.lowering.custom import check_density, custom_class, needing_a_latent
             from hvaedsl.lowering.module import make_module
         except ModuleNotFoundError as error:
             raise UsageError(f"a module needs {error.name}: pip install 'hvaedsl[train]'") from None
@@ -163,6 +165,8 @@ class Program(Record):
         for key, reference in custom_model_parts(self.spec).items():
             try:
                 custom[reference] = custom_class(reference, self.folders)
+                if key == "model.likelihood":
+                    check_density(custom[reference], self.spec.data.levels)
             except CustomPartError as error:
                 raise SpecError([part_fails(self.unit.place(key), reference, error)]) from error
 

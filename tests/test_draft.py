@@ -133,6 +133,15 @@ def test_what_does_not_fit_a_data_set(tmp_path: Path) -> None:
         standalone_spec(tmp_path / "mine.hvae", "cifar10", 16, None, None)
     with pytest.raises(UsageError, match="unknown dataset cifra; the datasets are digits"):
         standalone_spec(tmp_path / "mine.hvae", "cifra", None, None, None)
+    with pytest.raises(UsageError, match="the images of folder have levels"):
+        standalone_spec(tmp_path / "mine.hvae", "folder", 16, 1, None, real=True)
     assert "channels" not in standalone_spec(tmp_path / "mine.hvae", "mnist", 32, 1, None).split("model")[0][-60:]
     with pytest.raises(SpecError):
         standalone_spec(tmp_path / "mine.hvae", "folder", 16, 2, None)
+
+
+def test_a_spec_of_real_values(tmp_path: Path) -> None:
+    text = standalone_spec(tmp_path / "mine.hvae", "npy", 16, 2, None, real=True)
+    made = hvaedsl.loads(text)
+    assert made.spec.data.is_real
+    assert str(made.spec.model.likelihood) == "gaussian(channels = independent)"

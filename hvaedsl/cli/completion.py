@@ -178,7 +178,7 @@ def _assignments(name: str, key: Key) -> list[tuple[str, str]]:
     if isinstance(kind, Flag):
         values |= dict.fromkeys(FLAGS, "")
     if isinstance(kind, LikelihoodCall):
-        values["bernoulli"] = ""
+        values |= {"bernoulli": "", "gaussian": ""}
     if isinstance(kind, PoolingCall):
         values |= dict.fromkeys(POOLINGS, "")
     if isinstance(key.kind, Optional):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -45,6 +45,10 @@ def new(
         int | None,
         typer.Option(min=1, max=64, metavar="C", help=described("Channels of custom images.", "3")),
     ] = None,
+    values: Annotated[
+        Literal["levels", "real"] | None,
+        typer.Option(help=described("Values of custom images: levels, or floats in npy files.", "levels")),
+    ] = None,
     path: Annotated[
         str | None, typer.Option(metavar="PATH", help=described("Path of the images.", "`images` for custom images"))
     ] = None,
@@ -57,11 +61,13 @@ def new(
 
     target = _target(name)
     if base is not None:
-        if any(given is not None for given in (dataset, resolution, channels, path)):
+        if any(given is not None for given in (dataset, resolution, channels, values, path)):
             raise UsageError("--from takes the dataset from its spec; to change it, edit the new file")
         text = extending_spec(target, base)
     else:
-        text = standalone_spec(target, dataset or "digits", parse_resolution(resolution), channels, path)
+        chosen = dataset or ("npy" if values == "real" else "digits")
+        real = values == "real"
+        text = standalone_spec(target, chosen, parse_resolution(resolution), channels, path, real=real)
     _write(target, text)
     say(f"written: {target}")
     say(f"next: {command_line('hvaedsl', 'compile', target, '--render')}", err=True)

@@ -25,8 +25,8 @@ def reconstruct(
         typer.Option(
             "--out",
             metavar="FILE|FOLDER/",
-            help="Output: an array (.npz or .npy), a folder of PNG files, or one picture of images and their "
-            "reconstructions (.png).",
+            help="Output: an array (.npz or .npy), a folder of PNG files (of .npy files for real values), or one "
+            "picture of images and their reconstructions (.png).",
         ),
     ],
     split: Annotated[

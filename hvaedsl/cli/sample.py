@@ -35,7 +35,8 @@ def sample(
             "--out",
             metavar="FILE|FOLDER/",
             help=described(
-                "Output: one picture (.png), an array (.npz or .npy), or a folder of PNG files.",
+                "Output: one picture (.png), an array (.npz or .npy), or a folder of PNG files (of .npy files for real "
+                "values).",
                 "a picture in RUN/samples, named after the options",
             ),
         ),

@@ -62,14 +62,22 @@ class UnknownArgument(Diagnostic):
     """HV224."""
 
     code = "HV224"
-    title = "unknown argument `{name}` of `mixture_of_logistics`"
+    title = "unknown argument `{name}` of `{function}`"
     label = "not an argument"
-    help = "remove it; the named arguments are `bits` and `channels`"
-    why = _MIXTURE
+    help = "remove it; {arguments}"
+    why = _MIXTURE + " `gaussian` takes `channels` alone."
     bad = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10, k = 4)")
     good = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10)")
 
     name: str
+    function: str
+    known: tuple[str, ...]
+
+    @property
+    def arguments(self) -> str:
+        """The named arguments that there are, in words."""
+        names = listing((f"`{name}`" for name in self.known), "and")
+        return f"the named argument{'s are' if len(self.known) > 1 else ' is'} {names}"
 
 
 class UnsupportedBits(Diagnostic):

@@ -10,6 +10,7 @@ from hvaedsl.diff.effects import without_effect
 from hvaedsl.diff.levels import Level, levels_of, walk_of, without_label_names
 from hvaedsl.diff.weights import WeightsMatch, match_weights
 from hvaedsl.ir.bridge import Bridge, Stack
+from hvaedsl.ir.data_spec import OF_LEVELS
 from hvaedsl.ir.parameter_names import parameter_shapes
 from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
 from hvaedsl.ir.spec_text import key_text
@@ -144,6 +145,8 @@ def _key_changes(before: Spec, after: Spec) -> Iterator[KeyChange]:
         for name in keys(kind):
             if section == "model" and name in _BLOCKS:
                 continue
+            if section == "data" and name in OF_LEVELS and (before.data.is_real or after.data.is_real):
+                continue  # they follow from `data.values`
             first, second = (getattr(section_of(spec, section), name) for spec in (before, after))
             if first != second and not (name == "widths" and _widths(before) == _widths(after)):
                 yield KeyChange(section, name, key_text(section, name, first), key_text(section, name, second))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-from hvaedsl.diagnostics.diagnostic import Fix, Label, writing
+from hvaedsl.diagnostics.diagnostic import Edit, Fix, Label, writing
 from hvaedsl.diagnostics.likelihoods import (
     BernoulliArguments,
     ComponentCount,
@@ -13,7 +13,8 @@ from hvaedsl.diagnostics.likelihoods import (
     UnsupportedBits,
 )
 from hvaedsl.diagnostics.names import DuplicateEntry, WrongType
-from hvaedsl.elaborate.meant import MIXTURE
+from hvaedsl.diagnostics.reals import GaussianNumbers
+from hvaedsl.elaborate.meant import GAUSSIAN, MIXTURE
 from hvaedsl.elaborate.quoted_names import custom_name
 from hvaedsl.elaborate.removals import removal_of
 from hvaedsl.elaborate.words import describe
@@ -50,13 +51,15 @@ def pooling(reader: Reader, kind: PoolingCall, value: ast.Value) -> str:
 
 def likelihood(reader: Reader, kind: LikelihoodCall, value: ast.Value) -> Likelihood:
     """The likelihood of a pixel. Raises `SpecError` for anything else."""
-    names, forms = ("bernoulli", "mixture_of_logistics"), ("bernoulli", MIXTURE)
+    names, forms = ("bernoulli", "mixture_of_logistics", GAUSSIAN), ("bernoulli", MIXTURE, GAUSSIAN)
     if isinstance(value, ast.String):
         return Likelihood(name="custom", reference=custom_name(reader, kind, value, names))
 
     if isinstance(value, ast.Symbol):
         if value.name == "bernoulli":
             return Likelihood(name="bernoulli")
+        if value.name == GAUSSIAN:
+            return Likelihood(name="gaussian")
         if value.name == "mixture_of_logistics":
             _component_count(reader, value, 0)
         reader.unknown(value.span, value.name, forms)
@@ -68,24 +71,42 @@ def likelihood(reader: Reader, kind: LikelihoodCall, value: ast.Value) -> Likeli
     if value.function.text == "bernoulli":
         fix = writing(value.span, "bernoulli", shown="likelihood = bernoulli")
         reader.fail(BernoulliArguments(span=value.span, fix=fix))
-    return _mixture(reader, value)
+    return _gaussian(reader, value) if value.function.text == GAUSSIAN else _mixture(reader, value)
 
 
 def _mixture(reader: Reader, call: ast.Call) -> Likelihood:
     plain = [item for item in call.arguments if not isinstance(item, ast.NamedArgument)]
-    named = [item for item in call.arguments if isinstance(item, ast.NamedArgument)]
     if len(plain) != 1:
         _component_count(reader, call, len(plain))
     mixtures = reader.read(Whole(1, 1000), plain[0])
     assert isinstance(mixtures, int)
+    named = _named_arguments(reader, call, ("bits", "channels"))
+    return Likelihood(
+        name="mixture_of_logistics",
+        mixtures=mixtures,
+        bits=5 if "bits" in named else None,
+        independent="channels" in named,
+    )
 
-    # The named arguments are `bits = 5` and `channels = independent`, each at most once.
+
+def _gaussian(reader: Reader, call: ast.Call) -> Likelihood:
+    if any(not isinstance(item, ast.NamedArgument) for item in call.arguments):
+        fix = writing(call.span, GAUSSIAN, shown=f"likelihood = {GAUSSIAN}")
+        reader.fail(GaussianNumbers(span=call.span, fix=fix))
+    return Likelihood(name="gaussian", independent="channels" in _named_arguments(reader, call, ("channels",)))
+
+
+def _named_arguments(reader: Reader, call: ast.Call, known: tuple[str, ...]) -> set[str]:
+    """The names of the named arguments, `bits = 5` and `channels = independent`, each at most once."""
     first: dict[str, ast.Name] = {}
-    for argument in named:
+    for argument in call.arguments:
+        if not isinstance(argument, ast.NamedArgument):
+            continue
         name = argument.name
-        removed = removal_of(call.arguments, argument, "remove it")
-        if name.text not in ("bits", "channels"):
-            reader.fail(UnknownArgument(span=name.span, name=name.text, fix=removed))
+        removed = _without_argument(call, argument)
+        if name.text not in known:
+            function = call.function.text
+            reader.fail(UnknownArgument(span=name.span, name=name.text, function=function, known=known, fix=removed))
         if name.text in first:
             label = Label(first[name.text].span, "first written here")
             reader.fail(DuplicateEntry(span=name.span, key=name.text, what="argument", secondary=(label,), fix=removed))
@@ -96,12 +117,14 @@ def _mixture(reader: Reader, call: ast.Call) -> Likelihood:
         bits = reader.number(Whole(1), argument.value)
         if bits != 5:
             reader.fail(UnsupportedBits(span=argument.value.span, bits=f"{bits:g}", fix=removed))
-    return Likelihood(
-        name="mixture_of_logistics",
-        mixtures=mixtures,
-        bits=5 if "bits" in first else None,
-        independent="channels" in first,
-    )
+    return set(first)
+
+
+def _without_argument(call: ast.Call, argument: ast.NamedArgument) -> Fix | None:
+    """The fix that removes an argument; with the only one, its parentheses go too."""
+    if len(call.arguments) == 1 and "#" not in call.span.text:
+        return Fix("remove it", (Edit(call.span, call.function.text),))
+    return removal_of(call.arguments, argument, "remove it")
 
 
 def _check_independent(reader: Reader, value: ast.Value, removed: Fix | None) -> None:

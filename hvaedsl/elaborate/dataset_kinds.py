@@ -33,9 +33,10 @@ def read_arrays(values: Values, origins: Places, statements: Places) -> tuple[Fi
 
 
 def read_files(values: Values, origins: Places, statements: Places) -> tuple[Fix, ...]:
-    """The way out for a fit without files; none for a named dataset, and for channels that files do not have."""
+    """The way out for a fit without files; none for a named dataset, and for images that files cannot hold."""
     data = values["data"]
-    if str(data["dataset"]) in DATASETS or data["channels"] not in (1, 3):
+    is_real = data.get("values") == "real"
+    if str(data["dataset"]) in DATASETS or data["channels"] not in (1, 3) or is_real:
         return ()
     written = _dataset("folder", origins["data.fit"], origins, statements)
     return () if written is None else (written,)

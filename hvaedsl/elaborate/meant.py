@@ -28,6 +28,7 @@ from hvaedsl.syntax import ast
 
 # An example of a likelihood with the number of its components.
 MIXTURE = "mixture_of_logistics(10)"
+GAUSSIAN = "gaussian"
 # Words that other languages have for a value that is off.
 _OFF = frozenset(("off", "false", "no", "null", "nil", "disabled"))
 _ON = frozenset(("on", "yes", "enabled"))

@@ -35,6 +35,7 @@ from hvaedsl.elaborate.dataset_kinds import read_arrays, read_files
 from hvaedsl.elaborate.meant import MIXTURE
 from hvaedsl.elaborate.missing import Values, example_shape, missing_key
 from hvaedsl.elaborate.readers import Reader
+from hvaedsl.elaborate.real_values import check_values
 from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.custom import is_custom
@@ -66,9 +67,12 @@ def resolve(name: str, source: Source, collected: Collected, *, complete: bool) 
     resolver.report_missing(values)
     resolver.diagnostics += Maps(values, resolver.poisoned, resolver.origins).complete()
     resolver.data_defaults(values)
-    _couple_channels(values["data"]["channels"], values["model"])
+    _choose_likelihood(values["data"], values["model"])
     spec = Spec.model_construct(name=name, **_construct(values))
     resolver.likelihood(spec)
+    resolver.diagnostics += check_values(
+        spec, resolver.origins, resolver.poisoned, collected.sections, resolver.removing
+    )
     resolver.shown_channels(spec)
     resolver.random_crop(spec)
     found = tuple(resolver.diagnostics)
@@ -183,11 +187,14 @@ class _Resolver:
         name = values.get("dataset")
         dataset = DATASETS.get(str(name))
         known = {"channels": 1, "resolution": 1, "levels": 256, "validation": 0}
+        is_real = values.get("values") == "real"
+        if is_real:
+            known["levels"] = values["levels"] = 0
         if "data.dataset" in self.poisoned:
             self.poisoned.update(f"data.{key}" for key in known if key not in values)
         elif dataset is not None:
             known = {key: getattr(dataset, key) for key in known}
-            for key in ("channels", "resolution", "levels"):
+            for key in ("channels", "resolution", *(() if is_real else ("levels",))):
                 if values.get(key, known[key]) != known[key]:
                     self.diagnostics.append(
                         ShapeMismatch(
@@ -196,7 +203,7 @@ class _Resolver:
                             value=values[key],
                             dataset=str(name),
                             expected=known[key],
-                            fix=self._without(f"data.{key}"),
+                            fix=self.removing(f"data.{key}"),
                         )
                     )
                     values[key] = known[key]
@@ -220,7 +227,7 @@ class _Resolver:
             self.poisoned.add("data.channels")
         has_files = dataset == "folder" or is_hub(dataset)
         if not has_files and fit != "refuse" and "data.dataset" not in self.poisoned:
-            span, without, ways = self.origins["data.fit"], self._without("data.fit"), read_files(values, *places)
+            span, without, ways = self.origins["data.fit"], self.removing("data.fit"), read_files(values, *places)
             self.diagnostics.append(FitWithoutFiles(span=span, fit=fit, dataset=dataset, fix=without, suggestions=ways))
 
     def _hub_keys(self, dataset: str, values: Mapping[str, Any]) -> None:
@@ -229,7 +236,7 @@ class _Resolver:
             return
         for key, what in HUB_KEYS.items():
             if values.get(key) is not None:
-                span, without = self.origins[f"data.{key}"], self._without(f"data.{key}")
+                span, without = self.origins[f"data.{key}"], self.removing(f"data.{key}")
                 self.diagnostics.append(HubKeyElsewhere(span=span, key=key, dataset=dataset, what=what, fix=without))
 
     def shown_channels(self, spec: Spec) -> None:
@@ -248,7 +255,7 @@ class _Resolver:
         key, found, data = "train.augment.random_crop", spec.train.augment.random_crop, spec.data
         if found is None or {key, "data.resolution"} & self.poisoned:
             return
-        span, without = self.origins[key], self._without(key)
+        span, without = self.origins[key], self.removing(key)
         crop, size, ways = str(found), size_text(data.height, data.width), () if without is None else (without,)
         height, width = sides(found)
         if height < data.height or width < data.width:
@@ -286,7 +293,7 @@ class _Resolver:
         broken = self.collected.broken
         return bool(broken) and not broken.isdisjoint(("", f"{section}.*", f"{section}.{name}"))
 
-    def _without(self, key: str) -> Fix | None:
+    def removing(self, key: str) -> Fix | None:
         """The fix that removes a key; None if it is from the command line, or has a comment inside."""
         statement = self.collected.statements.get(key)
         if statement is None or "#" in statement.text:
@@ -294,18 +301,18 @@ class _Resolver:
         return Fix("remove the key", (removal(statement),))
 
     def likelihood(self, spec: Spec) -> None:
-        """Check that the images are what the likelihood models: channels, levels, binarized or not."""
+        """Check that images of levels are what the likelihood models: channels, levels, binarized or not."""
         span = self.origins.get("model.likelihood") or self.origins.get("data.binarize")
-        if span is None or {"model.likelihood", "data.channels", "data.levels"} & self.poisoned:
+        if span is None or {"model.likelihood", "data.channels", "data.levels"} & self.poisoned or spec.data.is_real:
             return
 
         likelihood, data, found = spec.model.likelihood, spec.data, self.diagnostics
         if likelihood.name == "bernoulli" and data.channels != 1:
             found.append(BernoulliChannels(span=span, channels=data.channels, fix=self._mixture(span)))
         if likelihood.name == "bernoulli" and data.binarize == "none":
-            found.append(NotBinarized(span=self.origins["data.binarize"], fix=self._without("data.binarize")))
+            found.append(NotBinarized(span=self.origins["data.binarize"], fix=self.removing("data.binarize")))
         if likelihood.name == "mixture_of_logistics" and data.binarize != "none":
-            at, without = self.origins["data.binarize"], self._without("data.binarize")
+            at, without = self.origins["data.binarize"], self.removing("data.binarize")
             ways = self._bernoulli() if data.channels == 1 else ()
             found.append(MixtureBinarized(span=at, binarize=data.binarize, fix=without, suggestions=ways))
         if likelihood.bits is not None and data.levels != 256:
@@ -313,7 +320,7 @@ class _Resolver:
 
     def _mixture(self, likelihood: Span) -> Fix:
         """The fix that writes a mixture of logistics, whose images are not binarized."""
-        fix, binarize = writing(likelihood, MIXTURE, shown=f"likelihood = {MIXTURE}"), self._without("data.binarize")
+        fix, binarize = writing(likelihood, MIXTURE, shown=f"likelihood = {MIXTURE}"), self.removing("data.binarize")
         if binarize is None or binarize.edits[0].span.source is not likelihood.source:
             return fix
         return Fix(f"{fix.title}, and remove `binarize`", (*fix.edits, *binarize.edits))
@@ -336,13 +343,15 @@ class _Resolver:
         return Fix("remove `bits`", edits) if edits else None
 
 
-def _couple_channels(channels: int, model: dict[str, Any]) -> None:
-    """Say of a mixture of logistics whether its channels are independent: those of colors need not, others are.
+def _choose_likelihood(data: Mapping[str, Any], model: dict[str, Any]) -> None:
+    """The likelihood of real values without one, and whether the channels of a likelihood are independent.
 
-    One channel is neither.
+    Those of colors need not be, others are; one channel is neither.
     """
-    found = model.get("likelihood", _default_fields("model")[0]["likelihood"])
-    if isinstance(found, Likelihood) and found.name == "mixture_of_logistics":
+    if data.get("values") == "real":
+        model.setdefault("likelihood", Likelihood(name="gaussian"))
+    channels, found = data["channels"], model.get("likelihood", _default_fields("model")[0]["likelihood"])
+    if isinstance(found, Likelihood) and found.couples:
         independent = channels not in (1, 3) or (channels == 3 and found.independent)
         if independent != found.independent:
             model["likelihood"] = replace(found, independent=independent)

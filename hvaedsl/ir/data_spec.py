@@ -9,7 +9,10 @@ from hvaedsl.ir.image_size import ImageSize, columns_at, sides
 from hvaedsl.ir.kinds import Choice, DatasetName, FilePath, Key, NameInQuotes, Optional, Size, Whole
 from hvaedsl.ir.section import Section
 
+Values = Literal["levels", "real"]
 Binarize = Literal["none", "threshold", "dynamic"]
+# Keys that only levels have.
+OF_LEVELS = ("levels", "binarize")
 # What may be done to image files of another shape.
 FileFit = Literal["crop_resize", "crop", "resize", "refuse"]
 
@@ -35,6 +38,10 @@ class DataSpec(Section):
         int | ImageSize,
         Key(Size(), "height of a square image, or (height, width); required for npy, folder and hf:", example="32"),
     ]
+    values: Annotated[
+        Values, Key(Choice(("levels", "real")), "whether pixels are levels, or real numbers, which have a density")
+    ] = "levels"
+    # 0 if the values are real.
     levels: Annotated[
         int, Key(Whole(2, 65_536), "number of values of a pixel; given by the dataset, or 256", example="256")
     ]
@@ -56,6 +63,11 @@ class DataSpec(Section):
             "what is done to image files of another shape; the default is crop_resize for folder, or refuse",
         ),
     ]
+
+    @property
+    def is_real(self) -> bool:
+        """Whether pixels are real numbers."""
+        return self.values == "real"
 
     @property
     def height(self) -> int:

@@ -236,11 +236,11 @@ class BlockStack(Record):
 
 
 class LikelihoodCall(Record):
-    """`bernoulli`, `mixture_of_logistics(k)`, perhaps with `bits` or `channels`, or a custom likelihood."""
+    """`bernoulli`, `mixture_of_logistics(k)`, `gaussian`, perhaps with `bits` or `channels`, or a custom likelihood."""
 
     def __str__(self) -> str:
         """The type in words."""
-        known = "bernoulli, mixture_of_logistics(k), mixture_of_logistics(k, bits = 5)"
+        known = "bernoulli, mixture_of_logistics(k), mixture_of_logistics(k, bits = 5), gaussian"
         return f'{known}, or the name of a custom likelihood, "package.module:Name"'
 
 

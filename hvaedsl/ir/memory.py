@@ -31,6 +31,9 @@ _LOGISTIC_TENSORS = 11
 _FINE_LOGISTIC_TENSORS = 8
 # Mean and standard deviation of a group of channels, in float32.
 _GROUP_BYTES = 8
+# Numbers that a density keeps for each channel: 1 / scale; the distance of the value from the location, and this by the
+# scale. The products of a color's coefficients read the image itself.
+_DENSITY_TENSORS = 3
 # The divisor of an image's state (4 bytes), and the mask of norms too small to divide by (1 byte).
 _DIVISOR_BYTES = 5
 
@@ -189,6 +192,8 @@ def _likelihood_bytes(op: Head) -> int:
     if not op.outputs:
         return 0
     coupled = channels == 3 and INDEPENDENT not in op.likelihood
+    if op.likelihood.startswith("gaussian"):
+        return HIGH * (op.outputs + (_DENSITY_TENSORS + coupled) * channels)
     mixtures = op.outputs // (10 if coupled else 1 + 2 * channels)
     logistics = channels * mixtures
     coefficients = logistics if coupled else 0  # after their tanh

@@ -9,6 +9,7 @@ from pydantic_core import PydanticUndefined
 
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.custom import is_custom
+from hvaedsl.ir.data_spec import OF_LEVELS
 from hvaedsl.ir.hub import is_hub
 from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.kinds import Optional, Text
@@ -72,7 +73,11 @@ def _values(spec: Spec, section: str) -> Iterator[tuple[str, object]]:
 
 
 def _implied(spec: Spec, section: str, name: str, value: object) -> bool:
-    """Whether a key is omitted: unset keys that cannot be `none`, and the status of a likelihood that is not given."""
+    """Whether a key is omitted: unset keys that cannot be `none`, those that only levels have if the values are real,
+    and the status of a likelihood that is not given.
+    """
+    if section == "data" and name in OF_LEVELS:
+        return spec.data.is_real
     if section == "paper":
         default = PaperSpec.model_fields[name].default
         return value is None or (name == "nll_status" and spec.paper.nll is None and value == default)

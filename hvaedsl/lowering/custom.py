@@ -167,6 +167,7 @@ def needing_a_latent(
 def _measure_likelihood(kind: type[nn.Module], op: Head, levels: int) -> Measured:
     if (gives := getattr(kind, "gives", None)) not in (None, "mass", "density"):
         raise CustomPartError(f"its `gives` is {gives!r}", "gives another word", 'set `gives` to "mass" or "density"')
+    check_density(kind, levels)
     made = _built(lambda: kind(op.channels, op.image_channels, levels), "be built with (width, channels, levels)")
     likelihood = cast(PixelLikelihood, made)
     state = torch.empty((2, op.channels, *op.size), device=_META, requires_grad=True)
@@ -177,6 +178,16 @@ def _measure_likelihood(kind: type[nn.Module], op: Head, levels: int) -> Measure
     with torch.no_grad():
         _check_shape(_tried(lambda: likelihood.mean(state), "mean(state)"), target.shape, "the mean")
     return _measured(made, counter, saved, ())
+
+
+def check_density(kind: type[nn.Module], levels: int) -> None:
+    """Raise `CustomPartError` if a likelihood of real values, which have 0 levels, is not stated to be a density."""
+    gives = getattr(kind, "gives", None)
+    if not levels and gives != "density":
+        stated = "it does not say what it gives" if gives is None else f"it gives a {gives}"
+        raise CustomPartError(
+            f"`data.values` is `real`, and {stated}", "no density", 'a density says `gives = "density"` in its class'
+        )
 
 
 def _measured(part: nn.Module, counter: FlopCounterMode, saved: _Saved, outgoing: tuple[str, ...]) -> Measured:

@@ -11,6 +11,8 @@ from hvaedsl.ir.residual_blocks import DEFAULT_BLOCK
 from hvaedsl.nn.published import published_names as _published_names
 from hvaedsl.nn.published import published_prefixes
 
+_PUBLISHED_LIKELIHOODS = ("bernoulli", "mixture_of_logistics")
+
 
 def published_names(bridge: Bridge) -> dict[str, tuple[str, ...]]:
     """Each parameter's names in the published code, that of the first application first.
@@ -61,7 +63,8 @@ def _is_published(bridge: Bridge) -> bool:
     blocks = [op for op in bridge.operations if isinstance(op, TopDownBlock)]
     cells = [cell_kind(op.cell) for op in blocks]
     published = all(kind is not None and kind.published for kind in cells) and all(op.draws for op in blocks)
-    return published and bool(bridge.head.outputs) and not unpublished_blocks(bridge)
+    published &= bridge.head.likelihood.startswith(_PUBLISHED_LIKELIHOODS)
+    return published and not unpublished_blocks(bridge)
 
 
 def published_parameters(bridge: Bridge) -> dict[str, str]:

@@ -41,6 +41,8 @@ _LIKELIHOODS = {
     "mixture_of_logistics(10)": "a discretized mixture of 10 logistics",
     "mixture_of_logistics(10, bits = 5)": "the same with 5 bits",
     "mixture_of_logistics(10, channels = independent)": "the same, with colors that do not depend on each other",
+    "gaussian": "a normal density, for real values",
+    "gaussian(channels = independent)": "the same, with colors that do not depend on each other",
 }
 _HUB = Suggestion(
     '"hf:OWNER/NAME"',

@@ -32,6 +32,9 @@ class Output(NamedTuple):
 class HierarchicalVAE(nn.Module):
     """A model. It preprocesses nothing: x is shifted and scaled, targets are in [-1, 1] or {0, 1} already.
 
+    Of real values (`GaussianDensity`), x and the target are the same standardized values, and the loss is that of their
+    density: with a standard deviation s per channel, the density of the values themselves has mean_c ln s_c nats per
+    dimension more.
     `noise(layer, shape)` gives the standard normals of a stochastic layer; torch's generator draws them if it is None.
     `temperature` multiplies the prior's standard deviations: a number, or one for some resolutions (others 1).
     `image_features` are the exponents of the Fourier features that x has after its channels. `image_width` is that of
@@ -115,7 +118,7 @@ class HierarchicalVAE(nn.Module):
     ) -> Tensor:
         """Images from the prior, [count, H, W, C]: levels from 0, or 0 and 255 for binary images.
 
-        They are uint8, or int32 if there are more than 256 levels.
+        They are uint8, or int32 if there are more than 256 levels; for real values float32 or wider, standardized.
         `generator` draws from the likelihood. Raises ValueError for a count below 1.
         """
         if count < 1:

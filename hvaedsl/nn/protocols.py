@@ -43,7 +43,8 @@ class PixelLikelihood(Protocol):
 
     It reads the final top-down state, [B, width, H, W]. Targets are [B, H, W, C] on the scale from -1 to 1, or in
     {0, 1} where `data.binarize` is set. A class attribute `gives`, "mass" or "density", says what it computes; without
-    it, figures are marked as not stated and have no baseline beside them.
+    it, figures are marked as not stated and have no baseline beside them. Where `data.values` is `real`, `gives` must
+    be "density", targets are standardized, and `levels` is 0.
     """
 
     def nll_nats_per_dim(self, state: Tensor, target: Tensor) -> Tensor:
@@ -53,7 +54,7 @@ class PixelLikelihood(Protocol):
     def sample(self, state: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Images drawn from the likelihood, [B, H, W, C]: levels from 0, or 0 and 255 for binary images.
 
-        They are uint8, or int32 if there are more than 256 levels.
+        They are uint8, or int32 if there are more than 256 levels; of real values, float32 on the scale of the targets.
         """
         ...
 

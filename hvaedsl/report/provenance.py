@@ -47,7 +47,9 @@ def _origin(spec: Spec, origins: Mapping[str, Span], via: Via, key: str) -> str:
         return f"{_place(span)} via {names}" if names else _place(span)
     if key == "data.binarize":
         return "default for this likelihood"
-    of_the_spec = ("data.path", "data.config", "data.column", "data.split_seed", "data.fit")
+    if key == "model.likelihood" and spec.data.is_real:
+        return "default for real values"
+    of_the_spec = ("data.path", "data.config", "data.column", "data.values", "data.split_seed", "data.fit")
     if key.startswith("data.") and key not in of_the_spec and spec.data.dataset in DATASETS:
         return "the dataset"
     return "default"

@@ -25,7 +25,7 @@ model { width = 8 latent = 4 encoder = 32x1, 32d2, 16x1 decoder = 16x1, 32m16 li
 paper { nll = 1 }
 """
 # Keys whose values do not fit each other, which completion of one key cannot know.
-MISMATCHES = {"HV214", "HV217", "HV221", "HV222", "HV227", "HV228", "HV229", "HV244"}
+MISMATCHES = {"HV214", "HV217", "HV221", "HV222", "HV227", "HV228", "HV229", "HV244", "HV271", "HV272", "HV274"}
 RUN = "import sys; sys.argv[0] = 'hvaedsl'; from hvaedsl.cli.main import run; run()"
 
 

@@ -62,7 +62,7 @@ def codes(sets: dict[str, object], text: str = SPEC) -> list[str]:
         ("model.likelihood", "mixture_of_logistics(10, k = 4)", "HV224"),
         ("model.likelihood", "mixture_of_logistics(0)", "HV205"),
         ("model.likelihood", "bernoulli(1)", "HV223"),
-        ("model.likelihood", "gaussian", "HV206"),
+        ("model.likelihood", "laplace", "HV206"),
         ("model.likelihood", "10", "HV204"),
         ("train.steps", "none", "HV204"),
         ("train.steps", "0", "HV205"),

@@ -17,15 +17,17 @@ from hvaedsl.nn import recomputation
 
 Storages = dict[int, Tensor]  # a tensor of each storage, by its address; it keeps the address from being used again
 LIKELIHOODS = {
-    1: ("bernoulli", "mixture_of_logistics(1)", "mixture_of_logistics(7)"),
-    2: ("mixture_of_logistics(4)",),
+    1: ("bernoulli", "mixture_of_logistics(1)", "mixture_of_logistics(7)", "gaussian"),
+    2: ("mixture_of_logistics(4)", "gaussian"),
     3: (
         "mixture_of_logistics(1)",
         "mixture_of_logistics(5)",
         "mixture_of_logistics(10, bits = 5)",
         "mixture_of_logistics(5, channels = independent)",
+        "gaussian",
+        "gaussian(channels = independent)",
     ),
-    7: ("mixture_of_logistics(3)",),
+    7: ("mixture_of_logistics(3)", "gaussian"),
 }
 
 
@@ -64,10 +66,12 @@ def models(draw: st.DrawFn) -> hvaedsl.Program:
     at = draw(st.lists(st.sampled_from(places), unique=True)) if draw(st.booleans()) else []
     exponents = draw(st.sampled_from(("1", "-1, 2", "3, 5, 7")))
     norm, over = draw(st.sampled_from(("none", "none", "l2", "rms"))), draw(st.sampled_from(("sample", "batch")))
+    level_count = draw(st.sampled_from((256, 256, 2, 4096))) if "bits" not in likelihood else 256
+    values = f"levels = {level_count}  binarize = {'threshold' if likelihood == 'bernoulli' else 'none'}"
+    if likelihood.startswith("gaussian"):
+        values = "values = real"
     return hvaedsl.loads(f"""hvae 1
-data {{ dataset = npy  channels = {channels}  resolution = {sides}  levels = {
-        draw(st.sampled_from((256, 256, 2, 4096))) if "bits" not in likelihood else 256
-    }  binarize = {"threshold" if likelihood == "bernoulli" else "none"} }}
+data {{ dataset = npy  channels = {channels}  resolution = {sides}  {values} }}
 model {{
   width = {width}  latent = {latents}  likelihood = {likelihood}  cell = {cells}  pooling = {pooling}  skips = {skips}
   widths = {{{", ".join(f"{level}: {found}" for level, found in widths.items())}}}

@@ -48,7 +48,7 @@ def sound_specs(draw: st.DrawFn) -> SoundSpec:
 BOUND = frozenset(
     f"{section}.{name}"
     for section, names in {
-        "data": "dataset config column channels resolution levels validation binarize fit",
+        "data": "dataset config column channels resolution values levels validation binarize fit",
         "model": "width latent encoder decoder widths likelihood cell processing skips pooling bottleneck block",
         "model.fourier": "at",
         "train": "freeze rates stop_after",
@@ -125,12 +125,16 @@ class _Drawing(DrawnBlocks):
             files = name == "folder"
             channels = st.sampled_from((1, 3)) if files or self.some() else st.integers(1, 64)
             shape = {"channels": self.draw(channels), "resolution": resolution}
-            if self.some():
+            if not files and self.some(5):
+                written["data.values"] = "real"
+            elif self.some():
                 shape["levels"] = self.draw(st.integers(2, 256 if self.some() else 2**16))
             written |= {f"data.{key}": self.whole(value) for key, value in shape.items()}
         fits = ("crop_resize", "crop", "resize", "refuse") if name in ("folder", "hub") else ("refuse",)
         if self.some(3) != (name == "folder"):  # few specs have a folder
             written["data.fit"] = self.draw(st.sampled_from(fits))
+        if "data.values" not in written and self.some(4):
+            written["data.values"] = "levels"
         self.likelihood_of(written, shape["channels"], shape.get("levels", 256))
         if self.some():
             shown = self.draw(st.permutations(range(shape["channels"])))
@@ -161,6 +165,10 @@ class _Drawing(DrawnBlocks):
         return f"({sides})" if self.some() else sides
 
     def likelihood_of(self, written: dict[str, str], channels: int, levels: int) -> None:
+        if written.get("data.values") == "real":
+            if self.some():
+                written["model.likelihood"] = self.density()
+            return
         likelihood = "mixture_of_logistics(10)"
         if self.some():
             likelihood = written["model.likelihood"] = self.likelihood(levels=levels, channels=channels)

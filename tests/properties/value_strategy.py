@@ -194,6 +194,10 @@ class DrawnValues:
     def block(self) -> str:
         return self.own() if self.some(5) else self.draw(st.sampled_from(BLOCK_NAMES))
 
+    def density(self) -> str:
+        """A likelihood of real values."""
+        return self.draw(st.sampled_from(("gaussian", "gaussian()", "gaussian(channels = independent)", self.own())))
+
     def likelihood(self, *, levels: int, channels: int) -> str:
         forms = ["mixture", "own", *(["bernoulli"] if channels == 1 else []), *(["bits"] if levels == 256 else [])]
         form = self.draw(st.sampled_from(forms))

@@ -265,7 +265,7 @@ def _initial_state(state: InitialState) -> str:
 def _likelihood_class(plan: Plan) -> str:
     if plan.likelihood.name == "mixture_of_logistics":
         return "MixtureOfLogistics" if plan.levels <= PUBLISHED_LEVELS else "HighBitDepthMixtureOfLogistics"
-    return {"bernoulli": "Bernoulli", "custom": CUSTOM_LIKELIHOOD}[plan.likelihood.name]
+    return {"bernoulli": "Bernoulli", "gaussian": "GaussianDensity", "custom": CUSTOM_LIKELIHOOD}[plan.likelihood.name]
 
 
 def _likelihood_arguments(plan: Plan) -> list[str]:
@@ -274,9 +274,11 @@ def _likelihood_arguments(plan: Plan) -> list[str]:
         return [width]
     if likelihood.name == "custom":
         return [width, str(plan.image_channels), str(plan.levels)]
+    independent = ["independent=True"] if likelihood.independent and plan.image_channels == 3 else []
+    if likelihood.name == "gaussian":
+        return [width, f"channels={plan.image_channels}", *independent]
     bits = [f"bits={likelihood.bits}"] if likelihood.bits is not None else []
     mixtures = [f"channels={plan.image_channels}", f"mixtures={likelihood.mixtures}", f"levels={plan.levels}"]
-    independent = ["independent=True"] if likelihood.independent and plan.image_channels == 3 else []
     return [width, *mixtures, *bits, *independent]
 
 
@@ -293,12 +295,12 @@ def _exponents(plan: Plan) -> Exponents:
 def _about(plan: Plan) -> str:
     """What the model takes, as lines of a docstring."""
     size, channels = ", ".join(map(str, plan.size_at(plan.image_resolution))), plan.image_channels
-    targets = "{0, 1}" if plan.likelihood.name == "bernoulli" else "[-1, 1]"
+    where = {"bernoulli": " in {0, 1}", "mixture_of_logistics": " in [-1, 1]"}.get(plan.likelihood.name, "")
     text = f"Images x are [B, {size}, {with_features(channels, plan.image_features)}], "
     if plan.image_features:
         text += f"with their Fourier features, n = {', '.join(map(str, plan.image_features))}, after their channels, "
-    text += f"and targets [B, {size}, {channels}]"
-    text += "." if plan.likelihood.name == "custom" else f" in {targets}."
+    text += f"and targets [B, {size}, {channels}]{where}"
+    text += ": the same standardized values." if plan.likelihood.name == "gaussian" else "."
     return f"\n{INDENT}".join(textwrap.wrap(text, WIDTH - len(INDENT)))
 
 

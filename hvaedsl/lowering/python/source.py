@@ -27,6 +27,7 @@ PLACES: dict[str, str] = {
     **dict.fromkeys(("conv", "scaled_for_depth"), "hvaedsl.nn.blocks"),
     "CellFeatures": "hvaedsl.nn.fourier",
     "Bernoulli": "hvaedsl.nn.likelihoods.bernoulli",
+    "GaussianDensity": "hvaedsl.nn.likelihoods.gaussian",
     "HighBitDepthMixtureOfLogistics": "hvaedsl.nn.likelihoods.high_bit_depth",
     "MixtureOfLogistics": "hvaedsl.nn.likelihoods.mixture_of_logistics",
     MODEL: "hvaedsl.nn.model",

@@ -21,6 +21,7 @@ from hvaedsl_runtime.data import Split
 from hvaedsl_runtime.evaluate.evaluator import Evaluator
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.evaluate.fixed_batches import compute_by_image, fixed_batch_size
+from hvaedsl_runtime.evaluate.pictures import shown_values
 from hvaedsl_runtime.noise import ImageNoise
 
 
@@ -57,6 +58,12 @@ class Subject:
     def evaluator(self) -> Evaluator:
         """The source of input, target and posterior noise of images by index. Raises DataNotFound, InvalidData."""
         return self.run.evaluator(self.split, self.batch_size)
+
+    @property
+    def shown_values(self) -> str:
+        """A sentence for captions that says which values are shown as black and white; empty if it is all levels."""
+        shown = shown_values(self.spec, self.run.preparation)
+        return f" Shown: {shown}." if shown else ""
 
     def indices(self, default: int) -> list[int]:
         """The indices of the images to use: `default` of them unless `images` is set, or all if the split has fewer.

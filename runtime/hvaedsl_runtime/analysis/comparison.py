@@ -37,7 +37,7 @@ from hvaedsl_runtime.analysis.result_files import drawing_files, write_files
 from hvaedsl_runtime.data import Fingerprint, differences
 from hvaedsl_runtime.disk.run_folder import require_run
 from hvaedsl_runtime.disk.strict_json import json_text
-from hvaedsl_runtime.evaluate.units import Unit, reporting_unit
+from hvaedsl_runtime.evaluate.units import Gives, Unit, common_gives, recorded, reporting_unit
 
 LINE_STYLES = ("-", "--", ":", "-.")
 
@@ -103,13 +103,20 @@ def open_runs(paths: Sequence[Path]) -> list[ComparedRun]:
 
 
 def check_comparable(one: ComparedRun, other: ComparedRun) -> None:
-    """Raise UsageError, with the keys that differ, if two runs were not trained on the same images."""
+    """Raise UsageError if two runs were not trained on the same images, or one has a density and the other a mass."""
     ours, theirs = _image_keys(one.spec), _image_keys(other.spec)
     differences = [f"{key} is {ours[key]} and {theirs[key]}" for key in ours if ours[key] != theirs[key]]
     if differences:
         raise UsageError(
             f"{one.label} and {other.label} cannot be compared, because their images differ: " + "; ".join(differences),
             help="compare runs with the same dataset and preprocessing",
+        )
+    densities = [run.label for run in (one, other) if run.history.gives == "density"]
+    if len(densities) == 1:
+        raise UsageError(
+            f"{one.label} and {other.label} cannot be compared: the likelihood of {densities[0]} gives a density, and "
+            "that of the other does not",
+            help="compare densities with densities, and masses with masses",
         )
 
 
@@ -132,6 +139,10 @@ def notes(runs: Sequence[ComparedRun]) -> list[str]:
         names = ", ".join(others)
         found.append(f"{runs[0].label} has other test images than {names}: their test likelihoods cannot be compared.")
 
+    unstated = [run.label for run in runs if run.history.gives == "not stated"]
+    if 0 < len(unstated) < len(runs):
+        found.append(f"Not stated to be a mass, as the others are: the likelihood of {', '.join(unstated)}.")
+
     unfinished = [run.label for run in runs if run.history.last("test", "raw") is None]
     if unfinished:
         found.append(f"Unfinished runs, without a test likelihood: {', '.join(unfinished)}.")
@@ -147,7 +158,7 @@ def table(runs: Sequence[ComparedRun]) -> Grid:
     unit = reporting_unit(runs[0].spec)
     headings = ("parameters", "depth", "steps", "time", "validation", "test, raw", "test, EMA", "collapsed")
     comparison = Grid(
-        title=f"{_image_set(runs[0].spec)}, {unit.label}",
+        title=f"{_image_set(runs[0].spec)}, {unit.label_of(_gives(runs))}",
         columns=[Column("run", words=True, fold=20), *map(Column, headings)],
         framed=True,
     )
@@ -173,6 +184,7 @@ def comparison_json(runs: Sequence[ComparedRun]) -> str:
     document = {
         "dataset": runs[0].spec.data.dataset,
         "unit": unit.key,
+        **recorded(_gives(runs)),
         "collapsed_below_kl_nats": COLLAPSED_KL_NATS,
         "runs": [run.row(unit) for run in runs],
         "notes": notes(runs),
@@ -226,7 +238,7 @@ def draw_bounds(runs: Sequence[ComparedRun], unit: Unit, axes: Sequence[Axis]) -
 
         limit_to_later_steps(panel, [bound for run in runs for bound in bounds_for_limits(run.history)], unit)
         panel.set_xlabel(axis.label)
-        panel.set_ylabel(unit.label)
+        panel.set_ylabel(unit.label_of(_gives(runs)))
         panel.set_xlim(left=0)
 
     whole_numbers(by_steps.xaxis)
@@ -288,6 +300,7 @@ def _image_keys(spec: Spec) -> dict[str, object]:
         "data.dataset": data.dataset,
         "data.resolution": data.resolution,
         "data.channels": data.channels,
+        "data.values": data.values,
         "data.levels": data.levels,
         "data.binarize": data.binarize,
         "model.likelihood (bits)": spec.model.likelihood.bits or "all",
@@ -298,6 +311,11 @@ def _image_keys(spec: Spec) -> dict[str, object]:
     if is_hub(data.dataset):
         keys |= {f"data.{key}": getattr(data, key) for key in HUB_KEYS}
     return keys
+
+
+def _gives(runs: Sequence[ComparedRun]) -> Gives:
+    """What the likelihoods of all runs compute."""
+    return common_gives(run.history.gives for run in runs)
 
 
 def _image_set(spec: Spec) -> str:

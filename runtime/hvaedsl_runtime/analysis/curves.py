@@ -14,7 +14,7 @@ from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.collapse import COLLAPSED_KL_NATS, collapsed_layers
 from hvaedsl_runtime.analysis.figures import BLUE, GRAY, VERMILION, panels, whole_numbers
 from hvaedsl_runtime.analysis.history import Curve, History, evaluation_curve, read_history
-from hvaedsl_runtime.evaluate.units import Unit, reporting_unit
+from hvaedsl_runtime.evaluate.units import Unit, recorded, reporting_unit
 
 TEXT = """\
 The bound on -log p in {unit} over steps: for training batches (light: as logged; dark: moving average over a \
@@ -84,7 +84,7 @@ def examine(subject: Subject) -> Result:
     else:
         collapse = COLLAPSE.format(split=split, threshold=COLLAPSED_KL_NATS) if has_kl else NO_KL
     text = TEXT.format(
-        unit=unit.label,
+        unit=unit.label_of(history.gives),
         split=split or "evaluated",
         collapse=collapse,
         skipped="; crosses are skipped updates" if history.skipped_steps else "",
@@ -93,6 +93,7 @@ def examine(subject: Subject) -> Result:
     data = {
         "run": subject.run.folder.path.resolve().name,
         "unit": unit.key,
+        **recorded(history.gives),
         "steps": history.last_step,
         "wall_seconds": history.wall_seconds,
         "skipped_steps": list(history.skipped_steps),
@@ -125,7 +126,7 @@ def draw(history: History, unit: Unit, split: str | None, collapsed: dict[str, C
         draw_bound(likelihood, STEPS, history.bounds(split, "raw"), unit, BLUE, f"{split}, raw", "-", marker="o")
         draw_bound(likelihood, STEPS, history.bounds(split, "ema"), unit, VERMILION, f"{split}, EMA", "--", marker="s")
     limit_to_later_steps(likelihood, bounds_for_limits(history), unit)
-    likelihood.set_ylabel(unit.label)
+    likelihood.set_ylabel(unit.label_of(history.gives))
     likelihood.legend()
 
     styles = {"raw": (BLUE, "-", "o"), "ema": (VERMILION, "--", "s")}

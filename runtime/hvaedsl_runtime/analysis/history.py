@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from hvaedsl.diagnostics.errors import DamagedRun, RunNotFound
 from hvaedsl_runtime.disk.metrics import read_metrics
+from hvaedsl_runtime.evaluate.units import Gives, recorded_gives
 
 Numbers = npt.NDArray[np.float64]
 WINDOWS_PER_RUN = 50
@@ -58,6 +59,7 @@ class History:
     gradient_norm: Curve
     skipped_steps: tuple[int, ...]
     evaluations: dict[tuple[str, str], tuple[Evaluation, ...]]
+    gives: Gives = "mass"  # what the likelihood computes
 
     @property
     def last_step(self) -> int:
@@ -134,6 +136,7 @@ def _history(lines: list[dict[str, Any]]) -> History:
         values("gradient_norm"),
         tuple(int(line["step"]) for line in train if not line["applied"]),
         evaluations,
+        recorded_gives(lines[-1] if lines else {}),
     )
 
 

@@ -26,7 +26,7 @@ from hvaedsl_runtime.disk.run_folder import check_output_path, read_json
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.evaluate.results import WEIGHTS
-from hvaedsl_runtime.evaluate.units import Unit, reporting_unit
+from hvaedsl_runtime.evaluate.units import Unit, recorded_gives, reporting_unit
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def report_html(subject: Subject, results: list[Result]) -> str:
     run = subject.run
     program = _named_program(run)
     unit = reporting_unit(program.spec)
-    results_text, rows = evaluated_bounds(run, unit)
+    results_text, label, rows = evaluated_bounds(run, unit)
     bridge, no_bridge = _bridge(program)
 
     loader = PackageLoader("hvaedsl_runtime.analysis", ".")
@@ -72,7 +72,7 @@ def report_html(subject: Subject, results: list[Result]) -> str:
         subtitle=_subtitle(subject),
         run=run.folder.path.resolve().name,
         results_text=results_text,
-        unit=unit.label,
+        unit=label,
         rows=rows,
         facts=_facts(run, program),
         spec=program.resolved_text(),
@@ -88,24 +88,31 @@ def _named_program(run: FinishedRun) -> Program:
     return run.program.named(run.folder.model_name() or run.folder.path.resolve().name)
 
 
-def evaluated_bounds(run: FinishedRun, unit: Unit) -> tuple[str, list[dict[str, str]]]:
-    """The bounds of the checkpoint that were already evaluated: a sentence and the rows of a table."""
+def evaluated_bounds(run: FinishedRun, unit: Unit) -> tuple[str, str, list[dict[str, str]]]:
+    """The bounds of the checkpoint that were already evaluated: a sentence, the unit, and the rows of a table."""
     step, path = run.checkpoint.step, run.folder.path
     summary = read_json(run.folder.summary) if run.folder.summary.exists() else {}
     if summary.get("best_step", summary.get("steps")) == step and isinstance(summary.get("test"), Mapping):
-        return _bound_text("test", step), _rows(summary["test"], unit, run.folder.summary)
+        found = summary["test"]
+        return _bound_text("test", step), _label(found, unit), _rows(found, unit, run.folder.summary)
 
     for split in ("test", "validation"):
         evaluated = run.evaluation_file(split)
         found = read_json(evaluated) if evaluated.exists() else {}
         if found.get("step") == step and set(WEIGHTS) <= set(found):
-            return _bound_text(split, step), _rows(found, unit, evaluated)
+            return _bound_text(split, step), _label(found, unit), _rows(found, unit, evaluated)
 
-    return f"Step {step} has not been evaluated yet; run hvaedsl eval {path_word(path)}.", []
+    return f"Step {step} has not been evaluated yet; run hvaedsl eval {path_word(path)}.", unit.label, []
 
 
 def _bound_text(split: str, step: int) -> str:
     return f"The bound on -log p of the {split} images after {step} steps; lower is better."
+
+
+def _label(bounds: Mapping[str, Any], unit: Unit) -> str:
+    """The unit of bounds in a file, which says whether they are those of a density."""
+    found = [bounds[weights] for weights in WEIGHTS if isinstance(bounds.get(weights), Mapping)]
+    return unit.label_of(recorded_gives(found[0])) if found else unit.label
 
 
 def _rows(bounds: Mapping[str, Any], unit: Unit, path: Path) -> list[dict[str, str]]:

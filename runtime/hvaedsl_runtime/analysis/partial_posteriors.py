@@ -14,7 +14,7 @@ from hvaedsl.lowering.plan import Plan
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.figures import COLORS, image_grid, panels
 from hvaedsl_runtime.evaluate.pictures import targets_for_display
-from hvaedsl_runtime.evaluate.units import reporting_unit
+from hvaedsl_runtime.evaluate.units import gives_of, recorded, reporting_unit
 
 IMAGES = 8
 TEMPERATURE = 0.1
@@ -95,7 +95,7 @@ def decode_kept(
 @torch.no_grad()
 def examine(subject: Subject) -> Result:
     """The analysis `partial-posteriors`."""
-    unit = reporting_unit(subject.spec)
+    unit, gives = reporting_unit(subject.spec), gives_of(subject.model)
     groups, indices = families(subject.model.plan), subject.indices(IMAGES)
 
     # The first images are shown. The others only count for the mean distortion.
@@ -109,6 +109,7 @@ def examine(subject: Subject) -> Result:
     }
     data = {
         **subject.metadata(),
+        **recorded(gives),
         "images": len(indices),
         "temperature": TEMPERATURE,
         "unit": unit.key,
@@ -124,9 +125,12 @@ def examine(subject: Subject) -> Result:
             for family in groups
         },
     }
-    text = TEXT.format(temperature=TEMPERATURE, unit=unit.label, images=len(indices), split=subject.split)
+    label = unit.label_of(gives)
+    text = TEXT.format(temperature=TEMPERATURE, unit=label, images=len(indices), split=subject.split)
 
-    grids = [_grid(family, originals, images) for family, images in zip(groups, pictures, strict=True)]
+    grids = [
+        _grid(family, originals, images, subject.shown_values) for family, images in zip(groups, pictures, strict=True)
+    ]
     plot = draw(groups, mean_nats, subject)
     curves = Drawing("partial-posteriors", plot, "Distortion over the share of kept layers.")
     return Result("partial-posteriors", "Partial posteriors", text, data, (*grids, curves))
@@ -138,7 +142,7 @@ def decoded(subject: Subject, groups: Sequence[Family], indices: Sequence[int], 
     Returns the images for display, [N, H, W, C]; their distortion in nats per dimension, float64 [N, masks]; and, if
     they are shown, the central images of each family, [N, rows, H, W, C].
     """
-    model, spec = subject.model, subject.spec
+    model, spec, prepare = subject.model, subject.spec, subject.run.preparation
 
     def compute(batch: list[int]) -> tuple[Tensor, ...]:
         x, target = subject.evaluator.prepared(batch)
@@ -149,13 +153,14 @@ def decoded(subject: Subject, groups: Sequence[Family], indices: Sequence[int], 
 
         for family, mask in _family_masks(groups):
             state = decode_kept(model, latents, mask.kept, noise, TEMPERATURE)
-            distortions.append(model.likelihood.nll_nats_per_dim(state, target).cpu().double())
+            distortion = model.likelihood.nll_nats_per_dim(state, target).cpu().double()
+            distortions.append(distortion + prepare.unit_nats_per_dim)
             if shown and mask in evenly_spaced(family.masks, MAX_ROWS):
-                image = targets_for_display(model.likelihood.mean(state), spec)
+                image = targets_for_display(model.likelihood.mean(state), spec, prepare)
                 pictures.setdefault(family.name, []).append(image)
 
         grids = (torch.stack(images, dim=1) for images in pictures.values())
-        return (targets_for_display(target, spec), torch.stack(distortions, dim=1), *grids)
+        return (targets_for_display(target, spec, prepare), torch.stack(distortions, dim=1), *grids)
 
     return subject.computed_by_image(indices, compute, "partial posteriors")
 
@@ -173,17 +178,17 @@ def draw(groups: Sequence[Family], mean_nats: dict[tuple[str, int], float], subj
         axes.plot(shares, values, color=color, marker=marker, markersize=3.5, label=family.title)
 
     axes.set_xlabel("share of layers whose latent is kept")
-    axes.set_ylabel(f"distortion ({unit.label})")
+    axes.set_ylabel(f"distortion ({unit.label_of(gives_of(subject.model))})")
     axes.legend()
     return figure
 
 
-def _grid(family: Family, originals: Tensor, images: Tensor) -> Drawing:
+def _grid(family: Family, originals: Tensor, images: Tensor, shown: str) -> Drawing:
     """The grid of images [N, H, W, C] above their central images under the masks, [N, rows, H, W, C]."""
     masks = evenly_spaced(family.masks, MAX_ROWS)
     grid = torch.cat((originals[None], images.transpose(0, 1)))
     figure = image_grid(grid, rows=["image", *(mask.label for mask in masks)])
-    return Drawing(f"partial-posteriors-{family.name}", figure, f"Kept: {family.title}.", images=True)
+    return Drawing(f"partial-posteriors-{family.name}", figure, f"Kept: {family.title}.{shown}", images=True)
 
 
 def _family_masks(groups: Sequence[Family]) -> Iterator[tuple[Family, Mask]]:

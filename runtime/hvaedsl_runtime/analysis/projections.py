@@ -43,7 +43,7 @@ def examine(subject: Subject) -> Result:
     for batch in subject.batches_with_progress(indices, "projections"):
         x, target = subject.evaluator.prepared(batch)
         inputs.append(as_float64(x).cpu().permute(0, 3, 1, 2))
-        shown.append(targets_for_display(target, subject.spec).double().permute(0, 3, 1, 2))
+        shown.append(targets_for_display(target, subject.spec, subject.run.preparation).double().permute(0, 3, 1, 2))
     x, images = torch.cat(inputs), torch.cat(shown)
 
     shares = torch.stack([_energy_share(x, finest // resolution) for resolution in (finest, *coarser)])
@@ -71,7 +71,12 @@ def examine(subject: Subject) -> Result:
     grid = _grid(images[:: max(1, len(images) // SHOWN)][:SHOWN], (finest, *coarser))
     energy = _energy_figure((finest, *coarser), means, stds)
     drawings = (
-        Drawing("projections", grid, "P_R x for each resolution, and the details below it.", images=True),
+        Drawing(
+            "projections",
+            grid,
+            f"P_R x for each resolution, and the details below it.{subject.shown_values}",
+            images=True,
+        ),
         Drawing(
             "projections-energy", energy, "The share of energy that each resolution keeps: mean and standard deviation."
         ),

@@ -33,8 +33,8 @@ def examine(subject: Subject) -> Result:
         for images, state in prior.states(count, temperature):
             drawn.append(prior.pixels(images, state))
             central.append(model.likelihood.mean(state)[: len(images)])
-        samples.append(samples_for_display(torch.cat(drawn), spec))
-        means.append(targets_for_display(torch.cat(central), spec))
+        samples.append(samples_for_display(torch.cat(drawn), spec, subject.run.preparation))
+        means.append(targets_for_display(torch.cat(central), spec, subject.run.preparation))
 
     rows = [f"t = {temperature:g}" for temperature in TEMPERATURES]
     data = {
@@ -52,9 +52,10 @@ def examine(subject: Subject) -> Result:
 
     samples_grid = image_grid(torch.stack(samples), rows=rows)
     means_grid = image_grid(torch.stack(means), rows=rows)
+    shown = subject.shown_values
     drawings = (
-        Drawing("temperatures", samples_grid, "Samples from the likelihood.", images=True),
-        Drawing("temperatures-means", means_grid, "Central images of the likelihood.", images=True),
+        Drawing("temperatures", samples_grid, f"Samples from the likelihood.{shown}", images=True),
+        Drawing("temperatures-means", means_grid, f"Central images of the likelihood.{shown}", images=True),
     )
     return Result("temperatures", "Samples at several temperatures", TEXT, data, drawings)
 

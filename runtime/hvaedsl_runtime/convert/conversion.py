@@ -16,25 +16,22 @@ from torch import Tensor
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import (
-    DataNotFound,
     InvalidWeights,
     OutputExists,
-    RunError,
     RunFolderInUse,
     SpecError,
     UsageError,
-    WeightsMismatch,
 )
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
-from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.program import Program
+from hvaedsl_runtime.convert.input_preparation import converted_preparation
 from hvaedsl_runtime.convert.name_prefixes import choose_weights, same_weights, without_module
 from hvaedsl_runtime.convert.optimizer_state import restore_optimizer
 from hvaedsl_runtime.convert.weight_names import Names, NamesInFile, as_ours, known_names, renamed
-from hvaedsl_runtime.data import Preparation, open_split, preparation, published_preparation
+from hvaedsl_runtime.data import AnyPreparation, Preparation
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, save_checkpoint
 from hvaedsl_runtime.disk.not_finite import first_not_finite
-from hvaedsl_runtime.disk.run_folder import RunFolder, as_written, check_output_path, content_of
+from hvaedsl_runtime.disk.run_folder import RunFolder, check_output_path, content_of
 from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.disk.weights import SAFETENSORS, check_dense, read_tensors, write_safetensors, write_torch
 from hvaedsl_runtime.disk.whole_files import check_writable
@@ -140,8 +137,12 @@ def import_weights(program: Program, sources: Sources, out: Path) -> Conversion:
         notes.append(f"the {other} weights are a copy of the {given} ones: no others were given")
     elif same_weights(files["raw"].tensors, files["ema"].tensors):
         notes.append("--from and --ema took the same weights: the averaged weights equal the raw ones")
-    prepare, origin = _preparation(program, sources, files.values())
-    notes.append(f"input: (pixel {prepare.shift:+.7g}) * {prepare.scale:.7g}, {origin}")
+    metadata = {file.path: file.metadata for file in files.values()}
+    prepare, origin = converted_preparation(program, sources.trained_on, metadata)
+    if isinstance(prepare, Preparation):
+        notes.append(f"input: (pixel {prepare.shift:+.7g}) * {prepare.scale:.7g}, {origin}")
+    else:
+        notes.append(f"input: values standardized per channel, {origin}")
 
     position = Position(program.training().seed, step, sources.processes, _dtype(files.values()))
     state = _state(program, prepare, position, files)
@@ -219,7 +220,9 @@ def _dtype(files: Iterable[WeightFile]) -> str:
     return "float64" if torch.float64 in types else "float32"
 
 
-def _state(program: Program, prepare: Preparation, position: Position, files: Mapping[str, WeightFile]) -> TrainState:
+def _state(
+    program: Program, prepare: AnyPreparation, position: Position, files: Mapping[str, WeightFile]
+) -> TrainState:
     """Build the state of a run from weight files; a missing kind (raw or ema) is copied from the other.
 
     All steps count as applied updates, because no file states how many were skipped.
@@ -264,74 +267,6 @@ def _exchanged(files: Mapping[str, WeightFile], sources: Sources) -> list[str]:
         f"{file.path}: states that it has {IN_WORDS[stated]}, but {OPTIONS[given]} takes {IN_WORDS[given]}",
         help=way_out,
     )
-
-
-def _preparation(program: Program, sources: Sources, files: Iterable[WeightFile]) -> tuple[Preparation, str]:
-    """How images become inputs, and the source of its constants, in words."""
-    data, likelihood = program.spec.data, program.spec.model.likelihood
-    features = program.spec.model.fourier.exponents_at("image")
-
-    # The user's word comes first, then that of the files, then the spec's dataset.
-    if sources.trained_on is not None:
-        chosen = published_preparation(data, likelihood, sources.trained_on, image_features=features)
-        if chosen is None:
-            known = ", ".join(name for name, dataset in DATASETS.items() if dataset.shift is not None)
-            raise UsageError(
-                f"--trained-on is {sources.trained_on}, for {data.dataset} with {data.levels} levels; it must be a "
-                f"dataset with published constants ({known}), for images with 256 levels that are not binarized"
-            )
-        return chosen, f"the published constants of {sources.trained_on}"
-
-    for file in files:
-        if "preparation" in file.metadata:
-            return _described_preparation(program, file), f"as stated in {file.path.name}"
-
-    constants = published_preparation(data, likelihood, data.dataset, image_features=features)
-    if constants is not None:
-        return constants, f"the published constants of {data.dataset}"
-
-    try:
-        images = open_split(data, "train", size=program.spec.train.augment.random_crop)
-        statistics = preparation(data, likelihood, images, image_features=features)
-        return statistics, f"the statistics of {data.dataset}'s images"
-    except RunError as error:
-        raise DataNotFound(
-            f"the input's shift and scale are unknown: {data.dataset} has no published ones, and {error}",
-            help="name the dataset that the weights were trained on with --trained-on, such as imagenet32_oord",
-        ) from error
-
-
-def _described_preparation(program: Program, file: WeightFile) -> Preparation:
-    """The preparation in a file's metadata.
-
-    Raises InvalidWeights if it cannot be read, and WeightsMismatch if the spec prepares images in another way.
-    """
-    try:
-        found = Preparation.from_dict(json.loads(file.metadata["preparation"]))
-    except (ValueError, TypeError) as error:
-        raise InvalidWeights(
-            f"{file.path}: `preparation` in its metadata cannot be read",
-            help="name the dataset that the weights were trained on with --trained-on",
-        ) from error
-
-    data, model = program.spec.data, program.spec.model
-    both = {
-        "data.levels": (found.levels, data.levels),
-        "data.binarize": (found.binarize, data.binarize),
-        "the bits of model.likelihood": (found.bits, model.likelihood.bits),
-        "model.fourier.exponents, of the image": (found.image_features, model.fourier.exponents_at("image")),
-    }
-    differences = [
-        f"{key}: {as_written(in_file)} in the file, {as_written(in_spec)} in the spec"
-        for key, (in_file, in_spec) in both.items()
-        if in_file != in_spec
-    ]
-    if differences:
-        raise WeightsMismatch(
-            f"{file.path}: its weights were trained on other inputs than the spec's; {'; '.join(differences)}",
-            help="use the spec that they were trained with, or override the file with --trained-on",
-        )
-    return found
 
 
 def _optimizer(program: Program, state: TrainState, path: Path | None, files: Mapping[str, WeightFile]) -> list[str]:

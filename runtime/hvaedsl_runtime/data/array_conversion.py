@@ -16,19 +16,21 @@ EXAMINED = 256
 
 
 def conversion(
-    found: npt.NDArray[Any] | FileArray, shape: tuple[int, int, int], levels: int, *, trained: bool = False
+    found: npt.NDArray[Any] | FileArray, shape: tuple[int, int, int], levels: int | None, *, trained: bool = False
 ) -> str:
     """Return the way out for an array that is not [N, *shape] of levels: a line of numpy, as far as one is known.
 
-    No other spec is proposed if the model is `trained`.
+    `levels` is None for real values. No other spec is proposed if the model is `trained`.
     """
     reshaped = _to_shape(found.shape, shape)
     if not trained and (swapped := _swapped(found.shape, shape)) is not None:
         return swapped
     if reshaped is None and (gray := _as_gray(found.shape, shape)) is not None:
-        colored = _to_levels(found, f"images{gray}.repeat({shape[2]}, axis=-1)", levels)
+        # Equal channels of real values would have a density without bound.
+        repeated = f"images{gray}.repeat({shape[2]}, axis=-1)"
+        colored = None if levels is None else _to_levels(found, repeated, levels)
         ways = [] if trained else ["set data.channels to 1"]
-        ways += [f"with `images` the array, save `{colored}` with numpy.save"] if colored else []
+        ways += [_saving(colored)] if colored else []
         return f"the images have one channel: {', or '.join(ways) or f'give images of {shape[2]} channels'}"
     if reshaped is None and found.shape[3:] == shape[2:]:
         return f"{'' if trained else 'correct data.resolution, or '}give images of the shape {list(shape)}"
@@ -36,13 +38,24 @@ def conversion(
         other = f"give images of the shape {list(shape)}" if trained else "correct data.resolution and data.channels"
         return f"put the channel axis last, for gray images too, or {other}"
 
+    if levels is None:
+        return _saving(_to_reals(found, f"images{reshaped}"))
     converted = _to_levels(found, f"images{reshaped}", levels)
     if converted is None and found.dtype == np.uint8 and not trained:
         fewer = f"set data.levels to at most {EIGHT_BIT_LEVELS}"
         return f"uint8 has levels from 0 to 255: {fewer}, or save the images as {dtype_of(levels)}"
     if converted is None:
         return f"save the images as {dtype_of(levels)}, with levels from 0 to {levels - 1}"
+    return _saving(converted)
+
+
+def _saving(converted: str) -> str:
     return f"with `images` the array, save `{converted}` with numpy.save"
+
+
+def _to_reals(found: npt.NDArray[Any] | FileArray, images: str) -> str:
+    """Return the expression that makes floats of `images`."""
+    return images if found.dtype.kind == "f" else f'{images}.astype("float32")'
 
 
 def _swapped(found: tuple[int, ...], shape: tuple[int, int, int]) -> str | None:

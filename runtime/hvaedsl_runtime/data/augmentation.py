@@ -12,7 +12,7 @@ from hvaedsl.custom.importing import CustomPartError, error_summary, import_cust
 from hvaedsl.diagnostics.errors import InvalidData
 from hvaedsl.ir.augment_spec import AugmentSpec
 from hvaedsl_runtime.data.file_images import FileImages
-from hvaedsl_runtime.data.images import ImageSet, Indices, Pixels, images_at_a_time
+from hvaedsl_runtime.data.images import ImageSet, Indices, Values, images_at_a_time
 from hvaedsl_runtime.data.seeded import augmentation_words
 from hvaedsl_runtime.data.windows import stored_images
 
@@ -24,7 +24,7 @@ SEE = "docs/custom.md has an example"
 class AugmentFunction(Protocol):
     """A custom function: it returns an image of the same shape [H, W, C], dtype and range as the one that it gets."""
 
-    def __call__(self, image: Pixels, generator: torch.Generator) -> npt.NDArray[np.generic]:
+    def __call__(self, image: Values, generator: torch.Generator) -> npt.NDArray[np.generic]:
         """Return the changed image; every random number is drawn from `generator`, which is on the CPU."""
         ...
 
@@ -44,8 +44,8 @@ class Augmentation:
         self.seed = seed
         self._function = None if augment.function is None else _function(augment.function)
 
-    def __call__(self, indices: Indices, epochs: Indices) -> Pixels:
-        """Return the training images at `indices`, each as it is in its epoch, uint8 or uint16 [B, H, W, C].
+    def __call__(self, indices: Indices, epochs: Indices) -> Values:
+        """Return the training images at `indices`, each as it is in its epoch, uint8, uint16 or float32 [B, H, W, C].
 
         Raises InvalidData for an image that cannot be read, or that the function cannot change.
         """
@@ -69,7 +69,7 @@ class Augmentation:
                 help="draw every random number from the torch.Generator that it is called with",
             )
 
-    def _augmented(self, stored: Pixels, index: int, epoch: int) -> Pixels:
+    def _augmented(self, stored: Values, index: int, epoch: int) -> Values:
         """The image at `index` in an epoch, [H, W, C], out of the stored one."""
         rows, columns, flip, seed = augmentation_words(self.seed, epoch, index)
         height, width, _ = self.shape
@@ -80,7 +80,7 @@ class Augmentation:
             image = image[:, ::-1]
         return image if self._function is None else self._changed(image, index, epoch, seed)
 
-    def _changed(self, image: Pixels, index: int, epoch: int, seed: int) -> Pixels:
+    def _changed(self, image: Values, index: int, epoch: int, seed: int) -> Values:
         """The image [H, W, C] that the function returns. Raises InvalidData if it is none of the model's."""
         assert self._function is not None
         own = np.array(image, order="C")  # the function may write into it
@@ -96,13 +96,25 @@ class Augmentation:
         if found.dtype != image.dtype or found.shape != image.shape:
             what = f"{found.dtype} {list(found.shape)}"
             raise InvalidData(f"{self._place(index, epoch)}: it returned {what}; {expected}", help=SEE)
-        if (highest := int(found.max())) >= self.stored.levels:
+        if found.dtype.kind == "f":
+            self._check_finite(found, index, epoch)
+        elif (highest := int(found.max())) >= self.stored.levels:
             raise InvalidData(
                 f"{self._place(index, epoch)}: it returned the value {highest}; values must be 0 to "
                 f"{self.stored.levels - 1}",
                 help="clip the values in the function, before they are converted to integers",
             )
-        return cast(Pixels, found)
+        return found
+
+    def _check_finite(self, image: npt.NDArray[np.generic], index: int, epoch: int) -> None:
+        """Raise InvalidData for real values that are not finite."""
+        values = np.asarray(image, dtype=np.float32)
+        if not np.isfinite(values).all():
+            value = values[~np.isfinite(values)][0]
+            raise InvalidData(
+                f"{self._place(index, epoch)}: it returned the value {value}; values must be finite",
+                help="look for a division by 0, or a logarithm of 0, in the function",
+            )
 
     def _place(self, index: int, epoch: int) -> str:
         """The function and the image, for messages."""

@@ -10,6 +10,7 @@ import torch
 
 from hvaedsl.nn.likelihoods.logistic import exact_logistic_log_prob, half_width_of_levels
 from hvaedsl_runtime.data.images import ImageSet
+from hvaedsl_runtime.data.reals import Moments
 
 
 def histogram_baseline_bits_per_dim(train: ImageSet, test: ImageSet) -> float:
@@ -37,7 +38,7 @@ def _level_counts(images: ImageSet) -> npt.NDArray[np.int64]:
     counts = np.zeros(dimensions * images.levels, dtype=np.int64)
     for chunk in images.chunks():
         # In place: np.bincount would allocate a whole table for each chunk.
-        np.add.at(counts, chunk.reshape(len(chunk), dimensions) + offsets, 1)
+        np.add.at(counts, chunk.astype(np.int64).reshape(len(chunk), dimensions) + offsets, 1)
     return counts.reshape(dimensions, images.levels)
 
 
@@ -62,3 +63,26 @@ def logistic_baseline_bits_per_dim(train: ImageSet, test: ImageSet) -> float:
         x = torch.from_numpy(chunk.reshape(len(chunk), -1) / half - 1)
         nats -= float(exact_logistic_log_prob(x, center, log_scale, half_width_of_levels(test.levels)).sum())
     return nats / (log(2) * len(test) * prod(test.shape))
+
+
+# The least standard deviation of a position, as a multiple of that of its channel.
+LEAST_STD = 1e-3
+
+
+def normal_baseline_nats_per_dim(train: ImageSet, test: ImageSet) -> float:
+    """Return the nats per dimension of the density of `test` under independent normals, fitted to `train`.
+
+    Every position and channel has one with the mean and the standard deviation of its values, the latter at least a
+    thousandth of that of the channel. The density is that of the values in the file.
+    """
+    positions, channels = Moments(axes=(0,)), Moments(axes=(0, 1, 2))
+    for chunk in train.chunks():
+        positions.add(chunk)
+        channels.add(chunk)
+    std = np.maximum(positions.std, LEAST_STD * channels.std)
+
+    nats = 0.0
+    for chunk in test.chunks():
+        standard = (chunk.astype(np.float64) - positions.mean) / std
+        nats += float((0.5 * standard**2).sum())
+    return nats / (len(test) * prod(test.shape)) + float(np.log(std).mean()) + 0.5 * log(2 * pi)

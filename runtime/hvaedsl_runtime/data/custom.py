@@ -12,7 +12,8 @@ from torch.utils.data import Dataset
 from hvaedsl.custom.importing import CustomPartError, error_summary, import_custom
 from hvaedsl.diagnostics.errors import InvalidData
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data.images import ImageSet, Indices, Pixels, Split, array_images, image_set
+from hvaedsl_runtime.data.images import ImageSet, Indices, Split, Values, array_images, image_set
+from hvaedsl_runtime.data.reals import as_reals, check_reals
 from hvaedsl_runtime.data.splits import partition
 from hvaedsl_runtime.data.torch_dataset import TorchImages, refuse_bare
 
@@ -25,7 +26,7 @@ class Indexable(Protocol):
         ...
 
     def __getitem__(self, indices: Indices) -> npt.NDArray[np.generic]:
-        """Return the images at `indices`, uint8 [B, H, W, C], in that order."""
+        """Return the images at `indices`, uint8, uint16 or floats [B, H, W, C], in that order."""
         ...
 
 
@@ -47,8 +48,8 @@ class CustomImages:
     def __len__(self) -> int:
         return len(self.source)
 
-    def read(self, indices: Indices) -> Pixels:
-        """Return the images at `indices`, uint8 [B, H, W, C].
+    def read(self, indices: Indices) -> Values:
+        """Return the images at `indices`, uint8, uint16 or float32 [B, H, W, C].
 
         Raises InvalidData if reading fails, or if the images do not fit the spec.
         """
@@ -59,6 +60,9 @@ class CustomImages:
             raise InvalidData(f"{place}: cannot be read: {error_summary(error)}") from error
         if len(found) != len(indices):
             raise InvalidData(f"{place}: the dataset returned {len(found)} images; {len(indices)} were requested")
+        if self.spec.is_real:
+            check_reals(found, self.spec, place)
+            return as_reals(found, indices, self.spec.dataset)
         array_images(found, self.spec, place)
         return found
 

@@ -114,6 +114,8 @@ def _of_folder(folder: Path, spec: DataSpec) -> NamedImages:
 
 
 def _of_files(paths: Sequence[Path], names: Sequence[str], spec: DataSpec, notes: tuple[str, ...] = ()) -> NamedImages:
+    if spec.is_real:
+        raise InvalidData("the images of the run are real values; image files have levels", help="name a .npy file")
     if spec.channels not in FILE_CHANNELS:
         raise InvalidData(
             f"the images of the run have {spec.channels} channels; image files are read as 1 or 3",

@@ -21,6 +21,7 @@ from hvaedsl_runtime.data.problems import Problems
 
 Split = Literal["train", "validation", "test"]
 Pixels = npt.NDArray[np.unsignedinteger[Any]]  # levels: uint8, or uint16
+Values = npt.NDArray[Any]  # levels, or real values: float32
 Indices = npt.NDArray[np.int64]
 
 # Values held at a time in a pass over a dataset; counting levels needs eight bytes for each.
@@ -34,21 +35,21 @@ class Images(Protocol):
         """Number of images."""
         ...
 
-    def read(self, indices: Indices) -> Pixels:
-        """Return the images at `indices`, uint8 or uint16 [B, H, W, C], in that order."""
+    def read(self, indices: Indices) -> Values:
+        """Return the images at `indices`, uint8, uint16 or float32 [B, H, W, C], in that order."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ArrayImages:
-    """Images in one array, uint8 or uint16 [N, H, W, C], in memory or in a file."""
+    """Images in one array of numbers [N, H, W, C], in memory or in a file."""
 
-    pixels: Pixels | FileArray
+    pixels: Values | FileArray
 
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def read(self, indices: Indices) -> Pixels:
+    def read(self, indices: Indices) -> Values:
         """Return the images at `indices`, in the array's type, [B, H, W, C], in that order.
 
         They are read in ascending order, which is fastest for a file.
@@ -63,9 +64,9 @@ class ArrayImages:
 class ImageSet:
     """One split of a dataset: `members` are the indices of its images in `images`.
 
-    `shape` is (H, W, C); every value is below `levels`. `level_counts` is the number of times that each level occurs in
-    all of `images`, if known. `notes` are lines for the user, about the files of all splits. `checksums` are those of
-    the source, if they are known without reading it (`fingerprint.py`).
+    `shape` is (H, W, C); every value is below `levels`, which is 0 for real values. `level_counts` is the number of
+    times that each level occurs in all of `images`, if known. `notes` are lines for the user, about the files of
+    all splits. `checksums` are those of the source, if they are known without reading it (`fingerprint.py`).
     """
 
     name: str
@@ -81,14 +82,14 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.members)
 
-    def batch(self, indices: Sequence[int] | npt.NDArray[np.integer]) -> Pixels:
-        """Return the images at `indices` of the split, uint8 or uint16 [B, H, W, C].
+    def batch(self, indices: Sequence[int] | npt.NDArray[np.integer]) -> Values:
+        """Return the images at `indices` of the split, uint8, uint16 or float32 [B, H, W, C].
 
         Raises IndexError for an index outside the split, InvalidData for a file that cannot be read.
         """
         return self.images.read(self.members[np.asarray(indices, dtype=np.int64)])
 
-    def chunks(self) -> Iterator[Pixels]:
+    def chunks(self) -> Iterator[Values]:
         """Yield all images once and in order, in arrays [n, H, W, C] of bounded size.
 
         Raises UnusableImages at the end, for all image files that cannot be used.
@@ -118,7 +119,7 @@ def images_at_a_time(shape: tuple[int, int, int], least: int = 1) -> int:
     return max(least, VALUES_PER_CHUNK // prod(shape))
 
 
-def batches_of(images: Images, members: Indices, step: int) -> Iterator[Pixels]:
+def batches_of(images: Images, members: Indices, step: int) -> Iterator[Values]:
     """Yield the images at `members` in order, in arrays of `step` images at most.
 
     Image files that cannot be used do not end the pass: UnusableImages is raised at its end and names all of them.
@@ -177,23 +178,34 @@ def array_images(
     expected = f"{least} [N, {', '.join(map(str, shape))}]"
     if pixels.dtype not in (least, np.uint16):
         found = f"type {pixels.dtype} and shape {list(pixels.shape)}"
-        raise InvalidData(
-            f"{place}: the array has {found}; it must be {expected}",
-            help=conversion(pixels, shape, spec.levels, trained=trained),
-        )
+        way_out = conversion(pixels, shape, spec.levels, trained=trained)
+        if pixels.dtype.kind == "f" and not trained:
+            way_out += "; for real values, set data.values to real"
+        raise InvalidData(f"{place}: the array has {found}; it must be {expected}", help=way_out)
+    check_shape(pixels, spec, expected, place, trained=trained)
+
+    images = ArrayImages(pixels)
+    check_levels(images, spec, place, trained=trained)
+    return images
+
+
+def check_shape(
+    pixels: npt.NDArray[Any] | FileArray, spec: DataSpec, expected: str, place: str, *, trained: bool = False
+) -> None:
+    """Raise InvalidData unless an array is [N, height, width, channels] with N > 0; `expected` says so in messages.
+
+    They propose no other spec if the model is `trained`.
+    """
+    shape = spec.shape
     if pixels.ndim != 4 or pixels.shape[1:] != shape:
         of_crop = f" (from {spec.size_key})" if isinstance(spec, StoredDataSpec) else ""
         raise InvalidData(
             f"{place}: the array has shape {list(pixels.shape)}; it must be {expected}{of_crop}",
             help=(not trained and _another_crop(pixels.shape, spec))
-            or conversion(pixels, shape, spec.levels, trained=trained),
+            or conversion(pixels, shape, spec.levels or None, trained=trained),
         )
     if not len(pixels):
         raise InvalidData(f"{place}: the array has no image; it must be {expected} with N > 0")
-
-    images = ArrayImages(pixels)
-    check_levels(images, spec, place, trained=trained)
-    return images
 
 
 def _another_crop(found: tuple[int, ...], spec: DataSpec) -> str:

@@ -18,9 +18,10 @@ from hvaedsl.diagnostics.refusals import TOO_MANY_FILES
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.file_array import FileArray
 from hvaedsl_runtime.data.image_tree import is_clutter
-from hvaedsl_runtime.data.images import ArrayImages, ImageSet, Split, array_images, image_set
+from hvaedsl_runtime.data.images import Images, ImageSet, Split, image_set
 from hvaedsl_runtime.data.places import not_found, places
 from hvaedsl_runtime.data.problems import unlisted
+from hvaedsl_runtime.data.reals import images_of_array
 from hvaedsl_runtime.data.splits import PartName, members, one_validation
 from hvaedsl_runtime.disk.foreign_content import Foreign, foreign_content, packed_content, start_of
 
@@ -34,10 +35,10 @@ ONE_FILE = "set data.path to one of the files to divide it, or name them train.n
 def npy(spec: DataSpec, split: Split) -> ImageSet:
     """Open a split of train.npy, test.npy and, optionally, validation.npy in one folder, or of a single .npy file.
 
-    Arrays are uint8 [N, H, W, C]. validation.npy may also be called val.npy or valid.npy; without it, `data.validation`
-    images of train.npy are held out. A single file, which may be the only one in the folder `data.path`, is divided: a
-    tenth of the images are the test set, `data.validation` others the validation set. Splits are drawn with
-    `split_seed`.
+    Arrays are uint8 or uint16 [N, H, W, C], or floats for real values. validation.npy may also be called val.npy or
+    valid.npy; without it, `data.validation` images of train.npy are held out. A single file, which may be the only one
+    in the folder `data.path`, is divided: a tenth of the images are the test set, `data.validation` others the
+    validation set. Splits are drawn with `split_seed`.
     Raises DataNotFound for missing files, InvalidData for arrays that do not fit the spec.
     """
     files = _files(spec)
@@ -78,10 +79,8 @@ def _files(spec: DataSpec) -> Mapping[PartName, Path]:
         if spec.path is not None and (archives := [name for name in names if name.endswith(".npz")]):
             raise _archive(place / archives[0])
 
-    shape = f"[N, {', '.join(map(str, spec.shape))}]"
-    raise not_found(
-        spec, "train.npy and test.npy, or one .npy file", f"save uint8 arrays of shape {shape} in one of these folders"
-    )
+    needed = f"{_type(spec)} arrays of shape [N, {', '.join(map(str, spec.shape))}]"
+    raise not_found(spec, "train.npy and test.npy, or one .npy file", f"save {needed} in one of these folders")
 
 
 def _file_names(folder: Path) -> list[str]:
@@ -114,7 +113,7 @@ def open_array(path: Path) -> FileArray | npt.NDArray[Any]:
     return FileArray(path, header.shape, header.dtype, header.start)
 
 
-def open_npy(path: Path, spec: DataSpec, *, trained: bool = False) -> ArrayImages:
+def open_npy(path: Path, spec: DataSpec, *, trained: bool = False) -> Images:
     """Open a .npy file. Raises InvalidData if it cannot be read or its array does not fit the spec.
 
     `trained` as for `array_images`.
@@ -132,18 +131,22 @@ def open_npy(path: Path, spec: DataSpec, *, trained: bool = False) -> ArrayImage
         header = _header(path)
         if header is not None and header.dtype.hasobject:
             raise InvalidData(
-                f"{path}: the array has type object; it must be uint8 [N, H, W, C]",
+                f"{path}: the array has type object; it must be {_type(spec)} [N, H, W, C]",
                 help="stack the images to one array, `images = numpy.stack(list(images))`, and save it with numpy.save",
             ) from error
         if (wrong := wrong_size(path)) is not None:
             raise InvalidData(f"{path}: not a readable .npy file: {wrong.what}", help=wrong.help) from error
         raise InvalidData(
-            f"{path}: not a readable .npy file ({joined(error)}); it must hold a uint8 array [N, H, W, C]",
+            f"{path}: not a readable .npy file ({joined(error)}); it must hold a {_type(spec)} array [N, H, W, C]",
             help="save the images with numpy.save",
         ) from error
     if (wrong := wrong_size(path)) is not None:
         raise InvalidData(f"{path}: {wrong.what}", help=wrong.help)
-    return array_images(pixels, spec, str(path), trained=trained)
+    return images_of_array(pixels, spec, str(path), trained=trained)
+
+
+def _type(spec: DataSpec) -> str:
+    return "float32" if spec.is_real else "uint8"
 
 
 def npy_header(shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8) -> bytes:

@@ -3,49 +3,48 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.likelihood import Likelihood
-from hvaedsl.ir.spec import Binarize, DataSpec
-from hvaedsl.nn.fourier import fourier_features
-from hvaedsl_runtime.data.images import ImageSet, Pixels
+from hvaedsl.ir.spec import Binarize, DataSpec, Spec
+from hvaedsl_runtime.data.images import ImageSet
+from hvaedsl_runtime.data.input_constants import InputConstants, exact_quotient
 from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS
-from hvaedsl_runtime.disk.state_parts import log_unknown
+from hvaedsl_runtime.data.real_preparation import RealPreparation, real_preparation
+from hvaedsl_runtime.data.reals import SHOWN_QUANTILES
 
 
-class Preparation(BaseModel):
-    """The constants that turn images into x and target; saved in a checkpoint, so evaluation needs no training images.
+class Preparation(InputConstants):
+    """The constants that turn images of levels into x and target.
 
     x = (pixel + shift) * scale, with pixel a level from 0 to levels - 1, or 0 or 1 if images are binarized. After its
     channels come sin(2^n pi u) and cos(2^n pi u) for each n of `image_features`, with u the image scaled to [-1, 1].
+    `shown` are the levels that pictures show as black and as white, if not the lowest and the highest.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     shift: float
     scale: float
     levels: int
     binarize: Binarize
     bits: int | None
-    image_features: tuple[int, ...] = ()
+    shown: tuple[float, float] | None = None
 
     @property
     def needs_uniform(self) -> bool:
         """Whether each call needs uniform draws."""
         return self.binarize == "dynamic"
 
-    @staticmethod
-    def tensor(images: Pixels) -> Tensor:
-        """Turn levels into a tensor: uint8, or int32 for uint16, with which torch computes little."""
-        return torch.from_numpy(images if images.dtype == np.uint8 else images.astype(np.int32))
+    @property
+    def unit_nats_per_dim(self) -> float:
+        """What is added to -log p in reports: nothing, since the mass of a level has no unit."""
+        return 0.0
 
     def __call__(
         self, images: Tensor, *, uniform: Tensor | None = None, dtype: torch.dtype = torch.float32
@@ -64,21 +63,14 @@ class Preparation(BaseModel):
         if self.binarize != "none":
             binary = self._binarized(images, uniform).to(work)
             x = (binary + self.shift) * self.scale
-            return self._with_features(x, 2 * binary - 1).to(dtype), binary.to(dtype)
+            return self.with_features(x, 2 * binary - 1).to(dtype), binary.to(dtype)
 
         pixels = images.to(work)
         quantized = images if self.bits is None else images.bitwise_right_shift(8 - self.bits) * 2 ** (8 - self.bits)
         half = (self.levels - 1) / 2
-        target = _exact_quotient(quantized.to(work) - half, half)
-        x = self._with_features((pixels + self.shift) * self.scale, _exact_quotient(pixels - half, half))
+        target = exact_quotient(quantized.to(work) - half, half)
+        x = self.with_features((pixels + self.shift) * self.scale, exact_quotient(pixels - half, half))
         return x.to(dtype), target.to(dtype)
-
-    def _with_features(self, x: Tensor, image: Tensor) -> Tensor:
-        """Append the features of `image` [B, H, W, C], in [-1, 1], to the channels of x."""
-        if not self.image_features:
-            return x
-        features = fourier_features(image.permute(0, 3, 1, 2), self.image_features)[:, image.shape[-1] :]
-        return torch.cat((x, features.permute(0, 2, 3, 1)), dim=-1)
 
     def _binarized(self, images: Tensor, uniform: Tensor | None) -> Tensor:
         """Binarize images, bool [B, H, W, C]."""
@@ -88,27 +80,46 @@ class Preparation(BaseModel):
             raise ValueError("dynamic binarization needs uniform draws of the images' shape")
         if uniform.shape != images.shape:
             raise ValueError(f"uniform draws have shape {list(uniform.shape)}, the images {list(images.shape)}")
-        probability = _exact_quotient(images.to(torch.promote_types(uniform.dtype, torch.float32)), self.levels - 1)
+        probability = exact_quotient(images.to(torch.promote_types(uniform.dtype, torch.float32)), self.levels - 1)
         return uniform < probability
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON values."""
-        return self.model_dump()
+    def file_values(self, targets: Tensor) -> Tensor:
+        """Targets [N, H, W, C] that are not binarized as levels, not rounded, float32 or wider on the CPU."""
+        found = targets.to("cpu", torch.promote_types(targets.dtype, torch.float32))
+        return (found + 1) / 2 * (self.levels - 1)
 
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
-        """The preparation that `to_dict` described; unknown fields are logged.
+    def file_samples(self, samples: Tensor) -> Tensor:
+        """Samples as they are: the likelihood draws levels."""
+        return samples
 
-        Raises ValueError (pydantic's) for missing or ill-typed fields.
-        """
-        log_unknown(fields, cls.model_fields, "preparation")
-        return cls.model_validate({name: value for name, value in fields.items() if name in cls.model_fields})
+    def shown_ranges(self, channels: Sequence[int]) -> list[tuple[float, float]] | None:
+        """The levels that pictures show as black and as white, for each of these channels; None for all levels."""
+        return None if self.shown is None else [self.shown] * len(channels)
+
+
+AnyPreparation = Preparation | RealPreparation
+
+
+def preparation_of(spec: Spec, train: ImageSet) -> AnyPreparation:
+    """Make the preparation of a spec's images, levels or real values, in a pass over its training images at most.
+
+    Raises ValueError as `preparation` does, InvalidData as `real_preparation` does.
+    """
+    features = spec.model.fourier.exponents_at("image")
+    if spec.data.is_real:
+        return real_preparation(train, features)
+    return preparation(spec.data, spec.model.likelihood, train, image_features=features)
+
+
+def preparation_from(fields: Mapping[str, Any]) -> AnyPreparation:
+    """The preparation that `to_dict` described. Raises ValueError (pydantic's) for missing or ill-typed fields."""
+    return RealPreparation.from_dict(fields) if "values" in fields else Preparation.from_dict(fields)
 
 
 def preparation(
     data: DataSpec, likelihood: Likelihood, train: ImageSet, *, image_features: tuple[int, ...] = ()
 ) -> Preparation:
-    """Make the preparation of a dataset, with its published shift and scale or those of the training images.
+    """Make the preparation of levels, with the published shift and scale of a dataset or those of the training images.
 
     The latter are one mean and one standard deviation over all training images, pixels and channels, after binarization
     if there is any (dynamic: mean E[p], variance E[p] (1 - E[p])). They take a pass over the training images, or, for a
@@ -122,7 +133,8 @@ def preparation(
     if published is not None:
         return published
 
-    mean, std = mean_and_std(train.counted_levels(), data.binarize)
+    counts = train.counted_levels()
+    mean, std = mean_and_std(counts, data.binarize)
     shift, scale = -mean, 1 / std if std > 0 else 1.0
     return Preparation(
         shift=shift,
@@ -130,6 +142,7 @@ def preparation(
         levels=data.levels,
         binarize=data.binarize,
         bits=likelihood.bits,
+        shown=shown_levels(counts) if data.binarize == "none" and data.levels > EIGHT_BIT_LEVELS else None,
         image_features=image_features,
     )
 
@@ -147,7 +160,7 @@ def published_preparation(
     constants = DATASETS.get(dataset)
     if data.binarize != "none" or constants is None or constants.shift is None or constants.scale is None:
         return None
-    if data.levels != constants.levels:
+    if data.levels != constants.levels:  # real values have none
         return None
 
     return Preparation(
@@ -169,6 +182,13 @@ def _check_target(data: DataSpec, likelihood: Likelihood) -> None:
         )
 
 
+def shown_levels(counts: npt.NDArray[np.int64]) -> tuple[float, float] | None:
+    """The levels that pictures show as black and as white, from the counts of each level; None if they are equal."""
+    shares = np.cumsum(counts) / counts.sum()
+    black, white = (int(np.searchsorted(shares, quantile)) for quantile in SHOWN_QUANTILES)
+    return (float(black), float(white)) if black < white else None
+
+
 def mean_and_std(counts: npt.NDArray[np.int64], binarize: Binarize = "none") -> tuple[float, float]:
     """Return mean and standard deviation of all values, from the counts of each level, int64 [levels].
 
@@ -184,8 +204,3 @@ def mean_and_std(counts: npt.NDArray[np.int64], binarize: Binarize = "none") -> 
     ones = levels / (len(counts) - 1) if binarize == "dynamic" else 2 * levels > len(counts) - 1
     mean = float(frequencies @ ones)
     return mean, math.sqrt(mean * (1 - mean))
-
-
-def _exact_quotient(values: Tensor, divisor: float) -> Tensor:
-    """Divide, correctly rounded on every device; dividing by a Python number, a GPU multiplies by the reciprocal."""
-    return values / torch.full((), divisor, dtype=values.dtype, device=values.device)

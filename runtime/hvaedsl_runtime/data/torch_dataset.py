@@ -15,8 +15,9 @@ from torch.utils.data import Dataset, IterableDataset
 from hvaedsl.custom.importing import error_summary
 from hvaedsl.diagnostics.errors import InvalidData
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data.images import Indices, Pixels
+from hvaedsl_runtime.data.images import Indices, Values
 from hvaedsl_runtime.data.levels import dtype_of
+from hvaedsl_runtime.data.reals import as_reals
 
 # How far a real value may be from a level: torchvision's ToTensor divides by 255 in float32.
 LEVEL_TOLERANCE = 1e-6
@@ -27,7 +28,7 @@ RETURN_IMAGE = "an item is an image (a tensor [C, H, W], an array [H, W, C] or a
 
 @dataclass(frozen=True, slots=True)
 class TorchImages:
-    """The items of a torch Dataset as images of levels; `place` names it in messages, with its split."""
+    """The items of a torch Dataset as images; `place` names it in messages, with its split."""
 
     source: Dataset[Any]
     spec: DataSpec
@@ -51,24 +52,26 @@ class TorchImages:
                     "equal images",
                 )
 
-    def read(self, indices: Indices) -> Pixels:
-        """Return the items at `indices`, uint8 or uint16 [B, H, W, C].
+    def read(self, indices: Indices) -> Values:
+        """Return the items at `indices`, uint8, uint16 or float32 [B, H, W, C].
 
         Raises InvalidData, with the index, for an item that cannot be read or is no image of the spec.
         """
-        batch = np.empty((len(indices), *self.spec.shape), dtype=dtype_of(self.spec.levels))
+        dtype = np.dtype(np.float32) if self.spec.is_real else dtype_of(self.spec.levels)
+        batch = np.empty((len(indices), *self.spec.shape), dtype=dtype)
         for position, index in enumerate(indices):
             batch[position] = self._item(int(index))
         return batch
 
     def _item(self, index: int) -> npt.NDArray[np.generic]:
-        """One image as levels, [H, W, C]."""
+        """One image as levels or real values, [H, W, C]."""
         try:
             found = self.source[index]
         except Exception as error:
             raise InvalidData(f"{self.place}, item {index}: cannot be read: {error_summary(error)}") from error
         image = found[0] if isinstance(found, (tuple, list)) and found else found
-        return self._levels(self._arranged(image, index), index)
+        arranged = self._arranged(image, index)
+        return self._reals(arranged, index) if self.spec.is_real else self._levels(arranged, index)
 
     def _arranged(self, image: object, index: int) -> npt.NDArray[np.generic]:
         """The image as an array [H, W, C]. The spec's shape decides; none is transposed to fit."""
@@ -100,6 +103,17 @@ class TorchImages:
             return f"{order}: permute the axes in the dataset"
         return f"{order}: correct data.resolution and data.channels, or resize and convert the images in the dataset"
 
+    def _reals(self, image: npt.NDArray[np.generic], index: int) -> npt.NDArray[np.generic]:
+        """The real values of an image of floats."""
+        if image.dtype.kind != "f":
+            raise InvalidData(
+                f"{self.place}, item {index}: values of type {image.dtype}; data.values is real, which needs floats",
+                help="for levels, remove `values = real` from the spec; convert the values in the dataset, with "
+                "`.float()` or ToTensor of torchvision",
+            )
+        found: npt.NDArray[np.generic] = as_reals(image[None], [index], self.place)[0]
+        return found
+
     def _levels(self, image: npt.NDArray[np.generic], index: int) -> npt.NDArray[np.generic]:
         """The levels of an image of integers, or of real values k / (levels - 1)."""
         highest = self.spec.levels - 1
@@ -118,7 +132,10 @@ class TorchImages:
         found = f"values of type {image.dtype} from {image.min():g} to {image.max():g}"
         if image.dtype.kind == "f":
             needs = f"k / {highest} for a level k from 0 to {highest}, as ToTensor of torchvision gives them"
-            way_out = "remove Normalize and other changes of the values; the run scales the images itself"
+            way_out = (
+                "remove Normalize and other changes of the values; the run scales the images itself; for real values, "
+                "set data.values to real"
+            )
         else:
             needs = f"levels from 0 to {highest}"
             way_out = "correct data.levels, or the values that the dataset returns"

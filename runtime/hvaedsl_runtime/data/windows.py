@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hvaedsl_runtime.data.images import Images, ImageSet, Indices, Pixels, batches_of, images_at_a_time
+from hvaedsl_runtime.data.images import Images, ImageSet, Indices, Values, batches_of, images_at_a_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class CenterWindows:
     def __len__(self) -> int:
         return len(self.stored)
 
-    def read(self, indices: Indices) -> Pixels:
+    def read(self, indices: Indices) -> Values:
         """Return the centers at `indices`, uint8 or uint16 [B, H, W, C]. Raises as reading the stored images does."""
         height, width, _ = self.shape
         top, left = ((there - here) // 2 for there, here in zip(self.stored_shape[:2], (height, width), strict=True))

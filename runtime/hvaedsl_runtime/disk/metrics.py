@@ -73,8 +73,10 @@ class MetricsLog:
             append_whole(self._file, "".join(map(_json_line, lines)).encode())
 
         for metrics in lines if self._wandb_run is not None else ():
-            names = [str(metrics[key]) for key in ("split", "weights") if key in metrics]
-            values = {key: value for key, value in metrics.items() if key not in ("step", "split", "weights")}
+            # A density has curves of its own, which are not drawn beside those of masses.
+            kinds = ("split", "weights", "gives")
+            names = [str(metrics[key]).replace(" ", "_") for key in kinds if key in metrics]
+            values = {key: value for key, value in metrics.items() if key not in ("step", *kinds)}
             self._wandb_run.log({"/".join((*names, key)): value for key, value in values.items()}, step=metrics["step"])
 
     def sync(self) -> None:

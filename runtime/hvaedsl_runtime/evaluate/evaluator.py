@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from hvaedsl.lowering.module import Noise, Output
-from hvaedsl_runtime.data import ImageSet, Preparation, fixed_uniform
+from hvaedsl_runtime.data import AnyPreparation, ImageSet, fixed_uniform
 from hvaedsl_runtime.distributed import Processes, as_float64
-from hvaedsl_runtime.evaluate.units import NATS_PER_BIT, Gives, gives_of
+from hvaedsl_runtime.evaluate.units import DENSITY, NATS_PER_BIT, Gives, gives_of, recorded
 from hvaedsl_runtime.noise import ImageNoise
 
 
@@ -40,7 +40,8 @@ class LikelihoodBound:
     """The upper bound on -log p, distortion + rate, in nats per dimension, averaged over images.
 
     `kl_nats` is each stochastic layer's KL in nats per image, averaged over images; the sum is the rate. `gives` says
-    whether p is the mass of levels or a density, as the likelihood states it.
+    whether p is the mass of levels or a density, as the likelihood states it. The density of real values is that of the
+    values in the file: it depends on their unit.
     """
 
     images: int
@@ -68,13 +69,14 @@ class LikelihoodBound:
     def to_dict(self) -> dict[str, int | float | str | list[float]]:
         """Return every value by name, as JSON has it; `gives` only if it is no mass."""
         return {
-            **({"gives": self.gives} if self.gives != "mass" else {}),
+            **recorded(self.gives),
             "images": self.images,
             "loss_nats_per_dim": self.loss_nats_per_dim,
             "distortion_nats_per_dim": self.distortion_nats_per_dim,
             "rate_nats_per_dim": self.rate_nats_per_dim,
             "bits_per_dim": self.bits_per_dim,
             "nats_per_image": self.nats_per_image,
+            **({DENSITY: self.loss_nats_per_dim} if self.gives == "density" else {}),
             "kl_nats": list(self.kl_nats),
         }
 
@@ -91,7 +93,7 @@ class Evaluator:
     """
 
     images: ImageSet
-    preparation: Preparation
+    preparation: AnyPreparation
     noise_seed: int
     split_seed: int
     batch_size: int
@@ -138,5 +140,6 @@ class Evaluator:
 
         # The other processes' columns are 0 here, so the sum over processes fills in every image.
         distortion, rate, *kl_nats = self.processes.sum(per_image).mean(dim=1).tolist()
+        distortion += self.preparation.unit_nats_per_dim
         height, width, channels = self.images.shape
         return LikelihoodBound(count, height * width * channels, distortion, rate, tuple(kl_nats), gives_of(model))

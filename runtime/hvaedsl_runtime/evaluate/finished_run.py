@@ -20,7 +20,15 @@ from hvaedsl.ir.run_options import DeviceName
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl.program import CustomParts, Program
 from hvaedsl_runtime.console import image_bar
-from hvaedsl_runtime.data import ImageSet, Preparation, Split, differences, fingerprint, open_split
+from hvaedsl_runtime.data import (
+    AnyPreparation,
+    ImageSet,
+    Split,
+    differences,
+    fingerprint,
+    open_split,
+    preparation_from,
+)
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
 from hvaedsl_runtime.disk.no_checkpoint import without_checkpoint
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_output_path, require_run
@@ -70,10 +78,10 @@ class FinishedRun:
         return self.checkpoint.position.torch_dtype
 
     @property
-    def preparation(self) -> Preparation:
+    def preparation(self) -> AnyPreparation:
         """How images become inputs. Raises DamagedRun if the checkpoint does not say."""
         try:
-            return Preparation.from_dict(self.checkpoint.preparation)
+            return preparation_from(self.checkpoint.preparation)
         except (TypeError, ValueError) as error:
             raise self.checkpoint.unusable("`preparation` is not that of a run") from error
 
@@ -171,8 +179,9 @@ class FinishedRun:
             self.folder.write_json(path, result)
 
     def sample(self, weights: Weights, count: int, temperature: Temperature, seed: int, asked: str = "") -> Tensor:
-        """Draw images from the prior, uint8 [count, H, W, C]: image i is a function of (seed, i), weights, temperature.
+        """Draw images from the prior, [count, H, W, C]: image i is a function of (seed, i), weights, temperature.
 
+        They are uint8, or int32 if there are more than 256 levels; real values are float32 in the unit of the file.
         Raises UsageError for a temperature that is not a positive, finite number, and for a count below 1; Diverged for
         images that are not finite, which names the temperature as `asked`.
         """
@@ -182,7 +191,9 @@ class FinishedRun:
     def prior(self, model: HierarchicalVAE, seed: int, asked: str = "") -> PriorSampler:
         """Make the sampler of images from a model's prior; it raises Diverged if they are not finite."""
         size = fixed_batch_size(self.program)
-        return PriorSampler(model, size, seed, self.device, self.dtype, only_finite=True, asked=asked)
+        return PriorSampler(
+            model, size, seed, self.device, self.dtype, only_finite=True, asked=asked, preparation=self.preparation
+        )
 
 
 def _json_in(path: Path) -> Any:

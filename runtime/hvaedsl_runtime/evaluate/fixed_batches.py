@@ -17,6 +17,7 @@ from torch import Tensor
 from hvaedsl.diagnostics.errors import Diverged
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl.program import Program
+from hvaedsl_runtime.data import AnyPreparation
 from hvaedsl_runtime.noise import ImageNoise, seeded_generator
 
 MAXIMUM_IMAGES = 16
@@ -98,7 +99,7 @@ class PriorSampler:
 
     Images 0 to `batch_size` - 1 are one batch, and so on; a last batch is computed with all its images. With
     `only_finite`, Diverged is raised for a model whose states are NaN or infinite; its message names the temperature
-    that the user asked for, if `asked` has it.
+    that the user asked for, if `asked` has it. Real values are in the unit of the file if there is a `preparation`.
     """
 
     model: HierarchicalVAE
@@ -108,6 +109,7 @@ class PriorSampler:
     dtype: torch.dtype
     only_finite: bool = False
     asked: str = ""
+    preparation: AnyPreparation | None = None
 
     def states(self, count: int, temperature: Temperature) -> Iterator[tuple[range, Tensor]]:
         """The states for the likelihood, [batch_size, width, H, W], of each batch and the images that are requested.
@@ -132,7 +134,8 @@ class PriorSampler:
         for row, image in enumerate(images):
             generator = seeded_generator(self.device, self.seed, "likelihood", image)
             drawn.append(self.model.likelihood.sample(state[row : row + 1], generator))
-        return torch.cat(drawn).cpu()
+        samples = torch.cat(drawn).cpu()
+        return samples if self.preparation is None else self.preparation.file_samples(samples)
 
     @torch.no_grad()
     def batches(self, count: int, temperature: Temperature) -> Iterator[Tensor]:
@@ -141,5 +144,5 @@ class PriorSampler:
             yield self.pixels(images, state)
 
     def __call__(self, count: int, temperature: Temperature) -> Tensor:
-        """Draw images 0 to `count` - 1, [count, H, W, C] on the CPU: uint8, or int32 above 256 levels."""
+        """Draw images 0 to `count` - 1, [count, H, W, C] on the CPU: uint8, int32 above 256 levels, or real values."""
         return torch.cat(list(self.batches(count, temperature)))

@@ -1,8 +1,9 @@
-"""The output of a command that computes images: a picture, an array in a .npz or .npy file, or a folder of PNG files.
+"""The output of a command that computes images: a picture, an array in a .npz or .npy file, or a folder of images.
 
 Arrays and folders are what the field's evaluations of images read: pytorch-fid and clean-fid read folders of PNG files,
 the evaluator of openai/guided-diffusion a .npz file with uint8 [N, H, W, C] under `arr_0`. They are written image by
-image, so that the memory does not depend on the number of images.
+image, so that the memory does not depend on the number of images. Real values are float32 in the unit of the run's
+files; a folder of them has a .npy file for each image.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from torch import Tensor
 from hvaedsl.diagnostics.errors import OutputExists, UsageError
 from hvaedsl.diagnostics.refusals import ANOTHER_FILE, ANOTHER_FOLDER, refusals_explained
 from hvaedsl.ir.spec import Spec
+from hvaedsl_runtime.data import AnyPreparation
 from hvaedsl_runtime.data.file_images import shades_of_levels
 from hvaedsl_runtime.data.given_images import DIGITS_OF_NAME, FILE_CHANNELS
-from hvaedsl_runtime.data.images import Pixels
+from hvaedsl_runtime.data.images import Values
 from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS
 from hvaedsl_runtime.data.npy import npy_header
 from hvaedsl_runtime.data.places import folder_name, places
@@ -39,7 +41,7 @@ KINDS: dict[str, Kind] = {".png": "picture", ".npz": "npz", ".npy": "npy"}
 # The first date of zip files: the same images give the same bytes at any time.
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
-# Takes the next images, [n, H, W, C]: levels, or 0 to 255 for binary images.
+# Takes the next images, [n, H, W, C]: levels, or 0 to 255 for binary images; or real values.
 Write = Callable[[Tensor], None]
 
 
@@ -92,19 +94,24 @@ class ImageOutput:
         check_output_path(self.path, self.instead)
 
     @contextmanager
-    def opened(self, spec: Spec, count: int, names: Sequence[str] | None = None) -> Iterator[Write]:
+    def opened(
+        self, spec: Spec, count: int, names: Sequence[str] | None = None, preparation: AnyPreparation | None = None
+    ) -> Iterator[Write]:
         """Yield a function that takes all images in order; the output gets its name when the block ends.
 
         `count` is the number of all images. `names` are paths relative to a common folder: those of the files in a
-        folder, which are numbered otherwise, and an array of a .npz file. Raises WriteError.
+        folder, which are numbered otherwise, and an array of a .npz file. A picture shows the range of values of the
+        `preparation`. Raises WriteError.
         """
-        with refusals_explained(self.path, self.instead), self._writer(spec, count, names) as write:
+        with refusals_explained(self.path, self.instead), self._writer(spec, count, names, preparation) as write:
             yield write
 
-    def _writer(self, spec: Spec, count: int, names: Sequence[str] | None) -> AbstractContextManager[Write]:
+    def _writer(
+        self, spec: Spec, count: int, names: Sequence[str] | None, preparation: AnyPreparation | None
+    ) -> AbstractContextManager[Write]:
         match self.kind:
             case "picture":
-                return _picture(self.path, spec)
+                return _picture(self.path, spec, preparation)
             case "npz":
                 return _npz(self.path, count, names)
             case "npy":
@@ -127,7 +134,9 @@ class ImageOutput:
             raise OutputExists(f"{self.path} already exists", help=f"replace it with --force, or {self.instead}")
 
     def _check_png(self, spec: Spec) -> None:
-        """Raise UsageError for images that PNG files cannot hold. A picture shows what `sample.channels` says."""
+        """Raise UsageError for images of levels that PNG files cannot hold; a picture shows the chosen channels."""
+        if spec.data.is_real:
+            return
         channels, levels = spec.data.channels, spec.data.levels
         array = "write an array: name a file in .npz or .npy"
         if channels not in FILE_CHANNELS:
@@ -155,11 +164,11 @@ class ImageOutput:
 
 
 @contextmanager
-def _picture(path: Path, spec: Spec) -> Iterator[Write]:
+def _picture(path: Path, spec: Spec, preparation: AnyPreparation | None) -> Iterator[Write]:
     """All images as one picture, which is computed from all of them at once."""
     images: list[Tensor] = []
     yield images.append
-    save_samples(path, torch.cat(images), spec)
+    save_samples(path, torch.cat(images), spec, preparation)
 
 
 @contextmanager
@@ -193,11 +202,11 @@ def _array(file: BinaryIO, count: int) -> Iterator[Write]:
 
     def write(images: Tensor) -> None:
         nonlocal written
-        levels = as_levels(images)
+        values = as_values(images)
         if not written:
-            file.write(npy_header((count, *levels.shape[1:]), levels.dtype))
-        written += len(levels)
-        file.write(levels.tobytes())
+            file.write(npy_header((count, *values.shape[1:]), values.dtype))
+        written += len(values)
+        file.write(values.tobytes())
 
     yield write
     if written != count:
@@ -206,30 +215,35 @@ def _array(file: BinaryIO, count: int) -> Iterator[Write]:
 
 @contextmanager
 def _folder(path: Path, spec: Spec, names: Sequence[str] | None) -> Iterator[Write]:
-    """A PNG file for each image, gray or RGB.
+    """A PNG file for each image, gray or RGB; of real values a .npy file, float32 [H, W, C].
 
-    It has what the dataset's image files have: levels, if the dataset is a folder of them; otherwise shades from 0 to
-    255 or, if there are more than 256 levels, from 0 to 65,535.
+    A PNG file has what the dataset's image files have: levels, if the dataset is a folder of them; otherwise shades
+    from 0 to 255 or, if there are more than 256 levels, from 0 to 65,535.
     """
-    shades = shades_of_levels(brightest_of(spec) + 1) if spec.data.dataset != "folder" else None
+    is_real = spec.data.is_real
+    shades = None if is_real or spec.data.dataset == "folder" else shades_of_levels(brightest_of(spec) + 1)
+    suffix = ".npy" if is_real else ".png"
     stems = iter(_stems(names)) if names is not None else (f"{i:0{DIGITS_OF_NAME}}" for i in itertools.count())
 
     with put_folder_in_place(path) as temporary:
 
         def write(images: Tensor) -> None:
-            levels = as_levels(images)
-            for image in levels if shades is None else shades[levels]:
-                file = temporary / f"{next(stems)}.png"
+            values = as_values(images)
+            for image in values if shades is None else shades[values]:
+                file = temporary / f"{next(stems)}{suffix}"
                 if names is not None:
                     file.parent.mkdir(parents=True, exist_ok=True)
+                if spec.data.is_real:
+                    np.save(file, image)
+                    continue
                 Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file)
 
         yield write
 
 
-def as_levels(images: Tensor) -> Pixels:
-    """Levels as an array: uint8, or uint16 for the int32 of more than 256 levels."""
-    return images.numpy() if images.dtype == torch.uint8 else images.numpy().astype(np.uint16)
+def as_values(images: Tensor) -> Values:
+    """Levels as an array, uint8, or uint16 for the int32 of more than 256 levels; or real values, float32."""
+    return images.numpy().astype(np.uint16) if images.dtype == torch.int32 else images.numpy()
 
 
 def _stems(names: Sequence[str]) -> list[str]:

@@ -1,4 +1,8 @@
-"""PNG pictures of samples from the prior, and of images above their reconstructions."""
+"""PNG pictures of samples from the prior, and of images above their reconstructions.
+
+Real values, and levels if there are more than 256, are shown in the range of the run's preparation, which the title of
+a picture states.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional
 
 from hvaedsl.ir.spec import Spec
 from hvaedsl.lowering.module import HierarchicalVAE
+from hvaedsl_runtime.data import AnyPreparation, RealPreparation
 from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS
 from hvaedsl_runtime.disk.whole_files import put_in_place
 from hvaedsl_runtime.evaluate.evaluator import Evaluator
@@ -22,6 +27,8 @@ GRID_WIDTH_PIXELS = 512
 GRID_GAP_PIXELS = 2
 # Images and their reconstructions in one pair of rows.
 COLUMNS = 16
+# Height of the line above a grid that says which values are shown.
+TITLE_PIXELS = 16
 
 
 @torch.no_grad()
@@ -49,19 +56,56 @@ def scaled_targets(targets: Tensor, spec: Spec) -> Tensor:
     return targets if spec.data.binarize != "none" else (targets + 1) / 2
 
 
-def samples_for_display(samples: Tensor, spec: Spec) -> Tensor:
-    """Scale samples [N, H, W, C], from 0, to [0, 1]; the result has the shown channels, one or three."""
-    return samples[..., spec.shown_channels].float() / brightest_of(spec)
+def samples_for_display(samples: Tensor, spec: Spec, preparation: AnyPreparation | None = None) -> Tensor:
+    """Scale samples [N, H, W, C] to [0, 1]; the result has the shown channels, one or three.
+
+    With a preparation, values are clamped to the range that it shows; real values are in the unit of the file.
+    """
+    ranges = None if preparation is None else preparation.shown_ranges(spec.shown_channels)
+    chosen = samples[..., spec.shown_channels]
+    return chosen.float() / brightest_of(spec) if ranges is None else _within(chosen, ranges)
 
 
-def targets_for_display(targets: Tensor, spec: Spec) -> Tensor:
-    """Scale targets [N, H, W, C] to [0, 1], float32 on the CPU; the result has the shown channels, one or three."""
-    return scaled_targets(targets[..., spec.shown_channels], spec).float()
+def targets_for_display(targets: Tensor, spec: Spec, preparation: AnyPreparation | None = None) -> Tensor:
+    """Scale targets [N, H, W, C] to [0, 1], float32 on the CPU; the result has the shown channels, one or three.
+
+    With a preparation, values are clamped to the range that it shows.
+    """
+    ranges = None if preparation is None else preparation.shown_ranges(spec.shown_channels)
+    if preparation is None or ranges is None:
+        return scaled_targets(targets[..., spec.shown_channels], spec).float()
+    return _within(preparation.file_values(targets)[..., spec.shown_channels], ranges)
+
+
+def _within(values: Tensor, ranges: Sequence[tuple[float, float]]) -> Tensor:
+    """Scale the values of each channel so that its range is [0, 1], and clamp them to it; float32."""
+    low, high = (torch.tensor(ends, dtype=torch.float64) for ends in zip(*ranges, strict=True))
+    return ((values.double() - low) / (high - low)).clamp(0, 1).float()
+
+
+def shown_values(spec: Spec, preparation: AnyPreparation) -> str:
+    """Say which values pictures show, in a line; empty if it is all levels."""
+    channels = spec.shown_channels
+    ranges = preparation.shown_ranges(channels)
+    if ranges is None:
+        return ""
+    what = "values" if spec.data.is_real else "levels"
+    texts = [f"{low:.4g} to {high:.4g}" for low, high in ranges]
+    if spec.data.channels == 1 or len(set(texts)) == 1 < len(texts):
+        return f"{what} {texts[0]}"
+    return ", ".join(f"channel {channel}: {what} {text}" for channel, text in zip(channels, texts, strict=True))
 
 
 def shades(images: Tensor) -> Tensor:
     """Round images in [0, 1] to shades from 0 to 255, uint8 of the same shape on the CPU."""
     return images.mul(255).add(0.5).clamp(0, 255).to("cpu", torch.uint8)
+
+
+def values_of_targets(targets: Tensor, spec: Spec, preparation: AnyPreparation) -> Tensor:
+    """Images on the scale of the targets, [N, H, W, C], on that of samples: levels, or values of the file's unit."""
+    if isinstance(preparation, RealPreparation):
+        return preparation.file_values(targets)
+    return levels_of_targets(targets, spec)
 
 
 def levels_of_targets(targets: Tensor, spec: Spec) -> Tensor:
@@ -79,12 +123,16 @@ def brightest_of(spec: Spec) -> int:
     return EIGHT_BIT_LEVELS - 1 if spec.data.binarize != "none" else spec.data.levels - 1
 
 
-def save_samples(path: Path, samples: Tensor, spec: Spec) -> None:
-    """Save samples, levels [N, H, W, C], as a square grid. Raises WriteError."""
-    save_grid(path, samples_for_display(samples, spec), columns=math.ceil(math.sqrt(len(samples))))
+def save_samples(path: Path, samples: Tensor, spec: Spec, preparation: AnyPreparation | None = None) -> None:
+    """Save samples [N, H, W, C], levels or real values in the unit of the file, as a square grid. Raises WriteError."""
+    title = "" if preparation is None else shown_values(spec, preparation)
+    shown = samples_for_display(samples, spec, preparation)
+    save_grid(path, shown, columns=math.ceil(math.sqrt(len(samples))), title=title)
 
 
-def save_reconstructions(path: Path, originals: Tensor, reconstructions: Tensor, spec: Spec) -> None:
+def save_reconstructions(
+    path: Path, originals: Tensor, reconstructions: Tensor, spec: Spec, preparation: AnyPreparation | None = None
+) -> None:
     """Save images and their reconstructions below, both [N, H, W, C] on the scale of the targets.
 
     Up to 16 images are one row above another; more of them are several such pairs of rows. Raises WriteError.
@@ -92,15 +140,18 @@ def save_reconstructions(path: Path, originals: Tensor, reconstructions: Tensor,
     count = len(originals)
     columns = count if count <= COLUMNS else max(COLUMNS, math.ceil(math.sqrt(2 * count)))
     free = -count % columns  # cells of the last pair of rows, which stay black
-    shown = (targets_for_display(images, spec) for images in (originals, reconstructions))
+    title = "" if preparation is None else shown_values(spec, preparation)
+    shown = (targets_for_display(images, spec, preparation) for images in (originals, reconstructions))
     rows = [
         functional.pad(images, (0, 0, 0, 0, 0, 0, 0, free)).reshape(-1, columns, *images.shape[1:]) for images in shown
     ]
-    save_grid(path, torch.stack(rows, dim=1).flatten(0, 2), columns)
+    save_grid(path, torch.stack(rows, dim=1).flatten(0, 2), columns, title)
 
 
-def save_grid(path: Path, images: Tensor, columns: int) -> None:
+def save_grid(path: Path, images: Tensor, columns: int, title: str = "") -> None:
     """Save images, float [N, H, W, C] in [0, 1], as an RGB picture in PNG format, at least 512 pixels wide.
+
+    A title is a line of text above the grid.
 
     Small images are enlarged: each pixel becomes a square. The values and the gaps between images are those of
     `torchvision.utils.make_grid` and `save_image`, whose import takes longer than that of torch. Raises WriteError.
@@ -111,7 +162,18 @@ def save_grid(path: Path, images: Tensor, columns: int) -> None:
     picture = image_grid(enlarged, columns).expand(-1, -1, 3)
 
     with put_in_place(path) as temporary:
-        Image.fromarray(picture.numpy()).save(temporary)
+        _titled(Image.fromarray(picture.numpy()), title).save(temporary)
+
+
+def _titled(picture: Image.Image, title: str) -> Image.Image:
+    """The picture with a line of white text above it; the same picture without a title."""
+    if not title:
+        return picture
+    found = Image.new("RGB", (picture.width, picture.height + TITLE_PIXELS))
+    found.paste(picture, (0, TITLE_PIXELS))
+    # The bitmap font is part of Pillow, and the same on every machine.
+    ImageDraw.Draw(found).text((4, 2), title, fill="white", font=ImageFont.load_default_imagefont())
+    return found
 
 
 def image_grid(images: Tensor, columns: int) -> Tensor:

@@ -17,7 +17,7 @@ from hvaedsl_runtime.evaluate.evaluator import Evaluator
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.evaluate.fixed_batches import fixed_batch_size, not_finite
 from hvaedsl_runtime.evaluate.image_output import ImageOutput
-from hvaedsl_runtime.evaluate.pictures import levels_of_targets, save_reconstructions
+from hvaedsl_runtime.evaluate.pictures import save_reconstructions, values_of_targets
 from hvaedsl_runtime.noise import ImageNoise
 
 
@@ -50,12 +50,12 @@ def write_reconstructions(
                 advance(len(pair[0]))
             originals, means = (torch.cat(parts) for parts in zip(*rows, strict=True))
             with refusals_explained(output.path, ANOTHER_FILE):
-                save_reconstructions(output.path, originals, means, spec)
+                save_reconstructions(output.path, originals, means, spec, evaluator.preparation)
             return
 
         with output.opened(spec, len(given), given.names) as write:
             for _, means in pairs:
-                write(levels_of_targets(means, spec))
+                write(values_of_targets(means, spec, evaluator.preparation))
                 advance(len(means))
 
 

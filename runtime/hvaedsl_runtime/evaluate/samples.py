@@ -30,7 +30,7 @@ def write_samples(
     output.check(spec, replace=replace)
 
     sampler = finished.prior(finished.model(weights), seed, asked)
-    with image_bar("samples", count) as advance, output.opened(spec, count) as write:
+    with image_bar("samples", count) as advance, output.opened(spec, count, preparation=finished.preparation) as write:
         for images in sampler.batches(count, temperature):
             write(images)
             advance(len(images))

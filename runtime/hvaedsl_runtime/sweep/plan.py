@@ -17,7 +17,7 @@ from hvaedsl.ir.spec_text import spec_text
 from hvaedsl.ir.training import TrainSpec
 from hvaedsl.matching import match_parameters
 from hvaedsl.program import CustomParts, Program
-from hvaedsl_runtime.evaluate.units import reporting_unit
+from hvaedsl_runtime.evaluate.units import UnitKey, reporting_unit
 from hvaedsl_runtime.sweep.axes import Axis, Coordinates, grid
 
 FORMAT: Literal[1] = 1
@@ -62,7 +62,7 @@ class SweepPlan(BaseModel):
 
     format: Literal[1] = FORMAT
     model: str
-    unit: Literal["bits_per_dim", "nats_per_image"]
+    unit: UnitKey
     dataset: str
     axes: tuple[Axis, ...]
     seeds: tuple[int, ...]

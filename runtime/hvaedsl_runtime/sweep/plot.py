@@ -18,7 +18,7 @@ from hvaedsl_runtime.drawing import own_settings
 from hvaedsl_runtime.evaluate.results import WEIGHTS
 from hvaedsl_runtime.sweep.axes import short_names
 from hvaedsl_runtime.sweep.results import PointResult, RunResult, Spread, SweepResults
-from hvaedsl_runtime.sweep.tables import UNITS
+from hvaedsl_runtime.sweep.tables import unit_label
 
 # The palette of Okabe and Ito, which is color-blind safe.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -89,7 +89,7 @@ def figure_of(results: SweepResults) -> Figure:
     figure = Figure(figsize=(9, 6.6), layout="constrained")
     panels = figure.subplots(2, 2)
     lines, positions = _lines(results), _positions(results)
-    unit, weights = UNITS[results.plan.unit], results.weights
+    unit, weights = unit_label(results), results.weights
     names = short_names(results.plan.axes)
     label = names.get(positions.name, "")
     likelihood = f"test {unit} (lower is better)"

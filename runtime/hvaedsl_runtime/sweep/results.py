@@ -15,6 +15,7 @@ from hvaedsl_runtime.disk.metrics import read_metrics
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import write_whole
+from hvaedsl_runtime.evaluate.units import Gives, common_gives, recorded, recorded_gives
 from hvaedsl_runtime.sweep.folder import SweepFolder
 from hvaedsl_runtime.sweep.plan import Point, SweepPlan
 
@@ -25,7 +26,10 @@ MIN_SEEDS = 3  # with fewer seeds, results are only indicative
 
 @dataclass(frozen=True)
 class RunResult:
-    """A finished run. `test` has the bound in the unit of the sweep, by weights; None if it is not finite."""
+    """A finished run. `test` has the bound in the unit of the sweep, by weights; None if it is not finite.
+
+    `gives` says what the likelihood computes.
+    """
 
     seed: int
     parameters: int
@@ -34,6 +38,7 @@ class RunResult:
     skipped_updates: int
     device: str
     test: Mapping[Weights, float | None]
+    gives: Gives = "mass"
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,20 @@ class SweepResults:
         return "raw" if self.plan.average_is_slow else "ema"
 
     @property
+    def gives(self) -> Gives:
+        """What the likelihoods of the finished runs compute."""
+        return common_gives(self._kinds or {"mass"})
+
+    @property
+    def mixes_densities(self) -> bool:
+        """Whether some runs have a density and others have none, so that their likelihoods cannot be compared."""
+        return "density" in self._kinds and len(self._kinds) > 1
+
+    @property
+    def _kinds(self) -> set[Gives]:
+        return {run.gives for point in self.points for run in point.runs}
+
+    @property
     def indicative(self) -> bool:
         """Whether some point has fewer than MIN_SEEDS finished runs."""
         return any(len(point.runs) < MIN_SEEDS for point in self.points)
@@ -104,8 +123,11 @@ class SweepResults:
     def best(self, weights: Weights) -> Point | None:
         """The point with the lowest bound, if its mean plus deviation is below all other means minus their deviations.
 
-        None otherwise, if a point is not finished, and if there is only one point or one seed.
+        None otherwise, if a point is not finished, if there is only one point or one seed, and for densities beside
+        masses.
         """
+        if self.mixes_densities:
+            return None
         spreads = [(result.point, result.test(weights)) for result in self.points]
         known = [(point, spread) for point, spread in spreads if spread is not None and spread.deviation is not None]
         if len(known) < len(spreads) or len(known) < 2 or any(len(p.runs) < len(self.plan.seeds) for p in self.points):
@@ -123,6 +145,7 @@ class SweepResults:
             "model": self.plan.model,
             "dataset": self.plan.dataset,
             "unit": self.plan.unit,
+            **recorded(self.gives),
             "varied": [axis.name for axis in self.plan.axes],
             "seeds": list(self.plan.seeds),
             "runs_finished": self.finished,
@@ -192,6 +215,7 @@ def _run_result(plan: SweepPlan, run: RunFolder, seed: int) -> RunResult:
             skipped_updates=int(summary["skipped_updates"]),
             device=str(summary["device"]),
             test={weights: summary["test"][weights][plan.unit] for weights in WEIGHT_KINDS},
+            gives=recorded_gives(summary["test"]["raw"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedRun(

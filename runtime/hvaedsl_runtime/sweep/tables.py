@@ -8,11 +8,11 @@ from hvaedsl.matching import CLOSE_ENOUGH
 from hvaedsl.report.cost_table import size
 from hvaedsl.report.grid import Column, Grid
 from hvaedsl.report.terminal import text_console
+from hvaedsl_runtime.evaluate.units import label_of
 from hvaedsl_runtime.sweep.axes import short_names
 from hvaedsl_runtime.sweep.plan import Matched, Point, SweepPlan
 from hvaedsl_runtime.sweep.results import MIN_SEEDS, WEIGHT_KINDS, PointResult, Spread, SweepResults, Weights
 
-UNITS = {"bits_per_dim": "bits/dim", "nats_per_image": "nats/image"}
 # On a narrow terminal, these columns fold at this width.
 AXIS_WIDTH = 16
 BLOCK_COUNTS_WIDTH = 40
@@ -58,7 +58,7 @@ def results_table(results: SweepResults) -> Grid:
     """The table of results: parameters, depth, time and likelihood of each point, mean and deviation over seeds."""
     plan = results.plan
     finished = f"{results.finished} of {len(plan.runs())} runs"
-    title = f"{plan.model}: {plan.dataset} test images, {UNITS[plan.unit]}, {finished}"
+    title = f"{plan.model}: {plan.dataset} test images, {unit_label(results)}, {finished}"
 
     matched = any(point.matched for point in plan.points)
     headings = ["parameters", *(["deviation"] if matched else []), "depth", "seconds\nper step", "training\nseconds"]
@@ -83,6 +83,11 @@ def results_table(results: SweepResults) -> Grid:
     return table
 
 
+def unit_label(results: SweepResults) -> str:
+    """The unit of the likelihoods of a sweep, which says whether they are densities."""
+    return label_of(results.plan.unit, results.gives)
+
+
 def notes(results: SweepResults) -> list[str]:
     """Notes below the table of results."""
     several = len(results.plan.seeds) > 1
@@ -94,6 +99,9 @@ def notes(results: SweepResults) -> list[str]:
     if len(results.points) > 1 and several and results.finished == len(results.plan.runs()):
         best = [results.best(weights) for weights in WEIGHT_KINDS]
         lines.append("*: lowest by more than the standard deviations" if any(best) else NONE_LOWEST)
+
+    if results.mixes_densities:
+        lines.append("some runs have a density and others have none: their likelihoods cannot be compared")
 
     if results.plan.average_is_slow:
         lines.append(

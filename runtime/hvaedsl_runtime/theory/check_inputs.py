@@ -15,7 +15,7 @@ from hvaedsl.nn.cells import Cell
 from hvaedsl.program import Program
 from hvaedsl.shipped import shipped
 from hvaedsl_runtime.console import image_bar
-from hvaedsl_runtime.data import Preparation, open_split, preparation
+from hvaedsl_runtime.data import open_split, preparation
 from hvaedsl_runtime.distributed import Processes, has_float64
 from hvaedsl_runtime.evaluate.evaluator import Evaluator
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
@@ -51,9 +51,12 @@ class CheckInputs:
         return [position * available // count for position in range(count)]
 
     def images(self) -> Tensor:
-        """The images, [N, C, R, R] in float64, levels scaled to [0, 1]."""
-        images = self.evaluator.images
-        return Preparation.tensor(images.batch(self.indices)).permute(0, 3, 1, 2).double() / (images.levels - 1)
+        """The images, [N, C, R, R] in float64: levels scaled to [0, 1], or standardized real values."""
+        images, prepare = self.evaluator.images, self.evaluator.preparation
+        found = prepare.tensor(images.batch(self.indices))
+        if not images.levels:
+            return prepare(found, dtype=torch.float64)[1].permute(0, 3, 1, 2)
+        return found.permute(0, 3, 1, 2).double() / (images.levels - 1)
 
     def batches(self, description: str) -> Iterator[tuple[Tensor, Tensor, ImageNoise]]:
         """The images in batches (x, target, noise), x and target [B, H, W, C]; with a progress bar on a terminal."""

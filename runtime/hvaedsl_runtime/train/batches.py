@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from hvaedsl.diagnostics.errors import RunError
-from hvaedsl_runtime.data import Augmentation, ImageSet, Preparation, epochs_of, index_stream
+from hvaedsl_runtime.data import AnyPreparation, Augmentation, ImageSet, epochs_of, index_stream
+from hvaedsl_runtime.data.input_constants import InputConstants
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.noise import StepNoise
 
@@ -23,7 +24,7 @@ class TrainingBatches:
     def __init__(
         self,
         images: ImageSet,
-        preparation: Preparation,
+        preparation: AnyPreparation,
         *,
         seed: int,
         batch_size: int,
@@ -80,12 +81,12 @@ class TrainingBatches:
         return self._ahead[1]
 
     def _read(self, step: int) -> Tensor:
-        """The images of this rank for a step, uint8 or int32 [B, H, W, C]; pinned for a GPU with its own memory."""
+        """The images of this rank for a step, as `tensor` makes them; pinned for a GPU with its own memory."""
         start = step * self.global_batch_size + self.processes.rank * self.batch_size
         indices = index_stream(len(self.images), self.seed, start, self.batch_size)
         if self.augmentation is None:
             found = self.images.batch(indices)
         else:
             found = self.augmentation(indices, epochs_of(len(self.images), start, self.batch_size))
-        pixels = Preparation.tensor(found)
+        pixels = InputConstants.tensor(found)
         return pixels.pin_memory() if self._pins else pixels

@@ -21,7 +21,7 @@ from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
 from hvaedsl_runtime.evaluate.fixed_batches import PriorSampler
 from hvaedsl_runtime.evaluate.pictures import reconstruct, save_reconstructions, save_samples
 from hvaedsl_runtime.evaluate.results import WEIGHTS, Baseline, after_steps, baseline, results_table
-from hvaedsl_runtime.evaluate.units import gives_of, reporting_unit
+from hvaedsl_runtime.evaluate.units import gives_of, recorded, reporting_unit
 from hvaedsl_runtime.train.state import TrainState
 from hvaedsl_runtime.train.step import StepResult
 from hvaedsl_runtime.train.stopping import has_stopped
@@ -53,7 +53,7 @@ class RunOutputs:
     def record_step(self, result: StepResult) -> None:
         """Show the step just taken and log it: every step of a run shorter than 20,000, at least 10,000 of a longer."""
         step, counters = self.state.step, self.state.counters
-        unit = reporting_unit(self.spec)
+        unit, gives = reporting_unit(self.spec), gives_of(self.state.model)
         loss = unit.of(result.loss_nats_per_dim)
         self.display.step_done(step, loss, unit.label, result.gradient_norm, applied=result.applied)
 
@@ -64,6 +64,7 @@ class RunOutputs:
             {
                 "step": step,
                 "split": "train",
+                **recorded(gives),
                 "loss_nats_per_dim": result.loss_nats_per_dim,
                 "distortion_nats_per_dim": result.distortion_nats_per_dim,
                 "rate_nats_per_dim": result.rate_nats_per_dim,
@@ -90,7 +91,8 @@ class RunOutputs:
         bounds = self.evaluate("validation")
         unit = reporting_unit(self.spec)
         figures = [f"{unit.of(bound.loss_nats_per_dim):.4f} {weights}" for weights, bound in bounds.items()]
-        self.display.say(f"step {step}: validation {unit.label}: {', '.join(figures)}")
+        label = unit.label_of(gives_of(self.state.model))
+        self.display.say(f"step {step}: validation {label}: {', '.join(figures)}")
         return bounds
 
     def finish(self) -> dict[str, LikelihoodBound]:
@@ -135,13 +137,19 @@ class RunOutputs:
     def summary(self, bounds: Mapping[str, LikelihoodBound], compared_with: Baseline | None) -> dict[str, object]:
         """The content of summary.json."""
         known = {compared_with.model: compared_with.bits_per_dim} if compared_with is not None else {}
+        baselines: dict[str, float | None] = {
+            "histogram_baseline_bits_per_dim": known.get("histogram"),
+            "logistic_baseline_bits_per_dim": known.get("logistic"),
+        }
+        if self.spec.data.is_real:
+            normal = compared_with.nats_per_dim if compared_with is not None else None
+            baselines = {"normal_baseline_density_nats_per_dim": normal}
         return {
             "name": self.spec.name,
             "dataset": self.spec.data.dataset,
             "unit": reporting_unit(self.spec).key,
             "test": {weights: bound.to_dict() for weights, bound in bounds.items()},
-            "histogram_baseline_bits_per_dim": known.get("histogram"),
-            "logistic_baseline_bits_per_dim": known.get("logistic"),
+            **baselines,
             "images": {split: len(images) for split, images in self.images.items()},
             "steps": self.state.step,
             **self._stopping(),
@@ -178,14 +186,17 @@ class RunOutputs:
         model: HierarchicalVAE = self.state.ema.model
 
         dtype = self.state.position.torch_dtype
-        draw = PriorSampler(model, self.picture_batch, self.training.seed, self.processes.device, dtype)
+        prepare = self.state.preparation
+        draw = PriorSampler(
+            model, self.picture_batch, self.training.seed, self.processes.device, dtype, preparation=prepare
+        )
         samples = draw(self.spec.sample.count, self.spec.sample.temperature)
-        save_samples(self.folder.picture("samples", name), samples, self.spec)
+        save_samples(self.folder.picture("samples", name), samples, self.spec, prepare)
 
         evaluator = self.evaluator("validation" if "validation" in self.images else "test")
         indices = list(range(min(RECONSTRUCTIONS, len(evaluator.images))))
         originals, means = reconstruct(model, evaluator, indices, self.picture_batch)
-        save_reconstructions(self.folder.picture("reconstructions", name), originals, means, self.spec)
+        save_reconstructions(self.folder.picture("reconstructions", name), originals, means, self.spec, prepare)
 
     def evaluator(self, split: Split) -> Evaluator:
         """The evaluator of a split."""

@@ -27,7 +27,7 @@ from hvaedsl_runtime.data import (
     has_validation,
     located,
     open_split,
-    preparation,
+    preparation_of,
     remarks,
 )
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -252,9 +252,7 @@ class TrainingRun:
         """The state of the checkpoint, or the initial one."""
         prepare = None
         if checkpoint is None:
-            model = self.program.spec.model
-            features = model.fourier.exponents_at("image")
-            prepare = preparation(self.program.spec.data, model.likelihood, train_images, image_features=features)
+            prepare = preparation_of(self.program.spec, train_images)
 
         position = Position(seed=self.training.seed, world_size=self.processes.world_size, dtype=self.settings.dtype)
         state = TrainState.initial(self.program, prepare, position, self.processes.device)

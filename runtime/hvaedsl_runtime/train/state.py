@@ -15,7 +15,7 @@ from hvaedsl.diagnostics.printable import joined
 from hvaedsl.ir.training import TrainingSpec
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl.program import Program
-from hvaedsl_runtime.data import Preparation
+from hvaedsl_runtime.data import AnyPreparation, preparation_from
 from hvaedsl_runtime.disk.state_parts import Counters, PartError, Position, StateDict, Stateful, log_unknown
 from hvaedsl_runtime.model import initial_model
 from hvaedsl_runtime.train.ema import ExponentialMovingAverage
@@ -39,7 +39,7 @@ class TrainState:
         model: HierarchicalVAE,
         untrained: Sequence[str],
         training: TrainingSpec,
-        preparation: Preparation | None,
+        preparation: AnyPreparation | None,
         position: Position,
         factors: Mapping[str, float] | None = None,
     ) -> None:
@@ -59,7 +59,7 @@ class TrainState:
 
     @classmethod
     def initial(
-        cls, program: Program, preparation: Preparation | None, position: Position, device: torch.device
+        cls, program: Program, preparation: AnyPreparation | None, position: Position, device: torch.device
     ) -> TrainState:
         """The state before the first step, on a device, with the weights that the seed of `position` draws.
 
@@ -115,7 +115,7 @@ class TrainState:
         return self.position.step
 
     @property
-    def preparation(self) -> Preparation:
+    def preparation(self) -> AnyPreparation:
         """How images become inputs."""
         return self.inputs.value
 
@@ -133,11 +133,11 @@ class TrainState:
 class InputPreparation:
     """How images become inputs: decided once, from the training images, and the same from then on."""
 
-    def __init__(self, decided: Preparation | None) -> None:
+    def __init__(self, decided: AnyPreparation | None) -> None:
         self._decided = decided
 
     @property
-    def value(self) -> Preparation:
+    def value(self) -> AnyPreparation:
         """The preparation. Raises RuntimeError if it was neither given nor restored."""
         if self._decided is None:
             raise RuntimeError("the preparation of the images was neither given nor restored from a checkpoint")
@@ -149,7 +149,7 @@ class InputPreparation:
 
     def load_state_dict(self, state: StateDict, /) -> None:
         """Restore the preparation. Raises ValueError (pydantic's) if a field is missing or ill-typed."""
-        self._decided = Preparation.from_dict(state)
+        self._decided = preparation_from(state)
 
 
 class Versions:

@@ -53,7 +53,7 @@ class LossModule(nn.Module):
 class StepResult:
     """The result of one step: means over the global batch, and the gradient norm before clipping.
 
-    `applied` is false if the update was skipped.
+    The density of real values is that of the values in the file. `applied` is false if the update was skipped.
     """
 
     loss_nats_per_dim: float
@@ -99,13 +99,14 @@ class TrainingStep:
         norm = get_total_norm(gradients)
         means = self.processes.mean(torch.stack(terms[1:]).detach())
         # The only wait for the device in a step; between steps, several processes also wait to agree on signals.
+        unit = self.state.preparation.unit_nats_per_dim
         loss, distortion, rate, gradient_norm = torch.cat((as_float64(means), as_float64(norm).reshape(1))).tolist()
 
         learning_rate = learning_rate_at(step, self.training)
         applied = is_applied(gradient_norm, self.training.skip_above)
         if applied:
             self._update(norm, learning_rate)
-        return StepResult(loss, distortion, rate, gradient_norm, learning_rate, applied)
+        return StepResult(loss + unit, distortion + unit, rate, gradient_norm, learning_rate, applied)
 
     def _update(self, norm: Tensor, learning_rate: float) -> None:
         """Clip, update the weights, and average them in."""

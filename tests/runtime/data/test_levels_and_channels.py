@@ -15,7 +15,7 @@ from hvaedsl.diagnostics.errors import RunError
 from hvaedsl.diagnostics.snippet import spec as spec_text
 from hvaedsl_runtime.data import logistic_baseline_bits_per_dim, open_split, preparation
 from hvaedsl_runtime.data.images import ArrayImages, ImageSet
-from hvaedsl_runtime.evaluate.pictures import samples_for_display, targets_for_display
+from hvaedsl_runtime.evaluate.pictures import samples_for_display, shown_values, targets_for_display
 from tests.runtime.data.image_folders import everything
 
 
@@ -125,3 +125,35 @@ def test_pictures_show_the_channels_that_the_spec_names(channels: int, sample: s
     torch.testing.assert_close(samples_for_display(levels, spec), levels[..., shown] / 4_095)
     targets = torch.rand(2, 8, 8, channels) * 2 - 1
     torch.testing.assert_close(targets_for_display(targets, spec), (targets[..., shown] + 1) / 2)
+
+
+def test_pictures_of_many_levels_show_the_range_of_the_training_images(make_spec: Any, tmp_path: Path) -> None:
+    """Half a percent of the values is black and half a percent white; samples and targets agree."""
+    pixels = np.random.default_rng(0).integers(1_000, 2_001, (200, 8, 8, 1)).astype(np.uint16)
+    pixels[0, 0, 0], pixels[0, 0, 1] = 0, 4_095
+    np.save(tmp_path / "all.npy", pixels)
+    made = program(1, 4_096)
+    train = open_split(make_spec("npy", path=str(tmp_path / "all.npy"), levels=4_096), "train")
+    prepare = preparation(made.spec.data, made.spec.model.likelihood, train)
+    black, white = prepare.shown or (0, 0)
+    assert black == pytest.approx(1_005, abs=2)
+    assert white == pytest.approx(1_995, abs=2)
+    assert shown_values(made.spec, prepare) == f"levels {black:.0f} to {white:.0f}"
+
+    samples = torch.tensor([0, int(black), 1_500, int(white), 4_095], dtype=torch.int32).reshape(1, 1, 5, 1)
+    expected = torch.tensor([0.0, 0.0, (1_500 - black) / (white - black), 1.0, 1.0]).reshape(1, 1, 5, 1)
+    torch.testing.assert_close(samples_for_display(samples, made.spec, prepare), expected)
+    targets = 2 * samples.float() / 4_095 - 1
+    torch.testing.assert_close(targets_for_display(targets, made.spec, prepare), expected, atol=1e-3, rtol=0)
+
+
+def test_up_to_256_levels_and_earlier_runs_show_all_levels(make_spec: Any, tmp_path: Path) -> None:
+    train = open_split(make_spec("npy", path=str(saved(tmp_path / "all.npy", 256, np.uint8))), "train")
+    made = program(1, 256)
+    prepare = preparation(made.spec.data, made.spec.model.likelihood, train)
+    assert prepare.shown is None
+    assert shown_values(made.spec, prepare) == ""
+    fine = program(1, 4_096)
+    earlier = prepare.model_copy(update={"levels": 4_096})  # as a checkpoint of before has it
+    levels = torch.randint(0, 4_096, (2, 8, 8, 1), dtype=torch.int32)
+    assert torch.equal(samples_for_display(levels, fine.spec, earlier), samples_for_display(levels, fine.spec))

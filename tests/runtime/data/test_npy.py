@@ -246,7 +246,8 @@ def test_values_of_no_usual_range_get_no_line(make_spec: Any, tmp_path: Path, va
     np.save(tmp_path / "all.npy", np.resize(np.array(values), (4, 8, 8, 1)))
     with pytest.raises(RunError, match=r"it must be uint8 \[N, 8, 8, 1\]") as caught:
         open_split(make_spec("npy", path=str(tmp_path)), "train")
-    assert caught.value.help == "save the images as uint8, with levels from 0 to 255"
+    real = "; for real values, set data.values to real" if not isinstance(values[0], complex) else ""
+    assert caught.value.help == f"save the images as uint8, with levels from 0 to 255{real}"
 
 
 def test_a_folder_needs_both_files(make_spec: Any, make_images: Any, tmp_path: Path) -> None:

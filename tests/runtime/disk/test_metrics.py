@@ -124,6 +124,16 @@ def test_wandb_is_imported_only_when_used(tmp_path: Path, monkeypatch: pytest.Mo
     (settings,) = fake.settings
     assert (settings["mode"], settings["name"], settings["config"]) == ("offline", "small", {"seed": 3})
     assert fake.logged == [({"train/loss": 0.5}, 1), ({"validation/ema/loss": 0.25}, 1)]
+
+
+def test_a_density_has_curves_of_its_own_at_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeWandb()
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    log = MetricsLog(tmp_path / "metrics.jsonl", 0, start_wandb("offline", RunFolder(tmp_path / "small"), {}))
+    log.write({"step": 1, "split": "train", "gives": "density", "loss": -0.5})
+    log.write({"step": 1, "split": "test", "weights": "raw", "gives": "not stated", "loss": 0.25})
+    log.close(failed=False)
+    assert fake.logged == [({"train/density/loss": -0.5}, 1), ({"test/raw/not_stated/loss": 0.25}, 1)]
     assert fake.finished == [0]
 
 

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from hvaedsl_runtime.evaluate.units import Gives
 from hvaedsl_runtime.sweep.axes import Axis, grid
 from hvaedsl_runtime.sweep.plan import Point, SweepPlan
 from hvaedsl_runtime.sweep.results import PointResult, RunResult, SweepResults
@@ -17,7 +19,12 @@ MakeResults = Callable[..., SweepResults]
 def make_results() -> MakeResults:
     """Results of a sweep with these `likelihoods` of raw weights, by point and seed; averaged weights are 1 higher."""
 
-    def make(axes: Sequence[Axis], likelihoods: Sequence[Sequence[float]], **more: Any) -> SweepResults:
+    def make(
+        axes: Sequence[Axis],
+        likelihoods: Sequence[Sequence[float]],
+        gives: Sequence[Gives] = ("mass",),
+        **more: Any,
+    ) -> SweepResults:
         points, results = [], []
         for index, (coordinates, values) in enumerate(zip(grid(axes, "small"), likelihoods, strict=True)):
             point = Point(
@@ -29,16 +36,16 @@ def make_results() -> MakeResults:
                 spec="",
             )
             points.append(point)
-            runs = [run(seed, value, 1.0 + index) for seed, value in enumerate(values)]
+            kind = gives[index % len(gives)]
+            runs = [replace(run(seed, value, 1.0 + index), gives=kind) for seed, value in enumerate(values)]
             results.append(PointResult(point, tuple(runs), {}))
         plan = SweepPlan(
             model="small",
-            unit="bits_per_dim",
             dataset="digits",
             axes=tuple(axes),
             seeds=tuple(range(max(map(len, likelihoods)))),
             points=tuple(points),
-            **{"average_is_slow": True, **more},
+            **{"unit": "bits_per_dim", "average_is_slow": True, **more},
         )
         return SweepResults(plan, tuple(results))
 

@@ -72,3 +72,18 @@ def test_missing_runs_are_reported(make_results: MakeResults) -> None:
 def test_the_weights_shown_are_fixed_by_the_spec(make_results: MakeResults) -> None:
     assert make_results([N], [[2.0]] * 3, average_is_slow=True).weights == "raw"
     assert make_results([N], [[2.0]] * 3, average_is_slow=False).weights == "ema"
+
+
+def test_densities_are_called_so_and_are_not_lower_than_masses(make_results: MakeResults) -> None:
+    likelihoods = [[2.0, 2.1, 2.2], [1.0, 1.1, 1.2], [3.0, 3.1, 3.2]]
+    reals = make_results([N], likelihoods, gives=("density",), unit="density_nats_per_dim")
+    assert "nats/dim (density)" in results_text(reals)
+    assert reals.to_dict()["gives"] == "density"
+    assert reals.best("raw") is not None
+
+    own = make_results([N], likelihoods, gives=("density",))
+    assert "bits/dim (density)" in results_text(own)
+    mixed = make_results([N], likelihoods, gives=("mass", "density", "mass"))
+    assert mixed.best("raw") is None
+    assert "their likelihoods cannot be compared" in results_text(mixed)
+    assert "gives" not in make_results([N], likelihoods).to_dict()

@@ -16,6 +16,7 @@ import hvaedsl
 from hvaedsl import Program
 from hvaedsl.diagnostics.errors import RunError, RunMismatch, SpecError
 from hvaedsl.program import CustomParts
+from hvaedsl_runtime.data import Preparation
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.launch.local import launch
@@ -135,6 +136,7 @@ def test_statistics_are_those_of_the_centers(
 ) -> None:
     with TrainingRun(with_all_three(), settings(tmp_path / "run"), alone) as run:
         found = run.state.preparation
+    assert isinstance(found, Preparation)
     center = np.load(images / "train.npy")[:, 1:9, 1:9]
     assert found.shift == pytest.approx(-center.mean())
     assert found.scale == pytest.approx(1 / center.std())
