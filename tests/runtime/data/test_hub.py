@@ -364,6 +364,22 @@ def test_damaged_files_are_all_named(spec: Callable[..., DataSpec], tables: Path
     assert "git lfs pull" in found.help
 
 
+def test_links_are_followed_and_dead_ones_named(
+    spec: Callable[..., DataSpec], tables: Path, tmp_path: Path, make_images: Any
+) -> None:
+    """The cache of the Hub has links to files without a suffix."""
+    write_splits(tmp_path / "blobs", make_images(30), {"a": 20, "b": 10})
+    tables.mkdir()
+    (tables / "train.parquet").symlink_to(tmp_path / "blobs" / "a.parquet")
+    (tables / "test.parquet").symlink_to(tmp_path / "blobs" / "b.parquet")
+    (tables / "data").symlink_to(tables, target_is_directory=True)
+    assert [len(open_split(spec(), split)) for split in ("train", "test")] == [20, 10]
+    (tmp_path / "blobs" / "b.parquet").unlink()
+    assert f"{tables / 'test.parquet'}: it is a link to {tmp_path / 'blobs' / 'b.parquet'}, which does not" in str(
+        error(spec())
+    )
+
+
 def test_a_file_that_is_damaged_inside(spec: Callable[..., DataSpec], tables: Path, make_images: Any) -> None:
     path = write_table(tables / "train.parquet", {"image": files_of(make_images(200))}, row_group_size=50)
     content = bytearray(path.read_bytes())

@@ -104,5 +104,8 @@ def _files(spec: DataSpec) -> Iterator[tuple[str, int, int]]:
 
     for place, setting in places(spec).items():
         for path in parquet_files(spec, place, setting).every():
-            entry = path.stat()
+            try:
+                entry = path.stat()
+            except OSError:  # preparing names all files that cannot be read
+                continue
             yield str(path.absolute()), entry.st_size, entry.st_mtime_ns
