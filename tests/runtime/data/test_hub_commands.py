@@ -132,3 +132,16 @@ def test_changed_files_are_noticed_on_resume(tmp_path: Path, tables: Path, comma
     assert code == 5
     assert "train: the checksum in the manifest of the prepared images differs" in err
     assert command(*resumed, "--accept-images")[0] == 0
+
+
+def test_windows_of_images_that_are_prepared_larger(tmp_path: Path, command: Command, elsewhere: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 17, (60, 10, 12), dtype=np.uint8)
+    for split, part in {"train": images[:40], "validation": images[40:50], "test": images[50:]}.items():
+        write_table(tmp_path / "large" / f"{split}.parquet", {"image": lists(part)})
+    spec = write_spec(tmp_path, tmp_path / "large")
+    crop = ("--set", "train.augment.random_crop=10,12", "--set", "data.validation=0")
+    code, said, err = command("train", spec, "--out", tmp_path / "run", "--device", "cpu", *crop)
+    assert code == 0, err
+    assert "images: 40 train, 10 validation, 10 test" in said
+    (manifest,) = elsewhere.rglob("manifest.json")
+    assert json.loads(manifest.read_text())["resolution"] == [10, 12]

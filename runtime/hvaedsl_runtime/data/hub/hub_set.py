@@ -53,7 +53,6 @@ def hub_split(spec: DataSpec, split: Split) -> ImageSet:
 
 def _prepared_once(spec: DataSpec) -> PreparedSet:
     """The images of tables, prepared in a folder whose name depends on the tables and on what is made of them."""
-    require(spec.dataset, FILES if spec.path is not None else DOWNLOAD)
     folder = default_folder(spec.dataset)
     target = folder.with_name(f"{folder.name}@{_key(spec)}")
     if read_manifest(target) is None:
@@ -65,6 +64,7 @@ def _prepare(spec: DataSpec, target: Path) -> None:
     """Prepare tables in `target`, unless another process does so at this moment."""
     from hvaedsl_runtime.data.prepare import prepare  # a slow import that a run on prepared images does without
 
+    require(spec.dataset, FILES if spec.path is not None else DOWNLOAD)
     root = next(iter(places(spec))) if spec.path is not None else None
     try:
         with _locked(target):
