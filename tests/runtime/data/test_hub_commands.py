@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,8 @@ def test_prepared_images_are_shown_verified_and_trained_on(
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ('config = "color"', "the images were prepared of the config gray; data.config is color"),
-        ('column = "img"', "the images were prepared of the column image; data.column is img"),
+        ('config = "color"', "the config that the images were prepared from is gray; data.config is color"),
+        ('column = "img"', "the column that the images were prepared from is image; data.column is img"),
     ],
 )
 def test_images_of_another_configuration_or_column_are_refused(
@@ -107,6 +108,18 @@ def test_wrong_options_of_prepare(command: Command, arguments: tuple[str, ...], 
     code, _, err = command("data", "prepare", *arguments)
     assert code == 2
     assert reason in " ".join(err.split())
+
+
+def test_without_the_extra_it_is_named(
+    tmp_path: Path, tables: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = ("--resolution", "8", "--channels", "1", "--levels", "17", "--config", "gray")
+    for package, source in (("pyarrow", ("--from", tables)), ("datasets", ())):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, package, None)
+            code, _, err = command("data", "prepare", "hf:ada/faces", *source, "--out", tmp_path / "out", *shape)
+        assert code == 2
+        assert f"({package} missing): pip install 'hvaedsl[hf]'" in " ".join(err.split())
 
 
 def test_files_are_fitted_as_the_options_say(tmp_path: Path, command: Command) -> None:

@@ -13,7 +13,7 @@ from hvaedsl.diagnostics.errors import InvalidData, WriteError
 from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.console import image_bar
-from hvaedsl_runtime.data.hub.extra import DOWNLOAD, FILES, require
+from hvaedsl_runtime.data.hub.extra import require
 from hvaedsl_runtime.data.images import ImageSet, Split
 from hvaedsl_runtime.data.manifest import read_manifest
 from hvaedsl_runtime.data.places import ENVIRONMENT_VARIABLE, default_folder, places
@@ -64,7 +64,7 @@ def _prepare(spec: DataSpec, target: Path) -> None:
     """Prepare tables in `target`, unless another process does so at this moment."""
     from hvaedsl_runtime.data.prepare import prepare  # a slow import that a run on prepared images does without
 
-    require(spec.dataset, FILES if spec.path is not None else DOWNLOAD)
+    require(spec.dataset, download=spec.path is None)
     root = next(iter(places(spec))) if spec.path is not None else None
     try:
         with _locked(target):

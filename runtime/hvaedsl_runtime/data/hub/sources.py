@@ -16,7 +16,6 @@ from hvaedsl.ir.hub import repository
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fitting import Fitting, fitting_from
 from hvaedsl_runtime.data.hub.columns import ImageColumn, image_column
-from hvaedsl_runtime.data.hub.extra import DOWNLOAD, FILES, require
 from hvaedsl_runtime.data.hub.parquet_files import complete, parquet_files, part_of_name
 from hvaedsl_runtime.data.hub.rows import DAMAGED, Rows, part_of_rows
 from hvaedsl_runtime.data.images import images_at_a_time
@@ -42,7 +41,6 @@ def parquet_source(spec: DataSpec, place: Path, setting: str, fitting: Fitting |
 
     Raises DataNotFound or InvalidData for missing or unclear files, UnusableImages for files that cannot be read.
     """
-    require(spec.dataset, FILES)
     files = parquet_files(spec, place, setting)
     opened = _opened(files.every())
     column = _column_of_all({str(path): data.schema.to_arrow_schema() for path, data in opened.items()}, spec)
@@ -57,7 +55,6 @@ def hub_source(spec: DataSpec, fitting: Fitting | None = None) -> Source:
 
     Raises DataNotFound if it cannot be loaded, InvalidData if it has no column of images.
     """
-    require(spec.dataset, DOWNLOAD)
     found = _loaded(spec)
     named = _named_parts(spec, found)
     tables = {part: found[name].with_format("arrow") for part, name in named.items()}
