@@ -50,6 +50,7 @@ MENTIONED = {
     "HV217": r"bernoulli|dynamic",
     "HV222": r"dataset = npy",
     "HV244": r"dataset = folder",
+    "HV251": r"(encoder|decoder)\.\w+",  # the names that there are
     "HV262": r"folder|npy",  # the datasets that may have larger images
     "HV315": r"\d+dK",
     "HV318": r"sample|fourier\.at",
