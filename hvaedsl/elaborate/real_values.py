@@ -1,8 +1,10 @@
-"""Checks that real values and levels are not mixed: the images, the likelihood, and the keys that only levels have."""
+"""The likelihood of real values and of levels, and checks that the two are not mixed: images, likelihood, keys."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 from hvaedsl.diagnostics.additions import in_section
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, rewriting, writing
@@ -12,10 +14,25 @@ from hvaedsl.elaborate.meant import GAUSSIAN, MIXTURE
 from hvaedsl.ir.data_spec import OF_LEVELS
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.hub import is_hub
-from hvaedsl.ir.spec import Spec
+from hvaedsl.ir.likelihood import Likelihood
+from hvaedsl.ir.spec import ModelSpec, Spec
 from hvaedsl.ir.spec_text import value_text
 
 VALUES, LIKELIHOOD = "data.values", "model.likelihood"
+
+
+def choose_likelihood(data: Mapping[str, Any], model: dict[str, Any]) -> None:
+    """Write the likelihood of real values without one, and whether the channels of a likelihood are independent.
+
+    Those of colors need not be, others are; one channel is neither.
+    """
+    if data.get("values") == "real":
+        model.setdefault("likelihood", Likelihood(name="gaussian"))
+    channels, found = data["channels"], model.get("likelihood", ModelSpec.model_fields["likelihood"].default)
+    if isinstance(found, Likelihood) and found.couples:
+        independent = channels not in (1, 3) or (channels == 3 and found.independent)
+        if independent != found.independent:
+            model["likelihood"] = replace(found, independent=independent)
 
 
 def check_values(

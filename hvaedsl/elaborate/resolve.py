@@ -7,7 +7,7 @@ it are skipped, so that no error is caused by another.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ from hvaedsl.elaborate.dataset_kinds import read_arrays, read_files
 from hvaedsl.elaborate.meant import MIXTURE
 from hvaedsl.elaborate.missing import Values, example_shape, missing_key
 from hvaedsl.elaborate.readers import Reader
-from hvaedsl.elaborate.real_values import check_values
+from hvaedsl.elaborate.real_values import check_values, choose_likelihood
 from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.custom import is_custom
@@ -67,7 +67,7 @@ def resolve(name: str, source: Source, collected: Collected, *, complete: bool) 
     resolver.report_missing(values)
     resolver.diagnostics += Maps(values, resolver.poisoned, resolver.origins).complete()
     resolver.data_defaults(values)
-    _choose_likelihood(values["data"], values["model"])
+    choose_likelihood(values["data"], values["model"])
     spec = Spec.model_construct(name=name, **_construct(values))
     resolver.likelihood(spec)
     resolver.diagnostics += check_values(
@@ -341,20 +341,6 @@ class _Resolver:
         named = {at for at, item in enumerate(call.arguments) if isinstance(item, ast.NamedArgument)}
         edits = item_removals([item.span for item in call.arguments], named)
         return Fix("remove `bits`", edits) if edits else None
-
-
-def _choose_likelihood(data: Mapping[str, Any], model: dict[str, Any]) -> None:
-    """The likelihood of real values without one, and whether the channels of a likelihood are independent.
-
-    Those of colors need not be, others are; one channel is neither.
-    """
-    if data.get("values") == "real":
-        model.setdefault("likelihood", Likelihood(name="gaussian"))
-    channels, found = data["channels"], model.get("likelihood", _default_fields("model")[0]["likelihood"])
-    if isinstance(found, Likelihood) and found.couples:
-        independent = channels not in (1, 3) or (channels == 3 and found.independent)
-        if independent != found.independent:
-            model["likelihood"] = replace(found, independent=independent)
 
 
 def _placeholder(key: Key) -> object:

@@ -7,6 +7,7 @@ a picture states.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,8 +28,10 @@ GRID_WIDTH_PIXELS = 512
 GRID_GAP_PIXELS = 2
 # Images and their reconstructions in one pair of rows.
 COLUMNS = 16
-# Height of the line above a grid that says which values are shown.
-TITLE_PIXELS = 16
+# The lines above a grid that say which values are shown: the height of a line, the width of a letter, the margin.
+TITLE_LINE_PIXELS = 12
+TITLE_LETTER_PIXELS = 6
+TITLE_MARGIN_PIXELS = 4
 
 
 @torch.no_grad()
@@ -151,7 +154,7 @@ def save_reconstructions(
 def save_grid(path: Path, images: Tensor, columns: int, title: str = "") -> None:
     """Save images, float [N, H, W, C] in [0, 1], as an RGB picture in PNG format, at least 512 pixels wide.
 
-    A title is a line of text above the grid.
+    A title is text above the grid.
 
     Small images are enlarged: each pixel becomes a square. The values and the gaps between images are those of
     `torchvision.utils.make_grid` and `save_image`, whose import takes longer than that of torch. Raises WriteError.
@@ -166,13 +169,18 @@ def save_grid(path: Path, images: Tensor, columns: int, title: str = "") -> None
 
 
 def _titled(picture: Image.Image, title: str) -> Image.Image:
-    """The picture with a line of white text above it; the same picture without a title."""
+    """The picture with lines of white text above it; the same picture without a title."""
     if not title:
         return picture
-    found = Image.new("RGB", (picture.width, picture.height + TITLE_PIXELS))
-    found.paste(picture, (0, TITLE_PIXELS))
+    lines = textwrap.wrap(title, (picture.width - 2 * TITLE_MARGIN_PIXELS) // TITLE_LETTER_PIXELS)
+    height = TITLE_LINE_PIXELS * len(lines) + TITLE_MARGIN_PIXELS
+    found = Image.new("RGB", (picture.width, picture.height + height))
+    found.paste(picture, (0, height))
+
     # The bitmap font is part of Pillow, and the same on every machine.
-    ImageDraw.Draw(found).text((4, 2), title, fill="white", font=ImageFont.load_default_imagefont())
+    draw, font = ImageDraw.Draw(found), ImageFont.load_default_imagefont()
+    for number, line in enumerate(lines):
+        draw.text((TITLE_MARGIN_PIXELS, 2 + TITLE_LINE_PIXELS * number), line, fill="white", font=font)
     return found
 
 

@@ -77,7 +77,8 @@ class TrainingRun:
             self.fingerprints |= {split: fingerprint(found) for split, found in images.items()}
         changes = self._changed_images(checkpoint)
         self.state = self._state(images["train"], checkpoint)
-        self.step = TrainingStep(self.state, self.training, processes)
+        unit = self.state.preparation.unit_nats_per_dim
+        self.step = TrainingStep(self.state, self.training, processes, unit_nats_per_dim=unit)
         with processes.failing_together():
             augmented = augmentation(self.training.augment, images["train"], self.training.seed)
         self.batches = TrainingBatches(

@@ -71,11 +71,15 @@ class TrainingStep:
     one on its decay too. The update is skipped if the gradient norm is not
     finite or not strictly below `skip_above`. The norm is taken before clipping, of the gradient averaged over all
     processes, so that every process makes the same decision. A skipped step counts as a step; the averaged weights
-    follow applied updates only.
+    follow applied updates only. `unit_nats_per_dim` is what a density in the unit of the file has in addition; it is
+    reported, and has no gradient.
     """
 
-    def __init__(self, state: TrainState, training: RunTraining, processes: Processes) -> None:
+    def __init__(
+        self, state: TrainState, training: RunTraining, processes: Processes, *, unit_nats_per_dim: float = 0.0
+    ) -> None:
         self.state = state
+        self.unit_nats_per_dim = unit_nats_per_dim
         self.training = training
         self.processes = processes
         state.model.recompute_every = training.recompute_every
@@ -99,14 +103,14 @@ class TrainingStep:
         norm = get_total_norm(gradients)
         means = self.processes.mean(torch.stack(terms[1:]).detach())
         # The only wait for the device in a step; between steps, several processes also wait to agree on signals.
-        unit = self.state.preparation.unit_nats_per_dim
         loss, distortion, rate, gradient_norm = torch.cat((as_float64(means), as_float64(norm).reshape(1))).tolist()
 
         learning_rate = learning_rate_at(step, self.training)
         applied = is_applied(gradient_norm, self.training.skip_above)
         if applied:
             self._update(norm, learning_rate)
-        return StepResult(loss + unit, distortion + unit, rate, gradient_norm, learning_rate, applied)
+        loss, distortion = loss + self.unit_nats_per_dim, distortion + self.unit_nats_per_dim
+        return StepResult(loss, distortion, rate, gradient_norm, learning_rate, applied)
 
     def _update(self, norm: Tensor, learning_rate: float) -> None:
         """Clip, update the weights, and average them in."""

@@ -16,7 +16,7 @@ from hvaedsl_runtime.data.images import Pixels
 from tests.runtime.data.image_folders import everything, write
 
 LINE = "with `images` the array, save `{}` with numpy.save"
-TO_GRAY = "convert the files to gray with `hvaedsl data prepare folder` and --gray"
+TO_GRAY = "convert the files to gray with `hvaedsl data prepare` and --gray"
 
 
 def pixels(*shape: int, dtype: type = np.uint8, high: int = 256) -> Pixels:

@@ -226,7 +226,7 @@ def test_profiles_and_further_pictures_are_said() -> None:
 
 def test_crop_and_resize_can_be_refused() -> None:
     wide, large = saved(Image.new("RGB", (9, 8))), saved(Image.new("RGB", (9, 9)))
-    allowed = "allow it with data.fit in the spec of a folder, --fit of `hvaedsl data prepare folder`"
+    allowed = "allow it with data.fit in a spec, --fit of `hvaedsl data prepare`"
     refused(wide, "the image is 9 wide and 8 high; it must be square", f"crop the files, or {allowed}", crop=False)
     refused(large, "the image is 9x9; it must be 8x8", f"resize the files, or {allowed}", resize=False)
     assert read(wide, resize=False)[1] == Change.CROPPED

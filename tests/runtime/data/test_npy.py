@@ -15,6 +15,8 @@ from hvaedsl_runtime.data.images import ArrayImages
 from tests.runtime.data.image_folders import everything
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+# The end of a way out for an array of floats.
+REAL = "; for real values, set data.values to real"
 
 
 def test_validation_is_held_out_of_the_training_file(make_spec: Any, make_images: Any, tmp_path: Path) -> None:
@@ -212,9 +214,8 @@ def test_the_conversion_line_converts(
     with pytest.raises(RunError, match=rf"all\.npy: the {told}") as caught:
         open_split(spec, "train")
     way_out = "correct data.levels, or scale images of 16 bits, `(.+)` with numpy"
-    line = re.fullmatch(
-        way_out if is_scaled else r"with `images` the array, save `(.+)` with numpy\.save", caught.value.help
-    )
+    save = rf"with `images` the array, save `(.+)` with numpy\.save{REAL if images.dtype.kind == 'f' else ''}"
+    line = re.fullmatch(way_out if is_scaled else save, caught.value.help)
     assert line is not None
     converted = eval(line[1], {"images": images})
     assert converted.dtype == np.uint8
@@ -234,7 +235,8 @@ def test_gray_images_of_a_spec_with_colors_are_told_as_gray(
     with pytest.raises(RunError, match=r"it must be uint8 \[N, 8, 8, 3\]") as caught:
         open_split(make_spec("npy", path=str(tmp_path), channels=3), "train")
     set_channels, save = r"set data\.channels to 1", r"with `images` the array, save `(.+)` with numpy\.save"
-    line = re.fullmatch(f"the images have one channel: {set_channels}, or {save}", caught.value.help)
+    real = REAL if images.dtype.kind == "f" else ""
+    line = re.fullmatch(f"the images have one channel: {set_channels}, or {save}{real}", caught.value.help)
     assert line is not None
     converted = eval(line[1], {"images": images})
     assert converted.dtype == np.uint8
@@ -246,7 +248,7 @@ def test_values_of_no_usual_range_get_no_line(make_spec: Any, tmp_path: Path, va
     np.save(tmp_path / "all.npy", np.resize(np.array(values), (4, 8, 8, 1)))
     with pytest.raises(RunError, match=r"it must be uint8 \[N, 8, 8, 1\]") as caught:
         open_split(make_spec("npy", path=str(tmp_path)), "train")
-    real = "; for real values, set data.values to real" if not isinstance(values[0], complex) else ""
+    real = REAL if not isinstance(values[0], complex) else ""
     assert caught.value.help == f"save the images as uint8, with levels from 0 to 255{real}"
 
 

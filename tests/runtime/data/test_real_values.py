@@ -31,8 +31,10 @@ from hvaedsl_runtime.data import (
     preparation_from,
     preparation_of,
 )
+from hvaedsl_runtime.data.file_array import FileArray
+from hvaedsl_runtime.data.given_images import given_images
 from hvaedsl_runtime.data.images import ArrayImages
-from hvaedsl_runtime.data.reals import Moments, channel_statistics
+from hvaedsl_runtime.data.reals import Moments, RealImages, channel_statistics
 from tests.runtime.data.image_folders import everything
 
 REAL: dict[str, Any] = {"values": "real", "levels": 0}
@@ -122,6 +124,46 @@ def test_an_array_that_is_none_of_real_values(
     assert r"float32 or float64 [N, 4, 6, 2]" in str(caught.value)
     assert way_out in caught.value.help
     assert ("remove `values = real`" in caught.value.help) == (found.dtype.kind != "f")
+
+
+@pytest.mark.parametrize(
+    ("found", "way_out"),
+    [
+        (np.zeros((9, *SHAPE), np.uint8), 'with `images` the array, save `images.astype("float32")` with numpy.save'),
+        (np.zeros((9, 2, 4, 6), np.float32), "with `images` the array, save `images.transpose(0, 2, 3, 1)` with numpy"),
+        (np.zeros((9, 6, 4, 2), np.float32), "give images of the shape [4, 6, 2]"),
+        (np.zeros((9, 4, 6, 1), np.float32), "the images have one channel: give images of 2 channels"),
+    ],
+)
+def test_images_given_to_a_run_on_real_values_are_told_without_another_spec(
+    real_spec: Any, tmp_path: Path, found: np.ndarray[Any, Any], way_out: str
+) -> None:
+    np.save(tmp_path / "given.npy", found)
+    with pytest.raises(RunError, match=r"it must be float32 or float64 \[N, 4, 6, 2\]") as caught:
+        given_images([tmp_path / "given.npy"], real_spec())
+    assert caught.value.help.startswith(way_out)
+    assert "data." not in caught.value.help
+
+
+def test_an_array_is_read_in_chunks(real_spec: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the search for values that are not finite nor the statistics hold more than a chunk of the file."""
+    monkeypatch.setattr("hvaedsl_runtime.data.images.VALUES_PER_CHUNK", 48 * 7)
+    monkeypatch.setattr("hvaedsl_runtime.data.reals.VALUES_PER_CHUNK", 48 * 7)
+    np.save(tmp_path / "all.npy", values(200))
+    sizes: list[int] = []
+    read = FileArray.__getitem__
+
+    def recorded(array: FileArray, at: Any) -> Any:
+        items = read(array, at)
+        sizes.append(len(items))
+        return items
+
+    monkeypatch.setattr(FileArray, "__getitem__", recorded)
+    train = open_split(real_spec(path=str(tmp_path / "all.npy")), "train")
+    assert isinstance(train.images, RealImages)
+    assert sum(sizes) == 200
+    channel_statistics(train)
+    assert max(sizes) == 7
 
 
 def test_floats_under_levels_name_the_key(make_spec: Any, tmp_path: Path) -> None:

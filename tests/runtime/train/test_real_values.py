@@ -197,9 +197,11 @@ def test_pictures_show_a_range_that_their_title_states(
         assert not command("reconstruct", folder, "--split", "test", "--out", tmp_path / "r.png")[0]
         with Image.open(tmp_path / "r.png") as image:
             shown.append(np.asarray(image).astype(int))
-    assert abs(shown[0][16:] - shown[1][16:]).max() <= 1
-    assert shown[0][16:].max() == 255
-    assert (shown[0][:16] != shown[1][:16]).any()
+    title = 12 * 2 + 4  # pixels of two lines
+    grids = [picture[title:] for picture in shown]
+    assert abs(grids[0] - grids[1]).max() <= 1
+    assert grids[0].max() == 255
+    assert (shown[0][:title] != shown[1][:title]).any()
     assert RunFolder(folders[0]).picture("samples", "final").is_file()
     subject = Subject(FinishedRun.open(folders[1], "cpu"), images=2)
     (low, high), *_ = subject.run.preparation.shown_ranges([0, 1, 2]) or []
