@@ -37,8 +37,8 @@ class Bottleneck(nn.Module):
     """The block of VDVAE: convolutions 1x1 in -> mid, two kernel x kernel mid -> mid, 1x1 mid -> out, GELU before each.
 
     The GELU is the exact one. Source: openai/vdvae; Falck, Williams et al. 2022, Appendix G. With `features` the
-    convolutions read the input with its Fourier features, and a residual block adds the raw input. Raises ValueError
-    where a residual block changes the number of channels.
+    convolutions read the input with its Fourier features, and a residual block adds the raw input.
+    Raises ValueError where a residual block changes the number of channels.
     """
 
     def __init__(
@@ -90,9 +90,7 @@ class ResidualBlock(Bottleneck):
         super().__init__(channels, mid_channels, channels, kernel, residual=True, features=features)
 
 
-def residual_block(
-    block: BlockClass, channels: int, mid_channels: int, kernel: int, features: Exponents = ()
-) -> nn.Module:
+def residual_block(block: BlockClass, channels: int, mid_channels: int, kernel: int, features: Exponents) -> nn.Module:
     """A block of a class. Only one that reads Fourier features has to take them."""
     return block(channels, mid_channels, kernel, *((features,) if features else ()))
 
@@ -100,7 +98,6 @@ def residual_block(
 @torch.no_grad()
 def scaled_for_depth(block: AnyBlock, *, applications: int) -> AnyBlock:
     """A block or cell of a stack with `applications` of them; it starts scaled for this depth, if it has a method."""
-    scale = getattr(block, "scale_for_depth_", None)
-    if scale is not None:
+    if (scale := getattr(block, "scale_for_depth_", None)) is not None:
         scale(applications)
     return block

@@ -32,9 +32,6 @@ class Output(NamedTuple):
 class HierarchicalVAE(nn.Module):
     """A model. It preprocesses nothing: x is shifted and scaled, targets are in [-1, 1] or {0, 1} already.
 
-    Of real values (`GaussianDensity`), x and the target are the same standardized values, and the loss is that of their
-    density: with a standard deviation s per channel, the density of the values themselves has mean_c ln s_c nats per
-    dimension more.
     `noise(layer, shape)` gives the standard normals of a stochastic layer; torch's generator draws them if it is None.
     `temperature` multiplies the prior's standard deviations: a number, or one for some resolutions (others 1).
     `image_features` are the exponents of the Fourier features that x has after its channels. `image_width` is that of
@@ -94,8 +91,7 @@ class HierarchicalVAE(nn.Module):
     ) -> Tensor:
         """The state that the likelihood reads, [B, width, H, W], of the first layers' z; the prior draws the rest.
 
-        It also draws the z of a layer that is given as None. Raises ValueError if there is no z at all (the batch is
-        then unknown: use `decode_prior`), or too many.
+        It also draws the z of layers given as None. Raises ValueError for no z at all (use `decode_prior`) or too many.
         """
         given = [z for z in latents if z is not None]
         if not given or len(latents) > self.stochastic_depth:

@@ -111,13 +111,11 @@ class Decoder(nn.Module):
         self, kept: Mapping[str, Tensor], noise: Noise, recompute_every: int | None = None
     ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         """With z from the posterior: the final state [B, width, H, W], every z, and every KL in nats, [B]."""
-        states = self.begin(next(iter(kept.values())).shape[0])
+        states, again = self.begin(next(iter(kept.values())).shape[0]), recompute_every is not None
         zs: list[Tensor] = []
         kls_nats: list[Tensor] = []
         for steps in segments(self.steps, recompute_every):
-            states, more_zs, more_kls = computed_again(
-                recompute_every is not None, self.descend, states, kept, noise, steps
-            )
+            states, more_zs, more_kls = computed_again(again, self.descend, states, kept, noise, steps)
             zs += more_zs
             kls_nats += more_kls
         return self.finish(states), zs, kls_nats

@@ -17,8 +17,7 @@ def published_prefixes(
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Our prefix of each parameter or module, and the published ones, that of the first application first.
 
-    Blocks are named once for each application, in order; `learned` are the resolutions of the learned initial states
-    with their names.
+    Blocks are named once for each application, in order; `learned` are resolution and name of learned initial states.
     """
     yield "encoder.stem", ("encoder.in_conv",)
     for name, positions in _positions(encoder_blocks):

@@ -33,11 +33,9 @@ class Cell(nn.Module, ABC):
         self.latent = latent
         self.features = features
         self.h_channels = channels if self.gives_h else 0
-        self.posterior = Bottleneck(
-            2 * channels, mid_channels, 2 * latent, kernel, residual=False, features=features.branches
-        )
-        outputs = 2 * latent + self.h_channels
-        self.prior = Bottleneck(channels, mid_channels, outputs, kernel, residual=False, features=features.branches)
+        outputs, branches = 2 * latent + self.h_channels, features.branches
+        self.posterior = Bottleneck(2 * channels, mid_channels, 2 * latent, kernel, residual=False, features=branches)
+        self.prior = Bottleneck(channels, mid_channels, outputs, kernel, residual=False, features=branches)
         self.prior.zero_last_()
 
     @abstractmethod
@@ -88,8 +86,7 @@ class Cell(nn.Module, ABC):
     def generate(self, state: Tensor, noise: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
         """One application with z from the prior, its sigma multiplied by `temperature`: the next state and z.
 
-        `noise` is standard normal, [B, latent, H, W]. Raises ValueError unless temperature > 0;
-        towards 0, z is the mean.
+        `noise` is standard normal, [B, latent, H, W]. Towards temperature 0, z is the mean; 0 raises ValueError.
         """
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0, not {temperature}")
