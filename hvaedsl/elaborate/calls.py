@@ -15,7 +15,7 @@ from hvaedsl.diagnostics.likelihoods import (
 from hvaedsl.diagnostics.names import DuplicateEntry, WrongType
 from hvaedsl.diagnostics.reals import GaussianNumbers
 from hvaedsl.elaborate.meant import GAUSSIAN, MIXTURE
-from hvaedsl.elaborate.quoted_names import custom_name
+from hvaedsl.elaborate.quoted import custom_name
 from hvaedsl.elaborate.removals import removal_of
 from hvaedsl.elaborate.words import describe
 from hvaedsl.ir.kinds import LikelihoodCall, PoolingCall, Whole

@@ -17,10 +17,9 @@ from hvaedsl.elaborate.arithmetic import is_expression, whole_number
 from hvaedsl.elaborate.block_reader import BlockReader, ReadBase
 from hvaedsl.elaborate.calls import likelihood, pooling
 from hvaedsl.elaborate.constants import BASE, Constants
-from hvaedsl.elaborate.file_paths import file_path
 from hvaedsl.elaborate.image_sizes import image_size
 from hvaedsl.elaborate.meant import example_of, meant, meant_as_other, suffixed
-from hvaedsl.elaborate.quoted_names import custom_name, dataset_name, name_in_quotes
+from hvaedsl.elaborate.quoted import custom_name, dataset_name, filled_text
 from hvaedsl.elaborate.read_lists import ReadList
 from hvaedsl.elaborate.removals import removal_of
 from hvaedsl.elaborate.words import describe, is_hyphenated
@@ -124,13 +123,10 @@ class Reader:
             self.wrong(kind, value)
         return value.value
 
-    @read.register
-    def _(self, kind: FilePath, value: ast.Value) -> str:
-        return file_path(self, kind, value)
-
-    @read.register
-    def _(self, kind: NameInQuotes, value: ast.Value) -> str:
-        return name_in_quotes(self, kind, value)
+    @read.register(FilePath)
+    @read.register(NameInQuotes)
+    def _(self, kind: FilePath | NameInQuotes, value: ast.Value) -> str:
+        return filled_text(self, kind, value)
 
     @read.register
     def _(self, kind: Choice, value: ast.Value) -> str:

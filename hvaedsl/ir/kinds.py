@@ -120,8 +120,8 @@ class DatasetName(ChoiceOrCustom):
 
     def __str__(self) -> str:
         """The type in words."""
-        known, _, custom = super().__str__().rpartition(", or ")
-        return f'{known}, the name of a Hugging Face dataset, "hf:OWNER/NAME", or {custom}'
+        hub = 'the name of a Hugging Face dataset, "hf:OWNER/NAME"'
+        return f'one of {", ".join(self.symbols)}, {hub}, or the name of a custom part, "package.module:Name"'
 
 
 # The words of a flag.

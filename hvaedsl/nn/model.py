@@ -38,8 +38,7 @@ class HierarchicalVAE(nn.Module):
     `noise(layer, shape)` gives the standard normals of a stochastic layer; torch's generator draws them if it is None.
     `temperature` multiplies the prior's standard deviations: a number, or one for some resolutions (others 1).
     `image_features` are the exponents of the Fourier features that x has after its channels. `image_width` is that of
-    images that are not square. `unpublished` says why the parameters have no names in the published code; it is None if
-    they have.
+    images that are not square. `unpublished` says why the parameters have no published names; it is None if they have.
     """
 
     def __init__(
@@ -118,8 +117,8 @@ class HierarchicalVAE(nn.Module):
     ) -> Tensor:
         """Images from the prior, [count, H, W, C]: levels from 0, or 0 and 255 for binary images.
 
-        They are uint8, or int32 if there are more than 256 levels; for real values float32 or wider, standardized.
-        `generator` draws from the likelihood. Raises ValueError for a count below 1.
+        uint8, or int32 above 256 levels; real values are standardized, in float32 or wider. `generator` draws from the
+        likelihood. Raises ValueError for a count below 1.
         """
         if count < 1:
             raise ValueError(f"sample takes a count of at least 1, not {count}")

@@ -79,15 +79,8 @@ class Decoder(nn.Module):
         self.resolution = resolution
         self.initial_states = tuple(initial_states)
         self.steps = tuple(step._replace(layer=layer) for layer, step in enumerate(steps))
-        self.states = nn.ParameterDict(
-            {
-                state.name: nn.Parameter(
-                    torch.zeros(1, state.channels, state.resolution, state.columns or state.resolution)
-                )
-                for state in self.initial_states
-                if state.name is not None
-            }
-        )
+        learned = [state for state in self.initial_states if state.name is not None]
+        self.states = nn.ParameterDict({state.name: nn.Parameter(torch.zeros(1, *state.shape)) for state in learned})
         self.embeddings = nn.ModuleDict()
         self.blocks = nn.ModuleDict()
         self.gain = nn.Parameter(torch.ones(1, width, 1, 1))
@@ -101,11 +94,10 @@ class Decoder(nn.Module):
         """The state of every resolution before the first block, each [batch, channels, R, R]."""
         states: dict[int, Tensor] = {}
         for state in self.initial_states:
-            shape = (batch, state.channels, state.resolution, state.columns or state.resolution)
             if state.name is not None:
-                states[state.resolution] = self.states[state.name].expand(shape)
+                states[state.resolution] = self.states[state.name].expand(batch, *state.shape)
             else:
-                states[state.resolution] = self.gain.new_zeros(shape)
+                states[state.resolution] = self.gain.new_zeros(batch, *state.shape)
         return states
 
     def enter(self, step: TopDown, states: Mapping[int, Tensor]) -> Tensor:

@@ -29,15 +29,17 @@ class Downsample(NamedTuple):
 
 
 class InitialState(NamedTuple):
-    """Decoder: the state of a resolution before its first block, learned as the parameter `name`, or zeros.
-
-    It has as many columns as rows, unless `columns` says otherwise.
-    """
+    """Decoder: the state of a resolution before its first block, learned as the parameter `name`, or zeros."""
 
     resolution: int
     channels: int
     name: str | None = None
-    columns: int | None = None
+    columns: int | None = None  # as many as rows if None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, rows and columns."""
+        return self.channels, self.resolution, self.columns or self.resolution
 
 
 class TopDown(NamedTuple):

@@ -11,6 +11,7 @@ from hvaedsl.passes.base import Rule, Unit
 
 _KEY = "data.path"
 _ESCAPE = re.compile(r"\\(.)")
+_SEPARATOR = re.compile(r'\\\\|\\(?!")')  # a backslash in a path, alone or written twice; `\"` is a quote
 _MEANINGS = {"n": "a line break", "r": "a carriage return", "t": "a tab"}
 
 
@@ -44,7 +45,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
             span=path.source.span(start, start + 2),
             escape=found[0],
             meaning=_MEANINGS[found[1]],
-            fix=writing(path, path.text.replace("\\\\", "/").replace("\\", "/")),
+            fix=writing(path, _SEPARATOR.sub("/", path.text)),
         )
 
 

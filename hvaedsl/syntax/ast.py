@@ -159,9 +159,8 @@ class List(Node):
             raise AttributeError(name)
         build = self.__dict__.get("_build")
         items: tuple[Value, ...] = self.__dict__.setdefault("items", build() if build is not None else ())
-        self.__dict__.pop(
-            "_build", None
-        )  # behind the items: another thread may have been first, and then they are there
+        # Only after the items: a thread that finds no `_build` finds them.
+        self.__dict__.pop("_build", None)
         return items
 
     def __reduce__(self) -> tuple[type[List], tuple[tuple[Value, ...], Span]]:
@@ -257,7 +256,9 @@ class Document(Node):
 
     source: Source = field(compare=False)
     statements: tuple[Statement, ...]
-    outside: tuple[tuple[int, int], ...] = ()  # ranges of keys that are outside of a section because of a brace
-    broken: frozenset[str] = frozenset()  # dotted keys, and `let NAME`, of dropped statements; "" if unknown
+    # Ranges of keys that are outside of a section because of a brace.
+    outside: tuple[tuple[int, int], ...] = ()
+    # Dotted keys, and `let NAME`, of dropped statements; "" if unknown.
+    broken: frozenset[str] = frozenset()
     # Where the first mistake is that may move what follows it into another section; None if there is none.
     unreliable_from: int | None = field(default=None, compare=False)

@@ -9,20 +9,21 @@ from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.syntax import UnexpectedToken
 from hvaedsl.syntax.repairs import Repairs
 
-_STRING_OR_COMMENT = r'"(?:\\[^\r\n]|[^"\\\r\n])*"|\#[^\r\n]*'
+_COMMENT = re.compile(r"\#[^\r\n]*")
+_STRING = r'"(?:\\[^\r\n]|[^"\\\r\n])*"'
 _LINE_START = r"(?:\A|(?<=[\r\n]))"
 _HEADER = rf"{_LINE_START}[ \t]*\[(?P<name>[A-Za-z_]\w*)\](?=[ \t]*(?:[\r\n#]|\Z))"
 # A section or statement at the start of a line ends a section with a header.
 _STATEMENT = rf"{_LINE_START}(?:[A-Za-z_]\w*[ \t]*\{{|(?:let|extends|hvae)\b)"
 _PART = re.compile(
-    rf"(?P<other>{_STRING_OR_COMMENT})|(?P<header>{_HEADER})|(?P<statement>{_STATEMENT})"
-    r"|(?P<open>[{(\[])|(?P<close>[})\]])|(?P<code>[^\s{}()\[\]])"
+    rf"(?P<comment>{_COMMENT.pattern})|(?P<header>{_HEADER})|(?P<statement>{_STATEMENT})"
+    rf"|(?P<open>[{{(\[])|(?P<close>[}})\]])|(?P<code>{_STRING}|[^\s{{}}()\[\]])"
 )
 _MOST = 100  # a text with more headers is no spec
 
 
 class _Section(Record):
-    """A header, and the end of the last code before the next section."""
+    """A header, and the end of the last code before the next section, where the closing brace belongs."""
 
     name: str
     start: int
@@ -34,22 +35,23 @@ def repair_section_headers(repairs: Repairs) -> None:
     """Report and repair the sections with such headers, if there is room for their closing braces."""
     text = repairs.text
     sections = _sections(text)
-    if not 0 < len(sections) <= _MOST or any(text[item.closed_at : item.closed_at + 1] == "" for item in sections):
+    if not 0 < len(sections) <= _MOST or sections[-1].closed_at == len(text):
         return
 
     edits: list[Edit] = []
     line_break = next((each for each in ("\r\n", "\n", "\r") if each in text), "\n")
-    for item in sections:
-        edits.append(Edit(repairs.span(item.start, item.end), f"{item.name} {{"))
-        edits.append(insertion(repairs.source, item.closed_at, f"{line_break}}}"))
-        repairs.write(item.start, item.end, f"{item.name} {{")
-        if text[item.closed_at] == "#":
-            line_end = re.compile(r"[^\r\n]*").match(text, item.closed_at)
-            assert line_end is not None  # it matches any text
-            repairs.blank(item.closed_at, line_end.end())
-        repairs.write(item.closed_at, item.closed_at + 1, "}")
+    for section in sections:
+        opening = f"{section.name} {{"
+        edits.append(Edit(repairs.span(section.start, section.end), opening))
+        edits.append(insertion(repairs.source, section.closed_at, f"{line_break}}}"))
 
-    first, *others = (repairs.span(item.start, item.end) for item in sections)
+        # The text keeps its length: the brace takes the place of the space after the code, or of a comment there.
+        repairs.write(section.start, section.end, opening)
+        if comment := _COMMENT.match(text, section.closed_at):
+            repairs.blank(*comment.span())
+        repairs.write(section.closed_at, section.closed_at + 1, "}")
+
+    first, *others = (repairs.span(section.start, section.end) for section in sections)
     repairs.report(
         UnexpectedToken(
             span=first,
@@ -63,30 +65,34 @@ def repair_section_headers(repairs: Repairs) -> None:
 
 
 def _sections(text: str) -> list[_Section]:
-    """The sections with a header at the top level; none if a bracket before one is open."""
+    """The sections with a header at the top level; none if a closing bracket has no opening one."""
     found: list[_Section] = []
+    header: re.Match[str] | None = None  # of the section that is open
     depth, code_end, last = 0, 0, ""
-    header: re.Match[str] | None = None
+
+    def end_section() -> None:
+        if header is not None:
+            found.append(_Section(header["name"], header.start("name") - 1, header.end(), code_end))
+
     for part in _PART.finditer(text):
         kind = part.lastgroup
-        if kind in ("header", "name"):
-            kind = "header" if depth == 0 and last not in ("=", ",") else "open"
-        ends = kind == "header" or (kind == "statement" and depth == 0)
-        if header is not None and ends:
-            found.append(_Section(header["name"], header.start("name") - 1, header.end(), code_end))
-            header = None
-        if kind == "header":
-            header = part
-        elif kind == "statement":
-            depth += part[0].endswith("{")
-        elif part["open"]:
+        if kind == "comment":
+            continue
+
+        # A name in brackets on a line of its own may also be a value, or an item of a list.
+        is_header = kind == "header" and depth == 0 and last not in ("=", ",")
+        if is_header or (kind == "statement" and depth == 0):
+            end_section()
+            header = part if is_header else None
+
+        if kind == "open" or (kind == "statement" and part[0].endswith("{")):
             depth += 1
         elif kind == "close":
             depth -= 1
         if depth < 0:
             return []
-        if kind != "other" or part[0].startswith('"'):
-            code_end, last = part.end(), part[0][-1]
-    if header is not None and depth == 0:
-        found.append(_Section(header["name"], header.start("name") - 1, header.end(), code_end))
+        code_end, last = part.end(), part[0][-1]
+
+    if depth == 0:
+        end_section()
     return found

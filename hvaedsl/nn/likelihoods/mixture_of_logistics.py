@@ -29,9 +29,8 @@ class MixtureOfLogistics(Likelihood):
     """Discretized mixture of K logistics: PixelCNN++'s likelihood in the form of openai/vdvae.
 
     The head has 10 K outputs for three channels, laid out as in the published code: K logits, then for each channel K
-    means, K log-scales and K coefficients before the tanh. For another number of channels, and for three if they are
-    `independent`, it has K + 2 K C: K logits, then for each channel K means and K log-scales. All channels of a pixel
-    have the same component; given the component, they are independent.
+    means, K log-scales and K coefficients before the tanh. For other numbers of channels, and for three `independent`
+    ones, it has K + 2 K C: no coefficients, so the channels are independent given the component that they share.
     Log-scales are clamped at -7 from below. Targets are 2k / (levels - 1) - 1 for level k; with `bits=5` they are
     (8 * floor(p / 8) - 127.5) / 127.5 for 8-bit p, and the likelihood is the published one of FFHQ-256, whose masses
     do not sum to 1 exactly.

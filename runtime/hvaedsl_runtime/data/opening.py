@@ -42,16 +42,17 @@ def open_split(
         return centered(_open(spec.stored_at(size), split, download=download), spec.shape)
 
 
-def has_validation(spec: DataSpec) -> bool:
+def has_validation(spec: DataSpec, *, size: int | ImageSize | None = None) -> bool:
     """Whether there are validation images: held out of the training images, or in a separate file or folder.
 
+    `size` is that of the stored images, as for `open_split`: tables are prepared at this size.
     Raises InvalidData if a folder cannot be read.
     """
     with _read_errors_explained(spec):
         if is_custom(spec.dataset):
             return spec.validation > 0
         if is_hub(spec.dataset):
-            return spec.validation > 0 or hub_set(spec).has_validation
+            return spec.validation > 0 or hub_set(spec.stored_at(size)).has_validation
         if spec.dataset not in ALREADY_ARRAYS and (prepared := find_prepared(spec)) is not None:
             return spec.validation > 0 or prepared.has_validation
         match spec.dataset:

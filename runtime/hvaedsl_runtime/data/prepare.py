@@ -24,6 +24,7 @@ from hvaedsl.ir.hub import is_hub, meant_as_hub
 from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fitting import Fitting, count_changes, fitting_from, parse_background
+from hvaedsl_runtime.data.hub.extra import require
 from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS, dtype_name, dtype_of
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, FitRecord, Manifest, OriginRecord, read_manifest
 from hvaedsl_runtime.data.npy import npy_header
@@ -213,9 +214,10 @@ def prepare(
 
 
 def _source(spec: DataSpec, root: Path | None, fitting: Fitting | None) -> Source:
-    """Open the files of a dataset; none is decoded yet."""
+    """Open the files of a dataset; none is decoded yet. Raises UsageError without the extra that reads them."""
     if is_hub(spec.dataset):
-        from hvaedsl_runtime.data.hub.sources import hub_source, parquet_source  # it needs the extra `hf`
+        require(spec.dataset, download=root is None)
+        from hvaedsl_runtime.data.hub.sources import hub_source, parquet_source
 
         setting = DATA_PATH if spec.path is not None else FROM
         return hub_source(spec, fitting) if root is None else parquet_source(spec, root, setting, fitting)

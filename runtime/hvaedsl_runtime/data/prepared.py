@@ -105,9 +105,9 @@ class PreparedSet:
         for key in HUB_KEYS:
             wanted, found = getattr(spec, key), getattr(self.manifest, key)
             if wanted is not None and wanted != found:
-                stated = f"of the {key} {found}" if found is not None else f"without a {key}"
+                stated = "none" if found is None else found
                 raise InvalidData(
-                    f"{self.folder}: the images were prepared {stated}; data.{key} is {wanted}",
+                    f"{self.folder}: the {key} that the images were prepared from is {stated}; data.{key} is {wanted}",
                     help=f"correct data.{key}, or prepare the images again with --{key}",
                 )
 

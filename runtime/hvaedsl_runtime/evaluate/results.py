@@ -14,12 +14,15 @@ from hvaedsl_runtime.data import (
     logistic_baseline_bits_per_dim,
     normal_baseline_nats_per_dim,
 )
+from hvaedsl_runtime.data.file_images import FileImages
 from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS
 from hvaedsl_runtime.evaluate.evaluator import LikelihoodBound
 from hvaedsl_runtime.evaluate.units import NATS_PER_BIT, Gives, reporting_unit
 
 # Counting the levels of this many values takes one or two seconds.
 CHEAP_TO_COUNT = 200_000_000
+# So does decoding this many image files of ordinary size.
+CHEAP_TO_DECODE = 2_000
 
 WEIGHTS = {"raw": "raw weights", "ema": "averaged weights (EMA)"}
 
@@ -46,12 +49,13 @@ def baseline(spec: Spec, gives: Gives, train: ImageSet, test: ImageSet) -> Basel
     """Compute the bits per dimension of independent pixel histograms; above 256 levels, of discretized logistics.
 
     For the density of real values, they are those of normals. Returns None if they are not comparable (a likelihood of
-    levels that is not stated to be a mass, binary or 5-bit images) or slow to compute (many images, or image files).
+    levels that is not stated to be a mass, binary or 5-bit images) or slow to compute (many values or image files).
     """
     comparable = gives == ("density" if spec.data.is_real else "mass")
     comparable &= spec.data.binarize == "none" and spec.model.likelihood.bits is None
-    cheap = spec.data.dataset != "folder" and (len(train) + len(test)) * prod(train.shape) <= CHEAP_TO_COUNT
-    if not (comparable and cheap):
+    images = len(train) + len(test)
+    slow = isinstance(train.images, FileImages) and images > CHEAP_TO_DECODE
+    if not comparable or slow or images * prod(train.shape) > CHEAP_TO_COUNT:
         return None
     if spec.data.is_real:
         return Baseline("normal", normal_baseline_nats_per_dim(train, test) / NATS_PER_BIT)

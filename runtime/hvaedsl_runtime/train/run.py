@@ -333,7 +333,9 @@ def open_splits(
 
     `size` is that of the stored images, as for `open_split`.
     """
-    splits: tuple[Split, ...] = ("train", "validation", "test") if has_validation(data) else ("train", "test")
+    splits: tuple[Split, ...] = (
+        ("train", "validation", "test") if has_validation(data, size=size) else ("train", "test")
+    )
     images: dict[Split, ImageSet] = {}
     if processes.is_first:
         images = {split: open_split(data, split, size=size, download=download) for split in splits}

@@ -14,7 +14,7 @@ from torch.nn.utils import prune
 import hvaedsl
 from hvaedsl.diagnostics.errors import UsageError, WeightsMismatch
 from hvaedsl_runtime.convert.conversion import Sources, WeightFile, import_weights
-from hvaedsl_runtime.convert.weight_names import as_ours
+from hvaedsl_runtime.convert.weight_names import as_ours, layout_of
 from hvaedsl_runtime.disk.weights import read_weights, write_safetensors
 from tests.runtime.convert.state_dicts import StateDict, equal, options, published, save
 
@@ -256,3 +256,10 @@ def test_raw_and_averaged_weights_are_not_exchanged(tmp_path: Path, small: Path)
     # Alone, a file is used for both.
     assert "ema.safetensors states that it has averaged weights; --ema takes them" in convert("alone", raw=ema)
     assert not any("states" in note for note in convert("both", raw=raw, ema=ema))
+
+
+def test_a_residual_block_without_published_names_is_named(small: Path) -> None:
+    program = hvaedsl.load(small, sets={"model.block": "attention"})
+    with pytest.raises(WeightsMismatch, match="the residual block residual alone, and no names for attention"):
+        layout_of(program, "published")
+    assert layout_of(program, "ours").required

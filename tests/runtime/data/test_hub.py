@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,9 @@ import pytest
 
 from hvaedsl.diagnostics.errors import ExitCode, HvaedslError, UnusableImages, UsageError
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data import ImageSet, Split, fingerprint, has_validation, open_split, remarks
+from hvaedsl_runtime.data import ImageSet, Split, fingerprint, has_validation, open_split, prepare, remarks
 from hvaedsl_runtime.data.images import Pixels
-from hvaedsl_runtime.data.manifest import read_manifest
+from hvaedsl_runtime.data.manifest import Manifest, read_manifest
 from tests.runtime.data.image_folders import everything
 from tests.runtime.data.parquet_tables import encoded, files_of, flat, lists, write_table
 
@@ -364,6 +367,22 @@ def test_damaged_files_are_all_named(spec: Callable[..., DataSpec], tables: Path
     assert "git lfs pull" in found.help
 
 
+def test_links_are_followed_and_dead_ones_named(
+    spec: Callable[..., DataSpec], tables: Path, tmp_path: Path, make_images: Any
+) -> None:
+    """The cache of the Hub has links to files without a suffix."""
+    write_splits(tmp_path / "blobs", make_images(30), {"a": 20, "b": 10})
+    tables.mkdir()
+    (tables / "train.parquet").symlink_to(tmp_path / "blobs" / "a.parquet")
+    (tables / "test.parquet").symlink_to(tmp_path / "blobs" / "b.parquet")
+    (tables / "data").symlink_to(tables, target_is_directory=True)
+    assert [len(open_split(spec(), split)) for split in ("train", "test")] == [20, 10]
+    (tmp_path / "blobs" / "b.parquet").unlink()
+    assert f"{tables / 'test.parquet'}: it is a link to {tmp_path / 'blobs' / 'b.parquet'}, which does not" in str(
+        error(spec())
+    )
+
+
 def test_a_file_that_is_damaged_inside(spec: Callable[..., DataSpec], tables: Path, make_images: Any) -> None:
     path = write_table(tables / "train.parquet", {"image": files_of(make_images(200))}, row_group_size=50)
     content = bytearray(path.read_bytes())
@@ -381,7 +400,7 @@ def test_an_empty_split_is_refused(spec: Callable[..., DataSpec], tables: Path, 
     column = pa.array([], type=pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
     write_table(tables / "test.parquet", {"image": column})
     found = error(spec())
-    assert "test.parquet: test has no rows" in str(found)
+    assert "test.parquet: the table has no rows" in str(found)
     assert found.help == "remove the empty split"
 
 
@@ -443,6 +462,27 @@ def test_without_the_extra_one_error_names_it(
     assert isinstance(found, UsageError)
     assert "need the extra `hf` (pyarrow missing): pip install 'hvaedsl[hf]'" in str(found)
     monkeypatch.undo()
+
+
+def test_one_process_prepares_and_others_wait_for_it(
+    spec: Callable[..., DataSpec], tables: Path, make_images: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_splits(tables, make_images(30), {"train": 20, "test": 10})
+    real, calls, begun = prepare.prepare, [], threading.Event()
+
+    def slow(*arguments: Any, **options: Any) -> Manifest:
+        calls.append(arguments)
+        begun.set()
+        time.sleep(0.3)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(prepare, "prepare", slow)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(open_split, spec(), "train")
+        assert begun.wait(60)
+        second = pool.submit(open_split, spec(), "train")
+        assert fingerprint(first.result()) == fingerprint(second.result())
+    assert len(calls) == 1
 
 
 # --- downloads

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,8 @@ def test_prepared_images_are_shown_verified_and_trained_on(
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ('config = "color"', "the images were prepared of the config gray; data.config is color"),
-        ('column = "img"', "the images were prepared of the column image; data.column is img"),
+        ('config = "color"', "the config that the images were prepared from is gray; data.config is color"),
+        ('column = "img"', "the column that the images were prepared from is image; data.column is img"),
     ],
 )
 def test_images_of_another_configuration_or_column_are_refused(
@@ -109,6 +110,18 @@ def test_wrong_options_of_prepare(command: Command, arguments: tuple[str, ...], 
     assert reason in " ".join(err.split())
 
 
+def test_without_the_extra_it_is_named(
+    tmp_path: Path, tables: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = ("--resolution", "8", "--channels", "1", "--levels", "17", "--config", "gray")
+    for package, source in (("pyarrow", ("--from", tables)), ("datasets", ())):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, package, None)
+            code, _, err = command("data", "prepare", "hf:ada/faces", *source, "--out", tmp_path / "out", *shape)
+        assert code == 2
+        assert f"({package} missing): pip install 'hvaedsl[hf]'" in " ".join(err.split())
+
+
 def test_files_are_fitted_as_the_options_say(tmp_path: Path, command: Command) -> None:
     colors = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
     table = write_table(tmp_path / "faces.parquet", {"image": files_of(colors)})
@@ -132,3 +145,16 @@ def test_changed_files_are_noticed_on_resume(tmp_path: Path, tables: Path, comma
     assert code == 5
     assert "train: the checksum in the manifest of the prepared images differs" in err
     assert command(*resumed, "--accept-images")[0] == 0
+
+
+def test_windows_of_images_that_are_prepared_larger(tmp_path: Path, command: Command, elsewhere: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 17, (60, 10, 12), dtype=np.uint8)
+    for split, part in {"train": images[:40], "validation": images[40:50], "test": images[50:]}.items():
+        write_table(tmp_path / "large" / f"{split}.parquet", {"image": lists(part)})
+    spec = write_spec(tmp_path, tmp_path / "large")
+    crop = ("--set", "train.augment.random_crop=10,12", "--set", "data.validation=0")
+    code, said, err = command("train", spec, "--out", tmp_path / "run", "--device", "cpu", *crop)
+    assert code == 0, err
+    assert "images: 40 train, 10 validation, 10 test" in said
+    (manifest,) = elsewhere.rglob("manifest.json")
+    assert json.loads(manifest.read_text())["resolution"] == [10, 12]

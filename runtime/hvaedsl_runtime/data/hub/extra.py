@@ -7,11 +7,12 @@ from importlib.util import find_spec
 from hvaedsl.diagnostics.errors import UsageError
 
 # A file needs pyarrow alone: `datasets` would copy it to its cache and map the copy into memory.
-FILES, DOWNLOAD = ("pyarrow", "filelock"), ("pyarrow", "filelock", "datasets")
+FOR_FILES, FOR_DOWNLOADS = ("pyarrow", "filelock"), ("datasets",)
 
 
-def require(dataset: str, packages: tuple[str, ...]) -> None:
-    """Raise UsageError unless packages of the extra can be imported. None is imported."""
+def require(dataset: str, *, download: bool) -> None:
+    """Raise UsageError unless the packages that read tables, or download them too, are installed. None is imported."""
+    packages = (*FOR_FILES, *FOR_DOWNLOADS) if download else FOR_FILES
     missing = [package for package in packages if find_spec(package) is None]
     if missing:
         raise UsageError(

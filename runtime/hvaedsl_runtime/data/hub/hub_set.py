@@ -13,7 +13,7 @@ from hvaedsl.diagnostics.errors import InvalidData, WriteError
 from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.console import image_bar
-from hvaedsl_runtime.data.hub.extra import DOWNLOAD, FILES, require
+from hvaedsl_runtime.data.hub.extra import require
 from hvaedsl_runtime.data.images import ImageSet, Split
 from hvaedsl_runtime.data.manifest import read_manifest
 from hvaedsl_runtime.data.places import ENVIRONMENT_VARIABLE, default_folder, places
@@ -53,7 +53,6 @@ def hub_split(spec: DataSpec, split: Split) -> ImageSet:
 
 def _prepared_once(spec: DataSpec) -> PreparedSet:
     """The images of tables, prepared in a folder whose name depends on the tables and on what is made of them."""
-    require(spec.dataset, FILES if spec.path is not None else DOWNLOAD)
     folder = default_folder(spec.dataset)
     target = folder.with_name(f"{folder.name}@{_key(spec)}")
     if read_manifest(target) is None:
@@ -65,6 +64,7 @@ def _prepare(spec: DataSpec, target: Path) -> None:
     """Prepare tables in `target`, unless another process does so at this moment."""
     from hvaedsl_runtime.data.prepare import prepare  # a slow import that a run on prepared images does without
 
+    require(spec.dataset, download=spec.path is None)
     root = next(iter(places(spec))) if spec.path is not None else None
     try:
         with _locked(target):
@@ -104,5 +104,8 @@ def _files(spec: DataSpec) -> Iterator[tuple[str, int, int]]:
 
     for place, setting in places(spec).items():
         for path in parquet_files(spec, place, setting).every():
-            entry = path.stat()
+            try:
+                entry = path.stat()
+            except OSError:  # preparing names all files that cannot be read
+                continue
             yield str(path.absolute()), entry.st_size, entry.st_mtime_ns

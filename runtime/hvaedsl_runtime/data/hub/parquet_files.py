@@ -6,13 +6,12 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from os import walk
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data.image_tree import SUFFIXES, is_clutter
+from hvaedsl_runtime.data.image_tree import SUFFIXES, search
 from hvaedsl_runtime.data.places import not_found
 from hvaedsl_runtime.data.split_names import OF_SPLIT, is_split_name, split_words
 from hvaedsl_runtime.data.splits import PartName
@@ -37,9 +36,8 @@ Named = TypeVar("Named")
 
 @dataclass(frozen=True, slots=True)
 class TableFiles:
-    """The parquet files of each part, in order; their names below `root`, with /, are those of the messages."""
+    """The parquet files of each part, in order."""
 
-    root: Path
     parts: Mapping[PartName, Sequence[Path]]
 
     def every(self) -> list[Path]:
@@ -56,36 +54,22 @@ def parquet_files(spec: DataSpec, place: Path, setting: str) -> TableFiles:
     if place.is_file():
         if place.suffix.lower() != SUFFIX:
             raise _another_file(place, setting)
-        return TableFiles(place.parent, {"all": (place,)})
+        return TableFiles({"all": (place,)})
     if not place.is_dir():
         raise not_found(spec, EXPECTED, "put the files there", {place: setting})
 
-    names, others = _search(place)
-    if not names:
-        raise _no_file(place, setting, others)
-    chosen = _of_configuration(place, names, spec.config)
+    tree = search(place, (SUFFIX,))
+    if not tree.names:
+        raise _no_file(place, setting, tree.others)
+    chosen = _of_configuration(place, tree.names, spec.config)
     _check_shards(place, chosen)
-    return TableFiles(place, {part: tuple(map(place.joinpath, files)) for part, files in _parts(place, chosen).items()})
+    return TableFiles({part: tuple(map(place.joinpath, files)) for part, files in _parts(place, chosen).items()})
 
 
 def part_of_name(name: str) -> PartName | None:
     """The part that the name of a split means: `train`, `test` or `validation`; None if it means none, or several."""
     found = [part for part, words in OF_SPLIT.items() if (said := split_words(name)) and said <= words]
     return found[0] if len(found) == 1 else None
-
-
-def _search(root: Path) -> tuple[list[str], Counter[str]]:
-    """The parquet files below a folder, sorted, and the number of other files by suffix; hidden ones are skipped."""
-    names: list[str] = []
-    others: Counter[str] = Counter()
-    for folder, inner, files in walk(root, followlinks=True):
-        inner[:] = [name for name in inner if not is_clutter(name)]
-        for path in (Path(folder, name) for name in files if not is_clutter(name)):
-            if path.suffix.lower() == SUFFIX:
-                names.append(path.relative_to(root).as_posix())
-            else:
-                others[path.suffix.lower() or "without a suffix"] += 1
-    return sorted(names), others
 
 
 def _of_configuration(root: Path, names: list[str], config: str | None) -> list[str]:
@@ -189,7 +173,7 @@ def _another_file(path: Path, setting: str) -> RunError:
 
 def _no_file(root: Path, setting: str, others: Counter[str]) -> RunError:
     """Make the error for a folder without parquet files; it says what is there instead."""
-    listed = ", ".join(f"{count:,} {suffix}" for suffix, count in others.most_common(SOME))
+    listed = ", ".join(f"{count:,} {suffix or 'without a suffix'}" for suffix, count in others.most_common(SOME))
     message = f"{root}: found no parquet file" + (f"; found only files {listed}" if listed else "")
     if any(suffix in SUFFIXES for suffix in others):
         return DataNotFound(message, help="for a folder of image files, set data.dataset to folder")

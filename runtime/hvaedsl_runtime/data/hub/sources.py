@@ -16,7 +16,6 @@ from hvaedsl.ir.hub import repository
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fitting import Fitting, fitting_from
 from hvaedsl_runtime.data.hub.columns import ImageColumn, image_column
-from hvaedsl_runtime.data.hub.extra import DOWNLOAD, FILES, require
 from hvaedsl_runtime.data.hub.parquet_files import complete, parquet_files, part_of_name
 from hvaedsl_runtime.data.hub.rows import DAMAGED, Rows, part_of_rows
 from hvaedsl_runtime.data.images import images_at_a_time
@@ -25,7 +24,7 @@ from hvaedsl_runtime.data.published.source import Origin, Source, origins_of_fil
 from hvaedsl_runtime.data.splits import VALIDATION_NAMES, PartName
 from hvaedsl_runtime.disk.foreign_content import GIT_LFS, foreign_content, start_of
 
-# Of a table, read at a time: its encoded images and, of a file, the compressed bytes before them.
+# Bytes of a column that are decoded at a time, and bytes of a file that are read at a time.
 CHUNK_BYTES, BUFFER_BYTES = 2**22, 2**16
 # What pyarrow needs for a number in a list while it reads one: the value, and its place in the lists.
 BYTES_OF_NUMBER = 12
@@ -42,10 +41,9 @@ def parquet_source(spec: DataSpec, place: Path, setting: str, fitting: Fitting |
 
     Raises DataNotFound or InvalidData for missing or unclear files, UnusableImages for files that cannot be read.
     """
-    require(spec.dataset, FILES)
     files = parquet_files(spec, place, setting)
     opened = _opened(files.every())
-    column = _column_of_all(opened, spec)
+    column = _column_of_all({str(path): data.schema.to_arrow_schema() for path, data in opened.items()}, spec)
     parts = {
         part: [_file_rows(path, opened[path], column, spec) for path in paths] for part, paths in files.parts.items()
     }
@@ -57,15 +55,12 @@ def hub_source(spec: DataSpec, fitting: Fitting | None = None) -> Source:
 
     Raises DataNotFound if it cannot be loaded, InvalidData if it has no column of images.
     """
-    require(spec.dataset, DOWNLOAD)
     found = _loaded(spec)
     named = _named_parts(spec, found)
     tables = {part: found[name].with_format("arrow") for part, name in named.items()}
-    columns = {image_column(table.data.schema, spec.column, spec.dataset) for table in tables.values()}
-    column = columns.pop()
-    parts = {
-        part: [_table_rows(f"{spec.dataset}, {named[part]}", table, column, spec)] for part, table in tables.items()
-    }
+    names = {part: f"{spec.dataset}, {name}" for part, name in named.items()}
+    column = _column_of_all({names[part]: table.data.schema for part, table in tables.items()}, spec)
+    parts = {part: [_table_rows(names[part], table, column, spec)] for part, table in tables.items()}
     others = [name for name in found if name not in named.values()]
     origins = [Path(file["filename"]) for table in tables.values() for file in table.cache_files]
     warnings = (f"splits that are not taken: {', '.join(others)}",) if others else ()
@@ -92,8 +87,8 @@ def _source(
     for part, tables in parts.items():
         if not sum(table.count for table in tables):
             raise DataNotFound(
-                f"{', '.join(table.name for table in tables)}: {part} has no rows",
-                help="remove the empty split" if part != "train" else "add images to it",
+                f"{', '.join(table.name for table in tables)}: the table has no rows",
+                help="add images to it" if part in ("all", "train") else "remove the empty split",
             )
     configuration = f", configuration {spec.config}" if spec.config is not None else ""
     if "test" not in parts and "all" not in parts:
@@ -106,6 +101,20 @@ def _source(
         fitting=fitting if is_files else None,
         column=column.name,
     )
+
+
+def _column_of_all(schemas: Mapping[str, pa.Schema], spec: DataSpec) -> ImageColumn:
+    """The image column, the same in all tables. Raises InvalidData."""
+    columns = {name: image_column(schema, spec.column, name) for name, schema in schemas.items()}
+    (first, column), *others = columns.items()
+    for name, other in others:
+        if other != column:
+            raise InvalidData(
+                f"{name}: the images are in the column `{other.name}` ({other.form}); those of {first} are in "
+                f"`{column.name}` ({column.form})",
+                help="set data.column, or save the tables with the same columns",
+            )
+    return column
 
 
 # --- parquet files
@@ -136,21 +145,6 @@ def _damaged(path: Path, error: Exception) -> ImageProblem:
     if start.startswith(b"PAR1"):
         return ImageProblem(str(path), "it is truncated or damaged: its end is not that of a parquet file", REPLACE)
     return ImageProblem(str(path), f"it is not a parquet file: {joined(error)}", REPLACE)
-
-
-def _column_of_all(opened: Mapping[Path, Any], spec: DataSpec) -> ImageColumn:
-    """The image column, the same in all files. Raises InvalidData."""
-    schemas = {path: data.schema.to_arrow_schema() for path, data in opened.items()}
-    columns = {path: image_column(schema, spec.column, str(path)) for path, schema in schemas.items()}
-    (first, column), *others = columns.items()
-    for path, other in others:
-        if other != column:
-            raise InvalidData(
-                f"{path}: the images are in the column `{other.name}` ({other.form}); those of {first} are in "
-                f"`{column.name}` ({column.form})",
-                help="set data.column, or save the files with the same columns",
-            )
-    return column
 
 
 def _file_rows(path: Path, metadata: Any, column: ImageColumn, spec: DataSpec) -> Rows:

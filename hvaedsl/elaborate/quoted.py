@@ -1,4 +1,4 @@
-"""Names in quotes: custom parts, datasets of the Hugging Face Hub, and names that the Hub's datasets give."""
+"""Texts in quotes: names of custom parts and of datasets of the Hugging Face Hub, paths, and other names."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from hvaedsl.diagnostics.custom import NotAReference
 from hvaedsl.diagnostics.diagnostic import Fix, writing
 from hvaedsl.diagnostics.hub import NotAHubDataset
 from hvaedsl.diagnostics.names import WrongType
+from hvaedsl.diagnostics.printable import is_unicode, printable
 from hvaedsl.elaborate.meant import as_reference
 from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.hub import is_hub, meant_as_hub, tries_to_be_hub
-from hvaedsl.ir.kinds import Kind, NameInQuotes
+from hvaedsl.ir.kinds import FilePath, Kind, NameInQuotes
 from hvaedsl.syntax import ast
 
 if TYPE_CHECKING:
@@ -38,22 +39,20 @@ def dataset_name(reader: Reader, kind: Kind, value: ast.String, symbols: tuple[s
     return value.value
 
 
-def name_in_quotes(reader: Reader, kind: NameInQuotes, value: ast.Value) -> str:
-    """The name. Raises `SpecError` for another value, and for an empty one."""
+def filled_text(reader: Reader, kind: FilePath | NameInQuotes, value: ast.Value) -> str:
+    """A path or a name. Raises `SpecError` for another value, an empty text, and one that is not UTF-8."""
+    key, expected, is_path = reader.key, reader.type_text(kind), isinstance(kind, FilePath)
+    if isinstance(value, ast.String) and not value.value.strip():
+        hint = "give a path, or write `none`; an unset shell variable leaves an empty path"
+        hint = hint if is_path else "give a name, or write `none`"
+        found, none = "an empty string", writing(value.span, "none")
+        reader.fail(WrongType(span=value.span, key=key, expected=expected, found=found, hint=hint, suggestions=(none,)))
     if not isinstance(value, ast.String):
         reader.wrong(kind, value)
-    if not value.value.strip():
-        none = writing(value.span, "none")
-        reader.fail(
-            WrongType(
-                span=value.span,
-                key=reader.key,
-                expected=reader.type_text(kind),
-                found="an empty string",
-                hint="give a name, or write `none`",
-                suggestions=(none,),
-            )
-        )
+    if not is_unicode(value.value):
+        hint = "a spec is UTF-8 text: rename the " + ("file or folder, or name a link to it" if is_path else "part")
+        found = f"`{printable(value.value)}`, which is not UTF-8 text"
+        reader.fail(WrongType(span=value.span, key=key, expected=expected, found=found, hint=hint))
     return value.value
 
 
