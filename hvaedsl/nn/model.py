@@ -32,9 +32,7 @@ class Output(NamedTuple):
 class HierarchicalVAE(nn.Module):
     """A model. It preprocesses nothing: x is shifted and scaled, targets are in [-1, 1] or {0, 1} already.
 
-    Of real values (`GaussianDensity`), x and the target are the same standardized values, and the loss is that of their
-    density: with a standard deviation s per channel, the density of the values themselves has mean_c ln s_c nats per
-    dimension more.
+    Of real values, x and the target are the same standardized values, and the loss is that of their density.
     `noise(layer, shape)` gives the standard normals of a stochastic layer; torch's generator draws them if it is None.
     `temperature` multiplies the prior's standard deviations: a number, or one for some resolutions (others 1).
     `image_features` are the exponents of the Fourier features that x has after its channels. `image_width` is that of

@@ -43,10 +43,7 @@ class Likelihood(nn.Module, ABC):
 
     @abstractmethod
     def sample(self, state: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Images drawn from the likelihood, [B, H, W, C]: uint8, or int32 if there are more than 256 levels.
-
-        Of a density, values on the scale of the targets, in a floating type.
-        """
+        """Images drawn from the likelihood, [B, H, W, C]: uint8, or int32 above 256 levels; floats from a density."""
 
     @abstractmethod
     def mean(self, state: Tensor) -> Tensor:
