@@ -236,6 +236,7 @@ def test_the_fix_is_what_was_meant(bad: str, code: str, good: str | None) -> Non
         ),
         (spec(top="hvae 1\nlet n 3"), "HV101", ["unexpected `n`", "`let n = 3`"]),
         (spec(data='dataset = digits path = "C:\\new\\t"'), "HV512", ["`\\n`", "a line break", '`"C:/new/t"`']),
+        (spec(data='dataset = digits path = "a\\r\\"b"'), "HV512", ["`\\r`", '`"a/r\\"b"`']),
         ('hvae 1\nextends "specs\\new.hvae"', "HV210", ["`/` separates folders"]),
     ],
 )
