@@ -125,7 +125,7 @@ class _Drawing(DrawnBlocks):
             files = name == "folder"
             channels = st.sampled_from((1, 3)) if files or self.some() else st.integers(1, 64)
             shape = {"channels": self.draw(channels), "resolution": resolution}
-            if not files and self.some(5):
+            if name not in ("folder", "hub") and self.some(5):
                 written["data.values"] = "real"
             elif self.some():
                 shape["levels"] = self.draw(st.integers(2, 256 if self.some() else 2**16))

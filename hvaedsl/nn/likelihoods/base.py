@@ -43,7 +43,7 @@ class Likelihood(nn.Module, ABC):
 
     @abstractmethod
     def sample(self, state: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Draws, [B, H, W, C]: uint8, or int32 above 256 levels; of a density, floats on the scale of the targets."""
+        """Images drawn from the likelihood, [B, H, W, C]: uint8, or int32 above 256 levels; floats from a density."""
 
     @abstractmethod
     def mean(self, state: Tensor) -> Tensor:

@@ -29,8 +29,9 @@ class GaussianDensity(Likelihood):
     The head has 9 outputs for three channels: for each channel a location, a log-scale and a coefficient before the
     tanh, so that green depends on red and blue on both, as in the mixture of logistics. For another number of channels,
     and for three if they are `independent`, it has 2 C outputs: for each channel a location and a log-scale. Log-scales
-    are clamped at -9 from below; nothing else is. Targets are the values themselves, standardized: with a standard
-    deviation s per channel, the density of the unscaled values has mean_c ln s_c nats per dimension more.
+    are clamped at -9 from below; nothing else is. Targets are the values themselves, standardized. With a standard
+    deviation s per channel, -log p of the values is that of the targets plus the mean over channels of ln s, in nats
+    per dimension.
 
     Raises ValueError for less than one channel.
     """
