@@ -21,6 +21,8 @@ train { steps = 10  batch_size = 2  learning_rate = 1e-3 }
 CHANGES: Mapping[str, str] = {
     "data.dataset": "folder",
     "data.path": '"elsewhere"',
+    "data.config": '"plain"',
+    "data.column": '"picture"',
     "data.channels": "3",
     "data.resolution": "16",
     "data.values": "real",
@@ -83,6 +85,8 @@ CHANGES: Mapping[str, str] = {
 }
 BEFORE = {
     "data.binarize": {"model.likelihood": "bernoulli", "data.binarize": "dynamic"},
+    "data.config": {"data.dataset": '"hf:me/faces"'},
+    "data.column": {"data.dataset": '"hf:me/faces"'},
     "data.fit": {"data.dataset": "folder"},
     "data.values": {"model.likelihood": '"my:Density"'},
     "train.stop_after": {"data.validation": "10"},
