@@ -11,6 +11,7 @@ from hvaedsl.ir.section import Section
 
 Values = Literal["levels", "real"]
 Binarize = Literal["none", "threshold", "dynamic"]
+MOST_CHANNELS = 64
 # Keys that only levels have.
 OF_LEVELS = ("levels", "binarize")
 # What may be done to image files of another shape.
@@ -33,7 +34,9 @@ class DataSpec(Section):
     column: Annotated[
         str | None, Key(Optional(NameInQuotes()), "image column of a Hugging Face dataset; its only one if none")
     ] = None
-    channels: Annotated[int, Key(Whole(1, 64), "channels of an image; required for npy, folder and hf:", example="3")]
+    channels: Annotated[
+        int, Key(Whole(1, MOST_CHANNELS), "channels of an image; required for npy, folder and hf:", example="3")
+    ]
     resolution: Annotated[
         int | ImageSize,
         Key(Size(), "height of a square image, or (height, width); required for npy, folder and hf:", example="32"),

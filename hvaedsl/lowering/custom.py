@@ -277,13 +277,13 @@ class _Saved:
         return tensor
 
     def __enter__(self) -> _Saved:
-        self._fused.__enter__()  # type: ignore[no-untyped-call]
+        self._fused.__enter__()  # type: ignore[no-untyped-call]  # torch's
         self._hooks.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._hooks.__exit__(*error)
-        self._fused.__exit__(*error)  # type: ignore[no-untyped-call]
+        self._fused.__exit__(*error)  # type: ignore[no-untyped-call]  # torch's
 
 
 class _FusedAttention(TorchFunctionMode):

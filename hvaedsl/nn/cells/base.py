@@ -86,7 +86,7 @@ class Cell(nn.Module, ABC):
     def generate(self, state: Tensor, noise: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
         """One application with z from the prior, its sigma multiplied by `temperature`: the next state and z.
 
-        `noise` is standard normal, [B, latent, H, W]. Towards temperature 0, z is the mean; 0 raises ValueError.
+        `noise` is standard normal, [B, latent, H, W]. Towards temperature 0, z is the mean; others raise ValueError.
         """
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0, not {temperature}")
@@ -98,8 +98,3 @@ class Cell(nn.Module, ABC):
         """One application with a given z, [B, latent, H, W]: the next state."""
         _, h = self.prior_parameters(state)
         return self.step(state, h, z)
-
-
-def applications_of(factor: float) -> int:
-    """The applications in a decoder whose depth gives the factor sqrt(1 / applications)."""
-    return round(factor**-2)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hvaedsl.nn.blocks import BlockClass, ResidualBlock, conv, residual_block, scaled_for_depth
-from hvaedsl.nn.cells.base import Cell, applications_of
+from hvaedsl.nn.cells.base import Cell
 from hvaedsl.nn.cells.deterministic import DeterministicBlock
 from hvaedsl.nn.fourier import NO_FEATURES, CellFeatures, features_channels, fourier_features
 from hvaedsl.nn.precision import at_least_float32
@@ -47,10 +47,14 @@ class NVAECell(Cell):
         """A, [channels, channels, 1, 1], and B, [channels, latent, 1, 1]: views of the combiner's weights."""
         return self.combiner.weight[:, : self.channels], self.combiner.weight[:, self.channels :]
 
+    def scale_for_depth_(self, applications: int) -> None:
+        """Scale what z adds, and the residual step, by sqrt(1 / applications in the decoder)."""
+        super().scale_for_depth_(applications)
+        scaled_for_depth(self.resnet, applications=applications)
+
     def _scale_(self, factor: float) -> None:
         _, of_z = self._split_combiner()
         of_z.mul_(factor)
-        scaled_for_depth(self.resnet, applications=applications_of(factor))
 
     def step(self, state: Tensor, h: Tensor, z: Tensor) -> Tensor:  # noqa: ARG002 - its prior gives no h
         """The next state, resnet(A x + B z + b), in float32 or wider as every decoder state."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from hvaedsl.nn.blocks import BlockClass, Bottleneck, ResidualBlock, conv, residual_block, scaled_for_depth
-from hvaedsl.nn.cells.base import Cell, applications_of
+from hvaedsl.nn.cells.base import Cell
 from hvaedsl.nn.cells.deterministic import DeterministicBlock
 from hvaedsl.nn.fourier import NO_FEATURES, CellFeatures, features_channels, fourier_features
 
@@ -33,9 +33,13 @@ class VDVAECell(Cell):
         self.z_proj = conv(features_channels(latent, features.sample), channels, 1)
         self.resnet = residual_block(block, channels, mid_channels, kernel, features.block)
 
+    def scale_for_depth_(self, applications: int) -> None:
+        """Scale what z adds, and the residual step, by sqrt(1 / applications in the decoder)."""
+        super().scale_for_depth_(applications)
+        scaled_for_depth(self.resnet, applications=applications)
+
     def _scale_(self, factor: float) -> None:
         self.z_proj.weight.mul_(factor)
-        scaled_for_depth(self.resnet, applications=applications_of(factor))
 
     def step(self, state: Tensor, h: Tensor, z: Tensor) -> Tensor:
         """The next state, resnet((x + h) + z_proj(z)), in this order of additions."""

@@ -32,7 +32,7 @@ class MixtureOfLogistics(Likelihood):
     means, K log-scales and K coefficients before the tanh. For other numbers of channels, and for three `independent`
     ones, it has K + 2 K C: no coefficients, so the channels are independent given the component that they share.
     Log-scales are clamped at -7 from below. Targets are 2k / (levels - 1) - 1 for level k; with `bits=5` they are
-    (8 * floor(p / 8) - 127.5) / 127.5 for 8-bit p, as published for FFHQ-256; their masses sum to 1 only nearly.
+    (8 * floor(p / 8) - 127.5) / 127.5 for 8-bit p, as published for FFHQ-256; the sum of their masses is not exactly 1.
 
     Raises ValueError for channels or mixtures below 1, levels outside 2 to 256, and bits other than 5 at 256 levels.
     """

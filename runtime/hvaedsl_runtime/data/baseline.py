@@ -12,6 +12,9 @@ from hvaedsl.nn.likelihoods.logistic import exact_logistic_log_prob, half_width_
 from hvaedsl_runtime.data.images import ImageSet
 from hvaedsl_runtime.data.reals import Moments
 
+# The least standard deviation of a normal, as a multiple of that of its channel.
+LEAST_STD = 1e-3
+
 
 def histogram_baseline_bits_per_dim(train: ImageSet, test: ImageSet) -> float:
     """Return the bits per dimension of `test` under independent pixel histograms, fitted to `train`.
@@ -48,25 +51,19 @@ def logistic_baseline_bits_per_dim(train: ImageSet, test: ImageSet) -> float:
     Every position and channel has one with the mean and the standard deviation of its levels, the latter at least one
     level. Memory does not grow with the number of levels, as that of histograms does.
     """
-    count, total, squares = 0, np.zeros(prod(train.shape)), np.zeros(prod(train.shape))
+    positions = Moments(axes=(0,))
     for chunk in train.chunks():
-        levels = chunk.reshape(len(chunk), -1).astype(np.float64)
-        count, total, squares = count + len(chunk), total + levels.sum(axis=0), squares + (levels**2).sum(axis=0)
-    mean = total / count
-    std = np.maximum(1.0, np.sqrt(np.maximum(0.0, squares / count - mean**2)))
+        positions.add(chunk)
+    mean, std = positions.mean, np.maximum(1.0, positions.std)
 
     # On the scale of the targets, where the levels are from -1 to 1. The scale of a logistic is sqrt(3) / pi of its
     # standard deviation.
     half, nats = (test.levels - 1) / 2, 0.0
     center, log_scale = torch.from_numpy(mean / half - 1), torch.from_numpy(np.log(std * sqrt(3) / (pi * half)))
     for chunk in test.chunks():
-        x = torch.from_numpy(chunk.reshape(len(chunk), -1) / half - 1)
+        x = torch.from_numpy(chunk / half - 1)
         nats -= float(exact_logistic_log_prob(x, center, log_scale, half_width_of_levels(test.levels)).sum())
     return nats / (log(2) * len(test) * prod(test.shape))
-
-
-# The least standard deviation of a position, as a multiple of that of its channel.
-LEAST_STD = 1e-3
 
 
 def normal_baseline_nats_per_dim(train: ImageSet, test: ImageSet) -> float:

@@ -21,6 +21,7 @@ from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.file_images import FileImages
 from hvaedsl_runtime.data.fitting import Fitting, fitting_from, parse_background
 from hvaedsl_runtime.data.folder import Layout, image_files
+from hvaedsl_runtime.data.image_file import FILE_CHANNELS
 from hvaedsl_runtime.data.image_tree import SUFFIXES, others_text, search
 from hvaedsl_runtime.data.images import ImageSet, Split, image_set
 from hvaedsl_runtime.data.npy import open_npy
@@ -31,8 +32,6 @@ from hvaedsl_runtime.data.windows import centered, stored_images
 
 ARRAYS = (".npy", ".npz")
 DIGITS_OF_NAME = 6
-# Image files are converted to gray or RGB, and written as such.
-FILE_CHANNELS = (1, 3)
 READ = ", ".join(suffix.removeprefix(".") for suffix in SUFFIXES)
 EXPECTED = f"name a folder of image files ({READ}), image files, or a .npy file"
 

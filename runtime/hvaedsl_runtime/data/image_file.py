@@ -22,6 +22,8 @@ from hvaedsl_runtime.disk.foreign_content import GIT_LFS, foreign_content
 
 # Formats by Pillow's names; a file is read as what it is, whatever its suffix says.
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB")
+# What they are converted to, and written as: gray or RGB.
+FILE_CHANNELS = (1, 3)
 GRAY_MODES = ("1", "L", "LA", "La")
 COLOR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX")
 ORIENTATION = 0x0112

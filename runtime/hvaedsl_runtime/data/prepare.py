@@ -18,13 +18,14 @@ from hvaedsl import __version__
 from hvaedsl.diagnostics.errors import PreparedFolderInUse, RunError, UnusableImages, UsageError
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl.diagnostics.unicode_forms import other_form
-from hvaedsl.ir.data_spec import FileFit
+from hvaedsl.ir.data_spec import MOST_CHANNELS, FileFit
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.hub import is_hub, meant_as_hub
 from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fitting import Fitting, count_changes, fitting_from, parse_background
 from hvaedsl_runtime.data.hub.extra import require
+from hvaedsl_runtime.data.image_file import FILE_CHANNELS
 from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS, dtype_name, dtype_of
 from hvaedsl_runtime.data.manifest import NAME, ArrayRecord, FitRecord, Manifest, OriginRecord, read_manifest
 from hvaedsl_runtime.data.npy import npy_header
@@ -39,7 +40,6 @@ from hvaedsl_runtime.disk.strict_json import model_text
 from hvaedsl_runtime.disk.whole_files import check_writable, partial_name, write_whole
 
 FILES = frozenset(("all.npy", "train.npy", "validation.npy", "test.npy", NAME, partial_name(Path(NAME)).name))
-MOST_CHANNELS = 64
 # Shows a description and the number of images; yields a function to call with the number of images just done.
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
@@ -72,7 +72,7 @@ def data_to_prepare(
         )
 
     if name == "folder" or is_hub(name):
-        taken = (1, 3) if name == "folder" else range(1, MOST_CHANNELS + 1)
+        taken = FILE_CHANNELS if name == "folder" else range(1, MOST_CHANNELS + 1)
         if resolution is None or channels not in taken:
             needed = "1 or 3" if name == "folder" else f"1 to {MOST_CHANNELS}"
             raise UsageError(f"the dataset {name} needs --resolution and --channels ({needed})")

@@ -27,7 +27,8 @@ from hvaedsl.diagnostics.refusals import ANOTHER_FILE, ANOTHER_FOLDER, refusals_
 from hvaedsl.ir.spec import Spec
 from hvaedsl_runtime.data import AnyPreparation
 from hvaedsl_runtime.data.file_images import shades_of_levels
-from hvaedsl_runtime.data.given_images import DIGITS_OF_NAME, FILE_CHANNELS
+from hvaedsl_runtime.data.given_images import DIGITS_OF_NAME
+from hvaedsl_runtime.data.image_file import FILE_CHANNELS
 from hvaedsl_runtime.data.images import Values
 from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS
 from hvaedsl_runtime.data.npy import npy_header
@@ -233,7 +234,7 @@ def _folder(path: Path, spec: Spec, names: Sequence[str] | None) -> Iterator[Wri
                 file = temporary / f"{next(stems)}{suffix}"
                 if names is not None:
                     file.parent.mkdir(parents=True, exist_ok=True)
-                if spec.data.is_real:
+                if is_real:
                     np.save(file, image)
                     continue
                 Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file)

@@ -42,7 +42,7 @@ def conditional(likelihood: GaussianDensity, state: Tensor, image: Tensor) -> No
 def test_the_log_density_is_that_of_torch(channels: int, independent: bool) -> None:
     likelihood, state = made(channels, independent)
     target = 3 * torch.randn(2, 4, 3, channels, dtype=torch.float64)
-    expected = -conditional(likelihood, state, target).log_prob(target).mean(dim=(1, 2, 3))  # type: ignore[no-untyped-call]
+    expected = -conditional(likelihood, state, target).log_prob(target).mean(dim=(1, 2, 3))  # type: ignore[no-untyped-call]  # torch's
     torch.testing.assert_close(likelihood.nll_nats_per_dim(state, target), expected, rtol=1e-12, atol=1e-12)
 
 
@@ -93,7 +93,7 @@ def test_loss_and_gradients_are_finite_at_the_clamp(log_scale: float, distance: 
         bias.copy_(torch.tensor([0.0, log_scale, 0.0]).repeat(3))
     state = torch.ones(1, WIDTH, 2, 2, requires_grad=True)
     loss = likelihood.nll_nats_per_dim(state, torch.full((1, 2, 2, 3), distance))
-    loss.sum().backward()  # type: ignore[no-untyped-call]
+    loss.sum().backward()  # type: ignore[no-untyped-call]  # torch's
     gradients = [state.grad, *(parameter.grad for parameter in likelihood.parameters())]
     assert loss.isfinite().all()
     assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients)

@@ -244,9 +244,9 @@ def test_channels_are_standardized_and_given_back(dtype: torch.dtype) -> None:
     assert prepare.file_values(x).dtype == torch.float32
 
     # The density of the values is that of the standardized ones, less ln std.
-    log_density = Normal(0.0, 1.0).log_prob(x.double())  # type: ignore[no-untyped-call]
+    log_density = Normal(0.0, 1.0).log_prob(x.double())  # type: ignore[no-untyped-call]  # torch's
     mean, std = torch.tensor(prepare.mean), torch.tensor(prepare.std, dtype=torch.float64)
-    of_values = Normal(mean.double(), std).log_prob(torch.from_numpy(stored).double())  # type: ignore[no-untyped-call]
+    of_values = Normal(mean.double(), std).log_prob(torch.from_numpy(stored).double())  # type: ignore[no-untyped-call]  # torch's
     assert (log_density - of_values).mean().item() == pytest.approx(prepare.unit_nats_per_dim, abs=1e-6)
 
 
@@ -312,7 +312,7 @@ def test_the_baseline_is_a_normal_of_each_position_in_the_unit_of_the_file() -> 
     fitted = Normal(
         torch.from_numpy(train.mean(axis=0, dtype=np.float64)), torch.from_numpy(train.std(axis=0, dtype=np.float64))
     )
-    expected = -fitted.log_prob(torch.from_numpy(test).double()).mean().item()  # type: ignore[no-untyped-call]
+    expected = -fitted.log_prob(torch.from_numpy(test).double()).mean().item()  # type: ignore[no-untyped-call]  # torch's
     found = normal_baseline_nats_per_dim(image_set(train), image_set(test, "test"))
     assert found == pytest.approx(expected, rel=1e-6)
     of_another_unit = normal_baseline_nats_per_dim(image_set(train * 1000), image_set(test * 1000, "test"))

@@ -125,7 +125,7 @@ def test_the_reported_density_is_that_of_the_values_in_the_file(folders: tuple[P
     locations[..., 2] += second * standardized[..., 0] + third * standardized[..., 1]
     of_file = torch.distributions.Normal(locations * std + mean, found.log_scales.double().exp() * std)
     values = torch.from_numpy(evaluator.images.batch(indices)).double()
-    expected = -of_file.log_prob(values).mean().item()  # type: ignore[no-untyped-call]
+    expected = -of_file.log_prob(values).mean().item()  # type: ignore[no-untyped-call]  # torch's
     bound = finished.evaluate("test", kinds=("raw",))["raw"]
     assert bound.distortion_nats_per_dim == pytest.approx(expected, abs=2e-4)
     assert bound.distortion_nats_per_dim == pytest.approx(

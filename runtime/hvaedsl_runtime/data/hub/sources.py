@@ -18,6 +18,7 @@ from hvaedsl_runtime.data.fitting import Fitting, fitting_from
 from hvaedsl_runtime.data.hub.columns import ImageColumn, image_column
 from hvaedsl_runtime.data.hub.parquet_files import complete, parquet_files, part_of_name
 from hvaedsl_runtime.data.hub.rows import DAMAGED, Rows, part_of_rows
+from hvaedsl_runtime.data.image_file import FILE_CHANNELS
 from hvaedsl_runtime.data.images import images_at_a_time
 from hvaedsl_runtime.data.problems import REPLACE, ImageProblem, Problems, refused_file
 from hvaedsl_runtime.data.published.source import Origin, Source, origins_of_files
@@ -28,7 +29,6 @@ from hvaedsl_runtime.disk.foreign_content import GIT_LFS, foreign_content, start
 CHUNK_BYTES, BUFFER_BYTES = 2**22, 2**16
 # What pyarrow needs for a number in a list while it reads one: the value, and its place in the lists.
 BYTES_OF_NUMBER = 12
-FILE_CHANNELS = (1, 3)
 OFFLINE = (
     "if the dataset was downloaded before, set the environment variables HF_HUB_OFFLINE=1 and HF_DATASETS_OFFLINE=1; "
     "or set data.path to its parquet files"
