@@ -14,6 +14,7 @@ from hvaedsl_runtime.data import ImageSet, Split
 from hvaedsl_runtime.data.images import ArrayImages, Pixels
 from hvaedsl_runtime.data.windows import centered
 from tests.runtime.data.augmented_images import COUNT, FUNCTIONS, SHAPE, STORED
+from tests.runtime.data.parquet_tables import NAME
 
 MakeSpec = Callable[..., DataSpec]
 MakeImages = Callable[..., Pixels]
@@ -90,3 +91,15 @@ def functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "changes_of_images", raising=False)
     return "changes_of_images"
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Path:
+    """The folder of the tables that `hub_spec` names."""
+    return tmp_path / "tables"
+
+
+@pytest.fixture
+def hub_spec(tables: Path, make_spec: Callable[..., DataSpec]) -> Callable[..., DataSpec]:
+    """A spec of the tables in the folder `tables`."""
+    return lambda **fields: make_spec(NAME, **({"path": str(tables), "validation": 0} | fields))

@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from PIL import Image
+
+from hvaedsl.diagnostics.errors import HvaedslError
+from hvaedsl.ir.spec import DataSpec
+from hvaedsl_runtime.data import ImageSet, Split, open_split
+from hvaedsl_runtime.data.images import Pixels
+
+NAME = "hf:ada/faces"
 
 
 def encoded(image: npt.NDArray[Any], kind: str = "PNG") -> bytes:
@@ -49,3 +57,23 @@ def flat(images: npt.NDArray[Any]) -> Any:
     import pyarrow as pa
 
     return pa.FixedSizeListArray.from_arrays(pa.array(images.ravel()), int(np.prod(images.shape[1:])))
+
+
+def write_splits(folder: Path, images: Pixels, counts: dict[str, int]) -> None:
+    """Parquet files by name, each with the next images."""
+    start = 0
+    for name, count in counts.items():
+        write_table(folder / f"{name}.parquet", {"image": files_of(images[start : start + count])})
+        start += count
+
+
+def pixels(images: ImageSet) -> Pixels:
+    """All images of a split."""
+    return images.batch(np.arange(len(images)))
+
+
+def error(spec: DataSpec, split: Split = "train") -> HvaedslError:
+    """What opening a split raises."""
+    with pytest.raises(HvaedslError) as caught:
+        open_split(spec, split)
+    return caught.value
