@@ -24,7 +24,7 @@ from hvaedsl.syntax import ast
 _OFTEN_CHANGED = (
     ("model", (("width", "channels of the residual state"), ("latent", "channels of each z"))),
     ("model", (("encoder", ""), ("decoder", ""))),
-    ("train", (("steps", ""), ("batch_size", "images per process and step"), ("learning_rate", ""))),
+    ("train", (("steps", ""), ("batch_size", "images per step"), ("learning_rate", ""))),
 )
 _SMALL_WIDTH, _WIDTH, _LATENT = 48, 64, 8
 _MOST_PER_PIXEL = 8  # an odd resolution up to this one is pooled to 1 in one step
@@ -126,7 +126,7 @@ def standalone_spec(
         }}
         train {{
         steps = 10k
-        batch_size = {batch_size}  # images per process and step
+        batch_size = {batch_size}  # images per step
         learning_rate = {learning_rate}
         }}
         """

@@ -122,6 +122,11 @@ class Program(Record):
         changes: dict[str, object] = {"name": name} if data is None else {"name": name, "data": data}
         return replace(self, unit=replace(self.unit, spec=self.spec.model_copy(update=changes)))
 
+    def with_batch_size(self, batch_size: int) -> Program:
+        """The same program with another `train.batch_size`."""
+        train = self.spec.train.model_copy(update={"batch_size": batch_size})
+        return replace(self, unit=replace(self.unit, spec=self.spec.model_copy(update={"train": train})))
+
     def training(self) -> TrainingSpec:
         """The complete `train` section. Raises `SpecError` if steps, batch size or learning rate are missing."""
         missing = missing_to_train(self.spec, self.document.source, _sections(self.document))

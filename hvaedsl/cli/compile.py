@@ -42,7 +42,7 @@ def compile_spec(
     out: DiagramFile = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help=described("Batch size for the activation memory.", "train.batch_size")),
+        typer.Option(min=1, metavar="N", help=described("Images for the activation memory.", "train.micro_batch, or train.batch_size")),
     ] = None,
     custom: CustomFlag = False,
     sets: Sets = None,
@@ -62,7 +62,7 @@ def compile_spec(
         source_or_stdin(spec), sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), custom=allowed_custom(custom, spec)
     )
     json_wanted = format_of(output_format, as_json) == "json"
-    batch = batch_size or program.spec.train.batch_size or 1
+    batch = batch_size or program.spec.train.images_at_once or 1
 
     if emit is not None:
         print_data(_stage(program, emit, as_json=json_wanted))

@@ -64,15 +64,6 @@ def convert(
             help=described("Dataset whose published input shift and scale the weights expect.", "data.dataset"),
         ),
     ] = None,
-    gpus: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            rich_help_panel=INTO,
-            help=described("Number of processes that will resume the run.", "1"),
-        ),
-    ] = None,
     sets: Sets = None,
     lets: Lets = None,
     to: Annotated[
@@ -108,7 +99,7 @@ def convert(
     # Each option belongs to one of the two directions.
     into = {
         "--from": raw, "--ema": ema, "--optimizer": optimizer, "--out": out, "--step": step,
-        "--trained-on": trained_on, "--gpus": gpus, "--set": sets, "--let": lets,
+        "--trained-on": trained_on, "--set": sets, "--let": lets,
     }  # fmt: skip
     out_of = {"--weights": weights, "--names": names, "--force": force or None}
     if to is not None:
@@ -128,7 +119,7 @@ def convert(
     from hvaedsl_runtime.disk.run_folder import RUNS
 
     program = load(source, sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), custom=CustomParts())
-    sources = Sources(raw, ema, optimizer, step, trained_on, gpus or 1)
+    sources = Sources(raw, ema, optimizer, step, trained_on)
     done = import_weights(program, sources, out or RUNS / program.name)
 
     parameters = f"{program.cost.parameters:,} parameters"

@@ -22,7 +22,7 @@ Device = Annotated[
     DeviceName | None, typer.Option("--device", metavar=DEVICE.metavar, help=described(DEVICE.help, DEVICE.default))
 ]
 BatchSize = Annotated[
-    int | None, typer.Option("--batch-size", min=1, metavar="N", help=described("Batch size.", "train.batch_size"))
+    int | None, typer.Option("--batch-size", min=1, metavar="N", help=described("Batch size.", "as in training"))
 ]
 SplitName = Annotated[Literal["test", "validation"], typer.Option("--split", help="Split of the dataset.")]
 Weights = Annotated[

@@ -125,7 +125,7 @@ def compare(before: Program, after: Program, labels: tuple[str, str] | None = No
 
 
 def _side(program: Program, label: str) -> Side:
-    cost, batch = program.cost, program.spec.train.batch_size or 1
+    cost, batch = program.cost, program.spec.train.images_at_once or 1
     totals = Totals(
         parameters=cost.parameters,
         weight_groups=len(program.weight_groups),

@@ -57,6 +57,7 @@ COMMON_KEYS: Mapping[str, PublishedKey] = MappingProxyType(
         "patience": PublishedKey("train.stop_after", is_common=True),
         "early_stopping_patience": PublishedKey("train.stop_after", is_common=True),
         "beta": PublishedKey("train.kl.weight", is_common=True),
+        "micro_batch_size": PublishedKey("train.micro_batch", is_common=True),
         "kl_beta": PublishedKey("train.kl.weight", is_common=True),
         "kl_weight": PublishedKey("train.kl.weight", is_common=True),
     }

@@ -274,7 +274,7 @@ LENGTH_KEYS = ("train.steps", "train.batch_size", "data.dataset", "data.validati
 
 
 def known_steps(spec: Spec) -> int | None:
-    """The steps of a training in one process; None without steps, and for epochs over an unknown number of images."""
+    """The steps of a training; None without steps, and for epochs over an unknown number of images."""
     train, dataset = spec.train, DATASETS.get(spec.data.dataset)
     if not isinstance(train.steps, Epochs):
         return train.steps

@@ -41,7 +41,7 @@ class Epochs(Record):
         return f"{self.count} epochs"
 
     def steps(self, training_images: int, images_per_step: int) -> int:
-        """Steps that draw every training image this often, rounded up; `images_per_step` are those of all processes."""
+        """Steps that draw every training image this often, rounded up."""
         return -(-self.count * training_images // images_per_step)
 
 
@@ -72,8 +72,10 @@ class TrainSpec(Section):
     steps: Annotated[
         int | Epochs | None, Key(Steps(), "optimizer steps, or epochs", required="to train", example="100k")
     ] = None
-    batch_size: Annotated[
-        int | None, Key(Whole(1), "images per process and step", required="to train", example="16")
+    batch_size: Annotated[int | None, Key(Whole(1), "images per step", required="to train", example="16")] = None
+    micro_batch: Annotated[
+        int | None,
+        Key(Optional(Whole(1)), "images of one forward pass on one process; none takes as many as fit the device"),
     ] = None
     learning_rate: Annotated[
         float | None, Key(Number(above=0), "AdamW's learning rate", required="to train", example="2e-4")
@@ -119,6 +121,11 @@ class TrainSpec(Section):
     kl: KLSpec = KLSpec.model_construct()
     augment: AugmentSpec = AugmentSpec.model_construct()
 
+    @property
+    def images_at_once(self) -> int | None:
+        """The most images of a forward pass: `micro_batch`, or the whole batch; None without a batch size."""
+        return self.batch_size if self.micro_batch is None else self.micro_batch
+
 
 class TrainingSpec(TrainSpec):
     """A complete `train { }`, the result of `Program.training()`."""
@@ -127,11 +134,11 @@ class TrainingSpec(TrainSpec):
     batch_size: int
     learning_rate: float
 
-    def for_run(self, training_images: int, processes: int) -> RunTraining:
-        """The training of a run on this many images in this many processes, with epochs as steps."""
+    def for_run(self, training_images: int) -> RunTraining:
+        """The training of a run on this many images, with epochs as steps."""
         steps = self.steps
         if isinstance(steps, Epochs):
-            steps = steps.steps(training_images, self.batch_size * processes)
+            steps = steps.steps(training_images, self.batch_size)
         return RunTraining.model_construct(**{**dict(self), "steps": steps})
 
 

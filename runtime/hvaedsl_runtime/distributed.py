@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -46,6 +46,11 @@ class Processes:
         """The mean over all processes, in place."""
         return self.sum(values).div_(self.world_size)
 
+    def broadcast(self, tensors: Iterable[Tensor]) -> None:
+        """Give every process the values of the first one, in place."""
+        for tensor in tensors if self.world_size > 1 else ():
+            dist.broadcast(tensor, src=0)
+
     def any(self, flag: bool) -> bool:
         """Whether `flag` is set in any process."""
         if self.world_size == 1:
@@ -82,6 +87,14 @@ class Processes:
         if self.world_size == 1:
             return value
         return int(self.sum(torch.tensor(value if self.is_first else 0, device=self.device)).item())
+
+    def least(self, value: int) -> int:
+        """The smallest of the processes' values, in every process."""
+        if self.world_size == 1:
+            return value
+        found = torch.tensor(value, device=self.device)
+        dist.all_reduce(found, dist.ReduceOp.MIN)
+        return int(found.item())
 
     def barrier(self) -> None:
         """Wait for all processes."""
@@ -137,6 +150,19 @@ def has_float64(device: torch.device) -> bool:
     if device.type == "xpu":
         return bool(torch.xpu.get_device_properties(device).has_fp64)
     return device.type != "mps"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the memory of the device is exhausted; mps has no class for it."""
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "out of memory" in str(error)
+    )
+
+
+def release_memory(device: torch.device) -> None:
+    """Give the memory that torch keeps for later back to the device."""
+    if device.type != "cpu":
+        torch.accelerator.empty_cache()
 
 
 def as_float64(tensor: Tensor) -> Tensor:

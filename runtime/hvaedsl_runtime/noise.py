@@ -1,18 +1,28 @@
 """Random numbers that are functions of seeds and names, never of earlier draws.
 
-Training noise depends on (seed, step, layer), so a resumed run needs no generator state; evaluation noise depends on
-(seed, image, layer), so a result depends neither on the batch size nor on the number of processes. Numbers are drawn on
-the model's device; a CPU and a GPU give different ones for the same seed.
+Training noise depends on (seed, step, image of the step), so a resumed run needs no generator state and a step may be
+split in any way; evaluation noise depends on (seed, image, layer), so a result depends neither on the batch size nor on
+the number of processes. Numbers are drawn on the model's device; a CPU and a GPU give different ones for the same seed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
+
+
+# The version of training noise, which is part of a run's state. In version 1, a layer had a stream for the whole batch.
+NOISE_VERSION = 2
+# `normal_` treats the last 16 values of a tensor apart unless their number is a multiple of this.
+ROW_MULTIPLE = 16
+
+LatentShape = tuple[int, int, int]  # channels, height, width
 
 
 def mixed_seed(seed: int, *names: int | str) -> int:
@@ -31,37 +41,51 @@ def seeded_generator(device: torch.device, seed: int, *names: int | str) -> torc
 
 @dataclass(frozen=True)
 class StepNoise:
-    """The noise of one training step, for one of `world_size` processes.
+    """The random numbers of a training step for some of its images, with one stream for each image.
 
-    Each process draws the numbers of the global batch and keeps the rows of its own images. Together, several processes
-    get exactly the numbers of one process with the whole batch.
+    `images` are indices in the batch of the whole step. An image therefore has the same numbers in every process and
+    every micro-batch.
     """
 
     seed: int
     step: int
-    rank: int
-    world_size: int
+    images: Sequence[int]
     device: torch.device
     dtype: torch.dtype
 
-    def __call__(self, layer: int, shape: tuple[int, ...]) -> Tensor:
-        """Standard normals of `shape` [B, C, H, W] for a stochastic layer, where B counts this process's images."""
-        generator = seeded_generator(self.device, self.seed, "noise", self.step, layer)
-        draws = torch.randn(self._global(shape), generator=generator, device=self.device, dtype=self.dtype)
-        return self._own_rows(draws)
+    def normals(self, layers: Sequence[LatentShape]) -> LayerNoise:
+        """Standard normals for the stochastic layers of a model, whose latents have these shapes."""
+        length = sum(map(math.prod, layers))
+        padded = -(-length // ROW_MULTIPLE) * ROW_MULTIPLE
+        buffer = torch.empty((len(self.images), padded), device=self.device, dtype=self.dtype)
+        for row, generator in zip(buffer, self._generators("normals"), strict=True):
+            row.normal_(generator=generator)
+        return LayerNoise(buffer, layers)
 
     def uniform(self, shape: tuple[int, ...]) -> Tensor:
-        """Uniform draws in [0, 1) of `shape` [B, H, W, C], for the binarization of this process's images."""
-        # The names are hashed, so another spelling would give other numbers.
-        generator = seeded_generator(self.device, self.seed, "binarisation", self.step)
-        draws = torch.rand(self._global(shape), generator=generator, device=self.device, dtype=self.dtype)
-        return self._own_rows(draws)
+        """Uniform draws in [0, 1) of `shape` [B, H, W, C], for binarization. Raises ValueError unless B images."""
+        draws = torch.empty(tuple(shape), device=self.device, dtype=self.dtype)
+        for image, generator in zip(draws, self._generators("binarization"), strict=True):
+            image.uniform_(generator=generator)
+        return draws
 
-    def _global(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (self.world_size * shape[0], *shape[1:])
+    def _generators(self, purpose: str) -> list[torch.Generator]:
+        return [seeded_generator(self.device, self.seed, purpose, self.step, image) for image in self.images]
 
-    def _own_rows(self, draws: Tensor) -> Tensor:
-        return draws.chunk(self.world_size)[self.rank]
+
+class LayerNoise:
+    """The noise of some images for every layer, in one buffer [B, values]: a layer's is a slice of each row."""
+
+    def __init__(self, buffer: Tensor, layers: Sequence[LatentShape]) -> None:
+        self.buffer = buffer
+        self.layers = layers
+        self._starts = list(accumulate(map(math.prod, layers), initial=0))
+
+    def __call__(self, layer: int, shape: tuple[int, ...]) -> Tensor:
+        """The noise of a layer, [B, C, H, W]. Raises ValueError for another shape than that of its latents."""
+        if tuple(shape) != (len(self.buffer), *self.layers[layer]):
+            raise ValueError(f"layer {layer} has noise for {len(self.buffer)} images of {self.layers[layer]}, not {shape}")
+        return self.buffer[:, self._starts[layer] : self._starts[layer + 1]].view(shape)
 
 
 @dataclass(frozen=True)

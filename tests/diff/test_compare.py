@@ -52,6 +52,7 @@ CHANGES: Mapping[str, str] = {
     "train.batch_size": "3",
     "train.learning_rate": "1e-4",
     "train.lr_warmup_steps": "0",
+    "train.micro_batch": "1",
     "train.lr_schedule": "cosine",
     "train.weight_decay": "0",
     "train.betas": "0.9, 0.99",

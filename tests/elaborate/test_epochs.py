@@ -35,15 +35,15 @@ def test_the_resolved_spec_keeps_the_epochs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("images", "processes", "steps"), [(30, 1, 38), (32, 1, 40), (33, 1, 42), (30, 4, 10), (1, 8, 1)]
+    ("images", "batch", "steps"), [(30, 16, 38), (32, 16, 40), (33, 16, 42), (30, 64, 10), (1, 128, 1)]
 )
-def test_the_steps_draw_every_image_so_often_and_are_rounded_up(images: int, processes: int, steps: int) -> None:
-    training = program("20 epochs").training()
-    assert training.for_run(images, processes).steps == steps
-    assert training.for_run(images, processes).model_copy(update={"steps": Epochs(20)}).model_dump(
+def test_the_steps_draw_every_image_so_often_and_are_rounded_up(images: int, batch: int, steps: int) -> None:
+    training = program("20 epochs", train__batch_size=batch).training()
+    assert training.for_run(images).steps == steps
+    assert training.for_run(images).model_copy(update={"steps": Epochs(20)}).model_dump(
         exclude={"steps"}
     ) == training.model_dump(exclude={"steps"})
-    assert program("7").training().for_run(images, processes).steps == 7
+    assert program("7").training().for_run(images).steps == 7
 
 
 @pytest.mark.parametrize(

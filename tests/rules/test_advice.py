@@ -323,7 +323,7 @@ def test_other_data_has_no_published_settings() -> None:
 
 # --- memory (HV605)
 
-LARGE = {"train.gpu_memory": 8, "train.batch_size": 64}
+LARGE = {"train.gpu_memory": 8, "train.batch_size": 64, "train.micro_batch": 64}
 
 
 @pytest.mark.parametrize("more", [{}, {"train.precision": "bfloat16"}, {"train.recompute_every": 100}])
@@ -338,17 +338,17 @@ def test_what_is_proposed_fits(more: dict[str, object]) -> None:
 
 
 def test_a_batch_and_checkpoints_together() -> None:
-    sets = {"train.gpu_memory": 1.5, "train.batch_size": 64}
+    sets = {"train.gpu_memory": 1.5, "train.batch_size": 64, "train.micro_batch": 64}
     (advice,) = hvaedsl.load("cifar_ws.hvae", sets=sets).advice
     _, batch, _, every, _ = advice.help_text.split("`")
     proposed = dict(f"train.{way}".split(" = ") for way in (batch, every))
-    assert set(proposed) == {"train.batch_size", "train.recompute_every"}
+    assert set(proposed) == {"train.micro_batch", "train.recompute_every"}
     assert hvaedsl.load("cifar_ws.hvae", sets={**sets, **proposed}).advice == ()
 
 
 def test_weights_alone_can_be_too_much() -> None:
     (advice,) = hvaedsl.load("cifar_ws.hvae", sets={"train.gpu_memory": 0.5}).advice
-    assert advice.help_text.startswith("no batch fits: weights and optimizer state take 0.729 GiB")
+    assert advice.help_text.startswith("not even one image fits: weights and optimizer state take 0.729 GiB")
 
 
 @pytest.mark.parametrize(("gib", "codes"), [("1e308", []), ("1e-320", ["HV605"])])

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,31 +12,43 @@ from hvaedsl_runtime.noise import ImageNoise, StepNoise, mixed_seed
 CPU = torch.device("cpu")
 
 
-def step_noise(*, seed: int = 0, step: int = 5, rank: int = 0, world_size: int = 1) -> StepNoise:
-    return StepNoise(seed, step, rank, world_size, CPU, torch.float64)
+LAYERS = ((2, 1, 1), (4, 16, 16), (3, 4, 4))
+
+
+def step_noise(images: Sequence[int] = range(64), *, seed: int = 0, step: int = 5) -> StepNoise:
+    return StepNoise(seed, step, images, CPU, torch.float64)
+
+
+def layer(number: int, noise: StepNoise) -> Tensor:
+    return noise.normals(LAYERS)(number, (len(noise.images), *LAYERS[number]))
 
 
 def image_noise(indices: list[int], *, seed: int = 0, purpose: str = "test", layer: int = 2) -> Tensor:
     return ImageNoise(seed, purpose, indices, CPU, torch.float32)(layer, (len(indices), 3, 4, 4))
 
 
-def test_processes_share_out_what_one_process_draws() -> None:
-    whole, parts = step_noise(), [step_noise(rank=rank, world_size=3) for rank in range(3)]
-    assert torch.equal(whole(1, (6, 2, 4, 4)), torch.cat([part(1, (2, 2, 4, 4)) for part in parts]))
-    assert torch.equal(whole.uniform((6, 8, 8, 1)), torch.cat([part.uniform((2, 8, 8, 1)) for part in parts]))
+@pytest.mark.parametrize("parts", [[range(3), range(3, 6)], [[0], [1], [2], [3], [4], [5]], [[5, 1], [0, 2, 3, 4]]])
+def test_an_image_of_a_step_has_its_numbers_in_every_split(parts: list[Sequence[int]]) -> None:
+    order = [image for part in parts for image in part]
+    shape = (8, 8, 1)
+    for number in range(len(LAYERS)):
+        split = torch.cat([layer(number, step_noise(part)) for part in parts])
+        assert torch.equal(layer(number, step_noise(range(6)))[order], split)
+    split = torch.cat([step_noise(part).uniform((len(part), *shape)) for part in parts])
+    assert torch.equal(step_noise(range(6)).uniform((6, *shape))[order], split)
 
 
-def test_draws_depend_on_seed_step_and_layer_and_not_on_earlier_draws() -> None:
-    shape = (2, 3, 4, 4)
-    noise = step_noise()
-    first = noise(0, shape)
-    others = [noise(1, shape), step_noise(step=6)(0, shape), step_noise(seed=1)(0, shape)]
-    assert torch.equal(noise(0, shape), first)
-    assert not any(torch.equal(other, first) for other in others)
+def test_draws_depend_on_seed_step_and_image_and_not_on_earlier_draws() -> None:
+    noise = step_noise([0, 1])
+    first = layer(1, noise)
+    others = [step_noise([0, 1], step=6), step_noise([0, 1], seed=1), step_noise([2, 3])]
+    assert torch.equal(layer(1, noise), first)
+    assert not any(torch.equal(layer(1, other), first) for other in others)
+    assert not torch.equal(first[0], first[1])
 
 
 def test_draws_are_standard_normal_and_uniform() -> None:
-    normal = step_noise()(0, (64, 4, 16, 16))
+    normal = layer(1, step_noise())
     uniform = step_noise().uniform((64, 32, 32, 1))
     assert normal.dtype == torch.float64
     assert abs(normal.mean().item()) < 0.01
@@ -42,11 +57,27 @@ def test_draws_are_standard_normal_and_uniform() -> None:
     assert abs(uniform.mean().item() - 0.5) < 0.01
 
 
-def test_neighbouring_layers_and_steps_are_uncorrelated() -> None:
-    shape = (64, 4, 16, 16)
-    draws = torch.stack([step_noise(step=s)(layer, shape).ravel() for s in (0, 1) for layer in (0, 1)])
-    correlation = torch.corrcoef(draws) - torch.eye(4)
+def test_neighboring_layers_images_and_steps_are_uncorrelated() -> None:
+    layers, shape = ((4, 16, 16), (4, 16, 16)), (64, 4, 16, 16)
+    noises = [step_noise(step=step).normals(layers) for step in (0, 1)]
+    draws = torch.stack([noise(number, shape).ravel() for noise in noises for number in (0, 1)])
+    draws = torch.cat((draws, draws[:1].view(shape).roll(1, 0).reshape(1, -1)))
+    correlation = torch.corrcoef(draws) - torch.eye(5)
     assert correlation.abs().max().item() < 0.02
+
+
+def test_rows_are_as_long_as_the_generator_needs() -> None:
+    """`normal_` draws the last 16 values in another way unless the length is a multiple of 16: 834 values are 848."""
+    noise = step_noise(range(3)).normals(LAYERS)
+    assert noise.buffer.shape == (3, -(-sum(map(math.prod, LAYERS)) // 16) * 16)
+    longer = step_noise(range(3)).normals((*LAYERS, (1, 40, 40)))
+    for number, shape in enumerate(LAYERS):
+        assert torch.equal(noise(number, (3, *shape)), longer(number, (3, *shape)))
+
+
+def test_a_layer_with_another_latent_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"layer 1 has noise for 3 images of \(4, 16, 16\), not \(3, 4, 8, 8\)"):
+        step_noise(range(3)).normals(LAYERS)(1, (3, 4, 8, 8))
 
 
 def test_an_image_has_its_noise_in_every_batch() -> None:

@@ -148,10 +148,16 @@ def _facts(run: FinishedRun, program: Program) -> list[tuple[str, str]]:
         ("steps", f"{checkpoint.step:,} of {_length(run)}"),
         ("skipped updates", f"{checkpoint.counters.skipped_updates:,}"),
         ("time in training steps", f"{minutes} min {seconds} s"),
-        ("images per step", f"{training.batch_size * checkpoint.position.world_size:,}"),
+        ("images per step", f"{_images_per_step(checkpoint, training.batch_size):,}"),
         ("seed", str(checkpoint.position.seed)),
         ("EMA decay", f"{training.ema_decay:g}"),
     ]
+
+
+def _images_per_step(checkpoint: Checkpoint, batch_size: int) -> int:
+    """The images of a step; a run of an earlier version counted those of one process."""
+    position = checkpoint.position
+    return batch_size * position.world_size if position.noise == 1 else batch_size
 
 
 def _length(run: FinishedRun) -> str:

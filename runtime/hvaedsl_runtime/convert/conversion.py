@@ -50,7 +50,7 @@ OPTIONS: Mapping[str, str] = {"raw": "--from", "ema": "--ema"}
 class Sources:
     """The files of a conversion, with at least one of `raw` and `ema`; `trained_on` names the weights' dataset.
 
-    `step` None uses the step that the files state; `processes` is the number that trained together, and will again.
+    `step` None uses the step that the files state.
     """
 
     raw: Path | None = None
@@ -58,7 +58,6 @@ class Sources:
     optimizer: Path | None = None
     step: int | None = None
     trained_on: str | None = None
-    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ def import_weights(program: Program, sources: Sources, out: Path) -> Conversion:
     else:
         notes.append(f"input: values standardized per channel, {origin}")
 
-    position = Position(program.training().seed, step, sources.processes, _dtype(files.values()))
+    position = Position(program.training().seed, step, dtype=_dtype(files.values()))
     state = _state(program, prepare, position, files)
     notes += _optimizer(program, state, sources.optimizer, files)
 

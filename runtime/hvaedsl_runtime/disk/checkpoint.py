@@ -24,7 +24,7 @@ from hvaedsl_runtime.disk.state_parts import Counters, PartError, PlainPart, Pos
 from hvaedsl_runtime.disk.unreadable_weights import why_unreadable
 from hvaedsl_runtime.disk.weights import write_torch
 
-FORMAT = 3
+FORMAT = 4
 
 Part = TypeVar("Part", bound=PlainPart)
 
@@ -228,5 +228,14 @@ def _named_by_position(content: StateDict) -> StateDict:
     return content | renamed
 
 
+def _with_split(content: StateDict) -> StateDict:
+    """Format 3 to 4: the position has the version of the noise, and the images of a forward pass.
+
+    Until then, a process computed the whole `batch_size` of the spec at once.
+    """
+    position = content.get("position")
+    return content | ({"position": {**position, "noise": 1, "micro_batch": 0}} if isinstance(position, dict) else {})
+
+
 # From each earlier format to the one after it.
-MIGRATIONS: Mapping[int, Callable[[StateDict], StateDict]] = {1: _grouped, 2: _named_by_position}
+MIGRATIONS: Mapping[int, Callable[[StateDict], StateDict]] = {1: _grouped, 2: _named_by_position, 3: _with_split}

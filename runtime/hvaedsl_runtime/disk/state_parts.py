@@ -9,6 +9,8 @@ from typing import Any, Protocol, Self
 
 import torch
 
+from hvaedsl_runtime.noise import NOISE_VERSION
+
 StateDict = dict[str, Any]
 
 logger = logging.getLogger(__name__)
@@ -53,15 +55,19 @@ class PlainPart:
 
 @dataclass
 class Position(PlainPart):
-    """Where a run is in its streams of images and noise, which are functions of these values alone.
+    """Where a run is in its streams of images and noise, which are functions of seed, step, dtype and noise version.
 
     `step` is the number of steps done, thus the 0-based step that comes next; `dtype`, that of noise and weights.
+    `world_size` and `micro_batch`, the images of a forward pass on one process, are the split of the last step: with
+    the same split, a resumed run has the same bits. `noise` is the version of the training noise.
     """
 
     seed: int = 0
     step: int = 0
     world_size: int = 1
     dtype: str = "float32"
+    micro_batch: int = 0  # 0 if it was not recorded
+    noise: int = NOISE_VERSION
 
     @property
     def torch_dtype(self) -> torch.dtype:

@@ -124,7 +124,7 @@ class FinishedRun:
             preparation=self.preparation,
             noise_seed=training.seed,
             split_seed=self.program.spec.data.split_seed,
-            batch_size=batch_size or training.batch_size,
+            batch_size=batch_size or self.checkpoint.position.micro_batch or training.batch_size,
             processes=Processes(0, 1, self.device),
             dtype=self.dtype,
         )

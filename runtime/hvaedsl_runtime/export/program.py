@@ -24,6 +24,7 @@ from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.evaluate.fixed_batches import not_finite
 from hvaedsl_runtime.export.entry_points import EntryPoint, entry_point
 from hvaedsl_runtime.export.output_file import check_output, output_file
+from hvaedsl_runtime.model import latent_shapes
 from hvaedsl_runtime.noise import ImageNoise
 
 SUFFIX = ".pt2"
@@ -119,11 +120,6 @@ class Examples:
         """Return each layer's noise, [B, latent, height, width]."""
         drawn = ImageNoise(self.seed, "export", indices, self.device, self.dtype)
         return [drawn(layer, (len(indices), *shape)) for layer, shape in enumerate(latent_shapes(self.model))]
-
-
-def latent_shapes(model: HierarchicalVAE) -> tuple[tuple[int, int, int], ...]:
-    """Return the shape of each layer's latent, (latent, height, width)."""
-    return tuple((step.latent, *model.plan.size_at(step.resolution)) for step in model.plan.layers)
 
 
 def _traced(entry: nn.Module, inputs: tuple[Any, ...]) -> torch.export.ExportedProgram:

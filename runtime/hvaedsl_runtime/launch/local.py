@@ -15,6 +15,7 @@ from hvaedsl_runtime.launch.task import RunTask
 from hvaedsl_runtime.rendezvous import launched_processes, started_by_launcher
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
+from hvaedsl_runtime.train.split import check_processes
 
 
 def launch(program: Program, settings: RunSettings) -> None:
@@ -25,6 +26,8 @@ def launch(program: Program, settings: RunSettings) -> None:
     UsageError if torchrun started another number of processes than `settings.gpus`, unless that is 1, the default.
     """
     program.training()
+    if not settings.resume:  # an earlier version counted the images of a step for each process
+        check_processes(program.spec, settings.gpus)
     if started_by_launcher():
         check_launcher(settings.gpus)
         with losses_explained():

@@ -1,24 +1,40 @@
-"""The training batches: the images of each step, read one step ahead."""
+"""The training batches: the images of each step, read one step ahead, and computed in micro-batches."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from hvaedsl.diagnostics.errors import RunError
+from hvaedsl.lowering.module import Noise
 from hvaedsl_runtime.data import AnyPreparation, Augmentation, ImageSet, epochs_of, index_stream
 from hvaedsl_runtime.data.input_constants import InputConstants
 from hvaedsl_runtime.distributed import Processes
-from hvaedsl_runtime.noise import StepNoise
+from hvaedsl_runtime.noise import LatentShape, StepNoise
+
+
+class MicroBatch(NamedTuple):
+    """The images of one forward pass: x and target, both [B, H, W, C], and their noise."""
+
+    x: Tensor
+    target: Tensor
+    noise: Noise
+
+
+# The images of a step on this process, in micro-batches of the given size; it may be called again with another.
+StepImages = Callable[[int], Iterator[MicroBatch]]
 
 
 class TrainingBatches:
     """The batches of one process. The images of a step are a function of (seed, step) alone.
 
-    The global batch of world_size * batch_size images is split in rank order. A thread reads the images of the next
-    step while the current one is computed.
+    A step has `batch_size` images, of which every process computes an equal share, in rank order. A thread reads the
+    images of the next step while the current one is computed. `layers` are the shapes of the model's latents.
     """
 
     def __init__(
@@ -30,6 +46,7 @@ class TrainingBatches:
         batch_size: int,
         processes: Processes,
         dtype: torch.dtype,
+        layers: Sequence[LatentShape] = (),
         augmentation: Augmentation | None = None,
     ) -> None:
         self.images = images
@@ -37,31 +54,35 @@ class TrainingBatches:
         self.preparation = preparation
         self.seed = seed
         self.batch_size = batch_size
+        self.share = batch_size // processes.world_size
         self.processes = processes
         self.dtype = dtype
+        self.layers = layers
         # The memory of mps is that of the CPU. From memory that is not pinned, a copy must not be asynchronous.
         self._pins = processes.device.type not in ("cpu", "mps")
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="images")
         self._ahead: tuple[int, Future[Tensor]] | None = None
 
-    @property
-    def global_batch_size(self) -> int:
-        """Images per step, over all processes."""
-        return self.batch_size * self.processes.world_size
-
-    def __call__(self, step: int) -> tuple[Tensor, Tensor, StepNoise]:
-        """Images of this rank for `step` (0-based) as x and target, both [B, H, W, C], and the step's noise.
+    def __call__(self, step: int) -> StepImages:
+        """The images of this rank for `step` (0-based).
 
         Raises InvalidData for an image that cannot be read or augmented.
         """
         pixels = self._reading(step).result()
         self._ahead = (step + 1, self._reader.submit(self._read, step + 1))
+        return partial(self._micro_batches, step, pixels)
 
-        device = self.processes.device
-        noise = StepNoise(self.seed, step, self.processes.rank, self.processes.world_size, device, self.dtype)
-        uniform = noise.uniform(pixels.shape) if self.preparation.needs_uniform else None
-        x, target = self.preparation(pixels.to(device, non_blocking=self._pins), uniform=uniform, dtype=self.dtype)
-        return x, target, noise
+    def _micro_batches(self, step: int, pixels: Tensor, size: int) -> Iterator[MicroBatch]:
+        """The images of this rank for a step, `size` at a time, on the device."""
+        device, first = self.processes.device, self.processes.rank * self.share
+        for start in range(0, self.share, size):
+            images = range(first + start, first + start + size)
+            noise = StepNoise(self.seed, step, images, device, self.dtype)
+            part = pixels[start : start + size]
+            uniform = noise.uniform(part.shape) if self.preparation.needs_uniform else None
+            part = part.to(device, non_blocking=self._pins)
+            x, target = self.preparation(part, uniform=uniform, dtype=self.dtype)
+            yield MicroBatch(x, target, noise.normals(self.layers))
 
     def failure(self, step: int) -> RunError | None:
         """Wait until the images of `step` are read, and return the error if they cannot be."""
@@ -82,11 +103,11 @@ class TrainingBatches:
 
     def _read(self, step: int) -> Tensor:
         """The images of this rank for a step, as `tensor` makes them; pinned for a GPU with its own memory."""
-        start = step * self.global_batch_size + self.processes.rank * self.batch_size
-        indices = index_stream(len(self.images), self.seed, start, self.batch_size)
+        start = step * self.batch_size + self.processes.rank * self.share
+        indices = index_stream(len(self.images), self.seed, start, self.share)
         if self.augmentation is None:
             found = self.images.batch(indices)
         else:
-            found = self.augmentation(indices, epochs_of(len(self.images), start, self.batch_size))
+            found = self.augmentation(indices, epochs_of(len(self.images), start, self.share))
         pixels = InputConstants.tensor(found)
         return pixels.pin_memory() if self._pins else pixels

@@ -16,12 +16,13 @@ from hvaedsl.program import Program
 from hvaedsl_runtime.console import start_logging
 from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.run_folder import RunFolder
-from hvaedsl_runtime.distributed import process_group
+from hvaedsl_runtime.distributed import is_out_of_memory, process_group
 from hvaedsl_runtime.evaluate.results import WEIGHTS
 from hvaedsl_runtime.model import set_matrix_precision
 from hvaedsl_runtime.train.interruption import Interruption, InterruptionError
 from hvaedsl_runtime.train.run import TrainingRun
 from hvaedsl_runtime.train.settings import RunSettings
+from hvaedsl_runtime.train.split import out_of_memory
 from hvaedsl_runtime.train.step import StepResult
 
 SKIPS_BEFORE_STOPPING = 1000
@@ -176,7 +177,7 @@ def take_step(run: TrainingRun) -> None:
     losses are not finite.
     """
     started = time.monotonic()
-    result = run.step(run.state.step, *run.batches(run.state.step))
+    result = run.step(run.state.step, run.batches(run.state.step))
     run.record(result, time.monotonic() - started)
 
     # Some steps with a loss that is not finite are skipped. Weights that are not finite never recover, and neither do
@@ -246,11 +247,7 @@ def memory_errors_explained() -> Iterator[None]:
     """Turn torch's out-of-memory error into OutOfMemory."""
     try:
         yield
-    except RuntimeError as error:  # mps has no class for it
-        if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
             raise
-        reason = str(error).partition("\n")[0].partition(". ")[0]
-        raise OutOfMemory(
-            f"out of GPU memory: {reason}",
-            help="lower train.batch_size, set train.precision = bfloat16, or spread the batch over --gpus N",
-        ) from error
+        raise out_of_memory(error) from error

@@ -205,7 +205,7 @@ class RunOutputs:
             preparation=self.state.preparation,
             noise_seed=self.training.seed,
             split_seed=self.spec.data.split_seed,
-            batch_size=self.training.batch_size,
+            batch_size=self.state.position.micro_batch,
             processes=self.processes,
             dtype=self.state.position.torch_dtype,
         )

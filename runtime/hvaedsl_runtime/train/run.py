@@ -37,9 +37,12 @@ from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import LikelihoodBound
 from hvaedsl_runtime.evaluate.fixed_batches import fixed_batch_size
+from hvaedsl_runtime.model import latent_shapes
+from hvaedsl_runtime.noise import NOISE_VERSION
 from hvaedsl_runtime.train.batches import TrainingBatches
 from hvaedsl_runtime.train.outputs import RunOutputs
 from hvaedsl_runtime.train.settings import RunSettings
+from hvaedsl_runtime.train.split import check_processes, chosen_micro_batch, norms_over_batch
 from hvaedsl_runtime.train.state import TrainState
 from hvaedsl_runtime.train.step import StepResult, TrainingStep
 from hvaedsl_runtime.train.stopping import has_stopped, with_weights
@@ -60,13 +63,16 @@ class TrainingRun:
     def __init__(self, program: Program, settings: RunSettings, processes: Processes) -> None:
         self.settings = settings
         self.processes = processes
+        self.keeps_split = True  # whether the spec sets the split as when the checkpoint was written
         self.folder = RunFolder(settings.out)
 
         # All processes see the folder before the first one fills it.
         processes.barrier()
         name = self.folder.model_name() if settings.resume else None
-        self.program = program = identified(program, name or program.name)
+        self.program = identified(program, name or program.name)
         checkpoint = self._checkpoint_to_resume()
+        check_processes(self.program.spec, processes.world_size)
+        program = self.program
 
         recorded = self.folder.recorded_length() if checkpoint is not None else None
         crop = program.spec.train.augment.random_crop
@@ -77,8 +83,13 @@ class TrainingRun:
             self.fingerprints |= {split: fingerprint(found) for split, found in images.items()}
         changes = self._changed_images(checkpoint)
         self.state = self._state(images["train"], checkpoint)
-        unit = self.state.preparation.unit_nats_per_dim
-        self.step = TrainingStep(self.state, self.training, processes, unit_nats_per_dim=unit)
+        self.step = TrainingStep(
+            self.state,
+            self.training,
+            processes,
+            unit_nats_per_dim=self.state.preparation.unit_nats_per_dim,
+            may_split=not norms_over_batch(program.spec),
+        )
         with processes.failing_together():
             augmented = augmentation(self.training.augment, images["train"], self.training.seed)
         self.batches = TrainingBatches(
@@ -88,9 +99,11 @@ class TrainingRun:
             batch_size=self.training.batch_size,
             processes=processes,
             dtype=settings.torch_dtype,
+            layers=latent_shapes(self.state.model),
             augmentation=augmented,
         )
         self.saved_step: int | None = None if checkpoint is None else checkpoint.step
+        self._micro_batch_before = self.state.position.micro_batch  # of the step before
         self.not_finite_in_a_row = 0  # steps of this process until now whose loss is not finite
 
         self.outputs = self._begin_outputs(images)
@@ -100,6 +113,8 @@ class TrainingRun:
         self.evaluated_step = processes.from_first(metrics.evaluated_step if metrics is not None else 0)
         if changes:
             self.outputs.display.say(f"the images have changed since the run began: {'; '.join(changes)}")
+        if checkpoint is not None:
+            self._say_differences(checkpoint.position)
         if settings.resume and checkpoint is None:
             self.outputs.display.say(f"no checkpoint in {self.folder.path}; starting from scratch")
 
@@ -118,6 +133,12 @@ class TrainingRun:
     def record(self, result: StepResult, seconds: float) -> None:
         """Count a step that was taken, and log it."""
         self.state.is_between_steps = False
+        if self.state.position.micro_batch != self._micro_batch_before:
+            self.outputs.display.say(
+                f"step {self.state.step}: out of memory with {self._micro_batch_before:,} images at once; from here, a "
+                f"forward pass has {self.state.position.micro_batch:,}"
+            )
+            self._micro_batch_before = self.state.position.micro_batch
         self.state.record_step(applied=result.applied, seconds=seconds)
         self.not_finite_in_a_row = 0 if math.isfinite(result.loss_nats_per_dim) else self.not_finite_in_a_row + 1
         if not result.applied:
@@ -184,8 +205,8 @@ class TrainingRun:
         """
         if not self.settings.resume or not self.folder.spec.exists():
             return None
-        check_same_run(self.folder, hvaedsl.load(self.folder.spec).spec, self.program.spec)
         if not self.folder.checkpoint.exists():
+            check_same_run(self.folder, hvaedsl.load(self.folder.spec).spec, self.program.spec)
             if self.folder.summary.exists():
                 raise RunNotFound(
                     f"{self.folder.path} has the results of a finished run, but not its checkpoint, "
@@ -193,15 +214,23 @@ class TrainingRun:
                     help=f"restore the checkpoint, or {ANOTHER_FOLDER}",
                 )
             return None
-        checkpoint = load_checkpoint(self.folder.checkpoint)
 
-        position = checkpoint.position
-        then = f"--gpus {position.world_size} --dtype {position.dtype}"
-        now = f"--gpus {self.processes.world_size} --dtype {self.settings.dtype}"
-        if then != now:
+        checkpoint = load_checkpoint(self.folder.checkpoint)
+        before, position = hvaedsl.loads(checkpoint.spec), checkpoint.position
+        if position.noise == 1 and position.world_size > 1:
+            # An earlier version counted the images of a step for each process.
+            counted = before.training().batch_size
+            before = before.with_batch_size(counted * position.world_size)
+            if self.program.spec.train.batch_size == counted:
+                self.program = self.program.with_batch_size(counted * position.world_size)
+        check_same_run(self.folder, before.spec, self.program.spec)
+        self.keeps_split = before.spec.train.micro_batch == self.program.spec.train.micro_batch
+
+        if position.dtype != self.settings.dtype:
             raise RunMismatch(
-                f"{self.folder.path} was trained with {then}; this command has {now}",
-                help=f"resume with {then}, or use another folder with --out",
+                f"{self.folder.path} was trained with --dtype {position.dtype}; this command has --dtype "
+                f"{self.settings.dtype}",
+                help=f"resume with --dtype {position.dtype}, or use another folder with --out",
             )
         return checkpoint
 
@@ -224,7 +253,7 @@ class TrainingRun:
                 help=f"restore the images, {other}or use another folder with --out",
             )
 
-        found = training.for_run(training_images, self.processes.world_size)
+        found = training.for_run(training_images)
         if checkpoint is not None and checkpoint.step > found.steps:
             written = f"{training.steps}, which are {found.steps} steps" if in_epochs else f"{found.steps}"
             raise RunMismatch(
@@ -255,14 +284,44 @@ class TrainingRun:
         if checkpoint is None:
             prepare = preparation_of(self.program.spec, train_images)
 
-        position = Position(seed=self.training.seed, world_size=self.processes.world_size, dtype=self.settings.dtype)
+        position = Position(seed=self.training.seed, dtype=self.settings.dtype)
         state = TrainState.initial(self.program, prepare, position, self.processes.device)
         if checkpoint is not None:
             for weights in ("raw", "ema"):
                 checkpoint.finite_weights(weights)
             checkpoint.restore(state)
             logger.info("resuming from step %d of %s", state.step, checkpoint.path)
+
+        state.position.micro_batch = self._micro_batch(None if checkpoint is None else checkpoint.position)
+        state.position.world_size = self.processes.world_size
+        state.position.noise = NOISE_VERSION
         return state
+
+    def _micro_batch(self, before: Position | None) -> int:
+        """Images of a forward pass, the same in all processes: those of the checkpoint if it had the same split."""
+        processes = self.processes.world_size
+        if before is not None and self.keeps_split and before.micro_batch and before.world_size == processes:
+            return before.micro_batch
+        return self.processes.least(chosen_micro_batch(self.program, processes, self.processes.device))
+
+    def _say_differences(self, before: Position) -> None:
+        """Say how a resumed run differs from the one that wrote the checkpoint, if its curve does."""
+        say, now = self.outputs.display.say, self.state.position
+        if before.noise != now.noise:
+            say(
+                "an earlier version of hvaedsl began this run, with other random numbers in training: its curve "
+                "continues with new ones"
+            )
+            if before.world_size > 1:
+                say(
+                    f"train.batch_size is {self.training.batch_size:,} now: it counts the images of all "
+                    f"{before.world_size} processes"
+                )
+        if before.world_size != now.world_size:
+            say(
+                f"the run had {_processes(before.world_size)} until now, and has {_processes(now.world_size)} from "
+                "here: the results are the same up to rounding"
+            )
 
     def _length(self, training_images: int) -> RunLength | None:
         """What the run folder records of epochs; None if the length is a number of steps."""
@@ -275,9 +334,9 @@ class TrainingRun:
         say = self.outputs.display.say
         for line in remarks(images):
             say(f"{images.name}: {line}")
-        if self.batches.global_batch_size > len(images):
+        if self.batches.batch_size > len(images):
             say(
-                f"{images.name}: a step takes {self.batches.global_batch_size:,} images, more than the {len(images):,} "
+                f"{images.name}: a step takes {self.batches.batch_size:,} images, more than the {len(images):,} "
                 "training images: it repeats some; lower train.batch_size, or add images"
             )
 
@@ -300,7 +359,7 @@ class TrainingRun:
         display = TrainingDisplay(
             steps=self.training.steps,
             start=self.state.step,
-            images_per_step=self.batches.global_batch_size,
+            images_per_step=self.training.batch_size,
             silent=not self.processes.is_first,
         )
         return RunOutputs(
@@ -319,6 +378,10 @@ class TrainingRun:
 def identified(program: Program, name: str) -> Program:
     """The program under a run's name, with an absolute path to its images."""
     return program.named(name, located(program.spec.data))
+
+
+def _processes(count: int) -> str:
+    return "one process" if count == 1 else f"{count} processes"
 
 
 def part_folders(program: Program) -> tuple[Path, ...]:

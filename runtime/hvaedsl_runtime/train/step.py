@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
+from hvaedsl.diagnostics.errors import OutOfMemory
 from hvaedsl.ir.training import RunTraining
-from hvaedsl.lowering.module import HierarchicalVAE, Noise, Output
-from hvaedsl_runtime.distributed import Processes, as_float64
+from hvaedsl.lowering.module import Output
+from hvaedsl_runtime.distributed import Processes, as_float64, is_out_of_memory, release_memory
 from hvaedsl_runtime.model import autocast
+from hvaedsl_runtime.train.batches import MicroBatch, StepImages
 from hvaedsl_runtime.train.objective import Objective, dimensions_of, layer_resolutions
 from hvaedsl_runtime.train.schedule import learning_rate_at
+from hvaedsl_runtime.train.split import lower_micro_batch, out_of_memory
 from hvaedsl_runtime.train.state import TrainState
+
+logger = logging.getLogger(__name__)
 
 
 class LossTerms(NamedTuple):
-    """Batch means in nats per dimension; scalars. loss = distortion + rate; `objective` is what is minimized."""
+    """Means over a micro-batch in nats per dimension; scalars. loss = distortion + rate; `objective` is what is minimized."""
 
     objective: Tensor
     loss: Tensor
@@ -30,28 +35,9 @@ class LossTerms(NamedTuple):
     rate: Tensor
 
 
-class LossModule(nn.Module):
-    """The module that DistributedDataParallel wraps: a model that returns only its loss terms."""
-
-    def __init__(self, model: HierarchicalVAE, objective: Objective) -> None:
-        super().__init__()
-        self.model = model
-        self.objective = objective
-
-    def forward(self, x: Tensor, target: Tensor, noise: Noise, step: int) -> LossTerms:
-        """The loss terms of one batch, x and target [B, H, W, C], at a 0-based step."""
-        out: Output = self.model(x, target, noise)
-        return LossTerms(
-            self.objective(out, step, dimensions_of(target)),
-            out.loss_nats_per_dim,
-            out.distortion_nats_per_dim.mean(),
-            out.rate_nats_per_dim.mean(),
-        )
-
-
 @dataclass(frozen=True)
 class StepResult:
-    """The result of one step: means over the global batch, and the gradient norm before clipping.
+    """The result of one step: means over the whole batch, and the gradient norm before clipping.
 
     The density of real values is that of the values in the file. `applied` is false if the update was skipped.
     """
@@ -64,44 +50,86 @@ class StepResult:
     applied: bool
 
 
+class GradientSums:
+    """Adds up the gradients and loss terms of all processes in one message, after the last forward pass of a step.
+
+    The buffer of the message is allocated once. A process that has run out of memory can therefore say so in it, and
+    none waits for one that has failed.
+    """
+
+    def __init__(self, trainable: Sequence[nn.Parameter], processes: Processes) -> None:
+        self.trainable = trainable
+        self.processes = processes
+        sizes = [parameter.numel() for parameter in trainable]
+        first = trainable[0]
+        buffer = torch.zeros(sum(sizes) + 4, device=first.device, dtype=first.dtype)
+        *parts, self._means, self._failed = torch.split(buffer, [*sizes, 3, 1])
+        self._buffer = buffer
+        self._gradients = [part.view_as(parameter) for part, parameter in zip(parts, trainable, strict=True)]
+
+    def __call__(self, means: Tensor | None) -> Tensor | None:
+        """Set the gradients to their sums, and return those of the loss terms, [3]; None if a process passes None."""
+        self._buffer.zero_()
+        if means is None:
+            self._failed.fill_(1)
+        else:
+            self._means.copy_(means)
+            for summed, parameter in zip(self._gradients, self.trainable, strict=True):
+                if parameter.grad is not None:
+                    summed.copy_(parameter.grad)
+
+        self.processes.sum(self._buffer)
+        if self._failed.item() > 0:
+            return None
+        for summed, parameter in zip(self._gradients, self.trainable, strict=True):
+            parameter.grad = summed
+        return self._means
+
+
 class TrainingStep:
     """One step of training, in place, on a run's state (openai/vdvae, train.py).
 
     The optimizer is AdamW with weight decay on every trainable parameter; a factor on a parameter's learning rate is
-    one on its decay too. The update is skipped if the gradient norm is not
-    finite or not strictly below `skip_above`. The norm is taken before clipping, of the gradient averaged over all
-    processes, so that every process makes the same decision. A skipped step counts as a step; the averaged weights
-    follow applied updates only. `unit_nats_per_dim` is what a density in the unit of the file has in addition; it is
-    reported, and has no gradient.
+    one on its decay too. The update is skipped if the gradient norm is not finite or not strictly below `skip_above`.
+    The norm is taken before clipping, of the gradient averaged over the whole batch, so that every process makes the
+    same decision. A skipped step counts as a step; the averaged weights follow applied updates only.
+
+    The batch is computed in forward passes of `state.position.micro_batch` images. If a device runs out of memory, all
+    processes lower that number and compute the step again, unless `may_split` is false: the step's random numbers do
+    not depend on the split.
+    `unit_nats_per_dim` is what a density in the unit of the file has in addition; it is reported, and has no gradient.
     """
 
     def __init__(
-        self, state: TrainState, training: RunTraining, processes: Processes, *, unit_nats_per_dim: float = 0.0
+        self,
+        state: TrainState,
+        training: RunTraining,
+        processes: Processes,
+        *,
+        unit_nats_per_dim: float = 0.0,
+        may_split: bool = True,
     ) -> None:
         self.state = state
         self.unit_nats_per_dim = unit_nats_per_dim
         self.training = training
         self.processes = processes
+        self.may_split = may_split
+        self._failure: OutOfMemory | None = None  # of this process, if it cannot compute fewer images at once
         state.model.recompute_every = training.recompute_every
-        objective = Objective(training.kl, training.seed, layer_resolutions(state.model))
-        self._loss: nn.Module = LossModule(state.model, objective)
+        self._objective = Objective(training.kl, training.seed, layer_resolutions(state.model))
+        self._sums = GradientSums(state.trainable, processes) if processes.world_size > 1 else None
+        # Every process has drawn the same initial weights, but other hardware may round them in another way.
+        processes.broadcast(state.model.state_dict().values())
 
-        if processes.world_size > 1:
-            # A convolution with one input channel has two valid layouts, and torch warns if they differ.
-            warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
-            device_ids = [processes.device] if processes.device.type != "cpu" else None
-            self._loss = DistributedDataParallel(self._loss, device_ids=device_ids)
-
-    def __call__(self, step: int, x: Tensor, target: Tensor, noise: Noise) -> StepResult:
-        """Train on this rank's slice of the batch for `step` (0-based), x and target [B, H, W, C]."""
-        self.state.optimizer.zero_grad(set_to_none=True)
-        with autocast(self.training.precision, self.processes.device):
-            terms: LossTerms = self._loss(x, target, noise, step)
-        terms.objective.backward()  # type: ignore[no-untyped-call]  # torch's
+    def __call__(self, step: int, images: StepImages) -> StepResult:
+        """Train on the images of `step` (0-based). Raises OutOfMemory if not even the smallest forward pass fits."""
+        means = self._gradients(step, images)
+        while means is None:
+            self._lower_micro_batch()
+            means = self._gradients(step, images)
 
         gradients = [parameter.grad for parameter in self.state.trainable if parameter.grad is not None]
         norm = get_total_norm(gradients)
-        means = self.processes.mean(torch.stack(terms[1:]).detach())
         # The only wait for the device in a step; between steps, several processes also wait to agree on signals.
         loss, distortion, rate, gradient_norm = torch.cat((as_float64(means), as_float64(norm).reshape(1))).tolist()
 
@@ -111,6 +139,63 @@ class TrainingStep:
             self._update(norm, learning_rate)
         loss, distortion = loss + self.unit_nats_per_dim, distortion + self.unit_nats_per_dim
         return StepResult(loss, distortion, rate, gradient_norm, learning_rate, applied)
+
+    def _gradients(self, step: int, images: StepImages) -> Tensor | None:
+        """Fill the gradients with those of the whole batch, and return the means of loss, distortion and rate, [3].
+
+        None, in every process, if one has run out of memory.
+        """
+        self.state.optimizer.zero_grad(set_to_none=True)
+        means: Tensor | None = None
+        try:
+            means = self._own_gradients(step, images)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            if self._lower is None:
+                self._failure = out_of_memory(error)
+            logger.info("step %d: %s", step, error)
+
+        # Outside the block above, whose error keeps the tensors of the forward pass.
+        if means is None:
+            self.state.optimizer.zero_grad(set_to_none=True)
+            release_memory(self.processes.device)
+        return means if self._sums is None else self._sums(means)
+
+    def _own_gradients(self, step: int, images: StepImages) -> Tensor:
+        """Add up the gradients of this process's images, and return their part of the mean loss terms, [3]."""
+        means: Tensor | None = None
+        for batch in images(self.state.position.micro_batch):
+            weight = len(batch.x) / self.training.batch_size
+            with autocast(self.training.precision, self.processes.device):
+                terms = self._terms(batch, step)
+            (terms.objective * weight).backward()  # type: ignore[no-untyped-call]  # torch's
+            part = torch.stack(terms[1:]).detach() * weight
+            means = part if means is None else means + part
+        assert means is not None, "a step has images"
+        return means
+
+    def _terms(self, batch: MicroBatch, step: int) -> LossTerms:
+        out: Output = self.state.model(batch.x, batch.target, batch.noise)
+        return LossTerms(
+            self._objective(out, step, dimensions_of(batch.target)),
+            out.loss_nats_per_dim,
+            out.distortion_nats_per_dim.mean(),
+            out.rate_nats_per_dim.mean(),
+        )
+
+    def _lower_micro_batch(self) -> None:
+        """Compute fewer images at once from now on. Raises OutOfMemory, in every process, if there are no fewer."""
+        self.processes.raise_any(self._failure)
+        lower = self._lower
+        assert lower is not None, "a process that has no lower number has raised its failure"
+        self.state.position.micro_batch = lower
+
+    @property
+    def _lower(self) -> int | None:
+        """The next smaller number of images of a forward pass."""
+        share = self.training.batch_size // self.processes.world_size
+        return lower_micro_batch(self.state.position.micro_batch, share) if self.may_split else None
 
     def _update(self, norm: Tensor, learning_rate: float) -> None:
         """Clip, update the weights, and average them in."""

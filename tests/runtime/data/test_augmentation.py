@@ -89,8 +89,8 @@ def stream(images: ImageSet, changed: Augmentation, world: int, steps: range, si
     """The images of steps, over all processes."""
     found = []
     for rank in range(world):
-        reader = batches(images, changed, rank, world, size // world)
-        found.append(np.stack([reader(step)[0].numpy() for step in steps]))
+        reader = batches(images, changed, rank, world, size)
+        found.append(np.stack([next(reader(step)(size // world)).x.numpy() for step in steps]))
         reader.close()
     return np.concatenate(found, axis=1)
 
@@ -115,6 +115,6 @@ def test_without_the_section_the_stream_is_that_of_the_images(make_set: Any, sto
     images = make_set(stored_pixels)
     assert augmentation(AugmentSpec(), images, 3) is None
     reader = batches(images, None, 0, 1, 8)
-    found = reader(2)[0].numpy()
+    found = next(reader(2)(8)).x.numpy()
     reader.close()
     np.testing.assert_array_equal(found, stored_pixels[index_stream(30, 3, 16, 8)])

@@ -211,7 +211,7 @@ def test_metrics_that_cannot_be_brought_to_the_disk_save_nothing(
 def test_of_two_processes_the_one_that_writes_tells(
     tmp_path: Path, compiled: Compiled, curve: Curve, file_size_limit: Limit
 ) -> None:
-    sets = {"train.batch_size": 2}
+    sets: dict[str, object] = {}
     with file_size_limit(20_000), pytest.raises(WriteError) as caught:
         launch(compiled(sets), settings(tmp_path / "parts", gpus=2))
     assert "last.pt: cannot be written: File too large; there is no checkpoint yet" in str(caught.value)

@@ -21,7 +21,7 @@ from hvaedsl_runtime.train.state import TrainState
 from hvaedsl_runtime.train.step import TrainingStep
 from tests.runtime.equal_states import same
 from tests.runtime.train.test_state import PREPARATION
-from tests.runtime.train.test_step import batch
+from tests.runtime.train.test_step import batch, given
 
 Compiled = Callable[..., Program]
 FROZEN = ("encoder.stem.", "decoder.blocks.r4_0.", "decoder.states.r4")
@@ -35,9 +35,9 @@ def stepped(program: Program, processes: Processes, steps: int = 5) -> tuple[Tra
     """A state after some steps, and the weights before them."""
     state = made(program)
     before = {name: found.detach().clone() for name, found in state.model.named_parameters()}
-    step = TrainingStep(state, program.training().for_run(30, 1), processes)
+    step = TrainingStep(state, program.training().for_run(30), processes)
     for number in range(steps):
-        step(number + 3, *batch(number))
+        step(number + 3, given(*batch(number)))
     return state, before
 
 
@@ -65,7 +65,7 @@ def test_the_names_of_the_weights_are_those_of_a_run_without_these_keys(compiled
 def test_the_norm_and_the_skip_read_trained_gradients_alone(compiled: Compiled, alone: Processes) -> None:
     program = compiled({"train.freeze": "encoder, decoder.r8"})
     state = made(program)
-    result = TrainingStep(state, program.training().for_run(30, 1), alone)(5, *batch())
+    result = TrainingStep(state, program.training().for_run(30), alone)(5, given(*batch()))
     gradients = [found.grad for found in state.trainable if found.grad is not None]
     whole = made(compiled())
     whole.model(*batch()).loss_nats_per_dim.backward()
@@ -78,7 +78,7 @@ def test_the_norm_and_the_skip_read_trained_gradients_alone(compiled: Compiled, 
     assert expected < 0.99 * everything
 
     skipping = compiled({"train.freeze": "encoder, decoder.r8", "train.skip_above": (expected + everything) / 2})
-    assert TrainingStep(made(skipping), skipping.training().for_run(30, 1), alone)(5, *batch()).applied
+    assert TrainingStep(made(skipping), skipping.training().for_run(30), alone)(5, given(*batch())).applied
 
 
 def test_a_factor_is_one_on_the_learning_rate_and_the_decay(compiled: Compiled, alone: Processes) -> None:

@@ -14,7 +14,7 @@ Compiled = Callable[..., Program]
 def rate(compiled: Compiled, step: int, **train: object) -> float:
     sets: dict[str, object] = {"train.learning_rate": 0.2, "train.lr_warmup_steps": 100, "train.steps": 1100}
     sets |= {f"train.{key}": value for key, value in train.items()}
-    return learning_rate_at(step, compiled(sets).training().for_run(30, 1))
+    return learning_rate_at(step, compiled(sets).training().for_run(30))
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "step"])

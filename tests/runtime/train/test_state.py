@@ -16,6 +16,7 @@ from hvaedsl.diagnostics.errors import DamagedRun
 from hvaedsl_runtime.data import Preparation
 from hvaedsl_runtime.disk.checkpoint import load_checkpoint, save_checkpoint
 from hvaedsl_runtime.disk.state_parts import Counters, PartError, Position
+from hvaedsl_runtime.noise import NOISE_VERSION
 from hvaedsl_runtime.train.state import TrainState
 from tests.runtime.equal_states import same
 
@@ -63,7 +64,10 @@ def test_what_is_saved_is_what_it_holds(program: Program) -> None:
     state = advanced(program)
     saved = state.state_dict()
     assert saved["averaging"] == {"updates": 2}
-    assert saved["position"] == {"seed": 0, "step": 3, "world_size": 1, "dtype": "float32"}
+    assert saved["position"] == {
+        **{"seed": 0, "step": 3, "world_size": 1, "dtype": "float32"},
+        **{"micro_batch": 0, "noise": NOISE_VERSION},
+    }
     assert saved["counters"] == {"skipped_updates": 1, "skipped_in_a_row": 0, "wall_seconds": 1.5}
     assert saved["preparation"] == PREPARATION.to_dict()
     assert saved["versions"]["torch"] == torch.__version__

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from hvaedsl import Program
+from hvaedsl.lowering.module import Noise
 from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.model import autocast, set_matrix_precision
-from hvaedsl_runtime.noise import StepNoise
+from hvaedsl_runtime.noise import ImageNoise
+from hvaedsl_runtime.train.batches import MicroBatch, StepImages
 from hvaedsl_runtime.train.state import TrainState, make_optimizer
 from hvaedsl_runtime.train.step import StepResult, TrainingStep, is_applied
 
@@ -19,7 +21,7 @@ Compiled = Callable[..., Program]
 
 
 def make(program: Program, processes: Processes) -> TrainingStep:
-    return TrainingStep(make_state(program, torch.float64), program.training().for_run(30, 1), processes)
+    return TrainingStep(make_state(program, torch.float64), program.training().for_run(30), processes)
 
 
 def make_state(program: Program, dtype: torch.dtype) -> TrainState:
@@ -27,10 +29,15 @@ def make_state(program: Program, dtype: torch.dtype) -> TrainState:
     return TrainState(program.module().to(dtype), program.without_gradient, program.training(), None, Position())
 
 
-def batch(seed: int = 0) -> tuple[Tensor, Tensor, StepNoise]:
+def given(x: Tensor, target: Tensor, noise: Noise) -> StepImages:
+    """A step with these images, however it is split."""
+    return lambda size: iter([MicroBatch(x, target, noise)])
+
+
+def batch(seed: int = 0) -> tuple[Tensor, Tensor, ImageNoise]:
     generator = torch.Generator().manual_seed(seed)
     levels = torch.randint(0, 17, (4, 8, 8, 1), generator=generator).double()
-    return levels / 5 - 1.6, levels / 8 - 1, StepNoise(seed, 0, 0, 1, torch.device("cpu"), torch.float64)
+    return levels / 5 - 1.6, levels / 8 - 1, ImageNoise(seed, "step", range(4), torch.device("cpu"), torch.float64)
 
 
 def weights(step: TrainingStep) -> list[Tensor]:
@@ -55,7 +62,7 @@ def test_applied_only_below_the_threshold(norm: float, skip_above: float | None,
 
 def test_the_norm_is_that_of_all_gradients_before_clipping(compiled: Compiled, alone: Processes) -> None:
     step = make(compiled({"train.clip_norm": 1e-3}), alone)
-    result = step(5, *batch())
+    result = step(5, given(*batch()))
     reference = make(compiled(), alone)
     out = reference.state.model(*batch())
     out.loss_nats_per_dim.backward()
@@ -82,7 +89,7 @@ def test_updates_are_adamw_with_the_warmed_up_rate(compiled: Compiled, alone: Pr
     second = [v * 0 for v in values]
     rates = [0.0, 0.01 / 3, 0.02 / 3, 0.01, 0.01]
     for t, rate in enumerate(rates, 1):
-        result = step(t - 1, *batch(t))
+        result = step(t - 1, given(*batch(t)))
         assert result.learning_rate == pytest.approx(rate, rel=1e-12)
         gradients = [p.grad.numpy() for p in step.state.model.parameters() if p.grad is not None]
         for i, g in enumerate(gradients):
@@ -112,19 +119,19 @@ def test_the_kernel_on_a_cpu_is_fused_where_it_computes_adamw(compiled: Compiled
 
 def test_a_run_keeps_the_implementation_it_started_with(compiled: Compiled, alone: Processes) -> None:
     step = make(compiled(), alone)
-    step(5, *batch())
+    step(5, given(*batch()))
     state = step.state.optimizer.state_dict()
     state["param_groups"][0]["fused"] = None  # as in a checkpoint from before the fused kernel
     step.state.optimizer.load_state_dict(state)
     assert step.state.optimizer.param_groups[0]["fused"] is None
-    assert step(6, *batch()).applied
+    assert step(6, given(*batch())).applied
 
 
 def test_a_skipped_update_changes_neither_weights_nor_average_nor_moments(compiled: Compiled, alone: Processes) -> None:
     step = make(compiled({"train.skip_above": 1e-6}), alone)
     before = weights(step)
     averaged = [p.clone() for p in step.state.ema.model.parameters()]
-    result = step(5, *batch())
+    result = step(5, given(*batch()))
     assert not result.applied
     assert result.gradient_norm > 1e-6
     assert all(map(torch.equal, weights(step), before))
@@ -136,7 +143,7 @@ def test_the_average_follows_applied_updates_from_the_initial_weights(compiled: 
     step = make(compiled({"train.ema_decay": 0.9}), alone)
     expected = weights(step)
     for i in range(1, 5):
-        step(i, *batch(i))
+        step(i, given(*batch(i)))
         expected = [0.9 * average + 0.1 * weight for average, weight in zip(expected, weights(step), strict=True)]
     for actual, average in zip(step.state.ema.model.parameters(), expected, strict=True):
         torch.testing.assert_close(actual, average, rtol=1e-12, atol=1e-15)
@@ -149,11 +156,11 @@ def test_a_gradient_that_is_not_finite_is_skipped(compiled: Compiled, alone: Pro
     before = weights(step)
     x, target, noise = batch()
     x[0, 0, 0, 0] = math.nan
-    result = step(5, x, target, noise)
+    result = step(5, given(x, target, noise))
     assert not result.applied
     assert math.isnan(result.gradient_norm)
     assert all(map(torch.equal, weights(step), before))
-    assert step(6, *batch()).applied
+    assert step(6, given(*batch())).applied
 
 
 def test_parameters_without_gradient_are_left_alone(
@@ -164,7 +171,7 @@ def test_parameters_without_gradient_are_left_alone(
     step = make(program, alone)
     unreached = {name: step.state.model.get_parameter(name).clone() for name in program.without_gradient}
     x, target, noise = batch()
-    step(5, x, (target > 0).double(), noise)
+    step(5, given(x, (target > 0).double(), noise))
     assert all(torch.equal(step.state.model.get_parameter(name), before) for name, before in unreached.items())
     reached = {id(p) for group in step.state.optimizer.param_groups for p in group["params"]}
     assert all(id(step.state.model.get_parameter(name)) not in reached for name in program.without_gradient)
@@ -172,18 +179,18 @@ def test_parameters_without_gradient_are_left_alone(
 
 def test_training_lowers_the_loss(compiled: Compiled, alone: Processes) -> None:
     step = make(compiled({"train.learning_rate": 0.01}), alone)
-    results: list[StepResult] = [step(i, *batch()) for i in range(60)]
+    results: list[StepResult] = [step(i, given(*batch())) for i in range(60)]
     assert results[-1].loss_nats_per_dim < 0.9 * results[0].loss_nats_per_dim
     assert all(r.loss_nats_per_dim == pytest.approx(r.distortion_nats_per_dim + r.rate_nats_per_dim) for r in results)
 
 
 def test_bfloat16_trains_float32_weights(compiled: Compiled, alone: Processes) -> None:
     program = compiled({"train.precision": "bfloat16"})
-    step = TrainingStep(make_state(program, torch.float32), program.training().for_run(30, 1), alone)
+    step = TrainingStep(make_state(program, torch.float32), program.training().for_run(30), alone)
     x, target, _ = batch()
-    noise = StepNoise(0, 0, 0, 1, alone.device, torch.float32)
-    result = step(5, x.float(), target.float(), noise)
-    exact = make(compiled(), alone)(5, x, target, lambda layer, shape: noise(layer, shape).double())
+    noise = ImageNoise(0, "step", range(4), alone.device, torch.float32)
+    result = step(5, given(x.float(), target.float(), noise))
+    exact = make(compiled(), alone)(5, given(x, target, lambda layer, shape: noise(layer, shape).double()))
     assert result.applied
     assert result.loss_nats_per_dim == pytest.approx(exact.loss_nats_per_dim, rel=0.02)
     assert result.loss_nats_per_dim != pytest.approx(exact.loss_nats_per_dim, rel=1e-6)
