@@ -42,7 +42,11 @@ def compile_spec(
     out: DiagramFile = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help=described("Images for the activation memory.", "train.micro_batch, or train.batch_size")),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help=described("Images for the activation memory.", "train.micro_batch or batch_size"),
+        ),
     ] = None,
     custom: CustomFlag = False,
     sets: Sets = None,

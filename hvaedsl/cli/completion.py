@@ -164,6 +164,7 @@ def _assignments(name: str, key: Key) -> list[tuple[str, str]]:
         Flag,
         LikelihoodCall,
         Optional,
+        OrCall,
         PoolingCall,
         Several,
     )
@@ -179,6 +180,9 @@ def _assignments(name: str, key: Key) -> list[tuple[str, str]]:
         values |= dict.fromkeys(FLAGS, "")
     if isinstance(kind, LikelihoodCall):
         values |= {"bernoulli": "", "gaussian": ""}
+    if isinstance(kind, OrCall):
+        values |= dict.fromkeys(kind.plain.symbols if isinstance(kind.plain, Choice) else (), "")
+        values[kind.call.example] = "for example"
     if isinstance(kind, PoolingCall):
         values |= dict.fromkeys(POOLINGS, "")
     if isinstance(key.kind, Optional):

@@ -35,7 +35,7 @@ def _is_without_effect(program: Program, other: Spec, key: str) -> bool:
     if key == "train.clip_norm":
         skip = program.spec.train.skip_above
         # A gradient above `skip_above` is skipped, so a larger norm is never clipped to.
-        return skip is not None and all(
+        return isinstance(skip, float) and all(
             norm is None or norm > skip for norm in (program.spec.train.clip_norm, other.train.clip_norm)
         )
     return False

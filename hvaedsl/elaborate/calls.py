@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from hvaedsl.diagnostics.diagnostic import Edit, Fix, Label, writing
 from hvaedsl.diagnostics.likelihoods import (
     BernoulliArguments,
     ComponentCount,
+    MissingArguments,
     UnknownArgument,
     UnknownWavelet,
     UnsupportedBits,
 )
 from hvaedsl.diagnostics.names import DuplicateEntry, WrongType
 from hvaedsl.diagnostics.reals import GaussianNumbers
+from hvaedsl.diagnostics.record import Record
+from hvaedsl.diagnostics.span import Span
+from hvaedsl.elaborate.arithmetic import is_expression
 from hvaedsl.elaborate.meant import GAUSSIAN, MIXTURE
 from hvaedsl.elaborate.quoted import custom_name
 from hvaedsl.elaborate.removals import removal_of
 from hvaedsl.elaborate.words import describe
-from hvaedsl.ir.kinds import LikelihoodCall, PoolingCall, Whole
+from hvaedsl.ir.kinds import CallOf, Choice, LikelihoodCall, Number, OrCall, PoolingCall, Whole
 from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.pooling import POOLINGS
 from hvaedsl.syntax import ast
@@ -72,6 +77,56 @@ def likelihood(reader: Reader, kind: LikelihoodCall, value: ast.Value) -> Likeli
         fix = writing(value.span, "bernoulli", shown="likelihood = bernoulli")
         reader.fail(BernoulliArguments(span=value.span, fix=fix))
     return _gaussian(reader, value) if value.function.text == GAUSSIAN else _mixture(reader, value)
+
+
+def call_value(reader: Reader, kind: CallOf | OrCall, value: ast.Value) -> object:
+    """The record that a call with numbers stands for, or the plain value. Raises `SpecError` for anything else."""
+    name = value.function.text if isinstance(value, ast.Call) else value.name if isinstance(value, ast.Symbol) else ""
+    call, plain = (kind.call, kind.plain) if isinstance(kind, OrCall) else (kind, None)
+    if name == call.name:
+        return _record(reader, kind, call, value)
+    if isinstance(plain, Choice) and name:
+        if name in plain.symbols and isinstance(value, ast.Symbol):
+            return name
+        reader.unknown(value.span, value.span.text, (*plain.symbols, call.name))
+    if isinstance(value, ast.Call):
+        reader.unknown(value.function.span, name, (call.name,))
+    if not isinstance(plain, Number) or not (
+        is_expression(value) or isinstance(value, (ast.Integer, ast.Float, ast.Negative))
+    ):
+        reader.wrong(kind, value)
+    return reader.read(plain, value)
+
+
+def _record(reader: Reader, whole: CallOf | OrCall, kind: CallOf, value: ast.Value) -> Record:
+    """The record of a call, or of its name alone; `whole` is the kind of the key."""
+    arguments: Sequence[ast.Value | ast.NamedArgument] = value.arguments if isinstance(value, ast.Call) else ()
+
+    # Arguments by place come first; each parameter is given at most once.
+    known = tuple(parameter.name for parameter in kind.parameters)
+    given: dict[str, ast.Value] = {}
+    places: dict[str, Span] = {}
+    for place, argument in enumerate(arguments):
+        if isinstance(argument, ast.NamedArgument):
+            name, span, written = argument.name.text, argument.name.span, argument.value
+            if name not in known:
+                removed = removal_of(arguments, argument, "remove it")
+                reader.fail(UnknownArgument(span=span, name=name, function=kind.name, known=known, fix=removed))
+        elif place < len(known) and len(given) == place:
+            name, span, written = known[place], argument.span, argument
+        else:
+            reader.wrong(whole, value)
+        if name in given:
+            label = Label(places[name], "first written here")
+            reader.fail(DuplicateEntry(span=span, key=name, what="argument", secondary=(label,)))
+        given[name], places[name] = written, span
+
+    found = {item.name: reader.read(item.of, given[item.name]) for item in kind.parameters if item.name in given}
+    missing = tuple(item.name for item in kind.parameters if item.required and item.name not in found)
+    if missing:
+        way = writing(value.span, kind.example)
+        reader.fail(MissingArguments(span=value.span, function=kind.name, missing=missing, suggestions=(way,)))
+    return kind.make(**found)
 
 
 def _mixture(reader: Reader, call: ast.Call) -> Likelihood:

@@ -15,7 +15,7 @@ from hvaedsl.diagnostics.names import DuplicateEntry, OutOfRange, UnknownSymbol,
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.arithmetic import is_expression, whole_number
 from hvaedsl.elaborate.block_reader import BlockReader, ReadBase
-from hvaedsl.elaborate.calls import likelihood, pooling
+from hvaedsl.elaborate.calls import call_value, likelihood, pooling
 from hvaedsl.elaborate.constants import BASE, Constants
 from hvaedsl.elaborate.image_sizes import image_size
 from hvaedsl.elaborate.meant import example_of, meant, meant_as_other, suffixed
@@ -31,6 +31,7 @@ from hvaedsl.ir.kinds import (
     BlockStack,
     ByResolution,
     ByWeightName,
+    CallOf,
     Choice,
     ChoiceOrCustom,
     DatasetName,
@@ -43,6 +44,7 @@ from hvaedsl.ir.kinds import (
     NameInQuotes,
     Number,
     Optional,
+    OrCall,
     Pair,
     PoolingCall,
     Several,
@@ -201,6 +203,11 @@ class Reader:
     @read.register
     def _(self, kind: PoolingCall, value: ast.Value) -> str:
         return pooling(self, kind, value)
+
+    @read.register(CallOf)
+    @read.register(OrCall)
+    def _(self, kind: CallOf | OrCall, value: ast.Value) -> object:
+        return call_value(self, kind, value)
 
     @read.register
     def _(self, kind: Optional, value: ast.Value) -> object:

@@ -252,6 +252,41 @@ class PoolingCall(Record):
         return listing(POOLINGS)
 
 
+class Parameter(Record):
+    """A parameter of a call, which is given by its place or by its name."""
+
+    name: str
+    of: Whole | Number
+    required: bool = False
+
+
+class CallOf(Record):
+    """A call whose arguments are numbers, such as `adaptive(0.99, 1000)`; its value is a record of type `make`.
+
+    The fields of the record are the parameters. Without arguments, the parentheses may be left out.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    make: type[Record]
+    example: str
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return f"a call such as {self.example}"
+
+
+class OrCall(Record):
+    """A plain value, or a call."""
+
+    plain: Number | Choice
+    call: CallOf
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return f"{self.plain}, or {self.call}"
+
+
 Kind = (
     Whole
     | Size
@@ -271,6 +306,8 @@ Kind = (
     | BlockStack
     | LikelihoodCall
     | PoolingCall
+    | CallOf
+    | OrCall
 )
 
 

@@ -17,12 +17,14 @@ from hvaedsl.ir.kinds import (
     Key,
     Number,
     Optional,
+    OrCall,
     Pair,
     Several,
     Steps,
     WeightName,
     Whole,
 )
+from hvaedsl.ir.policies import ADAPTIVE, ROLLBACK, AdaptiveThreshold, Rollback
 from hvaedsl.ir.section import Section, at_resolution
 
 LearningRateSchedule = Literal["constant", "cosine", "step"]
@@ -88,8 +90,19 @@ class TrainSpec(Section):
     betas: Annotated[tuple[float, float], Key(Pair(Number(minimum=0, below=1)), "AdamW's betas")] = (0.9, 0.9)
     clip_norm: Annotated[float | None, Key(Optional(Number(above=0)), "the norm that gradients are clipped to")] = 200.0
     skip_above: Annotated[
-        float | None, Key(Optional(Number(above=0)), "gradient norm from which an update is skipped")
+        float | AdaptiveThreshold | None,
+        Key(
+            Optional(OrCall(Number(above=0), ADAPTIVE)),
+            "gradient norm from which an update is skipped; adaptive(quantile, window) follows recent norms",
+        ),
     ] = None
+    on_spike: Annotated[
+        Literal["stop"] | Rollback,
+        Key(
+            OrCall(Choice(("stop",)), ROLLBACK),
+            "what many consecutive skipped updates lead to: the end of the run, or a return to a checkpoint",
+        ),
+    ] = "stop"
     freeze: Annotated[tuple[str, ...] | None, Key(Optional(Several(WeightName())), "weights that are not trained")] = (
         None
     )

@@ -20,6 +20,7 @@ from hvaedsl.ir.kinds import (
     Kind,
     LikelihoodCall,
     Optional,
+    OrCall,
     PoolingCall,
     Several,
     WeightName,
@@ -102,6 +103,9 @@ def _of(analyzed: AnalyzedText, cursor: Cursor, kind: Kind) -> Iterator[Suggesti
             yield from (Suggestion(call, about, CompletionItemKind.Function) for call, about in _LIKELIHOODS.items())
         case PoolingCall():
             yield from (Suggestion(pooling, "", CompletionItemKind.Function) for pooling in POOLINGS)
+        case OrCall():
+            yield from _of(analyzed, cursor, kind.plain)
+            yield Suggestion(kind.call.example, "", CompletionItemKind.Function)
         case Either():
             yield from _of(analyzed, cursor, kind.plain)
             yield Suggestion("{}", "a map by resolution", CompletionItemKind.Struct, snippet="{$0}")

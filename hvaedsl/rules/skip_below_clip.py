@@ -44,7 +44,7 @@ class SkipBelowClip(Diagnostic):
 def check(unit: Unit) -> Iterator[Diagnostic]:
     """Report `skip_above` below `clip_norm`. Equal values, as in some published runs, are fine."""
     train = unit.spec.train
-    if train.skip_above is None or train.clip_norm is None or train.skip_above >= train.clip_norm:
+    if not isinstance(train.skip_above, float) or train.clip_norm is None or train.skip_above >= train.clip_norm:
         return
 
     clip, skip = unit.origins.get("train.clip_norm"), unit.origin("train.skip_above")

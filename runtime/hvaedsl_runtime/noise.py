@@ -16,7 +16,6 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-
 # The version of training noise, which is part of a run's state. In version 1, a layer had a stream for the whole batch.
 NOISE_VERSION = 2
 # `normal_` treats the last 16 values of a tensor apart unless their number is a multiple of this.
@@ -84,7 +83,8 @@ class LayerNoise:
     def __call__(self, layer: int, shape: tuple[int, ...]) -> Tensor:
         """The noise of a layer, [B, C, H, W]. Raises ValueError for another shape than that of its latents."""
         if tuple(shape) != (len(self.buffer), *self.layers[layer]):
-            raise ValueError(f"layer {layer} has noise for {len(self.buffer)} images of {self.layers[layer]}, not {shape}")
+            drawn = f"{len(self.buffer)} images of {self.layers[layer]}"
+            raise ValueError(f"layer {layer} has noise for {drawn}, not {shape}")
         return self.buffer[:, self._starts[layer] : self._starts[layer + 1]].view(shape)
 
 

@@ -235,6 +235,8 @@ _SETTINGS = (
         "model.latent = {}",
     ),
     *("model.cell = {7: nvae, other: vdvae}", "model.cell = {1: nvae}", "model.bottleneck = {5: 0.01, other: 0.2}"),
+    *("train.skip_above = adaptive(0.9)", "train.skip_above = adaptive(2, 100)", "train.on_spike = rolback"),
+    *("train.skip_above = adaptive(0.9, 100, k = 3)", "train.on_spike = rollback(0)", "train.on_spike = 3"),
     *("train.micro_batch = 3", "train.micro_batch = 0", "train.micro_batch = 1M"),
     *("train.stop_after = 0", "train.stop_after = 3", "data.validation = 0"),
     *("train.steps = 20 epochs", "train.steps = 0 epochs", "train.eval_every = 2 epochs"),

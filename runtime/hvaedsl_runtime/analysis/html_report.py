@@ -23,6 +23,7 @@ from hvaedsl_runtime.analysis.figures import png, svg
 from hvaedsl_runtime.analysis.registry import ANALYSES
 from hvaedsl_runtime.analysis.result_files import ANOTHER_PLACE, write_files
 from hvaedsl_runtime.disk.run_folder import check_output_path, read_json
+from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.evaluate.results import WEIGHTS
@@ -148,15 +149,14 @@ def _facts(run: FinishedRun, program: Program) -> list[tuple[str, str]]:
         ("steps", f"{checkpoint.step:,} of {_length(run)}"),
         ("skipped updates", f"{checkpoint.counters.skipped_updates:,}"),
         ("time in training steps", f"{minutes} min {seconds} s"),
-        ("images per step", f"{_images_per_step(checkpoint, training.batch_size):,}"),
+        ("images per step", f"{_images_per_step(checkpoint.position, training.batch_size):,}"),
         ("seed", str(checkpoint.position.seed)),
         ("EMA decay", f"{training.ema_decay:g}"),
     ]
 
 
-def _images_per_step(checkpoint: Checkpoint, batch_size: int) -> int:
+def _images_per_step(position: Position, batch_size: int) -> int:
     """The images of a step; a run of an earlier version counted those of one process."""
-    position = checkpoint.position
     return batch_size * position.world_size if position.noise == 1 else batch_size
 
 

@@ -30,8 +30,12 @@ NAMED = 3
 
 # Keys that may change when a run is resumed, because the weights after a step do not depend on them.
 CHANGEABLE = frozenset(
-    ("data.path", "train.steps", "train.eval_every", "train.save_every", "sample.temperature", "sample.count")
-) | {"train.gpu_memory", "train.micro_batch", "train.stop_after", *(f"paper.{name}" for name in keys(SECTIONS["paper"]))}
+    (
+        *("data.path", "sample.temperature", "sample.count", "train.steps", "train.eval_every", "train.save_every"),
+        *("train.micro_batch", "train.gpu_memory", "train.stop_after", "train.on_spike"),
+        *(f"paper.{name}" for name in keys(SECTIONS["paper"])),
+    )
+)
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,8 @@ def _point(request: SweepRequest, coordinates: Coordinates, target: int | None) 
         parameters=program.cost.parameters,
         stochastic_depth=program.cost.stochastic_depth,
         activation_bytes=program.cost.activation_bytes(
-            training.images_at_once or training.batch_size, "bfloat16" if training.precision == "bfloat16" else "float32"
+            training.images_at_once or training.batch_size,
+            "bfloat16" if training.precision == "bfloat16" else "float32",
         ),
         matched=matched,
         spec=_without_seed(program),

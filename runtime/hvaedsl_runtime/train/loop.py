@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 
 from hvaedsl.diagnostics.errors import Diverged, NoUpdate, OutOfMemory, RunError, Stopped, WriteError
+from hvaedsl.ir.spec_text import value_text
 from hvaedsl.program import Program
 from hvaedsl_runtime.console import start_logging
 from hvaedsl_runtime.disk.not_finite import first_not_finite
@@ -159,9 +160,8 @@ def diverged(run: TrainingRun, what: str) -> RunError:
     saved, _ = what_is_saved(run)
     training = run.training
     ways = [f"lower train.learning_rate ({training.learning_rate:g})"]
-    ways.append(
-        "set train.skip_above" if training.skip_above is None else f"lower train.skip_above ({training.skip_above:g})"
-    )
+    skip = training.skip_above
+    ways.append("set train.skip_above" if skip is None else f"lower train.skip_above ({value_text(skip)})")
     if training.precision == "bfloat16":
         ways.append("set train.precision = float32")
     return Diverged(
@@ -202,7 +202,7 @@ def is_due(step: int, every: int) -> bool:
 def no_update(run: TrainingRun, when: str, result: StepResult) -> RunError:
     """The error for a run that learns nothing."""
     if math.isfinite(result.gradient_norm):
-        help_ = f"raise train.skip_above, which is {run.training.skip_above}, or set it to none"
+        help_ = f"raise train.skip_above, which is {value_text(run.training.skip_above)}, or set it to none"
     else:
         help_ = "the gradient is not finite: lower train.learning_rate, or train in float32"
     return NoUpdate(

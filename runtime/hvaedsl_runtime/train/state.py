@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import hvaedsl
 from hvaedsl.diagnostics.printable import joined
+from hvaedsl.ir.policies import AdaptiveThreshold
 from hvaedsl.ir.training import TrainingSpec
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl.program import Program
@@ -19,10 +20,12 @@ from hvaedsl_runtime.data import AnyPreparation, preparation_from
 from hvaedsl_runtime.disk.state_parts import Counters, PartError, Position, StateDict, Stateful, log_unknown
 from hvaedsl_runtime.model import initial_model
 from hvaedsl_runtime.train.ema import ExponentialMovingAverage
+from hvaedsl_runtime.train.norms import RecentNorms
 from hvaedsl_runtime.train.stopping import Stopping
 
 ADAMW_EPS = 1e-8
-STOPPING = "stopping"  # the part that only runs under `train.stop_after` have
+# Parts that only some runs have: those under `train.stop_after`, and under an adaptive `train.skip_above`.
+STOPPING, NORMS = "stopping", "norms"
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +55,7 @@ class TrainState:
         self.position = position
         self.counters = Counters()
         self.stopping = Stopping() if training.stop_after is not None else None
+        self.norms = RecentNorms() if isinstance(training.skip_above, AdaptiveThreshold) else None
         self.inputs = InputPreparation(preparation)
         self.versions = Versions()
         # False from the first change of a step until the step is counted and logged.
@@ -74,7 +78,7 @@ class TrainState:
     @property
     def parts(self) -> dict[str, Stateful]:
         """The parts with state, by their names in a checkpoint. `model`, `ema` and `preparation` are public there."""
-        stopping: dict[str, Stateful] = {} if self.stopping is None else {STOPPING: self.stopping}
+        optional: dict[str, Stateful | None] = {STOPPING: self.stopping, NORMS: self.norms}
         return {
             "model": self.model,
             "ema": self.ema.model,
@@ -84,7 +88,7 @@ class TrainState:
             "counters": self.counters,
             "preparation": self.inputs,
             "versions": self.versions,
-            **stopping,
+            **{name: part for name, part in optional.items() if part is not None},
         }
 
     def state_dict(self) -> StateDict:
@@ -94,10 +98,10 @@ class TrainState:
     def load_state_dict(self, state: StateDict, /) -> None:
         """Restore every part; unknown ones are logged. Raises PartError if a part is missing or does not fit.
 
-        A run that stops early only since it is resumed counts its evaluations from there.
+        A run that stops early, or adapts its threshold, only since it is resumed counts from there.
         """
         for name, part in self.parts.items():
-            if name == STOPPING and name not in state:
+            if name in (STOPPING, NORMS) and name not in state:
                 continue
             if name not in state:
                 raise PartError(f"`{name}` is missing")
@@ -107,7 +111,7 @@ class TrainState:
                 raise
             except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:  # as torch and pydantic do
                 raise PartError(f"`{name}` does not fit this run: {joined(error)}") from error
-        log_unknown(state, (*self.parts, STOPPING), "checkpoint")
+        log_unknown(state, (*self.parts, STOPPING, NORMS), "checkpoint")
 
     @property
     def step(self) -> int:

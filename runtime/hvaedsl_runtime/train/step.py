@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from hvaedsl.diagnostics.errors import OutOfMemory
+from hvaedsl.ir.policies import AdaptiveThreshold
 from hvaedsl.ir.training import RunTraining
 from hvaedsl.lowering.module import Output
 from hvaedsl_runtime.distributed import Processes, as_float64, is_out_of_memory, release_memory
@@ -27,7 +28,10 @@ logger = logging.getLogger(__name__)
 
 
 class LossTerms(NamedTuple):
-    """Means over a micro-batch in nats per dimension; scalars. loss = distortion + rate; `objective` is what is minimized."""
+    """Means over a micro-batch in nats per dimension; scalars.
+
+    loss = distortion + rate; `objective` is what is minimized.
+    """
 
     objective: Tensor
     loss: Tensor
@@ -39,7 +43,8 @@ class LossTerms(NamedTuple):
 class StepResult:
     """The result of one step: means over the whole batch, and the gradient norm before clipping.
 
-    The density of real values is that of the values in the file. `applied` is false if the update was skipped.
+    The density of real values is that of the values in the file. `applied` is false if the update was skipped, because
+    the norm is not finite, or not below `threshold`.
     """
 
     loss_nats_per_dim: float
@@ -48,6 +53,7 @@ class StepResult:
     gradient_norm: float
     learning_rate: float
     applied: bool
+    threshold: float | None = None
 
 
 class GradientSums:
@@ -134,11 +140,21 @@ class TrainingStep:
         loss, distortion, rate, gradient_norm = torch.cat((as_float64(means), as_float64(norm).reshape(1))).tolist()
 
         learning_rate = learning_rate_at(step, self.training)
-        applied = is_applied(gradient_norm, self.training.skip_above)
+        threshold = self._threshold()
+        applied = is_applied(gradient_norm, threshold)
         if applied:
             self._update(norm, learning_rate)
+        if self.state.norms is not None and isinstance(self.training.skip_above, AdaptiveThreshold):
+            self.state.norms.record(gradient_norm, self.training.skip_above)
         loss, distortion = loss + self.unit_nats_per_dim, distortion + self.unit_nats_per_dim
-        return StepResult(loss, distortion, rate, gradient_norm, learning_rate, applied)
+        return StepResult(loss, distortion, rate, gradient_norm, learning_rate, applied, threshold)
+
+    def _threshold(self) -> float | None:
+        """The norm from which an update is skipped: that of the spec, or of recent norms."""
+        policy = self.training.skip_above
+        if isinstance(policy, AdaptiveThreshold):
+            return None if self.state.norms is None else self.state.norms.threshold(policy)
+        return policy
 
     def _gradients(self, step: int, images: StepImages) -> Tensor | None:
         """Fill the gradients with those of the whole batch, and return the means of loss, distortion and rate, [3].

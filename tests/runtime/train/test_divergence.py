@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.train import loop
+from hvaedsl_runtime.train.batches import MicroBatch, StepImages
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 from hvaedsl_runtime.train.step import StepResult, TrainingStep
@@ -82,8 +83,11 @@ def test_a_step_that_is_not_finite_is_only_skipped(
 ) -> None:
     call = TrainingStep.__call__
 
-    def one_bad_step(self: TrainingStep, step: int, x: Tensor, *rest: Any) -> StepResult:
-        return call(self, step, x * math.nan if step in (3, 11) else x, *rest)
+    def one_bad_step(self: TrainingStep, step: int, images: StepImages) -> StepResult:
+        def spoiled(size: int) -> Iterator[MicroBatch]:
+            return (batch._replace(x=batch.x * math.nan) for batch in images(size))
+
+        return call(self, step, spoiled if step in (3, 11) else images)
 
     monkeypatch.setattr(TrainingStep, "__call__", one_bad_step)
     train(compiled(), settings(tmp_path / "run"))

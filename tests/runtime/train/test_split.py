@@ -201,7 +201,7 @@ def test_the_split_fills_the_memory_of_the_device(monkeypatch: pytest.MonkeyPatc
     for images, alone, of_two in ((0.5, 1, 1), (1, 1, 1), (5.5, 4, 4), (11.9, 8, 6), (24, 24, 12), (1000, 24, 12)):
         # A tenth of the room for activations stays free.
         available = int(memory.weight_bytes + images * memory.image_bytes / 0.9) + 100
-        monkeypatch.setattr(split, "device_bytes", lambda device, limit, available=available: available)
+        monkeypatch.setattr(split, "device_bytes", lambda *_, available=available: available)
         assert [chosen_micro_batch(program, processes, GPU) for processes in (1, 2)] == [alone, of_two]
     assert chosen_micro_batch(hvaedsl.load("cifar_ws.hvae", sets={"train.micro_batch": 2}), 1, GPU) == 2
 
@@ -213,7 +213,7 @@ def test_on_a_cpu_and_under_a_norm_over_the_batch_there_is_no_split(compiled: Co
 
 
 def test_free_memory_is_limited_by_the_spec(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.accelerator, "get_memory_info", lambda device: (6 * 2**30, 8 * 2**30))
+    monkeypatch.setattr(torch.accelerator, "get_memory_info", lambda _: (6 * 2**30, 8 * 2**30))
     assert split.device_bytes(GPU, None) == 6 * 2**30
     assert split.device_bytes(GPU, 4.0) == 4 * 2**30
     assert split.device_bytes(GPU, 16.0) == 6 * 2**30

@@ -65,8 +65,12 @@ def test_what_is_saved_is_what_it_holds(program: Program) -> None:
     saved = state.state_dict()
     assert saved["averaging"] == {"updates": 2}
     assert saved["position"] == {
-        **{"seed": 0, "step": 3, "world_size": 1, "dtype": "float32"},
-        **{"micro_batch": 0, "noise": NOISE_VERSION},
+        "seed": 0,
+        "step": 3,
+        "world_size": 1,
+        "dtype": "float32",
+        "micro_batch": 0,
+        "noise": NOISE_VERSION,
     }
     assert saved["counters"] == {"skipped_updates": 1, "skipped_in_a_row": 0, "wall_seconds": 1.5}
     assert saved["preparation"] == PREPARATION.to_dict()

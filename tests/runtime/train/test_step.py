@@ -31,7 +31,7 @@ def make_state(program: Program, dtype: torch.dtype) -> TrainState:
 
 def given(x: Tensor, target: Tensor, noise: Noise) -> StepImages:
     """A step with these images, however it is split."""
-    return lambda size: iter([MicroBatch(x, target, noise)])
+    return lambda _: iter([MicroBatch(x, target, noise)])
 
 
 def batch(seed: int = 0) -> tuple[Tensor, Tensor, ImageNoise]:
