@@ -74,6 +74,11 @@ class TrainOptions(RunOptions):
 
     out: Annotated[Path, Option("Run folder.", "runs/NAME", metavar="DIR")]
     resume: Annotated[bool, Option("Resume from the newest checkpoint, or start if there is none.")] = False
+    allow_changed: Annotated[bool, Option("Resume a run although its spec has changed.")] = False
+    init_from: Annotated[
+        Path | None,
+        Option("Run folder or weight file whose weights a new run starts from.", metavar="RUN|FILE"),
+    ] = None
     dtype: Annotated[Dtype, Option("Precision of the weights and the noise.")] = "float32"
     wandb: Annotated[WandbMode, Option("Log to Weights & Biases as well.")] = "off"
 

@@ -14,6 +14,7 @@ from hvaedsl.ir.kinds import (
     ByWeightName,
     Choice,
     Either,
+    Flag,
     Key,
     Number,
     Optional,
@@ -124,6 +125,9 @@ class TrainSpec(Section):
         float | None,
         Key(Optional(Number(above=0)), "memory of the GPU in GiB; lint reports training that does not fit"),
     ] = None
+    deterministic: Annotated[
+        bool, Key(Flag(), "only operations of a GPU that give the same bits each time, which may be slower")
+    ] = False
     seed: Annotated[int, Key(Whole(0), "seed of weights, order, noise and binarization")] = 0
     eval_every: Annotated[int, Key(Whole(1), "steps between evaluations")] = 1000
     save_every: Annotated[int, Key(Whole(1), "steps between checkpoints")] = 1000

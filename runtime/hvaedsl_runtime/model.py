@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from hvaedsl.ir.training import Precision
@@ -24,6 +26,18 @@ def latent_shapes(model: HierarchicalVAE) -> tuple[LatentShape, ...]:
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:
     """Autocast to bfloat16 for that precision; otherwise no change."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def set_determinism(deterministic: bool) -> None:
+    """Allow only operations that give the same bits each time, or any; called before a GPU is used.
+
+    Those of a CPU give the same bits with the same number of threads anyway.
+    """
+    if deterministic:
+        # cuBLAS adds up in parts in any order unless its workspace has a fixed size.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic)
+    torch.backends.cudnn.benchmark = False
 
 
 def set_matrix_precision(precision: Precision) -> None:

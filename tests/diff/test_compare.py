@@ -65,6 +65,7 @@ CHANGES: Mapping[str, str] = {
     "train.precision": "bfloat16",
     "train.recompute_every": "2",
     "train.gpu_memory": "24",
+    "train.deterministic": "true",
     "train.seed": "1",
     "train.eval_every": "5",
     "train.save_every": "5",

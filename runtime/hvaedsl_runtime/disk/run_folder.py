@@ -32,7 +32,7 @@ NAMED = 3
 CHANGEABLE = frozenset(
     (
         *("data.path", "sample.temperature", "sample.count", "train.steps", "train.eval_every", "train.save_every"),
-        *("train.micro_batch", "train.gpu_memory", "train.stop_after", "train.on_spike"),
+        *("train.micro_batch", "train.gpu_memory", "train.deterministic", "train.stop_after", "train.on_spike"),
         *(f"paper.{name}" for name in keys(SECTIONS["paper"])),
     )
 )

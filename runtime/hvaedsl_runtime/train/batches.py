@@ -31,10 +31,10 @@ StepImages = Callable[[int], Iterator[MicroBatch]]
 
 
 class TrainingBatches:
-    """The batches of one process. The images of a step are a function of (seed, step) alone.
+    """The batches of one process. The images of a batch are a function of the seed and its number (0-based) alone.
 
-    A step has `batch_size` images, of which every process computes an equal share, in rank order. A thread reads the
-    images of the next step while the current one is computed. `layers` are the shapes of the model's latents.
+    A batch has `batch_size` images, of which every process computes an equal share, in rank order. A thread reads the
+    images of the next batch while the current one is computed. `layers` are the shapes of the model's latents.
     """
 
     def __init__(
@@ -63,30 +63,36 @@ class TrainingBatches:
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="images")
         self._ahead: tuple[int, Future[Tensor]] | None = None
 
-    def __call__(self, step: int) -> StepImages:
-        """The images of this rank for `step` (0-based).
+    def __call__(self, batch: int) -> StepImages:
+        """The images of this rank in a batch.
 
         Raises InvalidData for an image that cannot be read or augmented.
         """
-        pixels = self._reading(step).result()
-        self._ahead = (step + 1, self._reader.submit(self._read, step + 1))
-        return partial(self._micro_batches, step, pixels)
+        pixels = self._reading(batch).result()
+        self._ahead = (batch + 1, self._reader.submit(self._read, batch + 1))
+        return partial(self._micro_batches, batch, pixels)
 
-    def _micro_batches(self, step: int, pixels: Tensor, size: int) -> Iterator[MicroBatch]:
-        """The images of this rank for a step, `size` at a time, on the device."""
+    def indices(self, batch: int) -> list[int]:
+        """The indices in the training set of a batch's images, those of all processes."""
+        return [
+            int(index) for index in index_stream(len(self.images), self.seed, batch * self.batch_size, self.batch_size)
+        ]
+
+    def _micro_batches(self, batch: int, pixels: Tensor, size: int) -> Iterator[MicroBatch]:
+        """The images of this rank in a batch, `size` at a time, on the device."""
         device, first = self.processes.device, self.processes.rank * self.share
         for start in range(0, self.share, size):
             images = range(first + start, first + start + size)
-            noise = StepNoise(self.seed, step, images, device, self.dtype)
+            noise = StepNoise(self.seed, batch, images, device, self.dtype)
             part = pixels[start : start + size]
             uniform = noise.uniform(part.shape) if self.preparation.needs_uniform else None
             part = part.to(device, non_blocking=self._pins)
             x, target = self.preparation(part, uniform=uniform, dtype=self.dtype)
             yield MicroBatch(x, target, noise.normals(self.layers))
 
-    def failure(self, step: int) -> RunError | None:
-        """Wait until the images of `step` are read, and return the error if they cannot be."""
-        error = self._reading(step).exception()
+    def failure(self, batch: int) -> RunError | None:
+        """Wait until the images of a batch are read, and return the error if they cannot be."""
+        error = self._reading(batch).exception()
         if error is None or isinstance(error, RunError):
             return error
         raise error
@@ -95,15 +101,15 @@ class TrainingBatches:
         """Stop the reading thread."""
         self._reader.shutdown(wait=True, cancel_futures=True)
 
-    def _reading(self, step: int) -> Future[Tensor]:
-        """The images of a step, which the thread reads; it starts here if the step before was not taken."""
-        if self._ahead is None or self._ahead[0] != step:
-            self._ahead = (step, self._reader.submit(self._read, step))
+    def _reading(self, batch: int) -> Future[Tensor]:
+        """The images of a batch, which the thread reads; it starts here if the one before was not computed."""
+        if self._ahead is None or self._ahead[0] != batch:
+            self._ahead = (batch, self._reader.submit(self._read, batch))
         return self._ahead[1]
 
-    def _read(self, step: int) -> Tensor:
-        """The images of this rank for a step, as `tensor` makes them; pinned for a GPU with its own memory."""
-        start = step * self.batch_size + self.processes.rank * self.share
+    def _read(self, batch: int) -> Tensor:
+        """The images of this rank in a batch, as `tensor` makes them; pinned for a GPU with its own memory."""
+        start = batch * self.batch_size + self.processes.rank * self.share
         indices = index_stream(len(self.images), self.seed, start, self.share)
         if self.augmentation is None:
             found = self.images.batch(indices)

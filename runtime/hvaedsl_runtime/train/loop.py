@@ -19,7 +19,7 @@ from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.distributed import is_out_of_memory, process_group
 from hvaedsl_runtime.evaluate.results import WEIGHTS
-from hvaedsl_runtime.model import set_matrix_precision
+from hvaedsl_runtime.model import set_determinism, set_matrix_precision
 from hvaedsl_runtime.train.interruption import Interruption, InterruptionError
 from hvaedsl_runtime.train.run import TrainingRun
 from hvaedsl_runtime.train.settings import RunSettings
@@ -45,6 +45,7 @@ def train(program: Program, settings: RunSettings) -> None:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
 
+    set_determinism(program.spec.train.deterministic)
     with ExitStack() as stack:
         processes = stack.enter_context(process_group(settings.device, settings.torch_dtype))
         stack.enter_context(memory_errors_explained())
@@ -98,7 +99,7 @@ def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
             break
 
         # All processes stop after the same step, whichever of them received the signal or cannot read its images.
-        failure = run.batches.failure(step)
+        failure = run.batches.failure(run.state.batch)
         is_interrupted, is_unreadable = run.processes.each_any(interruption.received is not None, failure is not None)
         if is_interrupted or is_unreadable:
             logger.info("stopping after step %d: %s", step, "a signal was received" if is_interrupted else "no images")
@@ -177,7 +178,7 @@ def take_step(run: TrainingRun) -> None:
     losses are not finite.
     """
     started = time.monotonic()
-    result = run.step(run.state.step, run.batches(run.state.step))
+    result = run.step(run.state.step, run.batches(run.state.batch))
     run.record(result, time.monotonic() - started)
 
     # Some steps with a loss that is not finite are skipped. Weights that are not finite never recover, and neither do

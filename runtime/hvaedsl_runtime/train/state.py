@@ -21,11 +21,13 @@ from hvaedsl_runtime.disk.state_parts import Counters, PartError, Position, Stat
 from hvaedsl_runtime.model import initial_model
 from hvaedsl_runtime.train.ema import ExponentialMovingAverage
 from hvaedsl_runtime.train.norms import RecentNorms
+from hvaedsl_runtime.train.recovery import Recovery
 from hvaedsl_runtime.train.stopping import Stopping
 
 ADAMW_EPS = 1e-8
 # Parts that only some runs have: those under `train.stop_after`, and under an adaptive `train.skip_above`.
 STOPPING, NORMS = "stopping", "norms"
+RECOVERY = "recovery"  # which checkpoints of earlier versions lack
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class TrainState:
         self.counters = Counters()
         self.stopping = Stopping() if training.stop_after is not None else None
         self.norms = RecentNorms() if isinstance(training.skip_above, AdaptiveThreshold) else None
+        self.recovery = Recovery()
         self.inputs = InputPreparation(preparation)
         self.versions = Versions()
         # False from the first change of a step until the step is counted and logged.
@@ -88,6 +91,7 @@ class TrainState:
             "counters": self.counters,
             "preparation": self.inputs,
             "versions": self.versions,
+            RECOVERY: self.recovery,
             **{name: part for name, part in optional.items() if part is not None},
         }
 
@@ -101,7 +105,7 @@ class TrainState:
         A run that stops early, or adapts its threshold, only since it is resumed counts from there.
         """
         for name, part in self.parts.items():
-            if name in (STOPPING, NORMS) and name not in state:
+            if name in (STOPPING, NORMS, RECOVERY) and name not in state:
                 continue
             if name not in state:
                 raise PartError(f"`{name}` is missing")
@@ -117,6 +121,11 @@ class TrainState:
     def step(self) -> int:
         """Steps done, skipped updates included; thus the 0-based step that comes next."""
         return self.position.step
+
+    @property
+    def batch(self) -> int:
+        """The 0-based batch, in the streams of images and random numbers, of the step that comes next."""
+        return self.position.step + self.recovery.left_out
 
     @property
     def preparation(self) -> AnyPreparation:

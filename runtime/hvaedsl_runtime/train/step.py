@@ -44,7 +44,8 @@ class StepResult:
     """The result of one step: means over the whole batch, and the gradient norm before clipping.
 
     The density of real values is that of the values in the file. `applied` is false if the update was skipped, because
-    the norm is not finite, or not below `threshold`.
+    the norm is not finite, or not below `threshold`; `ranks` are then the processes whose images have a gradient that is
+    not finite or, if it is finite in all, the one with the largest norm.
     """
 
     loss_nats_per_dim: float
@@ -54,13 +55,14 @@ class StepResult:
     learning_rate: float
     applied: bool
     threshold: float | None = None
+    ranks: tuple[int, ...] = ()
 
 
 class GradientSums:
     """Adds up the gradients and loss terms of all processes in one message, after the last forward pass of a step.
 
     The buffer of the message is allocated once. A process that has run out of memory can therefore say so in it, and
-    none waits for one that has failed.
+    none waits for one that has failed. `own_norms` are the gradient norms of the processes before the sum, [world_size].
     """
 
     def __init__(self, trainable: Sequence[nn.Parameter], processes: Processes) -> None:
@@ -68,8 +70,9 @@ class GradientSums:
         self.processes = processes
         sizes = [parameter.numel() for parameter in trainable]
         first = trainable[0]
-        buffer = torch.zeros(sum(sizes) + 4, device=first.device, dtype=first.dtype)
-        *parts, self._means, self._failed = torch.split(buffer, [*sizes, 3, 1])
+        beside = [processes.world_size, 3, 1]
+        buffer = torch.zeros(sum(sizes) + sum(beside), device=first.device, dtype=first.dtype)
+        *parts, self.own_norms, self._means, self._failed = torch.split(buffer, [*sizes, *beside])
         self._buffer = buffer
         self._gradients = [part.view_as(parameter) for part, parameter in zip(parts, trainable, strict=True)]
 
@@ -80,6 +83,8 @@ class GradientSums:
             self._failed.fill_(1)
         else:
             self._means.copy_(means)
+            own = [parameter.grad for parameter in self.trainable if parameter.grad is not None]
+            self.own_norms[self.processes.rank] = get_total_norm(own)
             for summed, parameter in zip(self._gradients, self.trainable, strict=True):
                 if parameter.grad is not None:
                     summed.copy_(parameter.grad)
@@ -139,15 +144,16 @@ class TrainingStep:
         # The only wait for the device in a step; between steps, several processes also wait to agree on signals.
         loss, distortion, rate, gradient_norm = torch.cat((as_float64(means), as_float64(norm).reshape(1))).tolist()
 
-        learning_rate = learning_rate_at(step, self.training)
+        learning_rate = learning_rate_at(step, self.training) * self.state.recovery.rate
         threshold = self._threshold()
         applied = is_applied(gradient_norm, threshold)
         if applied:
             self._update(norm, learning_rate)
         if self.state.norms is not None and isinstance(self.training.skip_above, AdaptiveThreshold):
             self.state.norms.record(gradient_norm, self.training.skip_above)
+        ranks = () if applied else self._ranks_of_largest_norm()
         loss, distortion = loss + self.unit_nats_per_dim, distortion + self.unit_nats_per_dim
-        return StepResult(loss, distortion, rate, gradient_norm, learning_rate, applied, threshold)
+        return StepResult(loss, distortion, rate, gradient_norm, learning_rate, applied, threshold, ranks)
 
     def _threshold(self) -> float | None:
         """The norm from which an update is skipped: that of the spec, or of recent norms."""
@@ -155,6 +161,14 @@ class TrainingStep:
         if isinstance(policy, AdaptiveThreshold):
             return None if self.state.norms is None else self.state.norms.threshold(policy)
         return policy
+
+    def _ranks_of_largest_norm(self) -> tuple[int, ...]:
+        """The processes whose own gradient norm is not finite, or else the one with the largest."""
+        if self._sums is None:
+            return (0,)
+        norms = self._sums.own_norms.tolist()
+        not_finite = tuple(rank for rank, norm in enumerate(norms) if not math.isfinite(norm))
+        return not_finite or (norms.index(max(norms)),)
 
     def _gradients(self, step: int, images: StepImages) -> Tensor | None:
         """Fill the gradients with those of the whole batch, and return the means of loss, distortion and rate, [3].
