@@ -15,7 +15,7 @@ from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.kinds import Optional, Text
 from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.spec import SECTIONS, PaperSpec, Spec, keys, section_of
-from hvaedsl.ir.training import Epochs
+from hvaedsl.ir.training import Epochs, Minutes
 
 
 def spec_text(spec: Spec) -> str:
@@ -103,7 +103,7 @@ def value_text(value: object) -> str:
     match value:
         case None | bool():
             return {None: "none", True: "true", False: "false"}[value]
-        case BlockList() | Likelihood() | ImageSize() | Epochs() | int():
+        case BlockList() | Likelihood() | ImageSize() | Epochs() | Minutes() | int():
             return str(value)
         case float():
             return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
@@ -124,7 +124,7 @@ def string_text(text: str) -> str:
 
 def _plain(value: object) -> object:
     match value:
-        case BlockList() | Likelihood() | Epochs():
+        case BlockList() | Likelihood() | Epochs() | Minutes():
             return str(value)
         case Mapping():
             return {str(key): item for key, item in value.items()}

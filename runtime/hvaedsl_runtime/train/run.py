@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import RunMismatch, RunNotFound, WriteError
-from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER
+from hvaedsl.diagnostics.errors import DamagedRun, RunMismatch, WriteError
 from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import DataSpec, custom_parts
 from hvaedsl.ir.spec_text import flat_values
@@ -30,19 +31,22 @@ from hvaedsl_runtime.data import (
     preparation_of,
     remarks,
 )
-from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from hvaedsl_runtime.disk.metrics import MetricsLog, start_wandb
+from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
+from hvaedsl_runtime.disk.checkpoint_folder import Noted
+from hvaedsl_runtime.disk.metrics import MetricsLog, put_aside, start_wandb
 from hvaedsl_runtime.disk.run_folder import RunFolder, RunLength, check_same_run
+from hvaedsl_runtime.disk.saved_checkpoints import Best, load_best, write_best
 from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import LikelihoodBound
 from hvaedsl_runtime.evaluate.fixed_batches import fixed_batch_size
 from hvaedsl_runtime.train.batches import TrainingBatches
 from hvaedsl_runtime.train.outputs import RunOutputs
+from hvaedsl_runtime.train.saving import begin_saving, check_may_start_over, faults_of, newest_checkpoint
 from hvaedsl_runtime.train.settings import RunSettings
 from hvaedsl_runtime.train.state import TrainState
 from hvaedsl_runtime.train.step import StepResult, TrainingStep
-from hvaedsl_runtime.train.stopping import has_stopped, with_weights
+from hvaedsl_runtime.train.stopping import Stopping, has_stopped, lowest_bound, with_weights
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +70,7 @@ class TrainingRun:
         processes.barrier()
         name = self.folder.model_name() if settings.resume else None
         self.program = program = identified(program, name or program.name)
+        self._notices: list[str] = []  # said as soon as there is a display
         checkpoint = self._checkpoint_to_resume()
 
         recorded = self.folder.recorded_length() if checkpoint is not None else None
@@ -90,10 +95,17 @@ class TrainingRun:
             dtype=settings.torch_dtype,
             augmentation=augmented,
         )
-        self.saved_step: int | None = None if checkpoint is None else checkpoint.step
+        self.resumed_step = self.saved_step = None if checkpoint is None else checkpoint.step
         self.not_finite_in_a_row = 0  # steps of this process until now whose loss is not finite
 
         self.outputs = self._begin_outputs(images)
+        self.best = self.state.stopping or Stopping()
+        self.saved_at = time.monotonic()
+        self.writer = begin_saving(
+            self.state, self.best, self.training, self.folder, self.outputs.metrics, self._notices
+        )
+        for notice in self._notices:
+            self.outputs.display.say(notice)
         self._say_remarks(images["train"])
         metrics = self.outputs.metrics
         # Only the first process has the file, and all have to agree on which evaluations are due.
@@ -112,6 +124,8 @@ class TrainingRun:
     ) -> None:
         self.outputs.display.__exit__(kind, error, traceback)
         self.batches.close()
+        with suppress(Exception):  # a failure that nobody waited for: another one ends the run
+            self.finish_writing()
         if self.outputs.metrics is not None:
             self.outputs.metrics.close(failed=error is not None)
 
@@ -126,16 +140,15 @@ class TrainingRun:
         self.state.is_between_steps = True
 
     def validate(self) -> None:
-        """Evaluate at the current step; under `train.stop_after`, keep the weights if their bound is the lowest."""
+        """Evaluate at the current step, and record it if its bound is the lowest."""
         bounds = self.outputs.validate()
         self.evaluated_step = self.state.step
-        stopping = self.state.stopping
-        if stopping is None:
-            return
-        if stopping.record(self.state.step, bounds):
-            if self.processes.is_first:
-                weights = {name: part for name, part in self.state.state_dict().items() if name != "optimizer"}
-                save_checkpoint(self.folder.best, self.program.resolved_text(), weights)
+        if self.best.record(self.state.step, bounds):
+            weights, lowest = lowest_bound(bounds)
+            self.finish_writing()
+            if self.processes.is_first and self.folder.newest_step() == self.state.step:
+                write_best(self.folder.checkpoints, Best(self.state.step, weights, lowest))
+        if self.state.stopping is not None:
             self.processes.barrier()  # no process counts on a file that is not there yet
 
     @property
@@ -150,7 +163,14 @@ class TrainingRun:
         """
         if self.outputs.evaluated_step == self.state.step:
             return self.outputs.finish()
-        with with_weights(self.state.models, load_checkpoint(self.folder.best)):
+        best = load_best(self.folder.checkpoints, self.outputs.evaluated_step)
+        if best is None:
+            raise DamagedRun(
+                f"{self.folder.path} has no checkpoint of step {self.outputs.evaluated_step}, which has the lowest "
+                "validation bound",
+                help="restore it from a backup; with --set train.stop_after=none, the results are those of the last step",
+            )
+        with with_weights(self.state.models, best):
             return self.outputs.finish()
 
     def say_stopped(self) -> None:
@@ -163,19 +183,33 @@ class TrainingRun:
         )
 
     def save(self, *, again: bool = False) -> None:
-        """Write the checkpoint of the current step, unless it was written already and nothing has changed since."""
+        """Start to write the checkpoint of the current step, unless that was done and nothing has changed since.
+
+        The state is copied; a failure to write it is raised by `check_writing` after one of the next steps, or by
+        `finish_writing`.
+        """
         if self.saved_step == self.state.step and not again:
             return
         self.write_checkpoint()
-        # No process reports a step as saved before it is.
-        self.processes.barrier()
         self.saved_step = self.state.step
 
     def write_checkpoint(self) -> None:
-        """Write the checkpoint of the current step, without waiting for the other processes."""
-        if self.outputs.metrics is not None:
-            self.outputs.metrics.sync()
-            save_checkpoint(self.folder.checkpoint, self.program.resolved_text(), self.state.state_dict())
+        """Start to write the checkpoint of the current step, without waiting for the other processes."""
+        metrics = self.outputs.metrics
+        if self.writer is not None and metrics is not None:
+            noted = Noted(self.state.step, self.best.best_step, metrics.lines)
+            self.writer.save(self.program.resolved_text(), self.state.state_dict(), noted)
+        self.saved_at = time.monotonic()
+
+    def check_writing(self) -> None:
+        """Raise what went wrong in writing the last checkpoint, if that is over."""
+        if self.writer is not None:
+            self.writer.check()
+
+    def finish_writing(self) -> None:
+        """Wait until the checkpoint is on the disk, in the process that writes it. Raises what went wrong."""
+        if self.writer is not None:
+            self.writer.wait()
 
     def _checkpoint_to_resume(self) -> Checkpoint | None:
         """The checkpoint; None at the start of a run, or if it was killed before its first checkpoint.
@@ -184,16 +218,16 @@ class TrainingRun:
         """
         if not self.settings.resume or not self.folder.spec.exists():
             return None
-        check_same_run(self.folder, hvaedsl.load(self.folder.spec).spec, self.program.spec)
-        if not self.folder.checkpoint.exists():
-            if self.folder.summary.exists():
-                raise RunNotFound(
-                    f"{self.folder.path} has the results of a finished run, but not its checkpoint, "
-                    f"{self.folder.checkpoint.relative_to(self.folder.path)}",
-                    help=f"restore the checkpoint, or {ANOTHER_FOLDER}",
-                )
+        path = newest_checkpoint(self.folder, self.processes, self._notices)
+        if path is None:
+            check_same_run(self.folder, hvaedsl.load(self.folder.spec).spec, self.program.spec)
+            check_may_start_over(self.folder)
             return None
-        checkpoint = load_checkpoint(self.folder.checkpoint)
+        checkpoint = load_checkpoint(path)
+        # The spec of the checkpoint and not that of the folder, which may have been edited, or be damaged.
+        check_same_run(self.folder, hvaedsl.loads(checkpoint.spec).spec, self.program.spec)
+        if (changed := self.folder.changed_spec()) is not None:
+            self._notices.append(f"{changed}; the run goes on with what the checkpoint has")
 
         position = checkpoint.position
         then = f"--gpus {position.world_size} --dtype {position.dtype}"
@@ -291,9 +325,12 @@ class TrainingRun:
             spec, folders = self.program.resolved_text(), part_folders(self.program)
             self.folder.begin(self.program.name, spec, folders, self.fingerprints, self._length(len(images["train"])))
             try:
+                if self.saved_step is None and (aside := put_aside(self.folder.metrics)) is not None:
+                    self._notices.append(f"what {self.folder.metrics.name} had is kept as {aside.name}")
                 step, stopping = self.state.step, self.state.stopping
                 repeats = stopping is not None and stopping.evaluated_step < step  # what it does not count yet
                 metrics = MetricsLog(self.folder.metrics, step, run, repeats_evaluation=repeats)
+                self._notices += faults_of(metrics, self.folder)
             except WriteError as error:  # the folder holds a run from here on
                 raise error.then(f"resume with: {self.settings.resume_command(self.processes.world_size)}") from error
 
