@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
 import hvaedsl
 from hvaedsl_runtime.data import open_split, preparation
@@ -19,7 +20,8 @@ def main(run: Path | None = None) -> None:
     torch.manual_seed(0)
     model = program.module()
     if run is not None:
-        model.load_state_dict(torch.load(run / "checkpoints" / "last.pt", weights_only=True)["ema"])
+        newest = max((run / "checkpoints").glob("step-????????"))
+        model.load_state_dict(load_file(newest / "ema.safetensors"))
     train = open_split(program.spec.data, "train")
     prepare = preparation(program.spec.data, program.spec.model.likelihood, train)
     images = torch.from_numpy(open_split(program.spec.data, "test").batch(range(8)))

@@ -12,7 +12,7 @@ from hvaedsl.cli.extras import DRAWING_PACKAGES, require_train
 from hvaedsl.cli.former_names import FormerNamesCommand
 from hvaedsl.cli.help_text import HelpGroup
 from hvaedsl.cli.options import Json, TextFormat, described, format_of
-from hvaedsl.cli.trained_run import BatchSize, Device, RunPath, Seed, SplitName, Weights
+from hvaedsl.cli.trained_run import BatchSize, CheckpointName, Device, RunPath, Seed, SplitName, Weights
 from hvaedsl.diagnostics.streams import print_data, say
 
 # The runtime's list of analyses, by name; a test compares the two.
@@ -51,6 +51,7 @@ def _command(name: str) -> Callable[..., None]:
         split: SplitName = "test",
         images: Images = None,
         seed: Seed = 0,
+        checkpoint: CheckpointName = None,
         device: Device = None,
         batch_size: BatchSize = None,
         out: Folder = None,
@@ -65,7 +66,7 @@ def _command(name: str) -> Callable[..., None]:
         from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 
         json_wanted = format_of(output_format, as_json) == "json"
-        subject = Subject(FinishedRun.open(run, device), weights, split, images, seed, batch_size)
+        subject = Subject(FinishedRun.open(run, device, checkpoint), weights, split, images, seed, batch_size)
         folder = made_folder(out or run / "analysis")
         result = by_name(name).run(subject)
         if json_wanted:

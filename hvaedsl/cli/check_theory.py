@@ -9,7 +9,8 @@ import typer
 
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Json, TextFormat, described, format_of
-from hvaedsl.cli.trained_run import Device
+from hvaedsl.cli.trained_run import CheckpointName, Device
+from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.streams import print_data
 
 
@@ -23,6 +24,7 @@ def check_theory(
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="S", help="Seed for all random draws.")] = 0,
     output_format: TextFormat = "text",
     as_json: Json = False,
+    checkpoint: CheckpointName = None,
     device: Device = None,
 ) -> None:
     """Check Theorems 2, 3, 5 and B.4 of the paper numerically, next to controls that must fail.
@@ -39,7 +41,9 @@ def check_theory(
     from hvaedsl_runtime.theory.checks import all_checks
 
     chosen = format_of(output_format, as_json)
-    inputs = digits_inputs(seed) if run is None else run_inputs(FinishedRun.open(run, device), seed)
+    if run is None and checkpoint is not None:
+        raise UsageError("--checkpoint requires --run")
+    inputs = digits_inputs(seed) if run is None else run_inputs(FinishedRun.open(run, device, checkpoint), seed)
     checks = list(all_checks(inputs, seed))
     if chosen == "json":
         print_data(checks_json(inputs.source, checks))

@@ -11,6 +11,7 @@ import typer
 from hvaedsl.cli.completion import complete_spec
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Lets, Sets, described, pairs
+from hvaedsl.cli.trained_run import CheckpointName
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.shell import command_line
 from hvaedsl.diagnostics.streams import say
@@ -76,6 +77,7 @@ def convert(
             help=described("Weights of the last step (raw) or their exponential moving average (ema).", "ema"),
         ),
     ] = None,
+    checkpoint: CheckpointName = None,
     names: Annotated[
         Literal["published", "ours"] | None,
         typer.Option(
@@ -101,10 +103,10 @@ def convert(
         "--from": raw, "--ema": ema, "--optimizer": optimizer, "--out": out, "--step": step,
         "--trained-on": trained_on, "--set": sets, "--let": lets,
     }  # fmt: skip
-    out_of = {"--weights": weights, "--names": names, "--force": force or None}
+    out_of = {"--weights": weights, "--checkpoint": checkpoint, "--names": names, "--force": force or None}
     if to is not None:
         _refuse(into, "imports into a run folder, but --to writes a weight file; remove one of them")
-        _export(Path(source), to, weights or "ema", names or "published", replace=force)
+        _export(Path(source), to, weights or "ema", names or "published", checkpoint, replace=force)
         return
 
     _refuse(out_of, "needs --to FILE, the weight file to write")
@@ -130,11 +132,17 @@ def convert(
 
 
 def _export(
-    run: Path, to: Path, weights: Literal["ema", "raw"], names: Literal["published", "ours"], *, replace: bool
+    run: Path,
+    to: Path,
+    weights: Literal["ema", "raw"],
+    names: Literal["published", "ours"],
+    which: str | None,
+    *,
+    replace: bool,
 ) -> None:
     from hvaedsl_runtime.convert.conversion import export_weights
 
-    count = export_weights(run, to, weights, names, replace=replace)
+    count = export_weights(run, to, weights, names, which, replace=replace)
     say(f"written: {to}, {count:,} tensors")
 
 

@@ -10,7 +10,7 @@ import typer
 
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Json, TextFormat, described, format_of
-from hvaedsl.cli.trained_run import BatchSize, Device, RunPath, SplitName, check_file
+from hvaedsl.cli.trained_run import BatchSize, CheckpointName, Device, RunPath, SplitName, check_file
 from hvaedsl.diagnostics.streams import print_data, say
 
 
@@ -21,6 +21,7 @@ def evaluate(
         Literal["raw", "ema", "both"],
         typer.Option(help="Weights of the last step (raw), their exponential moving average (ema), or both."),
     ] = "both",
+    checkpoint: CheckpointName = None,
     device: Device = None,
     batch_size: BatchSize = None,
     out: Annotated[
@@ -30,7 +31,7 @@ def evaluate(
     output_format: TextFormat = "text",
     as_json: Json = False,
 ) -> None:
-    """Evaluate the last checkpoint of a run on all images of a split.
+    """Evaluate a checkpoint of a run on all images of a split.
 
     Under train.stop_after, the weights with the lowest validation bound are evaluated, and the title says so.
 
@@ -46,7 +47,7 @@ def evaluate(
 
     chosen = format_of(output_format, as_json)
     check_file(out, ".json")
-    finished = FinishedRun.open(run, device)
+    finished = FinishedRun.open(run, device, checkpoint)
     path = out or finished.evaluation_file(split)
     finished.check_evaluation_path(split, path)
     bounds = finished.evaluate(split, batch_size, ("raw", "ema") if weights == "both" else (weights,))

@@ -10,6 +10,7 @@ import typer
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Force, described
 from hvaedsl.cli.trained_run import (
+    CheckpointName,
     RunPath,
     Temperature,
     Weights,
@@ -32,6 +33,7 @@ def export(
         typer.Option(help=described("With --to pt2: what the program computes.", "sample")),
     ] = None,
     weights: Weights = "ema",
+    checkpoint: CheckpointName = None,
     temperature: Temperature = None,
     out: Annotated[
         Path | None,
@@ -59,7 +61,7 @@ def export(
         raise UsageError("--temperature requires --to pt2 --what sample")
     check_number(temperature)
 
-    finished = FinishedRun.open(run, "cpu")
+    finished = FinishedRun.open(run, "cpu", checkpoint)
     step = f"step-{finished.checkpoint.step:08d}"
     if to == "safetensors":
         path = out or export_folder(finished) / f"{weights}-{step}.safetensors"

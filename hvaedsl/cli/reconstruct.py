@@ -9,7 +9,7 @@ import typer
 
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Force, described
-from hvaedsl.cli.trained_run import Device, RunPath, Weights
+from hvaedsl.cli.trained_run import CheckpointName, Device, RunPath, Weights
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.streams import say
 
@@ -40,6 +40,7 @@ def reconstruct(
         int | None, typer.Option("--seed", min=0, metavar="S", help=described("Seed for --draw.", "0"))
     ] = None,
     weights: Weights = "ema",
+    checkpoint: CheckpointName = None,
     device: Device = None,
     force: Force = False,
 ) -> None:
@@ -66,7 +67,7 @@ def reconstruct(
     if any(output.path.exists() and path.exists() and output.path.samefile(path) for path in images or ()):
         raise UsageError(f"--out is {out}, one of the IMAGES", help=f"{output.instead}; it would be replaced")
 
-    finished = FinishedRun.open(run, device)
+    finished = FinishedRun.open(run, device, checkpoint)
     data, size = finished.program.spec.data, finished.program.spec.train.augment.random_crop
     named = images_of_split(data, split, size) if split is not None else given_images(images or (), data, size)
     for note in named.images.notes:

@@ -10,7 +10,7 @@ import typer
 from hvaedsl.cli.analyze import Images
 from hvaedsl.cli.extras import DRAWING_PACKAGES, require_train
 from hvaedsl.cli.options import described
-from hvaedsl.cli.trained_run import BatchSize, Device, RunPath, Seed, SplitName, Weights, check_file
+from hvaedsl.cli.trained_run import BatchSize, CheckpointName, Device, RunPath, Seed, SplitName, Weights, check_file
 from hvaedsl.diagnostics.streams import say
 
 
@@ -24,6 +24,7 @@ def report(
     split: SplitName = "test",
     images: Images = None,
     seed: Seed = 0,
+    checkpoint: CheckpointName = None,
     device: Device = None,
     batch_size: BatchSize = None,
 ) -> None:
@@ -37,7 +38,7 @@ def report(
     from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 
     check_file(out, ".html")
-    subject = Subject(FinishedRun.open(run, device), weights, split, images, seed, batch_size)
+    subject = Subject(FinishedRun.open(run, device, checkpoint), weights, split, images, seed, batch_size)
     path = out or run / "report.html"
     write_report(subject, path, typer.echo)
     say(f"written: {path}")

@@ -9,6 +9,7 @@ import typer
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Force, described
 from hvaedsl.cli.trained_run import (
+    CheckpointName,
     Device,
     RunPath,
     Seed,
@@ -42,6 +43,7 @@ def sample(
         ),
     ] = None,
     weights: Weights = "ema",
+    checkpoint: CheckpointName = None,
     device: Device = None,
     force: Force = False,
 ) -> None:
@@ -59,7 +61,7 @@ def sample(
     check_number(temperature)
     output = None if out is None else ImageOutput.named(out)
 
-    finished = FinishedRun.open(run, device)
+    finished = FinishedRun.open(run, device, checkpoint)
     count = count or finished.program.spec.sample.count
     factor = temperature_of(temperature, finished.program)
     if output is None:

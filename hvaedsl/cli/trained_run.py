@@ -21,6 +21,17 @@ RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder written
 Device = Annotated[
     DeviceName | None, typer.Option("--device", metavar=DEVICE.metavar, help=described(DEVICE.help, DEVICE.default))
 ]
+CheckpointName = Annotated[
+    str | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="best|last|STEP",
+        help=described(
+            "Checkpoint: that of the lowest validation bound, the last one, or that of a step.",
+            "last, or best under train.stop_after",
+        ),
+    ),
+]
 BatchSize = Annotated[
     int | None, typer.Option("--batch-size", min=1, metavar="N", help=described("Batch size.", "as in training"))
 ]

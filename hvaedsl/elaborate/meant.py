@@ -20,6 +20,7 @@ from hvaedsl.ir.kinds import (
     Several,
     Size,
     Steps,
+    StepsOrMinutes,
     Text,
     WeightName,
     Whole,
@@ -70,6 +71,8 @@ def meant(kind: Kind, value: ast.Value, *, optional: bool) -> tuple[str, str]:
             return f'"{value.span.text}"', ", with quotes"
         case ast.Block(operator="epochs") if isinstance(kind, Steps):
             return f"{value.resolution} epochs", ""
+        case ast.Block(operator="minutes") if isinstance(kind, StepsOrMinutes):
+            return f"{value.resolution} minutes", ""
         case ast.Group() if isinstance(kind, (Pair, Several)):
             return value.span.text.strip()[1:-1].strip(), ", without parentheses"
         case ast.Block(argument=ast.Integer() as width, operator="x") if isinstance(kind, Size):

@@ -50,12 +50,13 @@ from hvaedsl.ir.kinds import (
     Several,
     Size,
     Steps,
+    StepsOrMinutes,
     Text,
     WeightName,
     Whole,
 )
 from hvaedsl.ir.likelihood import Likelihood
-from hvaedsl.ir.training import Epochs
+from hvaedsl.ir.training import Epochs, Minutes
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_value
 
@@ -91,9 +92,11 @@ class Reader:
         raise AssertionError(f"no reader for {kind}, the value is {value}")
 
     @read.register
-    def _(self, kind: Whole, value: ast.Value) -> int | Epochs:
+    def _(self, kind: Whole, value: ast.Value) -> int | Epochs | Minutes:
         if isinstance(kind, Steps) and isinstance(value, ast.Epochs):
             return Epochs(self.read(Whole(kind.minimum), value.count))  # type: ignore[arg-type]  # which gives an int
+        if isinstance(kind, StepsOrMinutes) and isinstance(value, ast.Minutes):
+            return Minutes(self.read(Whole(kind.minimum), value.count))  # type: ignore[arg-type]  # the same
         number = self.number(kind, value)
         if not isinstance(number, int):
             self.wrong(kind, value)

@@ -20,6 +20,8 @@ def describe(value: ast.Value) -> str:
             return f"the constant `${value.name}`"
         case ast.Epochs():
             return "a number of epochs"
+        case ast.Minutes():
+            return "a number of minutes"
         case ast.Block() | ast.BlockOf():
             return "a block entry"
         case ast.Repeated():

@@ -17,7 +17,7 @@ _TRIVIA = re.compile(r"#[^\r\n]*|\r\n?|\n")
 END = "$END"
 # The kind of a `-` before a value; one between two values is a MINUS.
 SIGN = "SIGN"
-_NUMBERS = ("INTEGER", "FLOAT", "SUFFIXED", "EPOCHS")
+_NUMBERS = ("INTEGER", "FLOAT", "SUFFIXED", "QUANTITY")
 _ENDS_VALUE = frozenset((*_NUMBERS, "BLOCK", "DOTTED", "NAME", "REFERENCE", "STRING", "RPAR", "RSQB", "RBRACE"))
 
 

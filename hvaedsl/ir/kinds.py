@@ -44,6 +44,16 @@ class Steps(Whole):
         return f"{super().__str__()}, or a number of epochs such as 20 epochs"
 
 
+class StepsOrMinutes(Whole):
+    """A number of steps, or of minutes."""
+
+    minimum: int = 1
+
+    def __str__(self) -> str:
+        """The type in words."""
+        return f"{super().__str__()}, or a number of minutes such as 30 minutes"
+
+
 class Number(Record):
     """A number between two bounds; `above` excludes the lower one, `below` the upper one.
 

@@ -16,7 +16,7 @@ from hvaedsl.ir.kinds import Optional, Text
 from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.policies import AdaptiveThreshold, Rollback
 from hvaedsl.ir.spec import SECTIONS, PaperSpec, Spec, keys, section_of
-from hvaedsl.ir.training import Epochs
+from hvaedsl.ir.training import Epochs, Minutes
 
 
 def spec_text(spec: Spec) -> str:
@@ -104,7 +104,7 @@ def value_text(value: object) -> str:
     match value:
         case None | bool():
             return {None: "none", True: "true", False: "false"}[value]
-        case BlockList() | Likelihood() | ImageSize() | Epochs() | AdaptiveThreshold() | Rollback() | int():
+        case BlockList() | Likelihood() | ImageSize() | Epochs() | Minutes() | AdaptiveThreshold() | Rollback() | int():
             return str(value)
         case float():
             return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
@@ -125,7 +125,7 @@ def string_text(text: str) -> str:
 
 def _plain(value: object) -> object:
     match value:
-        case BlockList() | Likelihood() | Epochs() | AdaptiveThreshold() | Rollback():
+        case BlockList() | Likelihood() | Epochs() | Minutes() | AdaptiveThreshold() | Rollback():
             return str(value)
         case Mapping():
             return {str(key): item for key, item in value.items()}

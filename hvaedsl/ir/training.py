@@ -22,6 +22,7 @@ from hvaedsl.ir.kinds import (
     Pair,
     Several,
     Steps,
+    StepsOrMinutes,
     WeightName,
     Whole,
 )
@@ -46,6 +47,21 @@ class Epochs(Record):
     def steps(self, training_images: int, images_per_step: int) -> int:
         """Steps that draw every training image this often, rounded up."""
         return -(-self.count * training_images // images_per_step)
+
+
+class Minutes(Record):
+    """A number of minutes, of a key that also takes steps."""
+
+    count: int
+
+    def __str__(self) -> str:
+        """The number in the language."""
+        return f"{self.count} minutes"
+
+    @property
+    def seconds(self) -> int:
+        """The time in seconds."""
+        return 60 * self.count
 
 
 class KLSpec(Section):
@@ -130,7 +146,11 @@ class TrainSpec(Section):
     ] = False
     seed: Annotated[int, Key(Whole(0), "seed of weights, order, noise and binarization")] = 0
     eval_every: Annotated[int, Key(Whole(1), "steps between evaluations")] = 1000
-    save_every: Annotated[int, Key(Whole(1), "steps between checkpoints")] = 1000
+    save_every: Annotated[int | Minutes, Key(StepsOrMinutes(), "steps, or minutes, between checkpoints")] = 1000
+    keep_last: Annotated[int, Key(Whole(1), "checkpoints that are kept, beside the best one")] = 3
+    keep_every: Annotated[
+        int | None, Key(Optional(Whole(1)), "steps between checkpoints that are saved and kept for good")
+    ] = None
     stop_after: Annotated[
         int | None,
         Key(Optional(Whole(1)), "evaluations without a lower validation bound after which training stops"),

@@ -130,7 +130,7 @@ def _token(analyzed: AnalyzedText, token: PlacedToken) -> tuple[str, int, int] |
             text = _defined(analyzed, token.text)
         case "base":
             text = _base(analyzed)
-        case "number" if token.kind == "EPOCHS":
+        case "number" if token.kind == "QUANTITY" and token.text.endswith("epochs"):
             text = _epochs(analyzed, token)
         case "string" if token.dotted == "data.dataset":
             text = hub_text(token.text.strip('"'))

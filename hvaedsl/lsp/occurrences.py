@@ -38,7 +38,7 @@ def occurrences(tokens: Iterable[PlacedToken]) -> Iterator[Occurrence]:
             yield Occurrence(Name("label", token.text, token.dotted), token.start, token.end)
         elif token.role == "let":
             yield Occurrence(Name("constant", token.text), token.start, token.end, defines=True)
-        elif token.role in ("reference", "block") or token.kind == "EPOCHS":
+        elif token.role in ("reference", "block") or token.kind == "QUANTITY":
             for found in _REFERENCE.finditer(token.text):
                 start = token.start + found.start(1)
                 yield Occurrence(Name("constant", found[1]), start, start + len(found[1]))

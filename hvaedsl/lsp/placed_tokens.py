@@ -40,7 +40,7 @@ _OPEN = {"LPAR": ")", "LSQB": "]", "LBRACE": "}"}
 _CLOSE = {"RPAR", "RSQB", "RBRACE"}
 OPERATORS = frozenset(("PLUS", "MINUS", "STAR", "SLASH"))
 _CONTINUE = {"EQUAL", "COMMA", "COLON", *OPERATORS}  # a value continues after these
-_NUMBERS = {"INTEGER", "FLOAT", "SUFFIXED", "EPOCHS"}
+_NUMBERS = {"INTEGER", "FLOAT", "SUFFIXED", "QUANTITY"}
 _PLAIN: dict[str, Role] = {
     "REFERENCE": "reference",
     "BLOCK": "block",

@@ -64,6 +64,13 @@ class Epochs(Node):
     span: Span = field(compare=False)
 
 
+class Minutes(Node):
+    """`30 minutes` and `$n minutes`."""
+
+    count: Integer | Reference
+    span: Span = field(compare=False)
+
+
 class Block(Node):
     """A block token, not checked: digits, letters, and an argument or none."""
 
@@ -196,6 +203,7 @@ Value = (
     | Symbol
     | Reference
     | Epochs
+    | Minutes
     | Block
     | BlockOf
     | Repeated

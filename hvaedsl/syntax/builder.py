@@ -183,13 +183,14 @@ class Builder:
     def value_dotted(self, span: Span, token: Token) -> ast.Value:
         return ast.Symbol(str(token), span)
 
-    def value_epochs(self, span: Span, token: Token) -> ast.Value:
-        count = token.split()[0]
+    def value_quantity(self, span: Span, token: Token) -> ast.Value:
+        count, unit = token.split()
+        kind = {"epochs": ast.Epochs, "minutes": ast.Minutes}[unit]
         place = _within(span, span.start, span.start + len(count))
         if count.startswith("$"):
-            return ast.Epochs(ast.Reference(count[1:], place), span)
+            return kind(ast.Reference(count[1:], place), span)
         number = self._whole(token, count)
-        return ast.Invalid(span) if number is None else ast.Epochs(ast.Integer(number, False, place), span)
+        return ast.Invalid(span) if number is None else kind(ast.Integer(number, False, place), span)
 
     def value_list(self, span: Span, *items: Tree) -> ast.Value:
         return ast.List(tuple(self.value(item) for item in items), span)

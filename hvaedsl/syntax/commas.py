@@ -10,7 +10,7 @@ from hvaedsl.diagnostics.syntax import UnexpectedToken
 from hvaedsl.syntax.builder import token_span
 from hvaedsl.syntax.lalr import Token
 
-_ATOMS = ("BLOCK", "INTEGER", "FLOAT", "SUFFIXED", "STRING", "NAME", "REFERENCE", "DOTTED", "EPOCHS", "JUNK")
+_ATOMS = ("BLOCK", "INTEGER", "FLOAT", "SUFFIXED", "STRING", "NAME", "REFERENCE", "DOTTED", "QUANTITY", "JUNK")
 _STARTS = frozenset((*_ATOMS, "OPERATOR", "MINUS", "LSQB", "LPAR"))
 _ENDS = frozenset((*_ATOMS, "RSQB", "RPAR"))
 _AFTER_LIST = frozenset(("$END", "KEY", "RBRACE", "RSQB", "RPAR", "HVAE", "LET", "EXTENDS"))

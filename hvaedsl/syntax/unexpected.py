@@ -14,7 +14,7 @@ from hvaedsl.syntax.builder import token_span
 from hvaedsl.syntax.lalr import END, Token
 
 # Tokens that are a value by themselves, and what else a list of such values contains.
-_ENTRIES = frozenset(("BLOCK", "INTEGER", "FLOAT", "SUFFIXED", "STRING", "REFERENCE", "DOTTED", "EPOCHS"))
+_ENTRIES = frozenset(("BLOCK", "INTEGER", "FLOAT", "SUFFIXED", "STRING", "REFERENCE", "DOTTED", "QUANTITY"))
 _STARTS = _ENTRIES | {"OPERATOR"}
 _OPERATORS = frozenset(("PLUS", "MINUS", "STAR", "SLASH"))
 _IN_LIST = _STARTS | _OPERATORS | {"COMMA", "AT", "NAME", "LPAR", "RPAR"}
@@ -205,8 +205,12 @@ def _name_alone(
     before = tokens[at - 1].type if at else ""
     if re.fullmatch(r"[xrdm][0-9]*", name) and before in ("REFERENCE", "RPAR"):  # `$r x2`, `($r/2)x1`
         fix, hint = None, "the resolution of an entry is a number; only what follows its operator can be an expression"
-    elif sections and before in ("INTEGER", "REFERENCE", "FLOAT") and nearest(name, ("epochs",)) is not None:
-        fix, hint = (writing(span, "epochs"), "write `epochs`") if before != "FLOAT" else (None, "epochs are whole")
+    elif (
+        sections
+        and before in ("INTEGER", "REFERENCE", "FLOAT")
+        and ((unit := nearest(name, ("epochs", "minutes"))) is not None)
+    ):
+        fix, hint = (writing(span, unit), f"write `{unit}`") if before != "FLOAT" else (None, f"{unit} are whole")
     return UnexpectedToken(span=span, found=found, expected=expected, hint=hint, fix=fix)
 
 

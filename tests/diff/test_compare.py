@@ -69,6 +69,8 @@ CHANGES: Mapping[str, str] = {
     "train.seed": "1",
     "train.eval_every": "5",
     "train.save_every": "5",
+    "train.keep_last": "5",
+    "train.keep_every": "5",
     "train.stop_after": "3",
     "train.kl.weight": "{8: 0.5, other: 1}",
     "train.kl.warmup_steps": "5",

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,6 +13,7 @@ import torch
 import hvaedsl
 from hvaedsl import Program
 from hvaedsl.cli.main import run
+from hvaedsl_runtime.disk.metrics import read_metrics
 from hvaedsl_runtime.distributed import Processes
 
 GREY = """hvae 1
@@ -109,7 +109,7 @@ def curve() -> Callable[[Path], list[dict[str, Any]]]:
     """The metrics of a run without the times."""
 
     def read(folder: Path) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        lines = read_metrics(folder / "metrics.jsonl")
         return [{key: value for key, value in line.items() if key != "wall_seconds"} for line in lines]
 
     return read

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 import hvaedsl
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
+from tests.runtime.saved_states import saved
 from tests.soak import soak
 
 LIMIT_SECONDS = 120
@@ -92,7 +92,7 @@ def test_a_run_of_two_processes_is_stopped_and_resumed(
     assert process.returncode == 130
     assert "--resume --gpus 2" in err
     assert "Traceback" not in err
-    steps = torch.load(tmp_path / "run" / "checkpoints" / "last.pt", weights_only=True)["position"]["step"]
+    steps = saved(tmp_path / "run")["position"]["step"]
     assert steps == max(line["step"] for line in curve(tmp_path / "run"))
     process = start("train", spec_path, *options, f"train.steps={steps + 10}", "--resume")
     _, err = process.communicate(timeout=LIMIT_SECONDS)
@@ -142,7 +142,7 @@ def test_a_scheduler_that_signals_every_process_loses_no_step(
     assert process.returncode == 128 + number, err
     assert f"stopped by {number.name}" in err
     assert "resume with: hvaedsl train" in err
-    step = torch.load(tmp_path / "run" / "checkpoints" / "last.pt", weights_only=True)["position"]["step"]
+    step = saved(tmp_path / "run")["position"]["step"]
     assert step == max(line["step"] for line in curve(tmp_path / "run"))
 
 
@@ -165,7 +165,7 @@ def test_a_terminal_that_is_closed_stops_a_run(tmp_path: Path, spec_path: Path, 
         time.sleep(0.02)
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 128 + signal.SIGHUP
-    step = torch.load(tmp_path / "run" / "checkpoints" / "last.pt", weights_only=True)["position"]["step"]
+    step = saved(tmp_path / "run")["position"]["step"]
     assert step == max(line["step"] for line in curve(tmp_path / "run"))
 
 
@@ -234,7 +234,7 @@ def test_sample_draws_the_same_picture_twice(finished: Path, tmp_path: Path, com
 
 
 def test_mistakes_are_one_readable_error(finished: Path, tmp_path: Path, spec_path: Path, command: Command) -> None:
-    checkpoint = finished / "checkpoints" / "last.pt"
+    checkpoint = RunFolder(finished).checkpoint / "model.safetensors"
     manifest = tmp_path / "manifest.json"
     manifest.write_text('{"format": "hvaedsl images", "split": "all"}')
     cases: list[tuple[int, str, tuple[str | Path, ...]]] = [
@@ -249,7 +249,7 @@ def test_mistakes_are_one_readable_error(finished: Path, tmp_path: Path, spec_pa
         (7, "at --temperature 1e38, the model", ("sample", finished, "--temperature", "1e38")),
         (2, ".png", ("sample", finished, "--out", tmp_path / "x.jpg")),
         (2, "run.json is a file of the run", ("eval", finished, "--out", finished / "run.json")),
-        (2, "last.pt is a file of the run", ("convert", finished, "--to", checkpoint, "--force")),
+        (2, "model.safetensors is a file of the run", ("convert", finished, "--to", checkpoint, "--force")),
         (2, "is a file of the run", ("sample", finished, "--out", checkpoint.with_suffix(".png"))),
         (2, "is a file of the run", ("export", finished, "--to", "pt2", "--out", checkpoint.with_suffix(".pt2"))),
         (2, "is a file of the run", ("report", finished, "--out", checkpoint.with_suffix(".html"))),

@@ -49,10 +49,13 @@ HEADER = '''
 
 Written by hvaedsl {version} from the spec at the end of the file; it needs only torch. To load the weights of a run:
 
-    checkpoint = torch.load("RUN/checkpoints/last.pt", map_location="cpu", weights_only=True)
+    from safetensors.torch import load_file  # of the package safetensors
+
     model = {name}()
-    model.load_state_dict(checkpoint["ema"])  # the averaged weights; those of the last step are checkpoint["model"]
-    checkpoint["preparation"]                 # how images become x and target
+    model.load_state_dict(load_file("RUN/checkpoints/step-00001000/ema.safetensors"))
+
+These are the averaged weights after 1,000 steps; `model.safetensors` has those of the last step, and `preparation` in
+`state.json` says how images become x and target.
 
 '''
 

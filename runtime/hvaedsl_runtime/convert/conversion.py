@@ -30,13 +30,14 @@ from hvaedsl_runtime.convert.optimizer_state import restore_optimizer
 from hvaedsl_runtime.convert.weight_names import Names, NamesInFile, as_ours, known_names, renamed
 from hvaedsl_runtime.data import AnyPreparation, Preparation
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, save_checkpoint
+from hvaedsl_runtime.disk.checkpoint_names import name_of
 from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_output_path, content_of
 from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.disk.weights import SAFETENSORS, check_dense, read_tensors, write_safetensors, write_torch
 from hvaedsl_runtime.disk.whole_files import check_writable
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
-from hvaedsl_runtime.train.run import identified, part_folders
+from hvaedsl_runtime.train.run import part_folders
 from hvaedsl_runtime.train.state import TrainState
 
 # In the names of the published files, such as imagenet32-iter-1700000-model-ema.th.
@@ -115,7 +116,7 @@ def import_weights(program: Program, sources: Sources, out: Path) -> Conversion:
     """
     program.training()
     _check_free(out)
-    program = identified(program, program.name)
+    program = program.named(program.name, located(program.spec.data))
 
     paths: tuple[tuple[Weights, Path | None], ...] = (("raw", sources.raw), ("ema", sources.ema))
     files: dict[str, WeightFile] = {kind: _read(program, path, kind) for kind, path in paths if path is not None}
@@ -152,8 +153,12 @@ def import_weights(program: Program, sources: Sources, out: Path) -> Conversion:
     return Conversion(_write_folder(out, program, state, read, notes), state, tuple(notes))
 
 
-def export_weights(run: Path, path: Path, weights: Weights, names: Names, *, replace: bool = False) -> int:
-    """Write the weights of a run's last checkpoint to a `.safetensors` file or torch's `.th`, `.pt` or `.pth`.
+def export_weights(
+    run: Path, path: Path, weights: Weights, names: Names, which: str | None = None, *, replace: bool = False
+) -> int:
+    """Write the weights of a run's checkpoint to a `.safetensors` file or torch's `.th`, `.pt` or `.pth`.
+
+    `which` is the checkpoint, as `FinishedRun.open` takes it.
 
     With the published names, a shared block has one tensor per application. A safetensors file also gets the spec, the
     step and the preparation, from which `import_weights` makes a run again. Returns the number of tensors.
@@ -170,7 +175,7 @@ def export_weights(run: Path, path: Path, weights: Weights, names: Names, *, rep
     if path.exists() and not replace:
         raise OutputExists(f"{path} exists already", help="replace it with --force, or name another file with --to")
 
-    finished = FinishedRun.open(run, "cpu")
+    finished = FinishedRun.open(run, "cpu", which)
     checkpoint = finished.checkpoint
     tensors = renamed(finished.program, names, checkpoint.finite_weights(weights))
     with refusals_explained(path, "name another file with --to"):
@@ -304,7 +309,8 @@ def _write_folder(
     try:
         with refusals_explained(out, ANOTHER_FOLDER):
             temporary.begin(program.name, spec, part_folders(program))
-            save_checkpoint(temporary.checkpoint, spec, state.state_dict())
+            save_checkpoint(temporary.checkpoints / name_of(state.step), spec, state.state_dict())
+            temporary.record_checkpoint()
             temporary.write_json(
                 temporary.path / "conversion.json", {"step": state.step, "read": origin, "notes": list(notes)}
             )

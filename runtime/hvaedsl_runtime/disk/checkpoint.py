@@ -1,7 +1,8 @@
-"""Checkpoints: the state of a run in a file, with a format version and migrations from the earlier ones.
+"""Checkpoints: the state of a run on the disk, with a format version and migrations from the earlier ones.
 
-A checkpoint is a dict, written by torch.save: `format`, the version; `spec`, the resolved spec as text; and the state's
-parts by name. `model`, `ema` (name to tensor) and `preparation` are public: docs/export.md shows how to load them.
+A checkpoint is a folder (`checkpoint_folder`). Up to format 3 it was a file of torch.save with a dict: `format`, the
+version; `spec`, the resolved spec as text; and the state's parts by name. `model`, `ema` (name to tensor) and
+`preparation` are public: docs/export.md shows how to load them.
 """
 
 from __future__ import annotations
@@ -18,13 +19,18 @@ from torch import Tensor
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import DamagedRun, Diverged, RunNotFound, SpecError
+from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.lowering.earlier_names import named_by_position
+from hvaedsl_runtime.disk.checkpoint_folder import FORMAT as FORMAT
+from hvaedsl_runtime.disk.checkpoint_folder import WAY_OUT, Noted, check_room, read_folder, write_folder
+from hvaedsl_runtime.disk.checkpoint_names import step_of
 from hvaedsl_runtime.disk.not_finite import first_not_finite
+from hvaedsl_runtime.disk.snapshot import Snapshot
 from hvaedsl_runtime.disk.state_parts import Counters, PartError, PlainPart, Position, StateDict, Stateful
 from hvaedsl_runtime.disk.unreadable_weights import why_unreadable
-from hvaedsl_runtime.disk.weights import write_torch
 
-FORMAT = 4
+# Of the last format in a single file.
+FILE_FORMAT = 3
 
 Part = TypeVar("Part", bound=PlainPart)
 
@@ -33,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state of a run in its file, in the current format, with all tensors on the CPU.
+    """The state of a run on the disk, in the current format, with all tensors on the CPU.
 
     A part is looked up by name, so that each reader asks only for the parts that it needs: `checkpoint["optimizer"]`.
     """
@@ -43,7 +49,7 @@ class Checkpoint:
     state: StateDict
 
     def __getitem__(self, name: str) -> Any:
-        """The state of a part. Raises DamagedRun if the file lacks it."""
+        """The state of a part. Raises DamagedRun if the checkpoint lacks it."""
         if name not in self.state:
             raise self.unusable(f"`{name}` is missing")
         return self.state[name]
@@ -116,19 +122,26 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, spec: str, state: Mapping[str, Any]) -> None:
-    """Write the state of a run and its resolved spec.
+    """Write the state of a run and its resolved spec into the folder of a checkpoint, and wait until it is done.
 
-    A process killed at any moment leaves the old file or the new one. Raises WriteError.
+    A process killed at any moment leaves a whole checkpoint or none. Raises WriteError.
     """
-    write_torch(path, {"format": FORMAT, "spec": spec, **state})
+    snapshot = Snapshot()
+    snapshot.take(state)
+    with refusals_explained(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    check_room(path.parent, snapshot.size)
+    write_folder(path, spec, snapshot, Noted(step_of(path) or 0))
     logger.info("checkpoint written: %s", path)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint of this or an earlier format; only tensors and plain values are unpickled.
+    """Read a checkpoint of this or an earlier format, once all of it is verified; no code in it is run.
 
-    Raises RunNotFound if there is no such file, and DamagedRun if it cannot be read or has a newer format.
+    Raises RunNotFound if there is none at the path, and DamagedRun if it cannot be read or has a newer format.
     """
+    if path.is_dir():
+        return Checkpoint(path, *read_folder(path))
     if not path.exists():
         raise RunNotFound(f"{path}: no checkpoint", help="name a run folder that hvaedsl train wrote")
 
@@ -139,14 +152,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except Exception as error:  # a damaged file can raise nearly any
         # Without torch's own text, which advises to load the file in a way that runs code.
         raise DamagedRun(
-            f"{path}: the checkpoint cannot be read: {why_unreadable(path, error).what}",
-            help="restore it from a backup, or train into another folder with --out",
+            f"{path}: the checkpoint cannot be read: {why_unreadable(path, error).what}", help=WAY_OUT
         ) from error
 
     version = content.get("format") if isinstance(content, dict) else None
-    if version not in (*MIGRATIONS, FORMAT):
+    if version not in MIGRATIONS:
         raise _unknown_format(path, version)
-    while version != FORMAT:
+    while version in MIGRATIONS:
         logger.info("%s: converting the checkpoint from format %d to %d", path, version, version + 1)
         try:
             content = MIGRATIONS[version](content)
@@ -161,16 +173,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def _unusable(path: Path, reason: str) -> DamagedRun:
-    return DamagedRun(
-        f"{path}: the checkpoint cannot be used: {reason}",
-        help="restore the file from a backup, or train into another folder with --out",
-    )
+    return DamagedRun(f"{path}: the checkpoint cannot be used: {reason}", help=WAY_OUT)
 
 
 def _unknown_format(path: Path, version: object) -> DamagedRun:
-    if isinstance(version, int) and version > FORMAT:
+    if isinstance(version, int) and version > FILE_FORMAT:
         return DamagedRun(
-            f"{path}: the checkpoint has format {version}; this version of hvaedsl reads formats up to {FORMAT}",
+            f"{path}: the checkpoint has format {version}; this version of hvaedsl reads formats up to {FILE_FORMAT} of such files",
             help="a newer version wrote it: pip install --upgrade hvaedsl",
         )
     return DamagedRun(
@@ -229,7 +238,7 @@ def _named_by_position(content: StateDict) -> StateDict:
 
 
 def _with_split(content: StateDict) -> StateDict:
-    """Format 3 to 4: the position has the version of the noise, and the images of a forward pass.
+    """Format 3, the last in a single file, to 4: the position has the version of the noise, and the images of a forward pass.
 
     Until then, a process computed the whole `batch_size` of the spec at once.
     """

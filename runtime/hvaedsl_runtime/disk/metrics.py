@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from hvaedsl import __version__
 from hvaedsl.diagnostics.errors import DamagedRun, UsageError
 from hvaedsl.diagnostics.printable import indented
 from hvaedsl.diagnostics.refusals import refusals_explained
+from hvaedsl.diagnostics.streams import say
 from hvaedsl.ir.run_options import WandbMode
+from hvaedsl_runtime.disk.checked_json import CRC32, checked_content, checked_text
+from hvaedsl_runtime.disk.checkpoint_names import MANIFEST, name_of, steps_in
 from hvaedsl_runtime.disk.run_folder import RunFolder
-from hvaedsl_runtime.disk.strict_json import json_text
-from hvaedsl_runtime.disk.whole_files import append_whole, made_folder, write_whole
+from hvaedsl_runtime.disk.whole_files import append_whole, made_folder, sync_folder
 
 Metrics = Mapping[str, int | float | bool | str | list[float]]
 
@@ -33,6 +37,8 @@ MODES: Mapping[str, WandbMode] = {
 }
 
 RESTORE_LOG = "restore the file from a backup"
+# The split of the line with which a run goes on: its step, the time and the version of hvaedsl.
+RESUMED = "resumed"
 
 logger = logging.getLogger(__name__)
 
@@ -40,39 +46,44 @@ logger = logging.getLogger(__name__)
 class MetricsLog:
     """The metrics of a run, appended to a file. `step` is the number of steps done when it is opened.
 
-    A line has the number of steps done (`step`), the `split`, and the measured values; numbers that are not finite are
-    written as null. Lines that a resumed run will write again are dropped on opening: those beyond `step`, those of the
-    test split, with which a run ends, an evaluation with a truncated line, which a power cut can leave, and with
-    `repeats_evaluation` the evaluation at `step`.
+    A line has the number of steps done (`step`), the `split`, the measured values, and its own checksum; numbers that
+    are not finite are written as null. Nothing of a log is rewritten: a run that is resumed adds a line of the split
+    `resumed`, and `read_metrics` leaves out the earlier lines that such a run writes again. Only a truncated last line,
+    which a power cut can leave, is cut off, with the evaluation to which it belongs.
 
     Raises DamagedRun for a file that is not a log. All methods that write raise WriteError.
     """
 
     def __init__(self, path: Path, step: int, wandb_run: Any = None, *, repeats_evaluation: bool = False) -> None:
-        lines, truncated = _lines(path) if path.exists() else ([], False)
+        log = _Log.read(path) if path.exists() else _Log([], 0, 0)
+        self.repaired = log.torn
+        self.found = log.lines  # when it was opened
+        self.lines = len(log.lines)
 
-        # The truncated line may belong to the evaluation before it, which is then repeated as a whole.
-        if truncated and lines:
-            last = lines[-1]
-            while lines and "weights" in lines[-1] and all(lines[-1][key] == last[key] for key in ("step", "split")):
-                lines.pop()
-
-        ends = {"test": -1, "validation": step - repeats_evaluation}
-        kept = [line for line in lines if line["step"] <= ends.get(line["split"], step)]
-        logger.debug("%s: keeping %d of %d lines", path, len(kept), len(lines))
-        write_whole(path, "".join(_json_line(line) for line in kept))
-        self.evaluated_step = max((line["step"] for line in kept if line["split"] == "validation"), default=0)
         self._path = path
         self._wandb_run = wandb_run
         with refusals_explained(path):
             self._file = path.open("ab", buffering=0)
+            if log.torn:
+                logger.info("%s: cutting off a truncated line", path)
+                self._file.truncate(log.whole_bytes)
+                os.fsync(self._file.fileno())
+            else:
+                sync_folder(path.parent)  # for the name of a new file
+
+        resumed = {"step": step, "split": RESUMED, "repeats_evaluation": repeats_evaluation}
+        if step or log.lines:
+            self.write({**resumed, "time": datetime.now(UTC).isoformat(timespec="seconds"), "version": __version__})
+        self.kept = current_lines([*log.lines, resumed])
+        self.evaluated_step = max((line["step"] for line in self.kept if line["split"] == "validation"), default=0)
 
     def write(self, *lines: Metrics) -> None:
         """Append lines together: a killed process or a full disk leaves all of them or none."""
         with refusals_explained(self._path):
             append_whole(self._file, "".join(map(_json_line, lines)).encode())
+        self.lines += len(lines)
 
-        for metrics in lines if self._wandb_run is not None else ():
+        for metrics in lines if self._wandb_run is not None and not _is_resumption(lines) else ():
             # A density has curves of its own, which are not drawn beside those of masses.
             kinds = ("split", "weights", "gives")
             names = [str(metrics[key]).replace(" ", "_") for key in kinds if key in metrics]
@@ -92,39 +103,109 @@ class MetricsLog:
             self._wandb_run.finish(exit_code=int(failed))
 
 
+def put_aside(path: Path) -> Path | None:
+    """Rename a log that has lines, so that a run that begins anew keeps it; its new name, or None. Raises WriteError."""
+    with refusals_explained(path):
+        if not path.exists() or path.stat().st_size == 0:
+            return None
+        number = 1
+        while (aside := path.with_name(f"{path.stem}-{number}{path.suffix}")).exists():
+            number += 1
+        path.rename(aside)
+    return aside
+
+
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of a metrics file, without a truncated last line.
+    """The lines of a metrics file that count: without a truncated last one, and without those that were written again.
 
-    Raises DamagedRun if the file cannot be read, or if another line is not one of a log.
+    Says on stderr if the last line is truncated, or if lines are missing that the run had written. Raises DamagedRun,
+    naming the line, if the file cannot be read or another line is damaged.
     """
-    return _lines(path)[0]
+    log = _Log.read(path)
+    if log.torn:
+        say(f"{path}: the last line is truncated, and left out", err=True)
+    for problem in missing_lines(path, log.lines):
+        say(f"{path}: {problem}", err=True)
+    return current_lines(log.lines)
 
 
-def _lines(path: Path) -> tuple[list[dict[str, Any]], bool]:
-    """The complete lines, and whether a truncated last one follows them. Raises DamagedRun."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-        raise DamagedRun(f"{path}: the log cannot be read: {reason}", help=RESTORE_LOG) from error
+def current_lines(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lines that count: after a resumption, those that the run repeats do not, and of equal ones the last does.
 
-    metrics: list[dict[str, Any]] = []
-    for number, text in enumerate(lines, 1):
+    A run that is resumed at a step repeats what was beyond it, the evaluation on the test images, with which it ends,
+    and under `repeats_evaluation` the evaluation at that step.
+    """
+    kept: list[dict[str, Any]] = []
+    for line in lines:
+        if line["split"] != RESUMED:
+            kept.append(line)
+            continue
+        step = line["step"]
+        ends = {"test": -1, "validation": step - bool(line.get("repeats_evaluation"))}
+        kept = [earlier for earlier in kept if earlier["step"] <= ends.get(earlier["split"], step)]
+    return list({(line["step"], line["split"], line.get("weights")): line for line in kept}.values())
+
+
+def missing_lines(path: Path, lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a log lacks that the run of its folder had written, in words: lines may be lost at its end, all of them too.
+
+    The newest checkpoint knows how many lines there were, and a summary that the test images were evaluated.
+    """
+    folder = RunFolder(path.parent)
+    if path != folder.metrics:
+        return []
+    steps = steps_in(folder.checkpoints)
+    with suppress(OSError, ValueError, KeyError, TypeError):  # whoever reads the checkpoint reports its damage
+        about = json.loads((folder.checkpoints / name_of(steps[-1]) / MANIFEST).read_bytes()) if steps else {}
+        if len(lines) < (written := about.get("metrics_lines", 0)):
+            return [f"{written - len(lines):,} of {written:,} lines are missing at its end"]
+    with suppress(DamagedRun, KeyError, TypeError):
+        summary = folder.read_summary() if folder.summary.exists() else {}
+        ends = ("test", RESUMED)
+        if summary and not any(line["split"] in ends and line["step"] >= summary["steps"] for line in lines):
+            return [f"its end is missing: {folder.summary.name} has the results of step {summary['steps']}"]
+    return []
+
+
+class _Log(NamedTuple):
+    """The whole lines of a file, the bytes of those before a truncated evaluation, and the bytes that are cut off."""
+
+    lines: list[dict[str, Any]]
+    whole_bytes: int
+    torn: int
+
+    @classmethod
+    def read(cls, path: Path) -> _Log:
+        """Read a file. Raises DamagedRun, naming the line."""
         try:
-            line = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
-            if number < len(lines):
-                raise DamagedRun(
-                    f"{path}: line {number} is not JSON", help=f"remove the line, or {RESTORE_LOG}"
-                ) from error
-            break
+            content = path.read_bytes()
+        except OSError as error:
+            raise DamagedRun(f"{path}: the log cannot be read: {error.strerror}", help=RESTORE_LOG) from error
+
+        *texts, last = content.split(b"\n")
+        lines = [_line(path, number, text) for number, text in enumerate(texts, 1)]
+        sizes = [len(text) + 1 for text in texts]
+
+        # A truncated line may belong to the evaluation before it, which is then repeated as a whole.
+        if last and lines and "weights" in lines[-1]:
+            key = lines[-1]["step"], lines[-1]["split"]
+            while lines and "weights" in lines[-1] and (lines[-1]["step"], lines[-1]["split"]) == key:
+                lines.pop()
+                sizes.pop()
+        whole = sum(sizes)
+        return cls(lines, whole, len(content) - whole if last else 0)
+
+
+def _line(path: Path, number: int, text: bytes) -> dict[str, Any]:
+    try:
+        line = checked_content(text, CRC32)
         if not is_line(line):
-            raise DamagedRun(
-                f"{path}: line {number} is not one of a log, which has a `step` and a `split`",
-                help=f"remove the line, or {RESTORE_LOG}",
-            )
-        metrics.append(line)
-    return metrics, len(metrics) < len(lines)
+            raise ValueError("it lacks the `step` and the `split` that every line has")
+    except ValueError as error:
+        raise DamagedRun(
+            f"{path}: line {number} is damaged: {error}", help=f"{RESTORE_LOG}, or remove the line"
+        ) from error
+    return line
 
 
 def is_line(line: object) -> bool:
@@ -197,5 +278,10 @@ def start_wandb(mode: WandbMode, folder: RunFolder, config: Mapping[str, Any]) -
     return run
 
 
+def _is_resumption(lines: Sequence[Metrics]) -> bool:
+    """Whether lines are not measured values."""
+    return any(line["split"] == RESUMED for line in lines)
+
+
 def _json_line(metrics: Metrics) -> str:
-    return json_text(metrics) + "\n"
+    return checked_text(metrics, CRC32) + "\n"

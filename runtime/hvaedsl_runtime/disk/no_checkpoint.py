@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hvaedsl.diagnostics.errors import DamagedRun, RunNotFound
 from hvaedsl.diagnostics.shell import command_line, path_word
 from hvaedsl_runtime.disk.metrics import read_metrics
@@ -14,8 +16,11 @@ def without_checkpoint(folder: RunFolder) -> RunNotFound:
         reason = "the run diverged before its first one"
         way_on = "train into another folder with a lower train.learning_rate, or with train.skip_above"
     elif folder.summary.exists():
-        reason = f"the run is finished, and {folder.checkpoint.relative_to(folder.path)} is gone"
-        way_on = "restore that file"
+        reason = f"the run is finished, and what was in {folder.checkpoints.name} is gone"
+        way_on = "restore that folder"
+    elif folder.had_checkpoint() and _last_step(folder) > 0:
+        reason = f"the run took {_last_step(folder):,} steps, and what was in {folder.checkpoints.name} is gone"
+        way_on = "restore that folder"
     else:
         reason = "the run ended before its first one, or has not come to it"
         resume = command_line("hvaedsl", "train", folder.spec, "--out", folder.path, "--resume")
@@ -27,10 +32,19 @@ def without_checkpoint(folder: RunFolder) -> RunNotFound:
 
 def _is_diverged(folder: RunFolder) -> bool:
     """Whether the last loss that the run logged is not finite."""
-    if not folder.metrics.exists():
-        return False
-    try:
-        losses = [line.get("loss_nats_per_dim") for line in read_metrics(folder.metrics)]
-    except DamagedRun:  # the missing checkpoint is the one to report
-        return False
+    losses = [line.get("loss_nats_per_dim") for line in _lines(folder)]
     return bool(losses) and losses[-1] is None
+
+
+def _last_step(folder: RunFolder) -> int:
+    """The last step that the run logged."""
+    return max((line["step"] for line in _lines(folder)), default=0)
+
+
+def _lines(folder: RunFolder) -> list[dict[str, Any]]:
+    if not folder.metrics.exists():
+        return []
+    try:
+        return read_metrics(folder.metrics)
+    except DamagedRun:  # the missing checkpoint is the one to report
+        return []

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch, RunNotFound, UsageError
+from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunNotFound, UsageError
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl.diagnostics.shell import path_word
 from hvaedsl.diagnostics.unicode_forms import other_form
-from hvaedsl.ir.blocks import BlockList
-from hvaedsl.ir.image_size import ImageSize
-from hvaedsl.ir.spec import SECTIONS, Spec, keys, section_of
-from hvaedsl.ir.spec_text import value_text
 from hvaedsl.program import RUN_SPEC
 from hvaedsl.shipped import spec_names
+from hvaedsl_runtime.disk.checked_json import read_checked, write_checked
+from hvaedsl_runtime.disk.checkpoint_names import BEST, FORMER_LAST, name_of, steps_in
 from hvaedsl_runtime.disk.folder_lock import LOCK, check_unlocked, folder_lock
-from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import check_writable, partial_name, write_whole
 
 RUNS = Path("runs")
 # Files of a folder that a message names; the others are counted.
 NAMED = 3
-
-# Keys that may change when a run is resumed, because the weights after a step do not depend on them.
-CHANGEABLE = frozenset(
-    (
-        *("data.path", "sample.temperature", "sample.count", "train.steps", "train.eval_every", "train.save_every"),
-        *("train.micro_batch", "train.gpu_memory", "train.deterministic", "train.stop_after", "train.on_spike"),
-        *(f"paper.{name}" for name in keys(SECTIONS["paper"])),
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -68,14 +56,24 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints, one folder for each step, and of best.json."""
+        return self.path / "checkpoints"
+
+    @property
     def checkpoint(self) -> Path:
-        """The last checkpoint."""
-        return self.path / "checkpoints" / "last.pt"
+        """The newest complete checkpoint, or the file in which earlier versions had it; it may be missing."""
+        step = self.newest_step()
+        return self.checkpoints / (FORMER_LAST if step is None else name_of(step))
+
+    def newest_step(self) -> int | None:
+        """The step of the newest complete checkpoint, read from the disk; None without one, or of an earlier format."""
+        return max(steps_in(self.checkpoints), default=None)
 
     @property
     def best(self) -> Path:
-        """The weights with the lowest validation bound, under `train.stop_after`: a checkpoint without an optimizer."""
-        return self.path / "checkpoints" / "best.pt"
+        """The file that says which checkpoint has the lowest validation bound."""
+        return self.checkpoints / BEST
 
     @property
     def summary(self) -> Path:
@@ -96,18 +94,16 @@ class RunFolder:
         """The id of the run at Weights & Biases; None if it has none yet. Raises DamagedRun for a damaged file."""
         if not self.wandb_identity.exists():
             return None
-        try:
-            return str(json.loads(self.wandb_identity.read_text(encoding="utf-8"))["id"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DamagedRun(
-                f"{self.wandb_identity}: no id of a run in it",
-                help="remove it to start another run at Weights & Biases",
-            ) from error
+        way_out = "remove it to start another run at Weights & Biases"
+        found = read_checked(self.wandb_identity, way_out)
+        if "id" not in found:
+            raise DamagedRun(f"{self.wandb_identity}: no id of a run in it", help=way_out)
+        return str(found["id"])
 
     def owns(self, path: Path) -> bool:
         """Whether a path in the folder is that of a file which only the run itself writes. Both paths are resolved."""
         files = (self.spec, self.identity, self.metrics, self.summary, self.wandb_identity, self.path / LOCK)
-        folders = (self.checkpoint.parent, self.wandb)
+        folders = (self.checkpoints, self.wandb)
         return path in (*files, *map(partial_name, files)) or any(folder in (path, *path.parents) for folder in folders)
 
     def picture(self, kind: str, name: str) -> Path:
@@ -162,54 +158,77 @@ class RunFolder:
         files = (path for path in self.path.rglob("*") if not path.is_dir())
         return all(path in made or self.wandb in path.parents for path in files)
 
+    def _recorded(self) -> dict[str, Any]:
+        """The content of run.json; empty if it is missing. Raises DamagedRun for a damaged file."""
+        if not self.identity.exists():
+            return {}
+        return read_checked(
+            self.identity,
+            "restore it from a backup; without it, the name of the spec file is used, and the images are not compared",
+        )
+
     def model_name(self) -> str | None:
         """The name of the model trained here; None if no run has begun. Raises DamagedRun for a damaged file."""
         if not self.spec.exists() or not self.identity.exists():
             return None
-        try:
-            return str(json.loads(self.identity.read_text(encoding="utf-8"))["name"])
-        except (ValueError, KeyError, TypeError) as error:
+        recorded = self._recorded()
+        if "name" not in recorded:
             raise DamagedRun(
                 f"{self.identity}: no model name in it",
                 help='write {"name": "NAME"} into it, or remove it to use the name of the spec file',
-            ) from error
+            )
+        return str(recorded["name"])
 
     def read_summary(self) -> dict[str, Any]:
         """The final results. Raises DamagedRun if the file cannot be read."""
-        try:
-            content = json.loads(self.summary.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            content = None
-        if not isinstance(content, dict):
-            raise DamagedRun(
-                f"{self.summary}: not the summary of a run",
-                help="remove it and resume the run, which writes it again",
-            )
-        return content
+        return read_checked(self.summary, "remove it and resume the run, which writes it again")
 
     def part_folders(self) -> tuple[Path, ...]:
-        """The folders of custom modules when the run began; empty if it uses none."""
-        try:
-            return tuple(map(Path, json.loads(self.identity.read_text(encoding="utf-8"))["part_folders"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            return ()
+        """The folders of custom modules when the run began; empty if it uses none. Raises DamagedRun."""
+        found = self._recorded().get("part_folders")
+        return tuple(map(Path, found)) if isinstance(found, list) else ()
 
     def recorded_images(self) -> Mapping[str, Mapping[str, str | int]]:
-        """The fingerprints of the images by split, when the run began or was resumed; empty if it has none."""
-        try:
-            recorded = json.loads(self.identity.read_text(encoding="utf-8"))["images"]
-        except (OSError, ValueError, KeyError, TypeError):  # of an earlier version, or of a conversion
-            return {}
+        """The fingerprints of the images by split, when the run began or was resumed; empty if it has none.
+
+        Runs of earlier versions and conversions have none. Raises DamagedRun.
+        """
+        recorded = self._recorded().get("images")
         valid = isinstance(recorded, dict) and all(isinstance(found, dict) for found in recorded.values())
-        return recorded if valid else {}
+        return recorded if isinstance(recorded, dict) and valid else {}
 
     def recorded_length(self) -> RunLength | None:
-        """The epochs of the run in steps, when it began; None if its length is a number of steps, or is not known."""
+        """The epochs of the run in steps, when it began; None if its length is a number of steps, or is not known.
+
+        Raises DamagedRun.
+        """
         try:
-            recorded = json.loads(self.identity.read_text(encoding="utf-8"))["length"]
+            recorded = self._recorded()["length"]
             return RunLength(int(recorded["steps"]), int(recorded["training_images"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError):
             return None
+
+    def changed_spec(self) -> str | None:
+        """Say that spec.hvae is not what the run wrote; None if it is, or if that is not known. Raises DamagedRun."""
+        recorded = self._recorded().get("spec_sha256")
+        if recorded is None or not self.spec.exists():
+            return None
+        with refusals_explained(self.spec):
+            if hashlib.sha256(self.spec.read_bytes()).hexdigest() in recorded:
+                return None
+        return f"{self.spec} is not what the run wrote: it was edited, or is damaged"
+
+    def had_checkpoint(self) -> bool:
+        """Whether the run had come to a checkpoint; also if that is not known, as of runs of earlier versions.
+
+        Raises DamagedRun.
+        """
+        return bool(self._recorded().get("has_checkpoint", True))
+
+    def record_checkpoint(self) -> None:
+        """Record that the run has come to a checkpoint. Raises WriteError, DamagedRun."""
+        if not self.had_checkpoint():
+            self.write_json(self.identity, {**self._recorded(), "has_checkpoint": True})
 
     def begin(
         self,
@@ -224,20 +243,28 @@ class RunFolder:
         `part_folders` are the folders of custom modules; they are recorded, not copied. `images` are the fingerprints
         of the images by split; `length` is what the epochs of the spec are in steps. Raises WriteError.
         """
-        more: dict[str, Any] = {"part_folders": list(map(str, part_folders))} if part_folders else {}
+        # Until the new spec is there, that of the run before it is right too.
+        hashes = [hashlib.sha256(spec_text.encode(errors="backslashreplace")).hexdigest()]
+        recorded = self._recorded() if self.spec.exists() else {"has_checkpoint": False}
+        if "spec_sha256" in recorded and self.changed_spec() is None:
+            hashes.append(hashlib.sha256(self.spec.read_bytes()).hexdigest())
+        more: dict[str, Any] = {"spec_sha256": sorted(set(hashes), key=hashes.index)}
+        if part_folders:
+            more["part_folders"] = list(map(str, part_folders))
+        more["has_checkpoint"] = self.newest_step() is not None or recorded.get("has_checkpoint", True)
         if images:
             more["images"] = images
         if length is not None:
             more["length"] = asdict(length)
         with refusals_explained(self.path, "" if self.spec.exists() else ANOTHER_FOLDER):
-            for folder in (self.path, self.checkpoint.parent, self.path / "samples", self.path / "reconstructions"):
+            for folder in (self.path, self.checkpoints, self.path / "samples", self.path / "reconstructions"):
                 folder.mkdir(parents=True, exist_ok=True)
             self.write_json(self.identity, {"name": name, **more})
             write_whole(self.spec, spec_text)  # last: a run has begun if its spec is there
 
     def write_json(self, path: Path, content: Mapping[str, Any]) -> None:
-        """Write a JSON file, whole or not at all; numbers that are not finite become null. Raises WriteError."""
-        write_whole(path, json_text(content, indent=2) + "\n")
+        """Write a JSON file with its checksum, whole or not at all; NaN and infinity become null. Raises WriteError."""
+        write_checked(path, content)
 
 
 def content_of(folder: Path) -> str:
@@ -277,68 +304,12 @@ def require_run(path: Path) -> RunFolder:
             f"{path} is a spec, where a run folder is needed",
             help=f"hvaedsl train {path_word(path)} writes one: {RUNS / path.stem}, or what --out names",
         )
-    if path.is_file() and path.parent.name == folder.checkpoint.parent.name:
+    if path.is_file() and path.parent.name == folder.checkpoints.name:
         raise RunNotFound(f"{path} is a file of a run", help=f"name its run folder, {path.parent.parent}")
     problem = "is a file" if path.is_file() else "no such folder"
     raise RunNotFound(f"{path}: {problem}", help="name a folder that hvaedsl train wrote")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object from a run folder. Raises DamagedRun if the file has none."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DamagedRun(f"{path}: cannot be read as JSON", help="remove the file") from error
-    if not isinstance(content, dict):
-        raise DamagedRun(f"{path}: not a JSON object", help="remove the file")
-    return content
-
-
-def check_same_run(folder: RunFolder, before: Spec, now: Spec) -> None:
-    """Raise RunMismatch, naming the keys, if a run would be resumed under another spec.
-
-    Keys in CHANGEABLE and the name may differ. `train.steps` may not under a schedule that depends on it.
-    """
-    changeable = CHANGEABLE if now.train.lr_schedule == "constant" else CHANGEABLE - {"train.steps"}
-    differences = spec_differences(before, now, changeable)
-    if differences:
-        raise RunMismatch(
-            f"{folder.path} belongs to another spec; " + "; ".join(differences),
-            help=f"resume with {folder.spec}, or train this spec into another folder with --out",
-        )
-
-
-def spec_differences(before: Spec, now: Spec, changeable: Set[str], where: str = "in the run") -> list[str]:
-    """The keys whose values differ, each with both values; `where` describes the place of the earlier one.
-
-    The names of labels do not count: they affect neither the weights nor their names.
-    """
-    return [
-        f"{name}.{key}: {as_written(old)} {where}, {as_written(new)} now"
-        for name, section in SECTIONS.items()
-        for key in keys(section)
-        if _compared(old := getattr(section_of(before, name), key))
-        != _compared(new := getattr(section_of(now, name), key))
-        and f"{name}.{key}" not in changeable
-    ]
-
-
-def _compared(value: object) -> object:
-    return value.with_numbered_labels() if isinstance(value, BlockList) else value
-
-
-def as_written(value: object) -> str:
-    """The value of a key in the syntax of a spec."""
-    match value:
-        case None:
-            return "none"
-        case bool():
-            return str(value).lower()
-        case ImageSize():
-            return str(value)
-        case tuple():
-            return f"[{', '.join(map(str, value))}]"
-        case Mapping():
-            return value_text(value)
-        case _:
-            return str(value)
+    """Read a JSON object from a run folder. Raises DamagedRun if the file has none, or is damaged."""
+    return read_checked(path, "remove the file")

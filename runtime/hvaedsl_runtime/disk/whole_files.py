@@ -36,7 +36,7 @@ def put_in_place(path: Path) -> Iterator[Path]:
             if stat.S_IMODE(temporary.stat().st_mode) != permissions:
                 temporary.chmod(permissions)
             temporary.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         finally:
             with suppress(OSError):  # the reason why it was not written matters more
                 temporary.unlink(missing_ok=True)
@@ -61,7 +61,7 @@ def put_folder_in_place(path: Path) -> Iterator[Path]:
             if target.exists():
                 target.rmdir()
             temporary.rename(target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -122,7 +122,7 @@ def _try_to_write(folder: Path) -> None:
         pass
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the names in a folder survive a power cut, on systems that can sync folders."""
     if os.name != "posix":
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 import hvaedsl
-from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.errors import RunNotFound, UsageError
 from hvaedsl.diagnostics.refusals import ANOTHER_FILE, refusals_explained
 from hvaedsl.diagnostics.streams import say
 from hvaedsl.ir.run_options import DeviceName
@@ -29,9 +28,14 @@ from hvaedsl_runtime.data import (
     open_split,
     preparation_from,
 )
+from hvaedsl_runtime.disk.checked_json import checked_content
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
+from hvaedsl_runtime.disk.checkpoint_names import FORMER_LAST, name_of, steps_in
 from hvaedsl_runtime.disk.no_checkpoint import without_checkpoint
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_output_path, require_run
+from hvaedsl_runtime.disk.saved_checkpoints import candidates, load_best, newest_good
+from hvaedsl_runtime.disk.strict_json import json_text
+from hvaedsl_runtime.disk.whole_files import write_whole
 from hvaedsl_runtime.distributed import Processes, choose_device, say_untested
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
 from hvaedsl_runtime.evaluate.fixed_batches import PriorSampler, fixed_batch_size
@@ -53,20 +57,26 @@ class FinishedRun:
     last_step: int = 0  # of the run; the checkpoint is of an earlier one under `train.stop_after`
 
     @classmethod
-    def open(cls, path: Path, device: DeviceName | None) -> FinishedRun:
-        """Open a run folder: its last checkpoint, or under `train.stop_after` that of the lowest validation bound.
+    def open(cls, path: Path, device: DeviceName | None, which: str | None = None) -> FinishedRun:
+        """Open a run folder with one of its checkpoints: `best`, `last`, or the number of its step.
 
-        Raises RunNotFound for a folder without a run or a checkpoint, DamagedRun for a checkpoint that cannot be read,
-        DeviceNotFound for a device that is not available.
+        The default is the last one, or under `train.stop_after` that of the lowest validation bound. If the last one is
+        damaged, the one before it is taken, after a message that names the file.
+
+        Raises RunNotFound for a folder without a run or a checkpoint, UsageError for a step without one, DamagedRun for
+        a checkpoint that cannot be read, DeviceNotFound for a device that is not available.
         """
         folder = require_run(path)
-        if not folder.checkpoint.exists():
+        if not candidates(folder.checkpoints):
             raise without_checkpoint(folder)
-        checkpoint = load_checkpoint(folder.checkpoint)
+        if (changed := folder.changed_spec()) is not None:
+            say(f"{changed}; the spec in the checkpoint is used", err=True)
+
+        checkpoint = _checkpoint(folder, which)
         program = hvaedsl.loads(checkpoint.spec, path=folder.spec, custom=CustomParts(folder.part_folders()))
-        last_step = checkpoint.step
-        if program.spec.train.stop_after is not None and folder.best.exists():
-            checkpoint = load_checkpoint(folder.best)
+        last_step = max(checkpoint.step, folder.newest_step() or 0)
+        if which is None and program.spec.train.stop_after is not None:
+            checkpoint = load_best(folder.checkpoints) or checkpoint
         set_matrix_precision(program.spec.train.precision)
         chosen = choose_device(device, dtype=checkpoint.position.torch_dtype)
         say_untested(chosen)
@@ -173,10 +183,15 @@ class FinishedRun:
         """
         path, result = path or self.evaluation_file(split), self.evaluation(split, bounds)
         before = _json_in(path)
+        if before is None and path.exists():
+            say(f"{path}: what it had is damaged, and is replaced", err=True)
         if _is_evaluation(before) and before.get("step") == self.checkpoint.step:
             result |= {name: before[name] for name in WEIGHTS if name in before and name not in result}
         with refusals_explained(path, ANOTHER_FILE):
-            self.folder.write_json(path, result)
+            if path == self.evaluation_file(split):
+                self.folder.write_json(path, result)
+            else:  # a file of the user's own
+                write_whole(path, json_text(result, indent=2) + "\n")
 
     def sample(self, weights: Weights, count: int, temperature: Temperature, seed: int, asked: str = "") -> Tensor:
         """Draw images from the prior, [count, H, W, C]: image i is a function of (seed, i), weights, temperature.
@@ -196,10 +211,38 @@ class FinishedRun:
         )
 
 
+def _checkpoint(folder: RunFolder, which: str | None) -> Checkpoint:
+    """The checkpoint that `--checkpoint` names. Raises as `FinishedRun.open` does."""
+    if which in (None, "last"):
+        checkpoint = newest_good(folder.checkpoints, lambda line: say(line, err=True))
+        if checkpoint is None:
+            raise without_checkpoint(folder)
+        return checkpoint
+
+    steps = steps_in(folder.checkpoints)
+    there = f"the checkpoints there are: {', '.join(map(str, steps))}" if steps else "use --checkpoint last"
+    if which == "best":
+        best = load_best(folder.checkpoints)
+        if best is None:
+            raise RunNotFound(
+                f"{folder.path} has no checkpoint that is known as the best: no finite validation bound was recorded",
+                help=f"use --checkpoint last or the number of a step; {there}",
+            )
+        return best
+    if which is None or not which.isdecimal():
+        raise UsageError(f"--checkpoint is {which}; it must be best, last or the number of a step", help=there)
+    if int(which) in steps:
+        return load_checkpoint(folder.checkpoints / name_of(int(which)))
+    former = folder.checkpoints / FORMER_LAST
+    if former.exists() and (checkpoint := load_checkpoint(former)).step == int(which):
+        return checkpoint
+    raise RunNotFound(f"{folder.path} has no checkpoint of step {which}", help=there)
+
+
 def _json_in(path: Path) -> Any:
-    """The value in a JSON file; None if it is missing, or has none."""
+    """The object in a JSON file, without its checksum; None if it is missing, or has none."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return checked_content(path.read_bytes().removesuffix(b"\n"))
     except (OSError, ValueError):
         return None
 

@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict
 
 from hvaedsl.diagnostics.errors import ExitCode, WriteError
 from hvaedsl.diagnostics.streams import say
-from hvaedsl_runtime.disk.strict_json import model_of, model_text
-from hvaedsl_runtime.disk.whole_files import made_folder, write_whole
+from hvaedsl_runtime.disk.checked_json import write_checked_model
+from hvaedsl_runtime.disk.strict_json import model_of
+from hvaedsl_runtime.disk.whole_files import made_folder
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.local import launch
 from hvaedsl_runtime.launch.task import RunTask
@@ -50,7 +51,7 @@ def main() -> int:
     # A run that was stopped has not failed: it will be resumed.
     if not failure.is_stop:
         try:
-            write_whole(made_folder(task.failure.parent) / task.failure.name, model_text(failure, indent=2) + "\n")
+            write_checked_model(made_folder(task.failure.parent) / task.failure.name, failure)
         except WriteError:
             failure.say()
     return failure.exit_code

@@ -18,7 +18,7 @@ from hvaedsl.ir.training import Epochs
 from hvaedsl.program import Program
 from hvaedsl.report.terminal import console_of
 from hvaedsl_runtime.console import LastingConsole
-from hvaedsl_runtime.disk.run_folder import check_same_run
+from hvaedsl_runtime.disk.spec_changes import check_same_run
 from hvaedsl_runtime.disk.strict_json import model_text
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.local import check_devices

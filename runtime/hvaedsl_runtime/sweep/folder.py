@@ -12,10 +12,11 @@ from pydantic import ValidationError
 import hvaedsl
 from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
+from hvaedsl_runtime.disk.checked_json import checked_model, write_checked_model
 from hvaedsl_runtime.disk.folder_lock import LOCK, folder_lock
-from hvaedsl_runtime.disk.run_folder import CHANGEABLE, RunFolder, spec_differences
-from hvaedsl_runtime.disk.strict_json import model_of, model_text
-from hvaedsl_runtime.disk.whole_files import made_folder, write_whole
+from hvaedsl_runtime.disk.run_folder import RunFolder
+from hvaedsl_runtime.disk.spec_changes import CHANGEABLE, spec_differences
+from hvaedsl_runtime.disk.whole_files import made_folder
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.sweep.plan import Point, SweepPlan
 
@@ -52,7 +53,7 @@ class SweepFolder:
             return None
 
         try:
-            return model_of(Failure, path.read_text(encoding="utf-8"))
+            return checked_model(Failure, path)
         except (OSError, ValueError):
             raise DamagedRun(
                 f"{path}: not the failure of a run", help="remove the file, and the run is retried"
@@ -61,7 +62,7 @@ class SweepFolder:
     def record_failure(self, point: Point, seed: int, failure: Failure) -> None:
         """Write the reason why a run failed. Raises WriteError."""
         path = self.failure_path(point, seed)
-        write_whole(made_folder(path.parent) / path.name, model_text(failure, indent=2) + "\n")
+        write_checked_model(made_folder(path.parent) / path.name, failure)
 
     def forget_failure(self, point: Point, seed: int) -> None:
         """Remove the failure of a run, if there is one. Raises WriteError."""
@@ -83,7 +84,7 @@ class SweepFolder:
                 help=ANOTHER_FOLDER,
             )
 
-        write_whole(self.plan, model_text(plan, indent=2) + "\n")
+        write_checked_model(self.plan, plan)
         return added
 
     def read_plan(self) -> SweepPlan | None:
@@ -92,9 +93,9 @@ class SweepFolder:
             return None
 
         try:
-            return model_of(SweepPlan, self.plan.read_text(encoding="utf-8"))
+            return checked_model(SweepPlan, self.plan)
         except (OSError, ValueError) as error:
-            place = f" at {error.errors()[0]['loc']}" if isinstance(error, ValidationError) else ""
+            place = f" at {error.errors()[0]['loc']}" if isinstance(error, ValidationError) else f": {error}"
             raise DamagedRun(
                 f"{self.plan}: cannot be read as a sweep plan of this version{place}",
                 help=f"{ANOTHER_FOLDER}; the runs in this one are ordinary run folders",

@@ -7,12 +7,13 @@ import math
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import torch
 
 from hvaedsl.diagnostics.errors import Diverged, NoUpdate, OutOfMemory, RunError, Stopped, WriteError
 from hvaedsl.ir.spec_text import value_text
+from hvaedsl.ir.training import Minutes
 from hvaedsl.program import Program
 from hvaedsl_runtime.console import start_logging
 from hvaedsl_runtime.disk.not_finite import first_not_finite
@@ -58,8 +59,12 @@ def train(program: Program, settings: RunSettings) -> None:
                 with memory_errors_explained():
                     train_to_the_end(run, interruption)
             except InterruptionError:
+                with suppress(InterruptionError):  # who insists does not wait for the checkpoint
+                    finish_alone(run)
                 raise stopped(run, interruption) from None
             except WriteError as error:  # no checkpoint: the metrics may lack lines that a resumed run would not repeat
+                with suppress(WriteError):  # one is reported
+                    run.finish_writing()
                 saved, way_on = what_is_saved(run)
                 raise error.then(way_on, state=f"; {saved}") from error
             except (Diverged, NoUpdate):  # a resumed run would end so again
@@ -87,7 +92,7 @@ def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
         evaluation_due = is_due(step, training.eval_every) and step > run.evaluated_step
 
         # Save before the evaluation, so that a resumed run repeats an evaluation during which it was killed.
-        if evaluation_due or is_due(step, training.save_every) or step >= training.steps:
+        if evaluation_due or is_save_due(run, step) or step >= training.steps:
             save(run)
         if evaluation_due:
             with interruption.nothing_to_lose():
@@ -96,13 +101,19 @@ def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
             save(run, again=evaluation_due)  # with the evaluation that ends the run
             run.say_stopped()
         if step >= training.steps or run.has_stopped:
+            finish_writing(run)
             break
 
         # All processes stop after the same step, whichever of them received the signal or cannot read its images.
         failure = run.batches.failure(run.state.batch)
-        is_interrupted, is_unreadable = run.processes.each_any(interruption.received is not None, failure is not None)
+        is_interrupted, is_unreadable, is_late = run.processes.each_any(
+            interruption.received is not None, failure is not None, is_save_late(run)
+        )
         if is_interrupted or is_unreadable:
             logger.info("stopping after step %d: %s", step, "a signal was received" if is_interrupted else "no images")
+            save(run)
+            finish_writing(run)
+        elif is_late:
             save(run)
         if is_interrupted:
             raise InterruptionError
@@ -116,6 +127,7 @@ def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
         if not math.isfinite(bound.loss_nats_per_dim):
             raise diverged(run, f"the likelihood of the test images with the {WEIGHTS[weights]} is not finite")
     run.save()  # unless the last step was not finite, this was done above
+    finish_writing(run)
 
 
 def save(run: TrainingRun, *, again: bool = False) -> None:
@@ -131,19 +143,39 @@ def save(run: TrainingRun, *, again: bool = False) -> None:
     run.save(again=again)
 
 
+def finish_writing(run: TrainingRun) -> None:
+    """Wait in every process until the checkpoint is on the disk. Raises WriteError in the one that writes it."""
+    run.finish_writing()
+    run.processes.barrier()
+
+
+def finish_alone(run: TrainingRun) -> None:
+    """Wait until the checkpoint is on the disk, in a run that a signal ends; the others may not wait for it.
+
+    Raises WriteError, which says what is saved.
+    """
+    try:
+        run.finish_writing()
+    except WriteError as error:
+        saved, way_on = what_is_saved(run)
+        raise error.then(way_on, state=f"; {saved}") from error
+
+
 def save_alone(run: TrainingRun) -> None:
     """Write the checkpoint of the last completed step after an error in this process, if it can be done.
 
     The other processes may wait for each other, or be gone: nothing here waits for them.
     """
     state = run.state
-    is_new = state.step > (run.saved_step or 0)
+    with suppress(Exception):  # of the checkpoint before; the error that ends the run is the one to report
+        run.finish_writing()
+    is_new = state.step > (run.folder.newest_step() or run.resumed_step or 0)
     if not (run.processes.is_first and is_new and state.is_between_steps and not run.not_finite_in_a_row):
         return
     try:
         if all(first_not_finite(dict(model.named_parameters())) is None for model in state.models.values()):
             run.write_checkpoint()
-            run.saved_step = state.step
+            run.finish_writing()
     except Exception as error:  # the error that ends the run is the one to report
         logger.warning("the checkpoint of step %d cannot be saved: %s", state.step, error)
 
@@ -158,6 +190,8 @@ def check_weights(run: TrainingRun) -> None:
 
 def diverged(run: TrainingRun, what: str) -> RunError:
     """The error for a run whose weights or likelihood are not finite. Resuming would repeat the same steps."""
+    with suppress(WriteError):  # there is a checkpoint less, which the error says
+        run.finish_writing()
     saved, _ = what_is_saved(run)
     training = run.training
     ways = [f"lower train.learning_rate ({training.learning_rate:g})"]
@@ -177,6 +211,7 @@ def take_step(run: TrainingRun) -> None:
     Raises NoUpdate if all or too many consecutive updates were skipped, Diverged if the weights or many consecutive
     losses are not finite.
     """
+    run.check_writing()
     started = time.monotonic()
     result = run.step(run.state.step, run.batches(run.state.batch))
     run.record(result, time.monotonic() - started)
@@ -193,6 +228,19 @@ def take_step(run: TrainingRun) -> None:
         raise no_update(run, f"{SKIPS_BEFORE_STOPPING:,} consecutive steps", result)
     if counters.skipped_updates == step == run.training.steps:
         raise no_update(run, f"all {step:,} steps", result)
+
+
+def is_save_due(run: TrainingRun, step: int) -> bool:
+    """Whether a checkpoint is due after `step` steps: by their number, or because it is one to keep for good."""
+    training = run.training
+    counts = (training.save_every, training.keep_every)
+    return any(isinstance(every, int) and is_due(step, every) for every in counts)
+
+
+def is_save_late(run: TrainingRun) -> bool:
+    """Whether so much time has passed since the last checkpoint that one is due; only the first process looks."""
+    every = run.training.save_every
+    return run.processes.is_first and isinstance(every, Minutes) and time.monotonic() - run.saved_at >= every.seconds
 
 
 def is_due(step: int, every: int) -> bool:
@@ -238,9 +286,12 @@ def ended(run: TrainingRun, error: RunError) -> RunError:
 def what_is_saved(run: TrainingRun) -> tuple[str, str]:
     """The last checkpoint of a run that ends now, and the command that resumes the run, in words."""
     command = run.settings.resume_command(run.processes.world_size)
-    if run.saved_step is None:
+    step = run.folder.newest_step()  # what is on the disk, and not what was to be written
+    if step is None and run.folder.checkpoint.exists():
+        step = run.resumed_step  # of an earlier format
+    if step is None:
         return "there is no checkpoint yet", f"restart with: {command}"
-    return f"the last checkpoint is of step {run.saved_step}", f"resume with: {command}"
+    return f"the last checkpoint is of step {step}", f"resume with: {command}"
 
 
 @contextmanager

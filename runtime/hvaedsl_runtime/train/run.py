@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 import math
+import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import hvaedsl
-from hvaedsl.diagnostics.errors import RunMismatch, RunNotFound, WriteError
-from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER
+from hvaedsl.diagnostics.errors import DamagedRun, WriteError
 from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import DataSpec, custom_parts
 from hvaedsl.ir.spec_text import flat_values
-from hvaedsl.ir.training import Epochs, RunTraining
+from hvaedsl.ir.training import Epochs
 from hvaedsl.program import Program
 from hvaedsl_runtime.console import TrainingDisplay
 from hvaedsl_runtime.data import (
@@ -22,30 +22,27 @@ from hvaedsl_runtime.data import (
     ImageSet,
     Split,
     augmentation,
-    differences,
     fingerprint,
     has_validation,
-    located,
     open_split,
-    preparation_of,
     remarks,
 )
-from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from hvaedsl_runtime.disk.metrics import MetricsLog, start_wandb
-from hvaedsl_runtime.disk.run_folder import RunFolder, RunLength, check_same_run
-from hvaedsl_runtime.disk.state_parts import Position
+from hvaedsl_runtime.disk.checkpoint_folder import Noted
+from hvaedsl_runtime.disk.metrics import MetricsLog, put_aside, start_wandb
+from hvaedsl_runtime.disk.run_folder import RunFolder, RunLength
+from hvaedsl_runtime.disk.saved_checkpoints import Best, load_best, write_best
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import LikelihoodBound
 from hvaedsl_runtime.evaluate.fixed_batches import fixed_batch_size
 from hvaedsl_runtime.model import latent_shapes
-from hvaedsl_runtime.noise import NOISE_VERSION
 from hvaedsl_runtime.train.batches import TrainingBatches
 from hvaedsl_runtime.train.outputs import RunOutputs
+from hvaedsl_runtime.train.resumption import Resumption
+from hvaedsl_runtime.train.saving import begin_saving, faults_of
 from hvaedsl_runtime.train.settings import RunSettings
-from hvaedsl_runtime.train.split import check_processes, chosen_micro_batch, norms_over_batch
-from hvaedsl_runtime.train.state import TrainState
+from hvaedsl_runtime.train.split import check_processes, norms_over_batch
 from hvaedsl_runtime.train.step import StepResult, TrainingStep
-from hvaedsl_runtime.train.stopping import has_stopped, with_weights
+from hvaedsl_runtime.train.stopping import Stopping, has_stopped, lowest_bound, with_weights
 
 logger = logging.getLogger(__name__)
 
@@ -63,26 +60,23 @@ class TrainingRun:
     def __init__(self, program: Program, settings: RunSettings, processes: Processes) -> None:
         self.settings = settings
         self.processes = processes
-        self.keeps_split = True  # whether the spec sets the split as when the checkpoint was written
         self.folder = RunFolder(settings.out)
 
         # All processes see the folder before the first one fills it.
         processes.barrier()
-        name = self.folder.model_name() if settings.resume else None
-        self.program = identified(program, name or program.name)
-        checkpoint = self._checkpoint_to_resume()
-        check_processes(self.program.spec, processes.world_size)
-        program = self.program
+        beginning = Resumption(program, settings, processes)
+        beginning.find_checkpoint()
+        self.program = program = beginning.program
+        check_processes(program.spec, processes.world_size)
 
-        recorded = self.folder.recorded_length() if checkpoint is not None else None
         crop = program.spec.train.augment.random_crop
         images = open_splits(program.spec.data, processes, size=crop, download=settings.download)
-        self.training = self._with_steps(checkpoint, recorded, len(images["train"]))
+        self.training = beginning.training(len(images["train"]))
         self.fingerprints: dict[str, Fingerprint] = {}  # in the first process, which records them
         if processes.is_first:
             self.fingerprints |= {split: fingerprint(found) for split, found in images.items()}
-        changes = self._changed_images(checkpoint)
-        self.state = self._state(images["train"], checkpoint)
+        beginning.check_images(self.fingerprints)
+        self.state = beginning.state(self.training.seed, images["train"])
         self.step = TrainingStep(
             self.state,
             self.training,
@@ -102,21 +96,24 @@ class TrainingRun:
             layers=latent_shapes(self.state.model),
             augmentation=augmented,
         )
-        self.saved_step: int | None = None if checkpoint is None else checkpoint.step
+        checkpoint = beginning.checkpoint
+        self.resumed_step = self.saved_step = None if checkpoint is None else checkpoint.step
         self._micro_batch_before = self.state.position.micro_batch  # of the step before
         self.not_finite_in_a_row = 0  # steps of this process until now whose loss is not finite
 
+        self._notices = beginning.notices
         self.outputs = self._begin_outputs(images)
+        self.best = self.state.stopping or Stopping()
+        self.saved_at = time.monotonic()
+        self.writer = begin_saving(
+            self.state, self.best, self.training, self.folder, self.outputs.metrics, self._notices
+        )
+        for notice in self._notices:
+            self.outputs.display.say(notice)
         self._say_remarks(images["train"])
         metrics = self.outputs.metrics
         # Only the first process has the file, and all have to agree on which evaluations are due.
         self.evaluated_step = processes.from_first(metrics.evaluated_step if metrics is not None else 0)
-        if changes:
-            self.outputs.display.say(f"the images have changed since the run began: {'; '.join(changes)}")
-        if checkpoint is not None:
-            self._say_differences(checkpoint.position)
-        if settings.resume and checkpoint is None:
-            self.outputs.display.say(f"no checkpoint in {self.folder.path}; starting from scratch")
 
     def __enter__(self) -> Self:
         self.outputs.display.__enter__()
@@ -127,6 +124,8 @@ class TrainingRun:
     ) -> None:
         self.outputs.display.__exit__(kind, error, traceback)
         self.batches.close()
+        with suppress(Exception):  # a failure that nobody waited for: another one ends the run
+            self.finish_writing()
         if self.outputs.metrics is not None:
             self.outputs.metrics.close(failed=error is not None)
 
@@ -147,16 +146,15 @@ class TrainingRun:
         self.state.is_between_steps = True
 
     def validate(self) -> None:
-        """Evaluate at the current step; under `train.stop_after`, keep the weights if their bound is the lowest."""
+        """Evaluate at the current step, and record it if its bound is the lowest."""
         bounds = self.outputs.validate()
         self.evaluated_step = self.state.step
-        stopping = self.state.stopping
-        if stopping is None:
-            return
-        if stopping.record(self.state.step, bounds):
-            if self.processes.is_first:
-                weights = {name: part for name, part in self.state.state_dict().items() if name != "optimizer"}
-                save_checkpoint(self.folder.best, self.program.resolved_text(), weights)
+        if self.best.record(self.state.step, bounds):
+            weights, lowest = lowest_bound(bounds)
+            self.finish_writing()
+            if self.processes.is_first and self.folder.newest_step() == self.state.step:
+                write_best(self.folder.checkpoints, Best(self.state.step, weights, lowest))
+        if self.state.stopping is not None:
             self.processes.barrier()  # no process counts on a file that is not there yet
 
     @property
@@ -171,7 +169,14 @@ class TrainingRun:
         """
         if self.outputs.evaluated_step == self.state.step:
             return self.outputs.finish()
-        with with_weights(self.state.models, load_checkpoint(self.folder.best)):
+        best = load_best(self.folder.checkpoints, self.outputs.evaluated_step)
+        if best is None:
+            raise DamagedRun(
+                f"{self.folder.path} has no checkpoint of step {self.outputs.evaluated_step}, which has the lowest "
+                "validation bound",
+                help="restore it from a backup; with --set train.stop_after=none, the results are those of the last step",
+            )
+        with with_weights(self.state.models, best):
             return self.outputs.finish()
 
     def say_stopped(self) -> None:
@@ -184,144 +189,33 @@ class TrainingRun:
         )
 
     def save(self, *, again: bool = False) -> None:
-        """Write the checkpoint of the current step, unless it was written already and nothing has changed since."""
+        """Start to write the checkpoint of the current step, unless that was done and nothing has changed since.
+
+        The state is copied; a failure to write it is raised by `check_writing` after one of the next steps, or by
+        `finish_writing`.
+        """
         if self.saved_step == self.state.step and not again:
             return
         self.write_checkpoint()
-        # No process reports a step as saved before it is.
-        self.processes.barrier()
         self.saved_step = self.state.step
 
     def write_checkpoint(self) -> None:
-        """Write the checkpoint of the current step, without waiting for the other processes."""
-        if self.outputs.metrics is not None:
-            self.outputs.metrics.sync()
-            save_checkpoint(self.folder.checkpoint, self.program.resolved_text(), self.state.state_dict())
+        """Start to write the checkpoint of the current step, without waiting for the other processes."""
+        metrics = self.outputs.metrics
+        if self.writer is not None and metrics is not None:
+            noted = Noted(self.state.step, self.best.best_step, metrics.lines)
+            self.writer.save(self.program.resolved_text(), self.state.state_dict(), noted)
+        self.saved_at = time.monotonic()
 
-    def _checkpoint_to_resume(self) -> Checkpoint | None:
-        """The checkpoint; None at the start of a run, or if it was killed before its first checkpoint.
+    def check_writing(self) -> None:
+        """Raise what went wrong in writing the last checkpoint, if that is over."""
+        if self.writer is not None:
+            self.writer.check()
 
-        Raises RunNotFound if that of a finished run is gone: training from scratch would replace its results.
-        """
-        if not self.settings.resume or not self.folder.spec.exists():
-            return None
-        if not self.folder.checkpoint.exists():
-            check_same_run(self.folder, hvaedsl.load(self.folder.spec).spec, self.program.spec)
-            if self.folder.summary.exists():
-                raise RunNotFound(
-                    f"{self.folder.path} has the results of a finished run, but not its checkpoint, "
-                    f"{self.folder.checkpoint.relative_to(self.folder.path)}",
-                    help=f"restore the checkpoint, or {ANOTHER_FOLDER}",
-                )
-            return None
-
-        checkpoint = load_checkpoint(self.folder.checkpoint)
-        before, position = hvaedsl.loads(checkpoint.spec), checkpoint.position
-        if position.noise == 1 and position.world_size > 1:
-            # An earlier version counted the images of a step for each process.
-            counted = before.training().batch_size
-            before = before.with_batch_size(counted * position.world_size)
-            if self.program.spec.train.batch_size == counted:
-                self.program = self.program.with_batch_size(counted * position.world_size)
-        check_same_run(self.folder, before.spec, self.program.spec)
-        self.keeps_split = before.spec.train.micro_batch == self.program.spec.train.micro_batch
-
-        if position.dtype != self.settings.dtype:
-            raise RunMismatch(
-                f"{self.folder.path} was trained with --dtype {position.dtype}; this command has --dtype "
-                f"{self.settings.dtype}",
-                help=f"resume with --dtype {position.dtype}, or use another folder with --out",
-            )
-        return checkpoint
-
-    def _with_steps(
-        self, checkpoint: Checkpoint | None, recorded: RunLength | None, training_images: int
-    ) -> RunTraining:
-        """The training with its epochs as steps, of which a run that is resumed has as many as when it began.
-
-        Raises RunMismatch for epochs over another number of images, and for fewer steps than the run has taken.
-        """
-        training = self.program.training()
-        in_epochs = isinstance(training.steps, Epochs)
-        if in_epochs and recorded is not None and recorded.training_images != training_images:
-            # Under another schedule the learning rate depends on the length, which may then not be written otherwise.
-            is_free = training.lr_schedule == "constant"
-            other = f"resume with --set train.steps={recorded.steps}, " if is_free else ""
-            raise RunMismatch(
-                f"{self.folder.path} began with {recorded.training_images:,} training images, and there are "
-                f"{training_images:,} now: {training.steps} would be another number of steps",
-                help=f"restore the images, {other}or use another folder with --out",
-            )
-
-        found = training.for_run(training_images)
-        if checkpoint is not None and checkpoint.step > found.steps:
-            written = f"{training.steps}, which are {found.steps} steps" if in_epochs else f"{found.steps}"
-            raise RunMismatch(
-                f"{self.folder.path} has taken {checkpoint.step} steps, and train.steps is {written}",
-                help=f"set train.steps to {checkpoint.step} or more, or use another folder with --out",
-            )
-        return found
-
-    def _changed_images(self, checkpoint: Checkpoint | None) -> list[str]:
-        """What has changed in the images since the checkpoint; only the first process knows.
-
-        Raises RunMismatch if something has, unless that is accepted.
-        """
-        if checkpoint is None or not self.processes.is_first:
-            return []
-        changes = differences(self.folder.recorded_images(), self.fingerprints)
-        if changes and not self.settings.accept_images:
-            raise RunMismatch(
-                f"{self.folder.path} was trained on other images; {'; '.join(changes)}",
-                help="restore the images, or train on these into another folder with --out; to resume the run on these "
-                "images all the same, add --accept-images",
-            )
-        return changes
-
-    def _state(self, train_images: ImageSet, checkpoint: Checkpoint | None) -> TrainState:
-        """The state of the checkpoint, or the initial one."""
-        prepare = None
-        if checkpoint is None:
-            prepare = preparation_of(self.program.spec, train_images)
-
-        position = Position(seed=self.training.seed, dtype=self.settings.dtype)
-        state = TrainState.initial(self.program, prepare, position, self.processes.device)
-        if checkpoint is not None:
-            for weights in ("raw", "ema"):
-                checkpoint.finite_weights(weights)
-            checkpoint.restore(state)
-            logger.info("resuming from step %d of %s", state.step, checkpoint.path)
-
-        state.position.micro_batch = self._micro_batch(None if checkpoint is None else checkpoint.position)
-        state.position.world_size = self.processes.world_size
-        state.position.noise = NOISE_VERSION
-        return state
-
-    def _micro_batch(self, before: Position | None) -> int:
-        """Images of a forward pass, the same in all processes: those of the checkpoint if it had the same split."""
-        processes = self.processes.world_size
-        if before is not None and self.keeps_split and before.micro_batch and before.world_size == processes:
-            return before.micro_batch
-        return self.processes.least(chosen_micro_batch(self.program, processes, self.processes.device))
-
-    def _say_differences(self, before: Position) -> None:
-        """Say how a resumed run differs from the one that wrote the checkpoint, if its curve does."""
-        say, now = self.outputs.display.say, self.state.position
-        if before.noise != now.noise:
-            say(
-                "an earlier version of hvaedsl began this run, with other random numbers in training: its curve "
-                "continues with new ones"
-            )
-            if before.world_size > 1:
-                say(
-                    f"train.batch_size is {self.training.batch_size:,} now: it counts the images of all "
-                    f"{before.world_size} processes"
-                )
-        if before.world_size != now.world_size:
-            say(
-                f"the run had {_processes(before.world_size)} until now, and has {_processes(now.world_size)} from "
-                "here: the results are the same up to rounding"
-            )
+    def finish_writing(self) -> None:
+        """Wait until the checkpoint is on the disk, in the process that writes it. Raises what went wrong."""
+        if self.writer is not None:
+            self.writer.wait()
 
     def _length(self, training_images: int) -> RunLength | None:
         """What the run folder records of epochs; None if the length is a number of steps."""
@@ -350,9 +244,12 @@ class TrainingRun:
             spec, folders = self.program.resolved_text(), part_folders(self.program)
             self.folder.begin(self.program.name, spec, folders, self.fingerprints, self._length(len(images["train"])))
             try:
+                if self.saved_step is None and (aside := put_aside(self.folder.metrics)) is not None:
+                    self._notices.append(f"what {self.folder.metrics.name} had is kept as {aside.name}")
                 step, stopping = self.state.step, self.state.stopping
                 repeats = stopping is not None and stopping.evaluated_step < step  # what it does not count yet
                 metrics = MetricsLog(self.folder.metrics, step, run, repeats_evaluation=repeats)
+                self._notices += faults_of(metrics, self.folder)
             except WriteError as error:  # the folder holds a run from here on
                 raise error.then(f"resume with: {self.settings.resume_command(self.processes.world_size)}") from error
 
@@ -373,15 +270,6 @@ class TrainingRun:
             display=display,
             metrics=metrics,
         )
-
-
-def identified(program: Program, name: str) -> Program:
-    """The program under a run's name, with an absolute path to its images."""
-    return program.named(name, located(program.spec.data))
-
-
-def _processes(count: int) -> str:
-    return "one process" if count == 1 else f"{count} processes"
 
 
 def part_folders(program: Program) -> tuple[Path, ...]:

@@ -54,6 +54,7 @@ class TrainState:
         groups = parameter_groups(model, factors or {})
         self.factors = tuple(factor for factor, _ in groups)  # on the learning rate, one a group of the optimizer
         self.optimizer = make_optimizer([parameters for _, parameters in groups], training)
+        self._hyperparameters = {"betas": training.betas, "weight_decay": training.weight_decay}
         self.position = position
         self.counters = Counters()
         self.stopping = Stopping() if training.stop_after is not None else None
@@ -115,6 +116,9 @@ class TrainState:
                 raise
             except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:  # as torch and pydantic do
                 raise PartError(f"`{name}` does not fit this run: {joined(error)}") from error
+        # A spec that has changed, which the user allows, may set these in another way.
+        for group in self.optimizer.param_groups:
+            group.update(self._hyperparameters)
         log_unknown(state, (*self.parts, STOPPING, NORMS), "checkpoint")
 
     @property
@@ -136,6 +140,13 @@ class TrainState:
     def models(self) -> dict[str, HierarchicalVAE]:
         """The model with the weights in training, and with their average."""
         return {"raw": self.model, "ema": self.ema.model}
+
+    @property
+    def expected_bytes(self) -> int:
+        """The size of the state's tensors once the optimizer has taken a step: AdamW keeps two moments of each one."""
+        saved = (*self.model.state_dict().values(), *self.ema.model.state_dict().values(), *self.trainable * 2)
+        counts = len(self.trainable) * 4 + 4096  # a step for each parameter, and what aligns the files
+        return counts + sum(tensor.numel() * tensor.dtype.itemsize for tensor in saved)
 
     def record_step(self, *, applied: bool, seconds: float) -> None:
         """Count a step that was taken."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
 from hvaedsl.ir.training import RunTraining
 from hvaedsl_runtime.disk.checkpoint import Checkpoint
+from hvaedsl_runtime.disk.saved_checkpoints import Best
 from hvaedsl_runtime.disk.state_parts import PlainPart
 from hvaedsl_runtime.evaluate.evaluator import LikelihoodBound
 
@@ -30,14 +32,30 @@ class Stopping(PlainPart):
 
     def record(self, step: int, bounds: Mapping[str, LikelihoodBound]) -> bool:
         """Count an evaluation, and return whether its bound is the lowest. One that is not finite is not lower."""
-        found = (bound.loss_nats_per_dim for bound in bounds.values())
-        lowest = min(filter(math.isfinite, found), default=math.inf)
+        _, lowest = lowest_bound(bounds)
         is_best = lowest < self.best_nats_per_dim
         if is_best:
             self.best_nats_per_dim, self.best_step = lowest, step
         self.without_lower = 0 if is_best else self.without_lower + 1
         self.evaluated_step = step
         return is_best
+
+
+def lowest_bound(bounds: Mapping[str, LikelihoodBound]) -> tuple[str, float]:
+    """The weights with the lowest finite bound, and the bound; infinity if none is finite."""
+    found = {weights: bound.loss_nats_per_dim for weights, bound in bounds.items()}
+    finite = {weights: loss for weights, loss in found.items() if math.isfinite(loss)}
+    return min(finite.items(), key=lambda item: item[1], default=("", math.inf))
+
+
+def lowest_logged(lines: Iterable[Mapping[str, Any]], steps: Container[int]) -> Best | None:
+    """The evaluation with the lowest validation bound in a log, of those after `steps`; None if there is none."""
+    found = [
+        Best(line["step"], line["weights"], line["loss_nats_per_dim"])
+        for line in lines
+        if line["split"] == "validation" and line["loss_nats_per_dim"] is not None and line["step"] in steps
+    ]
+    return min(found, key=lambda best: best.loss_nats_per_dim, default=None)
 
 
 def has_stopped(stopping: Stopping | None, training: RunTraining) -> bool:

@@ -14,6 +14,7 @@ import pytest
 
 from hvaedsl.cli.analyze import ANALYSES as COMMANDS
 from hvaedsl_runtime.analysis.registry import ANALYSES, by_name
+from tests.runtime.saved_states import remove_saved
 
 Trained = Callable[..., Path]
 Command = Callable[..., tuple[object, str, str]]
@@ -76,7 +77,7 @@ def test_the_default_folder_is_in_the_run(trained: Trained, tmp_path: Path, comm
 
 def test_mistakes_are_one_readable_error(trained: Trained, tmp_path: Path, command: Command) -> None:
     shutil.copytree(trained(), tmp_path / "killed")
-    (tmp_path / "killed" / "checkpoints" / "last.pt").unlink()
+    remove_saved(tmp_path / "killed")
     shutil.copytree(trained(), tmp_path / "damaged")
     (tmp_path / "damaged" / "metrics.jsonl").write_text("x\ny\n", encoding="utf-8")
     (tmp_path / "file").touch()

@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import os
 import pickle
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from hvaedsl.diagnostics.errors import DamagedRun, RunNotFound
 from hvaedsl_runtime.disk import checkpoint as module
-from hvaedsl_runtime.disk.checkpoint import FORMAT, MIGRATIONS, load_checkpoint, save_checkpoint
+from hvaedsl_runtime.disk.checkpoint import FILE_FORMAT, FORMAT, MIGRATIONS, load_checkpoint, save_checkpoint
 
 State = dict[str, Any]
 
@@ -46,9 +48,9 @@ def at_step(state: State, step: int) -> State:
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path, state: State) -> None:
-    save_checkpoint(tmp_path / "last.pt", "hvae 1", state)
-    loaded = load_checkpoint(tmp_path / "last.pt")
-    assert list(tmp_path.iterdir()) == [tmp_path / "last.pt"]
+    save_checkpoint(tmp_path / "step-00000007", "hvae 1", state)
+    loaded = load_checkpoint(tmp_path / "step-00000007")
+    assert list(tmp_path.iterdir()) == [tmp_path / "step-00000007"]
     assert loaded.spec == "hvae 1"
     assert set(loaded.state) == set(state)
     for name in ("averaging", "position", "counters", "preparation", "versions"):
@@ -64,14 +66,17 @@ def test_what_is_saved_is_loaded(tmp_path: Path, state: State) -> None:
     assert loaded.version == "0"
 
 
-def test_the_public_keys_are_at_the_top_of_the_file(tmp_path: Path, state: State) -> None:
-    save_checkpoint(tmp_path / "last.pt", "hvae 1", state)
-    content = torch.load(tmp_path / "last.pt", weights_only=True)
-    assert content["format"] == FORMAT == 3
+def test_the_public_names_are_those_of_the_modules_and_safetensors_reads_them(tmp_path: Path, state: State) -> None:
+    path = tmp_path / "step-00000007"
+    save_checkpoint(path, "hvae 1", state)
+    content = json.loads((path / "state.json").read_text())
+    assert content["format"] == FORMAT == 4
     assert content["spec"] == "hvae 1"
-    assert torch.equal(content["ema"]["bias"], state["ema"]["bias"])
-    assert torch.equal(content["model"]["bias"], state["model"]["bias"])
-    assert content["preparation"]["shift"] == -1.5
+    assert content["state"]["preparation"]["shift"] == -1.5
+    for part in ("model", "ema"):
+        found = load_file(path / f"{part}.safetensors")
+        assert all(torch.equal(found[name], tensor) for name, tensor in state[part].items())
+        assert found.keys() == state[part].keys()
 
 
 def test_format_1_becomes_the_current_one(tmp_path: Path, state: State, caplog: pytest.LogCaptureFixture) -> None:
@@ -105,7 +110,7 @@ def test_every_migration_leads_to_the_format_after_it(
     def renamed(content: State) -> State:
         return {("weights" if name == "model" else name): value for name, value in content.items()}
 
-    monkeypatch.setattr(module, "FORMAT", 4)
+    monkeypatch.setattr(module, "FILE_FORMAT", 4)
     monkeypatch.setattr(module, "MIGRATIONS", {**MIGRATIONS, 3: renamed})
     torch.save(flat(state), tmp_path / "1.pt")
     torch.save({"format": 2, "spec": "hvae 1", **state}, tmp_path / "2.pt")
@@ -133,9 +138,9 @@ def test_unknown_fields_are_kept_or_named(
 @pytest.mark.parametrize("part", ["model", "ema", "preparation", "position", "counters", "versions"])
 def test_a_missing_part_is_one_error_for_those_who_need_it(tmp_path: Path, state: State, part: str) -> None:
     del state[part]
-    save_checkpoint(tmp_path / "last.pt", "hvae 1", state)
-    loaded = load_checkpoint(tmp_path / "last.pt")
-    with pytest.raises(DamagedRun, match=rf"last\.pt: .*`{part}` is missing") as caught:
+    save_checkpoint(tmp_path / "step-00000007", "hvae 1", state)
+    loaded = load_checkpoint(tmp_path / "step-00000007")
+    with pytest.raises(DamagedRun, match=rf"step-00000007: .*`{part}` is missing") as caught:
         getattr(loaded, "version" if part == "versions" else part)
     assert "backup" in caught.value.help
     assert loaded["optimizer"]
@@ -143,20 +148,22 @@ def test_a_missing_part_is_one_error_for_those_who_need_it(tmp_path: Path, state
 
 def test_a_missing_field_is_one_error(tmp_path: Path, state: State) -> None:
     del state["position"]["world_size"]
-    save_checkpoint(tmp_path / "last.pt", "hvae 1", state)
-    with pytest.raises(DamagedRun, match=r"last\.pt: .*`position`: `world_size` is missing"):
-        _ = load_checkpoint(tmp_path / "last.pt").step
+    save_checkpoint(tmp_path / "step-00000007", "hvae 1", state)
+    with pytest.raises(DamagedRun, match=r"step-00000007: .*`position`: `world_size` is missing"):
+        _ = load_checkpoint(tmp_path / "step-00000007").step
 
 
 def test_a_part_of_another_type_is_one_error(tmp_path: Path, state: State) -> None:
-    save_checkpoint(tmp_path / "last.pt", "hvae 1", {**state, "counters": 3})
-    with pytest.raises(DamagedRun, match=r"last\.pt: .*`counters`: "):
-        _ = load_checkpoint(tmp_path / "last.pt").counters
+    save_checkpoint(tmp_path / "step-00000007", "hvae 1", {**state, "counters": 3})
+    with pytest.raises(DamagedRun, match=r"step-00000007: .*`counters`: "):
+        _ = load_checkpoint(tmp_path / "step-00000007").counters
 
 
 def test_a_newer_format_names_the_upgrade(tmp_path: Path, state: State) -> None:
-    torch.save({"format": FORMAT + 1, "spec": "hvae 1", **state}, tmp_path / "last.pt")
-    with pytest.raises(DamagedRun, match=rf"last\.pt: .* format {FORMAT + 1}; .* up to {FORMAT}$") as caught:
+    torch.save({"format": FILE_FORMAT + 1, "spec": "hvae 1", **state}, tmp_path / "last.pt")
+    with pytest.raises(
+        DamagedRun, match=rf"last\.pt: .* format {FILE_FORMAT + 1}; .* up to {FILE_FORMAT} of such files$"
+    ) as caught:
         load_checkpoint(tmp_path / "last.pt")
     assert "pip install --upgrade hvaedsl" in caught.value.help
 
@@ -175,48 +182,6 @@ def test_a_file_without_a_spec_is_one_error(tmp_path: Path, content: object) -> 
         load_checkpoint(tmp_path / "last.pt")
 
 
-def test_a_kill_in_the_middle_of_writing_leaves_the_old_file(
-    tmp_path: Path, state: State, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "last.pt"
-    save_checkpoint(path, "hvae 1", state)
-
-    class KilledError(BaseException):
-        pass
-
-    def half_written(content: object, file: IO[bytes]) -> None:
-        file.write(b"half")
-        raise KilledError
-
-    monkeypatch.setattr(torch, "save", half_written)
-    with pytest.raises(KilledError):
-        save_checkpoint(path, "hvae 1", at_step(state, 8))
-    monkeypatch.undo()
-    assert load_checkpoint(path).step == 7
-    save_checkpoint(path, "hvae 1", at_step(state, 9))
-    assert load_checkpoint(path).step == 9
-
-
-def test_it_is_on_the_disk_before_it_takes_the_name(
-    tmp_path: Path, state: State, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    order: list[str] = []
-    fsync, rename = os.fsync, Path.replace
-
-    def noted_fsync(number: int) -> None:
-        order.append("fsync")
-        fsync(number)
-
-    def noted_replace(self: Path, to: Path) -> Path:
-        order.append("replace")
-        return rename(self, to)
-
-    monkeypatch.setattr(os, "fsync", noted_fsync)
-    monkeypatch.setattr(Path, "replace", noted_replace)
-    save_checkpoint(tmp_path / "last.pt", "hvae 1", state)
-    assert order == ["fsync", "replace", "fsync"]
-
-
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut off", b"\x80\x04]"])
 def test_a_damaged_file_is_one_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "last.pt"
@@ -228,7 +193,7 @@ def test_a_damaged_file_is_one_error(tmp_path: Path, content: bytes) -> None:
 
 def test_a_file_that_was_cut_off_is_one_error(tmp_path: Path, state: State) -> None:
     path = tmp_path / "last.pt"
-    save_checkpoint(path, "hvae 1", state)
+    torch.save({"format": 3, "spec": "hvae 1", **state}, path)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(DamagedRun, match="cannot be read"):
         load_checkpoint(path)

@@ -19,11 +19,13 @@ from torch import Tensor
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import DamagedRun
-from hvaedsl_runtime.disk.checkpoint import FORMAT, load_checkpoint
+from hvaedsl_runtime.disk.checkpoint import load_checkpoint
+from hvaedsl_runtime.disk.metrics import read_metrics
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
+from tests.runtime.saved_states import saved
 
 Command = Callable[..., tuple[object, str, str]]
 
@@ -104,7 +106,7 @@ def test_it_is_resumed_to_the_same_numbers_under_any_labels(run: Path, tmp_path:
     spec.write_text(text)
     train(hvaedsl.load(spec, sets={"train.steps": 9}), RunSettings(out=run, resume=True, device="cpu", threads=1))
     expected = [json.loads(line) for line in (LEFT / "resumed.jsonl").read_text().splitlines()]
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    lines = read_metrics(run / "metrics.jsonl")
     found = [line for line in lines if line["step"] > 5]
     assert len(found) == len(expected) == 6
     for line, wanted in zip(found, expected, strict=True):
@@ -113,8 +115,7 @@ def test_it_is_resumed_to_the_same_numbers_under_any_labels(run: Path, tmp_path:
             # Equal to the bit on the machine that wrote it; others round differently.
             if key != "wall_seconds":
                 assert line[key] == (pytest.approx(value, rel=1e-4) if isinstance(value, float | list) else value), key
-    content = as_left(run)
-    assert content["format"] == FORMAT
+    content = saved(run)
     assert not any("shared_" in name for part in ("model", "ema") for name in content[part])
 
 

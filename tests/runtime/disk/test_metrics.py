@@ -17,7 +17,7 @@ from hvaedsl_runtime.disk.run_folder import RunFolder
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return read_metrics(path)
 
 
 def test_one_json_object_a_line_and_null_for_what_is_not_finite(tmp_path: Path) -> None:
@@ -41,8 +41,8 @@ def test_opening_drops_the_lines_beyond_the_checkpoint_and_a_cut_one(tmp_path: P
         + '{"step": 4, "sp'
     )
     log = MetricsLog(path, 2)
-    assert lines(path) == kept
-    assert log.evaluated_step == 2
+    assert lines(path) == log.kept == kept
+    assert (log.evaluated_step, log.repaired > 0) == (2, True)
     log.write({"step": 3, "split": "train"})
     log.close(failed=False)
     assert [line["step"] for line in lines(path)] == [1, 2, 2, 3]
@@ -71,7 +71,7 @@ def test_a_line_is_there_before_the_next(tmp_path: Path) -> None:
 def test_a_spoilt_line_is_one_error(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1\n{"step": 2, "split": "train"}\n')
-    with pytest.raises(RunError, match="line 1 is not JSON"):
+    with pytest.raises(RunError, match="line 1 is damaged: it is not JSON"):
         read_metrics(path)
 
 
@@ -149,7 +149,7 @@ def test_the_wandb_run_of_a_folder_is_resumed_and_named_after_it(
 
     RunFolder(tmp_path / "first").check_free(resume=False)  # a run that ended before its first file
     RunFolder(tmp_path / "first").wandb_identity.write_text("{")
-    with pytest.raises(DamagedRun, match="no id of a run"):
+    with pytest.raises(DamagedRun, match="cannot be read: it is not JSON"):
         start_wandb("offline", RunFolder(tmp_path / "first"), {})
 
 

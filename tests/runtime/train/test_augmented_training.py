@@ -17,7 +17,6 @@ from hvaedsl import Program
 from hvaedsl.diagnostics.errors import RunError, RunMismatch, SpecError
 from hvaedsl.program import CustomParts
 from hvaedsl_runtime.data import Preparation
-from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.launch.local import launch
 from hvaedsl_runtime.train.loop import train
@@ -30,6 +29,7 @@ Curve = Callable[[Path], list[dict[str, Any]]]
 FLIP: dict[str, object] = {"train.augment.horizontal_flip": True}
 FUNCTION = """
 import torch
+from tests.runtime.saved_states import saved
 
 def brighter(image, generator):
     return (image + torch.randint(0, 2, (), generator=generator).item()).clip(0, 16).astype(image.dtype)
@@ -70,7 +70,7 @@ def with_all_three(spec_path: Path, images: Path, function: str) -> Callable[...
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    found: dict[str, torch.Tensor] = torch.load(RunFolder(folder).checkpoint, weights_only=True)["model"]
+    found: dict[str, torch.Tensor] = saved(folder)["model"]
     return found
 
 

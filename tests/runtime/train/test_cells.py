@@ -14,10 +14,10 @@ import torch
 
 import hvaedsl
 from hvaedsl.ir.cells import CELL_NAMES
-from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
+from tests.runtime.saved_states import saved
 
 SPEC = """hvae 1
 data { dataset = digits }
@@ -60,7 +60,7 @@ def test_a_run_on_digits(cell: str, tmp_path: Path, curve: Callable[[Path], list
     train(first, RunSettings(out=tmp_path / "parts", device="cpu", threads=1))
     (tmp_path / "parts" / "spec.hvae").write_bytes((tmp_path / "whole" / "spec.hvae").read_bytes())
     train(program, RunSettings(out=tmp_path / "parts", resume=True, device="cpu", threads=1))
-    parts, whole = (torch.load(RunFolder(tmp_path / name).checkpoint, weights_only=True) for name in ("parts", "whole"))
+    parts, whole = (saved(tmp_path / name) for name in ("parts", "whole"))
     assert all(torch.equal(parts["model"][name], value) for name, value in whole["model"].items())
 
     images = FinishedRun.open(tmp_path / "whole", "cpu").sample("raw", 4, 0.7, 0)

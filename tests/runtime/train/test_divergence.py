@@ -7,7 +7,6 @@ import math
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -16,14 +15,16 @@ from torch import Tensor
 import hvaedsl
 from hvaedsl import Program
 from hvaedsl.diagnostics.errors import Diverged, RunNotFound
+from hvaedsl_runtime.disk.checked_json import CRC32, checked_text
+from hvaedsl_runtime.disk.metrics import read_metrics
 from hvaedsl_runtime.disk.not_finite import first_not_finite
-from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.train import loop
 from hvaedsl_runtime.train.batches import MicroBatch, StepImages
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 from hvaedsl_runtime.train.step import StepResult, TrainingStep
+from tests.runtime.saved_states import remove_saved, replace_saved, saved
 
 Compiled = Callable[..., Program]
 Command = Callable[..., tuple[object, str, str]]
@@ -31,11 +32,6 @@ Command = Callable[..., tuple[object, str, str]]
 
 def settings(out: Path, *, resume: bool = False) -> RunSettings:
     return RunSettings(out=out, resume=resume, device="cpu", threads=1)
-
-
-def saved(folder: Path) -> dict[str, Any]:
-    content: dict[str, Any] = torch.load(RunFolder(folder).checkpoint, weights_only=True)
-    return content
 
 
 def steps_in(folder: Path) -> list[int]:
@@ -128,11 +124,11 @@ def test_commands_on_a_run_that_diverged_before_its_first_checkpoint_say_so(
 @pytest.mark.parametrize(
     ("removed", "reason", "way_on"),
     [
-        (("checkpoints/last.pt",), "the run is finished, and checkpoints/last.pt is gone", "restore that file"),
+        ((), "the run is finished, and what was in checkpoints is gone", "restore that folder"),
         (
-            ("checkpoints/last.pt", "summary.json"),
-            "the run ended before its first one",
-            "resume it with: hvaedsl train",
+            ("summary.json",),
+            "the run took 12 steps, and what was in checkpoints is gone",
+            "restore that folder",
         ),
     ],
 )
@@ -140,6 +136,7 @@ def test_a_run_that_lacks_its_checkpoint_for_another_reason_has_not_diverged(
     tmp_path: Path, compiled: Compiled, removed: tuple[str, ...], reason: str, way_on: str
 ) -> None:
     train(compiled(), settings(tmp_path / "run"))
+    remove_saved(tmp_path / "run")
     for name in removed:
         (tmp_path / "run" / name).unlink()
     with pytest.raises(RunNotFound, match=reason) as caught:
@@ -157,7 +154,7 @@ def spoiled_run(tmp_path: Path, spec_path: Path) -> Callable[[Callable[[Tensor],
         for weights in (content["model"], content["ema"]):
             for tensor in weights.values():
                 change(tensor)
-        torch.save(content, RunFolder(tmp_path / "run").checkpoint)
+        replace_saved(tmp_path / "run", content)
         return tmp_path / "run"
 
     return spoil
@@ -216,10 +213,10 @@ def test_weights_that_are_not_finite_are_neither_resumed_nor_converted_nor_expor
 def test_compare_names_the_runs_that_diverged(tmp_path: Path, compiled: Compiled, command: Command) -> None:
     train(compiled(), settings(tmp_path / "good"))
     shutil.copytree(tmp_path / "good", tmp_path / "bad")
-    lines = [json.loads(line) for line in (tmp_path / "bad" / "metrics.jsonl").read_text().splitlines()]
+    lines = read_metrics(tmp_path / "bad" / "metrics.jsonl")
     for line in lines[-3:]:
         line |= {"loss_nats_per_dim": None, "kl_nats": [None] * 4}
-    (tmp_path / "bad" / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "bad" / "metrics.jsonl").write_text("".join(checked_text(line, CRC32) + "\n" for line in lines))
     code, out, err = command("compare", tmp_path / "good", tmp_path / "bad", "--json", "--out", tmp_path / "compared")
     assert code == 0, err
     assert json.loads(out, parse_constant=pytest.fail)["notes"] == [
@@ -234,7 +231,7 @@ def test_a_checkpoint_whose_parts_do_not_fit_is_one_error(
     train(compiled(), settings(tmp_path / "run"))
     content = saved(tmp_path / "run")
     del content[part][name]
-    torch.save(content, RunFolder(tmp_path / "run").checkpoint)
+    replace_saved(tmp_path / "run", content)
     code, _, err = command("eval", tmp_path / "run", "--device", "cpu")
     assert code == 5, err
     assert "the checkpoint cannot be used" in err

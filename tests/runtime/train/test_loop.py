@@ -20,6 +20,7 @@ from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.run import TrainingRun
 from hvaedsl_runtime.train.settings import RunSettings
 from hvaedsl_runtime.train.step import StepResult, TrainingStep
+from tests.runtime.saved_states import saved
 
 Compiled = Callable[..., Program]
 Curve = Callable[[Path], list[dict[str, Any]]]
@@ -52,7 +53,13 @@ def test_a_run_leaves_everything_in_its_folder(tmp_path: Path, compiled: Compile
     pictures = {
         f"{k}/{n}.png" for k in ("samples", "reconstructions") for n in ("step-00000006", "step-00000012", "final")
     }
-    assert written == {"spec.hvae", "run.json", "metrics.jsonl", "summary.json", "checkpoints/last.pt"} | pictures
+    checkpoints = {
+        f"checkpoints/step-{step:08d}/{name}"
+        for step in (6, 8, 12)
+        for name in ("manifest.json", "state.json", "model.safetensors", "ema.safetensors", "optimizer.safetensors")
+    }
+    best = {"checkpoints/best.json"}
+    assert written == {"spec.hvae", "run.json", "metrics.jsonl", "summary.json"} | pictures | checkpoints | best
     lines = curve(tmp_path / "run")
     assert [line["step"] for line in lines if line["split"] == "train"] == list(range(1, 13))
     evaluations = [(line["step"], line["split"], line["weights"]) for line in lines if "weights" in line]
@@ -117,7 +124,7 @@ def test_a_stopped_and_resumed_run_is_the_uninterrupted_one(
     monkeypatch.undo()
     train(compiled(), settings(tmp_path / "parts", resume=True))
     assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
-    parts, whole = (torch.load(RunFolder(tmp_path / n).checkpoint, weights_only=True) for n in ("parts", "whole"))
+    parts, whole = (saved(tmp_path / n) for n in ("parts", "whole"))
     for kind in ("model", "ema"):
         assert all(torch.equal(parts[kind][name], whole[kind][name]) for name in whole[kind])
 

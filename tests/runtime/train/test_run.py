@@ -16,7 +16,9 @@ import torch
 import hvaedsl
 from hvaedsl import Program
 from hvaedsl.diagnostics.errors import Diverged, NoUpdate, RunError, RunMismatch, RunNotFound
-from hvaedsl_runtime.disk.checkpoint import save_checkpoint
+from hvaedsl_runtime.disk.checkpoint_folder import Noted
+from hvaedsl_runtime.disk.checkpoint_writer import CheckpointWriter
+from hvaedsl_runtime.disk.run_folder import read_json
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
@@ -25,6 +27,7 @@ from hvaedsl_runtime.train.interruption import Interruption, InterruptionError
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.run import TrainingRun
 from hvaedsl_runtime.train.settings import RunSettings
+from tests.runtime.saved_states import remove_saved
 
 Compiled = Callable[..., Program]
 Curve = Callable[[Path], list[dict[str, Any]]]
@@ -52,9 +55,9 @@ def test_a_resumed_run_keeps_its_name(tmp_path: Path, compiled: Compiled) -> Non
 
 def test_results_are_not_replaced_though_their_checkpoint_is_gone(tmp_path: Path, compiled: Compiled) -> None:
     train(compiled(), settings(tmp_path / "run"))
-    (tmp_path / "run" / "checkpoints" / "last.pt").unlink()
+    remove_saved(tmp_path / "run")
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    with pytest.raises(RunNotFound, match=r"results of a finished run, but not its checkpoint, checkpoints/last\.pt"):
+    with pytest.raises(RunNotFound, match=r"results of a finished run, but no checkpoint in checkpoints"):
         train(compiled(), settings(tmp_path / "run", resume=True))
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
 
@@ -75,15 +78,17 @@ def test_a_run_that_can_not_be_resumed_begins(
 def test_a_checkpoint_that_was_not_written_is_not_told_of(
     tmp_path: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch, earlier: bool
 ) -> None:
+    save = CheckpointWriter.save
 
-    def stopped_in_writing(path: Path, spec: str, state: dict[str, Any]) -> None:
-        if earlier and state["position"]["step"] == 4:
-            save_checkpoint(path, spec, state)
+    def stopped_in_writing(writer: CheckpointWriter, spec: str, state: dict[str, Any], noted: Noted) -> None:
+        if earlier and noted.step == 4:
+            save(writer, spec, state, noted)
+            writer.wait()
             return
         for number in (signal.SIGTERM, signal.SIGINT):  # the second one does not wait for the step's end
             os.kill(os.getpid(), number)
 
-    monkeypatch.setattr("hvaedsl_runtime.train.run.save_checkpoint", stopped_in_writing)
+    monkeypatch.setattr(CheckpointWriter, "save", stopped_in_writing)
     told = "the last checkpoint is of step 4" if earlier else "there is no checkpoint yet"
     with pytest.raises(RunError, match=f"after step {6 if earlier else 4} of 12; {told}") as caught:
         train(compiled(), settings(tmp_path / "run"))
@@ -103,15 +108,17 @@ def test_the_log_says_what_a_run_does_besides_its_results(
         caplog.clear()
         train(compiled({"train.steps": 6}), settings(tmp_path / "other"))
         train(compiled({"train.steps": 8}), settings(tmp_path / "other", resume=True))
-    last = tmp_path / "other" / "checkpoints" / "last.pt"
+    six, eight = (tmp_path / "other" / "checkpoints" / f"step-0000000{step}" for step in (6, 8))
+    four = six.with_name("step-00000004")
+    # The evaluation does not wait for the checkpoint that was saved before it.
     messages = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
     assert messages == [
-        f"checkpoint written: {last}",
-        f"checkpoint written: {last}",
+        f"checkpoint written: {four}",
         "evaluation after step 6",
+        f"checkpoint written: {six}",
         "final evaluation after step 6",
-        f"resuming from step 6 of {last}",
-        f"checkpoint written: {last}",
+        f"resuming from step 6 of {six}",
+        f"checkpoint written: {eight}",
         "final evaluation after step 8",
     ]
     assert {record.name.split(".")[0] for record in caplog.records} == {"hvaedsl_runtime"}
@@ -201,10 +208,10 @@ def test_a_run_is_not_resumed_on_other_images_unless_that_is_accepted(
 
 def test_a_run_without_a_record_of_its_images_is_resumed(tmp_path: Path, compiled: Compiled) -> None:
     train(compiled({"train.steps": 4}), settings(tmp_path / "run"))
-    recorded = json.loads((tmp_path / "run" / "run.json").read_text())
+    recorded = read_json(tmp_path / "run" / "run.json")
     assert recorded["images"].keys() == {"train", "validation", "test"}
     unusable: list[object] = [None, {}, [], {"train": 3}]
     for images in unusable:
         (tmp_path / "run" / "run.json").write_text(json.dumps({"name": "small", "images": images}))
         train(compiled({"train.steps": 4}), settings(tmp_path / "run", resume=True))
-    assert json.loads((tmp_path / "run" / "run.json").read_text()) == recorded
+    assert read_json(tmp_path / "run" / "run.json") == recorded

@@ -49,10 +49,10 @@ def program(module_program: Program) -> Program:
 def test_a_restored_state_is_the_one_that_was_saved(program: Program, tmp_path: Path) -> None:
     state = advanced(program)
     saved = copy.deepcopy(state.state_dict())
-    save_checkpoint(tmp_path / "last.pt", program.resolved_text(), state.state_dict())
+    save_checkpoint(tmp_path / "checkpoint", program.resolved_text(), state.state_dict())
     other = initial(program, seed=9, preparation=None)
     assert not same(other.model.state_dict(), saved["model"])
-    load_checkpoint(tmp_path / "last.pt").restore(other)
+    load_checkpoint(tmp_path / "checkpoint").restore(other)
     assert same(other.state_dict(), saved)
     assert list(other.state_dict()) == list(state.parts)
     assert (other.step, other.ema.updates, other.position.seed) == (3, 2, 0)
@@ -108,9 +108,11 @@ def test_a_missing_part_is_named(program: Program, name: str) -> None:
 def test_the_error_of_a_restored_checkpoint_names_its_file(program: Program, tmp_path: Path) -> None:
     saved = advanced(program).state_dict()
     del saved["averaging"]
-    save_checkpoint(tmp_path / "last.pt", program.resolved_text(), saved)
-    with pytest.raises(DamagedRun, match=r"last\.pt: the checkpoint cannot be used: `averaging` is missing") as caught:
-        load_checkpoint(tmp_path / "last.pt").restore(initial(program))
+    save_checkpoint(tmp_path / "checkpoint", program.resolved_text(), saved)
+    with pytest.raises(
+        DamagedRun, match=r"checkpoint: the checkpoint cannot be used: `averaging` is missing"
+    ) as caught:
+        load_checkpoint(tmp_path / "checkpoint").restore(initial(program))
     assert "--out" in caught.value.help
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from hvaedsl import Program
-from hvaedsl_runtime.disk.checkpoint import load_checkpoint
+from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
 from hvaedsl_runtime.disk.run_folder import RunFolder
+from hvaedsl_runtime.disk.saved_checkpoints import load_best
 from hvaedsl_runtime.evaluate.evaluator import LikelihoodBound
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.train import loop
@@ -48,6 +49,12 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> None:
 def run(program: Program, folder: Path, *, resume: bool = False) -> RunFolder:
     train(program, RunSettings(out=folder, device="cpu", resume=resume))
     return RunFolder(folder)
+
+
+def the_best(folder: RunFolder) -> Checkpoint:
+    best = load_best(folder.checkpoints)
+    assert best is not None
+    return best
 
 
 def evaluated(lines: list[dict[str, Any]], split: str = "validation") -> list[int]:
@@ -89,9 +96,8 @@ def test_training_stops_and_the_results_are_those_of_the_best_weights(
     summary = folder.read_summary()
     assert (summary["steps"], summary["best_step"], summary["stopped"]) == (8, 4, True)
     assert load_checkpoint(folder.checkpoint).step == 8
-    best = load_checkpoint(folder.best)
+    best = the_best(folder)
     assert best.step == 4
-    assert "optimizer" not in best.state
 
     # The weights after step 4 are those of a run that ends there, and so are its results.
     short = run(compiled({**SETS, "train.stop_after": "none", "train.steps": 4}), tmp_path / "short")
@@ -135,7 +141,7 @@ def test_a_stopped_run_goes_on_with_more_patience(compiled: Compiled, tmp_path: 
     assert (summary["steps"], summary["best_step"], summary["stopped"]) == (12, 10, False)
     assert summary["test"] == whole.read_summary()["test"]
     assert curve(folder.path) == curve(whole.path)
-    assert same(load_checkpoint(folder.best).model, load_checkpoint(whole.best).model)
+    assert same(the_best(folder).model, the_best(whole).model)
 
 
 @pytest.mark.usefixtures("planned")
@@ -160,7 +166,7 @@ def test_a_killed_run_counts_on(
     parts = run(compiled(SETS), tmp_path / "parts", resume=True)
 
     assert curve(parts.path) == curve(whole.path)
-    assert same(load_checkpoint(parts.best).model, load_checkpoint(whole.best).model)
+    assert same(the_best(parts).model, the_best(whole).model)
     states = [load_checkpoint(folder.checkpoint)["stopping"] for folder in (parts, whole)]
     assert states[0] == states[1]
     assert parts.read_summary()["test"] == whole.read_summary()["test"]
@@ -177,7 +183,7 @@ def test_stopping_early_may_begin_with_a_resume(compiled: Compiled, tmp_path: Pa
 
 def test_without_it_a_run_has_the_files_and_the_state_of_before(compiled: Compiled, tmp_path: Path) -> None:
     folder = run(compiled({"train.eval_every": 6}), tmp_path / "run")
-    assert not folder.best.exists()
+    assert not (folder.checkpoints / "best.pt").exists()
     assert "stopping" not in load_checkpoint(folder.checkpoint).state
     assert {"best_step", "stopped"}.isdisjoint(folder.read_summary())
 

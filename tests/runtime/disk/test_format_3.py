@@ -1,0 +1,89 @@
+"""A run folder that the last version with single-file checkpoints left after 5 of 9 steps, under `train.stop_after`.
+
+`format_3/resumed.jsonl` has the metrics with which that version itself continued the run; `best.pt`, of step 4, the
+weights with the lowest validation bound.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import hvaedsl
+from hvaedsl.diagnostics.errors import DamagedRun
+from hvaedsl_runtime.disk.checkpoint import load_checkpoint
+from hvaedsl_runtime.disk.metrics import read_metrics
+from hvaedsl_runtime.disk.run_folder import RunFolder
+from hvaedsl_runtime.evaluate.finished_run import FinishedRun
+from hvaedsl_runtime.train.loop import train
+from hvaedsl_runtime.train.settings import RunSettings
+
+Command = Callable[..., tuple[object, str, str]]
+
+LEFT = Path(__file__).parent / "format_3"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = tmp_path / "named"
+    (folder / "checkpoints").mkdir(parents=True)
+    for name in ("spec.hvae", "run.json", "metrics.jsonl"):
+        shutil.copy(LEFT / name, folder / name)
+    for name in ("last.pt", "best.pt"):
+        (folder / "checkpoints" / name).write_bytes(gzip.decompress((LEFT / f"{name}.gz").read_bytes()))
+    return folder
+
+
+def test_both_files_are_read(run: Path) -> None:
+    assert load_checkpoint(RunFolder(run).checkpoint).step == 5
+    finished = FinishedRun.open(run, "cpu")
+    assert (finished.checkpoint.step, finished.last_step) == (4, 5)
+    assert FinishedRun.open(run, "cpu", "best").checkpoint.step == 4
+    assert FinishedRun.open(run, "cpu", "last").checkpoint.step == 5
+    assert FinishedRun.open(run, "cpu", "5").checkpoint.step == 5
+
+
+def test_it_is_resumed_to_the_same_numbers(run: Path) -> None:
+    program = hvaedsl.load(run / "spec.hvae", sets={"train.steps": 9})
+    train(program, RunSettings(out=run, resume=True, device="cpu", threads=1))
+    expected = [json.loads(line) for line in (LEFT / "resumed.jsonl").read_text().splitlines()]
+    found = [line for line in read_metrics(run / "metrics.jsonl") if line["step"] > 5]
+    assert len(found) == len(expected) == 10
+    for line, wanted in zip(found, expected, strict=True):
+        assert line.keys() == wanted.keys()
+        for key, value in wanted.items():
+            # Equal to the bit on the machine that wrote it; others round differently.
+            if key != "wall_seconds":
+                assert line[key] == (pytest.approx(value, rel=1e-4) if isinstance(value, float | list) else value), key
+    assert RunFolder(run).newest_step() == 9
+    assert not (run / "checkpoints" / "last.pt").exists()
+
+
+def test_its_last_checkpoint_is_kept_until_the_next_one_is_complete(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("hvaedsl_runtime.disk.checkpoint_folder.sync_folder", full)
+    program = hvaedsl.load(run / "spec.hvae", sets={"train.steps": 9})
+    with pytest.raises(hvaedsl.diagnostics.errors.WriteError, match="the last checkpoint is of step 5"):
+        train(program, RunSettings(out=run, resume=True, device="cpu", threads=1))
+    assert load_checkpoint(run / "checkpoints" / "last.pt").step == 5
+
+
+def test_a_damaged_one_is_set_aside_and_nothing_starts_over(run: Path) -> None:
+    last = run / "checkpoints" / "last.pt"
+    last.write_bytes(last.read_bytes()[:-100])
+    program = hvaedsl.load(run / "spec.hvae", sets={"train.steps": 9})
+    log = (run / "metrics.jsonl").read_bytes()
+    for _ in range(2):
+        with pytest.raises((DamagedRun, hvaedsl.diagnostics.errors.RunNotFound)) as caught:
+            train(program, RunSettings(out=run, resume=True, device="cpu", threads=1))
+        assert caught.value.exit_code == 5
+        assert "backup" in caught.value.help
+    assert (run / "checkpoints" / "last.pt.damaged").exists()
+    assert (run / "metrics.jsonl").read_bytes() == log
