@@ -28,7 +28,7 @@ from hvaedsl_runtime.convert.input_preparation import converted_preparation
 from hvaedsl_runtime.convert.name_prefixes import choose_weights, same_weights, without_module
 from hvaedsl_runtime.convert.optimizer_state import restore_optimizer
 from hvaedsl_runtime.convert.weight_names import Names, NamesInFile, as_ours, known_names, renamed
-from hvaedsl_runtime.data import AnyPreparation, Preparation
+from hvaedsl_runtime.data import AnyPreparation, Preparation, located
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, save_checkpoint
 from hvaedsl_runtime.disk.checkpoint_names import name_of
 from hvaedsl_runtime.disk.not_finite import first_not_finite

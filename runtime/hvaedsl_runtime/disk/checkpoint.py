@@ -238,7 +238,7 @@ def _named_by_position(content: StateDict) -> StateDict:
 
 
 def _with_split(content: StateDict) -> StateDict:
-    """Format 3, the last in a single file, to 4: the position has the version of the noise, and the images of a forward pass.
+    """Format 3, the last in a single file, to 4: the position has the version of the noise and the micro-batch.
 
     Until then, a process computed the whole `batch_size` of the spec at once.
     """

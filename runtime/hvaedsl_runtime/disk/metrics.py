@@ -39,6 +39,8 @@ MODES: Mapping[str, WandbMode] = {
 RESTORE_LOG = "restore the file from a backup"
 # The split of the line with which a run goes on: its step, the time and the version of hvaedsl.
 RESUMED = "resumed"
+# The split of the line of an event: a skipped update, a rollback, exhausted memory, layers without information.
+EVENT = "event"
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +75,18 @@ class MetricsLog:
 
         resumed = {"step": step, "split": RESUMED, "repeats_evaluation": repeats_evaluation}
         if step or log.lines:
-            self.write({**resumed, "time": datetime.now(UTC).isoformat(timespec="seconds"), "version": __version__})
+            self.resume(step, repeats_evaluation=repeats_evaluation)
         self.kept = current_lines([*log.lines, resumed])
         self.evaluated_step = max((line["step"] for line in self.kept if line["split"] == "validation"), default=0)
+
+    def resume(self, step: int, *, repeats_evaluation: bool = False) -> None:
+        """Note that the run goes on from a step, so that the lines beyond it, which are written again, do not count."""
+        about = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "version": __version__}
+        self.write({"step": step, "split": RESUMED, "repeats_evaluation": repeats_evaluation, **about})
+
+    def note(self, step: int, event: str, values: Metrics) -> None:
+        """Append an event after `step` steps."""
+        self.write({"step": step, "split": EVENT, "event": event, **values})
 
     def write(self, *lines: Metrics) -> None:
         """Append lines together: a killed process or a full disk leaves all of them or none."""
@@ -83,7 +94,7 @@ class MetricsLog:
             append_whole(self._file, "".join(map(_json_line, lines)).encode())
         self.lines += len(lines)
 
-        for metrics in lines if self._wandb_run is not None and not _is_resumption(lines) else ():
+        for metrics in lines if self._wandb_run is not None and not _is_unmeasured(lines) else ():
             # A density has curves of its own, which are not drawn beside those of masses.
             kinds = ("split", "weights", "gives")
             names = [str(metrics[key]).replace(" ", "_") for key in kinds if key in metrics]
@@ -129,6 +140,14 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return current_lines(log.lines)
 
 
+def read_events(path: Path) -> list[dict[str, Any]]:
+    """The events and resumptions of a metrics file in order, also those of steps that the run repeated later.
+
+    Raises DamagedRun as `read_metrics` does.
+    """
+    return [line for line in _Log.read(path).lines if line["split"] in (EVENT, RESUMED)]
+
+
 def current_lines(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The lines that count: after a resumption, those that the run repeats do not, and of equal ones the last does.
 
@@ -137,6 +156,8 @@ def current_lines(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """
     kept: list[dict[str, Any]] = []
     for line in lines:
+        if line["split"] == EVENT:
+            continue
         if line["split"] != RESUMED:
             kept.append(line)
             continue
@@ -278,9 +299,9 @@ def start_wandb(mode: WandbMode, folder: RunFolder, config: Mapping[str, Any]) -
     return run
 
 
-def _is_resumption(lines: Sequence[Metrics]) -> bool:
+def _is_unmeasured(lines: Sequence[Metrics]) -> bool:
     """Whether lines are not measured values."""
-    return any(line["split"] == RESUMED for line in lines)
+    return any(line["split"] in (RESUMED, EVENT) for line in lines)
 
 
 def _json_line(metrics: Metrics) -> str:

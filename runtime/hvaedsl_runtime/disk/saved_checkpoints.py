@@ -50,25 +50,38 @@ class Best:
     loss_nats_per_dim: float
 
 
-def candidates(folder: Path) -> list[Path]:
-    """The checkpoints in a folder, the newest first; that of an earlier format comes last."""
+def candidates(folder: Path, up_to: int | None = None) -> list[Path]:
+    """The checkpoints in a folder, the newest first; that of an earlier format, whose step is unknown, comes last."""
     former = folder / FORMER_LAST
-    return [folder / name_of(step) for step in reversed(steps_in(folder))] + [former] * former.exists()
+    steps = [step for step in reversed(steps_in(folder)) if up_to is None or step <= up_to]
+    return [folder / name_of(step) for step in steps] + [former] * (former.exists() and up_to is None)
 
 
-def newest_good(folder: Path, say: Say, *, set_aside: bool = False) -> Checkpoint | None:
-    """The newest checkpoint that is whole; None if there is none at all.
+def remove_after(folder: Path, step: int) -> None:
+    """Remove the checkpoints of later steps, and the record of the best if it is one of them. Raises WriteError."""
+    with suppress(DamagedRun):  # it is written again with the next best evaluation
+        best = read_best(folder)
+        if best is not None and best.step > step:
+            write_best(folder, None)
+    with refusals_explained(folder):
+        for later in steps_in(folder):
+            if later > step:
+                _remove(folder / name_of(later))
+
+
+def newest_good(folder: Path, say: Say, *, set_aside: bool = False, up_to: int | None = None) -> Checkpoint | None:
+    """The newest checkpoint that is whole, of the step `up_to` at the latest; None if there is none at all.
 
     Each damaged one is said, with the one that is taken in its place; under `set_aside` it is renamed, never removed.
     Raises DamagedRun if all are damaged.
     """
     first: DamagedRun | None = None
-    for path in candidates(folder):
+    for path in candidates(folder, up_to):
         try:
             checkpoint = load_checkpoint(path)
         except DamagedRun as error:
             if not path.exists():  # a running training has removed it since: newer ones are there
-                return newest_good(folder, say, set_aside=set_aside)
+                return newest_good(folder, say, set_aside=set_aside, up_to=up_to)
             first = first or error
             moved = _set_aside(path) if set_aside else ""
             say(f"{error}{moved}")
@@ -126,11 +139,14 @@ def prune(folder: Path, retention: Retention) -> None:
     with refusals_explained(folder):
         for step in steps:
             if step not in kept:
-                path = folder / name_of(step)
-                removed = path.with_name(f".{path.name}{REMOVED}")
-                path.rename(removed)  # at once, so that no reader finds a part of it
-                shutil.rmtree(removed)
-                logger.info("checkpoint removed: %s", path)
+                _remove(folder / name_of(step))
+
+
+def _remove(path: Path) -> None:
+    removed = path.with_name(f".{path.name}{REMOVED}")
+    path.rename(removed)  # at once, so that no reader finds a part of it
+    shutil.rmtree(removed)
+    logger.info("checkpoint removed: %s", path)
 
 
 def best_path(folder: Path) -> Path:

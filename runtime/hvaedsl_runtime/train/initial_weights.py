@@ -49,7 +49,7 @@ def start_from(source: Path, models: Iterable[nn.Module]) -> TakenOver:
 
     A parameter is loaded if the source has one of its name and shape; the others keep their initial values.
 
-    Raises WeightsMismatch if none fits or a weight is not finite; RunNotFound, DamagedRun or UsageError as reading does.
+    Raises WeightsMismatch if none fits or a weight is not finite; RunNotFound, DamagedRun, UsageError as reading does.
     """
     tensors = _read(source)
     found = first_not_finite(tensors)

@@ -11,7 +11,8 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import torch
 
-from hvaedsl.diagnostics.errors import Diverged, NoUpdate, OutOfMemory, RunError, Stopped, WriteError
+from hvaedsl.diagnostics.errors import Diverged, NoUpdate, OutOfMemory, RunError, RunNotFound, Stopped, WriteError
+from hvaedsl.ir.policies import Rollback
 from hvaedsl.ir.spec_text import value_text
 from hvaedsl.ir.training import Minutes
 from hvaedsl.program import Program
@@ -139,6 +140,9 @@ def save(run: TrainingRun, *, again: bool = False) -> None:
     if run.not_finite_in_a_row:
         logger.info("no checkpoint of step %d: its loss is not finite", run.state.step)
         return
+    if isinstance(run.training.on_spike, Rollback) and has_lost_weights(run):
+        logger.info("no checkpoint of step %d: its weights are not finite; the next step rolls back", run.state.step)
+        return
     check_weights(run)
     run.save(again=again)
 
@@ -216,6 +220,13 @@ def take_step(run: TrainingRun) -> None:
     result = run.step(run.state.step, run.batches(run.state.batch))
     run.record(result, time.monotonic() - started)
 
+    policy, counters = run.training.on_spike, run.state.counters
+    if isinstance(policy, Rollback) and (
+        counters.skipped_in_a_row >= policy.after or (run.not_finite_in_a_row and has_lost_weights(run))
+    ):
+        roll_back(run, policy)
+        return
+
     # Some steps with a loss that is not finite are skipped. Weights that are not finite never recover, and neither do
     # those whose loss is not finite on many batches, because skipped updates do not change them.
     if run.not_finite_in_a_row:
@@ -223,7 +234,7 @@ def take_step(run: TrainingRun) -> None:
     if run.not_finite_in_a_row >= NOT_FINITE_BEFORE_STOPPING:
         raise diverged(run, f"the loss was not finite in {NOT_FINITE_BEFORE_STOPPING} consecutive steps")
 
-    step, counters = run.state.step, run.state.counters
+    step = run.state.step
     if counters.skipped_in_a_row >= SKIPS_BEFORE_STOPPING:
         raise no_update(run, f"{SKIPS_BEFORE_STOPPING:,} consecutive steps", result)
     if counters.skipped_updates == step == run.training.steps:
@@ -241,6 +252,25 @@ def is_save_late(run: TrainingRun) -> bool:
     """Whether so much time has passed since the last checkpoint that one is due; only the first process looks."""
     every = run.training.save_every
     return run.processes.is_first and isinstance(every, Minutes) and time.monotonic() - run.saved_at >= every.seconds
+
+
+def has_lost_weights(run: TrainingRun) -> bool:
+    """Whether a weight is not finite in one of the processes."""
+    models = run.state.models.values()
+    return run.processes.any(any(first_not_finite(dict(model.named_parameters())) is not None for model in models))
+
+
+def roll_back(run: TrainingRun, policy: Rollback) -> None:
+    """Return to an earlier checkpoint. Raises Diverged if the run has done so as often as it may, or cannot."""
+    skipped = run.state.counters.skipped_in_a_row
+    why = f"{skipped:,} consecutive updates were skipped" if skipped else "weights became not finite"
+    done = run.state.recovery.rollbacks
+    if done >= policy.times:
+        raise diverged(run, f"{why}, after {done:,} rollback{'s' * (done > 1)}")
+    try:
+        run.roll_back(policy)
+    except RunNotFound as error:
+        raise diverged(run, f"{why}, and {error}") from error
 
 
 def is_due(step: int, every: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +28,8 @@ from hvaedsl_runtime.train.stopping import has_stopped
 
 TRAIN_LINES_PER_RUN = 10_000
 RECONSTRUCTIONS = 8
+# Images of a step that the log of a skipped update names.
+EVENT_IMAGES = 256
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +78,15 @@ class RunOutputs:
                 "wall_seconds": counters.wall_seconds,
             }
         )
+
+    def record_skip(self, result: StepResult, images: Sequence[int]) -> None:
+        """Log a skipped update: its norm and threshold, the processes that it came from, and the images of the step."""
+        if self.metrics is None:
+            return
+        values: dict[str, float | list[float]] = {"gradient_norm": result.gradient_norm, "ranks": [*result.ranks]}
+        if result.threshold is not None:
+            values["threshold"] = result.threshold
+        self.metrics.note(self.state.step, "skipped", {**values, "images": [*images[:EVENT_IMAGES]]})
 
     def validate(self) -> dict[str, LikelihoodBound]:
         """Draw pictures, evaluate on the validation images if there are any, and return the bounds.

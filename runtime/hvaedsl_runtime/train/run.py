@@ -10,8 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from hvaedsl.diagnostics.errors import DamagedRun, WriteError
+from hvaedsl.diagnostics.errors import DamagedRun, RunNotFound, WriteError
 from hvaedsl.ir.image_size import ImageSize
+from hvaedsl.ir.policies import Rollback
 from hvaedsl.ir.spec import DataSpec, custom_parts
 from hvaedsl.ir.spec_text import flat_values
 from hvaedsl.ir.training import Epochs
@@ -27,18 +28,20 @@ from hvaedsl_runtime.data import (
     open_split,
     remarks,
 )
+from hvaedsl_runtime.disk.checkpoint import load_checkpoint
 from hvaedsl_runtime.disk.checkpoint_folder import Noted
 from hvaedsl_runtime.disk.metrics import MetricsLog, put_aside, start_wandb
 from hvaedsl_runtime.disk.run_folder import RunFolder, RunLength
-from hvaedsl_runtime.disk.saved_checkpoints import Best, load_best, write_best
+from hvaedsl_runtime.disk.saved_checkpoints import Best, load_best, remove_after, write_best
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import LikelihoodBound
 from hvaedsl_runtime.evaluate.fixed_batches import fixed_batch_size
 from hvaedsl_runtime.model import latent_shapes
 from hvaedsl_runtime.train.batches import TrainingBatches
 from hvaedsl_runtime.train.outputs import RunOutputs
+from hvaedsl_runtime.train.recovery import Recovery
 from hvaedsl_runtime.train.resumption import Resumption
-from hvaedsl_runtime.train.saving import begin_saving, faults_of
+from hvaedsl_runtime.train.saving import begin_saving, faults_of, newest_checkpoint
 from hvaedsl_runtime.train.settings import RunSettings
 from hvaedsl_runtime.train.split import check_processes, norms_over_batch
 from hvaedsl_runtime.train.step import StepResult, TrainingStep
@@ -132,6 +135,7 @@ class TrainingRun:
     def record(self, result: StepResult, seconds: float) -> None:
         """Count a step that was taken, and log it."""
         self.state.is_between_steps = False
+        images = [] if result.applied else self.batches.indices(self.state.batch)
         if self.state.position.micro_batch != self._micro_batch_before:
             self.outputs.display.say(
                 f"step {self.state.step}: out of memory with {self._micro_batch_before:,} images at once; from here, a "
@@ -142,8 +146,57 @@ class TrainingRun:
         self.not_finite_in_a_row = 0 if math.isfinite(result.loss_nats_per_dim) else self.not_finite_in_a_row + 1
         if not result.applied:
             logger.info("step %d: update skipped, gradient norm %.4g", self.state.step, result.gradient_norm)
+            self.outputs.record_skip(result, images)
         self.outputs.record_step(result)
         self.state.is_between_steps = True
+
+    def roll_back(self, policy: Rollback) -> None:
+        """Return to the newest checkpoint from before the last skipped updates, and leave out the batches since.
+
+        Raises DamagedRun if no checkpoint from before is whole, RunNotFound if there is none; WriteError.
+        """
+        state, step = self.state, self.state.step
+        first = step - max(1, state.counters.skipped_in_a_row)
+        self.finish_writing()
+        self.processes.barrier()  # every process sees the checkpoint that was being written
+        notices: list[str] = []
+        path = newest_checkpoint(self.folder, self.processes, notices, up_to=first)
+        if path is None:
+            raise RunNotFound(f"there is no checkpoint from before step {first + 1}, to which the run could return")
+
+        # The clock and the split go on; everything else is as it was then.
+        checkpoint = load_checkpoint(path)
+        recovery, seconds = state.recovery.after(policy, step - checkpoint.step), state.counters.wall_seconds
+        split = state.position.micro_batch, state.position.world_size
+        checkpoint.restore(state)
+        state.recovery.load_state_dict(recovery.state_dict())
+        state.counters.wall_seconds = seconds
+        state.position.micro_batch, state.position.world_size = split
+        self.not_finite_in_a_row = 0
+        self.evaluated_step = min(self.evaluated_step, state.step)
+
+        # Only now are the later checkpoints removed: a run that is killed before returns once more.
+        self.note_rollback(step, recovery, notices)
+        self.save(again=True)
+
+    def note_rollback(self, from_step: int, recovery: Recovery, notices: list[str]) -> None:
+        """Remove the checkpoints of the steps that are given up, and tell of the rollback."""
+        step = self.state.step
+        if self.state.stopping is None and self.best.best_step > step:
+            self.best = Stopping()
+        metrics = self.outputs.metrics
+        if metrics is not None:
+            remove_after(self.folder.checkpoints, step)
+            values = {"from_step": from_step, "rollbacks": recovery.rollbacks, "left_out_batches": recovery.left_out}
+            metrics.note(from_step, "rollback", {**values, "rate": recovery.rate})
+            metrics.resume(step)
+        rate = f", with {recovery.rate:g} times the learning rate" if recovery.rate != 1 else ""
+        for line in notices:
+            self.outputs.display.say(line)
+        self.outputs.display.say(
+            f"step {from_step}: rollback {recovery.rollbacks} to the checkpoint of step {step}; the run continues from "
+            f"there with other images{rate}"
+        )
 
     def validate(self) -> None:
         """Evaluate at the current step, and record it if its bound is the lowest."""

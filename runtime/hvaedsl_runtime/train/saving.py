@@ -20,8 +20,10 @@ from hvaedsl_runtime.train.stopping import Stopping, lowest_logged
 NONE, FORMER = -1, -2
 
 
-def newest_checkpoint(folder: RunFolder, processes: Processes, notices: list[str]) -> Path | None:
-    """The newest checkpoint that is whole, the same in every process; None if there is none at all.
+def newest_checkpoint(
+    folder: RunFolder, processes: Processes, notices: list[str], *, up_to: int | None = None
+) -> Path | None:
+    """The newest whole checkpoint, of the step `up_to` at the latest, the same in every process; None without any.
 
     The first process looks, renames those that are damaged, and notes that. Raises DamagedRun in every process if all
     are.
@@ -30,7 +32,7 @@ def newest_checkpoint(folder: RunFolder, processes: Processes, notices: list[str
     with processes.failing_together():
         if processes.is_first:
             tidy(folder.checkpoints)
-            checkpoint = newest_good(folder.checkpoints, notices.append, set_aside=True)
+            checkpoint = newest_good(folder.checkpoints, notices.append, set_aside=True, up_to=up_to)
             if checkpoint is not None:
                 found = checkpoint.step if checkpoint.path.is_dir() else FORMER
     found = processes.from_first(found)

@@ -18,9 +18,9 @@ class RunSettings(TrainOptions):
         return torch.float64 if self.dtype == "float64" else torch.float32
 
     def resume_command(self, processes: int | None = None) -> str:
-        """The command that resumes a run, with every option that is not its default, save that images or the spec have changed.
+        """The command that resumes a run, with every option that is not its default.
 
-        `processes` is the number of processes that torchrun started; `gpus` is used if it is None.
+        Those that allow changes are left out. `processes` is the number of processes that torchrun started; `gpus` is used if it is None.
         """
         settings = self if processes is None else self.model_copy(update={"gpus": processes})
         options = words_of(settings, leave_out={"out", "resume", "accept_images", "allow_changed"})

@@ -44,8 +44,8 @@ class StepResult:
     """The result of one step: means over the whole batch, and the gradient norm before clipping.
 
     The density of real values is that of the values in the file. `applied` is false if the update was skipped, because
-    the norm is not finite, or not below `threshold`; `ranks` are then the processes whose images have a gradient that is
-    not finite or, if it is finite in all, the one with the largest norm.
+    the norm is not finite, or not below `threshold`; `ranks` are then the processes whose images have a gradient that
+    is not finite or, if it is finite in all, the one with the largest norm.
     """
 
     loss_nats_per_dim: float
@@ -62,7 +62,7 @@ class GradientSums:
     """Adds up the gradients and loss terms of all processes in one message, after the last forward pass of a step.
 
     The buffer of the message is allocated once. A process that has run out of memory can therefore say so in it, and
-    none waits for one that has failed. `own_norms` are the gradient norms of the processes before the sum, [world_size].
+    none waits for one that has failed. `own_norms`, [world_size], are the processes' gradient norms before the sum.
     """
 
     def __init__(self, trainable: Sequence[nn.Parameter], processes: Processes) -> None:
