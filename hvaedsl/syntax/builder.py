@@ -185,7 +185,7 @@ class Builder:
 
     def value_quantity(self, span: Span, token: Token) -> ast.Value:
         count, unit = token.split()
-        kind = {"epochs": ast.Epochs, "minutes": ast.Minutes}[unit]
+        kind = ast.Epochs if unit == "epochs" else ast.Minutes
         place = _within(span, span.start, span.start + len(count))
         if count.startswith("$"):
             return kind(ast.Reference(count[1:], place), span)

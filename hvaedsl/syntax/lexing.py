@@ -17,8 +17,8 @@ MAX_TOKENS = 20_000
 _SHORTEST = 400  # characters of a text that is remembered; a shorter one is quickly read again
 
 # Reading can depend on the text behind a token: white space and comments before `=` or `{` make a name a key, `1.5e` is
-# no number unless `+2` follows, and `3 epochs` or `3 minutes` is one token unless it is a number and a key. That is at most the next
-# two tokens and the character behind them; one more is read again for safety.
+# no number unless `+2` follows, and `3 epochs` or `3 minutes` is one token unless it is a number and a key. That is at
+# most the next two tokens and the character behind them; one more is read again for safety.
 _LOOKAHEAD = 4
 _BYTE_ORDER_MARK = "\ufeff"
 

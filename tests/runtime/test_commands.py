@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import hvaedsl
+from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 from tests.runtime.saved_states import saved

@@ -101,5 +101,5 @@ def write_checked_model(path: Path, model: BaseModel) -> None:
 
 
 def checked_model(kind: type[Model], path: Path) -> Model:
-    """The model in a file of `write_checked_model`. Raises ValueError (or ValidationError) or OSError if it has none."""
+    """The model in a file of `write_checked_model`. Raises OSError or ValueError (or ValidationError) without one."""
     return kind.model_validate(checked_content(path.read_bytes().removesuffix(b"\n")))

@@ -179,7 +179,8 @@ def _unusable(path: Path, reason: str) -> DamagedRun:
 def _unknown_format(path: Path, version: object) -> DamagedRun:
     if isinstance(version, int) and version > FILE_FORMAT:
         return DamagedRun(
-            f"{path}: the checkpoint has format {version}; this version of hvaedsl reads formats up to {FILE_FORMAT} of such files",
+            f"{path}: the checkpoint has format {version}; this version of hvaedsl reads formats up to {FILE_FORMAT} "
+            "of such files",
             help="a newer version wrote it: pip install --upgrade hvaedsl",
         )
     return DamagedRun(

@@ -53,9 +53,14 @@ class CheckpointWriter:
         self._thread = threading.Thread(target=self._write, args=(spec, noted), name="checkpoint")
         self._thread.start()
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether a checkpoint is being written."""
+        return self._thread is not None and self._thread.is_alive()
+
     def check(self) -> None:
         """Raise the failure of a thread that has ended."""
-        if self._thread is not None and not self._thread.is_alive():
+        if not self.is_writing:
             self.wait()
 
     def wait(self) -> None:

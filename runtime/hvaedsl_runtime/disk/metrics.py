@@ -115,7 +115,7 @@ class MetricsLog:
 
 
 def put_aside(path: Path) -> Path | None:
-    """Rename a log that has lines, so that a run that begins anew keeps it; its new name, or None. Raises WriteError."""
+    """Rename a log with content, so that a run that begins anew keeps it; its new name, or None. Raises WriteError."""
     with refusals_explained(path):
         if not path.exists() or path.stat().st_size == 0:
             return None

@@ -227,7 +227,7 @@ class TrainingRun:
             raise DamagedRun(
                 f"{self.folder.path} has no checkpoint of step {self.outputs.evaluated_step}, which has the lowest "
                 "validation bound",
-                help="restore it from a backup; with --set train.stop_after=none, the results are those of the last step",
+                help="restore it from a backup; with --set train.stop_after=none, the last step gives the results",
             )
         with with_weights(self.state.models, best):
             return self.outputs.finish()

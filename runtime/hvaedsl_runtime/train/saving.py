@@ -89,9 +89,9 @@ def begin_saving(
 
 
 def _settle_best(state: TrainState, best: Stopping, folder: RunFolder, metrics: MetricsLog, notices: list[str]) -> None:
-    """Let best.json and `best` say what the log and the checkpoints say: after a fallback, the file may be of a later step.
+    """Let best.json and `best` say what the log and the checkpoints say.
 
-    Under `train.stop_after` the state of the run knows the step.
+    After a fallback, the file may be of a later step. Under `train.stop_after` the state of the run knows the step.
     """
     steps = {step for step in steps_in(folder.checkpoints) if step <= state.step}
     if state.stopping is not None:

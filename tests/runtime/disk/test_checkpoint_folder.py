@@ -227,7 +227,7 @@ def test_it_is_on_the_disk_before_it_takes_the_name(tmp_path: Path, monkeypatch:
     fsync, rename = os.fsync, Path.rename
 
     def noted_fsync(number: int) -> None:
-        order.append(Path(os.readlink(f"/proc/self/fd/{number}")).name)
+        order.append(Path(f"/proc/self/fd/{number}").readlink().name)
         fsync(number)
 
     def noted_rename(path: Path, to: Path) -> Path:

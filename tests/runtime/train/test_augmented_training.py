@@ -22,6 +22,7 @@ from hvaedsl_runtime.launch.local import launch
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.run import TrainingRun
 from hvaedsl_runtime.train.settings import RunSettings
+from tests.runtime.saved_states import saved
 
 Compiled = Callable[..., Program]
 Curve = Callable[[Path], list[dict[str, Any]]]
