@@ -20,7 +20,7 @@ class RunSettings(TrainOptions):
     def resume_command(self, processes: int | None = None) -> str:
         """The command that resumes a run, with every option that is not its default.
 
-        Those that allow changes are left out. `processes` is the number of processes that torchrun started; `gpus` is used if it is None.
+        Those that allow changes are left out. `processes` is the number that torchrun started; `gpus` if it is None.
         """
         settings = self if processes is None else self.model_copy(update={"gpus": processes})
         options = words_of(settings, leave_out={"out", "resume", "accept_images", "allow_changed"})
