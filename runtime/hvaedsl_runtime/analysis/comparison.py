@@ -20,7 +20,6 @@ from hvaedsl.ir.image_size import size_text
 from hvaedsl.ir.spec import Spec
 from hvaedsl.report.grid import Column, Grid
 from hvaedsl_runtime.analysis.base import Drawing
-from hvaedsl_runtime.analysis.collapse import COLLAPSED_KL_NATS
 from hvaedsl_runtime.analysis.curves import (
     STEPS,
     Axis,
@@ -37,6 +36,7 @@ from hvaedsl_runtime.analysis.result_files import drawing_files, write_files
 from hvaedsl_runtime.data import Fingerprint, differences
 from hvaedsl_runtime.disk.run_folder import require_run
 from hvaedsl_runtime.disk.strict_json import json_text
+from hvaedsl_runtime.evaluate.latent_use import COLLAPSED_KL_NATS
 from hvaedsl_runtime.evaluate.units import Gives, Unit, common_gives, recorded, reporting_unit
 
 LINE_STYLES = ("-", "--", ":", "-.")

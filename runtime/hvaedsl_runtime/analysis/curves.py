@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
-from hvaedsl_runtime.analysis.collapse import COLLAPSED_KL_NATS, collapsed_layers
 from hvaedsl_runtime.analysis.figures import BLUE, GRAY, VERMILION, panels, whole_numbers
 from hvaedsl_runtime.analysis.history import Curve, History, evaluation_curve, read_history
+from hvaedsl_runtime.evaluate.latent_use import COLLAPSED_KL_NATS, collapsed_layers
 from hvaedsl_runtime.evaluate.units import Unit, recorded, reporting_unit
 
 TEXT = """\

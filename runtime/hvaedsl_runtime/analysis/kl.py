@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 
-import torch
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from hvaedsl.ir.image_size import size_text
-from hvaedsl.nn.cells import Cell
-from hvaedsl.nn.steps import TopDown
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
-from hvaedsl_runtime.analysis.collapse import ACTIVE_VARIANCE, COLLAPSED_KL_NATS, is_collapsed
 from hvaedsl_runtime.analysis.figures import COLORS, GRAY, mark_jumps, panels, whole_numbers
-from hvaedsl_runtime.analysis.observation import DecoderVisit, observe
-from hvaedsl_runtime.distributed import as_float64
+from hvaedsl_runtime.evaluate.latent_use import ACTIVE_VARIANCE, COLLAPSED_KL_NATS, LayerUse, is_collapsed, layer_use
 
 IMAGES = 256
 
@@ -37,82 +30,9 @@ layer has no active units.
 {collapsed}"""
 
 
-@dataclass
-class Layer:
-    """The statistics of a layer over batches: the KL [B] of every batch, and sums over images for every unit.
-
-    `latent_shape` is (latent, height, width). `sums`, both of this shape, are of (mu_q - mu_p) / sigma_p and of its
-    square; None for a custom cell that does not provide its Gaussians.
-    """
-
-    step: TopDown
-    latent_shape: tuple[int, int, int]
-    kl_nats: list[Tensor] = field(default_factory=list)
-    sums: tuple[Tensor, Tensor] | None = None
-    images: int = 0
-
-    def add(self, standardized: Tensor) -> None:
-        """Add the images of a batch: (mu_q - mu_p) / sigma_p, float64 [B, latent, height, width]."""
-        total, of_squares = standardized.sum(dim=0), (standardized**2).sum(dim=0)
-        self.sums = (total, of_squares) if self.sums is None else (self.sums[0] + total, self.sums[1] + of_squares)
-        self.images += len(standardized)
-
-    @property
-    def units(self) -> int:
-        """The number of units: channels times positions."""
-        return math.prod(self.latent_shape)
-
-    @property
-    def mean_kl_nats(self) -> float:
-        """The mean over images, in nats per image."""
-        return torch.cat(self.kl_nats).mean().item()
-
-    @property
-    def active_units(self) -> int | None:
-        """The number of units whose variance over images is above the threshold; None if it is not known.
-
-        The variance is that of these images, without Bessel's correction, so that their KL bounds it.
-        """
-        if self.sums is None:
-            return None
-        total, of_squares = self.sums
-        variance = (of_squares - total**2 / self.images) / self.images
-        return int((variance > ACTIVE_VARIANCE).sum())
-
-    def to_dict(self) -> dict[str, object]:
-        """The statistics by name."""
-        kl_nats = self.mean_kl_nats
-        return {
-            "layer": self.step.layer,
-            "block": self.step.block,
-            "resolution": self.step.resolution,
-            "kl_nats": kl_nats,
-            "kl_nats_std": torch.cat(self.kl_nats).std(correction=0).item(),
-            "units": self.units,
-            "kl_nats_per_unit": kl_nats / self.units,
-            "active_units": self.active_units,
-            "collapsed": is_collapsed(kl_nats),
-        }
-
-
-def measure(subject: Subject, indices: list[int]) -> list[Layer]:
+def measure(subject: Subject, indices: list[int]) -> list[LayerUse]:
     """Measure every layer, with the chosen weights, on these images of the split."""
-    layers: dict[int, Layer] = {}
-
-    def record(visit: DecoderVisit) -> None:
-        if visit.kl_nats is None or visit.activation is None:
-            return  # it draws no latent
-        layer = layers.setdefault(visit.step.layer, Layer(visit.step, _latent_shape(visit)))
-        layer.kl_nats.append(as_float64(visit.kl_nats).cpu())
-        if isinstance(visit.cell, Cell):
-            q = visit.cell.posterior_parameters(visit.before, visit.activation)
-            p, _ = visit.cell.prior_parameters(visit.before)
-            layer.add((as_float64(q.mean) - as_float64(p.mean)) * torch.exp(-as_float64(p.log_sigma)))
-
-    for batch in subject.batches_with_progress(indices, "KL"):
-        with observe(subject.model, decoder=record), torch.no_grad():
-            subject.model.latents(subject.evaluator.prepared(batch)[0], noise=subject.evaluator.noise(batch))
-    return [layers[number] for number in range(len(layers))]
+    return layer_use(subject.model, subject.evaluator, subject.batches_with_progress(indices, "KL"))
 
 
 def examine(subject: Subject) -> Result:
@@ -152,7 +72,7 @@ def examine(subject: Subject) -> Result:
     return Result("kl", "KL per layer and resolution", text, data, drawings)
 
 
-def draw_layers(layers: Sequence[Layer]) -> Figure:
+def draw_layers(layers: Sequence[LayerUse]) -> Figure:
     """KL on a linear and on a logarithmic scale, and the share of active units, per layer and colored by resolution."""
     figure, (rates, logarithms, activity) = panels(3, height_inches=1.9)
     by_resolution = _colors([layer.step.resolution for layer in layers])
@@ -222,7 +142,7 @@ def draw_resolutions(rows: Sequence[dict[str, int | float]]) -> Figure:
     return figure
 
 
-def _by_resolution(layers: Sequence[Layer]) -> list[dict[str, int | float]]:
+def _by_resolution(layers: Sequence[LayerUse]) -> list[dict[str, int | float]]:
     rate_nats = sum(layer.mean_kl_nats for layer in layers)
     rows: list[dict[str, int | float]] = []
 
@@ -251,12 +171,7 @@ def _active_text(row: dict[str, int | float]) -> str:
     return f"{row['active_units']:,} of {row['units']:,} units active"
 
 
-def _latent_shape(visit: DecoderVisit) -> tuple[int, int, int]:
-    height, width = visit.before.shape[2:]
-    return visit.step.latent, height, width
-
-
-def _collapsed_text(collapsed: Sequence[Layer], depth: int) -> str:
+def _collapsed_text(collapsed: Sequence[LayerUse], depth: int) -> str:
     if not collapsed:
         return f"None of the {depth} layers is collapsed."
 

@@ -16,8 +16,8 @@ from torch import Tensor
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.figures import BLACK, COLORS, GRAY, mark_jumps, panels, whole_numbers
-from hvaedsl_runtime.analysis.observation import DecoderVisit, EncoderVisit, observe
 from hvaedsl_runtime.distributed import as_float64
+from hvaedsl_runtime.evaluate.observation import DecoderVisit, EncoderVisit, observe
 
 IMAGES = 160
 BATCHES = 10

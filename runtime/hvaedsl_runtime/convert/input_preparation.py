@@ -17,7 +17,7 @@ from hvaedsl_runtime.data import (
     preparation_of,
     published_preparation,
 )
-from hvaedsl_runtime.disk.run_folder import as_written
+from hvaedsl_runtime.disk.spec_changes import as_written
 
 
 def converted_preparation(

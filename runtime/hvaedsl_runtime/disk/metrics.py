@@ -22,7 +22,7 @@ from hvaedsl_runtime.disk.checkpoint_names import MANIFEST, name_of, steps_in
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.whole_files import append_whole, made_folder, sync_folder
 
-Metrics = Mapping[str, int | float | bool | str | list[float]]
+Metrics = Mapping[str, int | float | bool | str | Sequence[float]]
 
 WANDB_MODE = "WANDB_MODE"
 QUIETEST_FIRST: tuple[WandbMode, ...] = ("off", "offline", "online")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -19,12 +19,14 @@ from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
 from hvaedsl_runtime.evaluate.fixed_batches import PriorSampler
+from hvaedsl_runtime.evaluate.latent_use import layer_use
 from hvaedsl_runtime.evaluate.pictures import reconstruct, save_reconstructions, save_samples
 from hvaedsl_runtime.evaluate.results import WEIGHTS, Baseline, after_steps, baseline, results_table
 from hvaedsl_runtime.evaluate.units import gives_of, recorded, reporting_unit
 from hvaedsl_runtime.train.state import TrainState
 from hvaedsl_runtime.train.step import StepResult
 from hvaedsl_runtime.train.stopping import has_stopped
+from hvaedsl_runtime.train.watch import LATENTS, WATCHED_IMAGES, CollapseWatch, event_of
 
 TRAIN_LINES_PER_RUN = 10_000
 RECONSTRUCTIONS = 8
@@ -51,6 +53,7 @@ class RunOutputs:
     processes: Processes
     display: TrainingDisplay
     metrics: MetricsLog | None
+    watch: CollapseWatch = field(default_factory=CollapseWatch)
 
     def record_step(self, result: StepResult) -> None:
         """Show the step just taken and log it: every step of a run shorter than 20,000, at least 10,000 of a longer."""
@@ -83,7 +86,7 @@ class RunOutputs:
         """Log a skipped update: its norm and threshold, the processes that it came from, and the images of the step."""
         if self.metrics is None:
             return
-        values: dict[str, float | list[float]] = {"gradient_norm": result.gradient_norm, "ranks": [*result.ranks]}
+        values: dict[str, float | Sequence[float]] = {"gradient_norm": result.gradient_norm, "ranks": [*result.ranks]}
         if result.threshold is not None:
             values["threshold"] = result.threshold
         self.metrics.note(self.state.step, "skipped", {**values, "images": [*images[:EVENT_IMAGES]]})
@@ -100,11 +103,26 @@ class RunOutputs:
         if "validation" not in self.images:
             return {}
         bounds = self.evaluate("validation")
+        self.watch_latents()
         unit = reporting_unit(self.spec)
         figures = [f"{unit.of(bound.loss_nats_per_dim):.4f} {weights}" for weights, bound in bounds.items()]
         label = unit.label_of(gives_of(self.state.model))
         self.display.say(f"step {step}: validation {label}: {', '.join(figures)}")
         return bounds
+
+    def watch_latents(self) -> None:
+        """Measure the latents on some validation images; log them, and warn of layers that have collapsed."""
+        with self.processes.failing_together():
+            if self.metrics is None:
+                return
+            evaluator = self.evaluator("validation")
+            count, size = min(WATCHED_IMAGES, len(evaluator.images)), evaluator.batch_size
+            batches = (list(range(start, min(start + size, count))) for start in range(0, count, size))
+            layers = layer_use(self.state.ema.model, evaluator, batches)
+            self.metrics.note(self.state.step, LATENTS, event_of(layers))
+            warning = self.watch(self.state.step, layers)
+            if warning is not None:
+                self.display.say(warning)
 
     def finish(self) -> dict[str, LikelihoodBound]:
         """Evaluate on the test images, draw the final pictures, write and print the summary, and return the bounds.

@@ -46,6 +46,7 @@ from hvaedsl_runtime.train.settings import RunSettings
 from hvaedsl_runtime.train.split import check_processes, norms_over_batch
 from hvaedsl_runtime.train.step import StepResult, TrainingStep
 from hvaedsl_runtime.train.stopping import Stopping, has_stopped, lowest_bound, with_weights
+from hvaedsl_runtime.train.watch import CollapseWatch
 
 logger = logging.getLogger(__name__)
 
@@ -322,6 +323,7 @@ class TrainingRun:
             processes=self.processes,
             display=display,
             metrics=metrics,
+            watch=CollapseWatch.after(metrics.found if metrics is not None else ()),
         )
 
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from hvaedsl_runtime.analysis import kl, state_norms
 from hvaedsl_runtime.analysis.base import Subject
-from hvaedsl_runtime.analysis.collapse import ACTIVE_VARIANCE, COLLAPSED_KL_NATS, collapsed_layers
+from hvaedsl_runtime.evaluate import latent_use
+from hvaedsl_runtime.evaluate.latent_use import ACTIVE_VARIANCE, COLLAPSED_KL_NATS, collapsed_layers
 
 SubjectOf = Callable[..., Subject]
 
@@ -45,7 +46,7 @@ def test_active_units_are_counted_by_the_variance_over_images(subject_of: Subjec
     for threshold in (0.01, between):
         expected = int((variance > threshold).sum())
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(kl, "ACTIVE_VARIANCE", threshold)
+            patch.setattr(latent_use, "ACTIVE_VARIANCE", threshold)
             assert found(subject)["layers"][0]["active_units"] == expected
     assert 0 < int((variance > between).sum()) < variance.numel()
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hvaedsl_runtime.analysis import kl
 from hvaedsl_runtime.analysis.base import Subject
-from hvaedsl_runtime.analysis.observation import DecoderVisit, EncoderVisit, observe
+from hvaedsl_runtime.evaluate.observation import DecoderVisit, EncoderVisit, observe
 
 SubjectOf = Callable[..., Subject]
 CELLS = ("vdvae", "non_residual", "euler_maruyama", "nvae")
