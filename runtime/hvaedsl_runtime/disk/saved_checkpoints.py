@@ -126,10 +126,11 @@ def prune(folder: Path, retention: Retention) -> None:
     lowest when one of the last was saved: a run that falls back to it may end with them.
     """
     steps = steps_in(folder)
-    kept = set(steps[-retention.last :])
+    last = steps[-retention.last :]
+    kept = set(last)
     if retention.every is not None:
         kept |= {step for step in steps if step % retention.every == 0}
-    for step in tuple(kept):
+    for step in last:
         with suppress(OSError, ValueError, TypeError, KeyError):  # a damaged one is reported when it is read
             kept.add(json.loads((folder / name_of(step) / MANIFEST).read_bytes())["best_step"])
     with suppress(DamagedRun):
