@@ -14,6 +14,7 @@ from hvaedsl.diagnostics.errors import DamagedRun, UsageError
 from hvaedsl.diagnostics.printable import indented
 from hvaedsl.diagnostics.refusals import refusals_explained
 from hvaedsl.ir.run_options import WandbMode
+from hvaedsl_runtime.disk.folder_lock import LATE_SECONDS, check_owned
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.disk.whole_files import append_whole, made_folder, write_whole
@@ -68,7 +69,11 @@ class MetricsLog:
             self._file = path.open("ab", buffering=0)
 
     def write(self, *lines: Metrics) -> None:
-        """Append lines together: a killed process or a full disk leaves all of them or none."""
+        """Append lines together: a killed process or a full disk leaves all of them or none.
+
+        Raises RunFolderInUse if another process has taken over the folder while this one was stopped.
+        """
+        check_owned(self._path, within=LATE_SECONDS)
         with refusals_explained(self._path):
             append_whole(self._file, "".join(map(_json_line, lines)).encode())
 
