@@ -270,6 +270,12 @@ class ProcessLost(RunError):
     exit_code = ExitCode.TRAINING
 
 
+class Hung(RunError):
+    """A process of a run made no progress for so long that it was ended."""
+
+    exit_code = ExitCode.TRAINING
+
+
 class Stopped(RunError):
     """A signal ended a run."""
 

@@ -56,6 +56,24 @@ class RunOptions(BaseModel):
     download: Annotated[bool, Option("Download the dataset if it is missing.")] = False
     accept_images: Annotated[bool, Option("Resume a run although its images have changed.")] = False
 
+    hang_timeout: Annotated[
+        float,
+        Option(
+            "Minutes without progress after which a run that hangs is ended, or restarted if it has several processes. "
+            "0 waits without end.",
+            metavar="MINUTES",
+            minimum=0,
+        ),
+    ] = 10.0
+    max_restarts: Annotated[
+        int,
+        Option(
+            "Restarts of several processes after one was killed or hangs, without a new checkpoint in between.",
+            metavar="N",
+            minimum=0,
+        ),
+    ] = 3
+
     @field_validator("threads")
     @classmethod
     def check_threads(cls, threads: int | None) -> int | None:

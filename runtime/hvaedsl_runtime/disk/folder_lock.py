@@ -57,8 +57,8 @@ class FolderLock:
     def check(self, *, within: float = 0.0) -> None:
         """Raise RunFolderInUse if another process has taken the lock, which it does if this one was stopped for long.
 
-        The file is read unless it was read `within` so many seconds. A lock that is missing is lost too: the process
-        that took it over may have finished. Raises WriteError if the file cannot be read.
+        The file is read unless the last read was less than `within` seconds ago. A lock that is missing is lost too:
+        the process that took it over may have finished. Raises WriteError if the file cannot be read.
         """
         if not self.is_lost and _awake_and_asleep() < self._checked_at + within:
             return
@@ -140,7 +140,7 @@ def check_unlocked(folder: Path) -> None:
 def check_owned(path: Path, *, within: float = 0.0) -> None:
     """Raise RunFolderInUse if a file is in a folder that this process has locked and whose lock it has lost.
 
-    Called before a file of a run is written. The lock is read unless it was read `within` so many seconds.
+    Called before a file of a run is written. The lock is read unless the last read was less than `within` seconds ago.
     """
     for lock in _held:
         if lock.folder.absolute() in path.absolute().parents:
@@ -214,7 +214,7 @@ def _placed(folder: Path, replaced: _Found | None) -> FolderLock | None:
     finally:
         temporary.unlink(missing_ok=True)
 
-    # Written anew, without a hard link, the lock is another file than the one that is locked here.
+    # Written again, without a hard link, the lock is another file than the one that is locked here.
     if has_flock and not os.path.samestat(os.fstat(descriptor), (folder / LOCK).stat()):
         os.close(descriptor)
         descriptor = _opened(folder / LOCK)

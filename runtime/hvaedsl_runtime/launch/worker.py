@@ -1,24 +1,38 @@
-"""A training process, started by torch's launcher as `python -m hvaedsl_runtime.launch.worker TASK.json`."""
+"""A training process, started by torch's launcher as `python -m hvaedsl_runtime.launch.worker TASK.json LAUNCHER`."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
 import torch
 
-from hvaedsl.diagnostics.errors import WriteError
+from hvaedsl.diagnostics.errors import ExitCode, WriteError
+from hvaedsl_runtime import heartbeat
 from hvaedsl_runtime.disk.strict_json import model_of
 from hvaedsl_runtime.disk.whole_files import write_whole
 from hvaedsl_runtime.launch.failure import Failure
+from hvaedsl_runtime.launch.orphans import stop_with_parent
 from hvaedsl_runtime.launch.task import RunTask
+from hvaedsl_runtime.train.interruption import harmless_signals
 from hvaedsl_runtime.train.loop import train
 
 
-def main(path: Path) -> int:
-    """Run a task and return the exit code. A failure is written for the launcher, which reports it."""
+def main(path: Path, launcher: int) -> int:
+    """Run a task and return the exit code. A failure is written for the launcher, which reports it.
+
+    `launcher` is the number of its process, without which this one does not go on.
+    """
+    heartbeat.start(int(os.environ["RANK"]), path.parent)
+    stop_with_parent(launcher)
+    with harmless_signals():
+        return _run(path)
+
+
+def _run(path: Path) -> int:
     task = model_of(RunTask, path.read_text(encoding="utf-8"))
     if task.settings.threads is None:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ["LOCAL_WORLD_SIZE"])))
@@ -29,6 +43,8 @@ def main(path: Path) -> int:
         failure = Failure.of(error)
         report(failure)
         return failure.exit_code
+    except KeyboardInterrupt:  # before the training began
+        return ExitCode.SIGNAL + signal.SIGINT
     return 0
 
 
@@ -43,4 +59,4 @@ def report(failure: Failure) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))

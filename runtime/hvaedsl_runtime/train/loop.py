@@ -11,14 +11,23 @@ from contextlib import ExitStack, contextmanager
 
 import torch
 
-from hvaedsl.diagnostics.errors import Diverged, NoUpdate, OutOfMemory, RunError, Stopped, WriteError
+from hvaedsl.diagnostics.errors import (
+    Diverged,
+    NoUpdate,
+    OutOfMemory,
+    RunError,
+    RunFolderInUse,
+    Stopped,
+    WriteError,
+)
 from hvaedsl.program import Program
 from hvaedsl_runtime.console import start_logging
 from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.run_folder import RunFolder
-from hvaedsl_runtime.distributed import process_group
+from hvaedsl_runtime.distributed import losses_explained, process_group
 from hvaedsl_runtime.evaluate.results import WEIGHTS
 from hvaedsl_runtime.model import set_matrix_precision
+from hvaedsl_runtime.rendezvous import was_restarted
 from hvaedsl_runtime.train.interruption import Interruption, InterruptionError
 from hvaedsl_runtime.train.run import TrainingRun
 from hvaedsl_runtime.train.settings import RunSettings
@@ -44,15 +53,18 @@ def train(program: Program, settings: RunSettings) -> None:
         torch.set_num_threads(settings.threads)
 
     with ExitStack() as stack:
+        stack.enter_context(losses_explained())
         processes = stack.enter_context(process_group(settings.device, settings.torch_dtype))
         stack.enter_context(memory_errors_explained())
+        if processes.any(was_restarted()) and not settings.resume:
+            settings = settings.model_copy(update={"resume": True})
         if processes.is_first:
             stack.enter_context(RunFolder(settings.out).claimed(settings.resume))
 
         set_matrix_precision(program.spec.train.precision)
         with TrainingRun(program, settings, processes) as run, Interruption() as interruption:
             try:
-                with memory_errors_explained():
+                with memory_errors_explained(), losses_explained():
                     train_to_the_end(run, interruption)
             except InterruptionError:
                 raise stopped(run, interruption) from None
@@ -62,7 +74,8 @@ def train(program: Program, settings: RunSettings) -> None:
             except (Diverged, NoUpdate):  # a resumed run would end so again
                 raise
             except RunError as error:
-                save_alone(run)
+                if not isinstance(error, RunFolderInUse):  # the folder is another process's
+                    save_alone(run)
                 raise ended(run, error) from error
             except Exception:
                 save_alone(run)
@@ -96,13 +109,18 @@ def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
             break
 
         # All processes stop after the same step, whichever of them received the signal or cannot read its images.
-        failure = run.batches.failure(step)
-        is_interrupted, is_unreadable = run.processes.each_any(interruption.received is not None, failure is not None)
-        if is_interrupted or is_unreadable:
-            logger.info("stopping after step %d: %s", step, "a signal was received" if is_interrupted else "no images")
+        failure, stop, wanted = run.batches.failure(step), interruption.received or 0, interruption.save_requested
+        stop, is_unreadable, is_save_requested = run.processes.each_max(stop, failure is not None, wanted)
+        if stop or is_unreadable:
+            logger.info("stopping after step %d: %s", step, "a signal was received" if stop else "no images")
+        if stop or is_unreadable or is_save_requested:
             save(run)
-        if is_interrupted:
+        if stop:
+            interruption.received = signal.Signals(stop)
             raise InterruptionError
+        if is_save_requested:
+            interruption.save_requested = False
+            run.outputs.display.say(f"{what_is_saved(run)[0]}, as a signal asked for")
         if is_unreadable:
             run.processes.raise_any(failure)
         take_step(run)
@@ -176,6 +194,7 @@ def take_step(run: TrainingRun) -> None:
     losses are not finite.
     """
     started = time.monotonic()
+    run.processes.beat("training", run.state.step)
     result = run.step(run.state.step, *run.batches(run.state.step))
     run.record(result, time.monotonic() - started)
 

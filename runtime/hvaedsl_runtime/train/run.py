@@ -37,6 +37,7 @@ from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import LikelihoodBound
 from hvaedsl_runtime.evaluate.fixed_batches import fixed_batch_size
+from hvaedsl_runtime.heartbeat import taking_long
 from hvaedsl_runtime.train.batches import TrainingBatches
 from hvaedsl_runtime.train.outputs import RunOutputs
 from hvaedsl_runtime.train.settings import RunSettings
@@ -66,6 +67,7 @@ class TrainingRun:
         processes.barrier()
         name = self.folder.model_name() if settings.resume else None
         self.program = program = identified(program, name or program.name)
+        processes.beat("reading the run folder")
         checkpoint = self._checkpoint_to_resume()
 
         recorded = self.folder.recorded_length() if checkpoint is not None else None
@@ -74,8 +76,10 @@ class TrainingRun:
         self.training = self._with_steps(checkpoint, recorded, len(images["train"]))
         self.fingerprints: dict[str, Fingerprint] = {}  # in the first process, which records them
         if processes.is_first:
+            processes.beat("reading images")
             self.fingerprints |= {split: fingerprint(found) for split, found in images.items()}
         changes = self._changed_images(checkpoint)
+        processes.beat("building the model")
         self.state = self._state(images["train"], checkpoint)
         unit = self.state.preparation.unit_nats_per_dim
         self.step = TrainingStep(self.state, self.training, processes, unit_nats_per_dim=unit)
@@ -173,6 +177,7 @@ class TrainingRun:
 
     def write_checkpoint(self) -> None:
         """Write the checkpoint of the current step, without waiting for the other processes."""
+        self.processes.beat("saving a checkpoint")
         if self.outputs.metrics is not None:
             self.outputs.metrics.sync()
             save_checkpoint(self.folder.checkpoint, self.program.resolved_text(), self.state.state_dict())
@@ -338,6 +343,7 @@ def open_splits(
     )
     images: dict[Split, ImageSet] = {}
     if processes.is_first:
-        images = {split: open_split(data, split, size=size, download=download) for split in splits}
+        with taking_long("opening the images"):  # or downloading them
+            images = {split: open_split(data, split, size=size, download=download) for split in splits}
     processes.barrier()
     return images or {split: open_split(data, split, size=size) for split in splits}

@@ -23,9 +23,10 @@ from hvaedsl.diagnostics.errors import (
     SpecError,
     UsageError,
 )
+from hvaedsl_runtime.distributed import losses_explained
 from hvaedsl_runtime.launch.elastic import first_error, start_workers
 from hvaedsl_runtime.launch.failure import Failure
-from hvaedsl_runtime.launch.local import launch, losses_explained
+from hvaedsl_runtime.launch.local import launch
 from hvaedsl_runtime.launch.task import RunTask, running_module
 from hvaedsl_runtime.train.settings import RunSettings
 
