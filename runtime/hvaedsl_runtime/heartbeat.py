@@ -99,7 +99,7 @@ _heartbeat = Heartbeat()
 _stacks: int | None = None  # where stacks go; to stderr without a launcher
 
 
-def start(rank: int, folder: Path) -> None:
+def start_heartbeat(rank: int, folder: Path) -> None:
     """Write the beats of this process, and the stacks that a signal asks for, into files of a folder for a launcher."""
     global _heartbeat, _stacks
     _heartbeat = Heartbeat(rank, beat_file(folder, rank))

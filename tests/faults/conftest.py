@@ -18,10 +18,11 @@ import torch
 
 from hvaedsl_runtime.disk.checkpoint import load_checkpoint
 from hvaedsl_runtime.disk.run_folder import RunFolder
+from tests.runtime.conftest import write_images
 from tests.runtime.equal_states import same
 
 SPEC = """hvae 1
-data { dataset = digits validation = 100 }
+data { dataset = npy path = "PATH" channels = 1 resolution = 8 levels = 17 validation = 10 }
 model { width = 8 latent = 2 encoder = 8x1, 8d2, 4x1 decoder = 4x1, 8m4, 8x1 }
 train { steps = 60 batch_size = 4 learning_rate = 1e-3 eval_every = 1000 save_every = 10 seed = 3 }
 sample { count = 4 }
@@ -34,13 +35,24 @@ ROOT = Path(__file__).parents[2]
 class Training:
     """`hvaedsl train` in a process of its own, whose output goes to a file."""
 
-    def __init__(self, folder: Path, processes: int, *options: str, sets: tuple[str, ...] = (), **environment: str):
+    def __init__(
+        self,
+        folder: Path,
+        processes: int,
+        *options: str,
+        sets: tuple[str, ...] = (),
+        torchrun: tuple[str, ...] = (),
+        **environment: str,
+    ) -> None:
         self.out = folder / "run"
         self.log = folder / "output.txt"
         spec = folder / "small.hvae"
-        spec.write_text(SPEC)
-        command = [sys.executable, "-m", "hvaedsl", "train", str(spec), "--out", str(self.out)]
-        command += ["--device", "cpu", "--threads", "1", "--gpus", str(processes), *options]
+        if not spec.exists():
+            spec.write_text(SPEC.replace("PATH", str(write_images(folder / "images"))))
+        launcher = ["torch.distributed.run", "--nproc-per-node", str(processes), *torchrun, "-m"] if torchrun else []
+        command = [sys.executable, "-m", *launcher, "hvaedsl", "train", str(spec), "--out", str(self.out)]
+        command += ["--device", "cpu", "--threads", "1", *options]
+        command += [] if torchrun else ["--gpus", str(processes)]
         command += [word for value in sets for word in ("--set", value)]
         temporary = folder / "tmp"
         temporary.mkdir(exist_ok=True)
@@ -162,7 +174,7 @@ def training(tmp_path: Path) -> Iterator[Callable[..., Training]]:
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], dict[str, Any]]:
-    """The state at the end of a run of so many processes to which nothing happens."""
+    """The state at the end of a run of N processes to which nothing happens."""
     known: dict[int, dict[str, Any]] = {}
 
     def state(processes: int) -> dict[str, Any]:

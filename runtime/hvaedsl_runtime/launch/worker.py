@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 
 from hvaedsl.diagnostics.errors import ExitCode, WriteError
-from hvaedsl_runtime import heartbeat
 from hvaedsl_runtime.disk.strict_json import model_of
 from hvaedsl_runtime.disk.whole_files import write_whole
+from hvaedsl_runtime.heartbeat import start_heartbeat
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.orphans import stop_with_parent
 from hvaedsl_runtime.launch.task import RunTask
@@ -26,7 +26,7 @@ def main(path: Path, launcher: int) -> int:
 
     `launcher` is the number of its process, without which this one does not go on.
     """
-    heartbeat.start(int(os.environ["RANK"]), path.parent)
+    start_heartbeat(int(os.environ["RANK"]), path.parent)
     stop_with_parent(launcher)
     with harmless_signals():
         return _run(path)

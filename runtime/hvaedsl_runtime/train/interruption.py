@@ -19,9 +19,9 @@ SIGNALS = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGXCPU")
     if name in signal.Signals.__members__
 )
-# Saves a checkpoint, and the run goes on.
+# Saves a checkpoint, and the run continues.
 SAVE_SIGNAL: signal.Signals | None = getattr(signal, "SIGUSR2", None)
-# Prints the stacks of all threads, and the run goes on.
+# Prints the stacks of all threads, and the run continues.
 STACKS_SIGNAL: signal.Signals | None = getattr(signal, "SIGQUIT", None)
 HARMLESS = tuple(number for number in (SAVE_SIGNAL, STACKS_SIGNAL) if number is not None)
 # A second one of these ends the run at once. The others are sent again without impatience: SIGXCPU every second.

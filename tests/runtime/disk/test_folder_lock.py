@@ -145,7 +145,7 @@ def test_a_process_of_this_host_that_is_gone_loses_its_lock_at_once(
     assert list(tmp_path.iterdir()) == []
 
 
-ELSEWHERE = {"host": "node7", "boot": "another", "pid": 4711}
+ELSEWHERE: dict[str, Any] = {"host": "node7", "boot": "another", "pid": 4711}
 
 
 @pytest.mark.parametrize("ahead", [-86_400.0, 0.0, 86_400.0])
@@ -185,9 +185,11 @@ def test_a_late_heartbeat_is_waited_for(tmp_path: Path, monkeypatch: pytest.Monk
 def test_of_many_that_take_over_at_once_one_wins(tmp_path: Path) -> None:
     for _ in range(20):
         write_lock(tmp_path, **ELSEWHERE, age=1000.0)
-        barrier, winners, losers = threading.Barrier(8), [], []
+        barrier = threading.Barrier(8)
+        winners: list[locks.FolderLock] = []
+        losers: list[RunFolderInUse] = []
 
-        def take(barrier: threading.Barrier, winners: list[object], losers: list[object]) -> None:
+        def take(barrier: threading.Barrier, winners: list[locks.FolderLock], losers: list[RunFolderInUse]) -> None:
             barrier.wait()
             try:
                 winners.append(locks._acquired(tmp_path))
@@ -201,6 +203,7 @@ def test_of_many_that_take_over_at_once_one_wins(tmp_path: Path) -> None:
             thread.join()
         assert (len(winners), len(losers)) == (1, 7)
         winners[0].release()
+        assert winners[0].descriptor is not None
         os.close(winners[0].descriptor)
         assert list(tmp_path.iterdir()) == []
 
