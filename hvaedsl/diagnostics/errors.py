@@ -41,7 +41,7 @@ class ExitCode(IntEnum):
         "cannot be written, as on a full disk",
     )
     DEVICE = 6, "a device that is missing or out of memory"
-    TRAINING = 7, "a training run that diverged, in which no update is applied, or that lost one of its processes"
+    TRAINING = 7, "a training run that diverged, in which no update is applied, that hangs, or that lost a process"
     SIGNAL = 128, "interrupted by signal N (130 by Ctrl-C, 143 by SIGTERM); 141 if the reader of the output exits first"
 
 

@@ -46,6 +46,8 @@ def start_workers(task: RunTask) -> None:
         try:
             run_group(task)
             return
+        except SignalException as error:  # it came just after the processes had ended
+            raise _stopped(task, error.sigval) from None
         except HvaedslError as error:
             pause = restarts.pause_after(error)
             if pause is None:
@@ -76,7 +78,7 @@ def run_group(task: RunTask) -> None:
 
         watch = GroupWatch(path.parent, settings.gpus, settings.hang_timeout)
         try:
-            with watch, passing_on(watch):
+            with watch, handlers_restored(), passing_on(watch):
                 elastic_launch(config, sys.executable)(*command)
         except ChildFailedError as error:
             raise watch.hang or first_error(error.failures) from None
@@ -108,6 +110,18 @@ def wait_before_restart(task: RunTask, error: HvaedslError, restarts: Restarts, 
             signal.signal(number, handler)
     if received:
         raise _stopped(task, received[0])
+
+
+@contextmanager
+def handlers_restored() -> Iterator[None]:
+    """Restore the handlers of signals that stop a run, which torch's launcher sets and leaves, after the block."""
+    previous = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 from hvaedsl.diagnostics.errors import ExitCode
 from hvaedsl.diagnostics.streams import print_data, say
 from hvaedsl_runtime.heartbeat import STACKS_SIGNAL, STDERR, Beat, current, stacks_file
+from hvaedsl_runtime.rendezvous import launched_processes, started_by_launcher
 from hvaedsl_runtime.train.settings import RunSettings
 
 TICK_SECONDS = 1.0
@@ -151,7 +152,8 @@ def _watch_itself(settings: RunSettings, done: threading.Event) -> None:
     say(f"error: no progress for {minutes(settings.hang_timeout)}: {beat}; the stacks of the threads:", err=True)
     with suppress(OSError, ValueError, AttributeError):  # a closed stderr
         faulthandler.dump_traceback(file=STDERR, all_threads=True)
-    say(f"  help: resume with: {settings.resume_command()}; --hang-timeout is the time to wait", err=True)
+    command = settings.resume_command(launched_processes() if started_by_launcher() else None)
+    say(f"  help: resume with: {command}; --hang-timeout is the time to wait", err=True)
     os._exit(ExitCode.TRAINING)
 
 

@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 # The system call prctl, and its option that sends a signal to a process whose parent ends.
@@ -17,31 +16,29 @@ POLL_SECONDS = 0.5
 GRACE_SECONDS = 60.0
 
 
-def stop_with_parent(parent: int, last: Callable[[], None] = lambda: None) -> None:
-    """Stop as on SIGTERM when the process `parent`, which started this one, has ended; then end in any case.
+def stop_with_parent(parent: int) -> None:
+    """Stop as on SIGTERM when the process `parent`, which started this one, has ended; after a minute, end in any case.
 
-    `last` is called before this process is ended by force. On Linux the system sends the signal; elsewhere, and for a
-    parent that ended before, a thread does.
+    On Linux the system sends the signal; elsewhere a thread does. If the parent has ended before, end at once.
     """
     is_sent = _signal_on_death()
     if os.getppid() != parent:  # it ended before the system was asked
         os._exit(128 + signal.SIGTERM)
-    threading.Thread(target=_watch, args=(parent, is_sent, last), daemon=True, name="watch of the launcher").start()
+    threading.Thread(target=_watch, args=(parent, is_sent), daemon=True, name="watch of the launcher").start()
 
 
-def end_after(seconds: float, last: Callable[[], None] = lambda: None) -> None:
+def end_after(seconds: float) -> None:
     """End this process by force if it has not ended after `seconds`."""
     time.sleep(seconds)
-    last()
     os._exit(128 + signal.SIGTERM)
 
 
-def _watch(parent: int, is_sent: bool, last: Callable[[], None]) -> None:
+def _watch(parent: int, is_sent: bool) -> None:
     while os.getppid() == parent:
         time.sleep(POLL_SECONDS)
     if not is_sent:
         os.kill(os.getpid(), signal.SIGTERM)
-    end_after(GRACE_SECONDS, last)
+    end_after(GRACE_SECONDS)
 
 
 def _signal_on_death() -> bool:

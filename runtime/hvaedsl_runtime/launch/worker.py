@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from hvaedsl.diagnostics.errors import ExitCode, WriteError
+from hvaedsl.diagnostics.errors import Stopped, WriteError
 from hvaedsl_runtime.disk.strict_json import model_of
 from hvaedsl_runtime.disk.whole_files import write_whole
 from hvaedsl_runtime.heartbeat import start_heartbeat
@@ -43,8 +43,10 @@ def _run(path: Path) -> int:
         failure = Failure.of(error)
         report(failure)
         return failure.exit_code
-    except KeyboardInterrupt:  # before the training began
-        return ExitCode.SIGNAL + signal.SIGINT
+    except KeyboardInterrupt:
+        failure = Failure.of(Stopped("stopped by SIGINT before the training began", signal=signal.SIGINT))
+        report(failure)
+        return failure.exit_code
     return 0
 
 
