@@ -69,11 +69,12 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 # The rows of the runtime: its files and folders. Each may also import what COMPILER names of hvaedsl.
-GROUND = {"noise", "rendezvous", "distributed", "console", "drawing", "model"}
+GROUND = {"noise", "heartbeat", "rendezvous", "distributed", "console", "drawing", "model"}
 RUNTIME: dict[str, set[str]] = {
     "noise": set(),
     "rendezvous": set(),
-    "distributed": {"rendezvous"},
+    "distributed": {"heartbeat", "rendezvous"},
+    "heartbeat": set(),
     "console": set(),
     "drawing": set(),
     "model": {"noise"},

@@ -41,7 +41,7 @@ class ExitCode(IntEnum):
         "cannot be written, as on a full disk",
     )
     DEVICE = 6, "a device that is missing or out of memory"
-    TRAINING = 7, "a training run that diverged, in which no update is applied, or that lost one of its processes"
+    TRAINING = 7, "a training run that diverged, in which no update is applied, that hangs, or that lost a process"
     SIGNAL = 128, "interrupted by signal N (130 by Ctrl-C, 143 by SIGTERM); 141 if the reader of the output exits first"
 
 
@@ -266,6 +266,12 @@ class Diverged(RunError):
 
 class ProcessLost(RunError):
     """Another process of a run has ended, for a reason that it reports itself."""
+
+    exit_code = ExitCode.TRAINING
+
+
+class Hung(RunError):
+    """A process of a run made no progress for so long that it was ended."""
 
     exit_code = ExitCode.TRAINING
 

@@ -8,6 +8,7 @@ command alone.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Set
 from pathlib import Path
@@ -56,6 +57,24 @@ class RunOptions(BaseModel):
     download: Annotated[bool, Option("Download the dataset if it is missing.")] = False
     accept_images: Annotated[bool, Option("Resume a run although its images have changed.")] = False
 
+    hang_timeout: Annotated[
+        float,
+        Option(
+            "Minutes without progress after which a run that hangs is ended, or restarted if it has several processes. "
+            "0 waits without end.",
+            metavar="MINUTES",
+            minimum=0,
+        ),
+    ] = 10.0
+    max_restarts: Annotated[
+        int,
+        Option(
+            "Restarts of several processes after one was killed or hangs, without a new checkpoint in between.",
+            metavar="N",
+            minimum=0,
+        ),
+    ] = 3
+
     @field_validator("threads")
     @classmethod
     def check_threads(cls, threads: int | None) -> int | None:
@@ -63,6 +82,17 @@ class RunOptions(BaseModel):
         if threads is not None:
             check_against_cores("--threads", threads)
         return threads
+
+    @field_validator("hang_timeout")
+    @classmethod
+    def check_hang_timeout(cls, minutes: float) -> float:
+        """Raise UsageError for a time that is not a number, or infinite: 0 waits without end."""
+        if not math.isfinite(minutes) or minutes < 0:
+            raise UsageError(
+                f"--hang-timeout is {minutes:g}; it must be a number of minutes, 0 or more",
+                help="0 waits without end",
+            )
+        return minutes
 
     def shared(self) -> dict[str, Any]:
         """The options that a sweep hands to each of its runs."""

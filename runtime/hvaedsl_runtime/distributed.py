@@ -11,14 +11,18 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed import DistError
 
-from hvaedsl.diagnostics.errors import DeviceNotFound, RunError, UsageError
+from hvaedsl.diagnostics.errors import DeviceNotFound, ProcessLost, RunError, UsageError
 from hvaedsl.ir.run_options import DeviceName
+from hvaedsl_runtime.heartbeat import beat, waiting
 from hvaedsl_runtime.rendezvous import Launcher, meet, started_by_launcher
 
 # How long the other processes wait while the first one draws pictures or downloads.
 COLLECTIVE_TIMEOUT = timedelta(minutes=60)
 TESTED = ("cpu",)
+# In the messages of torch's libraries about a process that is gone; those of nccl have a class, DistError.
+LOST = ("gloo/transport", "Gloo connectFullMesh failed", "Connection closed by peer", "Connection reset by peer")
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +40,18 @@ class Processes:
         """Whether this is the process that prints and writes files."""
         return self.rank == 0
 
+    def beat(self, phase: str, step: int | None = None) -> None:
+        """Say that this process is alive: `phase` is what it does now, `step` the number of steps done (if it changed).
+
+        Called for every part of a step, batch of an evaluation, picture and save, so that none looks like a hang.
+        """
+        beat(phase, step)
+
     def sum(self, values: Tensor) -> Tensor:
         """The sum over all processes, in place."""
         if self.world_size > 1:
-            dist.all_reduce(values)
+            with waiting():
+                dist.all_reduce(values)
         return values
 
     def mean(self, values: Tensor) -> Tensor:
@@ -55,13 +67,17 @@ class Processes:
         """Whether `flag` is set in any process."""
         if self.world_size == 1:
             return flag
-        return self.sum(torch.tensor(float(flag), device=self.device)).item() > 0
+        with waiting():  # a GPU's sum is waited for where it is read
+            return self.sum(torch.tensor(float(flag), device=self.device)).item() > 0
 
-    def each_any(self, *flags: bool) -> list[bool]:
-        """For each flag, whether it is set in any process; one message for all of them."""
+    def each_max(self, *numbers: int) -> list[int]:
+        """For each number, the largest of all processes; one message for all of them."""
         if self.world_size == 1:
-            return list(flags)
-        return [count > 0 for count in self.sum(torch.tensor(flags, dtype=torch.float32, device=self.device)).tolist()]
+            return list(numbers)
+        values = torch.tensor(numbers, device=self.device)
+        with waiting():
+            dist.all_reduce(values, dist.ReduceOp.MAX)
+            return [int(value) for value in values.tolist()]
 
     def raise_any(self, failure: RunError | None) -> None:
         """Raise a failure of one process in all of them; of several, that of the lowest rank."""
@@ -69,7 +85,8 @@ class Processes:
             return
         failures = [failure] * self.world_size
         if self.world_size > 1:
-            dist.all_gather_object(failures, failure)
+            with waiting():
+                dist.all_gather_object(failures, failure)
         raise next(found for found in failures if found is not None)
 
     @contextmanager
@@ -86,7 +103,8 @@ class Processes:
         """The value of the first process, in every process."""
         if self.world_size == 1:
             return value
-        return int(self.sum(torch.tensor(value if self.is_first else 0, device=self.device)).item())
+        with waiting():
+            return int(self.sum(torch.tensor(value if self.is_first else 0, device=self.device)).item())
 
     def least(self, value: int) -> int:
         """The smallest of the processes' values, in every process."""
@@ -177,6 +195,21 @@ def say_untested(device: torch.device) -> None:
 
 
 @contextmanager
+def losses_explained() -> Iterator[None]:
+    """Turn the errors of torch about a process that has ended, or cannot be reached, into ProcessLost."""
+    try:
+        yield
+    except RuntimeError as error:  # gloo has no class for it
+        known = isinstance(error, DistError) or any(words in str(error) for words in LOST)
+        if not known or isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise ProcessLost(
+            "another process of the run has ended, or cannot be reached any more",
+            help="see its output for the reason",
+        ) from error
+
+
+@contextmanager
 def process_group(name: DeviceName | None, dtype: torch.dtype = torch.float32) -> Iterator[Processes]:
     """Join the processes of the run with torch's backend for their device; without a launcher, a single process.
 
@@ -196,6 +229,17 @@ def process_group(name: DeviceName | None, dtype: torch.dtype = torch.float32) -
         _check_one_device(device)
     use_device(device)
 
+    with waiting():
+        _join(launcher, device)
+    if dist.get_rank() == 0:
+        say_untested(device)
+    # Not destroyed after an error: the others would fail with a broken connection before the cause is reported.
+    yield Processes(dist.get_rank(), dist.get_world_size(), device)
+    dist.destroy_process_group()
+
+
+def _join(launcher: Launcher, device: torch.device) -> None:
+    """Meet the other processes, and connect with them."""
     dist.init_process_group(
         dist.get_default_backend_for_device(device),
         timeout=COLLECTIVE_TIMEOUT,
@@ -204,11 +248,6 @@ def process_group(name: DeviceName | None, dtype: torch.dtype = torch.float32) -
         world_size=launcher.world_size,
         device_id=None if device.type == "cpu" else device,
     )
-    if dist.get_rank() == 0:
-        say_untested(device)
-    # Not destroyed after an error: the others would fail with a broken connection before the cause is reported.
-    yield Processes(dist.get_rank(), dist.get_world_size(), device)
-    dist.destroy_process_group()
 
 
 def _check_one_device(device: torch.device) -> None:

@@ -90,6 +90,11 @@ def started_by_launcher() -> bool:
     return False
 
 
+def was_restarted() -> bool:
+    """Whether torchrun started this process again, after a process of the run had failed."""
+    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") not in ("", "0")
+
+
 def launched_processes() -> int:
     """The number of processes that the launcher started. Raises UsageError if WORLD_SIZE is not a number above 0."""
     return _number("WORLD_SIZE", 1)

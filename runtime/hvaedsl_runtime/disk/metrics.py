@@ -19,6 +19,7 @@ from hvaedsl.diagnostics.streams import say
 from hvaedsl.ir.run_options import WandbMode
 from hvaedsl_runtime.disk.checked_json import CRC32, checked_content, checked_text
 from hvaedsl_runtime.disk.checkpoint_names import MANIFEST, name_of, steps_in
+from hvaedsl_runtime.disk.folder_lock import LATE_SECONDS, check_owned
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.whole_files import append_whole, made_folder, sync_folder
 
@@ -89,7 +90,11 @@ class MetricsLog:
         self.write({"step": step, "split": EVENT, "event": event, **values})
 
     def write(self, *lines: Metrics) -> None:
-        """Append lines together: a killed process or a full disk leaves all of them or none."""
+        """Append lines together: a killed process or a full disk leaves all of them or none.
+
+        Raises RunFolderInUse if another process has taken over the folder while this one was stopped.
+        """
+        check_owned(self._path, within=LATE_SECONDS)
         with refusals_explained(self._path):
             append_whole(self._file, "".join(map(_json_line, lines)).encode())
         self.lines += len(lines)

@@ -18,7 +18,7 @@ from hvaedsl.program import RUN_SPEC
 from hvaedsl.shipped import spec_names
 from hvaedsl_runtime.disk.checked_json import read_checked, write_checked
 from hvaedsl_runtime.disk.checkpoint_names import BEST, FORMER_LAST, name_of, steps_in
-from hvaedsl_runtime.disk.folder_lock import LOCK, check_unlocked, folder_lock
+from hvaedsl_runtime.disk.folder_lock import check_unlocked, folder_lock, is_of_lock
 from hvaedsl_runtime.disk.whole_files import check_writable, partial_name, write_whole
 
 RUNS = Path("runs")
@@ -102,9 +102,10 @@ class RunFolder:
 
     def owns(self, path: Path) -> bool:
         """Whether a path in the folder is that of a file which only the run itself writes. Both paths are resolved."""
-        files = (self.spec, self.identity, self.metrics, self.summary, self.wandb_identity, self.path / LOCK)
+        files = (self.spec, self.identity, self.metrics, self.summary, self.wandb_identity)
         folders = (self.checkpoints, self.wandb)
-        return path in (*files, *map(partial_name, files)) or any(folder in (path, *path.parents) for folder in folders)
+        is_file = path in (*files, *map(partial_name, files)) or (path.parent == self.path and is_of_lock(path))
+        return is_file or any(folder in (path, *path.parents) for folder in folders)
 
     def picture(self, kind: str, name: str) -> Path:
         """A picture; `kind` is `samples` or `reconstructions`."""
@@ -153,10 +154,10 @@ class RunFolder:
 
     def _is_unused(self) -> bool:
         """Whether the folder is empty, or has only files of a run that ended inside `begin`."""
-        made = {self.identity, self.wandb_identity, self.path / LOCK}
+        made = {self.identity, self.wandb_identity}
         made |= set(map(partial_name, (self.identity, self.wandb_identity, self.spec)))
         files = (path for path in self.path.rglob("*") if not path.is_dir())
-        return all(path in made or self.wandb in path.parents for path in files)
+        return all(path in made or is_of_lock(path) or self.wandb in path.parents for path in files)
 
     def _recorded(self) -> dict[str, Any]:
         """The content of run.json; empty if it is missing. Raises DamagedRun for a damaged file."""

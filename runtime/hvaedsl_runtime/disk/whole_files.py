@@ -12,6 +12,7 @@ from io import FileIO
 from pathlib import Path
 
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
+from hvaedsl_runtime.disk.folder_lock import check_owned
 
 
 def partial_name(path: Path) -> Path:
@@ -24,8 +25,10 @@ def put_in_place(path: Path) -> Iterator[Path]:
     """Yield a temporary name to write under; renamed to `path` if the block succeeds, and removed otherwise.
 
     If the process or the machine stops at any moment, the old file or the new one is left. The file has the
-    permissions of a new one under the umask, whatever those are that a library gives it. Raises WriteError.
+    permissions of a new one under the umask, whatever those are that a library gives it. Raises WriteError, and
+    RunFolderInUse if this process had locked the folder, was stopped, and another one has taken it over.
     """
+    check_owned(path)
     temporary = partial_name(path)
     with refusals_explained(path):
         try:
@@ -35,6 +38,7 @@ def put_in_place(path: Path) -> Iterator[Path]:
                 os.fsync(file.fileno())
             if stat.S_IMODE(temporary.stat().st_mode) != permissions:
                 temporary.chmod(permissions)
+            check_owned(path)  # writing may have taken long
             temporary.replace(path)
             sync_folder(path.parent)
         finally:
@@ -47,8 +51,10 @@ def put_folder_in_place(path: Path) -> Iterator[Path]:
     """Yield a temporary folder to fill; renamed to `path` if the block succeeds, and removed otherwise.
 
     `path` must be missing, or an empty folder; its parents are created. If the process stops at any moment, `path` has
-    all files or none; the temporary folder that is then left is replaced by the next call. Raises WriteError.
+    all files or none; the temporary folder that is then left is replaced by the next call. Raises WriteError, and
+    RunFolderInUse as `put_in_place` does.
     """
+    check_owned(path)
     with refusals_explained(path):
         target = Path(os.path.realpath(path))  # a link stays, and its folder is replaced
         temporary = partial_name(target)
@@ -60,6 +66,7 @@ def put_folder_in_place(path: Path) -> Iterator[Path]:
             yield temporary
             if target.exists():
                 target.rmdir()
+            check_owned(path)  # filling it may have taken long
             temporary.rename(target)
             sync_folder(target.parent)
         finally:

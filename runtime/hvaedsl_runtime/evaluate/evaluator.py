@@ -129,6 +129,7 @@ class Evaluator:
         model.train(False)
         with self.processes.failing_together():
             for start in range(0, len(indices_of_rank), self.batch_size):
+                self.processes.beat(f"evaluating {self.images.split} images")
                 indices = list(indices_of_rank[start : start + self.batch_size])
                 out = model(*self.prepared(indices), self.noise(indices))
                 per_image[0, indices] = as_float64(out.distortion_nats_per_dim)

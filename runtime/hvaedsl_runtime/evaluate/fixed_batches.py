@@ -18,6 +18,7 @@ from hvaedsl.diagnostics.errors import Diverged
 from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl.program import Program
 from hvaedsl_runtime.data import AnyPreparation
+from hvaedsl_runtime.heartbeat import beat
 from hvaedsl_runtime.noise import ImageNoise, seeded_generator
 
 MAXIMUM_IMAGES = 16
@@ -49,6 +50,7 @@ def compute_by_image(
 
     results = []
     for number, batch in enumerate(batches):
+        beat("computing pictures")
         results.append([tensor.cpu() for tensor in compute(batch)])
         if advance is not None:
             advance(requested[number])
@@ -117,6 +119,7 @@ class PriorSampler:
         The first rows of a state belong to these images.
         """
         for start in range(0, count, self.batch_size):
+            beat("drawing samples")
             drawn = range(start, start + self.batch_size)
             noise = ImageNoise(self.seed, "sample", drawn, self.device, self.dtype)
             state = self.model.decode_prior(self.batch_size, temperature=temperature, noise=noise)

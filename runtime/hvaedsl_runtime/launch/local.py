@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from torch.distributed import DistError
-
-from hvaedsl.diagnostics.errors import DeviceNotFound, ProcessLost, UsageError
+from hvaedsl.diagnostics.errors import DeviceNotFound, UsageError
 from hvaedsl.ir.run_options import DeviceName, check_against_cores
 from hvaedsl.program import Program
 from hvaedsl_runtime.distributed import choose_device
+from hvaedsl_runtime.launch.hang import watching_itself
 from hvaedsl_runtime.launch.task import RunTask
 from hvaedsl_runtime.rendezvous import launched_processes, started_by_launcher
+from hvaedsl_runtime.train.interruption import harmless_signals
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 from hvaedsl_runtime.train.split import check_processes
@@ -28,13 +25,19 @@ def launch(program: Program, settings: RunSettings) -> None:
     program.training()
     if not settings.resume:  # an earlier version counted the images of a step for each process
         check_processes(program.spec, settings.gpus)
+    with harmless_signals():
+        _launch(program, settings)
+
+
+def _launch(program: Program, settings: RunSettings) -> None:
     if started_by_launcher():
         check_launcher(settings.gpus)
-        with losses_explained():
+        with watching_itself(settings):
             train(program, settings)
         return
     if settings.gpus == 1:
-        train(program, settings)
+        with watching_itself(settings):
+            train(program, settings)
         return
 
     check_devices(settings.device, settings.gpus)
@@ -42,20 +45,6 @@ def launch(program: Program, settings: RunSettings) -> None:
     from hvaedsl_runtime.launch.elastic import start_workers
 
     start_workers(RunTask.of(program, settings))
-
-
-@contextmanager
-def losses_explained() -> Iterator[None]:
-    """Turn the errors of torch about a process that has ended into ProcessLost."""
-    try:
-        yield
-    except RuntimeError as error:  # gloo has no class for it
-        if not isinstance(error, DistError) and "gloo/transport" not in str(error):
-            raise
-        raise ProcessLost(
-            "another process of the run has ended, or cannot be reached any more",
-            help="see its output for the reason; --resume continues from the last checkpoint",
-        ) from error
 
 
 def check_launcher(processes: int) -> None:

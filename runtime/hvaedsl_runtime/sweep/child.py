@@ -20,6 +20,7 @@ from hvaedsl_runtime.disk.strict_json import model_of
 from hvaedsl_runtime.disk.whole_files import made_folder
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.local import launch
+from hvaedsl_runtime.launch.orphans import GRACE_SECONDS, end_after
 from hvaedsl_runtime.launch.task import RunTask
 
 STDIN = 0
@@ -66,10 +67,14 @@ def read_line(descriptor: int) -> bytes:
 
 
 def stop_without_parent() -> None:
-    """Wait until stdin is closed, which happens when the process of the sweep ends, and then stop as on SIGTERM."""
+    """Wait until stdin is closed, which happens when the process of the sweep ends, and then stop as on SIGTERM.
+
+    A process that does not stop in time ends without saving.
+    """
     while os.read(STDIN, 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
+    end_after(GRACE_SECONDS)
 
 
 if __name__ == "__main__":

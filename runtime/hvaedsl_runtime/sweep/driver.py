@@ -27,7 +27,7 @@ from hvaedsl_runtime.rendezvous import started_by_launcher
 from hvaedsl_runtime.sweep.child import ChildTask
 from hvaedsl_runtime.sweep.folder import SweepFolder
 from hvaedsl_runtime.sweep.plan import Point, SweepPlan
-from hvaedsl_runtime.train.interruption import SIGNALS, not_ignored
+from hvaedsl_runtime.train.interruption import HARMLESS, SIGNALS, not_ignored
 from hvaedsl_runtime.train.settings import RunSettings
 
 # Missing images, a missing package: every run would fail like the first, so the sweep ends.
@@ -163,6 +163,11 @@ class SignalRelay:
         if self.received is not None:
             child.send_signal(self.received)
 
+    def pass_on(self, number: int, _: FrameType | None) -> None:
+        """Forward a signal that does not stop the run."""
+        if self.child is not None:
+            self.child.send_signal(number)
+
     def handle(self, number: int, _: FrameType | None) -> None:
         """Record a signal and forward it."""
         self.received = signal.Signals(number)
@@ -172,9 +177,10 @@ class SignalRelay:
 
 @contextmanager
 def forwarding_signals() -> Iterator[SignalRelay]:
-    """Forward signals that stop a run to the process of the run inside the block."""
+    """Forward signals to the process of the run inside the block: those that stop it, make it save or print stacks."""
     relay = SignalRelay()
     previous = {number: signal.signal(number, relay.handle) for number in not_ignored(SIGNALS)}
+    previous |= {number: signal.signal(number, relay.pass_on) for number in not_ignored(HARMLESS)}
     try:
         yield relay
     finally:

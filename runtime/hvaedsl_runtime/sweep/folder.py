@@ -13,7 +13,7 @@ import hvaedsl
 from hvaedsl.diagnostics.errors import DamagedRun, RunFolderInUse, RunMismatch
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl_runtime.disk.checked_json import checked_model, write_checked_model
-from hvaedsl_runtime.disk.folder_lock import LOCK, folder_lock
+from hvaedsl_runtime.disk.folder_lock import folder_lock, is_of_lock
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.spec_changes import CHANGEABLE, spec_differences
 from hvaedsl_runtime.disk.whole_files import made_folder
@@ -78,7 +78,7 @@ class SweepFolder:
         """
         before = self.read_plan()
         added = "" if before is None else self._extension(before, plan)
-        if before is None and self.path.is_dir() and any(item.name != LOCK for item in self.path.iterdir()):
+        if before is None and self.path.is_dir() and not all(map(is_of_lock, self.path.iterdir())):
             raise RunFolderInUse(
                 f"{self.path} is not empty and has no sweep: {self.plan.name} is missing",
                 help=ANOTHER_FOLDER,

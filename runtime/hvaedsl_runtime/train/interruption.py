@@ -10,15 +10,22 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
-# Those that a user, a closed terminal, a scheduler before its time limit or a limit on CPU time sends; all would end
-# the process. Windows has fewer.
+from hvaedsl_runtime.heartbeat import print_stacks_on_signal, quit_on_signal
+
+# Those that stop a run: from a user, a closed terminal, a scheduler before its time limit, or a limit on CPU time.
+# Windows has fewer.
 SIGNALS = tuple(
     signal.Signals[name]
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGXCPU")
     if name in signal.Signals.__members__
 )
+# Saves a checkpoint, and the run continues.
+SAVE_SIGNAL: signal.Signals | None = getattr(signal, "SIGUSR2", None)
+# Prints the stacks of all threads, and the run continues.
+STACKS_SIGNAL: signal.Signals | None = getattr(signal, "SIGQUIT", None)
+HARMLESS = tuple(number for number in (SAVE_SIGNAL, STACKS_SIGNAL) if number is not None)
 # A second one of these ends the run at once. The others are sent again without impatience: SIGXCPU every second.
-INSISTENT = ("SIGINT", "SIGTERM", "SIGQUIT")
+INSISTENT = ("SIGINT", "SIGTERM")
 # A scheduler signals the launcher and its processes, to which the launcher forwards it: the same signal within this
 # time is the same request.
 SAME_REQUEST_SECONDS = 1.0
@@ -33,6 +40,27 @@ def not_ignored(signals: Iterable[signal.Signals]) -> list[signal.Signals]:
     return [number for number in signals if signal.getsignal(number) is not signal.SIG_IGN]
 
 
+@contextmanager
+def harmless_signals() -> Iterator[None]:
+    """A block in which SIGQUIT prints the stacks of all threads, and SIGUSR2 does nothing until the training begins.
+
+    Both would end the process. In another thread than the main one, signals keep their meaning.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    print_stacks_on_signal()
+    previous = {}
+    if SAVE_SIGNAL is not None:
+        previous = {number: signal.signal(number, lambda *_: None) for number in not_ignored((SAVE_SIGNAL,))}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        quit_on_signal()
+
+
 class InterruptionError(Exception):
     """The run has to stop now; its state is saved, or the user insists."""
 
@@ -40,13 +68,14 @@ class InterruptionError(Exception):
 class Interruption:
     """A context manager that records a signal of SIGNALS in `received` instead of ending the process.
 
-    The training loop checks it between two steps. A second signal of INSISTENT, or a first one inside
-    `nothing_to_lose`, raises InterruptionError. A signal that was ignored before stays ignored. Handlers can only be
-    set in the main thread; in another thread, signals keep their meaning.
+    SIGUSR2 sets `save_requested`. The training loop checks both between two steps. A second signal of INSISTENT, or a
+    first one inside `nothing_to_lose`, raises InterruptionError. A signal that was ignored before stays ignored.
+    Handlers can only be set in the main thread; in another thread, signals keep their meaning.
     """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
+        self.save_requested = False
         self._received_at = 0.0
         self._may_leave = False
         self._previous: dict[signal.Signals, object] = {}
@@ -54,6 +83,8 @@ class Interruption:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self._previous = {number: signal.signal(number, self._handle) for number in not_ignored(SIGNALS)}
+            if SAVE_SIGNAL is not None:
+                self._previous |= {number: signal.signal(number, self._save) for number in not_ignored((SAVE_SIGNAL,))}
         return self
 
     def __exit__(
@@ -72,6 +103,9 @@ class Interruption:
             yield
         finally:
             self._may_leave = False
+
+    def _save(self, *_: object) -> None:
+        self.save_requested = True
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         again = signal.Signals(number)

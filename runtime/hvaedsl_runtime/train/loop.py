@@ -11,7 +11,16 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import torch
 
-from hvaedsl.diagnostics.errors import Diverged, NoUpdate, OutOfMemory, RunError, RunNotFound, Stopped, WriteError
+from hvaedsl.diagnostics.errors import (
+    Diverged,
+    NoUpdate,
+    OutOfMemory,
+    RunError,
+    RunFolderInUse,
+    RunNotFound,
+    Stopped,
+    WriteError,
+)
 from hvaedsl.ir.policies import Rollback
 from hvaedsl.ir.spec_text import value_text
 from hvaedsl.ir.training import Minutes
@@ -19,9 +28,10 @@ from hvaedsl.program import Program
 from hvaedsl_runtime.console import start_logging
 from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.run_folder import RunFolder
-from hvaedsl_runtime.distributed import is_out_of_memory, process_group
+from hvaedsl_runtime.distributed import is_out_of_memory, losses_explained, process_group
 from hvaedsl_runtime.evaluate.results import WEIGHTS
 from hvaedsl_runtime.model import set_determinism, set_matrix_precision
+from hvaedsl_runtime.rendezvous import was_restarted
 from hvaedsl_runtime.train.interruption import Interruption, InterruptionError
 from hvaedsl_runtime.train.run import TrainingRun
 from hvaedsl_runtime.train.settings import RunSettings
@@ -49,15 +59,18 @@ def train(program: Program, settings: RunSettings) -> None:
 
     set_determinism(program.spec.train.deterministic)
     with ExitStack() as stack:
+        stack.enter_context(losses_explained())
         processes = stack.enter_context(process_group(settings.device, settings.torch_dtype))
         stack.enter_context(memory_errors_explained())
+        if processes.any(was_restarted()) and not settings.resume:
+            settings = settings.model_copy(update={"resume": True})
         if processes.is_first:
             stack.enter_context(RunFolder(settings.out).claimed(settings.resume))
 
         set_matrix_precision(program.spec.train.precision)
         with TrainingRun(program, settings, processes) as run, Interruption() as interruption:
             try:
-                with memory_errors_explained():
+                with memory_errors_explained(), losses_explained():
                     train_to_the_end(run, interruption)
             except InterruptionError:
                 with suppress(InterruptionError):  # who insists does not wait for the checkpoint
@@ -71,7 +84,8 @@ def train(program: Program, settings: RunSettings) -> None:
             except (Diverged, NoUpdate):  # a resumed run would end so again
                 raise
             except RunError as error:
-                save_alone(run)
+                if not isinstance(error, RunFolderInUse):  # the folder is another process's
+                    save_alone(run)
                 raise ended(run, error) from error
             except Exception:
                 save_alone(run)
@@ -106,18 +120,26 @@ def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
             break
 
         # All processes stop after the same step, whichever of them received the signal or cannot read its images.
-        failure = run.batches.failure(run.state.batch)
-        is_interrupted, is_unreadable, is_late = run.processes.each_any(
-            interruption.received is not None, failure is not None, is_save_late(run)
+        failure, stop, wanted = (
+            run.batches.failure(run.state.batch),
+            interruption.received or 0,
+            interruption.save_requested,
         )
-        if is_interrupted or is_unreadable:
-            logger.info("stopping after step %d: %s", step, "a signal was received" if is_interrupted else "no images")
+        stop, is_unreadable, is_save_requested, is_late = run.processes.each_max(
+            stop, failure is not None, wanted, is_save_late(run)
+        )
+        if stop or is_unreadable:
+            logger.info("stopping after step %d: %s", step, "a signal was received" if stop else "no images")
+        if stop or is_unreadable or is_save_requested or is_late:
             save(run)
+        if stop or is_unreadable or is_save_requested:
             finish_writing(run)
-        elif is_late:
-            save(run)
-        if is_interrupted:
+        if stop:
+            interruption.received = signal.Signals(stop)
             raise InterruptionError
+        if is_save_requested:
+            interruption.save_requested = False
+            run.outputs.display.say(f"{what_is_saved(run)[0]}, as a signal asked for")
         if is_unreadable:
             run.processes.raise_any(failure)
         take_step(run)
@@ -217,6 +239,7 @@ def take_step(run: TrainingRun) -> None:
     """
     run.check_writing()
     started = time.monotonic()
+    run.processes.beat("training", run.state.step)
     result = run.step(run.state.step, run.batches(run.state.batch))
     run.record(result, time.monotonic() - started)
 

@@ -23,6 +23,7 @@ from hvaedsl_runtime.evaluate.latent_use import layer_use
 from hvaedsl_runtime.evaluate.pictures import reconstruct, save_reconstructions, save_samples
 from hvaedsl_runtime.evaluate.results import WEIGHTS, Baseline, after_steps, baseline, results_table
 from hvaedsl_runtime.evaluate.units import gives_of, recorded, reporting_unit
+from hvaedsl_runtime.heartbeat import taking_long
 from hvaedsl_runtime.train.state import TrainState
 from hvaedsl_runtime.train.step import StepResult
 from hvaedsl_runtime.train.stopping import has_stopped
@@ -135,7 +136,8 @@ class RunOutputs:
         if self.metrics is None:
             return bounds
 
-        compared_with = baseline(self.spec, gives_of(self.state.model), self.images["train"], self.images["test"])
+        with taking_long("computing a baseline"):
+            compared_with = baseline(self.spec, gives_of(self.state.model), self.images["train"], self.images["test"])
         self.metrics.sync()
         self.folder.write_json(self.folder.summary, self.summary(bounds, compared_with))
 
@@ -213,7 +215,7 @@ class RunOutputs:
 
     def _draw(self, name: str) -> None:
         model: HierarchicalVAE = self.state.ema.model
-
+        self.processes.beat("drawing pictures")
         dtype = self.state.position.torch_dtype
         prepare = self.state.preparation
         draw = PriorSampler(

@@ -36,6 +36,7 @@ from hvaedsl_runtime.disk.saved_checkpoints import Best, load_best, remove_after
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import LikelihoodBound
 from hvaedsl_runtime.evaluate.fixed_batches import fixed_batch_size
+from hvaedsl_runtime.heartbeat import taking_long
 from hvaedsl_runtime.model import latent_shapes
 from hvaedsl_runtime.train.batches import TrainingBatches
 from hvaedsl_runtime.train.outputs import RunOutputs
@@ -68,6 +69,7 @@ class TrainingRun:
 
         # All processes see the folder before the first one fills it.
         processes.barrier()
+        processes.beat("reading the run folder")
         beginning = Resumption(program, settings, processes)
         beginning.find_checkpoint()
         self.program = program = beginning.program
@@ -78,8 +80,10 @@ class TrainingRun:
         self.training = beginning.training(len(images["train"]))
         self.fingerprints: dict[str, Fingerprint] = {}  # in the first process, which records them
         if processes.is_first:
+            processes.beat("reading images")
             self.fingerprints |= {split: fingerprint(found) for split, found in images.items()}
         beginning.check_images(self.fingerprints)
+        processes.beat("building the model")
         self.state = beginning.state(self.training.seed, images["train"])
         self.step = TrainingStep(
             self.state,
@@ -255,6 +259,7 @@ class TrainingRun:
 
     def write_checkpoint(self) -> None:
         """Start to write the checkpoint of the current step, without waiting for the other processes."""
+        self.processes.beat("saving a checkpoint")
         metrics = self.outputs.metrics
         if self.writer is not None and metrics is not None:
             noted = Noted(self.state.step, self.best.best_step, metrics.lines)
@@ -344,6 +349,7 @@ def open_splits(
     )
     images: dict[Split, ImageSet] = {}
     if processes.is_first:
-        images = {split: open_split(data, split, size=size, download=download) for split in splits}
+        with taking_long("opening the images"):  # or downloading them
+            images = {split: open_split(data, split, size=size, download=download) for split in splits}
     processes.barrier()
     return images or {split: open_split(data, split, size=size) for split in splits}

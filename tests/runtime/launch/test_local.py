@@ -21,11 +21,13 @@ from hvaedsl.diagnostics.errors import (
     ProcessLost,
     RunError,
     SpecError,
+    Stopped,
     UsageError,
 )
+from hvaedsl_runtime.distributed import losses_explained
 from hvaedsl_runtime.launch.elastic import first_error, start_workers
 from hvaedsl_runtime.launch.failure import Failure
-from hvaedsl_runtime.launch.local import launch, losses_explained
+from hvaedsl_runtime.launch.local import launch
 from hvaedsl_runtime.launch.task import RunTask, running_module
 from hvaedsl_runtime.train.settings import RunSettings
 
@@ -123,24 +125,52 @@ def test_our_own_bug_in_a_worker_is_told_with_its_traceback() -> None:
     assert 'raise ZeroDivisionError("boom")' in str(error)
 
 
+KILLED: dict[str, Any] = {"message": "Signal 9 (SIGKILL) received by PID 5", "exitcode": -9}
+BY_LAUNCHER: dict[str, Any] = {"message": "Signal 15", "exitcode": -15}
+
+
 def test_a_worker_that_was_killed_is_told() -> None:
-    first = ended(message="Signal 9 (SIGKILL) received by PID 5", exitcode=-9, timestamp=1)
-    error = first_error({0: ended(message="its peer is gone", exitcode=-6, timestamp=2), 1: first})
+    error = first_error(
+        {0: ended(message="its peer is gone", exitcode=-6, timestamp=2), 1: ended(**KILLED, timestamp=1)}
+    )
     assert isinstance(error, ProcessFailed)
-    assert "training process 1 ended with exit code -9: Signal 9" in str(error)
+    assert str(error) == "training process 1 was killed by SIGKILL (out of main memory?)"
     assert error.exit_code == 137
 
 
-def test_a_worker_that_was_killed_goes_before_peers_that_lost_it() -> None:
-    peer = raised(RuntimeError("Connection closed by peer"), 1.0)
-    ended_by_the_launcher = ended(exitcode=-15, message="Signal 15", timestamp=0)
-    killed = ended(exitcode=-9, message="Signal 9 (SIGKILL)", timestamp=1)
-    error = first_error({0: peer, 1: killed, 2: ended_by_the_launcher})
+@pytest.mark.parametrize(
+    "survivor",
+    [
+        RuntimeError("an unknown library lost its peer"),
+        ProcessLost("another process has ended"),
+        Stopped("stopped by SIGTERM", signal=15),  # by the launcher
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_worker_that_was_killed_goes_before_what_followed_in_others(survivor: Exception) -> None:
+    error = first_error({0: raised(survivor, 1.5), 1: ended(**KILLED, timestamp=1), 2: ended(**BY_LAUNCHER)})
     assert isinstance(error, ProcessFailed)
-    assert (error.exit_code, "training process 1" in str(error)) == (137, True)
-    bug = first_error({0: peer, 2: ended_by_the_launcher})
-    assert isinstance(bug, CompilerBug)
-    assert "Connection closed by peer" in str(bug)
+    assert (error.exit_code, "training process 1 was killed by SIGKILL" in str(error)) == (137, True)
+
+
+@pytest.mark.parametrize("cause", [ZeroDivisionError("boom"), Stopped("stopped by SIGUSR1", signal=10)])
+def test_a_worker_that_the_launcher_killed_later_is_not_the_cause(cause: Exception) -> None:
+    error = first_error({0: raised(cause, 1.0), 1: ended(**KILLED, timestamp=32)})
+    assert type(error) is (CompilerBug if isinstance(cause, ZeroDivisionError) else Stopped)
+
+
+def test_a_lost_process_is_the_cause_only_if_there_is_no_other() -> None:
+    lost = raised(ProcessLost("another process has ended"), 1.0)
+    assert type(first_error({0: lost, 1: raised(ValueError("boom"), 2.0)})) is CompilerBug
+    assert type(first_error({0: lost, 1: raised(InvalidData("damaged"), 2.0)})) is InvalidData
+    assert type(first_error({0: lost, 1: ended(exitcode=5, timestamp=1)})) is ProcessFailed
+    assert type(first_error({0: lost, 1: ended(**BY_LAUNCHER)})) is ProcessLost
+
+
+def test_a_signal_before_the_training_began_stops_the_run() -> None:
+    error = first_error({0: ended(exitcode=-10, timestamp=1), 1: ended(**BY_LAUNCHER, timestamp=1)})
+    assert isinstance(error, Stopped)
+    assert error.exit_code == 138
 
 
 def test_a_worker_that_left_no_reason_is_told() -> None:

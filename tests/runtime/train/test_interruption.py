@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from hvaedsl_runtime.train import interruption as subject
-from hvaedsl_runtime.train.interruption import SIGNALS, Interruption, InterruptionError, not_ignored
+from hvaedsl_runtime.train.interruption import SIGNALS, Interruption, InterruptionError, harmless_signals, not_ignored
 
 
 def test_the_first_signal_is_noted_and_the_second_leaves() -> None:
@@ -35,12 +35,12 @@ def test_only_some_signals_are_impatient(number: signal.Signals, monkeypatch: py
     monkeypatch.setattr(subject, "SAME_REQUEST_SECONDS", 0.0)
     with Interruption() as interruption:
         os.kill(os.getpid(), number)
-        if number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+        if number in (signal.SIGINT, signal.SIGTERM):
             with pytest.raises(InterruptionError):
                 os.kill(os.getpid(), number)
         else:
             os.kill(os.getpid(), number)
-            os.kill(os.getpid(), signal.SIGUSR2)
+            os.kill(os.getpid(), signal.SIGHUP)
         assert interruption.received is number
 
 
@@ -70,3 +70,22 @@ def test_a_signal_that_was_ignored_stays_ignored() -> None:
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_sigusr2_asks_for_a_checkpoint_and_stops_nothing() -> None:
+    before = signal.getsignal(signal.SIGUSR2)
+    with harmless_signals():
+        os.kill(os.getpid(), signal.SIGUSR2)  # before the training
+        with Interruption() as interruption:
+            assert not interruption.save_requested
+            with interruption.nothing_to_lose():
+                os.kill(os.getpid(), signal.SIGUSR2)
+                os.kill(os.getpid(), signal.SIGUSR2)
+            assert (interruption.save_requested, interruption.received) == (True, None)
+    assert signal.getsignal(signal.SIGUSR2) is before
+
+
+def test_sigquit_prints_the_stacks_and_goes_on(capfd: pytest.CaptureFixture[str]) -> None:
+    with harmless_signals():
+        os.kill(os.getpid(), signal.SIGQUIT)
+    assert "in test_sigquit_prints_the_stacks_and_goes_on" in capfd.readouterr().err

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import string
@@ -41,7 +42,7 @@ def values(field: FieldInfo) -> st.SearchStrategy[Any]:
 
 FIELDS = {name: values(field) for name, field in RunSettings.model_fields.items()}
 THREADS = st.none() | st.integers(1, MOST_PER_CORE)  # that any machine takes
-SETTINGS = st.builds(RunSettings, **{**FIELDS, "threads": THREADS})
+SETTINGS = st.builds(RunSettings, **{**FIELDS, "threads": THREADS, "hang_timeout": st.floats(0, 1e9)})
 
 
 @given(settings=SETTINGS)
@@ -76,3 +77,10 @@ def test_far_more_threads_than_cores_are_refused(settings: Any, monkeypatch: pyt
         settings(**options, threads=5000)
     assert caught.value.help.startswith("choose at most 16")
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("minutes", [math.nan, math.inf, -1.0])
+def test_a_limit_for_hangs_is_a_number_of_minutes(minutes: float) -> None:
+    with pytest.raises(UsageError, match=r"--hang-timeout is .*; it must be a number of minutes, 0 or more") as caught:
+        RunSettings(out=Path("runs/a"), hang_timeout=minutes)
+    assert caught.value.help == "0 waits without end"
