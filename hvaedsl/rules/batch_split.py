@@ -1,4 +1,4 @@
-"""The images of a step are split evenly (HV324), and not at all where a norm runs over the batch (HV325)."""
+"""The images of a step are split evenly (HV326), and not at all where a norm runs over the batch (HV325)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _NORM = "normalize_state { over = batch  norm = rms }  # hvae: ignore[HV504] the
 
 
 class UnevenSplit(Diagnostic):
-    """HV324."""
+    """HV326."""
 
-    code = "HV324"
+    code = "HV326"
     title = "`micro_batch = {micro_batch}` does not divide `batch_size = {batch_size}`"
     label = "{parts}"
     help = "use {proposed}, or another batch_size"
