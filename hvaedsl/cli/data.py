@@ -55,7 +55,7 @@ def prepare(
     ] = None,
     channels: Annotated[
         int | None,
-        typer.Option(min=1, max=64, metavar="C", help=f"Channels, 1 or 3 for image files; {_OWN}."),
+        typer.Option(min=1, max=64, metavar="C", help=f"Channels, 1 to 4 for image files; {_OWN}."),
     ] = None,
     levels: Annotated[
         int | None,

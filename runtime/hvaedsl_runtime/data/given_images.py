@@ -1,7 +1,7 @@
 """Images that a user names beside a run: a folder of image files, one or several image files, or a .npy file.
 
 They are opened as a test set of the run's dataset, and fitted as its image files were. Files for a dataset that has no
-image files hold its levels as shades from 0 to 255.
+image files hold its levels as shades from 0 to 255; real values are those of the files.
 """
 
 from __future__ import annotations
@@ -113,11 +113,9 @@ def _of_folder(folder: Path, spec: DataSpec) -> NamedImages:
 
 
 def _of_files(paths: Sequence[Path], names: Sequence[str], spec: DataSpec, notes: tuple[str, ...] = ()) -> NamedImages:
-    if spec.is_real:
-        raise InvalidData("the images of the run are real values; image files have levels", help="name a .npy file")
     if spec.channels not in FILE_CHANNELS:
         raise InvalidData(
-            f"the images of the run have {spec.channels} channels; image files are read as 1 or 3",
+            f"the images of the run have {spec.channels} channels; image files are read as up to {FILE_CHANNELS[-1]}",
             help="name a .npy file",
         )
     files = image_files(paths, spec, fitting_of_run(spec), shades=spec.dataset != "folder", trained=True)

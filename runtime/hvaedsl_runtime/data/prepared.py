@@ -68,6 +68,13 @@ class PreparedSet:
                 help=f"correct {spec.size_key} and data.channels, or prepare the images again",
             )
 
+        if spec.is_real:
+            raise InvalidData(
+                f"{self.folder}: the prepared images have levels; data.values is real",
+                help="set data.path to the folder of TIFF files of floats, which are read without being prepared, or "
+                "remove `values = real` from the spec",
+            )
+
         self._check_fit(spec)
         self._check_table(spec)
         if manifest.dtype not in (needed := dtype_name(spec.levels), "uint16"):

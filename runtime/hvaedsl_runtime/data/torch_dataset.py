@@ -57,7 +57,7 @@ class TorchImages:
 
         Raises InvalidData, with the index, for an item that cannot be read or is no image of the spec.
         """
-        dtype = np.dtype(np.float32) if self.spec.is_real else dtype_of(self.spec.levels)
+        dtype = dtype_of(self.spec.levels)
         batch = np.empty((len(indices), *self.spec.shape), dtype=dtype)
         for position, index in enumerate(indices):
             batch[position] = self._item(int(index))

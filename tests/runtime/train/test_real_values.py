@@ -185,7 +185,8 @@ def test_given_images_are_read_in_the_unit_of_the_file(
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     code, _, err = command("reconstruct", folders[0], tmp_path / "a.png", "--out", tmp_path / "x.npy")
     assert code == 4
-    assert "real values; image files have levels" in err
+    assert "the content is PNG, which has levels; data.values is real, and files must be TIFF files of floats" in err
+    assert "remove" not in err
 
 
 def test_pictures_show_a_range_that_their_title_states(

@@ -81,7 +81,7 @@ def _source(
     if is_files and spec.channels not in FILE_CHANNELS:
         raise InvalidData(
             f"{spec.dataset}: data.channels is {spec.channels}; the image files in the column `{column.name}` are read "
-            "as 1 or 3",
+            f"as up to {FILE_CHANNELS[-1]}",
             help="correct data.channels; other images can be in lists of numbers, or in .npy files",
         )
     for part, tables in parts.items():
