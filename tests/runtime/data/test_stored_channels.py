@@ -207,7 +207,7 @@ def test_a_folder_of_floats(floats: Path, make_spec: Any) -> None:
     )
     train = open_split(spec, "train")
     found = everything(train)
-    assert (found.dtype, train.levels, len(train)) == (np.float32, 0, 16)
+    assert (str(found.dtype), train.levels, len(train)) == ("float32", 0, 16)
     np.testing.assert_array_equal(found, np.stack([drawn(2, seed=index) for index in train.members]))
     np.testing.assert_array_equal(found, everything(given_images([floats], spec).images)[train.members])
 
