@@ -65,7 +65,7 @@ class UnknownArgument(Diagnostic):
     title = "unknown argument `{name}` of `{function}`"
     label = "not an argument"
     help = "remove it; {arguments}"
-    why = _MIXTURE + " `gaussian` takes `channels` alone."
+    why = _MIXTURE + " `gaussian` takes `channels` alone, and the residual block `attention` takes `heads`."
     bad = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10, k = 4)")
     good = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10)")
 
