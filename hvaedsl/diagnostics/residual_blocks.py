@@ -16,8 +16,8 @@ class BlockArguments(Diagnostic):
     label = "{count}"
     help = "{proposal}"
     why = (
-        "`attention` may have a number of heads, written `attention(heads = n)`; without it, there is one head for each "
-        "64 channels. `residual` has nothing to choose: `model.bottleneck` says how many channels it has inside."
+        "`attention` may have a number of heads, written `attention(heads = n)`; without it, there is one head for "
+        "each 64 channels. `residual` has nothing to choose: `model.bottleneck` says how many channels it has inside."
     )
     bad = spec(model=f"{_MODEL}  block = attention(4)")
     good = spec(model=f"{_MODEL}  block = attention(heads = 4)")

@@ -28,8 +28,8 @@ from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.kinds import (
     FLAGS,
     OTHER,
-    BlockStack,
     BlockCall,
+    BlockStack,
     ByResolution,
     ByWeightName,
     Choice,

@@ -24,9 +24,9 @@ class FileImages:
     """Image files, converted to one size and to gray (1 channel) or RGB (3), as far as `fitting` allows.
 
     Other channels, and real values, which have NO_LEVELS, are taken as a file has them. A file holds levels or, if
-    `shades` is set, level k as the shade 255 k / (levels - 1), rounded; with 65,535 in the place of 255 if there are
-    more than 256 levels. `changes` has the changes of each file that was read, and 0 for the others. `trained` says that the
-    model is trained, so that no other spec is proposed for a file that does not fit.
+    `shades` is set, level k as the shade 255 k / (levels - 1), rounded; with 65,535 in the place of 255 if there
+    are more than 256 levels. `changes` has the changes of each file that was read, and 0 for the others. `trained`
+    says that the model is trained, so that no other spec is proposed for a file that does not fit.
     """
 
     files: tuple[Path, ...]
