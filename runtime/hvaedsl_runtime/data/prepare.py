@@ -252,7 +252,7 @@ def _write(spec: DataSpec, source: Source, folder: Path, bar: Bar) -> Manifest:
         dtype=dtype_name(spec.levels),
         layout=source.layout,
         origins=tuple(
-            OriginRecord(path=str(origin.path.absolute()), files=origin.files, bytes=origin.bytes)
+            OriginRecord(path=str(origin.path.absolute()), files=origin.files, bytes=origin.bytes, sha256=origin.sha256)
             for origin in source.origins
         ),
         warnings=(*_fewer_than_published(spec.dataset, source), *source.warnings),
