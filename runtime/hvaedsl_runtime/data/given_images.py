@@ -74,8 +74,8 @@ def given_images(paths: Sequence[Path], spec: DataSpec, size: int | ImageSize | 
 
 
 def images_of_split(spec: DataSpec, split: Split, size: int | ImageSize | None = None) -> NamedImages:
-    """Open a split of the dataset. Raises as `open_split` does."""
-    return _numbered(open_split(spec, split, size=size))
+    """Open a split of the dataset of a run. Raises as `open_split` does; no message proposes to change the spec."""
+    return _numbered(open_split(spec, split, size=size, trained=True))
 
 
 def _stored(paths: Sequence[Path], alone: Path | None, spec: DataSpec) -> NamedImages:

@@ -36,19 +36,20 @@ SCATTERED = (
 ONE_FILE = "set data.path to one of the files to divide it, or name them train.npy, test.npy and validation.npy"
 
 
-def npy(spec: DataSpec, split: Split) -> ImageSet:
+def npy(spec: DataSpec, split: Split, *, trained: bool = False) -> ImageSet:
     """Open a split of train.npy, test.npy and, optionally, validation.npy in one folder, or of a single .npy file.
 
     Arrays are uint8 or uint16 [N, H, W, C], or floats for real values. validation.npy may also be called val.npy or
     valid.npy; without it, `data.validation` images of train.npy are held out. A single file, which may be the only one
     in the folder `data.path`, is divided: a tenth of the images are the test set, `data.validation` others the
     validation set. Splits are drawn with `split_seed`.
+    `trained` as for `array_images`.
     Raises DataNotFound for missing files, InvalidData for arrays that do not fit the spec.
     """
     files = _files(spec)
     # Only the arrays of the split are opened; `members` asks for the length of another only if it divides it.
     part: PartName = "all" if "all" in files else split if split in files else "train"
-    images = open_npy(files[part], spec)
+    images = open_npy(files[part], spec, trained=trained)
     _, indices = members(spec, {name: len(images) for name in files}, split)
     notes = (SCATTERED.format(path=files[part]),) if split == "train" and _is_scattered(files[part]) else ()
     return image_set(spec, split, images, indices, notes=notes)
