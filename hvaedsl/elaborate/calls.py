@@ -69,9 +69,9 @@ def residual_block(reader: Reader, kind: BlockCall, call: ast.Call) -> str:
 def _block_arguments(reader: Reader, call: ast.Call) -> NoReturn:
     """Report the arguments of a block. A number alone is meant as that of the heads."""
     name, arguments = call.function.text, call.arguments
-    attends = name == ATTENTION.name
-    is_number = attends and len(arguments) == 1 and isinstance(arguments[0], ast.Integer) and arguments[0].value > 0
-    written = with_heads(arguments[0].value) if is_number else name  # type: ignore[union-attr]  # it is an integer
+    attends, written = name == ATTENTION.name, name
+    if attends and len(arguments) == 1 and isinstance(number := arguments[0], ast.Integer) and number.value > 0:
+        written = with_heads(number.value)
     count = len(arguments)
     fix = writing(call.span, written) if "#" not in call.span.text else None
     text = " ".join(call.span.text.split())

@@ -89,9 +89,9 @@ def test_a_number_of_heads(block: str, heads: dict[int, int]) -> None:
     exec(compile(program.python_source(), "emitted", "exec"), scope)
     emitted = scope[type(model).__name__]()
     for part in (model, emitted):
-        for made in part.modules():
-            if hasattr(made, "heads"):
-                torch.nn.init.constant_(made.out.weight, 0.1)
+        for name, weight in part.named_parameters():
+            if name.endswith(".out.weight"):  # it starts at zero
+                torch.nn.init.constant_(weight, 0.1)
     emitted.load_state_dict(model.state_dict())
     x = torch.rand(2, 8, 8, 1) * 2 - 1
     noise = {layer: torch.randn(2, 4, 8 if layer else 4, 8 if layer else 4) for layer in range(4)}
