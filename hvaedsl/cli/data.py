@@ -55,7 +55,7 @@ def prepare(
     ] = None,
     channels: Annotated[
         int | None,
-        typer.Option(min=1, max=64, metavar="C", help=f"Channels, 1 or 3 for image files; {_OWN}."),
+        typer.Option(min=1, max=64, metavar="C", help=f"Channels, 1 to 4 for image files; {_OWN}."),
     ] = None,
     levels: Annotated[
         int | None,
@@ -172,6 +172,8 @@ def show(folder: Folder, output_format: TextFormat = "text", as_json: Json = Fal
 def verify(folder: Folder, output_format: TextFormat = "text", as_json: Json = False) -> None:
     """Read a prepared dataset completely and compare its checksums with the manifest.
 
+    The tables that it was prepared from are compared too, if they are still there.
+
     Example: [bold]hvaedsl data verify /data/imagenet32[/]
     """
     require_train("data verify")
@@ -183,10 +185,23 @@ def verify(folder: Folder, output_format: TextFormat = "text", as_json: Json = F
     images = sum(record.count for record in prepared.manifest.arrays.values())
     with image_bar(f"{prepared.manifest.dataset}: checksums", images) as advance:
         damaged = prepared.damaged(advance)
+    sources = prepared.check_sources()
 
     if chosen == "json":
-        print_data(json.dumps({"folder": str(folder), "images": images, "damaged": damaged}, indent=2))
+        found: dict[str, object] = {"folder": str(folder), "images": images, "damaged": damaged}
+        if any(origin.sha256 is not None for origin in prepared.manifest.origins):
+            found["sources"] = sources._asdict()
+        print_data(json.dumps(found, indent=2))
     if damaged:
         raise InvalidData("\n  ".join(damaged), help="prepare the images again, with --force")
+    if sources.changed:
+        raise InvalidData(
+            "\n  ".join(sources.changed),
+            help="restore the files, or prepare the images again from these, with --force; the images themselves are "
+            "those of the manifest",
+        )
     if chosen == "text":
         say(f"{folder}: {images:,} images, all checksums agree")
+        if sources.agree or sources.missing:
+            gone = f"; {len(sources.missing):,} are not there any more" if sources.missing else ""
+            say(f"files that they were prepared from: {sources.agree:,} unchanged{gone}")

@@ -50,14 +50,15 @@ class FileImages(Diagnostic):
     """HV222."""
 
     code = "HV222"
-    title = "`data.channels` is {channels}; images of `dataset = folder` have 1 or 3"
-    label = "expected 1 or 3"
+    title = "`data.channels` is {channels}; images of `dataset = folder` have 1 to 4"
+    label = "expected 1 to 4"
     help = "save other images as arrays with numpy{reading}"
     why = (
-        "Image files are read as gray, or as red, green and blue. Arrays and your own data sets have 1 to 64 channels."
+        "Image files are read as gray, as red, green and blue, or with the two or four channels that they have. Arrays "
+        "and your own data sets have 1 to 64 channels."
     )
-    bad = spec(data="dataset = folder  channels = 2  resolution = 8")
-    good = spec(data="dataset = npy  channels = 2  resolution = 8")
+    bad = spec(data="dataset = folder  channels = 8  resolution = 8")
+    good = spec(data="dataset = npy  channels = 8  resolution = 8")
 
     channels: int
 

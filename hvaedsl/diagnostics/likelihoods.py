@@ -65,7 +65,10 @@ class UnknownArgument(Diagnostic):
     title = "unknown argument `{name}` of `{function}`"
     label = "not an argument"
     help = "remove it; {arguments}"
-    why = _MIXTURE + " `gaussian` takes `channels` alone. Calls with numbers, such as `adaptive`, take those they name."
+    why = (
+        _MIXTURE + " `gaussian` takes `channels` alone, and the residual block `attention` takes `heads`. Calls with "
+        "numbers, such as `adaptive`, take those they name."
+    )
     bad = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10, k = 4)")
     good = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10)")
 

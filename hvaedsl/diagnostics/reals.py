@@ -64,8 +64,8 @@ class RealsOfLevels(Diagnostic):
     label = "expected `levels`"
     help = "{hint}"
     why = (
-        "Real values are read from .npy files (`dataset = npy`) and from datasets of your own. The named datasets have "
-        "8 bits or fewer. Image files and Hugging Face datasets are read as levels."
+        "Real values are read from .npy files (`dataset = npy`), from TIFF files of floats (`dataset = folder`) and "
+        "from datasets of your own. The named datasets have 8 bits or fewer. Hugging Face datasets are read as levels."
     )
     bad = spec(data="dataset = digits  values = real")
     good = spec(data=_REAL_DATA)

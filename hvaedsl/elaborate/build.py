@@ -15,7 +15,7 @@ from hvaedsl.ir.cells import cell_kind
 from hvaedsl.ir.fourier import FourierPlace, with_features
 from hvaedsl.ir.likelihood import PUBLISHED_LEVELS
 from hvaedsl.ir.pooling import embedding_of
-from hvaedsl.ir.residual_blocks import DEFAULT_BLOCK
+from hvaedsl.ir.residual_blocks import DEFAULT_BLOCK, in_bridge
 from hvaedsl.ir.spec import Spec
 
 
@@ -89,7 +89,7 @@ def _encoder(spec: Spec) -> Iterator[Operation]:
                 kernel=kernel,
                 group=group,
                 application=application,
-                block=model.block_at(resolution),
+                block=in_bridge(model.block_at(resolution)),
                 features=of_block,
                 # The output of a `d` entry is normalized after its pooling. Synchronous processing also reads the
                 # activation before the pooling, so both are normalized.
@@ -136,7 +136,7 @@ def _decoder(spec: Spec) -> Iterator[Operation]:
         columns = columns_at(resolution)
         latent, cell = model.latent_at(resolution), model.cell_at(resolution)
         kind = cell_kind(cell)
-        block = model.block_at(resolution) if kind is not None and kind.has_block else DEFAULT_BLOCK
+        block = in_bridge(model.block_at(resolution)) if kind is not None and kind.has_block else DEFAULT_BLOCK
         if entry.operator == "m":
             yield MixIn(
                 resolution=resolution,

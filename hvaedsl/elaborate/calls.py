@@ -1,8 +1,9 @@
-"""The values of the keys that take calls: the pooling and the likelihood."""
+"""The values of the keys that take calls: the pooling, the residual block and the likelihood."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from hvaedsl.diagnostics.diagnostic import Edit, Fix, Label, writing
@@ -17,15 +18,17 @@ from hvaedsl.diagnostics.likelihoods import (
 from hvaedsl.diagnostics.names import DuplicateEntry, WrongType
 from hvaedsl.diagnostics.reals import GaussianNumbers
 from hvaedsl.diagnostics.record import Record
+from hvaedsl.diagnostics.residual_blocks import BlockArguments
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.elaborate.arithmetic import is_expression
 from hvaedsl.elaborate.meant import GAUSSIAN, MIXTURE
 from hvaedsl.elaborate.quoted import custom_name
 from hvaedsl.elaborate.removals import removal_of
 from hvaedsl.elaborate.words import describe
-from hvaedsl.ir.kinds import CallOf, Choice, LikelihoodCall, Number, OrCall, PoolingCall, Whole
+from hvaedsl.ir.kinds import BlockCall, CallOf, Choice, LikelihoodCall, Number, OrCall, PoolingCall, Whole
 from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.pooling import POOLINGS
+from hvaedsl.ir.residual_blocks import ATTENTION, with_heads
 from hvaedsl.syntax import ast
 
 if TYPE_CHECKING:
@@ -52,6 +55,32 @@ def pooling(reader: Reader, kind: PoolingCall, value: ast.Value) -> str:
     if value.name not in POOLINGS:
         reader.unknown(value.span, value.name, POOLINGS)
     return value.name
+
+
+def residual_block(reader: Reader, kind: BlockCall, call: ast.Call) -> str:
+    """A residual block with a number of heads. Raises `SpecError` for any other call."""
+    name, arguments = call.function.text, call.arguments
+    if name not in kind.symbols:
+        reader.unknown(call.function.span, name, kind.symbols)
+    if name != ATTENTION.name or not all(isinstance(item, ast.NamedArgument) for item in arguments) or not arguments:
+        _block_arguments(reader, call)
+
+    named = _once(reader, call, ("heads",))
+    heads = replace(reader, key="heads").read(Whole(1), named["heads"].value)
+    assert isinstance(heads, int)
+    return with_heads(heads)
+
+
+def _block_arguments(reader: Reader, call: ast.Call) -> NoReturn:
+    """Report the arguments of a block. A number alone is meant as that of the heads."""
+    name, arguments = call.function.text, call.arguments
+    attends, written = name == ATTENTION.name, name
+    if attends and len(arguments) == 1 and isinstance(number := arguments[0], ast.Integer) and number.value > 0:
+        written = with_heads(number.value)
+    count = len(arguments)
+    fix = writing(call.span, written) if "#" not in call.span.text else None
+    text = " ".join(call.span.text.split())
+    reader.fail(BlockArguments(span=call.span, written=text, block=name, arguments=count, takes_heads=attends, fix=fix))
 
 
 def likelihood(reader: Reader, kind: LikelihoodCall, value: ast.Value) -> Likelihood:
@@ -153,7 +182,21 @@ def _gaussian(reader: Reader, call: ast.Call) -> Likelihood:
 
 def _named_arguments(reader: Reader, call: ast.Call, known: tuple[str, ...]) -> set[str]:
     """The names of the named arguments, `bits = 5` and `channels = independent`, each at most once."""
-    first: dict[str, ast.Name] = {}
+    found = _once(reader, call, known)
+    for name, argument in found.items():
+        removed = _without_argument(call, argument)
+        if name == "channels":
+            _check_independent(reader, argument.value, removed)
+            continue
+        bits = reader.number(Whole(1), argument.value)
+        if bits != 5:
+            reader.fail(UnsupportedBits(span=argument.value.span, bits=f"{bits:g}", fix=removed))
+    return set(found)
+
+
+def _once(reader: Reader, call: ast.Call, known: tuple[str, ...]) -> dict[str, ast.NamedArgument]:
+    """The named arguments of a call, by their names: each is known, and at most there once."""
+    first: dict[str, ast.NamedArgument] = {}
     for argument in call.arguments:
         if not isinstance(argument, ast.NamedArgument):
             continue
@@ -163,16 +206,10 @@ def _named_arguments(reader: Reader, call: ast.Call, known: tuple[str, ...]) -> 
             function = call.function.text
             reader.fail(UnknownArgument(span=name.span, name=name.text, function=function, known=known, fix=removed))
         if name.text in first:
-            label = Label(first[name.text].span, "first written here")
+            label = Label(first[name.text].name.span, "first written here")
             reader.fail(DuplicateEntry(span=name.span, key=name.text, what="argument", secondary=(label,), fix=removed))
-        first[name.text] = name
-        if name.text == "channels":
-            _check_independent(reader, argument.value, removed)
-            continue
-        bits = reader.number(Whole(1), argument.value)
-        if bits != 5:
-            reader.fail(UnsupportedBits(span=argument.value.span, bits=f"{bits:g}", fix=removed))
-    return set(first)
+        first[name.text] = argument
+    return first
 
 
 def _without_argument(call: ast.Call, argument: ast.NamedArgument) -> Fix | None:

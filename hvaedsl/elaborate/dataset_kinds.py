@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from hvaedsl.diagnostics.diagnostic import Fix, removal, writing
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.elaborate.missing import Values, shown_channels
+from hvaedsl.ir.data_spec import MOST_FILE_CHANNELS
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.likelihood import Likelihood
 
@@ -35,8 +36,7 @@ def read_arrays(values: Values, origins: Places, statements: Places) -> tuple[Fi
 def read_files(values: Values, origins: Places, statements: Places) -> tuple[Fix, ...]:
     """The way out for a fit without files; none for a named dataset, and for images that files cannot hold."""
     data = values["data"]
-    is_real = data.get("values") == "real"
-    if str(data["dataset"]) in DATASETS or data["channels"] not in (1, 3) or is_real:
+    if str(data["dataset"]) in DATASETS or data["channels"] > MOST_FILE_CHANNELS:
         return ()
     written = _dataset("folder", origins["data.fit"], origins, statements)
     return () if written is None else (written,)

@@ -15,7 +15,7 @@ from hvaedsl.diagnostics.names import DuplicateEntry, OutOfRange, UnknownSymbol,
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.arithmetic import is_expression, whole_number
 from hvaedsl.elaborate.block_reader import BlockReader, ReadBase
-from hvaedsl.elaborate.calls import call_value, likelihood, pooling
+from hvaedsl.elaborate.calls import call_value, likelihood, pooling, residual_block
 from hvaedsl.elaborate.constants import BASE, Constants
 from hvaedsl.elaborate.image_sizes import image_size
 from hvaedsl.elaborate.meant import example_of, meant, meant_as_other, suffixed
@@ -28,6 +28,7 @@ from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.kinds import (
     FLAGS,
     OTHER,
+    BlockCall,
     BlockStack,
     ByResolution,
     ByWeightName,
@@ -149,6 +150,12 @@ class Reader:
         if not isinstance(value, ast.Symbol):
             self.wrong(kind, value)
         return self.read(Choice(kind.symbols), value)  # type: ignore[return-value]  # a choice gives a symbol
+
+    @read.register
+    def _(self, kind: BlockCall, value: ast.Value) -> str:
+        if isinstance(value, ast.Call):
+            return residual_block(self, kind, value)
+        return self.read(ChoiceOrCustom(kind.symbols), value)  # type: ignore[return-value]  # a choice gives a symbol
 
     @read.register
     def _(self, kind: Flag, value: ast.Value) -> bool:

@@ -74,8 +74,8 @@ def check_values(
 
 
 def _has_levels(dataset: str) -> bool:
-    """Whether the images of a dataset are stored as levels: those of files, and those that are prepared."""
-    return dataset in DATASETS or dataset == "folder" or is_hub(dataset)
+    """Whether the images of a dataset are stored as levels: those of known datasets, and those that are prepared."""
+    return dataset in DATASETS or is_hub(dataset)
 
 
 def _with_levels(origins: Mapping[str, Span], removed: Fix | None, likelihood: str) -> Fix | None:

@@ -39,6 +39,7 @@ from hvaedsl.elaborate.real_values import check_values, choose_likelihood
 from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.blocks import BlockList
 from hvaedsl.ir.custom import is_custom
+from hvaedsl.ir.data_spec import MOST_FILE_CHANNELS
 from hvaedsl.ir.datasets import DATASETS, USER_IMAGES
 from hvaedsl.ir.hub import HUB_KEYS, is_hub
 from hvaedsl.ir.image_size import sides, size_text
@@ -221,7 +222,7 @@ class _Resolver:
     def _file_images(self, dataset: str, channels: int, fit: str, values: Values) -> None:
         """Report channels that image files cannot have, and a fit of files that the dataset does not have."""
         places = self.origins, self.collected.statements
-        if dataset == "folder" and channels not in (1, 3) and "data.channels" not in self.poisoned:
+        if dataset == "folder" and channels > MOST_FILE_CHANNELS and "data.channels" not in self.poisoned:
             span, ways = self.origins["data.channels"], read_arrays(values, *places)
             self.diagnostics.append(FileImages(span=span, channels=channels, suggestions=ways))
             self.poisoned.add("data.channels")

@@ -12,6 +12,8 @@ from hvaedsl.ir.section import Section
 Values = Literal["levels", "real"]
 Binarize = Literal["none", "threshold", "dynamic"]
 MOST_CHANNELS = 64
+# Of an image file: gray or red, green and blue, each with one more, alpha or another.
+MOST_FILE_CHANNELS = 4
 # Keys that only levels have.
 OF_LEVELS = ("levels", "binarize")
 # What may be done to image files of another shape.

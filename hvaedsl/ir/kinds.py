@@ -134,6 +134,15 @@ class DatasetName(ChoiceOrCustom):
         return f'one of {", ".join(self.symbols)}, {hub}, or the name of a custom part, "package.module:Name"'
 
 
+class BlockCall(ChoiceOrCustom):
+    """A residual block: a symbol, `attention(heads = n)`, or the name of a custom one."""
+
+    def __str__(self) -> str:
+        """The type in words."""
+        known = ", ".join((*self.symbols, "attention(heads = n)"))
+        return f'one of {known}, or the name of a custom part, "package.module:Name"'
+
+
 # The words of a flag.
 FLAGS = {"true": True, "false": False}
 
@@ -304,6 +313,7 @@ Kind = (
     | Text
     | Choice
     | ChoiceOrCustom
+    | BlockCall
     | Flag
     | FunctionName
     | Several

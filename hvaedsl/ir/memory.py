@@ -107,7 +107,7 @@ def _kept_by_attention(op: Block, low: int) -> int:
     """
     normalized = HIGH + low  # what the normalization reads, and the first convolution
     read = low * (3 + 1)  # q, k, v and the result
-    per_pixel = (normalized + read) * op.channels + HIGH * attention_heads(op.channels)
+    per_pixel = (normalized + read) * op.channels + HIGH * attention_heads(op.channels, op.block)
     return per_pixel * op.pixels + _GROUP_BYTES * norm_groups(op.channels)
 
 

@@ -1,7 +1,12 @@
-"""The residual blocks of the encoder and of a cell's residual step, which `model.block` names. Torch-free."""
+"""The residual blocks of the encoder and of a cell's residual step, which `model.block` names. Torch-free.
+
+A block is a name, a call such as `attention(heads = 4)`, or the name of a custom one. The bridge has calls without
+spaces.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated
@@ -43,7 +48,8 @@ ATTENTION = BlockKind(
         "x' = u + W [softmax(q k^T / sqrt(d)) v for each head] + b",
     ),
     details="norm is a group normalization, with at most 32 groups of at least 4 channels. There is one head for each "
-    "64 channels, with d channels each; fewer if they do not divide the channels. W starts at zero, so that the block "
+    "64 channels, with d channels each; fewer if they do not divide the channels. `attention(heads = n)` has n heads, "
+    "which must divide the channels; their number changes no weight's shape. W starts at zero, so that the block "
     "starts as the residual block. Positions are not encoded: the convolutions before it have seen them.",
     source="The attention of Ho et al. 2020 (DDPM), with several heads as in Dhariwal and Nichol 2021. Chosen here: "
     "that it follows VDVAE's residual block.",
@@ -53,16 +59,36 @@ ATTENTION = BlockKind(
 BLOCKS: Mapping[str, BlockKind] = MappingProxyType({kind.name: kind for kind in (RESIDUAL, ATTENTION)})
 BLOCK_NAMES: tuple[str, ...] = tuple(BLOCKS)
 DEFAULT_BLOCK = RESIDUAL.name
+_WITH_HEADS = re.compile(r"attention\(heads ?= ?([1-9][0-9]*)\)")
 
 
 def block_kind(block: str) -> BlockKind | None:
-    """The residual block of a name; None for a custom one."""
-    return None if is_custom(block) else BLOCKS[block]
+    """The residual block of a name or call; None for a custom one."""
+    return None if is_custom(block) else BLOCKS[block.partition("(")[0]]
 
 
-def attention_heads(channels: int) -> int:
-    """The heads of self-attention: one for each 64 channels, or the most below that which divide the channels."""
-    return _largest_divisor(channels, channels // 64)
+def with_heads(heads: int) -> str:
+    """The attention block with a number of heads, as a spec has it."""
+    return f"{ATTENTION.name}(heads = {heads})"
+
+
+def in_bridge(block: str) -> str:
+    """A block as the bridge has it."""
+    return block.replace(" ", "")
+
+
+def given_heads(block: str) -> int | None:
+    """The number of heads that a block is called with; None if it is not."""
+    found = _WITH_HEADS.fullmatch(block)
+    return None if found is None else int(found[1])
+
+
+def attention_heads(channels: int, block: str = ATTENTION.name) -> int:
+    """The heads of self-attention: those that the block is called with.
+
+    Otherwise one for each 64 channels, or the most below that which divide the channels.
+    """
+    return given_heads(block) or _largest_divisor(channels, channels // 64)
 
 
 def norm_groups(channels: int) -> int:
@@ -75,10 +101,10 @@ def _largest_divisor(number: int, most: int) -> int:
 
 
 def _known(block: str) -> str:
-    if block not in BLOCKS and not is_custom(block):
+    if block not in BLOCKS and not is_custom(block) and given_heads(block) is None:
         raise ValueError(f"unknown block `{block}`")
     return block
 
 
-# One of the blocks here, or a custom one, `package.module:Name`.
+# One of the blocks here, as a name or a call, or a custom one, `package.module:Name`.
 BlockReference = Annotated[str, AfterValidator(_known)]

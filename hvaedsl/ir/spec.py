@@ -24,6 +24,7 @@ from hvaedsl.ir.data_spec import DataSpec as DataSpec
 from hvaedsl.ir.datasets import DATASETS
 from hvaedsl.ir.fourier import FOURIER_PLACES, FourierPlace
 from hvaedsl.ir.kinds import (
+    BlockCall,
     BlockStack,
     ByResolution,
     Choice,
@@ -95,7 +96,7 @@ class NormalizeSpec(Section):
 
 _BOTTLENECK = Number(above=0, maximum=1000)
 _CELL = ChoiceOrCustom(CELL_NAMES)
-_BLOCK = ChoiceOrCustom(BLOCK_NAMES)
+_BLOCK = BlockCall(BLOCK_NAMES)
 
 
 class ModelSpec(Section):

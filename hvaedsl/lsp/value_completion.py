@@ -10,6 +10,7 @@ from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.kinds import (
     FLAGS,
     OTHER,
+    BlockCall,
     ByResolution,
     ByWeightName,
     Choice,
@@ -26,7 +27,7 @@ from hvaedsl.ir.kinds import (
     WeightName,
 )
 from hvaedsl.ir.pooling import POOLINGS
-from hvaedsl.ir.residual_blocks import BLOCKS
+from hvaedsl.ir.residual_blocks import ATTENTION, BLOCKS, with_heads
 from hvaedsl.ir.spec_text import default_text
 from hvaedsl.lsp.analyzed import AnalyzedText
 from hvaedsl.lsp.constant_completion import continues_number, names
@@ -51,6 +52,13 @@ _HUB = Suggestion(
     CompletionItemKind.Value,
     "a dataset of the Hugging Face Hub, or its parquet files; write channels and resolution too",
     snippet='"hf:${1:OWNER}/${2:NAME}"',
+)
+_ATTENTION = Suggestion(
+    with_heads(4),
+    "with a number of heads",
+    CompletionItemKind.Function,
+    f"{ATTENTION.title}; the heads must divide the channels",
+    snippet="attention(heads = ${1:4})",
 )
 _CUSTOM_IMAGES = {"npy": "your own images, in .npy files", "folder": "your own images, in a folder"}
 
@@ -87,6 +95,8 @@ def _of(analyzed: AnalyzedText, cursor: Cursor, kind: Kind) -> Iterator[Suggesti
                 yield Suggestion(symbol, _detail(cursor.key, symbol), _WORD, _about(cursor.key, symbol))
             if isinstance(kind, DatasetName):
                 yield _HUB
+            if isinstance(kind, BlockCall):
+                yield _ATTENTION
         case Several(of=WeightName()):
             yield from weight_names(analyzed, cursor)
         case Flag():

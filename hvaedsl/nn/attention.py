@@ -21,12 +21,17 @@ class AttentionBlock(ResidualBlock):
 
     The form is that of the U-Nets of diffusion models (Ho et al. 2020), with several heads (Dhariwal and Nichol 2021):
     a group normalization, 1x1 convolutions, and W, which starts at zero, so that the block starts as the residual
-    block. Each head has at least 64 channels, or all of fewer. Positions are not encoded.
+    block. Without `heads`, each head has at least 64 channels, or all of fewer. Positions are not encoded.
+    Raises ValueError for a number of heads that does not divide the channels.
     """
 
-    def __init__(self, channels: int, mid_channels: int, kernel: int, features: Exponents = ()) -> None:
+    def __init__(
+        self, channels: int, mid_channels: int, kernel: int, features: Exponents = (), *, heads: int | None = None
+    ) -> None:
         super().__init__(channels, mid_channels, kernel, features)
-        self.heads = largest_divisor(channels, channels // HEAD_CHANNELS)
+        self.heads = largest_divisor(channels, channels // HEAD_CHANNELS) if heads is None else heads
+        if channels % self.heads:
+            raise ValueError(f"the number of heads, {self.heads}, must divide the {channels} channels")
         groups = largest_divisor(channels, min(MOST_GROUPS, channels // GROUP_CHANNELS))
         self.norm = nn.GroupNorm(groups, channels)
         self.qkv = conv(channels, 3 * channels, 1)

@@ -51,7 +51,7 @@ def test_one_channel_is_the_same_model_whatever_is_written() -> None:
     [
         (spec(data="dataset = npy  channels = 65  resolution = 8"), "HV205", "65"),
         (spec(data="dataset = npy  channels = 1  resolution = 8  levels = 65537"), "HV205", "65537"),
-        (spec(data="dataset = folder  channels = 4  resolution = 8"), "HV222", "4"),
+        (spec(data="dataset = folder  channels = 5  resolution = 8"), "HV222", "5"),
         (spec(data="dataset = npy  channels = 1  resolution = 8  fit = crop"), "HV244", "crop"),
         (spec(data="dataset = digits  fit = crop_resize"), "HV244", "crop_resize"),
         (spec(data='dataset = "my:images"  channels = 1  resolution = 8  fit = resize'), "HV244", "resize"),
@@ -65,8 +65,15 @@ def test_what_images_cannot_be(found: str, code: str, place: str) -> None:
     assert errors(found) == [(code, place)]
 
 
-FILES = "dataset = folder  channels = 4  resolution = 8"
-ARRAYS = "dataset = npy  channels = 4  resolution = 8"
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("values", ["levels", "real"])
+def test_files_have_up_to_four_channels(channels: int, values: str) -> None:
+    data = f"dataset = folder  channels = {channels}  resolution = 8  values = {values}"
+    assert hvaedsl.loads(spec(data=data)).spec.data.fit == "crop_resize"
+
+
+FILES = "dataset = folder  channels = 5  resolution = 8"
+ARRAYS = "dataset = npy  channels = 5  resolution = 8"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +97,7 @@ def test_channels_that_files_do_not_have_may_be_those_of_arrays(text: str, title
     "text",
     [
         spec(data=FILES, model="width = 16  latent = 4  likelihood = bernoulli"),
-        spec(data=FILES, rest="sample { channels = 4 }"),
+        spec(data=FILES, rest="sample { channels = 5 }"),
         spec(data=f"{FILES}  fit =  # files\n crop"),
     ],
 )

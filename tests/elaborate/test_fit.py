@@ -51,7 +51,7 @@ def test_your_own_images_may_be_files_instead(dataset: str) -> None:
     assert hvaedsl.loads(edited(text, way.edits)).spec.data.fit == "crop"
 
 
-@pytest.mark.parametrize("data", ["dataset = digits", "dataset = npy  channels = 4  resolution = 8"])
+@pytest.mark.parametrize("data", ["dataset = digits", "dataset = npy  channels = 5  resolution = 8"])
 def test_images_that_files_cannot_be_have_no_such_way_out(data: str) -> None:
     (item,) = found(spec(data=f"{data}  fit = crop"))
     assert (item.help_text, item.suggestions) == ("remove the key", ())

@@ -169,7 +169,7 @@ def test_bernoulli_binarises_and_has_one_channel() -> None:
     sets: dict[str, object] = {"model.likelihood": "bernoulli", "data.channels": 3}
     assert codes(sets, OWN) == ["HV227"]
     assert codes({"data.channels": 2}, OWN) == []
-    assert codes({"data.channels": 2, "data.dataset": "folder"}, OWN) == ["HV222"]
+    assert codes({"data.channels": 5, "data.dataset": "folder"}, OWN) == ["HV222"]
 
 
 def test_a_training_run_needs_three_keys_more() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -11,6 +13,7 @@ from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock
 from hvaedsl.ir.bridge_text import bridge_text, parse_bridge
 from hvaedsl.ir.parameter_names import parameter_shapes
 from hvaedsl.ir.residual_blocks import attention_heads
+from hvaedsl.ir.spec_text import spec_text
 from hvaedsl.nn.attention import AttentionBlock
 from tests.properties.memory_models import Measurement
 
@@ -54,6 +57,126 @@ def test_the_memory_of_several_heads(width: int, heads: int) -> None:
     assert Measurement(program, 2, "float32", None).kept_bytes == program.cost.activation_bytes(2)
     small, large = (Measurement(program, batch, "bfloat16", None).kept_bytes for batch in (1, 3))
     assert large - small == program.cost.activation_bytes(2, "bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("block", "heads"),
+    [
+        ("attention(heads = 4)", {8: 4, 4: 4}),
+        ("attention(heads=16)", {8: 16, 4: 16}),
+        ("{4: attention(heads = 8), other: attention}", {8: 1, 4: 8}),
+        ("{8: attention(heads = 2), other: residual}", {8: 2}),
+        ("attention(heads = $n)", {8: 2, 4: 2}),
+        ("attention(heads = 4*$n)", {8: 8, 4: 8}),
+    ],
+)
+def test_a_number_of_heads(block: str, heads: dict[int, int]) -> None:
+    program = hvaedsl.loads(SPEC.replace("data {", "let n = 2\ndata {"), sets={"model.block": block})
+    model = program.module()
+    for blocks in (model.encoder.blocks, model.decoder.blocks):
+        for name, made in blocks.items():
+            found = made if blocks is model.encoder.blocks else made.resnet
+            resolution = int(name[1:].partition("_")[0])
+            assert getattr(found, "heads", None) == heads.get(resolution)
+    assert {name: tuple(value.shape) for name, value in model.named_parameters()} == parameter_shapes(program.bridge)
+    assert program.cost.parameters == sum(value.numel() for value in model.parameters())
+    assert Measurement(program, 2, "float32", None).kept_bytes == program.cost.activation_bytes(2)
+
+    # The text of the spec and of the bridge, and the emitted file, give the same model.
+    assert hvaedsl.loads(spec_text(program.spec)).spec.model == program.spec.model
+    assert parse_bridge(bridge_text(program.bridge)) == program.bridge
+    scope: dict[str, Any] = {"__name__": "emitted"}
+    exec(compile(program.python_source(), "emitted", "exec"), scope)
+    emitted = scope[type(model).__name__]()
+    for part in (model, emitted):
+        for name, weight in part.named_parameters():
+            if name.endswith(".out.weight"):  # it starts at zero
+                torch.nn.init.constant_(weight, 0.1)
+    emitted.load_state_dict(model.state_dict())
+    x = torch.rand(2, 8, 8, 1) * 2 - 1
+    noise = {layer: torch.randn(2, 4, 8 if layer else 4, 8 if layer else 4) for layer in range(4)}
+    losses = [each(x, x, lambda layer, _: noise[layer]).loss_nats_per_dim for each in (model, emitted)]
+    assert torch.equal(*losses)
+
+
+def test_the_default_heads_are_the_same_model_when_they_are_written() -> None:
+    """Names of weights and numbers of a spec without heads are those of before."""
+    plain, written = (loaded(block).module() for block in ("attention", "attention(heads = 1)"))
+    assert list(plain.state_dict()) == list(written.state_dict())
+    written.load_state_dict(plain.state_dict())
+    for model in (plain, written):
+        for made in model.modules():
+            if isinstance(made, AttentionBlock):
+                torch.nn.init.constant_(made.out.weight, 0.1)
+    x = torch.rand(2, 8, 8, 1) * 2 - 1
+    noise = {layer: torch.randn(2, 4, 8 if layer else 4, 8 if layer else 4) for layer in range(4)}
+    losses = [each(x, x, lambda layer, _: noise[layer]).loss_nats_per_dim for each in (plain, written)]
+    assert torch.equal(*losses)
+
+
+@pytest.mark.parametrize(
+    ("block", "sets", "title", "help_text", "ways"),
+    [
+        (
+            "attention(heads = 3)",
+            {},
+            "`heads` is 3, which does not divide the 16 channels at 8 and 4",
+            "make it 1, 2, 4, 8 or 16",
+            ["write `2`", "write `4`"],
+        ),
+        (
+            "{8: residual, 4: attention(heads = 16)}",
+            {"model.widths": "{4: 24}"},
+            "`heads` is 16, which does not divide the 24 channels at 4",
+            "make it 1, 2, 3, 4, 6, 8, 12 or 24",
+            ["write `12`", "write `8`"],
+        ),
+        (
+            "attention(heads = 16)",
+            {"model.widths": "{4: 24}"},
+            "`heads` is 16, which does not divide the 24 channels at 4",
+            "make it 1, 2, 4 or 8",
+            ["write `8`", "write `4`"],
+        ),
+    ],
+)
+def test_heads_divide_the_channels(
+    block: str, sets: dict[str, object], title: str, help_text: str, ways: list[str]
+) -> None:
+    with pytest.raises(hvaedsl.SpecError) as caught:
+        loaded(block, **sets)
+    (item,) = caught.value.diagnostics
+    assert (item.code, item.message, item.help_text) == ("HV324", title, help_text)
+    assert item.span.text == str(item.heads)  # type: ignore[attr-defined]  # of HV324
+    assert [way.title for way in item.ways_out] == ways
+
+
+def test_heads_of_a_block_that_no_cell_uses_are_checked_in_the_encoder() -> None:
+    sets = {"model.cell": "euler_maruyama", "model.latent": 16}
+    assert codes("attention(heads = 3)", **sets) == ["HV324"]
+
+
+@pytest.mark.parametrize(
+    ("block", "code", "place"),
+    [
+        ("attention(4)", "HV276", "attention(4)"),
+        ("attention()", "HV276", "attention()"),
+        ("attention(2, heads = 4)", "HV276", "attention(2, heads = 4)"),
+        ("residual(heads = 2)", "HV276", "residual(heads = 2)"),
+        ("{4: attention(2), other: residual}", "HV276", "attention(2)"),
+        ("attn(heads = 4)", "HV206", "attn"),
+        ("attention(head = 4)", "HV224", "head"),
+        ("attention(heads = 2, heads = 4)", "HV216", "heads"),
+        ("attention(heads = 0)", "HV205", "0"),
+        ("attention(heads = 2.5)", "HV204", "2.5"),
+        ("attention(heads = all)", "HV204", "all"),
+    ],
+)
+def test_mistakes_in_the_arguments(block: str, code: str, place: str) -> None:
+    with pytest.raises(hvaedsl.SpecError) as caught:
+        loaded(block)
+    (item,) = caught.value.diagnostics
+    assert (item.code, item.span.text) == (code, place)
 
 
 def test_a_model_starts_as_the_one_without_attention() -> None:

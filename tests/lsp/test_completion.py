@@ -127,6 +127,9 @@ def test_words_of_the_schema() -> None:
     assert offered(replaced("width   = 32", with_key("pooling = |")))[:2] == ["average", "strided"]
     assert offered(replaced("width   = 32", with_key("likelihood = |")))[0] == "bernoulli"
     assert offered(replaced("width   = 32", with_key("cell = |")))[0] == "vdvae"
+    blocks = ["residual", "attention", "attention(heads = 4)"]
+    assert offered(replaced("width   = 32", with_key("block = |")))[:3] == blocks
+    assert offered(replaced("width   = 32", with_key("block = { 8: | }")))[:3] == blocks
     assert offered(replaced("width   = 32", "width = 32 fourier { at = block, | }")) == ["sample", "branches", "image"]
     train = "free_nats = 0.1 }} augment {{ {} ".format
     assert offered(replaced("free_nats = 0.1", train("|"))) == ["horizontal_flip", "random_crop", "function"]

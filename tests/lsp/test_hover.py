@@ -119,6 +119,9 @@ def test_words_data_sets_and_cells() -> None:
     assert "block attention" in told(
         GOOD.replace("latent  = 4", "latent = 4 block = attention").replace("32d2", "32d|2")
     )
+    heads = GOOD.replace("latent  = 4", "latent = 4 block = attention(heads = 8)")
+    assert "softmax(q k^T" in told(heads.replace("attention", "atten|tion"))
+    assert "block attention(heads=8)" in told(heads.replace("32d2", "32d|2"))
     assert "`model { }`" in told(GOOD.replace("model {", "mod|el {"))
 
 

@@ -42,6 +42,22 @@ def test_it_is_the_residual_block_and_then_attention(channels: int, size: tuple[
     torch.testing.assert_close(block(x), u + by_hand(block, u), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize(("channels", "heads"), [(6, 3), (16, 16), (96, 2)])
+def test_a_number_of_heads(channels: int, heads: int) -> None:
+    torch.manual_seed(0)
+    block = AttentionBlock(channels, 3, 3, heads=heads).double()
+    torch.nn.init.normal_(block.out.weight)
+    x = torch.randn(2, channels, 3, 4, dtype=torch.float64)
+    u = Bottleneck.forward(block, x)
+    assert block.heads == heads
+    torch.testing.assert_close(block(x), u + by_hand(block, u), rtol=1e-10, atol=1e-10)
+    one = AttentionBlock(channels, 3, 3, heads=1).double()
+    one.load_state_dict(block.state_dict())
+    assert (one(x) - block(x)).abs().max() > 1e-3
+    with pytest.raises(ValueError, match=f"the number of heads, 5, must divide the {channels} channels"):
+        AttentionBlock(channels, 3, 3, heads=5)
+
+
 def test_it_starts_as_the_residual_block() -> None:
     torch.manual_seed(0)
     block = AttentionBlock(8, 2, 3)

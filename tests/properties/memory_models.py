@@ -46,7 +46,7 @@ def models(draw: st.DrawFn) -> hvaedsl.Program:
 
     # Widths do not fall on the way down, so that states can be padded and cut.
     cell = draw(st.sampled_from(("vdvae", "non_residual", "nvae", "euler_maruyama")))
-    blocks = {level: draw(st.sampled_from(("residual", "attention"))) for level in levels}
+    blocks = {level: draw(st.sampled_from(("residual", "attention", "attention(heads = 4)"))) for level in levels}
     width = draw(st.sampled_from((20, 32, 48)))
     grows = cell != "euler_maruyama" and draw(st.booleans())
     widths = {level: width + 12 * depth * grows for depth, level in enumerate(levels)}

@@ -192,7 +192,7 @@ class DrawnValues:
         return string_text(self.draw(_REFERENCES))
 
     def block(self) -> str:
-        return self.own() if self.some(5) else self.draw(st.sampled_from(BLOCK_NAMES))
+        return self.own() if self.some(5) else self.draw(st.sampled_from((*BLOCK_NAMES, "attention(heads = 1)")))
 
     def density(self) -> str:
         """A likelihood of real values."""

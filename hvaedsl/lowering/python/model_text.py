@@ -19,7 +19,7 @@ from hvaedsl.ir.cells import cell_kind
 from hvaedsl.ir.fourier import Exponents, with_features
 from hvaedsl.ir.likelihood import PUBLISHED_LEVELS
 from hvaedsl.ir.pooling import wavelet_of
-from hvaedsl.ir.residual_blocks import DEFAULT_BLOCK, block_kind
+from hvaedsl.ir.residual_blocks import DEFAULT_BLOCK, block_kind, given_heads
 from hvaedsl.lowering.plan import BlockModule, Plan, Resampling
 from hvaedsl.lowering.python.loops import WIDTH, Section, Statement, call, lines_of, quoted
 from hvaedsl.nn.steps import Apply, Downsample, InitialState, TopDown
@@ -213,6 +213,7 @@ def _constructor(plan: Plan, about: About) -> Iterator[str]:
 
 def _encoder_block(block: BlockModule, plan: Plan) -> Statement:
     inside = [str(block.channels), str(block.mid), str(block.kernel), *(["exponents"] if block.block_features else [])]
+    inside += _heads(block)
     arguments = (f"{_residual_class(block, plan)}({', '.join(inside)})", f"applications={plan.encoder_applications}")
     return Statement("encoder.blocks[{}] = scaled_for_depth", arguments, (block.name,))
 
@@ -222,7 +223,9 @@ def _decoder_block(block: BlockModule, plan: Plan) -> Statement:
     given = ", ".join(f"{place}=exponents" for place, found in places.items() if found)
     inside = [str(block.channels), str(block.mid), *([str(block.latent)] if block.draws else []), str(block.kernel)]
     inside += [f"CellFeatures({given})"] if given else []
-    inside += [f"block={_residual_class(block, plan)}"] if block.block != DEFAULT_BLOCK else []
+    if block.block != DEFAULT_BLOCK:
+        residual, heads = _residual_class(block, plan), _heads(block)
+        inside += [f"block=partial({', '.join([residual, *heads])})" if heads else f"block={residual}"]
     arguments = (f"{_cell_class(block, plan)}({', '.join(inside)})", f"applications={len(plan.decoder_steps)}")
     return Statement("decoder.blocks[{}] = scaled_for_depth", arguments, (block.name,))
 
@@ -231,6 +234,12 @@ def _residual_class(block: BlockModule, plan: Plan) -> str:
     """The class of a residual block."""
     kind = block_kind(block.block)
     return custom_blocks(plan)[block.block] if kind is None else kind.module.partition(":")[2]
+
+
+def _heads(block: BlockModule) -> list[str]:
+    """The argument of a residual block that is called with a number of heads."""
+    heads = given_heads(block.block)
+    return [] if heads is None else [f"heads={heads}"]
 
 
 def _cell_class(block: BlockModule, plan: Plan) -> str:

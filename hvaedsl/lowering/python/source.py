@@ -24,6 +24,7 @@ MODULE = "hvaedsl.lowering.module"
 # Where the names of a model's text are defined. The classes of cells and blocks are looked up in their descriptions.
 PLACES: dict[str, str] = {
     "Iterator": "collections.abc",
+    "partial": "functools",
     **dict.fromkeys(("conv", "scaled_for_depth"), "hvaedsl.nn.blocks"),
     "CellFeatures": "hvaedsl.nn.fourier",
     "Bernoulli": "hvaedsl.nn.likelihoods.bernoulli",

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.ir.data_spec import OF_LEVELS
 from hvaedsl.ir.datasets import USER_IMAGES
 from hvaedsl.ir.hub import HUB_KEYS, is_hub
 from hvaedsl.ir.image_size import size_text
@@ -105,7 +106,9 @@ def open_runs(paths: Sequence[Path]) -> list[ComparedRun]:
 def check_comparable(one: ComparedRun, other: ComparedRun) -> None:
     """Raise UsageError if two runs were not trained on the same images, or one has a density and the other a mass."""
     ours, theirs = _image_keys(one.spec), _image_keys(other.spec)
-    differences = [f"{key} is {ours[key]} and {theirs[key]}" for key in ours if ours[key] != theirs[key]]
+    # A key that one of them lacks follows from another that differs.
+    both = [key for key in ours if key in theirs]
+    differences = [f"{key} is {ours[key]} and {theirs[key]}" for key in both if ours[key] != theirs[key]]
     if differences:
         raise UsageError(
             f"{one.label} and {other.label} cannot be compared, because their images differ: " + "; ".join(differences),
@@ -301,11 +304,11 @@ def _image_keys(spec: Spec) -> dict[str, object]:
         "data.resolution": data.resolution,
         "data.channels": data.channels,
         "data.values": data.values,
-        "data.levels": data.levels,
-        "data.binarize": data.binarize,
         "model.likelihood (bits)": spec.model.likelihood.bits or "all",
         "unit": reporting_unit(spec).label,
     }
+    if not data.is_real:
+        keys |= {f"data.{key}": getattr(data, key) for key in OF_LEVELS}
     if data.dataset in USER_IMAGES or is_hub(data.dataset):
         keys["data.path"] = data.path
     if is_hub(data.dataset):

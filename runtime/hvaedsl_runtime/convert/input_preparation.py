@@ -19,6 +19,12 @@ from hvaedsl_runtime.data import (
 )
 from hvaedsl_runtime.disk.spec_changes import as_written
 
+# Where the statistics of real values come from, which no dataset has published.
+OF_REALS = (
+    "real values are standardized by the training images that the spec names, or as a weight file states that "
+    "`hvaedsl convert` or `hvaedsl export` wrote with its own names"
+)
+
 
 def converted_preparation(
     program: Program, trained_on: str | None, metadata: Mapping[Path, Mapping[str, str]]
@@ -33,12 +39,17 @@ def converted_preparation(
 
     # The user's word comes first, then that of the files, then the spec's dataset.
     if trained_on is not None:
+        if data.is_real:
+            raise UsageError(
+                f"--trained-on is {trained_on}, and the values of the spec's images are real: no dataset has published "
+                "constants for them",
+                help=f"remove --trained-on; {OF_REALS}",
+            )
         chosen = published_preparation(data, likelihood, trained_on, image_features=features)
         if chosen is None:
             known = ", ".join(name for name, dataset in DATASETS.items() if dataset.shift is not None)
-            values = "real values" if data.is_real else f"{data.levels} levels"
             raise UsageError(
-                f"--trained-on is {trained_on}, for {data.dataset} with {values}; it must be a "
+                f"--trained-on is {trained_on}, for {data.dataset} with {data.levels} levels; it must be a "
                 f"dataset with published constants ({known}), for images with 256 levels that are not binarized"
             )
         return chosen, f"the published constants of {trained_on}"
@@ -56,6 +67,12 @@ def converted_preparation(
         statistics = preparation_of(program.spec, images)
         return statistics, f"the statistics of {data.dataset}'s images"
     except RunError as error:
+        if data.is_real:
+            raise DataNotFound(
+                "the mean and the standard deviation of each channel are unknown: no weight file states them, and "
+                f"{error}",
+                help=OF_REALS,
+            ) from error
         raise DataNotFound(
             f"the input's shift and scale are unknown: {data.dataset} has no published ones, and {error}",
             help="name the dataset that the weights were trained on with --trained-on, such as imagenet32_oord",
@@ -72,7 +89,9 @@ def _described_preparation(program: Program, path: Path, stated: str) -> AnyPrep
     except (ValueError, TypeError) as error:
         raise InvalidWeights(
             f"{path}: `preparation` in its metadata cannot be read",
-            help="name the dataset that the weights were trained on with --trained-on",
+            help="write the file again with `hvaedsl convert RUN --to FILE`"
+            if program.spec.data.is_real
+            else "name the dataset that the weights were trained on with --trained-on",
         ) from error
 
     data, model = program.spec.data, program.spec.model
@@ -95,6 +114,7 @@ def _described_preparation(program: Program, path: Path, stated: str) -> AnyPrep
     if differences:
         raise WeightsMismatch(
             f"{path}: its weights were trained on other inputs than the spec's; {'; '.join(differences)}",
-            help="use the spec that they were trained with, or override the file with --trained-on",
+            help="use the spec that they were trained with"
+            + ("" if data.is_real else ", or override the file with --trained-on"),
         )
     return found

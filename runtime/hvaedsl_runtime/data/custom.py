@@ -40,10 +40,14 @@ class CustomDataset(Protocol):
 
 @dataclass(frozen=True)
 class CustomImages:
-    """Images of a custom dataset; each batch that it returns is checked against the spec."""
+    """Images of a custom dataset; each batch that it returns is checked against the spec.
+
+    `trained` as for `array_images`.
+    """
 
     source: Indexable
     spec: DataSpec
+    trained: bool = False
 
     def __len__(self) -> int:
         return len(self.source)
@@ -61,16 +65,17 @@ class CustomImages:
         if len(found) != len(indices):
             raise InvalidData(f"{place}: the dataset returned {len(found)} images; {len(indices)} were requested")
         if self.spec.is_real:
-            check_reals(found, self.spec, place)
+            check_reals(found, self.spec, place, trained=self.trained)
             return as_reals(found, indices, self.spec.dataset)
-        array_images(found, self.spec, place)
+        array_images(found, self.spec, place, trained=self.trained)
         return found
 
 
-def custom_images(spec: DataSpec, split: Split) -> ImageSet:
+def custom_images(spec: DataSpec, split: Split, *, trained: bool = False) -> ImageSet:
     """Open a split of a custom dataset.
 
-    `data.validation` images are held out of the training images, drawn with `split_seed`.
+    `data.validation` images are held out of the training images, drawn with `split_seed`. `trained` as for
+    `array_images`.
     Raises InvalidData if the callable cannot be imported or fails, or if the images do not fit the spec; DataNotFound
     if the split has no image.
     """
@@ -91,10 +96,10 @@ def custom_images(spec: DataSpec, split: Split) -> ImageSet:
 
     # The first image is read now, so that a dataset of the wrong shape fails before training starts.
     if isinstance(source, Dataset):
-        items = TorchImages(source, spec, f"{spec.dataset}, {part} images")
+        items = TorchImages(source, spec, f"{spec.dataset}, {part} images", trained)
         items.check()
         return image_set(spec, split, items, _members(len(items), spec, split))
-    images = CustomImages(source, spec)
+    images = CustomImages(source, spec, trained)
     if count:
         images.read(np.arange(1))
     return image_set(spec, split, images, _members(count, spec, split))

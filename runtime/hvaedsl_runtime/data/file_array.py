@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import weakref
 from pathlib import Path
@@ -51,14 +52,36 @@ class FileArray:
     def _read(self, into: npt.NDArray[Any], index: int) -> None:
         """Fill a contiguous array with the items from `index` on."""
         item = into.nbytes // len(into)
-        left, offset = into.reshape(-1).view(np.uint8).data, self.start + index * item
-        while left:
-            # One call reads 2 GiB at most, and less at a signal.
-            read = os.preadv(self._file, [left], offset)
-            if not read:
-                at = f"{self.path}: it ends inside of item {(offset - self.start) // item:,}"
-                raise InvalidData(
-                    f"{at}; it had {len(self):,} items when it was opened",
-                    help="let no other program change the file, and start again",
-                )
+        if (read := self._fill(into, self.start + index * item)) < into.nbytes:
+            raise self._truncated(f"inside of item {index + read // item:,}")
+
+    def _fill(self, into: npt.NDArray[Any], offset: int) -> int:
+        """Fill a contiguous array with the bytes from `offset` on. Returns how many there were."""
+        left = into.reshape(-1).view(np.uint8).data
+        # One call reads 2 GiB at most, and less at a signal.
+        while left and (read := os.preadv(self._file, [left], offset)):
             left, offset = left[read:], offset + read
+        return into.nbytes - len(left)
+
+    def _truncated(self, where: str) -> InvalidData:
+        return InvalidData(
+            f"{self.path}: it ends {where}; it had {len(self):,} items when it was opened",
+            help="let no other program change the file, and start again",
+        )
+
+
+class FortranArray(FileArray):
+    """An array [N, ...] in Fortran's order: the values of one position in all items are beside each other.
+
+    Neighboring items are read with one call for each position of an item, items that are apart with as many for each.
+    """
+
+    def _read(self, into: npt.NDArray[Any], index: int) -> None:
+        """Fill a contiguous array with the items from `index` on."""
+        values = np.empty((math.prod(self.shape[1:]), len(into)), dtype=self.dtype)
+        for position, row in enumerate(values):
+            offset = self.start + (position * len(self) + index) * self.dtype.itemsize
+            if self._fill(row, offset) < row.nbytes:
+                raise self._truncated(f"before position {position:,} of item {index:,}")
+        # The first axis of an item changes fastest.
+        into[...] = values.reshape(*reversed(self.shape[1:]), len(into)).T

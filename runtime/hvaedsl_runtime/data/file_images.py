@@ -11,8 +11,8 @@ import numpy as np
 
 from hvaedsl_runtime.data.fitting import Changes, Fitting, changes_text, count_changes
 from hvaedsl_runtime.data.image_file import decode, fit_to
-from hvaedsl_runtime.data.images import Indices, Pixels
-from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS, SIXTEEN_BIT_LEVELS, dtype_of, too_many_levels
+from hvaedsl_runtime.data.images import Indices, Pixels, Values
+from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS, NO_LEVELS, SIXTEEN_BIT_LEVELS, dtype_of, too_many_levels
 from hvaedsl_runtime.data.problems import ImageProblem, Problems, Unusable, refused_file
 
 DECODING_THREADS = 8
@@ -23,9 +23,10 @@ NO_LEVEL = -1
 class FileImages:
     """Image files, converted to one size and to gray (1 channel) or RGB (3), as far as `fitting` allows.
 
-    A file holds levels or, if `shades` is set, level k as the shade 255 k / (levels - 1), rounded; with 65,535 in the
-    place of 255 if there are more than 256 levels. `changes` has the changes of each file that was read, and 0 for the
-    others. `trained` says that the model is trained, so that no other spec is proposed for a file that does not fit.
+    Other channels, and real values, which have NO_LEVELS, are taken as a file has them. A file holds levels or, if
+    `shades` is set, level k as the shade 255 k / (levels - 1), rounded; with 65,535 in the place of 255 if there
+    are more than 256 levels. `changes` has the changes of each file that was read, and 0 for the others. `trained`
+    says that the model is trained, so that no other spec is proposed for a file that does not fit.
     """
 
     files: tuple[Path, ...]
@@ -43,8 +44,8 @@ class FileImages:
     def __len__(self) -> int:
         return len(self.files)
 
-    def read(self, indices: Indices) -> Pixels:
-        """Decode the images at `indices`, uint8 [B, H, W, C]; uint16 for more than 256 levels.
+    def read(self, indices: Indices) -> Values:
+        """Decode the images at `indices`, uint8 [B, H, W, C]; uint16 for more than 256 levels, float32 for reals.
 
         Raises UnusableImages, which names all of them that cannot be read or do not fit the spec.
         """
@@ -67,7 +68,7 @@ class FileImages:
         counts = Counter(count_changes(changes))
         return changes_text(counts) if counts["files"] == len(members) else ""
 
-    def _decode(self, index: int) -> Pixels | ImageProblem:
+    def _decode(self, index: int) -> Values | ImageProblem:
         path, (height, width, channels) = self.files[index], self.shape
         fit, fine = fit_to(height, width, self.fitting), self.levels > EIGHT_BIT_LEVELS
         of_file = SIXTEEN_BIT_LEVELS if fine and self.shades else self.levels
@@ -81,6 +82,8 @@ class FileImages:
 
         # Threads write to different elements.
         self.changes[index] = changes
+        if self.levels == NO_LEVELS:
+            return pixels
         if self.shades:
             return self._levels(path, pixels)
         return above_levels(str(path), pixels, self.levels, trained=self.trained) or pixels

@@ -23,7 +23,8 @@ PREPARE = "`hvaedsl data prepare`"
 GIVE_FIT = f"data.fit in a spec, --fit of {PREPARE}"
 GIVE_LEVELS = f"data.levels in a spec, --levels of {PREPARE}"
 TO_GRAY = f"convert the files to gray with {PREPARE} and --gray"
-GIVE_CHANNELS = f"{TO_GRAY}, or ask for 3 channels: data.channels in a spec, --channels of {PREPARE}"
+ASK_FOR_CHANNELS = f"data.channels in a spec, --channels of {PREPARE}"
+GIVE_CHANNELS = f"{TO_GRAY}, or ask for 3 channels: {ASK_FOR_CHANNELS}"
 GIVE_BACKGROUND = f"composite the files on a background with {PREPARE} and --background white, black or #rrggbb"
 
 BACKGROUNDS: Mapping[str, Color] = MappingProxyType({"white": (255, 255, 255), "black": (0, 0, 0)})
@@ -93,6 +94,7 @@ class Change(IntFlag):
 
 
 # Fits an upright image of one channel, or in RGB, to a size, and says what it changed. Raises Unusable.
+# One channel is of mode L, or of mode F for 16 bits and for real values.
 Fit = Callable[[Image.Image], tuple[Image.Image, Change]]
 
 # Each change as `hvaedsl train` and `data prepare` print it, after the number of files.

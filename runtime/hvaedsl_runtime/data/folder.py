@@ -42,9 +42,9 @@ class Layout:
     parts: Mapping[PartName, Tree]
     unsearched: tuple[str, ...] = ()
 
-    def images(self, spec: DataSpec, fitting: Fitting) -> dict[PartName, FileImages]:
-        """Return the images of each part."""
-        return {part: image_files(tree.paths(), spec, fitting) for part, tree in self.parts.items()}
+    def images(self, spec: DataSpec, fitting: Fitting, *, trained: bool = False) -> dict[PartName, FileImages]:
+        """Return the images of each part; `trained` as for `FileImages`."""
+        return {part: image_files(tree.paths(), spec, fitting, trained=trained) for part, tree in self.parts.items()}
 
     def notes(self) -> tuple[str, ...]:
         """Say what of the folder is not taken, and what is taken more than once, a line each.
@@ -75,18 +75,18 @@ def image_files(
     return FileImages(files, spec.shape, spec.levels, fitting, shades, trained)
 
 
-def folder(spec: DataSpec, split: Split) -> ImageSet:
+def folder(spec: DataSpec, split: Split, *, trained: bool = False) -> ImageSet:
     """Open a split of an image folder; `folder_layout` says how it is laid out.
 
     Files are png, jpg, jpeg, webp, bmp, tif and tiff, in the order of their paths. An image that is not height x width
     is cropped to the largest center of this ratio and resized with an antialiasing bilinear filter, or refused, as
     `data.fit` says. Without a folder of validation images, `data.validation` images of `train` are held out. Files of
     one part are divided: a tenth of the images are the test set, `data.validation` others the validation set. Splits
-    are drawn with `split_seed`.
+    are drawn with `split_seed`. `trained` as for `FileImages`.
     Raises DataNotFound for missing images, InvalidData for folders that contradict each other.
     """
     layout = folder_layout(spec)
-    parts = layout.images(spec, fitting_from(spec.fit))
+    parts = layout.images(spec, fitting_from(spec.fit), trained=trained)
     part, indices = members(spec, {name: len(images) for name, images in parts.items()}, split)
     notes = layout.notes() if split == "train" else ()
     return image_set(spec, split, parts[part], indices, notes=notes, checksums=names_checksum(layout.parts[part].names))

@@ -1,7 +1,7 @@
 """Images that a user names beside a run: a folder of image files, one or several image files, or a .npy file.
 
 They are opened as a test set of the run's dataset, and fitted as its image files were. Files for a dataset that has no
-image files hold its levels as shades from 0 to 255.
+image files hold its levels as shades from 0 to 255; real values are those of the files.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def given_images(paths: Sequence[Path], spec: DataSpec, size: int | ImageSize | 
 
 
 def images_of_split(spec: DataSpec, split: Split, size: int | ImageSize | None = None) -> NamedImages:
-    """Open a split of the dataset. Raises as `open_split` does."""
-    return _numbered(open_split(spec, split, size=size))
+    """Open a split of the dataset of a run. Raises as `open_split` does; no message proposes to change the spec."""
+    return _numbered(open_split(spec, split, size=size, trained=True))
 
 
 def _stored(paths: Sequence[Path], alone: Path | None, spec: DataSpec) -> NamedImages:
@@ -113,11 +113,9 @@ def _of_folder(folder: Path, spec: DataSpec) -> NamedImages:
 
 
 def _of_files(paths: Sequence[Path], names: Sequence[str], spec: DataSpec, notes: tuple[str, ...] = ()) -> NamedImages:
-    if spec.is_real:
-        raise InvalidData("the images of the run are real values; image files have levels", help="name a .npy file")
     if spec.channels not in FILE_CHANNELS:
         raise InvalidData(
-            f"the images of the run have {spec.channels} channels; image files are read as 1 or 3",
+            f"the images of the run have {spec.channels} channels; image files are read as up to {FILE_CHANNELS[-1]}",
             help="name a .npy file",
         )
     files = image_files(paths, spec, fitting_of_run(spec), shades=spec.dataset != "folder", trained=True)

@@ -1,4 +1,7 @@
-"""One image file: converted to gray or RGB, or refused with a reason and a way out: see docs/data.md."""
+"""One image file: converted to gray or RGB, or its channels as stored; or refused with a reason and a way out.
+
+See docs/data.md.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,25 @@ import numpy as np
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from hvaedsl.diagnostics.printable import joined
+from hvaedsl.ir.data_spec import MOST_FILE_CHANNELS
 from hvaedsl.ir.image_size import size_text
 from hvaedsl_runtime.data.fitting import GIVE_BACKGROUND, GIVE_CHANNELS, GIVE_FIT, TO_GRAY, Change, Color, Fit, Fitting
-from hvaedsl_runtime.data.images import Pixels
-from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS
+from hvaedsl_runtime.data.images import Pixels, Values
+from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS, NO_LEVELS
 from hvaedsl_runtime.data.problems import REPLACE, Unusable, too_many_pixels
 from hvaedsl_runtime.data.sixteen_bits import Picture, check_depth, levels_of, png_pixels
+from hvaedsl_runtime.data.stored_channels import fitted_as_stored, takes_stored
 from hvaedsl_runtime.data.tiff_file import SIGNATURES, tiff_picture
 from hvaedsl_runtime.disk.foreign_content import GIT_LFS, foreign_content
 
 # Formats by Pillow's names; a file is read as what it is, whatever its suffix says.
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB")
-# What they are converted to, and written as: gray or RGB.
-FILE_CHANNELS = (1, 3)
+# The channels that they are read as: gray and RGB, or two and four as a file has them.
+FILE_CHANNELS = tuple(range(1, MOST_FILE_CHANNELS + 1))
 GRAY_MODES = ("1", "L", "LA", "La")
 COLOR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX")
+# Those whose values are the channels of the file.
+STORED_MODES = ("L", "LA", "RGB", "RGBA")
 ORIENTATION = 0x0112
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # The signature, then the chunk IHDR: length, type, width and height (4 bytes each), bit depth, color type.
@@ -40,6 +47,7 @@ PIXELS = re.compile(r"\((\d+) pixels\)")
 SILENT = ((Image.DecompressionBombWarning, ""), (UserWarning, r"PIL\."))
 
 TO_PNG = "convert the files to PNG"
+SAVE_REALS = 'save real values as TIFF files of floats, `tifffile.imwrite(OUT, image.astype("float32"))`'
 # What Pillow does not open and is intact: where a signature is in the file, the signature, and what the content is.
 OTHER_FORMATS = (
     (4, b"ftyp", "HEIC, AVIF or a video"),
@@ -55,11 +63,12 @@ METADATA_LIMIT = "MAX_TEXT_"
 
 def decode(
     file: BinaryIO, channels: int, fitting: Fitting, fit: Fit, *, upright: bool = True, levels: int = EIGHT_BIT_LEVELS
-) -> tuple[Pixels, Change]:
+) -> tuple[Values, Change]:
     """Decode an image as gray (1 channel) or RGB (3), and fit it. Returns uint8 [H, W, channels] and the changes.
 
-    For more than 256 levels, only files of 16 bits are read, and give uint16 [H, W, channels]. The orientation of EXIF
-    or TIFF is applied if `upright` is set.
+    For more than 256 levels, only files of 16 bits are read, and give uint16 [H, W, channels]; for NO_LEVELS, TIFF
+    files of floats, which give float32. Real values, and two or four channels, are taken as the file has them. The
+    orientation of EXIF or TIFF is applied if `upright` is set.
     Raises Unusable for a file that is damaged, of another format, of another depth, too large to be decoded, or that
     would lose something that `fitting` does not allow; UsageError for TIFF without tifffile. Raises OSError if the
     system refuses to read the file.
@@ -69,8 +78,10 @@ def decode(
         start = file.read(PNG_COLOR_TYPE_AT + 1)
         file.seek(0)
         if start.startswith(SIGNATURES):
-            picture = tiff_picture(file, levels)
+            picture = tiff_picture(file, channels, levels)
             picture = picture.upright() if upright else picture
+            if takes_stored(channels, levels):
+                return _as_stored(picture, channels, levels, fit)
             if levels > EIGHT_BIT_LEVELS:
                 return levels_of(picture, channels, levels, fitting, fit)
             plain = picture.pixels[..., 0] if picture.pixels.shape[-1] == 1 else picture.pixels
@@ -87,14 +98,21 @@ def decode(
 
             image.load()
             orientation = image.getexif().get(ORIENTATION, 1)
+            is_stored = takes_stored(channels, levels)
+            if is_stored:
+                image.info.pop("transparency", None)  # a color that is transparent is no channel
             if levels > EIGHT_BIT_LEVELS:
-                pixels = png_pixels(file, image, start[PNG_COLOR_TYPE_AT])
-                return levels_of(Picture(pixels, orientation, changes).upright(), channels, levels, fitting, fit)
+                picture = Picture(png_pixels(file, image, start[PNG_COLOR_TYPE_AT]), orientation, changes).upright()
+                if is_stored:
+                    return _as_stored(picture, channels, levels, fit)
+                return levels_of(picture, channels, levels, fitting, fit)
 
             turned: Image.Image = image
             if orientation in range(2, 9):
                 turned = ImageOps.exif_transpose(image) if upright else image
                 changes |= Change.ROTATED if upright else Change.ORIENTATION_IGNORED
+            if is_stored:
+                return _as_stored(Picture(_stored_pixels(turned), 1, changes), channels, levels, fit)
             return _eight_bits(turned, depth, channels, fitting, fit, changes)
     except Image.DecompressionBombError as error:
         raise _too_large(error) from error
@@ -103,6 +121,19 @@ def decode(
             raise
         reason, remedy = _reason(error, file)
         raise Unusable(f"the image cannot be read: {reason}", remedy) from error
+
+
+def _as_stored(picture: Picture, channels: int, levels: int, fit: Fit) -> tuple[Values, Change]:
+    """Fit an upright picture whose channels are taken as the file has them."""
+    fitted, reshaped = fitted_as_stored(picture.pixels, channels, levels, fit)
+    return fitted, picture.changes | reshaped
+
+
+def _stored_pixels(image: Image.Image) -> Pixels:
+    """The channels of an image, uint8 [H, W, C], alpha too; a palette is replaced by its colors."""
+    if image.mode not in STORED_MODES:
+        image = image.convert("L" if image.mode in GRAY_MODES else "RGB")
+    return np.asarray(image).reshape(image.height, image.width, len(image.getbands()))
 
 
 def _eight_bits(
@@ -170,6 +201,13 @@ def _check_kind(image: Image.Image, depth: int | None, levels: int) -> None:
     """Raise Unusable for a format, bit depth, color mode or animation that is not read; nothing is decoded yet."""
     if image.format not in FORMATS:
         raise Unusable(f"the content is {image.format}, which is not read, whatever the suffix", TO_PNG)
+    if levels == NO_LEVELS:
+        raise Unusable(
+            f"the content is {image.format}, which has levels; data.values is real, and files must be TIFF files of "
+            "floats",
+            f"{SAVE_REALS}, or remove `values = real` from the spec, for levels",
+            of_file=SAVE_REALS,
+        )
     # Pillow opens 16-bit RGB as 8 bits and clips 16-bit gray, both without a warning.
     check_depth(depth or (32 if image.mode.startswith(("I", "F")) else 8), levels)
     if image.mode not in (*GRAY_MODES, *COLOR_MODES) and depth != 16:

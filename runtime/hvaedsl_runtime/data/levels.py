@@ -1,4 +1,4 @@
-"""The levels of pixels: how many fit into 8 and 16 bits, and the types of their arrays."""
+"""The levels of pixels: how many fit into 8 and 16 bits, and the types of arrays of them and of real values."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from hvaedsl.diagnostics.errors import InvalidData, RunError
 
+# The number of levels of images of real values.
+NO_LEVELS = 0
 EIGHT_BIT_LEVELS = 256
 SIXTEEN_BIT_LEVELS = 65_536
 # The name of the type of an array of levels.
@@ -20,8 +22,8 @@ def dtype_name(levels: int) -> LevelType:
 
 
 def dtype_of(levels: int) -> np.dtype[Any]:
-    """The type of an array of levels, as numpy's."""
-    return np.dtype(dtype_name(levels))
+    """The type of an array of levels, as numpy's; float32 for NO_LEVELS, which real values have."""
+    return np.dtype(np.float32 if levels == NO_LEVELS else dtype_name(levels))
 
 
 def too_many_levels(place: str, highest: int, levels: int, *, trained: bool = False) -> RunError:

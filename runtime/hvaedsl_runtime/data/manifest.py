@@ -51,11 +51,15 @@ class ArrayRecord(Record):
 
 
 class OriginRecord(Record):
-    """A file that images came from, or a folder of `files` files; `bytes` is the total size."""
+    """A file that images came from, or a folder of `files` files; `bytes` is the total size.
+
+    `sha256` is the checksum of a table; it is missing in manifests of earlier versions, and for other sources.
+    """
 
     path: str
     files: int
     bytes: int
+    sha256: str | None = None
 
 
 class FitRecord(Record):

@@ -16,7 +16,7 @@ from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError
 from hvaedsl.diagnostics.printable import joined
 from hvaedsl.diagnostics.refusals import TOO_MANY_FILES
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data.file_array import FileArray
+from hvaedsl_runtime.data.file_array import FileArray, FortranArray
 from hvaedsl_runtime.data.image_tree import is_clutter
 from hvaedsl_runtime.data.images import Images, ImageSet, Split, image_set
 from hvaedsl_runtime.data.places import not_found, places
@@ -29,24 +29,35 @@ from hvaedsl_runtime.disk.foreign_content import Foreign, foreign_content, packe
 OTHER_SPLITS = frozenset(("test.npy", "validation.npy", "val.npy", "valid.npy"))
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_SIGNATURE = b"PK\x03\x04"
+SCATTERED = (
+    "{path} is in Fortran's order, in which the values of an image are scattered over the file, and single images are "
+    "slow to read; `numpy.save(FILE, numpy.ascontiguousarray(images))` puts them together"
+)
 ONE_FILE = "set data.path to one of the files to divide it, or name them train.npy, test.npy and validation.npy"
 
 
-def npy(spec: DataSpec, split: Split) -> ImageSet:
+def npy(spec: DataSpec, split: Split, *, trained: bool = False) -> ImageSet:
     """Open a split of train.npy, test.npy and, optionally, validation.npy in one folder, or of a single .npy file.
 
     Arrays are uint8 or uint16 [N, H, W, C], or floats for real values. validation.npy may also be called val.npy or
     valid.npy; without it, `data.validation` images of train.npy are held out. A single file, which may be the only one
     in the folder `data.path`, is divided: a tenth of the images are the test set, `data.validation` others the
     validation set. Splits are drawn with `split_seed`.
+    `trained` as for `array_images`.
     Raises DataNotFound for missing files, InvalidData for arrays that do not fit the spec.
     """
     files = _files(spec)
     # Only the arrays of the split are opened; `members` asks for the length of another only if it divides it.
     part: PartName = "all" if "all" in files else split if split in files else "train"
-    images = open_npy(files[part], spec)
+    images = open_npy(files[part], spec, trained=trained)
     _, indices = members(spec, {name: len(images) for name in files}, split)
-    return image_set(spec, split, images, indices)
+    notes = (SCATTERED.format(path=files[part]),) if split == "train" and _is_scattered(files[part]) else ()
+    return image_set(spec, split, images, indices, notes=notes)
+
+
+def _is_scattered(path: Path) -> bool:
+    header = _header(path)
+    return header is not None and header.fortran_order
 
 
 def has_validation_file(spec: DataSpec) -> bool:
@@ -99,18 +110,18 @@ def _split_files(folder: Path, names: list[str]) -> Mapping[PartName, Path]:
     return files if validation is None else {**files, "validation": folder / validation}
 
 
-def open_array(path: Path) -> FileArray | npt.NDArray[Any]:
-    """Open the array of a .npy file; one in Fortran's order, in which an image is scattered, is mapped into memory.
+def open_array(path: Path) -> FileArray:
+    """Open the array of a .npy file.
 
     Raises ValueError for a file that is none, is truncated, or has objects; OSError if the system does not open it.
     """
     header = _read_header(path)
-    if header.fortran_order or header.dtype.hasobject:
-        mapped: npt.NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
-        return mapped
+    if header.dtype.hasobject:
+        raise ValueError("it has objects")
     if path.stat().st_size < header.end:
         raise ValueError("it is shorter than its array")
-    return FileArray(path, header.shape, header.dtype, header.start)
+    kind = FortranArray if header.fortran_order else FileArray
+    return kind(path, header.shape, header.dtype, header.start)
 
 
 def open_npy(path: Path, spec: DataSpec, *, trained: bool = False) -> Images:

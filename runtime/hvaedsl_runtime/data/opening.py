@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
+from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.hub import is_hub
 from hvaedsl.ir.image_size import ImageSize
@@ -26,8 +28,17 @@ from hvaedsl_runtime.data.windows import centered, stored_images
 ALREADY_ARRAYS = ("digits", "npy")
 
 
+# A key of a spec in a way out, or a spec.
+OF_SPEC = re.compile(r"\bdata\.\w|\bspec\b|`values = ")
+
+
 def open_split(
-    spec: DataSpec, split: Split, *, size: int | ImageSize | None = None, download: bool = False
+    spec: DataSpec,
+    split: Split,
+    *,
+    size: int | ImageSize | None = None,
+    download: bool = False,
+    trained: bool = False,
 ) -> ImageSet:
     """Open the train, validation or test images of `spec.dataset`; download them only if `download` is set.
 
@@ -35,11 +46,12 @@ def open_split(
     Prepared images take precedence, and are read by index; small datasets are also read from their published
     files. The splits are disjoint, except that FFHQ is tested on its validation images, and depend only on the spec and
     the images. If several processes on a machine may download, one of them must open a split before the others.
+    `trained` says that the spec is that of a trained model: no message proposes to change it.
     Raises DataNotFound if images are missing or not prepared, InvalidData if they do not fit the spec or cannot be
     read.
     """
-    with _read_errors_explained(spec):
-        return centered(_open(spec.stored_at(size), split, download=download), spec.shape)
+    with _read_errors_explained(spec), _spec_kept(split) if trained else nullcontext():
+        return centered(_open(spec.stored_at(size), split, download=download, trained=trained), spec.shape)
 
 
 def has_validation(spec: DataSpec, *, size: int | ImageSize | None = None) -> bool:
@@ -86,9 +98,22 @@ def _read_errors_explained(spec: DataSpec) -> Iterator[None]:
         raise unlisted(error, what=f"the images of {spec.dataset}: ") from error
 
 
-def _open(spec: DataSpec, split: Split, *, download: bool) -> ImageSet:
+@contextmanager
+def _spec_kept(split: Split) -> Iterator[None]:
+    """Replace a way out that changes the spec, of which only the author of a new run is free."""
+    try:
+        yield
+    except (DataNotFound, InvalidData) as error:
+        if not OF_SPEC.search(error.help):
+            raise
+        other = "" if split == "test" else ", or take another split"
+        way_out = f"the spec of a trained run stays as it is: give the images that it was trained on{other}"
+        raise error.reworded(str(error), way_out) from error
+
+
+def _open(spec: DataSpec, split: Split, *, download: bool, trained: bool) -> ImageSet:
     if is_custom(spec.dataset):
-        return custom_images(spec, split)
+        return custom_images(spec, split, trained=trained)
     if is_hub(spec.dataset):
         return hub_split(spec, split)
     if spec.dataset not in ALREADY_ARRAYS and (prepared := find_prepared(spec)) is not None:
@@ -100,9 +125,9 @@ def _open(spec: DataSpec, split: Split, *, download: bool) -> ImageSet:
         case "mnist" | "fashion_mnist" | "cifar10":
             return torchvision_set(spec, split, download=download)
         case "npy":
-            return npy(spec, split)
+            return npy(spec, split, trained=trained)
         case "folder":
-            return folder(spec, split)
+            return folder(spec, split, trained=trained)
     raise not_found(
         spec,
         f"prepared images, {spec.dataset}/manifest.json or manifest.json",

@@ -35,6 +35,7 @@ from hvaedsl_runtime.data.problems import Problems, unlisted
 from hvaedsl_runtime.data.published import COUNTS, READERS, Part, Source
 from hvaedsl_runtime.data.published.image_folder import image_folder
 from hvaedsl_runtime.data.splits import PartName
+from hvaedsl_runtime.data.stored_channels import COLOR_CHANNELS
 from hvaedsl_runtime.disk.foreign_content import packed_content, start_of
 from hvaedsl_runtime.disk.strict_json import model_text
 from hvaedsl_runtime.disk.whole_files import check_writable, partial_name, write_whole
@@ -74,8 +75,7 @@ def data_to_prepare(
     if name == "folder" or is_hub(name):
         taken = FILE_CHANNELS if name == "folder" else range(1, MOST_CHANNELS + 1)
         if resolution is None or channels not in taken:
-            needed = "1 or 3" if name == "folder" else f"1 to {MOST_CHANNELS}"
-            raise UsageError(f"the dataset {name} needs --resolution and --channels ({needed})")
+            raise UsageError(f"the dataset {name} needs --resolution and --channels (1 to {max(taken)})")
         return DataSpec(
             dataset=name,
             config=config,
@@ -155,6 +155,11 @@ def fitting_of(
         raise UsageError(f"{options}: only for the dataset folder; the files of {name} are converted as published")
     if gray and channels != 1:
         raise UsageError(f"--gray needs --channels 1; --channels is {channels}")
+    if background is not None and channels not in COLOR_CHANNELS:
+        raise UsageError(
+            f"--background needs --channels 1 or 3; --channels is {channels}, and alpha is one of them",
+            help="remove --background, or ask for 3 channels",
+        )
     if fit is not None and (crop is not None or resize is not None):
         raise UsageError("--fit says what --crop and --resize say; give it alone")
 
@@ -247,7 +252,7 @@ def _write(spec: DataSpec, source: Source, folder: Path, bar: Bar) -> Manifest:
         dtype=dtype_name(spec.levels),
         layout=source.layout,
         origins=tuple(
-            OriginRecord(path=str(origin.path.absolute()), files=origin.files, bytes=origin.bytes)
+            OriginRecord(path=str(origin.path.absolute()), files=origin.files, bytes=origin.bytes, sha256=origin.sha256)
             for origin in source.origins
         ),
         warnings=(*_fewer_than_published(spec.dataset, source), *source.warnings),

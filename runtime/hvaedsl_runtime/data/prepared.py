@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
 from hvaedsl.diagnostics.refusals import TOO_MANY_FILES
@@ -22,8 +22,15 @@ from hvaedsl_runtime.data.npy import open_array, wrong_size
 from hvaedsl_runtime.data.places import folder_name, places
 from hvaedsl_runtime.data.problems import unlisted
 from hvaedsl_runtime.data.splits import TESTED_ON_VALIDATION, PartName, members
+from hvaedsl_runtime.disk.checksums import file_sha256
 
-BYTES_AT_A_TIME = 2**20
+
+class SourceCheck(NamedTuple):
+    """The files that images were prepared from: how many are the same, which are gone, and a line for each other."""
+
+    agree: int
+    missing: tuple[str, ...]
+    changed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,13 @@ class PreparedSet:
             raise InvalidData(
                 f"{self.folder}: the images are {_shape(manifest)}; the spec needs {_shape(spec)}",
                 help=f"correct {spec.size_key} and data.channels, or prepare the images again",
+            )
+
+        if spec.is_real:
+            raise InvalidData(
+                f"{self.folder}: the prepared images have levels; data.values is real",
+                help="set data.path to the folder of TIFF files of floats, which are read without being prepared, or "
+                "remove `values = real` from the spec",
             )
 
         self._check_fit(spec)
@@ -128,6 +142,28 @@ class PreparedSet:
                 lines.append(f"{path}: its checksum is {found}; expected {record.sha256}")
         return lines
 
+    def check_sources(self) -> SourceCheck:
+        """Compare the files that the images were prepared from with their checksums, as far as the manifest has them.
+
+        The images do not need them any more: a file that is gone is counted, and is no mistake.
+        """
+        agree, missing, lines = 0, [], []
+        for origin in self.manifest.origins:
+            if origin.sha256 is None:
+                continue
+            path = Path(origin.path)
+            try:
+                found = file_sha256(path)
+            except FileNotFoundError:
+                missing.append(origin.path)
+            except OSError as error:
+                lines.append(f"{path}: {error.strerror}")
+            else:
+                agree += found == origin.sha256
+                if found != origin.sha256:
+                    lines.append(f"{path}: its checksum is {found}; the images were prepared from {origin.sha256}")
+        return SourceCheck(agree, tuple(missing), tuple(lines))
+
     def summary(self) -> str:
         """Describe the manifest: a line for the dataset and for each array, then origins and warnings."""
         manifest = self.manifest
@@ -189,16 +225,15 @@ def find_prepared(spec: DataSpec) -> PreparedSet | None:
 
 
 def _sha256(path: Path, record: ArrayRecord, read: Callable[[int], None]) -> str:
-    digest = hashlib.sha256()
-    passed = images = 0
-    with path.open("rb") as file:
-        while piece := file.read(BYTES_AT_A_TIME):
-            digest.update(piece)
-            passed += len(piece)
-            now = min(record.count, passed * record.count // record.bytes)
-            read(now - images)
-            images = now
-    return digest.hexdigest()
+    images = 0
+
+    def passed(done: int) -> None:
+        nonlocal images
+        now = min(record.count, done * record.count // record.bytes)
+        read(now - images)
+        images = now
+
+    return file_sha256(path, passed)
 
 
 def _shape(images: Manifest | DataSpec) -> str:

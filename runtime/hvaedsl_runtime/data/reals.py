@@ -54,19 +54,23 @@ def as_reals(values: npt.NDArray[Any], indices: Sequence[int] | Indices, place: 
     """
     with np.errstate(over="ignore"):
         found: Reals = values.astype(np.float32)
-    finite = np.isfinite(found)
-    if finite.all():
-        return found
+    for image in np.flatnonzero(~np.isfinite(found).all(axis=(1, 2, 3)))[:1].tolist():
+        reason, way_out = not_finite(values[image], found[image])
+        raise InvalidData(f"{place}, image {indices[image]}: {reason}", help=way_out)
+    return found
 
-    image, row, column, channel = np.argwhere(~finite)[0].tolist()
-    value = values[image, row, column, channel]
-    where = f"{place}, image {indices[image]}: the value at row {row}, column {column}, channel {channel} is {value:g}"
+
+def not_finite(values: npt.NDArray[Any], found: Reals) -> tuple[str, str]:
+    """Say which value of an image [H, W, C] is not finite in float32, as it is in `found`; and the way out."""
+    row, column, channel = np.argwhere(~np.isfinite(found))[0].tolist()
+    value = values[row, column, channel]
+    where = f"the value at row {row}, column {column}, channel {channel} is {value:g}"
     if np.isfinite(value):
-        raise InvalidData(
+        return (
             f"{where}, beyond the range of float32 ({np.finfo(np.float32).max:.2g})",
-            help="divide the values by a constant, in all files; the density is then that of the new unit",
+            "divide the values by a constant, in all files; the density is then that of the new unit",
         )
-    raise InvalidData(f"{where}; it must be finite", help="replace the value, or leave out the image")
+    return f"{where}; it must be finite", "replace the value, or leave out the image"
 
 
 def images_of_array(

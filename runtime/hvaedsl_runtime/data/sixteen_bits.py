@@ -13,9 +13,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from hvaedsl_runtime.data.fitting import GIVE_BACKGROUND, GIVE_CHANNELS, GIVE_LEVELS, TO_GRAY, Change, Fit, Fitting
-from hvaedsl_runtime.data.images import Pixels
+from hvaedsl_runtime.data.images import Pixels, Values
 from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS, SIXTEEN_BIT_LEVELS
 from hvaedsl_runtime.data.problems import Unusable
+from hvaedsl_runtime.data.stored_channels import check_highest, fitted_planes
 
 OPAQUE = SIXTEEN_BIT_LEVELS - 1
 # ITU-R 601, as in Pillow: thousandths of red, green and blue in gray.
@@ -25,12 +26,13 @@ PNG_GRAY_ALPHA, PNG_CHANNELS = 4, {2: 3, 4: 2, 6: 4}
 
 
 class Picture(NamedTuple):
-    """A decoded image: uint8 or uint16 [H, W, C], gray or RGB, with alpha last if C is 2 or 4.
+    """A decoded image [H, W, C]: uint8 or uint16, gray or RGB, with alpha last if C is 2 or 4; or what a file stores.
 
+    Of channels that are taken as the file has them (`stored_channels.py`), any may be alpha; real values are floats.
     `orientation` is that of EXIF and TIFF, from 1 to 8. `changes` is what was done to the file so far.
     """
 
-    pixels: Pixels
+    pixels: Values
     orientation: int
     changes: Change
 
@@ -93,22 +95,12 @@ def levels_of(
     colors, alpha = picture.pixels, None
     if colors.shape[-1] in (2, 4):
         colors, alpha = colors[..., :-1], colors[..., -1]
-    # Before a resize, which could average such a value away.
-    if (highest := int(colors.max())) >= levels:
-        raise Unusable(
-            f"the highest value is {highest}; values must be 0 to {levels - 1} (data.levels = {levels})",
-            f"ask for more levels, at most {SIXTEEN_BIT_LEVELS:,}: {GIVE_LEVELS}",
-            of_file="give files of lower values",
-        )
+    check_highest(colors, levels)  # before a resize, which could average such a value away
 
     opaque, composited = _composited(colors, alpha, levels, fitting)
     converted, recolored = _in_channels(opaque, channels, allow_gray=fitting.gray)
-    planes, reshaped = [], Change(0)
-    for plane in np.moveaxis(converted, -1, 0):
-        image, reshaped = fit(Image.fromarray(np.ascontiguousarray(plane, dtype=np.float32)))
-        planes.append(np.asarray(image))
-    fitted = np.rint(np.stack(planes, axis=-1)).astype(np.uint16)
-    return fitted, picture.changes | composited | recolored | reshaped
+    fitted, reshaped = fitted_planes(converted, fit)
+    return np.rint(fitted).astype(np.uint16), picture.changes | composited | recolored | reshaped
 
 
 def _bytes(file: BinaryIO, raw_mode: str) -> npt.NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset, IterableDataset
 
 from hvaedsl.custom.importing import error_summary
 from hvaedsl.diagnostics.errors import InvalidData
+from hvaedsl.ir.data_spec import MOST_CHANNELS
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import Indices, Values
 from hvaedsl_runtime.data.levels import dtype_of
@@ -28,11 +29,15 @@ RETURN_IMAGE = "an item is an image (a tensor [C, H, W], an array [H, W, C] or a
 
 @dataclass(frozen=True, slots=True)
 class TorchImages:
-    """The items of a torch Dataset as images; `place` names it in messages, with its split."""
+    """The items of a torch Dataset as images; `place` names it in messages, with its split.
+
+    The messages propose no other spec if the model is `trained`.
+    """
 
     source: Dataset[Any]
     spec: DataSpec
     place: str
+    trained: bool = False
 
     def __len__(self) -> int:
         return len(self.source)  # type: ignore[arg-type]  # torch's base class has no length; `check` looks for one
@@ -57,7 +62,7 @@ class TorchImages:
 
         Raises InvalidData, with the index, for an item that cannot be read or is no image of the spec.
         """
-        dtype = np.dtype(np.float32) if self.spec.is_real else dtype_of(self.spec.levels)
+        dtype = dtype_of(self.spec.levels)
         batch = np.empty((len(indices), *self.spec.shape), dtype=dtype)
         for position, index in enumerate(indices):
             batch[position] = self._item(int(index))
@@ -90,26 +95,52 @@ class TorchImages:
             raise InvalidData(
                 f"{self.place}, item {index}: a {type(image).__name__} of shape {list(array.shape)}; it must be "
                 f"{list(wanted)}",
-                help=self._way_out(array.shape, wanted, order),
+                help=self._way_out(image, array.shape, wanted, order),
             )
         return array.transpose(1, 2, 0) if isinstance(image, torch.Tensor) else array
 
-    def _way_out(self, found: tuple[int, ...], wanted: tuple[int, ...], order: str) -> str:
+    def _way_out(self, image: object, found: tuple[int, ...], wanted: tuple[int, ...], order: str) -> str:
+        """What to change: the channels of images of the right size, their size, or the order of axes."""
         height, width, _ = self.spec.shape
+        if (has := self._other_channels(found, is_tensor=isinstance(image, torch.Tensor))) is not None:
+            return self._convert_channels(has, image, found)
         exchanged = tuple({height: width, width: height}.get(size, size) for size in wanted)
         if height != width and found == exchanged:
-            return f"the images are {width} high and {height} wide: set data.resolution to ({width}, {height})"
+            turned = f"the images are {width} high and {height} wide: "
+            return turned + ("turn them" if self.trained else f"set data.resolution to ({width}, {height})")
         if sorted(found) == sorted(wanted):
             return f"{order}: permute the axes in the dataset"
-        return f"{order}: correct data.resolution and data.channels, or resize and convert the images in the dataset"
+        spec = "" if self.trained else "correct data.resolution and data.channels, or "
+        return f"{order}: {spec}resize and convert the images in the dataset"
+
+    def _other_channels(self, found: tuple[int, ...], *, is_tensor: bool) -> int | None:
+        """The number of channels of images of the right size; None for images of another size."""
+        height, width, channels = self.spec.shape
+        if found == (height, width):
+            return 1
+        if len(found) != 3:
+            return None
+        has, size = (found[0], found[1:]) if is_tensor else (found[2], found[:2])
+        return has if size == (height, width) and has != channels else None
+
+    def _convert_channels(self, has: int, image: object, found: tuple[int, ...]) -> str:
+        """The way out for images whose channels alone are not those of the spec."""
+        channels = self.spec.channels
+        count = "one channel" if has == 1 else f"{has} channels"
+        ways = [] if self.trained or not 1 <= has <= MOST_CHANNELS else [f"set data.channels to {has}"]
+        if has == 1 and not self.spec.is_real:  # equal channels of real values would have a density without bound
+            ways.append(f"repeat it in the dataset: `{_repeated(image, channels, len(found))}`")
+        else:
+            ways.append(f"make {channels} channel{'s' * (channels > 1)} of them in the dataset")
+        return f"the images have {count}: {', or '.join(ways)}"
 
     def _reals(self, image: npt.NDArray[np.generic], index: int) -> npt.NDArray[np.generic]:
         """The real values of an image of floats."""
         if image.dtype.kind != "f":
+            of_spec = "" if self.trained else "for levels, remove `values = real` from the spec; "
             raise InvalidData(
                 f"{self.place}, item {index}: values of type {image.dtype}; data.values is real, which needs floats",
-                help="for levels, remove `values = real` from the spec; convert the values in the dataset, with "
-                "`.float()` or ToTensor of torchvision",
+                help=f"{of_spec}convert the values in the dataset, with `.float()` or ToTensor of torchvision",
             )
         found: npt.NDArray[np.generic] = as_reals(image[None], [index], self.place)[0]
         return found
@@ -132,14 +163,21 @@ class TorchImages:
         found = f"values of type {image.dtype} from {image.min():g} to {image.max():g}"
         if image.dtype.kind == "f":
             needs = f"k / {highest} for a level k from 0 to {highest}, as ToTensor of torchvision gives them"
-            way_out = (
-                "remove Normalize and other changes of the values; the run scales the images itself; for real values, "
-                "set data.values to real"
-            )
+            way_out = "remove Normalize and other changes of the values; the run scales the images itself"
+            way_out += "" if self.trained else "; for real values, set data.values to real"
         else:
             needs = f"levels from 0 to {highest}"
-            way_out = "correct data.levels, or the values that the dataset returns"
+            way_out = "correct " + ("" if self.trained else "data.levels, or ") + "the values that the dataset returns"
         raise InvalidData(f"{self.place}, item {index}: {found}; they must be {needs}", help=way_out)
+
+
+def _repeated(image: object, channels: int, axes: int) -> str:
+    """The expression that repeats the one channel of an image, which has two or three axes."""
+    if isinstance(image, torch.Tensor):
+        return f"image.expand({channels}, -1, -1)"
+    if isinstance(image, Image.Image):
+        return 'image.convert("RGB")' if channels == 3 else f"numpy.stack([numpy.asarray(image)] * {channels}, axis=-1)"
+    return f"image.repeat({channels}, axis=-1)" if axes == 3 else f"numpy.stack([image] * {channels}, axis=-1)"
 
 
 def refuse_bare(found: object, reference: str) -> None:

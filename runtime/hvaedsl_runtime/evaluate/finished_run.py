@@ -119,7 +119,7 @@ class FinishedRun:
         Raises as `open_split` does: DataNotFound for missing images, InvalidData for others than the spec's.
         """
         spec = self.program.spec
-        images = open_split(spec.data, split, size=spec.train.augment.random_crop)
+        images = open_split(spec.data, split, size=spec.train.augment.random_crop, trained=True)
         recorded = self.folder.recorded_images().get(split)
         if recorded is not None:
             for change in differences({split: recorded}, {split: fingerprint(images)}):

@@ -28,11 +28,11 @@ from hvaedsl.ir.spec import Spec
 from hvaedsl_runtime.data import AnyPreparation
 from hvaedsl_runtime.data.file_images import shades_of_levels
 from hvaedsl_runtime.data.given_images import DIGITS_OF_NAME
-from hvaedsl_runtime.data.image_file import FILE_CHANNELS
 from hvaedsl_runtime.data.images import Values
 from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS
 from hvaedsl_runtime.data.npy import npy_header
 from hvaedsl_runtime.data.places import folder_name, places
+from hvaedsl_runtime.data.stored_channels import COLOR_CHANNELS
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_output_path, content_of
 from hvaedsl_runtime.disk.whole_files import put_folder_in_place, put_in_place
 from hvaedsl_runtime.evaluate.pictures import brightest_of, save_samples
@@ -140,9 +140,10 @@ class ImageOutput:
             return
         channels, levels = spec.data.channels, spec.data.levels
         array = "write an array: name a file in .npz or .npy"
-        if channels not in FILE_CHANNELS:
+        if channels not in COLOR_CHANNELS:
             raise UsageError(
-                f"--out is {self.path}; PNG files hold 1 or 3 channels, and the images have {channels}", help=array
+                f"--out is {self.path}; PNG files are written with 1 or 3 channels, and the images have {channels}",
+                help=array,
             )
         if channels > 1 and levels > EIGHT_BIT_LEVELS:
             raise UsageError(

@@ -93,7 +93,7 @@ class Examples:
         self.evaluator = None
         if what != "sample":
             self.evaluator = Evaluator(
-                images=open_split(spec.data, "test", size=spec.train.augment.random_crop),
+                images=open_split(spec.data, "test", size=spec.train.augment.random_crop, trained=True),
                 preparation=finished.preparation,
                 noise_seed=self.seed,
                 split_seed=spec.data.split_seed,

@@ -40,7 +40,7 @@ def random_text(seed: int) -> str:
         visited.append(at)
     channels, width = random.choice((1, 3)), random.randint(2, 7)
     cell = random.choice(CELL_NAMES)
-    blocks = {at: random.choice(("residual", "residual", "attention")) for at in resolutions}
+    blocks = {at: random.choice(("residual", "residual", "attention", "attention(heads = 1)")) for at in resolutions}
     likelihoods = ["mixture_of_logistics(2)", "mixture_of_logistics(1, bits = 5)"]
     likelihood = random.choice([*likelihoods, "bernoulli"] if channels == 1 else likelihoods)
     same_width = cell == "euler_maruyama" or random.random() < 0.5

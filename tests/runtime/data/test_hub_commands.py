@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Callable
@@ -158,3 +159,36 @@ def test_windows_of_images_that_are_prepared_larger(tmp_path: Path, command: Com
     assert "images: 40 train, 10 validation, 10 test" in said
     (manifest,) = elsewhere.rglob("manifest.json")
     assert json.loads(manifest.read_text())["resolution"] == [10, 12]
+
+
+def test_the_files_of_a_prepared_set_are_verified(tmp_path: Path, tables: Path, command: Command) -> None:
+    options = ("--from", tables, "--resolution", "8", "--channels", "1", "--levels", "17", "--out", tmp_path / "set")
+    assert not command("data", "prepare", "hf:ada/faces", *options)[0]
+    files = sorted(tables.rglob("*.parquet"))
+    origins = {
+        Path(each["path"]): each["sha256"]
+        for each in json.loads((tmp_path / "set/manifest.json").read_text())["origins"]
+    }
+    assert origins == {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    code, out, _ = command("data", "verify", tmp_path / "set")
+    assert not code
+    assert "52 images, all checksums agree" in out
+    assert "files that they were prepared from: 2 unchanged" in out
+
+    # One that is gone is no mistake: the images do not need it. One that has changed is.
+    moved = files[0].rename(tmp_path / "moved.parquet")
+    code, out, _ = command("data", "verify", tmp_path / "set")
+    assert not code
+    assert "1 unchanged; 1 are not there any more" in " ".join(out.split())
+    moved.rename(files[0])
+    content = bytearray(files[1].read_bytes())
+    content[len(content) // 2] ^= 1
+    files[1].write_bytes(content)
+    code, _, err = command("data", "verify", tmp_path / "set")
+    assert code == 4
+    assert f"{files[1].name}: its checksum is" in " ".join(err.split())
+    assert "prepare the images again from these" in " ".join(err.split())
+    code, out, _ = command("data", "verify", tmp_path / "set", "--json")
+    assert code == 4
+    sources = json.loads(out)["sources"]
+    assert (sources["agree"], sources["missing"], len(sources["changed"])) == (1, [], 1)

@@ -156,10 +156,13 @@ def test_a_layout_that_fits_only_transposed_is_refused(
     assert "permute the axes" in found.help
 
 
-def test_files_have_one_or_three_channels(hub_spec: Callable[..., DataSpec], tables: Path, make_images: Any) -> None:
-    write_table(tables / "train.parquet", {"image": files_of(make_images(12))})
-    assert "data.channels is 4; the image files in the column `image` are read as 1 or 3" in str(
-        error(hub_spec(channels=4))
+def test_files_have_up_to_four_channels(hub_spec: Callable[..., DataSpec], tables: Path, make_images: Any) -> None:
+    four = make_images(12, channels=4)
+    write_table(tables / "train.parquet", {"image": files_of(four)})
+    train = open_split(hub_spec(channels=4), "train")
+    np.testing.assert_array_equal(everything(train), four[train.members])
+    assert "data.channels is 5; the image files in the column `image` are read as up to 4" in str(
+        error(hub_spec(channels=5))
     )
 
 
@@ -202,3 +205,23 @@ def test_files_with_different_columns_are_refused(
     write_table(tables / "train-00000-of-00002.parquet", {"image": files_of(make_images(12))})
     write_table(tables / "train-00001-of-00002.parquet", {"picture": files_of(make_images(12))})
     assert "the images are in the column `picture` (files); those of" in str(error(hub_spec()))
+
+
+def test_all_files_with_a_wrong_column_are_named(
+    hub_spec: Callable[..., DataSpec], tables: Path, make_images: Any
+) -> None:
+    for number, name in enumerate(("image", "label", "picture", "label")):
+        values = ["x"] * 12 if name == "label" else files_of(make_images(12))
+        write_table(tables / f"train-{number:05}-of-00004.parquet", {name: values})
+    found = str(error(hub_spec()))
+    assert found.startswith("2 tables cannot be used:")
+    assert all(f"train-{number:05}-of-00004.parquet: no column has images" in found for number in (1, 3))
+    found = str(error(hub_spec(column="image")))
+    assert found.startswith("3 tables cannot be used:")
+    assert found.count("there is no column `image`") == 3
+
+    for number in (1, 3):
+        write_table(tables / f"train-{number:05}-of-00004.parquet", {"picture": files_of(make_images(12))})
+    found = str(error(hub_spec()))
+    assert found.startswith("3 tables cannot be used:")
+    assert found.count("the images are in the column `picture` (files); those of") == 3

@@ -10,8 +10,9 @@ import pytest
 
 from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.data import Split, has_validation, open_split
-from hvaedsl_runtime.data.file_array import FileArray
+from hvaedsl_runtime.data.file_array import FileArray, FortranArray
 from hvaedsl_runtime.data.images import ArrayImages
+from hvaedsl_runtime.data.npy import open_array
 from tests.runtime.data.image_folders import everything
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -72,8 +73,27 @@ def test_the_file_is_read_by_index(make_spec: Any, make_images: Any, tmp_path: P
 def test_an_array_in_the_order_of_fortran(make_spec: Any, make_images: Any, tmp_path: Path, dtype: str) -> None:
     found = np.asfortranarray(make_images(30).astype(dtype))
     np.save(tmp_path / "all.npy", found)
-    images = open_split(make_spec("npy", path=str(tmp_path / "all.npy")), "train").images
-    np.testing.assert_array_equal(images.read(np.arange(30)), found)
+    spec = make_spec("npy", path=str(tmp_path / "all.npy"))
+    train = open_split(spec, "train")
+    images = train.images
+    assert isinstance(images, ArrayImages)
+    assert isinstance(images.pixels, FortranArray)  # not mapped
+    for indices in (np.arange(30), np.array([7, 3, 3, 29, 0]), np.array([], dtype=np.int64)):
+        np.testing.assert_array_equal(images.read(indices), found[indices])
+    assert "all.npy is in Fortran's order" in train.notes[0]
+    assert "numpy.ascontiguousarray(images)" in train.notes[0]
+    assert not open_split(spec, "test").notes
+    np.save(tmp_path / "all.npy", np.ascontiguousarray(found))
+    assert not open_split(spec, "train").notes
+
+
+def test_a_truncated_array_in_the_order_of_fortran(make_images: Any, tmp_path: Path) -> None:
+    np.save(tmp_path / "all.npy", np.asfortranarray(make_images(30, channels=3)))
+    images = open_array(tmp_path / "all.npy")
+    with (tmp_path / "all.npy").open("r+b") as file:
+        file.truncate(128 + 30 * 64 + 1)
+    with pytest.raises(RunError, match="it ends before position 64 of item 2; it had 30 items"):
+        images[np.arange(2, 5)]
 
 
 def test_a_mistake_names_the_file(make_spec: Any, make_images: Any, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data import open_split
 from hvaedsl_runtime.data.images import Pixels
+from hvaedsl_runtime.data.torch_dataset import TorchImages
 from tests.runtime.data.image_folders import everything
 from tests.runtime.data.parquet_tables import lists, write_table
 
@@ -126,7 +127,30 @@ def fails(_: Pixels) -> Any:
         (lambda image: image.transpose(2, 0, 1), r"a ndarray of shape \[3, 4, 6\]; it must be \[4, 6, 3\]", "permute"),
         (lambda image: torch.from_numpy(image), r"a Tensor of shape \[4, 6, 3\]; it must be \[3, 4, 6\]", "permute"),
         (lambda image: tensor(image).mT, r"shape \[3, 6, 4\]", "the images are 6 high and 4 wide"),
-        (lambda image: tensor(image)[:1], r"shape \[1, 4, 6\]", "correct data.resolution and data.channels"),
+        (
+            lambda image: tensor(image)[:1],
+            r"shape \[1, 4, 6\]; it must be \[3, 4, 6\]",
+            "the images have one channel: set data.channels to 1, or repeat it in the dataset: "
+            "`image.expand(3, -1, -1)`",
+        ),
+        (
+            lambda image: tensor(image)[0],
+            r"shape \[4, 6\]",
+            "in the dataset: `image.expand(3, -1, -1)`",
+        ),
+        (lambda image: image[..., :1], r"shape \[4, 6, 1\]", "in the dataset: `image.repeat(3, axis=-1)`"),
+        (lambda image: image[..., 0], r"shape \[4, 6\]", "in the dataset: `numpy.stack([image] * 3, axis=-1)`"),
+        (lambda image: Image.fromarray(image[..., 0]), r"shape \[4, 6\]", 'the dataset: `image.convert("RGB")`'),
+        (
+            lambda image: tensor(image).repeat(2, 1, 1)[:4],
+            r"shape \[4, 4, 6\]; it must be \[3, 4, 6\]",
+            "the images have 4 channels: set data.channels to 4, or make 3 channels of them in the dataset",
+        ),
+        (
+            lambda image: tensor(image)[:, :3],
+            r"shape \[3, 3, 6\]",
+            "correct data.resolution and data.channels",
+        ),
         (lambda image: tensor(image) / 255 - 0.5, "from -0.5 to 0.5; they must be k / 255", "remove Normalize"),
         (lambda image: tensor(image) / 256, "from 0 to .*; they must be k / 255", "remove Normalize"),
         (lambda image: tensor(image) / 255 * torch.nan, "from nan to nan; they must be k / 255", "remove Normalize"),
@@ -144,6 +168,41 @@ def test_a_wrong_item_is_named_by_its_index(
     with pytest.raises(RunError, match=f"mine:images, train images, item {index}: .*{reason}") as caught:
         opened(Items(images, at(index, wrong)), 3)
     assert way_out in caught.value.help
+
+
+def test_what_repeats_a_channel_gives_images_of_the_spec(opened: Callable[..., Pixels]) -> None:
+    images = pixels(1)
+    ways: tuple[Callable[[Pixels], Any], ...] = (
+        lambda image: torch.from_numpy(image[..., 0]).expand(3, -1, -1),
+        lambda image: tensor(image).expand(3, -1, -1),
+        lambda image: image.repeat(3, axis=-1),
+        lambda image: np.stack([image[..., 0]] * 3, axis=-1),
+        lambda image: Image.fromarray(image[..., 0]).convert("RGB"),
+    )
+    for way in ways:
+        found = opened(Items(images, lambda image, _, way=way: way(image)), 3)  # type: ignore[misc]  # a default
+        np.testing.assert_array_equal(found, images.repeat(3, axis=-1))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda image: tensor(image)[:1],
+        lambda image: tensor(image)[:, :3],
+        lambda image: tensor(image).mT,
+        lambda image: tensor(image).int() + 300,
+        lambda image: tensor(image) / 3,
+    ],
+)
+def test_items_for_a_trained_model_are_told_without_another_spec(
+    make_spec: Any, wrong: Callable[[Pixels], Any]
+) -> None:
+    spec = make_spec("mine:images", channels=3, resolution=ImageSize(HEIGHT, WIDTH), levels=256)
+    images = TorchImages(Items(pixels(3), lambda image, _: wrong(image)), spec, "mine", trained=True)
+    with pytest.raises(RunError) as caught:
+        images.read(np.arange(1))
+    assert caught.value.help
+    assert "data." not in caught.value.help
 
 
 def test_images_that_change_at_random_are_refused(opened: Callable[..., Pixels]) -> None:

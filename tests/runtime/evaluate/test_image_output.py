@@ -121,7 +121,7 @@ def test_few_levels_are_shades_in_a_folder_unless_the_datasets_files_hold_levels
 
 def test_what_png_cannot_hold_is_refused_by_its_channels(tmp_path: Path, compiled: Compiled) -> None:
     for changes, reason in (
-        ({"channels": 5}, "PNG files hold 1 or 3 channels, and the images have 5"),
+        ({"channels": 5}, "PNG files are written with 1 or 3 channels, and the images have 5"),
         ({"channels": 3, "levels": 4_096}, "with 8 bits per channel, and the images have 4,096 levels"),
     ):
         with pytest.raises(UsageError, match=reason) as caught:

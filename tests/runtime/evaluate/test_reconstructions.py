@@ -290,10 +290,10 @@ def test_images_and_options_that_contradict_each_other(
     assert not (tmp_path / "x.npz").exists()
 
 
-def test_files_are_not_read_for_other_channels_than_1_and_3(module_program: Program, photos: Path) -> None:
-    data = module_program.spec.data.model_copy(update={"channels": 4})
+def test_files_are_not_read_for_more_channels_than_they_have(module_program: Program, photos: Path) -> None:
+    data = module_program.spec.data.model_copy(update={"channels": 5})
     for paths in ([photos], [photos / "cats" / "0.png"]):
-        with pytest.raises(InvalidData, match="the images of the run have 4 channels") as caught:
+        with pytest.raises(InvalidData, match="the images of the run have 5 channels") as caught:
             given_images(paths, data)
         assert caught.value.help == "name a .npy file"
 

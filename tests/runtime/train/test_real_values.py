@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import RunError, UsageError
@@ -21,7 +23,7 @@ from hvaedsl_runtime.analysis.base import Subject
 from hvaedsl_runtime.analysis.comparison import comparison_json, open_runs, table
 from hvaedsl_runtime.analysis.html_report import evaluated_bounds, report_html
 from hvaedsl_runtime.analysis.registry import ANALYSES
-from hvaedsl_runtime.data import RealPreparation, normal_baseline_nats_per_dim, open_split
+from hvaedsl_runtime.data import RealPreparation, normal_baseline_nats_per_dim, open_split, preparation_from
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.evaluate.units import reporting_unit
@@ -185,7 +187,8 @@ def test_given_images_are_read_in_the_unit_of_the_file(
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     code, _, err = command("reconstruct", folders[0], tmp_path / "a.png", "--out", tmp_path / "x.npy")
     assert code == 4
-    assert "real values; image files have levels" in err
+    assert "the content is PNG, which has levels; data.values is real, and files must be TIFF files of floats" in err
+    assert "remove" not in err
 
 
 def test_pictures_show_a_range_that_their_title_states(
@@ -246,8 +249,9 @@ def test_comparisons_name_the_density_and_refuse_a_mass(folders: tuple[Path, Pat
     text = text.replace("likelihood = gaussian", "likelihood = mixture_of_logistics(2)")
     (levels / "small.hvae").write_text(text.replace(str(folders[0].parent / "images1"), str(levels)))
     run(levels / "small.hvae", tmp_path / "mass", sets={"data.validation": 0, "train.steps": 2})
-    with pytest.raises(UsageError, match=r"data\.values is real and levels"):
+    with pytest.raises(UsageError, match=r"data\.values is real and levels") as caught:
         open_runs([folders[0], tmp_path / "mass"])
+    assert "data.levels" not in str(caught.value)
 
 
 def test_a_density_of_levels_is_not_compared_with_a_mass(folders: tuple[Path, Path], tmp_path: Path) -> None:
@@ -257,6 +261,66 @@ def test_a_density_of_levels_is_not_compared_with_a_mass(folders: tuple[Path, Pa
     (copy / "metrics.jsonl").write_text(text)
     with pytest.raises(UsageError, match="the likelihood of run1 gives a density, and that of the other does not"):
         open_runs([folders[0], copy])
+
+
+def test_weights_are_converted_in_both_directions(folders: tuple[Path, Path], tmp_path: Path, command: Command) -> None:
+    """With the constants of the run in the file; without them, with those of the images that the spec names."""
+    run, spec, stated = folders[0], folders[0] / "spec.hvae", tmp_path / "stated.safetensors"
+    assert not command("convert", run, "--to", stated, "--names", "ours", "--weights", "raw")[0]
+    bare = tmp_path / "bare.safetensors"
+    save_file(load_file(stated), bare)
+    expected = FinishedRun.open(run, "cpu")
+    for file, source in ((stated, "as stated in stated.safetensors"), (bare, "the statistics of npy's images")):
+        back = tmp_path / f"back-{file.stem}"
+        code, out, err = command("convert", spec, "--from", file, "--out", back)
+        assert not code, err
+        assert source in " ".join((out + err).split())
+        found = FinishedRun.open(back, "cpu")
+        assert found.preparation == expected.preparation
+        bounds = [each.evaluate("test", kinds=("raw",))["raw"].loss_nats_per_dim for each in (found, expected)]
+        assert bounds[0] == bounds[1]
+
+    # The published code has no such likelihood; real values have no published constants; the images may be missing.
+    nowhere = ("--set", f'data.path="{tmp_path / "nowhere"}"', "--from", bare)
+    refusals = (
+        (("convert", run, "--to", tmp_path / "w.th"), "not for the likelihood gaussian", "--names ours"),
+        (
+            ("convert", spec, "--from", bare, "--trained-on", "cifar10"),
+            "values of the spec's images are real",
+            "remove",
+        ),
+        (("convert", spec, *nowhere), "the mean and the standard deviation of each channel are unknown", "training"),
+    )
+    for number, (arguments, message, way_out) in enumerate(refusals):
+        out_folder = ("--out", tmp_path / f"no{number}") if "--from" in arguments else ()
+        code, _, err = command(*arguments, *out_folder)
+        text = " ".join(err.split())
+        assert code
+        assert message in text
+        assert way_out in text.partition("help:")[2]
+        assert "imagenet" not in text
+
+
+def test_an_exported_program_and_its_weights_state_the_constants(
+    folders: tuple[Path, Path], tmp_path: Path, command: Command
+) -> None:
+    for kind in ("pt2", "safetensors"):
+        code, _, err = command("export", folders[0], "--to", kind, "--out", tmp_path / f"made.{kind}")
+        assert not code, err
+    with safe_open(tmp_path / "made.safetensors", "pt") as file:
+        stated = preparation_from(json.loads(file.metadata()["preparation"]))
+    assert stated == FinishedRun.open(folders[0], "cpu").preparation
+    assert isinstance(stated, RealPreparation)
+
+
+def test_a_sweep_reports_densities(tmp_path: Path, command: Command) -> None:
+    spec = written(tmp_path / "images", 1)
+    options = ("--steps", "2", "--out", tmp_path / "sweep", "--device", "cpu", "--threads", "1")
+    code, out, err = command("sweep", spec, "--vary", "train.learning_rate=1e-3,2e-3", *options)
+    assert not code, err
+    assert "nats/dim (density), 2 of 2 runs" in " ".join(out.split())
+    assert "bits/dim" not in out
+    assert json.loads((tmp_path / "sweep" / "results.json").read_text())["gives"] == "density"
 
 
 def test_a_value_that_is_not_finite_ends_the_run_before_it_begins(tmp_path: Path) -> None:

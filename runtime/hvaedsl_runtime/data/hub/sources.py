@@ -47,7 +47,7 @@ def parquet_source(spec: DataSpec, place: Path, setting: str, fitting: Fitting |
     parts = {
         part: [_file_rows(path, opened[path], column, spec) for path in paths] for part, paths in files.parts.items()
     }
-    return _source(spec, "parquet files", origins_of_files(files.every()), parts, column, fitting)
+    return _source(spec, "parquet files", origins_of_files(files.every(), checksums=True), parts, column, fitting)
 
 
 def hub_source(spec: DataSpec, fitting: Fitting | None = None) -> Source:
@@ -64,7 +64,9 @@ def hub_source(spec: DataSpec, fitting: Fitting | None = None) -> Source:
     others = [name for name in found if name not in named.values()]
     origins = [Path(file["filename"]) for table in tables.values() for file in table.cache_files]
     warnings = (f"splits that are not taken: {', '.join(others)}",) if others else ()
-    return _source(spec, "the Hugging Face Hub", origins_of_files(origins), parts, column, fitting, warnings)
+    return _source(
+        spec, "the Hugging Face Hub", origins_of_files(origins, checksums=True), parts, column, fitting, warnings
+    )
 
 
 def _source(
@@ -81,7 +83,7 @@ def _source(
     if is_files and spec.channels not in FILE_CHANNELS:
         raise InvalidData(
             f"{spec.dataset}: data.channels is {spec.channels}; the image files in the column `{column.name}` are read "
-            "as 1 or 3",
+            f"as up to {FILE_CHANNELS[-1]}",
             help="correct data.channels; other images can be in lists of numbers, or in .npy files",
         )
     for part, tables in parts.items():
@@ -104,16 +106,25 @@ def _source(
 
 
 def _column_of_all(schemas: Mapping[str, pa.Schema], spec: DataSpec) -> ImageColumn:
-    """The image column, the same in all tables. Raises InvalidData."""
-    columns = {name: image_column(schema, spec.column, name) for name, schema in schemas.items()}
+    """The image column, the same in all tables. Raises UnusableImages, which names all tables with another one."""
+    columns: dict[str, ImageColumn] = {}
+    problems = Problems("tables")
+    for name, schema in schemas.items():
+        try:
+            columns[name] = image_column(schema, spec.column, name)
+        except InvalidData as error:
+            problems.add(ImageProblem(name, str(error).removeprefix(f"{name}: "), error.help))
+    problems.raise_any()
+
     (first, column), *others = columns.items()
     for name, other in others:
         if other != column:
-            raise InvalidData(
-                f"{name}: the images are in the column `{other.name}` ({other.form}); those of {first} are in "
-                f"`{column.name}` ({column.form})",
-                help="set data.column, or save the tables with the same columns",
+            reason = (
+                f"the images are in the column `{other.name}` ({other.form}); those of {first} are in "
+                f"`{column.name}` ({column.form})"
             )
+            problems.add(ImageProblem(name, reason, "set data.column, or save the tables with the same columns"))
+    problems.raise_any()
     return column
 
 

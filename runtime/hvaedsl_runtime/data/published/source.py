@@ -15,6 +15,7 @@ from hvaedsl_runtime.data.fitting import Changes, Fitting
 from hvaedsl_runtime.data.image_tree import is_clutter
 from hvaedsl_runtime.data.images import Images, Pixels, batches_of, images_at_a_time
 from hvaedsl_runtime.data.splits import PartName
+from hvaedsl_runtime.disk.checksums import file_sha256
 
 # Number of levels of folders that are searched: archives unpack into separate folders.
 DEPTH = 3
@@ -22,11 +23,15 @@ DEPTH = 3
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The origin of images: a file, or a folder of `files` files; `bytes` is the total size."""
+    """The origin of images: a file, or a folder of `files` files; `bytes` is the total size.
+
+    `sha256` is the checksum of a file, if it was computed.
+    """
 
     path: Path
     files: int
     bytes: int
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +78,9 @@ def find_files(root: Path, *patterns: str) -> list[Path]:
     return [path for level in hits for path in level if not any(map(is_clutter, path.relative_to(root).parts))]
 
 
-def origins_of_files(paths: Iterable[Path]) -> tuple[Origin, ...]:
-    """Return files with their sizes."""
-    return tuple(Origin(path, 1, path.stat().st_size) for path in paths)
+def origins_of_files(paths: Iterable[Path], *, checksums: bool = False) -> tuple[Origin, ...]:
+    """Return files with their sizes; with `checksums`, all of them are read."""
+    return tuple(Origin(path, 1, path.stat().st_size, file_sha256(path) if checksums else None) for path in paths)
 
 
 def files_missing(spec: DataSpec, root: Path, files: str, way_out: str) -> RunError:

@@ -161,7 +161,12 @@ def test_mistakes_are_one_message(tmp_path: Path, command: Any) -> None:
             "celeba is 64x64x3 with 256 levels; --resolution, --channels and --levels are only for",
         ),
         (("folder", "--from", folder, "--out", tmp_path / "out"), 2, "--resolution and --channels"),
-        (("folder", "--from", folder, "--resolution", "8", "--channels", "2", "--out", "o"), 2, "(1 or 3)"),
+        (("folder", "--from", folder, "--resolution", "8", "--channels", "5", "--out", "o"), 2, "(1 to 4)"),
+        (
+            (*("folder", "--from", folder, "--resolution", "8", "--channels", "4"), "--background", "white"),
+            2,
+            "--background needs --channels 1 or 3; --channels is 4, and alpha is one of them",
+        ),
         (("folder", "--from", folder, "--resolution", "8", "--channels", "1"), 2, "--out is missing"),
         (("celeba", "--from", folder), 4, "found no list_eval_partition.txt"),
     ):
