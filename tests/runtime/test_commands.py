@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import hvaedsl
-from hvaedsl_runtime.disk.run_folder import RunFolder
+from hvaedsl_runtime.disk.run_folder import RunFolder, read_json
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 from tests.runtime.saved_states import saved
@@ -187,7 +187,7 @@ def test_eval_repeats_what_training_reported(finished: Path, command: Command) -
     code, out, err = command("eval", finished, "--device", "cpu", "--batch-size", "3")
     assert code == 0, err
     reported = json.loads((finished / "summary.json").read_text())["test"]
-    written = json.loads((finished / "eval_test.json").read_text())
+    written = read_json(finished / "eval_test.json")
     for weights in ("raw", "ema"):
         assert written[weights].pop("kl_nats") == pytest.approx(reported[weights].pop("kl_nats"), rel=1e-5)
         assert written[weights] == pytest.approx(reported[weights], rel=1e-5)
@@ -207,18 +207,18 @@ def test_eval_prints_what_it_writes(finished: Path, command: Command) -> None:
         return printed
 
     both = evaluated("both")
-    assert json.loads(result.read_text()) == both
+    assert read_json(result) == both
     assert {"raw", "ema"} <= set(both)
 
     # An evaluation of one kind of weights keeps the other's figures of the same step, and drops those of another.
     assert evaluated("raw") == {key: value for key, value in both.items() if key != "ema"}
-    assert json.loads(result.read_text()) == both
+    assert read_json(result) == both
     result.write_text(json.dumps({**both, "step": 4}))
     alone = evaluated("ema")
     assert set(both) - set(alone) == {"raw"}
-    assert json.loads(result.read_text()) == alone
+    assert read_json(result) == alone
     result.write_text("[")
-    assert evaluated("ema") == json.loads(result.read_text()) == alone
+    assert evaluated("ema") == read_json(result) == alone
 
 
 def test_sample_draws_the_same_picture_twice(finished: Path, tmp_path: Path, command: Command) -> None:

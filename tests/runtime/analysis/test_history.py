@@ -14,6 +14,7 @@ from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.analysis import curves
 from hvaedsl_runtime.analysis.base import Subject
 from hvaedsl_runtime.analysis.history import Curve, read_history
+from hvaedsl_runtime.disk.metrics import read_metrics
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 
 
@@ -83,7 +84,7 @@ def test_a_file_that_is_not_a_log_is_one_error(tmp_path: Path, line: str) -> Non
 def test_curves_count_the_collapsed_layers_that_evaluations_logged(subject_of: Callable[..., Subject]) -> None:
     subject = subject_of()
     data = cast(dict[str, Any], curves.ANALYSIS.run(subject).data)
-    lines = [json.loads(line) for line in subject.run.folder.metrics.read_text().splitlines()]
+    lines = read_metrics(subject.run.folder.metrics)
     logged = [line for line in lines if line["split"] == "validation" and line["weights"] == "raw"]
     assert [len(line["kl_nats"]) for line in logged] == [6, 6]
     for line in logged:
@@ -100,7 +101,7 @@ def test_curves_count_the_collapsed_layers_that_evaluations_logged(subject_of: C
 def test_a_log_without_kl_has_no_collapsed_layers(trained: Callable[..., Path], tmp_path: Path) -> None:
     shutil.copytree(trained(), tmp_path / "run")
     log = tmp_path / "run" / "metrics.jsonl"
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines = read_metrics(log)
     subject = Subject(FinishedRun.open(tmp_path / "run", "cpu"))
     assert len(curves.ANALYSIS.run(subject).drawings[0].figure.axes) == 3
     write_log(log, *({key: value for key, value in line.items() if key != "kl_nats"} for line in lines))
