@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from hvaedsl_runtime.disk.checkpoint_writer import CheckpointWriter, Noted
+from hvaedsl_runtime.disk.checkpoint_folder import Noted
+from hvaedsl_runtime.disk.checkpoint_writer import CheckpointWriter
 from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.saved_checkpoints import Retention
 

@@ -90,7 +90,7 @@ RUNTIME: dict[str, set[str]] = {
     "sweep": GROUND | {"launch", "train", "evaluate", "disk"},
 }
 COMPILER = BOTTOM | {"custom", "hvaedsl", "shipped", "ir", "program", "lowering", "nn", "render", "matching", "report"}
-COMPILER |= {"user_cache", "home_folder"}
+COMPILER |= {"diff", "user_cache", "home_folder"}
 
 
 @dataclass(frozen=True)

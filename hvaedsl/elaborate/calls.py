@@ -35,6 +35,20 @@ if TYPE_CHECKING:
     from hvaedsl.elaborate.readers import Reader
 
 
+AnyCall = PoolingCall | LikelihoodCall | CallOf | OrCall
+
+
+def value_of_call(reader: Reader, kind: AnyCall, value: ast.Value) -> object:
+    """The value of a key that takes calls."""
+    match kind:
+        case PoolingCall():
+            return pooling(reader, kind, value)
+        case LikelihoodCall():
+            return likelihood(reader, kind, value)
+        case CallOf() | OrCall():
+            return call_with_numbers(reader, kind, value)
+
+
 def pooling(reader: Reader, kind: PoolingCall, value: ast.Value) -> str:
     """The name of a pooling, `wavelet(haar)` among them. Raises `SpecError` for anything else."""
     # A call can only be a wavelet transform.
@@ -108,7 +122,7 @@ def likelihood(reader: Reader, kind: LikelihoodCall, value: ast.Value) -> Likeli
     return _gaussian(reader, value) if value.function.text == GAUSSIAN else _mixture(reader, value)
 
 
-def call_value(reader: Reader, kind: CallOf | OrCall, value: ast.Value) -> object:
+def call_with_numbers(reader: Reader, kind: CallOf | OrCall, value: ast.Value) -> object:
     """The record that a call with numbers stands for, or the plain value. Raises `SpecError` for anything else."""
     name = value.function.text if isinstance(value, ast.Call) else value.name if isinstance(value, ast.Symbol) else ""
     call, plain = (kind.call, kind.plain) if isinstance(kind, OrCall) else (kind, None)

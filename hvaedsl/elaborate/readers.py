@@ -15,7 +15,7 @@ from hvaedsl.diagnostics.names import DuplicateEntry, OutOfRange, UnknownSymbol,
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.arithmetic import is_expression, whole_number
 from hvaedsl.elaborate.block_reader import BlockReader, ReadBase
-from hvaedsl.elaborate.calls import call_value, likelihood, pooling, residual_block
+from hvaedsl.elaborate.calls import AnyCall, residual_block, value_of_call
 from hvaedsl.elaborate.constants import BASE, Constants
 from hvaedsl.elaborate.image_sizes import image_size
 from hvaedsl.elaborate.meant import example_of, meant, meant_as_other, suffixed
@@ -56,7 +56,6 @@ from hvaedsl.ir.kinds import (
     WeightName,
     Whole,
 )
-from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.training import Epochs, Minutes
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.parser import parse_value
@@ -210,14 +209,12 @@ class Reader:
             self.wrong(kind, value)
         return value.name
 
-    @read.register
-    def _(self, kind: PoolingCall, value: ast.Value) -> str:
-        return pooling(self, kind, value)
-
+    @read.register(PoolingCall)
+    @read.register(LikelihoodCall)
     @read.register(CallOf)
     @read.register(OrCall)
-    def _(self, kind: CallOf | OrCall, value: ast.Value) -> object:
-        return call_value(self, kind, value)
+    def _(self, kind: AnyCall, value: ast.Value) -> object:
+        return value_of_call(self, kind, value)
 
     @read.register
     def _(self, kind: Optional, value: ast.Value) -> object:
@@ -299,10 +296,6 @@ class Reader:
             self.diagnostics.extend(self._no_base(reference))
 
         return lambda reference: read() if self.bases else report(reference)
-
-    @read.register
-    def _(self, kind: LikelihoodCall, value: ast.Value) -> Likelihood:
-        return likelihood(self, kind, value)
 
     def _entry_key(self, entry: ast.Entry) -> int | str:
         """The resolution of an entry of a map, or `other`."""

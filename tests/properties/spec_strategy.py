@@ -51,7 +51,8 @@ BOUND = frozenset(
         "data": "dataset config column channels resolution values levels validation binarize fit",
         "model": "width latent encoder decoder widths likelihood cell processing skips pooling bottleneck block",
         "model.fourier": "at",
-        "train": "freeze rates stop_after",
+        "model.normalize_state": "over",
+        "train": "batch_size micro_batch freeze rates stop_after",
         "train.kl": "weight sampled_layers",
         "train.augment": "random_crop",
         "sample": "channels",
@@ -91,10 +92,23 @@ class _Drawing(DrawnBlocks):
             written["data.validation"] = self.whole(held_out)
             if held_out and self.some():
                 written["train.stop_after"] = self.whole(self.draw(st.integers(1, 99)))
+        self.batch(written)
         if self.some():
             sampled = self.draw(st.integers(1, self.depth))
             written["train.kl.sampled_layers"] = "none" if self.some(4) else self.whole(sampled)
         return written
+
+    def batch(self, written: dict[str, str]) -> None:
+        """A batch, forward passes that divide it, and norms over a batch that is not split."""
+        parts, images = self.draw(st.integers(1, 9)), self.draw(st.integers(1, 99))
+        is_split = self.some()
+        if self.some() or is_split:
+            written["train.batch_size"] = self.whole(parts * images)
+        if is_split:
+            written["train.micro_batch"] = self.whole(images)
+        if self.some():
+            over = ("sample",) if is_split and parts > 1 else ("sample", "batch")
+            written["model.normalize_state.over"] = self.draw(st.sampled_from(over))
 
     def weights(self, written: dict[str, str]) -> None:
         """Weights that are frozen, not all of them, and others that have a rate."""

@@ -12,6 +12,7 @@ from hvaedsl.ir.kinds import (
     BlockStack,
     ByResolution,
     ByWeightName,
+    CallOf,
     Choice,
     ChoiceOrCustom,
     DatasetName,
@@ -24,6 +25,7 @@ from hvaedsl.ir.kinds import (
     NameInQuotes,
     Number,
     Optional,
+    OrCall,
     Pair,
     PoolingCall,
     Several,
@@ -109,10 +111,22 @@ class DrawnValues:
                 return self.likelihood(levels=256, channels=1)
             case PoolingCall():
                 return self.draw(st.sampled_from(POOLINGS))
+            case CallOf():
+                return self.call(kind)
+            case OrCall():
+                return self.value(kind.call if self.some(3) else kind.plain)
             case BlockStack():
                 raise AssertionError("a block list is walked, not drawn alone")
             case _:
                 assert_never(kind)
+
+    def call(self, kind: CallOf) -> str:
+        """A call with numbers: the first by place, the others by name, or its name alone."""
+        by_place = self.draw(st.integers(0, len(kind.parameters)))
+        written = [self.value(parameter.of) for parameter in kind.parameters[:by_place]]
+        named = [item for item in kind.parameters[by_place:] if item.required or self.some()]
+        written += [f"{item.name} = {self.value(item.of)}" for item in named]
+        return f"{kind.name}({', '.join(written)})" if written else kind.name
 
     def whole(self, number: int, *, suffix: bool = True) -> str:
         """A whole number as digits, with underscores, with a suffix, or as a constant."""

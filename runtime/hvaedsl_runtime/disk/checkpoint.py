@@ -156,7 +156,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         ) from error
 
     version = content.get("format") if isinstance(content, dict) else None
-    if version not in MIGRATIONS:
+    if not isinstance(version, int) or version not in MIGRATIONS:
         raise _unknown_format(path, version)
     while version in MIGRATIONS:
         logger.info("%s: converting the checkpoint from format %d to %d", path, version, version + 1)

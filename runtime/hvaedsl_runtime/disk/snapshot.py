@@ -90,7 +90,7 @@ class Snapshot:
             offsets = [at - start, end - start]
             header[name] = {"dtype": TYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": offsets}
             at = end
-        return TensorFile(f"{part}.safetensors", _header(header), memoryview(self._memory.numpy())[start:at])
+        return TensorFile(f"{part}.safetensors", _header(header), self._memory.numpy().data[start:at])
 
     def _allocated(self, size: int) -> Tensor:
         # Writing to it makes the system provide the memory now, and not during the first copy.

@@ -234,8 +234,8 @@ def _checkpoint(folder: RunFolder, which: str | None) -> Checkpoint:
     if int(which) in steps:
         return load_checkpoint(folder.checkpoints / name_of(int(which)))
     former = folder.checkpoints / FORMER_LAST
-    if former.exists() and (checkpoint := load_checkpoint(former)).step == int(which):
-        return checkpoint
+    if former.exists() and (found := load_checkpoint(former)).step == int(which):
+        return found
     raise RunNotFound(f"{folder.path} has no checkpoint of step {which}", help=there)
 
 

@@ -146,7 +146,7 @@ class TrainState:
         """The size of the state's tensors once the optimizer has taken a step: AdamW keeps two moments of each one."""
         saved = (*self.model.state_dict().values(), *self.ema.model.state_dict().values(), *self.trainable * 2)
         counts = len(self.trainable) * 4 + 4096  # a step for each parameter, and what aligns the files
-        return counts + sum(tensor.numel() * tensor.dtype.itemsize for tensor in saved)
+        return counts + int(sum(tensor.nbytes for tensor in saved))
 
     def record_step(self, *, applied: bool, seconds: float) -> None:
         """Count a step that was taken."""

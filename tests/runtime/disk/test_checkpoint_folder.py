@@ -20,9 +20,9 @@ from safetensors.torch import load_file, save_file
 from hvaedsl.diagnostics.errors import DamagedRun, WriteError
 from hvaedsl_runtime.disk import checkpoint_folder
 from hvaedsl_runtime.disk.checkpoint import load_checkpoint, save_checkpoint
-from hvaedsl_runtime.disk.checkpoint_folder import FORMAT, verify
+from hvaedsl_runtime.disk.checkpoint_folder import FORMAT, Noted, verify
 from hvaedsl_runtime.disk.checkpoint_names import name_of, steps_in
-from hvaedsl_runtime.disk.checkpoint_writer import CheckpointWriter, Noted
+from hvaedsl_runtime.disk.checkpoint_writer import CheckpointWriter
 from hvaedsl_runtime.disk.saved_checkpoints import (
     Best,
     Retention,
@@ -63,7 +63,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_every_value_comes_back_as_it_was(tmp_path: Path) -> None:
-    state = {
+    state: dict[str, Any] = {
         "optimizer": {
             "state": {0: {"step": torch.tensor(3.0)}, 7: {"step": torch.tensor(4, dtype=torch.int64)}},
             "param_groups": [{"betas": (0.9, 0.99), "params": [0, 7], "lr": 1e-3, "fused": None, "nested": ((), [()])}],
@@ -94,7 +94,7 @@ def test_every_value_comes_back_as_it_was(tmp_path: Path) -> None:
     assert same(loaded["names"], state["names"])
     assert math.isnan(loaded["numbers"]["nan"])
     assert str(loaded["numbers"]) == str(state["numbers"])
-    assert [(item.dtype, item.shape) for item in loaded["types"]] == [(i.dtype, i.shape) for i in state["types"]]  # type: ignore[union-attr]
+    assert [(item.dtype, item.shape) for item in loaded["types"]] == [(i.dtype, i.shape) for i in state["types"]]
     assert all(map(torch.equal, loaded["types"], state["types"]))
     assert same(loaded["shapes"], state["shapes"])
     assert loaded["single"].isnan().all()
@@ -104,7 +104,7 @@ def test_a_value_that_has_no_form_is_named() -> None:
     with pytest.raises(TypeError, match=r"the state has a set at counters\.seen"):
         tree_of({"counters": {"seen": {1}}})
     Pair = namedtuple("Pair", "one two")  # becomes a tuple, and no class is named
-    assert state_of(tree_of({"a": Pair(1, 2)})[0], {}.__getitem__) == {"a": (1, 2)}
+    assert state_of(tree_of({"a": Pair(1, 2)})[0], dict[tuple[str, str], torch.Tensor]().__getitem__) == {"a": (1, 2)}
 
 
 def test_the_files_are_those_of_the_library(folder: Path, tmp_path: Path) -> None:
