@@ -23,7 +23,8 @@ def conversion(
     `levels` is None for real values. No other spec is proposed if the model is `trained`.
     """
     if found.dtype.names is not None:
-        return f'with `images` the array, save the field with the pixels, for example `images["{found.dtype.names[0]}"]`'
+        field = f'images["{found.dtype.names[0]}"]'
+        return f"with `images` the array, save the field with the pixels, for example `{field}`"
     if not found.shape:
         return f"save the images themselves, an array of the shape [N, {', '.join(map(str, shape))}]"
     reshaped = _to_shape(found.shape, shape)
