@@ -47,5 +47,5 @@ def _check_pair(option: str, given: str, following: Sequence[str], form: str) ->
     whole = f"{name.strip()}={''.join(separate).removeprefix('=')}"
     raise UsageError(
         f"{option} is `{given}`; it must be {form}, in one word",
-        help=f"write {command_line(option, whole)}" if value_follows and not whole.endswith("=") else None,
+        help=f"write {command_line(option, whole)}" if value_follows and not whole.endswith("=") else "",
     )
