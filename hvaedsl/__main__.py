@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hvaedsl.cli.hidden_modules import leave_working_folder
+from hvaedsl.cli.hidden_modules import put_working_folder_last
 
 if __name__ == "__main__":
-    leave_working_folder()
+    put_working_folder_last()
 
     from hvaedsl.cli.start import run
 

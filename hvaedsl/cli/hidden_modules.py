@@ -14,8 +14,11 @@ OURS = ("hvaedsl", "hvaedsl_runtime")
 WAY_OUT = "rename it, or remove its folder from PYTHONPATH"
 
 
-def leave_working_folder() -> None:
-    """Take the working directory, which `python -m` puts first, out of the search path, as it is for the script."""
+def put_working_folder_last() -> None:
+    """Move the working directory, which `python -m` puts first in the search path, to its end.
+
+    There it hides nothing, and the modules of the user are still found.
+    """
     if sys.flags.safe_path or not sys.path:
         return
     try:
@@ -23,7 +26,7 @@ def leave_working_folder() -> None:
     except OSError:  # the folder was deleted
         here = ""
     if sys.path[0] in ("", here):
-        del sys.path[0]
+        sys.path.append(sys.path.pop(0))
 
 
 def hiding(error: BaseException, *, or_imported: bool = True) -> tuple[str, str] | None:

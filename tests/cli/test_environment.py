@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hvaedsl.cli.environment import hiding_file, refused_by_environment
-from hvaedsl.cli.hidden_modules import leave_working_folder
+from hvaedsl.cli.hidden_modules import put_working_folder_last
 from tests.cli.pty_session import environment
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -83,13 +83,13 @@ def test_a_file_that_hides_a_package_of_an_extra_is_named(tmp_path: Path, packag
     )
 
 
-def test_the_working_folder_remains_where_the_user_puts_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_working_folder_is_searched_last(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), "/python", str(tmp_path)])
-    leave_working_folder()
-    assert sys.path == ["/python", str(tmp_path)]
-    leave_working_folder()
-    assert sys.path == ["/python", str(tmp_path)]
+    monkeypatch.setattr(sys, "path", [str(tmp_path), "/folder", "/python"])
+    put_working_folder_last()
+    assert sys.path == ["/folder", "/python", str(tmp_path)]
+    put_working_folder_last()
+    assert sys.path == ["/folder", "/python", str(tmp_path)]
 
 
 def test_a_folder_hides_a_package_unless_it_is_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
