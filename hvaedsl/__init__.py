@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from hvaedsl.version import __version__
 
+TYPE_CHECKING = False  # that of typing, which the command line imports where it can say what hides it
 if TYPE_CHECKING:
     from hvaedsl.diagnostics.diagnostic import Diagnostic
     from hvaedsl.diagnostics.errors import SpecError

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from hvaedsl.cli.main import run
+from hvaedsl.cli.hidden_modules import put_working_folder_last
 
 if __name__ == "__main__":
+    put_working_folder_last()
+
+    from hvaedsl.cli.start import run
+
     run("python -m hvaedsl")

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
+from hvaedsl.cli.hidden_modules import hiding
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.printable import indented
 
@@ -19,7 +20,7 @@ TORCH_VARIABLES = ("TORCH", "PYTORCH")
 def hiding_file(package: str) -> Path | None:
     """The file or folder that Python would import in place of an installed package; None if it would not.
 
-    It is in the working directory, which is first in `sys.path` under `python -m hvaedsl`, or in another first folder.
+    It is in the working directory, which PYTHONPATH may name, or in another folder that is first in `sys.path`.
     The packages of the extras are folders, so that a single file of their name is none of them, even if nothing else
     has the name.
     """
@@ -52,8 +53,8 @@ def check_not_hidden(packages: tuple[str, ...]) -> None:
 def hidden(package: str, path: Path) -> UsageError:
     """The error for a package that a file or folder hides."""
     return UsageError(
-        f"{path} hides the package {package}: Python imports it in its place",
-        help="rename it, or run hvaedsl in another folder",
+        f"{path} hides the module {package}: Python imports it in its place",
+        help="rename it, or remove its folder from PYTHONPATH",
     )
 
 
@@ -62,6 +63,9 @@ def refused_by_environment(error: Exception) -> UsageError | None:
     name = _module_of(error)
     if name and (path := hiding_file(name)) is not None:
         return hidden(name, path)
+    at_import = isinstance(error, ImportError | AttributeError)
+    if (found := hiding(error, or_imported=at_import)) is not None:
+        return hidden(found[1], Path(found[0]))
     return _refused_by_torch(error)
 
 

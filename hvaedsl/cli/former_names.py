@@ -10,6 +10,7 @@ from typing import Any
 from hvaedsl.cli.empty_values import NonEmptyCommand
 from hvaedsl.cli.help_text import HelpCommand
 from hvaedsl.cli.home_paths import HomePathsCommand
+from hvaedsl.cli.pair_values import PairsCommand
 
 FORMER_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -22,8 +23,8 @@ FORMER_NAMES: Mapping[str, str] = MappingProxyType(
 )
 
 
-class FormerNamesCommand(NonEmptyCommand, HomePathsCommand, HelpCommand):
-    """A command that accepts the former names of its options, refuses empty values, and replaces `~`."""
+class FormerNamesCommand(PairsCommand, NonEmptyCommand, HomePathsCommand, HelpCommand):
+    """A command that accepts former names of its options, refuses empty values and split pairs, and replaces `~`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments, with former names replaced."""

@@ -230,10 +230,15 @@ def _print_usage(error: Any) -> None:
 
 
 def _print_error(message: str) -> None:
-    from rich.text import Text
-
     from hvaedsl.diagnostics.printable import printable_message
-    from hvaedsl.report.terminal import console
+
+    try:
+        from rich.text import Text
+
+        from hvaedsl.report.terminal import console
+    except Exception:  # the message may be about a file that hides rich, or a module that rich needs
+        print(f"error: {printable_message(message)}", file=sys.stderr)
+        return
 
     with suppress(OSError):  # if stderr is on the same full disk, the exit code remains
         shown = Text.assemble(("error", "bold red"), f": {printable_message(message)}")

@@ -38,8 +38,10 @@ class UnexpectedCharacter(Diagnostic):
         """A replacement for the character, if one is known."""
         if self.found == "$":
             return "write the name of a constant after it, as in `$n`"
-        if self.found.isdigit() and not self.found.isascii():
+        if self.found.isdecimal() and not self.found.isascii():
             return "write the ASCII digits 0 to 9"
+        if self.found.isnumeric() and not self.found.isascii():
+            return "write the number in ASCII digits; a power is a product, as in `4*4`"
         if self.found in "%^":
             return "arithmetic is addition, subtraction, multiplication and exact division of whole numbers"
         if self.multiplies:

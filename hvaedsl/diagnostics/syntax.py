@@ -126,12 +126,15 @@ class MalformedNumber(Diagnostic):
     is_suffixed: bool = False  # digits, then letters that are neither a suffix nor an operator
     with_constant: str = ""  # the text with `$` before the name of a constant, if it ends in one
     without_point: str = ""  # the number without a point that has no digits behind it
+    in_one_group: str = ""  # the number without separators between groups of digits
 
     @property
     def reason(self) -> str:
         """The problem with the text."""
         if self.without_point:
             return "no digits behind the point"
+        if self.in_one_group:
+            return "only `_` separates groups of digits"
         if self.with_constant:
             return "a constant has a `$` before its name"
         if self.is_suffixed:
@@ -141,7 +144,7 @@ class MalformedNumber(Diagnostic):
     @property
     def hint(self) -> str:
         """The valid form, if there is one."""
-        written = self.with_constant or self.in_lowercase or self.without_point
+        written = self.with_constant or self.in_lowercase or self.without_point or self.in_one_group
         if self.is_suffixed:
             return "the suffixes of an integer are `k` (1,000) and `M` (1,000,000); a memory size is a number of GiB"
         return f"write `{written}`" if written else ""

@@ -68,7 +68,8 @@ def meant(kind: Kind, value: ast.Value, *, optional: bool) -> tuple[str, str]:
         case ast.Symbol() if isinstance(kind, Text):
             return f'"{value.name}"', ", with quotes"
         case ast.Arithmetic() if isinstance(kind, Text) and len(value.span.text) < 60 and '"' not in value.span.text:
-            return f'"{value.span.text}"', ", with quotes"
+            variable = ", and the value of the variable in its place" if "$" in value.span.text else ""
+            return f'"{value.span.text}"', f", with quotes{variable}"
         case ast.Block(operator="epochs") if isinstance(kind, Steps):
             return f"{value.resolution} epochs", ""
         case ast.Block(operator="minutes") if isinstance(kind, StepsOrMinutes):

@@ -314,6 +314,11 @@ def junk(source: Source, token: Token, last: Token | None = None) -> Diagnostic:
         span = _within(span, span.start, pointed.end())
         return MalformedNumber(span=span, text=pointed[0][:40], without_point=written, fix=writing(span, written))
 
+    # Groups of digits with points between them; a single point is that of a fraction.
+    if re.fullmatch(r"[1-9][0-9]{0,2}(\.[0-9]{3}){2,}", token):
+        digits = token.replace(".", "")
+        return MalformedNumber(span=span, text=str(token)[:40], in_one_group=digits, fix=writing(span, digits))
+
     # A number or a block, usually with an uppercase operator.
     if token[0].isdigit():
         lowered = token.lower() if re.fullmatch(r"[0-9]+[XRDM][0-9]*|[0-9]+K", token) else ""
@@ -335,6 +340,6 @@ def junk(source: Source, token: Token, last: Token | None = None) -> Diagnostic:
 
 def _in_ascii(letter: str, at: Span) -> Fix | None:
     """The fix that writes the ASCII letter or digit that a character looks like or stands for."""
-    digit = unicodedata.digit(letter, None)
+    digit = unicodedata.decimal(letter, None)  # not those of a power: 16² is no 162
     twin = LOOK_ALIKES.get(letter) if digit is None else str(digit)
     return Fix(f"write the ASCII `{twin}`", (Edit(at, twin),)) if twin is not None else None

@@ -44,7 +44,7 @@ _PATTERN = re.compile(
     | (?P<comment>  \#[^\r\n]* )
     | (?P<line_comment>  //[^\r\n]* )
     | (?P<long_comment>  /\* )
-    | (?P<single>   '[^'\r\n]*' )
+    | (?P<single>   (?<![0-9])'[^'\r\n]*' )
     | (?P<braced>   \$\{{[ \t]*(?P<name>{_NAME})[ \t]*\}} )
     | (?P<semicolon> ;(?:[ \t]*;)* )
     | (?P<dotted>   (?<![\w.$]) (?P<key>{_NAME}(?:\.{_NAME})+) [ \t]*=[ \t]*

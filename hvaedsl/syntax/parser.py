@@ -18,6 +18,7 @@ from hvaedsl.diagnostics.span import Source
 from hvaedsl.diagnostics.syntax import UnclosedBrace, UnexpectedToken, UnmatchedBrace
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.builder import Builder, junk, token_span
+from hvaedsl.syntax.digit_groups import grouped_number
 from hvaedsl.syntax.grammar import hvae_parser
 from hvaedsl.syntax.lalr import NotAccepted, Parser, Token, Tree
 from hvaedsl.syntax.limited_tokens import CLOSE, OPEN, PAIRS, STARTS, end_token, tokens_of
@@ -92,6 +93,8 @@ def _diagnostic(
 ) -> Diagnostic:
     """The diagnostic of the token at an index, which the parser does not accept."""
     token, last = tokens[at], tokens[at - 1] if at else None
+    if (number := grouped_number(source, tokens, at)) is not None:
+        return number
     if token.type == "JUNK":
         return junk(source, token, last)
     if last is not None and last.type == "JUNK" and last.startswith('"'):

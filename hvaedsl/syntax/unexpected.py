@@ -19,6 +19,8 @@ _STARTS = _ENTRIES | {"OPERATOR"}
 _OPERATORS = frozenset(("PLUS", "MINUS", "STAR", "SLASH"))
 _IN_LIST = _STARTS | _OPERATORS | {"COMMA", "AT", "NAME", "LPAR", "RPAR"}
 _MAP_KEYS = ("INTEGER", "NAME", "DOTTED")
+# `[train.kl]` or `[[train]]`, on a line of its own.
+_HEADER = re.compile(r"\[{1,2}([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\]{1,2}(?=[ \t]*(?:[\r\n#]|\Z))")
 _AFTER_KEYWORD = {"extends": ("STRING",), "hvae": ("INTEGER",), "let": ("KEY", "NAME")}
 _PLAIN = {
     "COMMA": "`,`",
@@ -93,6 +95,8 @@ def unexpected(
     continues = wants_statement and last is not None and "COMMA" in accepted
     end = "the end of the section" if sections else "the end of the file"
     expected = f"`,`, another key, or {end}" if continues else "`key = value` or `section { ... }`"
+    if wants_statement and token.type == "LSQB" and (header := _HEADER.match(source.text, span.start)) is not None:
+        return _section_header(source.span(*header.span()), header[1].split("."), expected)
     if wants_statement and token.type == "NAME":
         return _name_alone(source, tokens, at, span, found, expected, sections)
     if continues and token.type == "LPAR" and last is not None and last.type == "BLOCK" and last[-1].isalpha():
@@ -130,6 +134,15 @@ def unexpected(
     words = [word for name, word in _PLAIN.items() if name in accepted]
     opened = (Label(token_span(source, brackets[-1]), "opened here"),) if brackets else ()
     return UnexpectedToken(span=span, found=found, expected=listing(words), secondary=opened)
+
+
+def _section_header(span: Span, names: Sequence[str], expected: str) -> UnexpectedToken:
+    """The diagnostic of a section header in brackets, of a section inside another one or of a table of TOML."""
+    *outer, name = names
+    inside = f" inside `{' { '.join(outer)} {{ ...{' }' * len(outer)}`" if outer else ""
+    return UnexpectedToken(
+        span=span, found=f"`{_cut(span.text)}`", expected=expected, hint=f"write `{name} {{ ... }}`{inside}"
+    )
 
 
 def _missing_commas(source: Source, tokens: Sequence[Token], at: int) -> list[int]:
@@ -226,5 +239,8 @@ def _after_value(token: Token) -> str:
 
 
 def _shorten(token: Token) -> str:
-    text = str(token).split("\n")[0]
+    return _cut(str(token).split("\n")[0])
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 40 else text[:37] + "..."

@@ -61,7 +61,8 @@ def start_logging(level: str | None = None) -> None:
     if not name:
         return
     if name.lower() not in LOG_LEVELS:
-        raise UsageError(f"the log level is {name}; it must be one of {', '.join(LOG_LEVELS)}")
+        place = "the log level" if level else f"the environment variable {LOG_VARIABLE}"
+        raise UsageError(f"{place} is {name}; it must be one of {', '.join(LOG_LEVELS)}")
 
     logger = logging.getLogger("hvaedsl_runtime")
     logger.setLevel(name.upper())

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hvaedsl.cli.environment import hiding_file, refused_by_environment
-from tests.cli.pty_session import COMMAND, environment
+from hvaedsl.cli.hidden_modules import put_working_folder_last
+from tests.cli.pty_session import environment
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def module(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -17,41 +22,81 @@ def module(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedPr
     return subprocess.run(command, cwd=folder, env=environment(**more), capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(
-    ("package", "command"),
-    [("torch", "train"), ("numpy", "sample"), ("matplotlib", "report"), ("pygls", "lsp")],
-)
-def test_a_file_that_hides_a_package_is_named(tmp_path: Path, package: str, command: str) -> None:
-    (tmp_path / f"{package}.py").touch()
-    ended = module(tmp_path, command, *(["any"] if command != "lsp" else []))
+def script(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed script, whose search path does not begin with the working directory."""
+    code = "import sys; sys.path.pop(0); from hvaedsl.cli.start import run; run()"
+    command = (sys.executable, "-c", code, *arguments)
+    return subprocess.run(command, cwd=folder, env=environment(**more), capture_output=True, text=True, check=False)
+
+
+def after(folder: Path) -> str:
+    """PYTHONPATH that begins with a folder."""
+    return os.pathsep.join((str(folder), os.environ.get("PYTHONPATH", "")))
+
+
+@pytest.mark.parametrize("name", ["random", "rich", "typing", "enum", "lark", "torch"])
+@pytest.mark.parametrize("run", [module, script])
+def test_files_in_the_working_folder_hide_nothing(tmp_path: Path, run: Run, name: str) -> None:
+    (tmp_path / f"{name}.py").touch()
+    ended = run(tmp_path, "compile", "digits")
+    assert ended.returncode == 0, ended.stderr
+    assert "parameters" in ended.stdout
+
+
+@pytest.mark.parametrize("name", ["random", "rich", "typing", "enum", "lark", "typer", "rich/"])
+@pytest.mark.parametrize("run", [module, script])
+def test_a_file_in_the_search_path_that_hides_a_module_is_named(tmp_path: Path, run: Run, name: str) -> None:
+    path = tmp_path / name.removesuffix("/") if name.endswith("/") else tmp_path / f"{name}.py"
+    if name.endswith("/"):
+        path.mkdir()
+        (path / "__init__.py").touch()
+    else:
+        path.touch()
+    (tmp_path / "elsewhere").mkdir()
+    ended = run(tmp_path / "elsewhere", "compile", "digits", PYTHONPATH=after(tmp_path))
     assert ended.returncode == 2
     assert ended.stderr == (
-        f"error: {tmp_path}/{package}.py hides the package {package}: Python imports it in its place\n"
-        "  help: rename it, or run hvaedsl in another folder\n"
+        f"error: {path} hides the module {path.stem}: Python imports it in its place\n"
+        "  help: rename it, or remove its folder from PYTHONPATH\n"
     )
 
 
-def test_a_file_that_hides_a_package_of_torch_is_named(tmp_path: Path) -> None:
-    (tmp_path / "sympy.py").touch()
-    ended = module(tmp_path, "train", "digits")
+@pytest.mark.parametrize("content", ["def (", "raise ValueError"])
+def test_so_is_one_that_fails(tmp_path: Path, content: str) -> None:
+    (tmp_path / "random.py").write_text(content)
+    ended = module(tmp_path, "compile", "digits", PYTHONPATH=after(tmp_path))
     assert ended.returncode == 2
-    assert f"{tmp_path}/sympy.py hides the package sympy" in ended.stderr
+    assert ended.stderr.startswith(f"error: {tmp_path}/random.py hides the module random: ")
 
 
-def test_the_script_does_not_read_the_working_folder(tmp_path: Path) -> None:
-    (tmp_path / "torch.py").touch()
-    code = COMMAND[-1].replace("from", "import sys; sys.path.pop(0); from", 1)
-    command = (sys.executable, "-c", code, "sample", "nothing")
-    ended = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
-    assert ended.returncode == 5
-    assert "nothing: no such folder" in ended.stderr
+@pytest.mark.parametrize(
+    ("package", "command"),
+    [("torch", "train"), ("numpy", "sample"), ("matplotlib", "report"), ("pygls", "lsp"), ("sympy", "train")],
+)
+def test_a_file_that_hides_a_package_of_an_extra_is_named(tmp_path: Path, package: str, command: str) -> None:
+    (tmp_path / f"{package}.py").touch()
+    ended = script(tmp_path, command, *(["digits"] if command != "lsp" else []), PYTHONPATH=after(tmp_path))
+    assert ended.returncode == 2
+    assert ended.stderr.endswith(
+        f"error: {tmp_path}/{package}.py hides the module {package}: Python imports it in its place\n"
+        "  help: rename it, or remove its folder from PYTHONPATH\n"
+    )
+
+
+def test_the_working_folder_is_searched_last(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), "/folder", "/python"])
+    put_working_folder_last()
+    assert sys.path == ["/folder", "/python", str(tmp_path)]
+    put_working_folder_last()
+    assert sys.path == ["/folder", "/python", str(tmp_path)]
 
 
 def test_a_folder_hides_a_package_unless_it_is_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("typer", "alone"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").touch()
-    monkeypatch.delitem(sys.modules, "typer")
+    monkeypatch.delitem(sys.modules, "typer", raising=False)
     assert hiding_file("typer") is None
     monkeypatch.syspath_prepend(str(tmp_path))
     assert hiding_file("typer") == tmp_path / "typer"

@@ -68,5 +68,8 @@ def test_a_process_of_several_logs_its_rank(
 
 def test_an_unknown_level_is_one_error(logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(LOG_VARIABLE, "loud")
-    with pytest.raises(UsageError, match="the log level is loud; it must be one of debug, info, warning, error"):
+    levels = "it must be one of debug, info, warning, error"
+    with pytest.raises(UsageError, match=f"the environment variable HVAEDSL_LOG is loud; {levels}"):
         start_logging()
+    with pytest.raises(UsageError, match=f"the log level is low; {levels}"):
+        start_logging("low")

@@ -22,6 +22,11 @@ def conversion(
 
     `levels` is None for real values. No other spec is proposed if the model is `trained`.
     """
+    if found.dtype.names is not None:
+        field = f'images["{found.dtype.names[0]}"]'
+        return f"with `images` the array, save the field with the pixels, for example `{field}`"
+    if not found.shape:
+        return f"save the images themselves, an array of the shape [N, {', '.join(map(str, shape))}]"
     reshaped = _to_shape(found.shape, shape)
     if not trained and (swapped := _swapped(found.shape, shape)) is not None:
         return swapped
@@ -108,7 +113,7 @@ def _to_levels(found: npt.NDArray[Any] | FileArray, images: str, levels: int) ->
     if found.dtype.kind in "iu" or (high > 1 and (sample == np.round(sample)).all()):
         if low >= 0 and high < levels:
             return f'{images}.astype("{dtype}")'
-        if found.dtype == np.uint16 and levels == EIGHT_BIT_LEVELS:
+        if found.dtype.newbyteorder("=") == np.uint16 and levels == EIGHT_BIT_LEVELS:
             return f'({images} / 257).round().astype("{dtype}")'
         return None
     if low >= 0 and high <= 1:

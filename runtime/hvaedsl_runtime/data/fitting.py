@@ -91,6 +91,7 @@ class Change(IntFlag):
     PROFILE_IGNORED = 128
     FURTHER_PICTURES_IGNORED = 256
     ORIENTATION_IGNORED = 512
+    EXIF_DAMAGED = 1024
 
 
 # Fits an upright image of one channel, or in RGB, to a size, and says what it changed. Raises Unusable.
@@ -109,6 +110,7 @@ _PHRASES: Mapping[Change, str] = MappingProxyType(
         Change.PROFILE_IGNORED: "with an ICC color profile, which is ignored",
         Change.FURTHER_PICTURES_IGNORED: "with several pictures (MPO), of which the first is used",
         Change.ORIENTATION_IGNORED: "with an EXIF orientation, which is ignored",
+        Change.EXIF_DAMAGED: "with damaged EXIF data, whose orientation may be lost",
     }
 )
 

@@ -11,11 +11,12 @@ import warnings
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, UnidentifiedImageError
 
 from hvaedsl.diagnostics.printable import joined
 from hvaedsl.ir.data_spec import MOST_FILE_CHANNELS
 from hvaedsl.ir.image_size import size_text
+from hvaedsl_runtime.data.exif import exif_of
 from hvaedsl_runtime.data.fitting import GIVE_BACKGROUND, GIVE_CHANNELS, GIVE_FIT, TO_GRAY, Change, Color, Fit, Fitting
 from hvaedsl_runtime.data.images import Pixels, Values
 from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS, NO_LEVELS
@@ -33,11 +34,10 @@ GRAY_MODES = ("1", "L", "LA", "La")
 COLOR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX")
 # Those whose values are the channels of the file.
 STORED_MODES = ("L", "LA", "RGB", "RGBA")
-ORIENTATION = 0x0112
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # The signature, then the chunk IHDR: length, type, width and height (4 bytes each), bit depth, color type.
 PNG_DEPTH_AT, PNG_COLOR_TYPE_AT = 24, 25
-# Pillow raises these for truncated or altered files; struct.error and TypeError come from its EXIF reader.
+# Pillow raises these for truncated or altered files; struct.error and TypeError come from its reader of metadata.
 UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, struct.error)
 # Pillow decodes up to twice the size that it warns of: 178,956,970 pixels, for which this process was measured to need
 # up to 1.5 GiB.
@@ -97,19 +97,21 @@ def decode(
                 changes |= Change.FURTHER_PICTURES_IGNORED
 
             image.load()
-            orientation = image.getexif().get(ORIENTATION, 1)
+            exif = exif_of(image)
+            changes |= Change.EXIF_DAMAGED if exif.damaged else Change(0)
             is_stored = takes_stored(channels, levels)
             if is_stored:
                 image.info.pop("transparency", None)  # a color that is transparent is no channel
             if levels > EIGHT_BIT_LEVELS:
-                picture = Picture(png_pixels(file, image, start[PNG_COLOR_TYPE_AT]), orientation, changes).upright()
+                pixels = png_pixels(file, image, start[PNG_COLOR_TYPE_AT])
+                picture = Picture(pixels, exif.orientation, changes).upright()
                 if is_stored:
                     return _as_stored(picture, channels, levels, fit)
                 return levels_of(picture, channels, levels, fitting, fit)
 
             turned: Image.Image = image
-            if orientation in range(2, 9):
-                turned = ImageOps.exif_transpose(image) if upright else image
+            if exif.orientation != 1:
+                turned = exif.upright(image) if upright else image
                 changes |= Change.ROTATED if upright else Change.ORIENTATION_IGNORED
             if is_stored:
                 return _as_stored(Picture(_stored_pixels(turned), 1, changes), channels, levels, fit)

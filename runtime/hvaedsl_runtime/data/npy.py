@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,8 @@ SCATTERED = (
     "{path} is in Fortran's order, in which the values of an image are scattered over the file, and single images are "
     "slow to read; `numpy.save(FILE, numpy.ascontiguousarray(images))` puts them together"
 )
+# Where the archive of torch.save has the pickle that names its tensors.
+TORCH_PICKLE = "/data.pkl"
 ONE_FILE = "set data.path to one of the files to divide it, or name them train.npy, test.npy and validation.npy"
 
 
@@ -217,7 +220,13 @@ def _read_header(path: Path) -> _Header:
     with path.open("rb") as file:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        return _Header(*read(file), file.tell())
+        try:
+            header = _Header(*read(file), file.tell())
+        except (tokenize.TokenError, SyntaxError) as error:  # numpy splits the header of old files into tokens
+            raise ValueError("its header is damaged") from error
+    if any(size < 0 for size in header.shape):
+        raise ValueError(f"its header has the shape {list(header.shape)}")
+    return header
 
 
 def _foreign(path: Path) -> Foreign | None:
@@ -229,13 +238,23 @@ def _foreign(path: Path) -> Foreign | None:
 
 
 def _archive(path: Path) -> RunError:
-    """Make the error for an .npz file, which is not read by index; it names the arrays in it."""
+    """Make the error for an .npz file, which is not read by index; it names the arrays in it.
+
+    Files of torch.save, and archives of images, are zip archives too.
+    """
     names: list[str] = []
+    contents: list[str] = []
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+            contents = archive.namelist()
+            names = [name.removesuffix(".npy") for name in contents if name.endswith(".npy")]
     except (OSError, zipfile.BadZipFile):
         return InvalidData(f"{path}: a damaged .npz file", help="save the images with numpy.save")
+    if any(name.endswith(TORCH_PICKLE) for name in contents):
+        return InvalidData(
+            f"{path}: it is a file of torch.save; images must be in .npy files",
+            help=f'convert it with `numpy.save("{path.with_suffix(".npy").name}", torch.load("{path.name}").numpy())`',
+        )
     if not names:
         packed = packed_content(path, ZIP_SIGNATURE)
         assert packed is not None

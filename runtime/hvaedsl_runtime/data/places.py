@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ ENVIRONMENT_VARIABLE = "HVAEDSL_DATA"
 # What a user names the one folder of a dataset with: the key of a spec, and the option of `hvaedsl data prepare`.
 DATA_PATH, FROM = "data.path", "--from"
 GIVEN = (DATA_PATH, FROM)
+# A variable of the environment, as a shell reads it.
+_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})")
 NO_CACHE = "there is no cache folder, because the home folder of this user is unknown"
 
 
@@ -98,7 +101,10 @@ def not_found(spec: DataSpec, expected: str, way_out: str, searched: Mapping[Pat
         if not place.is_absolute():
             elsewhere += f", which is relative to the working directory, {Path.cwd()}"
     others = filter(None, map(other_form, searched))
-    way_out = "; ".join([*(other.help for other in others), way_out])
+    helps = [other.help for other in others]
+    if (variable := _VARIABLE.search(str(place))) is not None:
+        helps.append(f"write the value of {variable[0]}, which only a shell puts in its place")
+    way_out = "; ".join([*helps, way_out])
     lines = "\n".join(f"  {place} ({setting})" for place, setting in searched.items())
     return DataNotFound(
         f"the images of {spec.dataset} were not found; expected {expected} in\n{lines}",

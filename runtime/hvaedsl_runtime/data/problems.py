@@ -67,7 +67,8 @@ def unlisted(error: OSError, root: Path | None = None, *, what: str = "") -> Inv
 
     `root` is named if `error` names no path; `what` begins the message.
     """
-    message = f"{what}{error.filename or root}: cannot be read: {_reason(error)}"
+    place = error.filename or root
+    message = f"{what}{'' if place is None else f'{place}: '}cannot be read: {_reason(error)}"
     return InvalidData(message, help=TOO_MANY_FILES.get(error.errno or 0, READABLE))
 
 

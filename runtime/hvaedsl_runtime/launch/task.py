@@ -44,8 +44,14 @@ class RunTask(BaseModel):
 def running_module(name: str) -> tuple[str, ...]:
     """The arguments of Python that run a module in a process with this one's search path.
 
-    `python -m` puts the working directory first, where a file may hide a package that this process has imported.
+    `python -m` puts the working directory first, where a file may hide a package that this process has imported; if
+    the directory is last here (`hvaedsl.__main__`), it is there too.
     """
     here = Path.cwd()
-    has_it = any(Path(entry).absolute() == here for entry in sys.path)
-    return (*(() if has_it else ("-P",)), "-m", name)
+    places = [at for at, entry in enumerate(sys.path) if Path(entry).absolute() == here]
+    if not places:
+        return ("-P", "-m", name)
+    if places[0] < len(sys.path) - 1:
+        return ("-m", name)
+    run = f"runpy.run_module({name!r}, run_name='__main__', alter_sys=True)"
+    return ("-P", "-c", f"import runpy, sys; sys.path.append({str(here)!r}); {run}")

@@ -6,18 +6,21 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.shell import command_line
 from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, Either, Flag, Kind, Number, Optional, Whole
 from hvaedsl.ir.spec import SECTIONS, keys
 
 MAX_POINTS = 1000
 MAX_SLUG_LENGTH = 24
+# A value that is meant as another name with its value.
+_NAMED = re.compile(r"[A-Za-z_][\w.]*\s*=")
 
 
 class Axis(BaseModel):
@@ -46,7 +49,12 @@ class Coordinates(BaseModel):
 
 
 def let_axes(lets: Mapping[str, str]) -> tuple[list[Axis], dict[str, str]]:
-    """Axes from `--let n=1,2,3`, and separately the constants with a single value. Raises UsageError for duplicates."""
+    """Axes from `--let n=1,2,3`, and separately the constants with a single value.
+
+    Raises UsageError for duplicates, and for other constants among the values.
+    """
+    for name, value in lets.items():
+        _check_one_name("--let", name, value)
     axes = [Axis(kind="let", name=name, values=_distinct(name, _split(value))) for name, value in lets.items()]
     fixed = {axis.name: axis.values[0] for axis in axes if len(axis.values) == 1}
     return [axis for axis in axes if axis.name not in fixed], fixed
@@ -57,13 +65,14 @@ def set_axes(given: Sequence[str]) -> list[Axis]:
 
     If values of the key are one number or one word, or a map of these, commas outside of brackets separate them. Other
     values, such as block lists, may contain such commas, and each `--vary` gives one. Raises UsageError if an item is
-    not `KEY=VALUE`, and for duplicates.
+    not `KEY=VALUE`, for duplicates, and for other keys among the values.
     """
     values: dict[str, list[str]] = {}
     for item in given:
         key, separator, value = (part.strip() for part in item.partition("="))
         if not separator or not key or not value:
             raise UsageError(f"--vary is `{item}`; it must be KEY=VALUE, e.g. model.latent=8,16")
+        _check_one_name("--vary", key, value)
         values.setdefault(key, []).extend(_split(value) if _is_plain(_kind(key)) else [value])
 
     return [Axis(kind="set", name=key, values=_distinct(key, listed)) for key, listed in values.items()]
@@ -129,7 +138,15 @@ def slug(value: str) -> str:
 
 
 def _split(value: str) -> list[str]:
-    """The values between the commas that are outside of brackets and quotes."""
+    """The values between the commas that are outside of brackets and quotes. Raises UsageError for an empty one."""
+    words = _parts(value)
+    if not all(words):
+        raise UsageError(f"`{value}` has an empty value; remove the extra comma")
+    return words
+
+
+def _parts(value: str) -> list[str]:
+    """What is between the commas that are outside of brackets and quotes."""
     words, depth, quoted = [""], 0, False
     for letter in value:
         quoted ^= letter == '"'
@@ -139,11 +156,17 @@ def _split(value: str) -> list[str]:
             words.append("")
         else:
             words[-1] += letter
+    return [word.strip() for word in words]
 
-    words = [word.strip() for word in words]
-    if not all(words):
-        raise UsageError(f"`{value}` has an empty value; remove the extra comma")
-    return words
+
+def _check_one_name(flag: str, name: str, value: str) -> None:
+    """Raise UsageError if one option gives values to several names, as in `--vary a=1,b=2`."""
+    parts, begins = _parts(value), [0]
+    begins += [at for at, part in enumerate(parts) if at and _NAMED.match(part)]
+    if len(begins) > 1:
+        each = [",".join(parts[start:end]) for start, end in pairwise([*begins, len(parts)])]
+        options = " ".join(command_line(flag, given) for given in (f"{name}={each[0]}", *each[1:]))
+        raise UsageError(f"{flag} is `{name}={value}`; it must have one name", help=f"write {options}")
 
 
 def _distinct(name: str, values: Sequence[str]) -> tuple[str, ...]:

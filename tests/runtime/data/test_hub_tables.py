@@ -27,6 +27,7 @@ from tests.runtime.data.parquet_tables import (
 )
 
 pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
 pytest.importorskip("filelock")
 
 
@@ -37,6 +38,8 @@ COLUMNS: dict[str, Callable[[Pixels], Any]] = {
     "files": files_of,
     "bytes": lambda images: [encoded(image) for image in images],
     "large bytes": lambda images: pa.array([encoded(image) for image in images], type=pa.large_binary()),
+    "views of bytes": lambda images: pa.array([encoded(image) for image in images], type=pa.binary_view()),
+    "bytes by index": lambda images: pa.array([encoded(image) for image in images]).dictionary_encode(),
     "lists": lists,
     "lists without channels": lambda images: lists(images[..., 0]) if images.shape[-1] == 1 else lists(images),
     "flat": flat,
@@ -197,6 +200,22 @@ def test_other_columns_are_refused_with_a_list(
     assert text.help == 'set data.column to "left" or "right"'
     write_table(tables / "train.parquet", {"label": ["x"] * 12, "score": [0.5] * 12})
     assert "no column has images; the columns are label (string), score (double)" in str(error(hub_spec()))
+
+
+@pytest.mark.parametrize("column", [None, "x"])
+@pytest.mark.parametrize("other", ["files", "words"])
+def test_a_name_of_two_columns_is_refused(
+    hub_spec: Callable[..., DataSpec], tables: Path, make_images: Any, other: str, column: str | None
+) -> None:
+    files = pa.array(files_of(make_images(5)))
+    table = pa.Table.from_arrays([files, files if other == "files" else pa.array([*"abcde"])], names=["x", "x"])
+    tables.mkdir()
+    pq.write_table(table, tables / "train.parquet")
+    found = error(hub_spec(column=column))
+    assert str(found) == (
+        f"{tables}/train.parquet: 2 columns have the name `x`; the column with the images must have a name of its own"
+    )
+    assert found.help == "save the table with different names, for example with `rename_columns` of pyarrow"
 
 
 def test_files_with_different_columns_are_refused(

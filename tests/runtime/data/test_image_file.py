@@ -210,7 +210,7 @@ def test_damaged_exif_data_is_ignored_without_a_warning() -> None:
         image.getexif()
     found, changes = read(damaged)
     np.testing.assert_array_equal(found, PIXELS)
-    assert changes == Change(0)
+    assert changes == Change.EXIF_DAMAGED
 
 
 def test_the_content_decides_and_not_the_suffix() -> None:

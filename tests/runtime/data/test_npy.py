@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from hvaedsl.diagnostics.errors import RunError
 from hvaedsl_runtime.data import Split, has_validation, open_split
@@ -110,6 +111,61 @@ def test_a_file_that_is_no_array_is_told(make_spec: Any, tmp_path: Path, content
     with pytest.raises(RunError, match=r"not a readable \.npy file") as caught:
         open_split(make_spec("npy", path=str(tmp_path / "all.npy")), "train")
     assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        pytest.param("\0\0{'descr'", "its header is damaged", id="no tokens"),
+        pytest.param("{'descr': '|u1',\n  'shape': (\n 0: }", "its header is damaged", id="no Python"),
+        pytest.param(
+            "{'descr': '|u1', 'fortran_order': %s, 'shape': (4, 8, 8, -1)}", r"its header has the shape \[4, 8, 8, -1\]"
+        ),
+    ],
+)
+@pytest.mark.parametrize("fortran_order", [False, True])
+def test_a_damaged_header_is_told(
+    make_spec: Any, tmp_path: Path, header: str, reason: str, fortran_order: bool
+) -> None:
+    text = (header % fortran_order if "%" in header else header).ljust(117) + "\n"
+    (tmp_path / "train.npy").write_bytes(b"\x93NUMPY\x01\x00\x76\x00" + text.encode() + bytes(256))
+    (tmp_path / "test.npy").touch()
+    with pytest.raises(RunError, match=rf"train.npy: not a readable .npy file \({reason}\)") as caught:
+        open_split(make_spec("npy", path=str(tmp_path)), "train")
+    assert caught.value.help == "save the images with numpy.save"
+
+
+def test_a_file_of_torch_is_told_with_its_conversion(
+    make_spec: Any, make_images: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, path = make_images(20), tmp_path / "all.npy"
+    torch.save(torch.from_numpy(images), path)
+    spec = make_spec("npy", path=str(path), validation=0)
+    with pytest.raises(RunError, match=r"it is a file of torch\.save; images must be in \.npy files") as caught:
+        open_split(spec, "train")
+    line = re.search("`(.*)`", caught.value.help or "")
+    assert line is not None
+    monkeypatch.chdir(tmp_path)
+    eval(line[1], {"numpy": np, "torch": torch})
+    assert len(everything(open_split(spec, "train"))) == 18
+
+
+@pytest.mark.parametrize(
+    ("array", "way_out"),
+    [
+        (
+            np.zeros(4, dtype=[("x", "u1", (8, 8, 1)), ("y", "u1")]),
+            'the field with the pixels, for example `images["x"]`',
+        ),
+        (np.uint8(3), "save the images themselves, an array of the shape [N, 8, 8, 1]"),
+        (np.full((4, 8, 8, 1), 65_535, dtype=">u2"), '`(images / 257).round().astype("uint8")`'),
+    ],
+)
+def test_arrays_of_other_kinds_have_a_way_out(make_spec: Any, tmp_path: Path, array: Any, way_out: str) -> None:
+    np.save(tmp_path / "all.npy", array)
+    with pytest.raises(RunError, match=r"all\.npy: the array has ") as caught:
+        open_split(make_spec("npy", path=str(tmp_path)), "train")
+    assert way_out in (caught.value.help or "")
 
 
 def test_a_file_that_is_cut_short_is_told(make_spec: Any, make_images: Any, tmp_path: Path) -> None:

@@ -69,6 +69,13 @@ def test_a_folder_that_looks_the_same_is_named(make_spec: Any, tmp_path: Path, d
     assert f"{there} is there" in refused.value.help
 
 
+@pytest.mark.parametrize(("path", "variable"), [("$HOME/x", "$HOME"), ("a/${DATA}", "${DATA}"), ("5$/x", None)])
+def test_a_variable_in_a_path_is_told(make_spec: Any, path: str, variable: str | None) -> None:
+    told = f"write the value of {variable}, which only a shell puts in its place; "
+    help_text = not_found(make_spec("npy", path=path), "train.npy", "save it there").help or ""
+    assert help_text.startswith(told) == (variable is not None)
+
+
 def test_the_error_lists_every_place(make_spec: Any, cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HVAEDSL_DATA", "elsewhere")
     error = not_found(make_spec("mnist"), "some files", "fetch them")

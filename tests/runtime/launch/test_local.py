@@ -269,3 +269,14 @@ def test_another_process_reads_the_working_folder_only_if_this_one_does(
     assert "not a package" not in done.stderr
     monkeypatch.syspath_prepend(tmp_path)
     assert running_module("this") == ("-m", "this")
+
+
+def test_another_process_reads_the_working_folder_last_if_this_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "random.py").touch()
+    (tmp_path / "mine.py").write_text("import random; print(random.random() < 1)")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*(entry for entry in sys.path if Path(entry) != tmp_path), str(tmp_path)])
+    done = subprocess.run([sys.executable, *running_module("mine")], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")

@@ -65,6 +65,31 @@ def test_invalid_axes_are_usage_errors(given: str) -> None:
         set_axes([given])
 
 
+@pytest.mark.parametrize(
+    ("given", "way_out"),
+    [
+        ("a=1,b=2", "write --vary a=1 --vary b=2"),
+        ("train.steps=1,5, train.batch_size = 2", "write --vary train.steps=1,5 --vary 'train.batch_size = 2'"),
+        ("model.encoder=8x1,8d8,model.width=3", "write --vary model.encoder=8x1,8d8 --vary model.width=3"),
+    ],
+)
+def test_one_option_varies_one_name(given: str, way_out: str) -> None:
+    with pytest.raises(UsageError, match=r"it must have one name") as caught:
+        set_axes([given])
+    assert caught.value.help == way_out
+    with pytest.raises(UsageError) as caught:
+        let_axes({"n": "1,2,m=3"})
+    assert (str(caught.value), caught.value.help) == (
+        "--let is `n=1,2,m=3`; it must have one name",
+        "write --let n=1,2 --let m=3",
+    )
+
+
+def test_names_inside_of_brackets_and_quotes_are_no_others() -> None:
+    given = ["model.likelihood=discretized_logistic(bits = 5, channels = 3)", 'data.path="a,b=1"']
+    assert [axis.name for axis in set_axes(given)] == ["model.likelihood", "data.path"]
+
+
 def test_seeds_are_a_number_or_a_list() -> None:
     assert seeds_of("3") == (0, 1, 2)
     assert seeds_of("0, 3,7") == (0, 3, 7)

@@ -32,6 +32,7 @@ def image_column(schema: pa.Schema, wanted: str | None, place: str) -> ImageColu
             raise InvalidData(
                 f"{place}: there is no column `{wanted}`; the columns are {columns}", help="correct data.column"
             )
+        _check_name(schema, wanted, place)
         found = schema.field(wanted).type
         if (form := form_of(found)) is None:
             raise InvalidData(
@@ -42,6 +43,8 @@ def image_column(schema: pa.Schema, wanted: str | None, place: str) -> ImageColu
 
     candidates = list(_candidates(schema))
     chosen = [column for column in candidates if column.form == "files"] or candidates
+    for column in chosen:
+        _check_name(schema, column.name, place)
     if len(chosen) == 1:
         return chosen[0]
     if not chosen:
@@ -52,12 +55,23 @@ def image_column(schema: pa.Schema, wanted: str | None, place: str) -> ImageColu
     raise InvalidData(f"{place}: several columns may have the images; the columns are {columns}", help=_choose(chosen))
 
 
+def _check_name(schema: pa.Schema, name: str, place: str) -> None:
+    """Raise InvalidData if several columns have the name of one with images: columns are read by their names."""
+    if (count := schema.names.count(name)) > 1:
+        raise InvalidData(
+            f"{place}: {count} columns have the name `{name}`; the column with the images must have a name of its own",
+            help="save the table with different names, for example with `rename_columns` of pyarrow",
+        )
+
+
 def form_of(kind: pa.DataType) -> Form | None:
     """The form in which values of a type are images; None if they are none."""
     if isinstance(kind, pa.FixedShapeTensorType):
         return "numbers"
     if isinstance(kind, pa.BaseExtensionType):
         return form_of(kind.storage_type)
+    if pa.types.is_dictionary(kind):
+        return form_of(kind.value_type)
     if pa.types.is_struct(kind):
         at = kind.get_field_index("bytes")
         return "files" if at >= 0 and is_bytes(kind.field(at).type) else None
@@ -73,7 +87,8 @@ def form_of(kind: pa.DataType) -> Form | None:
 
 def is_bytes(kind: pa.DataType) -> bool:
     """Whether values of a type are bytes."""
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
+    of_any_size = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
+    return bool(of_any_size or pa.types.is_fixed_size_binary(kind))
 
 
 def is_list(kind: pa.DataType) -> bool:

@@ -88,7 +88,9 @@ def _usable(found: Iterator[Pixels | ImageProblem], problems: Problems) -> Itera
 
 
 def _storage(chunk: pa.Array) -> pa.Array:
-    """The values of a column without an extension type, except that of tensors, which says their shape."""
+    """The values of a column, one a row, without an extension type, except that of tensors, which says their shape."""
+    if isinstance(chunk, pa.DictionaryArray):
+        return _storage(chunk.dictionary_decode())
     is_plain = isinstance(chunk, pa.FixedShapeTensorArray) or not isinstance(chunk, pa.ExtensionArray)
     return chunk if is_plain else _storage(chunk.storage)
 
