@@ -33,11 +33,13 @@ def set_determinism(deterministic: bool) -> None:
 
     Those of a CPU give the same bits with the same number of threads anyway.
     """
+    torch.backends.cudnn.benchmark = False
+    if deterministic == torch.are_deterministic_algorithms_enabled():
+        return  # setting it imports torch's compiler, which takes seconds
     if deterministic:
         # cuBLAS adds up in parts in any order unless its workspace has a fixed size.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(deterministic)
-    torch.backends.cudnn.benchmark = False
 
 
 def set_matrix_precision(precision: Precision) -> None:

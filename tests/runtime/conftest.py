@@ -40,6 +40,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True)
+def no_power_cuts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are not brought to the disk, which takes as long as the training of a small run; tests of disks do it."""
+    if "disk" not in request.path.parts and "faults" not in request.path.parts:
+        monkeypatch.setattr("os.fsync", lambda _: None)
+
+
 @pytest.fixture
 def command(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -49,9 +49,9 @@ class CollapseWatch:
             return None
         names = [named(layer) for layer in layers if layer.step.layer in newly]
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        plural = "layers have" if len(names) > 1 else "layer has"
+        have = "have" if len(names) > 1 else "has"
         return (
-            f"step {step}: warning: {len(names)} of {len(layers)} {plural} collapsed, with no information left about "
+            f"step {step}: warning: {len(names)} of {len(layers)} layers {have} collapsed, with no information left about "
             f"the image: {', '.join(names[:NAMED])}{more}; see docs/stability.md"
         )
 
@@ -67,7 +67,7 @@ def event_of(layers: Sequence[LayerUse]) -> dict[str, Sequence[float]]:
 
 
 def named(layer: LayerUse) -> str:
-    """A layer with its place: `12 (8m4 at 8x8, KL 0.0012, 0 of 1,024 units active)`."""
+    """A layer with its place: `12 (r8_0 at 8x8, KL 0.0012, 0 of 1,024 units active)`."""
     size = size_text(*layer.latent_shape[1:])
     units = "" if layer.active_units is None else f", {layer.active_units:,} of {layer.units:,} units active"
     return f"{layer.step.layer} ({layer.step.block} at {size}, KL {layer.mean_kl_nats:.2g}{units})"
