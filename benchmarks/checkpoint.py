@@ -22,7 +22,7 @@ from hvaedsl_runtime.disk.saved_checkpoints import Retention
 
 LAYERS, WIDTH = 150, 512  # with the average and two moments, a state of about 600 MiB
 SAVES = 3
-# What is promised: a save blocks a step for at most so many copies, and steps beside it are at most so much slower.
+# What is promised: a save blocks a step for at most this many copies, and steps beside it are at most this much slower.
 COPIES, SLOWER = 2.0, 0.10
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 ORIENTATION = 0x0112
 # What Pillow's reader raises for damaged data.
 UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, KeyError, struct.error)
-# What may stand before the TIFF header, more than once in files of some programs.
+# What may precede the TIFF header, more than once in files of some programs.
 PREFIX = b"Exif\0\0"
 # The bytes of a value of each type of TIFF, by its number. Readers skip values of other types.
 TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}

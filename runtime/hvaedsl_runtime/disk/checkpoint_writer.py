@@ -1,4 +1,4 @@
-"""Saving while training goes on: the state is copied, and a thread writes the copy, reads it back and prunes."""
+"""Saving while training continues: the state is copied, and a thread writes the copy, reads it back and prunes."""
 
 from __future__ import annotations
 

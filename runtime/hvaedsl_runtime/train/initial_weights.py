@@ -35,10 +35,10 @@ class TakenOver:
 
     @property
     def lines(self) -> list[str]:
-        """What a user is told: a line for each kind that occurs."""
+        """The report for a user: a line for each kind that occurs."""
         kinds = {
-            "have another shape there, and start anew": self.other_shape,
-            "are not there, and start anew": self.missing,
+            "have another shape there, and keep their initial values": self.other_shape,
+            "are not there, and keep their initial values": self.missing,
             "are there, and not in this model": self.unused,
         }
         total = len(self.loaded) + len(self.other_shape) + len(self.missing)

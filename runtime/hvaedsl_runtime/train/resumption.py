@@ -31,7 +31,7 @@ class Resumption:
     """The beginning of a run in one process.
 
     `program` is that of the command, with an absolute path to its images and, on a resumed run, the model's name in the
-    folder. `notices` is what the user is told as soon as there is a display.
+    folder. `notices` are printed as soon as there is a display.
     """
 
     program: Program
@@ -67,7 +67,7 @@ class Resumption:
         # The spec of the checkpoint and not that of the folder, which may have been edited, or be damaged.
         self.checkpoint = load_checkpoint(path)
         if (changed := self.folder.changed_spec()) is not None:
-            self.notices.append(f"{changed}; the run goes on with what the checkpoint has")
+            self.notices.append(f"{changed}; the run continues with what the checkpoint has")
         before, position = hvaedsl.loads(self.checkpoint.spec), self.checkpoint.position
         if position.noise == 1 and position.world_size > 1:
             before = self._with_whole_batch(before, position.world_size)

@@ -1,4 +1,4 @@
-"""What a run does about its checkpoints before its first step: which one it goes on from, and how it saves the next."""
+"""What a run does about its checkpoints before its first step: which one it resumes from, and how it saves the next."""
 
 from __future__ import annotations
 

@@ -77,5 +77,5 @@ def test_the_spec_in_the_checkpoint_is_compared(
     with pytest.raises(RunMismatch, match=r"train\.weight_decay: 0\.01 in the run, 0\.5 now"):
         train(compiled({"train.weight_decay": 0.5}), settings(run))
     train(compiled({"train.steps": 6}), settings(run))
-    assert "the run goes on with what the checkpoint has" in capsys.readouterr().out
+    assert "the run continues with what the checkpoint has" in capsys.readouterr().out
     assert "= 0.01" in spec.read_text()

@@ -65,7 +65,7 @@ def test_what_does_not_fit_starts_anew_and_is_named(
     new = [name for name in found if name not in ema(source)]
     assert new
     assert all(name.startswith("decoder.blocks.r8_2.") for name in new)
-    assert f"{len(new)} are not there, and start anew: {new[0]}, " in said
+    assert f"{len(new)} are not there, and keep their initial values: {new[0]}, " in said
     for name, value in found.items():
         expected = initial[name] if name in new else ema(source)[name]
         assert torch.equal(value, expected), name
@@ -83,7 +83,7 @@ def test_names_of_other_shapes_and_unused_ones_are_listed(tmp_path: Path, compil
     assert taken.unused == ("head.of.something",)
     assert taken.missing == ()
     assert torch.equal(model.state_dict()["encoder.stem.weight"], before)
-    assert "  1 have another shape there, and start anew: encoder.stem.weight" in taken.lines
+    assert "  1 have another shape there, and keep their initial values: encoder.stem.weight" in taken.lines
     assert "  1 are there, and not in this model: head.of.something" in taken.lines
 
 
