@@ -81,7 +81,7 @@ class MetricsLog:
         self.evaluated_step = max((line["step"] for line in self.kept if line["split"] == "validation"), default=0)
 
     def resume(self, step: int, *, repeats_evaluation: bool = False) -> None:
-        """Note that the run continues from a step, so that the lines beyond it, which are written again, do not count."""
+        """Note that the run continues from a step: the lines beyond it are written again, and do not count."""
         about = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "version": __version__}
         self.write({"step": step, "split": RESUMED, "repeats_evaluation": repeats_evaluation, **about})
 
@@ -120,7 +120,7 @@ class MetricsLog:
 
 
 def put_aside(path: Path) -> Path | None:
-    """Rename a log with content, so that a run that starts from scratch keeps it; its new name, or None. Raises WriteError."""
+    """Rename a log with content, so that a new run keeps it; return its new name, or None. Raises WriteError."""
     with refusals_explained(path):
         if not path.exists() or path.stat().st_size == 0:
             return None

@@ -1,8 +1,8 @@
 """A copy of a run's state in memory that was allocated before, laid out as the files of a checkpoint.
 
-Training continues as soon as the copy is made, while a thread writes it. The tensors of a part lie one after the other as
-in a safetensors file, so that a file is its header and one piece of memory. The library's own `save_file` is not used
-for that: it holds the interpreter's lock while it copies every tensor once more, and steps would wait for it.
+Training continues as soon as the copy is made, while a thread writes it. The tensors of a part lie one after the other
+as in a safetensors file, so that a file is its header and one piece of memory. The library's own `save_file` is not
+used for that: it holds the interpreter's lock while it copies every tensor once more, and steps would wait for it.
 """
 
 from __future__ import annotations

@@ -51,8 +51,8 @@ class CollapseWatch:
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         have = "have" if len(names) > 1 else "has"
         return (
-            f"step {step}: warning: {len(names)} of {len(layers)} layers {have} collapsed, with no information left about "
-            f"the image: {', '.join(names[:NAMED])}{more}; see docs/stability.md"
+            f"step {step}: warning: {len(names)} of {len(layers)} layers {have} collapsed, with no information left "
+            f"about the image: {', '.join(names[:NAMED])}{more}; see docs/stability.md"
         )
 
 
