@@ -13,6 +13,7 @@ import hvaedsl
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl_runtime.analysis.comparison import ComparedRun, check_comparable, notes, open_runs
 from hvaedsl_runtime.analysis.history import read_history
+from hvaedsl_runtime.disk.metrics import read_metrics
 
 Trained = Callable[..., Path]
 Command = Callable[..., tuple[object, str, str]]
@@ -101,7 +102,7 @@ def test_a_table_curves_and_values(trained: Trained, tmp_path: Path, command: Co
     with (tmp_path / "new" / "cmp" / "compare.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * (8 + 2 * 2 + 2)
-    logged = [json.loads(line) for line in (one / "metrics.jsonl").read_text().splitlines()]
+    logged = read_metrics(one / "metrics.jsonl")
     ours = [row for row in rows if row["run"] == found["runs"][0]["run"]]
     assert [float(row["bits_per_dim"]) for row in ours if row["split"] == "train"] == pytest.approx(
         [line["bits_per_dim"] for line in logged if line["split"] == "train"]

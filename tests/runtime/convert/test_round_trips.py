@@ -17,6 +17,7 @@ from hvaedsl.ir.parameter_names import parameter_shapes
 from hvaedsl.lowering.names import published_parameters
 from hvaedsl_runtime.data import published_preparation
 from hvaedsl_runtime.disk.checkpoint import load_checkpoint
+from hvaedsl_runtime.disk.metrics import read_metrics
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.weights import read_weights
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
@@ -116,7 +117,7 @@ def test_a_converted_run_is_evaluated_sampled_and_resumed(tmp_path: Path, comman
     assert command("sample", out, "--device", "cpu", "--out", tmp_path / "s.png")[0] == 0
     code, _, err = command("train", out / "spec.hvae", "--out", out, "--resume", "--device", "cpu")
     assert code == 0, err
-    trained = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    trained = read_metrics(out / "metrics.jsonl")
     assert [line["step"] for line in trained if line["split"] == "train"] == [3, 4]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data import open_split
 from hvaedsl_runtime.data.images import Pixels
 from hvaedsl_runtime.data.torch_dataset import TorchImages
+from hvaedsl_runtime.disk.metrics import read_metrics
 from tests.runtime.data.image_folders import everything
 from tests.runtime.data.parquet_tables import lists, write_table
 
@@ -274,5 +274,5 @@ train {{ steps = 6  batch_size = 8  learning_rate = 1e-3  eval_every = 3 }}
 """)
     done = CliRunner().invoke(app, ["train", str(spec), "--out", str(folder / name), "--device", "cpu"])
     assert done.exit_code == 0, done.output
-    lines = map(json.loads, (folder / name / "metrics.jsonl").read_text().splitlines())
+    lines = read_metrics(folder / name / "metrics.jsonl")
     return [tuple((key, str(value)) for key, value in sorted(line.items()) if "second" not in key) for line in lines]

@@ -18,8 +18,10 @@ import hvaedsl
 from hvaedsl_runtime.disk.checkpoint import load_checkpoint
 from hvaedsl_runtime.disk.metrics import read_metrics
 from hvaedsl_runtime.disk.run_folder import RunFolder
+from hvaedsl_runtime.noise import NOISE_VERSION
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
+from tests.runtime.first_noise import use_first_noise
 from tests.runtime.saved_states import saved
 
 Command = Callable[..., tuple[object, str, str]]
@@ -44,9 +46,14 @@ def test_it_is_of_format_1(run: Path) -> None:
     assert (loaded.step, loaded["averaging"]) == (5, {"updates": 3})
 
 
-def test_it_is_resumed_to_the_same_numbers(run: Path) -> None:
+def test_it_is_resumed_to_the_same_numbers(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its own noise, that of version 1; without it, the run says that its curve changes."""
+    use_first_noise(monkeypatch)
     program = hvaedsl.load(run / "spec.hvae", sets={"train.steps": 9})
     train(program, RunSettings(out=run, resume=True, device="cpu", threads=1))
+    assert "with other random numbers in training: its curve continues with new ones" in capsys.readouterr().out
     expected = [json.loads(line) for line in (LEFT / "resumed.jsonl").read_text().splitlines()]
     lines = read_metrics(run / "metrics.jsonl")
     assert [line["step"] for line in lines[:5]] == [1, 2, 3, 4, 5]
@@ -59,7 +66,14 @@ def test_it_is_resumed_to_the_same_numbers(run: Path) -> None:
                 assert line[key] == (pytest.approx(value, rel=1e-4) if isinstance(value, float | list) else value), key
     assert not (run / "checkpoints" / "last.pt").exists()  # until then, it was the only one
     content = saved(run)
-    assert content["position"] == {"seed": 5, "step": 9, "world_size": 1, "dtype": "float32"}
+    assert content["position"] == {
+        "seed": 5,
+        "step": 9,
+        "world_size": 1,
+        "dtype": "float32",
+        "micro_batch": hvaedsl.load(run / "spec.hvae").training().batch_size,
+        "noise": NOISE_VERSION,
+    }
     assert content["averaging"] == {"updates": 9 - content["counters"]["skipped_updates"]}
 
 

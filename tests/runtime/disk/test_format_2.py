@@ -25,6 +25,7 @@ from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
+from tests.runtime.first_noise import use_first_noise
 from tests.runtime.saved_states import saved
 
 Command = Callable[..., tuple[object, str, str]]
@@ -100,7 +101,10 @@ def test_format_1_had_the_same_names(run: Path) -> None:
 
 
 @pytest.mark.parametrize("labels", [("top", "fine"), ("bottom", "top")])
-def test_it_is_resumed_to_the_same_numbers_under_any_labels(run: Path, tmp_path: Path, labels: tuple[str, str]) -> None:
+def test_it_is_resumed_to_the_same_numbers_under_any_labels(
+    run: Path, tmp_path: Path, labels: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_first_noise(monkeypatch)
     text = (run / "spec.hvae").read_text().replace("@fine", f"@{labels[1]}").replace("@top", f"@{labels[0]}")
     spec = tmp_path / "renamed.hvae"
     spec.write_text(text)

@@ -22,6 +22,7 @@ from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
+from tests.runtime.first_noise import use_first_noise
 
 Command = Callable[..., tuple[object, str, str]]
 
@@ -48,9 +49,14 @@ def test_both_files_are_read(run: Path) -> None:
     assert FinishedRun.open(run, "cpu", "5").checkpoint.step == 5
 
 
-def test_it_is_resumed_to_the_same_numbers(run: Path) -> None:
+def test_it_is_resumed_to_the_same_numbers(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its own noise, that of version 1; without it, the run says that its curve changes."""
+    use_first_noise(monkeypatch)
     program = hvaedsl.load(run / "spec.hvae", sets={"train.steps": 9})
     train(program, RunSettings(out=run, resume=True, device="cpu", threads=1))
+    assert "with other random numbers in training: its curve continues with new ones" in capsys.readouterr().out
     expected = [json.loads(line) for line in (LEFT / "resumed.jsonl").read_text().splitlines()]
     found = [line for line in read_metrics(run / "metrics.jsonl") if line["step"] > 5]
     assert len(found) == len(expected) == 10

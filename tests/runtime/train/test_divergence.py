@@ -35,7 +35,7 @@ def settings(out: Path, *, resume: bool = False) -> RunSettings:
 
 
 def steps_in(folder: Path) -> list[int]:
-    lines = (json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines())
+    lines = read_metrics(folder / "metrics.jsonl")
     return [line["step"] for line in lines if line["split"] == "train"]
 
 

@@ -24,6 +24,7 @@ from hvaedsl_runtime.analysis.comparison import comparison_json, open_runs, tabl
 from hvaedsl_runtime.analysis.html_report import evaluated_bounds, report_html
 from hvaedsl_runtime.analysis.registry import ANALYSES
 from hvaedsl_runtime.data import RealPreparation, normal_baseline_nats_per_dim, open_split, preparation_from
+from hvaedsl_runtime.disk.metrics import read_metrics
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.evaluate.units import reporting_unit
@@ -69,7 +70,7 @@ def run(spec: Path, out: Path, **changes: Any) -> Path:
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return read_metrics(folder / "metrics.jsonl")
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -231,3 +232,29 @@ def test_recomputed_blocks_count_for_the_split() -> None:
 @pytest.mark.parametrize(("now", "share", "lower"), [(12, 12, 6), (6, 12, 4), (5, 12, 4), (2, 12, 1), (1, 12, None)])
 def test_a_lower_split_is_the_next_divisor(now: int, share: int, lower: int | None) -> None:
     assert lower_micro_batch(now, share) == lower
+
+
+def test_a_run_of_an_earlier_version_with_several_processes_keeps_its_images(
+    tmp_path: Path, compiled: Compiled, curve: Curve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its spec counted the images of one of two processes: 2 of the 4 of a step."""
+    train(compiled({"train.steps": 5}), settings(tmp_path / "whole"))
+    train(compiled(), settings(tmp_path / "whole", resume=True))
+    train(compiled({"train.steps": 5}), settings(tmp_path / "old"))
+    folder = RunFolder(tmp_path / "old")
+    found = load_checkpoint(folder.checkpoint)
+    state = {**found.state, "position": {"seed": 3, "step": 5, "world_size": 2, "dtype": "float64"}}
+    text = found.spec.replace("batch_size      = 4", "batch_size      = 2")
+    assert text != found.spec
+    shutil.rmtree(folder.checkpoints)
+    folder.checkpoints.mkdir()
+    torch.save({"format": 3, "spec": text, **state}, folder.checkpoints / "last.pt")
+    folder.spec.write_text(text)
+
+    capsys.readouterr()
+    train(hvaedsl.load(folder.spec, sets={"train.steps": 12}), settings(tmp_path / "old", resume=True))
+    said = capsys.readouterr().out
+    assert "train.batch_size is 4 now: it counts the images of all 2 processes" in said
+    assert "an earlier version of hvaedsl began this run, with other random numbers in training" in said
+    assert "batch_size      = 4" in folder.spec.read_text()
+    check_close(curve(tmp_path / "whole"), curve(tmp_path / "old"), 1e-12)

@@ -13,6 +13,7 @@ import torch
 
 import hvaedsl
 from hvaedsl_runtime.data import normal_baseline_nats_per_dim, open_split
+from hvaedsl_runtime.disk.metrics import read_metrics
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 from tests.runtime.data.test_tiff_file import tiff
@@ -57,7 +58,7 @@ def test_a_run_on_tiff_files(channels: int, dtype: str, tmp_path: Path, command:
     torch.set_num_threads(1)
     spec, run = written(tmp_path, channels, dtype), tmp_path / "run"
     assert not command("train", spec, "--out", run, "--device", "cpu")[0]
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    lines = read_metrics(run / "metrics.jsonl")
     losses = [line["loss_nats_per_dim"] for line in lines if line["split"] == "train"]
     assert np.mean(losses[-9:]) < np.mean(losses[:9]) - 0.3
 
