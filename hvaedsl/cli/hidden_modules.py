@@ -35,9 +35,12 @@ def hiding(error: BaseException, *, or_imported: bool = True) -> tuple[str, str]
     A file whose code raised the error comes first, then, with `or_imported`, the newest of those that are imported.
     """
     imported = [(name, _file_of(name)) for name in reversed(list(sys.modules)) if "." not in name]
-    for name, file in (*_raised_in(error), *(imported if or_imported else ())):
-        if file and name not in OURS and _hides(name, file):
-            return file.removesuffix(f"{os.sep}__init__.py"), name
+    try:
+        for name, file in (*_raised_in(error), *(imported if or_imported else ())):
+            if file and name not in OURS and _hides(name, file):
+                return file.removesuffix(f"{os.sep}__init__.py"), name
+    except OSError:  # the working directory was deleted, and hides nothing
+        pass
     return None
 
 

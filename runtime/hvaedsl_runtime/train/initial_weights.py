@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from hvaedsl.diagnostics.errors import WeightsMismatch
 from hvaedsl.diagnostics.shell import command_line
-from hvaedsl_runtime.disk.checkpoint import load_checkpoint
+from hvaedsl.diagnostics.streams import say
+from hvaedsl_runtime.disk.no_checkpoint import without_checkpoint
 from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.run_folder import require_run
+from hvaedsl_runtime.disk.saved_checkpoints import newest_good
 from hvaedsl_runtime.disk.weights import read_weights
 
 # Names of a kind that a message lists.
@@ -74,7 +76,10 @@ def _read(source: Path) -> Mapping[str, Tensor]:
     if source.is_file():
         return read_weights(source)[0]
     folder = require_run(source)
-    return load_checkpoint(folder.checkpoint).finite_weights("ema")
+    checkpoint = newest_good(folder.checkpoints, lambda line: say(line, err=True))
+    if checkpoint is None:
+        raise without_checkpoint(folder)
+    return checkpoint.finite_weights("ema")
 
 
 @torch.no_grad()
