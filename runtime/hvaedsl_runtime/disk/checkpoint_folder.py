@@ -75,7 +75,9 @@ def write_folder(
     with refusals_explained(folder):
         replaced = folder.with_name(f".{folder.name}{REPLACED}")
         with put_folder_in_place(folder) as temporary:
-            files = {file.name: _written(temporary / file.name, file.chunks(CHUNK), progress) for file in snapshot.files}
+            files = {
+                file.name: _written(temporary / file.name, file.chunks(CHUNK), progress) for file in snapshot.files
+            }
             files[STATE] = _written(temporary / STATE, [state])
             about = {
                 "format": FORMAT,
