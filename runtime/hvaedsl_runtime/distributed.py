@@ -60,8 +60,11 @@ class Processes:
 
     def broadcast(self, tensors: Iterable[Tensor]) -> None:
         """Give every process the values of the first one, in place."""
-        for tensor in tensors if self.world_size > 1 else ():
-            dist.broadcast(tensor, src=0)
+        if self.world_size == 1:
+            return
+        with waiting():
+            for tensor in tensors:
+                dist.broadcast(tensor, src=0)
 
     def any(self, flag: bool) -> bool:
         """Whether `flag` is set in any process."""
@@ -111,8 +114,9 @@ class Processes:
         if self.world_size == 1:
             return value
         found = torch.tensor(value, device=self.device)
-        dist.all_reduce(found, dist.ReduceOp.MIN)
-        return int(found.item())
+        with waiting():
+            dist.all_reduce(found, dist.ReduceOp.MIN)
+            return int(found.item())
 
     def barrier(self) -> None:
         """Wait for all processes."""

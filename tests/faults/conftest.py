@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -89,7 +90,10 @@ class Training:
     def steps(self) -> int:
         """The step of the last line of the metrics."""
         with contextlib.suppress(OSError):
-            for line in reversed((self.out / "metrics.jsonl").read_text().splitlines()):
+            with (self.out / "metrics.jsonl").open("rb") as file:
+                file.seek(-min(4096, file.seek(0, os.SEEK_END)), os.SEEK_END)
+                lines = file.read().splitlines()
+            for line in reversed(lines):
                 with contextlib.suppress(ValueError):
                     return int(json.loads(line)["step"])
         return 0
@@ -107,10 +111,10 @@ class Training:
         """Wait until a step is done, which then runs in all its processes."""
         self.wait(f"step {step}", lambda: self.steps() >= step)
 
-    def end(self) -> int:
+    def end(self, patience: float = PATIENCE_SECONDS) -> int:
         """Wait for the end of the command, and return the exit code, -N after signal N."""
         try:
-            return self.process.wait(timeout=PATIENCE_SECONDS)
+            return self.process.wait(timeout=patience)
         except subprocess.TimeoutExpired:
             pytest.fail(f"it does not end: {self.output}")
 
@@ -185,6 +189,14 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], dic
         return known[processes]
 
     return state
+
+
+def damaged(content: bytes, draw: random.Random) -> bytes:
+    """The content with a flipped bit, or truncated."""
+    at = draw.randrange(len(content))
+    if draw.random() < 0.3:
+        return content[:at]
+    return content[:at] + bytes([content[at] ^ (1 << draw.randrange(8))]) + content[at + 1 :]
 
 
 def assert_same(run: Training, expected: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.evaluate.units import reporting_unit
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
+from tests.faults.conftest import damaged
 from tests.soak import soak
 
 SPEC = """hvae 1
@@ -70,14 +71,6 @@ def error_of(run: Path, name: str) -> HvaedslError | None:
     except HvaedslError as error:
         return error
     return None
-
-
-def damaged(content: bytes, draw: random.Random) -> bytes:
-    """The content with a flipped bit, or truncated."""
-    at = draw.randrange(len(content))
-    if draw.random() < 0.3:
-        return content[:at]
-    return content[:at] + bytes([content[at] ^ (1 << draw.randrange(8))]) + content[at + 1 :]
 
 
 @pytest.mark.parametrize("count", [SAMPLE, soak(DAMAGES)])

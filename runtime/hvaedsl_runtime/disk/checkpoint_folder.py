@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ from hvaedsl_runtime.disk.whole_files import put_folder_in_place, sync_folder
 FORMAT = 4
 # A piece that is hashed and written at once. Meanwhile the interpreter's lock is free for the training thread.
 CHUNK = 4 << 20
+# So much of a file is brought to the disk at a time. Each is progress that can be seen, on the slowest disk too.
+SYNCED = 256 << 20
 # Room for the plain values and the file system's own records, beside the tensors.
 MARGIN = 4 << 20
 WAY_OUT = "restore it from a backup, or train into another folder with --out"
@@ -60,17 +62,22 @@ def check_room(folder: Path, needed: int) -> None:
         raise WriteError(f"{folder}: a checkpoint cannot be written: {reason}", reason=reason, remedy=NO_ROOM)
 
 
-def write_folder(folder: Path, spec: str, snapshot: Snapshot, noted: Noted) -> None:
+def write_folder(
+    folder: Path, spec: str, snapshot: Snapshot, noted: Noted, *, progress: Callable[[], object] = lambda: None
+) -> None:
     """Write a state that was copied, as a checkpoint. A folder that is there already is replaced.
 
-    If the process or the machine stops at any moment, the name is that of a complete checkpoint, or of none. Raises
-    WriteError, also if what is then read back differs from what was written.
+    If the process or the machine stops at any moment, the name is that of a complete checkpoint, or of none.
+    `progress` is called after every piece that is written or read. Raises WriteError, also if what is then read back
+    differs from what was written.
     """
     state = json.dumps({"format": FORMAT, "spec": spec, "state": snapshot.tree}, allow_nan=False).encode() + b"\n"
     with refusals_explained(folder):
         replaced = folder.with_name(f".{folder.name}{REPLACED}")
         with put_folder_in_place(folder) as temporary:
-            files = {file.name: _written(temporary / file.name, file.chunks(CHUNK)) for file in snapshot.files}
+            files = {
+                file.name: _written(temporary / file.name, file.chunks(CHUNK), progress) for file in snapshot.files
+            }
             files[STATE] = _written(temporary / STATE, [state])
             about = {
                 "format": FORMAT,
@@ -85,7 +92,7 @@ def write_folder(folder: Path, spec: str, snapshot: Snapshot, noted: Noted) -> N
         shutil.rmtree(replaced, ignore_errors=True)
 
     try:
-        verify(folder, from_disk=True)
+        verify(folder, from_disk=True, progress=progress)
     except DamagedRun as error:
         aside = damaged_name(folder)
         folder.rename(aside)
@@ -97,7 +104,7 @@ def write_folder(folder: Path, spec: str, snapshot: Snapshot, noted: Noted) -> N
         ) from error
 
 
-def verify(folder: Path, *, from_disk: bool = False) -> dict[str, Any]:
+def verify(folder: Path, *, from_disk: bool = False, progress: Callable[[], object] = lambda: None) -> dict[str, Any]:
     """Read every byte of a checkpoint, and return its manifest.
 
     Raises DamagedRun, naming the file, for a missing, truncated or changed one. With `from_disk`, what the system keeps
@@ -120,7 +127,7 @@ def verify(folder: Path, *, from_disk: bool = False) -> dict[str, Any]:
         path = folder / name
         try:
             size = path.stat().st_size
-            digest = _read(path, from_disk=from_disk) if size == about["bytes"] else ""
+            digest = _read(path, progress, from_disk=from_disk) if size == about["bytes"] else ""
         except FileNotFoundError as error:
             raise DamagedRun(f"{path} is missing", help=WAY_OUT) from error
         except OSError as error:
@@ -149,9 +156,11 @@ def read_folder(folder: Path) -> tuple[str, StateDict]:
         raise DamagedRun(f"{folder}: the checkpoint cannot be used: {error}", help=WAY_OUT) from error
 
 
-def _written(path: Path, chunks: Iterable[bytes | memoryview]) -> dict[str, Any]:
+def _written(
+    path: Path, chunks: Iterable[bytes | memoryview], progress: Callable[[], object] = lambda: None
+) -> dict[str, Any]:
     """Write a file to the disk, and return its size and the SHA-256 of what was in memory. Raises OSError."""
-    digest, size = hashlib.sha256(), 0
+    digest, size, synced = hashlib.sha256(), 0, 0
     with path.open("wb", buffering=0) as file:
         for chunk in chunks:
             digest.update(chunk)
@@ -159,11 +168,16 @@ def _written(path: Path, chunks: Iterable[bytes | memoryview]) -> dict[str, Any]
             while left:
                 left = left[file.write(left) :]
             size += len(chunk)
+            if size - synced >= SYNCED:
+                os.fsync(file.fileno())
+                synced = size
+            progress()
         os.fsync(file.fileno())
+    progress()
     return {"bytes": size, "sha256": digest.hexdigest()}
 
 
-def _read(path: Path, *, from_disk: bool) -> str:
+def _read(path: Path, progress: Callable[[], object], *, from_disk: bool) -> str:
     """The SHA-256 of a file. Raises OSError."""
     digest, buffer = hashlib.sha256(), bytearray(CHUNK)
     with path.open("rb", buffering=0) as file:
@@ -171,6 +185,7 @@ def _read(path: Path, *, from_disk: bool) -> str:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         while count := file.readinto(buffer):
             digest.update(memoryview(buffer)[:count])
+            progress()
     return digest.hexdigest()
 
 

@@ -13,6 +13,10 @@ from hvaedsl_runtime.disk.checkpoint_folder import Noted, check_room, write_fold
 from hvaedsl_runtime.disk.checkpoint_names import FORMER_LAST, name_of
 from hvaedsl_runtime.disk.saved_checkpoints import Retention, prune
 from hvaedsl_runtime.disk.snapshot import Snapshot
+from hvaedsl_runtime.heartbeat import beat
+
+# How often a process that waits for its checkpoint looks whether more of it was written.
+LOOK_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +45,7 @@ class CheckpointWriter:
         self._before, self._after = before, after
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
+        self._pieces = 0  # that were written or read back
 
     def save(self, spec: str, state: Mapping[str, Any], noted: Noted) -> None:
         """Copy the state of a run, and start to write it; the one before is waited for.
@@ -64,19 +69,30 @@ class CheckpointWriter:
             self.wait()
 
     def wait(self) -> None:
-        """Wait until the checkpoint is complete. Raises the failure of the thread, once."""
+        """Wait until the checkpoint is complete. Raises the failure of the thread, once.
+
+        As long as more of it is written, a slow disk is no hang: this thread beats for the other one.
+        """
         if self._thread is not None:
-            self._thread.join()
+            seen = None
+            while self._thread.is_alive():
+                if seen != self._pieces:
+                    seen = self._pieces
+                    beat("writing a checkpoint")
+                self._thread.join(LOOK_SECONDS)
             self._thread = None
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
 
+    def _count_piece(self) -> None:
+        self._pieces += 1
+
     def _write(self, spec: str, noted: Noted) -> None:
         try:
             self._before()
             path = self._folder / name_of(noted.step)
-            write_folder(path, spec, self._snapshot, noted)
+            write_folder(path, spec, self._snapshot, noted, progress=self._count_piece)
             logger.info("checkpoint written: %s", path)
             self._after()
             prune(self._folder, self._retention)

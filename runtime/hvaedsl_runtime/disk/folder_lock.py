@@ -24,6 +24,7 @@ from pathlib import Path
 from hvaedsl.diagnostics.errors import RunFolderInUse, WriteError
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl_runtime.disk.lock_holder import Holder
+from hvaedsl_runtime.heartbeat import beat
 
 LOCK = ".lock"
 # Held while a stale lock is replaced, so that one process does it.
@@ -186,6 +187,7 @@ def _acquired(folder: Path) -> FolderLock:
             longest = STALE_SECONDS if found.may_become_stale else PATIENCE_SECONDS
             logger.warning("waiting for %s, in use by %s, %g seconds at most", folder, _named(found.holder), longest)
             said = True
+        beat("waiting for the run folder")  # for a limited time, and so no hang
         time.sleep(POLL_SECONDS)
 
 

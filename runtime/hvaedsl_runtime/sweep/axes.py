@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.shell import command_line
-from hvaedsl.ir.kinds import Choice, ChoiceOrCustom, Either, Flag, Kind, Number, Optional, Whole
+from hvaedsl.ir.kinds import CallOf, Choice, ChoiceOrCustom, Either, Flag, Kind, Number, Optional, OrCall, Whole
 from hvaedsl.ir.spec import SECTIONS, keys
 
 MAX_POINTS = 1000
@@ -63,9 +63,9 @@ def let_axes(lets: Mapping[str, str]) -> tuple[list[Axis], dict[str, str]]:
 def set_axes(given: Sequence[str]) -> list[Axis]:
     """Axes from repeated `--vary KEY=VALUE`, in the order in which the keys first appear.
 
-    If values of the key are one number or one word, or a map of these, commas outside of brackets separate them. Other
-    values, such as block lists, may contain such commas, and each `--vary` gives one. Raises UsageError if an item is
-    not `KEY=VALUE`, for duplicates, and for other keys among the values.
+    If values of the key are one number, word or call, or a map of these, commas outside of brackets separate them.
+    Other values, such as block lists, may contain such commas, and each `--vary` gives one. Raises UsageError if an
+    item is not `KEY=VALUE`, for duplicates, and for other keys among the values.
     """
     values: dict[str, list[str]] = {}
     for item in given:
@@ -184,9 +184,9 @@ def _kind(dotted: str) -> Kind | None:
 
 
 def _is_plain(kind: Kind | None) -> bool:
-    """Whether a value is one number or one word, or a map of these: without commas outside of brackets."""
+    """Whether a value is one number, word or call, or a map of these: without commas outside of brackets."""
     if isinstance(kind, Optional):
         return _is_plain(kind.of)
-    if isinstance(kind, Either):
+    if isinstance(kind, Either | OrCall):
         return _is_plain(kind.plain)
-    return kind is None or isinstance(kind, Whole | Number | Choice | ChoiceOrCustom | Flag)
+    return kind is None or isinstance(kind, Whole | Number | Choice | ChoiceOrCustom | Flag | CallOf)

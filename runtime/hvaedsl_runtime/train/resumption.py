@@ -55,13 +55,16 @@ class Resumption:
         """
         name = self.folder.model_name() if self.settings.resume else None
         self.program = self.program.named(name or self.program.name, located(self.program.spec.data))
-        if not self.settings.resume or not self.folder.spec.exists():
+        if not self.settings.resume:
+            return
+        if not self.folder.spec.exists():
+            self._note_start()
             return
         path = newest_checkpoint(self.folder, self.processes, self.notices)
         if path is None:
             self._compare(hvaedsl.load(self.folder.spec))
             check_may_start_over(self.folder)
-            self.notices.append(f"no checkpoint in {self.folder.path}; starting from scratch")
+            self._note_start()
             return
 
         # The spec of the checkpoint and not that of the folder, which may have been edited, or be damaged.
@@ -80,6 +83,9 @@ class Resumption:
                 f"{self.settings.dtype}",
                 help=f"resume with --dtype {position.dtype}, or use another folder with --out",
             )
+
+    def _note_start(self) -> None:
+        self.notices.append(f"no checkpoint in {self.folder.path}; starting from scratch")
 
     def _with_whole_batch(self, before: Program, processes: int) -> Program:
         """Count the images of all processes; an earlier version counted those of one, in the spec of the run too."""

@@ -17,6 +17,7 @@ from hvaedsl.ir.policies import AdaptiveThreshold
 from hvaedsl.ir.training import RunTraining
 from hvaedsl.lowering.module import Output
 from hvaedsl_runtime.distributed import Processes, as_float64, is_out_of_memory, release_memory
+from hvaedsl_runtime.heartbeat import waiting
 from hvaedsl_runtime.model import autocast
 from hvaedsl_runtime.train.batches import MicroBatch, StepImages
 from hvaedsl_runtime.train.objective import Objective, dimensions_of, layer_resolutions
@@ -89,8 +90,10 @@ class GradientSums:
                 if parameter.grad is not None:
                     summed.copy_(parameter.grad)
 
-        self.processes.sum(self._buffer)
-        if self._failed.item() > 0:
+        with waiting():  # a GPU's sum is waited for where it is read
+            self.processes.sum(self._buffer)
+            has_failed = self._failed.item() > 0
+        if has_failed:
             return None
         for summed, parameter in zip(self._gradients, self.trainable, strict=True):
             parameter.grad = summed
@@ -196,6 +199,7 @@ class TrainingStep:
         """Add up the gradients of this process's images, and return their part of the mean loss terms, [3]."""
         means: Tensor | None = None
         for batch in images(self.state.position.micro_batch):
+            self.processes.beat("training")
             weight = len(batch.x) / self.training.batch_size
             with autocast(self.training.precision, self.processes.device):
                 terms = self._terms(batch, step)

@@ -9,7 +9,10 @@ import os
 import random
 import shutil
 import struct
+import threading
+import time
 from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from hvaedsl.diagnostics.errors import DamagedRun, WriteError
-from hvaedsl_runtime.disk import checkpoint_folder
+from hvaedsl_runtime.disk import checkpoint_folder, checkpoint_writer
 from hvaedsl_runtime.disk.checkpoint import load_checkpoint, save_checkpoint
 from hvaedsl_runtime.disk.checkpoint_folder import FORMAT, Noted, verify
 from hvaedsl_runtime.disk.checkpoint_names import name_of, steps_in
@@ -33,7 +36,8 @@ from hvaedsl_runtime.disk.saved_checkpoints import (
     tidy,
     write_best,
 )
-from hvaedsl_runtime.disk.snapshot import Snapshot
+from hvaedsl_runtime.disk.snapshot import Snapshot, TensorFile
+from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.disk.state_tree import state_of, tree_of
 from tests.runtime.equal_states import same
 from tests.soak import soak
@@ -47,7 +51,7 @@ def state_at(step: int) -> dict[str, Any]:
     return {
         "model": weights,
         "optimizer": {"state": {0: {"step": torch.tensor(float(step)), "exp_avg": torch.randn(3, 5)}}, "lr": (0.9, 1)},
-        "position": {"seed": 3, "step": step, "world_size": 1, "dtype": "float32"},
+        "position": Position(seed=3, step=step).state_dict(),
     }
 
 
@@ -333,6 +337,58 @@ def test_what_has_to_be_there_before_and_after_is_done_in_order(tmp_path: Path) 
     writer.wait()
     assert order == [("before", []), ("after", [4])]
     assert not (tmp_path / "last.pt").exists()
+
+
+def test_who_waits_for_a_slow_disk_beats_as_long_as_more_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beats: list[str] = []
+    disk = threading.Semaphore(0)  # takes a piece when it is released
+    chunks = TensorFile.chunks
+
+    def slowly(file: TensorFile, size: int) -> Iterator[bytes | memoryview]:
+        for chunk in chunks(file, size):
+            disk.acquire()
+            yield chunk
+
+    monkeypatch.setattr(TensorFile, "chunks", slowly)
+    monkeypatch.setattr(checkpoint_writer, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(checkpoint_writer, "beat", beats.append)
+    writer = CheckpointWriter(tmp_path, Retention(), 0)
+    writer.save("hvae 1", state_at(4), Noted(4))
+    training = threading.Thread(target=writer.wait)
+    training.start()
+    try:
+        for count in (1, 2, 3):
+            until = time.monotonic() + 20.0
+            while len(beats) < count and time.monotonic() < until:
+                time.sleep(0.01)
+            time.sleep(0.1)
+            assert beats == ["writing a checkpoint"] * count  # a disk that takes nothing more is a hang
+            disk.release()
+    finally:
+        disk.release(100)
+        training.join()
+    assert steps_in(tmp_path) == [4]
+
+
+def test_a_large_file_is_brought_to_the_disk_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def counted(number: int) -> None:
+        synced.append(os.fstat(number).st_size)
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", counted)
+    monkeypatch.setattr(checkpoint_folder, "CHUNK", 1000)
+    monkeypatch.setattr(checkpoint_folder, "SYNCED", 3000)
+    state = {**state_at(4), "model": {"weight": torch.zeros(1000, 2)}}
+    save_checkpoint(tmp_path / name_of(4), "hvae 1", state)
+    size = (tmp_path / name_of(4) / "model.safetensors").stat().st_size
+    before_the_end = [found for found in synced[: synced.index(size)] if found > 2500]
+    assert before_the_end == pytest.approx([3000, 6000], abs=1000)
+    assert size == pytest.approx(8000, abs=200)
 
 
 # --- which are kept

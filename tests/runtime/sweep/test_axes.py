@@ -12,11 +12,12 @@ def test_constants_with_several_values_are_axes_and_with_one_are_fixed() -> None
     assert fixed == {"m": "4"}
 
 
-def test_commas_separate_only_numbers_and_words() -> None:
+def test_commas_separate_only_numbers_words_and_calls() -> None:
     axes = set_axes(
         [
             "model.cell = vdvae,nvae",
-            "train.skip_above=none,400",
+            "train.skip_above=none,400,adaptive(0.99, 1000)",
+            "train.on_spike=skip,rollback(after = 3, times = 2)",
             "train.augment.horizontal_flip=true,false",
             "train.augment.random_crop=9,10",
             "model.decoder=4x1, 8m4, 8x1",
@@ -29,7 +30,8 @@ def test_commas_separate_only_numbers_and_words() -> None:
     )
     assert {axis.name: axis.values for axis in axes} == {
         "model.cell": ("vdvae", "nvae", "non_residual"),
-        "train.skip_above": ("none", "400"),
+        "train.skip_above": ("none", "400", "adaptive(0.99, 1000)"),
+        "train.on_spike": ("skip", "rollback(after = 3, times = 2)"),
         "train.augment.horizontal_flip": ("true", "false"),
         "train.augment.random_crop": ("9,10",),
         "model.decoder": ("4x1, 8m4, 8x1", "8x2"),

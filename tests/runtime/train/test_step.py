@@ -1,21 +1,24 @@
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from hvaedsl import Program
 from hvaedsl.lowering.module import Noise
 from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.distributed import Processes
+from hvaedsl_runtime.heartbeat import current
 from hvaedsl_runtime.model import autocast, set_matrix_precision
 from hvaedsl_runtime.noise import ImageNoise
 from hvaedsl_runtime.train.batches import MicroBatch, StepImages
 from hvaedsl_runtime.train.state import TrainState, make_optimizer
-from hvaedsl_runtime.train.step import StepResult, TrainingStep, is_applied
+from hvaedsl_runtime.train.step import GradientSums, StepResult, TrainingStep, is_applied
 
 Compiled = Callable[..., Program]
 
@@ -73,6 +76,36 @@ def test_the_norm_is_that_of_all_gradients_before_clipping(compiled: Compiled, a
     assert result.loss_nats_per_dim == pytest.approx(out.loss_nats_per_dim.item(), rel=1e-12)
     clipped = math.sqrt(sum(float((p.grad**2).sum()) for p in step.state.model.parameters() if p.grad is not None))
     assert clipped == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_every_forward_pass_is_a_beat(compiled: Compiled, alone: Processes) -> None:
+    step = make(compiled(), alone)
+    x, target, noise = batch()
+    beats: list[int] = []
+
+    def images(_: int) -> Iterator[MicroBatch]:
+        for _ in range(3):
+            beats.append(current().number)
+            yield MicroBatch(x, target, noise)
+        beats.append(current().number)
+
+    step(5, images)
+    assert [after - before for before, after in itertools.pairwise(beats)] == [1, 1, 1]
+    assert current().phase == "training"
+
+
+def test_the_sum_of_the_gradients_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU the sum is started at once, and waited for where the first of its numbers is read."""
+    weight = nn.Parameter(torch.zeros(2))
+    weight.grad = torch.ones(2)
+    sums = GradientSums([weight], Processes(0, 2, torch.device("cpu")))
+    waits: list[bool] = []
+    item = Tensor.item
+    monkeypatch.setattr(dist, "all_reduce", lambda _: waits.append(current().is_waiting))
+    monkeypatch.setattr(Tensor, "item", lambda tensor: (waits.append(current().is_waiting), item(tensor))[1])
+    sums(torch.zeros(3))
+    assert waits == [True, True]
+    assert not current().is_waiting
 
 
 def test_updates_are_adamw_with_the_warmed_up_rate(compiled: Compiled, alone: Processes) -> None:
