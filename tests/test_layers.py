@@ -87,6 +87,7 @@ RUNTIME: dict[str, set[str]] = {
     "export": GROUND | {"convert", "evaluate", "data", "disk"},
     "theory": GROUND | {"train", "evaluate", "data", "disk"},
     "analysis": GROUND | {"theory", "evaluate", "data", "disk"},
+    "doctor": GROUND | {"evaluate", "data", "disk"},
     "sweep": GROUND | {"launch", "train", "evaluate", "disk"},
 }
 COMPILER = BOTTOM | {"custom", "hvaedsl", "shipped", "ir", "program", "lowering", "nn", "render", "matching", "report"}

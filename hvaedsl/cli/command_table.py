@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "analyze": ("analyze", "app"),
         "report": ("report", "report"),
         "compare": ("compare", "compare"),
+        "doctor": ("doctor", "doctor"),
         "data": ("data", "data"),
         "lsp": ("lsp", "lsp"),
     }

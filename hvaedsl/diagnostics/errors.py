@@ -31,7 +31,7 @@ class ExitCode(IntEnum):
         return member
 
     SUCCESS = 0, "success; `lint` found nothing, `diff` no difference"
-    SPEC = 1, "a spec has errors; `lint`, `fmt --check`, `diff` and `check-theory` found something"
+    SPEC = 1, "a spec has errors; `lint`, `fmt --check`, `diff`, `check-theory` and `doctor` found something"
     USAGE = 2, "wrong usage, a missing file, or a missing extra"
     BUG = 3, "a bug in hvaedsl"
     DATA = 4, "images that are missing, damaged, or not of the kind that the spec states"

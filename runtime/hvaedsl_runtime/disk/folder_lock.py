@@ -132,10 +132,17 @@ def folder_lock(folder: Path, instead: str = "") -> Iterator[int | None]:
 
 def check_unlocked(folder: Path) -> None:
     """Raise RunFolderInUse if a process keeps the lock of a folder. No lock is taken or removed."""
-    with suppress(FileNotFoundError):
-        lock = _inspected(folder)
-        if not lock.is_stale:
-            raise _in_use(folder, lock)
+    lock = found_lock(folder)
+    if lock is not None and not lock.is_stale:
+        raise _in_use(folder, lock)
+
+
+def found_lock(folder: Path) -> FoundLock | None:
+    """The lock on a folder, held or stale; None if there is none. Nothing is taken or removed. Raises OSError."""
+    try:
+        return _inspected(folder)
+    except FileNotFoundError:
+        return None
 
 
 def check_owned(path: Path, *, within: float = 0.0) -> None:
@@ -149,7 +156,7 @@ def check_owned(path: Path, *, within: float = 0.0) -> None:
 
 
 @dataclass(frozen=True)
-class _Found:
+class FoundLock:
     """A lock that another process has left or keeps: who, its age in seconds, and whether it can be taken over."""
 
     holder: Holder | None
@@ -157,6 +164,16 @@ class _Found:
     age: float
     is_stale: bool
     why: str
+
+    @property
+    def who(self) -> str:
+        """The holder in words."""
+        return _named(self.holder)
+
+    @property
+    def last_heartbeat(self) -> str:
+        """How long ago the lock was renewed, in words."""
+        return f"{_in_words(self.age)} ago"
 
     @property
     def may_become_stale(self) -> bool:
@@ -191,7 +208,7 @@ def _acquired(folder: Path) -> FolderLock:
         time.sleep(POLL_SECONDS)
 
 
-def _placed(folder: Path, replaced: _Found | None) -> FolderLock | None:
+def _placed(folder: Path, replaced: FoundLock | None) -> FolderLock | None:
     """Put a lock of this process in place, where there is none, or instead of a stale one; None if another has it.
 
     The file is complete and locked before it has its name.
@@ -247,7 +264,7 @@ def _linked(temporary: Path, path: Path, holder: Holder) -> bool:
     return True
 
 
-def _taken_over(folder: Path, stale: _Found) -> FolderLock | None:
+def _taken_over(folder: Path, stale: FoundLock) -> FolderLock | None:
     """Replace a stale lock, aloud; None if another process is doing it, or has done it."""
     guard = folder / TAKEOVER
     try:
@@ -268,7 +285,7 @@ def _taken_over(folder: Path, stale: _Found) -> FolderLock | None:
     return lock
 
 
-def _inspected(folder: Path) -> _Found:
+def _inspected(folder: Path) -> FoundLock:
     """Look at the lock of a folder. Raises FileNotFoundError if there is none, OSError."""
     path = folder / LOCK
     descriptor = _opened(path)
@@ -289,7 +306,7 @@ def _inspected(folder: Path) -> _Found:
         stale, why = not holder.runs, "it has ended"
     else:
         stale, why = age > STALE_SECONDS, f"its last heartbeat was {_in_words(age)} ago"
-    return _Found(holder, inode, age, stale, why)
+    return FoundLock(holder, inode, age, stale, why)
 
 
 def _opened(path: Path) -> int:
@@ -363,7 +380,7 @@ def _in_words(seconds: float) -> str:
     return f"{max(0, seconds):.0f} seconds"
 
 
-def _in_use(folder: Path, found: _Found) -> RunFolderInUse:
+def _in_use(folder: Path, found: FoundLock) -> RunFolderInUse:
     return RunFolderInUse(
         f"{folder} is in use by {_named(found.holder)}; last heartbeat {_in_words(found.age)} ago",
         help=f"wait for it or stop it, or {ANOTHER_FOLDER}",

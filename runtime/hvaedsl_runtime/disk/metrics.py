@@ -37,11 +37,15 @@ MODES: Mapping[str, WandbMode] = {
     "shared": "online",
 }
 
+# A longer run logs every so many steps that there are at least as many lines.
+TRAIN_LINES_PER_RUN = 10_000
 RESTORE_LOG = "restore the file from a backup"
 # The split of the line with which a run is resumed: its step, the time and the version of hvaedsl.
 RESUMED = "resumed"
-# The split of the line of an event: a skipped update, a rollback, exhausted memory, layers without information.
+# The split of the line of an event: a skipped update, a rollback, exhausted memory, the latents of an evaluation, the
+# end of a run that would end so again.
 EVENT = "event"
+SKIPPED, ROLLBACK, OUT_OF_MEMORY, LATENTS, FAILED = "skipped", "rollback", "out_of_memory", "latents", "failed"
 
 logger = logging.getLogger(__name__)
 

@@ -81,7 +81,8 @@ def train(program: Program, settings: RunSettings) -> None:
                     run.finish_writing()
                 saved, way_on = what_is_saved(run)
                 raise error.then(way_on, state=f"; {saved}") from error
-            except (Diverged, NoUpdate):  # a resumed run would end so again
+            except (Diverged, NoUpdate) as error:
+                run.note_failure(error)
                 raise
             except RunError as error:
                 if not isinstance(error, RunFolderInUse):  # the folder is another process's

@@ -14,7 +14,7 @@ from hvaedsl.ir.training import RunTraining
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl_runtime.console import TrainingDisplay
 from hvaedsl_runtime.data import ImageSet, Split
-from hvaedsl_runtime.disk.metrics import MetricsLog
+from hvaedsl_runtime.disk.metrics import LATENTS, SKIPPED, TRAIN_LINES_PER_RUN, MetricsLog
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
@@ -27,9 +27,8 @@ from hvaedsl_runtime.heartbeat import taking_long
 from hvaedsl_runtime.train.state import TrainState
 from hvaedsl_runtime.train.step import StepResult
 from hvaedsl_runtime.train.stopping import has_stopped
-from hvaedsl_runtime.train.watch import LATENTS, WATCHED_IMAGES, CollapseWatch, event_of
+from hvaedsl_runtime.train.watch import WATCHED_IMAGES, CollapseWatch, event_of
 
-TRAIN_LINES_PER_RUN = 10_000
 RECONSTRUCTIONS = 8
 # Images of a step that the log of a skipped update names.
 EVENT_IMAGES = 256
@@ -90,7 +89,7 @@ class RunOutputs:
         values: dict[str, float | Sequence[float]] = {"gradient_norm": result.gradient_norm, "ranks": [*result.ranks]}
         if result.threshold is not None:
             values["threshold"] = result.threshold
-        self.metrics.note(self.state.step, "skipped", {**values, "images": [*images[:EVENT_IMAGES]]})
+        self.metrics.note(self.state.step, SKIPPED, {**values, "images": [*images[:EVENT_IMAGES]]})
 
     def validate(self) -> dict[str, LikelihoodBound]:
         """Draw pictures, evaluate on the validation images if there are any, and return the bounds.

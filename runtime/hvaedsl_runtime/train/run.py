@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from hvaedsl.diagnostics.errors import DamagedRun, RunNotFound, WriteError
+from hvaedsl.diagnostics.errors import DamagedRun, HvaedslError, RunNotFound, WriteError
 from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.policies import Rollback
 from hvaedsl.ir.spec import DataSpec, custom_parts
@@ -30,7 +30,7 @@ from hvaedsl_runtime.data import (
 )
 from hvaedsl_runtime.disk.checkpoint import load_checkpoint
 from hvaedsl_runtime.disk.checkpoint_folder import Noted
-from hvaedsl_runtime.disk.metrics import MetricsLog, put_aside, start_wandb
+from hvaedsl_runtime.disk.metrics import FAILED, OUT_OF_MEMORY, ROLLBACK, MetricsLog, put_aside, start_wandb
 from hvaedsl_runtime.disk.run_folder import RunFolder, RunLength
 from hvaedsl_runtime.disk.saved_checkpoints import Best, load_best, remove_after, write_best
 from hvaedsl_runtime.distributed import Processes
@@ -141,12 +141,14 @@ class TrainingRun:
         """Count a step that was taken, and log it."""
         self.state.is_between_steps = False
         images = [] if result.applied else self.batches.indices(self.state.batch)
-        if self.state.position.micro_batch != self._micro_batch_before:
+        if (now := self.state.position.micro_batch) != (before := self._micro_batch_before):
             self.outputs.display.say(
-                f"step {self.state.step}: out of memory with {self._micro_batch_before:,} images at once; from here, a "
-                f"forward pass has {self.state.position.micro_batch:,}"
+                f"step {self.state.step}: out of memory with {before:,} images at once; from here, a forward pass has "
+                f"{now:,}"
             )
-            self._micro_batch_before = self.state.position.micro_batch
+            if self.outputs.metrics is not None:
+                self.outputs.metrics.note(self.state.step, OUT_OF_MEMORY, {"images": before, "images_from_here": now})
+            self._micro_batch_before = now
         self.state.record_step(applied=result.applied, seconds=seconds)
         self.not_finite_in_a_row = 0 if math.isfinite(result.loss_nats_per_dim) else self.not_finite_in_a_row + 1
         if not result.applied:
@@ -193,7 +195,7 @@ class TrainingRun:
         if metrics is not None:
             remove_after(self.folder.checkpoints, step)
             values = {"from_step": from_step, "rollbacks": recovery.rollbacks, "left_out_batches": recovery.left_out}
-            metrics.note(from_step, "rollback", {**values, "rate": recovery.rate})
+            metrics.note(from_step, ROLLBACK, {**values, "rate": recovery.rate})
             metrics.resume(step)
         rate = f", with {recovery.rate:g} times the learning rate" if recovery.rate != 1 else ""
         for line in notices:
@@ -202,6 +204,12 @@ class TrainingRun:
             f"step {from_step}: rollback {recovery.rollbacks} to the checkpoint of step {step}; the run continues from "
             f"there with other images{rate}"
         )
+
+    def note_failure(self, error: HvaedslError) -> None:
+        """Log why the run ends, for an end to which a resumed run would come again; not if it cannot be written."""
+        if self.outputs.metrics is not None:
+            with suppress(WriteError):  # the error that ends the run is the one to report
+                self.outputs.metrics.note(self.state.step, FAILED, {"why": error.headline})
 
     def validate(self) -> None:
         """Evaluate at the current step, and record it if its bound is the lowest."""

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hvaedsl.ir.image_size import size_text
+from hvaedsl_runtime.disk.metrics import LATENTS
 from hvaedsl_runtime.evaluate.latent_use import LayerUse
 
 # Images of an evaluation on which the latents are measured.
 WATCHED_IMAGES = 256
-# The event of the log with the measured latents.
-LATENTS = "latents"
 # Layers that a warning names.
 NAMED = 8
 
