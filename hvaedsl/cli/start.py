@@ -15,6 +15,9 @@ def run(program: str = "hvaedsl") -> None:
         found = hiding(error)
         if found is None:
             raise
-        print(f"error: {hides_text(*found)}\n  help: {WAY_OUT}", file=sys.stderr)
+        # The streams print other messages, but importing them may be what fails.
+        file, name = found
+        shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in file)
+        print(f"error: {hides_text(shown, name)}\n  help: {WAY_OUT}", file=sys.stderr)
         sys.exit(2)
     run_commands(program)

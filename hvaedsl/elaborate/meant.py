@@ -16,6 +16,7 @@ from hvaedsl.ir.kinds import (
     FunctionName,
     Kind,
     Number,
+    OrCall,
     Pair,
     Several,
     Size,
@@ -43,6 +44,7 @@ _MAP = re.compile(r"\s*\d+\s*:\s*[\w.]+\s*(,\s*\d+\s*:\s*[\w.]+\s*)*")
 
 def meant(kind: Kind, value: ast.Value, *, optional: bool) -> tuple[str, str]:
     """What a value of another type was probably meant to be, as it is written here, and a remark; empty if unknown."""
+    kind = kind.plain if isinstance(kind, OrCall) else kind
     match value:
         case ast.Float() if isinstance(kind, Whole) and value.value.is_integer() and abs(value.value) < 1e15:
             return str(int(value.value)), ""
