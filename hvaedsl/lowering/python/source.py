@@ -50,13 +50,10 @@ HEADER = '''
 
 Written by hvaedsl {version} from the spec at the end of the file; it needs only torch. To load the weights of a run:
 
-    from safetensors.torch import load_file  # of the package safetensors
-
     model = {name}()
-    model.load_state_dict(load_file("RUN/checkpoints/step-00001000/ema.safetensors"))
+    model.load_state_dict(safetensors.torch.load_file("RUN/checkpoints/step-00001000/ema.safetensors"))
 
-These are the averaged weights after 1,000 steps; `model.safetensors` has those of the last step, and `preparation` in
-`state.json` says how images become x and target.
+`model.safetensors` has the weights without averaging; `preparation` in `state.json`, how images become x and target.
 
 '''
 
