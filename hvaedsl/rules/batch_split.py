@@ -53,7 +53,7 @@ class SplitNorm(Diagnostic):
     code = "HV325"
     title = "the batch is split into forward passes of {micro_batch} images, and `normalize_state` norms over the batch"
     label = "a norm would run over {micro_batch} of {batch_size} images"
-    help = "remove `micro_batch`, or set `normalize_state {{ over = sample }}`"
+    help = "{proposal}, or remove the key, so that a forward pass has the whole batch"
     why = (
         "With `over = batch`, the state is divided by a norm over the images of a forward pass. Computed in parts, the "
         "same step would have another result, which would then depend on the memory of the device."
@@ -86,12 +86,13 @@ def check_norm(unit: Unit) -> Iterator[Diagnostic]:
     train, norm = unit.spec.train, unit.spec.model.normalize_state
     batch, micro = train.batch_size, train.micro_batch
     if norm.norm is not None and norm.over == "batch" and batch is not None and micro not in (None, batch):
-        place = unit.origins.get("model.normalize_state.over")
+        place = unit.origin("model.normalize_state.over")
         yield SplitNorm(
             span=unit.origin("train.micro_batch"),
             batch_size=batch,
             micro_batch=micro,
-            secondary=(Label(place, "one norm for the batch"),) if place is not None else (),
+            secondary=(Label(place, "one norm for the batch"),),
+            suggestions=(writing(place, "sample", shown="over = sample"),),
         )
 
 

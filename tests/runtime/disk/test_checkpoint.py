@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from hvaedsl.diagnostics.errors import DamagedRun, RunNotFound
 from hvaedsl_runtime.disk import checkpoint as module
 from hvaedsl_runtime.disk.checkpoint import FILE_FORMAT, FORMAT, MIGRATIONS, load_checkpoint, save_checkpoint
+from hvaedsl_runtime.noise import NOISE_VERSION
 
 State = dict[str, Any]
 
@@ -30,7 +31,14 @@ def state() -> State:
         "ema": {name: tensor + 1 for name, tensor in model.state_dict().items()},
         "averaging": {"updates": 6},
         "optimizer": optimizer.state_dict(),
-        "position": {"seed": 2**70, "step": 7, "world_size": 2, "dtype": "float64"},
+        "position": {
+            "seed": 2**70,
+            "step": 7,
+            "world_size": 2,
+            "dtype": "float64",
+            "micro_batch": 2,
+            "noise": NOISE_VERSION,
+        },
         "counters": {"skipped_updates": 1, "skipped_in_a_row": 0, "wall_seconds": 1.25},
         "preparation": {"shift": -1.5, "bits": None},
         "versions": {"hvaedsl": "0", "torch": "2"},
@@ -86,8 +94,10 @@ def test_format_1_becomes_the_current_one(tmp_path: Path, state: State, caplog: 
     assert "from format 1 to 2" in caplog.text
     assert loaded.spec == "hvae 1"
     assert set(loaded.state) == set(state)
-    for name in ("averaging", "position", "counters", "preparation"):
+    for name in ("averaging", "counters", "preparation"):
         assert loaded[name] == state[name]
+    # It had other noise, and computed a batch at once.
+    assert loaded["position"] == {**state["position"], "micro_batch": 0, "noise": 1}
     assert loaded["versions"] == {"hvaedsl": "0", "torch": "unknown"}
     assert torch.equal(loaded.model["weight"], state["model"]["weight"])
 
@@ -108,9 +118,9 @@ def test_every_migration_leads_to_the_format_after_it(
     tmp_path: Path, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def renamed(content: State) -> State:
-        return {("weights" if name == "model" else name): value for name, value in content.items()}
+        moved = MIGRATIONS[3](content)
+        return {("weights" if name == "model" else name): value for name, value in moved.items()}
 
-    monkeypatch.setattr(module, "FILE_FORMAT", 4)
     monkeypatch.setattr(module, "MIGRATIONS", {**MIGRATIONS, 3: renamed})
     torch.save(flat(state), tmp_path / "1.pt")
     torch.save({"format": 2, "spec": "hvae 1", **state}, tmp_path / "2.pt")
