@@ -48,7 +48,8 @@ def state() -> State:
 def flat(state: State) -> State:
     """The file of format 1 for the same run."""
     parts = {name: state[name] for name in ("model", "ema", "optimizer", "preparation")}
-    return {"format": 1, "spec": "hvae 1", "version": "0", **parts, **state["position"], **state["counters"]}
+    position = {name: state["position"][name] for name in ("seed", "step", "world_size", "dtype")}
+    return {"format": 1, "spec": "hvae 1", "version": "0", **parts, **position, **state["counters"]}
 
 
 def at_step(state: State, step: int) -> State:
