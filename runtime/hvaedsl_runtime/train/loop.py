@@ -77,7 +77,7 @@ def train(program: Program, settings: RunSettings) -> None:
                     finish_alone(run)
                 raise stopped(run, interruption) from None
             except WriteError as error:  # no checkpoint: the metrics may lack lines that a resumed run would not repeat
-                with suppress(WriteError):  # one is reported
+                with suppress(RunError):  # one is reported
                     run.finish_writing()
                 saved, way_on = what_is_saved(run)
                 raise error.then(way_on, state=f"; {saved}") from error
