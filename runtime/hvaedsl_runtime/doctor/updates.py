@@ -66,7 +66,7 @@ def _losses(training: Training) -> Iterator[Finding]:
     if not bad.any():
         return
     first, count = int(steps.step[bad][0]), int(bad.sum())
-    lasting = " and is not to the end of the log" if bad[-1] else ""
+    lasting = ", and to the end of the log" if bad[-1] else ""
     yield training.found(
         "loss-not-finite",
         f"the loss is not finite in {counted(count, 'logged step')}, first after step {first:,}{lasting}",
@@ -146,7 +146,7 @@ def _rollbacks(training: Training) -> Iterator[Finding]:
     if not events:
         return
     left_out = number(events[-1].get("left_out_batches"))
-    batches = f"; {counted(int(left_out), 'batch').replace('batchs', 'batches')} left out" if left_out > 0 else ""
+    batches = f"; {int(left_out):,} steps' batches left out" if left_out > 0 else ""
     places = ", ".join(f"{int(number(event.get('from_step')) or 0):,}" for event in events[-3:] if _has_step(event))
     policy = training.spec.on_spike if training.spec is not None else None
     keeps_rate = isinstance(policy, Rollback) and policy.rate == 1
