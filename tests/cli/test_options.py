@@ -100,7 +100,7 @@ def test_json_is_short_for_the_format(name: str) -> None:
 
 
 def test_what_prints_data_prints_it_as_json() -> None:
-    printing = {"compile", "show", "lint", "table", "diff", "sweep", "eval", "check-theory", "compare"}
+    printing = {"compile", "show", "lint", "table", "diff", "sweep", "eval", "check-theory", "compare", "doctor"}
     printing |= {"data show", "data verify"} | {name for name in COMMANDS if name.startswith("analyze ")}
     assert {name for name, command in COMMANDS.items() if "--json" in options(command)} == printing
 

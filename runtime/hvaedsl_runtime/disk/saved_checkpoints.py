@@ -30,6 +30,9 @@ from hvaedsl_runtime.disk.whole_files import sync_folder
 
 logger = logging.getLogger(__name__)
 
+# Numbers of a spec have at most 15 digits.
+MOST_STEPS = 10**15
+
 Say = Callable[[str], object]
 
 
@@ -162,8 +165,11 @@ def read_best(folder: Path) -> Best | None:
         return None
     content: Mapping[str, Any] = read_checked(path, "resume the run, which writes it again, or remove it")
     try:
-        return Best(int(content["step"]), str(content["weights"]), float(content["loss_nats_per_dim"]))
-    except (KeyError, TypeError, ValueError) as error:
+        step = int(content["step"])
+        if not 0 <= step <= MOST_STEPS:
+            raise ValueError("no number of a step")
+        return Best(step, str(content["weights"]), float(content["loss_nats_per_dim"]))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DamagedRun(f"{path}: not the best step of a run", help="remove it") from error
 
 

@@ -23,6 +23,9 @@ from hvaedsl_runtime.evaluate.units import reporting_unit
 # All thresholds are chosen here.
 WORSE = 0.01  # relative to the better bound
 FEWEST_SINCE_BEST = 3  # evaluations without a lower bound after which a rise is not taken for noise
+# Below this share, the initial weights do not affect the average visibly (as in the advice on `ema_decay`).
+INITIAL_SHARE = 0.01
+SHORTEST_AVERAGED_RUN = 20
 NAMED = 8
 
 
@@ -106,24 +109,30 @@ def _average(evaluations: Evaluations) -> Iterator[Finding]:
     if not averaged - raw > WORSE * abs(raw):
         return
 
-    why, fitting = "the average covers more steps than the run has", "DECAY"
+    why, ways = (
+        "the weights have moved far within the steps that the average covers",
+        ["use the raw weights (--weights raw)"],
+    )
     if evaluations.program is not None:
         decay = evaluations.program.spec.train.ema_decay
         updates = step - sum(not applied for applied in evaluations.log.steps.applied.tolist())
-        why = (
-            f"after {updates:,} updates with ema_decay = {decay:g}, {decay ** max(0, updates):.0%} of it is still the "
-        )
-        why += "initial weights"
-        # The horizon of the average is a tenth of the run.
-        fitting = f"{1 - 10 / step:.6g}" if step > 20 else "0"
+        if (share := decay ** max(0, updates)) > INITIAL_SHARE:
+            why = (
+                f"after {updates:,} updates with ema_decay = {decay:g}, {share:.0%} of it is still the initial weights"
+            )
+            # The horizon of the average is then a tenth of the run.
+            fitting = f"{1 - 10 / step:.6g}" if step > SHORTEST_AVERAGED_RUN else "0"
+            command = retrain_command(evaluations.folder, f"train.ema_decay={fitting}")
+            ways.append(f"train for longer, or average over fewer steps: {command}")
+        else:
+            ways.append("let the learning rate fall towards the end (train.lr_schedule = cosine)")
     yield Finding(
         "average-lags",
         f"the averaged weights are worse than the raw ones: {evaluations.shown(averaged)} against "
         f"{evaluations.shown(raw)} on the {split} images after step {step:,}",
         evaluations.log.path,
         why,
-        f"use the raw weights (--weights raw), train for longer, or average over fewer steps: "
-        f"{retrain_command(evaluations.folder, f'train.ema_decay={fitting}')}",
+        "; ".join(ways),
         step,
     )
 
@@ -145,8 +154,8 @@ def _layers(evaluations: Evaluations) -> Iterator[Finding]:
     never = sorted(collapsed - set(lost))
     places, folder = _places(evaluations.program), evaluations.folder
     for layers, kind, told in (
-        (lost, "collapsed-layers", "have lost their information (posterior collapse)"),
-        (never, "unused-layers", "have never carried information"),
+        (lost, "collapsed-layers", "lost to posterior collapse"),
+        (never, "unused-layers", "that have never carried information"),
     ):
         if not layers:
             continue
@@ -156,7 +165,7 @@ def _layers(evaluations: Evaluations) -> Iterator[Finding]:
         since = f"; the last was used until step {max(until):,}" if until else ""
         yield Finding(
             kind,
-            f"{len(layers)} of {len(values)} layers {told}: {', '.join(shown)}{more}{since}",
+            f"layers {told}: {len(layers)} of {len(values)}, namely {', '.join(shown)}{more}{since}",
             evaluations.log.path,
             "their latents are drawn in vain: the model is as good as one without them",
             ("train for longer, or " if len(layers) == len(values) else "")

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from hvaedsl.ir.training import Epochs
+from hvaedsl_runtime.disk.checkpoint_names import name_of, steps_in
 from hvaedsl_runtime.disk.folder_lock import LOCK, FoundLock, found_lock
 from hvaedsl_runtime.disk.metrics import FAILED, TRAIN_LINES_PER_RUN
 from hvaedsl_runtime.disk.run_folder import RunFolder
@@ -112,13 +113,27 @@ def of_state(files: Files, state: RunState, lock: FoundLock | None) -> Iterator[
             resume_command(folder),
             state.step or None,
         )
-    yield from _restarts(files)
+    if state.name in ("finished", "stopped early") and steps_in(folder.checkpoints)[-1:] not in ([], [state.step]):
+        path = folder.checkpoints / name_of(state.step)
+        yield Finding(
+            "missing-file",
+            f"{path} is missing, the checkpoint with which the run ended",
+            path,
+            "commands on the run use an earlier one, whose results are others",
+            "restore it from a backup",
+            state.step,
+        )
+    yield from _restarts(files, state)
     yield from _gaps(files)
 
 
-def _restarts(files: Files) -> Iterator[Finding]:
-    """Resumptions at one step: the run fails again and again before its next checkpoint."""
-    steps = [line["step"] for line in files.log.resumptions]
+def _restarts(files: Files, state: RunState) -> Iterator[Finding]:
+    """Resumptions at one step: the run fails again and again before its next checkpoint.
+
+    A run that is at its end may be resumed there as often as one likes.
+    """
+    ended = state.name in ("finished", "stopped early")
+    steps = [line["step"] for line in files.log.resumptions if not (ended and line["step"] >= state.step)]
     worst = max(steps, key=steps.count, default=0)
     count = steps.count(worst)
     if count < REPEATED:

@@ -11,6 +11,7 @@ import numpy as np
 from hvaedsl.ir.policies import AdaptiveThreshold, Rollback
 from hvaedsl.ir.spec_text import value_text
 from hvaedsl.ir.training import TrainSpec
+from hvaedsl_runtime.disk.checkpoint_names import steps_in
 from hvaedsl_runtime.disk.metrics import OUT_OF_MEMORY, ROLLBACK, SKIPPED
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.doctor.finding import Finding, counted, resume_command, retrain_command
@@ -27,7 +28,8 @@ SLOWDOWN = 2.0
 SLOW_SECONDS = 10.0  # of the last tenth: a shorter time says nothing about the machine
 # The proposal for `skip_above` is what `adaptive(0.99, ...)` computes: this many times the 0.99 quantile.
 PROPOSED_FACTOR = 3.0
-EARLY_STEPS = 100
+# Norms above so many times those of the updates before are no matter of the threshold.
+RISEN = 10.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def _losses(training: Training) -> Iterator[Finding]:
     if not bad.any():
         return
     first, count = int(steps.step[bad][0]), int(bad.sum())
-    lasting = " and is not to the end of the log" if bad[-1] else ""
+    lasting = ", and to the end of the log" if bad[-1] else ""
     yield training.found(
         "loss-not-finite",
         f"the loss is not finite in {counted(count, 'logged step')}, first after step {first:,}{lasting}",
@@ -91,10 +93,18 @@ def _skipped(training: Training) -> Iterator[Finding]:
     what = f"{share} updates were skipped" + (f" ({total / last:.0%})" if total < last else f" ({last:,} steps)")
     what += f", {streak:,} in a row from step {since:,} on" if 1 < streak < total else ""
     why = "a skipped update changes no weight: the images of that step teach nothing"
-    yield training.found("skipped-updates", what, why, _way_out_of_skips(training), since)
+    yield training.found("skipped-updates", what, why, _way_out_of_skips(training, since), since)
 
 
-def _way_out_of_skips(training: Training) -> str:
+def _have_risen(training: Training, since: int) -> bool:
+    """Whether the norms from step `since` on are far above those of the updates that were applied before."""
+    steps = training.steps
+    before = steps.norm[(steps.step < since) & steps.applied & np.isfinite(steps.norm)]
+    after = steps.norm[(steps.step >= since) & np.isfinite(steps.norm)]
+    return bool(len(before) and len(after) and np.median(after) > RISEN * np.median(before))
+
+
+def _way_out_of_skips(training: Training, since: int) -> str:
     """What to do about skipped updates: the cause is a norm that is not finite, a low threshold, or norms that rose."""
     steps, spec = training.steps, training.spec
     norms = steps.norm[np.isfinite(steps.norm)]
@@ -107,13 +117,13 @@ def _way_out_of_skips(training: Training) -> str:
     proposed = _rounded_up(PROPOSED_FACTOR * float(np.quantile(norms, 0.99)))
     written = "unknown" if spec is None else value_text(spec.skip_above)
     text = f"train.skip_above is {written}; the gradient norms are {quantiles}. "
-    early = norms[:EARLY_STEPS]
-    if spec is not None and isinstance(spec.skip_above, int | float) and float(np.median(early)) < spec.skip_above:
-        return text + (
-            "They have risen above the threshold since: resume with "
-            f"{resume_command(training.folder, 'train.on_spike=rollback')}, or lower the learning rate: "
-            f"{training.lower_rate()}"
-        )
+    if _have_risen(training, since):
+        way = f"lower the learning rate: {training.lower_rate()}"
+        if any(step < since for step in steps_in(training.folder.checkpoints)):
+            way += (
+                f"; or return to a checkpoint from before: {resume_command(training.folder, 'train.on_spike=rollback')}"
+            )
+        return text + f"They have risen above the threshold, so that raising it would only hide the cause; {way}"
     if spec is not None and isinstance(spec.skip_above, AdaptiveThreshold):
         return text + f"Its factor or quantile is low: {_with_threshold(training, f'{proposed:g}')}"
     adaptive = _with_threshold(training, "adaptive(0.99, 1000)")
@@ -146,7 +156,7 @@ def _rollbacks(training: Training) -> Iterator[Finding]:
     if not events:
         return
     left_out = number(events[-1].get("left_out_batches"))
-    batches = f"; {counted(int(left_out), 'batch').replace('batchs', 'batches')} left out" if left_out > 0 else ""
+    batches = f"; {int(left_out):,} steps' batches left out" if left_out > 0 else ""
     places = ", ".join(f"{int(number(event.get('from_step')) or 0):,}" for event in events[-3:] if _has_step(event))
     policy = training.spec.on_spike if training.spec is not None else None
     keeps_rate = isinstance(policy, Rollback) and policy.rate == 1
