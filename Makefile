@@ -37,7 +37,8 @@ test: $(INSTALLED) check
 test-quick: $(INSTALLED)
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not long and not soak"
 
-# All long runs: training, faults, signals and large counts, of which `test` runs a sample; about 15 minutes.
+# All long runs: training, faults, signals and large counts, of which `test` runs a sample. The longest is a hundred random
+# faults on one run (tests/faults/test_hundred.py), each with a start of the processes; HVAEDSL_SOAK_FAULTS=20 is shorter.
 soak: $(INSTALLED)
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "long or soak"
 

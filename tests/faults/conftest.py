@@ -29,7 +29,7 @@ train { steps = 60 batch_size = 4 learning_rate = 1e-3 eval_every = 1000 save_ev
 sample { count = 4 }
 """
 # How long a state may take to come, on a machine that is busy with other work.
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 600.0
 ROOT = Path(__file__).parents[2]
 
 

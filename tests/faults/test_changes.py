@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from hvaedsl_runtime.disk.metrics import read_events, read_metrics
-from tests.faults.conftest import Training, assert_same
+from tests.faults.conftest import Training
 
 Start = Callable[..., Training]
-Undisturbed = Callable[[int], dict[str, Any]]
 pytestmark = [pytest.mark.long, pytest.mark.soak]
 
 # Makes the inputs of some batches NaN in the process of one rank.
@@ -82,7 +81,7 @@ def test_a_nan_in_one_process_is_decided_on_by_all_alike(training: Start, tmp_pa
     assert_same_curve(runs[2], runs[1])
 
 
-def test_a_changed_spec_is_refused_with_the_differences_or_allowed(training: Start, undisturbed: Undisturbed) -> None:
+def test_a_changed_spec_is_refused_with_the_differences_or_allowed(training: Start) -> None:
     run = training(2)
     run.wait_for_step(15)
     os.kill(run.process.pid, signal.SIGTERM)
@@ -102,8 +101,6 @@ def test_a_changed_spec_is_refused_with_the_differences_or_allowed(training: Sta
     assert allowed.end() == 0, allowed.output
     assert "the spec has changed: train.weight_decay: 0.01 in the run, 0.5 now" in " ".join(allowed.output.split())
     assert allowed.state()["optimizer"]["param_groups"][0]["weight_decay"] == 0.5
-    with pytest.raises(AssertionError):
-        assert_same(allowed, undisturbed(2))
 
 
 def test_a_run_goes_on_with_another_number_of_processes(training: Start) -> None:

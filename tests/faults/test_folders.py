@@ -72,7 +72,7 @@ def test_a_run_that_was_stopped_and_lost_its_folder_writes_no_checkpoint(trainin
 
 
 def mounted(place: Path, options: str) -> bool:
-    """Mount a small disk in memory at a place, or mount it anew with other options; whether that is allowed."""
+    """Mount a small disk in memory at a place, or mount it again with other options; whether that is allowed."""
     place.mkdir(parents=True, exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
     return shutil.which("mount") is not None and subprocess.run(command, capture_output=True).returncode == 0

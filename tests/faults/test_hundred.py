@@ -48,7 +48,7 @@ class Trial:
     happened: list[str] = field(default_factory=list)
 
     def command(self) -> Training:
-        """Begin the run, or go on with it, with an output of its own."""
+        """Begin the run, or resume it, with an output of its own."""
         options = ["--resume"] * bool(self.commands)
         if self.processes > 1:  # a restart follows however many workers are killed, and a hang ends soon
             options += ["--max-restarts", "1000", "--hang-timeout", "0.5"]
@@ -162,7 +162,7 @@ def fill_the_disk(trial: Trial) -> str:
 
 
 def damage(trial: Trial) -> str:
-    """A file of the newest checkpoint is damaged while the run is down; the run goes on from the one before."""
+    """A file of the newest checkpoint is damaged while the run is down; the run is resumed from the one before."""
     trial.bring_down()
     newest = trial.folder.checkpoint
     if len(steps_in(trial.folder.checkpoints)) < 2:

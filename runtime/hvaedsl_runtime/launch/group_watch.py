@@ -65,7 +65,7 @@ class GroupWatch:
             beats = self.beats()
             self._print_stacks(beats)
             if clock.tick(beats, time.monotonic()):
-                self._end(beats, clock.idle)
+                self._end(beats, clock)
                 return
         self._print_stacks(self.beats())
 
@@ -79,15 +79,15 @@ class GroupWatch:
                     print_data(content[self._printed[rank] :].decode(errors="replace").rstrip(), err=True)
                     self._printed[rank] = len(content)
 
-    def _end(self, beats: dict[int, Beat | None], idle: dict[int, float]) -> None:
+    def _end(self, beats: dict[int, Beat | None], clock: HangClock) -> None:
         """Describe a hang, and end the processes; the launcher then finds them killed."""
         answers = {rank: stacks_of(beat, self.folder) for rank, beat in beats.items() if beat is not None}
-        rank = behind(beats, idle, answers)
-        describe(beats, idle, answers)
+        rank = behind(beats, clock.idle, answers)
+        describe(beats, clock.idle, answers)
         beat = beats[rank]
         doing = "it has not begun" if beat is None else str(beat)
         self.hang = Hung(
-            f"training process {rank} made no progress for {minutes(self.timeout)}: {doing}",
+            f"training process {rank} made no progress for {minutes(clock.limit_of(beat) / 60)}: {doing}",
             help="its stacks or state are above; --hang-timeout is the time to wait",
         )
         for found in beats.values():

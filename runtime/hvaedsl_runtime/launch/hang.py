@@ -23,6 +23,8 @@ TICK_SECONDS = 1.0
 ASLEEP_SECONDS = 5.0
 # A process that waits for one of another launcher, which watches that one, gives it time to be ended first.
 OTHERS_SECONDS = 60.0
+# A process that has not begun imports its libraries, which may take minutes on a busy machine or a network file system.
+START_SECONDS = 300.0
 # How long a process has to write its stacks, and how long the file must have kept its size.
 ANSWER_SECONDS = 5.0
 SETTLED_SECONDS = 0.2
@@ -40,6 +42,10 @@ class HangClock:
     _beats: dict[int, Beat | None] = field(default_factory=dict)
     _last: float | None = None
 
+    def limit_of(self, beat: Beat | None) -> float:
+        """The seconds after which a process with this last beat is late."""
+        return self.limit if beat is not None else max(self.limit, START_SECONDS)
+
     def tick(self, beats: Mapping[int, Beat | None], now: float) -> bool:
         """Count the time since the last tick, and return whether a process hangs; `now` is of a monotonic clock.
 
@@ -53,7 +59,7 @@ class HangClock:
             self.idle[rank] = 0.0 if is_new else self.idle[rank] + passed
             self._beats[rank] = beat
 
-        late = [rank for rank in beats if self.idle[rank] >= self.limit]
+        late = [rank for rank, beat in beats.items() if self.idle[rank] >= self.limit_of(beat)]
         working = [rank for rank in late if not (beat := beats[rank]) or not (beat.is_waiting or beat.takes_long)]
         takes_long = any(beat is not None and beat.takes_long for beat in beats.values())
         return bool(working) or (len(late) == len(beats) and bool(late) and not takes_long)

@@ -49,9 +49,11 @@ def test_a_phase_without_limit_does_not_however_long_the_others_wait() -> None:
     assert not any(ticks(clock, *rows))
 
 
-def test_processes_that_never_begin_hang() -> None:
-    clock = HangClock(10.0)
-    assert ticks(clock, *[(float(now), {0: None, 1: None}) for now in range(11)]) == [False] * 10 + [True]
+@pytest.mark.parametrize(("limit", "ends"), [(10.0, 300), (400.0, 400)])
+def test_processes_that_never_begin_hang_after_five_minutes_or_the_limit(limit: float, ends: int) -> None:
+    clock = HangClock(limit)
+    rows = [(float(now), {0: None, 1: None}) for now in range(ends + 1)]
+    assert ticks(clock, *rows) == [False] * ends + [True]
 
 
 @pytest.mark.parametrize("asleep", [6.0, 1e6])
