@@ -11,6 +11,7 @@ lock that was copied with its folder is not locked. The package filelock, which 
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import tempfile
@@ -52,6 +53,7 @@ class FolderLock:
     holder: Holder
     descriptor: int | None
     is_lost: bool = False
+    _inode: int = 0  # of the folder
     _checked_at: float = field(default_factory=lambda: _awake_and_asleep())
     _ended: threading.Event = field(default_factory=threading.Event)
 
@@ -65,8 +67,9 @@ class FolderLock:
             return
         with refusals_explained(self.folder):
             found = _read(self.folder / LOCK)
-        if found is None and not self.folder.is_dir():  # the write itself fails, and says why
-            return
+            # A folder that vanished, as with its disk, belongs to nobody, also if one of its name was made since.
+            if found is None and self.folder.stat().st_ino != self._inode:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.folder))
         self.is_lost = self.is_lost or found is None or found.token != self.holder.token
         self._checked_at = _awake_and_asleep()
         if self.is_lost:
@@ -242,7 +245,7 @@ def _placed(folder: Path, replaced: FoundLock | None) -> FolderLock | None:
             return None
     if not has_flock:
         os.close(descriptor)
-    return FolderLock(folder, holder, descriptor if has_flock else None)
+    return FolderLock(folder, holder, descriptor if has_flock else None, _inode=folder.stat().st_ino)
 
 
 def _linked(temporary: Path, path: Path, holder: Holder) -> bool:
