@@ -19,8 +19,8 @@ class AdaptiveThreshold(Record):
 
     def __str__(self) -> str:
         """The call in the language; the factor only if it is not the default."""
-        more = "" if self.factor == 3.0 else f", factor = {self.factor:g}"
-        return f"adaptive({self.quantile:g}, {self.window}{more})"
+        more = "" if self.factor == 3.0 else f", factor = {_written(self.factor)}"
+        return f"adaptive({_written(self.quantile)}, {self.window}{more})"
 
 
 class Rollback(Record):
@@ -36,8 +36,15 @@ class Rollback(Record):
     def __str__(self) -> str:
         """The call in the language; without arguments, the word alone."""
         written = {"after": 100, "times": 3, "rate": 1.0}
-        named = [f"{name} = {getattr(self, name):g}" for name, usual in written.items() if getattr(self, name) != usual]
+        named = [
+            f"{name} = {_written(value)}" for name, usual in written.items() if (value := getattr(self, name)) != usual
+        ]
         return f"rollback({', '.join(named)})" if named else "rollback"
+
+
+def _written(number: float) -> str:
+    """A number in full, so that it reads back as the same one."""
+    return str(int(number)) if number == int(number) and abs(number) < 1e15 else repr(number)
 
 
 ADAPTIVE = CallOf(

@@ -23,8 +23,6 @@ def launch(program: Program, settings: RunSettings) -> None:
     UsageError if torchrun started another number of processes than `settings.gpus`, unless that is 1, the default.
     """
     program.training()
-    if not settings.resume:  # an earlier version counted the images of a step for each process
-        check_processes(program.spec, settings.gpus)
     with harmless_signals():
         _launch(program, settings)
 
@@ -35,6 +33,8 @@ def _launch(program: Program, settings: RunSettings) -> None:
         with watching_itself(settings):
             train(program, settings)
         return
+    if not settings.resume:  # an earlier version counted the images of a step for each process
+        check_processes(program.spec, settings.gpus)
     if settings.gpus == 1:
         with watching_itself(settings):
             train(program, settings)

@@ -85,7 +85,7 @@ def test_mistakes_are_one_readable_error(trained: Trained, tmp_path: Path, comma
         (5, "no such folder", ("kl", tmp_path / "nothing")),
         (5, "no run in this folder", ("kl", tmp_path)),
         (5, "no checkpoint", ("state-norms", tmp_path / "killed")),
-        (5, "line 1 is not JSON", ("curves", tmp_path / "damaged")),
+        (5, "line 1 is damaged: it is not JSON", ("curves", tmp_path / "damaged")),
         (5, "cannot be written: File exists", ("curves", trained(), "--out", tmp_path / "file")),
         (2, "", ("nothing", trained())),
         (2, "", ("kl", trained(), "--images", "0")),

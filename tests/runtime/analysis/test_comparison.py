@@ -136,7 +136,7 @@ def test_mistakes_are_one_readable_error(trained: Trained, tmp_path: Path, comma
         (2, "is given 2 times", (trained(), trained())),
         (5, "no such folder", (trained(), tmp_path / "nothing")),
         (5, "spec.hvae is missing", (trained(), tmp_path / "foreign")),
-        (2, "their images differ: data.binarize is none and dynamic", (trained(), binary)),
+        (2, "; data.binarize is none and dynamic", (trained(), binary)),
         (5, "cannot be written: File exists", (trained(), trained(model__cell="nvae"), "--out", tmp_path / "file")),
     ]
     for expected, words, arguments in cases:

@@ -253,7 +253,7 @@ def test_exhausted_memory_is_explained(tmp_path: Path, compiled: Compiled, monke
     with pytest.raises(RunError, match=r"out of GPU memory: CUDA out of memory$") as caught:
         train(compiled(), settings(tmp_path / "run"))
     assert caught.value.exit_code == 6
-    assert "train.batch_size" in caught.value.help
+    assert "train.recompute_every" in caught.value.help
 
 
 def test_a_missing_gpu_is_told(tmp_path: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
