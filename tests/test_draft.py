@@ -137,7 +137,7 @@ def test_what_does_not_fit_a_data_set(tmp_path: Path) -> None:
         standalone_spec(tmp_path / "mine.hvae", "folder", 16, 1, None, real=True)
     assert "channels" not in standalone_spec(tmp_path / "mine.hvae", "mnist", 32, 1, None).split("model")[0][-60:]
     with pytest.raises(SpecError):
-        standalone_spec(tmp_path / "mine.hvae", "folder", 16, 2, None)
+        standalone_spec(tmp_path / "mine.hvae", "folder", 16, 5, None)
 
 
 def test_a_spec_of_real_values(tmp_path: Path) -> None:

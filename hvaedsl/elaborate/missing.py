@@ -141,7 +141,8 @@ class _Examples:
                 return dataset.name
 
         known = {"channels": shape.get("channels", self._channels()), "resolution": shape["resolution"]}
-        return "  ".join(["npy", *(f"{key} = {value}" for key, value in known.items() if key not in self.data)])
+        own = "folder" if "fit" in self.data else "npy"  # only files are fitted
+        return "  ".join([own, *(f"{key} = {value}" for key, value in known.items() if key not in self.data)])
 
     def _channels(self) -> int:
         """The channels of images that say nothing of them: those of colors, or as many as pictures show."""

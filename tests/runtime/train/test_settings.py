@@ -33,6 +33,8 @@ def values(field: FieldInfo) -> st.SearchStrategy[Any]:
     assert option is not None
     if field.annotation is Path:
         return PATHS
+    if field.annotation == Path | None:
+        return st.none() | PATHS
     if field.annotation == str | None:  # the name of a device; no option takes an empty value
         return st.none() | st.text(string.ascii_lowercase, min_size=1)
     drawn: st.SearchStrategy[Any] = st.from_type(field.annotation)  # type: ignore[arg-type]  # an optional type too
@@ -51,7 +53,9 @@ def test_the_command_to_resume_says_every_option(settings: RunSettings) -> None:
     assert (program, command) == ("hvaedsl", "train")
     params = TRAIN.make_context("train", words).params
     options = {name: value for name, value in params.items() if name not in ("spec", "sets", "lets")}
-    assert RunSettings(**options) == settings.model_copy(update={"resume": True, "accept_images": False})
+    assert RunSettings(**options) == settings.model_copy(
+        update={"resume": True, "accept_images": False, "allow_changed": False}
+    )
     assert Path(params["spec"]) == settings.out / "spec.hvae"
 
 
