@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity, listing, writing
+from hvaedsl.diagnostics.additions import after_value
+from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity, listing, rewriting
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.snippet import spec
+from hvaedsl.diagnostics.span import Span
+from hvaedsl.ir.divisors import divisors
 from hvaedsl.ir.spec import LENGTH_KEYS, known_steps
 from hvaedsl.passes.base import Rule, Unit
 
@@ -99,8 +102,16 @@ def check_batch_size(unit: Unit) -> Iterator[Diagnostic]:
     published, value = PUBLISHED.get(unit.spec.data.dataset), unit.spec.train.batch_size
     if published is not None and value is not None:
         nearest = min(published.batch_sizes, key=lambda size: max(size / value, value / size))
-        sizes = listing(map(str, published.batch_sizes))
-        yield from _finding(unit, "train.batch_size", value, sizes, nearest, value / nearest)
+        sizes, parts = listing(map(str, published.batch_sizes)), _dividing(unit, nearest)
+        yield from _finding(unit, "train.batch_size", value, sizes, nearest, value / nearest, parts)
+
+
+def _dividing(unit: Unit, batch: int) -> int | None:
+    """The `micro_batch` to write beside another batch; None if the spec has none or it divides that batch (HV326)."""
+    micro = unit.spec.train.micro_batch
+    if micro is None or batch % micro == 0:
+        return None
+    return max(size for size in divisors(batch) if size <= micro)
 
 
 def check_learning_rate(unit: Unit) -> Iterator[Diagnostic]:
@@ -126,10 +137,16 @@ def check_ema_decay(unit: Unit) -> Iterator[Diagnostic]:
         yield from _finding(unit, "train.ema_decay", train.ema_decay, f"{decay:g}", decay, factor)
 
 
-def _finding(unit: Unit, key: str, value: float, published: str, nearest: float, factor: float) -> Iterator[Diagnostic]:
+def _finding(
+    unit: Unit, key: str, value: float, published: str, nearest: float, factor: float, micro_batch: int | None = None
+) -> Iterator[Diagnostic]:
     if max(factor, 1 / factor) > FAR:
         number, origin = f"{nearest:g}", unit.origin(key)
-        way = writing(origin, number, shown=f"{key.rpartition('.')[2]} = {number}")
+        statements, edits = [f"`{key.rpartition('.')[2]} = {number}`"], [rewriting(origin, number)]
+        if micro_batch is not None:
+            statements.append(f"`micro_batch = {micro_batch}`")
+            edits.append(_micro_batch_edit(unit, origin, micro_batch))
+
         yield FarFromPublished(
             span=origin,
             key=key,
@@ -137,12 +154,20 @@ def _finding(unit: Unit, key: str, value: float, published: str, nearest: float,
             value=value,
             published=published,
             factor=factor,
-            suggestions=(way,),
+            suggestions=(Fix(f"write {listing(statements, 'and')}", tuple(edits)),),
         )
 
 
+def _micro_batch_edit(unit: Unit, batch: Span, micro_batch: int) -> Edit:
+    """The number in place, or, if a base has it, a statement of its own beside `batch_size`."""
+    place = unit.origin("train.micro_batch")
+    if place.source is batch.source:
+        return rewriting(place, str(micro_batch))
+    return after_value(batch, f"micro_batch = {micro_batch}")
+
+
 ADVICE = (
-    Rule(check_batch_size, ("data.dataset", "train.batch_size")),
+    Rule(check_batch_size, ("data.dataset", "train.batch_size", "train.micro_batch")),
     Rule(check_learning_rate, ("data.dataset", "train.learning_rate")),
     Rule(check_ema_decay, (*LENGTH_KEYS, "train.ema_decay")),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
@@ -295,6 +296,36 @@ def test_the_distance_is_told_in_full(setting: str, value: str, message: str, la
     (advice,) = compiled("32x2, 32d2, 16x1", "16x1, 32m16, 32x2", dataset="cifar10", train=train).advice
     assert advice.message.startswith(message)
     assert advice.label_text == label
+
+
+@pytest.mark.parametrize(
+    ("batch", "micro", "written"),
+    [(320, 8, None), (162, 54, 16), (330, 5, 4), (162, 162, 16), (1, 1, None)],
+)
+def test_the_published_batch_and_a_split_that_fits_it(batch: int, micro: int, written: int | None) -> None:
+    parts = RUN.replace("batch_size = 16", f"micro_batch = {micro}  batch_size = {batch}")
+    source = text("32x2, 32d2, 16x1", "16x1, 32m16, 32x2", dataset="cifar10", train=parts)
+    (advice,) = hvaedsl.loads(source).advice
+    (way,) = advice.suggestions
+    assert ("micro_batch" in advice.help_text) == (written is not None)
+
+    program = hvaedsl.loads(edited(source, way.edits))
+    assert not program.advice
+    assert (program.spec.train.batch_size, program.spec.train.micro_batch) == (16, written or micro)
+
+
+def test_a_split_of_a_base_is_written_beside_the_batch(tmp_path: Path) -> None:
+    parts = RUN.replace("batch_size = 16", "micro_batch = 54")
+    base = text("32x2, 32d2, 16x1", "16x1, 32m16, 32x2", dataset="cifar10", train=parts)
+    child = 'hvae 1 extends "base.hvae"\ntrain { batch_size = 162 }\n'
+    (tmp_path / "base.hvae").write_text(base.replace("train {", "train { batch_size = 54 "))
+    (tmp_path / "child.hvae").write_text(child)
+    (way,) = [item.suggestions[0] for item in hvaedsl.load(tmp_path / "child.hvae").advice if item.code == "HV604"]
+    (tmp_path / "child.hvae").write_text(edited(child, way.edits))
+
+    program = hvaedsl.load(tmp_path / "child.hvae")
+    assert not program.advice
+    assert (program.spec.train.batch_size, program.spec.train.micro_batch) == (16, 16)
 
 
 def test_a_default_that_is_too_slow_is_told_at_the_steps() -> None:
