@@ -120,12 +120,16 @@ class Program(Record):
     def named(self, name: str, data: DataSpec | None = None) -> Program:
         """The same program with another name and, if given, another `data` section."""
         changes: dict[str, object] = {"name": name} if data is None else {"name": name, "data": data}
-        return replace(self, unit=replace(self.unit, spec=self.spec.model_copy(update=changes)))
+        return self._with(changes)
 
     def with_batch_size(self, batch_size: int) -> Program:
         """The same program with another `train.batch_size`."""
         train = self.spec.train.model_copy(update={"batch_size": batch_size})
-        return replace(self, unit=replace(self.unit, spec=self.spec.model_copy(update={"train": train})))
+        return self._with({"train": train})
+
+    def _with(self, changes: Mapping[str, object]) -> Program:
+        """The same program with other fields of the spec."""
+        return replace(self, unit=replace(self.unit, spec=self.spec.model_copy(update=changes)))
 
     def training(self) -> TrainingSpec:
         """The complete `train` section. Raises `SpecError` if steps, batch size or learning rate are missing."""

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-from hvaedsl.cli.hidden_modules import hiding
+from hvaedsl.cli.hidden_modules import WAY_OUT, hides_text, hiding
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.printable import indented
 
@@ -52,10 +52,7 @@ def check_not_hidden(packages: tuple[str, ...]) -> None:
 
 def hidden(package: str, path: Path) -> UsageError:
     """The error for a package that a file or folder hides."""
-    return UsageError(
-        f"{path} hides the module {package}: Python imports it in its place",
-        help="rename it, or remove its folder from PYTHONPATH",
-    )
+    return UsageError(hides_text(str(path), package), help=WAY_OUT)
 
 
 def refused_by_environment(error: Exception) -> UsageError | None:

@@ -54,7 +54,7 @@ def _raised_in(error: BaseException) -> list[tuple[str, str]]:
     named = []
     for file in files:
         folder, base = os.path.split(file)
-        name = os.path.basename(folder) if base == "__init__.py" else base.removesuffix(".py")  # noqa: PTH119
+        name = os.path.basename(folder) if base == "__init__.py" else base.removesuffix(".py")  # noqa: PTH119 - pathlib may be hidden
         named.append((name, file))
     return named[::-1]
 
@@ -66,15 +66,15 @@ def _file_of(name: str) -> str:
 def _hides(name: str, file: str) -> bool:
     """Whether a file is found before another module of its name: one of Python, or one in a later folder."""
     folder, base = os.path.split(file)
-    folder = os.path.dirname(folder) if base == "__init__.py" else folder  # noqa: PTH120
+    folder = os.path.dirname(folder) if base == "__init__.py" else folder  # noqa: PTH120 - pathlib may be hidden
     entries = [entry or os.curdir for entry in sys.path]
     places = [at for at, entry in enumerate(entries) if os.path.realpath(entry) == os.path.realpath(folder)]
     if not places:
         return False
     if name in sys.stdlib_module_names:
-        return os.path.realpath(os.path.dirname(os.__file__)) in map(os.path.realpath, entries[places[0] + 1 :])  # noqa: PTH120
+        return os.path.realpath(os.path.dirname(os.__file__)) in map(os.path.realpath, entries[places[0] + 1 :])  # noqa: PTH120 - pathlib may be hidden
     return any(
-        os.path.isfile(os.path.join(entry, *form))  # noqa: PTH113, PTH118
+        os.path.isfile(os.path.join(entry, *form))  # noqa: PTH113, PTH118 - pathlib may be hidden
         for entry in entries[places[0] + 1 :]
         for form in ((f"{name}.py",), (name, "__init__.py"))
         if os.path.realpath(entry) != os.path.realpath(folder)

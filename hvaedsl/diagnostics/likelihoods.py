@@ -1,4 +1,4 @@
-"""HV215, HV217, HV223 to HV229: the arguments of `likelihood` and `pooling`, and images that fit the likelihood."""
+"""HV215, HV217, HV223, HV225 to HV229: arguments of `likelihood` and `pooling`, and images that fit the likelihood."""
 
 from __future__ import annotations
 
@@ -56,59 +56,6 @@ class BernoulliArguments(Diagnostic):
     why = "A Bernoulli likelihood has one logit for each pixel and nothing to configure."
     bad = spec(model="width = 16  latent = 4  likelihood = bernoulli(1)")
     good = spec(model="width = 16  latent = 4  likelihood = bernoulli")
-
-
-class UnknownArgument(Diagnostic):
-    """HV224."""
-
-    code = "HV224"
-    title = "unknown argument `{name}` of `{function}`"
-    label = "not an argument"
-    help = "remove it; {arguments}"
-    why = (
-        _MIXTURE + " `gaussian` takes `channels` alone, and the residual block `attention` takes `heads`. Calls with "
-        "numbers, such as `adaptive`, take those they name."
-    )
-    bad = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10, k = 4)")
-    good = spec(model="width = 16  latent = 4  likelihood = mixture_of_logistics(10)")
-
-    name: str
-    function: str
-    known: tuple[str, ...]
-
-    @property
-    def arguments(self) -> str:
-        """The named arguments that there are, in words."""
-        names = listing((f"`{name}`" for name in self.known), "and")
-        return f"the named argument{'s are' if len(self.known) > 1 else ' is'} {names}"
-
-
-class MissingArguments(Diagnostic):
-    """HV245."""
-
-    code = "HV245"
-    title = "`{function}` lacks {lacking}"
-    label = "{count}"
-    help = "{example}"
-    why = (
-        "Arguments are given by their place or by their name. Those without a default are needed, because no value "
-        "fits every model."
-    )
-    bad = spec(rest="train { skip_above = adaptive(0.99) }")
-    good = spec(rest="train { skip_above = adaptive(0.99, 1000) }")
-
-    function: str
-    missing: tuple[str, ...]
-
-    @property
-    def lacking(self) -> str:
-        """The names of the arguments, in words."""
-        return listing((f"`{name}`" for name in self.missing), "and")
-
-    @property
-    def count(self) -> str:
-        """How many are missing."""
-        return "an argument is missing" if len(self.missing) == 1 else f"{len(self.missing)} arguments are missing"
 
 
 class UnsupportedBits(Diagnostic):

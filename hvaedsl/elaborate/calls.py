@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
 
+from hvaedsl.diagnostics.calls import BlockArguments, MissingArguments, UnknownArgument
 from hvaedsl.diagnostics.diagnostic import Edit, Fix, Label, writing
-from hvaedsl.diagnostics.likelihoods import (
-    BernoulliArguments,
-    ComponentCount,
-    MissingArguments,
-    UnknownArgument,
-    UnknownWavelet,
-    UnsupportedBits,
-)
+from hvaedsl.diagnostics.likelihoods import BernoulliArguments, ComponentCount, UnknownWavelet, UnsupportedBits
 from hvaedsl.diagnostics.names import DuplicateEntry, WrongType
 from hvaedsl.diagnostics.reals import GaussianNumbers
-from hvaedsl.diagnostics.record import Record
-from hvaedsl.diagnostics.residual_blocks import BlockArguments
-from hvaedsl.diagnostics.span import Span
 from hvaedsl.elaborate.arithmetic import is_expression
 from hvaedsl.elaborate.meant import GAUSSIAN, MIXTURE
 from hvaedsl.elaborate.quoted import custom_name
 from hvaedsl.elaborate.removals import removal_of
 from hvaedsl.elaborate.words import describe
+from hvaedsl.ir.call_values import CallValue
 from hvaedsl.ir.kinds import BlockCall, CallOf, Choice, LikelihoodCall, Number, OrCall, PoolingCall, Whole
 from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.pooling import POOLINGS
@@ -141,31 +134,24 @@ def call_with_numbers(reader: Reader, kind: CallOf | OrCall, value: ast.Value) -
     return reader.read(plain, value)
 
 
-def _record(reader: Reader, whole: CallOf | OrCall, kind: CallOf, value: ast.Value) -> Record:
+def _record(reader: Reader, whole: CallOf | OrCall, kind: CallOf, value: ast.Value) -> CallValue:
     """The record of a call, or of its name alone; `whole` is the kind of the key."""
-    arguments: Sequence[ast.Value | ast.NamedArgument] = value.arguments if isinstance(value, ast.Call) else ()
-
-    # Arguments by place come first; each parameter is given at most once.
     known = tuple(parameter.name for parameter in kind.parameters)
-    given: dict[str, ast.Value] = {}
-    places: dict[str, Span] = {}
-    for place, argument in enumerate(arguments):
-        if isinstance(argument, ast.NamedArgument):
-            name, span, written = argument.name.text, argument.name.span, argument.value
-            if name not in known:
-                removed = removal_of(arguments, argument, "remove it")
-                reader.fail(UnknownArgument(span=span, name=name, function=kind.name, known=known, fix=removed))
-        elif place < len(known) and len(given) == place:
-            name, span, written = known[place], argument.span, argument
-        else:
+    given: Mapping[str, ast.Value] = {}
+    if isinstance(value, ast.Call):
+        by_place = {
+            name: item
+            for name, item in zip(known, value.arguments, strict=False)
+            if not isinstance(item, ast.NamedArgument)
+        }
+        named = _once(reader, value, known, by_place)
+        # Arguments by place come first.
+        if len(value.arguments) > len(known) or tuple(by_place) != known[: len(by_place)]:
             reader.wrong(whole, value)
-        if name in given:
-            label = Label(places[name], "first written here")
-            reader.fail(DuplicateEntry(span=span, key=name, what="argument", secondary=(label,)))
-        given[name], places[name] = written, span
+        given = by_place | {name: item.value for name, item in named.items()}
 
     found = {item.name: reader.read(item.of, given[item.name]) for item in kind.parameters if item.name in given}
-    missing = tuple(item.name for item in kind.parameters if item.required and item.name not in found)
+    missing = tuple(name for name in kind.required if name not in found)
     if missing:
         way = writing(value.span, kind.example)
         reader.fail(MissingArguments(span=value.span, function=kind.name, missing=missing, suggestions=(way,)))
@@ -208,9 +194,12 @@ def _named_arguments(reader: Reader, call: ast.Call, known: tuple[str, ...]) -> 
     return set(found)
 
 
-def _once(reader: Reader, call: ast.Call, known: tuple[str, ...]) -> dict[str, ast.NamedArgument]:
-    """The named arguments of a call, by their names: each is known, and at most there once."""
-    first: dict[str, ast.NamedArgument] = {}
+def _once(
+    reader: Reader, call: ast.Call, known: tuple[str, ...], by_place: Mapping[str, ast.Value] = MappingProxyType({})
+) -> dict[str, ast.NamedArgument]:
+    """The named arguments of a call by their names. Each is known and given once, by its name or by its place."""
+    found: dict[str, ast.NamedArgument] = {}
+    places = {name: item.span for name, item in by_place.items()}
     for argument in call.arguments:
         if not isinstance(argument, ast.NamedArgument):
             continue
@@ -219,11 +208,11 @@ def _once(reader: Reader, call: ast.Call, known: tuple[str, ...]) -> dict[str, a
         if name.text not in known:
             function = call.function.text
             reader.fail(UnknownArgument(span=name.span, name=name.text, function=function, known=known, fix=removed))
-        if name.text in first:
-            label = Label(first[name.text].name.span, "first written here")
+        if name.text in places:
+            label = Label(places[name.text], "first written here")
             reader.fail(DuplicateEntry(span=name.span, key=name.text, what="argument", secondary=(label,), fix=removed))
-        first[name.text] = argument
-    return first
+        found[name.text], places[name.text] = argument, name.span
+    return found
 
 
 def _without_argument(call: ast.Call, argument: ast.NamedArgument) -> Fix | None:

@@ -1,9 +1,15 @@
-"""The numbers into which a batch can be split."""
+"""The numbers into which a batch, or the channels of a layer, can be split."""
 
 from __future__ import annotations
 
+from math import isqrt
+
+# Divisors up to this number are found, and what they divide the number into. All divisors of a number below its square
+# are found; a larger one would take seconds.
+TRIED = 100_000
+
 
 def divisors(number: int) -> list[int]:
-    """The divisors of a positive number, in order."""
-    low = [found for found in range(1, int(number**0.5) + 1) if number % found == 0]
+    """The divisors of a positive number, in order: all up to `TRIED`, and their counterparts."""
+    low = [found for found in range(1, min(isqrt(number), TRIED) + 1) if number % found == 0]
     return [*low, *(number // found for found in reversed(low) if found * found != number)]

@@ -10,6 +10,7 @@ from typing import Literal
 
 from hvaedsl.diagnostics.diagnostic import listing
 from hvaedsl.diagnostics.record import Record
+from hvaedsl.ir.call_values import CallValue
 from hvaedsl.ir.pooling import POOLINGS
 
 
@@ -276,19 +277,27 @@ class Parameter(Record):
 
     name: str
     of: Whole | Number
-    required: bool = False
 
 
 class CallOf(Record):
-    """A call whose arguments are numbers, such as `adaptive(0.99, 1000)`; its value is a record of type `make`.
+    """A call whose arguments are numbers, such as `adaptive(0.99, 1000)`; its value is of type `make`.
 
-    The fields of the record are the parameters. Without arguments, the parentheses may be left out.
+    The parameters are the fields of that type. Without arguments, the parentheses may be omitted.
     """
 
-    name: str
+    make: type[CallValue]
     parameters: tuple[Parameter, ...]
-    make: type[Record]
     example: str
+
+    @property
+    def name(self) -> str:
+        """The name of the function."""
+        return self.make.function
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The names of the parameters without a default."""
+        return tuple(parameter.name for parameter in self.parameters if not hasattr(self.make, parameter.name))
 
     def __str__(self) -> str:
         """The type in words."""

@@ -8,13 +8,14 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 from hvaedsl.ir.blocks import BlockList
+from hvaedsl.ir.call_values import CallValue
 from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.data_spec import OF_LEVELS
 from hvaedsl.ir.hub import is_hub
 from hvaedsl.ir.image_size import ImageSize
 from hvaedsl.ir.kinds import Optional, Text
 from hvaedsl.ir.likelihood import Likelihood
-from hvaedsl.ir.policies import AdaptiveThreshold, Rollback
+from hvaedsl.ir.number_text import number_text
 from hvaedsl.ir.spec import SECTIONS, PaperSpec, Spec, keys, section_of
 from hvaedsl.ir.training import Epochs, Minutes
 
@@ -104,10 +105,10 @@ def value_text(value: object) -> str:
     match value:
         case None | bool():
             return {None: "none", True: "true", False: "false"}[value]
-        case BlockList() | Likelihood() | ImageSize() | Epochs() | Minutes() | AdaptiveThreshold() | Rollback() | int():
+        case BlockList() | Likelihood() | ImageSize() | Epochs() | Minutes() | CallValue() | int():
             return str(value)
         case float():
-            return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+            return number_text(value)
         case tuple() | list():
             return ", ".join(map(value_text, value))
         case Mapping():
@@ -125,7 +126,7 @@ def string_text(text: str) -> str:
 
 def _plain(value: object) -> object:
     match value:
-        case BlockList() | Likelihood() | Epochs() | Minutes() | AdaptiveThreshold() | Rollback():
+        case BlockList() | Likelihood() | Epochs() | Minutes() | CallValue():
             return str(value)
         case Mapping():
             return {str(key): item for key, item in value.items()}

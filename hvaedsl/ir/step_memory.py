@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.memory import Precision
 
@@ -31,6 +33,11 @@ class StepMemory(Record):
     def most_images(self, available: int) -> int:
         """The most images at once that fit into `available` bytes with room for workspace; 0 if not even one does."""
         return max(0, int(FILLED * (available - self.weight_bytes) // self.image_bytes))
+
+
+def bytes_of(gib: float) -> int:
+    """Bytes of a number of GiB, rounded down; exact, so that a large number does not overflow."""
+    return int(Fraction(gib) * GIB)
 
 
 def weight_bytes(parameters: int, precision: Precision) -> int:

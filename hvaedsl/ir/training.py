@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hvaedsl.diagnostics.record import Record
+from hvaedsl.ir import memory
 from hvaedsl.ir.augment_spec import AugmentSpec
 from hvaedsl.ir.kinds import (
     ByResolution,
@@ -162,6 +163,11 @@ class TrainSpec(Section):
     def images_at_once(self) -> int | None:
         """The most images of a forward pass: `micro_batch`, or the whole batch; None without a batch size."""
         return self.batch_size if self.micro_batch is None else self.micro_batch
+
+    @property
+    def activation_precision(self) -> memory.Precision:
+        """The type of the activations, by which their memory is counted."""
+        return "bfloat16" if self.precision == "bfloat16" else "float32"
 
 
 class TrainingSpec(TrainSpec):

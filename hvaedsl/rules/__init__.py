@@ -16,6 +16,7 @@ from typing import Literal
 
 from hvaedsl.diagnostics import (
     blocks,
+    calls,
     characters,
     constants,
     custom,
@@ -26,7 +27,6 @@ from hvaedsl.diagnostics import (
     names,
     notation,
     reals,
-    residual_blocks,
     resolutions,
     suppressions,
     syntax,
@@ -73,7 +73,7 @@ def kinds() -> dict[str, type[Diagnostic]]:
         images,
         likelihoods,
         reals,
-        residual_blocks,
+        calls,
         custom,
         hub,
         blocks,

@@ -10,11 +10,11 @@ from hvaedsl.diagnostics.diagnostic import Diagnostic, listing, writing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock
+from hvaedsl.ir.divisors import divisors
 from hvaedsl.ir.residual_blocks import given_heads
 from hvaedsl.passes.base import Rule, Unit
 
-# Numbers of heads that a message names, and the most that is tried.
-_SHOWN, _MOST = 12, 4_096
+_SHOWN = 12  # numbers of heads that a message names
 _WRITTEN = re.compile(r"\(\s*heads\s*=\s*([0-9][0-9_]*)\s*\)")
 
 
@@ -86,8 +86,7 @@ def _number(span: Span) -> Span | None:
 
 def _fitting(channels: int, heads: int) -> tuple[int, ...]:
     """The divisors of a number of channels, those nearest to `heads` first."""
-    divisors = (found for found in range(1, min(channels, _MOST) + 1) if channels % found == 0)
-    return tuple(sorted(divisors, key=lambda found: (abs(found - heads), found)))
+    return tuple(sorted(divisors(channels), key=lambda found: (abs(found - heads), found)))
 
 
 ERRORS = (

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from fractions import Fraction
 
 from hvaedsl.diagnostics.additions import after_value
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label, Severity, listing
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.divisors import divisors
-from hvaedsl.ir.memory import Precision
-from hvaedsl.ir.step_memory import GIB, StepMemory, weight_bytes
+from hvaedsl.ir.step_memory import GIB, StepMemory, bytes_of, weight_bytes
 from hvaedsl.passes.base import Rule, Unit
 from hvaedsl.passes.checkpointing import checkpointing
 from hvaedsl.passes.cost import cost
@@ -109,10 +107,10 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     if train.gpu_memory is None or train.batch_size is None:
         return
 
-    precision: Precision = "bfloat16" if train.precision == "bfloat16" else "float32"
+    precision = train.activation_precision
     counted, kept, every = unit.analysis(cost), unit.analysis(checkpointing), train.recompute_every
     weights = weight_bytes(counted.parameters, precision)
-    available = int(Fraction(train.gpu_memory) * GIB)  # a Fraction, since a float could overflow
+    available = bytes_of(train.gpu_memory)
 
     def step(every: int | None) -> StepMemory:
         image = counted.activation_bytes(1, precision) if every is None else kept.peak_bytes(every, 1, precision)

@@ -124,7 +124,7 @@ class DrawnValues:
         """A call with numbers: the first by place, the others by name, or its name alone."""
         by_place = self.draw(st.integers(0, len(kind.parameters)))
         written = [self.value(parameter.of) for parameter in kind.parameters[:by_place]]
-        named = [item for item in kind.parameters[by_place:] if item.required or self.some()]
+        named = [item for item in kind.parameters[by_place:] if item.name in kind.required or self.some()]
         written += [f"{item.name} = {self.value(item.of)}" for item in named]
         return f"{kind.name}({', '.join(written)})" if written else kind.name
 

@@ -50,6 +50,7 @@ HEADER = '''
 
 Written by hvaedsl {version} from the spec at the end of the file; it needs only torch. To load the weights of a run:
 
+    import safetensors.torch
     model = {name}()
     model.load_state_dict(safetensors.torch.load_file("RUN/checkpoints/step-00001000/ema.safetensors"))
 

@@ -156,8 +156,7 @@ def _point(request: SweepRequest, coordinates: Coordinates, target: int | None) 
         parameters=program.cost.parameters,
         stochastic_depth=program.cost.stochastic_depth,
         activation_bytes=program.cost.activation_bytes(
-            training.images_at_once or training.batch_size,
-            "bfloat16" if training.precision == "bfloat16" else "float32",
+            training.images_at_once or training.batch_size, training.activation_precision
         ),
         matched=matched,
         spec=_without_seed(program),

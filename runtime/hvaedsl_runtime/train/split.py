@@ -7,9 +7,8 @@ import torch
 from hvaedsl.diagnostics.diagnostic import listing
 from hvaedsl.diagnostics.errors import OutOfMemory, UsageError
 from hvaedsl.ir.divisors import divisors
-from hvaedsl.ir.memory import Precision
 from hvaedsl.ir.spec import Spec
-from hvaedsl.ir.step_memory import GIB, StepMemory, weight_bytes
+from hvaedsl.ir.step_memory import StepMemory, bytes_of, weight_bytes
 from hvaedsl.program import Program
 
 SHOWN = 8
@@ -62,8 +61,7 @@ def chosen_micro_batch(program: Program, processes: int, device: torch.device) -
 def step_memory(program: Program) -> StepMemory:
     """The memory of a training step by the number of images, as the compiler counts it."""
     train = program.spec.train
-    precision: Precision = "bfloat16" if train.precision == "bfloat16" else "float32"
-    every = train.recompute_every
+    precision, every = train.activation_precision, train.recompute_every
     if every is None:
         image = program.cost.activation_bytes(1, precision)
     else:
@@ -82,7 +80,7 @@ def device_bytes(device: torch.device, gpu_memory: float | None) -> int | None:
         free, _ = torch.accelerator.get_memory_info(device)
     except (NotImplementedError, RuntimeError):
         return None
-    return free if gpu_memory is None else min(free, int(gpu_memory * GIB))
+    return free if gpu_memory is None else min(free, bytes_of(gpu_memory))
 
 
 def lower_micro_batch(micro_batch: int, share: int) -> int | None:

@@ -218,6 +218,7 @@ def test_free_memory_is_limited_by_the_spec(monkeypatch: pytest.MonkeyPatch) -> 
     assert split.device_bytes(GPU, None) == 6 * 2**30
     assert split.device_bytes(GPU, 4.0) == 4 * 2**30
     assert split.device_bytes(GPU, 16.0) == 6 * 2**30
+    assert split.device_bytes(GPU, 1e305) == 6 * 2**30
     assert split.device_bytes(CPU, 4.0) is None
 
 
