@@ -184,3 +184,16 @@ def test_torchrun_restarts_a_run_that_resumes_by_itself(training: Start, undistu
     assert run.end() == 0, run.output
     assert_same(run, undisturbed(2))
     run.assert_none_left()
+
+
+@pytest.mark.soak
+def test_no_worker_outlives_the_agent_of_torchrun(training: Start, undisturbed: Undisturbed) -> None:
+    run = training(2, torchrun=("--max-restarts", "2"))
+    run.wait_for_step(25)
+    run.process.kill()
+    assert run.end() == -signal.SIGKILL
+    run.assert_none_left()
+    assert run.state()["position"]["step"] >= 10
+    resumed = training(2, "--resume")
+    assert resumed.end() == 0, resumed.output
+    assert_same(resumed, undisturbed(2))
