@@ -37,7 +37,7 @@ MODES: Mapping[str, WandbMode] = {
     "shared": "online",
 }
 
-# A longer run logs every so many steps that there are at least as many lines.
+# A run of more steps than this logs every N-th of them: N is the largest number that gives at least this many lines.
 TRAIN_LINES_PER_RUN = 10_000
 RESTORE_LOG = "restore the file from a backup"
 # The split of the line with which a run is resumed: its step, the time and the version of hvaedsl.

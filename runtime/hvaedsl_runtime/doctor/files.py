@@ -190,7 +190,7 @@ class Files:
             yield Finding("missing-file", what, path, why, f"{RESTORE}, or use --checkpoint last", self.best.step)
 
     def _of_logs(self) -> Iterator[Finding]:
-        """What is wrong with the log, and with those that a run which began anew has put aside."""
+        """What is wrong with the log, and with earlier logs: a run that starts over renames the one it finds."""
         yield from _of_log(self.log, self.folder, self.is_running)
         for path in sorted(self.folder.path.glob(f"{self.folder.metrics.stem}-*{self.folder.metrics.suffix}")):
             yield from _of_log(RunLog.read(path), self.folder, self.is_running)
