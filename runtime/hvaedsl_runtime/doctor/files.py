@@ -21,7 +21,7 @@ from hvaedsl_runtime.disk.checkpoint_names import BEST, FORMER_BEST, name_of, st
 from hvaedsl_runtime.disk.metrics import missing_lines
 from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.run_folder import RunFolder
-from hvaedsl_runtime.disk.saved_checkpoints import Best, candidates, read_best
+from hvaedsl_runtime.disk.saved_checkpoints import Best, best_path, candidates, read_best
 from hvaedsl_runtime.doctor.finding import Finding, counted, resume_command, retrain_command
 from hvaedsl_runtime.doctor.run_log import RunLog
 
@@ -178,7 +178,7 @@ class Files:
                 self.summary = content
 
     def _of_best(self) -> Iterator[Finding]:
-        path = self.folder.best
+        path = best_path(self.folder.checkpoints)
         why = "it says which checkpoint `--checkpoint best` and `train.stop_after` use"
         try:
             self.best = read_best(self.folder.checkpoints)
