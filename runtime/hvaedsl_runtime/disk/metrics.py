@@ -149,14 +149,6 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return current_lines(log.lines)
 
 
-def read_events(path: Path) -> list[dict[str, Any]]:
-    """The events and resumptions of a metrics file in order, also those of steps that the run repeated later.
-
-    Raises DamagedRun as `read_metrics` does.
-    """
-    return [line for line in _Log.read(path).lines if line["split"] in (EVENT, RESUMED)]
-
-
 def current_lines(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The lines that count: after a resumption, those that the run repeats do not, and of equal ones the last does.
 
