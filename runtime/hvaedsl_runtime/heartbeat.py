@@ -14,12 +14,13 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
-# A beat in the same phase and step is written only so long after the last one.
+# A beat in the same phase and step is written only if the last one is at least this old.
 WRITE_SECONDS = 1.0
 # Every beat is as long in the file, so that one write replaces it.
 BYTES = 256
 STDERR = 2
-# Makes a process write the stacks of its threads. SIGQUIT does too, but a shell's background job may ignore it.
+# With this signal the launcher makes a process write the stacks of its threads. SIGQUIT does too, but a shell's
+# background job may ignore it.
 STACKS_SIGNAL: int | None = signal.SIGRTMIN + 5 if hasattr(signal, "SIGRTMIN") else getattr(signal, "SIGQUIT", None)
 
 
@@ -132,8 +133,8 @@ def current() -> Beat:
 
 
 def beat_file(folder: Path, rank: int) -> Path:
-    """The file with the last beat of a process."""
-    return folder / f"beat-{rank}.json"
+    """The file with the last beat of a process, a line of text."""
+    return folder / f"beat-{rank}.txt"
 
 
 def stacks_file(folder: Path, rank: int) -> Path:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from hvaedsl_runtime.disk.metrics import read_events, read_metrics
+from hvaedsl_runtime.disk.metrics import read_metrics
 from tests.faults.conftest import Training
+from tests.runtime.logged_events import logged_events
 
 Start = Callable[..., Training]
 pytestmark = [pytest.mark.long, pytest.mark.soak]
@@ -72,7 +73,7 @@ def test_a_nan_in_one_process_is_decided_on_by_all_alike(training: Start, tmp_pa
         sets = (policy,) if policy else ()
         run = runs[processes] = training(processes, "--dtype", "float64", sets=sets, name=f"of-{processes}", **more)
         assert run.end() == 0, run.output
-        skips = [event for event in read_events(run.out / "metrics.jsonl") if event.get("event") == "skipped"]
+        skips = logged_events(run.out / "metrics.jsonl", "skipped")
         assert [event["ranks"] for event in skips] == [[rank]] * 4
         assert all(len(event["images"]) == 4 and event["gradient_norm"] is None for event in skips)
         # The rollback after step 25 is to step 20, with the batches from 25 on, of which that one is spoiled.

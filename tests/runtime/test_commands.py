@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 import hvaedsl
-from hvaedsl_runtime.disk.run_folder import RunFolder, read_json
+from hvaedsl_runtime.disk.checked_json import read_checked
+from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 from tests.runtime.saved_states import saved
@@ -51,6 +52,10 @@ def wait_for_lines(path: Path, count: int, process: subprocess.Popen[str]) -> No
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+def checked_json(path: Path) -> dict[str, Any]:
+    return read_checked(path, way_out="")
 
 
 @pytest.fixture
@@ -189,7 +194,7 @@ def test_eval_repeats_what_training_reported(finished: Path, command: Command) -
     code, out, err = command("eval", finished, "--device", "cpu", "--batch-size", "3")
     assert code == 0, err
     reported = json.loads((finished / "summary.json").read_text())["test"]
-    written = read_json(finished / "eval_test.json")
+    written = checked_json(finished / "eval_test.json")
     for weights in ("raw", "ema"):
         assert written[weights].pop("kl_nats") == pytest.approx(reported[weights].pop("kl_nats"), rel=1e-5)
         assert written[weights] == pytest.approx(reported[weights], rel=1e-5)
@@ -209,18 +214,18 @@ def test_eval_prints_what_it_writes(finished: Path, command: Command) -> None:
         return printed
 
     both = evaluated("both")
-    assert read_json(result) == both
+    assert checked_json(result) == both
     assert {"raw", "ema"} <= set(both)
 
     # An evaluation of one kind of weights keeps the other's figures of the same step, and drops those of another.
     assert evaluated("raw") == {key: value for key, value in both.items() if key != "ema"}
-    assert read_json(result) == both
+    assert checked_json(result) == both
     result.write_text(json.dumps({**both, "step": 4}))
     alone = evaluated("ema")
     assert set(both) - set(alone) == {"raw"}
-    assert read_json(result) == alone
+    assert checked_json(result) == alone
     result.write_text("[")
-    assert evaluated("ema") == read_json(result) == alone
+    assert evaluated("ema") == checked_json(result) == alone
 
 
 def test_sample_draws_the_same_picture_twice(finished: Path, tmp_path: Path, command: Command) -> None:

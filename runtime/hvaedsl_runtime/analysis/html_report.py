@@ -22,12 +22,16 @@ from hvaedsl_runtime.analysis.base import Drawing, Result, Subject
 from hvaedsl_runtime.analysis.figures import png, svg
 from hvaedsl_runtime.analysis.registry import ANALYSES
 from hvaedsl_runtime.analysis.result_files import ANOTHER_PLACE, write_files
-from hvaedsl_runtime.disk.run_folder import check_output_path, read_json
+from hvaedsl_runtime.disk.checked_json import read_checked
+from hvaedsl_runtime.disk.run_folder import check_output_path
 from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.evaluate.results import WEIGHTS
 from hvaedsl_runtime.evaluate.units import Unit, recorded_gives, reporting_unit
+
+# If an evaluation is damaged: the report is then written without it.
+WAY_OUT = "remove the file"
 
 
 @dataclass(frozen=True)
@@ -92,14 +96,14 @@ def _named_program(run: FinishedRun) -> Program:
 def evaluated_bounds(run: FinishedRun, unit: Unit) -> tuple[str, str, list[dict[str, str]]]:
     """The bounds of the checkpoint that were already evaluated: a sentence, the unit, and the rows of a table."""
     step, path = run.checkpoint.step, run.folder.path
-    summary = read_json(run.folder.summary) if run.folder.summary.exists() else {}
+    summary = run.folder.read_summary() if run.folder.summary.exists() else {}
     if summary.get("best_step", summary.get("steps")) == step and isinstance(summary.get("test"), Mapping):
         found = summary["test"]
         return _bound_text("test", step), _label(found, unit), _rows(found, unit, run.folder.summary)
 
     for split in ("test", "validation"):
         evaluated = run.evaluation_file(split)
-        found = read_json(evaluated) if evaluated.exists() else {}
+        found = read_checked(evaluated, WAY_OUT) if evaluated.exists() else {}
         if found.get("step") == step and set(WEIGHTS) <= set(found):
             return _bound_text(split, step), _label(found, unit), _rows(found, unit, evaluated)
 
@@ -136,7 +140,7 @@ def _rows(bounds: Mapping[str, Any], unit: Unit, path: Path) -> list[dict[str, s
             if isinstance(bounds.get(weights), Mapping)
         ]
     except (TypeError, ValueError) as error:
-        raise DamagedRun(f"{path}: its bounds are not numbers", help="remove the file") from error
+        raise DamagedRun(f"{path}: its bounds are not numbers", help=WAY_OUT) from error
 
 
 def _facts(run: FinishedRun, program: Program) -> list[tuple[str, str]]:

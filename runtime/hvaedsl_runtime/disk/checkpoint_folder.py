@@ -149,7 +149,7 @@ def read_folder(folder: Path) -> tuple[str, StateDict]:
             if name.endswith(".safetensors"):
                 with safetensors.safe_open(folder / name, framework="pt") as file:
                     part = name.removesuffix(".safetensors")
-                    tensors |= {(part, key): file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                    tensors |= {(part, key): file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - a safetensors file is no mapping
         return content["spec"], state_of(content["state"], tensors.__getitem__)
     except (OSError, ValueError, LookupError, TypeError, safetensors.SafetensorError) as error:
         # What was written was not a state: all bytes are as they were written.

@@ -299,11 +299,10 @@ def _inspected(folder: Path) -> FoundLock:
         os.close(descriptor)
     holder, age = Holder.read(content), _age(path)
 
-    # On the same system the flock decides, or else the process. Of another system, one may see nothing of the flock, or
-    # that of a machine which is gone: there the heartbeat decides.
-    if holder is not None and not holder.is_local and holder.boot:
-        stale, why = age > STALE_SECONDS, f"its last heartbeat was {_in_words(age)} ago"
-    elif is_free is not None:
+    # On the same system the flock decides or, without flock, the process. Of another system, one may see nothing of the
+    # flock, or that of a machine which is gone: there the heartbeat decides.
+    is_elsewhere = holder is not None and not holder.is_local and bool(holder.boot)
+    if is_free is not None and not is_elsewhere:
         stale, why = is_free, "it has ended"
     elif holder is not None and holder.is_local:
         stale, why = not holder.runs, "it has ended"

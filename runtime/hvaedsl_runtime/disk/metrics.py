@@ -37,7 +37,7 @@ MODES: Mapping[str, WandbMode] = {
     "shared": "online",
 }
 
-# A longer run logs every so many steps that there are at least as many lines.
+# A run of more steps than this logs every N-th of them: N is the largest number that gives at least this many lines.
 TRAIN_LINES_PER_RUN = 10_000
 RESTORE_LOG = "restore the file from a backup"
 # The split of the line with which a run is resumed: its step, the time and the version of hvaedsl.
@@ -147,14 +147,6 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     for problem in missing_lines(path, log.lines):
         say(f"{path}: {problem}", err=True)
     return current_lines(log.lines)
-
-
-def read_events(path: Path) -> list[dict[str, Any]]:
-    """The events and resumptions of a metrics file in order, also those of steps that the run repeated later.
-
-    Raises DamagedRun as `read_metrics` does.
-    """
-    return [line for line in _Log.read(path).lines if line["split"] in (EVENT, RESUMED)]
 
 
 def current_lines(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

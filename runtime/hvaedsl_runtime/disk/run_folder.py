@@ -17,7 +17,7 @@ from hvaedsl.diagnostics.unicode_forms import other_form
 from hvaedsl.program import RUN_SPEC
 from hvaedsl.shipped import spec_names
 from hvaedsl_runtime.disk.checked_json import read_checked, write_checked
-from hvaedsl_runtime.disk.checkpoint_names import BEST, FORMER_LAST, name_of, steps_in
+from hvaedsl_runtime.disk.checkpoint_names import FORMER_LAST, name_of, steps_in
 from hvaedsl_runtime.disk.folder_lock import check_unlocked, folder_lock, is_of_lock
 from hvaedsl_runtime.disk.whole_files import check_writable, partial_name, write_whole
 
@@ -69,11 +69,6 @@ class RunFolder:
     def newest_step(self) -> int | None:
         """The step of the newest complete checkpoint, read from the disk; None without one, or of an earlier format."""
         return max(steps_in(self.checkpoints), default=None)
-
-    @property
-    def best(self) -> Path:
-        """The file that says which checkpoint has the lowest validation bound."""
-        return self.checkpoints / BEST
 
     @property
     def summary(self) -> Path:
@@ -309,8 +304,3 @@ def require_run(path: Path) -> RunFolder:
         raise RunNotFound(f"{path} is a file of a run", help=f"name its run folder, {path.parent.parent}")
     problem = "is a file" if path.is_file() else "no such folder"
     raise RunNotFound(f"{path}: {problem}", help="name a folder that hvaedsl train wrote")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object from a run folder. Raises DamagedRun if the file has none, or is damaged."""
-    return read_checked(path, "remove the file")

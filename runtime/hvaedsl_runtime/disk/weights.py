@@ -153,7 +153,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with path.open("rb") as opened:
             name = path if is_unicode(str(path)) else f"/dev/fd/{opened.fileno()}"
             with safetensors.safe_open(name, framework="pt") as file:
-                return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+                return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118 - a safetensors file is no mapping
     except Exception as error:  # SafetensorError, or that of a type unknown to this version of torch
         raise _unreadable(path, error, safetensors=True) from error
 

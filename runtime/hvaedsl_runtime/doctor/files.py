@@ -21,7 +21,7 @@ from hvaedsl_runtime.disk.checkpoint_names import BEST, FORMER_BEST, name_of, st
 from hvaedsl_runtime.disk.metrics import missing_lines
 from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.run_folder import RunFolder
-from hvaedsl_runtime.disk.saved_checkpoints import Best, candidates, read_best
+from hvaedsl_runtime.disk.saved_checkpoints import Best, best_path, candidates, read_best
 from hvaedsl_runtime.doctor.finding import Finding, counted, resume_command, retrain_command
 from hvaedsl_runtime.doctor.run_log import RunLog
 
@@ -178,7 +178,7 @@ class Files:
                 self.summary = content
 
     def _of_best(self) -> Iterator[Finding]:
-        path = self.folder.best
+        path = best_path(self.folder.checkpoints)
         why = "it says which checkpoint `--checkpoint best` and `train.stop_after` use"
         try:
             self.best = read_best(self.folder.checkpoints)
@@ -190,7 +190,7 @@ class Files:
             yield Finding("missing-file", what, path, why, f"{RESTORE}, or use --checkpoint last", self.best.step)
 
     def _of_logs(self) -> Iterator[Finding]:
-        """What is wrong with the log, and with those that a run which began anew has put aside."""
+        """What is wrong with the log, and with earlier logs: a run that starts over renames the one it finds."""
         yield from _of_log(self.log, self.folder, self.is_running)
         for path in sorted(self.folder.path.glob(f"{self.folder.metrics.stem}-*{self.folder.metrics.suffix}")):
             yield from _of_log(RunLog.read(path), self.folder, self.is_running)

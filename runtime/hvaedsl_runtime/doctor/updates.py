@@ -28,7 +28,7 @@ SLOWDOWN = 2.0
 SLOW_SECONDS = 10.0  # of the last tenth: a shorter time says nothing about the machine
 # The proposal for `skip_above` is what `adaptive(0.99, ...)` computes: this many times the 0.99 quantile.
 PROPOSED_FACTOR = 3.0
-# Norms above so many times those of the updates before are no matter of the threshold.
+# If the norms exceed those of the updates before by this factor, they have risen, and the threshold is not too low.
 RISEN = 10.0
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from hvaedsl.diagnostics.errors import Hung, HvaedslError, ProcessFailed, ProcessLost
 from hvaedsl_runtime.disk.run_folder import RunFolder
+from hvaedsl_runtime.disk.saved_checkpoints import candidates
 
 # The causes that a new process may not have: it was killed, lost a connection, hangs. Everything else would come again:
 # a mistake of the user, images that cannot be read, a full disk, a divergence, a bug.
 TRANSIENT = (ProcessFailed, ProcessLost, Hung)
 LONGEST_PAUSE_SECONDS = 60.0
 
-Progress = tuple[tuple[str, int, int], ...]
+Progress = tuple[tuple[str, int], ...]
 
 
 @dataclass
@@ -43,18 +44,9 @@ class Restarts:
 
 
 def checkpoints(folder: RunFolder) -> Progress:
-    """The files of the checkpoints of a run with their sizes and times: what changes if one is written."""
-    found: list[tuple[str, int, int]] = []
-    for path in sorted(folder.checkpoint.parent.rglob("*")):
-        try:
-            status = path.stat()
-        except OSError:  # replaced in between
-            continue
-        if path.is_file() and not is_partial(path):
-            found.append((str(path), status.st_size, status.st_mtime_ns))
+    """The complete checkpoints of a run, the newest first, each with its time: what changes if one is written."""
+    found: list[tuple[str, int]] = []
+    with suppress(OSError):  # one is removed in between
+        for path in candidates(folder.checkpoints):
+            found.append((path.name, path.stat().st_mtime_ns))
     return tuple(found)
-
-
-def is_partial(path: Path) -> bool:
-    """Whether a file was being written, or lies in such a folder."""
-    return ".partial" in path.name or any(".partial" in parent.name for parent in path.parents)

@@ -21,9 +21,9 @@ SIGNALS = tuple(
 )
 # Saves a checkpoint, and the run continues.
 SAVE_SIGNAL: signal.Signals | None = getattr(signal, "SIGUSR2", None)
-# Prints the stacks of all threads, and the run continues.
-STACKS_SIGNAL: signal.Signals | None = getattr(signal, "SIGQUIT", None)
-HARMLESS = tuple(number for number in (SAVE_SIGNAL, STACKS_SIGNAL) if number is not None)
+# Prints the stacks of all threads, and the run continues. The launcher asks its processes with a signal of its own.
+QUIT_SIGNAL: signal.Signals | None = getattr(signal, "SIGQUIT", None)
+HARMLESS = tuple(number for number in (SAVE_SIGNAL, QUIT_SIGNAL) if number is not None)
 # A second one of these ends the run at once. The others are sent again without impatience: SIGXCPU every second.
 INSISTENT = ("SIGINT", "SIGTERM")
 # A scheduler signals the launcher and its processes, to which the launcher forwards it: the same signal within this

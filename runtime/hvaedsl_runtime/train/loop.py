@@ -99,8 +99,8 @@ def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
     """Step, save and evaluate until all steps are done or the bound has stopped falling; then evaluate on test images.
 
     Raises InterruptionError after a signal and InvalidData for images that cannot be read, once the state is saved;
-    NoUpdate; Diverged if the weights are not finite,
-    instead of saving them, or if the likelihood of the test images is not.
+    NoUpdate; Diverged if the weights are not finite, instead of saving them, or if the likelihood of the test images is
+    not.
     """
     training = run.training
     while True:
@@ -121,13 +121,9 @@ def train_to_the_end(run: TrainingRun, interruption: Interruption) -> None:
             break
 
         # All processes stop after the same step, whichever of them received the signal or cannot read its images.
-        failure, stop, wanted = (
-            run.batches.failure(run.state.batch),
-            interruption.received or 0,
-            interruption.save_requested,
-        )
+        failure = run.batches.failure(run.state.batch)
         stop, is_unreadable, is_save_requested, is_late = run.processes.each_max(
-            stop, failure is not None, wanted, is_save_late(run)
+            interruption.received or 0, failure is not None, interruption.save_requested, is_save_late(run)
         )
         if stop or is_unreadable:
             logger.info("stopping after step %d: %s", step, "a signal was received" if stop else "no images")
@@ -244,10 +240,8 @@ def take_step(run: TrainingRun) -> None:
     result = run.step(run.state.step, run.batches(run.state.batch))
     run.record(result, time.monotonic() - started)
 
-    policy, counters = run.training.on_spike, run.state.counters
-    if isinstance(policy, Rollback) and (
-        counters.skipped_in_a_row >= policy.after or (run.not_finite_in_a_row and has_lost_weights(run))
-    ):
+    policy = run.training.on_spike
+    if isinstance(policy, Rollback) and is_rollback_due(run, policy):
         roll_back(run, policy)
         return
 
@@ -258,7 +252,7 @@ def take_step(run: TrainingRun) -> None:
     if run.not_finite_in_a_row >= NOT_FINITE_BEFORE_STOPPING:
         raise diverged(run, f"the loss was not finite in {NOT_FINITE_BEFORE_STOPPING} consecutive steps")
 
-    step = run.state.step
+    step, counters = run.state.step, run.state.counters
     if counters.skipped_in_a_row >= SKIPS_BEFORE_STOPPING:
         raise no_update(run, f"{SKIPS_BEFORE_STOPPING:,} consecutive steps", result)
     if counters.skipped_updates == step == run.training.steps:
@@ -276,6 +270,14 @@ def is_save_late(run: TrainingRun) -> bool:
     """Whether so much time has passed since the last checkpoint that one is due; only the first process looks."""
     every = run.training.save_every
     return run.processes.is_first and isinstance(every, Minutes) and time.monotonic() - run.saved_at >= every.seconds
+
+
+def is_rollback_due(run: TrainingRun, policy: Rollback) -> bool:
+    """Whether too many consecutive updates were skipped, or weights are lost."""
+    if run.state.counters.skipped_in_a_row >= policy.after:
+        return True
+    # Every process sees the same loss, so that all of them compare their weights or none does.
+    return run.not_finite_in_a_row > 0 and has_lost_weights(run)
 
 
 def has_lost_weights(run: TrainingRun) -> bool:

@@ -11,7 +11,7 @@ from hvaedsl.diagnostics.errors import DamagedRun, RunMismatch
 from hvaedsl.ir.training import Epochs, RunTraining
 from hvaedsl.program import Program
 from hvaedsl_runtime.data import Fingerprint, ImageSet, differences, located, preparation_of
-from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
+from hvaedsl_runtime.disk.checkpoint import Checkpoint
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.spec_changes import changes_of
 from hvaedsl_runtime.disk.state_parts import Position
@@ -60,17 +60,16 @@ class Resumption:
         if not self.folder.spec.exists():
             self._note_start()
             return
-        path = newest_checkpoint(self.folder, self.processes, self.notices)
-        if path is None:
+        self.checkpoint = newest_checkpoint(self.folder, self.processes, self.notices)
+        if self.checkpoint is None:
             self._compare(hvaedsl.load(self.folder.spec))
             check_may_start_over(self.folder)
             self._note_start()
             return
 
-        # The spec of the checkpoint and not that of the folder, which may have been edited, or be damaged.
-        self.checkpoint = load_checkpoint(path)
         if (changed := self.folder.changed_spec()) is not None:
             self.notices.append(f"{changed}; the run continues with what the checkpoint has")
+        # The spec of the checkpoint and not that of the folder, which may have been edited, or be damaged.
         before, position = hvaedsl.loads(self.checkpoint.spec), self.checkpoint.position
         if position.noise == 1 and position.world_size > 1:
             before = self._with_whole_batch(before, position.world_size)

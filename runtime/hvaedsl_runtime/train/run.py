@@ -28,7 +28,6 @@ from hvaedsl_runtime.data import (
     open_split,
     remarks,
 )
-from hvaedsl_runtime.disk.checkpoint import load_checkpoint
 from hvaedsl_runtime.disk.checkpoint_folder import Noted
 from hvaedsl_runtime.disk.metrics import FAILED, OUT_OF_MEMORY, ROLLBACK, MetricsLog, put_aside, start_wandb
 from hvaedsl_runtime.disk.run_folder import RunFolder, RunLength
@@ -167,12 +166,11 @@ class TrainingRun:
         self.finish_writing()
         self.processes.barrier()  # every process sees the checkpoint that was being written
         notices: list[str] = []
-        path = newest_checkpoint(self.folder, self.processes, notices, up_to=first)
-        if path is None:
+        checkpoint = newest_checkpoint(self.folder, self.processes, notices, up_to=first)
+        if checkpoint is None:
             raise RunNotFound(f"there is no checkpoint from before step {first + 1}, to which the run could return")
 
         # The clock and the split go on; everything else is as it was then.
-        checkpoint = load_checkpoint(path)
         recovery, seconds = state.recovery.after(policy, step - checkpoint.step), state.counters.wall_seconds
         split = state.position.micro_batch, state.position.world_size
         checkpoint.restore(state)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from hvaedsl.diagnostics.errors import DamagedRun, RunNotFound
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER
 from hvaedsl.ir.training import RunTraining
+from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
 from hvaedsl_runtime.disk.checkpoint_names import FORMER_LAST, name_of, steps_in
 from hvaedsl_runtime.disk.checkpoint_writer import CheckpointWriter
 from hvaedsl_runtime.disk.metrics import MetricsLog, missing_lines, read_metrics
@@ -22,21 +21,26 @@ NONE, FORMER = -1, -2
 
 def newest_checkpoint(
     folder: RunFolder, processes: Processes, notices: list[str], *, up_to: int | None = None
-) -> Path | None:
+) -> Checkpoint | None:
     """The newest whole checkpoint, of the step `up_to` at the latest, the same in every process; None without any.
 
     The first process looks, renames those that are damaged, and notes that. Raises DamagedRun in every process if all
     are.
     """
-    found = NONE
+    checkpoint: Checkpoint | None = None
+    step = NONE
     with processes.failing_together():
         if processes.is_first:
             tidy(folder.checkpoints)
             checkpoint = newest_good(folder.checkpoints, notices.append, set_aside=True, up_to=up_to)
             if checkpoint is not None:
-                found = checkpoint.step if checkpoint.path.is_dir() else FORMER
-    found = processes.from_first(found)
-    return None if found == NONE else folder.checkpoints / (FORMER_LAST if found == FORMER else name_of(found))
+                step = checkpoint.step if checkpoint.path.is_dir() else FORMER
+    step = processes.from_first(step)
+
+    # The first process has read it while it looked; the others read the one that it found.
+    if processes.is_first or step == NONE:
+        return checkpoint
+    return load_checkpoint(folder.checkpoints / (FORMER_LAST if step == FORMER else name_of(step)))
 
 
 def check_may_start_over(folder: RunFolder) -> None:

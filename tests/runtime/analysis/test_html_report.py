@@ -14,7 +14,7 @@ import pytest
 from hvaedsl_runtime.analysis.base import Subject
 from hvaedsl_runtime.analysis.html_report import report_html, write_report
 from hvaedsl_runtime.analysis.registry import ANALYSES
-from hvaedsl_runtime.disk.run_folder import read_json
+from hvaedsl_runtime.disk.checked_json import read_checked
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 
 Trained = Callable[..., Path]
@@ -128,7 +128,7 @@ def test_a_run_without_its_last_evaluation_says_how_to_get_one(run_copy: Path, c
     assert "Step 8 has not been evaluated yet" in page()
     assert command("eval", run_copy)[0] == 0
     assert "of the test images after 8 steps" in page()
-    evaluated = read_json(run_copy / "eval_test.json")
+    evaluated = read_checked(run_copy / "eval_test.json", way_out="")
     assert f"{evaluated['raw']['bits_per_dim']:.4f}" in page()
     # An evaluation of another step is not used.
     (run_copy / "eval_test.json").write_text(json.dumps({**evaluated, "step": 4}), encoding="utf-8")

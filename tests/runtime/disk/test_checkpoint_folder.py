@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import math
 import os
 import random
 import shutil
 import struct
-import threading
-import time
 from collections import namedtuple
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,47 +17,16 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from hvaedsl.diagnostics.errors import DamagedRun, WriteError
-from hvaedsl_runtime.disk import checkpoint_folder, checkpoint_writer
+from hvaedsl_runtime.disk import checkpoint_folder
 from hvaedsl_runtime.disk.checkpoint import load_checkpoint, save_checkpoint
-from hvaedsl_runtime.disk.checkpoint_folder import FORMAT, Noted, verify
+from hvaedsl_runtime.disk.checkpoint_folder import FORMAT, verify
 from hvaedsl_runtime.disk.checkpoint_names import name_of, steps_in
-from hvaedsl_runtime.disk.checkpoint_writer import CheckpointWriter
-from hvaedsl_runtime.disk.saved_checkpoints import (
-    Best,
-    Retention,
-    load_best,
-    newest_good,
-    prune,
-    read_best,
-    tidy,
-    write_best,
-)
-from hvaedsl_runtime.disk.snapshot import Snapshot, TensorFile
-from hvaedsl_runtime.disk.state_parts import Position
+from hvaedsl_runtime.disk.saved_checkpoints import newest_good, tidy
+from hvaedsl_runtime.disk.snapshot import Snapshot
 from hvaedsl_runtime.disk.state_tree import state_of, tree_of
+from tests.runtime.disk.conftest import FILES, state_at
 from tests.runtime.equal_states import same
 from tests.soak import soak
-
-FILES = ("manifest.json", "state.json", "model.safetensors", "optimizer.safetensors")
-
-
-def state_at(step: int) -> dict[str, Any]:
-    generator = torch.Generator().manual_seed(step)
-    weights = {"stem.weight": torch.randn(3, 5, generator=generator), "stem.bias": torch.randn(3, generator=generator)}
-    return {
-        "model": weights,
-        "optimizer": {"state": {0: {"step": torch.tensor(float(step)), "exp_avg": torch.randn(3, 5)}}, "lr": (0.9, 1)},
-        "position": Position(seed=3, step=step).state_dict(),
-    }
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Checkpoints of the steps 4, 8 and 12."""
-    for step in (4, 8, 12):
-        save_checkpoint(tmp_path / name_of(step), "hvae 1", state_at(step))
-    return tmp_path
-
 
 # --- what it holds
 
@@ -111,8 +76,8 @@ def test_a_value_that_has_no_form_is_named() -> None:
     assert state_of(tree_of({"a": Pair(1, 2)})[0], dict[tuple[str, str], torch.Tensor]().__getitem__) == {"a": (1, 2)}
 
 
-def test_the_files_are_those_of_the_library(folder: Path, tmp_path: Path) -> None:
-    state, path = state_at(8), folder / name_of(8)
+def test_the_files_are_those_of_the_library(checkpoints: Path, tmp_path: Path) -> None:
+    state, path = state_at(8), checkpoints / name_of(8)
     assert same(load_file(path / "model.safetensors"), dict(state["model"]))
     save_file(state["model"], tmp_path / "other.safetensors", {"format": "pt"})
     assert (path / "model.safetensors").read_bytes() == (tmp_path / "other.safetensors").read_bytes()
@@ -138,10 +103,10 @@ def test_a_snapshot_does_not_follow_the_state_and_uses_the_memory_again() -> Non
 
 
 @pytest.mark.parametrize("seed", [0, *map(soak, range(1, 20))])
-def test_every_flipped_bit_and_every_truncation_is_found_and_named(folder: Path, seed: int) -> None:
+def test_every_flipped_bit_and_every_truncation_is_found_and_named(checkpoints: Path, seed: int) -> None:
     draw = random.Random(seed)
     for name in FILES:
-        path = folder / name_of(12) / name
+        path = checkpoints / name_of(12) / name
         whole = path.read_bytes()
         for _ in range(15):
             at = draw.randrange(len(whole))
@@ -150,71 +115,39 @@ def test_every_flipped_bit_and_every_truncation_is_found_and_named(folder: Path,
             for content in (bytes(damaged), whole[:at]):
                 path.write_bytes(content)
                 with pytest.raises(DamagedRun) as caught:
-                    load_checkpoint(folder / name_of(12))
+                    load_checkpoint(checkpoints / name_of(12))
                 assert name in str(caught.value)
                 assert "backup" in caught.value.help
         path.write_bytes(whole)
-    assert load_checkpoint(folder / name_of(12)).step == 12
+    assert load_checkpoint(checkpoints / name_of(12)).step == 12
 
 
-def test_every_bit_of_the_manifest_counts(folder: Path) -> None:
-    path = folder / name_of(12) / "manifest.json"
+def test_every_bit_of_the_manifest_counts(checkpoints: Path) -> None:
+    path = checkpoints / name_of(12) / "manifest.json"
     whole = path.read_bytes()
     for at in range(len(whole)):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << (at % 8))]) + whole[at + 1 :])
         with pytest.raises(DamagedRun, match=r"manifest\.json"):
-            verify(folder / name_of(12))
+            verify(checkpoints / name_of(12))
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_a_missing_file_is_named_and_the_checkpoint_before_is_taken(folder: Path, name: str) -> None:
-    (folder / name_of(12) / name).unlink()
-    said: list[str] = []
-    found = newest_good(folder, said.append, set_aside=True)
-    assert found is not None
-    assert found.step == 8
-    assert name in said[0]
-    assert "renamed to step-00000012.damaged" in said[0]
-    assert "of step 8" in said[1]
-    assert (folder / "step-00000012.damaged").is_dir()
-    assert steps_in(folder) == [4, 8]
-
-
-def test_readers_take_the_one_before_and_rename_nothing(folder: Path) -> None:
-    (folder / name_of(12) / "state.json").write_text("{}")
-    said: list[str] = []
-    found = newest_good(folder, said.append)
-    assert found is not None
-    assert (found.step, steps_in(folder)) == (8, [4, 8, 12])
-    assert len(said) == 2
-
-
-def test_with_none_left_nothing_is_taken(folder: Path) -> None:
-    for step in (4, 8, 12):
-        (folder / name_of(step) / "model.safetensors").write_bytes(b"")
-    with pytest.raises(DamagedRun, match="every checkpoint is damaged") as caught:
-        newest_good(folder, lambda _: None)
-    assert "--out" in caught.value.help
-    assert newest_good(folder / "none", lambda _: None) is None
-
-
-def test_a_checkpoint_under_the_name_of_another_step_is_not_taken_for_it(folder: Path) -> None:
-    (folder / name_of(12)).rename(folder / name_of(16))
+def test_a_checkpoint_under_the_name_of_another_step_is_not_taken_for_it(checkpoints: Path) -> None:
+    (checkpoints / name_of(12)).rename(checkpoints / name_of(16))
     with pytest.raises(DamagedRun, match="it is the checkpoint of step 12"):
-        load_checkpoint(folder / name_of(16))
+        load_checkpoint(checkpoints / name_of(16))
 
 
-def test_a_newer_format_names_the_upgrade(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_newer_format_names_the_upgrade(checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint_folder, "FORMAT", FORMAT + 1)
-    save_checkpoint(folder / name_of(16), "hvae 1", state_at(16))
+    save_checkpoint(checkpoints / name_of(16), "hvae 1", state_at(16))
     monkeypatch.undo()
     with pytest.raises(DamagedRun, match=f"has format {FORMAT + 1}") as caught:
-        load_checkpoint(folder / name_of(16))
+        load_checkpoint(checkpoints / name_of(16))
     assert "upgrade" in caught.value.help
 
 
-def test_reading_runs_no_code(folder: Path) -> None:
-    for path in (folder / name_of(4)).iterdir():
+def test_reading_runs_no_code(checkpoints: Path) -> None:
+    for path in (checkpoints / name_of(4)).iterdir():
         content = path.read_bytes()
         if path.suffix == ".safetensors":
             (length,) = struct.unpack("<Q", content[:8])
@@ -223,7 +156,7 @@ def test_reading_runs_no_code(folder: Path) -> None:
             json.loads(content)
 
 
-# --- how it gets its name
+# --- how it comes to the disk, and gets its name
 
 
 def test_it_is_on_the_disk_before_it_takes_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,7 +181,7 @@ def test_it_is_on_the_disk_before_it_takes_the_name(tmp_path: Path, monkeypatch:
 
 @pytest.mark.parametrize("occasion", range(6))
 def test_a_kill_at_any_moment_leaves_the_checkpoints_before(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, occasion: int
+    checkpoints: Path, monkeypatch: pytest.MonkeyPatch, occasion: int
 ) -> None:
     class KilledError(BaseException):
         pass
@@ -266,16 +199,16 @@ def test_a_kill_at_any_moment_leaves_the_checkpoints_before(
     for step in (12, 16):  # one that is replaced, and a new one
         left[0] = occasion
         with pytest.raises(KilledError):
-            save_checkpoint(folder / name_of(step), "hvae 1", state_at(step))
+            save_checkpoint(checkpoints / name_of(step), "hvae 1", state_at(step))
     monkeypatch.undo()
-    tidy(folder)
-    found = newest_good(folder, pytest.fail)
+    tidy(checkpoints)
+    found = newest_good(checkpoints, pytest.fail)
     assert found is not None
     assert found.step == (16 if occasion == 5 else 12)  # the last one is that of the folder with the new name
-    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in checkpoints.iterdir() if path.name.startswith(".")] == []
 
 
-def test_what_reads_back_otherwise_is_not_a_checkpoint(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_reads_back_otherwise_is_not_a_checkpoint(checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rename = Path.rename
 
     def broken_disk(path: Path, to: Path) -> Path:
@@ -286,90 +219,10 @@ def test_what_reads_back_otherwise_is_not_a_checkpoint(folder: Path, monkeypatch
 
     monkeypatch.setattr(Path, "rename", broken_disk)
     with pytest.raises(WriteError, match="what was read back differs") as caught:
-        save_checkpoint(folder / name_of(16), "hvae 1", state_at(16))
+        save_checkpoint(checkpoints / name_of(16), "hvae 1", state_at(16))
     assert "disk" in caught.value.help
-    assert steps_in(folder) == [4, 8, 12]
-    assert (folder / "step-00000016.damaged").is_dir()
-
-
-def test_too_little_room_is_reported_before_anything_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = shutil.disk_usage(folder)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1 << 20))
-    writer = CheckpointWriter(folder, Retention(), 0)
-    with pytest.raises(WriteError, match="it needs 4 MiB, and 1 MiB are free") as caught:
-        writer.save("hvae 1", state_at(16), Noted(16))
-    assert caught.value.help == "free some space there"
-    assert steps_in(folder) == [4, 8, 12]
-
-
-# --- saving beside the training
-
-
-def test_a_failure_of_the_thread_is_raised_once_in_the_training(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    writer = CheckpointWriter(folder, Retention(), 0)
-    monkeypatch.setattr(os, "fsync", full)
-    writer.save("hvae 1", state_at(16), Noted(16))
-    with pytest.raises(WriteError, match="step-00000016: cannot be written: No space left on device"):
-        writer.wait()
-    monkeypatch.undo()
-    writer.wait()
-    assert steps_in(folder) == [4, 8, 12]
-    assert all(load_checkpoint(folder / name_of(step)).step == step for step in (4, 8, 12))
-    writer.save("hvae 1", state_at(16), Noted(16))
-    writer.wait()
-    assert steps_in(folder) == [8, 12, 16]
-
-
-def test_what_has_to_be_there_before_and_after_is_done_in_order(tmp_path: Path) -> None:
-    order: list[tuple[str, list[int]]] = []
-    writer = CheckpointWriter(
-        tmp_path,
-        Retention(),
-        0,
-        before=lambda: order.append(("before", steps_in(tmp_path))),
-        after=lambda: order.append(("after", steps_in(tmp_path))),
-    )
-    (tmp_path / "last.pt").touch()
-    writer.save("hvae 1", state_at(4), Noted(4))
-    writer.wait()
-    assert order == [("before", []), ("after", [4])]
-    assert not (tmp_path / "last.pt").exists()
-
-
-def test_who_waits_for_a_slow_disk_beats_as_long_as_more_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    beats: list[str] = []
-    disk = threading.Semaphore(0)  # takes a piece when it is released
-    chunks = TensorFile.chunks
-
-    def slowly(file: TensorFile, size: int) -> Iterator[bytes | memoryview]:
-        for chunk in chunks(file, size):
-            disk.acquire()
-            yield chunk
-
-    monkeypatch.setattr(TensorFile, "chunks", slowly)
-    monkeypatch.setattr(checkpoint_writer, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(checkpoint_writer, "beat", beats.append)
-    writer = CheckpointWriter(tmp_path, Retention(), 0)
-    writer.save("hvae 1", state_at(4), Noted(4))
-    training = threading.Thread(target=writer.wait)
-    training.start()
-    try:
-        for count in (1, 2, 3):
-            until = time.monotonic() + 20.0
-            while len(beats) < count and time.monotonic() < until:
-                time.sleep(0.01)
-            time.sleep(0.1)
-            assert beats == ["writing a checkpoint"] * count  # a disk that takes nothing more is a hang
-            disk.release()
-    finally:
-        disk.release(100)
-        training.join()
-    assert steps_in(tmp_path) == [4]
+    assert steps_in(checkpoints) == [4, 8, 12]
+    assert (checkpoints / "step-00000016.damaged").is_dir()
 
 
 def test_a_large_file_is_brought_to_the_disk_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -389,53 +242,3 @@ def test_a_large_file_is_brought_to_the_disk_in_parts(tmp_path: Path, monkeypatc
     before_the_end = [found for found in synced[: synced.index(size)] if found > 2500]
     assert before_the_end == pytest.approx([3000, 6000], abs=1000)
     assert size == pytest.approx(8000, abs=200)
-
-
-# --- which are kept
-
-
-@pytest.mark.parametrize(
-    ("retention", "best", "kept"),
-    [
-        (Retention(3), None, [32, 36, 40]),
-        (Retention(1), None, [40]),
-        (Retention(2), 12, [12, 36, 40]),
-        (Retention(2, 16), 12, [12, 16, 32, 36, 40]),
-        (Retention(20), None, list(range(4, 44, 4))),
-    ],
-)
-def test_the_last_the_best_and_the_permanent_ones_are_kept(
-    tmp_path: Path, retention: Retention, best: int | None, kept: list[int]
-) -> None:
-    for step in range(4, 44, 4):
-        save_checkpoint(tmp_path / name_of(step), "hvae 1", state_at(step))
-    if best is not None:
-        write_best(tmp_path, Best(best, "ema", 2.5))
-    prune(tmp_path, retention)
-    assert steps_in(tmp_path) == kept
-    assert all(load_checkpoint(tmp_path / name_of(step)).step == step for step in kept)
-
-
-def test_what_was_the_best_of_one_that_is_kept_is_kept_too(tmp_path: Path) -> None:
-    # A run that falls back to step 12 may end with step 4, however good step 16 was.
-    writer = CheckpointWriter(tmp_path, Retention(2), 0)
-    for step, best in ((4, 4), (8, 4), (12, 4), (16, 16)):
-        writer.save("hvae 1", state_at(step), Noted(step, best))
-        writer.wait()
-    assert steps_in(tmp_path) == [4, 12, 16]
-
-
-def test_the_best_is_recorded_with_a_checksum(folder: Path) -> None:
-    assert load_best(folder) is None
-    write_best(folder, Best(8, "raw", 1.5))
-    assert read_best(folder) == Best(8, "raw", 1.5)
-    found = load_best(folder)
-    assert found is not None
-    assert found.step == 8
-    path = folder / "best.json"
-    path.write_text(path.read_text().replace("8", "4", 1))
-    with pytest.raises(DamagedRun, match="checksum"):
-        load_best(folder)
-    write_best(folder, Best(6, "raw", 1.5))
-    with pytest.raises(DamagedRun, match="step-00000006 is missing"):
-        load_best(folder)

@@ -6,9 +6,6 @@ name of format 2 is that of another block, of the same shapes, in format 3.
 
 from __future__ import annotations
 
-import gzip
-import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,8 +20,7 @@ from hvaedsl_runtime.disk.checkpoint import load_checkpoint
 from hvaedsl_runtime.disk.metrics import read_metrics
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
-from hvaedsl_runtime.train.loop import train
-from hvaedsl_runtime.train.settings import RunSettings
+from tests.runtime.disk.earlier_formats import assert_as_resumed, copied, resume, unpacked
 from tests.runtime.first_noise import use_first_noise
 from tests.runtime.saved_states import saved
 
@@ -45,20 +41,9 @@ MOVED = {
 }
 
 
-def unpacked(name: str, folder: Path) -> Path:
-    path = folder / name
-    path.write_bytes(gzip.decompress((LEFT / f"{name}.gz").read_bytes()))
-    return path
-
-
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    folder = tmp_path / "labeled"
-    (folder / "checkpoints").mkdir(parents=True)
-    for name in ("spec.hvae", "run.json", "metrics.jsonl"):
-        shutil.copy(LEFT / name, folder / name)
-    unpacked("last.pt", folder / "checkpoints")
-    return folder
+    return copied(LEFT, tmp_path / "labeled", "last.pt")
 
 
 def as_left(run: Path) -> dict[str, Any]:
@@ -108,24 +93,17 @@ def test_it_is_resumed_to_the_same_numbers_under_any_labels(
     text = (run / "spec.hvae").read_text().replace("@fine", f"@{labels[1]}").replace("@top", f"@{labels[0]}")
     spec = tmp_path / "renamed.hvae"
     spec.write_text(text)
-    train(hvaedsl.load(spec, sets={"train.steps": 9}), RunSettings(out=run, resume=True, device="cpu", threads=1))
-    expected = [json.loads(line) for line in (LEFT / "resumed.jsonl").read_text().splitlines()]
-    lines = read_metrics(run / "metrics.jsonl")
-    found = [line for line in lines if line["step"] > 5]
-    assert len(found) == len(expected) == 6
-    for line, wanted in zip(found, expected, strict=True):
-        assert line.keys() == wanted.keys()
-        for key, value in wanted.items():
-            # Equal to the bit on the machine that wrote it; others round differently.
-            if key != "wall_seconds":
-                assert line[key] == (pytest.approx(value, rel=1e-4) if isinstance(value, float | list) else value), key
+    resume(run, spec)
+    found = [line for line in read_metrics(run / "metrics.jsonl") if line["step"] > 5]
+    assert len(found) == 6
+    assert_as_resumed(found, LEFT)
     content = saved(run)
     assert not any("shared_" in name for part in ("model", "ema") for name in content[part])
 
 
 @pytest.mark.parametrize("name", ["ema.th", "ema.safetensors"])
 def test_its_weight_files_are_imported(run: Path, tmp_path: Path, name: str, command: Command) -> None:
-    path = unpacked(name, tmp_path)
+    path = unpacked(LEFT, name, tmp_path)
     code, _, err = command("convert", run / "spec.hvae", "--ema", path, "--out", tmp_path / "again")
     assert code == 0, err
     check_weights(load_checkpoint(RunFolder(tmp_path / "again").checkpoint).ema, as_left(run)["ema"], run / "spec.hvae")
@@ -138,7 +116,7 @@ def test_a_weight_file_with_its_spec_is_imported_under_other_labels(
     text = (run / "spec.hvae").read_text().replace("@fine", "@x").replace("@deep", "@fine").replace("@x", "@deep")
     spec = tmp_path / "renamed.hvae"
     spec.write_text(text)
-    path = unpacked("ema.safetensors", tmp_path)
+    path = unpacked(LEFT, "ema.safetensors", tmp_path)
     code, _, err = command("convert", spec, "--ema", path, "--out", tmp_path / "again")
     assert code == 0, err
     check_weights(load_checkpoint(RunFolder(tmp_path / "again").checkpoint).ema, as_left(run)["ema"], spec)
@@ -149,7 +127,7 @@ def test_a_weight_file_without_its_spec_needs_the_labels_of_that_time(
 ) -> None:
     spec = tmp_path / "renamed.hvae"
     spec.write_text((run / "spec.hvae").read_text().replace("@fine", "@bottom"))
-    code, _, err = command("convert", spec, "--ema", unpacked("ema.th", tmp_path), "--out", tmp_path / "again")
+    code, _, err = command("convert", spec, "--ema", unpacked(LEFT, "ema.th", tmp_path), "--out", tmp_path / "again")
     assert code == 5
     assert "encoder.blocks.shared_bottom.c1.weight" in err
     assert "encoder.blocks.shared_fine.c1.weight" in err

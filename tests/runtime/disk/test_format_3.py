@@ -6,22 +6,17 @@ weights with the lowest validation bound.
 
 from __future__ import annotations
 
-import gzip
-import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-import hvaedsl
-from hvaedsl.diagnostics.errors import DamagedRun
+from hvaedsl.diagnostics.errors import DamagedRun, RunNotFound, WriteError
 from hvaedsl_runtime.disk.checkpoint import load_checkpoint
 from hvaedsl_runtime.disk.metrics import read_metrics
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
-from hvaedsl_runtime.train.loop import train
-from hvaedsl_runtime.train.settings import RunSettings
+from tests.runtime.disk.earlier_formats import assert_as_resumed, copied, resume
 from tests.runtime.first_noise import use_first_noise
 
 Command = Callable[..., tuple[object, str, str]]
@@ -31,13 +26,7 @@ LEFT = Path(__file__).parent / "format_3"
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    folder = tmp_path / "named"
-    (folder / "checkpoints").mkdir(parents=True)
-    for name in ("spec.hvae", "run.json", "metrics.jsonl"):
-        shutil.copy(LEFT / name, folder / name)
-    for name in ("last.pt", "best.pt"):
-        (folder / "checkpoints" / name).write_bytes(gzip.decompress((LEFT / f"{name}.gz").read_bytes()))
-    return folder
+    return copied(LEFT, tmp_path / "named", "last.pt", "best.pt")
 
 
 def test_both_files_are_read(run: Path) -> None:
@@ -54,18 +43,11 @@ def test_it_is_resumed_to_the_same_numbers(
 ) -> None:
     """With its own noise, that of version 1; without it, the run says that its curve changes."""
     use_first_noise(monkeypatch)
-    program = hvaedsl.load(run / "spec.hvae", sets={"train.steps": 9})
-    train(program, RunSettings(out=run, resume=True, device="cpu", threads=1))
+    resume(run)
     assert "with other random numbers in training: its curve continues with new ones" in capsys.readouterr().out
-    expected = [json.loads(line) for line in (LEFT / "resumed.jsonl").read_text().splitlines()]
     found = [line for line in read_metrics(run / "metrics.jsonl") if line["step"] > 5]
-    assert len(found) == len(expected) == 10
-    for line, wanted in zip(found, expected, strict=True):
-        assert line.keys() == wanted.keys()
-        for key, value in wanted.items():
-            # Equal to the bit on the machine that wrote it; others round differently.
-            if key != "wall_seconds":
-                assert line[key] == (pytest.approx(value, rel=1e-4) if isinstance(value, float | list) else value), key
+    assert len(found) == 10
+    assert_as_resumed(found, LEFT)
     assert RunFolder(run).newest_step() == 9
     assert not (run / "checkpoints" / "last.pt").exists()
 
@@ -75,20 +57,18 @@ def test_its_last_checkpoint_is_kept_until_the_next_one_is_complete(run: Path, m
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("hvaedsl_runtime.disk.checkpoint_folder.sync_folder", full)
-    program = hvaedsl.load(run / "spec.hvae", sets={"train.steps": 9})
-    with pytest.raises(hvaedsl.diagnostics.errors.WriteError, match="the last checkpoint is of step 5"):
-        train(program, RunSettings(out=run, resume=True, device="cpu", threads=1))
+    with pytest.raises(WriteError, match="the last checkpoint is of step 5"):
+        resume(run)
     assert load_checkpoint(run / "checkpoints" / "last.pt").step == 5
 
 
 def test_a_damaged_one_is_set_aside_and_nothing_starts_over(run: Path) -> None:
     last = run / "checkpoints" / "last.pt"
     last.write_bytes(last.read_bytes()[:-100])
-    program = hvaedsl.load(run / "spec.hvae", sets={"train.steps": 9})
     log = (run / "metrics.jsonl").read_bytes()
     for _ in range(2):
-        with pytest.raises((DamagedRun, hvaedsl.diagnostics.errors.RunNotFound)) as caught:
-            train(program, RunSettings(out=run, resume=True, device="cpu", threads=1))
+        with pytest.raises((DamagedRun, RunNotFound)) as caught:
+            resume(run)
         assert caught.value.exit_code == 5
         assert "backup" in caught.value.help
     assert (run / "checkpoints" / "last.pt.damaged").exists()

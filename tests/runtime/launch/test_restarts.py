@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,20 @@ def test_a_new_checkpoint_starts_the_count_again(tmp_path: Path) -> None:
     assert restarts.pause_after(KILLED) is None
     folder.checkpoint.write_bytes(b"whole")
     assert [restarts.pause_after(KILLED) for _ in range(3)] == [1.0, 2.0, None]
+
+
+def test_only_a_complete_checkpoint_is_a_new_one(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    (folder.checkpoints / "step-00000004").mkdir(parents=True)
+    restarts = Restarts(1, folder)
+    assert [restarts.pause_after(KILLED) for _ in range(2)] == [1.0, None]
+    (folder.checkpoints / ".step-00000008.partial").mkdir()
+    (folder.checkpoints / "best.json").write_text("{}")
+    assert restarts.pause_after(KILLED) is None
+    (folder.checkpoints / ".step-00000008.partial").rename(folder.checkpoints / "step-00000008")
+    assert restarts.pause_after(KILLED) == 1.0
+    os.utime(folder.checkpoints / "step-00000008", ns=(0, 0))  # written again, as after a rollback
+    assert restarts.pause_after(KILLED) == 1.0
 
 
 @pytest.mark.parametrize(

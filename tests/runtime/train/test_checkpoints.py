@@ -14,10 +14,12 @@ import hvaedsl
 from hvaedsl import Program
 from hvaedsl.diagnostics.errors import RunMismatch, RunNotFound, UsageError
 from hvaedsl.ir.training import Minutes
+from hvaedsl_runtime.disk.checkpoint_folder import read_folder
 from hvaedsl_runtime.disk.checkpoint_names import steps_in
 from hvaedsl_runtime.disk.metrics import read_metrics
 from hvaedsl_runtime.disk.run_folder import RunFolder
-from hvaedsl_runtime.disk.saved_checkpoints import read_best
+from hvaedsl_runtime.disk.saved_checkpoints import best_path, read_best
+from hvaedsl_runtime.disk.state_parts import StateDict
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.run import TrainingRun
@@ -127,6 +129,19 @@ def test_a_resumed_run_says_so_in_its_log(whole: Path, tmp_path: Path) -> None:
     assert tests == [14, 14]
 
 
+def test_a_resumed_run_reads_its_checkpoint_once(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = copied(whole, tmp_path / "run")
+    read: list[str] = []
+
+    def noted(folder: Path) -> tuple[str, StateDict]:
+        read.append(folder.name)
+        return read_folder(folder)
+
+    monkeypatch.setattr("hvaedsl_runtime.disk.checkpoint.read_folder", noted)
+    train(hvaedsl.load(run / "spec.hvae", sets={"train.steps": 14}), settings(run, resume=True))
+    assert read == ["step-00000012"]
+
+
 @pytest.mark.parametrize(
     ("which", "step"), [(None, 12), ("last", 12), ("8", 8), ("6", 6), ("7", None), ("first", None), ("-1", None)]
 )
@@ -144,7 +159,7 @@ def test_without_validation_there_is_no_best(whole: Path, tmp_path: Path) -> Non
     best = read_best(RunFolder(run).checkpoints)
     assert best is not None
     assert FinishedRun.open(run, "cpu", "best").checkpoint.step == best.step
-    RunFolder(run).best.unlink()
+    best_path(RunFolder(run).checkpoints).unlink()
     with pytest.raises(RunNotFound, match="known as the best") as caught:
         FinishedRun.open(run, "cpu", "best")
     assert "--checkpoint last" in caught.value.help

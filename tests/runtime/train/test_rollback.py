@@ -12,7 +12,7 @@ import torch
 
 from hvaedsl import Program
 from hvaedsl.diagnostics.errors import Diverged
-from hvaedsl_runtime.disk.metrics import read_events, read_metrics
+from hvaedsl_runtime.disk.metrics import read_metrics
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.saved_checkpoints import newest_good
 from hvaedsl_runtime.train.batches import MicroBatch, TrainingBatches
@@ -20,6 +20,7 @@ from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 from hvaedsl_runtime.train.step import TrainingStep
 from tests.runtime.equal_states import same
+from tests.runtime.logged_events import logged_events
 
 Compiled = Callable[..., Program]
 
@@ -53,7 +54,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 
 def events(folder: Path, kind: str) -> list[dict[str, Any]]:
-    return [line for line in read_events(RunFolder(folder).metrics) if line.get("event") == kind]
+    return logged_events(RunFolder(folder).metrics, kind)
 
 
 def test_a_run_of_skipped_updates_is_left_out(

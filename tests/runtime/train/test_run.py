@@ -16,9 +16,9 @@ import torch
 import hvaedsl
 from hvaedsl import Program
 from hvaedsl.diagnostics.errors import Diverged, NoUpdate, RunError, RunMismatch, RunNotFound
+from hvaedsl_runtime.disk.checked_json import read_checked
 from hvaedsl_runtime.disk.checkpoint_folder import Noted
 from hvaedsl_runtime.disk.checkpoint_writer import CheckpointWriter
-from hvaedsl_runtime.disk.run_folder import read_json
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
@@ -208,10 +208,10 @@ def test_a_run_is_not_resumed_on_other_images_unless_that_is_accepted(
 
 def test_a_run_without_a_record_of_its_images_is_resumed(tmp_path: Path, compiled: Compiled) -> None:
     train(compiled({"train.steps": 4}), settings(tmp_path / "run"))
-    recorded = read_json(tmp_path / "run" / "run.json")
+    recorded = read_checked(tmp_path / "run" / "run.json", way_out="")
     assert recorded["images"].keys() == {"train", "validation", "test"}
     unusable: list[object] = [None, {}, [], {"train": 3}]
     for images in unusable:
         (tmp_path / "run" / "run.json").write_text(json.dumps({"name": "small", "images": images}))
         train(compiled({"train.steps": 4}), settings(tmp_path / "run", resume=True))
-    assert read_json(tmp_path / "run" / "run.json") == recorded
+    assert read_checked(tmp_path / "run" / "run.json", way_out="") == recorded

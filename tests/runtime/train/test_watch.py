@@ -10,13 +10,13 @@ import torch
 
 from hvaedsl import Program
 from hvaedsl.nn.steps import TopDown
-from hvaedsl_runtime.disk.metrics import read_events
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.evaluate.latent_use import LayerUse
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 from hvaedsl_runtime.train.step import TrainingStep
 from hvaedsl_runtime.train.watch import CollapseWatch, event_of, named
+from tests.runtime.logged_events import logged_events
 
 Compiled = Callable[..., Program]
 
@@ -84,7 +84,7 @@ def test_every_evaluation_logs_the_latents_and_a_collapse_is_said(
     monkeypatch.setattr(TrainingStep, "_update", collapsing)
     sets = {"train.learning_rate": 0.02, "train.ema_decay": 0}
     train(compiled(sets), RunSettings(out=tmp_path / "run", device="cpu", threads=1))
-    found = [line for line in read_events(RunFolder(tmp_path / "run").metrics) if line.get("event") == "latents"]
+    found = logged_events(RunFolder(tmp_path / "run").metrics, "latents")
     assert [line["step"] for line in found] == [6, 12]
     assert all(len(line["kl_nats"]) == len(line["active_units"]) == 4 for line in found)
     assert found[0]["kl_nats"][3] > 0.005
