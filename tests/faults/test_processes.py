@@ -155,6 +155,52 @@ def test_processes_that_are_all_stopped_and_continued_do_not_hang(training: Star
     assert_same(run, undisturbed(2))
 
 
+# Delays the first process of a run between its preparation and its first step.
+DELAY = """
+import os, sys, time
+
+class Delay:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "hvaedsl_runtime.train.loop":
+            sys.meta_path.remove(Delay)
+            from hvaedsl_runtime.train.run import TrainingRun
+            enter = TrainingRun.__enter__
+
+            def entered(run):
+                print("delayed", flush=True)
+                time.sleep(8.0)
+                return enter(run)
+
+            TrainingRun.__enter__ = entered
+        return None
+
+if os.environ.get("RANK") == "1":
+    sys.meta_path.insert(0, Delay)
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGXCPU])
+def test_a_signal_just_before_the_training_stops_the_run(
+    training: Start, undisturbed: Undisturbed, tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(DELAY)
+    path = os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", "")))
+    run = training(2, PYTHONPATH=path)
+    run.wait("the delay", lambda: "delayed" in run.output)
+    os.kill(run.workers()[1], number)
+    assert run.end() == 128 + number, run.output
+    assert f"error: stopped by {number.name}; there is no checkpoint yet" in run.output
+    assert "restart with: hvaedsl train" in run.output
+    assert "restarting" not in run.output
+    assert run.output.count("error: ") == 1
+    run.assert_none_left()
+    resumed = training(2, "--resume")
+    assert resumed.end() == 0, resumed.output
+    assert_same(resumed, undisturbed(2))
+
+
 JUMP = """
 import time
 real, start = time.time, time.monotonic()

@@ -187,16 +187,19 @@ def first_error(failures: dict[int, ProcessFailure]) -> HvaedslError:
     }
     if killed:
         return _died(*min(killed.items(), key=lambda item: (item[1].exitcode > 0, item[1].timestamp)))
-    if bugs or stops or lost:
-        cause = (*bugs, *stops, *lost)[0]
+    if bugs or stops:
+        cause = (*bugs, *stops)[0]
         return CompilerBug(f"a training process failed\n{cause.traceback}") if cause.is_bug else cause.error()
 
-    # A signal came before the processes had begun to train.
-    rank, failure = min(silent.items(), key=lambda item: item[1].timestamp)
-    if -failure.exitcode in SIGNALS:
-        received = signal.Signals(-failure.exitcode)
-        return Stopped(f"stopped by {received.name} before the training began", signal=received)
-    return _died(rank, failure)
+    # A signal came while the processes started. The launcher, too, sends SIGTERM, to those that another has lost.
+    stopped = [failure for failure in silent.values() if -failure.exitcode in SIGNALS]
+    from_outside = [failure for failure in stopped if -failure.exitcode != signal.SIGTERM]
+    if found := from_outside or ([] if lost else stopped):
+        received = signal.Signals(-min(found, key=lambda failure: failure.timestamp).exitcode)
+        return Stopped(f"stopped by {received.name}", signal=received)
+    if lost:
+        return lost[0].error()
+    return _died(*min(silent.items(), key=lambda item: item[1].timestamp))
 
 
 def _died(rank: int, failure: ProcessFailure) -> ProcessFailed:
@@ -220,7 +223,9 @@ def _died(rank: int, failure: ProcessFailure) -> ProcessFailed:
 
 
 def _with_way_on(task: RunTask, error: HvaedslError) -> HvaedslError:
-    """An error that ends a run from outside its processes, with the command that resumes it."""
+    """An error that ends a run from outside its training, with the command that resumes it."""
+    if isinstance(error, Stopped) and not error.help:
+        return _stopped(task, signal.Signals(error.signal))
     if not isinstance(error, ProcessFailed | Hung):
         return error
     _, command = _way_on(task)

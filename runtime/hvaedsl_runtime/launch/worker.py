@@ -6,7 +6,11 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import torch
 
@@ -17,7 +21,7 @@ from hvaedsl_runtime.heartbeat import start_heartbeat
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.orphans import stop_with_parent
 from hvaedsl_runtime.launch.task import RunTask
-from hvaedsl_runtime.train.interruption import harmless_signals
+from hvaedsl_runtime.train.interruption import SIGNALS, harmless_signals, not_ignored
 from hvaedsl_runtime.train.loop import train
 
 
@@ -28,8 +32,37 @@ def main(path: Path, launcher: int) -> int:
     """
     start_heartbeat(int(os.environ["RANK"]), path.parent)
     stop_with_parent(launcher)
-    with harmless_signals():
+    with harmless_signals(), stop_signals_raised():
         return _run(path)
+
+
+class StopSignal(BaseException):
+    """A signal of SIGNALS that came before or after the training, which would have saved first."""
+
+    def __init__(self, received: signal.Signals) -> None:
+        super().__init__(received.name)
+        self.received = received
+
+
+@contextmanager
+def stop_signals_raised() -> Iterator[None]:
+    """A block in which a signal that stops a run raises StopSignal, where the training does not handle it.
+
+    A process that a signal ends without a word looks like a failure: another process loses its connection to it and
+    says so, and the launcher would restart the run that was asked to stop.
+    """
+
+    def stop(number: int, _: FrameType | None) -> NoReturn:
+        for each in previous:  # the launcher ends the other processes by SIGTERM, while this one writes its report
+            signal.signal(each, signal.SIG_IGN)
+        raise StopSignal(signal.Signals(number))
+
+    previous = {number: signal.signal(number, stop) for number in not_ignored(SIGNALS)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _run(path: Path) -> int:
@@ -39,15 +72,13 @@ def _run(path: Path) -> int:
 
     try:
         train(task.program(), task.settings)
+        return 0
     except Exception as error:
         failure = Failure.of(error)
-        report(failure)
-        return failure.exit_code
-    except KeyboardInterrupt:
-        failure = Failure.of(Stopped("stopped by SIGINT before the training began", signal=signal.SIGINT))
-        report(failure)
-        return failure.exit_code
-    return 0
+    except StopSignal as stop:
+        failure = Failure.of(Stopped(f"stopped by {stop.received.name}", signal=stop.received))
+    report(failure)
+    return failure.exit_code
 
 
 def report(failure: Failure) -> None:

@@ -171,6 +171,13 @@ def test_a_signal_before_the_training_began_stops_the_run() -> None:
     error = first_error({0: ended(exitcode=-10, timestamp=1), 1: ended(**BY_LAUNCHER, timestamp=1)})
     assert isinstance(error, Stopped)
     assert error.exit_code == 138
+    assert first_error({0: ended(**BY_LAUNCHER), 1: ended(**BY_LAUNCHER)}).exit_code == 143
+
+
+def test_a_process_that_loses_one_which_a_signal_stopped_is_not_the_cause() -> None:
+    lost = raised(ProcessLost("another process has ended"), 1.0)
+    assert first_error({0: lost, 1: ended(exitcode=-10, timestamp=2)}).exit_code == 138
+    assert first_error({0: lost, 1: raised(Stopped("stopped by SIGTERM", signal=15), 2.0)}).exit_code == 143
 
 
 def test_a_worker_that_left_no_reason_is_told() -> None:
