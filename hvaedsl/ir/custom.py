@@ -11,7 +11,7 @@ _REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 def is_custom(name: str) -> bool:
     """Whether a name is that of a custom part, `package.module:Name`."""
-    return _REFERENCE.fullmatch(name) is not None
+    return ":" in name and _REFERENCE.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)

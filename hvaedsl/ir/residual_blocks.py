@@ -79,7 +79,7 @@ def in_bridge(block: str) -> str:
 
 def given_heads(block: str) -> int | None:
     """The number of heads that a block is called with; None if it is not."""
-    found = _WITH_HEADS.fullmatch(block)
+    found = _WITH_HEADS.fullmatch(block) if "(" in block else None
     return None if found is None else int(found[1])
 
 

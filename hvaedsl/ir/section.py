@@ -16,7 +16,7 @@ def at_resolution(value: V | Mapping[int, V], resolution: int) -> V:
     A resolved map has every resolution in use. A resolution that it lacks, where `diff` puts the value of one spec into
     another, has the map's first value.
     """
-    if not isinstance(value, Mapping):
+    if isinstance(value, (int, float, str)):
         return value
     return value[resolution] if resolution in value else next(iter(value.values()))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity
 from hvaedsl.diagnostics.errors import SpecError
@@ -72,11 +71,8 @@ def _expressions(value: ast.Node, *, in_list: bool) -> Iterator[ast.Value]:
     if not in_list and isinstance(value, ast.Arithmetic | ast.Repeated):
         yield value
         return
-    for item in fields(value):
-        inner = getattr(value, item.name)
-        for node in inner if isinstance(inner, tuple) else (inner,):
-            if isinstance(node, ast.Node):
-                yield from _expressions(node, in_list=in_list)
+    for inner in ast.children(value):
+        yield from _expressions(inner, in_list=in_list)
 
 
 ADVICE = (Rule(check, ()),)

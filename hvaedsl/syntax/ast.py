@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import field
 from typing import Literal
 
@@ -270,3 +270,19 @@ class Document(Node):
     broken: frozenset[str] = frozenset()
     # Where the first mistake is that may move what follows it into another section; None if there is none.
     unreliable_from: int | None = field(default=None, compare=False)
+
+
+# Nodes without others in them, which most nodes of a text are.
+_LEAVES = frozenset((Name, Integer, Float, String, Symbol, Reference, Invalid))
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The nodes directly in a node, in the order of the text."""
+    if type(node) in _LEAVES:
+        return
+    values = (node.items,) if isinstance(node, List) else vars(node).values()  # items may not be built yet
+    for value in values:
+        if isinstance(value, Node):
+            yield value
+        elif isinstance(value, tuple):
+            yield from (inner for inner in value if isinstance(inner, Node))

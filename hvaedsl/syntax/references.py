@@ -12,8 +12,5 @@ def references(node: ast.Node) -> Iterator[ast.Reference]:
     if isinstance(node, ast.Reference):
         yield node
         return
-    values = (node.items,) if isinstance(node, ast.List) else vars(node).values()  # items may not be built yet
-    for value in values:
-        for inner in value if isinstance(value, tuple) else (value,):
-            if isinstance(inner, ast.Node):
-                yield from references(inner)
+    for inner in ast.children(node):
+        yield from references(inner)

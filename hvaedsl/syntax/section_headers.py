@@ -15,6 +15,7 @@ _LINE_START = r"(?:\A|(?<=[\r\n]))"
 _HEADER = rf"{_LINE_START}[ \t]*\[(?P<name>[A-Za-z_]\w*)\](?=[ \t]*(?:[\r\n#]|\Z))"
 # A section or statement at the start of a line ends a section with a header.
 _STATEMENT = rf"{_LINE_START}(?:[A-Za-z_]\w*[ \t]*\{{|(?:let|extends|hvae)\b)"
+_ANY_HEADER = re.compile(_HEADER)
 _PART = re.compile(
     rf"(?P<comment>{_COMMENT.pattern})|(?P<header>{_HEADER})|(?P<statement>{_STATEMENT})"
     rf"|(?P<open>[{{(\[])|(?P<close>[}})\]])|(?P<code>{_STRING}|[^\s{{}}()\[\]])"
@@ -66,6 +67,9 @@ def repair_section_headers(repairs: Repairs) -> None:
 
 def _sections(text: str) -> list[_Section]:
     """The sections with a header at the top level; none if a closing bracket has no opening one."""
+    if _ANY_HEADER.search(text) is None:
+        return []
+
     found: list[_Section] = []
     header: re.Match[str] | None = None  # of the section that is open
     depth, code_end, last = 0, 0, ""
