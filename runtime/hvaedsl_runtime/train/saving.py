@@ -25,7 +25,7 @@ def newest_checkpoint(
     """The newest whole checkpoint, of the step `up_to` at the latest, the same in every process; None without any.
 
     The first process looks, renames those that are damaged, and notes that. Raises DamagedRun in every process if all
-    are.
+    are, or if one process cannot read what the first has read.
     """
     checkpoint: Checkpoint | None = None
     step = NONE
@@ -37,10 +37,12 @@ def newest_checkpoint(
                 step = checkpoint.step if checkpoint.path.is_dir() else FORMER
     step = processes.from_first(step)
 
-    # The first process has read it while it looked; the others read the one that it found.
-    if processes.is_first or step == NONE:
-        return checkpoint
-    return load_checkpoint(folder.checkpoints / (FORMER_LAST if step == FORMER else name_of(step)))
+    # The first process has read it while it looked. It waits here for the others, because it may write this checkpoint
+    # again at once: after a rollback.
+    with processes.failing_together():
+        if not processes.is_first and step != NONE:
+            checkpoint = load_checkpoint(folder.checkpoints / (FORMER_LAST if step == FORMER else name_of(step)))
+    return checkpoint
 
 
 def check_may_start_over(folder: RunFolder) -> None:

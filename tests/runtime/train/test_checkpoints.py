@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import hvaedsl
 from hvaedsl import Program
@@ -20,9 +21,11 @@ from hvaedsl_runtime.disk.metrics import read_metrics
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.saved_checkpoints import best_path, read_best
 from hvaedsl_runtime.disk.state_parts import StateDict
+from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.run import TrainingRun
+from hvaedsl_runtime.train.saving import NONE, newest_checkpoint
 from hvaedsl_runtime.train.settings import RunSettings
 from tests.runtime.saved_states import remove_saved
 
@@ -140,6 +143,33 @@ def test_a_resumed_run_reads_its_checkpoint_once(whole: Path, tmp_path: Path, mo
     monkeypatch.setattr("hvaedsl_runtime.disk.checkpoint.read_folder", noted)
     train(hvaedsl.load(run / "spec.hvae", sets={"train.steps": 14}), settings(run, resume=True))
     assert read == ["step-00000012"]
+
+
+def test_the_first_process_waits_until_the_others_have_read_its_checkpoint(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a rollback it writes this checkpoint again at once. Here is the second of two, to which it says step 8."""
+    order: list[str] = []
+
+    class Second(Processes):
+        def any(self, flag: bool) -> bool:
+            order.append("wait")
+            return flag
+
+        def from_first(self, value: int) -> int:
+            assert value == NONE  # it has not looked itself
+            return 8
+
+    def noted(folder: Path) -> tuple[str, StateDict]:
+        order.append(folder.name)
+        return read_folder(folder)
+
+    monkeypatch.setattr("hvaedsl_runtime.disk.checkpoint.read_folder", noted)
+    run = RunFolder(copied(whole, tmp_path / "run"))
+    found = newest_checkpoint(run, Second(1, 2, torch.device("cpu")), [], up_to=11)
+    assert found is not None
+    assert found.step == 8
+    assert order == ["wait", "step-00000008", "wait"]
 
 
 @pytest.mark.parametrize(
