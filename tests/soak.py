@@ -6,6 +6,6 @@ import pytest
 from _pytest.mark import ParameterSet
 
 
-def soak(value: object) -> ParameterSet:
-    """Return a value of `pytest.mark.parametrize` with which only `make soak` runs the test."""
-    return pytest.param(value, marks=pytest.mark.soak)
+def soak(*values: object) -> ParameterSet:
+    """Return the values of one case of `pytest.mark.parametrize`, with which only `make soak` runs the test."""
+    return pytest.param(*values, marks=pytest.mark.soak)

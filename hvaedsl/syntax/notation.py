@@ -75,6 +75,7 @@ _NUMBERS_ALONE = re.compile(
 )
 _NUMBER_IN_PARENTHESES = re.compile(rf"[\s(\-]*(?:[0-9_]+|\${_NAME})[^\r\n#]*\)")
 _NOTHING_BEHIND = re.compile(r"[ \t]*(?:[\r\n#]|\Z)")
+_COMMENT_BEHIND = re.compile(r"[ \t]\#.*", re.DOTALL)
 _ESCAPED_QUOTE_AT_END = re.compile(r"""\\"(?=[\s})\],]*(?:#.*)?\Z)""")
 
 
@@ -211,10 +212,11 @@ class _Notations:
         return not {*"/\\:"} & {*found["path"]} and _WEIGHTS.search(self.text, max(0, start - 80), start) is not None
 
     def _unclosed(self, found: re.Match[str]) -> None:
-        """A string without an end, which is assumed before closing braces at the end of the line."""
+        """A string without an end, which is assumed before a comment, or closing braces at the end of the line."""
         start, text = found.start(), found[0]
         escaped = _ESCAPED_QUOTE_AT_END.search(text)
-        end = start + (escaped.end() if escaped else max(1, len(text.rstrip("} \t"))))
+        code = _COMMENT_BEHIND.sub("", text)
+        end = start + (escaped.end() if escaped else max(1, len(code.rstrip("} \t"))))
         span = self.repairs.span(start, end)
         if escaped:
             fix = writing(span, span.text.replace("\\", "/"))

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import hvaedsl
+from tests.soak import soak
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES, DOCS = ROOT / "examples", ROOT / "docs"
@@ -64,7 +65,7 @@ def test_the_parameters_on_the_page_are_those_of_the_model() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", ["scans", soak("bands"), soak("patches")])
 def test_the_commands_of_the_page_run(name: str, folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     page = (DOCS / PAGES[name]).read_text(encoding="utf-8")

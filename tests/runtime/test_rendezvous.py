@@ -44,7 +44,7 @@ def port() -> int:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rendezvous, "MEETING_LIMIT", timedelta(seconds=0.6))
+    monkeypatch.setattr(rendezvous, "MEETING_LIMIT", timedelta(seconds=3))
     for name in ("SILENT_SECONDS", "NAME_SECONDS", "ANSWER_SECONDS"):
         monkeypatch.setattr(rendezvous, name, 0.3)
 
@@ -129,10 +129,10 @@ def test_processes_meet(port: int, caplog: pytest.LogCaptureFixture) -> None:
 def test_processes_that_do_not_come_are_named(
     port: int, caplog: pytest.LogCaptureFixture, rank: int, missing: str
 ) -> None:
-    with pytest.raises(UsageError, match=f"waited 0.01 minutes for {missing}127.0.0.1:{port}") as caught:
+    with pytest.raises(UsageError, match=f"waited 0.05 minutes for {missing}127.0.0.1:{port}") as caught:
         meet(at(port, rank))
     assert "unset RANK and WORLD_SIZE" in caught.value.help
-    assert f"waiting for {missing}127.0.0.1:{port}, 0.01 minutes at most" in caplog.text
+    assert f"waiting for {missing}127.0.0.1:{port}, 0.05 minutes at most" in caplog.text
     assert caplog.text.count("waiting for") == 1
 
 

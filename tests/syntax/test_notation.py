@@ -309,3 +309,19 @@ def test_a_text_full_of_them_is_read_in_linear_time(unit: str) -> None:
     # The least of three, since other processes slow the caches down.
     seconds = [min(measured(size) for _ in range(3)) for size in (20_000, 160_000)]
     assert seconds[1] < 16 * seconds[0] + 0.2
+
+
+@pytest.mark.parametrize("comment", ["# all images", "\t# {", "#"])
+def test_an_unclosed_string_ends_before_a_comment(comment: str) -> None:
+    good = f'path = "some images" {comment}\n'
+    bad = spec(data=f"dataset = digits {good}".replace('images"', "images"))
+    (item,) = (item for item in found(bad) if item.severity == "error")
+    (way,) = item.suggestions
+    assert (item.code, item.span.text) == ("HV114", '"some images')
+    assert edited(bad, way.edits) == spec(data=f"dataset = digits {good}")
+    hvaedsl.loads(edited(bad, way.edits))
+
+
+def test_an_unclosed_string_may_have_a_hash_sign() -> None:
+    (item,) = (item for item in found(spec(data='dataset = digits path = "images#1\n')) if item.severity == "error")
+    assert item.span.text == '"images#1'

@@ -53,8 +53,6 @@ def stop_signals_raised() -> Iterator[None]:
     """
 
     def stop(number: int, _: FrameType | None) -> NoReturn:
-        for each in previous:  # the launcher ends the other processes by SIGTERM, while this one writes its report
-            signal.signal(each, signal.SIG_IGN)
         raise StopSignal(signal.Signals(number))
 
     previous = {number: signal.signal(number, stop) for number in not_ignored(SIGNALS)}
@@ -65,18 +63,25 @@ def stop_signals_raised() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _run(path: Path) -> int:
-    task = model_of(RunTask, path.read_text(encoding="utf-8"))
-    if task.settings.threads is None:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ["LOCAL_WORLD_SIZE"])))
+def ignore_stop_signals() -> None:
+    """Ignore them from now on: the launcher ends the other processes by SIGTERM, while this one writes its report."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
+
+def _run(path: Path) -> int:
     try:
+        task = model_of(RunTask, path.read_text(encoding="utf-8"))
+        if task.settings.threads is None:
+            torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ["LOCAL_WORLD_SIZE"])))
         train(task.program(), task.settings)
+        ignore_stop_signals()
         return 0
-    except Exception as error:
+    except (Exception, StopSignal) as error:
+        ignore_stop_signals()
+        if isinstance(error, StopSignal):
+            error = Stopped(f"stopped by {error}", signal=error.received)
         failure = Failure.of(error)
-    except StopSignal as stop:
-        failure = Failure.of(Stopped(f"stopped by {stop.received.name}", signal=stop.received))
     report(failure)
     return failure.exit_code
 

@@ -56,7 +56,7 @@ def shape_of(text: str) -> str:
     return ast.dump(tree)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(name=HOSTILE, spec_text=HOSTILE, reason=HOSTILE)
 @example(name='"""', spec_text="a\x00b", reason="'\"")
 def test_names_specs_and_messages(plan: Plan, name: str, spec_text: str, reason: str) -> None:

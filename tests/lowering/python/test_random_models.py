@@ -9,6 +9,7 @@ import torch
 
 import hvaedsl
 from hvaedsl.ir.cells import CELL_NAMES
+from tests.soak import soak
 
 from .conftest import Pair
 
@@ -72,6 +73,6 @@ def _entry(random: Random, at: int) -> str:
     return random.choice((*plain, f"{at}r{random.randint(1, 2)}@k{at}"))
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", [*range(20), *map(soak, range(20, 40))])
 def test_a_random_model(seed: int) -> None:
     Pair(hvaedsl.loads(random_text(seed)), torch.float32 if seed % 2 else torch.float64).same()

@@ -14,6 +14,7 @@ import pytest
 
 from hvaedsl_runtime.data.npy import npy_header
 from tests.runtime.data.parquet_tables import files_of, write_table
+from tests.soak import soak
 
 MIB = 2**20
 LEFT = 128  # MiB of address space above what the process has after its imports
@@ -83,6 +84,7 @@ def test_an_array(folder: Path) -> None:
     read("npy", folder / "all.npy", folder)
 
 
+@pytest.mark.soak
 def test_a_torch_dataset_that_makes_its_items(folder: Path) -> None:
     (folder / "made.py").write_text(f"""
 import torch
@@ -105,7 +107,7 @@ def images(split, path):
 IMPORTS = "import filelock\nfrom hvaedsl_runtime.data import prepare\nfrom hvaedsl_runtime.data.hub import sources"
 
 
-@pytest.mark.parametrize("form", ["files", "numbers"])
+@pytest.mark.parametrize("form", ["files", soak("numbers")])
 def test_a_parquet_file(folder: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     """All of its rows are in one group, as pandas writes them."""
     pytest.importorskip("filelock")

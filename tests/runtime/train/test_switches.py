@@ -14,6 +14,7 @@ from hvaedsl_runtime.train import loop
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.run import TrainingRun
 from hvaedsl_runtime.train.settings import RunSettings
+from tests.soak import soak
 
 DIGITS = Path(__file__).parents[2] / "specs" / "digits_small.hvae"
 
@@ -65,7 +66,20 @@ SWITCHES: dict[str, dict[str, object]] = {
 MOST_LEFT = {"normalize_l2": 0.975, "normalize_rms_over_batch": 0.975, "fourier_single_resolution": 0.985}
 
 
-@pytest.mark.parametrize("name", SWITCHES)
+# Switches whose neighbours here take the same way through the code.
+ALIKE = (
+    "step",
+    "kl_weight",
+    "normalize_l2",
+    "fourier_sample",
+    "fourier_branches",
+    "strided",
+    "db2",
+    "temperature_by_resolution",
+)
+
+
+@pytest.mark.parametrize("name", [soak(name) if name in ALIKE else name for name in SWITCHES])
 def test_switch(
     name: str, tmp_path: Path, curve: Callable[[Path], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl_runtime.data import open_split, preparation
 from hvaedsl_runtime.data.images import Pixels
 from hvaedsl_runtime.data.prepare import data_to_prepare
+from tests.soak import soak
 
 SPEC = """hvae 1
 data {{ dataset = {dataset} {data} }}
@@ -83,7 +84,7 @@ def write_spec(path: Path, dataset: str, data: str, size: int) -> Path:
         ("imagenet32_oord", 32),
         ("imagenet64_oord", 64),
         ("celeba", 64),
-        ("ffhq256", 256),
+        soak("ffhq256", 256),
         ("folder", 16),
         ("mnist", 32),
     ],
