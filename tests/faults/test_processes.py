@@ -175,30 +175,33 @@ class Delay:
             TrainingRun.__enter__ = entered
         return None
 
-if os.environ.get("RANK") == "1":
+if os.environ.get("RANK", "0") == os.environ["DELAYED_RANK"]:
     sys.meta_path.insert(0, Delay)
 """
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGXCPU])
+@pytest.mark.parametrize(
+    ("processes", "number"), [(2, signal.SIGTERM), (2, signal.SIGINT), (2, signal.SIGXCPU), (1, signal.SIGTERM)]
+)
 def test_a_signal_just_before_the_training_stops_the_run(
-    training: Start, undisturbed: Undisturbed, tmp_path: Path, number: signal.Signals
+    training: Start, undisturbed: Undisturbed, tmp_path: Path, processes: int, number: signal.Signals
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(DELAY)
     path = os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", "")))
-    run = training(2, PYTHONPATH=path)
+    alone = processes == 1
+    run = training(processes, PYTHONPATH=path, DELAYED_RANK=str(processes - 1))
     run.wait("the delay", lambda: "delayed" in run.output)
-    os.kill(run.workers()[1], number)
+    os.kill(run.process.pid if alone else run.workers()[1], number)
     assert run.end() == 128 + number, run.output
     assert f"error: stopped by {number.name}; there is no checkpoint yet" in run.output
     assert "restart with: hvaedsl train" in run.output
     assert "restarting" not in run.output
     assert run.output.count("error: ") == 1
     run.assert_none_left()
-    resumed = training(2, "--resume")
+    resumed = training(processes, "--resume")
     assert resumed.end() == 0, resumed.output
-    assert_same(resumed, undisturbed(2))
+    assert_same(resumed, undisturbed(processes))
 
 
 JUMP = """

@@ -29,6 +29,7 @@ from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.group_watch import GroupWatch
 from hvaedsl_runtime.launch.restarts import Restarts, checkpoints
 from hvaedsl_runtime.launch.task import RunTask, running_module
+from hvaedsl_runtime.launch.way_on import stopped_by, way_on
 from hvaedsl_runtime.train.interruption import HARMLESS, SAVE_SIGNAL, SIGNALS, not_ignored
 
 # A process that was killed within so long of another's failure was the cause; torch's launcher itself kills after 30.
@@ -47,7 +48,7 @@ def start_workers(task: RunTask) -> None:
             run_group(task)
             return
         except SignalException as error:  # it came just after the processes had ended
-            raise _stopped(task, error.sigval) from None
+            raise stopped_by(task.settings, error.sigval) from None
         except HvaedslError as error:
             pause = restarts.pause_after(error)
             if pause is None:
@@ -83,7 +84,7 @@ def run_group(task: RunTask) -> None:
         except ChildFailedError as error:
             raise watch.hang or first_error(error.failures) from None
         except SignalException as error:
-            raise _stopped(task, error.sigval) from None
+            raise stopped_by(task.settings, error.sigval) from None
 
 
 def wait_before_restart(task: RunTask, error: HvaedslError, restarts: Restarts, pause: float) -> None:
@@ -109,7 +110,7 @@ def wait_before_restart(task: RunTask, error: HvaedslError, restarts: Restarts, 
         for number, handler in previous.items():
             signal.signal(number, handler)
     if received:
-        raise _stopped(task, received[0])
+        raise stopped_by(task.settings, received[0])
 
 
 @contextmanager
@@ -225,27 +226,11 @@ def _died(rank: int, failure: ProcessFailure) -> ProcessFailed:
 def _with_way_on(task: RunTask, error: HvaedslError) -> HvaedslError:
     """An error that ends a run from outside its training, with the command that resumes it."""
     if isinstance(error, Stopped) and not error.help:
-        return _stopped(task, signal.Signals(error.signal))
+        return stopped_by(task.settings, signal.Signals(error.signal))
     if not isinstance(error, ProcessFailed | Hung):
         return error
-    _, command = _way_on(task)
+    _, command = way_on(task.settings)
     return error.reworded(str(error), help=f"{error.help}; {command}" if error.help else command)
-
-
-def _way_on(task: RunTask) -> tuple[bool, str]:
-    """Whether there is a checkpoint, and the command that resumes or restarts the run."""
-    saved = bool(checkpoints(RunFolder(task.settings.out)))
-    return saved, f"{'resume' if saved else 'restart'} with: {task.settings.resume_command()}"
-
-
-def _stopped(task: RunTask, received: signal.Signals) -> Stopped:
-    """The error for a run that a signal ended, with the command that resumes or restarts it."""
-    saved, command = _way_on(task)
-    return Stopped(
-        f"stopped by {received.name}" + ("" if saved else "; there is no checkpoint yet"),
-        help=command if RunFolder(task.settings.out).spec.exists() else "",
-        signal=received,
-    )
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from hvaedsl.program import Program
 from hvaedsl_runtime.distributed import choose_device
 from hvaedsl_runtime.launch.hang import watching_itself
 from hvaedsl_runtime.launch.task import RunTask
+from hvaedsl_runtime.launch.way_on import stopped_by
 from hvaedsl_runtime.rendezvous import launched_processes, started_by_launcher
-from hvaedsl_runtime.train.interruption import harmless_signals
+from hvaedsl_runtime.train.interruption import StopSignal, harmless_signals, stop_signals_raised
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
 from hvaedsl_runtime.train.split import check_processes
@@ -30,14 +31,12 @@ def launch(program: Program, settings: RunSettings) -> None:
 def _launch(program: Program, settings: RunSettings) -> None:
     if started_by_launcher():
         check_launcher(settings.gpus)
-        with watching_itself(settings):
-            train(program, settings)
+        train_here(program, settings)
         return
     if not settings.resume:  # an earlier version counted the images of a step for each process
         check_processes(program.spec, settings.gpus)
     if settings.gpus == 1:
-        with watching_itself(settings):
-            train(program, settings)
+        train_here(program, settings)
         return
 
     check_devices(settings.device, settings.gpus)
@@ -45,6 +44,15 @@ def _launch(program: Program, settings: RunSettings) -> None:
     from hvaedsl_runtime.launch.elastic import start_workers
 
     start_workers(RunTask.of(program, settings))
+
+
+def train_here(program: Program, settings: RunSettings) -> None:
+    """Train in this process. Raises Stopped, as the training does, for a signal before or after it."""
+    try:
+        with stop_signals_raised(), watching_itself(settings):
+            train(program, settings)
+    except StopSignal as stop:
+        raise stopped_by(settings, stop.received) from None
 
 
 def check_launcher(processes: int) -> None:

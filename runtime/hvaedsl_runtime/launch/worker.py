@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 import torch
 
@@ -21,7 +16,7 @@ from hvaedsl_runtime.heartbeat import start_heartbeat
 from hvaedsl_runtime.launch.failure import Failure
 from hvaedsl_runtime.launch.orphans import stop_with_parent
 from hvaedsl_runtime.launch.task import RunTask
-from hvaedsl_runtime.train.interruption import SIGNALS, harmless_signals, not_ignored
+from hvaedsl_runtime.train.interruption import StopSignal, harmless_signals, ignore_stop_signals, stop_signals_raised
 from hvaedsl_runtime.train.loop import train
 
 
@@ -34,39 +29,6 @@ def main(path: Path, launcher: int) -> int:
     stop_with_parent(launcher)
     with harmless_signals(), stop_signals_raised():
         return _run(path)
-
-
-class StopSignal(BaseException):
-    """A signal of SIGNALS that came before or after the training, which would have saved first."""
-
-    def __init__(self, received: signal.Signals) -> None:
-        super().__init__(received.name)
-        self.received = received
-
-
-@contextmanager
-def stop_signals_raised() -> Iterator[None]:
-    """A block in which a signal that stops a run raises StopSignal, where the training does not handle it.
-
-    A process that a signal ends without a word looks like a failure: another process loses its connection to it and
-    says so, and the launcher would restart the run that was asked to stop.
-    """
-
-    def stop(number: int, _: FrameType | None) -> NoReturn:
-        raise StopSignal(signal.Signals(number))
-
-    previous = {number: signal.signal(number, stop) for number in not_ignored(SIGNALS)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def ignore_stop_signals() -> None:
-    """Ignore them from now on: the launcher ends the other processes by SIGTERM, while this one writes its report."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _run(path: Path) -> int:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from hvaedsl_runtime.heartbeat import print_stacks_on_signal, quit_on_signal
 
@@ -61,6 +61,41 @@ def harmless_signals() -> Iterator[None]:
         quit_on_signal()
 
 
+class StopSignal(BaseException):
+    """A signal of SIGNALS that came before or after the training, which would have saved first."""
+
+    def __init__(self, received: signal.Signals) -> None:
+        super().__init__(received.name)
+        self.received = received
+
+
+@contextmanager
+def stop_signals_raised() -> Iterator[None]:
+    """A block in which a signal that stops a run raises StopSignal, where the training does not handle it.
+
+    Without it, the signal would end the process without a word. Another process of the run would lose its connection
+    and report that, and the launcher would restart the run that was asked to stop. In another thread than the main
+    one, signals keep their meaning.
+    """
+
+    def stop(number: int, _: FrameType | None) -> NoReturn:
+        raise StopSignal(signal.Signals(number))
+
+    is_main = threading.current_thread() is threading.main_thread()
+    previous = {number: signal.signal(number, stop) for number in not_ignored(SIGNALS)} if is_main else {}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def ignore_stop_signals() -> None:
+    """Ignore them from now on: the launcher ends the other processes by SIGTERM, while this one writes its report."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 class InterruptionError(Exception):
     """The run has to stop now; its state is saved, or the user insists."""
 
@@ -83,8 +118,7 @@ class Interruption:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self._previous = {number: signal.signal(number, self._handle) for number in not_ignored(SIGNALS)}
-            if SAVE_SIGNAL is not None:
-                self._previous |= {number: signal.signal(number, self._save) for number in not_ignored((SAVE_SIGNAL,))}
+            self._previous |= self._record_save_requests()
         return self
 
     def __exit__(
@@ -92,6 +126,16 @@ class Interruption:
     ) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal returned
+
+    @contextmanager
+    def save_requests(self) -> Iterator[None]:
+        """A block in which SIGUSR2 is recorded, and no other signal: while a run is prepared, or resumed."""
+        previous = self._record_save_requests() if threading.current_thread() is threading.main_thread() else {}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal returned
 
     @contextmanager
     def nothing_to_lose(self) -> Iterator[None]:
@@ -103,6 +147,12 @@ class Interruption:
             yield
         finally:
             self._may_leave = False
+
+    def _record_save_requests(self) -> dict[signal.Signals, object]:
+        """Set the handler of SIGUSR2; return the one before."""
+        if SAVE_SIGNAL is None:
+            return {}
+        return {number: signal.signal(number, self._save) for number in not_ignored((SAVE_SIGNAL,))}
 
     def _save(self, *_: object) -> None:
         self.save_requested = True

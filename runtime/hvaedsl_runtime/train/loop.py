@@ -58,7 +58,9 @@ def train(program: Program, settings: RunSettings) -> None:
         torch.set_num_threads(settings.threads)
 
     set_determinism(program.spec.train.deterministic)
+    interruption = Interruption()
     with ExitStack() as stack:
+        stack.enter_context(interruption.save_requests())
         stack.enter_context(losses_explained())
         processes = stack.enter_context(process_group(settings.device, settings.torch_dtype))
         stack.enter_context(memory_errors_explained())
@@ -68,7 +70,7 @@ def train(program: Program, settings: RunSettings) -> None:
             stack.enter_context(RunFolder(settings.out).claimed(settings.resume))
 
         set_matrix_precision(program.spec.train.precision)
-        with TrainingRun(program, settings, processes) as run, Interruption() as interruption:
+        with TrainingRun(program, settings, processes) as run, interruption:
             try:
                 with memory_errors_explained(), losses_explained():
                     train_to_the_end(run, interruption)

@@ -6,7 +6,15 @@ import signal
 import pytest
 
 from hvaedsl_runtime.train import interruption as subject
-from hvaedsl_runtime.train.interruption import SIGNALS, Interruption, InterruptionError, harmless_signals, not_ignored
+from hvaedsl_runtime.train.interruption import (
+    SIGNALS,
+    Interruption,
+    InterruptionError,
+    StopSignal,
+    harmless_signals,
+    not_ignored,
+    stop_signals_raised,
+)
 
 
 def test_the_first_signal_is_noted_and_the_second_leaves() -> None:
@@ -75,7 +83,7 @@ def test_a_signal_that_was_ignored_stays_ignored() -> None:
 def test_sigusr2_asks_for_a_checkpoint_and_stops_nothing() -> None:
     before = signal.getsignal(signal.SIGUSR2)
     with harmless_signals():
-        os.kill(os.getpid(), signal.SIGUSR2)  # before the training
+        os.kill(os.getpid(), signal.SIGUSR2)  # before the run is prepared
         with Interruption() as interruption:
             assert not interruption.save_requested
             with interruption.nothing_to_lose():
@@ -83,6 +91,29 @@ def test_sigusr2_asks_for_a_checkpoint_and_stops_nothing() -> None:
                 os.kill(os.getpid(), signal.SIGUSR2)
             assert (interruption.save_requested, interruption.received) == (True, None)
     assert signal.getsignal(signal.SIGUSR2) is before
+
+
+def test_sigusr2_while_a_run_is_prepared_is_not_forgotten() -> None:
+    before = signal.getsignal(signal.SIGUSR2)
+    with harmless_signals():
+        interruption = Interruption()
+        with interruption.save_requests():
+            os.kill(os.getpid(), signal.SIGUSR2)
+            with interruption:
+                assert (interruption.save_requested, interruption.received) == (True, None)
+                interruption.save_requested = False
+            os.kill(os.getpid(), signal.SIGUSR2)
+            assert interruption.save_requested
+    assert signal.getsignal(signal.SIGUSR2) is before
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_before_the_training_is_raised(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(StopSignal) as caught, stop_signals_raised():
+        os.kill(os.getpid(), number)
+    assert caught.value.received is number
+    assert signal.getsignal(number) is before
 
 
 def test_sigquit_prints_the_stacks_and_goes_on(capfd: pytest.CaptureFixture[str]) -> None:
