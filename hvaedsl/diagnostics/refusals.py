@@ -25,6 +25,7 @@ REMEDIES = {
     errno.EFBIG: "raise the limit on the size of a file",
     **TOO_MANY_FILES,
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), NOT_WRITABLE),
+    errno.EAGAIN: "wait until that process has ended",
     errno.ENOENT: "check that the folder exists and its disk is mounted",
     **dict.fromkeys((errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN), NOT_THERE),
 }

@@ -24,9 +24,13 @@ class Selection(Record):
         """Whether a diagnostic is selected. Raises `UsageError` if the configuration of its project cannot be read."""
         return item.severity is Severity.ERROR or self._takes(item.code, item.span.source.path)
 
+    def check(self, path: Path | None) -> None:
+        """Raise `UsageError` if the configuration of a file's project cannot be read."""
+        self._project_of(path)
+
     def _takes(self, code: str, path: Path | None) -> bool:
         """The longer of two matching prefixes wins; of equal ones, the ignored."""
-        project = self._project((Path() if path is None else path.parent).resolve())
+        project = self._project_of(path)
         configured = project.configuration
         selected = specificity(configured.select if self.select is None else self.select, code)
         if selected <= specificity(configured.ignore if self.ignore is None else self.ignore, code):
@@ -34,7 +38,8 @@ class Selection(Record):
         here = [codes for glob, codes in configured.per_file_ignores.items() if _matches(glob, path, project.folder)]
         return not any(specificity(codes, code) for codes in here)
 
-    def _project(self, folder: Path) -> Project:
+    def _project_of(self, path: Path | None) -> Project:
+        folder = (Path() if path is None else path.parent).resolve()
         if folder not in self._projects:
             self._projects[folder] = project_of(folder)
         return self._projects[folder]

@@ -47,6 +47,7 @@ def worth_showing(analyzed: AnalyzedText) -> list[Diagnostic]:
 def _selected(analyzed: AnalyzedText) -> list[Diagnostic]:
     """Select as `hvaedsl lint` does. Raises `UsageError` if the configuration of the project cannot be read."""
     selection = Selection()  # a new one each time, because the configuration may have changed
+    selection.check(analyzed.source.path)
     return [item for item in analyzed.diagnostics if selection.takes(item)]
 
 

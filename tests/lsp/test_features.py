@@ -322,6 +322,8 @@ def test_a_project_selects_its_advice(tmp_path: Path) -> None:
     assert advice.code == "HV502"
     assert problem.message.startswith("showing all advice: ")
     assert "has no key `ignores`" in problem.message
+    clean, _ = at_cursor(GOOD + "|", tmp_path / "spec.hvae")
+    assert [item.message for item in published(clean, uri)] == [problem.message]
 
 
 def test_the_picture_is_of_the_last_text_without_errors() -> None:

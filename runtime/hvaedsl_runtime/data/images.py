@@ -100,13 +100,19 @@ class ImageSet:
         """Count how often each level occurs in the split, int64 [levels].
 
         Reads every image; or, if `level_counts` is known and the images of other splits are fewer, those. Either way
-        gives the same counts.
+        gives the same counts. Raises InvalidData if `level_counts` are those of other images.
         """
         if self.level_counts is not None:
             others = np.setdiff1d(np.arange(len(self.images)), self.members)
             if len(others) < len(self):
                 rest = replace(self, members=others, level_counts=None)
-                return np.array(self.level_counts, dtype=np.int64) - rest.counted_levels()
+                counts = np.array(self.level_counts, dtype=np.int64) - rest.counted_levels()
+                if counts.min() < 0 or counts.sum() != len(self) * prod(self.shape):
+                    raise InvalidData(
+                        f"{self.name}: the array does not match its manifest: the manifest counted other images",
+                        help="prepare the images again, with --force; `hvaedsl data verify` compares all of them",
+                    )
+                return counts
 
         counts = np.zeros(self.levels, dtype=np.int64)
         for chunk in self.chunks():

@@ -8,7 +8,7 @@ import io
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from math import prod
 from pathlib import Path
 
@@ -38,7 +38,7 @@ from hvaedsl_runtime.data.splits import PartName
 from hvaedsl_runtime.data.stored_channels import COLOR_CHANNELS
 from hvaedsl_runtime.disk.foreign_content import packed_content, start_of
 from hvaedsl_runtime.disk.strict_json import model_text
-from hvaedsl_runtime.disk.whole_files import check_writable, partial_name, write_whole
+from hvaedsl_runtime.disk.whole_files import check_writable, new_for_one, partial_name, write_whole
 
 FILES = frozenset(("all.npy", "train.npy", "validation.npy", "test.npy", NAME, partial_name(Path(NAME)).name))
 # Shows a description and the number of images; yields a function to call with the number of images just done.
@@ -177,7 +177,8 @@ def prepare(
     is downloaded.
 
     A few megabytes of images are in memory at a time. They are written into a folder beside `target` that is renamed
-    when complete, so `target` is never half written. An incomplete folder that a killed process left is replaced.
+    when complete, so `target` is never half written. An incomplete folder that a killed process left is replaced; while
+    another process fills it, WriteError is raised.
     Raises DataNotFound or InvalidData for missing, damaged or wrong files; PreparedFolderInUse if `target` has other
     content; WriteError if it cannot be written.
     """
@@ -198,23 +199,26 @@ def prepare(
     except OSError as error:
         raise unlisted(error, root) from error
 
-    with refusals_explained(target, ANOTHER_FOLDER):
-        shutil.rmtree(partial, ignore_errors=True)
-        _check_space(spec, source, target)
-        partial.mkdir(parents=True)
-
-    # Replace the old folder only when the new one is complete.
-    try:
-        manifest = _write(spec, source, partial, bar)
+    with ExitStack() as stack:
         with refusals_explained(target, ANOTHER_FOLDER):
-            shutil.rmtree(replaced, ignore_errors=True)
-            if target.exists():
-                target.rename(replaced)
-            partial.rename(target)
-            shutil.rmtree(replaced, ignore_errors=True)
-    except BaseException:  # also KeyboardInterrupt: an incomplete folder is of no use, and may be large
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+            target.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(new_for_one(partial, is_folder=True))
+        try:
+            with refusals_explained(target, ANOTHER_FOLDER):
+                _check_target(target, overwrite)  # another process may have prepared it since
+                _check_space(spec, source, target)
+            manifest = _write(spec, source, partial, bar)
+
+            # Replace the old folder only when the new one is complete.
+            with refusals_explained(target, ANOTHER_FOLDER):
+                shutil.rmtree(replaced, ignore_errors=True)
+                if target.exists():
+                    target.rename(replaced)
+                partial.rename(target)
+                shutil.rmtree(replaced, ignore_errors=True)
+        except BaseException:  # also KeyboardInterrupt: an incomplete folder is of no use, and may be large
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
     return manifest
 
 

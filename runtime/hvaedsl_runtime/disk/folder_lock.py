@@ -223,7 +223,7 @@ def _placed(folder: Path, replaced: FoundLock | None) -> FolderLock | None:
         os.write(descriptor, holder.model_dump_json(indent=2).encode() + b"\n")
         with suppress(OSError):  # a file system without permissions
             os.fchmod(descriptor, 0o644)
-        has_flock = bool(_flock(descriptor))
+        has_flock = bool(try_flock(descriptor))
         if replaced is not None:
             temporary.replace(folder / LOCK)
         elif not _linked(temporary, folder / LOCK, holder):
@@ -240,7 +240,7 @@ def _placed(folder: Path, replaced: FoundLock | None) -> FolderLock | None:
     if has_flock and not os.path.samestat(os.fstat(descriptor), (folder / LOCK).stat()):
         os.close(descriptor)
         descriptor = _opened(folder / LOCK)
-        if not _flock(descriptor):  # another process was faster, between writing it and here
+        if not try_flock(descriptor):  # another process was faster, between writing it and here
             os.close(descriptor)
             return None
     if not has_flock:
@@ -294,7 +294,7 @@ def _inspected(folder: Path) -> FoundLock:
     descriptor = _opened(path)
     try:
         content, inode = os.read(descriptor, 4096), os.fstat(descriptor).st_ino
-        is_free = _flock(descriptor, shared=True)
+        is_free = try_flock(descriptor, shared=True)
     finally:
         os.close(descriptor)
     holder, age = Holder.read(content), _age(path)
@@ -319,7 +319,7 @@ def _opened(path: Path) -> int:
         return os.open(path, os.O_RDONLY)
 
 
-def _flock(descriptor: int, *, shared: bool = False) -> bool | None:
+def try_flock(descriptor: int, *, shared: bool = False) -> bool | None:
     """Lock a file until it is closed; False if another process has locked it, None if there are no such locks.
 
     Shared locks, of processes that only look, do not exclude each other.

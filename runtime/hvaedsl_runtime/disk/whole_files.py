@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -12,7 +13,7 @@ from io import FileIO
 from pathlib import Path
 
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
-from hvaedsl_runtime.disk.folder_lock import check_owned
+from hvaedsl_runtime.disk.folder_lock import check_owned, try_flock
 
 
 def partial_name(path: Path) -> Path:
@@ -25,14 +26,16 @@ def put_in_place(path: Path) -> Iterator[Path]:
     """Yield a temporary name to write under; renamed to `path` if the block succeeds, and removed otherwise.
 
     If the process or the machine stops at any moment, the old file or the new one is left. The file has the
-    permissions of a new one under the umask, whatever those are that a library gives it. Raises WriteError, and
-    RunFolderInUse if this process had locked the folder, was stopped, and another one has taken it over.
+    permissions of a new one under the umask, whatever those are that a library gives it. Raises WriteError, also while
+    another process writes the file, and RunFolderInUse if this process had locked the folder, was stopped, and another
+    one has taken it over.
     """
     check_owned(path)
     temporary = partial_name(path)
-    with refusals_explained(path):
+    with refusals_explained(path), new_for_one(temporary):
         try:
-            permissions = _permissions_of_new(temporary)
+            # The umask itself can be read only by changing it.
+            permissions = stat.S_IMODE(temporary.stat().st_mode)
             yield temporary
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
@@ -58,30 +61,71 @@ def put_folder_in_place(path: Path) -> Iterator[Path]:
     with refusals_explained(path):
         target = Path(os.path.realpath(path))  # a link stays, and its folder is replaced
         temporary = partial_name(target)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if temporary.exists():  # left by a process that was killed
-                shutil.rmtree(temporary)
-            temporary.mkdir()
-            yield temporary
-            if target.exists():
-                target.rmdir()
-            check_owned(path)  # filling it may have taken long
-            temporary.rename(target)
-            sync_folder(target.parent)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with new_for_one(temporary, is_folder=True):
+            try:
+                yield temporary
+                if target.exists():
+                    target.rmdir()
+                check_owned(path)  # filling it may have taken long
+                temporary.rename(target)
+                sync_folder(target.parent)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _permissions_of_new(path: Path) -> int:
-    """Create an empty file, and return its permissions: the umask itself can be read only by changing it."""
+@contextmanager
+def new_for_one(path: Path, *, is_folder: bool = False) -> Iterator[None]:
+    """Create an empty file or folder, which belongs to this process until the end of the block.
+
+    One that a killed process left is replaced. Raises BlockingIOError while it belongs to another process. That is seen
+    by a flock; where there is none, whatever is there counts as left.
+    """
+    descriptor = _created(path, is_folder=is_folder)
+    while descriptor is None:
+        descriptor = _created(path, is_folder=is_folder)
     try:
-        file = path.open("xb")
-    except FileExistsError:  # left by a process that was killed
-        path.unlink()
-        file = path.open("xb")
-    with file:
-        return stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _created(path: Path, *, is_folder: bool) -> int | None:
+    """Create an empty file or folder and return its descriptor, locked; None if another process came in between."""
+    try:
+        if is_folder:
+            path.mkdir()
+        else:
+            path.open("xb").close()
+        is_new = True
+    except FileExistsError:
+        is_new = False
+
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        has_lock = try_flock(descriptor)
+        if has_lock is False:
+            raise BlockingIOError(errno.EAGAIN, "another process is writing it")
+        is_same = has_lock is None or _is_at(path, descriptor)
+        if is_new and is_same:
+            kept, descriptor = descriptor, -1
+            return kept
+        if is_same:  # left by a process that was killed
+            shutil.rmtree(path) if is_folder else path.unlink()
+        return None
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether an open file or folder still has its name."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    return False
 
 
 def write_whole(path: Path, content: str | bytes | memoryview) -> None:

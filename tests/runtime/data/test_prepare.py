@@ -124,6 +124,28 @@ def test_what_a_killed_process_left_is_replaced(photos: Path, tmp_path: Path) ->
     assert (target / "all.npy").exists()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="flock")
+def test_of_two_that_prepare_one_set_the_second_is_refused(photos: Path, tmp_path: Path) -> None:
+    """While the first one decodes images, the second finds its folder, or the complete set at the end."""
+    target, others = tmp_path / "set", tmp_path / "others"
+    others.mkdir()
+    Image.fromarray(np.full((8, 8), 3, dtype=np.uint8)).save(others / "0.png")
+    refused: list[str] = []
+
+    @contextmanager
+    def interrupted(description: str, images: int) -> Iterator[Callable[[int], None]]:
+        fails(others, target, "set: cannot be written: another process is writing it", overwrite=True, code=5)
+        refused.append(description)
+        yield nothing
+
+    run(photos, target, bar=interrupted)
+    assert len(refused) == 1
+    assert len(PreparedSet.at(target).manifest.arrays) == 1
+    assert np.load(target / "all.npy").shape == (20, 8, 8, 1)
+    assert not PreparedSet.at(target).damaged(nothing)
+    fails(others, target, "already holds prepared images")
+
+
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

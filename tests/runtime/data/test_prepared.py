@@ -110,6 +110,19 @@ def test_another_data_set_is_not_taken(photos: Path, tmp_path: Path, make_spec: 
     assert open_split(make_spec("folder", path=str(tmp_path / "set"), levels=200), "train").counted_levels().size == 200
 
 
+@pytest.mark.parametrize("photos", ["flat", "folders"], indirect=True)  # the images of another split are in its array
+def test_images_of_another_manifest_are_told(photos: Path, tmp_path: Path, make_spec: Any) -> None:
+    target = tmp_path / "set"
+    prepare(data_to_prepare("folder", 8, 1), photos, target, overwrite=False, bar=no_bar)
+    for path in target.glob("*.npy"):
+        np.save(path, np.full_like(np.load(path), 7))
+    train = open_split(make_spec("folder", path=str(target), validation=4), "train")
+    with pytest.raises(RunError, match="the array does not match its manifest: the manifest counted other") as caught:
+        train.counted_levels()
+    assert caught.value.exit_code == 4
+    assert "--force" in caught.value.help
+
+
 def test_damage_is_told(photos: Path, tmp_path: Path, make_spec: Any) -> None:
     target = tmp_path / "set"
     prepare(data_to_prepare("folder", 8, 1), photos, target, overwrite=False, bar=no_bar)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from io import FileIO
@@ -19,6 +21,7 @@ from hvaedsl_runtime.disk.weights import write_safetensors, write_torch
 from hvaedsl_runtime.disk.whole_files import (
     append_whole,
     made_folder,
+    put_folder_in_place,
     put_in_place,
     write_whole,
 )
@@ -171,3 +174,45 @@ def test_files_have_the_permissions_of_the_umask_whatever_a_library_gives_them(t
         os.umask(before)
     modes = {file.name: oct(file.stat().st_mode & 0o777) for file in tmp_path.iterdir()}
     assert modes == dict.fromkeys(("w.safetensors", "private.txt", "text.txt"), oct(0o666 & ~umask))
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from hvaedsl_runtime.disk.whole_files import put_folder_in_place, put_in_place
+
+kind, path = sys.argv[1], Path(sys.argv[2])
+with (put_in_place if kind == "file" else put_folder_in_place)(path) as temporary:
+    print("writing", flush=True)
+    sys.stdin.readline()
+    (temporary if kind == "file" else temporary / "inside").write_bytes(b"first")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="flock")
+@pytest.mark.parametrize("kind", ["file", "folder"])
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_what_another_process_writes_is_left_alone(tmp_path: Path, kind: str, is_killed: bool) -> None:
+    path = tmp_path / "out"
+    put, inside = (put_in_place, path) if kind == "file" else (put_folder_in_place, path / "inside")
+    first = subprocess.Popen([sys.executable, "-c", WRITE, kind, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert first.stdin is not None
+    assert first.stdout is not None
+    assert first.stdout.readline() == b"writing\n"
+
+    with pytest.raises(WriteError, match="out: cannot be written: another process is writing it") as caught, put(path):
+        pytest.fail("entered")
+    assert caught.value.help == "wait until that process has ended"
+
+    # It writes its own content; what it leaves when it is killed is replaced.
+    if is_killed:
+        first.kill()
+    first.communicate(b"\n")
+    if not is_killed:
+        assert (first.returncode, inside.read_bytes()) == (0, b"first")
+        return
+    assert len(list(tmp_path.iterdir())) == 1
+    with put(path) as temporary:
+        (temporary if kind == "file" else temporary / "inside").write_bytes(b"second")
+    assert inside.read_bytes() == b"second"
+    assert list(tmp_path.iterdir()) == [path]
