@@ -1,4 +1,4 @@
-"""The command with which a run goes on that ended outside of its training."""
+"""The command that resumes or restarts a run which ended outside of its training."""
 
 from __future__ import annotations
 
