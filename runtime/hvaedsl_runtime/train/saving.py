@@ -84,6 +84,7 @@ def begin_saving(
     if metrics is None:
         return None
     _settle_best(state, best, folder, metrics, notices)
+    state.state_dict()  # the first one imports parts of torch, for which the first save would wait
     return CheckpointWriter(
         folder.checkpoints,
         Retention(training.keep_last, training.keep_every),
