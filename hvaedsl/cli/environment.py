@@ -76,14 +76,20 @@ def _module_of(error: Exception) -> str:
 
 
 def _refused_by_torch(error: Exception) -> UsageError | None:
-    """The error for a setting that torch quotes in an error of its import."""
+    """The error for a setting that torch quotes in an error of its import, or for libraries that cannot be loaded."""
     if not _is_of_import(error, "torch"):
         return None
     for name, value in os.environ.items():
         if name.startswith(TORCH_VARIABLES) and value and value in str(error):
             message = f"torch refuses the environment variable {name}: {indented(error)}"
             return UsageError(message, help=f"correct {name}, or unset it")
-    return None
+    is_library = isinstance(error, OSError) and error.errno is None  # ctypes says so that one cannot be loaded
+    if isinstance(error, ModuleNotFoundError) or not (is_library or isinstance(error, ImportError | MemoryError)):
+        return None
+    return UsageError(
+        f"torch cannot be loaded: {indented(error) or type(error).__name__}",
+        help="raise the limit on memory (`ulimit -v`) if there is one, or install torch again",
+    )
 
 
 def _is_of_import(error: Exception, package: str) -> bool:

@@ -24,6 +24,9 @@ TESTED = ("cpu",)
 # In the messages of torch's libraries about a process that is gone; those of nccl have a class, DistError.
 LOST = ("gloo/transport", "Gloo connectFullMesh failed", "Connection closed by peer", "Connection reset by peer")
 
+# What torch says about exhausted memory: on mps, and on the CPU under Linux, macOS and Windows.
+EXHAUSTED = ("out of memory", "can't allocate memory", "not enough memory")
+
 logger = logging.getLogger(__name__)
 
 
@@ -175,10 +178,10 @@ def has_float64(device: torch.device) -> bool:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that the memory of the device is exhausted; mps has no class for it."""
-    return isinstance(error, torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "out of memory" in str(error)
-    )
+    """Whether an error says that the memory of the device is exhausted; mps and the CPU have no class for it."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in EXHAUSTED)
 
 
 def release_memory(device: torch.device) -> None:

@@ -113,6 +113,33 @@ def test_a_setting_that_torch_refuses_is_named_with_its_message(tmp_path: Path, 
     assert ended.stderr.endswith("\n  help: correct TORCH_LOGS, or unset it\n")
 
 
+REFUSING = """
+import sys
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "torch._C":
+            raise {error}
+
+sys.meta_path.insert(0, Finder)
+"""
+
+
+@pytest.mark.parametrize("error", ['ImportError("libtorch_cpu.so: failed to map segment")', "MemoryError()"])
+def test_torch_that_cannot_be_loaded_is_no_bug(tmp_path: Path, error: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(REFUSING.format(error=error))
+    path = os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", "")))
+    command = [sys.executable, "-m", "hvaedsl", "eval", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+    assert ended.returncode == 2
+    reason = "libtorch_cpu.so: failed to map segment" if "libtorch" in error else "MemoryError"
+    assert ended.stderr.splitlines() == [
+        f"error: torch cannot be loaded: {reason}",
+        "  help: raise the limit on memory (`ulimit -v`) if there is one, or install torch again",
+    ]
+
+
 def test_other_errors_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_LOGS", "garbage")
     errors: list[Exception] = [ValueError("garbage"), ImportError("x"), ImportError("x", name="typer.x")]

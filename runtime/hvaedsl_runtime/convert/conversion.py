@@ -131,7 +131,7 @@ def import_weights(program: Program, sources: Sources, out: Path) -> Conversion:
     step = _step(sources, files.values())
     if step is None:
         step = 0
-        notes.append("the files do not state their step; 0 is written, unless --step gives it")
+        notes.append("the step is unknown: 0 is written, unless --step gives it")
     if len(files) == 1:
         given, other = ("raw", "averaged") if "raw" in files else ("averaged", "raw")
         notes.append(f"the {other} weights are a copy of the {given} ones: no others were given")

@@ -101,9 +101,9 @@ class Files:
         for path in aside:
             yield _set_aside(path)
 
-        expected = self.log.last_step if self.recorded.get("has_checkpoint", True) else 0
-        if not found and not self.is_running and (expected or self.folder.summary.exists()):
-            what = f"{folder} has no checkpoint, and the run has taken {counted(expected, 'step')}"
+        had_one = self.recorded.get("has_checkpoint", True)
+        if not found and not self.is_running and had_one and (self.log.last_step or self.folder.summary.exists()):
+            what = f"{folder} has no checkpoint, and the run has taken {counted(self.log.last_step, 'step')}"
             help_ = f"{RESTORE}, or train again: {retrain_command(self.folder)}"
             yield Finding("missing-file", what, folder, "without one, the run cannot be resumed or evaluated", help_)
 

@@ -225,7 +225,7 @@ def _folder(path: Path, spec: Spec, names: Sequence[str] | None) -> Iterator[Wri
     is_real = spec.data.is_real
     shades = None if is_real or spec.data.dataset == "folder" else shades_of_levels(brightest_of(spec) + 1)
     suffix = ".npy" if is_real else ".png"
-    stems = iter(_stems(names)) if names is not None else (f"{i:0{DIGITS_OF_NAME}}" for i in itertools.count())
+    stems = iter(_stems(names, suffix)) if names is not None else (f"{i:0{DIGITS_OF_NAME}}" for i in itertools.count())
 
     with put_folder_in_place(path) as temporary:
 
@@ -248,7 +248,9 @@ def as_values(images: Tensor) -> Values:
     return images.numpy().astype(np.uint16) if images.dtype == torch.int32 else images.numpy()
 
 
-def _stems(names: Sequence[str]) -> list[str]:
-    """The names of images without their suffix, unless two are then equal."""
+def _stems(names: Sequence[str], suffix: str) -> list[str]:
+    """The names of images without their suffix, unless two are then equal, or a file is then called as a folder is."""
     plain = [str(PurePosixPath(name).with_suffix("")) for name in names]
-    return plain if len(set(plain)) == len(plain) else list(names)
+    folders = {str(parent) for stem in plain for parent in PurePosixPath(stem).parents}
+    are_apart = len(set(plain)) == len(plain) and folders.isdisjoint(f"{stem}{suffix}" for stem in plain)
+    return plain if are_apart else list(names)

@@ -336,7 +336,7 @@ def ended(run: TrainingRun, error: RunError) -> RunError:
     if isinstance(error, OutOfMemory):  # other values in the spec are those of another run
         return error.reworded(
             message,
-            help=f"free memory of the GPU, then {way_on}; or {error.help}, and train into another folder with --out",
+            help=f"free memory there, then {way_on}; or {error.help}, and train into another folder with --out",
         )
     return error.reworded(message, help=f"{error.help}, then {way_on}" if error.help else way_on)
 

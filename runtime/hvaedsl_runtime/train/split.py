@@ -88,11 +88,17 @@ def lower_micro_batch(micro_batch: int, share: int) -> int | None:
     return max((size for size in divisors(share) if size < micro_batch), default=None)
 
 
+# How torch's error about exhausted main memory begins, behind a place in its source.
+CPU_ALLOCATOR = "DefaultCPUAllocator"
+
+
 def out_of_memory(error: BaseException) -> OutOfMemory:
     """The error for a user, of torch's error about exhausted memory."""
-    reason = str(error).partition("\n")[0].partition(". ")[0]
+    text = str(error).partition("\n")[0]
+    is_main = CPU_ALLOCATOR in text
+    reason = text[text.index(CPU_ALLOCATOR) if is_main else 0 :].partition(". ")[0]
     return OutOfMemory(
-        f"out of GPU memory: {reason}",
+        f"out of {'main' if is_main else 'GPU'} memory: {reason}",
         help="set train.recompute_every, or train.precision = bfloat16",
     )
 

@@ -71,6 +71,17 @@ def test_a_run_with_nothing_wrong_about_it(run: Path, command: Callable[..., tup
     assert (content["state"], content["step"], content["steps"], content["findings"]) == ("finished", 6, 6, [])
 
 
+def test_a_run_that_failed_before_its_first_checkpoint_lost_none(run: Path) -> None:
+    for path in (run / "checkpoints").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    for path in (run / "checkpoints").iterdir():
+        path.rmdir()
+    assert "missing-file" in kinds(run)
+    (run / "run.json").write_text('{"name": "small", "has_checkpoint": false}')
+    assert "missing-file" not in kinds(run)
+
+
 def skipping(line: Line) -> Line:
     return {**line, "applied": False, "skipped_updates": line["step"], "gradient_norm": 10.0 + line["step"] % 5}
 

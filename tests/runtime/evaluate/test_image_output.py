@@ -257,6 +257,14 @@ def test_names_are_those_of_the_sources(tmp_path: Path, compiled: Compiled) -> N
     folder = write(tmp_path, images, spec, "y/", ["a.jpg", "a.png", "b.png"])
     assert {path.name for path in folder.iterdir()} == {"a.jpg.png", "a.png.png", "b.png.png"}
 
+    # A file would have the name of a folder.
+    folder = write(tmp_path, images, spec, "z/", ["a.jpg", "a.png/b.png", "c.png"])
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.png") if path.is_file()} == {
+        "a.jpg.png",
+        "a.png/b.png.png",
+        "c.png.png",
+    }
+
 
 @pytest.mark.parametrize("name", ["x.npz", "x.npy"])
 def test_an_array_is_replaced_only_if_asked_for(tmp_path: Path, compiled: Compiled, name: str) -> None:

@@ -178,7 +178,7 @@ def test_memory_that_runs_out_after_some_steps_loses_none_of_them(
         OutOfMemory, match="stopped after step 5 of 12; the last checkpoint is of step 5: out"
     ) as caught:
         train(compiled(), settings(tmp_path / "run"))
-    assert caught.value.help.startswith("free memory of the GPU, then resume with: hvaedsl train ")
+    assert caught.value.help.startswith("free memory there, then resume with: hvaedsl train ")
     assert "train into another folder" in caught.value.help
     assert saved_step(tmp_path / "run") == 5
 

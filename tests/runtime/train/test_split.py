@@ -16,11 +16,18 @@ from hvaedsl.diagnostics.errors import OutOfMemory, UsageError
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl_runtime.disk.checkpoint import load_checkpoint
 from hvaedsl_runtime.disk.run_folder import RunFolder
+from hvaedsl_runtime.distributed import is_out_of_memory
 from hvaedsl_runtime.launch.local import launch
 from hvaedsl_runtime.train import split
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
-from hvaedsl_runtime.train.split import check_processes, chosen_micro_batch, lower_micro_batch, step_memory
+from hvaedsl_runtime.train.split import (
+    check_processes,
+    chosen_micro_batch,
+    lower_micro_batch,
+    out_of_memory,
+    step_memory,
+)
 
 Compiled = Callable[..., Program]
 Curve = Callable[[Path], list[dict[str, Any]]]
@@ -157,6 +164,17 @@ def test_memory_that_is_exhausted_within_a_step_does_not_count_it_twice(
     assert calls[:6] == [2] * 6
     assert set(calls[6:]) == {1}
     check_close(curve(tmp_path / "expected"), curve(tmp_path / "run"), 1e-12)
+
+
+def test_main_memory_that_is_exhausted_is_recognized() -> None:
+    """The error is torch's own: no machine has so much memory."""
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**55)
+    assert is_out_of_memory(caught.value)
+    found = out_of_memory(caught.value)
+    assert str(found).startswith("out of main memory: DefaultCPUAllocator: ")
+    assert "\n" not in str(found)
+    assert not is_out_of_memory(RuntimeError("shapes do not fit"))
 
 
 @pytest.mark.parametrize(("sets", "tried"), [({}, [4, 2, 1]), (BATCH_NORM, [4])])
