@@ -33,6 +33,7 @@ from hvaedsl_runtime.disk.checkpoint import Checkpoint, save_checkpoint
 from hvaedsl_runtime.disk.checkpoint_names import name_of
 from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_output_path, content_of
+from hvaedsl_runtime.disk.spec_changes import spec_differences
 from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.disk.weights import SAFETENSORS, check_dense, read_tensors, write_safetensors, write_torch
 from hvaedsl_runtime.disk.whole_files import check_writable
@@ -203,11 +204,13 @@ def _read(program: Program, path: Path, weights: Weights) -> WeightFile:
     chosen = choose_weights(tensors, weights, path)
     unwrapped = without_module(chosen.tensors, known_names(program), path)
     check_dense(unwrapped.tensors, path)
-    ours, names = as_ours(program, unwrapped.tensors, path, _stated(metadata))
+    stated = _stated(metadata)
+    ours, names = as_ours(program, unwrapped.tensors, path, stated)
     found = first_not_finite(unwrapped.tensors)
     if found is not None:
         raise InvalidWeights(f"{path}: {found}", help="the training diverged; name a file that was saved before that")
-    return WeightFile(path, ours, names, metadata, (*chosen.notes, *unwrapped.notes), chosen.are_averaged)
+    notes = (*chosen.notes, *unwrapped.notes, *_other_model(path, stated, program))
+    return WeightFile(path, ours, names, metadata, notes, chosen.are_averaged)
 
 
 def _stated(metadata: Mapping[str, str]) -> Program | None:
@@ -216,6 +219,15 @@ def _stated(metadata: Mapping[str, str]) -> Program | None:
         return hvaedsl.loads(metadata["spec"]) if "spec" in metadata else None
     except SpecError:
         return None
+
+
+def _other_model(path: Path, stated: Program | None, program: Program) -> list[str]:
+    """The note on weights that fit, but whose file states a spec with another model."""
+    if stated is None or stated.bridge == program.bridge:
+        return []
+    differences = spec_differences(stated.spec, program.spec, frozenset(), "in the file")
+    of_model = [difference for difference in differences if difference.startswith("model.")]
+    return [f"{path}: its weights were trained as another model: {'; '.join(of_model)}"] if of_model else []
 
 
 def _dtype(files: Iterable[WeightFile]) -> str:

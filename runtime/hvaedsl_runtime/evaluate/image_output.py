@@ -57,10 +57,12 @@ class ImageOutput:
     def named(cls, written: str) -> ImageOutput:
         """Read the value of --out: a name in .png, .npz or .npy is a file, one without a suffix or with / a folder.
 
-        Raises UsageError for another suffix, and for a file that is a folder or is in none.
+        Raises UsageError for another suffix, for `-`, and for a file that is a folder or is in none.
         """
         path = Path(written)
         kind = KINDS.get(path.suffix.lower())
+        if written == "-":
+            raise UsageError("--out is -; images are written into files", help="name a file or a folder")
         if written.endswith(("/", os.sep)) or path.name in ("", "..") or not path.suffix:
             return cls(path, "folder")
         if kind is None and path.is_dir():

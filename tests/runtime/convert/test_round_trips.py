@@ -186,3 +186,17 @@ def test_narrow_and_wide_types_of_weights(tmp_path: Path, command: Command, smal
         assert checkpoint.position.dtype == kept
         gain = checkpoint.ema["decoder.gain"]
         assert torch.equal(gain, state_dict["decoder.gain"].to(gain.dtype))
+
+
+@pytest.mark.long
+def test_weights_that_were_trained_as_another_model_are_said_to_be(
+    tmp_path: Path, command: Command, small: Path
+) -> None:
+    run, file = tmp_path / "run", tmp_path / "weights.safetensors"
+    assert command("train", small, "--out", run, "--device", "cpu")[0] == 0
+    assert command("convert", run, "--to", file)[0] == 0
+    for cell, is_other in (("vdvae", False), ("non_residual", True)):
+        out = tmp_path / cell
+        code, said, err = command("convert", small, "--from", file, "--out", out, "--set", f"model.cell={cell}")
+        assert code == 0, err
+        assert ("trained as another model: model.cell: vdvae in the file, non_residual now" in said + err) == is_other

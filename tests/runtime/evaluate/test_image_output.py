@@ -73,6 +73,8 @@ def test_the_name_says_what_is_written(
 def test_another_suffix_and_a_missing_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"x\.jpg; a file must end in \.png, \.npz or \.npy$") as caught:
         ImageOutput.named(f"{tmp_path}/x.jpg")
+    with pytest.raises(UsageError, match="--out is -; images are written into files"):
+        ImageOutput.named("-")
     assert caught.value.help.endswith("x.jpg/")
     (tmp_path / "y.npz").mkdir()
     for name in ("none/x.npz", "y.npz"):
