@@ -15,6 +15,7 @@ from pydantic import AfterValidator
 
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.custom import is_custom
+from hvaedsl.ir.divisors import largest_divisor
 
 
 class BlockKind(Record, kw_only=True):
@@ -88,16 +89,12 @@ def attention_heads(channels: int, block: str = ATTENTION.name) -> int:
 
     Otherwise one for each 64 channels, or the most below that which divide the channels.
     """
-    return given_heads(block) or _largest_divisor(channels, channels // 64)
+    return given_heads(block) or largest_divisor(channels, channels // 64)
 
 
 def norm_groups(channels: int) -> int:
     """The groups of the normalization before self-attention: at most 32, of at least 4 channels."""
-    return _largest_divisor(channels, min(32, channels // 4))
-
-
-def _largest_divisor(number: int, most: int) -> int:
-    return next((found for found in range(most, 1, -1) if number % found == 0), 1)
+    return largest_divisor(channels, min(32, channels // 4))
 
 
 def _known(block: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Label, listing, writing
 from hvaedsl.diagnostics.snippet import spec
-from hvaedsl.ir.divisors import divisors
+from hvaedsl.ir.divisors import divisors, largest_divisor
 from hvaedsl.passes.base import Rule, Unit
 
 _SHOWN = 12
@@ -71,7 +71,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
     batch, micro = train.batch_size, train.micro_batch
     if batch is not None and micro is not None and batch % micro:
         origin, place = unit.origin("train.micro_batch"), unit.origins.get("train.batch_size")
-        nearest = max(size for size in divisors(batch) if size <= micro)
+        nearest = largest_divisor(batch, micro)
         yield UnevenSplit(
             span=origin,
             batch_size=batch,

@@ -9,7 +9,7 @@ from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, Severity, list
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.diagnostics.span import Span
-from hvaedsl.ir.divisors import divisors
+from hvaedsl.ir.divisors import largest_divisor
 from hvaedsl.ir.spec import LENGTH_KEYS, known_steps
 from hvaedsl.passes.base import Rule, Unit
 
@@ -111,7 +111,7 @@ def _dividing(unit: Unit, batch: int) -> int | None:
     micro = unit.spec.train.micro_batch
     if micro is None or batch % micro == 0:
         return None
-    return max(size for size in divisors(batch) if size <= micro)
+    return largest_divisor(batch, micro)
 
 
 def check_learning_rate(unit: Unit) -> Iterator[Diagnostic]:

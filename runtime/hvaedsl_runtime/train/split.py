@@ -6,7 +6,7 @@ import torch
 
 from hvaedsl.diagnostics.diagnostic import listing
 from hvaedsl.diagnostics.errors import OutOfMemory, UsageError
-from hvaedsl.ir.divisors import divisors
+from hvaedsl.ir.divisors import divisors, largest_divisor
 from hvaedsl.ir.spec import Spec
 from hvaedsl.ir.step_memory import StepMemory, bytes_of, weight_bytes
 from hvaedsl.program import Program
@@ -54,8 +54,7 @@ def chosen_micro_batch(program: Program, processes: int, device: torch.device) -
     available = None if norms_over_batch(program.spec) else device_bytes(device, training.gpu_memory)
     if available is None:
         return share
-    most = step_memory(program).most_images(available)
-    return max((size for size in divisors(share) if size <= most), default=1)
+    return largest_divisor(share, step_memory(program).most_images(available))
 
 
 def step_memory(program: Program) -> StepMemory:
