@@ -4,53 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 
 import hvaedsl
 from hvaedsl.diagnostics.diagnostic import Diagnostic, edited
 from hvaedsl.diagnostics.snippet import spec
-from hvaedsl.program import Program
 from hvaedsl.shipped import shipped
-
-SPEC = """hvae 1
-{more}
-data {{ dataset = {dataset} }}
-model {{
-  width = {width}  latent = 4  {model}
-  encoder = {encoder}
-  decoder = {decoder}
-}}
-{rest}
-"""
-
-
-def text(
-    encoder: str = "8x2, 8d2, 4x1",
-    decoder: str = "4x1, 8m4, 8x2",
-    *,
-    dataset: str = "digits",
-    width: int = 16,
-    model: str = "",
-    more: str = "",
-    train: str = "",
-    rest: str = "",
-) -> str:
-    rest += f" train {{ {train} }}" * bool(train)
-    return SPEC.format(
-        encoder=encoder, decoder=decoder, dataset=dataset, width=width, model=model, more=more, rest=rest
-    )
-
-
-def compiled(*stacks: str, **parts: object) -> Program:
-    return hvaedsl.loads(text(*stacks, **parts))  # type: ignore[arg-type]
-
-
-def found(*stacks: str, **parts: object) -> list[tuple[str, str]]:
-    """The code of each piece of advice, and the text that it points at; not of names without use, tested elsewhere."""
-    advice = compiled(*stacks, **parts).advice
-    return [(item.code, item.span.text) for item in advice if item.code not in ("HV513", "HV514")]
+from tests.rules.advice import RUN, compiled, found, of_cifar, text
 
 
 def mended(source: str, advice: Iterable[Diagnostic]) -> str:
@@ -229,9 +190,7 @@ def test_the_proposed_bottleneck_is_enough() -> None:
         assert hvaedsl.loads(text(width=width), sets={"model.bottleneck": proposal}).advice == ()
 
 
-# --- training (HV602, HV603, HV604)
-
-RUN = "steps = 100k  batch_size = 16  learning_rate = 2e-4  ema_decay = 0.9999"
+# --- training (HV602, HV603)
 
 
 @pytest.mark.parametrize(
@@ -260,72 +219,6 @@ def test_a_deep_model_without_a_threshold() -> None:
     assert found(decoder=deep) == []  # nothing is trained
     assert found(decoder=deep, train=f"{RUN} skip_above = 2500") == []
     assert found(decoder=shallow, train=RUN) == []
-
-
-def of_cifar(train: str) -> list[tuple[str, str]]:
-    return found("32x2, 32d2, 16x1", "16x1, 32m16, 32x2", dataset="cifar10", train=train)
-
-
-@pytest.mark.parametrize(
-    ("key", "near", "far"),
-    [
-        ("batch_size = 16", ("2", "160"), ("1", "161")),
-        ("learning_rate = 2e-4", ("2e-5", "2e-3"), ("1.9e-5", "3e-3")),
-        ("ema_decay = 0.9999", ("0.999", "0"), ("0.99", "0.998")),
-    ],
-)
-def test_far_from_published(key: str, near: tuple[str, ...], far: tuple[str, ...]) -> None:
-    name = key.split()[0]
-    for value in near:
-        assert of_cifar(RUN.replace(key, f"{name} = {value}")) == []
-    for value in far:
-        assert of_cifar(RUN.replace(key, f"{name} = {value}")) == [("HV604", value)]
-
-
-@pytest.mark.parametrize(
-    ("setting", "value", "message", "label"),
-    [
-        ("batch_size = 16", "123456", "`train.batch_size` is 123,456; ", "7,720 times larger"),
-        ("learning_rate = 2e-4", "1", "`train.learning_rate` is 1; ", "5,000 times larger"),
-        ("learning_rate = 2e-4", "1.5e-6", "`train.learning_rate` is 1.5e-06; ", "133 times smaller"),
-        ("ema_decay = 0.9999", "0.9", "`train.ema_decay` is 0.9; ", "a horizon 1,000 times shorter"),
-    ],
-)
-def test_the_distance_is_told_in_full(setting: str, value: str, message: str, label: str) -> None:
-    train = RUN.replace(setting, f"{setting.split()[0]} = {value}")
-    (advice,) = compiled("32x2, 32d2, 16x1", "16x1, 32m16, 32x2", dataset="cifar10", train=train).advice
-    assert advice.message.startswith(message)
-    assert advice.label_text == label
-
-
-@pytest.mark.parametrize(
-    ("batch", "micro", "written"),
-    [(320, 8, None), (162, 54, 16), (330, 5, 4), (162, 162, 16), (1, 1, None)],
-)
-def test_the_published_batch_and_a_split_that_fits_it(batch: int, micro: int, written: int | None) -> None:
-    parts = RUN.replace("batch_size = 16", f"micro_batch = {micro}  batch_size = {batch}")
-    source = text("32x2, 32d2, 16x1", "16x1, 32m16, 32x2", dataset="cifar10", train=parts)
-    (advice,) = hvaedsl.loads(source).advice
-    (way,) = advice.suggestions
-    assert ("micro_batch" in advice.help_text) == (written is not None)
-
-    program = hvaedsl.loads(edited(source, way.edits))
-    assert not program.advice
-    assert (program.spec.train.batch_size, program.spec.train.micro_batch) == (16, written or micro)
-
-
-def test_a_split_of_a_base_is_written_beside_the_batch(tmp_path: Path) -> None:
-    parts = RUN.replace("batch_size = 16", "micro_batch = 54")
-    base = text("32x2, 32d2, 16x1", "16x1, 32m16, 32x2", dataset="cifar10", train=parts)
-    child = 'hvae 1 extends "base.hvae"\ntrain { batch_size = 162 }\n'
-    (tmp_path / "base.hvae").write_text(base.replace("train {", "train { batch_size = 54 "))
-    (tmp_path / "child.hvae").write_text(child)
-    (way,) = [item.suggestions[0] for item in hvaedsl.load(tmp_path / "child.hvae").advice if item.code == "HV604"]
-    (tmp_path / "child.hvae").write_text(edited(child, way.edits))
-
-    program = hvaedsl.load(tmp_path / "child.hvae")
-    assert not program.advice
-    assert (program.spec.train.batch_size, program.spec.train.micro_batch) == (16, 16)
 
 
 def test_a_default_that_is_too_slow_is_told_at_the_steps() -> None:
