@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from itertools import chain, groupby
-from operator import itemgetter
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import hvaedsl
 from hvaedsl.diagnostics.printable import joined
@@ -19,12 +17,13 @@ from hvaedsl.program import Program
 from hvaedsl_runtime.data import AnyPreparation, preparation_from
 from hvaedsl_runtime.disk.state_parts import Counters, PartError, Position, StateDict, Stateful, log_unknown
 from hvaedsl_runtime.model import initial_model
+from hvaedsl_runtime.train.adamw import FlatAdamW
 from hvaedsl_runtime.train.ema import ExponentialMovingAverage
+from hvaedsl_runtime.train.flat import FlatLayout, flatten
 from hvaedsl_runtime.train.norms import RecentNorms
 from hvaedsl_runtime.train.recovery import Recovery
 from hvaedsl_runtime.train.stopping import Stopping
 
-ADAMW_EPS = 1e-8
 # Parts that only some runs have: those under `train.stop_after`, and under an adaptive `train.skip_above`.
 STOPPING, NORMS = "stopping", "norms"
 RECOVERY = "recovery"  # which checkpoints of earlier versions lack
@@ -49,12 +48,11 @@ class TrainState:
         factors: Mapping[str, float] | None = None,
     ) -> None:
         self.model = model
-        self.ema = ExponentialMovingAverage(model, training.ema_decay)
         self.trainable = trainable_parameters(model, untrained)
-        groups = parameter_groups(model, factors or {})
-        self.factors = tuple(factor for factor, _ in groups)  # on the learning rate, one a group of the optimizer
-        self.optimizer = make_optimizer([parameters for _, parameters in groups], training)
-        self._hyperparameters = {"betas": training.betas, "weight_decay": training.weight_decay}
+        self.layout = FlatLayout.of(model, factors or {})
+        self.weights = flatten(model, self.layout)
+        self.ema = ExponentialMovingAverage(model, self.layout, training.ema_decay)
+        self.optimizer = FlatAdamW(model, self.layout, self.weights, factors or {}, training)
         self.position = position
         self.counters = Counters()
         self.stopping = Stopping() if training.stop_after is not None else None
@@ -116,9 +114,6 @@ class TrainState:
                 raise
             except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:  # as torch and pydantic do
                 raise PartError(f"`{name}` does not fit this run: {joined(error)}") from error
-        # A spec that has changed, which the user allows, may set these in another way.
-        for group in self.optimizer.param_groups:
-            group.update(self._hyperparameters)
         log_unknown(state, (*self.parts, STOPPING, NORMS), "checkpoint")
 
     @property
@@ -195,33 +190,3 @@ def trainable_parameters(model: nn.Module, untrained: Sequence[str]) -> list[nn.
     for name in untrained:
         model.get_parameter(name).requires_grad_(False)
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
-
-
-def parameter_groups(model: nn.Module, factors: Mapping[str, float]) -> list[tuple[float, list[nn.Parameter]]]:
-    """The trainable parameters in runs of equal factors on the learning rate.
-
-    Runs, and not one group a factor, so that the optimizer numbers the parameters in the order of the model.
-    """
-    named = [(factors.get(name, 1.0), found) for name, found in model.named_parameters() if found.requires_grad]
-    return [(factor, [found for _, found in run]) for factor, run in groupby(named, key=itemgetter(0))]
-
-
-def make_optimizer(groups: Sequence[Sequence[nn.Parameter]], training: TrainingSpec) -> torch.optim.AdamW:
-    """AdamW with weight decay on every parameter of the groups, as the spec sets it; one fused kernel on a CPU.
-
-    A loaded state dict brings its own choice of implementation: a run that started with another one keeps it.
-    """
-    return torch.optim.AdamW(
-        [{"params": list(parameters)} for parameters in groups],
-        lr=training.learning_rate,
-        betas=training.betas,
-        eps=ADAMW_EPS,
-        weight_decay=training.weight_decay,
-        # On a CPU, torch's default is a Python loop over the parameters; on a GPU, it is a multi-tensor kernel already.
-        fused=True if all(map(fits_fused_kernel, chain.from_iterable(groups))) else None,
-    )
-
-
-def fits_fused_kernel(parameter: Tensor) -> bool:
-    """Whether the fused CPU kernel can update a parameter: floating point and contiguous, as the kernel assumes."""
-    return parameter.device.type == "cpu" and parameter.is_floating_point() and parameter.is_contiguous()

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch import Tensor
 
 from hvaedsl.diagnostics.errors import OutOfMemory
 from hvaedsl.ir.policies import AdaptiveThreshold
 from hvaedsl.ir.training import RunTraining
 from hvaedsl.lowering.module import Output
 from hvaedsl_runtime.distributed import Processes, as_float64, is_out_of_memory, release_memory
-from hvaedsl_runtime.heartbeat import waiting
 from hvaedsl_runtime.model import autocast
 from hvaedsl_runtime.train.batches import MicroBatch, StepImages
+from hvaedsl_runtime.train.flat import check_flat, clip_to_norm_, is_applied, norm_of
+from hvaedsl_runtime.train.gradients import Gradients
 from hvaedsl_runtime.train.objective import Objective, dimensions_of, layer_resolutions
 from hvaedsl_runtime.train.schedule import learning_rate_at
 from hvaedsl_runtime.train.split import lower_micro_batch, out_of_memory
@@ -59,52 +58,10 @@ class StepResult:
     ranks: tuple[int, ...] = ()
 
 
-class GradientSums:
-    """Adds up the gradients and loss terms of all processes in one message, after the last forward pass of a step.
-
-    The buffer of the message is allocated once. A process that has run out of memory can therefore say so in it, and
-    none waits for one that has failed. `own_norms`, [world_size], are the processes' gradient norms before the sum.
-    """
-
-    def __init__(self, trainable: Sequence[nn.Parameter], processes: Processes) -> None:
-        self.trainable = trainable
-        self.processes = processes
-        sizes = [parameter.numel() for parameter in trainable]
-        first = trainable[0]
-        beside = [processes.world_size, 3, 1]
-        buffer = torch.zeros(sum(sizes) + sum(beside), device=first.device, dtype=first.dtype)
-        *parts, self.own_norms, self._means, self._failed = torch.split(buffer, [*sizes, *beside])
-        self._buffer = buffer
-        self._gradients = [part.view_as(parameter) for part, parameter in zip(parts, trainable, strict=True)]
-
-    def __call__(self, means: Tensor | None) -> Tensor | None:
-        """Set the gradients to their sums, and return those of the loss terms, [3]; None if a process passes None."""
-        self._buffer.zero_()
-        if means is None:
-            self._failed.fill_(1)
-        else:
-            self._means.copy_(means)
-            own = [parameter.grad for parameter in self.trainable if parameter.grad is not None]
-            self.own_norms[self.processes.rank] = get_total_norm(own)
-            for summed, parameter in zip(self._gradients, self.trainable, strict=True):
-                if parameter.grad is not None:
-                    summed.copy_(parameter.grad)
-
-        with waiting():  # a GPU's sum is waited for where it is read
-            self.processes.sum(self._buffer)
-            has_failed = self._failed.item() > 0
-        if has_failed:
-            return None
-        for summed, parameter in zip(self._gradients, self.trainable, strict=True):
-            parameter.grad = summed
-        return self._means
-
-
 class TrainingStep:
     """One step of training, in place, on a run's state (openai/vdvae, train.py).
 
-    The optimizer is AdamW with weight decay on every trainable parameter; a factor on a parameter's learning rate is
-    one on its decay too. The update is skipped if the gradient norm is not finite or not strictly below `skip_above`.
+    The optimizer is AdamW. The update is skipped if the gradient norm is not finite or not strictly below `skip_above`.
     The norm is taken before clipping, of the gradient averaged over the whole batch, so that every process makes the
     same decision. A skipped step counts as a step; the averaged weights follow applied updates only.
 
@@ -131,32 +88,33 @@ class TrainingStep:
         self._failure: OutOfMemory | None = None  # of this process, if it cannot compute fewer images at once
         state.model.recompute_every = training.recompute_every
         self._objective = Objective(training.kl, training.seed, layer_resolutions(state.model))
-        self._sums = GradientSums(state.trainable, processes) if processes.world_size > 1 else None
+        self._gradients = Gradients(state.model, state.layout, processes)
         # Every process has drawn the same initial weights, but other hardware may round them in another way.
         processes.broadcast(state.model.state_dict().values())
 
     def __call__(self, step: int, images: StepImages) -> StepResult:
         """Train on the images of `step` (0-based). Raises OutOfMemory if not even the smallest forward pass fits."""
-        means = self._gradients(step, images)
+        check_flat(self.state.model, self.state.layout, self.state.weights)
+        means = self._compute(step, images)
         while means is None:
             self._lower_micro_batch()
-            means = self._gradients(step, images)
-
-        gradients = [parameter.grad for parameter in self.state.trainable if parameter.grad is not None]
-        norm = get_total_norm(gradients)
-        # The only wait for the device in a step; between steps, several processes also wait to agree on signals.
-        loss, distortion, rate, gradient_norm = torch.cat((as_float64(means), as_float64(norm).reshape(1))).tolist()
+            means = self._compute(step, images)
 
         learning_rate = learning_rate_at(step, self.training) * self.state.recovery.rate
         threshold = self._threshold()
-        applied = is_applied(gradient_norm, threshold)
-        if applied:
-            self._update(norm, learning_rate)
+        norm = norm_of(self._gradients.values)
+        is_due = is_applied(as_float64(norm), threshold)
+        self._update(norm, is_due, learning_rate)
+
+        # The only wait for the device in a step; between steps, several processes also wait to agree on signals.
+        figures = torch.cat((as_float64(means), as_float64(torch.stack((norm, is_due.to(norm))))))
+        loss, distortion, rate, gradient_norm, applied = figures.tolist()
+        self.state.ema.updates += int(applied)
         if self.state.norms is not None and isinstance(self.training.skip_above, AdaptiveThreshold):
             self.state.norms.record(gradient_norm, self.training.skip_above)
         ranks = () if applied else self._ranks_of_largest_norm()
         loss, distortion = loss + self.unit_nats_per_dim, distortion + self.unit_nats_per_dim
-        return StepResult(loss, distortion, rate, gradient_norm, learning_rate, applied, threshold, ranks)
+        return StepResult(loss, distortion, rate, gradient_norm, learning_rate, applied == 1, threshold, ranks)
 
     def _threshold(self) -> float | None:
         """The norm from which an update is skipped: that of the spec, or of recent norms."""
@@ -167,18 +125,18 @@ class TrainingStep:
 
     def _ranks_of_largest_norm(self) -> tuple[int, ...]:
         """The processes whose own gradient norm is not finite, or else the one with the largest."""
-        if self._sums is None:
+        if self.processes.world_size == 1:
             return (0,)
-        norms = self._sums.own_norms.tolist()
+        norms = self._gradients.own_norms.tolist()
         not_finite = tuple(rank for rank, norm in enumerate(norms) if not math.isfinite(norm))
         return not_finite or (norms.index(max(norms)),)
 
-    def _gradients(self, step: int, images: StepImages) -> Tensor | None:
+    def _compute(self, step: int, images: StepImages) -> Tensor | None:
         """Fill the gradients with those of the whole batch, and return the means of loss, distortion and rate, [3].
 
         None, in every process, if one has run out of memory.
         """
-        self.state.optimizer.zero_grad(set_to_none=True)
+        self._gradients.clear()
         means: Tensor | None = None
         try:
             means = self._own_gradients(step, images)
@@ -191,9 +149,12 @@ class TrainingStep:
 
         # Outside the block above, whose error keeps the tensors of the forward pass.
         if means is None:
-            self.state.optimizer.zero_grad(set_to_none=True)
+            self._gradients.clear()
             release_memory(self.processes.device)
-        return means if self._sums is None else self._sums(means)
+        means = self._gradients.sum(means)
+        if means is not None:
+            self.state.optimizer.leave_out(self._gradients.unreached)
+        return means
 
     def _own_gradients(self, step: int, images: StepImages) -> Tensor:
         """Add up the gradients of this process's images, and return their part of the mean loss terms, [3]."""
@@ -231,17 +192,10 @@ class TrainingStep:
         share = self.training.batch_size // self.processes.world_size
         return lower_micro_batch(self.state.position.micro_batch, share) if self.may_split else None
 
-    def _update(self, norm: Tensor, learning_rate: float) -> None:
-        """Clip, update the weights, and average them in."""
+    def _update(self, norm: Tensor, is_due: Tensor, learning_rate: float) -> None:
+        """Clip, update the weights, and average them in, or change nothing, as `is_due` says on the device."""
         self.state.is_between_steps = False
         if self.training.clip_norm is not None:
-            clip_grads_with_norm_(self.state.trainable, self.training.clip_norm, norm)
-        for group, factor in zip(self.state.optimizer.param_groups, self.state.factors, strict=True):
-            group["lr"] = learning_rate * factor
-        self.state.optimizer.step()
-        self.state.ema.update(self.state.model)
-
-
-def is_applied(gradient_norm: float, skip_above: float | None) -> bool:
-    """Whether an update with this gradient norm is applied: the norm is finite and strictly below the threshold."""
-    return math.isfinite(gradient_norm) and (skip_above is None or gradient_norm < skip_above)
+            clip_to_norm_(self._gradients.values, norm, self.training.clip_norm)
+        self.state.optimizer.step(self._gradients.values, learning_rate, is_due)
+        self.state.ema.update(self.state.weights, is_due)

@@ -189,8 +189,10 @@ class Trained:
         preparation = Preparation(shift=0.0, scale=1.0, levels=256, binarize="none", bits=None)
         state = TrainState.initial(self.program, preparation, Position(0, 0, 1, "float32"), torch.device("cpu"))
         summary = restore_optimizer(self.program, state, tmp_path / "opt.pt", names)
-        parameters = dict(state.model.named_parameters())
-        return summary, {name: state.optimizer.state.get(it, {}).get("exp_avg") for name, it in parameters.items()}
+        saved = state.optimizer.state_dict()["state"]
+        names_by_number = [name for name, it in state.model.named_parameters() if it.requires_grad]
+        moments = {name: saved[number]["exp_avg"] for number, name in enumerate(names_by_number) if number in saved}
+        return summary, {name: moments.get(name) for name, _ in state.model.named_parameters()}
 
     def refused(self, content: object, tmp_path: Path) -> RunError:
         with pytest.raises(RunError) as caught:

@@ -46,8 +46,8 @@ def weight_becomes_nan(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]
     def arrange(step: int) -> None:
         update = TrainingStep._update
 
-        def spoiled(self: TrainingStep, norm: Tensor, learning_rate: float) -> None:
-            update(self, norm, learning_rate)
+        def spoiled(self: TrainingStep, norm: Tensor, is_due: Tensor, learning_rate: float) -> None:
+            update(self, norm, is_due, learning_rate)
             if self.state.step + 1 == step:
                 with torch.no_grad():
                     self.state.model.decoder.gain[0, 0] = math.nan

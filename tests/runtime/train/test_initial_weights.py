@@ -48,7 +48,7 @@ def test_a_run_starts_from_the_averaged_weights(
         for model in run.state.models.values():
             assert all(torch.equal(value, ema(source)[name]) for name, value in model.state_dict().items())
         assert run.state.step == 0
-        assert not run.state.optimizer.state
+        assert not run.state.optimizer.state_dict()["state"]
     count = len(ema(source))
     assert f"weights of {source}: {count} of {count} parameters loaded\n" in capsys.readouterr().out
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from hvaedsl import Program
 from hvaedsl.diagnostics.errors import Diverged
@@ -118,9 +119,10 @@ def test_weights_that_are_not_finite_are_given_up(
     """The update of step 6, with batch 5, spoils a weight; a checkpoint is due then, and is not written."""
     update, batches = TrainingStep._update, []
 
-    def spoiled(self: TrainingStep, *arguments: Any) -> None:
-        update(self, *arguments)
-        batches.append(self.state.batch)
+    def spoiled(self: TrainingStep, norm: Tensor, is_due: Tensor, rate: float) -> None:
+        update(self, norm, is_due, rate)
+        if is_due:
+            batches.append(self.state.batch)
         if self.state.batch == 5:
             self.state.trainable[0].data.view(-1)[0] = math.nan
 

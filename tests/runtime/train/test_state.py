@@ -33,10 +33,10 @@ def advanced(program: Program) -> TrainState:
     state = initial(program)
     for applied in (True, False, True):
         if applied:
-            for index, parameter in enumerate(state.trainable):
-                parameter.grad = torch.full_like(parameter, index + state.step - 2.5)
-            state.optimizer.step()
-            state.ema.update(state.model)
+            gradients = torch.linspace(-2.5, 2.5, state.layout.trained_size) + state.step
+            state.optimizer.step(gradients, 1e-3, torch.tensor(applied))
+            state.ema.update(state.weights, torch.tensor(applied))
+            state.ema.updates += 1
         state.record_step(applied=applied, seconds=0.5)
     return state
 
