@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from hvaedsl.diagnostics.errors import InvalidWeights
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl_runtime.convert.averaged_weights import averaged_prefixes, check_averages_are_read, with_dots
 from hvaedsl_runtime.disk.weights import not_dense
 
@@ -83,10 +84,10 @@ def choose_weights(tensors: Mapping[str, Tensor], kind: Kind, path: Path) -> Cho
         if other != prefix:
             taken = [option for option, found in (("--ema", "ema"), ("--from", "raw")) if suitable[found] == [other]]
             taken_by = f"; {taken[0]} takes them" if taken else ""
-            notes.append(f"{path.name}: left out {_counted(len(names), 'tensor')} with {_shown(other)}{taken_by}")
+            notes.append(f"{path.name}: left out {counted(len(names), 'tensor')} with {_shown(other)}{taken_by}")
     if outside:
         shown = ", ".join(outside[:SHOWN]) + (", ..." if len(outside) > SHOWN else "")
-        notes.append(f"{path.name}: left out {_counted(len(outside), 'tensor')} of no model: {shown}")
+        notes.append(f"{path.name}: left out {counted(len(outside), 'tensor')} of no model: {shown}")
     return ChosenWeights(chosen, tuple(notes), prefix in averaged)
 
 
@@ -102,7 +103,7 @@ def without_module(tensors: Mapping[str, Tensor], known: Collection[str], path: 
             raise InvalidWeights(f"{path}: has {new} twice, with and without `{MODULE}.`", help="remove one of them")
         renamed[new] = tensor
         removed += new != name
-    notes = (f"{path.name}: removed `{MODULE}.` inside of {_counted(removed, 'name')}",) if removed else ()
+    notes = (f"{path.name}: removed `{MODULE}.` inside of {counted(removed, 'name')}",) if removed else ()
     return ChosenWeights(renamed, notes)
 
 
@@ -168,10 +169,6 @@ def _removed(path: Path, prefix: str, names: Iterable[str]) -> list[str]:
     removed = [f"`{prefix}`"] if prefix else []
     removed += [f"`{segment}.`" for segment in sorted(INSIDE & segments)]
     return [f"{path.name}: removed {' and '.join(removed)} from the names"] if removed else []
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _shown(prefix: str) -> str:

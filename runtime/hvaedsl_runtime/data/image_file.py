@@ -13,6 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageChops, UnidentifiedImageError
 
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.diagnostics.printable import joined
 from hvaedsl.ir.data_spec import MOST_FILE_CHANNELS
 from hvaedsl.ir.image_size import size_text
@@ -20,6 +21,7 @@ from hvaedsl_runtime.data.exif import exif_of
 from hvaedsl_runtime.data.fitting import GIVE_BACKGROUND, GIVE_CHANNELS, GIVE_FIT, TO_GRAY, Change, Color, Fit, Fitting
 from hvaedsl_runtime.data.images import Pixels, Values
 from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS, NO_LEVELS
+from hvaedsl_runtime.data.png_file import HEADER_END, PngHeader, check_all_rows
 from hvaedsl_runtime.data.problems import REPLACE, Unusable, too_many_pixels
 from hvaedsl_runtime.data.sixteen_bits import Picture, check_depth, levels_of, png_pixels
 from hvaedsl_runtime.data.stored_channels import fitted_as_stored, takes_stored
@@ -34,9 +36,6 @@ GRAY_MODES = ("1", "L", "LA", "La")
 COLOR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX")
 # Those whose values are the channels of the file.
 STORED_MODES = ("L", "LA", "RGB", "RGBA")
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# The signature, then the chunk IHDR: length, type, width and height (4 bytes each), bit depth, color type.
-PNG_DEPTH_AT, PNG_COLOR_TYPE_AT = 24, 25
 # Pillow raises these for truncated or altered files; struct.error and TypeError come from its reader of metadata.
 UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, struct.error)
 # Pillow decodes up to twice the size that it warns of: 178,956,970 pixels, for which this process was measured to need
@@ -75,7 +74,7 @@ def decode(
     """
     _silence_warnings()
     try:
-        start = file.read(PNG_COLOR_TYPE_AT + 1)
+        start = file.read(HEADER_END)
         file.seek(0)
         if start.startswith(SIGNATURES):
             picture = tiff_picture(file, channels, levels)
@@ -87,7 +86,8 @@ def decode(
             plain = picture.pixels[..., 0] if picture.pixels.shape[-1] == 1 else picture.pixels
             return _eight_bits(Image.fromarray(plain), None, channels, fitting, fit, picture.changes)
 
-        depth = _png_depth(start)
+        png = PngHeader.of(start)
+        depth = None if png is None else png.depth
         with Image.open(file) as image:
             _check_kind(image, depth, levels)
             changes = Change.DECODED
@@ -96,14 +96,20 @@ def decode(
             if image.format == "MPO" and getattr(image, "n_frames", 1) > 1:
                 changes |= Change.FURTHER_PICTURES_IGNORED
 
+            colors = _palette_colors(image)
             image.load()
+            if png is not None:
+                check_all_rows(file, image, png)
+            if colors is not None:
+                _check_palette(image, colors)
+
             exif = exif_of(image)
             changes |= Change.EXIF_DAMAGED if exif.damaged else Change(0)
             is_stored = takes_stored(channels, levels)
             if is_stored:
                 image.info.pop("transparency", None)  # a color that is transparent is no channel
-            if levels > EIGHT_BIT_LEVELS:
-                pixels = png_pixels(file, image, start[PNG_COLOR_TYPE_AT])
+            if png is not None and levels > EIGHT_BIT_LEVELS:
+                pixels = png_pixels(file, image, png.color_type)
                 picture = Picture(pixels, exif.orientation, changes).upright()
                 if is_stored:
                     return _as_stored(picture, channels, levels, fit)
@@ -194,11 +200,6 @@ def _of_another_ratio(image: Image.Image, height: int, width: int) -> Unusable:
     return Unusable(f"{found}; {needed}", f"crop the files, or allow it with {GIVE_FIT}", of_file="crop the files")
 
 
-def _png_depth(start: bytes) -> int | None:
-    """The bits of a channel in the header of a PNG file; None for other files."""
-    return start[PNG_DEPTH_AT] if len(start) > PNG_DEPTH_AT and start.startswith(PNG_SIGNATURE) else None
-
-
 def _check_kind(image: Image.Image, depth: int | None, levels: int) -> None:
     """Raise Unusable for a format, bit depth, color mode or animation that is not read; nothing is decoded yet."""
     if image.format not in FORMATS:
@@ -221,6 +222,28 @@ def _check_kind(image: Image.Image, depth: int | None, levels: int) -> None:
         frames = getattr(image, "n_frames", 1)
         raise Unusable(
             f"the image is an animation of {frames} frames; it must have one", "save one frame of each file as PNG"
+        )
+
+
+def _palette_colors(image: Image.Image) -> int | None:
+    """The number of colors in the palette of an opened image, which Pillow extends to 256 when it decodes the pixels.
+
+    None for an image that needs no palette. Raises Unusable if it needs one and has none.
+    """
+    if image.mode != "P":
+        return None
+    palette = image.palette
+    if palette is None or not palette.palette:
+        raise Unusable("the image cannot be read: its palette is missing", REPLACE)
+    return len(palette.palette) // len(palette.rawmode or palette.mode)
+
+
+def _check_palette(image: Image.Image, colors: int) -> None:
+    """Raise Unusable for a pixel beyond a palette of this number of colors: Pillow would take it as black."""
+    highest = int(np.asarray(image).max())
+    if highest >= colors:
+        raise Unusable(
+            f"the image cannot be read: a pixel has index {highest} in a palette of {counted(colors, 'color')}", REPLACE
         )
 
 

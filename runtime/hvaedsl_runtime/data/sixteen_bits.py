@@ -15,14 +15,13 @@ from PIL import Image
 from hvaedsl_runtime.data.fitting import GIVE_BACKGROUND, GIVE_CHANNELS, GIVE_LEVELS, TO_GRAY, Change, Fit, Fitting
 from hvaedsl_runtime.data.images import Pixels, Values
 from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS, SIXTEEN_BIT_LEVELS
+from hvaedsl_runtime.data.png_file import PNG_GRAY, PNG_GRAY_ALPHA
 from hvaedsl_runtime.data.problems import Unusable
 from hvaedsl_runtime.data.stored_channels import check_highest, fitted_planes
 
 OPAQUE = SIXTEEN_BIT_LEVELS - 1
 # ITU-R 601, as in Pillow: thousandths of red, green and blue in gray.
 GRAY = (299, 587, 114)
-# The color types of PNG (ISO/IEC 15948, 11.2.2) that have colors or alpha, with their number of channels.
-PNG_GRAY_ALPHA, PNG_CHANNELS = 4, {2: 3, 4: 2, 6: 4}
 
 
 class Picture(NamedTuple):
@@ -75,7 +74,7 @@ def png_pixels(file: BinaryIO, image: Image.Image, color_type: int) -> Pixels:
     told to take the low bytes as 8-bit channels, and the high ones.
     Raises as Pillow does for a damaged file.
     """
-    if color_type not in PNG_CHANNELS:
+    if color_type == PNG_GRAY:
         return _with_key(np.asarray(image).astype(np.uint16)[..., None], image)
     if color_type == PNG_GRAY_ALPHA:
         four = _bytes(file, "RGBA")

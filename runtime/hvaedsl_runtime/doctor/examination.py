@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl_runtime.disk.run_folder import RunFolder, require_run
 from hvaedsl_runtime.disk.strict_json import json_text
 from hvaedsl_runtime.doctor.evaluations import Evaluations, of_evaluations
 from hvaedsl_runtime.doctor.files import Files
-from hvaedsl_runtime.doctor.finding import Finding, counted
+from hvaedsl_runtime.doctor.finding import Finding
 from hvaedsl_runtime.doctor.run_state import RunState, facts_of, lock_of, of_state, state_of
 from hvaedsl_runtime.doctor.updates import Training, of_training
 

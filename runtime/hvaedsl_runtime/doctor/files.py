@@ -13,6 +13,7 @@ from torch import Tensor
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import DamagedRun, HvaedslError, SpecError
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.program import Program
 from hvaedsl_runtime.disk.checked_json import read_checked
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
@@ -22,7 +23,7 @@ from hvaedsl_runtime.disk.metrics import missing_lines
 from hvaedsl_runtime.disk.not_finite import first_not_finite
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.saved_checkpoints import Best, best_path, candidates, read_best
-from hvaedsl_runtime.doctor.finding import Finding, counted, resume_command, retrain_command
+from hvaedsl_runtime.doctor.finding import Finding, resume_command, retrain_command
 from hvaedsl_runtime.doctor.run_log import RunLog
 
 # Folders of pictures that training draws.

@@ -38,8 +38,3 @@ def retrain_command(folder: RunFolder, *sets: str) -> str:
     other = folder.path.with_name(f"{folder.path.name}-2")
     words = [word for value in sets for word in ("--set", value)]
     return command_line("hvaedsl", "train", folder.spec, "--out", other, *words)
-
-
-def counted(count: int, noun: str) -> str:
-    """A number with its noun: `1 step`, `1,200 steps`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.ir.training import Epochs
 from hvaedsl_runtime.disk.checkpoint_names import name_of, steps_in
 from hvaedsl_runtime.disk.folder_lock import LOCK, FoundLock, found_lock
 from hvaedsl_runtime.disk.metrics import FAILED, TRAIN_LINES_PER_RUN
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.doctor.files import Files
-from hvaedsl_runtime.doctor.finding import Finding, counted, resume_command, retrain_command
+from hvaedsl_runtime.doctor.finding import Finding, resume_command, retrain_command
 from hvaedsl_runtime.doctor.run_log import number
 
 State = Literal["running", "finished", "stopped early", "failed", "interrupted", "not begun", "imported"]

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.ir.policies import AdaptiveThreshold, Rollback
 from hvaedsl.ir.spec_text import value_text
 from hvaedsl.ir.training import TrainSpec
 from hvaedsl_runtime.disk.checkpoint_names import steps_in
 from hvaedsl_runtime.disk.metrics import OUT_OF_MEMORY, ROLLBACK, SKIPPED
 from hvaedsl_runtime.disk.run_folder import RunFolder
-from hvaedsl_runtime.doctor.finding import Finding, counted, resume_command, retrain_command
+from hvaedsl_runtime.doctor.finding import Finding, resume_command, retrain_command
 from hvaedsl_runtime.doctor.run_log import Numbers, RunLog, Steps, number
 
 # All thresholds are chosen here.
