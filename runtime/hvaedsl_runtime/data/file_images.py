@@ -74,7 +74,8 @@ class FileImages:
         of_file = SIXTEEN_BIT_LEVELS if fine and self.shades else self.levels
         try:
             with path.open("rb") as file:
-                pixels, changes = decode(file, channels, self.fitting, fit, levels=of_file)
+                was_read = bool(self.changes[index])
+                pixels, changes = decode(file, channels, self.fitting, fit, levels=of_file, was_read=was_read)
         except OSError as error:
             return refused_file(path, error)
         except Unusable as error:

@@ -61,13 +61,21 @@ METADATA_LIMIT = "MAX_TEXT_"
 
 
 def decode(
-    file: BinaryIO, channels: int, fitting: Fitting, fit: Fit, *, upright: bool = True, levels: int = EIGHT_BIT_LEVELS
+    file: BinaryIO,
+    channels: int,
+    fitting: Fitting,
+    fit: Fit,
+    *,
+    upright: bool = True,
+    levels: int = EIGHT_BIT_LEVELS,
+    was_read: bool = False,
 ) -> tuple[Values, Change]:
     """Decode an image as gray (1 channel) or RGB (3), and fit it. Returns uint8 [H, W, channels] and the changes.
 
     For more than 256 levels, only files of 16 bits are read, and give uint16 [H, W, channels]; for NO_LEVELS, TIFF
     files of floats, which give float32. Real values, and two or four channels, are taken as the file has them. The
-    orientation of EXIF or TIFF is applied if `upright` is set.
+    orientation of EXIF or TIFF is applied if `upright` is set. A file that `was_read` before is not searched for
+    missing rows again, because some files are decompressed twice for that.
     Raises Unusable for a file that is damaged, of another format, of another depth, too large to be decoded, or that
     would lose something that `fitting` does not allow; UsageError for TIFF without tifffile. Raises OSError if the
     system refuses to read the file.
@@ -98,7 +106,7 @@ def decode(
 
             colors = _palette_colors(image)
             image.load()
-            if png is not None:
+            if png is not None and not was_read:
                 check_all_rows(file, image, png)
             if colors is not None:
                 _check_palette(image, colors)

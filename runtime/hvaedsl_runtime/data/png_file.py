@@ -60,8 +60,8 @@ class PngHeader(NamedTuple):
 def check_all_rows(file: BinaryIO, image: Image.Image, header: PngHeader) -> None:
     """Raise Unusable if the file has fewer pixels than its header states; `image` is the decoded file.
 
-    Decompressing again takes about half as long as decoding, so it is done only if the last row is 0 everywhere, as
-    Pillow leaves a row that is missing, or if the last row in the file is another one, as in an interlaced image.
+    Decompressing again takes half as long as decoding. It is done only if the last row is 0 everywhere, as Pillow
+    leaves a row that is missing, and for interlaced images, whose last row is not the last one in the file.
     """
     last_row = image.crop((0, image.height - 1, image.width, image.height))
     if not header.interlacing and np.asarray(last_row).any():
