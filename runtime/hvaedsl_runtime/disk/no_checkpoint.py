@@ -9,12 +9,15 @@ from hvaedsl.diagnostics.shell import command_line, path_word
 from hvaedsl_runtime.disk.metrics import read_metrics
 from hvaedsl_runtime.disk.run_folder import RunFolder
 
+# The way out for a run that diverged: from the same spec, it would diverge again.
+AFTER_DIVERGENCE = "lower train.learning_rate or set train.skip_above, and train into another folder with --out"
+
 
 def without_checkpoint(folder: RunFolder) -> RunNotFound:
     """The error for a run that has no checkpoint: it diverged, was killed, or lost it."""
-    if _is_diverged(folder):
+    if diverged_before_first(folder):
         reason = "the run diverged before its first one"
-        way_on = "train into another folder with a lower train.learning_rate, or with train.skip_above"
+        way_on = AFTER_DIVERGENCE
     elif folder.summary.exists():
         reason = f"the run is finished, and what was in {folder.checkpoints.name} is gone"
         way_on = "restore that folder"
@@ -30,10 +33,10 @@ def without_checkpoint(folder: RunFolder) -> RunNotFound:
     return RunNotFound(f"{folder.path} has no checkpoint: {reason}", help=curves + way_on)
 
 
-def _is_diverged(folder: RunFolder) -> bool:
-    """Whether the last loss that the run logged is not finite."""
+def diverged_before_first(folder: RunFolder) -> bool:
+    """Whether a run without any checkpoint never had one, and the last loss that it logged is not finite."""
     losses = [line.get("loss_nats_per_dim") for line in _lines(folder)]
-    return bool(losses) and losses[-1] is None
+    return bool(losses) and losses[-1] is None and not folder.had_checkpoint()
 
 
 def _last_step(folder: RunFolder) -> int:

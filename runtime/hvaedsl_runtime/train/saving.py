@@ -9,6 +9,7 @@ from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
 from hvaedsl_runtime.disk.checkpoint_names import FORMER_LAST, name_of, steps_in
 from hvaedsl_runtime.disk.checkpoint_writer import CheckpointWriter
 from hvaedsl_runtime.disk.metrics import MetricsLog, missing_lines, read_metrics
+from hvaedsl_runtime.disk.no_checkpoint import AFTER_DIVERGENCE, diverged_before_first
 from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.disk.saved_checkpoints import Best, Retention, newest_good, read_best, tidy, write_best
 from hvaedsl_runtime.distributed import Processes
@@ -48,11 +49,18 @@ def newest_checkpoint(
 def check_may_start_over(folder: RunFolder) -> None:
     """Raise RunNotFound if a run without any checkpoint had one, or has results: it would lose its history.
 
+    A run that diverged before its first checkpoint may have results too, which are not finite.
+
     Otherwise it was killed before its first checkpoint, and may begin again.
     """
     lines = read_metrics(folder.metrics) if folder.metrics.exists() else []
     steps = max((line["step"] for line in lines), default=0)
     has_results = folder.summary.exists()
+    if has_results and diverged_before_first(folder):
+        raise RunNotFound(
+            f"{folder.path} diverged before its first checkpoint: the run cannot be resumed, and would diverge again",
+            help=AFTER_DIVERGENCE,
+        )
     if has_results or (steps > 0 and folder.had_checkpoint()):
         done = "the results of a finished run" if has_results else f"the log of {steps:,} steps"
         raise RunNotFound(

@@ -118,7 +118,31 @@ def test_commands_on_a_run_that_diverged_before_its_first_checkpoint_say_so(
         code, _, err = command(*((name, *rest[:1], run) if name == "analyze" else (name, run, *rest)))
         assert code == 5
         assert f"{run} has no checkpoint: the run diverged before its first one" in err
-        assert f"hvaedsl compare {run} OTHER_RUN shows its curves; train into another folder with" in err
+        assert f"hvaedsl compare {run} OTHER_RUN shows its curves; lower train.learning_rate or set" in err
+
+
+def test_a_run_that_diverged_before_its_first_checkpoint_is_not_resumed(tmp_path: Path, compiled: Compiled) -> None:
+    program, run = compiled({"train.learning_rate": 1e30}), tmp_path / "run"
+    with pytest.raises(Diverged):
+        train(program, settings(run))
+    with pytest.raises(RunNotFound, match="run diverged before its first checkpoint: the run cannot be") as caught:
+        train(program, settings(run, resume=True))
+    assert caught.value.help.startswith("lower train.learning_rate or set train.skip_above, and train into another")
+
+
+def test_a_run_that_diverged_and_lost_its_checkpoints_needs_them_back(
+    tmp_path: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "NOT_FINITE_BEFORE_STOPPING", 8)
+    program, run = compiled({"train.learning_rate": 1e30, "train.save_every": 2}), tmp_path / "run"
+    with pytest.raises(Diverged, match="the last checkpoint is of step 2"):
+        train(program, settings(run))
+    remove_saved(run)
+    with pytest.raises(RunNotFound, match="has the log of 10 steps, but no checkpoint in checkpoints") as caught:
+        train(program, settings(run, resume=True))
+    assert "restore a checkpoint from a backup" in caught.value.help
+    with pytest.raises(RunNotFound, match="the run took 10 steps, and what was in checkpoints is gone"):
+        FinishedRun.open(run, "cpu")
 
 
 @pytest.mark.parametrize(
