@@ -144,7 +144,7 @@ def found_lock(folder: Path) -> FoundLock | None:
     """The lock on a folder, held or stale; None if there is none. Nothing is taken or removed. Raises OSError."""
     try:
         return _inspected(folder)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 

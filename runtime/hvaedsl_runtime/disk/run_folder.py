@@ -19,7 +19,7 @@ from hvaedsl.shipped import spec_names
 from hvaedsl_runtime.disk.checked_json import read_checked, write_checked
 from hvaedsl_runtime.disk.checkpoint_names import FORMER_LAST, name_of, steps_in
 from hvaedsl_runtime.disk.folder_lock import check_unlocked, folder_lock, is_of_lock
-from hvaedsl_runtime.disk.whole_files import check_writable, partial_name, write_whole
+from hvaedsl_runtime.disk.whole_files import A_STREAM, check_writable, is_stream, partial_name, write_whole
 
 RUNS = Path("runs")
 # Files of a folder that a message names; the others are counted.
@@ -271,10 +271,12 @@ def content_of(folder: Path) -> str:
 
 
 def check_output_path(path: Path, instead: str) -> None:
-    """Raise UsageError if an output would replace a file of a run, WriteError if it cannot be written.
+    """Raise UsageError if an output would replace a stream or a file of a run, WriteError if it cannot be written.
 
     Called before the work for its content is done. `instead` is what else the user can do. Links are followed.
     """
+    if is_stream(path):
+        raise UsageError(f"{path} is {A_STREAM}", help=instead)
     real = Path(os.path.realpath(path))
     for above in real.parents:
         folder = RunFolder(above)

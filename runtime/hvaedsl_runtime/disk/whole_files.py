@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -14,6 +15,11 @@ from pathlib import Path
 
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl_runtime.disk.folder_lock import check_owned, try_flock
+
+# The names of a process's open files, which may be redirected to a file.
+DESCRIPTOR = re.compile(r"/dev/(std(in|out|err)|fd/\d+)|/proc/(self|\d+)/fd/\d+")
+
+A_STREAM = "a stream or a device; the output is written to a file, which gets its name when it is complete"
 
 
 def partial_name(path: Path) -> Path:
@@ -156,6 +162,16 @@ def made_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         _try_to_write(folder)
     return folder
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a path leads to a pipe, a terminal or a device, which a file that is written whole would replace."""
+    if DESCRIPTOR.fullmatch(str(path.absolute())):
+        return True
+    with suppress(OSError):  # there is nothing yet
+        mode = path.stat().st_mode
+        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+    return False
 
 
 def check_writable(path: Path, instead: str = "") -> None:

@@ -34,11 +34,12 @@ from hvaedsl_runtime.data.npy import npy_header
 from hvaedsl_runtime.data.places import folder_name, places
 from hvaedsl_runtime.data.stored_channels import COLOR_CHANNELS
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_output_path, content_of
-from hvaedsl_runtime.disk.whole_files import put_folder_in_place, put_in_place
+from hvaedsl_runtime.disk.whole_files import A_STREAM, is_stream, put_folder_in_place, put_in_place
 from hvaedsl_runtime.evaluate.pictures import brightest_of, save_samples
 
 Kind = Literal["picture", "npz", "npy", "folder"]
 KINDS: dict[str, Kind] = {".png": "picture", ".npz": "npz", ".npy": "npy"}
+FILE_OR_FOLDER = "name a file in .png, .npz or .npy, or a folder"
 # The first date of zip files: the same images give the same bytes at any time.
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -57,12 +58,14 @@ class ImageOutput:
     def named(cls, written: str) -> ImageOutput:
         """Read the value of --out: a name in .png, .npz or .npy is a file, one without a suffix or with / a folder.
 
-        Raises UsageError for another suffix, for `-`, and for a file that is a folder or is in none.
+        Raises UsageError for another suffix, for `-` and other streams, and for a file that is a folder or is in none.
         """
         path = Path(written)
         kind = KINDS.get(path.suffix.lower())
         if written == "-":
-            raise UsageError("--out is -; images are written into files", help="name a file or a folder")
+            raise UsageError("--out is -; images are written into files", help=FILE_OR_FOLDER)
+        if is_stream(path):
+            raise UsageError(f"--out is {written}, {A_STREAM}", help=FILE_OR_FOLDER)
         if written.endswith(("/", os.sep)) or path.name in ("", "..") or not path.suffix:
             return cls(path, "folder")
         if kind is None and path.is_dir():

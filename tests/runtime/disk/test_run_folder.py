@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,8 +83,10 @@ def test_a_folder_in_which_a_run_came_not_to_its_beginning_is_free(folder: RunFo
 def test_a_file_is_no_folder(folder: RunFolder) -> None:
     folder.path.parent.mkdir(parents=True)
     folder.path.write_text("")
-    with pytest.raises(RunError, match="is not a folder"):
-        folder.check_free(resume=True)
+    for resume in (False, True):
+        with pytest.raises(RunError, match="is not a folder") as caught, folder.claimed(resume):
+            pass
+        assert caught.value.help == "name another folder with --out"
 
 
 def test_another_spec_is_refused_by_its_keys(folder: RunFolder, compiled: Compiled) -> None:
@@ -138,6 +142,16 @@ def test_an_output_replaces_no_file_of_a_run(folder: RunFolder, name: str) -> No
         with pytest.raises(UsageError, match="is a file of the run in") as caught:
             check_output_path(path, "name another file")
         assert caught.value.help == "name another file"
+
+
+@pytest.mark.parametrize("name", ["pipe.json", "link.json", "/dev/null", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_an_output_replaces_no_stream(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "link.json").symlink_to("pipe.json")
+    path = tmp_path / name
+    with pytest.raises(UsageError, match=f"{re.escape(str(path))} is a stream or a device; the output") as caught:
+        check_output_path(path, "name another file")
+    assert caught.value.help == "name another file"
 
 
 def test_an_output_may_be_in_a_run_folder(folder: RunFolder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -80,6 +81,16 @@ def test_another_suffix_and_a_missing_folder_are_refused(tmp_path: Path) -> None
     for name in ("none/x.npz", "y.npz"):
         with pytest.raises(UsageError, match=r"a file that ends in \.npz, in an existing folder"):
             ImageOutput.named(f"{tmp_path}/{name}")
+
+
+@pytest.mark.parametrize("name", ["pipe", "pipe.png", "pipe.npz", "/dev/stdout", "/dev/stderr"])
+def test_images_are_not_written_into_a_stream(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if path.is_relative_to(tmp_path):
+        os.mkfifo(path)
+    with pytest.raises(UsageError, match=f"--out is {re.escape(str(path))}, a stream or a device") as caught:
+        ImageOutput.named(str(path))
+    assert caught.value.help == "name a file in .png, .npz or .npy, or a folder"
 
 
 @pytest.mark.parametrize("shape", [(40, 8, 8, 1), (33, 4, 6, 3), (1, 6, 4, 1)])
