@@ -12,9 +12,11 @@ from hvaedsl.cli.completion import complete_spec
 from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Lets, Sets, described, pairs
 from hvaedsl.cli.trained_run import CheckpointName
+from hvaedsl.diagnostics.diagnostic import listing
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.shell import command_line
 from hvaedsl.diagnostics.streams import say
+from hvaedsl.ir.run_options import WEIGHT_SUFFIXES
 
 INTO = "Weight files to run folder: hvaedsl convert SPEC"
 OUT_OF = "Run folder to weight file: hvaedsl convert RUN --to FILE"
@@ -68,7 +70,8 @@ def convert(
     sets: Sets = None,
     lets: Lets = None,
     to: Annotated[
-        Path | None, typer.Option(metavar="FILE", rich_help_panel=OUT_OF, help="Weight file: .safetensors or .th.")
+        Path | None,
+        typer.Option(metavar="FILE", rich_help_panel=OUT_OF, help=f"Weight file: {listing(WEIGHT_SUFFIXES)}."),
     ] = None,
     weights: Annotated[
         Literal["raw", "ema"] | None,

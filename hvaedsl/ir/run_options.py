@@ -25,6 +25,9 @@ WandbMode = Literal["off", "online", "offline"]
 # Threads, or processes that compute on the CPU, for each core; a number above this is a mistake.
 MOST_PER_CORE = 8
 
+# The suffixes of weight files that are written: safetensors, and those of torch.save.
+WEIGHT_SUFFIXES = (".safetensors", ".th", ".pt", ".pth")
+
 
 class Option(NamedTuple):
     """How the command line shows a field. `default` describes a default that is computed, and is empty otherwise."""

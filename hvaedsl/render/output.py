@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, get_args
 
+from hvaedsl.diagnostics.diagnostic import listing
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.printable import joined
 from hvaedsl.diagnostics.refusals import refusals_explained
@@ -67,7 +68,7 @@ def _format_of(path: Path) -> Format:
     for known in formats:
         if suffix == known:
             return known
-    raise UsageError(f"{path}: the file name must end in one of {', '.join(f'.{known}' for known in formats)}")
+    raise UsageError(f"{path}: the file name must end in {listing(f'.{known}' for known in formats)}")
 
 
 def _with_resolution(dot: str) -> str:

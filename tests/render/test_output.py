@@ -115,7 +115,7 @@ def test_errors_and_warnings_of_the_libraries_are_not_lost(capfd: pytest.Capture
 
 
 def test_another_suffix_is_told_which_formats_there_are(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"model\.gif.*\.svg, \.png, \.pdf"):
+    with pytest.raises(UsageError, match=r"model\.gif.*\.svg, \.png or \.pdf"):
         output.write(DOT, tmp_path / "model.gif")
     assert not (tmp_path / "model.gif").exists()
 

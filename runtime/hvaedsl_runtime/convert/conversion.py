@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 import hvaedsl
+from hvaedsl.diagnostics.diagnostic import listing
 from hvaedsl.diagnostics.errors import (
     InvalidWeights,
     OutputExists,
@@ -23,6 +24,7 @@ from hvaedsl.diagnostics.errors import (
     UsageError,
 )
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
+from hvaedsl.ir.run_options import WEIGHT_SUFFIXES
 from hvaedsl.program import Program
 from hvaedsl_runtime.convert.input_preparation import converted_preparation
 from hvaedsl_runtime.convert.name_prefixes import choose_weights, same_weights, without_module
@@ -157,7 +159,7 @@ def import_weights(program: Program, sources: Sources, out: Path) -> Conversion:
 def export_weights(
     run: Path, path: Path, weights: Weights, names: Names, which: str | None = None, *, replace: bool = False
 ) -> int:
-    """Write the weights of a run's checkpoint to a `.safetensors` file or torch's `.th`, `.pt` or `.pth`.
+    """Write the weights of a run's checkpoint to a file of safetensors or torch, whose suffix is in WEIGHT_SUFFIXES.
 
     `which` is the checkpoint, as `FinishedRun.open` takes it.
 
@@ -168,8 +170,8 @@ def export_weights(
     without a usable run; OutputExists unless `replace`; WeightsMismatch for a cell without published names; Diverged
     for weights that are not finite; WriteError.
     """
-    if path.suffix.lower() not in (SAFETENSORS, ".th", ".pt", ".pth"):
-        raise UsageError(f"--to is {path}; it must end in {SAFETENSORS} or .th")
+    if path.suffix.lower() not in WEIGHT_SUFFIXES:
+        raise UsageError(f"--to is {path}; it must end in {listing(WEIGHT_SUFFIXES)}")
     if not path.parent.is_dir() or path.is_dir():
         raise UsageError(f"--to is {path}; it must be a file in a folder that exists")
     check_output_path(path, "name another file with --to")

@@ -22,6 +22,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from hvaedsl.diagnostics.diagnostic import listing
 from hvaedsl.diagnostics.errors import OutputExists, UsageError
 from hvaedsl.diagnostics.refusals import ANOTHER_FILE, ANOTHER_FOLDER, refusals_explained
 from hvaedsl.ir.spec import Spec
@@ -39,7 +40,7 @@ from hvaedsl_runtime.evaluate.pictures import brightest_of, save_samples
 
 Kind = Literal["picture", "npz", "npy", "folder"]
 KINDS: dict[str, Kind] = {".png": "picture", ".npz": "npz", ".npy": "npy"}
-FILE_OR_FOLDER = "name a file in .png, .npz or .npy, or a folder"
+FILE_OR_FOLDER = f"name a file in {listing(KINDS)}, or a folder"
 # The first date of zip files: the same images give the same bytes at any time.
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -72,7 +73,7 @@ class ImageOutput:
             return cls(path, "folder")
         if kind is None:
             raise UsageError(
-                f"--out is {written}; a file must end in .png, .npz or .npy", help=f"for a folder, write {written}/"
+                f"--out is {written}; a file must end in {listing(KINDS)}", help=f"for a folder, write {written}/"
             )
         if path.is_dir() or not path.parent.is_dir():
             raise UsageError(

@@ -141,7 +141,7 @@ def test_mistakes_are_one_readable_error(tmp_path: Path, command: Command, small
         (2, "--ema imports into a run folder", (full, "--to", tmp_path / "w.th", "--ema", good)),
         (2, "--step imports into a run folder", (full, "--to", tmp_path / "w.th", "--step", "0")),
         (2, "--names needs --to", (small, "--ema", good, "--names", "ours", *new)),
-        (2, "must end in .safetensors or .th", (full, "--to", tmp_path / "w.npz")),
+        (2, "must end in .safetensors, .th, .pt or .pth", (full, "--to", tmp_path / "w.ckpt")),
         (2, "folder that exists", (full, "--to", tmp_path / "none" / "w.th")),
         (5, "the weights of 2 models: names with no prefix", (small, "--ema", both, *new)),
         (5, "is not empty: it has notes.txt", (small, "--ema", good, "--out", full)),
