@@ -18,6 +18,22 @@ from hvaedsl_runtime.disk.foreign_content import ZIP, Foreign, foreign_content, 
 PICKLE = re.compile(rb"\x80[\x01-\x05]")
 SAVE_STATE_DICT = "save the state dict alone, with torch.save(model.state_dict(), ...)"
 GATHER = "gather sharded tensors before torch.save, for example with full_tensor()"
+# What an object is, by the class or function that it needs, and the way out; others need a file without them.
+KNOWN_OBJECTS = (
+    (
+        re.compile(r"numpy\.(_?core\.multiarray\._reconstruct|_?core\.numeric\._frombuffer|ndarray)$"),
+        "is a numpy array",
+        "convert numpy arrays to tensors with torch.from_numpy before torch.save; if they are not weights, "
+        f"{SAVE_STATE_DICT}",
+    ),
+    (re.compile(r"numpy\._?core\.multiarray\.scalar$"), "is a numpy number", SAVE_STATE_DICT),
+    (
+        re.compile(r"torch\.nn\.parameter\.Uninitialized"),
+        "has no shape yet, as in a lazy module",
+        "pass a batch through the model, which gives all weights a shape, before torch.save",
+    ),
+    (re.compile(r"torch\.distributed\."), "", GATHER),
+)
 AGAIN = "download or copy it again"
 DAMAGED = Foreign(
     "it is damaged, or has more than tensors and plain values",
@@ -76,8 +92,11 @@ def foreign_object(path: Path) -> Foreign | None:
             key, name = next((key, name) for key, name in objects if not OF_TENSORS.match(name))
         else:
             key, name = next(((key, name) for key, name in objects if name in refused), ("", min(refused)))
-        way_out = GATHER if name.startswith("torch.distributed.") else SAVE_STATE_DICT
-        return Foreign(f"{f'`{key}`' if key else 'the content'} needs {name}", way_out)
+        is_what, way_out = next(
+            ((is_what, way_out) for pattern, is_what, way_out in KNOWN_OBJECTS if pattern.match(name)),
+            ("", SAVE_STATE_DICT),
+        )
+        return Foreign(f"{f'`{key}`' if key else 'the content'} {is_what or f'needs {name}'}", way_out)
     return None
 
 

@@ -170,6 +170,33 @@ def test_an_object_that_is_not_plain_is_named(tmp_path: Path, content: object, n
     assert "torch.save(model.state_dict(), ...)" in error.help
 
 
+@pytest.mark.parametrize("zipped", [True, False])
+def test_numpy_arrays_are_to_be_converted(tmp_path: Path, zipped: bool) -> None:
+    arrays: dict[str, Any] = {key: tensor.numpy() for key, tensor in TENSORS.items()}
+    options = {"_use_new_zipfile_serialization": zipped}
+    for content, key in ((arrays, ""), ({"step": 3, "model": arrays}, "model."), ({**TENSORS, **arrays}, "")):
+        error = refused(tmp_path / "w.th", saved(content, **options))
+        assert f"not read: `{key}a.weight` is a numpy array;" in str(error)
+        assert error.help.startswith("convert numpy arrays to tensors with torch.from_numpy before torch.save; if they")
+    converted = {key: torch.from_numpy(array) for key, array in arrays.items()}
+    (tmp_path / "w.th").write_bytes(saved(converted, **options))
+    assert read_weights(tmp_path / "w.th")[0].keys() == TENSORS.keys()
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_numpy_arrays_in_a_pickle_are_to_be_converted(tmp_path: Path, protocol: int) -> None:
+    error = refused(tmp_path / "w.pkl", pickle.dumps({"a.weight": np.ones((2, 3))}, protocol))
+    assert "`a.weight` is a numpy array" in str(error)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_numpy_numbers_are_named(tmp_path: Path, zipped: bool) -> None:
+    content = {**TENSORS, "lr": np.float64(0.1)}
+    error = refused(tmp_path / "w.th", saved(content, _use_new_zipfile_serialization=zipped))
+    assert "`lr` is a numpy number" in str(error)
+    assert error.help.startswith("save the state dict alone")
+
+
 def test_code_is_refused_and_not_run(tmp_path: Path) -> None:
     marker = tmp_path / "executed"
 
@@ -211,7 +238,7 @@ def test_a_pickle_that_contains_itself_is_refused(tmp_path: Path) -> None:
         (lambda: torch.ones(3).to(torch.float8_e5m2fnuz), "quantized (torch.float8_e5m2fnuz)", "quantized"),
         (lambda: torch.zeros(3, dtype=torch.float4_e2m1fn_x2), "quantized (torch.float4_e2m1fn_x2)", "quantized"),
         (lambda: torch.ones(3).untyped_storage(), "`w` is ", "state_dict"),
-        (lambda: nn.UninitializedParameter(), "`w` needs torch.nn.parameter.UninitializedParameter", "state_dict"),
+        (lambda: nn.UninitializedParameter(), "`w` has no shape yet, as in a lazy module", "pass a batch through"),
     ],
 )
 @pytest.mark.filterwarnings("ignore")  # about features of torch that will go
