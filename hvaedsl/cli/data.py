@@ -15,6 +15,7 @@ from hvaedsl.cli.help_text import HelpGroup
 from hvaedsl.cli.options import Force, Json, TextFormat, described, format_of
 from hvaedsl.cli.resolution import METAVAR, parse_resolution
 from hvaedsl.diagnostics.errors import InvalidData, UsageError
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.diagnostics.streams import print_data, say
 from hvaedsl.ir.hub import is_hub
 
@@ -201,7 +202,7 @@ def verify(folder: Folder, output_format: TextFormat = "text", as_json: Json = F
             "those of the manifest",
         )
     if chosen == "text":
-        say(f"{folder}: {images:,} images, all checksums agree")
+        say(f"{folder}: {counted(images, 'image')}, all checksums agree")
         if sources.agree or sources.missing:
             gone = f"; {len(sources.missing):,} are not there any more" if sources.missing else ""
             say(f"files that they were prepared from: {sources.agree:,} unchanged{gone}")

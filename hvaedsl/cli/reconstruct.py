@@ -11,6 +11,7 @@ from hvaedsl.cli.extras import require_train
 from hvaedsl.cli.options import Force, described
 from hvaedsl.cli.trained_run import CheckpointName, Device, RunPath, Weights
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.diagnostics.streams import say
 
 
@@ -74,5 +75,5 @@ def reconstruct(
         say(note)
     write_reconstructions(finished, named, output, weights, (seed or 0) if draw else None, replace=force)
     if changes := named.changes():
-        say(f"{len(named):,} images: {changes}")
+        say(f"{counted(len(named), 'image')}: {changes}")
     say(f"written: {output.path}")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from lsprotocol.types import Hover, MarkupContent, MarkupKind
 
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.diagnostics.span import Source, Span
 from hvaedsl.elaborate.constants import BASE
 from hvaedsl.ir.cells import CELLS
@@ -170,7 +171,7 @@ def _epochs(analyzed: AnalyzedText, token: PlacedToken) -> str:
     if values is None or not analyzed.knows(token.dotted, *LENGTH_KEYS):
         return ""
     steps, written = known_steps(values.spec), values.spec.train.steps
-    return "" if steps is None else f"`{written}`: {steps:,} steps in one process"
+    return "" if steps is None else f"`{written}`: {counted(steps, 'step')} in one process"
 
 
 def _weights(analyzed: AnalyzedText, name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Label, listing, writing
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.divisors import divisors, largest_divisor
 from hvaedsl.passes.base import Rule, Unit
@@ -51,7 +52,7 @@ class SplitNorm(Diagnostic):
     """HV325."""
 
     code = "HV325"
-    title = "the batch is split into forward passes of {micro_batch} images, and `normalize_state` norms over the batch"
+    title = "the batch is split into forward passes of {images}, and `normalize_state` norms over the batch"
     label = "a norm would run over {micro_batch} of {batch_size} images"
     help = "{proposal}, or remove the key, so that a forward pass has the whole batch"
     why = (
@@ -63,6 +64,11 @@ class SplitNorm(Diagnostic):
 
     batch_size: int
     micro_batch: int
+
+    @property
+    def images(self) -> str:
+        """Those of a forward pass."""
+        return counted(self.micro_batch, "image")
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Severity
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock
 from hvaedsl.passes.base import Rule, Unit
@@ -16,7 +17,7 @@ class ShallowDecoder(Diagnostic):
 
     code = "HV507"
     severity = Severity.ADVICE
-    title = "the decoder applies {decoder} blocks, the encoder {encoder}"
+    title = "the decoder applies {blocks}, the encoder {encoder}"
     label = "less than half as deep as the encoder"
     help = "move blocks from the encoder to the decoder; published decoders are as deep, or up to twice as deep"
     why = (
@@ -34,6 +35,11 @@ class ShallowDecoder(Diagnostic):
 
     decoder: int
     encoder: int
+
+    @property
+    def blocks(self) -> str:
+        """Those of the decoder."""
+        return counted(self.decoder, "block")
 
 
 # With fewer blocks an encoder is not deep, and the ratio means nothing.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Label, listing
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.bridge import Block, EncoderBlock, TopDownBlock, weight_shape
 from hvaedsl.passes.base import Rule, Unit
@@ -68,7 +69,7 @@ def _block(unit: Unit, index: int) -> Block:
 
 def _shape(op: Block, differences: Collection[str]) -> str:
     """Width and kernel, and what else differs."""
-    found = [f"{op.channels} channels", f"{op.kernel}x{op.kernel} kernels"]
+    found = [counted(op.channels, "channel"), f"{op.kernel}x{op.kernel} kernels"]
     if "inner channels" in differences and "width" not in differences:
         found.append(f"{op.mid} inner channels")
     found += [

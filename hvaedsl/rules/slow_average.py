@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hvaedsl.diagnostics.additions import after_value
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Fix, Severity, writing
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.spec import LENGTH_KEYS, known_steps
 from hvaedsl.passes.base import Rule, Unit
@@ -19,7 +20,7 @@ class SlowAverage(Diagnostic):
 
     code = "HV601"
     severity = Severity.ADVICE
-    title = "after {steps:,} steps the averaged weights are still {share:.0%} the initial ones"
+    title = "after {length} the averaged weights are still {share:.0%} the initial ones"
     label = "a decay of {decay:g} averages over about {horizon:,} steps"
     help = "{hint}"
     why = (
@@ -36,6 +37,11 @@ class SlowAverage(Diagnostic):
 
     steps: int
     decay: float
+
+    @property
+    def length(self) -> str:
+        """The number of steps."""
+        return counted(self.steps, "step")
 
     @property
     def share(self) -> float:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from hvaedsl.diagnostics.diagnostic import Diagnostic, writing
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.diagnostics.snippet import spec
 from hvaedsl.ir.bridge import EncoderBlock, TopDownBlock, bottleneck_resolution, output_resolution
 from hvaedsl.passes.base import Rule, Unit
@@ -15,7 +16,7 @@ class UnequalCounts(Diagnostic):
     """HV315."""
 
     code = "HV315"
-    title = "at {resolution} the encoder applies {encoder} blocks, the decoder {decoder}"
+    title = "at {resolution} the encoder applies {blocks}, the decoder {decoder}"
     label = "synchronous processing needs equal counts"
     help = "change one of them (the block of `{resolution}dK` counts too), or {proposal}"
     why = (
@@ -28,6 +29,11 @@ class UnequalCounts(Diagnostic):
     resolution: int
     encoder: int
     decoder: int
+
+    @property
+    def blocks(self) -> str:
+        """Those of the encoder."""
+        return counted(self.encoder, "block")
 
 
 def check(unit: Unit) -> Iterator[Diagnostic]:

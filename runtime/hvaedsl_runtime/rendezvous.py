@@ -226,7 +226,7 @@ def _wait(missing: Callable[[], str], until: float) -> None:
     while what := missing():
         now = time.monotonic()
         if now > until:
-            raise UsageError(f"waited {minutes:g} minutes for {what}", help=START_AGAIN)
+            raise UsageError(f"waited {minutes:g} minute{'s' * (minutes != 1)} for {what}", help=START_AGAIN)
         if say_at is not None and now > say_at:
             logger.warning("waiting for %s, %g minutes at most", what, minutes)
             say_at = None

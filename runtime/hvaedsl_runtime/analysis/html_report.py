@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import DamagedRun, UsageError
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.diagnostics.shell import path_word
 from hvaedsl.ir.image_size import size_text
 from hvaedsl.ir.training import Epochs
@@ -111,7 +112,7 @@ def evaluated_bounds(run: FinishedRun, unit: Unit) -> tuple[str, str, list[dict[
 
 
 def _bound_text(split: str, step: int) -> str:
-    return f"The bound on -log p of the {split} images after {step} steps; lower is better."
+    return f"The bound on -log p of the {split} images after {step} step{'s' * (step != 1)}; lower is better."
 
 
 def _label(bounds: Mapping[str, Any], unit: Unit) -> str:
@@ -174,7 +175,8 @@ def _length(run: FinishedRun) -> str:
 
 def _subtitle(subject: Subject) -> str:
     weights, step = WEIGHTS[subject.weights], subject.run.checkpoint.step
-    return f"After {step:,} steps. The analyses use the {weights} and {subject.split} images, with seed {subject.seed}."
+    images = f"{weights} and {subject.split} images"
+    return f"After {counted(step, 'step')}. The analyses use the {images}, with seed {subject.seed}."
 
 
 def _bridge(program: Program) -> tuple[str | None, str]:

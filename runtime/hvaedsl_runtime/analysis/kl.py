@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from matplotlib.figure import Figure
 
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.ir.image_size import size_text
 from hvaedsl_runtime.analysis.base import Analysis, Drawing, Result, Subject
 from hvaedsl_runtime.analysis.figures import COLORS, GRAY, mark_jumps, panels, whole_numbers
@@ -167,13 +168,13 @@ def _by_resolution(layers: Sequence[LayerUse]) -> list[dict[str, int | float]]:
 def _active_text(row: dict[str, int | float]) -> str:
     """The active units of a resolution; not known for a custom cell that does not provide its Gaussians."""
     if row["units_not_told"]:
-        return f"{row['units']:,} units, active units not known"
+        return f"{counted(int(row['units']), 'unit')}, active units not known"
     return f"{row['active_units']:,} of {row['units']:,} units active"
 
 
 def _collapsed_text(collapsed: Sequence[LayerUse], depth: int) -> str:
     if not collapsed:
-        return f"None of the {depth} layers is collapsed."
+        return f"None of the {depth} layers is collapsed." if depth > 1 else "The only layer is not collapsed."
 
     named = ((layer.step, size_text(*layer.latent_shape[1:])) for layer in collapsed)
     names = ", ".join(f"{step.layer} ({step.block} at {size})" for step, size in named)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from hvaedsl.diagnostics.errors import InvalidWeights
+from hvaedsl.diagnostics.numbers import counted
 
 # Words of segments of the prefixes of averaged weights, such as `ema_model`, `state_dict_ema` and `swa_model`.
 AVERAGED = frozenset(("ema", "averaged", "average", "swa", "shadow", "polyak"))
@@ -118,7 +119,7 @@ def check_averages_are_read(
     key = averages[0].rpartition(".")[0] or averages[0]
     count = sum(name.startswith(f"{key}.") for name in averages)
     if key in numbered:
-        found = f"`{key}` has {count:,} tensors without the names of the parameters"
+        found = f"`{key}` has {counted(count, 'tensor')} without the names of the parameters"
     else:
         found = f"`{key}` has other names than the model's"
     raise InvalidWeights(

@@ -60,7 +60,9 @@ def choose_weights(tensors: Mapping[str, Tensor], kind: Kind, path: Path) -> Cho
     averaged = averaged_prefixes(models, tensors)
     suitable = {wanted: _suitable(tensors, models, averaged, wanted) for wanted in ("raw", "ema")}
     if len(suitable[kind]) > 1:
-        described = " and ".join(f"{_shown(prefix)} ({len(models[prefix]):,} tensors)" for prefix in suitable[kind])
+        described = " and ".join(
+            f"{_shown(prefix)} ({counted(len(models[prefix]), 'tensor')})" for prefix in suitable[kind]
+        )
         raise InvalidWeights(
             f"{path}: has the weights of {len(suitable[kind])} models: names with {described}",
             help="save one of them alone, with torch.save(model.state_dict(), ...)",

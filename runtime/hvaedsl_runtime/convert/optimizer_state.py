@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from hvaedsl.diagnostics.errors import InvalidWeights, WeightsMismatch
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.ir.parameter_names import parameter_shapes
 from hvaedsl.lowering.earlier_names import names_by_label
 from hvaedsl.lowering.names import published_parameters
@@ -156,7 +157,7 @@ def _by_number(
         else:
             way_out = f"{TOGETHER}; if some parameters were frozen, {WITH_NAMES}; or {RESTART}"
         raise WeightsMismatch(
-            f"{path} has the state of {len(parameters)} parameters without names; {program.name} has {has}",
+            f"{path} has the state of {counted(len(parameters), 'parameter')} without names; {program.name} has {has}",
             help=way_out,
         )
 

@@ -14,6 +14,7 @@ from torch import Tensor
 import hvaedsl
 from hvaedsl.diagnostics.diagnostic import listing, nearest
 from hvaedsl.diagnostics.errors import InvalidWeights, SpecError, WeightsMismatch
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.ir.cells import CELLS
 from hvaedsl.ir.parameter_names import parameter_shapes
 from hvaedsl.lowering.earlier_names import is_named_by_label, named_by_position, names_by_label
@@ -223,9 +224,9 @@ def _described(given: Mapping[str, Tensor]) -> str:
     parts: list[str] = []
     for stem in ("encoder.in_conv.weight", "encoder.stem.weight"):
         if stem in given and given[stem].ndim == 4:
-            parts.append(f"width {given[stem].shape[0]} for images of {given[stem].shape[1]} channels")
+            parts.append(f"width {given[stem].shape[0]} for images of {counted(given[stem].shape[1], 'channel')}")
     for stack, singular in (("enc_blocks", "encoder block"), ("dec_blocks", "decoder block")):
         count = len({name.split(".")[2] for name in given if name.split(".")[1:2] == [stack] and name.count(".") > 2})
         if count:
-            parts.append(f"{count} {singular}{'s' if count > 1 else ''}")
-    return ", ".join([*parts, f"{sum(tensor.numel() for tensor in given.values()):,} parameters"])
+            parts.append(counted(count, singular))
+    return ", ".join([*parts, counted(sum(tensor.numel() for tensor in given.values()), "parameter")])

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from hvaedsl.custom.importing import CustomPartError, error_summary, import_custom
 from hvaedsl.diagnostics.errors import InvalidData
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import ImageSet, Indices, Split, Values, array_images, image_set
 from hvaedsl_runtime.data.reals import as_reals, check_reals
@@ -63,7 +64,9 @@ class CustomImages:
         except Exception as error:
             raise InvalidData(f"{place}: cannot be read: {error_summary(error)}") from error
         if len(found) != len(indices):
-            raise InvalidData(f"{place}: the dataset returned {len(found)} images; {len(indices)} were requested")
+            raise InvalidData(
+                f"{place}: the dataset returned {counted(len(found), 'image')}; {len(indices)} were requested"
+            )
         if self.spec.is_real:
             check_reals(found, self.spec, place, trained=self.trained)
             return as_reals(found, indices, self.spec.dataset)

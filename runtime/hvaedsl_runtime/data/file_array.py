@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hvaedsl.diagnostics.errors import InvalidData
+from hvaedsl.diagnostics.numbers import counted
 
 
 class FileArray:
@@ -65,7 +66,7 @@ class FileArray:
 
     def _truncated(self, where: str) -> InvalidData:
         return InvalidData(
-            f"{self.path}: it ends {where}; it had {len(self):,} items when it was opened",
+            f"{self.path}: it ends {where}; it had {counted(len(self), 'item')} when it was opened",
             help="let no other program change the file, and start again",
         )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.file_images import FileImages
 from hvaedsl_runtime.data.fingerprint import names_checksum
@@ -159,7 +160,8 @@ def _splits(root: Path, folders: list[str], setting: str) -> Layout:
                 help=f"move {other}/ out of {names[part]}/, or rename it if it is a class",
             )
     loose = search(root, deep=False).names
-    beside = [f"{len(loose):,} image files beside train are not taken: {_some(loose)}"] if loose else []
+    are = "is" if len(loose) == 1 else "are"
+    beside = [f"{counted(len(loose), 'image file')} beside train {are} not taken: {_some(loose)}"] if loose else []
     return Layout(parts, (*beside, *_beside("train", [name for name in folders if name not in names.values()])))
 
 

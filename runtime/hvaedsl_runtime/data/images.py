@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData, RunError, UnusableImages
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.ir.data_spec import StoredDataSpec
 from hvaedsl.ir.image_size import ImageSize, size_text
 from hvaedsl.ir.spec import DataSpec
@@ -163,7 +164,7 @@ def _empty_split(spec: DataSpec, split: Split, images: int) -> RunError:
             f"{spec.dataset} has no validation images; data.validation is {spec.validation}",
             help="set data.validation to the number of training images to hold out",
         )
-    found = f"{images:,} {'image' if images == 1 else 'images'}"
+    found = counted(images, "image")
     return DataNotFound(
         f"{spec.dataset} has no {split} images: a tenth of all (rounded down) is for testing, and there are {found}",
         help="add images, at least 10 in all, or put training and test images into train and test",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.ir.custom import is_custom
 from hvaedsl.ir.hub import is_hub
 from hvaedsl.ir.image_size import ImageSize
@@ -85,7 +86,7 @@ def remarks(images: ImageSet) -> tuple[str, ...]:
     files = stored_images(images).images
     if isinstance(files, FileImages) and (changes := files.changes_of(images.members)):
         split = "training" if images.split == "train" else images.split
-        found.append(f"{len(images):,} {split} images: {changes}")
+        found.append(f"{counted(len(images), f'{split} image')}: {changes}")
     return tuple(found)
 
 

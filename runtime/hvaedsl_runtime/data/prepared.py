@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.diagnostics.refusals import TOO_MANY_FILES
 from hvaedsl.diagnostics.unicode_forms import other_form
 from hvaedsl.ir.hub import HUB_KEYS
@@ -97,7 +98,8 @@ class PreparedSet:
             raise too_many_levels(str(self.path(part)), highest, spec.levels)
 
         changes = changes_text(manifest.changes)
-        notes = (f"of {manifest.changes['files']:,} files, when they were prepared: {changes}",) if changes else ()
+        files = counted(manifest.changes.get("files", 0), "file")
+        notes = (f"of {files}, when they were prepared: {changes}",) if changes else ()
         counts, checksum = record.counts_of(spec.levels), array_checksum(record.sha256)
         return image_set(spec, split, self._open(part), indices, counts, notes, checksum)
 
@@ -170,7 +172,7 @@ class PreparedSet:
         shape = _shape(manifest)
         lines = [f"{self.folder}: {manifest.dataset}, {shape}, {manifest.levels:,} levels, {manifest.dtype}"]
         lines += [
-            f"  {part}.npy: {record.count:,} images, {_size(record.bytes)}, "
+            f"  {part}.npy: {counted(record.count, 'image')}, {_size(record.bytes)}, "
             f"mean {record.mean:.4f}, std {record.std:.4f}"
             for part, record in manifest.arrays.items()
         ]
@@ -180,7 +182,7 @@ class PreparedSet:
             files = "" if origin.files == 1 else f"{origin.files:,} files, "
             lines.append(f"    {origin.path} ({files}{_size(origin.bytes)})")
         if changes := changes_text(manifest.changes):
-            lines.append(f"  of {manifest.changes['files']:,} files: {changes}")
+            lines.append(f"  of {counted(manifest.changes['files'], 'file')}: {changes}")
         lines += [f"  warning: {warning}" for warning in manifest.warnings]
         return "\n".join(lines)
 

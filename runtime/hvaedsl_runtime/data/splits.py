@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.images import Indices, Split
 
@@ -53,7 +54,7 @@ def partition(length: int, spec: DataSpec, *, test: int = 0) -> Mapping[Split, I
     if held_out >= length:
         parts = f"{spec.validation} for validation" + (f" and {test} for testing" if test else "")
         raise DataNotFound(
-            f"{spec.dataset}: {parts} are held out of {length} images; no training image is left",
+            f"{spec.dataset}: {parts} are held out of {counted(length, 'image')}; no training image is left",
             help="set data.validation to a smaller number",
         )
 

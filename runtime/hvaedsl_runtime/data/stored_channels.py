@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl_runtime.data.fitting import ASK_FOR_CHANNELS, GIVE_LEVELS, Change, Fit
 from hvaedsl_runtime.data.images import Values
 from hvaedsl_runtime.data.levels import EIGHT_BIT_LEVELS, NO_LEVELS, SIXTEEN_BIT_LEVELS
@@ -83,4 +84,4 @@ def _finite(values: npt.NDArray[Any]) -> Reals:
 
 
 def _channels(count: int) -> str:
-    return "1 channel" if count == 1 else f"{count} channels"
+    return counted(count, "channel")

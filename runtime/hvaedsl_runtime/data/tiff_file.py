@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.diagnostics.printable import joined
 from hvaedsl.ir.data_spec import MOST_FILE_CHANNELS
 from hvaedsl_runtime.data.fitting import ASK_FOR_CHANNELS, Change
@@ -122,7 +123,7 @@ def _check_values(page: Any, levels: int) -> None:
     """Raise Unusable unless the values are of 8 or 16 bits, as the levels are; or are floats, for NO_LEVELS."""
     is_real, bits = levels == NO_LEVELS, page.bitspersample
     kind = KINDS.get(int(page.sampleformat), "complex")
-    found = f"the values are {kind}, of {bits} bits"
+    found = f"the values are {kind}, of {counted(bits, 'bit')}"
     if is_real and (page.sampleformat != FLOATING_POINT or bits not in FLOAT_BITS):
         as_levels = page.sampleformat == UNSIGNED and bits in (8, 16)
         raise Unusable(
@@ -162,8 +163,8 @@ def _check_channels(page: Any, channels: int, levels: int) -> bool:
     if found != colors + len(extra) or extra not in ((), (PREMULTIPLIED,), (ALPHA,)):
         ask = f", or ask for {found} channels: {ASK_FOR_CHANNELS}" if found <= MOST_FILE_CHANNELS else ""
         raise Unusable(
-            f"the image has {found} channels; gray and RGB, with or without alpha, are read as "
-            f"{'1 channel' if channels == 1 else f'{channels} channels'}",
+            f"the image has {counted(found, 'channel')}; gray and RGB, with or without alpha, are read as "
+            f"{counted(channels, 'channel')}",
             f"{SAVE}{ask}",
             of_file=SAVE,
         )

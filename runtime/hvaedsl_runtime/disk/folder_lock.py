@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hvaedsl.diagnostics.errors import RunFolderInUse, WriteError
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl_runtime.disk.lock_holder import Holder
 from hvaedsl_runtime.heartbeat import beat
@@ -379,7 +380,7 @@ def _in_words(seconds: float) -> str:
     for unit, size in (("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
-    return f"{max(0, seconds):.0f} seconds"
+    return counted(max(0, round(seconds)), "second")
 
 
 def _in_use(folder: Path, found: FoundLock) -> RunFolderInUse:

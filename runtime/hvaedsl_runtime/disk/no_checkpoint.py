@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hvaedsl.diagnostics.errors import DamagedRun, RunNotFound
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.diagnostics.shell import command_line, path_word
 from hvaedsl_runtime.disk.metrics import read_metrics
 from hvaedsl_runtime.disk.run_folder import RunFolder
@@ -22,7 +23,8 @@ def without_checkpoint(folder: RunFolder) -> RunNotFound:
         reason = f"the run is finished, and what was in {folder.checkpoints.name} is gone"
         way_on = "restore that folder"
     elif folder.had_checkpoint() and _last_step(folder) > 0:
-        reason = f"the run took {_last_step(folder):,} steps, and what was in {folder.checkpoints.name} is gone"
+        taken = counted(_last_step(folder), "step")
+        reason = f"the run took {taken}, and what was in {folder.checkpoints.name} is gone"
         way_on = "restore that folder"
     else:
         reason = "the run ended before its first one, or has not come to it"

@@ -91,7 +91,8 @@ def _skipped(training: Training) -> Iterator[Finding]:
         return
 
     share = "all" if total >= last else f"{total:,} of {last:,}"
-    what = f"{share} updates were skipped" + (f" ({total / last:.0%})" if total < last else f" ({last:,} steps)")
+    extent = f"{total / last:.0%}" if total < last else counted(last, "step")
+    what = f"{share} updates were skipped ({extent})"
     what += f", {streak:,} in a row from step {since:,} on" if 1 < streak < total else ""
     why = "a skipped update changes no weight: the images of that step teach nothing"
     yield training.found("skipped-updates", what, why, _way_out_of_skips(training, since), since)
@@ -157,7 +158,7 @@ def _rollbacks(training: Training) -> Iterator[Finding]:
     if not events:
         return
     left_out = number(events[-1].get("left_out_batches"))
-    batches = f"; {int(left_out):,} steps' batches left out" if left_out > 0 else ""
+    batches = f"; {counted(int(left_out), 'batch', 'batches')} left out" if left_out > 0 else ""
     places = ", ".join(f"{int(number(event.get('from_step')) or 0):,}" for event in events[-3:] if _has_step(event))
     policy = training.spec.on_spike if training.spec is not None else None
     keeps_rate = isinstance(policy, Rollback) and policy.rate == 1
@@ -221,8 +222,8 @@ def _memory(training: Training) -> Iterator[Finding]:
         return
     yield training.found(
         "out-of-memory",
-        f"a device ran out of memory {counted(len(events), 'time')}: a forward pass has {int(now):,} images now, and "
-        f"had {int(before):,}",
+        f"a device ran out of memory {counted(len(events), 'time')}: a forward pass has "
+        f"{counted(int(now), 'image')} now, and had {int(before):,}",
         "the results are the same, but each smaller forward pass costs time",
         f"set train.micro_batch = {int(now)}, so that the next run begins so; train.recompute_every or "
         "train.precision = bfloat16 need less memory",

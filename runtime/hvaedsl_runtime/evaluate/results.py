@@ -67,7 +67,7 @@ def baseline(spec: Spec, gives: Gives, train: ImageSet, test: ImageSet) -> Basel
 def after_steps(step: int, last_step: int) -> str:
     """Say of which step the evaluated weights are: the last one, or that with the lowest validation bound."""
     if step == last_step:
-        return f"after {step} steps"
+        return f"after {step} step{'s' * (step != 1)}"
     return f"after {step} of {last_step} steps (the lowest validation bound)"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hvaedsl.diagnostics.errors import DeviceNotFound, UsageError
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.ir.run_options import DeviceName, check_against_cores
 from hvaedsl.program import Program
 from hvaedsl_runtime.distributed import choose_device
@@ -60,7 +61,7 @@ def check_launcher(processes: int) -> None:
     started = launched_processes()
     if processes not in (1, started):
         raise UsageError(
-            f"--gpus is {processes}, but the launcher (torchrun) started {started} processes",
+            f"--gpus is {processes}, but the launcher (torchrun) started {counted(started, 'process', 'processes')}",
             help="remove --gpus, or run hvaedsl train --gpus N without torchrun: it starts its own processes",
         )
 

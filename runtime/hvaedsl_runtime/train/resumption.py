@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import hvaedsl
 from hvaedsl.diagnostics.errors import DamagedRun, RunMismatch
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.ir.training import Epochs, RunTraining
 from hvaedsl.program import Program
 from hvaedsl_runtime.data import Fingerprint, ImageSet, differences, located, preparation_of
@@ -88,13 +89,13 @@ class Resumption:
 
     def _with_whole_batch(self, before: Program, processes: int) -> Program:
         """Count the images of all processes; an earlier version counted those of one, in the spec of the run too."""
-        counted = before.training().batch_size
-        if self.program.spec.train.batch_size == counted:
-            self.program = self.program.with_batch_size(counted * processes)
+        stated = before.training().batch_size
+        if self.program.spec.train.batch_size == stated:
+            self.program = self.program.with_batch_size(stated * processes)
             self.notices.append(
-                f"train.batch_size is {counted * processes:,} now: it counts the images of all {processes} processes"
+                f"train.batch_size is {stated * processes:,} now: it counts the images of all {processes} processes"
             )
-        return before.with_batch_size(counted * processes)
+        return before.with_batch_size(stated * processes)
 
     def _compare(self, before: Program) -> None:
         """Compare the spec with that of the run. Raises RunMismatch for changes that the user does not allow."""
@@ -130,9 +131,9 @@ class Resumption:
 
         found = training.for_run(training_images)
         if checkpoint is not None and checkpoint.step > found.steps:
-            written = f"{training.steps}, which are {found.steps} steps" if in_epochs else f"{found.steps}"
+            written = f"{training.steps}, which are {counted(found.steps, 'step')}" if in_epochs else f"{found.steps}"
             raise RunMismatch(
-                f"{self.folder.path} has taken {checkpoint.step} steps, and train.steps is {written}",
+                f"{self.folder.path} has taken {counted(checkpoint.step, 'step')}, and train.steps is {written}",
                 help=f"set train.steps to {checkpoint.step} or more, or use another folder with --out",
             )
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hvaedsl.diagnostics.errors import DamagedRun, RunNotFound
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER
 from hvaedsl.ir.training import RunTraining
 from hvaedsl_runtime.disk.checkpoint import Checkpoint, load_checkpoint
@@ -62,7 +63,7 @@ def check_may_start_over(folder: RunFolder) -> None:
             help=AFTER_DIVERGENCE,
         )
     if has_results or (steps > 0 and folder.had_checkpoint()):
-        done = "the results of a finished run" if has_results else f"the log of {steps:,} steps"
+        done = "the results of a finished run" if has_results else f"the log of {counted(steps, 'step')}"
         raise RunNotFound(
             f"{folder.path} has {done}, but no checkpoint in {folder.checkpoints.name}: the run cannot be resumed, and "
             "does not start over by itself",

@@ -103,7 +103,7 @@ def test_one_with_damaged_exif_is_taken_and_counted(make_spec: Any, tmp_path: Pa
     Image.new("L", (8, 8)).save(tmp_path / "one.png", exif=b"Exif\0\0II*\0\x08")  # the header ends in its offset
     images = open_split(make_spec("folder", path=str(tmp_path), validation=0), "train")
     assert len(everything(images)) == 1
-    assert remarks(images) == ("1 training images: 1 with damaged EXIF data, whose orientation may be lost",)
+    assert remarks(images) == ("1 training image: 1 with damaged EXIF data, whose orientation may be lost",)
 
 
 def test_more_than_eight_bits_are_refused(make_spec: Any, tmp_path: Path) -> None:

@@ -132,6 +132,7 @@ def test_what_is_not_read_is_refused_by_name() -> None:
     refused(tiff(gray), "has 16 bits per channel; it must have 8", "ask for 65,536 levels", levels=256)
     refused(tiff(gray.astype(np.float32)), "the values are floating-point, of 32 bits", "8 or 16 bits")
     refused(tiff(gray.astype(np.int16)), "the values are signed, of 16 bits", "8 or 16 bits")
+    refused(tiff(gray > 0), "the values are unsigned, of 1 bit; they must", "8 or 16 bits")
     refused(tiff(gray.astype(np.uint32)), "the values are unsigned, of 32 bits", "8 or 16 bits")
     refused(tiff(np.stack([gray] * 3), photometric="minisblack"), "the file has 3 pictures", "save each picture")
     refused(tiff(np.stack([gray] * 3), imagej=True), "the file has 3 pictures", "save each picture")

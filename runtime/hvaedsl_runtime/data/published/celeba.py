@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from hvaedsl.diagnostics.errors import DataNotFound, InvalidData
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.ir.spec import DataSpec
 from hvaedsl_runtime.data.fitting import Change, Fit
 from hvaedsl_runtime.data.published.image_files import image_names, part_of_files, require_size
@@ -49,7 +50,7 @@ def celeba(spec: DataSpec, root: Path) -> Source:
     if missing := len(listed) - sum(map(len, by_part.values())):
         warnings.append(f"{missing:,} of {len(listed):,} images in {lists[0].name} are not in {folder.name}/")
     if unlisted := len(names) - sum(map(len, by_part.values())):
-        warnings.append(f"skipped {unlisted:,} images that {lists[0].name} does not list")
+        warnings.append(f"skipped {counted(unlisted, 'image')} that {lists[0].name} does not list")
 
     return Source(
         layout="aligned JPEG files, x 15 to 163, y 40 to 188 cropped, resized bilinearly",

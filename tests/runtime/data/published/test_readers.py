@@ -165,7 +165,7 @@ def test_celeba_tells_what_is_missing(tmp_path: Path, write_celeba: Any) -> None
     (folder / "000001.jpg").rename(folder / "900001.jpg")
     assert read("celeba", tmp_path).warnings == (
         "1 of 5 images in list_eval_partition.txt are not in img_align_celeba/",
-        "skipped 1 images that list_eval_partition.txt does not list",
+        "skipped 1 image that list_eval_partition.txt does not list",
     )
     (folder / "000002.jpg").write_bytes((folder / "000002.jpg").read_bytes()[:900])
     fails("celeba", tmp_path, r"000002\.jpg: the image cannot be read")
