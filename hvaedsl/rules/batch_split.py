@@ -52,7 +52,7 @@ class SplitNorm(Diagnostic):
     """HV325."""
 
     code = "HV325"
-    title = "the batch is split into forward passes of {images}, and `normalize_state` norms over the batch"
+    title = "the batch is split into forward passes of {micro_batch_images}, and `normalize_state` norms over the batch"
     label = "a norm would run over {micro_batch} of {batch_size} images"
     help = "{proposal}, or remove the key, so that a forward pass has the whole batch"
     why = (
@@ -66,8 +66,8 @@ class SplitNorm(Diagnostic):
     micro_batch: int
 
     @property
-    def images(self) -> str:
-        """Those of a forward pass."""
+    def micro_batch_images(self) -> str:
+        """The images of a forward pass, with their number."""
         return counted(self.micro_batch, "image")
 
 

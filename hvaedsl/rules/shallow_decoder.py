@@ -17,7 +17,7 @@ class ShallowDecoder(Diagnostic):
 
     code = "HV507"
     severity = Severity.ADVICE
-    title = "the decoder applies {blocks}, the encoder {encoder}"
+    title = "the decoder applies {decoder_blocks}, the encoder {encoder}"
     label = "less than half as deep as the encoder"
     help = "move blocks from the encoder to the decoder; published decoders are as deep, or up to twice as deep"
     why = (
@@ -37,8 +37,8 @@ class ShallowDecoder(Diagnostic):
     encoder: int
 
     @property
-    def blocks(self) -> str:
-        """Those of the decoder."""
+    def decoder_blocks(self) -> str:
+        """The blocks of the decoder, with their number."""
         return counted(self.decoder, "block")
 
 

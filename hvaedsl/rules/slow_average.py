@@ -20,7 +20,7 @@ class SlowAverage(Diagnostic):
 
     code = "HV601"
     severity = Severity.ADVICE
-    title = "after {length} the averaged weights are still {share:.0%} the initial ones"
+    title = "after {number_of_steps} the averaged weights are still {share:.0%} the initial ones"
     label = "a decay of {decay:g} averages over about {horizon:,} steps"
     help = "{hint}"
     why = (
@@ -39,7 +39,7 @@ class SlowAverage(Diagnostic):
     decay: float
 
     @property
-    def length(self) -> str:
+    def number_of_steps(self) -> str:
         """The number of steps."""
         return counted(self.steps, "step")
 

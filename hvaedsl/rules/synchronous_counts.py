@@ -16,7 +16,7 @@ class UnequalCounts(Diagnostic):
     """HV315."""
 
     code = "HV315"
-    title = "at {resolution} the encoder applies {blocks}, the decoder {decoder}"
+    title = "at {resolution} the encoder applies {encoder_blocks}, the decoder {decoder}"
     label = "synchronous processing needs equal counts"
     help = "change one of them (the block of `{resolution}dK` counts too), or {proposal}"
     why = (
@@ -31,8 +31,8 @@ class UnequalCounts(Diagnostic):
     decoder: int
 
     @property
-    def blocks(self) -> str:
-        """Those of the encoder."""
+    def encoder_blocks(self) -> str:
+        """The blocks of the encoder, with their number."""
         return counted(self.encoder, "block")
 
 
