@@ -46,6 +46,7 @@ def test_a_broken_bound_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_process_that_fails_is_no_figure(tmp_path: Path) -> None:
     kept = environment(tmp_path, MORE="1")
     assert kept["MORE"] == "1"
+    assert kept["PYTHONPYCACHEPREFIX"] == str(tmp_path / "bytecode")
     assert cpu_seconds(["-c", "raise SystemExit(7)"], kept, exit_codes=(7,)) > 0
     with pytest.raises(RuntimeError, match="exited with code 7"):
         cpu_seconds(["-c", "raise SystemExit(7)"], kept)
