@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -20,6 +21,20 @@ EXAMPLES, DOCS = ROOT / "examples", ROOT / "docs"
 PAGES = {"scans": "scans.md", "bands": "bands.md", "patches": "torch_dataset.md"}
 # The script with fewer images.
 SMALL = "import photographs; photographs.COUNTS.update(train=24, test=4); photographs.main()"
+
+# Commands in one process, which imports torch once. It ends with the first command that fails.
+ONE_AFTER_ANOTHER = """
+import json, sys
+from hvaedsl.cli.main import run
+
+for arguments in json.loads(sys.argv[1]):
+    sys.argv = ["hvaedsl", *arguments]
+    try:
+        run()
+    except SystemExit as stop:
+        if stop.code:
+            raise
+"""
 
 
 @pytest.fixture(scope="module")
@@ -71,18 +86,19 @@ def test_the_commands_of_the_page_run(name: str, folder: Path, tmp_path: Path) -
     page = (DOCS / PAGES[name]).read_text(encoding="utf-8")
     commands = [line.split() for line in re.findall(r"^hvaedsl (.*)$", page, re.MULTILINE)]
     assert {words[0] for words in commands} >= {"train", "sample", "reconstruct"}
-    for words in commands:
-        small = ["--set", "train.steps=2", "--set", "data.validation=2", "--device", "cpu", "--threads", "1"]
-        arguments = [word.replace("examples/", f"{EXAMPLES}/") for word in words]
-        arguments += small if words[0] == "train" else []
-        done = subprocess.run(
-            [sys.executable, "-c", "from hvaedsl.cli.main import run; run()", *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+    small = ["--set", "train.steps=2", "--set", "data.validation=2", "--device", "cpu", "--threads", "1"]
+    arguments = [
+        [word.replace("examples/", f"{EXAMPLES}/") for word in words] + (small if words[0] == "train" else [])
+        for words in commands
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_AFTER_ANOTHER, json.dumps(arguments)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
     array = {"scans": "scans.npy", "bands": "bands.npz", "patches": "patches.npz"}[name]
     loaded = np.load(tmp_path / array)
     samples = loaded if name == "scans" else loaded["arr_0"]

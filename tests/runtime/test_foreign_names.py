@@ -10,7 +10,7 @@ import pytest
 import hvaedsl
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
-from tests.cli.pty_session import on_terminal
+from tests.cli.pty_session import all_on_terminal
 
 NAME = "a [/wip] [bold]b :smile: \x1b[31m"
 SHOWN = r"a [/wip] [bold]b :smile: \x1b[31m"
@@ -29,7 +29,7 @@ def run(tmp_path: Path, spec_path: Path) -> str:
 
 def test_they_are_printed_as_they_are(run: str, spec_path: Path, tmp_path: Path) -> None:
     shutil.copytree(tmp_path / run, tmp_path / f"{run}2")
-    for arguments in (
+    commands = (
         ("eval", run),
         ("compare", run, f"{run}2"),
         ("sample", run),
@@ -38,8 +38,8 @@ def test_they_are_printed_as_they_are(run: str, spec_path: Path, tmp_path: Path)
         ("train", str(spec_path), "--out", f"{run}3", "--device", "cpu"),
         ("analyze", "state-norms", run),
         ("data", "verify", run),
-    ):
-        shown = on_terminal(*arguments, cwd=tmp_path, columns=200)
+    )
+    for arguments, shown in zip(commands, all_on_terminal(commands, cwd=tmp_path, columns=200), strict=True):
         assert shown.code == (4 if arguments[0] == "data" else 0), shown.text
         assert "\x1b[31m" not in shown.raw
         assert (r"wip] [bold]b :smile: \x1b[31m2" if arguments[0] == "compare" else SHOWN) in shown.text
