@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,10 +59,17 @@ def checked_json(path: Path) -> dict[str, Any]:
     return read_checked(path, way_out="")
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, module_program: hvaedsl.Program) -> Path:
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    train(module_program, RunSettings(out=folder, device="cpu", threads=1))
+    return folder
+
+
 @pytest.fixture
-def finished(tmp_path: Path, spec_path: Path) -> Path:
-    train(hvaedsl.load(spec_path), RunSettings(out=tmp_path / "run", device="cpu", threads=1))
-    return tmp_path / "run"
+def finished(tmp_path: Path, trained: Path) -> Path:
+    """A copy of it that a test may change."""
+    return Path(shutil.copytree(trained, tmp_path / "run"))
 
 
 @pytest.mark.long
@@ -69,7 +77,7 @@ def finished(tmp_path: Path, spec_path: Path) -> Path:
 def test_a_run_that_is_stopped_or_killed_goes_on_to_the_same_curve(
     tmp_path: Path, spec_path: Path, curve: Curve, number: signal.Signals
 ) -> None:
-    sets = {"train.steps": "400", "train.save_every": "20", "train.eval_every": "150"}
+    sets = {"train.steps": "400", "train.save_every": "20", "train.eval_every": "25"}
     options = [word for key, value in sets.items() for word in ("--set", f"{key}={value}")]
     process = start("train", spec_path, "--out", tmp_path / "parts", "--device", "cpu", "--threads", "1", *options)
     wait_for_lines(tmp_path / "parts" / "metrics.jsonl", 45, process)
@@ -79,37 +87,50 @@ def test_a_run_that_is_stopped_or_killed_goes_on_to_the_same_curve(
         assert process.returncode == 130
         assert f"hvaedsl train {tmp_path}/parts/spec.hvae --out {tmp_path}/parts --resume --device cpu" in err
         assert "Traceback" not in err
+
+    # The 400 steps leave time for the signal. A few of the rest are enough: a step does not depend on how many follow.
+    ends = {"train.steps": saved(tmp_path / "parts")["position"]["step"] + 40}
     whole = RunSettings(out=tmp_path / "whole", device="cpu", threads=1)
-    train(hvaedsl.load(spec_path, sets=sets), whole)
+    train(hvaedsl.load(spec_path, sets=sets | ends), whole)
     resumed = whole.model_copy(update={"out": tmp_path / "parts", "resume": True})
-    train(hvaedsl.load(tmp_path / "parts" / "spec.hvae"), resumed)
+    train(hvaedsl.load(tmp_path / "parts" / "spec.hvae", sets=ends), resumed)
     assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
 
 
 @pytest.mark.long
-def test_a_run_of_two_processes_is_stopped_and_resumed(
-    tmp_path: Path, spec_path: Path, curve: Curve, command: Command
+@pytest.mark.parametrize("number", [signal.SIGHUP, soak(signal.SIGUSR1)], ids=lambda number: number.name)
+def test_a_run_of_two_processes_is_stopped_and_resumed_and_loses_no_step(
+    tmp_path: Path, spec_path: Path, curve: Curve, command: Command, number: signal.Signals
 ) -> None:
-    options = ("--out", tmp_path / "run", "--device", "cpu", "--gpus", "2", "--set")
-    process = start("train", spec_path, *options, "train.steps=3000")
-    wait_for_lines(tmp_path / "run" / "metrics.jsonl", 10, process)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=LIMIT_SECONDS)
-    assert process.returncode == 130
-    assert "--resume --gpus 2" in err
-    assert "Traceback" not in err
-    steps = saved(tmp_path / "run")["position"]["step"]
-    assert steps == max(line["step"] for line in curve(tmp_path / "run"))
-    process = start("train", spec_path, *options, f"train.steps={steps + 10}", "--resume")
-    _, err = process.communicate(timeout=LIMIT_SECONDS)
-    assert process.returncode == 0, err
-    trained = [line["step"] for line in curve(tmp_path / "run") if line["split"] == "train"]
-    assert trained == list(range(1, steps + 11))
-    code, out, err = command(
-        "train", tmp_path / "run" / "spec.hvae", "--out", tmp_path / "run", "--resume", "--device", "cpu"
-    )
+    """A scheduler sends its signal to every process; a user sends one to the launcher."""
+    run = tmp_path / "run"
+    arguments = ("train", spec_path, "--out", run, "--device", "cpu", "--gpus", "2", "--set", "train.steps=9000")
+
+    def stopped(number: signal.Signals, steps: int, *, everywhere: bool, resume: Sequence[str] = ()) -> int:
+        process = start(*arguments, *resume)
+        wait_for_lines(run / "metrics.jsonl", steps, process)
+        for pid in [process.pid, *(children(process.pid) if everywhere else [])]:
+            os.kill(pid, number)
+        _, err = process.communicate(timeout=LIMIT_SECONDS)
+        assert process.returncode == 128 + number, err
+        assert f"stopped by {number.name}" in err
+        assert "resume with: hvaedsl train" in err
+        assert "--resume --gpus 2" in err
+        assert "Traceback" not in err
+        step = saved(run)["position"]["step"]
+        assert step == max(line["step"] for line in curve(run))
+        return int(step)
+
+    first = stopped(number, 10, everywhere=True)
+    lines = len((run / "metrics.jsonl").read_text().splitlines())
+    second = stopped(signal.SIGINT, lines + 10, everywhere=False, resume=["--resume"])
+    assert second > first
+    ends = ("--set", f"train.steps={second + 10}")
+    code, out, err = command("train", run / "spec.hvae", "--out", run, "--resume", "--device", "cpu", *ends)
     assert not code, err
     assert "the run had 2 processes until now, and has one process from here" in out
+    trained = [line["step"] for line in curve(run) if line["split"] == "train"]
+    assert trained == list(range(1, second + 11))
 
 
 @pytest.mark.long
@@ -134,24 +155,6 @@ def test_signals_that_are_ignored_at_the_start_do_not_stop_a_run_and_sigterm_doe
     _, err = process.communicate(timeout=LIMIT_SECONDS)
     assert process.returncode == 143, err
     assert "stopped by SIGTERM" in err
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("number", [signal.SIGHUP, soak(signal.SIGUSR1)], ids=lambda number: number.name)
-def test_a_scheduler_that_signals_every_process_loses_no_step(
-    tmp_path: Path, spec_path: Path, curve: Curve, number: signal.Signals
-) -> None:
-    options = ("--out", tmp_path / "run", "--device", "cpu", "--gpus", "2", "--set", "train.steps=9000")
-    process = start("train", spec_path, *options)
-    wait_for_lines(tmp_path / "run" / "metrics.jsonl", 10, process)
-    for pid in [process.pid, *children(process.pid)]:
-        os.kill(pid, number)
-    _, err = process.communicate(timeout=LIMIT_SECONDS)
-    assert process.returncode == 128 + number, err
-    assert f"stopped by {number.name}" in err
-    assert "resume with: hvaedsl train" in err
-    step = saved(tmp_path / "run")["position"]["step"]
-    assert step == max(line["step"] for line in curve(tmp_path / "run"))
 
 
 @pytest.mark.long
