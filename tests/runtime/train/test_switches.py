@@ -27,7 +27,7 @@ SMALL = {
     "model.encoder": "8r2, 8d2, 4x1",
     "model.decoder": "4x1, 8m4, 8r2",
     "train.steps": STEPS,
-    "train.batch_size": 16,
+    "train.batch_size": 8,
     "train.lr_warmup_steps": 10,
     "train.eval_every": 1000,
     "train.save_every": SAVED,
@@ -53,6 +53,7 @@ SWITCHES: dict[str, dict[str, object]] = {
         "model.encoder": "8x3",
         "model.decoder": "8x3",
         "model.fourier.at": "block, sample, branches, image",
+        "train.batch_size": 16,
     },
     "without_skips": {"model.skips": "none"},
     "strided": {"model.pooling": "strided"},
@@ -62,7 +63,7 @@ SWITCHES: dict[str, dict[str, object]] = {
     "temperature_by_resolution": {"sample.temperature": {4: 0.5}},
 }
 
-# What is left of the loss after 50 steps, where it falls slowly: 0.958 and 0.974 were measured, 0.75 without a switch.
+# What is left of the loss after 50 steps, where it falls slowly: 0.956 and 0.978 were measured, 0.91 without a switch.
 MOST_LEFT = {"normalize_l2": 0.975, "normalize_rms_over_batch": 0.975, "fourier_single_resolution": 0.985}
 
 
@@ -89,6 +90,7 @@ def test_switch(
     def copied_later(run: TrainingRun) -> None:
         take_step(run)
         if run.state.step == SAVED + 3:
+            run.finish_writing()
             shutil.copytree(tmp_path / "whole", tmp_path / "killed")
 
     monkeypatch.setattr(loop, "take_step", copied_later)
