@@ -154,7 +154,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, spec: Path) -> Path:
     """The runs of n = 1, 2 without interruption, each trained separately, in folders of these names."""
     folder = tmp_path_factory.mktemp("undisturbed")
     for n in (1, 2):
-        program = hvaedsl.load(spec, lets={"n": n}, sets={"train.steps": 300, "train.save_every": 40})
+        program = hvaedsl.load(spec, lets={"n": n}, sets={"train.steps": 170, "train.save_every": 40})
         train(program, RunSettings(out=folder / f"{n}", device="cpu", threads=1))
     return folder
 
@@ -167,10 +167,10 @@ def test_a_sweep_that_was_stopped_or_killed_is_resumed(
     tmp_path: Path, spec: Path, undisturbed: Path, curve: Curve, command: Command, number: signal.Signals
 ) -> None:
     out = tmp_path / "sweep"
-    options = (spec, "--let", "n=1,2", "--steps", "300", "--out", out, "--device", "cpu", "--threads", "1")
+    options = (spec, "--let", "n=1,2", "--steps", "170", "--out", out, "--device", "cpu", "--threads", "1")
     save = ("--set", "train.save_every=40")
     process = start(*options, *save)
-    wait_for_lines(out / "points" / "n=1" / "seed-0" / "metrics.jsonl", 60, process)
+    wait_for_lines(out / "points" / "n=1" / "seed-0" / "metrics.jsonl", 45, process)
     process.send_signal(number)
     _, err = process.communicate(timeout=LIMIT_SECONDS)
     if number is not signal.SIGKILL:
