@@ -26,7 +26,7 @@ from .conftest import Pair, model_class, run_source
 ROOT = Path(__file__).parents[3]
 SHIPPED = sorted(str(path.relative_to(ROOT / "specs")) for path in (ROOT / "specs").rglob("*.hvae"))
 MODELS = [name for name in SHIPPED if name != "vdvae.hvae"]
-QUICK = ("digits.hvae", "mnist_ws.hvae", "cifar_ws.hvae", "ablations/synchronous.hvae")
+QUICK = ("digits.hvae", "mnist_ws.hvae", "ablations/synchronous.hvae")
 # Models that are the same as another one when they are narrowed.
 TWINS = {
     "ablations/latents_32.hvae": "ablations/latents_16.hvae",
@@ -284,14 +284,14 @@ def test_every_emitted_file_is_formatted_and_linted(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_emitted_files_are_typed(tmp_path: Path) -> None:
+    """With the project's settings, which are strict, and its cache, which has torch's modules after `make check`."""
     programs = [hvaedsl.load(name) for name in ("digits.hvae", "mnist_ws.hvae", "ablations/synchronous.hvae")]
     programs += [switched(SWITCHES[-1]), switched(SWITCHES[-2])]
     programs += [program_of(model=f"likelihood = bernoulli  cell = {cell}", latent=6) for cell in CELL_NAMES]
     for number, program in enumerate(programs):
         (tmp_path / f"emitted_{number}.py").write_text(program.python_source(), encoding="utf-8")
-    mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file", "", "--cache-dir", str(tmp_path / "cache")]
-    files = map(str, tmp_path.glob("*.py"))
-    done = subprocess.run([*mypy, *files], capture_output=True, text=True, check=False, cwd=tmp_path)
+    command = [sys.executable, "-m", "mypy", *map(str, tmp_path.glob("*.py"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
