@@ -21,6 +21,7 @@ from hvaedsl_runtime.train.run import TrainingRun
 from hvaedsl_runtime.train.settings import RunSettings
 from hvaedsl_runtime.train.step import StepResult, TrainingStep
 from tests.runtime.saved_states import saved
+from tests.soak import soak
 
 Compiled = Callable[..., Program]
 Curve = Callable[[Path], list[dict[str, Any]]]
@@ -45,6 +46,14 @@ def stop_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, signal.Signals
         monkeypatch.setattr(loop, "take_step", interrupted)
 
     return arrange
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, module_program: Program) -> Path:
+    """The run of the spec without interruption, with which others are compared."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    train(module_program, settings(folder))
+    return folder
 
 
 def test_a_run_leaves_everything_in_its_folder(tmp_path: Path, compiled: Compiled, curve: Curve) -> None:
@@ -103,10 +112,17 @@ def test_the_same_seed_gives_the_same_curve_and_another_another(
     assert all(x["loss_nats_per_dim"] != y["loss_nats_per_dim"] for x, y in zip(a, c, strict=True))
 
 
-@pytest.mark.parametrize("step", [5, 6, 12])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [
+        *((signal.SIGINT, step) for step in (5, 6, 12)),
+        *((number, 5) for number in (signal.SIGTERM, signal.SIGUSR1)),
+        *(soak(number, step) for number in (signal.SIGTERM, signal.SIGUSR1) for step in (6, 12)),
+    ],
+)
 def test_a_stopped_and_resumed_run_is_the_uninterrupted_one(
     tmp_path: Path,
+    whole: Path,
     compiled: Compiled,
     curve: Curve,
     stop_after: Callable[[int, signal.Signals], None],
@@ -114,7 +130,6 @@ def test_a_stopped_and_resumed_run_is_the_uninterrupted_one(
     step: int,
     number: signal.Signals,
 ) -> None:
-    train(compiled(), settings(tmp_path / "whole"))
     stop_after(step, number)
     with pytest.raises(RunError, match=f"stopped by {number.name} after step {step} of 12") as caught:
         train(compiled(), settings(tmp_path / "parts"))
@@ -123,18 +138,23 @@ def test_a_stopped_and_resumed_run_is_the_uninterrupted_one(
     assert signal.getsignal(number) is not None
     monkeypatch.undo()
     train(compiled(), settings(tmp_path / "parts", resume=True))
-    assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
-    parts, whole = (saved(tmp_path / n) for n in ("parts", "whole"))
+    assert curve(tmp_path / "parts") == curve(whole)
+    found, expected = saved(tmp_path / "parts"), saved(whole)
     for kind in ("model", "ema"):
-        assert all(torch.equal(parts[kind][name], whole[kind][name]) for name in whole[kind])
+        assert all(torch.equal(found[kind][name], value) for name, value in expected[kind].items())
 
 
 @pytest.mark.parametrize("call", [0, 1])
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_an_evaluation_that_is_interrupted_is_made_up_for(
-    tmp_path: Path, compiled: Compiled, curve: Curve, monkeypatch: pytest.MonkeyPatch, split: str, call: int
+    tmp_path: Path,
+    whole: Path,
+    compiled: Compiled,
+    curve: Curve,
+    monkeypatch: pytest.MonkeyPatch,
+    split: str,
+    call: int,
 ) -> None:
-    train(compiled(), settings(tmp_path / "whole"))
     evaluate = Evaluator.__call__
     calls = iter(range(100))
 
@@ -151,16 +171,17 @@ def test_an_evaluation_that_is_interrupted_is_made_up_for(
         train(compiled(), settings(tmp_path / "parts"))
     monkeypatch.undo()
     train(compiled(), settings(tmp_path / "parts", resume=True))
-    assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
+    assert curve(tmp_path / "parts") == curve(whole)
 
 
-def test_lines_beyond_the_checkpoint_are_taken_again(tmp_path: Path, compiled: Compiled, curve: Curve) -> None:
-    train(compiled(), settings(tmp_path / "whole"))
+def test_lines_beyond_the_checkpoint_are_taken_again(
+    tmp_path: Path, whole: Path, compiled: Compiled, curve: Curve
+) -> None:
     train(compiled({"train.steps": 8, "train.save_every": 8}), settings(tmp_path / "parts"))
     with (tmp_path / "parts" / "metrics.jsonl").open("a") as file:
         file.write('{"step": 9, "split": "train", "loss_nats_per_dim": 77}\n{"step": 10, "spl')
     train(compiled(), settings(tmp_path / "parts", resume=True))
-    assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
+    assert curve(tmp_path / "parts") == curve(whole)
 
 
 def test_a_finished_run_that_is_resumed_stays_as_it_is(tmp_path: Path, compiled: Compiled, curve: Curve) -> None:
@@ -171,10 +192,8 @@ def test_a_finished_run_that_is_resumed_stays_as_it_is(tmp_path: Path, compiled:
 
 
 def test_a_run_killed_before_its_first_checkpoint_begins_again(
-    tmp_path: Path, compiled: Compiled, curve: Curve, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, whole: Path, compiled: Compiled, curve: Curve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(compiled(), settings(tmp_path / "whole"))
-
     class KilledError(BaseException):
         pass
 
@@ -187,7 +206,7 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(
     monkeypatch.undo()
     assert not RunFolder(tmp_path / "parts").checkpoint.exists()
     train(compiled(), settings(tmp_path / "parts", resume=True))
-    assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
+    assert curve(tmp_path / "parts") == curve(whole)
 
 
 def test_an_existing_run_is_refused_without_resume(tmp_path: Path, compiled: Compiled) -> None:
