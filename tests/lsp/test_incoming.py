@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from tests.lsp.client import Client
 from tests.lsp.conftest import Start
 from tests.lsp.texts import GOOD

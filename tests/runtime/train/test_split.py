@@ -28,6 +28,7 @@ from hvaedsl_runtime.train.split import (
     out_of_memory,
     step_memory,
 )
+from tests.runtime.conftest import GREY, write_images
 
 Compiled = Callable[..., Program]
 Curve = Callable[[Path], list[dict[str, Any]]]
@@ -71,13 +72,21 @@ def with_memory_for(monkeypatch: pytest.MonkeyPatch, images: int) -> list[int]:
     return tried
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with everything random, in one process and with whole forward passes."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "small.hvae").write_text(GREY.format(path=write_images(folder / "images")), encoding="utf-8")
+    train(hvaedsl.load(folder / "small.hvae", sets=RANDOM), settings(folder / "run"))
+    return folder / "run"
+
+
 @pytest.mark.parametrize("micro_batch", [4, 2, 1])
 def test_forward_passes_of_every_size_give_the_same_losses(
-    tmp_path: Path, compiled: Compiled, curve: Curve, micro_batch: int
+    tmp_path: Path, whole: Path, compiled: Compiled, curve: Curve, micro_batch: int
 ) -> None:
-    train(compiled(RANDOM), settings(tmp_path / "whole"))
     train(compiled({**RANDOM, "train.micro_batch": micro_batch}), settings(tmp_path / "split"))
-    check_close(curve(tmp_path / "whole"), curve(tmp_path / "split"), 1e-12)
+    check_close(curve(whole), curve(tmp_path / "split"), 1e-12)
     assert load_checkpoint(RunFolder(tmp_path / "split").checkpoint).position.micro_batch == micro_batch
 
 
@@ -93,12 +102,11 @@ def test_in_float32_they_agree_to_rounding(tmp_path: Path, compiled: Compiled, c
     [(2, 2), pytest.param(4, None, marks=pytest.mark.soak), pytest.param(4, 1, marks=pytest.mark.soak)],
 )
 def test_processes_of_every_number_give_the_same_losses(
-    tmp_path: Path, compiled: Compiled, curve: Curve, processes: int, micro_batch: int | None
+    tmp_path: Path, whole: Path, compiled: Compiled, curve: Curve, processes: int, micro_batch: int | None
 ) -> None:
-    train(compiled(RANDOM), settings(tmp_path / "whole"))
     sets = RANDOM if micro_batch is None else {**RANDOM, "train.micro_batch": micro_batch}
     launch(compiled(sets), settings(tmp_path / "split", gpus=processes))
-    check_close(curve(tmp_path / "whole"), curve(tmp_path / "split"), 1e-12)
+    check_close(curve(whole), curve(tmp_path / "split"), 1e-12)
 
 
 @pytest.mark.long
