@@ -9,14 +9,18 @@ from pathlib import Path
 import pytest
 
 import hvaedsl
+from tests.soak import soak
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 SCRIPTS = [path for path in sorted(EXAMPLES.glob("*.py")) if not path.stem.startswith("custom_")]  # those are imported
+FEWER_IMAGES = ("photographs",)  # test_photographs.py runs it in small
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [soak(path) if path.stem in FEWER_IMAGES else path for path in SCRIPTS], ids=lambda path: path.stem
+)
 def test_script(path: Path, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, path], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -42,7 +42,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the example's module, and with what it writes for 24 training and 4 test images."""
     folder = tmp_path_factory.mktemp("photographs")
     (folder / "photographs.py").write_bytes((EXAMPLES / "photographs.py").read_bytes())
-    subprocess.run([sys.executable, "-c", SMALL], cwd=folder, check=True, capture_output=True)
+    done = subprocess.run([sys.executable, "-c", SMALL], cwd=folder, check=True, capture_output=True, text=True)
+    assert len(done.stdout.splitlines()) >= 5
     return folder
 
 
