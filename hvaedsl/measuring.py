@@ -51,7 +51,7 @@ def _with_cost(unit: Unit, key: str, reference: str, folders: tuple[Path, ...]) 
     else:
         attach = measure(unit.bridge, levels, cells={reference: part})
     bridge = attach.run(unit.bridge)
-    return replace(unit, bridge=bridge, analyses=Analyses(bridge))
+    return replace(unit, bridge=bridge, analyses=Analyses(bridge, unit.spec.train.passes or ()))
 
 
 def part_fails(span: Span, reference: str, error: CustomPartError) -> Diagnostic:

@@ -28,6 +28,7 @@ from hvaedsl.elaborate.temperatures import temperature_of
 from hvaedsl.elaborate.via import Via
 from hvaedsl.ir.bridge import Bridge
 from hvaedsl.ir.named_weights import ChosenWeights, named_weights
+from hvaedsl.ir.pass_names import Pass
 from hvaedsl.ir.spec import DataSpec, Spec, custom_model_parts
 from hvaedsl.ir.spec_text import spec_text
 from hvaedsl.ir.training import TrainingSpec
@@ -38,7 +39,8 @@ from hvaedsl.passes.checkpointing import Checkpointing, checkpointing
 from hvaedsl.passes.cost import Cost, cost, inference_bytes
 from hvaedsl.passes.gradient import without_gradient
 from hvaedsl.passes.sharing import WeightGroup, weight_groups
-from hvaedsl.pipeline import Analyses, check, check_weight_names, transform, verify_both
+from hvaedsl.passes.verify import verify
+from hvaedsl.pipeline import Analyses, check, check_weight_names, optimize, transform, verify_both
 from hvaedsl.syntax import ast
 from hvaedsl.syntax.suppression import suppressed
 from hvaedsl.syntax.text import RUN_SPEC as RUN_SPEC  # for the runtime, which writes run folders
@@ -87,6 +89,15 @@ class Program(Record):
     def bridge(self) -> Bridge:
         """The operations of the encoder and the decoder, in order."""
         return self.unit.bridge
+
+    def computed(self, last: Pass | None = None) -> Bridge:
+        """The bridge after the passes of `train.passes`, up to `last`: how the model is computed.
+
+        Raises `CompilerBug` if a pass leaves an invalid bridge.
+        """
+        found = optimize(self.bridge, self.spec.train.passes or (), last=last)
+        verify(found, after=last or "the optimizing passes")
+        return found
 
     @property
     def inference_bytes(self) -> int:
@@ -207,7 +218,7 @@ class Program(Record):
         likelihood = self.spec.model.likelihood
         parameters = None if custom_model_parts(self.spec) else self.cost.parameters
         about = About(self.name, parameters, unpublished(self.bridge, likelihood))
-        return make_plan(self.bridge, likelihood, self.spec.data.levels), about
+        return make_plan(self.computed(), likelihood, self.spec.data.levels), about
 
     def resolved_text(self) -> str:
         """The resolved spec, as a text without bases that compiles to the same program."""
@@ -322,7 +333,14 @@ def compile_source(
     built = build_bridge(resolved.spec)
     bridge = transform(built, resolved.spec)
     via = Via(collected.values, collected.bases, collected.lets)
-    unit = Unit(chain.documents, resolved.spec, resolved.origins, bridge, Analyses(bridge), via)
+    unit = Unit(
+        chain.documents,
+        resolved.spec,
+        resolved.origins,
+        bridge,
+        Analyses(bridge, resolved.spec.train.passes or ()),
+        via,
+    )
     found += with_respelling(at_uses(check(unit, resolved.poisoned, between)), chain.diagnostics)
 
     # Custom parts are imported only for a spec without errors.

@@ -24,6 +24,7 @@ from hvaedsl.cli.options import (
 )
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.streams import print_data, say
+from hvaedsl.ir.pass_names import Pass
 
 if TYPE_CHECKING:
     from hvaedsl.program import Program
@@ -35,6 +36,9 @@ def compile_spec(
     spec: SpecOrStdin,
     emit: Annotated[
         Stage | None, typer.Option(help="Print the output of a compiler stage instead of the cost.")
+    ] = None,
+    after: Annotated[
+        Pass | None, typer.Option(help="With --emit bridge: the bridge after this pass and those before it.")
     ] = None,
     output_format: TextFormat = "text",
     as_json: Json = False,
@@ -66,10 +70,12 @@ def compile_spec(
         source_or_stdin(spec), sets=pairs(sets, "--set"), lets=pairs(lets, "--let"), custom=allowed_custom(custom, spec)
     )
     json_wanted = format_of(output_format, as_json) == "json"
+    if after is not None:
+        _check_after(after, emit, program)
     batch = batch_size or program.spec.train.images_at_once or 1
 
     if emit is not None:
-        print_data(_stage(program, emit, as_json=json_wanted))
+        print_data(_stage(program, emit, after, as_json=json_wanted))
     elif json_wanted:
         cost = cost_json(program.spec, program.cost, program.checkpointing, batch)
         print_data(json.dumps({"name": program.name, **cost}, indent=2))
@@ -89,7 +95,17 @@ def compile_spec(
         say(f"written: {path}", err=True)
 
 
-def _stage(program: Program, emit: Stage, *, as_json: bool) -> str:
+def _check_after(after: Pass, emit: Stage | None, program: Program) -> None:
+    """Raise UsageError if there is no bridge to print, or the spec leaves the pass out."""
+    if emit != "bridge":
+        raise UsageError(f"--after {after} is about a bridge", help="print it with --emit bridge")
+    if after not in (program.spec.train.passes or ()):
+        raise UsageError(
+            f"train.passes of {program.name} leaves out {after}", help=f"add it with --set train.passes={after}"
+        )
+
+
+def _stage(program: Program, emit: Stage, after: Pass | None, *, as_json: bool) -> str:
     from hvaedsl.ir.bridge_text import bridge_json, bridge_text
     from hvaedsl.ir.spec_text import spec_json
     from hvaedsl.syntax.dump import ast_json, ast_text
@@ -100,7 +116,8 @@ def _stage(program: Program, emit: Stage, *, as_json: bool) -> str:
         case "spec":
             return _json(spec_json(program.spec)) if as_json else program.resolved_text()
         case "bridge":
-            return _json(bridge_json(program.bridge)) if as_json else bridge_text(program.bridge)
+            bridge = program.bridge if after is None else program.computed(after)
+            return _json(bridge_json(bridge)) if as_json else bridge_text(bridge)
         case "dot" if as_json:
             raise UsageError("--emit dot prints DOT source, which has no JSON form; remove --json")
         case "dot":

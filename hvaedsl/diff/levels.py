@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from hvaedsl.ir.bridge import Bridge, EncoderBlock, Pool, Stack, State, TopDownBlock, stack_of
 from hvaedsl.ir.parameter_names import block_attributes
@@ -16,7 +16,7 @@ Place = tuple[Stack, int]  # the stack and the resolution
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """One resolution of one stack. Two levels are equal if nothing in them differs."""
+    """One resolution of one stack. Two levels are equal if nothing in their architecture differs."""
 
     notation: str  # its blocks in the order of computation, as in the language
     blocks: int  # applications
@@ -29,8 +29,9 @@ class Level:
     reads: str  # in a decoder: the encoder activations that its posteriors read
     parameters: int
     latents: int
-    flops_per_image: int
-    float32_bytes_per_image: int
+    # These follow from the rest, and from `train.passes`, which does not change the model.
+    flops_per_image: int = field(compare=False)
+    float32_bytes_per_image: int = field(compare=False)
 
 
 def levels_of(bridge: Bridge, cost: Cost) -> dict[Place, Level]:

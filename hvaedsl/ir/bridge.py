@@ -29,6 +29,9 @@ Stack = Literal["encoder", "decoder"]
 # The norm that a state is divided by: over each image or over the batch; the l2 norm or the root mean square.
 Normalization = Literal["sample_l2", "sample_rms", "batch_l2", "batch_rms"]
 
+# Whether an application computes what its posterior makes of the activation alone, or takes it from an earlier one.
+Hoisted = Literal["read", "again"]
+
 
 class Placed:
     """What all operations have: a state of `resolution` rows, and as many columns unless `columns` says otherwise."""
@@ -143,6 +146,7 @@ class TopDownBlock(Placed):
 
     A block that does not draw has no posterior, no layer and reads no activation. It has no z projection either if
     `latent`, the channels of z, is 0. `block` is that of its residual step; it is the default if the cell has none.
+    `one_gelu`, `hoisted` and `joined` say how it computes, and not what; the optimizing passes set them.
     """
 
     kind: ClassVar[str] = "top_down_block"
@@ -162,6 +166,9 @@ class TopDownBlock(Placed):
     branch_features: Exponents = ()  # of the inputs of posterior and prior
     z_features: Exponents = ()
     resnet_features: Exponents = ()
+    one_gelu: bool = False  # posterior and prior read one GELU of the state
+    hoisted: Hoisted | None = None  # what the posterior makes of the activation alone is computed apart
+    joined: bool = False  # h and the projection of z are one convolution
     measured: Measured | None = field(default=None, compare=False, repr=False)  # of a custom cell
     measured_block: Measured | None = field(default=None, compare=False, repr=False)  # of a custom block
     columns: int | None = None

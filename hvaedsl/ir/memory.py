@@ -48,12 +48,14 @@ HIGH = 4
 class Kept(NamedTuple):
     """What autograd keeps of one application to one image.
 
-    `own_bytes` are those of the tensors that the operation makes. The incoming state may be kept by other operations
-    too.
+    `own_bytes` are those of the tensors that the operation makes. The incoming state, the activation of the encoder
+    that it reads, and the GELU of that (of `activated_bytes`), may be kept by other operations too.
     """
 
     own_bytes: int = 0
     keeps_state: bool = False
+    keeps_activation: bool = False
+    activated_bytes: int = 0
 
 
 def kept_by(op: Operation, low: int, *, has_gradient: bool) -> Kept:
@@ -118,11 +120,15 @@ def _kept_by_cell(op: TopDownBlock, low: int, has_gradient: bool) -> Kept:
     if kind is None:
         return Kept(op.measured.saved_bytes + divisor if op.measured else 0, keeps_state=norm_keeps_state)
 
-    # The posterior reads [x, a], the prior x. Its GELU keeps the state itself, unless it reads features of it.
+    # The posterior reads [x, a], the prior x. Its GELU keeps the state itself, unless it reads features of it. A
+    # hoisted posterior reads x alone, and what it takes of a is kept by nothing; with one GELU, the prior reads that.
     branches, parts = op.branch_features, kind.parts_of(draws=op.draws)
     has_prior = bool(op.latent or kind.gives_h)
-    per_pixel = _first_convolution((2 * op.draws + has_prior) * op.channels, branches, low)
-    if op.draws and (has_gradient or op.reads is not None):
+    of_posterior = 2 - (op.hoisted is not None) if op.draws else 0
+    of_prior = has_prior and not (op.hoisted and op.one_gelu)
+    per_pixel = _first_convolution((of_posterior + of_prior) * op.channels, branches, low)
+    reads_apart = op.one_gelu or op.hoisted is not None  # GELU of x and of a, not of both as one tensor
+    if op.draws and not reads_apart and (has_gradient or op.reads is not None):
         per_pixel += _before_gelu(2 * op.channels, branches)
     if has_prior and has_gradient and branches:
         per_pixel += _before_gelu(op.channels, branches)
@@ -133,6 +139,7 @@ def _kept_by_cell(op: TopDownBlock, low: int, has_gradient: bool) -> Kept:
     # The latent, and the parts that make the next state.
     per_pixel += low * (op.draws + has_prior) * _INNER_TENSORS * op.mid
     per_pixel += HIGH * _GAUSSIAN_TENSORS * op.latent * op.draws
+    per_pixel += low * op.mid * op.joined  # what the prior's last convolution reads, a second time beside z
     per_pixel += _read_by_convolutions(op, parts, low) + HIGH * op.channels * kind.kept_states * op.draws
 
     # What the residual step reads is no state, but a tensor of the cell.
@@ -141,6 +148,8 @@ def _kept_by_cell(op: TopDownBlock, low: int, has_gradient: bool) -> Kept:
     return Kept(
         per_pixel * op.pixels + of_steps + divisor,
         keeps_state=reads_state if op.normalize is None else norm_keeps_state,
+        keeps_activation=reads_apart and op.reads is not None,
+        activated_bytes=low * op.channels * op.pixels if op.hoisted is not None else 0,
     )
 
 

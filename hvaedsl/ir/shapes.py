@@ -173,7 +173,10 @@ def parameters(op: Operation) -> int:
 
 
 def flops(op: Operation) -> int:
-    """FLOPs of the convolutions, attention and wavelet transforms of one application to one image."""
+    """FLOPs of the convolutions, attention and wavelet transforms of one application to one image.
+
+    What an earlier application has computed for a hoisted block counts there.
+    """
     match op:
         case Pool() if wavelet_of(op.method):
             return _transform_flops(op.in_channels, op.size, op.size_at(op.to))
@@ -181,7 +184,10 @@ def flops(op: Operation) -> int:
             return _transform_flops(op.channels, op.size_at(op.source), op.size)
         case _:
             of_custom = sum(measured.flops for _, measured in measured_parts(op))
-            return sum(layer.flops(op.pixels) for layer in layers(op)) + of_custom
+            taken = 0
+            if isinstance(op, TopDownBlock) and op.hoisted == "again":
+                taken = Convolution("", op.channels, op.mid, 1).flops(op.pixels)
+            return sum(layer.flops(op.pixels) for layer in layers(op)) + of_custom - taken
 
 
 def _transform_flops(channels: int, before: tuple[int, int], after: tuple[int, int]) -> int:

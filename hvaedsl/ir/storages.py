@@ -1,6 +1,7 @@
 """The storages that autograd keeps of a whole model: a walk over the states of both passes.
 
-A storage is known by the index of the operation that fills it. A state that several operations keep is one storage.
+A storage is known by the index i of the operation that fills it, and that of its GELU by -1 - i. A state that several
+operations keep is one storage.
 """
 
 from __future__ import annotations
@@ -32,6 +33,12 @@ class KeptStorages(NamedTuple):
     own_bytes: int  # of tensors that it makes, its output aside
     state: int | None  # the storage of its incoming state, if it keeps that and it is no parameter
     output: int | None  # None for a parameter, and for the head
+    of_encoder: tuple[int, ...] = ()  # the storages of the activation that it reads and of its GELU, if it keeps them
+
+    @property
+    def shared(self) -> tuple[int, ...]:
+        """The storages that other operations may keep too."""
+        return self.of_encoder if self.state is None else (self.state, *self.of_encoder)
 
 
 class ModelStorages(Record):
@@ -41,14 +48,13 @@ class ModelStorages(Record):
     storage_bytes: Mapping[int, int]
 
     def bytes_by_operation(self) -> tuple[int, ...]:
-        """The bytes that each operation keeps. A state counts for the first operation that keeps it."""
+        """The bytes that each operation keeps. A shared storage counts for the first operation that keeps it."""
         counted: set[int] = set()
         found: list[int] = []
         for op in self.operations:
-            of_state = 0 if op.state is None or op.state in counted else self.storage_bytes[op.state]
-            found.append(op.own_bytes + of_state)
-            if op.state is not None:
-                counted.add(op.state)
+            new = [storage for storage in op.shared if storage not in counted]
+            found.append(op.own_bytes + sum(self.storage_bytes[storage] for storage in new))
+            counted.update(new)
         return tuple(found)
 
 
@@ -87,7 +93,16 @@ class _Walk:
             case Head():
                 state, output = self.decoder.get(op.resolution, _State(None)), None
         kept = self._kept(op, state.has_gradient)
-        return KeptStorages(kept.own_bytes, state.storage if kept.keeps_state else None, output)
+        of_encoder = self._of_encoder(op, kept) if isinstance(op, TopDownBlock) and op.reads is not None else ()
+        return KeptStorages(kept.own_bytes, state.storage if kept.keeps_state else None, output, of_encoder)
+
+    def _of_encoder(self, op: TopDownBlock, kept: Kept) -> tuple[int, ...]:
+        """The storages of the activation that a block reads, and of its GELU, as far as the block keeps them."""
+        assert op.reads is not None
+        activated = -1 - op.reads
+        if kept.activated_bytes:
+            self.storage_bytes[activated] = kept.activated_bytes
+        return (*[op.reads] * kept.keeps_activation, *[activated] * bool(kept.activated_bytes))
 
     def _encoder_state(self, index: int, op: Stem | EncoderBlock | Pool) -> _State:
         self.storage_bytes[index] = self.low * op.channels * math.prod(output_size(op))

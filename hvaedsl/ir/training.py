@@ -27,6 +27,7 @@ from hvaedsl.ir.kinds import (
     WeightName,
     Whole,
 )
+from hvaedsl.ir.pass_names import PASSES, Pass
 from hvaedsl.ir.policies import ADAPTIVE, ROLLBACK, AdaptiveThreshold, Rollback
 from hvaedsl.ir.section import Section, at_resolution
 
@@ -138,6 +139,10 @@ class TrainSpec(Section):
     recompute_every: Annotated[
         int | None, Key(Optional(Whole(1)), "keep activations every this many blocks, and recompute those between")
     ] = None
+    passes: Annotated[
+        tuple[Pass, ...] | None,
+        Key(Optional(Several(Choice(PASSES))), "how the model is computed faster, with the same numbers to rounding"),
+    ] = PASSES
     gpu_memory: Annotated[
         float | None,
         Key(Optional(Number(above=0)), "memory of the GPU in GiB; lint reports training that does not fit"),

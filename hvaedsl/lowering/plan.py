@@ -18,6 +18,9 @@ from hvaedsl.ir.pooling import Embedding, Pooling
 from hvaedsl.ir.residual_blocks import DEFAULT_BLOCK
 from hvaedsl.nn.steps import NO_LAYER, Apply, DeterministicStep, Downsample, InitialState, TopDown
 
+# The fields of an operation that say how it computes.
+FORM = ("one_gelu", "hoisted", "joined")
+
 
 @dataclass(frozen=True, slots=True)
 class BlockModule:
@@ -37,6 +40,7 @@ class BlockModule:
     z_features: Exponents = ()
     draws: bool = True
     block: str = DEFAULT_BLOCK  # of the encoder, or of the residual step of a top-down block
+    form: tuple[str, ...] = ()  # how a top-down block computes: fields of `hvaedsl.nn.forms.Form`
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,8 @@ def _modules(
             shape = (names[stack_of(op), op.group], op.channels, op.mid, op.kernel)
             if isinstance(op, TopDownBlock):
                 inside = (op.branch_features, op.z_features, op.draws)
-                made = BlockModule(*shape, op.resnet_features, op.latent, op.cell, *inside, block=op.block)
+                form = tuple(name for name in FORM if getattr(op, name))
+                made = BlockModule(*shape, op.resnet_features, op.latent, op.cell, *inside, block=op.block, form=form)
             else:
                 made = BlockModule(*shape, op.features, block=op.block)
             found[op.group] = made

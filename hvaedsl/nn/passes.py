@@ -21,6 +21,7 @@ from hvaedsl.nn.steps import NO_LAYER, Apply, DeterministicStep, Downsample, Ini
 
 Noise = Callable[[int, tuple[int, ...]], Tensor]
 Temperature = float | Mapping[int, float]
+Drawn = tuple[Tensor, Tensor]  # z, and the KL of its layer in nats, [B]
 
 
 class Encoder(nn.Module):
@@ -43,9 +44,7 @@ class Encoder(nn.Module):
         C counts the Fourier features of the image, if the model reads some.
         """
         x = self.stem(x.permute(0, 3, 1, 2).contiguous())
-        kept: dict[str, Tensor] = {}
-        if self.stem_slot is not None:
-            kept[self.stem_slot] = x
+        kept = {} if self.stem_slot is None else {self.stem_slot: x}
         for steps in segments(self.steps, recompute_every):
             x, more = computed_again(recompute_every is not None, self.walk, x, steps)
             kept |= more
@@ -112,42 +111,44 @@ class Decoder(nn.Module):
     ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         """With z from the posterior: the final state [B, width, H, W], every z, and every KL in nats, [B]."""
         states, again = self.begin(next(iter(kept.values())).shape[0]), recompute_every is not None
-        zs: list[Tensor] = []
-        kls_nats: list[Tensor] = []
+        drawn: list[Drawn] = []
         for steps in segments(self.steps, recompute_every):
-            states, more_zs, more_kls = computed_again(again, self.descend, states, kept, noise, steps)
-            zs += more_zs
-            kls_nats += more_kls
-        return self.finish(states), zs, kls_nats
+            states, more = computed_again(again, self.descend, states, kept, noise, steps)
+            drawn += more
+        return self.finish(states), [z for z, _ in drawn], [kl_nats for _, kl_nats in drawn]
 
     def descend(
         self, states: Mapping[int, Tensor], kept: Mapping[str, Tensor], noise: Noise, steps: Sequence[TopDown]
-    ) -> tuple[dict[int, Tensor], list[Tensor], list[Tensor]]:
-        """Take some steps with z from the posterior: the states after them, their z, and their KL in nats, [B]."""
+    ) -> tuple[dict[int, Tensor], list[Drawn]]:
+        """Take some steps with z from the posterior: the states after them, and what was drawn."""
         after = dict(states)
-        zs: list[Tensor] = []
-        kls_nats: list[Tensor] = []
-        for step in steps:
-            state = self.enter(step, after)
-            eps = noise(step.layer, (state.shape[0], step.latent, *state.shape[2:]))
-            activation = torch.zeros_like(state) if step.slot is None else kept[step.slot]
-            after[step.resolution], z, kl_nats = self.block(step)(state, activation, eps)
-            zs.append(z)
-            kls_nats.append(kl_nats)
-        return after, zs, kls_nats
+        drawn = [self.take(step, after, kept, noise) for step in steps]
+        return after, [item for item in drawn if item is not None]
+
+    def take(self, step: TopDown, states: dict[int, Tensor], kept: Mapping[str, Tensor], noise: Noise) -> Drawn | None:
+        """Take a step with z from the posterior."""
+        state, block = self.enter(step, states), self.block(step)
+        eps = noise(step.layer, (state.shape[0], step.latent, *state.shape[2:]))
+        activation = torch.zeros_like(state) if step.slot is None else kept[step.slot]
+        states[step.resolution], z, kl_nats = block(state, activation, eps)
+        return z, kl_nats
 
     def generate(self, batch: int, latents: Sequence[Tensor | None], temperature: Temperature, noise: Noise) -> Tensor:
         """With the given z, and the prior's where there is none: the final state [batch, width, H, W]."""
         states = self.begin(batch)
         for step in self.steps:
-            state, block = self.enter(step, states), self.block(step)
-            z = latents[step.layer] if step.layer < len(latents) else None
-            if z is not None:
-                states[step.resolution] = block.generate_from(state, z)
-            else:
-                eps = noise(step.layer, (batch, step.latent, *state.shape[2:]))
-                states[step.resolution], _ = block.generate(state, eps, temperature_at(temperature, step.resolution))
+            z = latents[step.layer] if 0 <= step.layer < len(latents) else None
+            self.draw(step, states, z, temperature_at(temperature, step.resolution), noise)
         return self.finish(states)
+
+    def draw(self, step: TopDown, states: dict[int, Tensor], z: Tensor | None, t: float, noise: Noise) -> None:
+        """Take a step with a given z, or with the prior's at temperature t."""
+        state, block = self.enter(step, states), self.block(step)
+        if z is not None:
+            states[step.resolution] = block.generate_from(state, z)
+        else:
+            eps = noise(step.layer, (state.shape[0], step.latent, *state.shape[2:]))
+            states[step.resolution], _ = block.generate(state, eps, t)
 
     def finish(self, states: Mapping[int, Tensor]) -> Tensor:
         """The state that the likelihood reads, [B, width, H, W]."""
@@ -170,41 +171,19 @@ class MixedDecoder(Decoder):
             for step in self.steps
         )
 
-    def move(self, step: DeterministicStep, states: dict[int, Tensor]) -> None:
-        """Take a step that draws nothing: the state of its resolution becomes the next one."""
+    def take(self, step: TopDown, states: dict[int, Tensor], kept: Mapping[str, Tensor], noise: Noise) -> Drawn | None:
+        """Take a step; None of one that draws nothing."""
+        if not isinstance(step, DeterministicStep):
+            return super().take(step, states, kept, noise)
         states[step.resolution] = self.blocks[step.block](self.enter(step, states))
+        return None
 
-    def descend(
-        self, states: Mapping[int, Tensor], kept: Mapping[str, Tensor], noise: Noise, steps: Sequence[TopDown]
-    ) -> tuple[dict[int, Tensor], list[Tensor], list[Tensor]]:
-        """Take some steps, with z from the posterior: the states after them, the z drawn, and their KL in nats, [B]."""
-        after = dict(states)
-        zs: list[Tensor] = []
-        kls_nats: list[Tensor] = []
-        for step in steps:
-            if isinstance(step, DeterministicStep):
-                self.move(step, after)
-            else:
-                after, more_zs, more_kls = super().descend(after, kept, noise, (step,))
-                zs += more_zs
-                kls_nats += more_kls
-        return after, zs, kls_nats
-
-    def generate(self, batch: int, latents: Sequence[Tensor | None], temperature: Temperature, noise: Noise) -> Tensor:
-        """With the given z, and the prior's where there is none: the final state [batch, width, H, W]."""
-        states = self.begin(batch)
-        for step in self.steps:
-            if isinstance(step, DeterministicStep):
-                self.move(step, states)
-                continue
-            state, block = self.enter(step, states), self.block(step)
-            z = latents[step.layer] if step.layer < len(latents) else None
-            if z is not None:
-                states[step.resolution] = block.generate_from(state, z)
-            else:
-                eps = noise(step.layer, (batch, step.latent, *state.shape[2:]))
-                states[step.resolution], _ = block.generate(state, eps, temperature_at(temperature, step.resolution))
-        return self.finish(states)
+    def draw(self, step: TopDown, states: dict[int, Tensor], z: Tensor | None, t: float, noise: Noise) -> None:
+        """Take a step; one that draws has a given z, or the prior's at temperature t."""
+        if isinstance(step, DeterministicStep):
+            states[step.resolution] = self.blocks[step.block](self.enter(step, states))
+        else:
+            super().draw(step, states, z, t, noise)
 
 
 def normalized(state: Tensor, normalization: Normalization | None) -> Tensor:

@@ -6,6 +6,12 @@ import torch
 from torch import Tensor
 
 
+def for_convolutions(x: Tensor) -> Tensor:
+    """`x` in the type in which autocast computes convolutions, so that several read one copy; else `x` itself."""
+    device = x.device.type
+    return x.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else x
+
+
 def at_least_float32(x: Tensor) -> Tensor:
     """`x` in float32 where it is a 16-bit float (as under autocast), else `x` itself; same shape.
 

@@ -54,8 +54,8 @@ class Checkpointing(Record):
 
         def recomputed(segment: Sequence[Step]) -> int:
             saved = [step.kept[precision] for step in segment]
-            states = {item.state for item in saved if item.state is not None}
-            return sum(item.own_bytes for item in saved) + self._bytes_of(states - kept, precision)
+            shared = {storage for item in saved for storage in item.shared}
+            return sum(item.own_bytes for item in saved) + self._bytes_of(shared - kept, precision)
 
         return self.kept_bytes(every, batch, precision) + batch * max(
             recomputed(segment) for steps in (self.encoder, self.decoder) for segment in segments(steps, every)

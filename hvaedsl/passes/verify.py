@@ -40,8 +40,9 @@ def verify(bridge: Bridge, *, after: str) -> None:
     apart = all(op.layer is None and op.reads is None for op in blocks if not op.draws)
     _require(apart, after, "a block that draws no latent has a layer or reads an activation")
     applied: dict[tuple[type[Operation], str], int] = {}
+    hoisted: set[tuple[str, int | None]] = set()
     for index, op in enumerate(ops):
-        if problem := _problem(ops, index, op, applied):
+        if problem := _problem(ops, index, op, applied) or _missing(op, hoisted):
             raise CompilerBug(f"the bridge is invalid after {after}: operation {index}{problem}")
 
 
@@ -67,6 +68,18 @@ def _problem(
 
     elif isinstance(op, MixIn) and not (op.is_sound and op.source_channels >= op.channels):
         return " mixes in a state of another shape"
+    return ""
+
+
+def _missing(op: Operation, hoisted: set[tuple[str, int | None]]) -> str:
+    """What is wrong with a hoisted block. `hoisted` are the weights and activations that were computed before it."""
+    if not isinstance(op, TopDownBlock) or op.hoisted is None:
+        return ""
+    if op.reads is None:
+        return " is hoisted, and reads no activation"
+    if op.hoisted == "again" and (op.group, op.reads) not in hoisted:
+        return " takes what no earlier application has read"
+    hoisted.add((op.group, op.reads))
     return ""
 
 

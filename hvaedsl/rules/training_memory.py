@@ -47,10 +47,10 @@ class TrainingMemory(Diagnostic):
     )
     configuration = "checked if `train.gpu_memory` and `train.batch_size` are set"
     bad = spec(
-        decoder="4x1, 8m4, 8x40", rest=f"train {{ batch_size = 2000  micro_batch = 2000  gpu_memory = 4  {_RUN} }}"
+        decoder="4x1, 8m4, 8x48", rest=f"train {{ batch_size = 2000  micro_batch = 2000  gpu_memory = 4  {_RUN} }}"
     )
     good = spec(
-        decoder="4x1, 8m4, 8x40", rest=f"train {{ batch_size = 2000  micro_batch = 1000  gpu_memory = 4  {_RUN} }}"
+        decoder="4x1, 8m4, 8x48", rest=f"train {{ batch_size = 2000  micro_batch = 1000  gpu_memory = 4  {_RUN} }}"
     )
 
     available: float  # GiB

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
 from hvaedsl.ir.training import Precision
 from hvaedsl.lowering.module import HierarchicalVAE
+from hvaedsl.nn.forms import FormedDecoder
 from hvaedsl.program import Program
 from hvaedsl_runtime.noise import LatentShape, mixed_seed
 
@@ -21,6 +24,20 @@ def initial_model(program: Program, seed: int, device: torch.device, dtype: torc
 def latent_shapes(model: HierarchicalVAE) -> tuple[LatentShape, ...]:
     """The shape of each layer's latent, (latent, height, width)."""
     return tuple((step.latent, *model.plan.size_at(step.resolution)) for step in model.plan.layers)
+
+
+@contextmanager
+def plain_cells(model: HierarchicalVAE) -> Iterator[None]:
+    """Let all cells compute as their equations say, whatever `train.passes` is: hooks then see each of their parts."""
+    decoder = model.decoder
+    if not isinstance(decoder, FormedDecoder):
+        yield
+        return
+    forms, decoder.forms = decoder.forms, {}
+    try:
+        yield
+    finally:
+        decoder.forms = forms
 
 
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:

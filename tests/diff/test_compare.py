@@ -64,6 +64,7 @@ CHANGES: Mapping[str, str] = {
     "train.ema_decay": "0.5",
     "train.precision": "bfloat16",
     "train.recompute_every": "2",
+    "train.passes": "one_gelu, join",
     "train.gpu_memory": "24",
     "train.deterministic": "true",
     "train.seed": "1",
@@ -224,7 +225,8 @@ def test_sharing_is_told_apart_from_weights_of_ones_own() -> None:
     assert change.after is not None
     assert (change.before.sharing, change.after.sharing) == (((1, 4),), ((3, 1), (1, 1)))
     assert (change.before.blocks, change.after.blocks) == (4, 4)
-    assert found.before.totals.flops_per_image == found.after.totals.flops_per_image
+    # Of three applications with the same weights, two take what the first one has read of the activation.
+    assert found.before.totals.flops_per_image - found.after.totals.flops_per_image == 2 * (2 * 16 * 4 * 8 * 8)
     assert not found.weights.load
 
 

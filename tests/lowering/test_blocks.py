@@ -15,6 +15,7 @@ from hvaedsl.ir.parameter_names import parameter_shapes
 from hvaedsl.ir.residual_blocks import attention_heads
 from hvaedsl.ir.spec_text import spec_text
 from hvaedsl.nn.attention import AttentionBlock
+from tests.joint_weights import joint_bytes
 from tests.properties.memory_models import Measurement
 
 SPEC = """hvae 1
@@ -54,7 +55,9 @@ def test_it_is_in_both_stacks_and_counted_exactly(cell: str) -> None:
 def test_the_memory_of_several_heads(width: int, heads: int) -> None:
     program = loaded("attention", **{"model.width": width})
     assert attention_heads(width) == heads
-    assert Measurement(program, 2, "float32", None).kept_bytes == program.cost.activation_bytes(2)
+    assert Measurement(program, 2, "float32", None).kept_bytes == program.cost.activation_bytes(2) + joint_bytes(
+        program
+    )
     small, large = (Measurement(program, batch, "bfloat16", None).kept_bytes for batch in (1, 3))
     assert large - small == program.cost.activation_bytes(2, "bfloat16")
 
@@ -80,7 +83,9 @@ def test_a_number_of_heads(block: str, heads: dict[int, int]) -> None:
             assert getattr(found, "heads", None) == heads.get(resolution)
     assert {name: tuple(value.shape) for name, value in model.named_parameters()} == parameter_shapes(program.bridge)
     assert program.cost.parameters == sum(value.numel() for value in model.parameters())
-    assert Measurement(program, 2, "float32", None).kept_bytes == program.cost.activation_bytes(2)
+    assert Measurement(program, 2, "float32", None).kept_bytes == program.cost.activation_bytes(2) + joint_bytes(
+        program
+    )
 
     # The text of the spec and of the bridge, and the emitted file, give the same model.
     assert hvaedsl.loads(spec_text(program.spec)).spec.model == program.spec.model

@@ -268,7 +268,7 @@ def test_an_analysis_is_made_when_it_is_asked_for_and_once(monkeypatch: pytest.M
 
     bridge = compiled("8x2, 8d2, 4x1", "4x1, 8m4, 8x1").bridge
     monkeypatch.setattr(pipeline, "ANALYSES", (counted,))
-    analyses = pipeline.Analyses(bridge)
+    analyses = pipeline.Analyses(bridge, ())
     assert made == []
     assert analyses[counted] == analyses[counted] == len(bridge.operations)
     assert made == [bridge]

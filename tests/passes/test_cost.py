@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import hvaedsl
 from hvaedsl.ir.parameter_names import parameter_shapes
 from hvaedsl.shipped import shipped
+from tests.joint_weights import joint_bytes
 
 # Falck, Williams et al. 2022, Table G.6, and openai/vdvae, hps.py: parameters and stochastic depth.
 PUBLISHED = {
@@ -121,7 +122,15 @@ def saved_bytes(program: hvaedsl.Program, batch: int, *, bfloat16: bool = False)
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_activation_bytes_float32(program: hvaedsl.Program, batch: int) -> None:
-    assert saved_bytes(program, batch) == program.cost.activation_bytes(batch)
+    assert saved_bytes(program, batch) == program.cost.activation_bytes(batch) + joint_bytes(program)
+
+
+@pytest.mark.parametrize("passes", ["none", "one_gelu", "hoist", "join", "one_gelu, hoist"])
+def test_activation_bytes_of_other_passes(model_texts: Mapping[str, str], passes: str) -> None:
+    for name, text in model_texts.items():
+        program = hvaedsl.loads(f"{text}\ntrain {{ passes = {passes} }}")
+        found = saved_bytes(program, 2)
+        assert found == program.cost.activation_bytes(2) + joint_bytes(program), name
 
 
 def test_activation_bytes_bfloat16(program: hvaedsl.Program) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 import hvaedsl
 from hvaedsl.ir.memory import Precision
+from hvaedsl.ir.pass_names import PASSES
 from hvaedsl.nn import recomputation
 
 Storages = dict[int, Tensor]  # a tensor of each storage, by its address; it keeps the address from being used again
@@ -67,6 +68,7 @@ def models(draw: st.DrawFn) -> hvaedsl.Program:
     exponents = draw(st.sampled_from(("1", "-1, 2", "3, 5, 7")))
     norm, over = draw(st.sampled_from(("none", "none", "l2", "rms"))), draw(st.sampled_from(("sample", "batch")))
     level_count = draw(st.sampled_from((256, 256, 2, 4096))) if "bits" not in likelihood else 256
+    passes = draw(st.lists(st.sampled_from(PASSES), unique=True))
     values = f"levels = {level_count}  binarize = {'threshold' if likelihood == 'bernoulli' else 'none'}"
     if likelihood.startswith("gaussian"):
         values = "values = real"
@@ -84,6 +86,7 @@ model {{
   fourier {{ at = {", ".join(at) or "none"}  exponents = {exponents} }}
   normalize_state {{ over = {over}  norm = {norm} }}
 }}
+train {{ passes = {", ".join(passes) or "none"} }}
 """)
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hvaedsl
+from tests.joint_weights import joint_bytes
 
 from .memory_models import Measurement, models
 from .profile import examples
@@ -18,9 +19,13 @@ def one_thread() -> None:
 
 
 def neglected(program: hvaedsl.Program) -> int:
-    """Bytes that do not grow with the batch: the divisor and the mask of each state that one norm divides."""
+    """Bytes that do not grow with the batch: the divisor and the mask of each state that one norm divides, and copies
+    of weights.
+    """
     norms = program.spec.model.normalize_state
-    return 5 * len(program.bridge.operations) * (norms.norm is not None and norms.over == "batch")
+    return joint_bytes(program) + 5 * len(program.bridge.operations) * (
+        norms.norm is not None and norms.over == "batch"
+    )
 
 
 @examples(quick=20, long=1500)

@@ -73,7 +73,7 @@ assert CELL_NAMES[4:] == ("gated",)
 
 # It compiles and lints, and is counted as the same class counts when it is measured as a custom cell.
 for features in ("none", "sample", "branches"):
-    sets = {"model.fourier.at": features, "model.decoder": "1x1, 4x1, 8m4, 8x1"}
+    sets = {"model.fourier.at": features, "model.decoder": "1x1, 4x1, 8m4, 8x1", "train.passes": "none"}
     program = hvaedsl.load("digits.hvae", sets={**sets, "model.cell": "gated"})
     reference = {"model.cell": '"hvaedsl.nn.cells.gated:GatedCell"'}
     measured = hvaedsl.load("digits.hvae", sets={**sets, **reference}, custom=hvaedsl.CustomParts())

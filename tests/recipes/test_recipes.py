@@ -70,7 +70,7 @@ def test_a_key(tree: Tree) -> None:
         "| `train.ema_decay` ",
         "| `train.patience` | whole number | 1000 | steps without an update before training stops |\n",
     )
-    tree.insert("runtime/hvaedsl_runtime/train/step.py", "def is_applied(", READER)
+    tree.insert("runtime/hvaedsl_runtime/train/step.py", "class TrainingStep:", READER)
     tree.pytest("tests/test_schema.py")
     assert "patience" in tree.hvaedsl("show", "digits", "--set", "train.patience=7")
     tree.run("-c", "import hvaedsl; assert hvaedsl.load('digits', sets={'train.patience': 7}).training().patience == 7")

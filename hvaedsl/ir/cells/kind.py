@@ -50,6 +50,7 @@ class CellKind(Record, kw_only=True):
     parts: tuple[Part, ...]
     gives_h: bool = False  # the prior gives an increment h beside p(z | x)
     state_is_latent: bool = False  # x' = z, so that both have as many channels
+    adds_h_and_z: bool = False  # the next state has the sum of h and a 1x1 convolution of z
     published: bool = False  # openai/vdvae has names for its parameters
     kept_states: int = 0
     without_latent: WithoutLatent | None = None  # None if the cell needs a latent

@@ -10,6 +10,7 @@ CELL = CellKind(
     module="hvaedsl.nn.cells.vdvae:VDVAECell",
     parts=(Part("z_proj", reads="z"), RESIDUAL_STEP),
     gives_h=True,
+    adds_h_and_z=True,
     published=True,
     without_latent=WithoutLatent(
         module="hvaedsl.nn.cells.vdvae:VDVAEDeterministicBlock",

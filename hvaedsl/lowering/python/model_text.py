@@ -193,12 +193,14 @@ def _constructor(plan: Plan, about: About) -> Iterator[str]:
     yield f"{METHOD}states = ["
     yield from (f"{METHOD}{INDENT}{_initial_state(state)}," for state in plan.states)
     yield f"{METHOD}]"
-    kind = "MixedDecoder" if _is_mixed(plan) else "Decoder"
+    formed = [block for block in plan.decoder_blocks if block.form]
+    kind = f"{'Formed' if formed else ''}{'Mixed' if _is_mixed(plan) else ''}Decoder"
     yield from call(
         f"decoder = {kind}", [str(plan.width), str(plan.image_resolution), "states", "decoder_path()"], METHOD
     )
     yield from lines_of([_resampling("decoder.embeddings", embedding) for embedding in plan.embeddings], METHOD)
     yield from lines_of([_decoder_block(block, plan) for block in plan.decoder_blocks], METHOD)
+    yield from lines_of([_form(block) for block in formed], METHOD)
     yield ""
 
     yield from call(f"likelihood = {_likelihood_class(plan)}", _likelihood_arguments(plan), METHOD)
@@ -228,6 +230,11 @@ def _decoder_block(block: BlockModule, plan: Plan) -> Statement:
         inside += [f"block=partial({', '.join([residual, *heads])})" if heads else f"block={residual}"]
     arguments = (f"{_cell_class(block, plan)}({', '.join(inside)})", f"applications={len(plan.decoder_steps)}")
     return Statement("decoder.blocks[{}] = scaled_for_depth", arguments, (block.name,))
+
+
+def _form(block: BlockModule) -> Statement:
+    """How a top-down block computes."""
+    return Statement("decoder.forms[{}] = Form", tuple(f"{name}=True" for name in block.form), (block.name,))
 
 
 def _residual_class(block: BlockModule, plan: Plan) -> str:

@@ -27,6 +27,7 @@ PLACES: dict[str, str] = {
     "partial": "functools",
     **dict.fromkeys(("conv", "scaled_for_depth"), "hvaedsl.nn.blocks"),
     "CellFeatures": "hvaedsl.nn.fourier",
+    **dict.fromkeys(("Form", "FormedDecoder", "FormedMixedDecoder"), "hvaedsl.nn.forms"),
     "Bernoulli": "hvaedsl.nn.likelihoods.bernoulli",
     "GaussianDensity": "hvaedsl.nn.likelihoods.gaussian",
     "HighBitDepthMixtureOfLogistics": "hvaedsl.nn.likelihoods.high_bit_depth",

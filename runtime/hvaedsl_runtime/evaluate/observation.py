@@ -15,6 +15,7 @@ from torch.utils.hooks import RemovableHandle
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl.nn.cells import Cell, DeterministicBlock
 from hvaedsl.nn.steps import TopDown
+from hvaedsl_runtime.model import plain_cells
 
 AnyBlock = Cell | DeterministicBlock
 
@@ -62,6 +63,7 @@ def observe(
         if encoder is not None:
             _observe_encoder(model, encoder, stack)
         if decoder is not None:
+            stack.enter_context(plain_cells(model))
             _observe_decoder(model, decoder, stack)
         yield
 

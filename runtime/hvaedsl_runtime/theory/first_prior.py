@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from hvaedsl.lowering.module import HierarchicalVAE, Noise
+from hvaedsl_runtime.model import plain_cells
 
 
 class PriorSpread:
@@ -31,7 +32,8 @@ class PriorSpread:
         hooks = [block.prior.register_forward_hook(self._record) for block in blocks]
         self._layer = 0
         try:
-            yield
+            with plain_cells(model):
+                yield
         finally:
             for hook in hooks:
                 hook.remove()

@@ -23,7 +23,7 @@ def test_norms_are_those_of_the_decoder_walked_step_by_step(subject_of: SubjectO
         states = model.decoder.begin(11)
         for step, block in zip(model.plan.decoder_steps, data["trained"]["top_down"], strict=True):
             before = model.decoder.enter(step, states)
-            states, _, _ = model.decoder.descend(states, kept, subject.evaluator.noise(indices), [step])
+            states, _ = model.decoder.descend(states, kept, subject.evaluator.noise(indices), [step])
             after = states[step.resolution]
             assert block["resolution"] == step.resolution
             assert block["values"] == after[0].numel()
