@@ -19,7 +19,7 @@ from typing import TypeVar
 from hvaedsl.diagnostics.diagnostic import Diagnostic, Edit, Fix, insertion, item_removals, writing
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.diagnostics.span import Span
-from hvaedsl.ir.bridge import Bridge
+from hvaedsl.ir.bridge import Bridge, EncoderBlock, TopDownBlock
 from hvaedsl.ir.kinds import OTHER
 from hvaedsl.ir.spec import Spec
 from hvaedsl.syntax import ast
@@ -82,6 +82,18 @@ class Unit(Record):
             return None
         rest = entries[OTHER]
         return Fix(f"write `{text}`", (insertion(rest.source, rest.start, f"{text}, "),))
+
+    def drawing_at(self, resolution: int, latent: int | str) -> Fix | None:
+        """The fix that lets the blocks at a resolution draw, in a map of latents; None if there is no such map.
+
+        None too under synchronous processing if encoder and decoder apply other numbers of blocks there: they have to
+        be equal where a latent is drawn.
+        """
+        ops = [op for op in self.bridge.operations if op.resolution == resolution]
+        applied = (sum(isinstance(op, kind) for op in ops) for kind in (EncoderBlock, TopDownBlock))
+        if self.spec.model.processing == "synchronous" and len({*applied}) > 1:
+            return None
+        return self.with_entry("model.latent", resolution, str(latent))
 
     def without_entries(self, key: str, gone: Collection[int]) -> tuple[Edit, ...]:
         """The edits that remove entries from the map of a key; none if a comment is between them.

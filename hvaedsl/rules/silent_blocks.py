@@ -101,7 +101,7 @@ def _drawing(unit: Unit, block: TopDownBlock) -> tuple[Fix, ...]:
     read = {output_resolution(op) for _, op in unit.bridge.encoder} if unit.spec.model.skips == "all" else {bottleneck}
     kind = cell_kind(block.cell)
     latent = block.channels if kind is not None and kind.state_is_latent else _EXAMPLE  # there z is the state
-    way = unit.with_entry("model.latent", block.resolution, str(latent)) if block.resolution in read else None
+    way = unit.drawing_at(block.resolution, latent) if block.resolution in read else None
     return (way,) if way is not None else ()
 
 

@@ -45,7 +45,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         assert blocks[0].span is not None
         ways: list[Fix] = []
         is_there = any(op.resolution == bottleneck for _, op in unit.bridge.decoder)  # with latent 0
-        if is_there and (drawing := unit.with_entry("model.latent", bottleneck, str(blocks[0].latent))):
+        if is_there and (drawing := unit.drawing_at(bottleneck, blocks[0].latent)):
             ways.append(drawing)
         if not is_there and unit.new_block_draws():
             first = f"{bottleneck}x1"

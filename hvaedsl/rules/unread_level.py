@@ -66,7 +66,7 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
                 latent = str(next(other.latent for other in blocks.values() if other.draws))
                 drawing = None
                 if unit.spec.model.processing == "asynchronous":  # otherwise the counts may differ
-                    drawing = unit.with_entry("model.latent", op.resolution, latent)
+                    drawing = unit.drawing_at(op.resolution, latent)
                 yield UnreadLevel(
                     span=op.span,
                     resolution=op.resolution,

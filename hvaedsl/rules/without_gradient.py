@@ -94,7 +94,7 @@ def _reading(unit: Unit) -> tuple[Fix, ...]:
     blocks = [op for _, op in unit.bridge.decoder if isinstance(op, TopDownBlock)]
     if any(op.resolution == bottleneck for op in blocks):
         latent = next(op.latent for op in blocks if op.draws)
-        way = unit.with_entry("model.latent", bottleneck, str(latent))
+        way = unit.drawing_at(bottleneck, latent)
         return (way,) if way is not None else ()
     if not unit.new_block_draws():
         return ()
