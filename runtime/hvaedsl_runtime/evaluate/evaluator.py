@@ -113,7 +113,7 @@ class Evaluator:
         """Return the noise of the images at `indices` of the split."""
         return ImageNoise(self.noise_seed, self.images.split, indices, self.processes.device, self.dtype)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def __call__(self, model: Model, advance: Callable[[int], None] | None = None) -> LikelihoodBound:
         """Compute the bound of `model` on the whole split; the images are divided among the processes.
 
