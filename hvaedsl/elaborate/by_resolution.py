@@ -10,6 +10,7 @@ from hvaedsl.diagnostics.resolutions import NoValueForResolution
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.elaborate.schema import SCHEMA
 from hvaedsl.ir.blocks import BlockList
+from hvaedsl.ir.cells import CELL_NAMES, cell_kind
 from hvaedsl.ir.kinds import OTHER, ChoiceOrCustom, Either
 from hvaedsl.ir.section import at_resolution
 from hvaedsl.ir.spec_text import value_text
@@ -77,7 +78,7 @@ class Maps:
         reported = tuple(at for at in missing if not self._explained(key, at))
         if reported:
             self.poisoned.add(key)
-            ways = tuple(self._with_other(key, written))
+            ways = tuple(self._with_other(key, written, reported))
             yield NoValueForResolution(span=self.origins[key], key=key, missing=reported, suggestions=ways)
 
         # The placeholder of a missing latent is not 0: where the encoder is missing too, it is the block that is wrong.
@@ -85,6 +86,13 @@ class Maps:
         completed = {OTHER: placeholder, **written}
         section, _, name = key.rpartition(".")
         self.values[section][name] = _plain(filled(completed, resolutions), completed)
+
+    def _width_of_latent(self, resolution: int) -> object:
+        """The width at a resolution if z is the state there; None if a latent may have any number of channels."""
+        kind = cell_kind(_at(self.model.get("cell"), resolution) or CELL_NAMES[0])
+        if kind is None or not kind.state_is_latent:
+            return None
+        return _at(self.model.get("widths"), resolution) or self.model.get("width")
 
     def _explained(self, key: str, resolution: int) -> bool:
         """Whether a rule says that the block at a resolution is wrong: it draws where the encoder has no activation."""
@@ -96,10 +104,18 @@ class Maps:
         levels |= {entry.resolution // max(1, entry.argument) for entry in entries if entry.operator == "d"}
         return bool(entries) and resolution not in levels
 
-    def _with_other(self, key: str, written: Written) -> Iterator[Fix]:
-        """The suggestion that adds `other` behind the last entry, with the value of that entry."""
+    def _with_other(self, key: str, written: Written, missing: Iterable[int]) -> Iterator[Fix]:
+        """The suggestion that adds `other` behind the last entry, with the value of that entry.
+
+        A latent that is the state has the width of the state; nothing is suggested if the missing ones differ in that.
+        """
         whole = self.origins[key]
         *_, last = written.values() if written else (_placeholder(key),)
+        if key == "model.latent":
+            widths = {self._width_of_latent(at) for at in missing}
+            if len(widths) > 1:
+                return
+            last = next(iter(widths)) or last
         entry = f"{OTHER}: {value_text(last)}"
         spans = [self.origins[f"{key}.{at}"] for at in written]
         end = max((span.end for span in spans), default=None)
@@ -112,6 +128,11 @@ class Maps:
 def filled(written: Written, resolutions: Iterable[int]) -> dict[int, Any]:
     """The values of resolutions, the highest first."""
     return {at: written[at] if at in written else written[OTHER] for at in sorted(resolutions, reverse=True)}
+
+
+def _at(written: object, resolution: int) -> Any:
+    """The value at a resolution of a value that may be a map; None if there is none."""
+    return written.get(resolution, written.get(OTHER)) if isinstance(written, Mapping) else written
 
 
 def _plain(found: dict[int, Any], written: Written) -> Any:

@@ -337,3 +337,20 @@ def test_without_skip_connections_a_block_at_the_bottleneck_draws() -> None:
         "only blocks at 4 read the encoder, and the decoder draws no latent there",
     )
     assert hvaedsl.loads(edited(text, item.suggestions[0].edits)).spec.model.latent == 4
+
+
+@pytest.mark.parametrize(
+    ("cell", "proposed"),
+    [
+        ("vdvae", "add `other: 7`"),
+        ("{8: euler_maruyama, other: vdvae}", "add `other: 16`"),  # the latent there is the state
+        ("{8: euler_maruyama, 2: vdvae, 4: vdvae}", ""),  # no one value is right for 8 and 2
+    ],
+)
+def test_the_proposed_latent_suits_the_cells(cell: str, proposed: str) -> None:
+    latents, decoder = ("{4: 7}", "4x1, 8m4, 8x1") if proposed else ("{4: 7, 16: 1}", "2x1, 4m2, 8m4, 8x1")
+    text = f"""hvae 1 data {{ dataset = npy channels = 1 resolution = 8 }}
+        model {{ width = 16 latent = {latents} cell = {cell}
+        encoder = 8x1, 8d2, 4x1, 4d2, 2x1 decoder = {decoder} }}"""
+    (missing,) = [item for item in compile_source(Source("a.hvae", text)).diagnostics if item.code == "HV230"]
+    assert [way.title for way in missing.suggestions] == ([proposed] if proposed else [])
