@@ -75,7 +75,7 @@ class Rounds:
 
 
 def measure(sides: Mapping[str, Callable[[], object]], rounds: int, clock: Clock, *, seed: int = 0) -> Rounds:
-    """Time every side once a round, in an order that is drawn anew for each, after some calls that do not count."""
+    """Time every side once a round, in an order that is drawn for each, after some calls that do not count."""
     order, load, draw = list(sides), 0.0, random.Random(seed)
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(-WARM_UPS, rounds):

@@ -1,7 +1,7 @@
 """The published code of VDVAE (openai/vdvae), imported from a checkout of the user, with the form of a compiled model.
 
 Nothing of it is changed on the disk. Its imports of apex, of MPI, and of what reads data and writes pictures are
-replaced while it is imported; a shared block is one module that stands at all its positions.
+replaced while it is imported; a shared block is one module in all its positions.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def block_strings(program: Program) -> tuple[str, str]:
 
 
 def _share(model: nn.Module, program: Program) -> None:
-    """Let the module of a weight group's first application stand at all positions of the group."""
+    """Let the module of the first application be in all positions of its weight group."""
     for path, kind in (("encoder.enc_blocks", EncoderBlock), ("decoder.dec_blocks", TopDownBlock)):
         blocks = cast(nn.ModuleList, model.get_submodule(path))
         ops = [op for op in program.bridge.operations if isinstance(op, kind)]
@@ -177,7 +177,7 @@ def _with_place(first: nn.Module, here: nn.Module) -> nn.Module:
 
 
 def _replacements() -> dict[str, ModuleType]:
-    """Stand-ins for the imports that are not needed for a step of one process."""
+    """What replaces the imports that are not needed for a step of one process."""
     one = SimpleNamespace(Get_size=lambda: 1, Get_rank=lambda: 0)
     contents: dict[str, dict[str, Any]] = {
         "mpi4py": {"MPI": SimpleNamespace(COMM_WORLD=one)},
