@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hvaedsl.diagnostics.errors import UsageError
+from hvaedsl.diagnostics.printable import printable
 
 # The settings of matplotlib that are not about the look of a figure, and that a context cannot restore.
 _NOT_STYLE = frozenset(("backend", "backend_fallback", "interactive"))
@@ -44,6 +45,16 @@ def own_settings(settings: Mapping[str, Any]) -> Iterator[None]:
     drawn.update(settings)
     with mpl.rc_context(drawn):
         yield
+
+
+def as_label(text: str) -> str:
+    """A name of the user as a label: on one line, without mathematics between two $, and never left out of a legend.
+
+    matplotlib takes a text with an even number of $ as TeX, refuses bytes that are no text, and leaves out labels that
+    begin with _.
+    """
+    shown = printable(text).replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 def _is_not_about_its_folder(record: logging.LogRecord) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 
-from hvaedsl_runtime.drawing import import_matplotlib, own_settings
+from hvaedsl.diagnostics.printable import printable
+from hvaedsl_runtime.drawing import as_label, import_matplotlib, own_settings
 from tests.cli.pty_session import environment
 
 
@@ -57,3 +58,19 @@ def test_the_settings_of_the_user_are_not_used_and_stay() -> None:
             assert mpl.rcParams["lines.linewidth"] == mpl.rcParamsDefault["lines.linewidth"]
             assert mpl.rcParams["font.size"] == 8.0
         assert (mpl.rcParams["text.usetex"], mpl.rcParams["font.size"]) == (True, 3.0)
+
+
+@pytest.mark.parametrize("name", ["$a_$", "cost$1$", "a^b$\\alpha$", "_base", "r\udce9", "one $ sign", "50 %_x"])
+def test_a_name_of_the_user_is_drawn_as_it_is(name: str) -> None:
+    """matplotlib takes a text between two $ as TeX, refuses lone surrogates, and leaves out labels with _ in front."""
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([0, 1], label=as_label(name))
+    axes.set_title(as_label(name))
+    (shown,) = axes.legend().get_texts()
+    figure.canvas.draw()
+    text, is_math = shown._preprocess_math(shown.get_text())  # type: ignore[attr-defined] # matplotlib's own decision
+    assert not is_math
+    assert text.strip() == printable(name)

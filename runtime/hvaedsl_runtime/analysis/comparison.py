@@ -37,6 +37,7 @@ from hvaedsl_runtime.analysis.result_files import drawing_files, write_files
 from hvaedsl_runtime.data import Fingerprint, differences
 from hvaedsl_runtime.disk.run_folder import require_run
 from hvaedsl_runtime.disk.strict_json import json_text
+from hvaedsl_runtime.drawing import as_label
 from hvaedsl_runtime.evaluate.latent_use import COLLAPSED_KL_NATS
 from hvaedsl_runtime.evaluate.units import Gives, Unit, common_gives, recorded, reporting_unit
 
@@ -237,7 +238,7 @@ def draw_bounds(runs: Sequence[ComparedRun], unit: Unit, axes: Sequence[Axis]) -
                 linewidth=0.9,
             )
             bounds = run.history.bounds(evaluated_split(run.history) or "validation", "raw")
-            draw_bound(panel, axis, bounds, unit, color, run.label if axis is STEPS else "", line, marker="o")
+            draw_bound(panel, axis, bounds, unit, color, as_label(run.label) if axis is STEPS else "", line, marker="o")
 
         limit_to_later_steps(panel, [bound for run in runs for bound in bounds_for_limits(run.history)], unit)
         panel.set_xlabel(axis.label)
@@ -259,7 +260,13 @@ def draw_collapsed(runs: Sequence[ComparedRun]) -> Figure:
             found = collapsed_over_steps(run.history, split, "raw")
             color, line = _line_style(number)
             panel.plot(
-                found.steps, found.values, color=color, linestyle=line, marker="o", markersize=3.5, label=run.label
+                found.steps,
+                found.values,
+                color=color,
+                linestyle=line,
+                marker="o",
+                markersize=3.5,
+                label=as_label(run.label),
             )
 
     panel.set_ylim(bottom=0)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hvaedsl.diagnostics.numbers import counted
 from hvaedsl.diagnostics.shell import path_word
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -23,6 +24,10 @@ OTHER_JPEG = frozenset((".jfif", ".jpe"))
 # In place of the suffix: files without one that begin like an image (PNG, JPEG, WebP, BMP, TIFF).
 NO_SUFFIX_IMAGE = "without a suffix, images"
 IMAGE_START = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF.{4}WEBP|BM.{4}\0{4}|II[*+]\0|MM\0[*+]", re.DOTALL)
+# In place of the suffix: folders of a run or a sweep, whose pictures are results and no data.
+RUN_FOLDER = "folder of a run or a sweep"
+RUN_FOLDERS = "folders of runs or sweeps"
+RUN_FILES = ("run.json", "sweep.json")
 # What operating systems put beside a user's files, in lower case; hidden files are skipped too.
 CLUTTER = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "icon\r"))
 
@@ -31,7 +36,8 @@ CLUTTER = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@ea
 class Tree:
     """The image files below `root`, sorted by their path relative to it, with /; the same order on every platform.
 
-    `others` counts the files that are not taken by their suffix, or NO_SUFFIX_IMAGE. `loops` are links to a folder that
+    `others` counts the files that are not taken by their suffix, or NO_SUFFIX_IMAGE; under RUN_FOLDER, folders that are
+    not searched. `loops` are links to a folder that
     contains them.
     """
 
@@ -87,6 +93,9 @@ def search(root: Path, suffixes: tuple[str, ...] = SUFFIXES, *, deep: bool = Tru
     pending = [_Folder(str(root), "", real, (real,))]
     while pending:
         folder = pending.pop()
+        if folder.prefix and _is_of_run(folder.path):
+            tree.others[RUN_FOLDER] += 1
+            continue
         with os.scandir(folder.path) as entries:
             for entry in entries:
                 if is_clutter(entry.name):
@@ -98,6 +107,10 @@ def search(root: Path, suffixes: tuple[str, ...] = SUFFIXES, *, deep: bool = Tru
 
     tree.names.sort()
     return tree
+
+
+def _is_of_run(folder: str) -> bool:
+    return any(os.path.isfile(os.path.join(folder, name)) for name in RUN_FILES)  # noqa: PTH113, PTH118 - as elsewhere here
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -149,6 +162,9 @@ def others_text(others: Mapping[str, int]) -> str:
     """Describe the files that are not taken, by suffix and reason; empty if there are none."""
     groups: dict[str, list[str]] = {}
     for suffix, files in sorted(others.items(), key=lambda item: (-item[1], item[0])):
+        if suffix == RUN_FOLDER:
+            groups.setdefault("their pictures are results", []).append(counted(files, RUN_FOLDER, RUN_FOLDERS))
+            continue
         if suffix == NO_SUFFIX_IMAGE:
             reason = "images; rename them to end in .png or .jpg"
         elif suffix in OTHER_JPEG:

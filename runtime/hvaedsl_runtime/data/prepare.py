@@ -38,7 +38,7 @@ from hvaedsl_runtime.data.splits import PartName
 from hvaedsl_runtime.data.stored_channels import COLOR_CHANNELS
 from hvaedsl_runtime.disk.foreign_content import packed_content, start_of
 from hvaedsl_runtime.disk.strict_json import model_text
-from hvaedsl_runtime.disk.whole_files import check_writable, new_for_one, partial_name, write_whole
+from hvaedsl_runtime.disk.whole_files import check_replaceable, check_writable, new_for_one, partial_name, write_whole
 
 FILES = frozenset(("all.npy", "train.npy", "validation.npy", "test.npy", NAME, partial_name(Path(NAME)).name))
 # Shows a description and the number of images; yields a function to call with the number of images just done.
@@ -182,6 +182,7 @@ def prepare(
     Raises DataNotFound or InvalidData for missing, damaged or wrong files; PreparedFolderInUse if `target` has other
     content; WriteError if it cannot be written.
     """
+    check_replaceable(target)
     target = target.absolute()
     partial, replaced = (target.with_name(f"{target.name}.{ending}") for ending in ("partial", "replaced"))
 

@@ -25,6 +25,7 @@ from hvaedsl.diagnostics.errors import DamagedRun, WriteError
 from hvaedsl.diagnostics.refusals import NO_ROOM, NOT_THERE, refusals_explained
 from hvaedsl_runtime.disk.checked_json import checked_text, read_checked
 from hvaedsl_runtime.disk.checkpoint_names import MANIFEST, REPLACED, STATE, damaged_name, step_of
+from hvaedsl_runtime.disk.safetensors_file import opened_safetensors
 from hvaedsl_runtime.disk.snapshot import Snapshot
 from hvaedsl_runtime.disk.state_parts import StateDict
 from hvaedsl_runtime.disk.state_tree import Place, state_of
@@ -147,7 +148,7 @@ def read_folder(folder: Path) -> tuple[str, StateDict]:
         tensors: dict[Place, Tensor] = {}
         for name in manifest["files"]:
             if name.endswith(".safetensors"):
-                with safetensors.safe_open(folder / name, framework="pt") as file:
+                with opened_safetensors(folder / name) as file:
                     part = name.removesuffix(".safetensors")
                     tensors |= {(part, key): file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - a safetensors file is no mapping
         return content["spec"], state_of(content["state"], tensors.__getitem__)

@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from hvaedsl.diagnostics.errors import InvalidWeights, RunError, UsageError
-from hvaedsl.diagnostics.printable import is_unicode
 from hvaedsl.diagnostics.shell import command_line, path_word
 from hvaedsl.diagnostics.unicode_forms import other_form
 from hvaedsl_runtime.disk.foreign_content import Foreign
+from hvaedsl_runtime.disk.safetensors_file import opened_safetensors
 from hvaedsl_runtime.disk.unreadable_weights import GATHER, SAVE_STATE_DICT, foreign_object, why_unreadable
 from hvaedsl_runtime.disk.whole_files import put_in_place
 
@@ -149,11 +149,8 @@ def read_torch(path: Path) -> object:
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     _check_readable(path)
     try:
-        # The library refuses names that are not UTF-8; a descriptor has a name that is.
-        with path.open("rb") as opened:
-            name = path if is_unicode(str(path)) else f"/dev/fd/{opened.fileno()}"
-            with safetensors.safe_open(name, framework="pt") as file:
-                return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118 - a safetensors file is no mapping
+        with opened_safetensors(path) as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118 - a safetensors file is no mapping
     except Exception as error:  # SafetensorError, or that of a type unknown to this version of torch
         raise _unreadable(path, error, safetensors=True) from error
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
+from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.refusals import ANOTHER_FOLDER, refusals_explained
 from hvaedsl_runtime.disk.folder_lock import check_owned, try_flock
 
@@ -162,6 +163,14 @@ def made_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         _try_to_write(folder)
     return folder
+
+
+def check_replaceable(folder: Path) -> None:
+    """Raise UsageError for a folder that cannot be replaced by another one: the working directory, or a disk."""
+    real = Path(os.path.realpath(folder))
+    if real == Path.cwd() or real.is_mount():
+        what = "the working directory" if real == Path.cwd() else "the root of a disk"
+        raise UsageError(f"--out is {folder}, {what}", help="name a new folder in it")
 
 
 def is_stream(path: Path) -> bool:

@@ -35,6 +35,8 @@ def resume_command(folder: RunFolder, *sets: str, changed: bool = False) -> str:
 
 def retrain_command(folder: RunFolder, *sets: str) -> str:
     """The command that trains the spec of a run from scratch into another folder, with overrides."""
-    other = folder.path.with_name(f"{folder.path.name}-2")
+    # `.` and `..` are no names that another one could be made of.
+    path = folder.path if folder.path.name not in ("", "..") else folder.path.resolve()
+    other = path.with_name(f"{path.name}-2")
     words = [word for value in sets for word in ("--set", value)]
     return command_line("hvaedsl", "train", folder.spec, "--out", other, *words)

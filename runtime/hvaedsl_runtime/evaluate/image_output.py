@@ -35,7 +35,7 @@ from hvaedsl_runtime.data.npy import npy_header
 from hvaedsl_runtime.data.places import folder_name, places
 from hvaedsl_runtime.data.stored_channels import COLOR_CHANNELS
 from hvaedsl_runtime.disk.run_folder import RunFolder, check_output_path, content_of
-from hvaedsl_runtime.disk.whole_files import A_STREAM, is_stream, put_folder_in_place, put_in_place
+from hvaedsl_runtime.disk.whole_files import A_STREAM, check_replaceable, is_stream, put_folder_in_place, put_in_place
 from hvaedsl_runtime.evaluate.pictures import brightest_of, save_samples
 
 Kind = Literal["picture", "npz", "npy", "folder"]
@@ -166,9 +166,7 @@ class ImageOutput:
                 raise OutputExists(f"{self.path} is not empty: it has {content_of(real)}", help=ANOTHER_FOLDER)
         if real.exists() and not real.is_dir():
             raise OutputExists(f"{self.path} is not a folder", help=ANOTHER_FOLDER)
-        if real == Path.cwd() or real.is_mount():
-            what = "the working directory" if real == Path.cwd() else "the root of a disk"
-            raise UsageError(f"--out is {self.path}, {what}", help="name a new folder in it")
+        check_replaceable(self.path)
 
 
 @contextmanager

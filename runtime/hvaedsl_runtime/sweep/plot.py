@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hvaedsl_runtime.disk.whole_files import put_in_place
-from hvaedsl_runtime.drawing import own_settings
+from hvaedsl_runtime.drawing import as_label, own_settings
 from hvaedsl_runtime.evaluate.results import WEIGHTS
 from hvaedsl_runtime.sweep.axes import short_names
 from hvaedsl_runtime.sweep.results import PointResult, RunResult, Spread, SweepResults
@@ -68,7 +68,7 @@ class Positions:
             axes.minorticks_off()
 
         long = max(map(len, self.values)) > 8
-        labels = [_truncated(value) for value in self.values]
+        labels = [as_label(_truncated(value)) for value in self.values]
         axes.set_xticks(places, labels, rotation=20 if long else 0, ha="right" if long else "center")
         if not self.numeric:
             axes.set_xlim(-0.5, len(places) - 0.5 + shift)
@@ -112,7 +112,7 @@ def figure_of(results: SweepResults) -> Figure:
         panels[1, 0].plot(
             [positions.of(point) + line.shift for point in line.points],
             heights,
-            label=line.label,
+            label=as_label(line.label),
             color=line.color,
             marker=line.marker,
             linestyle=positions.dash,
@@ -265,7 +265,9 @@ def _truncated(value: str) -> str:
 def _title(results: SweepResults) -> str:
     plan = results.plan
     seeds = f"{len(plan.seeds)} seed{'s' * (len(plan.seeds) > 1)}"
-    parts = [f"{plan.model}, {plan.dataset}: {results.finished} of {len(plan.runs())} runs, {seeds}"]
+    parts = [
+        f"{as_label(plan.model)}, {as_label(plan.dataset)}: {results.finished} of {len(plan.runs())} runs, {seeds}"
+    ]
     if len(plan.seeds) > 1:
         parts.append("dots: seeds; bars: mean ± standard deviation")
     if results.indicative:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from hvaedsl.diagnostics.errors import InvalidData, RunError, UnusableImages
 from hvaedsl_runtime.data import open_split, remarks
-from hvaedsl_runtime.data.image_tree import search
+from hvaedsl_runtime.data.image_tree import others_text, search
 from hvaedsl_runtime.data.prepare import data_to_prepare, prepare
 from hvaedsl_runtime.data.published.source import find_files
 
@@ -151,3 +151,16 @@ def test_a_closed_folder_is_named(tmp_path: Path, photos: Path, make_spec: Any, 
     spec = data_to_prepare("folder", 8, 1)
     with pytest.raises(InvalidData, match=said):
         prepare(spec, tmp_path / "set", tmp_path / "out", overwrite=False, bar=lambda *_: nullcontext(lambda _: None))
+
+
+@pytest.mark.parametrize("name", ["run.json", "sweep.json"])
+def test_the_pictures_of_a_run_are_no_images_of_the_folder(tmp_path: Path, name: str) -> None:
+    """With `data.path = "."`, the default folder of runs is below the images."""
+    for folder in ("cat", "runs/faces/pictures"):
+        (tmp_path / folder).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / folder / "0.png")
+    (tmp_path / "runs" / "faces" / name).write_text("{}")
+    tree = search(tmp_path)
+    assert tree.names == ["cat/0.png"]
+    assert others_text(tree.others) == "1 folder of a run or a sweep (their pictures are results)"
+    assert search(tmp_path / "runs" / "faces").names == ["pictures/0.png"]  # asked for by name

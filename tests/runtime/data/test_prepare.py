@@ -355,3 +355,14 @@ def test_what_is_no_folder_is_refused(photos: Path, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=words):
             check_source(path)
     check_source(photos)
+
+
+def test_the_working_directory_is_not_replaced(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell would be in a folder that does not exist any more."""
+    (tmp_path / "new").mkdir()
+    monkeypatch.chdir(tmp_path / "new")
+    for target in (Path(), tmp_path / "new"):
+        with pytest.raises(UsageError, match="the working directory") as caught:
+            run(photos, target)
+        assert caught.value.help == "name a new folder in it"
+    assert not [*(tmp_path / "new").iterdir()]

@@ -242,3 +242,12 @@ def test_a_large_file_is_brought_to_the_disk_in_parts(tmp_path: Path, monkeypatc
     before_the_end = [found for found in synced[: synced.index(size)] if found > 2500]
     assert before_the_end == pytest.approx([3000, 6000], abs=1000)
     assert size == pytest.approx(8000, abs=200)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only there a name may be any bytes")
+def test_a_folder_whose_name_is_not_utf_8(tmp_path: Path) -> None:
+    """Its checkpoints are read, and not called damaged."""
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/m\xfc"))
+    folder.mkdir()
+    save_checkpoint(folder / name_of(4), "hvae 1", state_at(4))
+    assert newest_good(folder, pytest.fail) is not None

@@ -18,7 +18,9 @@ from hvaedsl.diagnostics.errors import Diverged
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl_runtime.disk.folder_lock import LOCK, folder_lock
 from hvaedsl_runtime.disk.lock_holder import Holder
+from hvaedsl_runtime.disk.run_folder import RunFolder
 from hvaedsl_runtime.doctor.examination import examination_lines, examine
+from hvaedsl_runtime.doctor.finding import retrain_command
 from hvaedsl_runtime.doctor.run_log import RunLog
 from hvaedsl_runtime.train.loop import train
 from hvaedsl_runtime.train.settings import RunSettings
@@ -286,3 +288,11 @@ def test_exhausted_memory_is_in_the_log(tmp_path: Path, monkeypatch: pytest.Monk
     found = next(found for found in examine(tmp_path / "run").findings if found.kind == "out-of-memory")
     assert "a forward pass has 2 images now, and had 4" in found.what
     assert "train.micro_batch = 2" in found.help
+
+
+@pytest.mark.parametrize("path", [".", ".."])
+def test_a_run_that_is_named_by_where_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    inside = tmp_path / "run" / "checkpoints"
+    inside.mkdir(parents=True)
+    monkeypatch.chdir(inside if path == ".." else inside.parent)
+    assert f"--out {tmp_path / 'run-2'}" in retrain_command(RunFolder(Path(path)))
