@@ -6,6 +6,7 @@ replaced while it is imported; a shared block is one module in all its positions
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from hvaedsl_runtime.data import Preparation
 
 # A step on images, uint8 [B, H, W, C]: the loss in nats per dimension.
 Step = Callable[[Tensor], float]
-SKIPPED = 1e12  # a threshold that no norm reaches: the settings of the run are ours
+NEVER = -1  # the published threshold above which no update is skipped
 
 
 class PublishedCode:
@@ -69,8 +70,8 @@ class PublishedCode:
             num_mixtures=likelihood.mixtures,
             no_bias_above=max(learned, default=0),
             dataset="ffhq_256" if likelihood.bits else program.spec.data.dataset,
-            grad_clip=training.clip_norm or SKIPPED,
-            skip_threshold=SKIPPED,
+            grad_clip=math.inf if training.clip_norm is None else training.clip_norm,
+            skip_threshold=NEVER,
             lr=training.learning_rate,
             wd=training.weight_decay,
             adam_beta1=training.betas[0],

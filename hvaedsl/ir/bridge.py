@@ -203,6 +203,8 @@ _TOP_DOWN = tuple(found.name for found in fields(TopDownBlock))
 _values_of = attrgetter(*_TOP_DOWN)
 _PUT = tuple(vars(TopDownBlock)[name].__set__ for name in _TOP_DOWN)  # of the slots, which nothing freezes
 _PUT_READS = vars(TopDownBlock)["reads"].__set__
+# The fields that say how an operation computes.
+FORM = ("one_gelu", "hoisted", "joined")
 # The fields that do not affect the shapes of tensors.
 _PLACES = frozenset(("group", "application", "layer", "reads", "span"))
 _SHAPES: Mapping[type[Operation], Callable[[Operation], Hashable]] = {

@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hvaedsl.ir.blocks import BlockList, Entry, Repeat
 from hvaedsl.ir.bridge import (
+    FORM,
     OPERATIONS,
     Bridge,
     EncoderBlock,
@@ -42,13 +43,9 @@ SWITCHES = frozenset(
         "branch_features",
         "z_features",
         "resnet_features",
-        "one_gelu",
-        "hoisted",
-        "joined",
+        *FORM,
     )
 )
-# Fields that are in the JSON form only if the optimizing passes have set them.
-FORM = frozenset(("one_gelu", "hoisted", "joined"))
 
 
 def bridge_text(bridge: Bridge) -> str:
@@ -132,7 +129,7 @@ def bridge_json(bridge: Bridge) -> dict[str, Any]:
 def _fields(op: Operation) -> dict[str, Any]:
     fields = (field for field in dataclasses.fields(op) if field.compare and field.name != "columns")
     found = {field.name: getattr(op, field.name) for field in fields}
-    found = {name: value for name, value in found.items() if name not in FORM or value}
+    found = {name: value for name, value in found.items() if name not in FORM or value}  # only if a pass has set it
     return found if op.columns is None else found | {"columns": op.columns}
 
 

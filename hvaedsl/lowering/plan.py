@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hvaedsl.ir.bridge import Bridge, EncoderBlock, MixIn, Operation, Pool, State, TopDownBlock, stack_of
+from hvaedsl.ir.bridge import FORM, Bridge, EncoderBlock, MixIn, Operation, Pool, State, TopDownBlock, stack_of
 from hvaedsl.ir.fourier import Exponents
 from hvaedsl.ir.image_size import columns_at
 from hvaedsl.ir.likelihood import Likelihood
@@ -17,9 +17,6 @@ from hvaedsl.ir.parameter_names import Group, block_attributes, resampling_attri
 from hvaedsl.ir.pooling import Embedding, Pooling
 from hvaedsl.ir.residual_blocks import DEFAULT_BLOCK
 from hvaedsl.nn.steps import NO_LAYER, Apply, DeterministicStep, Downsample, InitialState, TopDown
-
-# The fields of an operation that say how it computes.
-FORM = ("one_gelu", "hoisted", "joined")
 
 
 @dataclass(frozen=True, slots=True)

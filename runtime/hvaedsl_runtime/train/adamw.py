@@ -45,12 +45,10 @@ class FlatAdamW:
         model: nn.Module,
         layout: FlatLayout,
         weights: Tensor,
-        factors: Mapping[str, float],
         training: TrainingSpec,
     ) -> None:
         self._layout = layout
         self._weights = weights
-        self._factors = {place.name: factors.get(place.name, 1.0) for place in layout.trained}
         self._hyperparameters: dict[str, Any] = {
             "betas": training.betas, "eps": ADAMW_EPS, "weight_decay": training.weight_decay, "fused": True
         }  # fmt: skip
@@ -58,13 +56,14 @@ class FlatAdamW:
 
         # An optimizer of the parameters one by one. It has the form of the saved state, and never takes a step.
         self._parameters = {name: found for name, found in model.named_parameters() if found.requires_grad}
-        runs = [list(run) for _, run in groupby(self._parameters.items(), key=lambda item: self._factors[item[0]])]
+        factors = {place.name: place.factor for place in layout.trained}
+        runs = [(factor, list(names)) for factor, names in groupby(self._parameters, key=factors.__getitem__)]
         self._saved = torch.optim.AdamW(
-            [{"params": [parameter for _, parameter in run]} for run in runs],
+            [{"params": [self._parameters[name] for name in names]} for _, names in runs],
             lr=training.learning_rate,
             **self._hyperparameters,
         )
-        self._rate_factors = [self._factors[run[0][0]] for run in runs]
+        self._rate_factors = [factor for factor, _ in runs]
         self._left_out: frozenset[str] = frozenset()
         self._divide(defaultdict(float))
 
@@ -138,7 +137,7 @@ class FlatAdamW:
         """Divide the buffers by the factors and the updates of the parameters, and make the optimizer of the parts."""
 
         def kind(place: Place) -> tuple[bool, float, float]:
-            return place.name in self._left_out, self._factors[place.name], updates[place.name]
+            return place.name in self._left_out, place.factor, updates[place.name]
 
         self.segments: list[Segment] = []
         for (is_left_out, factor, count), run in groupby(self._layout.trained, key=kind):

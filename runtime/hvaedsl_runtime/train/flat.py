@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -19,10 +18,11 @@ ROW = 4096
 
 @dataclass(frozen=True)
 class Place:
-    """A parameter: its name, its shape, and where it starts in the buffer, in numbers."""
+    """A parameter: its name, its shape, the factor on its rate, and where it starts in the buffer, in numbers."""
 
     name: str
     shape: torch.Size
+    factor: float
     start: int
 
     @property
@@ -46,21 +46,22 @@ class FlatLayout:
 
     @classmethod
     def of(cls, model: nn.Module, factors: Mapping[str, float]) -> FlatLayout:
-        """The layout of a model, whose trained parameters require a gradient and are sorted by the factor on their
-        rate; a name without a factor has 1.
+        """The layout of a model, whose trained parameters require a gradient and are sorted by their factors.
+
+        `factors` are those on the rate, by name; a parameter without one has 1.
 
         A parameter of another type than the first trained one, such as one of integers, is in no buffer.
         """
         named = dict(model.named_parameters())
-        trained = [name for name, parameter in named.items() if parameter.requires_grad]
-        dtype = named[trained[0]].dtype
-        fixed = [name for name, parameter in named.items() if not parameter.requires_grad and parameter.dtype == dtype]
+        found = [Place(name, parameter.shape, factors.get(name, 1.0), 0) for name, parameter in named.items()]
+        trained = [place for place in found if named[place.name].requires_grad]
+        dtype = named[trained[0].name].dtype
+        others = [place for place in found if not named[place.name].requires_grad and named[place.name].dtype == dtype]
 
-        trained.sort(key=lambda name: factors.get(name, 1.0))
         step = ALIGNMENT // dtype.itemsize
-        places, trained_size = _placed([(name, named[name].shape) for name in trained], 0, step)
-        others, size = _placed([(name, named[name].shape) for name in fixed], trained_size, step)
-        return cls(places, others, trained_size, size)
+        first, trained_size = _placed(sorted(trained, key=lambda place: place.factor), 0, step)
+        fixed, size = _placed(others, trained_size, step)
+        return cls(first, fixed, trained_size, size)
 
     def views(self, buffer: Tensor) -> dict[str, Tensor]:
         """The parts of a buffer by the name of the parameter. One of `trained_size` numbers has the trained ones."""
@@ -68,13 +69,13 @@ class FlatLayout:
         return {place.name: buffer[place.start : place.end].view(place.shape) for place in places}
 
 
-def _placed(shapes: Sequence[tuple[str, torch.Size]], start: int, step: int) -> tuple[tuple[Place, ...], int]:
-    """The places of tensors from `start` on, each at a multiple of `step`, and the multiple at which they end."""
-    places: list[Place] = []
-    for name, shape in shapes:
-        places.append(Place(name, shape, start))
-        start += -(-shape.numel() // step) * step
-    return tuple(places), start
+def _placed(places: Sequence[Place], start: int, step: int) -> tuple[tuple[Place, ...], int]:
+    """The places one after the other from `start` on, each at a multiple of `step`, and the multiple where they end."""
+    moved: list[Place] = []
+    for place in places:
+        moved.append(replace(place, start=start))
+        start += -(-place.shape.numel() // step) * step
+    return tuple(moved), start
 
 
 @torch.no_grad()
@@ -122,4 +123,4 @@ def is_applied(gradient_norm: Tensor, skip_above: float | None) -> Tensor:
     It is decided where the norm is, without waiting for it. The norm is a float64, so that the threshold is exact.
     """
     finite = gradient_norm.isfinite()
-    return finite if skip_above is None or skip_above == math.inf else finite & (gradient_norm < skip_above)
+    return finite if skip_above is None else finite & (gradient_norm < skip_above)

@@ -52,7 +52,7 @@ class TrainState:
         self.layout = FlatLayout.of(model, factors or {})
         self.weights = flatten(model, self.layout)
         self.ema = ExponentialMovingAverage(model, self.layout, training.ema_decay)
-        self.optimizer = FlatAdamW(model, self.layout, self.weights, factors or {}, training)
+        self.optimizer = FlatAdamW(model, self.layout, self.weights, training)
         self.position = position
         self.counters = Counters()
         self.stopping = Stopping() if training.stop_after is not None else None

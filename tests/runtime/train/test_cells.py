@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
@@ -16,11 +15,10 @@ import torch
 import hvaedsl
 from hvaedsl.ir.cells import CELL_NAMES
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
-from hvaedsl_runtime.train import loop
 from hvaedsl_runtime.train.loop import train
-from hvaedsl_runtime.train.run import TrainingRun
 from hvaedsl_runtime.train.settings import RunSettings
 from tests.runtime.saved_states import saved
+from tests.runtime.train.copied_run import copied_after
 from tests.soak import soak
 
 SPEC = """hvae 1
@@ -51,21 +49,10 @@ SETS: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("cell", [soak(name) if name in ("vdvae", "non_residual") else name for name in SETS])
-def test_a_run_on_digits(
-    cell: str, tmp_path: Path, curve: Callable[[Path], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_on_digits(cell: str, tmp_path: Path, curve: Callable[[Path], list[dict[str, Any]]]) -> None:
     program = hvaedsl.loads(SPEC, sets=SETS[cell])
-    take_step = loop.take_step
-
-    def copied_later(run: TrainingRun) -> None:
-        take_step(run)
-        if run.state.step == SAVED + 3:
-            run.finish_writing()
-            shutil.copytree(tmp_path / "whole", tmp_path / "parts")
-
-    monkeypatch.setattr(loop, "take_step", copied_later)
-    train(program, RunSettings(out=tmp_path / "whole", device="cpu", threads=1))
-    monkeypatch.undo()
+    with copied_after(SAVED + 3, tmp_path / "whole", tmp_path / "parts"):
+        train(program, RunSettings(out=tmp_path / "whole", device="cpu", threads=1))
     losses = [line["loss_nats_per_dim"] for line in curve(tmp_path / "whole") if line["split"] == "train"]
     norms = [line["gradient_norm"] for line in curve(tmp_path / "whole") if line["split"] == "train"]
     assert len(losses) == 50

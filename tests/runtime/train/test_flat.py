@@ -33,7 +33,7 @@ class Flat:
         self.layout = FlatLayout.of(self.model, factors or {})
         self.weights = flatten(self.model, self.layout)
         self.ema = ExponentialMovingAverage(self.model, self.layout, 0.9)
-        self.optimizer = FlatAdamW(self.model, self.layout, self.weights, factors or {}, training)
+        self.optimizer = FlatAdamW(self.model, self.layout, self.weights, training)
         self.gradients = Gradients(self.model, self.layout, Processes(0, 1, torch.device("cpu")))
 
     def step(self, x: Tensor, clip: float = math.inf, applied: Tensor = YES) -> Tensor:

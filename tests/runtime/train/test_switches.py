@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,9 @@ from typing import Any
 import pytest
 
 import hvaedsl
-from hvaedsl_runtime.train import loop
 from hvaedsl_runtime.train.loop import train
-from hvaedsl_runtime.train.run import TrainingRun
 from hvaedsl_runtime.train.settings import RunSettings
+from tests.runtime.train.copied_run import copied_after
 from tests.soak import soak
 
 DIGITS = Path(__file__).parents[2] / "specs" / "digits_small.hvae"
@@ -81,21 +79,10 @@ ALIKE = (
 
 
 @pytest.mark.parametrize("name", [soak(name) if name in ALIKE else name for name in SWITCHES])
-def test_switch(
-    name: str, tmp_path: Path, curve: Callable[[Path], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_switch(name: str, tmp_path: Path, curve: Callable[[Path], list[dict[str, Any]]]) -> None:
     program = hvaedsl.load(DIGITS, sets=SMALL | SWITCHES[name])
-    take_step = loop.take_step
-
-    def copied_later(run: TrainingRun) -> None:
-        take_step(run)
-        if run.state.step == SAVED + 3:
-            run.finish_writing()
-            shutil.copytree(tmp_path / "whole", tmp_path / "killed")
-
-    monkeypatch.setattr(loop, "take_step", copied_later)
-    train(program, RunSettings(out=tmp_path / "whole", device="cpu", threads=1))
-    monkeypatch.undo()
+    with copied_after(SAVED + 3, tmp_path / "whole", tmp_path / "killed"):
+        train(program, RunSettings(out=tmp_path / "whole", device="cpu", threads=1))
     losses = [line["loss_nats_per_dim"] for line in curve(tmp_path / "whole") if line["split"] == "train"]
     assert len(losses) == STEPS
     assert sum(losses[-10:]) < MOST_LEFT.get(name, 0.95) * sum(losses[:10])
