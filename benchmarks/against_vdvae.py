@@ -29,7 +29,7 @@ from hvaedsl_runtime.data.preparation import preparation
 from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.distributed import Processes, choose_device
 from hvaedsl_runtime.evaluate.evaluator import Evaluator
-from hvaedsl_runtime.model import latent_shapes, set_matrix_precision
+from hvaedsl_runtime.model import set_matrix_precision
 from hvaedsl_runtime.noise import StepNoise
 from hvaedsl_runtime.train.batches import TrainingBatches
 from hvaedsl_runtime.train.state import TrainState
@@ -60,10 +60,19 @@ class Ours:
             batch_size=self.training.batch_size,
             processes=self.processes,
             dtype=torch.float32,
-            layers=latent_shapes(self.state.model),
+            layers=self.state.model.plan.latent_shapes,
         )
         several = replace(images, members=np.tile(images.members, EVALUATED_BATCHES))
-        self._evaluate = Evaluator(several, prepared, 0, 0, self.training.batch_size, self.processes, torch.float32)
+        self._evaluate = Evaluator(
+            several,
+            prepared,
+            noise_seed=0,
+            split_seed=0,
+            batch_size=self.training.batch_size,
+            processes=self.processes,
+            dtype=torch.float32,
+            layers=self.state.model.plan.latent_shapes,
+        )
         self._taken = 0
 
     def step(self) -> float:
@@ -172,7 +181,7 @@ def disagreement(program: Program, code: PublishedCode, ours: Ours, images: Imag
     model.load_state_dict({name: value.double().cpu() for name, value in ours.state.model.state_dict().items()})
     theirs = code.model(program, dict(model.named_parameters()))
     x, target = (part.double() for part in inputs(batch(images), ours.preparation))
-    noise = StepNoise(0, 0, range(len(x)), torch.device("cpu"), torch.float64).normals(latent_shapes(model))
+    noise = StepNoise(0, 0, range(len(x)), torch.device("cpu"), torch.float64).normals(model.plan.latent_shapes)
 
     loss = model(x, target, noise).loss_nats_per_dim
     loss.backward()

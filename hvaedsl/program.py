@@ -192,8 +192,7 @@ class Program(Record):
 
         for resolution, cell, refused in needing_a_latent(self.bridge, custom):
             raise SpecError([part_fails(self.unit.origin_at("model.cell", resolution), cell, refused)]) from refused
-        plan, about = self._lowered()
-        return make_module(plan, about, custom)
+        return make_module(self.plan(), self._about(), custom)
 
     def python_source(self) -> str:
         """The model as one Python file that needs only torch; its class computes the same as `module()`.
@@ -207,18 +206,20 @@ class Program(Record):
                 f"{key} is {reference}, which may need more than torch; Python is written only for models "
                 "without custom blocks, cells and likelihoods"
             )
-        plan, about = self._lowered()
-        return python_source(plan, about, spec_text=self.resolved_text(), version=__version__)
+        return python_source(self.plan(), self._about(), spec_text=self.resolved_text(), version=__version__)
 
-    def _lowered(self) -> tuple[Plan, About]:
-        """The plan of the model, and its description for the written source."""
+    def plan(self) -> Plan:
+        """What lowering to torch needs: the blocks, steps and states of the model."""
         from hvaedsl.lowering.plan import make_plan
+
+        return make_plan(self.computed(), self.spec.model.likelihood, self.spec.data.levels)
+
+    def _about(self) -> About:
+        """What the written source says of the model."""
         from hvaedsl.lowering.python.model_text import About
 
-        likelihood = self.spec.model.likelihood
         parameters = None if custom_model_parts(self.spec) else self.cost.parameters
-        about = About(self.name, parameters, unpublished(self.bridge, likelihood))
-        return make_plan(self.computed(), likelihood, self.spec.data.levels), about
+        return About(self.name, parameters, unpublished(self.bridge, self.spec.model.likelihood))
 
     def resolved_text(self) -> str:
         """The resolved spec, as a text without bases that compiles to the same program."""

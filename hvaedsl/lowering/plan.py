@@ -88,6 +88,11 @@ class Plan:
         """The steps that draw a latent, in the order of their numbers."""
         return tuple(step for step in self.decoder_steps if not isinstance(step, DeterministicStep))
 
+    @property
+    def latent_shapes(self) -> tuple[tuple[int, int, int], ...]:
+        """The shape of each layer's latent, (latent, height, width)."""
+        return tuple((step.latent, *self.size_at(step.resolution)) for step in self.layers)
+
 
 def make_plan(bridge: Bridge, likelihood: Likelihood, levels: int) -> Plan:
     """The plan of a verified and connected bridge."""

@@ -12,18 +12,13 @@ from hvaedsl.ir.training import Precision
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl.nn.forms import FormedDecoder
 from hvaedsl.program import Program
-from hvaedsl_runtime.noise import LatentShape, mixed_seed
+from hvaedsl_runtime.noise import mixed_seed
 
 
 def initial_model(program: Program, seed: int, device: torch.device, dtype: torch.dtype) -> HierarchicalVAE:
     """The untrained model of a seed. Seeds torch's global generator, from which modules draw their weights."""
     torch.manual_seed(mixed_seed(seed, "weights"))
     return program.module().to(device=device, dtype=dtype)
-
-
-def latent_shapes(model: HierarchicalVAE) -> tuple[LatentShape, ...]:
-    """The shape of each layer's latent, (latent, height, width)."""
-    return tuple((step.latent, *model.plan.size_at(step.resolution)) for step in model.plan.layers)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hvaedsl_runtime.noise import ImageNoise, StepNoise, mixed_seed
+from hvaedsl_runtime.noise import StepNoise, image_noise, mixed_seed
 
 CPU = torch.device("cpu")
 
@@ -23,8 +23,9 @@ def layer(number: int, noise: StepNoise) -> Tensor:
     return noise.normals(LAYERS)(number, (len(noise.images), *LAYERS[number]))
 
 
-def image_noise(indices: list[int], *, seed: int = 0, purpose: str = "test", layer: int = 2) -> Tensor:
-    return ImageNoise(seed, purpose, indices, CPU, torch.float32)(layer, (len(indices), 3, 4, 4))
+def of_images(indices: list[int], *, seed: int = 0, purpose: str = "test", layer: int = 2) -> Tensor:
+    noise = image_noise(seed, purpose, indices, LAYERS, CPU, torch.float32)
+    return noise(layer, (len(indices), *LAYERS[layer]))
 
 
 @pytest.mark.parametrize("parts", [[range(3), range(3, 6)], [[0], [1], [2], [3], [4], [5]], [[5, 1], [0, 2, 3, 4]]])
@@ -81,16 +82,12 @@ def test_a_layer_with_another_latent_is_refused() -> None:
 
 
 def test_an_image_has_its_noise_in_every_batch() -> None:
-    together = image_noise([7, 8, 9])
-    assert torch.equal(together[2:], image_noise([9]))
-    assert torch.equal(together[:2].flip(0), image_noise([8, 7]))
-    others = [image_noise([7], seed=1), image_noise([7], purpose="validation"), image_noise([7], layer=3)]
+    together = of_images([7, 8, 9])
+    assert torch.equal(together[2:], of_images([9]))
+    assert torch.equal(together[:2].flip(0), of_images([8, 7]))
+    others = [of_images([7], seed=1), of_images([7], purpose="validation"), of_images([8])]
     assert not any(torch.equal(other, together[:1]) for other in others)
-
-
-def test_image_noise_wants_one_row_for_each_image() -> None:
-    with pytest.raises(ValueError, match="zip"):
-        ImageNoise(0, "test", [1, 2], CPU, torch.float32)(0, (3, 1, 2, 2))
+    assert not torch.equal(of_images([7], layer=1)[:, :3, :4, :4], together[:1])
 
 
 def test_seeds_that_agree_in_32_bits_differ_after_mixing() -> None:

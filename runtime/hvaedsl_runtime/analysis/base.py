@@ -22,7 +22,7 @@ from hvaedsl_runtime.evaluate.evaluator import Evaluator
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.evaluate.fixed_batches import compute_by_image, fixed_batch_size
 from hvaedsl_runtime.evaluate.pictures import shown_values
-from hvaedsl_runtime.noise import ImageNoise
+from hvaedsl_runtime.noise import LayerNoise
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ class Subject:
         with image_bar(description, len(indices)) as advance:
             return compute_by_image(indices, fixed_batch_size(self.run.program), compute, advance)
 
-    def prior_noise(self, draws: Sequence[int]) -> ImageNoise:
-        """Noise for draws from the prior: a function of the seed, the number of the draw and the layer only."""
-        return ImageNoise(self.seed, "sample", draws, self.run.device, self.run.dtype)
+    def prior_noise(self, draws: Sequence[int]) -> LayerNoise:
+        """Noise for draws from the prior: a function of the seed and the number of the draw only."""
+        return self.evaluator.noise_for("sample", draws, self.seed)
 
     def metadata(self) -> dict[str, str | int | None]:
         """The run, its weights, the split and the seed, for the data of a result."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from hvaedsl.lowering.module import Noise, Output
 from hvaedsl_runtime.data import AnyPreparation, ImageSet, fixed_uniform
 from hvaedsl_runtime.distributed import Processes, as_float64
 from hvaedsl_runtime.evaluate.units import DENSITY, NATS_PER_BIT, Gives, gives_of, recorded
-from hvaedsl_runtime.noise import ImageNoise
+from hvaedsl_runtime.noise import LatentShape, LayerNoise, image_noise
 
 
 class Model(Protocol):
@@ -99,6 +99,7 @@ class Evaluator:
     batch_size: int
     processes: Processes
     dtype: torch.dtype
+    layers: Sequence[LatentShape]  # of the latents of the models
 
     def prepared(self, indices: list[int]) -> tuple[Tensor, Tensor]:
         """Return the input and the target of the images at `indices` of the split, both [B, H, W, C]."""
@@ -109,9 +110,13 @@ class Evaluator:
             uniform = fixed_uniform(self.split_seed, self.images.split, indices, self.images.shape).to(device)
         return self.preparation(pixels, uniform=uniform, dtype=self.dtype)
 
-    def noise(self, indices: list[int]) -> ImageNoise:
+    def noise(self, indices: Sequence[int]) -> LayerNoise:
         """Return the noise of the images at `indices` of the split."""
-        return ImageNoise(self.noise_seed, self.images.split, indices, self.processes.device, self.dtype)
+        return self.noise_for(self.images.split, indices, self.noise_seed)
+
+    def noise_for(self, purpose: str, indices: Sequence[int], seed: int) -> LayerNoise:
+        """Return noise for a purpose of its own, which depends on the seed and the indices alone."""
+        return image_noise(seed, purpose, indices, self.layers, self.processes.device, self.dtype)
 
     @torch.inference_mode()
     def __call__(self, model: Model, advance: Callable[[int], None] | None = None) -> LikelihoodBound:

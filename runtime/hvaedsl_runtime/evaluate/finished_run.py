@@ -137,6 +137,7 @@ class FinishedRun:
             batch_size=batch_size or self.checkpoint.position.micro_batch or training.batch_size,
             processes=Processes(0, 1, self.device),
             dtype=self.dtype,
+            layers=self.program.plan().latent_shapes,
         )
 
     def evaluate(

@@ -19,7 +19,7 @@ from hvaedsl.lowering.module import HierarchicalVAE, Temperature
 from hvaedsl.program import Program
 from hvaedsl_runtime.data import AnyPreparation
 from hvaedsl_runtime.heartbeat import beat
-from hvaedsl_runtime.noise import ImageNoise, seeded_generator
+from hvaedsl_runtime.noise import image_noise, seeded_generator
 
 MAXIMUM_IMAGES = 16
 ACTIVATION_BYTES = 2**30
@@ -121,7 +121,7 @@ class PriorSampler:
         for start in range(0, count, self.batch_size):
             beat("drawing samples")
             drawn = range(start, start + self.batch_size)
-            noise = ImageNoise(self.seed, "sample", drawn, self.device, self.dtype)
+            noise = image_noise(self.seed, "sample", drawn, self.model.plan.latent_shapes, self.device, self.dtype)
             state = self.model.decode_prior(self.batch_size, temperature=temperature, noise=noise)
             if self.only_finite and not state.isfinite().all():
                 samples = f"samples that are not finite (seed {self.seed}, from {start})"

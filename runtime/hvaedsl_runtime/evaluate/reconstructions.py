@@ -18,7 +18,6 @@ from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.evaluate.fixed_batches import fixed_batch_size, not_finite
 from hvaedsl_runtime.evaluate.image_output import ImageOutput
 from hvaedsl_runtime.evaluate.pictures import save_reconstructions, values_of_targets
-from hvaedsl_runtime.noise import ImageNoise
 
 
 def write_reconstructions(
@@ -90,7 +89,7 @@ def reconstructions(
 
 def _noise(evaluator: Evaluator, indices: Sequence[int], seed: int | None) -> Noise:
     """The noise of images: drawn with a seed, or 0, with which a latent is the mean of its posterior."""
-    device, dtype = evaluator.processes.device, evaluator.dtype
     if seed is not None:
-        return ImageNoise(seed, "reconstruct", indices, device, dtype)
+        return evaluator.noise_for("reconstruct", indices, seed)
+    device, dtype = evaluator.processes.device, evaluator.dtype
     return lambda _, shape: torch.zeros(shape, device=device, dtype=dtype)

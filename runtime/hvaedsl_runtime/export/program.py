@@ -24,8 +24,7 @@ from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.evaluate.fixed_batches import not_finite
 from hvaedsl_runtime.export.entry_points import EntryPoint, entry_point
 from hvaedsl_runtime.export.output_file import check_output, output_file
-from hvaedsl_runtime.model import latent_shapes
-from hvaedsl_runtime.noise import ImageNoise
+from hvaedsl_runtime.noise import image_noise
 
 SUFFIX = ".pt2"
 DESCRIPTION = "hvaedsl.json"
@@ -100,6 +99,7 @@ class Examples:
                 batch_size=TRACED_BATCH,
                 processes=Processes(0, 1, finished.device),
                 dtype=finished.dtype,
+                layers=model.plan.latent_shapes,
             )
 
     @property
@@ -118,8 +118,9 @@ class Examples:
 
     def noise(self, indices: Sequence[int]) -> list[Tensor]:
         """Return each layer's noise, [B, latent, height, width]."""
-        drawn = ImageNoise(self.seed, "export", indices, self.device, self.dtype)
-        return [drawn(layer, (len(indices), *shape)) for layer, shape in enumerate(latent_shapes(self.model))]
+        layers = self.model.plan.latent_shapes
+        drawn = image_noise(self.seed, "export", indices, layers, self.device, self.dtype)
+        return [drawn(layer, (len(indices), *shape)) for layer, shape in enumerate(layers)]
 
 
 def _traced(entry: nn.Module, inputs: tuple[Any, ...]) -> torch.export.ExportedProgram:
@@ -151,7 +152,7 @@ def _save(
         "dtype": checkpoint.position.dtype,
         "preparation": checkpoint.preparation,
         "inputs": list(examples.names),
-        "noise_shapes": [list(shape) for shape in latent_shapes(examples.model)],
+        "noise_shapes": [list(shape) for shape in examples.model.plan.latent_shapes],
     }
     if options.what == "sample":
         description["temperature"] = options.temperature

@@ -20,7 +20,7 @@ from hvaedsl_runtime.distributed import Processes, has_float64
 from hvaedsl_runtime.evaluate.evaluator import Evaluator
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun
 from hvaedsl_runtime.model import initial_model
-from hvaedsl_runtime.noise import ImageNoise
+from hvaedsl_runtime.noise import LayerNoise
 
 IMAGES = 128
 VALUES = 2**22  # fewer images if they are large: float64 images and their transforms are in memory at the same time
@@ -58,7 +58,7 @@ class CheckInputs:
             return prepare(found, dtype=torch.float64)[1].permute(0, 3, 1, 2)
         return found.permute(0, 3, 1, 2).double() / (images.levels - 1)
 
-    def batches(self, description: str) -> Iterator[tuple[Tensor, Tensor, ImageNoise]]:
+    def batches(self, description: str) -> Iterator[tuple[Tensor, Tensor, LayerNoise]]:
         """The images in batches (x, target, noise), x and target [B, H, W, C]; with a progress bar on a terminal."""
         indices, size = self.indices, self.evaluator.batch_size
         with image_bar(description, len(indices)) as advance:
@@ -80,6 +80,7 @@ def digits_inputs(seed: int) -> CheckInputs:
         batch_size=training.batch_size,
         processes=Processes(0, 1, CPU),
         dtype=torch.float64,
+        layers=program.plan().latent_shapes,
     )
     model = random_model(program, seed)
     return CheckInputs(

@@ -238,4 +238,5 @@ class RunOutputs:
             batch_size=self.state.position.micro_batch,
             processes=self.processes,
             dtype=self.state.position.torch_dtype,
+            layers=self.state.model.plan.latent_shapes,
         )

@@ -36,7 +36,6 @@ from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.evaluate.evaluator import LikelihoodBound
 from hvaedsl_runtime.evaluate.fixed_batches import fixed_batch_size
 from hvaedsl_runtime.heartbeat import taking_long
-from hvaedsl_runtime.model import latent_shapes
 from hvaedsl_runtime.train.batches import TrainingBatches
 from hvaedsl_runtime.train.outputs import RunOutputs
 from hvaedsl_runtime.train.recovery import Recovery
@@ -100,7 +99,7 @@ class TrainingRun:
             batch_size=self.training.batch_size,
             processes=processes,
             dtype=settings.torch_dtype,
-            layers=latent_shapes(self.state.model),
+            layers=self.state.model.plan.latent_shapes,
             augmentation=augmented,
         )
         checkpoint = beginning.checkpoint

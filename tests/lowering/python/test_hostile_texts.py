@@ -42,7 +42,7 @@ def plan() -> Plan:
 data { dataset = npy  channels = 1  resolution = 8 }
 model { width = 4  latent = 2  likelihood = bernoulli  encoder = 8x2, 8d2, 4r2@g  decoder = 4r2, 8m4, 8x3 }
 """
-    return hvaedsl.loads(text)._lowered()[0]
+    return hvaedsl.loads(text).plan()
 
 
 def shape_of(text: str) -> str:

@@ -122,10 +122,10 @@ def test_a_converted_run_is_evaluated_sampled_and_resumed(tmp_path: Path, comman
 
 
 def conversion_noise(finished: FinishedRun, index: int) -> Callable[[int, tuple[int, ...]], Tensor]:
-    from hvaedsl_runtime.noise import ImageNoise
+    from hvaedsl_runtime.noise import image_noise
 
-    seed = finished.program.spec.train.seed
-    return ImageNoise(seed, "test", [index], torch.device("cpu"), torch.float32)
+    seed, layers = finished.program.spec.train.seed, finished.program.plan().latent_shapes
+    return image_noise(seed, "test", [index], layers, torch.device("cpu"), torch.float32)
 
 
 def test_a_run_with_shared_weights_goes_through_every_form(tmp_path: Path, command: Command, shared: Path) -> None:

@@ -24,7 +24,7 @@ class MeanPixel(nn.Module):
 
     def forward(self, x: Tensor, target: Tensor, noise: Callable[[int, tuple[int, ...]], Tensor]) -> Output:
         distortion = target.mean(dim=(1, 2, 3))
-        rate = noise(0, (len(x), 1, 4, 4)).mean(dim=(1, 2, 3))
+        rate = noise(0, (len(x), 2, 4, 4)).mean(dim=(1, 2, 3))
         return Output((distortion + rate).mean(), distortion, rate, rate[None])
 
 
@@ -32,7 +32,7 @@ def evaluator(program: Program, processes: Processes, batch_size: int = 4, split
     train = open_split(program.spec.data, "train")
     prepare = preparation(program.spec.data, program.spec.model.likelihood, train)
     test = open_split(program.spec.data, "test")
-    return Evaluator(test, prepare, 3, split_seed, batch_size, processes, torch.float64)
+    return Evaluator(test, prepare, 3, split_seed, batch_size, processes, torch.float64, program.plan().latent_shapes)
 
 
 def test_every_image_counts_once_also_in_a_short_last_batch(compiled: Compiled, alone: Processes) -> None:

@@ -16,7 +16,7 @@ from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.distributed import Processes
 from hvaedsl_runtime.heartbeat import current
 from hvaedsl_runtime.model import autocast, set_matrix_precision
-from hvaedsl_runtime.noise import ImageNoise
+from hvaedsl_runtime.noise import seeded_generator
 from hvaedsl_runtime.train.batches import MicroBatch, StepImages
 from hvaedsl_runtime.train.flat import FlatLayout, is_applied
 from hvaedsl_runtime.train.gradients import Gradients
@@ -40,10 +40,16 @@ def given(x: Tensor, target: Tensor, noise: Noise) -> StepImages:
     return lambda _: iter([MicroBatch(x, target, noise)])
 
 
-def batch(seed: int = 0) -> tuple[Tensor, Tensor, ImageNoise]:
+def drawn(dtype: torch.dtype, seed: int = 0) -> Noise:
+    """Noise for any model, a stream for each layer."""
+    cpu = torch.device("cpu")
+    return lambda layer, shape: torch.randn(shape, generator=seeded_generator(cpu, seed, layer), dtype=dtype)
+
+
+def batch(seed: int = 0) -> tuple[Tensor, Tensor, Noise]:
     generator = torch.Generator().manual_seed(seed)
     levels = torch.randint(0, 17, (4, 8, 8, 1), generator=generator).double()
-    return levels / 5 - 1.6, levels / 8 - 1, ImageNoise(seed, "step", range(4), torch.device("cpu"), torch.float64)
+    return levels / 5 - 1.6, levels / 8 - 1, drawn(torch.float64, seed)
 
 
 def weights(step: TrainingStep) -> list[Tensor]:
@@ -204,7 +210,7 @@ def test_bfloat16_trains_float32_weights(compiled: Compiled, alone: Processes) -
     program = compiled({"train.precision": "bfloat16"})
     step = TrainingStep(make_state(program, torch.float32), program.training().for_run(30), alone)
     x, target, _ = batch()
-    noise = ImageNoise(0, "step", range(4), alone.device, torch.float32)
+    noise = drawn(torch.float32)
     result = step(5, given(x.float(), target.float(), noise))
     exact = make(compiled(), alone)(5, given(x, target, lambda layer, shape: noise(layer, shape).double()))
     assert result.applied
