@@ -177,11 +177,12 @@ def ratios_of(
 
 def disagreement(program: Program, code: PublishedCode, ours: Ours, images: ImageSet) -> float:
     """The largest relative difference of loss and gradients, in float64 with one set of weights, images and noise."""
-    model = program.module().double()
-    model.load_state_dict({name: value.double().cpu() for name, value in ours.state.model.state_dict().items()})
-    theirs = code.model(program, dict(model.named_parameters()))
-    x, target = (part.double() for part in inputs(batch(images), ours.preparation))
-    noise = StepNoise(0, 0, range(len(x)), torch.device("cpu"), torch.float64).normals(model.plan.latent_shapes)
+    device = ours.processes.device
+    model = program.module().double().to(device)
+    model.load_state_dict({name: value.double() for name, value in ours.state.model.state_dict().items()})
+    theirs = code.model(program, dict(model.named_parameters())).to(device)
+    x, target = (part.double().to(device) for part in inputs(batch(images), ours.preparation))
+    noise = StepNoise(0, 0, range(len(x)), device, torch.float64).normals(model.plan.latent_shapes)
 
     loss = model(x, target, noise).loss_nats_per_dim
     loss.backward()
