@@ -132,6 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, batch in MODELS:
             session.attempt(f"{name}, steps", steps, session, name, batch, given.reference)
             session.attempt(f"{name}, memory", memory, session, name, batch, given.reference)
+            session.attempt(f"{name}, compiled", compiled, session, name, batch)
         session.attempt("large batch", large_batch, session)
         session.attempt("reduction", reduction, session)
         session.attempt("mnist", mnist, session, given.out, given.data)
@@ -205,6 +206,26 @@ def steps(session: Session, name: str, batch: int, reference: Path | None) -> No
         session.write("time", **sizes, side=side, ms=1000 * found.median(side), rounds=rounds)
     for ratio in ratios:
         session.write("ratio", **sizes, of=ratio.name, value=ratio.value, low=ratio.low, high=ratio.high)
+
+
+def compiled(session: Session, name: str, batch: int) -> None:
+    """A training step with compiled blocks, the time until the first one is done, and its peak of memory."""
+    for precision in ("tf32", "bfloat16"):
+        program = session.program(name, batch, **{"train.precision": precision, "train.compile": "blocks"})
+        use_tf32()
+        step = Ours(program, image_set(program, None), session.device).step
+        started = time.monotonic()
+        step()
+        seconds = time.monotonic() - started
+        session.write(
+            "compiled",
+            model=name,
+            batch=program.training().batch_size,
+            precision=precision,
+            first_step_seconds=seconds,
+            ms=session.milliseconds(step, least=5),
+            peak_mib=peak_mib(session.device, step),
+        )
 
 
 def memory(session: Session, name: str, batch: int, reference: Path | None) -> None:

@@ -252,6 +252,12 @@ class OutOfMemory(RunError):
     exit_code = ExitCode.DEVICE
 
 
+class NotCompiled(RunError):
+    """torch cannot compile the blocks of a model."""
+
+    exit_code = ExitCode.DEVICE
+
+
 class NoUpdate(RunError):
     """Training applied no update, in many consecutive steps or in all of them."""
 

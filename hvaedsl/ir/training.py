@@ -143,6 +143,10 @@ class TrainSpec(Section):
         tuple[Pass, ...] | None,
         Key(Optional(Several(Choice(PASSES))), "how the model is computed faster, with the same numbers to rounding"),
     ] = PASSES
+    compile: Annotated[
+        Literal["none", "blocks"],
+        Key(Choice(("none", "blocks")), "the part of a training step that torch compiles"),
+    ] = "none"
     gpu_memory: Annotated[
         float | None,
         Key(Optional(Number(above=0)), "memory of the GPU in GiB; lint reports training that does not fit"),

@@ -6,7 +6,7 @@ Shape legend: x the state and a the encoder activation, [B, channels, R, R]; z t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -33,7 +33,8 @@ class Form(NamedTuple):
 class FormedDecoder(Decoder):
     """A decoder whose cells have forms, `forms` by the names of the blocks; a block without one computes as it is.
 
-    Forward hooks on the cells and their parts are called only for blocks without a form.
+    Forward hooks on the cells and their parts are called only for blocks without a form. `compiled` has functions that
+    replace `FormedCell.infer`, by the names of the blocks.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class FormedDecoder(Decoder):
     ) -> None:
         super().__init__(width, resolution, initial_states, steps)
         self.forms: dict[str, Form] = {}
+        self.compiled: dict[str, Infer] = {}
 
     def descend(
         self, states: Mapping[int, Tensor], kept: Mapping[str, Tensor], noise: Noise, steps: Sequence[TopDown]
@@ -62,7 +64,8 @@ class FormedDecoder(Decoder):
             activation = torch.zeros_like(state) if step.slot is None else kept[step.slot]
             reading = F.gelu(activation) if cell.form.one_gelu else activation
         joint = readings.joint(step.block, cell) if cell.form.joined else None
-        states[step.resolution], z, kl_nats = cell.infer(state, reading, eps, joint)
+        infer = self.compiled.get(step.block, FormedCell.infer)
+        states[step.resolution], z, kl_nats = infer(cell, state, reading, eps, joint)
         return z, kl_nats
 
     def draw(self, step: TopDown, states: dict[int, Tensor], z: Tensor | None, t: float, noise: Noise) -> None:
@@ -164,6 +167,10 @@ class FormedCell(NamedTuple):
         read = torch.cat((hidden, fourier_features(z, self.cell.features.sample).to(hidden.dtype)), dim=1)
         resnet = cast(nn.Module, self.cell.resnet)
         return cast(Tensor, resnet(state + F.conv2d(read, *joint)))
+
+
+# The next state, z and the KL of a cell, from the state, the reading, noise and, in this form, the joint convolution.
+Infer = Callable[[FormedCell, Tensor, Tensor, Tensor, Joint | None], tuple[Tensor, Tensor, Tensor]]
 
 
 class Readings(dict[str, Tensor]):

@@ -12,6 +12,8 @@ import torch
 
 from benchmarks import gpu_session
 from benchmarks.gpu_session import LEAST_SECONDS, Session, agreement, main
+from hvaedsl_runtime.train import step as training_step
+from hvaedsl_runtime.train.compiling import compile_blocks
 
 
 def session(seconds: float = 600) -> Session:
@@ -23,12 +25,24 @@ def lines_of(measured: Session) -> list[dict[str, Any]]:
     return [json.loads(line) for line in measured.lines.getvalue().splitlines()]
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch's compiler looks at it
 def test_every_part_writes_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_step, "compile_blocks", lambda model: compile_blocks(model, "eager"))  # in seconds
     monkeypatch.setattr(gpu_session, "MODELS", (("digits", 2),))
     assert main(["--out", str(tmp_path), "--small", "--device", "cpu"]) == 0
     lines = [json.loads(line) for line in (tmp_path / "figures.jsonl").read_text().splitlines()]
     by_part = {line["what"]: line for line in lines}
-    assert set(by_part) == {"device", "agreement", "step", "memory", "ceiling", "large batch", "reduction", "mnist"}
+    assert set(by_part) == {
+        "device",
+        "agreement",
+        "step",
+        "memory",
+        "compiled",
+        "ceiling",
+        "large batch",
+        "reduction",
+        "mnist",
+    }
     assert not any("failed" in line or "skipped" in line for line in lines)
     assert 0 < by_part["large batch"]["share_of_matrix_ceiling"] < 1
     assert by_part["memory"]["peak_mib"] is None  # of a CPU

@@ -13,6 +13,7 @@ import torch
 
 from hvaedsl.diagnostics.errors import (
     Diverged,
+    NotCompiled,
     NoUpdate,
     OutOfMemory,
     RunError,
@@ -333,6 +334,8 @@ def ended(run: TrainingRun, error: RunError) -> RunError:
     """The error with which a run ends, with what is saved and the command that resumes the run."""
     saved, way_on = what_is_saved(run)
     message = f"stopped after step {run.state.step} of {run.training.steps}; {saved}: {error}"
+    if isinstance(error, NotCompiled):
+        return error.reworded(message, help=f"{error.help}; then train into another folder with --out")
     if isinstance(error, OutOfMemory):  # other values in the spec are those of another run
         return error.reworded(
             message,

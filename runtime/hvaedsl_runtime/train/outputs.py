@@ -24,6 +24,7 @@ from hvaedsl_runtime.evaluate.pictures import reconstruct, save_reconstructions,
 from hvaedsl_runtime.evaluate.results import WEIGHTS, Baseline, after_steps, baseline, results_table
 from hvaedsl_runtime.evaluate.units import gives_of, recorded, reporting_unit
 from hvaedsl_runtime.heartbeat import taking_long
+from hvaedsl_runtime.train.compiling import computed_as_is
 from hvaedsl_runtime.train.state import TrainState
 from hvaedsl_runtime.train.step import StepResult
 from hvaedsl_runtime.train.stopping import has_stopped
@@ -156,7 +157,8 @@ class RunOutputs:
         bounds: dict[str, LikelihoodBound] = {}
         for weights, model in self.state.models.items():
             shown = len(range(self.processes.rank, len(evaluator.images), self.processes.world_size))
-            with self.display.evaluating(f"{split}, {WEIGHTS[weights]}", shown) as advance:
+            title = f"{split}, {WEIGHTS[weights]}"
+            with computed_as_is(self.training.compile), self.display.evaluating(title, shown) as advance:
                 bounds[weights] = evaluator(model, advance)
 
         if self.metrics is not None:

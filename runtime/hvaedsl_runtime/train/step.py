@@ -17,6 +17,7 @@ from hvaedsl.lowering.module import Output
 from hvaedsl_runtime.distributed import Processes, as_float64, is_out_of_memory, release_memory
 from hvaedsl_runtime.model import autocast
 from hvaedsl_runtime.train.batches import MicroBatch, StepImages
+from hvaedsl_runtime.train.compiling import compile_blocks, not_compiled
 from hvaedsl_runtime.train.flat import check_flat, clip_to_norm_, is_applied, norm_of
 from hvaedsl_runtime.train.gradients import Gradients
 from hvaedsl_runtime.train.objective import Objective, dimensions_of, layer_resolutions
@@ -87,6 +88,8 @@ class TrainingStep:
         self.may_split = may_split
         self._failure: OutOfMemory | None = None  # of this process, if it cannot compute fewer images at once
         state.model.recompute_every = training.recompute_every
+        if training.compile == "blocks":
+            logger.info("blocks are compiled for %d signatures", compile_blocks(state.model))
         self._objective = Objective(training.kl, training.seed, layer_resolutions(state.model))
         self._gradients = Gradients(state.model, state.layout, processes)
         # Every process has drawn the same initial weights, but other hardware may round them in another way.
@@ -141,6 +144,8 @@ class TrainingStep:
         try:
             means = self._own_gradients(step, images)
         except RuntimeError as error:
+            if (failure := not_compiled(error)) is not None:
+                raise failure from error
             if not is_out_of_memory(error):
                 raise
             if self._lower is None:
