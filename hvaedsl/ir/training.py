@@ -143,6 +143,10 @@ class TrainSpec(Section):
         tuple[Pass, ...] | None,
         Key(Optional(Several(Choice(PASSES))), "how the model is computed faster, with the same numbers to rounding"),
     ] = PASSES
+    memory_format: Annotated[
+        Literal["auto", "contiguous", "channels_last"],
+        Key(Choice(("auto", "contiguous", "channels_last")), "the order in which images of channels are stored"),
+    ] = "auto"
     compile: Annotated[
         Literal["none", "blocks"],
         Key(Choice(("none", "blocks")), "the part of a training step that torch compiles"),

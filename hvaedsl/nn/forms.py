@@ -56,7 +56,7 @@ class FormedDecoder(Decoder):
             return super().take(step, states, kept, noise)
         state, cell = self.enter(step, states), FormedCell(self.block(step), self.forms[step.block])
         readings = cast(Readings, kept)
-        eps = noise(step.layer, (state.shape[0], step.latent, *state.shape[2:]))
+        eps = self.noise_of(step, state, noise)
         if cell.form.hoisted:
             assert step.slot is not None, "what a hoisted block reads is an activation"
             reading = readings.hoisted(step.block, cell, step.slot)
@@ -74,7 +74,7 @@ class FormedDecoder(Decoder):
             super().draw(step, states, z, t, noise)
             return
         state, cell = self.enter(step, states), FormedCell(self.block(step), self.forms[step.block])
-        eps = noise(step.layer, (state.shape[0], step.latent, *state.shape[2:])) if z is None else None
+        eps = self.noise_of(step, state, noise) if z is None else None
         states[step.resolution] = cell.generate(state, z, eps, t)
 
 

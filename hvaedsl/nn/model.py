@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +60,11 @@ class HierarchicalVAE(nn.Module):
         # Activation checkpointing: keep the state every N blocks and recompute the rest in the backward pass.
         self.recompute_every: int | None = None
         self._unpublished = unpublished
+
+    def store_in(self, memory_format: torch.memory_format) -> Self:
+        """Store weights and states in a memory format of torch, in place; values agree up to rounding."""
+        self.encoder.memory_format = self.decoder.memory_format = memory_format
+        return self.to(memory_format=memory_format)
 
     @property
     def stochastic_depth(self) -> int:

@@ -27,8 +27,11 @@ Drawn = tuple[Tensor, Tensor]  # z, and the KL of its layer in nats, [B]
 class Encoder(nn.Module):
     """The bottom-up pass: the stem, then blocks and poolings down to the bottleneck.
 
-    `steps` name entries of `blocks` and `pools`. The stem's output is kept in `stem_slot`, if there is one.
+    `steps` name entries of `blocks` and `pools`. The stem's output is kept in `stem_slot`, if there is one. States are
+    stored in `memory_format`.
     """
+
+    memory_format = torch.contiguous_format
 
     def __init__(self, stem: nn.Module, steps: Iterable[Apply | Downsample], *, stem_slot: str | None = None) -> None:
         super().__init__()
@@ -43,7 +46,7 @@ class Encoder(nn.Module):
 
         C counts the Fourier features of the image, if the model reads some.
         """
-        x = self.stem(x.permute(0, 3, 1, 2).contiguous())
+        x = self.stem(x.permute(0, 3, 1, 2).contiguous(memory_format=self.memory_format))
         kept = {} if self.stem_slot is None else {self.stem_slot: x}
         for steps in segments(self.steps, recompute_every):
             x, more = computed_again(recompute_every is not None, self.walk, x, steps)
@@ -68,8 +71,10 @@ class Decoder(nn.Module):
     """The top-down pass: latents drawn one after another, from the bottleneck up to the image.
 
     `steps` name entries of `blocks` and `embeddings`; they are numbered in their order. The final state is that of the
-    image's `resolution`, and has `width` channels.
+    image's `resolution`, and has `width` channels. States are stored in `memory_format`.
     """
+
+    memory_format = torch.contiguous_format
 
     def __init__(
         self, width: int, resolution: int, initial_states: Iterable[InitialState], steps: Iterable[TopDown]
@@ -96,7 +101,8 @@ class Decoder(nn.Module):
             if state.name is not None:
                 states[state.resolution] = self.states[state.name].expand(batch, *state.shape)
             else:
-                states[state.resolution] = self.gain.new_zeros(batch, *state.shape)
+                zeros = self.gain.new_zeros(batch, *state.shape)
+                states[state.resolution] = zeros.contiguous(memory_format=self.memory_format)
         return states
 
     def enter(self, step: TopDown, states: Mapping[int, Tensor]) -> Tensor:
@@ -105,6 +111,11 @@ class Decoder(nn.Module):
         if step.source is not None and step.embedding is not None:
             state = mix_in(state, states[step.source], self.embeddings[step.embedding])
         return normalized(state, step.normalize)
+
+    def noise_of(self, step: TopDown, state: Tensor, noise: Noise) -> Tensor:
+        """The noise of a step on a state, [B, latent, R, R]."""
+        drawn = noise(step.layer, (state.shape[0], step.latent, *state.shape[2:]))
+        return drawn.contiguous(memory_format=self.memory_format)
 
     def infer(
         self, kept: Mapping[str, Tensor], noise: Noise, recompute_every: int | None = None
@@ -128,9 +139,8 @@ class Decoder(nn.Module):
     def take(self, step: TopDown, states: dict[int, Tensor], kept: Mapping[str, Tensor], noise: Noise) -> Drawn | None:
         """Take a step with z from the posterior."""
         state, block = self.enter(step, states), self.block(step)
-        eps = noise(step.layer, (state.shape[0], step.latent, *state.shape[2:]))
         activation = torch.zeros_like(state) if step.slot is None else kept[step.slot]
-        states[step.resolution], z, kl_nats = block(state, activation, eps)
+        states[step.resolution], z, kl_nats = block(state, activation, self.noise_of(step, state, noise))
         return z, kl_nats
 
     def generate(self, batch: int, latents: Sequence[Tensor | None], temperature: Temperature, noise: Noise) -> Tensor:
@@ -147,8 +157,7 @@ class Decoder(nn.Module):
         if z is not None:
             states[step.resolution] = block.generate_from(state, z)
         else:
-            eps = noise(step.layer, (state.shape[0], step.latent, *state.shape[2:]))
-            states[step.resolution], _ = block.generate(state, eps, t)
+            states[step.resolution], _ = block.generate(state, self.noise_of(step, state, noise), t)
 
     def finish(self, states: Mapping[int, Tensor]) -> Tensor:
         """The state that the likelihood reads, [B, width, H, W]."""

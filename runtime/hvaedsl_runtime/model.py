@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
+from hvaedsl.ir.spec import custom_model_parts
 from hvaedsl.ir.training import Precision
 from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl.nn.forms import FormedDecoder
@@ -18,7 +19,23 @@ from hvaedsl_runtime.noise import mixed_seed
 def initial_model(program: Program, seed: int, device: torch.device, dtype: torch.dtype) -> HierarchicalVAE:
     """The untrained model of a seed. Seeds torch's global generator, from which modules draw their weights."""
     torch.manual_seed(mixed_seed(seed, "weights"))
-    return program.module().to(device=device, dtype=dtype)
+    return placed_model(program, device, dtype)
+
+
+def placed_model(program: Program, device: torch.device, dtype: torch.dtype) -> HierarchicalVAE:
+    """The model of a program on a device, with weights that are drawn from torch's global generator.
+
+    Its memory format is that of the spec. `auto` is channels_last in float32 on a CPU, where it was measured to be
+    faster for every model tried (docs/performance.md); but not with custom parts, which may take views of states.
+    """
+    model = program.module().to(device=device, dtype=dtype)
+    memory_format = program.spec.train.memory_format
+    if memory_format == "auto":
+        is_faster = device.type == "cpu" and dtype == torch.float32 and not custom_model_parts(program.spec)
+        memory_format = "channels_last" if is_faster else "contiguous"
+    if memory_format == "channels_last":
+        model.store_in(torch.channels_last)
+    return model
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from torch import Tensor
 
 import hvaedsl
@@ -62,9 +62,11 @@ def images(program: hvaedsl.Program) -> tuple[Tensor, Tensor]:
     return x, (target > 0).double() if program.spec.data.binarize != "none" else target
 
 
-def results(program: hvaedsl.Program, every: int | None = None) -> Iterator[tuple[str, Tensor]]:
+def results(
+    program: hvaedsl.Program, every: int | None = None, memory_format: torch.memory_format = torch.contiguous_format
+) -> Iterator[tuple[str, Tensor]]:
     """Everything that a model computes, by name."""
-    model, (x, target) = made(program), images(program)
+    model, (x, target) = made(program).store_in(memory_format), images(program)
     model.recompute_every = every
     out = model(x, target, noise)
     out.loss_nats_per_dim.backward()
@@ -78,8 +80,13 @@ def results(program: hvaedsl.Program, every: int | None = None) -> Iterator[tupl
         yield "continued", model.decode([None, *zs[1:2]] if len(zs) > 1 else zs, noise=noise)
 
 
-def assert_same(one: hvaedsl.Program, other: hvaedsl.Program, every: int | None = None) -> None:
-    found, expected = dict(results(one, every)), dict(results(other, every))
+def assert_same(
+    one: hvaedsl.Program,
+    other: hvaedsl.Program,
+    every: int | None = None,
+    memory_format: torch.memory_format = torch.contiguous_format,
+) -> None:
+    found, expected = dict(results(one, every, memory_format)), dict(results(other, every))
     assert found.keys() == expected.keys()
     # Beside the largest one, a value that is nearly 0 is known to fewer digits.
     norms = {name: value.detach().norm().item() for name, value in expected.items()}
@@ -117,6 +124,49 @@ def test_with_checkpoints(every: int) -> None:
 )
 def test_all_passes_on_other_models(model: str) -> None:
     assert_same(program_of(EACH[-1], model), program_of("none", model))
+
+
+@pytest.mark.parametrize("passes", ["none", EACH[-1]])
+@pytest.mark.parametrize(
+    "model",
+    [
+        *(f"cell = {cell}" for cell in CELLS),
+        "latent = {4: 0, other: 3}",
+        "skips = none",
+        "fourier { at = sample, block  exponents = 0 }",
+        "normalize_state { norm = rms }",
+        "block = attention",
+    ],
+)
+def test_channels_last(model: str, passes: str) -> None:
+    program = program_of(passes, model)
+    assert_same(program, program, memory_format=torch.channels_last)
+
+
+@examples(quick=15, long=600)
+@given(program=models())
+def test_drawn_models_in_channels_last(program: hvaedsl.Program) -> None:
+    # Features of a high frequency make large differences of those in the last digit of a state.
+    assume(max(program.spec.model.fourier.exponents, default=0) <= 1)
+    assert_same(program, program, memory_format=torch.channels_last)
+
+
+def test_states_are_stored_in_the_format_from_the_beginning_on() -> None:
+    """A state in another format than the weights would be copied for each convolution."""
+    model = made(program_of("none")).store_in(torch.channels_last)
+    seen = []
+
+    def look(_: torch.nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor | tuple[Tensor, ...]) -> None:
+        seen.extend([*inputs, *(outputs if isinstance(outputs, tuple) else (outputs,))])
+
+    for block in (*model.encoder.blocks.values(), *model.decoder.blocks.values()):
+        block.register_forward_hook(look)
+    x, target = images(program_of("none"))
+    model(x, target, noise)
+    states = [tensor for tensor in seen if tensor.ndim == 4 and tensor.shape[-1] > 1]
+    assert len(states) > 20
+    assert all(state.is_contiguous(memory_format=torch.channels_last) for state in states)
+    assert not any(state.is_contiguous() for state in states)
 
 
 @examples(quick=15, long=600)

@@ -41,7 +41,7 @@ from hvaedsl_runtime.evaluate.evaluator import Evaluator, LikelihoodBound
 from hvaedsl_runtime.evaluate.fixed_batches import PriorSampler, fixed_batch_size
 from hvaedsl_runtime.evaluate.results import WEIGHTS
 from hvaedsl_runtime.evaluate.units import reporting_unit
-from hvaedsl_runtime.model import initial_model, set_matrix_precision
+from hvaedsl_runtime.model import initial_model, placed_model, set_matrix_precision
 
 Weights = Literal["raw", "ema"]
 
@@ -100,7 +100,7 @@ class FinishedRun:
 
         Raises Diverged if some weights are not finite, DamagedRun if they do not fit the spec.
         """
-        model = self.program.module().to(device=self.device, dtype=self.dtype)
+        model = placed_model(self.program, self.device, self.dtype)
         try:
             model.load_state_dict(self.checkpoint.finite_weights(weights))
         except (AttributeError, RuntimeError, TypeError) as error:  # as torch reports what does not fit

@@ -18,17 +18,29 @@ ROW = 4096
 
 @dataclass(frozen=True)
 class Place:
-    """A parameter: its name, its shape, the factor on its rate, and where it starts in the buffer, in numbers."""
+    """A parameter: its name, its shape, the factor on its rate, and where it starts in the buffer, in numbers.
+
+    A weight of a convolution, [out, in, height, width], is stored in the order of `channels_last` if it was so.
+    """
 
     name: str
     shape: torch.Size
     factor: float
     start: int
+    channels_last: bool = False
 
     @property
     def end(self) -> int:
         """Where it ends."""
         return self.start + self.shape.numel()
+
+    def view(self, buffer: Tensor) -> Tensor:
+        """Its part of a buffer, in its shape."""
+        part = buffer[self.start : self.end]
+        if not self.channels_last:
+            return part.view(self.shape)
+        outputs, inputs, height, width = self.shape
+        return part.view(outputs, height, width, inputs).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -53,7 +65,10 @@ class FlatLayout:
         A parameter of another type than the first trained one, such as one of integers, is in no buffer.
         """
         named = dict(model.named_parameters())
-        found = [Place(name, parameter.shape, factors.get(name, 1.0), 0) for name, parameter in named.items()]
+        found = [
+            Place(name, parameter.shape, factors.get(name, 1.0), 0, not parameter.is_contiguous())
+            for name, parameter in named.items()
+        ]
         trained = [place for place in found if named[place.name].requires_grad]
         dtype = named[trained[0].name].dtype
         others = [place for place in found if not named[place.name].requires_grad and named[place.name].dtype == dtype]
@@ -66,7 +81,7 @@ class FlatLayout:
     def views(self, buffer: Tensor) -> dict[str, Tensor]:
         """The parts of a buffer by the name of the parameter. One of `trained_size` numbers has the trained ones."""
         places = self.trained if len(buffer) < self.size else (*self.trained, *self.fixed)
-        return {place.name: buffer[place.start : place.end].view(place.shape) for place in places}
+        return {place.name: place.view(buffer) for place in places}
 
 
 def _placed(places: Sequence[Place], start: int, step: int) -> tuple[tuple[Place, ...], int]:
