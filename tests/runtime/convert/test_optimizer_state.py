@@ -51,7 +51,7 @@ def test_the_published_optimizer_continues_where_it_stopped(tmp_path: Path, comm
         )  # fmt: skip
         assert code == 0, err
         assert f"moments of {len(theirs)} parameters after 2 updates" in said
-        model = FinishedRun.open(out, "cpu").model("raw")
+        model = FinishedRun.open(out, "cpu").model("raw").store_in(torch.contiguous_format)
         ours = torch.optim.AdamW(model.parameters())
         ours.load_state_dict(load_checkpoint(RunFolder(out).checkpoint)["optimizer"])
         for name, own in published_parameters(program.bridge).items():

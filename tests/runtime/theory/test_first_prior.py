@@ -8,9 +8,15 @@ import pytest
 import torch
 
 import hvaedsl
+from hvaedsl.lowering.module import HierarchicalVAE
 from hvaedsl_runtime.theory.check_inputs import CheckInputs, random_model
 from hvaedsl_runtime.theory.checks import first_prior_checks
 from hvaedsl_runtime.theory.first_prior import prior_spreads
+
+
+def of_model(digits: CheckInputs, name: str, model: HierarchicalVAE) -> CheckInputs:
+    """The inputs of another model, with noise for its latents."""
+    return replace(digits, models={name: model}, evaluator=replace(digits.evaluator, layers=model.plan.latent_shapes))
 
 
 def test_it_holds_and_the_later_layers_differ(digits: CheckInputs) -> None:
@@ -39,7 +45,7 @@ def test_an_initial_state_that_depends_on_the_image_is_found(digits: CheckInputs
         return {at: state + torch.arange(batch).view(-1, 1, 1, 1) * 1e-6 for at, state in begin(batch).items()}
 
     model.decoder.begin = begin_elsewhere  # type: ignore[method-assign]
-    first, _ = first_prior_checks(replace(digits, models={"broken": model}))
+    first, _ = first_prior_checks(of_model(digits, "broken", model))
     assert first.error > 1e-12
     assert not first.holds
 
@@ -47,7 +53,7 @@ def test_an_initial_state_that_depends_on_the_image_is_found(digits: CheckInputs
 def test_a_fresh_model_fails_the_control(digits: CheckInputs) -> None:
     """Its priors end in zeros, so they are the same for all images at every layer."""
     model = hvaedsl.load("specs/digits.hvae").module().double()
-    first, later = first_prior_checks(replace(digits, models={"fresh": model}))
+    first, later = first_prior_checks(of_model(digits, "fresh", model))
     assert first.holds
     assert not later.holds
 
@@ -62,7 +68,7 @@ def test_hooks_are_removed(digits: CheckInputs) -> None:
 def test_it_holds_for_every_cell(digits: CheckInputs, cell: str) -> None:
     sets: dict[str, object] = {"model.cell": cell, "model.latent": 48}
     model = random_model(hvaedsl.load("tests/specs/digits_small.hvae", sets=sets), seed=0)
-    checks = list(first_prior_checks(replace(digits, models={"random": model})))
+    checks = list(first_prior_checks(of_model(digits, "random", model)))
     assert all(check.holds for check in checks)
 
 
