@@ -74,5 +74,5 @@ def test_it_holds_for_every_cell(digits: CheckInputs, cell: str) -> None:
 
 def test_a_single_layer_has_no_control(digits: CheckInputs) -> None:
     program = hvaedsl.load("specs/digits.hvae", sets={"model.encoder": "8x1", "model.decoder": "8x1"})
-    (first,) = first_prior_checks(replace(digits, models={"random": random_model(program, seed=0)}))
+    (first,) = first_prior_checks(of_model(digits, "random", random_model(program, seed=0)))
     assert first.holds

@@ -338,7 +338,7 @@ def test_the_emitted_file_computes_what_the_module_does(folders: tuple[Path, Pat
     finished = FinishedRun.open(folders[0], "cpu")
     scope: dict[str, Any] = {"__name__": "emitted"}
     exec(compile(finished.program.python_source(), "emitted", "exec"), scope)
-    model = finished.model("raw")
+    model = finished.model("raw").store_in(torch.contiguous_format)  # equal to the last bit
     emitted = scope[type(model).__name__]()
     emitted.load_state_dict(model.state_dict())
     x, target = finished.evaluator("test").prepared([0, 1, 2])
