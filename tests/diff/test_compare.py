@@ -65,6 +65,8 @@ CHANGES: Mapping[str, str] = {
     "train.precision": "bfloat16",
     "train.recompute_every": "2",
     "train.passes": "one_gelu, join",
+    "train.memory_format": "contiguous",
+    "train.compile": "blocks",
     "train.gpu_memory": "24",
     "train.deterministic": "true",
     "train.seed": "1",
