@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, singledispatchmethod
@@ -112,13 +111,14 @@ class Reader:
     def _(self, kind: Number, value: ast.Value) -> float:
         number = float(self.number(kind, value))
         fits = (
-            math.isfinite(number)
+            abs(number) <= kind.largest
             and (kind.minimum is None or number >= kind.minimum)
             and (kind.above is None or number > kind.above)
             and (kind.maximum is None or number <= kind.maximum)
             and (kind.below is None or number < kind.below)
         )
         if not fits:
+            kind = kind if abs(number) <= kind.largest else kind.within_type()
             self._out_of_range(kind, value, f"{number:g}", kind.instead_of_zero if number == 0 else "")
         return number
 

@@ -5,6 +5,7 @@ They are used in the annotations of `hvaedsl.ir.spec`. `str` of a type is its de
 
 from __future__ import annotations
 
+import sys
 from dataclasses import field
 from typing import Literal
 
@@ -12,6 +13,8 @@ from hvaedsl.diagnostics.diagnostic import listing
 from hvaedsl.diagnostics.record import Record
 from hvaedsl.ir.call_values import CallValue
 from hvaedsl.ir.pooling import POOLINGS
+
+LARGEST_FLOAT32 = float.fromhex("0x1.fffffep+127")
 
 
 class Whole(Record):
@@ -58,7 +61,8 @@ class StepsOrMinutes(Whole):
 class Number(Record):
     """A number between two bounds; `above` excludes the lower one, `below` the upper one.
 
-    `instead_of_zero` says what is written for what a 0 would mean, if the key does not take it.
+    `instead_of_zero` says what is written for what a 0 would mean, if the key does not take it. `is_float32` refuses
+    what float32 cannot hold, for the keys whose numbers become tensors.
     """
 
     minimum: float | None = None
@@ -66,6 +70,22 @@ class Number(Record):
     maximum: float | None = None
     below: float | None = None
     instead_of_zero: str = ""
+    is_float32: bool = False
+
+    @property
+    def largest(self) -> float:
+        """The largest magnitude of the type that holds the number."""
+        return LARGEST_FLOAT32 if self.is_float32 else sys.float_info.max
+
+    def within_type(self) -> Number:
+        """A kind that has the range of the type as the bounds that are missing."""
+        no_lower, no_upper = self.minimum is None and self.above is None, self.maximum is None and self.below is None
+        return Number(
+            minimum=-self.largest if no_lower else self.minimum,
+            above=self.above,
+            maximum=self.largest if no_upper else self.maximum,
+            below=self.below,
+        )
 
     def __str__(self) -> str:
         """The type in words."""

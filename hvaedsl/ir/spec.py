@@ -95,6 +95,7 @@ class NormalizeSpec(Section):
 
 
 _BOTTLENECK = Number(above=0, maximum=1000)
+_TEMPERATURE = Number(above=0, is_float32=True)
 _CELL = ChoiceOrCustom(CELL_NAMES)
 _BLOCK = BlockCall(BLOCK_NAMES)
 
@@ -193,7 +194,7 @@ class SampleSpec(Section):
 
     temperature: Annotated[
         float | Mapping[int, float],
-        Key(Either(Number(above=0), ByResolution(Number(above=0))), "factor on the prior's standard deviation"),
+        Key(Either(_TEMPERATURE, ByResolution(_TEMPERATURE)), "factor on the prior's standard deviation"),
     ] = 1.0
     count: Annotated[int, Key(Whole(1), "number of samples in a picture")] = 64
     channels: Annotated[

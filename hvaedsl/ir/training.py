@@ -34,7 +34,7 @@ from hvaedsl.ir.section import Section, at_resolution
 LearningRateSchedule = Literal["constant", "cosine", "step"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 
-_WEIGHT = Number(minimum=0)
+_WEIGHT = Number(minimum=0, is_float32=True)
 
 
 class Epochs(Record):
@@ -75,7 +75,10 @@ class KLSpec(Section):
     ] = 1.0
     warmup_steps: Annotated[int, Key(Whole(0), "steps over which the weight of the KL rises from 0 to `weight`")] = 0
     free_nats: Annotated[
-        float, Key(Number(minimum=0), "nats per layer and image below which the KL is not reduced (free bits)")
+        float,
+        Key(
+            Number(minimum=0, is_float32=True), "nats per layer and image below which the KL is not reduced (free bits)"
+        ),
     ] = 0.0
     sampled_layers: Annotated[
         int | None,
@@ -99,13 +102,16 @@ class TrainSpec(Section):
         Key(Optional(Whole(1)), "images of one forward pass on one process; none takes as many as fit the device"),
     ] = None
     learning_rate: Annotated[
-        float | None, Key(Number(above=0), "AdamW's learning rate", required="to train", example="2e-4")
+        float | None,
+        Key(Number(above=0, is_float32=True), "AdamW's learning rate", required="to train", example="2e-4"),
     ] = None
     lr_warmup_steps: Annotated[int, Key(Whole(0), "steps of linear warmup")] = 100
     lr_schedule: Annotated[
         LearningRateSchedule, Key(Choice(("constant", "cosine", "step")), "the learning rate after the warmup")
     ] = "constant"
-    weight_decay: Annotated[float, Key(Number(minimum=0), "AdamW's weight decay, on all parameters")] = 0.01
+    weight_decay: Annotated[
+        float, Key(Number(minimum=0, is_float32=True), "AdamW's weight decay, on all parameters")
+    ] = 0.01
     betas: Annotated[tuple[float, float], Key(Pair(Number(minimum=0, below=1)), "AdamW's betas")] = (0.9, 0.9)
     clip_norm: Annotated[float | None, Key(Optional(Number(above=0)), "the norm that gradients are clipped to")] = 200.0
     skip_above: Annotated[
@@ -128,7 +134,9 @@ class TrainSpec(Section):
     rates: Annotated[
         Mapping[str, float],
         Key(
-            ByWeightName(Number(above=0, instead_of_zero="`train.freeze` names weights that are not trained")),
+            ByWeightName(
+                Number(above=0, is_float32=True, instead_of_zero="`train.freeze` names weights that are not trained")
+            ),
             "factors on the learning rate, by the name of weights; the longest wins",
         ),
     ] = Field(default_factory=dict)

@@ -68,6 +68,14 @@ def codes(sets: dict[str, object], text: str = SPEC) -> list[str]:
         ("train.steps", "0", "HV205"),
         ("train.learning_rate", "0", "HV205"),
         ("train.learning_rate", "-1e-4", "HV205"),
+        ("train.learning_rate", "1e39", "HV205"),
+        ("train.rates", "{encoder: 1e39}", "HV205"),
+        ("train.weight_decay", "1e39", "HV205"),
+        ("train.kl.free_nats", "1e39", "HV205"),
+        ("train.kl.weight", "3.41e38", "HV205"),
+        ("train.kl.weight", "{8: 1e39, other: 1}", "HV205"),
+        ("sample.temperature", "1e39", "HV205"),
+        ("paper.nll", "-1e999", "HV205"),
         ("train.weight_decay", "-0.1", "HV205"),
         ("train.betas", "0.9", "HV204"),
         ("train.betas", "0.9, 1", "HV205"),
@@ -104,12 +112,34 @@ def test_a_key_that_takes_none_says_so(key: str, value: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("train.clip_norm", "1e999", "is inf; it must be a number above 0 and at most 1.79769e+308, or none"),
+        ("train.kl.free_nats", "1e39", "is 1e+39; it must be a number of at least 0 and at most 3.40282e+38"),
+        ("train.rates", "{encoder: 1e39}", "is 1e+39; it must be a number above 0 and at most 3.40282e+38"),
+        (
+            "paper.nll",
+            "-1e999",
+            "is -inf; it must be a number of at least -1.79769e+308 and at most 1.79769e+308, or none",
+        ),
+    ],
+)
+def test_a_number_that_its_type_cannot_hold_is_refused_with_the_limit(key: str, value: str, says: str) -> None:
+    with pytest.raises(hvaedsl.SpecError) as caught:
+        hvaedsl.loads(SPEC, sets={key: value})
+    (item,) = caught.value.diagnostics
+    assert item.message == f"`{key}` {says}"
+
+
+@pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
         ("train.steps", "1M", 1_000_000),
         ("train.learning_rate", "1", 1.0),
         ("train.clip_norm", "none", None),
         ("train.skip_above", "2500", 2500.0),
+        ("train.clip_norm", "1e300", 1e300),  # norms are compared in float64
+        ("train.learning_rate", "3.4e38", 3.4e38),
         ("train.betas", "[0.5, 0]", (0.5, 0.0)),
         ("model.widths", "{}", {}),
         ("model.bottleneck", "1", 1.0),

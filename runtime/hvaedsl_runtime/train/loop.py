@@ -24,7 +24,7 @@ from hvaedsl.diagnostics.errors import (
 )
 from hvaedsl.ir.policies import Rollback
 from hvaedsl.ir.spec_text import value_text
-from hvaedsl.ir.training import Minutes
+from hvaedsl.ir.training import Minutes, TrainSpec
 from hvaedsl.program import Program
 from hvaedsl_runtime.console import start_logging
 from hvaedsl_runtime.disk.not_finite import first_not_finite
@@ -219,16 +219,32 @@ def diverged(run: TrainingRun, what: str) -> RunError:
     with suppress(WriteError):  # there is a checkpoint less, which the error says
         run.finish_writing()
     saved, _ = what_is_saved(run)
-    training = run.training
-    ways = [f"lower train.learning_rate ({training.learning_rate:g})"]
-    skip = training.skip_above
-    ways.append("set train.skip_above" if skip is None else f"lower train.skip_above ({value_text(skip)})")
-    if training.precision == "bfloat16":
-        ways.append("set train.precision = float32")
     return Diverged(
         f"training diverged: after step {run.state.step}, {what}; {saved}",
-        help=f"{', or '.join(ways)}, and train into another folder with --out: a resumed run would diverge again",
+        help=f"{against_divergence(run.training)}, and train into another folder with --out: "
+        "a resumed run would diverge again",
     )
+
+
+def against_divergence(training: TrainSpec) -> str:
+    """The settings that would keep a training from diverging."""
+    rate, decay = training.learning_rate or 0.0, training.weight_decay
+    lower_rate = f"lower train.learning_rate ({rate:g})"
+    names = [name for name, factor in training.rates.items() if factor > 1]
+    highest = max(names, key=training.rates.__getitem__, default=None)
+    factor = 1.0 if highest is None else training.rates[highest]
+    if highest is not None:
+        lower_rate += f" or train.rates ({highest}: {factor:g})"
+
+    # AdamW multiplies a weight by 1 - rate * decay, whatever its gradient is.
+    if rate * factor * decay > 2:
+        return f"lower train.weight_decay ({decay:g}), or {lower_rate}: weights grow if rate * decay is above 2"
+
+    skip = training.skip_above
+    ways = [lower_rate, "set train.skip_above" if skip is None else f"lower train.skip_above ({value_text(skip)})"]
+    if training.precision == "bfloat16":
+        ways.append("set train.precision = float32")
+    return ", or ".join(ways)
 
 
 def take_step(run: TrainingRun) -> None:

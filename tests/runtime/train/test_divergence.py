@@ -102,6 +102,31 @@ def test_losses_that_stay_nan_end_the_run_and_do_not_replace_the_checkpoint(
     assert saved(tmp_path / "run")["position"]["step"] == 2
 
 
+@pytest.mark.parametrize(
+    ("sets", "way"),
+    [
+        (
+            {"train.weight_decay": 1e30},
+            "lower train.weight_decay (1e+30), or lower train.learning_rate (0.001): weights",
+        ),
+        (
+            {"train.rates": "{encoder: 0.5, decoder: 1e30}"},
+            "lower train.weight_decay (0.01), or lower train.learning_rate (0.001) or train.rates (decoder: 1e+30)",
+        ),
+        (
+            {"train.rates": "{encoder: 0.5, decoder: 1e30}", "train.weight_decay": 0},
+            "lower train.learning_rate (0.001) or train.rates (decoder: 1e+30), or set train.skip_above",
+        ),
+    ],
+)
+def test_the_advice_names_the_setting_that_makes_weights_grow(
+    tmp_path: Path, compiled: Compiled, sets: dict[str, object], way: str
+) -> None:
+    with pytest.raises(Diverged) as caught:
+        train(compiled(sets), settings(tmp_path / "run"))
+    assert caught.value.help.startswith(way)
+
+
 def test_a_run_that_ends_without_a_finite_likelihood_has_not_succeeded(tmp_path: Path, compiled: Compiled) -> None:
     with pytest.raises(Diverged, match="after step 12, the likelihood of the test images with the raw weights is not"):
         train(compiled({"train.learning_rate": 1e30}), settings(tmp_path / "run"))
