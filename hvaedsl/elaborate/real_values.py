@@ -12,8 +12,6 @@ from hvaedsl.diagnostics.reals import DensityNeedsReals, LevelsOfReals, RealsNee
 from hvaedsl.diagnostics.span import Span
 from hvaedsl.elaborate.meant import GAUSSIAN, MIXTURE
 from hvaedsl.ir.data_spec import OF_LEVELS
-from hvaedsl.ir.datasets import DATASETS
-from hvaedsl.ir.hub import is_hub
 from hvaedsl.ir.likelihood import Likelihood
 from hvaedsl.ir.spec import ModelSpec, Spec
 from hvaedsl.ir.spec_text import value_text
@@ -51,7 +49,7 @@ def check_values(
         return
 
     # Images that have levels, whatever the likelihood is.
-    if data.is_real and _has_levels(data.dataset):
+    if data.is_real and data.has_levels:
         fix = _with_levels(origins, without(VALUES), likelihood.name)
         yield RealsOfLevels(span=origins[VALUES], dataset=value_text(data.dataset), fix=fix)
         return
@@ -73,11 +71,6 @@ def check_values(
         yield DensityNeedsReals(span=span, likelihood=str(likelihood), suggestions=ways)
 
 
-def _has_levels(dataset: str) -> bool:
-    """Whether the images of a dataset are stored as levels: those of known datasets, and those that are prepared."""
-    return dataset in DATASETS or is_hub(dataset)
-
-
 def _with_levels(origins: Mapping[str, Span], removed: Fix | None, likelihood: str) -> Fix | None:
     """The fix that removes `values`, and a likelihood that goes with it; None if they are in two files."""
     written = origins.get(LIKELIHOOD)
@@ -91,7 +84,7 @@ def _with_levels(origins: Mapping[str, Span], removed: Fix | None, likelihood: s
 def _as_reals(spec: Spec, origins: Mapping[str, Span], sections: Mapping[str, Span]) -> tuple[Fix, ...]:
     """The suggestion to write `values = real`; none if the images or another key have levels."""
     levels = any(f"data.{key}" in origins and origins[f"data.{key}"].text != "none" for key in OF_LEVELS)
-    if levels or _has_levels(spec.data.dataset):
+    if levels or spec.data.has_levels:
         return ()
     title, written = "write `values = real`", origins.get(VALUES)
     if written is not None:

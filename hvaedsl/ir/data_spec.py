@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from hvaedsl.ir.datasets import NAMES
+from hvaedsl.ir.datasets import DATASETS, NAMES
+from hvaedsl.ir.hub import is_hub
 from hvaedsl.ir.image_size import ImageSize, columns_at, sides
 from hvaedsl.ir.kinds import Choice, DatasetName, FilePath, Key, NameInQuotes, Optional, Size, Whole
 from hvaedsl.ir.section import Section
@@ -73,6 +74,11 @@ class DataSpec(Section):
     def is_real(self) -> bool:
         """Whether pixels are real numbers."""
         return self.values == "real"
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether the images are always stored as levels: those of named datasets, and those that are prepared."""
+        return self.dataset in DATASETS or is_hub(self.dataset)
 
     @property
     def height(self) -> int:

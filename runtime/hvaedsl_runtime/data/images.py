@@ -187,13 +187,20 @@ def array_images(
         found = f"type {pixels.dtype} and shape {list(pixels.shape)}"
         way_out = conversion(pixels, shape, spec.levels, trained=trained)
         if pixels.dtype.kind == "f" and not trained:
-            way_out += "; for real values, set data.values to real"
+            way_out += f"; {as_reals_of(spec)}"
         raise InvalidData(f"{place}: the array has {found}; it must be {expected}", help=way_out)
     check_shape(pixels, spec, expected, place, trained=trained)
 
     images = ArrayImages(pixels)
     check_levels(images, spec, place, trained=trained)
     return images
+
+
+def as_reals_of(spec: DataSpec) -> str:
+    """The way out for floats that are no levels, if they are meant as real values."""
+    if spec.has_levels:
+        return "for real values, save them as float32 .npy files, and set data.dataset to npy and data.values to real"
+    return "for real values, set data.values to real"
 
 
 def check_shape(

@@ -136,7 +136,7 @@ def _check_values(page: Any, levels: int) -> None:
         to_floats = "" if floats else f"{TO_FLOATS} and "
         raise Unusable(
             f"{found}; they must be unsigned, of 8 or 16 bits",
-            f"{SAVE}; for real values, {to_floats}set data.values to real in a spec",
+            f"{SAVE}; for real values, {to_floats}set data.values to real in a spec for a folder",
             of_file=SAVE,
         )
     if not is_real:

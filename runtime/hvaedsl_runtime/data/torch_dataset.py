@@ -16,7 +16,7 @@ from hvaedsl.custom.importing import error_summary
 from hvaedsl.diagnostics.errors import InvalidData
 from hvaedsl.ir.data_spec import MOST_CHANNELS
 from hvaedsl.ir.spec import DataSpec
-from hvaedsl_runtime.data.images import Indices, Values
+from hvaedsl_runtime.data.images import Indices, Values, as_reals_of
 from hvaedsl_runtime.data.levels import dtype_of
 from hvaedsl_runtime.data.reals import as_reals
 
@@ -164,7 +164,7 @@ class TorchImages:
         if image.dtype.kind == "f":
             needs = f"k / {highest} for a level k from 0 to {highest}, as ToTensor of torchvision gives them"
             way_out = "remove Normalize and other changes of the values; the run scales the images itself"
-            way_out += "" if self.trained else "; for real values, set data.values to real"
+            way_out += "" if self.trained else f"; {as_reals_of(self.spec)}"
         else:
             needs = f"levels from 0 to {highest}"
             way_out = "correct " + ("" if self.trained else "data.levels, or ") + "the values that the dataset returns"

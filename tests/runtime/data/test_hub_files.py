@@ -94,6 +94,28 @@ def test_a_configuration_is_a_folder(hub_spec: Callable[..., DataSpec], tables: 
     assert "there is no folder of the configuration `medium`; the parquet files are in large/, small/" in str(other)
 
 
+def test_partitions_are_splits_or_parts_of_one_table(
+    hub_spec: Callable[..., DataSpec], tables: Path, make_images: Any
+) -> None:
+    images = make_images(40)
+    counts = {"split=train/label=0/0": 12, "split=train/label=1/0": 18, "split=test/label=0/0": 10}
+    write_splits(tables, images, counts)
+    np.testing.assert_array_equal(pixels(open_split(hub_spec(), "train")), images[:30])
+    np.testing.assert_array_equal(pixels(open_split(hub_spec(), "test")), images[30:])
+
+    chosen = open_split(hub_spec(config="label=0"), "train")
+    np.testing.assert_array_equal(pixels(chosen), images[:12])
+    assert "there is no folder of the configuration `label=2`" in str(error(hub_spec(config="label=2")))
+
+
+def test_partitions_of_configurations_are_told_apart(
+    hub_spec: Callable[..., DataSpec], tables: Path, make_images: Any
+) -> None:
+    write_splits(tables, make_images(40), {"small/split=train/0": 12, "large/split=train/0": 28})
+    assert "several configurations: large/, small/" in str(error(hub_spec()))
+    assert len(open_split(hub_spec(config="small"), "train")) == 11
+
+
 @pytest.mark.parametrize(
     ("names", "reason", "way_out"),
     [

@@ -244,3 +244,14 @@ def test_all_files_with_a_wrong_column_are_named(
     found = str(error(hub_spec()))
     assert found.startswith("3 tables cannot be used:")
     assert found.count("the images are in the column `picture` (files); those of") == 3
+
+
+@pytest.mark.parametrize("kind", ["lists", "flat lists"])
+def test_real_values_in_a_column_are_read_from_npy_files(
+    hub_spec: Callable[..., DataSpec], tables: Path, kind: str
+) -> None:
+    values = np.random.default_rng(0).normal(size=(10, 8, 8, 1)).astype(np.float32)
+    write_table(tables / "train.parquet", {"x": lists(values if kind == "lists" else values.reshape(10, -1))})
+    refused = error(hub_spec())
+    assert isinstance(refused, UnusableImages)
+    assert "for real values, save them as float32 .npy files, and set data.dataset to npy" in refused.help

@@ -22,6 +22,8 @@ SUFFIX = ".parquet"
 PLAIN_FOLDERS = frozenset(("data",))
 # `train-00000-of-00002`: the name of a split, and the number of its files.
 SHARD = re.compile(r"(?P<name>.*)-(?P<number>\d{5,})-of-(?P<total>\d{5,})")
+# `split=train`: a folder of a table that is partitioned by the values of a column, as Hive and pyarrow write it.
+PARTITION = re.compile(r"[^=]+=(?P<value>.*)")
 # What the package datasets calls the readers of other tables.
 OTHER_TABLES = {".arrow": "arrow", ".jsonl": "json", ".json": "json", ".csv": "csv"}
 EXPECTED = "parquet files such as train-00000-of-00001.parquet"
@@ -76,10 +78,14 @@ def _of_configuration(root: Path, names: list[str], config: str | None) -> list[
     """The files of a configuration, which is a folder; without one, all files, which must be of one configuration."""
     by_config: dict[str, list[str]] = defaultdict(list)
     for name in names:
-        folders = PurePosixPath(name).parts[:-1]
-        by_config["/".join(each for each in folders if each not in PLAIN_FOLDERS and not is_split_name(each))].append(
-            name
-        )
+        folders = [
+            each
+            for each in PurePosixPath(name).parts[:-1]
+            if each not in PLAIN_FOLDERS and not is_split_name(_partition_value(each))
+        ]
+        # A table and its partitions are one configuration, unless a partition is asked for.
+        configuration = "/".join(each for each in folders if not PARTITION.fullmatch(each))
+        by_config["/".join(folders) if config == "/".join(folders) else configuration].append(name)
 
     if config is None and len(by_config) == 1:
         return names
@@ -156,9 +162,16 @@ def complete(parts: Mapping[PartName, Named]) -> Mapping[PartName, Named]:
 
 def _split_name(path: PurePosixPath) -> str:
     """What says the split of a file: the innermost folder that has the name of one, or the name of the file."""
-    folder = next((each for each in reversed(path.parts[:-1]) if is_split_name(each)), None)
+    values = map(_partition_value, reversed(path.parts[:-1]))
+    folder = next((each for each in values if is_split_name(each)), None)
     shard = SHARD.fullmatch(path.stem)
     return folder or (shard["name"] if shard is not None else path.stem)
+
+
+def _partition_value(folder: str) -> str:
+    """The value in the name of a partition, `train` in `split=train`; the name of any other folder."""
+    partition = PARTITION.fullmatch(folder)
+    return folder if partition is None else partition["value"]
 
 
 def _another_file(path: Path, setting: str) -> RunError:
