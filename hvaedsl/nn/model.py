@@ -7,6 +7,7 @@ Images are [B, H, W, C] outside and [B, channels, R, R] inside; if H and W diffe
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Self, cast
 
@@ -119,9 +120,9 @@ class HierarchicalVAE(nn.Module):
         """Images from the prior, [count, H, W, C]: levels from 0, or 0 and 255 for binary images.
 
         uint8, or int32 above 256 levels; real values are standardized, in float32 or wider. `generator` draws from the
-        likelihood. Raises ValueError for a count below 1.
+        likelihood. Raises ValueError for a count below 1 and an unknown resolution, TypeError for another count.
         """
-        if count < 1:
+        if operator.index(count) < 1:
             raise ValueError(f"sample takes a count of at least 1, not {count}")
         return self.likelihood.sample(self.decode_prior(count, temperature=temperature, noise=noise), generator)
 

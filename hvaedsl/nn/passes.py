@@ -144,7 +144,13 @@ class Decoder(nn.Module):
         return z, kl_nats
 
     def generate(self, batch: int, latents: Sequence[Tensor | None], temperature: Temperature, noise: Noise) -> Tensor:
-        """With the given z, and the prior's where there is none: the final state [batch, width, H, W]."""
+        """With the given z, and the prior's where there is none: the final state [batch, width, H, W].
+
+        Raises ValueError for the temperature of a resolution that the decoder does not have.
+        """
+        known = {step.resolution for step in self.steps}
+        if isinstance(temperature, Mapping) and (unknown := [at for at in temperature if at not in known]):
+            raise ValueError(f"temperature has resolution {unknown[0]!r}; the decoder has {sorted(known)}")
         states = self.begin(batch)
         for step in self.steps:
             z = latents[step.layer] if 0 <= step.layer < len(latents) else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -73,6 +75,23 @@ def test_it_draws_images(cell: str) -> None:
     images = program_of(cell).module().sample(BATCH, temperature=0.7)
     assert images.shape == (BATCH, 8, 8, 3)
     assert images.dtype == torch.uint8
+
+
+@pytest.mark.parametrize(
+    ("count", "temperature", "kind", "reason"),
+    [
+        (2, {4: 0.5, 7: 0.5}, ValueError, "temperature has resolution 7; the decoder has [4, 8]"),
+        (2, {"other": 0.5}, ValueError, "temperature has resolution 'other'; the decoder has [4, 8]"),
+        (2.5, 1.0, TypeError, "'float' object cannot be interpreted as an integer"),
+        ("2", 1.0, TypeError, "'str' object cannot be interpreted as an integer"),
+        (0, 1.0, ValueError, "sample takes a count of at least 1, not 0"),
+    ],
+)
+def test_a_wrong_count_or_temperature_is_refused(
+    count: Any, temperature: Any, kind: type[Exception], reason: str
+) -> None:
+    with pytest.raises(kind, match=f"^{re.escape(reason)}$"):
+        program_of(CELL_NAMES[0]).module().sample(count, temperature=temperature)
 
 
 def test_published_names_exist_where_the_published_code_has_the_parameters(cell: str) -> None:
