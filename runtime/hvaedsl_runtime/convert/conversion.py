@@ -38,7 +38,7 @@ from hvaedsl_runtime.disk.run_folder import RunFolder, check_output_path, conten
 from hvaedsl_runtime.disk.spec_changes import spec_differences
 from hvaedsl_runtime.disk.state_parts import Position
 from hvaedsl_runtime.disk.weights import SAFETENSORS, check_dense, read_tensors, write_safetensors, write_torch
-from hvaedsl_runtime.disk.whole_files import check_writable
+from hvaedsl_runtime.disk.whole_files import check_replaceable, check_writable
 from hvaedsl_runtime.evaluate.finished_run import FinishedRun, Weights
 from hvaedsl_runtime.train.run import part_folders
 from hvaedsl_runtime.train.state import TrainState
@@ -112,10 +112,10 @@ def import_weights(program: Program, sources: Sources, out: Path) -> Conversion:
 
     Nothing is written before everything is read and fits, and the folder appears whole or not at all.
 
-    Raises UsageError for a missing file and for files that contradict each other; InvalidWeights for a damaged file;
-    WeightsMismatch for one that does not fit the program; RunFolderInUse if `out` has content; WriteError; DataNotFound
-    if neither the files nor published constants give the input's shift and scale, and there are no training images;
-    SpecError if the spec lacks what training needs.
+    Raises UsageError for a missing file, for files that contradict each other, and for an `out` that no new folder can
+    replace; InvalidWeights for a damaged file; WeightsMismatch for one that does not fit the program; RunFolderInUse if
+    `out` has content; WriteError; DataNotFound if neither the files nor published constants give the input's shift and
+    scale, and there are no training images; SpecError if the spec lacks what training needs.
     """
     program.training()
     _check_free(out)
@@ -299,7 +299,7 @@ def _optimizer(program: Program, state: TrainState, path: Path | None, files: Ma
 
 
 def _check_free(out: Path) -> None:
-    """Raise RunFolderInUse or WriteError unless the folder can be created: a run is never replaced."""
+    """Raise RunFolderInUse, UsageError or WriteError unless the folder can be created: a run is never replaced."""
     problem = ""
     with refusals_explained(out, ANOTHER_FOLDER):
         if out.exists() and not out.is_dir():
@@ -310,6 +310,7 @@ def _check_free(out: Path) -> None:
             problem = f"{out.parent} is not a folder"
     if problem:
         raise RunFolderInUse(problem, help=ANOTHER_FOLDER)
+    check_replaceable(out)
     check_writable(out, ANOTHER_FOLDER)
 
 

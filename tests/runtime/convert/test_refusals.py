@@ -225,6 +225,18 @@ def test_a_file_is_replaced_only_when_it_is_asked_for(tmp_path: Path, command: C
     assert equal(read_weights(tmp_path / "e.th")[0], published(hvaedsl.load(small), 1))
 
 
+def test_the_working_directory_does_not_become_a_run(
+    tmp_path: Path, command: Command, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ema = save(tmp_path / "w.th", published(hvaedsl.load(small), 1))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    code, _, err = command("convert", small, "--ema", ema, "--out", ".", "--trained-on", "cifar10")
+    assert code == 2
+    assert "error: --out is ., the working directory\n  help: name a new folder in it" in err
+    assert not any(Path().iterdir())
+
+
 def test_raw_and_averaged_weights_are_not_exchanged(tmp_path: Path, small: Path) -> None:
     program = hvaedsl.load(small)
     state_dict = published(program, 1)
