@@ -14,7 +14,20 @@ from pydantic import BaseModel, ConfigDict
 
 from hvaedsl.diagnostics.errors import UsageError
 from hvaedsl.diagnostics.shell import command_line
-from hvaedsl.ir.kinds import CallOf, Choice, ChoiceOrCustom, Either, Flag, Kind, Number, Optional, OrCall, Whole
+from hvaedsl.ir.kinds import (
+    CallOf,
+    Choice,
+    ChoiceOrCustom,
+    Either,
+    Flag,
+    FunctionName,
+    Kind,
+    Number,
+    Optional,
+    OrCall,
+    Text,
+    Whole,
+)
 from hvaedsl.ir.spec import SECTIONS, keys
 
 MAX_POINTS = 1000
@@ -64,7 +77,8 @@ def set_axes(given: Sequence[str]) -> list[Axis]:
     """Axes from repeated `--vary KEY=VALUE`, in the order in which the keys first appear.
 
     If values of the key are one number, word or call, or a map of these, commas outside of brackets separate them.
-    Other values, such as block lists, may contain such commas, and each `--vary` gives one. Raises UsageError if an
+    So do those between texts in quotes. Other values, such as block lists and texts without quotes, may contain such
+    commas, and each `--vary` gives one. Raises UsageError if an
     item is not `KEY=VALUE`, for duplicates, and for other keys among the values.
     """
     values: dict[str, list[str]] = {}
@@ -73,7 +87,9 @@ def set_axes(given: Sequence[str]) -> list[Axis]:
         if not separator or not key or not value:
             raise UsageError(f"--vary is `{item}`; it must be KEY=VALUE, e.g. model.latent=8,16")
         _check_one_name("--vary", key, value)
-        values.setdefault(key, []).extend(_split(value) if _is_plain(_kind(key)) else [value])
+        kind = _kind(key)
+        are_several = _are_texts(value) if _is_text(kind) else _is_plain(kind)
+        values.setdefault(key, []).extend(_split(value) if are_several else [value])
 
     return [Axis(kind="set", name=key, values=_distinct(key, listed)) for key, listed in values.items()]
 
@@ -189,4 +205,15 @@ def _is_plain(kind: Kind | None) -> bool:
         return _is_plain(kind.of)
     if isinstance(kind, Either | OrCall):
         return _is_plain(kind.plain)
-    return kind is None or isinstance(kind, Whole | Number | Choice | ChoiceOrCustom | Flag | CallOf)
+    return kind is None or isinstance(kind, Whole | Number | Choice | ChoiceOrCustom | Flag | FunctionName | CallOf)
+
+
+def _is_text(kind: Kind | None) -> bool:
+    return isinstance(kind.of if isinstance(kind, Optional) else kind, Text)
+
+
+def _are_texts(value: str) -> bool:
+    """Whether a value is several texts in quotes, `none` among them; a text without quotes may have commas itself."""
+    parts = _parts(value)
+    quoted = [len(part) > 1 and part.startswith('"') and part.endswith('"') for part in parts]
+    return any(quoted) and all(each or part == "none" for each, part in zip(quoted, parts, strict=True))

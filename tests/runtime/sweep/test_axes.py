@@ -61,6 +61,21 @@ def test_commas_inside_brackets_and_quotes_separate_nothing() -> None:
     assert names[2].startswith("latent=1-64-other-16-")
 
 
+@pytest.mark.parametrize(
+    ("given", "values"),
+    [
+        ('data.path="a","b"', ('"a"', '"b"')),
+        ('data.path="a, b" , none, "c"', ('"a, b"', "none", '"c"')),
+        ('data.column="a"', ('"a"',)),
+        ("data.path=a, b", ("a, b",)),  # one folder: without quotes, the text is everything after =
+        ('train.augment.function="a:b","a:c"', ('"a:b"', '"a:c"')),
+    ],
+)
+def test_commas_between_texts_in_quotes_separate_them(given: str, values: tuple[str, ...]) -> None:
+    (axis,) = set_axes([given])
+    assert axis.values == values
+
+
 @pytest.mark.parametrize("given", ["model.cell", "=3", "model.cell=", "model.width=3,,4", "model.width=3,3"])
 def test_invalid_axes_are_usage_errors(given: str) -> None:
     with pytest.raises(UsageError):
