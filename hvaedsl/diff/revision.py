@@ -66,10 +66,11 @@ class Revision:
 def checked_out(place: str) -> Iterator[Revision]:
     """Write the specs of a revision to a temporary folder; PATH of `git:REV:PATH` is relative to the working directory.
 
+    In a bare repository, which has no working tree, PATH is relative to the top of the revision.
     Raises `UsageError` if there is no git, no repository, no such revision, or no such file in it, and `WriteError`.
     """
     revision, path = _parts(place)
-    top = Path(os.fsdecode(_git("rev-parse", "--show-toplevel")).rstrip("\n"))
+    top = _top()
     tree = _tree(revision)
     spec = _inside(path, top, place)
     entries = list(_entries(tree, top))
@@ -85,6 +86,13 @@ def checked_out(place: str) -> Iterator[Revision]:
             (folder / ".git").mkdir(parents=True)
             _write(folder, files, top)
         yield Revision(revision, folder, folder / spec, top / spec.parent)
+
+
+def _top() -> Path:
+    """The folder that corresponds to the top of the repository: that of the working tree, if there is one."""
+    if _git("rev-parse", "--is-bare-repository").strip() == b"true":
+        return Path.cwd()
+    return Path(os.fsdecode(_git("rev-parse", "--show-toplevel")).rstrip("\n"))
 
 
 def _parts(place: str) -> tuple[str, str]:

@@ -74,6 +74,16 @@ def test_a_path_is_from_the_working_directory(git: Git, monkeypatch: pytest.Monk
     assert widths(load_spec("git:first:../base.hvae")) == (16, 4)
 
 
+def test_a_bare_repository_has_revisions_too(git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git("clone", "--quiet", "--bare", ".", str(tmp_path / "models.git"))
+    for folder in (tmp_path / "models.git", tmp_path / "models.git" / "refs"):
+        monkeypatch.chdir(folder)
+        assert widths(load_spec("git:first:specs/child.hvae")) == (16, 8)
+        assert widths(load_spec("git:HEAD:base.hvae")) == (24, 4)
+        with pytest.raises(UsageError, match=r"is not a file of HEAD; did you mean specs/child\.hvae\?"):
+            load_spec("git:HEAD:child.hvae")
+
+
 def test_a_file_against_its_past(git: Git) -> None:
     old, new = load_spec("git:first:specs/child.hvae").program, load_spec("specs/child.hvae").program
     assert old is not None
