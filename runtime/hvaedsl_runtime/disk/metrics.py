@@ -11,7 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from hvaedsl import __version__
+from hvaedsl.diagnostics.diagnostic import listing
 from hvaedsl.diagnostics.errors import DamagedRun, UsageError
 from hvaedsl.diagnostics.printable import indented
 from hvaedsl.diagnostics.refusals import refusals_explained
@@ -260,7 +263,7 @@ def start_wandb(mode: WandbMode, folder: RunFolder, config: Mapping[str, Any]) -
 
     The environment variable WANDB_MODE may forbid the network (offline) or everything (disabled). The run has the
     folder's name. Its id is kept in the folder, so that a resumed run continues it there.
-    Raises UsageError if the package is missing, cannot log in or finds no home folder, and for an unknown WANDB_MODE;
+    Raises UsageError if the package is missing, cannot log in, finds no home folder or refuses a WANDB_ variable;
     DamagedRun if the id cannot be read; WriteError.
     """
     mode = _mode_under_environment(mode)
@@ -285,10 +288,8 @@ def start_wandb(mode: WandbMode, folder: RunFolder, config: Mapping[str, Any]) -
             allow_val_change=True,  # such as a larger train.steps in a resumed run
             mode=mode,
         )
-    except wandb.Error as error:
-        raise UsageError(
-            f"Weights & Biases: {indented(error).rstrip('.')}", help="--wandb offline needs no login"
-        ) from error
+    except (wandb.Error, ValueError) as error:  # ValueError for a variable of the environment that cannot be read
+        raise _not_started(error, mode) from error
     except RuntimeError as error:  # pathlib's, for a user whose home folder is unknown
         raise UsageError(
             f"Weights & Biases: {indented(error).rstrip('.')}",
@@ -298,6 +299,21 @@ def start_wandb(mode: WandbMode, folder: RunFolder, config: Mapping[str, Any]) -
     if run_id is None:
         folder.write_json(folder.wandb_identity, {"id": str(run.id)})
     return run
+
+
+def _not_started(error: Exception, mode: WandbMode) -> UsageError:
+    """The error for a run that the package refuses to start, with the variables that it may have read."""
+    reason = indented(error).rstrip(".")
+    if isinstance(error, ValidationError):
+        found = error.errors()
+        reason = "; ".join(f"WANDB_{str(each['loc'][0]).upper()} is {each['input']!r}: {each['msg']}" for each in found)
+
+    login = "--wandb offline needs no login"
+    names = sorted(name for name in os.environ if name.startswith("WANDB_") and name != WANDB_MODE)
+    if not names:
+        return UsageError(f"Weights & Biases: {reason}", help=login if mode == "online" else "train without --wandb")
+    way_out = f"correct or unset {listing(names)}, or train without --wandb"
+    return UsageError(f"Weights & Biases: {reason}", help=f"{way_out}; {login}" if mode == "online" else way_out)
 
 
 def _is_unmeasured(lines: Sequence[Metrics]) -> bool:

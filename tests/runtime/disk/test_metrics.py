@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -200,6 +202,28 @@ def test_wandb_without_a_login_is_one_error(tmp_path: Path, monkeypatch: pytest.
         "  help: --wandb offline needs no login",
     ]
     assert not RunFolder(tmp_path / "run").wandb_identity.exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("WANDB_PROJECT", "a/b", "Invalid project name 'a/b'"),
+        ("WANDB_RUN_ID", "a/b", "Run ID cannot contain the characters"),
+        ("WANDB_QUIET", "maybe", "WANDB_QUIET is 'maybe': Input should be a valid boolean"),
+        ("WANDB_RESUME", "perhaps", "WANDB_RESUME is 'perhaps': Input should be 'allow'"),
+    ],
+)
+def test_a_variable_that_wandb_refuses_is_one_error(tmp_path: Path, variable: str, value: str, reason: str) -> None:
+    pytest.importorskip("wandb")
+    options = ["--set", "train.steps=1", "--wandb", "offline", "--out", str(tmp_path / "run")]
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("WANDB_")}
+    ended = subprocess.run(  # a process of its own, since wandb reads the variables once
+        [sys.executable, "-m", "hvaedsl", "train", "digits", *options],
+        env={**environment, variable: value}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert f"error: Weights & Biases: {reason}" in ended.stderr
+    assert f"  help: correct or unset {variable}, or train without --wandb\n" in ended.stderr
 
 
 def test_wandb_without_a_home_folder_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
