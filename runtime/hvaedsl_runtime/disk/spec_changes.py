@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 
 from hvaedsl.diagnostics.errors import RunMismatch
+from hvaedsl.diagnostics.shell import command_line
 from hvaedsl.diff.compare import compare
 from hvaedsl.diff.wording import totals
 from hvaedsl.ir.blocks import BlockList
@@ -50,7 +51,8 @@ def check_same_run(folder: RunFolder, before: Spec, now: Spec) -> None:
     if differences:
         raise RunMismatch(
             f"{folder.path} belongs to another spec; " + "; ".join(differences),
-            help=f"resume with {folder.spec}, or train this spec into another folder with --out",
+            help="train this spec into another folder with --out, or resume with: "
+            f"{command_line('hvaedsl', 'train', folder.spec, '--out', folder.path, '--resume')}",
         )
 
 

@@ -78,10 +78,12 @@ class Resumption:
         self.keeps_split = before.spec.train.micro_batch == self.program.spec.train.micro_batch
 
         if position.dtype != self.settings.dtype:
+            as_before = self.settings.model_copy(update={"dtype": position.dtype})
             raise RunMismatch(
                 f"{self.folder.path} was trained with --dtype {position.dtype}; this command has --dtype "
                 f"{self.settings.dtype}",
-                help=f"resume with --dtype {position.dtype}, or use another folder with --out",
+                help="use another folder with --out, or resume with: "
+                f"{as_before.resume_command(self.processes.world_size)}",
             )
 
     def _note_start(self) -> None:
@@ -105,8 +107,8 @@ class Resumption:
         if not self.settings.allow_changed:
             raise RunMismatch(
                 f"{self.folder.path} belongs to another spec; " + "; ".join(changes),
-                help=f"resume with {self.folder.spec}, train this spec into another folder with --out, or add "
-                "--allow-changed to go on under the changed spec",
+                help="train this spec into another folder with --out, add --allow-changed to go on under the changed "
+                f"spec, or resume with: {self.settings.resume_command(self.processes.world_size)}",
             )
         self.spec_changed = True
         self.notices += [f"the spec has changed: {change}" for change in changes]
@@ -121,12 +123,14 @@ class Resumption:
         recorded = self.folder.recorded_length() if checkpoint is not None else None
         if in_epochs and recorded is not None and recorded.training_images != training_images:
             # Under another schedule the learning rate depends on the length, which may then not be written otherwise.
-            is_free = training.lr_schedule == "constant"
-            other = f"resume with --set train.steps={recorded.steps}, " if is_free else ""
+            ways = ["restore the images", "use another folder with --out"]
+            if training.lr_schedule == "constant":
+                command = self.settings.resume_command(self.processes.world_size)
+                ways.append(f"resume with: {command} --set train.steps={recorded.steps}")
             raise RunMismatch(
                 f"{self.folder.path} began with {recorded.training_images:,} training images, and there are "
                 f"{training_images:,} now: {training.steps} would be another number of steps",
-                help=f"restore the images, {other}or use another folder with --out",
+                help=f"{', '.join(ways[:-1])}, or {ways[-1]}",
             )
 
         found = training.for_run(training_images)

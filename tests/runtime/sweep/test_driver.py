@@ -371,4 +371,5 @@ def test_a_run_folder_of_another_spec_is_rejected(
     folder.summary.write_text('{"steps": 6}')
     with pytest.raises(RunError, match="belongs to another spec") as caught:
         sweep(None)
+    assert f"resume with: hvaedsl train {folder.spec} --out {folder.path} --resume" in caught.value.help
     assert caught.value.exit_code == 5

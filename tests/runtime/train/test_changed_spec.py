@@ -43,6 +43,11 @@ def test_a_changed_spec_is_refused_with_what_has_changed(compiled: Compiled, run
     assert "; parameters: " in message
     assert "; stochastic depth: 4 in the run, 5 now" in message
     assert "--allow-changed" in caught.value.help
+    command = f"hvaedsl train {run}/spec.hvae --out {run} --resume --device cpu --threads 1"
+    assert caught.value.help.endswith(f"resume with: {command}")
+    with pytest.raises(RunMismatch) as caught:
+        train(compiled({"train.steps": 4}), settings(run).model_copy(update={"dtype": "float64"}))
+    assert caught.value.help.endswith(f"resume with: {command}")
 
 
 def test_an_allowed_change_is_said_and_has_its_effect(

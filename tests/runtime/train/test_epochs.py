@@ -65,7 +65,8 @@ def test_a_resume_with_another_number_of_images_is_refused(
         train(compiled({"train.steps": "2 epochs"}), again)
     assert "began with 30 training images, and there are 41 now: 2 epochs" in str(caught.value)
     assert caught.value.help is not None
-    assert "--set train.steps=8" in caught.value.help
+    command = f"hvaedsl train {tmp_path}/run/spec.hvae --out {tmp_path}/run --resume --device cpu"
+    assert f"or resume with: {command} --set train.steps=8" in caught.value.help
     if accepted:
         train(compiled({"train.steps": 9}), again)
         assert load_checkpoint(RunFolder(tmp_path / "run").checkpoint).step == 9
