@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import logging
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pytest
+from matplotlib.figure import Figure
 
 from hvaedsl.diagnostics.printable import printable
 from hvaedsl_runtime.drawing import as_label, import_matplotlib, own_settings
@@ -74,3 +76,18 @@ def test_a_name_of_the_user_is_drawn_as_it_is(name: str) -> None:
     text, is_math = shown._preprocess_math(shown.get_text())  # type: ignore[attr-defined] # matplotlib's own decision
     assert not is_math
     assert text.strip() == printable(name)
+
+
+def test_characters_that_no_font_has_are_numbers_and_no_warnings(
+    monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setattr("hvaedsl_runtime.drawing._characters", lambda: frozenset(range(0x250)))
+    assert as_label("é") == "é"
+    assert as_label("图2$") == r"\u56fe2\$"
+    assert as_label("_图") == r" _\u56fe"
+
+    figure = Figure()
+    figure.text(0.5, 0.5, "\U000f0000")  # for private use: in no font
+    with own_settings({}):
+        figure.savefig(io.BytesIO(), format="svg")
+    assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
