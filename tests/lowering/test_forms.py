@@ -85,6 +85,7 @@ def assert_same(
     other: hvaedsl.Program,
     every: int | None = None,
     memory_format: torch.memory_format = torch.contiguous_format,
+    exact: float = 1e-12,
 ) -> None:
     found, expected = dict(results(one, every, memory_format)), dict(results(other, every))
     assert found.keys() == expected.keys()
@@ -92,7 +93,7 @@ def assert_same(
     norms = {name: value.detach().norm().item() for name, value in expected.items()}
     least = 1e-6 * max(norms.values())
     for name, value in expected.items():
-        assert (found[name] - value).detach().norm().item() < 1e-12 * max(norms[name], least), name
+        assert (found[name] - value).detach().norm().item() < exact * max(norms[name], least), name
 
 
 @pytest.mark.parametrize("passes", EACH)
@@ -148,7 +149,8 @@ def test_channels_last(model: str, passes: str) -> None:
 def test_drawn_models_in_channels_last(program: hvaedsl.Program) -> None:
     # Features of a high frequency make large differences of those in the last digit of a state.
     assume(max(program.spec.model.fourier.exponents, default=0) <= 1)
-    assert_same(program, program, memory_format=torch.channels_last)
+    # Every sum of every convolution has another order here, in models of any depth.
+    assert_same(program, program, memory_format=torch.channels_last, exact=1e-9)
 
 
 def test_states_are_stored_in_the_format_from_the_beginning_on() -> None:

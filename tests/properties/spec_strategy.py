@@ -118,7 +118,7 @@ class _Drawing(DrawnBlocks):
         if self.some():
             rated = ("encoder", "encoder.blocks", "decoder", "decoder.blocks", "decoder.bias")
             names = self.draw(st.lists(st.sampled_from(rated), max_size=3, unique=True))
-            written["train.rates"] = self.map({name: self.number(Number(above=0)) for name in names})
+            written["train.rates"] = self.map({name: self.number(Number(above=0, is_float32=True)) for name in names})
 
     def images(self, written: dict[str, str]) -> int:
         """The data set and its likelihood; the resolution of an image."""
@@ -266,7 +266,7 @@ class _Drawing(DrawnBlocks):
             elif name == "latent" or (name == "cell" and cell != "vdvae") or self.some():
                 written[f"model.{name}"] = first[name]
         if self.some():
-            weights = {level: self.number(Number(minimum=0)) for level in levels}
+            weights = {level: self.number(Number(minimum=0, is_float32=True)) for level in levels}
             written["train.kl.weight"] = self.map_with_other(weights) if self.some() else weights[levels[0]]
 
     def map_with_other(self, values: Mapping[int, str]) -> str:

@@ -169,6 +169,7 @@ class DrawnValues:
         return self.draw(st.sampled_from(forms))
 
     def number(self, kind: Number) -> str:
+        kind = kind.within_type()
         low = kind.above if kind.minimum is None else kind.minimum
         high = kind.below if kind.maximum is None else kind.maximum
         found = self.draw(
