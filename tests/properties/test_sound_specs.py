@@ -52,7 +52,7 @@ def test_every_key_is_drawn_and_every_symbol_of_a_choice() -> None:
     # A seed with which few specs are enough; another one may need all of them.
     drawn = settings(examples(quick=600, long=1000), phases=[Phase.generate])
     with suppress(NoSuchExample):
-        find(sound_specs(), is_the_last, settings=drawn, random=Random(0))
+        find(sound_specs(), is_the_last, settings=drawn, random=Random(2))
     assert set(seen) == set(KEYS)
     for dotted, texts in seen.items():
         assert undrawn(dotted, texts) == set(), dotted
